@@ -1,0 +1,45 @@
+# make run    the built-in model on the built-in demo set
+# make test   every test
+# make check  format, lint, types, import contract, spelling
+# make report-demo, make figures: see CONTRIBUTING.md
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test check report-demo setup clean
+
+run: $(VENV)/.installed
+	$(BIN)/serval evaluate
+
+test: setup
+	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+report-demo: $(VENV)/.installed
+	$(BIN)/serval evaluate --output build/report-demo --fresh --quiet
+	$(BIN)/serval report build/report-demo --output docs/demo/report.html --audio all
+
+setup: $(READY)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet -e .
+	touch $@
+
+$(READY): $(VENV)/.installed
+	$(BIN)/pip install --quiet --group dev --group ray --group torch
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,46 @@
+"""Serval: speech emotion recognition, evaluated.
+
+The public names are imported when they are first used, so that `import serval` costs nothing.
+`evaluate` and `predict` are modules as well as functions: `from serval.evaluate import evaluate`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+PUBLIC = {
+    "Clip": "serval.records",
+    "Dataset": "serval.records",
+    "DatasetOptions": "serval.datasets",
+    "EvalOptions": "serval.evaluate",
+    "Evaluation": "serval.evaluate",
+    "Failure": "serval.records",
+    "LabelMap": "serval.labels",
+    "LabelSet": "serval.labels",
+    "Model": "serval.models.protocol",
+    "Prediction": "serval.records",
+    "Run": "serval.run",
+    "ServalError": "serval.errors",
+    "evaluate_named": "serval.evaluate",
+    "load_dataset": "serval.datasets",
+    "load_model": "serval.models.builtin",
+    "load_run": "serval.run",
+    "write_results": "serval.results",
+}
+"""Every public name and the module that it lives in."""
+
+__all__ = ["__version__", *PUBLIC]
+
+
+def __getattr__(name: str) -> object:
+    """Return a public name from its module."""
+    if name in PUBLIC:
+        return getattr(import_module(PUBLIC[name]), name)
+    raise AttributeError(f"module 'serval' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

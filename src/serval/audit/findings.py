@@ -1,0 +1,87 @@
+"""What an audit can find, and how one finding is written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["MEANINGS", "Finding", "Kind", "Member"]
+
+
+class Kind(StrEnum):
+    """What is wrong, from what spoils a score most to what only should be known."""
+
+    SHARED_SPEAKERS = "shared-speakers"
+    IDENTICAL_AUDIO = "identical-audio"
+    NEAR_IDENTICAL_AUDIO = "near-identical-audio"
+    CONFLICTING_LABELS = "conflicting-labels"
+    UNKNOWN_LABEL = "unknown-label"
+    ABSENT_LABEL = "absent-label"
+    RARE_LABEL = "rare-label"
+    ONE_LABEL_SPEAKER = "one-label-speaker"
+    ONE_LABEL_TEXT = "one-label-text"
+    UNDECODABLE = "undecodable"
+    TRUNCATED = "truncated"
+    SILENT = "silent"
+    CLIPPED = "clipped"
+    DC_OFFSET = "dc-offset"
+    TOO_SHORT = "too-short"
+    TOO_LONG = "too-long"
+    MIXED_SAMPLE_RATES = "mixed-sample-rates"
+    MIXED_CHANNELS = "mixed-channels"
+
+
+MEANINGS = {
+    Kind.SHARED_SPEAKERS: "a speaker is in both splits: the score says little about new speakers",
+    Kind.IDENTICAL_AUDIO: "the same file, or the same samples in another file",
+    Kind.NEAR_IDENTICAL_AUDIO: "the same recording, resampled, re-encoded, cut or turned down",
+    Kind.CONFLICTING_LABELS: "the same recording with different labels",
+    Kind.UNKNOWN_LABEL: "a label that is not among those expected",
+    Kind.ABSENT_LABEL: "an expected label without a clip",
+    Kind.RARE_LABEL: "a label with too few clips for a recall of any use",
+    Kind.ONE_LABEL_SPEAKER: "a speaker with one label only: the voice gives the answer away",
+    Kind.ONE_LABEL_TEXT: "a text with one label only: the words give the answer away",
+    Kind.UNDECODABLE: "the file cannot be decoded",
+    Kind.TRUNCATED: "the file ends before its header says",
+    Kind.SILENT: "nothing is to be heard",
+    Kind.CLIPPED: "the loudest samples are cut off flat",
+    Kind.DC_OFFSET: "the waveform does not swing around zero",
+    Kind.TOO_SHORT: "far shorter than the rest",
+    Kind.TOO_LONG: "far longer than the rest",
+    Kind.MIXED_SAMPLE_RATES: "more than one sample rate in a split",
+    Kind.MIXED_CHANNELS: "more than one number of channels in a split",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A clip that a finding is about.
+
+    Attributes:
+        split: The split that it is in, as the audit calls it.
+        clip_id: Its id in the dataset.
+        label: Its label after the label map.
+    """
+
+    split: str
+    clip_id: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was found.
+
+    Attributes:
+        kind: What is wrong.
+        message: One line for people.
+        splits: The splits that it concerns.
+        clips: The clips that it concerns; empty where it concerns a label or a whole split.
+        value: The number that decided, in the unit that the message names, or `None`.
+    """
+
+    kind: Kind
+    message: str
+    splits: tuple[str, ...]
+    clips: tuple[Member, ...] = ()
+    value: float | None = None

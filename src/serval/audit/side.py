@@ -1,0 +1,114 @@
+"""The splits that are audited together: the one in question and the one it is held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from serval.audit.facts import ClipFacts
+from serval.datasets import DatasetOptions, load_dataset
+from serval.errors import ConfigError, DatasetNotFoundError
+from serval.labels import LabelMap, LabelSet, label_map_from_option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from serval.audit.options import AuditOptions
+    from serval.records import Clip, Dataset
+
+__all__ = ["Side", "open_sides"]
+
+TEXT_NAMES = ("text", "sentence", "transcript", "transcription", "utterance", "words")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One split of one dataset.
+
+    Attributes:
+        name: What findings call it.
+        dataset: Where its clips come from.
+        labels: From its labels to those that are expected.
+        text_column: The group that holds the spoken text, by name or `None` for the usual names.
+    """
+
+    name: str
+    dataset: Dataset
+    labels: LabelMap
+    text_column: str | None = None
+
+    def blank(self, clip: Clip) -> ClipFacts:
+        """Return what the dataset says of a clip."""
+        return ClipFacts(
+            split=self.name,
+            clip_id=clip.id,
+            label=self.labels[clip.label] or clip.label,
+            raw_label=clip.label,
+            speaker=clip.speaker,
+            text=self._text(clip.groups),
+        )
+
+    def _text(self, groups: Mapping[str, str]) -> str | None:
+        if self.text_column is not None:
+            return groups.get(self.text_column)
+        folded = {name.casefold(): name for name in groups}
+        column = next((folded[name] for name in TEXT_NAMES if name in folded), None)
+        return groups[column] if column is not None else None
+
+
+def open_sides(options: AuditOptions) -> tuple[Side, ...]:
+    """Return one side, or two where the split is held against something.
+
+    Raises:
+        ConfigError: The split would be held against itself.
+        DatasetNotFoundError: There is no such set, split, file or column.
+        LabelError: The label map leads to a label that is not expected.
+    """
+    first = load_dataset(options.dataset, options=_dataset_options(options, options.split))
+    if options.against is None:
+        return (_side(first, first.split or "all", options),)
+    second = _against(options, options.against)
+    if (second.fingerprint, second.split) == (first.fingerprint, first.split):
+        raise ConfigError(
+            f"--against {options.against} is the same set as the one that is audited; "
+            "name another split or dataset"
+        )
+    names = _names(first, second)
+    return _side(first, names[0], options), _side(second, names[1], options)
+
+
+def _against(options: AuditOptions, against: str) -> Dataset:
+    """Return the split of that name, else the dataset of that name."""
+    try:
+        return load_dataset(options.dataset, options=_dataset_options(options, against))
+    except DatasetNotFoundError as no_split:
+        try:
+            return load_dataset(against, options=_dataset_options(options, None))
+        except DatasetNotFoundError:
+            raise no_split from None
+
+
+def _dataset_options(options: AuditOptions, split: str | None) -> DatasetOptions:
+    return DatasetOptions(
+        split=split,
+        revision=options.revision,
+        limit=options.limit,
+        audio_column=options.audio_column,
+        label_column=options.label_column,
+        speaker_column=options.speaker_column,
+    )
+
+
+def _names(first: Dataset, second: Dataset) -> tuple[str, str]:
+    if first.location == second.location:
+        return first.split or "all", second.split or "all"
+    names = [f"{d.name}/{d.split}" if d.split else d.name for d in (first, second)]
+    return names[0], names[1]
+
+
+def _side(dataset: Dataset, name: str, options: AuditOptions) -> Side:
+    expected = LabelSet(options.labels)
+    known = {raw: label for raw, label in dataset.label_map.items() if label in expected}
+    mapping = LabelMap(labels=expected, explicit=known | label_map_from_option(options.label_map))
+    side = Side(name=name, dataset=dataset, labels=mapping)
+    return replace(side, text_column=options.text_column)

@@ -1,0 +1,125 @@
+"""`serval bench`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from serval.bench import Bench, BenchOptions, bench, save_bench
+
+__all__ = ["bench_command"]
+
+DEFAULTS = BenchOptions()
+
+
+@click.command("bench")
+@click.option(
+    "--model",
+    "-m",
+    "models",
+    multiple=True,
+    default=DEFAULTS.models,
+    show_default=True,
+    help="An .onnx file, or a built-in name; give it again to compare.",
+)
+@click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="NAME",
+    help="openvino (the first model's file), or torch:CHECKPOINT_FOLDER.",
+)
+@click.option(
+    "--dataset",
+    "-d",
+    metavar="TEXT",
+    help="Clips for the throughput; default: generated noise of 1 to 10 s.",
+)
+@click.option("--limit", type=int, metavar="N", help="Only the first N clips of the dataset.")
+@click.option("--labels", metavar="TEXT", help="The models' labels in order, with commas.")
+@click.option(
+    "--normalize",
+    type=click.Choice(["auto", "peak", "zscore", "none"]),
+    default=DEFAULTS.normalize,
+    show_default=True,
+    help="auto: as the model file says.",
+)
+@click.option("--output", "-o", default=DEFAULTS.output, show_default=True, help="Results folder.")
+@click.option("--quick", is_flag=True, help="Fewer durations and rounds.")
+@click.option("--json", is_flag=True, help="Print the whole document as JSON.")
+def bench_command(**flags: Any) -> None:  # noqa: ANN401 - click's flags
+    """Say how fast models are on this machine.
+
+    All models take turns in every round, so that their ratios hold on a busy machine; a ratio
+    smaller than the spread is not quoted.
+    """  # fmt: skip
+    options = BenchOptions(**flags)
+    measured = bench(options, lambda step: click.echo(f"measuring {step}", err=True))
+    files = save_bench(measured, Path(options.output))
+    if options.json:
+        click.echo(json.dumps(measured.as_dict(), indent=2, ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    console.print(_latency_table(measured))
+    console.print(_throughput_table(measured))
+    for line in _lines(measured):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    for kind, path in files.items():
+        console.print(f"  {kind:>16}  {path}", markup=False, soft_wrap=True)
+
+
+def _latency_table(measured: Bench) -> Table:
+    table = Table(title="latency in ms: one clip at a time, model only")
+    table.add_column("model", overflow="fold", min_width=10)
+    for column in ("thr", "s", "min", "p50", "p90", "p95", "p99", "spread", "n"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for item in sorted(measured.latency, key=lambda item: (item.of.model, item.of.threads)):
+        t = item.timing
+        times = (t.min_s, t.p50_s, t.p90_s, t.p95_s, t.p99_s)
+        cells = ("-" if s is None else f"{1000 * s:.1f}" for s in times)
+        of = (item.of.model, str(item.of.threads), f"{item.of.seconds:g}")
+        table.add_row(*of, *cells, f"{t.spread:.0%}", str(t.n))
+    return table
+
+
+def _throughput_table(measured: Bench) -> Table:
+    table = Table(title=f"throughput: {measured.disclosure['throughput_clips']} clips, end to end")
+    for column in ("model", "workers", "threads", "clips/s", "RTF", "RTFx", "spread", "n"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for item in measured.throughput:
+        table.add_row(
+            *(item.of.model, str(item.of.workers), str(item.of.threads)),
+            *(f"{item.clips_per_s:.1f}", f"{item.rtf:.4f}", f"{item.rtfx:.1f}"),
+            *(f"{item.timing.spread:.0%}", str(item.timing.n)),
+        )
+    return table
+
+
+def _lines(measured: Bench) -> list[str]:
+    told = measured.disclosure
+    loading = [
+        f"{name}: opens in {cost.load_s:.2f} s, peak memory {cost.peak_memory_mb:.0f} MB"
+        for name, cost in measured.loading.items()
+    ]
+    loading += [
+        f"{name}: {r.gmac_per_s:.1f} GMAC/s on the longest clip with 1 thread, {r.share:.0%} of "
+        f"the {r.ceiling_gmac_per_s:.0f} that MatMuls of its types reach here"
+        for name, r in measured.roofline.items()
+    ]
+    ratios = [
+        f"{what}: {ratio.sentence()}"
+        for what, compared in measured.ratios.items()
+        for ratio in compared
+    ]
+    machine = (
+        f"{told['processor']}, {told['cores']} cores, {' '.join(told['instruction_sets'])}; "
+        f"onnxruntime {told['packages']['onnxruntime']}, {told['provider']}, "
+        f"batch {told['batch']}, {told['warm_up_rounds']} warm-up rounds; "
+        f"load average {told['load_average']}"
+    )
+    return [*loading, *ratios, machine]

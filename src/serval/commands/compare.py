@@ -1,0 +1,130 @@
+"""`serval compare`."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from serval.compare import Against, Comparison, PairOptions, compare, sentences, write_comparison
+from serval.compare.files import comparison_document
+from serval.compare.words import TITLES, points
+from serval.run import load_run
+
+if TYPE_CHECKING:
+    from serval.compare.pair import ScoreChange
+
+__all__ = ["compare_command"]
+
+DEFAULTS = PairOptions()
+SHOWN_FLIPS = 5
+
+
+@click.command("compare")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN_A RUN_B [RUN_C ...]")
+@click.option("--margin", type=float, default=100 * DEFAULTS.margin, show_default=True,
+              metavar="POINTS", help="The loss in points that would not matter.")  # fmt: skip
+@click.option("--output", "-o", default="./comparison", show_default=True, help="Results folder.")
+@click.option("--resamples", type=click.IntRange(min=100), default=DEFAULTS.resamples,
+              show_default=True, help="Draws of the bootstrap.")  # fmt: skip
+@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+def compare_command(
+    runs: tuple[str, ...], margin: float, output: str, resamples: int, seed: int, *, as_json: bool
+) -> None:
+    """Say whether other runs are worse than the first, on the same clips.
+
+    Reads stored runs only: no audio, no model. Differences are paired clip by clip, and their
+    intervals are drawn by speaker where speakers are known.
+
+    not worse    a loss of more than the margin is ruled out
+    worse        it is worse, and a loss of more than the margin cannot be ruled out
+    cannot tell  these clips cannot decide it
+    """
+    options = PairOptions(margin=margin / 100, resamples=resamples, seed=seed)
+    comparison = compare([load_run(run) for run in runs], options)
+    files = write_comparison(comparison, Path(output))
+    if as_json:
+        click.echo(json.dumps(comparison_document(comparison), indent=2, ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    for against in comparison.against:
+        _print_against(console, comparison, against)
+    if len(comparison.runs) > 2:
+        console.print(_rank_table(comparison))
+    _print_notes(console, comparison)
+    for kind, path in files.items():
+        console.print(f"  {kind:>10}  {path}", markup=False, soft_wrap=True)
+
+
+def _print_against(console: Console, comparison: Comparison, against: Against) -> None:
+    by = comparison.clustering
+    table = Table(
+        box=SIMPLE_HEAD,
+        title=f"{against.b} (B) against {against.a} (A): {comparison.n} common clips, "
+        f"{by['clusters']} {by['by']}s",
+        caption=f"points with 95 % intervals; verdict at a margin of "
+        f"{points(comparison.options.margin)}; behind an emotion: clips broken and fixed",
+    )
+    table.add_column("", no_wrap=True)
+    for column in ("A", "B", "B - A", "interval", "p"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for name in ("wa", "uar", "macro_f1"):
+        change = against.scores.overall[name]
+        table.add_row(TITLES[name], *_cells(change), change.verdict)
+    for label, row in against.scores.per_class.items():
+        moved = f"-{row.broken} +{row.fixed}"
+        table.add_row(f"recall {label}", *_cells(row.recall), moved)
+    console.print(table)
+    for line in (*sentences(comparison, against), *_surest_flips(against)):
+        console.print(f"  {line}", markup=False)
+
+
+def _cells(change: ScoreChange) -> tuple[str, ...]:
+    gap = change.difference
+    return (
+        f"{100 * change.a:.2f}",
+        f"{100 * change.b:.2f}",
+        points(gap.value, sign=True),
+        f"{points(gap.low, sign=True)} to {points(gap.high, sign=True)}",
+        "n/a" if math.isnan(gap.p) else f"{gap.p:.2g}",
+    )
+
+
+def _surest_flips(against: Against) -> list[str]:
+    broken = [flip for flip in against.flips if flip.kind == "broken"][:SHOWN_FLIPS]
+    return [
+        f"broken: {flip.clip_id}: {flip.a} ({flip.confidence_a:.0%}) became {flip.b} "
+        f"({flip.confidence_b:.0%})"
+        for flip in broken
+    ]
+
+
+def _rank_table(comparison: Comparison) -> Table:
+    table = Table(title="ranks; ranges where Holm-corrected tests cannot tell the runs apart")
+    for column in ("score", "run", "value", "interval", "rank"):
+        table.add_column(column, justify="left" if column in {"score", "run"} else "right")
+    for rank in comparison.ranks:
+        place = str(rank.best) if rank.best == rank.worst else f"{rank.best}-{rank.worst}"
+        low, value, high = (
+            f"{100 * share:.2f}" for share in (rank.value.low, rank.value.value, rank.value.high)
+        )
+        table.add_row(TITLES[rank.score], rank.name, value, f"{low} to {high}", place)
+    return table
+
+
+def _print_notes(console: Console, comparison: Comparison) -> None:
+    for name, clips in comparison.only_in.items():
+        if clips:
+            shown = ", ".join(clips[:3]) + (" ..." if len(clips) > 3 else "")
+            line = f"  {len(clips)} clips of {name} are not in every run: {shown}"
+            console.print(line, markup=False)
+    for warning in comparison.warnings:
+        console.print(f"  {warning}", markup=False)

@@ -1,0 +1,180 @@
+"""`serval evaluate`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from serval.commands.progress import shown_progress
+from serval.errors import RunError
+from serval.evaluate import EvalOptions, Evaluation, evaluate, open_dataset, overrides_of
+from serval.models.builtin import load_model
+from serval.run import load_run
+
+if TYPE_CHECKING:
+    from serval.models.contract import Contract
+
+__all__ = ["evaluate_command", "evaluation_options", "run_evaluation", "show_evaluation"]
+
+DEFAULTS = EvalOptions()
+Command = Callable[..., None]
+
+
+def evaluation_options(command: Command) -> Command:
+    """Return the command with every option that says what is evaluated on what, and how."""
+    options = (
+        click.option("--model", "-m", default=DEFAULTS.model, show_default=True,
+                     help="An .onnx file, or a built-in name."),
+        click.option("--dataset", "-d", default=DEFAULTS.dataset, show_default=True,
+                     help="demo, ssi, hf:ORG/NAME, a folder, or a .csv/.jsonl/.parquet file."),
+        click.option("--split", help="Default: validation where there is one.", metavar="TEXT"),
+        click.option("--revision", help="Branch, tag or commit of a hub set.", metavar="TEXT"),
+        click.option("--limit", type=int, metavar="N", help="Only the first N clips."),
+        click.option("--labels", help="The model's labels in order, with commas.", metavar="TEXT"),
+        click.option("--label-map", help="ANG=angry,... or a JSON file.", metavar="TEXT"),
+        click.option("--audio-column", help="Column with the audio or its path.", metavar="TEXT"),
+        click.option("--label-column", help="Column with the emotion.", metavar="TEXT"),
+        click.option("--speaker-column", help="Column with the speaker.", metavar="TEXT"),
+        click.option("--sample-rate", type=int, metavar="HZ",
+                     help="What the model wants; default: as the model file says, else 16000."),
+        click.option("--normalize", type=click.Choice(["auto", "peak", "zscore", "none"]),
+                     default=DEFAULTS.normalize, show_default=True,
+                     help="auto: as the model file says."),
+        click.option("--max-seconds", type=float, metavar="S",
+                     help="Longest clip; default: as the model file says, else 120."),
+        click.option("--drop-unmapped", is_flag=True,
+                     help="Leave out clips whose label the model does not know."),
+        click.option("--workers", type=int, metavar="N", help="Default: one for each core."),
+        click.option("--engine", type=click.Choice(["local", "ray"]), default=DEFAULTS.engine,
+                     show_default=True, help="ray: on every machine of a cluster."),
+        click.option("--ray-address", metavar="HOST:PORT",
+                     help="A running Ray cluster; default: one is started here."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command("evaluate")
+@evaluation_options
+@click.option("--output", "-o", default=DEFAULTS.output, show_default=True, help="Results folder.")
+@click.option(
+    "--max-failures",
+    type=float,
+    default=DEFAULTS.max_failures,
+    show_default=True,
+    help="Share of clips that may fail before the exit code is 3.",
+)
+@click.option("--fresh", is_flag=True, help="Start over instead of going on.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress, no table.")
+@click.option("--json", is_flag=True, help="Print the results as JSON.")
+@click.option("--report", is_flag=True, help="Make an HTML page too, to look and listen.")
+def evaluate_command(**flags: Any) -> None:  # noqa: ANN401 - click's flags
+    """Say how good a model is on a labelled dataset, per emotion.
+
+    A run that was stopped goes on where it was when the same command is given again.
+
+    Exit codes: 0 done; 2 something is wrong with the command, the model or the data;
+    3 more clips failed than --max-failures; 130 stopped by Ctrl-C.
+    """
+    sys.exit(run_evaluation(EvalOptions(**flags)))
+
+
+def run_evaluation(options: EvalOptions) -> int:
+    """Return the exit code of an evaluation whose progress and results went to the terminal."""
+    model = load_model(options.model, overrides_of(options))
+    if not options.quiet:
+        _show_contract(model.contract)
+    dataset = open_dataset(options)
+    try:
+        with shown_progress(quiet=options.quiet) as show:
+            evaluation = evaluate(model, dataset, options, show)
+    except KeyboardInterrupt:
+        click.echo(_interrupted_line(Path(options.output)), err=True)
+        return 130
+    if options.report:
+        evaluation = _with_report(evaluation)
+    show_evaluation(evaluation, options)
+    if not evaluation.too_many_failures:
+        return 0
+    click.echo(_failure_line(evaluation, options), err=True)
+    return 3
+
+
+def _with_report(evaluation: Evaluation) -> Evaluation:
+    """Return the evaluation with the page among its files, after writing it."""
+    from serval.report import write_report
+
+    page = write_report(evaluation.run, evaluation.run.folder / "report.html")
+    for note in page.notes:
+        click.echo(note, err=True)
+    return replace(evaluation, files=evaluation.files | {"report": page.path})
+
+
+def show_evaluation(evaluation: Evaluation, options: EvalOptions) -> None:
+    """Print the results: as JSON, or as a table with the files and what to try next."""
+    document = evaluation.document
+    if options.json:
+        click.echo(json.dumps(document, indent=2))
+    elif not options.quiet:
+        console = Console(highlight=False)
+        from serval.commands.tables import class_table
+
+        console.print(class_table(document))
+        for line in (*document["observations"]["sentences"], *document["warnings"]):
+            console.print(f"  {line}", markup=False)
+        _print_files(console, evaluation)
+
+
+def _show_contract(contract: Contract) -> None:
+    said = contract.sources
+    mask = f"attention mask '{contract.mask_name}'" if contract.mask_name else "no attention mask"
+    length = f"fixed {contract.static_samples} samples" if contract.static_samples else "any length"
+    click.echo(
+        f"model contract: {len(contract.labels)} labels [{said['labels']}], "
+        f"{contract.sample_rate} Hz [{said['sample_rate']}], "
+        f"normalize {contract.normalize} [{said['normalize']}], "
+        f"clips up to {contract.max_seconds:g} s [{said['max_seconds']}], "
+        f"{length}, {mask}, outputs {contract.outputs} [graph]",
+        err=True,
+    )
+
+
+def _print_files(console: Console, evaluation: Evaluation) -> None:
+    if evaluation.reused:
+        console.print("The run was complete already: scored again, nothing was computed.")
+    for kind, path in evaluation.files.items():
+        console.print(f"  {kind:>16}  {path}", markup=False, soft_wrap=True)
+    folder = evaluation.run.folder
+    console.print(
+        f"Next: hear what it got wrong: serval report {folder} -o report.html; "
+        "or run your own: serval evaluate -m model.onnx -d my_clips.csv -o mine",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _interrupted_line(folder: Path) -> str:
+    try:
+        run = load_run(folder)
+    except RunError:
+        return "\nstopped before the first clip"
+    done = len(run) + len(run.failures)
+    return f"\nstopped; {done} clips are kept in {folder}: give the same command to go on"
+
+
+def _failure_line(evaluation: Evaluation, options: EvalOptions) -> str:
+    run = evaluation.run
+    first = run.failures[0]
+    return (
+        f"serval: {len(run.failures)} of {len(run) + len(run.failures)} clips failed, more than "
+        f"--max-failures {options.max_failures:g} allows; first: {first.clip_id}: "
+        f"{first.stage}: {first.reason}; all are listed in {evaluation.files['results']}"
+    )

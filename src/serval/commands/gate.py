@@ -1,0 +1,102 @@
+"""`serval gate`."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from serval.files import write_text
+from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
+from serval.gate.bounds import merged
+from serval.results.document import without_nan
+from serval.run import load_run
+
+if TYPE_CHECKING:
+    from serval.gate import Check, GateResult
+
+__all__ = ["gate_command"]
+
+KNOWN_FILE = Path("gate.toml")
+COLOURS = {"pass": "green", "fail": "red", "cannot tell": "yellow"}
+
+
+@click.command("gate")
+@click.argument("run")
+@click.option(
+    "--min", "least", multiple=True, metavar="METRIC=VALUE", help="At least, accuracy=0.8."
+)
+@click.option(
+    "--max", "most", multiple=True, metavar="METRIC=VALUE", help="At most, failures=0.01."
+)
+@click.option("--max-drop", "drop", multiple=True, metavar="METRIC=POINTS",
+              help="At most so many points below --baseline, decided by the interval.")  # fmt: skip
+@click.option("--max-group-gap", "gap", multiple=True, metavar="METRIC[:COLUMN]=VALUE",
+              help="At most so much between the best and the worst group.")  # fmt: skip
+@click.option("--baseline", default="", help="The run that drops are measured against.")
+@click.option("--bench", default="", help="JSON file whose numbers are bench.KEY.")
+@click.option("--file", "-f", "file", type=click.Path(path_type=Path),
+              help="Bounds as a TOML file; default: gate.toml, if there are no flags.")  # fmt: skip
+@click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def gate_command(
+    run: str,
+    file: Path | None,
+    junit: Path | None,
+    *,
+    as_json: bool,
+    baseline: str,
+    bench: str,
+    **kinds: tuple[str, ...],
+) -> None:
+    """Fail if a stored run does not keep its bounds: for CI.
+
+    Exit codes: 0 every bound is kept; 1 at least one is not, or cannot be decided;
+    2 something is wrong with the command or the files.
+    """
+    names = {"least": "min", "most": "max", "drop": "max-drop", "gap": "max-group-gap"}
+    flags = bounds_from_options(
+        {names[kind]: texts for kind, texts in kinds.items()}, baseline=baseline, bench=bench
+    )
+    result = gate(load_run(run), _with_file(flags, file))
+    if junit:
+        write_text(junit, junit_xml(result))
+    if as_json:
+        click.echo(json.dumps(without_nan(result.as_dict()), indent=2, ensure_ascii=False))
+    else:
+        _print(result)
+    sys.exit(0 if result.passed else 1)
+
+
+def _with_file(flags: Bounds, file: Path | None) -> Bounds:
+    if file is None and not len(flags) and KNOWN_FILE.is_file():
+        file = KNOWN_FILE
+    return merged(bounds_from_toml(file), flags) if file else flags
+
+
+def _print(result: GateResult) -> None:
+    console = Console(highlight=False)
+    table = Table(title=f"gate of {result.run}")
+    for column in ("bound", "demanded", "found", "interval", "verdict"):
+        table.add_column(column, justify="right" if column in {"demanded", "found"} else "left")
+    for check in result.checks:
+        colour = COLOURS[check.verdict]
+        verdict = f"[{colour}]{check.verdict}[/{colour}]"
+        table.add_row(f"{check.kind} {check.metric}", *_cells(check), verdict)
+    console.print(table)
+    for line in (*result.warnings, *(c.reason for c in result.checks if c.verdict != "pass")):
+        console.print(f"  {line}", markup=False)
+    console.print("passed" if result.passed else "NOT passed", markup=False)
+
+
+def _cells(check: Check) -> tuple[str, str, str]:
+    unit = " points" if check.kind == "max-drop" else ""
+    span = "" if math.isnan(check.low) else f"{check.low:.4g} to {check.high:.4g}"
+    found = "n/a" if math.isnan(check.value) else f"{check.value:.4g}"
+    return f"{check.bound:g}{unit}", found, span

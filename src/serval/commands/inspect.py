@@ -1,0 +1,106 @@
+"""`serval inspect`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from serval.inspection import Inspection, SizeComparison, inspect_model, size_comparison
+from serval.models.builtin import model_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["inspect_command"]
+
+MOST_OPS = 8
+
+
+@click.command("inspect")
+@click.argument("model")
+@click.argument("other", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def inspect_command(model: str, other: str | None, *, as_json: bool) -> None:
+    """Say what is in an ONNX file: size, contract, precision, what to expect of it.
+
+    With a second file, the two are shown side by side.
+    """
+    inspections = [inspect_model(model_path(name)) for name in (model, other) if name]
+    comparison = size_comparison(*inspections) if other else None
+    if as_json:
+        click.echo(json.dumps(_document(inspections, comparison), indent=2, ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    console.print(_table(inspections))
+    for inspection in inspections:
+        for verdict in inspection.verdicts:
+            line = f"{inspection.path.name}: {verdict.text}."
+            console.print(line, markup=False, soft_wrap=True)
+    if comparison:
+        console.print(f"{comparison.text}.", markup=False, soft_wrap=True)
+
+
+def _document(
+    inspections: list[Inspection], comparison: SizeComparison | None
+) -> dict[str, object]:
+    return {
+        "models": [inspection.document for inspection in inspections],
+        "comparison": asdict(comparison) if comparison else None,
+    }
+
+
+def _table(inspections: list[Inspection]) -> Table:
+    table = Table()
+    table.add_column("")
+    columns = [dict(_cells(inspection)) for inspection in inspections]
+    for inspection in inspections:
+        table.add_column(inspection.path.name, overflow="fold")
+    for key in columns[0] | columns[-1]:
+        table.add_row(key, *(column.get(key, "") for column in columns))
+    return table
+
+
+def _cells(inspection: Inspection) -> Iterator[tuple[str, str]]:
+    graph, contract, work = inspection.graph, inspection.contract, inspection.work
+    yield "size", f"{graph.size_bytes / 1e6:,.1f} MB"
+    yield "parameters", f"{graph.parameters / 1e6:,.2f} M"
+    yield "weights", _percents(graph.weight_shares)
+    if work:
+        yield "work", f"{work.gmac_per_s:.2f} GMAC per second of audio ({work.clip_s:g} s clip)"
+        yield "work runs in", _percents(work.shares)
+        yield "work runs as", _percents(work.op_shares)
+    if contract:
+        yield "labels", ", ".join(contract.labels)
+        yield (
+            "input",
+            f"{contract.sample_rate} Hz, normalize {contract.normalize}, {_length(inspection)}",
+        )
+        yield "attention mask", contract.mask_name or "none"
+        yield "outputs", contract.outputs
+    yield "operators", _counts(graph.ops)
+    yield "opset", str(graph.opset)
+    for key in ("source", "revision", "layers", "license"):
+        if said := inspection.document["metadata"].get(key):
+            yield key, said
+
+
+def _length(inspection: Inspection) -> str:
+    contract = inspection.contract
+    if contract is None or contract.static_samples is None:
+        return f"up to {contract.max_seconds:g} s" if contract else ""
+    return f"fixed {contract.static_samples} samples"
+
+
+def _percents(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {share:.1%}" for name, share in shares.items()) or "none"
+
+
+def _counts(ops: Mapping[str, int]) -> str:
+    shown = [f"{op} {n}" for op, n in list(ops.items())[:MOST_OPS]]
+    rest = len(ops) - len(shown)
+    return ", ".join(shown) + (f", {rest} more kinds" if rest > 0 else "")

@@ -1,0 +1,44 @@
+"""`serval datasets` and `serval models`: what is built in."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from serval.datasets import known_datasets
+from serval.models.builtin import BUILTIN_MODELS
+
+__all__ = ["datasets_command", "models_command"]
+
+
+@click.command("datasets")
+def datasets_command() -> None:
+    """List the datasets that serval knows by name."""
+    table = Table(show_lines=True)
+    for column in ("name", "what", "clips", "labels", "licence", "from"):
+        table.add_column(column)
+    for info in known_datasets():
+        table.add_row(
+            info.name,
+            info.what,
+            f"{info.clips:,}",
+            " ".join(info.labels),
+            info.licence,
+            info.source,
+        )
+    Console(highlight=False).print(table)
+    click.echo("Also: hf:ORG/NAME, a folder, or a .csv, .jsonl or .parquet file.")
+
+
+@click.command("models")
+def models_command() -> None:
+    """List the models that are built in."""
+    table = Table(show_lines=True)
+    for column in ("name", "what", "MB", "licence", "from"):
+        table.add_column(column)
+    for model in BUILTIN_MODELS:
+        size = f"{model.path.stat().st_size / 1e6:.1f}"
+        table.add_row(model.name, model.what, size, model.licence, model.origin)
+    Console(highlight=False).print(table)
+    click.echo("Also: the path of any .onnx speech classifier.")

@@ -1,0 +1,100 @@
+"""`serval predict`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from serval.evaluate import EvalOptions, overrides_of
+from serval.machine import available_cores
+from serval.models.builtin import load_model
+from serval.predict import predict
+from serval.records import Clip, Failure, Prediction, Record
+from serval.results.table import harmless
+
+__all__ = ["predict_command"]
+
+
+@click.command("predict")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--model", "-m", default="serval-tiny", show_default=True,
+              help="An .onnx file, or a built-in name.")  # fmt: skip
+@click.option("--labels", help="The model's labels in order, with commas.")
+@click.option("--normalize", default="auto", show_default=True,
+              type=click.Choice(["auto", "peak", "zscore", "none"]))  # fmt: skip
+@click.option("--max-seconds", type=float, metavar="S", help="Longest clip.")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV.")
+def predict_command(files: tuple[Path, ...], model: str, form: str | None, **flags: Any) -> None:  # noqa: ANN401 - click's flags
+    """Name the emotion in single audio files.
+
+    Exit code 3 if a file could not be used; the others are printed all the same.
+    """
+    classifier = load_model(model, overrides_of(EvalOptions(**flags)))
+    clips = (
+        Clip(id=str(path), index=i, label=classifier.labels[0], audio=path)
+        for i, path in enumerate(files)
+    )
+    records = list(predict(classifier, clips, workers=min(len(files), available_cores())))
+    write = {"json": _print_json, "csv": _print_csv}.get(form or "", _print_table)
+    write(records, classifier.labels)
+    failures = [record for record in records if isinstance(record, Failure)]
+    for failure in failures:
+        click.echo(f"serval: {failure.clip_id}: {failure.stage}: {failure.reason}", err=True)
+    if failures:
+        sys.exit(3)
+
+
+def _print_json(records: list[Record], labels: tuple[str, ...]) -> None:
+    click.echo(json.dumps([_row(record, labels) for record in records], indent=2))
+
+
+def _print_csv(records: list[Record], labels: tuple[str, ...]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["file", "emotion", "confidence", "duration_s", *labels, "failure"])
+    for record in records:
+        row = _row(record, labels)
+        probs = row["probabilities"] or dict.fromkeys(labels, "")
+        writer.writerow(
+            [harmless(row["file"]), row["emotion"], row["confidence"], row["duration_s"],
+             *probs.values(), row["failure"]]
+        )  # fmt: skip
+
+
+def _print_table(records: list[Record], labels: tuple[str, ...]) -> None:
+    """Print the most likely emotion of each file and the two that follow; --json has them all."""
+    table = Table()
+    table.add_column("file", overflow="fold", min_width=16)
+    table.add_column("emotion", no_wrap=True)
+    table.add_column("confidence", justify="right", no_wrap=True)
+    table.add_column("then", no_wrap=True)
+    for record in records:
+        if isinstance(record, Prediction):
+            ranked = sorted(zip(record.probs, labels, strict=True), reverse=True)
+            then = ", ".join(f"{label} {p:.0%}" for p, label in ranked[1:3])
+            texts = (record.clip_id, record.predicted, f"{max(record.probs):.1%}", then)
+            table.add_row(*map(escape, texts))
+    if table.row_count:
+        Console(highlight=False).print(table)
+
+
+def _row(record: Record, labels: tuple[str, ...]) -> dict[str, Any]:
+    if isinstance(record, Failure):
+        empty = dict.fromkeys(("emotion", "confidence", "duration_s", "probabilities"))
+        return {"file": record.clip_id, **empty, "failure": f"{record.stage}: {record.reason}"}
+    return {
+        "file": record.clip_id,
+        "emotion": record.predicted,
+        "confidence": max(record.probs),
+        "duration_s": record.duration_s,
+        "probabilities": dict(zip(labels, record.probs, strict=True)),
+        "failure": None,
+    }

@@ -1,0 +1,168 @@
+"""`serval quantize`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from serval.quantize import (
+    Comparison,
+    Quantized,
+    QuantizeOptions,
+    compare_all,
+    quantize,
+    save_comparison,
+)
+from serval.results.summary import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from serval.bench.rounds import Ratio
+    from serval.quantize.workbench import Trial
+
+__all__ = ["quantize_command"]
+
+DEFAULTS = QuantizeOptions()
+TABLE_WIDTH = 118
+"""Columns of the comparison; a cut figure is worse than a wrapped line."""
+
+
+@click.command("quantize")
+@click.argument("model")
+@click.option("--output", "-o", type=click.Path(path_type=Path), required=True,
+              help="The .onnx file to write.")  # fmt: skip
+@click.option("--method", type=click.Choice(["static", "dynamic", "int4"]),
+              default=DEFAULTS.method, show_default=True,
+              help="Fixed ranges, ranges found at run time, or matrices at 4 bits.")  # fmt: skip
+@click.option("--calibration", metavar="DATASET",
+              help="Speech that fixes the ranges; its train split, where it has one.")  # fmt: skip
+@click.option("--clips", default=DEFAULTS.clips, show_default=True, metavar="N",
+              help="Clips for the ranges; as many more choose between recipes.")  # fmt: skip
+@click.option("--ranges", type=click.Choice(["auto", "min-max", "percentile", "entropy"]),
+              default=DEFAULTS.ranges, show_default=True,
+              help="auto: the one with the smallest measured error.")  # fmt: skip
+@click.option("--convolutions", type=click.Choice(["auto", "int8", "weights"]),
+              default=DEFAULTS.convolutions, show_default=True,
+              help="In integer arithmetic, or stored in 8 bits only.")  # fmt: skip
+@click.option("--smoothing", default=DEFAULTS.smoothing, show_default=True, metavar="S",
+              help="Strength of SmoothQuant, 0 to 1.")  # fmt: skip
+@click.option("--block", default=DEFAULTS.block, show_default=True, metavar="N",
+              help="Weights that share a scale at 4 bits.")  # fmt: skip
+@click.option("--portable/--full-range", default=DEFAULTS.portable, show_default=True,
+              help="Same answers with and without VNNI, or the last third of a bit.")  # fmt: skip
+@click.option("--eval", "evaluation", metavar="DATASET", help="Measure accuracy on this set.")
+@click.option("--split", metavar="TEXT", help="Its split; default: validation.")
+@click.option("--limit", type=int, metavar="N", help="Only its first N clips.")
+@click.option("--max-drop", type=float, metavar="POINTS",
+              help="Take layers out of INT8 until accuracy loses no more than this.")  # fmt: skip
+@click.option("--compare-all", is_flag=True, help="Make every variant and compare them.")
+@click.option("--labels", metavar="TEXT", help="The model's labels in order, with commas.")
+@click.option("--label-map", metavar="TEXT", help="ANG=angry,... or a JSON file.")
+@click.option("--normalize", type=click.Choice(["auto", "peak", "zscore", "none"]),
+              default=DEFAULTS.normalize, show_default=True,
+              help="auto: as the model file says.")  # fmt: skip
+@click.option("--workers", type=int, metavar="N", help="Default: one for each core.")
+def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
+    """Make a model smaller and faster, and say what that cost.
+
+    MODEL is an FP32 .onnx file.
+
+    serval quantize model.onnx -o model.int8.onnx --calibration ssi --eval ssi
+    serval quantize model.onnx -o model.int8.onnx --calibration ssi --eval ssi --compare-all
+    """
+    options = QuantizeOptions(**flags)
+    if compare_all:
+        _show_comparison(model, output, options)
+    else:
+        _show(quantize(model, output, options, _tell))
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _show(made: Quantized) -> None:
+    console = Console(highlight=False)
+    if made.tried:
+        console.print(_trial_table(made.tried))
+    share = made.size_bytes / made.fp32_bytes
+    click.echo(
+        f"{made.path}: {made.precision}, {made.size_bytes / 1e6:.1f} MB, {percent(share)} of FP32"
+    )
+    click.echo(f"  {'; '.join(made.recipe)}")
+    if made.result is not None:
+        click.echo(f"  {_sentence(made.result)}")
+    click.echo(f"Next: serval evaluate -m {made.path}")
+
+
+def _sentence(trial: Trial) -> str:
+    found = trial.measured
+    agreement = f"same emotion as FP32 on {percent(found.agreement)} of {found.clips} clips"
+    if found.right is None:
+        return f"{agreement} of {trial.clips} that no range has seen"
+    return (
+        f"{trial.clips}: {found.right} of {found.clips} right, FP32 {found.reference_right} "
+        f"({-found.drop:+.2f} points); {agreement}"
+    )
+
+
+def _trial_table(trials: Iterable[Trial]) -> Table:
+    table = Table(title="What was tried")
+    table.add_column("recipe")
+    for column in ("MB", "clips", "agreement", "logit error", "lost points"):
+        table.add_column(column, justify="right")
+    for trial in trials:
+        found = trial.measured
+        lost = "" if found.right is None else f"{found.drop:+.2f}"
+        table.add_row(
+            trial.what,
+            f"{trial.size_bytes / 1e6:.2f}",
+            str(found.clips),
+            percent(found.agreement),
+            f"{found.logit_error:.3f}",
+            lost,
+        )
+    return table
+
+
+def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None:
+    comparison = compare_all(model, output, options, _tell)
+    width = max(TABLE_WIDTH, Console().width)
+    Console(highlight=False, width=width).print(_comparison_table(comparison))
+    for kind, path in save_comparison(comparison, output.parent).items():
+        click.echo(f"  {kind:>8}  {path}")
+
+
+def _comparison_table(comparison: Comparison) -> Table:
+    n = comparison.variants[0].measured.clips
+    table = Table(
+        title=f"{comparison.model} on {n} clips of {comparison.clips}",
+        caption="speed: all took turns in one run, median and quartiles; "
+        "*: nothing else is smaller, faster and more accurate",
+    )
+    table.add_column("variant")
+    for column in ("MB", "of FP32", "clips/s", "against FP32", "against default", "accuracy",
+                   "agreement", "Pareto"):  # fmt: skip
+        table.add_column(column, justify="right")
+    for variant in comparison.variants:
+        table.add_row(
+            variant.name,
+            f"{variant.size_bytes / 1e6:.1f}",
+            percent(variant.share),
+            f"{variant.clips_per_s:.1f}",
+            _times(variant.against_fp32),
+            _times(variant.against_default),
+            percent(variant.measured.accuracy),
+            percent(variant.measured.agreement),
+            "*" if variant.pareto else "",
+        )
+    return table
+
+
+def _times(ratio: Ratio) -> str:
+    return f"{ratio.median:.2f}x ({ratio.low:.2f}-{ratio.high:.2f})"

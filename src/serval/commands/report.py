@@ -1,0 +1,46 @@
+"""`serval report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from serval.report.build import EMBED_MB, AudioChoice, write_report
+from serval.run import load_run
+
+__all__ = ["report_command"]
+
+
+@click.command("report")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="The page; default: report.html in the folder of RUN.",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    help="A second run on the same clips, to see and hear the difference.",
+)
+@click.option(
+    "--audio",
+    type=click.Choice(get_args(AudioChoice)),
+    default="wrong",
+    show_default=True,
+    help=f"Which clips can be heard; over {EMBED_MB:g} MB they lie in a folder beside the page.",
+)
+def report_command(
+    run: Path, output: Path | None, against: Path | None, audio: AudioChoice
+) -> None:
+    """Make one HTML page of a stored run, to look and listen."""
+    other = load_run(against) if against else None
+    page = write_report(load_run(run), output or run / "report.html", against=other, audio=audio)
+    beside = f", audio in {page.beside.name}/" if page.beside else ""
+    for note in page.notes:
+        click.echo(note, err=True)
+    click.echo(f"{page.size_mb:g} MB, {page.sounds} clips can be heard{beside}", err=True)
+    click.echo(page.path)

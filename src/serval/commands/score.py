@@ -1,0 +1,54 @@
+"""`serval score`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+
+from serval.commands.tables import class_table, group_tables
+from serval.results import Written, write_results
+from serval.run import load_run
+
+__all__ = ["score_command"]
+
+
+@click.command("score")
+@click.argument("run")
+@click.option("--calibrate-on", metavar="RUN",
+              help="Fit a temperature on this run of the same model on other clips.")  # fmt: skip
+@click.option("--groups/--no-groups", default=True, help="Show a table for each group column.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+def score_command(run: str, calibrate_on: str | None, *, groups: bool, as_json: bool) -> None:
+    """Score a stored run again and write its files anew: no audio, no model.
+
+    RUN is the folder of `serval evaluate -o`, finished or not, from this machine or another.
+    """
+    fitted_on = load_run(calibrate_on) if calibrate_on else None
+    written = write_results(load_run(run), calibrate_on=fitted_on)
+    if as_json:
+        click.echo(json.dumps(written.document, indent=2, ensure_ascii=False))
+        return
+    _print(written, groups=groups)
+
+
+def _print(written: Written, *, groups: bool) -> None:
+    document, console = written.document, Console(highlight=False)
+    for table in (class_table(document), *(group_tables(document) if groups else [])):
+        console.print(table)
+    for part in ("observations", "calibration", "groups"):
+        for line in document[part]["sentences"]:
+            console.print(f"  {line}", markup=False)
+    scaled = document["calibration"]["scaled"]
+    if scaled:
+        before, after = document["calibration"]["as_is"]["ece"], scaled["ece"]
+        console.print(
+            f"  At temperature {scaled['temperature']:.3f}, fitted on "
+            f"{document['calibration']['fitted_on']}, ECE goes from {before:.1%} to {after:.1%}.",
+            markup=False,
+        )
+    for warning in document["warnings"]:
+        console.print(f"  {warning}", markup=False)
+    for kind, path in written.files.items():
+        console.print(f"  {kind:>16}  {path}", markup=False, soft_wrap=True)

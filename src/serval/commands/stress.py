@@ -1,0 +1,173 @@
+"""`serval stress`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from serval.commands.evaluate import evaluation_options
+from serval.evaluate import EvalOptions
+from serval.stress import Cost, Stage, StressOptions, stress, write_stress
+from serval.stress.table import points, share
+
+__all__ = ["stress_command"]
+
+DEFAULTS = StressOptions()
+
+
+@click.command("stress")
+@evaluation_options
+@click.option(
+    "--suite",
+    default=DEFAULTS.suite,
+    show_default=True,
+    help="quick, full, families (level, noise, ...) or names, with commas.",
+)
+@click.option(
+    "--output", "-o", default=DEFAULTS.evaluation.output, show_default=True, help="Results folder."
+)
+@click.option(
+    "--against",
+    metavar="DIR|MODEL",
+    help="Another model's stress folder, or a model to run now: what changed.",
+)
+@click.option(
+    "--seed", type=int, default=DEFAULTS.seed, show_default=True, help="Of every random number."
+)
+@click.option("--fresh", is_flag=True, help="Start over instead of going on.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress, no table.")
+@click.option("--json", is_flag=True, help="Print the results as JSON.")
+def stress_command(
+    suite: str, against: str | None, seed: int, **flags: Any  # noqa: ANN401 - click's flags
+) -> None:  # fmt: skip
+    """Say how a model holds outside the studio: noise, rooms, codecs, other speeds.
+
+    Every perturbation is a run of its own in the output folder. A test that was stopped goes on
+    where it was when the same command is given again.
+
+    Exit codes: 0 done; 2 something is wrong with the command, the model or the data;
+    130 stopped by Ctrl-C. Thresholds decide nothing here; give stress.json to serval gate.
+    """
+    options = StressOptions(
+        evaluation=EvalOptions(**flags), suite=suite, against=against, seed=seed
+    )
+    sys.exit(_run(options))
+
+
+def _run(options: StressOptions) -> int:
+    quiet = options.evaluation.quiet
+    try:
+        found = stress(options, (lambda _stage: None) if quiet else _Lines())
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nstopped; what was done is kept in {options.evaluation.output}: "
+            "give the same command to go on",
+            err=True,
+        )
+        return 130
+    written = write_stress(found)
+    if options.evaluation.json:
+        click.echo(json.dumps(written.document, indent=2, ensure_ascii=False))
+    elif not quiet:
+        _show(written.document)
+        for kind, path in written.files.items():
+            click.echo(f"  {kind:>16}  {path}")
+    return 0
+
+
+class _Lines:
+    """One line on stderr when the cost is known, and one for each perturbation that begins."""
+
+    def __init__(self) -> None:
+        self.shown: tuple[str, int] | None = None
+        self.priced = False
+
+    def __call__(self, stage: Stage) -> None:
+        if stage.number == 0:
+            self.priced = False
+        if stage.cost is not None and not self.priced:
+            self.priced = True
+            click.echo(_cost_line(stage.cost), err=True)
+        if (stage.name, stage.number) != self.shown:
+            self.shown = (stage.name, stage.number)
+            click.echo(f"[{stage.number}/{stage.cases}] {stage.name}", err=True)
+
+
+def _cost_line(cost: Cost) -> str:
+    left = cost.cases - cost.finished
+    done = f", {cost.finished} are done already" if cost.finished else ""
+    minutes, seconds = divmod(round(cost.seconds), 60)
+    return (
+        f"cost: {left} perturbations x {cost.clips} clips x {1000 * cost.clip_s:.0f} ms "
+        f"= {minutes} min {seconds} s, as the clean run went{done}"
+    )
+
+
+def _show(document: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    console.print(_table(document))
+    rest = (_clean_line, _exact_line, _fairness_line, _against_line)
+    for line in filter(None, (describe(document) for describe in rest)):
+        console.print(f"  {line}", markup=False)
+    for line in document["warnings"]:
+        console.print(f"  {line}", markup=False)
+
+
+def _table(document: dict[str, Any]) -> Table:
+    random, everything = document["random"], document["families"]["all"]
+    table = Table(
+        title=f"{document['model']['name']} under stress: {document['clips']} clips of "
+        f"{document['dataset']['name']}",
+        caption=f"thresholds kept: {everything['passed']} of {everything['judged']}; "
+        "in brackets 95 %; ? the interval reaches over the threshold",
+    )
+    table.add_column("perturbation", no_wrap=True)
+    for column in ("UAR %", "change, points", "unchanged %"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("kept")
+    table.add_row("a random model", share(random["uar"]), points(random["change"]["uar"]),
+                  share(random["unchanged"]), "", style="dim")  # fmt: skip
+    for name, case in document["cases"].items():
+        outcome = {"pass": "yes", "fail": "NO"}.get(case["outcome"], "")
+        doubt = "?" if outcome and not case["sure"] else ""
+        table.add_row(name, share(case["uar"]), points(case["change"]["uar"]),
+                      share(case["unchanged"]), f"{outcome}{doubt}")  # fmt: skip
+    return table
+
+
+def _clean_line(document: dict[str, Any]) -> str:
+    clean = document["clean"]
+    return f"clean: accuracy {share(clean['wa'])} %, UAR {share(clean['uar'])} %"
+
+
+def _exact_line(document: dict[str, Any]) -> str:
+    checks = (document["invariance"] or {"checks": {}})["checks"]
+    broken = [check["what"] for check in checks.values() if check["passed"] is False]
+    if not broken:
+        return ""
+    return f"The file's answer to the same clip is not the same with: {', '.join(broken)}."
+
+
+def _fairness_line(document: dict[str, Any]) -> str:
+    fairness = document["fairness"]
+    if not fairness["judged"]:
+        return f"Fairness is not judged: {fairness['reason']}."
+    beyond = (f"{name} {n}" for name, n in fairness["beyond"].items())
+    return f"Groups further from the whole than random models get: {', '.join(beyond) or 'none'}."
+
+
+def _against_line(document: dict[str, Any]) -> str:
+    against = document["against"]
+    if against is None:
+        return ""
+    everything = against["families"]["all"]
+    return (
+        f"Against {against['model']}, UAR in points: clean {points(against['clean']['uar'])}, "
+        f"mean over all perturbations {points(everything['uar'])}, "
+        f"extra loss under stress {points(everything['extra']['uar'])}."
+    )

@@ -1,0 +1,54 @@
+"""`serval sweep`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from serval.commands.progress import PlainLines
+from serval.sweep import Cell, load_plan, sweep, write_tables
+
+if TYPE_CHECKING:
+    from serval.evaluate import Step
+
+__all__ = ["sweep_command"]
+
+
+@click.command("sweep")
+@click.argument("plan", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def sweep_command(plan: Path, *, quiet: bool) -> None:
+    """Evaluate many models on many datasets, and end in one table.
+
+    PLAN is a YAML file with the lists `models`, `datasets` and, if wished, `options`. What is
+    done is not done again; what was interrupted goes on.
+
+    Exit codes: 0 done; 2 something is wrong with the plan; 3 some cells could not be done.
+    """
+    show = _Progress(quiet=quiet)
+    finished = sweep(load_plan(plan), show)
+    files = write_tables(finished)
+    click.echo(files["markdown"].read_text(encoding="utf-8"))
+    for kind, path in files.items():
+        click.echo(f"  {kind:>9}  {path}")
+    sys.exit(3 if finished.problems else 0)
+
+
+class _Progress:
+    """Names each cell when it begins and says from time to time how far it is."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self.cell: Cell | None = None
+        self.lines = PlainLines()
+
+    def __call__(self, cell: Cell, step: Step) -> None:
+        if self.quiet:
+            return
+        if cell is not self.cell:
+            self.cell, self.lines = cell, PlainLines()
+            click.echo(f"{cell.model} on {cell.dataset} {cell.options}".rstrip(), err=True)
+        self.lines(step)

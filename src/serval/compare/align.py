@@ -1,0 +1,189 @@
+"""Several runs -> the clips that all of them predicted, in one order and with one set of labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import log_softmax
+
+from serval.errors import ConfigError, LabelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from serval.labels import LabelSet
+    from serval.run import Run
+
+__all__ = ["Aligned", "Column", "aligned"]
+
+LEAST = -27.631021
+"""The log of 1e-12: a probability of 0 counts as this much, so that every divergence is finite."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """What one run says of the common clips.
+
+    Attributes:
+        name: What this run is called in tables; no two are called the same.
+        folder: Where it is stored.
+        model: The model's name.
+        predicted: `(N,) int64` label ids.
+        log_probs: `(N, K) float64`, at least `LEAST`.
+        only_here: Clips that some other run does not have, by id.
+        failed: How many clips failed in this run.
+    """
+
+    name: str
+    folder: Path
+    model: str
+    predicted: NDArray[np.int64]
+    log_probs: NDArray[np.float64]
+    only_here: tuple[str, ...]
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aligned:
+    """The common clips of two or more runs, in the dataset order of the first.
+
+    Attributes:
+        labels: Of the first run; the others' outputs are put into its order.
+        clip_ids: `(N,)`.
+        index: `(N,) int64` positions in the dataset split.
+        truth: `(N,) int64` label ids.
+        duration_s: `(N,) float64`.
+        speakers: `(N,)` or `None` where unknown.
+        groups: Further columns by name.
+        columns: One for each run.
+        warnings: What a reader must know of the runs, one sentence each.
+    """
+
+    labels: LabelSet
+    clip_ids: tuple[str, ...]
+    index: NDArray[np.int64]
+    truth: NDArray[np.int64]
+    duration_s: NDArray[np.float64]
+    speakers: tuple[str | None, ...]
+    groups: Mapping[str, tuple[str | None, ...]]
+    columns: tuple[Column, ...]
+    warnings: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return the number of common clips."""
+        return len(self.clip_ids)
+
+
+def aligned(runs: Sequence[Run]) -> Aligned:
+    """Return the clips that every run predicted, matched by clip id.
+
+    Raises:
+        ConfigError: Fewer than two runs, or no common clip.
+        LabelError: The runs have different labels, or disagree on the truth of a clip.
+    """
+    if len(runs) < 2:
+        raise ConfigError(f"a comparison needs at least 2 runs, got {len(runs)}")
+    for run in runs[1:]:
+        _refuse_other_labels(runs[0], run)
+    common = set.intersection(*(set(run.clip_ids) for run in runs))
+    ids = tuple(clip for clip in runs[0].clip_ids if clip in common)
+    if not ids:
+        raise ConfigError(_nothing_common(runs))
+    rows = [_rows(run, ids) for run in runs]
+    first, places = runs[0], rows[0]
+    for run, of_run in zip(runs[1:], rows[1:], strict=True):
+        _refuse_other_truth(first, places, run, of_run)
+    columns = zip(_names(runs), runs, rows, strict=True)
+    return Aligned(
+        labels=first.labels,
+        clip_ids=ids,
+        index=first.index[places],
+        truth=first.truth[places],
+        duration_s=first.duration_s[places],
+        speakers=_picked(first.speakers, places),
+        groups={name: _picked(values, places) for name, values in first.groups.items()},
+        columns=tuple(_column(name, run, of_run, first.labels, common)
+                      for name, run, of_run in columns),
+        warnings=tuple(_warnings(runs, rows)),
+    )  # fmt: skip
+
+
+def _column(
+    name: str, run: Run, rows: NDArray[np.int64], labels: LabelSet, common: set[str]
+) -> Column:
+    order = np.array([run.labels.index(label) for label in labels])
+    logits = run.logits[rows][:, order].astype(np.float64)
+    return Column(
+        name=name,
+        folder=run.folder,
+        model=str(run.provenance.model.get("name", "")),
+        predicted=np.argsort(order)[run.predicted[rows]],
+        log_probs=np.maximum(log_softmax(logits, axis=1), LEAST),
+        only_here=tuple(clip for clip in run.clip_ids if clip not in common),
+        failed=len(run.failures),
+    )
+
+
+def _rows(run: Run, ids: Sequence[str]) -> NDArray[np.int64]:
+    place = {clip: i for i, clip in enumerate(run.clip_ids)}
+    return np.array([place[clip] for clip in ids], dtype=np.int64)
+
+
+def _picked(values: Sequence[str | None], rows: NDArray[np.int64]) -> tuple[str | None, ...]:
+    return tuple(values[i] for i in rows)
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """Return the shortest of model name, folder name and path that tells the runs apart."""
+    models = [str(run.provenance.model.get("name", "")) for run in runs]
+    folders = [Path(run.folder).resolve().name for run in runs]
+    paths = [str(run.folder) for run in runs]
+    numbered = [f"{path} #{i + 1}" for i, path in enumerate(paths)]
+    choices = (models, folders, paths, numbered)
+    return next(names for names in choices if len(set(names)) == len(runs) and all(names))
+
+
+def _refuse_other_labels(first: Run, other: Run) -> None:
+    if set(first.labels) == set(other.labels):
+        return
+    missing = ", ".join(sorted(set(first.labels) ^ set(other.labels)))
+    raise LabelError(
+        f"{first.folder} and {other.folder} have different labels ({missing} in one only); "
+        "compare models of the same labels, or give both the same --label-map"
+    )
+
+
+def _refuse_other_truth(
+    first: Run, places: NDArray[np.int64], other: Run, rows: NDArray[np.int64]
+) -> None:
+    for i, j in zip(places, rows, strict=True):
+        mine, its = first.labels[first.truth[i]], other.labels[other.truth[j]]
+        if mine != its:
+            raise LabelError(
+                f"the truth of clip '{first.clip_ids[i]}' is {mine} in {first.folder} and {its} in "
+                f"{other.folder}; evaluate both on the same dataset with the same --label-map"
+            )
+
+
+def _nothing_common(runs: Sequence[Run]) -> str:
+    examples = ", ".join(
+        f"{run.folder} has {len(run)} clips such as '{run.clip_ids[0]}'"
+        if len(run)
+        else f"{run.folder} has no clips"
+        for run in runs
+    )
+    return f"the runs have no clip in common: {examples}; evaluate them on the same dataset split"
+
+
+def _warnings(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> list[str]:
+    warnings = [f"{run.folder} was not finished." for run in runs if not run.complete]
+    shas = [[run.audio_sha256[i] for i in of_run] for run, of_run in zip(runs, rows, strict=True)]
+    other = sum(len(set(versions) - {""}) > 1 for versions in zip(*shas, strict=True))
+    if other:
+        warnings.append(f"{other} clips have the same id but other audio in another run.")
+    return warnings

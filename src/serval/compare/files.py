@@ -1,0 +1,78 @@
+"""The files that a comparison becomes: `comparison.json`, `flips.csv`, `comparison.png`."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+from serval.compare.ranking import RANKED
+from serval.compare.words import TITLES, sentences
+from serval.files import whole_file
+from serval.plots.comparison import Forest, save_forests
+from serval.results.document import without_nan, write_json
+from serval.results.table import harmless
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from serval.compare.comparison import Against, Comparison
+    from serval.compare.flips import Flip
+
+__all__ = ["comparison_document", "write_comparison"]
+
+SCHEMA_VERSION = 1
+FLIP_COLUMNS = (
+    *("run", "sample_index", "kind", "true_emotion", "baseline_emotion", "emotion"),
+    *("baseline_confidence", "confidence", "baseline_probability_of_emotion"),
+    *("clip_id", "duration_s", "speaker"),
+)
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
+    """Return the path of each file of a comparison, by kind, after writing it whole."""
+    return {
+        "comparison": write_json(comparison_document(comparison), folder / "comparison.json"),
+        "flips": _write_flips(comparison, folder / "flips.csv"),
+        "picture": save_forests(
+            [_forest(comparison, against) for against in comparison.against],
+            comparison.options.margin,
+            folder / "comparison.png",
+        ),
+    }
+
+
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """Return the comparison in plain JSON types, with its sentences; undefined is `None`."""
+    document = {"schema_version": SCHEMA_VERSION, **comparison.as_dict()}
+    for written, against in zip(document["against"], comparison.against, strict=True):
+        written["sentences"] = sentences(comparison, against)
+    return {key: without_nan(value) for key, value in document.items()}
+
+
+def _write_flips(comparison: Comparison, path: Path) -> Path:
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(FLIP_COLUMNS)
+        for against in comparison.against:
+            writer.writerows(_flip_row(against.b, flip) for flip in against.flips)
+    return path
+
+
+def _flip_row(run: str, flip: Flip) -> list[object]:
+    return [
+        *(harmless(run), flip.index, flip.kind),
+        *(harmless(label) for label in (flip.truth, flip.a, flip.b)),
+        *(round(share, 6) for share in (flip.confidence_a, flip.confidence_b, flip.b_in_a)),
+        *(harmless(flip.clip_id), flip.duration_s, harmless(flip.speaker)),
+    ]
+
+
+def _forest(comparison: Comparison, against: Against) -> Forest:
+    scores = against.scores
+    rows = {TITLES[name]: scores.overall[name].difference for name in RANKED}
+    rows |= {f"recall {name}": row.recall.difference for name, row in scores.per_class.items()}
+    return Forest(
+        title=f"{against.b} minus {against.a}\n{comparison.n} clips, {len(against.flips)} flips",
+        rows=rows,
+        changed={name: (row.broken, row.fixed) for name, row in scores.per_class.items()},
+    )

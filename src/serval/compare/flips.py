@@ -1,0 +1,225 @@
+"""Where two runs differ clip by clip: labels that changed, and how far probabilities moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from scipy.special import rel_entr
+
+from serval.clusters import Clustering, clustering_of
+from serval.stats import Difference, Interval, difference, mean_error, mean_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from serval.compare.align import Aligned, Column
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "Divergence",
+    "Flip",
+    "GroupChange",
+    "divergence",
+    "flips",
+    "group_changes",
+    "jensen_shannon",
+    "kullback_leibler",
+    "total_variation",
+]
+
+Kind = Literal["broken", "fixed", "other"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """A clip that two runs name differently.
+
+    Attributes:
+        clip_id: The clip.
+        index: Its position in the dataset split.
+        kind: `broken` if only A was right, `fixed` if only B is, `other` if neither.
+        truth: Its label.
+        a: What A says.
+        b: What B says.
+        confidence_a: Of A in its own label, in [0, 1].
+        confidence_b: Of B in its own label.
+        b_in_a: What A had given to B's label: near `confidence_a`, it was a close call.
+        duration_s: Length of the clip in seconds.
+        speaker: Who speaks, or `""`.
+    """
+
+    clip_id: str
+    index: int
+    kind: Kind
+    truth: str
+    a: str
+    b: str
+    confidence_a: float
+    confidence_b: float
+    b_in_a: float
+    duration_s: float
+    speaker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Divergence:
+    """How far the probabilities of B lie from those of A; means over clips, with intervals.
+
+    Attributes:
+        kl: Kullback-Leibler divergence of B from A, in nats, >= 0.
+        js: Jensen-Shannon divergence, in nats, in [0, 0.693].
+        tv: Total variation distance, in [0, 1].
+        tv_max: The largest of any clip.
+        confidence: Mean confidence of B minus that of A, in [-1, 1].
+    """
+
+    kl: Interval
+    js: Interval
+    tv: Interval
+    tv_max: float
+    confidence: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupChange:
+    """What changed for one group of clips.
+
+    Attributes:
+        column: The column, `speaker` or a group.
+        name: The value of the column.
+        n: Common clips.
+        a: Accuracy of A in [0, 1].
+        b: Accuracy of B in [0, 1].
+        difference: B minus A.
+        broken: Clips that only A has right.
+        fixed: Clips that only B has right.
+    """
+
+    column: str
+    name: str
+    n: int
+    a: float
+    b: float
+    difference: Difference
+    broken: int
+    fixed: int
+
+
+def flips(clips: Aligned, a: Column, b: Column) -> tuple[Flip, ...]:
+    """Return the clips with another label in B, those first of which A was surest."""
+    changed = np.flatnonzero(a.predicted != b.predicted)
+    found = [_flip(clips, a, b, int(i)) for i in changed]
+    return tuple(sorted(found, key=lambda flip: (-flip.confidence_a, flip.index)))
+
+
+def divergence(a: Column, b: Column, clustering: Clustering) -> Divergence:
+    """Return how far the probabilities moved, over the clips where both are finite."""
+    tv = total_variation(a.log_probs, b.log_probs)
+    sure_a, sure_b = (np.exp(run.log_probs.max(axis=1)) for run in (a, b))
+    return Divergence(
+        kl=_mean(kullback_leibler(a.log_probs, b.log_probs), clustering),
+        js=_mean(jensen_shannon(a.log_probs, b.log_probs), clustering),
+        tv=_mean(tv, clustering),
+        tv_max=float(np.max(tv, initial=0.0, where=~np.isnan(tv))),
+        confidence=_mean(sure_b - sure_a, clustering),
+    )
+
+
+def kullback_leibler(log_a: Floats, log_b: Floats) -> Floats:
+    """Return the sum of a log(a / b) of each clip, `(N,)` nats >= 0.
+
+    Source: Kullback and Leibler (1951); equals `scipy.stats.entropy(a, b, axis=1)`.
+
+    Args:
+        log_a: `(N, K)` log probabilities, finite.
+        log_b: `(N, K)` log probabilities, finite.
+    """
+    return np.asarray((np.exp(log_a) * (log_a - log_b)).sum(axis=1))
+
+
+def jensen_shannon(log_a: Floats, log_b: Floats) -> Floats:
+    """Return the mean divergence of a and b from their average, `(N,)` nats in [0, 0.693].
+
+    Source: Lin (1991); equals `scipy.spatial.distance.jensenshannon(a, b, axis=1) ** 2`.
+    """
+    a, b = np.exp(log_a), np.exp(log_b)
+    middle = (a + b) / 2
+    return np.asarray((rel_entr(a, middle) + rel_entr(b, middle)).sum(axis=1) / 2)
+
+
+def total_variation(log_a: Floats, log_b: Floats) -> Floats:
+    """Return half the sum of |a - b| of each clip, `(N,)` in [0, 1]."""
+    return np.asarray(np.abs(np.exp(log_a) - np.exp(log_b)).sum(axis=1) / 2)
+
+
+def group_changes(
+    clips: Aligned, a: Column, b: Column, column: str, values: Sequence[str | None]
+) -> tuple[GroupChange, ...]:
+    """Return what changed in each group of a column, most clips first."""
+    right_a, right_b = a.predicted == clips.truth, b.predicted == clips.truth
+    members: dict[str, list[int]] = {}
+    for i, value in enumerate(values):
+        if value is not None:
+            members.setdefault(value, []).append(i)
+    ranked = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
+    return tuple(
+        _group_change(
+            (column, name), right_a[rows], right_b[rows], [clips.speakers[i] for i in rows]
+        )
+        for name, rows in ranked
+    )
+
+
+def _flip(clips: Aligned, a: Column, b: Column, i: int) -> Flip:
+    labels, mine, its = clips.labels, int(a.predicted[i]), int(b.predicted[i])
+    truth = int(clips.truth[i])
+    kind: Kind = "broken" if mine == truth else "fixed" if its == truth else "other"
+    probs_a, probs_b = np.exp(a.log_probs[i]), np.exp(b.log_probs[i])
+    return Flip(
+        clip_id=clips.clip_ids[i],
+        index=int(clips.index[i]),
+        kind=kind,
+        truth=labels[truth],
+        a=labels[mine],
+        b=labels[its],
+        confidence_a=float(probs_a[mine]),
+        confidence_b=float(probs_b[its]),
+        b_in_a=float(probs_a[its]),
+        duration_s=float(clips.duration_s[i]),
+        speaker=clips.speakers[i] or "",
+    )
+
+
+def _mean(values: Floats, clustering: Clustering) -> Interval:
+    known = np.flatnonzero(~np.isnan(values))
+    if not len(known):
+        return Interval(value=float("nan"), low=float("nan"), high=float("nan"))
+    ids = np.unique(clustering.ids[known], return_inverse=True)[1]
+    error = mean_error(values[known], ids)
+    return mean_interval(float(values[known].mean()), error, clustering.effective)
+
+
+def _group_change(
+    key: tuple[str, str],
+    right_a: NDArray[np.bool_],
+    right_b: NDArray[np.bool_],
+    speakers: Sequence[str | None],
+) -> GroupChange:
+    clustering = clustering_of(speakers)
+    gain = right_b.astype(np.float64) - right_a
+    error = mean_error(gain, clustering.ids)
+    return GroupChange(
+        column=key[0],
+        name=key[1],
+        n=len(gain),
+        a=float(right_a.mean()),
+        b=float(right_b.mean()),
+        difference=difference(float(gain.mean()), error, clustering.effective, 1 / len(gain)),
+        broken=int((gain < 0).sum()),
+        fixed=int((gain > 0).sum()),
+    )

@@ -1,0 +1,103 @@
+"""What a comparison means, in sentences for people."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from serval.compare.comparison import Against, Comparison
+    from serval.compare.pair import ScoreChange
+
+__all__ = ["TITLES", "in_points", "points", "sentences", "verdict_sentence"]
+
+TITLES = {
+    "wa": "accuracy (WA)",
+    "uar": "UAR",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "macro_precision": "macro precision",
+    "weighted_precision": "weighted precision",
+}
+
+
+def sentences(comparison: Comparison, against: Against) -> list[str]:
+    """Return what is known of one run against the first: verdict, power, flips, divergence."""
+    margin = comparison.options.margin
+    scores = against.scores
+    lines = [
+        f"{TITLES[name]}: {verdict_sentence(scores.overall[name], margin)}"
+        for name in ("wa", "uar", "macro_f1")
+    ]
+    return [*lines, _power(comparison, against), _mcnemar(against), _agreement(against)]
+
+
+def verdict_sentence(change: ScoreChange, margin: float) -> str:
+    """Return the verdict on one score, with the reason."""
+    gap = change.difference
+    if math.isnan(gap.value):
+        return "cannot tell, it is not defined on these clips."
+    if change.verdict == "not worse":
+        extra = "; it is better" if gap.low > 0 else ""
+        return f"not worse: a loss of more than {in_points(margin)} is ruled out{extra}."
+    if change.verdict == "worse":
+        sure = "" if gap.high < -margin else f", though maybe by less than {in_points(margin)}"
+        return f"worse{sure}."
+    return (
+        f"cannot tell: the difference may lie anywhere from {points(gap.low, sign=True)} to "
+        f"{points(gap.high, sign=True)} points."
+    )
+
+
+def in_points(share: float) -> str:
+    """Return a share of 1 in percentage points, with the unit.
+
+    Examples:
+        >>> in_points(0.01), in_points(0.005)
+        ('1 point', '0.5 points')
+    """
+    return f"{points(share)} point{'' if share == 0.01 else 's'}"
+
+
+def points(share: float, *, sign: bool = False) -> str:
+    """Return a share of 1 in percentage points, or `n/a` where it is not defined.
+
+    Examples:
+        >>> points(-0.0035, sign=True), points(0.01), points(float("nan"))
+        ('-0.35', '1', 'n/a')
+    """
+    if math.isnan(share):
+        return "n/a"
+    text = f"{100 * share:+.2f}" if sign else f"{100 * share:.2f}".rstrip("0").rstrip(".")
+    return "0.00" if sign and float(text) == 0 else text
+
+
+def _power(comparison: Comparison, against: Against) -> str:
+    overall = against.scores.overall
+    return (
+        f"This set shows a true difference of {points(overall['wa'].difference.detectable)} points "
+        f"of accuracy, or {points(overall['uar'].difference.detectable)} of UAR, four times in "
+        f"five; {comparison.n} clips, drawn by {comparison.clustering['by']}."
+    )
+
+
+def _mcnemar(against: Against) -> str:
+    test = against.scores.mcnemar
+    changed = test.only_a + test.only_b
+    if math.isnan(test.smallest_significant):
+        limit = "too few to be significant whichever way they fall"
+    else:
+        limit = f"significant from {points(test.smallest_significant)} points net"
+    return (
+        f"Exact McNemar, as if clips were independent: p = {test.p:.3g}; {changed} clips changed "
+        f"between right and wrong ({test.only_a} broken, {test.only_b} fixed), {limit}."
+    )
+
+
+def _agreement(against: Against) -> str:
+    same, far = against.scores.agreement, against.divergence
+    return (
+        f"Same label on {same.value:.1%} of the clips ({same.low:.1%} to {same.high:.1%}); "
+        f"{len(against.flips)} flips. Probabilities: total variation {far.tv.value:.3f} "
+        f"(at most {far.tv_max:.3f}), KL {far.kl.value:.4f}, JS {far.js.value:.4f} nats."
+    )

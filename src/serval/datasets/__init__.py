@@ -1,0 +1,7 @@
+"""Where clips come from: built-in sets, the hub, folders and manifests."""
+
+from serval.datasets.known import KnownDataset, known_datasets
+from serval.datasets.load import load_dataset
+from serval.datasets.options import DatasetOptions
+
+__all__ = ["DatasetOptions", "KnownDataset", "known_datasets", "load_dataset"]

@@ -1,0 +1,174 @@
+"""Which column of a table holds the audio, the label and the speaker."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from serval.errors import DatasetError, DatasetNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from serval.datasets.options import DatasetOptions
+
+__all__ = ["Columns", "Kind", "Schema", "choose_columns", "text_of"]
+
+AUDIO_NAMES = (
+    "audio", "file_path", "file_name", "path", "file", "filename", "filepath", "audio_path",
+    "audio_file", "wav", "wav_path", "clip",
+)  # fmt: skip
+LABEL_NAMES = (
+    "emotion", "label", "labels", "emotion_label", "major_emotion", "class", "category", "target",
+)  # fmt: skip
+SPEAKER_NAMES = (
+    "speaker_id", "speaker", "spk_id", "spk", "speakerid", "actor", "actor_id", "voice",
+)  # fmt: skip
+
+
+class Kind(Enum):
+    """What the cells of a column are."""
+
+    AUDIO = "encoded audio"
+    SCALAR = "text or number"
+    OTHER = "lists or records"
+
+
+PARTS = {
+    "audio": {Kind.AUDIO, Kind.SCALAR},
+    "label": {Kind.SCALAR},
+    "speaker": {Kind.SCALAR},
+}
+"""What a column must hold to play a part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """The columns of a table.
+
+    Attributes:
+        kinds: Column name -> what its cells are, in the order of the table.
+        class_names: Column name -> the texts that its integers stand for.
+    """
+
+    kinds: Mapping[str, Kind]
+    class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """The part that each column plays.
+
+    Attributes:
+        audio: Holds the encoded audio or the path of a file.
+        label: Holds the label.
+        speaker: Says who speaks, if one does.
+        groups: Every further column whose cells can be written as text.
+        embedded: The audio column holds the audio itself, not only a path.
+        class_names: Column name -> the texts that its integers stand for.
+    """
+
+    audio: str
+    label: str
+    speaker: str | None = None
+    groups: tuple[str, ...] = ()
+    embedded: bool = False
+    class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def cell(self, cells: Mapping[str, object], column: str | None) -> str | None:
+        """Return the text in one column of a row, or `None` where there is none."""
+        if column is None:
+            return None
+        return text_of(cells.get(column), self.class_names.get(column, ()))
+
+
+def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Columns:
+    """Return which column is which: by option, else by type, else by the usual names.
+
+    Raises:
+        DatasetNotFoundError: A named column is absent, or none of the usual ones is there.
+        DatasetError: A named column holds what cannot play its part.
+    """
+    audio = _audio_column(schema, options.audio_column, subject)
+    label = _required(schema, "label", options.label_column, subject)
+    speaker = _named(schema, "speaker", options.speaker_column, subject)
+    speaker = speaker or _usual(schema, SPEAKER_NAMES)
+    taken = {audio, label, speaker}
+    scalars = (name for name, kind in schema.kinds.items() if kind is Kind.SCALAR)
+    return Columns(
+        audio=audio,
+        label=label,
+        speaker=speaker,
+        groups=tuple(name for name in scalars if name not in taken),
+        embedded=schema.kinds[audio] is not Kind.SCALAR,
+        class_names=schema.class_names,
+    )
+
+
+def text_of(value: object, class_names: Sequence[str] = ()) -> str | None:
+    """Return a cell as text, or `None` for one that is empty or cannot be written as text.
+
+    Examples:
+        >>> text_of(" F "), text_of(3.0), text_of(float("nan")), text_of([1])
+        ('F', '3', None, None)
+        >>> text_of(1, ["angry", "happy"]), text_of(-1, ["angry", "happy"])
+        ('happy', None)
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and class_names:
+        return class_names[value] if 0 <= value < len(class_names) else None
+    if value is None or isinstance(value, (bytes, list, dict)):
+        return None
+    if isinstance(value, float):
+        return _float_text(value)
+    return str(value).strip() or None
+
+
+def _float_text(value: float) -> str | None:
+    if math.isnan(value):
+        return None
+    return str(int(value)) if value.is_integer() else str(value)
+
+
+def _audio_column(schema: Schema, asked: str | None, subject: str) -> str:
+    if named := _named(schema, "audio", asked, subject):
+        return named
+    embedded = [name for name, kind in schema.kinds.items() if kind is Kind.AUDIO]
+    usual = _usual(schema, AUDIO_NAMES, embedded) or next(iter(embedded), None)
+    return usual or _required(schema, "audio", None, subject)
+
+
+def _required(schema: Schema, part: str, asked: str | None, subject: str) -> str:
+    names = AUDIO_NAMES if part == "audio" else LABEL_NAMES
+    found = _named(schema, part, asked, subject) or _usual(schema, names)
+    if found is None:
+        raise DatasetNotFoundError(
+            f"{subject} has no {part} column that serval knows by name; "
+            f"its columns: {', '.join(schema.kinds)}; name one with --{part}-column"
+        )
+    return found
+
+
+def _named(schema: Schema, part: str, asked: str | None, subject: str) -> str | None:
+    if asked is not None and asked not in schema.kinds:
+        raise DatasetNotFoundError(
+            f"{subject} has no column '{asked}'; its columns: {', '.join(schema.kinds)}; "
+            f"name one of them with --{part}-column"
+        )
+    if asked is not None and schema.kinds[asked] not in PARTS[part]:
+        raise DatasetError(
+            f"{subject}: column '{asked}' holds {schema.kinds[asked].value}, no {part}; "
+            f"name another with --{part}-column"
+        )
+    return asked
+
+
+def _usual(
+    schema: Schema, names: Sequence[str], columns: Sequence[str] | None = None
+) -> str | None:
+    """Return the first column that bears one of `names`, in the order of `names`."""
+    if columns is None:
+        columns = [name for name, kind in schema.kinds.items() if kind is Kind.SCALAR]
+    folded = {name.casefold(): name for name in reversed(columns)}
+    return next((folded[name] for name in names if name in folded), None)

@@ -1,0 +1,222 @@
+"""From the rows of a table to clips; every source of clips ends here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NamedTuple, Protocol
+
+from serval.datasets.columns import Columns, Schema, text_of
+from serval.errors import DatasetError
+from serval.records import Clip
+
+__all__ = ["ClipSource", "Row", "Table", "least"]
+
+
+class Row(NamedTuple):
+    """One row: its cells, and the folder that a path in it is relative to."""
+
+    cells: Mapping[str, object]
+    folder: Path
+
+
+class Table(Protocol):
+    """Rows in a fixed order, read as a stream."""
+
+    @property
+    def schema(self) -> Schema:
+        """The columns."""
+        ...
+
+    def n_rows(self) -> int:
+        """Return how many rows there are, fetching every file if need be."""
+        ...
+
+    def rows(self, start: int, stop: int | None, columns: Sequence[str], /) -> Iterator[Row]:
+        """Yield the rows from `start` up to `stop`, with at least the named columns.
+
+        `audio.path` names only the path inside a column `audio` that holds encoded files.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipSource:
+    """Reads the clips of one table.
+
+    Attributes:
+        table: Where the rows come from.
+        columns: Which column is which.
+        root: The set's folder; clip ids are paths relative to it.
+        name: What the user calls the set, for error messages.
+        split: Begins the id of a clip that has no file name.
+        closed: Refuse paths that lead out of `root`: the set was made by a stranger.
+        limit: Read no further than this many clips.
+        known: The ids up to the end of the last range, for the next one.
+    """
+
+    table: Table
+    columns: Columns
+    root: Path
+    name: str
+    split: str = ""
+    closed: bool = False
+    limit: int | None = None
+    known: list[_Ids] = field(default_factory=list, repr=False, compare=False)
+
+    def clips(self, start: int, stop: int | None) -> Iterator[Clip]:
+        """Yield the clips from `start` up to `stop` with their audio."""
+        return self._read(start, stop, audio=True)
+
+    def metadata(self, start: int, stop: int | None) -> Iterator[Clip]:
+        """Yield the same clips without audio."""
+        return self._read(start, stop, audio=False)
+
+    def _path_column(self) -> str:
+        return f"{self.columns.audio}.path" if self.columns.embedded else self.columns.audio
+
+    def _read(self, start: int, stop: int | None, *, audio: bool) -> Iterator[Clip]:
+        stop = least(stop, self.limit)
+        if stop is not None and stop <= start:
+            return
+        ids = self._ids_before(start)
+        columns = self._wanted(self.columns.audio if audio else self._path_column())
+        for index, row in enumerate(self.table.rows(start, stop, columns), start):
+            yield self._clip(row, index, ids.take(self._file_name(row), index), audio=audio)
+        if start:
+            self.known.append(ids)
+
+    def _ids_before(self, start: int) -> _Ids:
+        """Return the ids up to `start`: a repeated file name gets a number, so all must be known.
+
+        Those of a range that ended before `start` are gone on with, so that whoever reads a long
+        set in rising ranges reads its names once, and not again for each range.
+        """
+        ids = self.known.pop() if self.known else _Ids(prefix=self.split or "clip")
+        if ids.position > start:
+            ids = _Ids(prefix=ids.prefix)
+        if ids.position < start:
+            for row in self.table.rows(ids.position, start, [self._path_column()]):
+                ids.take(self._file_name(row), ids.position)
+        return ids
+
+    def _wanted(self, audio: str) -> list[str]:
+        chosen = (self.columns.label, self.columns.speaker, *self.columns.groups, audio)
+        return [name for name in chosen if name is not None]
+
+    def _clip(self, row: Row, index: int, clip_id: str, *, audio: bool) -> Clip:
+        columns = self.columns
+        groups = {name: columns.cell(row.cells, name) for name in columns.groups}
+        return Clip(
+            id=clip_id,
+            index=index,
+            label=columns.cell(row.cells, columns.label) or "",
+            audio=self._audio(row) if audio else b"",
+            speaker=columns.cell(row.cells, columns.speaker),
+            groups={name: text for name, text in groups.items() if text is not None},
+        )
+
+    def _audio(self, row: Row) -> bytes | Path:
+        encoded = _encoded(row.cells.get(self.columns.audio))
+        if encoded is not None:
+            return encoded
+        path = self._path(row)
+        if path is None:
+            return b""
+        return self._own(path)
+
+    def _own(self, path: Path) -> Path:
+        if self.closed and not _is_inside(path, self.root):
+            raise DatasetError(
+                f"{self.name} names the audio file {path}, which is outside of its own folder; "
+                "if you trust the set, list its files in a manifest and give that"
+            )
+        return path
+
+    def _path(self, row: Row) -> Path | None:
+        """Return where the row says that its audio file is."""
+        text = _path_text(row.cells.get(self.columns.audio))
+        return row.folder / text if text is not None else None
+
+    def speakers(self) -> Iterator[str]:
+        """Yield the speaker of every row that names one."""
+        column = self.columns.speaker
+        if column is not None:
+            for row in self.table.rows(0, None, [column]):
+                if (speaker := self.columns.cell(row.cells, column)) is not None:
+                    yield speaker
+
+    def audio_paths(self) -> Iterator[Path]:
+        """Yield the audio file of every row that names one instead of holding it, with no limit.
+
+        Raises:
+            DatasetError: A closed set names a file outside of its own folder.
+        """
+        if self.columns.embedded:
+            return
+        for row in self.table.rows(0, None, [self._path_column()]):
+            if (path := self._path(row)) is not None:
+                yield self._own(path)
+
+    def relative(self, path: Path) -> str:
+        """Return a path as the set would write it on any machine."""
+        full = os.path.normpath(path)
+        if _is_inside(path, self.root):
+            full = os.path.relpath(full, self.root)
+        return PureWindowsPath(full).as_posix() if os.sep == "\\" else full
+
+    def _file_name(self, row: Row) -> str | None:
+        text = _path_text(row.cells.get(self.columns.audio))
+        if text is None:
+            return None
+        if self.columns.embedded:
+            return _portable(text)
+        return _portable(self.relative(row.folder / text))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Ids:
+    """Gives each clip an id that no clip before it has."""
+
+    prefix: str
+    position: int = 0
+    seen: set[str] = field(default_factory=set)
+
+    def take(self, name: str | None, index: int) -> str:
+        first = name or f"{self.prefix}-{index:06d}"
+        clip_id, number = first, 1
+        while clip_id in self.seen:
+            number += 1
+            clip_id = f"{first}#{number}"
+        self.seen.add(clip_id)
+        self.position = index + 1
+        return clip_id
+
+
+def least(*numbers: int | None) -> int | None:
+    """Return the smallest of the numbers that are known, or `None` if none is."""
+    return min((number for number in numbers if number is not None), default=None)
+
+
+def _encoded(cell: object) -> bytes | None:
+    content = cell.get("bytes") if isinstance(cell, Mapping) else cell
+    return content if isinstance(content, bytes) else None
+
+
+def _path_text(cell: object) -> str | None:
+    text = text_of(cell.get("path") if isinstance(cell, Mapping) else cell)
+    return text.replace("\\", "/") if text is not None else None
+
+
+def _portable(name: str) -> str:
+    """Return a name without what differs between machines: an absolute path's folders."""
+    path = PurePosixPath(name)
+    rooted = path.is_absolute() or PureWindowsPath(name).is_absolute()
+    return path.name if rooted else path.as_posix()
+
+
+def _is_inside(path: Path, root: Path) -> bool:
+    """Tell whether a path stays in `root` by its text: the hub's cache is made of links."""
+    return Path(os.path.normpath(path.absolute())).is_relative_to(os.path.normpath(root.absolute()))

@@ -1,0 +1,412 @@
+"""The whole flow: a model and a dataset -> a stored run -> scores, files and pictures."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serval.datasets import DatasetOptions, load_dataset
+from serval.distributed import Job, predict_on_ray
+from serval.errors import ConfigError, DatasetError, LabelError
+from serval.labels import LabelMap, label_map_from_option
+from serval.machine import available_cores, peak_memory_mb, platform_facts
+from serval.models.builtin import load_model
+from serval.models.contract import Normalize, Overrides
+from serval.predict import Transform, predict
+from serval.records import Clip, ClipReader, Dataset, Failure, Record
+from serval.run import Journal, Provenance, Run, load_run
+
+if TYPE_CHECKING:
+    from serval.models.protocol import Model
+
+__all__ = [
+    "Change",
+    "EvalOptions",
+    "Evaluation",
+    "Step",
+    "Watch",
+    "evaluate",
+    "evaluate_named",
+    "open_dataset",
+    "overrides_of",
+    "recorded",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalOptions:
+    """Every option of an evaluation, with its default; stored in the run.
+
+    Attributes:
+        model: Path of an .onnx file, or a built-in name.
+        dataset: `demo`, `ssi`, `hf:ORG/NAME`, a folder, or a .csv, .jsonl or .parquet file.
+        split: Split to read; by default `validation` where there is one.
+        revision: Branch, tag or commit of a hub set.
+        limit: Only the first clips.
+        output: Folder of the run and its files.
+        labels: Label names in the order of the model's outputs, separated by commas.
+        label_map: `RAW=label,...` or a JSON file.
+        audio_column: Column with the audio or its path.
+        label_column: Column with the emotion.
+        speaker_column: Column with the speaker.
+        sample_rate: What the model wants, in Hz; by default what the model file says, else 16000.
+        normalize: `auto` (what the model file says), `peak`, `zscore` or `none`.
+        max_seconds: Longest clip in seconds; by default what the model file says, else 120.
+        drop_unmapped: Leave clips out whose label the model does not know, instead of stopping.
+        workers: Clips at once; by default one for each core.
+        engine: `local`, or `ray`: workers on every machine of a cluster.
+        ray_address: `host:port` of a running cluster; by default one is started here.
+        max_failures: Share of failed clips, in [0, 1], above which the exit code is 3.
+        fresh: Start over instead of going on with the run in `output`.
+        quiet: No progress on the terminal.
+        json: Print the results as JSON.
+        report: Make the HTML page too.
+    """
+
+    model: str = "serval-tiny"
+    dataset: str = "demo"
+    split: str | None = None
+    revision: str | None = None
+    limit: int | None = None
+    output: str = "./evaluation_results"
+    labels: str | None = None
+    label_map: str | None = None
+    audio_column: str | None = None
+    label_column: str | None = None
+    speaker_column: str | None = None
+    sample_rate: int | None = None
+    normalize: str = "auto"
+    max_seconds: float | None = None
+    drop_unmapped: bool = False
+    workers: int | None = None
+    engine: str = "local"
+    ray_address: str | None = None
+    max_failures: float = 0.01
+    fresh: bool = False
+    quiet: bool = False
+    json: bool = False
+    report: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """How far an evaluation is.
+
+    Attributes:
+        done: Clips with a record, those of earlier sessions included.
+        total: Clips that will have one.
+        failures: Failures in this session so far.
+        resumed: Clips that an earlier session had done.
+    """
+
+    done: int
+    total: int
+    failures: int
+    resumed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """A finished evaluation.
+
+    Attributes:
+        run: As stored.
+        document: The content of `results.json`.
+        files: What was written, by kind.
+        too_many_failures: Whether more clips failed than `max_failures` allows.
+        reused: Whether the run was complete already and nothing was computed.
+    """
+
+    run: Run
+    document: dict[str, Any]
+    files: dict[str, Path]
+    too_many_failures: bool
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """Which clips of a dataset will be evaluated, known before the first is decoded."""
+
+    mapping: LabelMap
+    total: int
+    dropped: dict[str, int]
+    transform: Transform | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is done to every clip before the model hears it.
+
+    Attributes:
+        facts: Name and parameters in plain JSON types; they become part of the run's identity.
+        transform: The change, a pure function.
+    """
+
+    facts: dict[str, Any]
+    transform: Transform
+
+
+Watch = Callable[[Step], None]
+
+
+def evaluate_named(options: EvalOptions, watch: Watch | None = None) -> Evaluation:
+    """Return the evaluation of the model and dataset that the options name.
+
+    Raises:
+        ServalError: Something is wrong with the model, the dataset, the labels or the folder; no
+            clip was decoded then.
+    """
+    model = load_model(options.model, overrides_of(options))
+    return evaluate(model, open_dataset(options), options, watch)
+
+
+def evaluate(
+    model: Model, dataset: Dataset, options: EvalOptions | None = None, watch: Watch | None = None
+) -> Evaluation:
+    """Return the evaluation of an opened model on an opened dataset, written to the output folder.
+
+    A run that was interrupted goes on; one that is complete is only scored again.
+
+    Raises:
+        LabelError: A label of the dataset has no counterpart among the model's.
+        RunError: The output folder holds another run.
+        DatasetError: There is no clip to evaluate.
+    """
+    options = options or EvalOptions()
+    run, reused = _recorded(model, dataset, options, None, watch)
+    # Scores and pictures load scipy and matplotlib, which the first clip need not wait for.
+    from serval.results import write_results
+
+    written = write_results(run)
+    failed = len(run.failures) / max(1, len(run) + len(run.failures))
+    return Evaluation(
+        run=run,
+        document=written.document,
+        files=written.files,
+        too_many_failures=failed > options.max_failures,
+        reused=reused,
+    )
+
+
+def recorded(
+    model: Model,
+    dataset: Dataset,
+    options: EvalOptions,
+    change: Change | None = None,
+    watch: Watch | None = None,
+) -> Run:
+    """Return the stored run of a model on clips that `change` has changed; no other file is made.
+
+    A run that was interrupted goes on; one that is complete is only read.
+
+    Raises:
+        LabelError: A label of the dataset has no counterpart among the model's.
+        RunError: The output folder holds another run.
+        DatasetError: There is no clip to evaluate.
+    """
+    run, _ = _recorded(model, dataset, options, change, watch)
+    return run
+
+
+def _recorded(
+    model: Model,
+    dataset: Dataset,
+    options: EvalOptions,
+    change: Change | None,
+    watch: Watch | None,
+) -> tuple[Run, bool]:
+    """Return the stored run, and whether it was complete already."""
+    _check(options, change)
+    plan, provenance = _plan(model, dataset, options), _provenance(model, dataset, options)
+    if change is not None:
+        plan = replace(plan, transform=change.transform)
+        identity = {**provenance.identity, "change": change.facts}
+        provenance = replace(provenance, identity=identity)
+    folder = Path(options.output)
+    with Journal(folder=folder, provenance=provenance, fresh=options.fresh) as journal:
+        reused = journal.complete
+        if not reused:
+            _record_all(model, dataset, plan, options, journal, watch or (lambda _step: None))
+        return load_run(folder), reused
+
+
+def overrides_of(options: EvalOptions) -> Overrides:
+    """Return what the options state about the model's contract."""
+    names: dict[str, Normalize] = {"peak": "peak", "zscore": "zscore", "none": "none"}
+    if options.normalize not in {"auto", *names}:
+        raise ConfigError(
+            f"unknown --normalize '{options.normalize}'; known: auto, {', '.join(names)}"
+        )
+    labels = options.labels and tuple(name.strip() for name in options.labels.split(","))
+    return Overrides(
+        labels=labels or None,
+        sample_rate=options.sample_rate,
+        normalize=names.get(options.normalize),
+        max_seconds=options.max_seconds,
+    )
+
+
+def open_dataset(options: EvalOptions) -> Dataset:
+    """Return the dataset that the options name, opened."""
+    return load_dataset(options.dataset, options=_dataset_options(options))
+
+
+def _dataset_options(options: EvalOptions) -> DatasetOptions:
+    columns = {
+        name: getattr(options, name) for name in ("audio_column", "label_column", "speaker_column")
+    }
+    return DatasetOptions(
+        split=options.split,
+        revision=options.revision,
+        limit=options.limit,
+        quiet=options.quiet,
+        **columns,
+    )
+
+
+def _check(options: EvalOptions, change: Change | None) -> None:
+    if change is not None and options.engine != "local":
+        raise ConfigError("clips are changed on this machine only; use --engine local")
+    if options.workers is not None and options.workers < 1:
+        raise ConfigError(f"--workers is {options.workers}; give at least 1")
+    if options.engine not in {"local", "ray"}:
+        raise ConfigError(f"unknown --engine '{options.engine}'; known: local, ray")
+    if not 0 <= options.max_failures <= 1:
+        raise ConfigError(f"--max-failures is {options.max_failures}; give a share from 0 to 1")
+
+
+def _plan(model: Model, dataset: Dataset, options: EvalOptions) -> _Plan:
+    """Return what will be evaluated, from the labels alone.
+
+    Raises:
+        LabelError: A label has no counterpart and clips may not be dropped.
+    """
+    explicit = {**dataset.label_map, **label_map_from_option(options.label_map)}
+    known = {raw: label for raw, label in explicit.items() if label in model.labels}
+    stated = label_map_from_option(options.label_map)
+    mapping = LabelMap(labels=model.labels, explicit=known | stated)
+    counts = Counter(clip.label for clip in dataset.metadata(0, options.limit))
+    if not counts:
+        raise DatasetError(f"{dataset.name} has no clips in split '{dataset.split}'")
+    dropped = {raw: counts[raw] for raw in mapping.unmapped(counts) if raw}
+    total = sum(counts.values()) - sum(dropped.values())
+    if set(counts) == {""}:
+        raise LabelError(f"no clip of {dataset.name} has a label; name the column: --label-column")
+    if (dropped and not options.drop_unmapped) or total == counts[""]:
+        raise LabelError(_unmapped_message(dropped, model))
+    return _Plan(mapping=mapping, total=total, dropped=dropped)
+
+
+def _unmapped_message(dropped: dict[str, int], model: Model) -> str:
+    shown = ", ".join(f"'{raw}' ({n} clips)" for raw, n in list(dropped.items())[:12])
+    more = f" and {len(dropped) - 12} more" if len(dropped) > 12 else ""
+    return (
+        f"labels that the model does not know: {shown}{more}; known: {', '.join(model.labels)}; "
+        "map them with --label-map RAW=label,... or leave those clips out with --drop-unmapped"
+    )
+
+
+def _provenance(model: Model, dataset: Dataset, options: EvalOptions) -> Provenance:
+    """Return what the numbers depend on; identity leaves out what cannot change a number."""
+    facts = model.facts
+    contract = {k: v for k, v in facts.get("contract", {}).items() if k != "sources"}
+    return Provenance(
+        labels=model.labels,
+        model=facts,
+        dataset=_dataset_facts(dataset),
+        options=asdict(options),
+        platform=platform_facts(),
+        identity={
+            "model": facts["sha256"],
+            "external weights": facts.get("external", {}),
+            **{f"contract {part}": value for part, value in contract.items()},
+            "dataset": dataset.fingerprint,
+            "split": dataset.split,
+            "limit": options.limit,
+            "label map": label_map_from_option(options.label_map),
+            "drop_unmapped": options.drop_unmapped,
+            "columns": [options.audio_column, options.label_column, options.speaker_column],
+        },
+    )
+
+
+def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
+    names = (
+        "name",
+        "location",
+        "revision",
+        "split",
+        "fingerprint",
+        "licence",
+        "n_clips",
+        "caveats",
+    )
+    return {name: getattr(dataset, name) for name in names}
+
+
+def _record_all(
+    model: Model,
+    dataset: Dataset,
+    plan: _Plan,
+    options: EvalOptions,
+    journal: Journal,
+    watch: Watch,
+) -> None:
+    start, resumed, failures = time.perf_counter(), len(journal.done), 0
+    journal.begin(datetime.now(UTC).isoformat(timespec="seconds"))
+    records = _records(model, dataset, plan, options, frozenset(journal.done))
+    watch(Step(done=resumed, total=plan.total, failures=0, resumed=resumed))
+    for record in records:
+        journal.append(record, time.perf_counter() - start)
+        failures += isinstance(record, Failure)
+        done = len(journal.done)
+        watch(Step(done=done, total=plan.total, failures=failures, resumed=resumed))
+    seconds = time.perf_counter() - start
+    journal.finish(seconds, dropped=plan.dropped, peak_memory_mb=peak_memory_mb())
+
+
+def _records(
+    model: Model, dataset: Dataset, plan: _Plan, options: EvalOptions, done: frozenset[int]
+) -> Iterator[Record]:
+    """Return a record for each clip without one, made here or on a cluster."""
+    if options.engine == "local":
+        clips = _to_do(dataset.clips, plan.mapping, options.limit, done)
+        workers = options.workers or available_cores()
+        return predict(model, clips, workers=workers, transform=plan.transform)
+    to_do = _to_do(dataset.metadata, plan.mapping, options.limit, done)
+    job = Job(
+        model=_absolute(options.model),
+        model_sha256=model.facts["sha256"],
+        overrides=overrides_of(options),
+        dataset=_absolute(options.dataset),
+        fingerprint=dataset.fingerprint,
+        dataset_options=_dataset_options(options),
+        mapping=plan.mapping,
+    )
+    indices = (clip.index for clip in to_do)
+    return predict_on_ray(job, indices, workers=options.workers, address=options.ray_address)
+
+
+def _to_do(
+    read: ClipReader, mapping: LabelMap, limit: int | None, done: frozenset[int]
+) -> Iterator[Clip]:
+    """Yield the clips without a record, labelled with the model's labels.
+
+    A clip without any label stays so: it becomes a Failure, and is not lost.
+    """
+    first = next((i for i in range(len(done) + 1) if i not in done), 0)
+    for clip in read(first, limit):
+        label = mapping[clip.label] if clip.label else ""
+        if label is not None and clip.index not in done:
+            yield replace(clip, label=label)
+
+
+def _absolute(name: str) -> str:
+    """Return a path as any process of this machine can use it; another name as it is."""
+    return str(Path(name).absolute()) if Path(name).exists() else name

@@ -1,0 +1,134 @@
+"""The whole export: checkpoint, reference logits, graph, file, comparison, final name."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from serval.errors import ConfigError
+from serval.export.checkpoint import Checkpoint, open_checkpoint
+from serval.export.network import FRONT_ENDS, network_of, onnx_program
+from serval.export.options import Exported, ExportOptions
+from serval.export.parity import compared, parity_waveforms, refuse_unless_equal, torch_logits
+from serval.export.quiet import quiet
+from serval.files import whole_files
+from serval.models.contract import DEFAULT_MAX_SECONDS
+from serval.models.onnx import load_onnx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from serval.export.options import Parity
+
+__all__ = ["exported", "metadata_of"]
+
+INLINE_LIMIT_BYTES = 1_900_000_000
+"""Weights above this go into a second file: a protobuf message ends at 2 GiB."""
+
+
+def exported(name: str, output: Path, options: ExportOptions) -> Exported:
+    """Return the ONNX file of a checkpoint; see `serval.export.export_checkpoint`."""
+    if output.suffix != ".onnx":
+        raise ConfigError(f"--output {output}: the name must end in .onnx")
+    with quiet():
+        return _exported(name, output, options)
+
+
+def _exported(name: str, output: Path, options: ExportOptions) -> Exported:
+    checkpoint = open_checkpoint(name, options)
+    metadata = metadata_of(checkpoint)
+    longest = float(metadata.get("max_seconds", DEFAULT_MAX_SECONDS))
+    waveforms = parity_waveforms(options.clips, checkpoint.sample_rate, longest)
+    # Before the export, which changes layers of the same model.
+    expected = torch_logits(checkpoint, waveforms)
+    network = network_of(checkpoint, masked=options.attention_mask)
+    program = onnx_program(
+        network, masked=options.attention_mask, sample_rate=checkpoint.sample_rate
+    )
+    with whole_files(output) as part:
+        _save(program.model, part, metadata)
+        parity, size_bytes = _checked(part, lambda model: compared(model, waveforms, expected))
+        refuse_unless_equal(parity, name)
+    return Exported(
+        path=output,
+        size_bytes=size_bytes,
+        metadata=metadata,
+        parity=parity,
+        notes=tuple(_notes(checkpoint)),
+    )
+
+
+def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
+    """Return what the file says of itself: contract, origin and licence, all of it text."""
+    seconds = _max_seconds(checkpoint)
+    stated = {
+        "labels": json.dumps(checkpoint.labels),
+        "sampling_rate": str(checkpoint.sample_rate),
+        "normalize": "zscore" if _is_normalised(checkpoint) else "none",
+        "max_seconds": f"{seconds:g}" if seconds else "",
+        "license": checkpoint.licence,
+        "source": checkpoint.source,
+        "revision": checkpoint.revision,
+        "family": checkpoint.family,
+        "layers": f"{checkpoint.layers} of {checkpoint.layers_before}",
+        "exported_with": ", ".join(
+            f"{package} {version(package)}" for package in ("serval-ser", "torch", "transformers")
+        ),
+    }
+    return {key: value for key, value in stated.items() if value}
+
+
+def _is_normalised(checkpoint: Checkpoint) -> bool:
+    """Tell whether the waveform is normalised; a spectrogram's own normalising is in the graph."""
+    takes_waveform = checkpoint.family not in FRONT_ENDS
+    return takes_waveform and bool(getattr(checkpoint.extractor, "do_normalize", False))
+
+
+def _max_seconds(checkpoint: Checkpoint) -> float | None:
+    """Return the longest clip that the family takes whole, or `None` where there is no limit."""
+    extractor, config = checkpoint.extractor, checkpoint.model.config
+    if checkpoint.family == "whisper":
+        return float(extractor.n_samples / extractor.sampling_rate)
+    if checkpoint.family == "audio-spectrogram-transformer":
+        return float((extractor.max_length * 160 + 240) / extractor.sampling_rate)
+    if getattr(config, "position_embeddings_type", None) == "relative":
+        hop = getattr(config, "inputs_to_logits_ratio", 320)
+        return float(config.max_source_positions * hop // extractor.sampling_rate)
+    return None
+
+
+def _save(model: Any, path: Path, metadata: dict[str, str]) -> None:  # noqa: ANN401 - an onnx_ir.Model
+    """Write the graph without the traces of this machine that the exporter left in it."""
+    import onnx_ir
+
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
+    model.metadata_props.clear()
+    model.metadata_props.update(metadata)
+    size = sum(value.const_value.nbytes for value in model.graph.initializers.values())
+    beside = f"{path.name}.data" if size > INLINE_LIMIT_BYTES else None
+    onnx_ir.save(model, path, external_data=beside)
+
+
+def _checked(path: Path, check: Any) -> tuple[Parity, int]:  # noqa: ANN401 - a callable of an OnnxModel
+    """Return the comparison and the size, with the session closed before the file is moved."""
+    model = load_onnx(path)
+    return check(model), model.size_bytes
+
+
+def _notes(checkpoint: Checkpoint) -> Iterator[str]:
+    if checkpoint.layers < checkpoint.layers_before:
+        yield (
+            f"only the first {checkpoint.layers} of {checkpoint.layers_before} transformer layers "
+            "are left: the classifier was not trained on what they give; distil or fine-tune "
+            "before you use it"
+        )
+    if any(label.startswith("LABEL_") for label in checkpoint.labels):
+        yield (
+            f"the checkpoint names its labels {', '.join(checkpoint.labels[:2])} ...; evaluate "
+            "with --labels and their real names"
+        )

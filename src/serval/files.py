@@ -1,0 +1,59 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["sha256_of", "whole_file", "whole_files", "write_text"]
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` that takes its name once the block has ended well.
+
+    The suffix is kept, for libraries that choose a format by it. If the block raises, the file
+    that was there before is untouched and nothing else is left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_files(path: Path) -> Iterator[Path]:
+    """Yield `path` in a new folder beside it; once the block has ended well, its files move out.
+
+    For a file that comes with others, which it names: they have their final names from the start,
+    and `path` itself moves last. If the block raises, nothing is left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
+        part = Path(folder) / path.name
+        yield part
+        for file in sorted(Path(folder).iterdir(), key=lambda file: file == part):
+            file.replace(path.with_name(file.name))
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Return `path` after writing `text` there: in UTF-8 with its own line ends."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8", newline="")
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file as 64 hex digits, reading it in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

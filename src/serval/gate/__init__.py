@@ -1,0 +1,17 @@
+"""Bounds that a run must keep -> passed or not, for CI."""
+
+from __future__ import annotations
+
+from serval.gate.bounds import Bounds, bounds_from_options, bounds_from_toml
+from serval.gate.checks import Check, GateResult, gate
+from serval.gate.junit import junit_xml
+
+__all__ = [
+    "Bounds",
+    "Check",
+    "GateResult",
+    "bounds_from_options",
+    "bounds_from_toml",
+    "gate",
+    "junit_xml",
+]

@@ -1,0 +1,212 @@
+"""One check for each bound: the value, the bound, and whether it is kept."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from serval.compare import PairOptions, compare
+from serval.compare.words import in_points, points
+from serval.errors import ConfigError
+from serval.gate.measures import Measures, canonical, measures_of
+from serval.groups import Gap, GroupTable, groups_of
+from serval.run import load_run
+from serval.stats import Difference, Interval, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serval.gate.bounds import Bounds
+    from serval.run import Run
+
+__all__ = ["Check", "GateResult", "gate"]
+
+Verdict = Literal["pass", "fail", "cannot tell"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One bound and whether the run keeps it.
+
+    Attributes:
+        kind: `min`, `max`, `max-drop` or `max-group-gap`.
+        metric: As the bound names it; a group gap has its column behind a colon.
+        bound: What was demanded; points for a drop, else the metric's unit.
+        value: What was found, in the same unit; NaN if not defined.
+        low: Lower end of its 95 % interval, NaN where it has none.
+        high: Upper end.
+        verdict: `cannot tell` where the clips are too few to decide.
+        passed: Whether the gate lets it through.
+        reason: One sentence.
+    """
+
+    kind: str
+    metric: str
+    bound: float
+    value: float
+    low: float
+    high: float
+    verdict: Verdict
+    passed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """All checks of a gate, in the order of the bounds."""
+
+    run: str
+    baseline: str
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every bound is kept."""
+        return all(check.passed for check in self.checks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as dicts, lists and numbers; undefined ones are NaN."""
+        return {"passed": self.passed, **asdict(self)}
+
+
+def gate(run: Run, bounds: Bounds) -> GateResult:
+    """Return whether a run keeps its bounds.
+
+    Raises:
+        ConfigError: There is no bound, a metric is not known, or a drop has no baseline.
+        LabelError: The baseline has other labels.
+        RunError: The baseline cannot be read.
+    """
+    if not len(bounds):
+        raise ConfigError("the gate has no bound; give one, as --min accuracy=0.8")
+    if bounds.drop and not bounds.baseline:
+        raise ConfigError("--max-drop needs a run to measure against; give it with --baseline")
+    measures = measures_of(run, bounds.bench)
+    checks = (*_absolute(measures, bounds), *_drops(run, bounds), *_gaps(run, bounds))
+    unfinished = () if run.complete else (f"{run.folder} was not finished.",)
+    return GateResult(
+        run=str(run.folder), baseline=bounds.baseline, checks=checks, warnings=unfinished
+    )
+
+
+def _absolute(measures: Measures, bounds: Bounds) -> Iterator[Check]:
+    for name, bound in bounds.least.items():
+        yield _bounded("min", name, bound, measures.named(name))
+    for name, bound in bounds.most.items():
+        yield _bounded("max", name, bound, measures.named(name))
+
+
+def _bounded(kind: str, name: str, bound: float, found: float | Interval) -> Check:
+    nan = float("nan")
+    score = found if isinstance(found, Interval) else Interval(value=found, low=nan, high=nan)
+    kept = score.value >= bound if kind == "min" else score.value <= bound
+    relation = "at least" if kind == "min" else "at most"
+    reason = f"{name} is {score.value:.4g}, must be {relation} {bound:g}"
+    if not math.isnan(score.low):
+        reason += f"; 95 % interval {score.low:.4g} to {score.high:.4g}"
+    return Check(
+        kind=kind,
+        metric=name,
+        bound=bound,
+        value=score.value,
+        low=score.low,
+        high=score.high,
+        verdict="pass" if kept else "fail",
+        passed=kept,
+        reason="not defined on these clips" if math.isnan(score.value) else reason,
+    )
+
+
+def _drops(run: Run, bounds: Bounds) -> Iterator[Check]:
+    if not bounds.drop:
+        return
+    compared = compare([load_run(bounds.baseline), run], PairOptions())
+    scores = compared.against[0].scores
+    changes = {name: change.difference for name, change in scores.overall.items()}
+    for label, row in scores.per_class.items():
+        changes |= {f"precision:{label}": row.precision.difference}
+        changes |= {f"recall:{label}": row.recall.difference, f"f1:{label}": row.f1.difference}
+    for name, bound in bounds.drop.items():
+        known = canonical(name)
+        if known not in changes:
+            raise ConfigError(
+                f"no drop of '{name}' can be measured; known: accuracy, {', '.join(changes)}"
+            )
+        if bound <= 0:
+            raise ConfigError(f"--max-drop {name}={bound:g} must be above 0 points")
+        yield _dropped(name, bound, changes[known], bounds.cannot_tell)
+
+
+def _dropped(name: str, bound: float, change: Difference, cannot_tell: str) -> Check:
+    said = verdict(change, bound / 100)
+    words: dict[str, Verdict] = {"not worse": "pass", "worse": "fail", "cannot tell": "cannot tell"}
+    decided = words[said]
+    unit = in_points(bound / 100)
+    span = f"{points(change.low, sign=True)} to {points(change.high, sign=True)} points"
+    return Check(
+        kind="max-drop",
+        metric=name,
+        bound=bound,
+        value=100 * change.value,
+        low=100 * change.low,
+        high=100 * change.high,
+        verdict=decided,
+        passed=decided == "pass" or (decided == "cannot tell" and cannot_tell == "pass"),
+        reason=f"{name} is {said} than the baseline at a bound of {unit}: {span}"
+        if said != "cannot tell"
+        else f"{name} may have dropped by more than {unit} or not: {span}",
+    )
+
+
+def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
+    if not bounds.group_gap:
+        return
+    groups = groups_of(run)
+    for name, bound in bounds.group_gap.items():
+        metric, _, column = name.partition(":")
+        tables = [table for table in groups.tables if _asked(table, column)]
+        if not tables:
+            known = ", ".join(table.column for table in groups.tables) or "none"
+            raise ConfigError(f"no groups to bound --max-group-gap {name} for; groups: {known}")
+        for table in tables:
+            yield _gapped(f"{metric}:{table.column}", bound, _gap(metric, table), bounds)
+
+
+def _asked(table: GroupTable, column: str) -> bool:
+    """Return whether a bound is meant for this table: speakers only when they are named."""
+    return table.column == column if column else table.column != "speaker"
+
+
+def _gap(metric: str, table: GroupTable) -> Gap:
+    gaps = {"wa": table.accuracy_gap, "uar": table.uar_gap}
+    known = canonical(metric)
+    if known not in gaps:
+        raise ConfigError(f"no group gap of '{metric}' is measured; known: accuracy, uar")
+    return gaps[known]
+
+
+def _gapped(name: str, bound: float, gap: Gap, bounds: Bounds) -> Check:
+    decided: Verdict = "cannot tell"
+    if gap.finding == "not judged":
+        reason = "not judged: too few groups, or the model is no better than guessing"
+    elif gap.value <= bound:
+        decided, reason = "pass", f"{gap.best} is {gap.value:.4g} above {gap.worst}"
+    else:
+        decided = "fail" if gap.finding == "more than chance" else "cannot tell"
+        reason = (
+            f"{gap.best} is {gap.value:.4g} above {gap.worst}, {gap.finding}: "
+            f"regrouped at random the gap is up to {gap.by_chance:.4g}"
+        )
+    return Check(
+        kind="max-group-gap",
+        metric=name,
+        bound=bound,
+        value=gap.value,
+        low=float("nan"),
+        high=float("nan"),
+        verdict=decided,
+        passed=decided == "pass" or (decided == "cannot tell" and bounds.cannot_tell == "pass"),
+        reason=reason,
+    )

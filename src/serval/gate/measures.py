@@ -1,0 +1,122 @@
+"""The numbers of a run that a gate can bound, by the names that people know them by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serval.calibration import calibration_of
+from serval.errors import ConfigError
+from serval.scores import scores_of
+
+if TYPE_CHECKING:
+    from serval.run import Run
+    from serval.stats import Interval
+
+__all__ = ["SYNONYMS", "Measures", "canonical", "measures_of"]
+
+SYNONYMS = {
+    "accuracy": "wa",
+    "war": "wa",
+    "recall_weighted": "wa",
+    "ua": "uar",
+    "balanced_accuracy": "uar",
+    "recall_macro": "uar",
+    "f1_macro": "macro_f1",
+    "f1_weighted": "weighted_f1",
+    "precision_macro": "macro_precision",
+    "precision_weighted": "weighted_precision",
+}
+"""Other names of the same scores: papers, scikit-learn, the published result file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """Every number of a run that can be bounded, with its interval where it has one."""
+
+    known: Mapping[str, float | Interval]
+    bench: Mapping[str, Any]
+
+    def named(self, name: str) -> float | Interval:
+        """Return the number of that name.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        if name.startswith("bench."):
+            return self._from_bench(name)
+        known = canonical(name)
+        if known not in self.known:
+            scores = [other for other in self.known if ":" not in other]
+            raise ConfigError(
+                f"unknown metric '{name}'; known: accuracy, {', '.join(scores)}, "
+                "precision:LABEL, recall:LABEL, f1:LABEL, bench.KEY"
+            )
+        return self.known[known]
+
+    def _from_bench(self, name: str) -> float:
+        value: Any = self.bench
+        for key in name.split(".")[1:]:
+            value = _inside(value, key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ConfigError(
+                f"no number '{name.removeprefix('bench.')}' in the bench file; "
+                f"give the file with --bench; it has: {', '.join(self.bench) or 'nothing'}"
+            )
+        return float(value)
+
+
+def canonical(name: str) -> str:
+    """Return the name by which a metric is known here; labels behind a colon keep their case.
+
+    Examples:
+        >>> canonical("Accuracy"), canonical("UAR"), canonical("Recall:Sad")
+        ('wa', 'uar', 'recall:Sad')
+    """
+    metric, colon, label = name.partition(":")
+    return SYNONYMS.get(metric.lower(), metric.lower()) + colon + label
+
+
+def measures_of(run: Run, bench: str = "") -> Measures:
+    """Return the numbers of a run, and those of a bench file if one is given.
+
+    Raises:
+        ConfigError: The bench file cannot be read.
+    """
+    scores, calibration = scores_of(run), calibration_of(run)
+    clips = len(run) + len(run.failures)
+    known: dict[str, float | Interval] = {
+        **scores.overall,
+        "ece": calibration.as_is.ece,
+        "brier": calibration.as_is.brier,
+        "nll": calibration.as_is.nll,
+        "aurc": calibration.aurc,
+        "failures": len(run.failures) / clips if clips else float("nan"),
+        "clips": float(len(run)),
+        "size_mb": run.provenance.model.get("size_bytes", float("nan")) / 1e6,
+    }
+    for label, row in scores.per_class.items():
+        known |= {f"precision:{label}": row.precision, f"recall:{label}": row.recall}
+        known |= {f"f1:{label}": row.f1}
+    return Measures(known=known, bench=_bench(bench))
+
+
+def _inside(value: Any, key: str) -> Any:  # noqa: ANN401 - what JSON holds
+    if isinstance(value, list) and key.isdigit() and int(key) < len(value):
+        return value[int(key)]
+    return value.get(key) if isinstance(value, Mapping) else None
+
+
+def _bench(path: str) -> Mapping[str, Any]:
+    if not path:
+        return {}
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"bench file {path} cannot be read: {error}") from error
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"bench file {path} does not hold one JSON object")
+    return content

@@ -1,0 +1,211 @@
+"""What an ONNX file holds: its operators, its weights and how each is stored. No session."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import TensorProto
+
+from serval.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["StoredGraph", "Weight", "bits_of", "stored_graph", "stored_nodes"]
+
+PRECISIONS: Mapping[int, str] = {
+    TensorProto.FLOAT: "fp32",
+    TensorProto.DOUBLE: "fp64",
+    TensorProto.FLOAT16: "fp16",
+    TensorProto.BFLOAT16: "bf16",
+    TensorProto.INT8: "int8",
+    TensorProto.UINT8: "int8",
+    TensorProto.INT16: "int16",
+    TensorProto.UINT16: "int16",
+    TensorProto.INT4: "int4",
+    TensorProto.UINT4: "int4",
+    TensorProto.INT32: "int32",
+}
+"""How weights may be stored; 64-bit integers and booleans are shapes and indices, not weights."""
+
+SCALES: Mapping[str, tuple[int, ...]] = {
+    "QuantizeLinear": (1, 2),
+    "DequantizeLinear": (1, 2),
+    "QLinearConv": (1, 2, 4, 5, 6, 7),
+    "QLinearMatMul": (1, 2, 4, 5, 6, 7),
+    "MatMulInteger": (2, 3),
+    "ConvInteger": (2, 3),
+    "MatMulIntegerToFloat": (2, 3, 4, 5),
+    "DynamicQuantizeMatMul": (2, 3),
+    "MatMulNBits": (2, 3, 4),
+    "QGemm": (1, 2, 4, 5, 7, 8),
+    "QLinearAdd": (1, 2, 4, 5, 6, 7),
+}
+"""Which inputs of an operator are scales and zero points: they describe weights, and are none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weight:
+    """One tensor of weights.
+
+    Attributes:
+        name: In the graph.
+        shape: As the network means it, not as it is packed.
+        precision: `fp32`, `fp16`, `int8`, `int4`, ...
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    precision: str
+
+    @property
+    def parameters(self) -> int:
+        """Number of values."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredGraph:
+    """An ONNX file, read without its external weights.
+
+    Attributes:
+        model: The parsed file.
+        opset: Of the standard operators.
+        ops: Operator -> number of nodes, the most frequent first.
+        weights: Every tensor of weights.
+        size_bytes: Of the file and its external weights together.
+        external: Names of the files with external weights.
+    """
+
+    model: onnx.ModelProto
+    opset: int
+    ops: Mapping[str, int]
+    weights: tuple[Weight, ...]
+    size_bytes: int
+    external: tuple[str, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights, whatever the precision."""
+        return sum(weight.parameters for weight in self.weights)
+
+    @property
+    def weight_shares(self) -> dict[str, float]:
+        """Share of the weights in each precision, in [0, 1]; empty without weights."""
+        counts: Counter[str] = Counter()
+        for weight in self.weights:
+            counts[weight.precision] += weight.parameters
+        total = counts.total()
+        return {precision: n / total for precision, n in counts.most_common() if n}
+
+
+def stored_graph(path: Path) -> StoredGraph:
+    """Return what an .onnx file holds.
+
+    Raises:
+        ModelError: It is missing, empty, not an ONNX file, or lacks its external weights.
+    """
+    model = _parsed(path)
+    ops: Counter[str] = Counter(_op_name(node) for node in stored_nodes(model.graph))
+    external = sorted({name for tensor in _tensors(model.graph) for name in _locations(tensor)})
+    return StoredGraph(
+        model=model,
+        opset=max(
+            (o.version for o in model.opset_import if o.domain in {"", "ai.onnx"}), default=0
+        ),
+        ops=dict(ops.most_common()),
+        weights=tuple(_weights(model.graph)),
+        size_bytes=sum(_sizes(path, external)),
+        external=tuple(external),
+    )
+
+
+def stored_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Yield every node of a graph and of the graphs inside it."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from stored_nodes(inner)
+
+
+def bits_of(node: onnx.NodeProto) -> int:
+    """Return the bits of each weight of a `MatMulNBits` node; 4 where it does not say."""
+    return next((int(a.i) for a in node.attribute if a.name == "bits"), 4)
+
+
+def _parsed(path: Path) -> onnx.ModelProto:
+    if not path.is_file():
+        raise ModelError(f"no model file {path}; give the path of an .onnx file or a built-in name")
+    if path.stat().st_size == 0:
+        raise ModelError(f"{path} is empty (0 bytes); copy or download it again")
+    try:
+        model = onnx.load_model(path, load_external_data=False)
+    except DecodeError as error:
+        raise ModelError(
+            f"{path} is not an ONNX file, or is damaged; copy or download it again"
+        ) from error
+    if not model.graph.node:
+        raise ModelError(f"{path} holds no ONNX graph; copy or download it again")
+    return model
+
+
+def _sizes(path: Path, external: list[str]) -> Iterator[int]:
+    yield path.stat().st_size
+    for name in external:
+        file = path.parent / name
+        if not file.is_file():
+            raise ModelError(f"{path} has weights in {name}, which is not beside it; copy both")
+        yield file.stat().st_size
+
+
+def _op_name(node: onnx.NodeProto) -> str:
+    standard = node.domain in {"", "ai.onnx"}
+    return node.op_type if standard else f"{node.domain}:{node.op_type}"
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Yield the constant tensors of a graph and of the graphs inside it."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Constant" and attribute.name == "value":
+                yield attribute.t
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _tensors(inner)
+
+
+def _locations(tensor: onnx.TensorProto) -> Iterator[str]:
+    if tensor.data_location == TensorProto.EXTERNAL:
+        yield from (entry.value for entry in tensor.external_data if entry.key == "location")
+
+
+def _weights(graph: onnx.GraphProto) -> Iterator[Weight]:
+    nodes = list(stored_nodes(graph))
+    scales = {
+        node.input[index]
+        for node in nodes
+        for index in SCALES.get(node.op_type, ())
+        if index < len(node.input)
+    }
+    packed = {node.input[1]: node for node in nodes if node.op_type == "MatMulNBits"}
+    for tensor in _tensors(graph):
+        if tensor.name in packed:
+            yield _unpacked(tensor.name, packed[tensor.name])
+        elif tensor.data_type in PRECISIONS and tensor.dims and tensor.name not in scales:
+            yield Weight(
+                name=tensor.name,
+                shape=tuple(tensor.dims),
+                precision=PRECISIONS[tensor.data_type],
+            )
+
+
+def _unpacked(name: str, node: onnx.NodeProto) -> Weight:
+    sizes = {attribute.name: int(attribute.i) for attribute in node.attribute}
+    return Weight(name=name, shape=(sizes["K"], sizes["N"]), precision=f"int{bits_of(node)}")

@@ -1,0 +1,186 @@
+"""What the numbers of a model file mean for its user, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from serval.inspection.work import CONVOLUTIONS, PRODUCTS
+from serval.labels import EMOTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import onnx
+
+    from serval.inspection.graph import StoredGraph, Weight
+    from serval.inspection.work import Work
+    from serval.models.contract import Contract
+
+__all__ = ["Verdict", "contract_verdicts", "dequantized_weights", "graph_verdicts", "work_verdicts"]
+
+MOBILE_OPSETS = range(12, 16)
+MOBILE_PACKAGE = "onnxruntime-mobile (the reduced package; its last release is 1.18)"
+_MOBILE = """
+    Abs Add And ArgMax ArgMin AveragePool Cast Ceil Clip Concat Constant ConstantOfShape Conv
+    ConvTranspose Cos CumSum DepthToSpace DequantizeLinear Div DynamicQuantizeLinear Elu Equal Erf
+    Exp Expand Flatten Floor Gather GatherND Gemm GlobalAveragePool Greater GreaterOrEqual
+    HardSigmoid Identity If InstanceNormalization LRN LayerNormalization LeakyRelu Less LessOrEqual
+    Log LogSoftmax Loop MatMul MatMulInteger Max MaxPool Mean Min Mul Neg NonMaxSuppression NonZero
+    Not Or PRelu Pad Pow QLinearConv QLinearMatMul QuantizeLinear Range Reciprocal ReduceMax
+    ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape Resize ReverseSequence Round Scan
+    ScatterND Shape Sigmoid Sin Size Slice Softmax SpaceToDepth Split Sqrt Squeeze Sub Sum Tanh
+    ThresholdedRelu Tile TopK Transpose Unique Unsqueeze Where
+    com.microsoft:DynamicQuantizeMatMul com.microsoft:FusedConv com.microsoft:FusedGemm
+    com.microsoft:FusedMatMul com.microsoft:Gelu com.microsoft:MatMulIntegerToFloat
+    com.microsoft:QLinearAdd com.microsoft:QLinearAveragePool com.microsoft:QLinearConv
+    com.microsoft:QLinearMul com.microsoft:QLinearSigmoid
+"""
+MOBILE_OPS = frozenset(_MOBILE.split())
+"""Operators of the reduced package. Source: ONNX Runtime's list of its operators and types."""
+
+FLOAT_OPS = frozenset(("MatMul", "FusedMatMul", "Gemm", "FusedGemm", "Conv", "FusedConv"))
+PASSED = frozenset(("Transpose", "Reshape", "Cast", "Identity", "Unsqueeze", "Squeeze"))
+NOTABLE = 0.01
+"""Shares below this are not worth a sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One thing to know about a model file.
+
+    Attributes:
+        code: A short name that does not change.
+        text: One sentence with the fact and, where there is one, the remedy.
+    """
+
+    code: str
+    text: str
+
+
+def contract_verdicts(contract: Contract) -> Iterator[Verdict]:
+    """Yield what the contract means for evaluation."""
+    if contract.static_samples:
+        seconds = contract.static_samples / contract.sample_rate
+        yield Verdict(
+            code="fixed-length",
+            text=f"the input has a fixed length of {seconds:g} s: longer clips are cut, shorter "
+            "ones are filled with zeros, which the model hears",
+        )
+    if contract.mask_name is None:
+        yield Verdict(
+            code="no-mask",
+            text="no attention mask: a clip must not be padded, so a batch holds clips of one "
+            "length only",
+        )
+    if len(contract.labels) > len(EMOTIONS):
+        yield Verdict(
+            code="many-outputs",
+            text=f"{len(contract.labels)} outputs, more than the {len(EMOTIONS)} of the published "
+            "label order: chance is lower, and no score compares with one on eight",
+        )
+    if contract.sources.get("labels") == "default":
+        yield Verdict(
+            code="no-labels",
+            text="the file does not name its labels: the published order is assumed; state "
+            "--labels if that is not theirs",
+        )
+
+
+def graph_verdicts(graph: StoredGraph) -> Iterator[Verdict]:
+    """Yield what the stored graph means for other runtimes."""
+    absent = [op for op in graph.ops if op not in MOBILE_OPS]
+    if graph.opset not in MOBILE_OPSETS or absent:
+        reasons = [f"opset {graph.opset}"] if graph.opset not in MOBILE_OPSETS else []
+        reasons += absent[:4] + ([f"{len(absent) - 4} more operators"] if len(absent) > 4 else [])
+        yield Verdict(
+            code="not-mobile",
+            text=f"not for {MOBILE_PACKAGE}: it lacks {', '.join(reasons)}; on a phone use the "
+            "full package, onnxruntime-android or onnxruntime-c",
+        )
+    if graph.external:
+        yield Verdict(
+            code="external-weights",
+            text=f"the weights are in {', '.join(graph.external)}: copy both files together",
+        )
+
+
+def work_verdicts(
+    graph: StoredGraph, work: Work, dequantized: tuple[Weight, ...]
+) -> Iterator[Verdict]:
+    """Yield what runs slowly or in another precision than the file suggests."""
+    if (share := work.op_shares.get("ConvInteger", 0.0)) > 0:
+        yield Verdict(
+            code="slow-integer",
+            text=f"{share:.0%} of the multiply-accumulates are ConvInteger, which has no fast "
+            "kernel: slower than FP32; quantize statically, or leave convolutions alone",
+        )
+    if work.signed_share > NOTABLE:
+        yield Verdict(
+            code="s8s8",
+            text=f"{work.signed_share:.0%} of the multiply-accumulates are signed x signed 8 bit, "
+            "which is slow on x86; use unsigned activations",
+        )
+    if dequantized:
+        stored = sum(weight.parameters for weight in dequantized) / graph.parameters
+        yield Verdict(
+            code="dequantized",
+            text=f"{stored:.0%} of the weights are stored in {dequantized[0].precision} but run in "
+            "FP32: smaller on disk, not faster",
+        )
+    if work.flat_share < 1 - NOTABLE:
+        yield Verdict(
+            code="not-xnnpack",
+            text=f"XNNPACK takes {work.flat_share:.0%} of the multiply-accumulates at most (2-D "
+            "convolutions and products of two matrices); the rest runs on the CPU provider",
+        )
+    if work.uncounted:
+        yield Verdict(
+            code="uncounted",
+            text=f"{', '.join(work.uncounted)} multiplies too, and is not in the count",
+        )
+
+
+def dequantized_weights(graph: StoredGraph, ran: Mapping[str, str]) -> tuple[Weight, ...]:
+    """Return the weights that are stored as integers and multiplied as floats.
+
+    Args:
+        graph: The file.
+        ran: Name of a node -> operator that ran in its place. For a node without a name the graph
+            around it tells.
+    """
+    by_name = {weight.name: weight for weight in graph.weights}
+    nodes = list(graph.model.graph.node)
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in nodes:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    made_by = {name: node for node in nodes for name in node.output}
+    found = []
+    for node in nodes:
+        if node.op_type == "DequantizeLinear" and node.input[0] in by_name:
+            users = list(_users(node, readers))
+            if any(_runs_in_float(user, made_by, ran) for user in users):
+                found.append(by_name[node.input[0]])
+    return tuple(found)
+
+
+def _users(
+    node: onnx.NodeProto, readers: Mapping[str, list[onnx.NodeProto]]
+) -> Iterator[onnx.NodeProto]:
+    """Yield the products and convolutions that a weight reaches without being computed with."""
+    for name in node.output:
+        for reader in readers.get(name, []):
+            if reader.op_type in PRODUCTS or reader.op_type in CONVOLUTIONS:
+                yield reader
+            elif reader.op_type in PASSED:
+                yield from _users(reader, readers)
+
+
+def _runs_in_float(
+    node: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto], ran: Mapping[str, str]
+) -> bool:
+    if ran and node.name:
+        return ran.get(node.name) in FLOAT_OPS
+    maker = made_by.get(node.input[0])
+    return maker is None or maker.op_type != "DequantizeLinear"

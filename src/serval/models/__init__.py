@@ -1,0 +1,1 @@
+"""What turns waveforms into logits."""

@@ -1,0 +1,1 @@
+"""Pictures. No other package imports matplotlib."""

@@ -1,0 +1,112 @@
+"""The confusion matrix, and precision, recall and F1 of each emotion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.metrics import Counts, confusion_matrix, support
+from serval.plots.canvas import COLOURS, figure, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from serval.run import Run
+    from serval.scores import Scores
+    from serval.stats import Interval
+
+__all__ = ["save_confusion_matrix", "save_per_class"]
+
+
+def save_confusion_matrix(run: Run, scores: Scores, path: Path) -> Path:
+    """Return `path` after drawing counts and row shares, truth down, predicted across."""
+    counts = confusion_matrix(run.truth, run.predicted, run.labels)
+    size = 2.6 + 0.72 * len(run.labels)
+    picture = figure(size + 0.8, size)
+    axes = picture.add_subplot()
+    total = support(counts)[:, np.newaxis]
+    share = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
+    edges = np.arange(len(run.labels) + 1) - 0.5
+    image = axes.pcolormesh(edges, edges, share, cmap="Blues", vmin=0, vmax=1)
+    axes.set_aspect("equal")
+    axes.invert_yaxis()
+    for t, p in np.ndindex(*counts.shape):
+        _write_cell(axes, t, p, int(counts[t, p]), float(share[t, p]))
+    _name_axes(axes, run, counts)
+    axes.set_title(_headline(run, scores), fontsize=10)
+    picture.colorbar(image, ax=axes, label="share of the true emotion", shrink=0.8)
+    return save(picture, path)
+
+
+def save_per_class(run: Run, scores: Scores, path: Path) -> Path:
+    """Return `path` after drawing precision, recall and F1 as bars for each emotion."""
+    rows = list(scores.per_class.values())
+    picture = figure(2.5 + 1.15 * len(rows), 4.8)
+    axes = picture.add_subplot()
+    columns = {
+        "precision": [row.precision for row in rows],
+        "recall": [row.recall for row in rows],
+        "F1": [row.f1 for row in rows],
+    }
+    for i, (name, found) in enumerate(columns.items()):
+        _draw_bars(axes, np.arange(len(rows)) + (i - 1) * 0.27, found, name, COLOURS[i])
+    names = [f"{label}\nn={row.support}" for label, row in scores.per_class.items()]
+    axes.set_xticks(range(len(rows)), names)
+    axes.set(ylim=(0, 1.12), ylabel="score with 95 % interval")
+    axes.set_yticks(np.linspace(0, 1, 6), [f"{100 * v:.0f} %" for v in np.linspace(0, 1, 6)])
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    axes.set_title(_headline(run, scores), fontsize=10)
+    return save(picture, path)
+
+
+def _draw_bars(
+    axes: Axes, position: NDArray[Any], found: list[Interval], name: str, colour: str
+) -> None:
+    values = np.array([score.value for score in found])
+    ends = np.array([(score.low, score.high) for score in found])
+    heights = np.nan_to_num(values)
+    reach = np.nan_to_num(np.abs(ends.T - values))
+    axes.bar(position, heights, 0.25, label=name, color=colour)
+    axes.errorbar(position, heights, reach, fmt="none", ecolor="#333333", elinewidth=0.8, capsize=2)
+    for x, value, top in zip(position, values, heights + reach[1], strict=True):
+        text = "n/a" if np.isnan(value) else f"{100 * value:.0f}"
+        axes.text(x, top + 0.012, text, ha="center", va="bottom", fontsize=7)
+
+
+def _write_cell(axes: Axes, t: int, p: int, count: int, share: float) -> None:
+    style: dict[str, Any] = {"ha": "center", "color": "white" if share > 0.5 else "#333333"}
+    if count:
+        axes.text(p, t - 0.02, str(count), va="bottom", fontsize=9, **style)
+        axes.text(
+            p, t + 0.06, f"{share:.0%}" if share >= 0.005 else "<1%", va="top", fontsize=7, **style
+        )
+
+
+def _name_axes(axes: Axes, run: Run, counts: Counts) -> None:
+    ids = range(len(run.labels))
+    axes.set_xticks(ids, run.labels, rotation=45, ha="right", rotation_mode="anchor")
+    names = [f"{label} (n={n})" for label, n in zip(run.labels, support(counts), strict=True)]
+    axes.set_yticks(ids, names)
+    axes.set(xlabel="predicted", ylabel="truth")
+
+
+def _headline(run: Run, scores: Scores) -> str:
+    data = run.provenance.dataset
+    where = " ".join(part for part in (data["name"], data["split"]) if part)
+    failed = f", {len(run.failures)} failed" if run.failures else ""
+    return (
+        f"{run.provenance.model['name']} on {where}\n{len(run)} clips{failed} · "
+        f"accuracy {_with_interval(scores.overall['wa'])} · "
+        f"UAR {_with_interval(scores.overall['uar'])}"
+    )
+
+
+def _with_interval(score: Interval) -> str:
+    return f"{score.value:.1%} [{100 * score.low:.1f}, {100 * score.high:.1f}]"

@@ -1,0 +1,87 @@
+"""How far each score of one run lies from another's, with intervals, and what broke."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from serval.plots.canvas import COLOURS, figure, save
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from serval.stats import Difference
+
+__all__ = ["Forest", "save_forests"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forest:
+    """What one comparison shows.
+
+    Attributes:
+        title: Which run minus which.
+        rows: Differences in [-1, 1] by the name of the score.
+        changed: Clips that broke and that were fixed, by label.
+    """
+
+    title: str
+    rows: Mapping[str, Difference]
+    changed: Mapping[str, tuple[int, int]]
+
+
+def save_forests(forests: Sequence[Forest], margin: float, path: Path) -> Path:
+    """Return `path` after drawing one row of two panels for each comparison.
+
+    On the left the differences in points with 95 % intervals and the margin; on the right the
+    clips of each label that only one of the two has right.
+    """
+    tall = max(len(forest.rows) for forest in forests)
+    picture = figure(11, (1.4 + 0.34 * tall) * len(forests))
+    panels = picture.subplots(len(forests), 2, squeeze=False, width_ratios=(3, 2))
+    for forest, (left, right) in zip(forests, panels, strict=True):
+        _draw_differences(left, forest, margin)
+        _draw_changed(right, forest)
+    return save(picture, path)
+
+
+def _draw_differences(axes: Axes, forest: Forest, margin: float) -> None:
+    known = {name: d for name, d in forest.rows.items() if not np.isnan(d.low)}
+    values = 100 * np.array([d.value for d in known.values()])
+    ends = 100 * np.array([(d.low, d.high) for d in known.values()]).reshape(-1, 2)
+    position = np.arange(len(known))
+    axes.axvspan(-100 * margin, 100 * margin, color="#DDDDDD", label=f"within {100 * margin:g}")
+    axes.axvline(0, color="#333333", linewidth=0.8)
+    axes.errorbar(values, position, xerr=np.abs(ends.T - values), fmt="o", color=COLOURS[0],
+                  markersize=4, capsize=3, label="difference, 95 %")  # fmt: skip
+    axes.set_yticks(position, list(known))
+    axes.invert_yaxis()
+    axes.set_xlabel("points")
+    axes.grid(axis="x", alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(forest.title, fontsize=10)
+    axes.legend(fontsize=7, loc="lower left", bbox_to_anchor=(1, 0), frameon=False)
+
+
+def _draw_changed(axes: Axes, forest: Forest) -> None:
+    position = np.arange(len(forest.changed))
+    broken = [broke for broke, _ in forest.changed.values()]
+    fixed = [mended for _, mended in forest.changed.values()]
+    axes.barh(position, [-n for n in broken], color=COLOURS[5], label="broken")
+    axes.barh(position, fixed, color=COLOURS[2], label="fixed")
+    for y, (lost, won) in enumerate(forest.changed.values()):
+        axes.text(-lost, y, f"{lost} ", ha="right", va="center", fontsize=7)
+        axes.text(won, y, f" {won}", ha="left", va="center", fontsize=7)
+    axes.axvline(0, color="#333333", linewidth=0.8)
+    axes.set_yticks(position, list(forest.changed))
+    axes.invert_yaxis()
+    axes.set_xticks([])
+    axes.margins(x=0.15)
+    axes.set_xlabel("clips that only one run has right")
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+    axes.legend(fontsize=7, loc="lower left", bbox_to_anchor=(1, 0), frameon=False)

@@ -1,0 +1,60 @@
+"""How far confidence can be believed, and what a model gains by staying silent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from serval.plots.canvas import COLOURS, figure, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from serval.calibration import Calibration, Fit
+
+__all__ = ["save_reliability"]
+
+
+def save_reliability(calibration: Calibration, path: Path) -> Path:
+    """Return `path` after drawing accuracy against confidence, and against answered clips."""
+    picture = figure(9.5, 4.4)
+    left, right = picture.subplots(1, 2)
+    left.plot([0, 1], [0, 1], color="#333333", linewidth=0.8, linestyle=":")
+    _draw_bins(left, calibration.as_is, COLOURS[0], "as it is")
+    if calibration.scaled is not None:
+        label = f"at temperature {calibration.scaled.temperature:.2f}"
+        _draw_bins(left, calibration.scaled, COLOURS[1], label)
+    left.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", aspect="equal")
+    left.legend(fontsize=8, frameon=False, loc="upper left")
+    left.set_title(f"{calibration.n} clips in bins of equal mass", fontsize=10)
+    _draw_coverage(right, calibration)
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    return save(picture, path)
+
+
+def _draw_bins(axes: Axes, fit: Fit, colour: str, label: str) -> None:
+    axes.plot(
+        [part.confidence for part in fit.bins],
+        [part.accuracy for part in fit.bins],
+        marker="o",
+        markersize=4,
+        color=colour,
+        label=f"{label}: ECE {fit.ece:.1%}",
+    )
+
+
+def _draw_coverage(axes: Axes, calibration: Calibration) -> None:
+    share = [100 * point.coverage for point in calibration.coverage]
+    accuracy = [100 * point.accuracy.value for point in calibration.coverage]
+    low = [100 * point.accuracy.low for point in calibration.coverage]
+    high = [100 * point.accuracy.high for point in calibration.coverage]
+    axes.plot(share, accuracy, marker="o", markersize=4, color=COLOURS[2])
+    axes.fill_between(share, low, high, color=COLOURS[2], alpha=0.2, label="95 % interval")
+    axes.set(xlabel="share of clips answered, surest first (%)", ylabel="right (%)")
+    axes.invert_xaxis()
+    if share:
+        axes.legend(fontsize=8, frameon=False, loc="upper left")
+    axes.set_title(f"AURC {calibration.aurc:.3f}, at best {calibration.aurc_best:.3f}", fontsize=10)

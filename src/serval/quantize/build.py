@@ -1,0 +1,254 @@
+"""From a graph and a plan, which precision each layer gets, to the quantized graph."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from onnx import helper
+
+from serval.quantize.graph import (
+    Index,
+    add_tensor,
+    copied,
+    drop_unused,
+    index_of,
+    replace_nodes,
+)
+from serval.quantize.weights import (
+    block_weights,
+    channel_weights,
+    portable_scales,
+    symmetric_scales,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import onnx
+    from numpy.typing import NDArray
+
+    from serval.quantize.layers import Layer, Precision
+    from serval.quantize.ranges import Grid
+
+__all__ = ["Recipe", "built", "stored_weights"]
+
+MICROSOFT = "com.microsoft"
+INT8_COMPUTE = 4
+"""`accuracy_level` of MatMulNBits: activations are rounded to 8 bits in blocks, row by row, so
+that a clip's answer does not depend on its neighbours."""
+BLOCK_BITS = {"weights8": 8, "int4": 4}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything that the quantized file depends on, beside the FP32 graph.
+
+    Attributes:
+        plan: Precision of each layer, by its name; the others stay FP32.
+        grids: Grid of each tensor that an `int8` layer reads, or an `int8` convolution makes.
+        tables: Constants to be stored as FP16.
+        block: Weights that share a scale in MatMulNBits.
+        portable: Whether 16-bit sums must not saturate on processors without VNNI.
+        shifts: What rounding adds to the mean of a layer's output, `(N,)`; is taken off its bias.
+    """
+
+    plan: Mapping[str, Precision]
+    grids: Mapping[str, Grid] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
+    block: int = 128
+    portable: bool = True
+    shifts: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def with_plan(self, changes: Mapping[str, Precision]) -> Recipe:
+        """Return the recipe with other precisions for some layers."""
+        return replace(self, plan={**self.plan, **changes})
+
+
+def built(graph: onnx.ModelProto, layers: tuple[Layer, ...], recipe: Recipe) -> onnx.ModelProto:
+    """Return the graph with each layer in the precision that the recipe plans for it."""
+    rounded = {layer.weight for layer in layers if recipe.plan.get(layer.name, "fp32") != "fp32"}
+    twin = copied(graph, frozenset(rounded - _read_twice(layers)) | frozenset(recipe.tables))
+    builder = _Builder(graph=twin, index=index_of(graph), recipe=recipe)
+    by_name = {layer.name: layer for layer in layers}
+    nodes = [_cast(twin, builder.index, name) for name in recipe.tables]
+    for node in twin.graph.node:
+        layer = by_name.get(node.name)
+        if layer is not None and layer.name in recipe.shifts:
+            builder.shift_bias(layer, node)
+        nodes.extend([node] if layer is None else builder.rewritten(layer, node))
+    replace_nodes(twin, nodes)
+    drop_unused(twin)
+    if not any(known.domain == MICROSOFT for known in twin.opset_import):
+        twin.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
+    return twin
+
+
+def _read_twice(layers: tuple[Layer, ...]) -> set[str]:
+    """Return the weights that several layers share."""
+    counts = Counter(layer.weight for layer in layers)
+    return {name for name, readers in counts.items() if readers > 1}
+
+
+def stored_weights(
+    weights: NDArray[np.float32], layer: Layer, recipe: Recipe
+) -> NDArray[np.float32]:
+    """Return the weights as the quantized file gives them back."""
+    precision = recipe.plan.get(layer.name, "fp32")
+    if layer.is_matmul and precision in BLOCK_BITS:
+        bits = BLOCK_BITS[precision]
+        return block_weights(weights, bits=bits, block=recipe.block).matrix(len(weights), bits)
+    if precision in {"int8", "weights8"}:
+        axis, scales = _channel_scales(weights, layer, recipe)
+        shape = [-1 if i == axis else 1 for i in range(weights.ndim)]
+        return channel_weights(weights, scales, axis) * scales.reshape(shape)
+    return weights
+
+
+def _channel_scales(
+    weights: NDArray[np.float32], layer: Layer, recipe: Recipe
+) -> tuple[int, NDArray[np.float32]]:
+    if not layer.is_matmul:
+        integer = recipe.plan.get(layer.name) == "int8" and recipe.portable
+        return 0, _portable_kernel_scales(weights) if integer else symmetric_scales(weights, 0)
+    return 1, portable_scales(weights) if recipe.portable else symmetric_scales(weights, 1)
+
+
+def _portable_kernel_scales(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return scales as for 7 bits: which weights of a kernel meet in a sum is not documented."""
+    return symmetric_scales(kernel, 0) * np.float32(127 / 64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Builder:
+    """Adds tensors to a graph while its nodes are gone through once."""
+
+    graph: onnx.ModelProto
+    index: Index
+    recipe: Recipe
+    rounded: dict[str, str] = field(default_factory=dict)
+
+    def rewritten(self, layer: Layer, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+        """Return the nodes that take the place of a layer's node."""
+        precision = self.recipe.plan.get(layer.name, "fp32")
+        if precision == "fp32":
+            return [node]
+        if precision == "fp16":
+            return [_cast(self.graph, self.index, layer.weight), node]
+        if layer.is_matmul and precision in BLOCK_BITS:
+            return [self._blocks(layer, node, BLOCK_BITS[precision])]
+        if precision == "weights8":
+            return [self._dequantized_weight(layer, node), node]
+        nodes = [*self._rounded_source(layer, node), self._dequantized_weight(layer, node), node]
+        return nodes if layer.is_matmul else [*nodes[:-1], *self._convolution(layer, node)]
+
+    def shift_bias(self, layer: Layer, node: onnx.NodeProto) -> None:
+        """Take off a layer's bias what rounding adds to the mean of its output."""
+        readers = [] if not layer.is_matmul else self._nodes_after(layer.output)
+        places = (
+            [(node, 2)]
+            if not layer.is_matmul
+            else [(add, i) for add in readers if add.op_type == "Add" for i in (0, 1)]
+        )
+        for place, number in places:
+            name = place.input[number] if number < len(place.input) else ""
+            if name in self.index.weights and len(readers) <= 1:
+                bias = self.index.array(name) - self.recipe.shifts[layer.name]
+                place.input[number] = add_tensor(
+                    self.graph, f"{layer.name}_bias", bias.astype(np.float32)
+                )
+
+    def _nodes_after(self, tensor: str) -> list[onnx.NodeProto]:
+        return [node for node in self.graph.graph.node if tensor in node.input]
+
+    def _rounded_source(self, layer: Layer, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+        """Return the nodes that round a tensor, unless another layer has made them already."""
+        known = self.rounded.get(layer.source)
+        name = known or f"{layer.source}_rounded"
+        nodes = [] if known else self._round_trip(layer.source, name)
+        self.rounded[layer.source] = name
+        node.input[0] = name
+        return nodes
+
+    def _round_trip(self, source: str, target: str, grid_name: str = "") -> list[onnx.NodeProto]:
+        grid = self.recipe.grids[grid_name or source]
+        constants = [
+            add_tensor(self.graph, f"{target}_scale", np.array(grid.scale, dtype=np.float32)),
+            add_tensor(
+                self.graph, f"{target}_zero_point", np.array(grid.zero_point, dtype=np.uint8)
+            ),
+        ]
+        levels = f"{target}_u8"
+        return [
+            helper.make_node("QuantizeLinear", [source, *constants], [levels], name=f"{target}/Q"),
+            helper.make_node("DequantizeLinear", [levels, *constants], [target], name=target),
+        ]
+
+    def _dequantized_weight(self, layer: Layer, node: onnx.NodeProto) -> onnx.NodeProto:
+        weights = self.index.array(layer.weight)
+        axis, scales = _channel_scales(weights, layer, self.recipe)
+        constants = [
+            add_tensor(self.graph, f"{layer.name}_s8", channel_weights(weights, scales, axis)),
+            add_tensor(self.graph, f"{layer.name}_scales", scales),
+            add_tensor(self.graph, f"{layer.name}_zeros", np.zeros(len(scales), dtype=np.int8)),
+        ]
+        node.input[1] = f"{layer.name}_weights"
+        return _dequantize(constants, node.input[1], axis)
+
+    def _convolution(self, layer: Layer, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+        """Return an integer convolution: 32-bit bias, and an output on a grid of its own."""
+        nodes = []
+        if len(node.input) > 2 and node.input[2]:
+            scales = _channel_scales(self.index.array(layer.weight), layer, self.recipe)[1]
+            nodes.append(self._integer_bias(layer, node, scales))
+        raw = f"{layer.output}_raw"
+        node.output[0] = raw
+        return [*nodes, node, *self._round_trip(raw, layer.output, layer.output)]
+
+    def _integer_bias(
+        self, layer: Layer, node: onnx.NodeProto, scales: NDArray[np.float32]
+    ) -> onnx.NodeProto:
+        tensors = {tensor.name: tensor for tensor in self.graph.graph.initializer}
+        bias = replace(self.index, weights=tensors).array(node.input[2])
+        steps = (scales * np.float32(self.recipe.grids[layer.source].scale)).astype(np.float32)
+        constants = [
+            add_tensor(self.graph, f"{layer.name}_b32", np.rint(bias / steps).astype(np.int32)),
+            add_tensor(self.graph, f"{layer.name}_bias_scales", steps),
+        ]
+        node.input[2] = f"{layer.name}_bias_rounded"
+        return _dequantize(constants, node.input[2], 0)
+
+    def _blocks(self, layer: Layer, node: onnx.NodeProto, bits: int) -> onnx.NodeProto:
+        weights = self.index.array(layer.weight)
+        blocks = block_weights(weights, bits=bits, block=self.recipe.block)
+        constants = [
+            add_tensor(self.graph, f"{layer.name}_packed", blocks.packed),
+            add_tensor(self.graph, f"{layer.name}_scales", blocks.scales),
+        ]
+        return helper.make_node(
+            "MatMulNBits",
+            [node.input[0], *constants],
+            list(node.output),
+            name=node.name,
+            domain=MICROSOFT,
+            K=weights.shape[0],
+            N=weights.shape[1],
+            bits=bits,
+            block_size=self.recipe.block,
+            accuracy_level=INT8_COMPUTE,
+        )
+
+
+def _dequantize(inputs: list[str], output: str, axis: int) -> onnx.NodeProto:
+    return helper.make_node("DequantizeLinear", inputs, [output], name=output, axis=axis)
+
+
+def _cast(graph: onnx.ModelProto, index: Index, name: str) -> onnx.NodeProto:
+    """Return the node that makes FP32 of a constant from now on stored as FP16."""
+    values: NDArray[Any] = index.array(name).astype(np.float16)
+    stored = add_tensor(graph, f"{name}_fp16", values)
+    for tensor in [known for known in graph.graph.initializer if known.name == name]:
+        graph.graph.initializer.remove(tensor)
+    return helper.make_node("Cast", [stored], [name], name=f"{name}/Cast", to=1)

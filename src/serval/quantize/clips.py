@@ -1,0 +1,151 @@
+"""Clips in memory with the answers of the FP32 model, on which candidates are compared."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from serval.audio import decode, encoded_bytes
+from serval.datasets import DatasetOptions, load_dataset
+from serval.errors import AudioError, DatasetError, DatasetNotFoundError
+from serval.labels import LabelMap, label_map_from_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from serval.audio import Waveform
+    from serval.models.onnx import OnnxModel
+    from serval.models.protocol import Logits
+    from serval.quantize.options import QuantizeOptions
+    from serval.records import Clip, Dataset
+
+__all__ = ["Clips", "calibration_clips", "evaluation_clips", "logits_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clips:
+    """N decoded clips and what the FP32 model says of them.
+
+    Attributes:
+        name: Of the dataset, with its split.
+        waveforms: N waveforms at the model's rate.
+        reference: `(N, K) float32` logits in FP32.
+        truth: `(N,)` classes, or `None` where nobody asked.
+    """
+
+    name: str
+    waveforms: tuple[Waveform, ...]
+    reference: Logits
+    truth: NDArray[np.int64] | None = None
+
+    def part(self, chosen: Iterable[int]) -> Clips:
+        """Return the clips at those positions."""
+        kept = [i for i in chosen if i < len(self.waveforms)]
+        return Clips(
+            name=self.name,
+            waveforms=tuple(self.waveforms[i] for i in kept),
+            reference=self.reference[kept],
+            truth=None if self.truth is None else self.truth[kept],
+        )
+
+    def every(self, step: int) -> Clips:
+        """Return one clip in `step`, from the first."""
+        return self.part(range(0, len(self.waveforms), step))
+
+    def without_every(self, step: int) -> Clips:
+        """Return the clips that `every(step)` leaves."""
+        return self.part(i for i in range(len(self.waveforms)) if i % step)
+
+
+def calibration_clips(name: str, n: int, model: OnnxModel, workers: int) -> Clips:
+    """Return up to n clips spread evenly over a dataset's train split, or its only split.
+
+    Raises:
+        DatasetError: No clip of it can be used.
+    """
+    dataset = _train_split(name)
+    total = sum(1 for _ in dataset.metadata(0, None))
+    chosen = {int(i) for i in np.linspace(0, max(0, total - 1), min(n, total))}
+    picked = (clip for clip in dataset.clips(0, None) if clip.index in chosen)
+    return _answered(dataset, ((clip, 0) for clip in picked), model, workers, labelled=False)
+
+
+def evaluation_clips(options: QuantizeOptions, model: OnnxModel, workers: int) -> Clips:
+    """Return the labelled clips of the evaluation set whose emotion the model knows.
+
+    Raises:
+        DatasetError: There is none.
+    """
+    dataset = load_dataset(
+        options.evaluation or "", options=DatasetOptions(split=options.split, limit=options.limit)
+    )
+    stated = label_map_from_option(options.label_map)
+    known = {raw: label for raw, label in dataset.label_map.items() if label in model.labels}
+    mapping = LabelMap(labels=model.labels, explicit=known | stated)
+    labelled = (
+        (clip, model.labels.id_of(label))
+        for clip in dataset.clips(0, options.limit)
+        if (label := mapping[clip.label]) is not None
+    )
+    return _answered(dataset, labelled, model, workers, labelled=True)
+
+
+def logits_of(model: OnnxModel, waveforms: tuple[Waveform, ...], workers: int) -> Logits:
+    """Return `(N, K) float32` logits, every clip run alone."""
+    with ThreadPoolExecutor(workers) as pool:
+        rows = list(pool.map(lambda samples: _logits(model, samples), waveforms))
+    return np.stack(rows) if rows else np.zeros((0, len(model.labels)), dtype=np.float32)
+
+
+def _train_split(name: str) -> Dataset:
+    try:
+        return load_dataset(name, options=DatasetOptions(split="train"))
+    except DatasetNotFoundError:
+        return load_dataset(name)
+
+
+def _answered(
+    dataset: Dataset,
+    clips: Iterable[tuple[Clip, int]],
+    model: OnnxModel,
+    workers: int,
+    *,
+    labelled: bool,
+) -> Clips:
+    rows = list(_usable(clips, model, workers))
+    if not rows:
+        raise DatasetError(f"{dataset.name} has no clip that the model can use; try another set")
+    waveforms, reference, truth = zip(*rows, strict=True)
+    return Clips(
+        name=f"{dataset.name} {dataset.split}".strip(),
+        waveforms=waveforms,
+        reference=np.stack(reference),
+        truth=np.array(truth) if labelled else None,
+    )
+
+
+def _usable(
+    clips: Iterable[tuple[Clip, int]], model: OnnxModel, workers: int
+) -> Iterator[tuple[Waveform, NDArray[np.float32], int]]:
+    """Yield waveform, FP32 logits and class of each clip that can be decoded and run."""
+
+    def answer(item: tuple[Clip, int]) -> tuple[Waveform, NDArray[np.float32], int] | None:
+        try:
+            audio = encoded_bytes(item[0].audio)
+            samples = decode(audio, model.sample_rate, max_seconds=model.max_seconds).samples
+            return samples, _logits(model, samples), item[1]
+        except AudioError:
+            return None
+
+    with ThreadPoolExecutor(workers) as pool:
+        yield from (row for row in pool.map(answer, clips) if row is not None)
+
+
+def _logits(model: OnnxModel, samples: Waveform) -> NDArray[np.float32]:
+    answer: NDArray[np.float32] = model.logits(samples[np.newaxis], np.array([len(samples)]))[0]
+    return answer

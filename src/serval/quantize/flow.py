@@ -1,0 +1,174 @@
+"""The whole way: FP32 file in, smaller file out, with what it cost."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serval.evaluate import EvalOptions, overrides_of
+from serval.files import whole_files
+from serval.machine import available_cores
+from serval.models.builtin import model_path
+from serval.models.onnx import load_onnx
+from serval.quantize.build import Recipe
+from serval.quantize.clips import calibration_clips, evaluation_clips
+from serval.quantize.dynamic import written_dynamic
+from serval.quantize.graph import read_graph
+from serval.quantize.search import kept_within
+from serval.quantize.static import chosen_static, plan_of
+from serval.quantize.workbench import Candidate, Trial, Workbench, open_workbench
+
+if TYPE_CHECKING:
+    from serval.models.onnx import OnnxModel
+    from serval.quantize.clips import Clips
+    from serval.quantize.options import QuantizeOptions
+
+__all__ = [
+    "Quantized",
+    "Tell",
+    "evaluated_in_fp32",
+    "int4_candidate",
+    "opened_workbench",
+    "quantize",
+    "recipe_words",
+    "static_candidate",
+]
+
+HELD_OUT = 2
+"""Clips to choose recipes by, for each clip that sets ranges."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantized:
+    """A file that was made.
+
+    Attributes:
+        path: The file.
+        precision: `int8` or `int4`.
+        size_bytes: Of the file and its external weights.
+        fp32_bytes: The same of the FP32 model.
+        recipe: What was done, in words.
+        tried: Every candidate that was measured, in order.
+        result: The file itself on the evaluation set, else on held-out calibration clips, else
+            `None`.
+    """
+
+    path: Path
+    precision: str
+    size_bytes: int
+    fp32_bytes: int
+    recipe: tuple[str, ...]
+    tried: tuple[Trial, ...]
+    result: Trial | None
+
+
+def quantize(
+    model: str, output: Path, options: QuantizeOptions, tell: Tell = lambda _line: None
+) -> Quantized:
+    """Return the quantized model, written whole to `output` or not at all.
+
+    Raises:
+        ServalError: The options do not go together, the model or a dataset cannot be used, or
+            --max-drop cannot be held.
+    """
+    options.check()
+    with opened_workbench(model, output, options, tell) as bench:
+        clips = (
+            evaluation_clips(options, bench.model, bench.workers) if options.evaluation else None
+        )
+        with whole_files(output) as part:
+            made = _made(bench, part, clips)
+    return replace(made, path=output)
+
+
+def evaluated_in_fp32(bench: Workbench) -> Clips:
+    """Return the clips of the evaluation set with the answers of the FP32 model."""
+    bench.tell(f"running the FP32 model on {bench.options.evaluation}")
+    return evaluation_clips(bench.options, bench.model, bench.workers)
+
+
+@contextmanager
+def opened_workbench(
+    model: str, output: Path, options: QuantizeOptions, tell: Tell
+) -> Iterator[Workbench]:
+    """Yield the workbench of a model, with a folder beside `output` that is removed at the end."""
+    path = model_path(model)
+    overrides = overrides_of(EvalOptions(labels=options.labels, normalize=options.normalize))
+    opened = load_onnx(path, overrides)
+    graph = read_graph(path)
+    workers = options.workers or available_cores()
+    clips = None
+    if options.calibration is not None:
+        tell(f"reading {(1 + HELD_OUT) * options.clips} clips of {options.calibration}")
+        clips = calibration_clips(
+            options.calibration, (1 + HELD_OUT) * options.clips, opened, workers
+        )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".serval-") as folder:
+        place = (Path(folder), overrides, workers, tell)
+        yield open_workbench(opened, graph, clips, options, place)
+
+
+def int4_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:
+    """Return large matrices at 4 bits and convolutions at 8, in integers where clips allow it."""
+    said = f"matrices at 4 bits in blocks of {bench.options.block}"
+    if bench.calibration is not None:
+        candidate, tried = chosen_static(bench, "int4")
+        return candidate.described(said), tried
+    recipe = Recipe(
+        plan=plan_of(bench, "int4"),
+        tables=bench.tables,
+        block=bench.options.block,
+        portable=bench.options.portable,
+    )
+    words = (said, "convolutions' weights in 8 bits")
+    return Candidate(graph=bench.graph, layers=bench.layers, recipe=recipe, words=words), []
+
+
+def _made(bench: Workbench, path: Path, clips: Clips | None) -> Quantized:
+    """Return what was made at `path`, with its session closed again."""
+    precision = "int4" if bench.options.method == "int4" else "int8"
+    if bench.options.method == "dynamic":
+        made, tried = written_dynamic(bench, path), list[Trial]()
+    else:
+        candidate, tried = _candidate(bench, clips)
+        made = bench.written(candidate, precision, path)
+    judge = clips or bench.held_out
+    return Quantized(
+        path=path,
+        precision=precision,
+        size_bytes=made.size_bytes,
+        fp32_bytes=bench.model.size_bytes,
+        recipe=recipe_words(made),
+        tried=tuple(tried),
+        result=bench.measured("the file", made, judge) if judge else None,
+    )
+
+
+def recipe_words(model: OnnxModel) -> tuple[str, ...]:
+    """Return what a file says of how it was made."""
+    said = model.session.get_modelmeta().custom_metadata_map.get("serval.recipe", "")
+    return tuple(said.split("; "))
+
+
+def _candidate(bench: Workbench, clips: Clips | None) -> tuple[Candidate, list[Trial]]:
+    options = bench.options
+    candidate, tried = (
+        int4_candidate(bench) if options.method == "int4" else static_candidate(bench)
+    )
+    if clips is not None and options.max_drop is not None:
+        candidate, more = kept_within(bench, candidate, clips, options.max_drop)
+        tried = [*tried, *more]
+    return candidate, tried
+
+
+def static_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:
+    """Return the static recipe with the smallest measured error, and what was tried."""
+    candidate, tried = chosen_static(bench)
+    return candidate.described("static, U8 activations, S8 weights"), tried

@@ -1,0 +1,130 @@
+"""The layers of a speech classifier that hold nearly all of its weights, and the role of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from serval.quantize.graph import Index, index_of
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["Layer", "Precision", "Role", "layers_of", "tables_of"]
+
+Role = Literal["matmul", "convolution", "first convolution", "grouped convolution", "classifier"]
+
+Precision = Literal["int8", "weights8", "int4", "fp16", "fp32"]
+"""`int8`: products of U8 activations and S8 weights. `weights8` and `int4`: only weights are
+stored so. `fp16`: stored as FP16, computed in FP32."""
+
+TABLE_VALUES = 4_096
+"""Smallest constant that is worth storing as FP16."""
+FP16_MAX = 65_504.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One MatMul or Conv with constant weights.
+
+    Attributes:
+        name: Of the node.
+        role: What it is in the network; decides which precisions are open to it.
+        source: The tensor that it reads.
+        weight: The initializer with its weights: `(K, N)` of a MatMul, `(M, C/g, k...)` of a Conv.
+        output: The tensor that it makes.
+        size: Number of weights.
+    """
+
+    name: str
+    role: Role
+    source: str
+    weight: str
+    output: str
+    size: int
+
+    @property
+    def is_matmul(self) -> bool:
+        """Whether the weights are a matrix `(K, N)` and not a kernel."""
+        return "convolution" not in self.role
+
+
+def layers_of(graph: onnx.ModelProto, classes: int) -> tuple[Layer, ...]:
+    """Return every layer in the order of the graph.
+
+    The classifier is the last product before the output, with one column for each class. The first
+    convolution reads the raw waveform. A grouped convolution is the positional one of the wav2vec2
+    family, or the depthwise one of a conformer.
+    """
+    index = index_of(graph)
+    last = _last_products(graph, index)
+    found = []
+    for node in graph.graph.node:
+        if not _has_constant_weights(node, index):
+            continue
+        dims = list(index.weights[node.input[1]].dims)
+        found.append(
+            Layer(
+                name=node.name,
+                role=_role(node, dims, is_last=node.name in last and dims[-1] == classes),
+                source=node.input[0],
+                weight=node.input[1],
+                output=node.output[0],
+                size=_product(dims),
+            )
+        )
+    return tuple(found)
+
+
+def tables_of(graph: onnx.ModelProto, layers: tuple[Layer, ...]) -> tuple[str, ...]:
+    """Return the large FP32 constants that belong to no layer: position tables, filter banks."""
+    taken = {layer.weight for layer in layers}
+    index = index_of(graph)
+    large = [
+        name
+        for name, tensor in index.weights.items()
+        if tensor.data_type == 1 and _product(list(tensor.dims)) >= TABLE_VALUES
+    ]
+    return tuple(n for n in large if n not in taken and abs(index.array(n)).max() < FP16_MAX)
+
+
+def _has_constant_weights(node: onnx.NodeProto, index: Index) -> bool:
+    if node.op_type not in {"MatMul", "Conv"} or node.input[0] in index.weights:
+        return False
+    tensor = index.weights.get(node.input[1])
+    if tensor is None or tensor.data_type != 1:
+        return False
+    return len(tensor.dims) == 2 if node.op_type == "MatMul" else len(tensor.dims) >= 3
+
+
+def _role(node: onnx.NodeProto, dims: list[int], *, is_last: bool) -> Role:
+    if node.op_type == "MatMul":
+        return "classifier" if is_last else "matmul"
+    if next((a.i for a in node.attribute if a.name == "group"), 1) > 1:
+        return "grouped convolution"
+    return "first convolution" if dims[1] == 1 else "convolution"
+
+
+def _last_products(graph: onnx.ModelProto, index: Index) -> set[str]:
+    """Return the names of the layers from which an output is reached without another layer."""
+    found: set[str] = set()
+    waiting = [output.name for output in graph.graph.output]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        node = index.producer.get(name)
+        if node is None or name in seen:
+            continue
+        seen.add(name)
+        if _has_constant_weights(node, index):
+            found.add(node.name)
+        else:
+            waiting.extend(node.input)
+    return found
+
+
+def _product(dims: list[int]) -> int:
+    total = 1
+    for dim in dims:
+        total *= dim
+    return total

@@ -1,0 +1,66 @@
+"""What quantization did to a model's answers, as one small record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from serval.predict import softmax
+
+if TYPE_CHECKING:
+    from serval.models.protocol import Logits
+    from serval.quantize.clips import Clips
+
+__all__ = ["Fidelity", "fidelity"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fidelity:
+    """How true a candidate is to the FP32 model on N clips.
+
+    Attributes:
+        clips: N.
+        agreement: Share of clips with the same top emotion, in [0, 1].
+        logit_error: Root mean square difference of the logits.
+        divergence: Mean Kullback-Leibler divergence from the FP32 probabilities, in nats.
+        right: Clips named correctly, or `None` where the truth was not asked for.
+        reference_right: The same of FP32.
+    """
+
+    clips: int
+    agreement: float
+    logit_error: float
+    divergence: float
+    right: int | None = None
+    reference_right: int | None = None
+
+    @property
+    def accuracy(self) -> float:
+        """Share of clips named correctly, in [0, 1]; NaN where the truth was not asked for."""
+        return float("nan") if self.right is None else self.right / self.clips
+
+    @property
+    def drop(self) -> float:
+        """Points of accuracy lost against FP32; negative if some were won."""
+        if self.right is None or self.reference_right is None:
+            return float("nan")
+        return 100 * (self.reference_right - self.right) / self.clips
+
+
+def fidelity(logits: Logits, clips: Clips) -> Fidelity:
+    """Return how true `(N, K) float32` logits are to those of FP32."""
+    top, reference_top = logits.argmax(axis=1), clips.reference.argmax(axis=1)
+    p, q = softmax(clips.reference), softmax(logits)
+    tiny = np.finfo(np.float64).tiny
+    divergence = (p * (np.log(np.maximum(p, tiny)) - np.log(np.maximum(q, tiny)))).sum(axis=1)
+    known = clips.truth is not None
+    return Fidelity(
+        clips=len(logits),
+        agreement=float((top == reference_top).mean()),
+        logit_error=float(np.sqrt(np.square(logits - clips.reference).mean())),
+        divergence=float(divergence.mean()),
+        right=int((top == clips.truth).sum()) if known else None,
+        reference_right=int((reference_top == clips.truth).sum()) if known else None,
+    )

@@ -1,0 +1,153 @@
+"""What calibration clips make of the tensors inside a graph, one clip in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from onnx import helper
+
+from serval.models.onnx import open_session
+from serval.quantize.graph import write_graph
+from serval.quantize.ranges import BINS, Grid, Histogram
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import onnx
+    from numpy.typing import NDArray
+
+    from serval.audio import Waveform
+    from serval.models.onnx import OnnxModel
+
+__all__ = ["Bounds", "Means", "Observer", "channel_bounds", "histograms", "rounding_means"]
+
+Tensors = Mapping[str, "NDArray[np.float32]"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observer:
+    """Runs calibration clips through graphs of one model.
+
+    Attributes:
+        model: The FP32 model, for its contract.
+        waveforms: The clips.
+        folder: Where a graph may be written for a while.
+        workers: Clips at once.
+    """
+
+    model: OnnxModel
+    waveforms: tuple[Waveform, ...]
+    folder: Path
+    workers: int = 1
+
+    def tensors(self, graph: onnx.ModelProto, names: list[str]) -> Iterator[Tensors]:
+        """Yield the tensors of those names for each clip, in the order of the clips."""
+        session = open_session(_write_opened(graph, names, self.folder / "observed.onnx"))
+
+        def run(samples: Waveform) -> Tensors:
+            feeds = self.model.feeds(samples[np.newaxis], np.array([len(samples)]))
+            return dict(zip(names, session.run(names, feeds), strict=True))
+
+        with ThreadPoolExecutor(self.workers) as pool:
+            for start in range(0, len(self.waveforms), self.workers):
+                yield from pool.map(run, self.waveforms[start : start + self.workers])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Smallest and largest value of each of the C channels of a tensor, `(C,) float32`."""
+
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+
+    @property
+    def peak(self) -> NDArray[np.float32]:
+        """Largest magnitude of each channel."""
+        return np.maximum(np.abs(self.low), np.abs(self.high))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """Mean of each channel of a tensor, exact and on its grid, `(C,) float64`."""
+
+    exact: NDArray[np.float64]
+    rounded: NDArray[np.float64]
+
+
+def channel_bounds(
+    observer: Observer, graph: onnx.ModelProto, axes: Mapping[str, int]
+) -> dict[str, Bounds]:
+    """Return the bounds of each tensor in `axes`, which says where its channels are."""
+    found: dict[str, Bounds] = {}
+    for tensors in observer.tensors(graph, list(axes)):
+        for name, values in tensors.items():
+            flat = _by_channel(values, axes[name])
+            low, high = flat.min(axis=0), flat.max(axis=0)
+            if name in found:
+                low = np.minimum(low, found[name].low)
+                high = np.maximum(high, found[name].high)
+            found[name] = Bounds(low=low, high=high)
+    return found
+
+
+def histograms(
+    observer: Observer, graph: onnx.ModelProto, bounds: Mapping[str, Bounds]
+) -> dict[str, Histogram]:
+    """Return the histogram of each tensor between its known bounds."""
+    ends = {
+        name: (min(0.0, float(seen.low.min())), max(0.0, float(seen.high.max())))
+        for name, seen in bounds.items()
+    }
+    counts = {name: np.zeros(BINS, dtype=np.int64) for name in bounds}
+    for tensors in observer.tensors(graph, list(bounds)):
+        for name, values in tensors.items():
+            counts[name] += np.histogram(values, bins=BINS, range=ends[name])[0]
+    return {
+        name: Histogram(low=low, high=high, counts=counts[name])
+        for name, (low, high) in ends.items()
+    }
+
+
+def rounding_means(
+    observer: Observer, graph: onnx.ModelProto, axes: Mapping[str, int], grids: Mapping[str, Grid]
+) -> dict[str, Means]:
+    """Return the mean of each tensor in `axes`, as it is and as its grid gives it back."""
+    sums: dict[str, Any] = {name: np.zeros(1) for name in axes}
+    rounded: dict[str, Any] = dict(sums)
+    values_seen = dict.fromkeys(axes, 0)
+    for tensors in observer.tensors(graph, list(axes)):
+        for name, values in tensors.items():
+            flat = _by_channel(values, axes[name])
+            grid = grids.get(name)
+            sums[name] = sums[name] + flat.sum(axis=0, dtype=np.float64)
+            kept = grid.rounded(flat) if grid else flat
+            rounded[name] = rounded[name] + kept.sum(axis=0, dtype=np.float64)
+            values_seen[name] += len(flat)
+    return {
+        name: Means(exact=sums[name] / total, rounded=rounded[name] / total)
+        for name, total in values_seen.items()
+    }
+
+
+def _write_opened(graph: onnx.ModelProto, names: list[str], path: Path) -> Path:
+    """Return `path` after writing the graph there with those tensors as further outputs.
+
+    The graph itself is opened for the moment and closed again: a copy could be gigabytes.
+    """
+    outputs = graph.graph.output
+    before = len(outputs)
+    known = {output.name for output in outputs}
+    outputs.extend(helper.make_empty_tensor_value_info(n) for n in names if n not in known)
+    try:
+        return write_graph(graph, path)
+    finally:
+        del outputs[before:]
+
+
+def _by_channel(values: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    """Return `(everything else, C)`."""
+    return np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis])

@@ -1,0 +1,83 @@
+"""Every option of a quantization, with its default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from serval.errors import ConfigError
+
+__all__ = ["Method", "QuantizeOptions"]
+
+Method = Literal["static", "dynamic", "int4"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizeOptions:
+    """How to make a model smaller.
+
+    Attributes:
+        method: `static` (U8 activations on fixed grids), `dynamic` (grids found at run time) or
+            `int4` (large matrices at 4 bits).
+        calibration: Dataset whose train split, where it has one, shows what activations look like.
+        clips: Clips for the ranges; twice as many others choose between methods.
+        ranges: `auto` (the one with the smallest measured error), `min-max`, `percentile`,
+            `entropy`.
+        convolutions: `auto`, `int8` (integer arithmetic) or `weights` (stored in 8 bits, computed
+            in FP32).
+        smoothing: Strength of SmoothQuant in [0, 1]; 0 leaves it out.
+        block: Weights that share a scale at 4 bits.
+        portable: Whether the file must give the same answers on processors without VNNI.
+        evaluation: Dataset on which accuracy is measured.
+        split: Its split; by default validation.
+        limit: Only its first clips.
+        max_drop: Largest loss of accuracy, in points; layers stay in FP32 until it holds.
+        labels: Label names in the order of the outputs, with commas.
+        label_map: `RAW=label,...` or a JSON file.
+        normalize: `auto`, `peak`, `zscore` or `none`.
+        workers: Clips at once; by default one for each core.
+    """
+
+    method: str = "static"
+    calibration: str | None = None
+    clips: int = 64
+    ranges: str = "auto"
+    convolutions: str = "auto"
+    smoothing: float = 0.5
+    block: int = 128
+    portable: bool = True
+    evaluation: str | None = None
+    split: str | None = None
+    limit: int | None = None
+    max_drop: float | None = None
+    labels: str | None = None
+    label_map: str | None = None
+    normalize: str = "auto"
+    workers: int | None = None
+
+    def check(self) -> None:
+        """Return nothing if the options go together.
+
+        Raises:
+            ConfigError: They do not; nothing was read yet.
+        """
+        if self.method not in {"static", "dynamic", "int4"}:
+            raise ConfigError(f"unknown --method '{self.method}'; known: static, dynamic, int4")
+        if self.method == "static" and self.calibration is None:
+            raise ConfigError(
+                "--method static fixes the range of every tensor beforehand and needs speech for "
+                "that; give --calibration DATASET, or take --method dynamic"
+            )
+        if self.max_drop is not None and self.evaluation is None:
+            raise ConfigError("--max-drop needs clips to measure accuracy on; give --eval DATASET")
+        if self.max_drop is not None and self.method == "dynamic":
+            raise ConfigError("--max-drop searches with --method static or int4, not dynamic")
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        if self.clips < 1:
+            raise ConfigError(f"--clips is {self.clips}; give at least 1")
+        if not 0 <= self.smoothing <= 1:
+            raise ConfigError(f"--smoothing is {self.smoothing}; give a strength from 0 to 1")
+        if self.block < 16 or self.block & (self.block - 1):
+            raise ConfigError(f"--block is {self.block}; give a power of two from 16")

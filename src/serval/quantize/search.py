@@ -1,0 +1,102 @@
+"""Which layers to leave out of a quantization that costs too much accuracy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from serval.errors import ModelError
+
+if TYPE_CHECKING:
+    from serval.quantize.clips import Clips
+    from serval.quantize.layers import Precision
+    from serval.quantize.workbench import Candidate, Trial, Workbench
+
+__all__ = ["Sensitivity", "kept_within", "sensitivities"]
+
+SENSITIVITY_CLIPS = 32
+STEPS: tuple[Precision, ...] = ("weights8", "fp16", "fp32")
+"""What a layer is moved to, from the smallest file to the largest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """The error that one layer brings in alone.
+
+    Attributes:
+        layer: Name of its node.
+        logit_error: Root mean square difference of the logits from FP32.
+    """
+
+    layer: str
+    logit_error: float
+
+
+def sensitivities(bench: Workbench, candidate: Candidate, clips: Clips) -> list[Sensitivity]:
+    """Return the error of each integer layer quantized alone, the largest first."""
+    few = clips.part(range(SENSITIVITY_CLIPS))
+    found = []
+    for name, precision in candidate.recipe.plan.items():
+        if precision in {"int8", "int4"}:
+            recipe = replace(candidate.recipe, plan={name: precision}, tables=())
+            trial = bench.trial(f"{name} alone", replace(candidate, recipe=recipe), few)
+            found.append(Sensitivity(layer=name, logit_error=trial.measured.logit_error))
+    return sorted(found, key=lambda one: -one.logit_error)
+
+
+def kept_within(
+    bench: Workbench, candidate: Candidate, clips: Clips, max_drop: float
+) -> tuple[Candidate, list[Trial]]:
+    """Return the smallest candidate that loses at most `max_drop` points, and all trials.
+
+    The most sensitive layers leave first: to 8-bit weights, which costs no bytes; if all of them
+    there do not hold the limit, to FP16, then to FP32. In each step the number of layers is found
+    by bisection, which takes the loss to shrink as layers leave.
+
+    Raises:
+        ModelError: Not even with every layer in FP32 does the limit hold.
+    """
+    trials = [bench.trial("the whole model", candidate, clips)]
+    if trials[0].measured.drop <= max_drop:
+        return candidate, trials
+    held_out = bench.held_out or clips
+    order = [one.layer for one in sensitivities(bench, candidate, held_out)]
+    for precision in STEPS:
+        everything = _moved(candidate, order, precision)
+        trials.append(bench.trial(f"all {len(order)} layers as {precision}", everything, clips))
+        if trials[-1].measured.drop <= max_drop:
+            return _fewest(bench, candidate, (order, precision, max_drop), clips, trials), trials
+    worst = trials[-1].measured.drop
+    raise ModelError(
+        f"{bench.model.path.name} loses {worst:.2f} points even with its matrices in FP32; "
+        f"allow more than --max-drop {max_drop:g}, or take more --eval clips"
+    )
+
+
+def _moved(candidate: Candidate, layers: list[str], precision: Precision) -> Candidate:
+    plan: dict[str, Precision] = dict.fromkeys(layers, precision)
+    shifts = {k: v for k, v in candidate.recipe.shifts.items() if k not in plan}
+    recipe = replace(candidate.recipe.with_plan(plan), shifts=shifts)
+    said = f"{len(layers)} sensitive layers as {precision}"
+    return replace(candidate, recipe=recipe, words=(*candidate.words, said))
+
+
+def _fewest(
+    bench: Workbench,
+    candidate: Candidate,
+    goal: tuple[list[str], Precision, float],
+    clips: Clips,
+    trials: list[Trial],
+) -> Candidate:
+    """Return the candidate with the fewest layers moved that still holds the limit."""
+    order, precision, max_drop = goal
+    fails, holds = 0, len(order)
+    while holds - fails > 1:
+        middle = (fails + holds) // 2
+        moved = _moved(candidate, order[:middle], precision)
+        trials.append(bench.trial(f"{middle} layers as {precision}", moved, clips))
+        if trials[-1].measured.drop <= max_drop:
+            holds = middle
+        else:
+            fails = middle
+    return _moved(candidate, order[:holds], precision)

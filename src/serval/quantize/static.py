@@ -1,0 +1,217 @@
+"""The static recipe: activations on fixed grids, each choice made by measured error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from serval.errors import ConfigError
+from serval.quantize.bias import bias_shifts
+from serval.quantize.build import Recipe
+from serval.quantize.layers import layers_of
+from serval.quantize.observe import channel_bounds, histograms, rounding_means
+from serval.quantize.ranges import RANGE_METHODS, grid_of, range_of
+from serval.quantize.smooth import smooth_factors, smoothed
+from serval.quantize.workbench import Candidate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import onnx
+
+    from serval.quantize.clips import Clips
+    from serval.quantize.layers import Layer, Precision, Role
+    from serval.quantize.ranges import Histogram, RangeMethod
+    from serval.quantize.workbench import Trial, Workbench
+
+__all__ = [
+    "bias_corrected",
+    "chosen_static",
+    "plan_of",
+    "with_integer_convolutions",
+    "with_matrices",
+]
+
+PLAN: Mapping[Role, Precision] = {
+    "matmul": "int8",
+    "convolution": "weights8",
+    "first convolution": "fp16",
+    "grouped convolution": "weights8",
+    "classifier": "fp32",
+}
+"""Where nothing was measured. The first convolution reads raw samples, small and all-important;
+the grouped one has no fast integer kernel; the classifier's few weights decide the answer."""
+
+CONVOLUTION_PRICE = 1.25
+"""How much larger the error may get for convolutions in integer arithmetic, which are faster."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Observed:
+    """A graph, what was seen of its tensors, and what was done to it, in words."""
+
+    graph: onnx.ModelProto
+    layers: tuple[Layer, ...]
+    seen: Mapping[str, Histogram]
+    words: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Study:
+    """Candidates measured one after another; keeps the best."""
+
+    bench: Workbench
+    clips: Clips
+    trials: list[Trial] = field(default_factory=list)
+    best: tuple[Candidate, float] | None = None
+
+    def consider(self, what: str, candidate: Candidate, price: float = 1.0) -> None:
+        """Measure a candidate, and keep it if its error is under `price` times the best."""
+        trial = self.bench.trial(what, candidate, self.clips)
+        self.trials.append(trial)
+        error = trial.measured.logit_error
+        if self.best is None or error < price * self.best[1]:
+            self.best = (candidate, error)
+
+    @property
+    def winner(self) -> Candidate:
+        """The best candidate so far.
+
+        Raises:
+            ConfigError: None was measured.
+        """
+        if self.best is None:
+            raise ConfigError("no range method was tried; give --ranges auto")
+        return self.best[0]
+
+
+def plan_of(bench: Workbench, matmul: Precision = "int8") -> dict[str, Precision]:
+    """Return the precision of each layer before any is tried out."""
+    chosen = {**PLAN, "matmul": matmul}
+    return {layer.name: chosen[layer.role] for layer in bench.layers}
+
+
+def chosen_static(bench: Workbench, matmul: Precision = "int8") -> tuple[Candidate, list[Trial]]:
+    """Return the candidate with the smallest error on held-out clips, and all trials.
+
+    One choice after another: the ranges, smoothing, integer convolutions. Every candidate has its
+    biases corrected before it is measured.
+
+    Args:
+        bench: With calibration clips.
+        matmul: Precision of the matrices; at 4 bits only the convolutions need ranges.
+
+    Raises:
+        ConfigError: There are no calibration clips, or no such range method.
+    """
+    observed = _smoothed(bench) if bench.options.smoothing else _observed(bench, bench.graph)
+    study = _Study(bench=bench, clips=_held_out(bench))
+    plan = plan_of(bench, matmul)
+    by_method = {m: _with_ranges(bench, observed, m, plan) for m in _methods(bench, matmul)}
+    for method, candidate in by_method.items():
+        study.consider(f"{method} ranges", candidate)
+    if bench.options.smoothing:
+        method = next(m for m, candidate in by_method.items() if candidate is study.winner)
+        plain = _observed(bench, bench.graph)
+        study.consider("no smoothing", _with_ranges(bench, plain, method, plan))
+    _consider_convolutions(study)
+    return study.winner, study.trials
+
+
+def with_integer_convolutions(bench: Workbench, candidate: Candidate) -> Candidate:
+    """Return the candidate with its plain convolutions in integer arithmetic."""
+    names = [layer.name for layer in bench.layers if layer.role == "convolution"]
+    plan: dict[str, Precision] = dict.fromkeys(names, "int8")
+    changed = replace(
+        candidate,
+        recipe=candidate.recipe.with_plan(plan),
+        words=(*candidate.words, "convolutions in integer arithmetic"),
+    )
+    return bias_corrected(bench, changed)
+
+
+def bias_corrected(bench: Workbench, candidate: Candidate) -> Candidate:
+    """Return the candidate with the mean error of each layer taken off its bias."""
+    axes = _source_axes(candidate.layers)
+    means = rounding_means(bench.observer(), candidate.graph, axes, candidate.recipe.grids)
+    shifts = bias_shifts(candidate.graph, candidate.layers, candidate.recipe, means)
+    return replace(candidate, recipe=replace(candidate.recipe, shifts=shifts))
+
+
+def _methods(bench: Workbench, matmul: Precision) -> tuple[RangeMethod, ...]:
+    asked = bench.options.ranges
+    if asked == "auto":
+        return RANGE_METHODS if matmul == "int8" else RANGE_METHODS[:1]
+    chosen = tuple(method for method in RANGE_METHODS if method == asked)
+    if not chosen:
+        raise ConfigError(f"unknown --ranges '{asked}'; known: auto, {', '.join(RANGE_METHODS)}")
+    return chosen
+
+
+def _held_out(bench: Workbench) -> Clips:
+    if bench.held_out is None:
+        raise ConfigError("choosing by measured error needs clips; give --calibration DATASET")
+    return bench.held_out
+
+
+def _observed(bench: Workbench, graph: onnx.ModelProto, *words: str) -> _Observed:
+    layers = layers_of(graph, len(bench.model.labels))
+    bounds = channel_bounds(bench.observer(), graph, _axes(layers))
+    seen = histograms(bench.observer(), graph, bounds)
+    return _Observed(graph=graph, layers=layers, seen=seen, words=words)
+
+
+def _smoothed(bench: Workbench) -> _Observed:
+    strength = bench.options.smoothing
+    bounds = channel_bounds(bench.observer(), bench.graph, _axes(bench.layers))
+    factors = smooth_factors(bench.graph, bench.layers, bounds, strength)
+    graph = smoothed(bench.graph, bench.layers, factors)
+    return _observed(bench, graph, f"SmoothQuant {strength:g}")
+
+
+def _source_axes(layers: tuple[Layer, ...]) -> dict[str, int]:
+    """Return where the channels are of every tensor that a layer reads."""
+    return {layer.source: -1 if layer.is_matmul else 1 for layer in layers}
+
+
+def _axes(layers: tuple[Layer, ...]) -> dict[str, int]:
+    """Return the same, with the tensors that convolutions make."""
+    made = {layer.output: 1 for layer in layers if layer.role == "convolution"}
+    return made | _source_axes(layers)
+
+
+def _with_ranges(
+    bench: Workbench, observed: _Observed, method: RangeMethod, plan: Mapping[str, Precision]
+) -> Candidate:
+    grids = {name: grid_of(*range_of(seen, method)) for name, seen in observed.seen.items()}
+    recipe = Recipe(
+        plan=plan,
+        grids=grids,
+        tables=bench.tables,
+        block=bench.options.block,
+        portable=bench.options.portable,
+    )
+    words = (f"{method} ranges", *observed.words, "bias corrected")
+    candidate = Candidate(graph=observed.graph, layers=observed.layers, recipe=recipe, words=words)
+    return bias_corrected(bench, candidate)
+
+
+def _consider_convolutions(study: _Study) -> None:
+    """Try integer convolutions, or take them unseen where the user asks for them."""
+    asked = study.bench.options.convolutions
+    if asked == "weights" or not any(y.role == "convolution" for y in study.bench.layers):
+        return
+    price = float("inf") if asked == "int8" else CONVOLUTION_PRICE
+    integer = with_integer_convolutions(study.bench, study.winner)
+    study.consider("integer convolutions", integer, price)
+
+
+def with_matrices(candidate: Candidate, precision: Precision) -> Candidate:
+    """Return the candidate with all layers that are no convolution, or all at FP16, moved."""
+    moved: dict[str, Precision] = {
+        layer.name: precision
+        for layer in candidate.layers
+        if precision == "fp16" or layer.role == "matmul"
+    }
+    recipe = replace(candidate.recipe.with_plan(moved), shifts={})
+    return replace(candidate, recipe=recipe, words=(f"matrices as {precision}",))

@@ -1,0 +1,105 @@
+"""Weights at 8 and 4 bits: pure functions from one array to integers and scales."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Blocks", "block_weights", "channel_weights", "portable_scales", "symmetric_scales"]
+
+S8_MAX = 127
+PAIR_MAX = 32_767 // 255
+"""What the magnitudes of two weights may add up to, so that 255 times each still fits 16 bits."""
+SMALLEST_SCALE = 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocks:
+    """A matrix `(K, N)` in the layout of the operator MatMulNBits.
+
+    Attributes:
+        packed: `(N, ceil(K / block), block * bits / 8) uint8`, low bits first.
+        scales: `(N * ceil(K / block),) float32`.
+    """
+
+    packed: NDArray[np.uint8]
+    scales: NDArray[np.float32]
+
+    def matrix(self, rows: int, bits: int) -> NDArray[np.float32]:
+        """Return the `(K, N)` weights that the operator multiplies with."""
+        levels = self.packed
+        if bits == 4:
+            levels = np.stack([levels & 15, levels >> 4], axis=-1).reshape(*levels.shape[:2], -1)
+        scales = self.scales.reshape(*levels.shape[:2], 1)
+        values = (levels.astype(np.float32) - (1 << (bits - 1))) * scales
+        return values.reshape(len(values), -1).T[:rows]
+
+
+def symmetric_scales(weights: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    """Return one scale for each channel along `axis`, with which the largest weight becomes 127."""
+    others = tuple(i for i in range(weights.ndim) if i != axis)
+    largest = np.abs(weights).max(axis=others, initial=0)
+    return np.asarray(np.maximum(largest / S8_MAX, SMALLEST_SCALE), dtype=np.float32)
+
+
+def portable_scales(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return one scale for each column of `(K, N)` with which no pair of products saturates.
+
+    Processors without VNNI add the products of two neighbouring weights in 16 bits
+    (`vpmaddubsw`), and cut off above 32,767. Halving all weights, which is what `reduce_range`
+    does, rules that out at the price of a bit. It is enough that no two neighbours of one sign
+    exceed 128 together, which costs about a third of a bit.
+
+    Examples:
+        >>> matrix = np.float32([[1.0], [0.28], [0.1], [-1.0]])
+        >>> np.rint(matrix / portable_scales(matrix)).ravel().tolist()
+        [99.0, 28.0, 10.0, -99.0]
+    """
+    rows = np.pad(matrix, ((0, len(matrix) % 2), (0, 0)))
+    pairs = [np.maximum(sign * rows, 0) for sign in (1, -1)]
+    largest = np.max([(half[0::2] + half[1::2]).max(axis=0, initial=0) for half in pairs], axis=0)
+    paired = largest / (PAIR_MAX - 1)
+    return np.asarray(np.maximum(symmetric_scales(matrix, 1), paired), dtype=np.float32)
+
+
+def channel_weights(
+    weights: NDArray[np.float32], scales: NDArray[np.float32], axis: int
+) -> NDArray[np.int8]:
+    """Return the weights as S8, one scale for each channel along `axis`."""
+    shape = [1] * weights.ndim
+    shape[axis] = -1
+    levels = np.rint(weights / scales.reshape(shape))
+    return np.asarray(np.clip(levels, -S8_MAX, S8_MAX), dtype=np.int8)
+
+
+def block_weights(matrix: NDArray[np.float32], *, bits: int, block: int) -> Blocks:
+    """Return `(K, N)` weights at 4 or 8 bits with one scale for each block of a column.
+
+    The zero point is the operator's own, 8 or 128, so none is stored.
+    """
+    middle = 1 << (bits - 1)
+    blocks = _in_blocks(matrix, block)
+    first = np.abs(blocks).argmax(axis=2, keepdims=True)
+    # The largest weight takes the level -8 (or -128), which has no positive twin: all are used.
+    scales = np.take_along_axis(blocks, first, axis=2) / -middle
+    safe = np.where(np.abs(scales) > SMALLEST_SCALE, scales, 1)
+    levels = np.clip(np.rint(blocks / safe) + middle, 0, 2 * middle - 1).astype(np.uint8)
+    return Blocks(packed=_packed(levels, bits), scales=safe.astype(np.float32).ravel())
+
+
+def _in_blocks(matrix: NDArray[np.float32], block: int) -> NDArray[np.float32]:
+    """Return `(N, blocks, block)`, with zeros behind the last row."""
+    rows, columns = matrix.shape
+    padded = np.pad(matrix, ((0, -rows % block), (0, 0)))
+    return padded.T.reshape(columns, -1, block)
+
+
+def _packed(levels: NDArray[np.uint8], bits: int) -> NDArray[Any]:
+    if bits == 8:
+        return levels
+    return levels[..., 0::2] | (levels[..., 1::2] << 4)

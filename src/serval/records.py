@@ -1,0 +1,125 @@
+"""What goes into an evaluation and what comes out of it, one clip at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Clip", "ClipReader", "Dataset", "Failure", "Prediction", "Record"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """One labelled recording as its dataset gives it, not yet decoded.
+
+    Attributes:
+        id: A name that is unique in the dataset and the same on every machine.
+        index: Position in the dataset split, from 0.
+        label: The label as the dataset writes it (`ANG`), before any label map.
+        audio: The encoded file's bytes, or where the file is. Empty bytes in a metadata pass.
+        speaker: Who speaks, or `None` where the dataset does not say.
+        groups: Every further column as text: gender, corpus, age, the spoken text.
+    """
+
+    id: str
+    index: int
+    label: str
+    audio: bytes | Path = b""
+    speaker: str | None = None
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+
+ClipReader = Callable[[int, int | None], Iterator[Clip]]
+"""`(start, stop)` -> the clips with `start <= index < stop`, in dataset order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A labelled set of clips, opened but not read.
+
+    Attributes:
+        name: What the user calls it: `demo`, `ssi`, `hf:ORG/NAME`, or a path.
+        location: Where it was found: a folder, a file, or `hf://datasets/...`.
+        split: The split that is read, or `""` where the set has none.
+        revision: The commit of a hub set, else `""`.
+        fingerprint: sha256 that changes when a clip or a label changes.
+        clips: Reads clips with their audio.
+        metadata: Reads the same clips without audio, which is far cheaper.
+        n_clips: Number of clips, or `None` while that is not known.
+        label_map: What this set's own codes mean (`ANG` -> `angry`), if it is a known set.
+        licence: Of the audio, as far as known.
+        caveats: One sentence each on what a score on this set does not mean.
+    """
+
+    name: str
+    location: str
+    split: str
+    fingerprint: str
+    clips: ClipReader
+    metadata: ClipReader
+    revision: str = ""
+    n_clips: int | None = None
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    licence: str = "not stated"
+    caveats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What the model said about one clip.
+
+    Attributes:
+        clip_id: `Clip.id`.
+        index: `Clip.index`.
+        truth: The clip's label after the label map; one of the model's labels.
+        predicted: The label with the highest logit.
+        logits: `K` raw outputs, in the order of the model's labels.
+        probs: `K` probabilities in [0, 1] that sum to 1: the softmax of the logits.
+        duration_s: Length of the decoded audio in seconds.
+        inference_s: Wall time of the model call in seconds, without decoding.
+        audio_sha256: Of the encoded file, so that the same clip is known elsewhere.
+        speaker: `Clip.speaker`.
+        groups: `Clip.groups`.
+    """
+
+    clip_id: str
+    index: int
+    truth: str
+    predicted: str
+    logits: tuple[float, ...]
+    probs: tuple[float, ...]
+    duration_s: float
+    inference_s: float
+    audio_sha256: str = ""
+    speaker: str | None = None
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why one clip has no prediction.
+
+    Attributes:
+        clip_id: `Clip.id`.
+        index: `Clip.index`.
+        truth: The clip's label after the label map.
+        stage: `read`, `decode`, `model`, or `worker` where it took its worker down.
+        reason: One line that says what is wrong with the clip.
+        speaker: `Clip.speaker`.
+        groups: `Clip.groups`.
+    """
+
+    clip_id: str
+    index: int
+    truth: str
+    stage: str
+    reason: str
+    speaker: str | None = None
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+
+Record = Prediction | Failure

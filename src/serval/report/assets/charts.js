@@ -1,0 +1,129 @@
+// How each kind of chart is drawn from its rows by Observable Plot. Colours are the page's own.
+
+const COLOURS = ["var(--a)", "var(--b)"];
+const colourOf = (row) => COLOURS[Math.max(0, content.runs.findIndex((run) => run.name === row.run))];
+const SHARE_AXIS = { tickFormat: (v) => `${Math.round(100 * v)} %`, grid: true };
+const GRID = { stroke: "currentColor", strokeOpacity: 0.12 };
+
+const STYLE = { fontSize: "12px", overflow: "visible" };
+
+// Room for names at the left: about seven pixels a letter, at most 40 % of the width.
+const roomFor = (names, width) => Math.min(0.4 * width, 16 + 7 * Math.max(...names.map((name) => name.length)));
+
+const spanTitle = (row, what) =>
+  `${what}: ${percent(row.value)}${known(row.low) ? ` (${percent(row.low)} to ${percent(row.high)})` : ""}`;
+
+const perClassMarks = (rows) => [
+  Plot.gridX(GRID),
+  Plot.barX(rows, { x: "value", y: "series", fy: "label", fill: (row) => row.fill, inset: 0.5,
+    title: (row) => `${row.label}, ${spanTitle(row, row.series)}`, tip: true }),
+  Plot.ruleY(rows.filter((row) => known(row.low)), { x1: "low", x2: "high", y: "series", fy: "label", stroke: "currentColor", strokeWidth: 1.4 }),
+  Plot.ruleX([0], { stroke: "currentColor", strokeOpacity: 0.4 }),
+];
+
+const perClass = (chart, width) => {
+  const shades = { recall: "var(--a)", precision: "var(--b)", F1: "var(--c)" };
+  const rows = content.runs.length > 1
+    ? chart.rows.filter((row) => row.metric === "recall").map((row) => ({ ...row, series: row.run, fill: colourOf(row) }))
+    : chart.rows.map((row) => ({ ...row, series: row.metric, fill: shades[row.metric] }));
+  const kinds = new Set(rows.map((row) => row.series)).size;
+  return Plot.plot({
+    style: STYLE, width, height: content.labels.length * (13 * kinds + 10) + 45, marginLeft: roomFor(content.labels, width), marginRight: 20, marginTop: 8,
+    x: { domain: [0, 1], label: null, ...SHARE_AXIS }, y: { axis: null, domain: [...new Set(rows.map((row) => row.series))], padding: 0.05 },
+    fy: { label: null, axis: "left", domain: content.labels, padding: 0.18, tickFormat: (name) => cut(name, 0.4 * width) }, marks: perClassMarks(rows),
+  });
+};
+
+const reliability = (chart, width) => Plot.plot({
+  style: STYLE, width, height: Math.min(width, 380), marginLeft: 48, marginBottom: 40,
+  x: { domain: [0, 1], label: "confidence →", ...SHARE_AXIS }, y: { domain: [0, 1], label: "↑ share that is right", ...SHARE_AXIS },
+  marks: [
+    Plot.gridX(GRID), Plot.gridY(GRID),
+    Plot.line([[0, 0], [1, 1]], { stroke: "currentColor", strokeDasharray: "4 4", strokeOpacity: 0.6 }),
+    Plot.line(chart.rows, { x: "confidence", y: "value", z: "run", stroke: colourOf }),
+    Plot.dot(chart.rows, { x: "confidence", y: "value", r: 4.5, fill: colourOf, tip: true,
+      title: (row) => `said ${percent(row.confidence)}, was right ${percent(row.value)}\n${row.clips} clips` }),
+  ],
+});
+
+const risk = (chart, width) => Plot.plot({
+  style: STYLE, width, height: Math.min(width, 380), marginLeft: 48, marginBottom: 40,
+  x: { label: "share of clips that it answers →", ...SHARE_AXIS },
+  y: { label: "↑ share that is right", nice: true, ...SHARE_AXIS },
+  marks: [
+    Plot.gridX(GRID), Plot.gridY(GRID),
+    Plot.areaY(chart.rows, { x: "coverage", y1: "low", y2: "high", z: "run", fill: colourOf, fillOpacity: 0.13 }),
+    Plot.line(chart.rows, { x: "coverage", y: "value", z: "run", stroke: colourOf, strokeWidth: 2.2 }),
+    Plot.dot(chart.rows, { x: "coverage", y: "value", r: 4.5, fill: colourOf, tip: true,
+      title: (row) => `answers ${percent(row.coverage)} of the clips, those of which it is at least ${percent(row.threshold)} sure\n${spanTitle(row, "right")}` }),
+  ],
+});
+
+const intervals = (chart, width) => {
+  const runs = [...new Set(chart.rows.map((row) => row.run))];
+  const names = [...new Set(chart.rows.map((row) => row.label))];
+  return Plot.plot({
+    style: STYLE, width, height: names.length * (runs.length * 17 + 9) + 42, marginLeft: roomFor(names, width), marginTop: 6,
+    marginRight: 20,
+    x: { label: null, domain: d3.nice(Math.max(0, d3.min(chart.rows, (r) => r.low ?? r.value) - 0.02), Math.min(1, d3.max(chart.rows, (r) => r.high ?? r.value) + 0.02), 6), ...SHARE_AXIS },
+    y: { axis: null, domain: runs, padding: 0.3 }, fy: { label: null, axis: "left", domain: names, padding: 0.1, tickFormat: (name) => cut(name, 0.4 * width) },
+    marks: [
+      Plot.gridX(GRID),
+      chart.reference === null ? null : Plot.ruleX([chart.reference], { stroke: "currentColor", strokeDasharray: "4 4", strokeOpacity: 0.5 }),
+      Plot.ruleY(chart.rows.filter((row) => known(row.low)), { x1: "low", x2: "high", y: "run", fy: "label", stroke: colourOf, strokeWidth: 2.5, strokeOpacity: 0.6 }),
+      Plot.dot(chart.rows, { x: "value", y: "run", fy: "label", r: 5, fill: colourOf, tip: true,
+        title: (row) => `${spanTitle(row, row.label)}\n${row.clips} clips` }),
+    ].filter(Boolean),
+  });
+};
+
+const cut = (name, room) => {
+  const most = Math.max(6, Math.floor((room - 16) / 7));
+  return name.length > most ? `${name.slice(0, most - 1)}…` : name;
+};
+
+const speakers = (chart, width) => {
+  const runs = [...new Set(chart.rows.map((row) => row.run))];
+  const largest = d3.max(chart.rows, (row) => row.clips);
+  return Plot.plot({
+    style: STYLE, width, height: runs.length * 190 + 45, marginTop: 14, marginBottom: 40,
+    x: { domain: [Math.max(0, d3.min(chart.rows, (row) => row.value) - 0.03), 1.02], label: "accuracy of one speaker →", ...SHARE_AXIS },
+    fy: { label: null, domain: runs, axis: runs.length > 1 ? "left" : null, tickFormat: (name) => "AB"[runs.indexOf(name)] }, marginLeft: 30, marginRight: 20,
+    r: { type: "identity" },
+    marks: [
+      Plot.gridX(GRID),
+      Plot.dot(chart.rows, Plot.dodgeY("middle", { x: "value", fy: "run", r: (row) => 2.2 + 5.5 * Math.sqrt(row.clips / largest),
+        fill: colourOf, fillOpacity: 0.72, stroke: "var(--card)", strokeWidth: 0.6, tip: true,
+        title: (row) => `${row.speaker}: ${percent(row.value)} of ${row.clips} clips` })),
+    ],
+  });
+};
+
+const latency = (chart, width) => Plot.plot({
+  style: STYLE, width, height: 250, marginLeft: 48, marginBottom: 40,
+  x: { label: "time in the model, ms →" }, y: { label: "↑ clips", grid: true },
+  marks: [
+    Plot.gridY(GRID),
+    Plot.rectY(chart.rows, { x1: "from_ms", x2: "to_ms", y2: "clips", y1: 0, fill: colourOf, fillOpacity: content.runs.length > 1 ? 0.6 : 0.9,
+      inset: 0.5, tip: true, title: (row) => `${row.clips} clips took ${row.from_ms} to ${row.to_ms} ms` }),
+    Plot.ruleY([0], { stroke: "currentColor", strokeOpacity: 0.4 }),
+  ],
+});
+
+const differences = (chart, width) => {
+  const names = chart.rows.map((row) => row.label);
+  return Plot.plot({
+    style: STYLE, width, height: names.length * 26 + 52, marginTop: 6, marginBottom: 40, marginLeft: roomFor(names, width), marginRight: 20,
+    x: { label: "B minus A, points →", tickFormat: (v) => points(v), grid: true },
+    y: { label: null, domain: names, axis: "left", tickSize: 0, tickFormat: (name) => cut(name, 0.4 * width) },
+    marks: [
+      Plot.gridX(GRID),
+      Plot.ruleX([0], { stroke: "currentColor", strokeOpacity: 0.7 }),
+      Plot.ruleY(chart.rows, { x1: "low", x2: "high", y: "label", stroke: "var(--b)", strokeWidth: 2.5, strokeOpacity: 0.6 }),
+      Plot.dot(chart.rows, { x: "value", y: "label", r: 5, fill: "var(--b)", tip: true,
+        title: (row) => `${row.label}: ${points(row.value)} points (${points(row.low)} to ${points(row.high)})` }),
+    ],
+  });
+};
+
+const DRAWN = { perClass, reliability, risk, intervals, speakers, latency, differences };

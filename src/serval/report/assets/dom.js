@@ -1,0 +1,67 @@
+// Elements are made by name and text is set as text: nothing of a dataset is ever parsed as markup.
+
+const el = (tag, attributes = {}, ...children) => {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === false || value === null || value === undefined) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "class") node.className = value;
+    else node.setAttribute(name, value === true ? "" : String(value));
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+};
+
+const widthOf = (node, share) => {
+  node.style.width = `${(100 * share).toFixed(2)}%`;
+  return node;
+};
+
+const known = (value) => value !== null && value !== undefined;
+
+const percent = (share, digits = 1) =>
+  known(share) ? `${(100 * share).toFixed(digits)}\u00a0%` : "n/a";
+
+const points = (share) =>
+  known(share) ? `${share > 0 ? "+" : share < 0 ? "−" : ""}${Math.abs(100 * share).toFixed(1)}` : "n/a";
+
+const seconds = (value) => `${value.toFixed(2)}\u00a0s`;
+
+const shown = (value, kind) => {
+  if (!known(value)) return "n/a";
+  if (kind === "share") return percent(value);
+  if (kind === "points") return points(value);
+  if (kind === "number") return Number(value.toPrecision(4)).toString();
+  if (kind === "count") return value.toLocaleString("en-US");
+  return String(value);
+};
+
+const option = (value, text) => el("option", { value }, text);
+
+const download = (name, type, text) => {
+  const address = URL.createObjectURL(new Blob([text], { type }));
+  const anchor = el("a", { href: address, download: name });
+  anchor.click();
+  setTimeout(() => URL.revokeObjectURL(address), 10000);
+};
+
+// A spreadsheet would run a text that begins like a formula.
+const csvCell = (value) => {
+  if (!known(value)) return "";
+  const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+
+const csvOf = (columns, rows) =>
+  [columns.map((c) => csvCell(c.title)), ...rows.map((row) => columns.map((c) => csvCell(row[c.key])))]
+    .map((cells) => cells.join(","))
+    .join("\n") + "\n";
+
+const tableOf = (columns, rows, caption) =>
+  el("table", { class: "grid" },
+    caption ? el("caption", {}, caption) : null,
+    el("thead", {}, el("tr", {}, ...columns.map((c) =>
+      el("th", { scope: "col", class: c.kind === "text" ? "text" : false }, c.title)))),
+    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...columns.map((c, i) =>
+      el(i === 0 ? "th" : "td", { scope: i === 0 ? "row" : false, class: c.kind === "text" ? "text" : false },
+        shown(row[c.key], c.kind)))))));

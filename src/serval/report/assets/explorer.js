@@ -1,0 +1,211 @@
+// Filters, the list of clips a page at a time, and the open clip beside it.
+
+const PAGE = 50;
+
+const selectOf = (name, title, entries, change) =>
+  el("label", {}, title, el("select", { name, onchange: (event) => change(event.target.value) },
+    ...entries.map(([value, text]) => option(value, text))));
+
+const labelEntries = () => [["-1", "any"], ...content.labels.map((label, id) => [String(id), label])];
+
+const groupEntries = () => [["", "any"], ...columns().groups.flatMap((column, c) =>
+  column.few ? column.values.map((value, v) => [`${c}:${v}`, `${column.name}: ${value}`]) : [])];
+
+const speakerEntries = () => {
+  const names = columns().speakers.map((name, at) => [String(at), name]);
+  names.sort((x, y) => x[1].localeCompare(y[1], "en", { numeric: true }));
+  return [["-1", "any"], ...names];
+};
+
+const outcomeEntries = () => Object.entries(OUTCOMES)
+  .filter(([, outcome]) => !outcome.pair || content.runs.length > 1)
+  .map(([key, outcome]) => [key, outcome.title]);
+
+const numberOf = (name, title, value, change) =>
+  el("input", { name, type: "number", min: 0, max: 100, step: 1, value, "aria-label": title,
+    oninput: (event) => change(Number(event.target.value)) });
+
+const rowOf = (explorer, i) => {
+  const side = explorer.filters.side;
+  const right = isRight(i, side);
+  const facts = [speakerOf(i), seconds(columns().duration[i])].filter(Boolean).join(" · ");
+  const other = content.runs.length > 1 ? `, ${"BA"[side]}: ${labelOf(predictedOf(i, 1 - side))}` : "";
+  return el("li", {}, el("button", {
+    type: "button", class: "row", "data-clip": i, "aria-current": String(i === explorer.open),
+    onclick: () => explorer.show(i, { play: true }),
+  },
+  el("span", { class: right ? "what ok" : "what" }, labelOf(columns().truth[i]), " → ",
+    el("span", { class: "to" }, labelOf(predictedOf(i, side))), other),
+  el("span", { class: "conf" }, percent(confidenceOf(i, side))),
+  el("span", { class: "sub" }, el("span", {}, `${hasSound(i) ? "♪ " : ""}${columns().id[i]}`), el("span", {}, facts))));
+};
+
+class Explorer {
+  constructor() {
+    this.filters = noFilters();
+    this.chosen = [];
+    this.page = 0;
+    this.open = -1;
+    this.opened = null;
+    this.form = el("form", { class: "filters card", "aria-label": "Filter the clips", onsubmit: (e) => e.preventDefault() });
+    this.count = el("strong", { "aria-live": "polite" });
+    this.rows = el("ol", { class: "rows", "aria-label": "Clips" });
+    this.pager = el("div", { class: "pager" });
+    this.panel = el("article", { class: "card detail", "aria-labelledby": "clip-name" });
+    this.fillForm();
+  }
+
+  whole() {
+    const list = el("div", { class: "card listcard" },
+      el("div", { class: "listhead" }, this.count,
+        el("button", { type: "button", class: "quiet", onclick: () => this.save() }, "CSV")),
+      this.rows, this.pager);
+    return el("div", { onkeydown: (event) => this.key(event) }, this.form,
+      el("div", { class: "explorer" }, list, this.panel),
+      el("p", { class: "keys" }, "Keys, with the focus in this section: ", el("kbd", {}, "↓"), " or ", el("kbd", {}, "j"),
+        " next, ", el("kbd", {}, "↑"), " or ", el("kbd", {}, "k"), " previous, ", el("kbd", {}, "Space"), " play or pause."));
+  }
+
+  fillForm() {
+    const set = (name, read = String) => (value) => this.filter({ [name]: read(value) });
+    const f = this.filters;
+    this.form.replaceChildren(...[
+      content.runs.length > 1 ? selectOf("side", "By the answers of", [["0", `A ${content.runs[0].name}`], ["1", `B ${content.runs[1].name}`]], set("side", Number)) : null,
+      selectOf("outcome", "Show", outcomeEntries(), set("outcome")),
+      selectOf("truth", "Truth", labelEntries(), set("truth", Number)),
+      selectOf("predicted", "Predicted", labelEntries(), set("predicted", Number)),
+      columns().speakers.length ? selectOf("speaker", "Speaker", speakerEntries(), set("speaker", Number)) : null,
+      groupEntries().length > 1 ? selectOf("group", "Group", groupEntries(), set("group")) : null,
+      selectOf("order", "Order", Object.entries(ORDERS).map(([key, order]) => [key, order.title]), set("order")),
+      el("div", {}, el("label", { id: "confidence-name" }, "Confidence in %"),
+        el("div", { class: "range-pair", role: "group", "aria-labelledby": "confidence-name" },
+          numberOf("low", "Lowest confidence in %", f.low, set("low", Number)), "–",
+          numberOf("high", "Highest confidence in %", f.high, set("high", Number)))),
+      el("label", { class: "wide" }, "Search", el("input", { name: "text", type: "search", placeholder: "name, text, speaker",
+        oninput: (event) => this.filter({ text: event.target.value }) })),
+      el("button", { type: "button", class: "quiet", onclick: () => this.reset() }, "Reset filters"),
+    ].filter(Boolean));
+    this.writeForm();
+  }
+
+  writeForm() {
+    for (const [name, value] of Object.entries(this.filters)) {
+      const field = this.form.elements[name];
+      if (field && field.value !== String(value)) field.value = String(value);
+    }
+  }
+
+  reset() {
+    this.filters = noFilters();
+    this.writeForm();
+    this.filter({});
+  }
+
+  filter(change) {
+    Object.assign(this.filters, change);
+    this.chosen = chosenClips(this.filters);
+    this.page = 0;
+    markCell(this.filters);
+    this.list();
+    if (this.chosen.length) this.show(this.chosen[0], { focus: false });
+    else this.panel.replaceChildren(el("p", { class: "empty" }, "No clip is open."));
+  }
+
+  hear(outcome) {
+    Object.assign(this.filters, noFilters(), { outcome });
+    this.writeForm();
+    this.filter({});
+    this.arrive();
+  }
+
+  arrive() {
+    document.getElementById("clips").scrollIntoView();
+    this.rows.querySelector("button")?.focus({ preventScroll: true });
+  }
+
+  choose({ side, truth, predicted }) {
+    Object.assign(this.filters, noFilters(), { side, truth, predicted, outcome: "all", order: "sure" });
+    this.writeForm();
+    this.filter({});
+    this.arrive();
+  }
+
+  list() {
+    const pages = Math.max(1, Math.ceil(this.chosen.length / PAGE));
+    const from = this.page * PAGE;
+    this.count.textContent = `${this.chosen.length.toLocaleString("en-US")} ${this.chosen.length === 1 ? "clip" : "clips"}`;
+    this.rows.replaceChildren(...this.chosen.slice(from, from + PAGE).map((i) => rowOf(this, i)));
+    if (!this.chosen.length) this.rows.append(el("li", { class: "empty" }, "No clip passes these filters."));
+    this.rows.scrollTop = 0;
+    this.pager.hidden = pages === 1;
+    const turn = (by) => () => { this.page += by; this.list(); };
+    this.pager.replaceChildren(
+      el("button", { type: "button", disabled: this.page === 0, onclick: turn(-1) }, "Earlier"),
+      el("span", {}, `page ${this.page + 1} of ${pages}`),
+      el("button", { type: "button", disabled: this.page >= pages - 1, onclick: turn(1) }, "Later"));
+  }
+
+  show(i, { play = false, focus = false, link = play } = {}) {
+    this.open = i;
+    const at = this.chosen.indexOf(i);
+    if (at >= 0 && Math.floor(at / PAGE) !== this.page) {
+      this.page = Math.floor(at / PAGE);
+      this.list();
+    }
+    for (const row of this.rows.querySelectorAll(".row")) {
+      const here = Number(row.dataset.clip) === i;
+      row.setAttribute("aria-current", String(here));
+      if (here && focus) row.focus();
+    }
+    const place = at < 0 ? "" : `${at + 1} of ${this.chosen.length}`;
+    this.opened = openClip(this.panel, i, { place, step: (by) => this.step(by, { focus: false }) });
+    if (link) history.replaceState(null, "", linkTo(i));
+    if (play) this.opened.toggle();
+  }
+
+  step(by, { focus = true } = {}) {
+    const next = this.chosen[this.chosen.indexOf(this.open) + by];
+    if (next !== undefined) this.show(next, { focus, link: true });
+  }
+
+  key(event) {
+    if (event.target.closest("input, select, textarea, audio") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const by = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
+    if (by) this.step(by);
+    else if (event.key === " " && !event.target.closest(".tools, .pager, .filters, .listhead")) this.opened?.toggle();
+    else return;
+    event.preventDefault();
+  }
+
+  follow(fragment) {
+    const [, name] = /^#clip=(.*)$/s.exec(fragment) || [];
+    if (name === undefined) return false;
+    const i = columns().id.indexOf(decodeName(name));
+    if (i < 0) return false;
+    if (!this.chosen.includes(i)) {
+      this.filters = { ...noFilters(), outcome: "all" };
+      this.writeForm();
+      this.filter({});
+    }
+    this.show(i, { link: false });
+    document.getElementById("clips").scrollIntoView();
+    return true;
+  }
+
+  save() {
+    const fields = ["clip", "truth", "predicted", "confidence", "speaker", "text", "duration_s"];
+    const rows = this.chosen.map((i) => ({
+      clip: columns().id[i], truth: labelOf(columns().truth[i]), predicted: labelOf(predictedOf(i, this.filters.side)),
+      confidence: confidenceOf(i, this.filters.side), speaker: speakerOf(i), text: textOf(i), duration_s: columns().duration[i],
+    }));
+    download("clips.csv", "text/csv", csvOf(fields.map((key) => ({ key, title: key })), rows));
+  }
+}
+
+const decodeName = (name) => {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+};

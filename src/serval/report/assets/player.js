@@ -1,0 +1,119 @@
+// The clip that is open: its sound, its picture, what the model said, and what is known of it.
+
+const drawOutline = (canvas, encoded) => {
+  const bytes = Uint8Array.from(atob(encoded), (c) => c.charCodeAt(0));
+  const loudest = Math.max(1, ...bytes);
+  const scale = devicePixelRatio || 1;
+  const [width, height] = [canvas.clientWidth * scale, canvas.clientHeight * scale];
+  canvas.width = width;
+  canvas.height = height;
+  const pen = canvas.getContext("2d");
+  pen.fillStyle = colourNow("--a");
+  const step = width / bytes.length;
+  bytes.forEach((value, at) => {
+    const tall = Math.max(scale, (value / loudest) * (height - 6 * scale));
+    pen.fillRect(at * step, (height - tall) / 2, Math.max(1, step * 0.72), tall);
+  });
+};
+
+const stageOf = (i, sound) => {
+  const length = columns().duration[i];
+  const audio = el("audio", { controls: true, preload: "auto", src: sound.src, "aria-label": `Clip ${columns().id[i]}` });
+  const head = el("div", { class: "head" });
+  const canvas = el("canvas", { role: "img", "aria-label": "Waveform" });
+  const stage = el("div", { class: "stage", title: "Choose a place to play from" }, canvas,
+    el("img", { src: `data:image/png;base64,${sound.mel}`, alt: "Mel spectrogram, 0 to 8 kHz" }), head);
+  const span = () => (Number.isFinite(audio.duration) && audio.duration > 0 ? audio.duration : length);
+  const follow = () => {
+    head.style.left = `${(100 * audio.currentTime) / span()}%`;
+    if (!audio.paused && !audio.ended) requestAnimationFrame(follow);
+  };
+  for (const name of ["play", "seeked", "timeupdate", "ended"]) audio.addEventListener(name, follow);
+  stage.addEventListener("click", (event) => {
+    const box = stage.getBoundingClientRect();
+    audio.currentTime = Math.max(0, ((event.clientX - box.left) / box.width) * span());
+    audio.play();
+  });
+  const whole = el("div", {}, stage,
+    el("div", { class: "axis" }, el("span", {}, "0 s"), el("span", {}, "mel spectrogram, 0–8 kHz"), el("span", {}, seconds(length))),
+    audio);
+  return { whole, audio, paint: () => drawOutline(canvas, sound.outline) };
+};
+
+const barOf = (share, kind) =>
+  el("div", { class: "track" }, widthOf(el("i", { class: kind }), share));
+
+const probabilityRow = (i, label, probs) => {
+  const sides = probs.map((values, side) => ({ side, share: values[label], mark: "ab"[side] }));
+  const tags = sides
+    .filter(({ side }) => predictedOf(i, side) === label)
+    .map(({ mark }) => el("span", { class: `tag ${mark}` }, sides.length > 1 ? mark.toUpperCase() : "predicted"));
+  if (columns().truth[i] === label) tags.unshift(el("span", { class: "tag t" }, "truth"));
+  return el("tr", { class: columns().truth[i] === label ? "truth" : false },
+    el("th", { scope: "row" }, content.labels[label], ...tags),
+    el("td", {}, ...sides.map(({ share, mark }) => barOf(share, mark))),
+    el("td", { class: "n" }, ...sides.map(({ share }) => el("div", {}, percent(share)))));
+};
+
+const probabilitiesOf = (i) => {
+  const sides = columns().runs.map((_, side) => side).filter((side) => predictedOf(i, side) >= 0);
+  const probs = sides.map((side) => probsOf(i, side));
+  return el("table", { class: "probs" },
+    el("caption", {}, sides.length > 1 ? `Probabilities: A ${content.runs[0].name}, B ${content.runs[1].name}` : "Probabilities"),
+    el("tbody", {}, ...content.labels.map((_, label) => probabilityRow(i, label, probs))));
+};
+
+const factsOf = (i) => {
+  const facts = [["Speaker", speakerOf(i)], ["Text", textOf(i)], ["Duration", seconds(columns().duration[i])]];
+  for (const column of columns().groups) {
+    if (column.of[i] >= 0) facts.push([column.name, column.values[column.of[i]]]);
+  }
+  facts.push(["Position in the set", String(columns().index[i])]);
+  return el("dl", { class: "facts" }, ...facts.filter(([, value]) => value !== "").flatMap(([name, value]) =>
+    [el("dt", {}, name), el("dd", {}, value)]));
+};
+
+const saidOf = (i) => columns().runs.map((_, side) => {
+  const p = predictedOf(i, side);
+  const who = columns().runs.length > 1 ? `${"AB"[side]} ` : "";
+  const sure = p < 0 ? "" : ` (${percent(confidenceOf(i, side))} sure)`;
+  return el("p", { class: "said" }, `${labelOf(columns().truth[i])}, ${who}heard as `,
+    el("span", { class: isRight(i, side) ? "good" : "bad" }, labelOf(p)), sure);
+});
+
+const linkTo = (i) => `#clip=${encodeURIComponent(columns().id[i])}`;
+
+const copyLink = async (event, i) => {
+  const address = location.href.split("#")[0] + linkTo(i);
+  try {
+    await navigator.clipboard.writeText(address);
+    event.target.textContent = "Copied";
+  } catch {
+    event.target.textContent = "See the address bar";
+  }
+};
+
+// Puts clip `i` into `panel`; returns what the keyboard needs: play or pause, and paint again.
+const openClip = (panel, i, { place, step }) => {
+  const sound = soundOf(i);
+  const stage = sound ? stageOf(i, sound) : null;
+  panel.replaceChildren(
+    el("div", { class: "top" },
+      el("div", {}, el("p", { class: "eyebrow" }, place), el("h3", { id: "clip-name" }, columns().id[i])),
+      el("div", { class: "tools" },
+        el("button", { type: "button", onclick: () => step(-1) }, "Previous"),
+        el("button", { type: "button", onclick: () => step(1) }, "Next"),
+        el("button", { type: "button", onclick: (event) => copyLink(event, i) }, "Copy link"))),
+    ...saidOf(i),
+    stage ? stage.whole : el("p", { class: "keys" }, content.silence),
+    probabilitiesOf(i), factsOf(i));
+  stage?.paint();
+  return {
+    toggle: () => {
+      if (!stage) return;
+      if (stage.audio.paused) stage.audio.play();
+      else stage.audio.pause();
+    },
+    paint: () => stage?.paint(),
+  };
+};

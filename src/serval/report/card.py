@@ -1,0 +1,222 @@
+"""A stored run -> the evaluation section of a model card, and the hub's metadata for it."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+import yaml
+from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, eval_result_entries_to_yaml
+
+from serval.errors import ConfigError
+from serval.files import write_text
+from serval.report.verdict import (
+    baseline_sentence,
+    caveats_of,
+    data_name,
+    in_percent,
+    interval_sentence,
+    verdict_of,
+)
+from serval.scores import scores_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from huggingface_hub import ModelCardData
+
+    from serval.run import Run
+    from serval.scores import Scores
+    from serval.stats import Interval
+
+__all__ = ["card_section", "eval_results", "hub_dataset", "write_card"]
+
+BEGIN, END = "<!-- serval: evaluation begins -->", "<!-- serval: evaluation ends -->"
+
+METRICS = {
+    "wa": ("accuracy", "Accuracy (WA)", {}),
+    "uar": ("recall", "UAR (unweighted average recall)", {"average": "macro"}),
+    "macro_f1": ("f1", "Macro F1", {"average": "macro"}),
+    "weighted_f1": ("f1", "Weighted F1", {"average": "weighted"}),
+}
+"""Score -> the hub's metric, its name for people, and its arguments."""
+
+LIMITS = (
+    "A label says what an actor was asked for or what listeners agreed on, not what a person felt.",
+    "Other languages, microphones, rooms and unprompted speech can score far lower.",
+)
+
+UNSAFE = re.compile(r"([\\`*_\[\]<>|#])")
+
+
+def write_card(run: Run, path: Path) -> tuple[Path, ...]:
+    """Return the files that were written: the card, and the hub's results file for a hub set.
+
+    In a card that exists already only the evaluation section and the metadata of this very
+    evaluation are replaced.
+
+    Raises:
+        ConfigError: The card that is there has metadata that cannot be read.
+    """
+    scores = scores_of(run)
+    card = _opened(path, run)
+    card.text = _with_section(card.text, card_section(run, scores))
+    _add_metadata(card, eval_results(run, scores), run)
+    written = [write_text(path, str(card))]
+    if hub_id := hub_dataset(run):
+        target = path.parent / ".eval_results" / f"{hub_id.replace('/', '--')}.yaml"
+        written.append(write_text(target, _entries(run, scores, hub_id)))
+    return tuple(written)
+
+
+def card_section(run: Run, scores: Scores) -> str:
+    """Return the section in GitHub markdown: verdict, scores, data, limits."""
+    overall = {title: scores.overall[key] for key, (_, title, _) in METRICS.items()}
+    classes = {label: own.recall for label, own in scores.per_class.items()}
+    limits = [*caveats_of([run], [scores]), *LIMITS]
+    parts = [
+        "## Evaluation\n",
+        _safe(verdict_of(str(run.provenance.model["name"]), scores)),
+        _safe(baseline_sentence(scores, run.labels)) + "\n",
+        _table("Score", overall, {}),
+        "Recall of each emotion:\n",
+        _table("Emotion", classes, {label: c.support for label, c in scores.per_class.items()}),
+        "### Data\n",
+        *_data_lines(run),
+        "\n### Limits\n",
+        *(f"- {_safe(line)}" for line in limits),
+        f"\n{_safe(interval_sentence(scores))} Measured with serval, which keeps every prediction.",
+    ]
+    return "\n".join(parts)
+
+
+def eval_results(run: Run, scores: Scores) -> list[EvalResult]:
+    """Return the scores as the hub's `model-index` knows them."""
+    return [
+        EvalResult(
+            task_type="audio-classification",
+            task_name="Speech emotion recognition",
+            dataset_type=hub_dataset(run) or _slug(data_name(run)),
+            dataset_name=data_name(run),
+            dataset_split=run.provenance.dataset["split"] or None,
+            dataset_revision=run.provenance.dataset.get("revision") or None,
+            metric_type=kind,
+            metric_name=title,
+            metric_value=round(scores.overall[key].value, 4),
+            metric_args=arguments | _interval_arguments(scores, key),
+        )
+        for key, (kind, title, arguments) in METRICS.items()
+        if not math.isnan(scores.overall[key].value)
+    ]
+
+
+def hub_dataset(run: Run) -> str | None:
+    """Return `ORG/NAME` of the hub's set that was evaluated, or `None` if it was another."""
+    data = run.provenance.dataset
+    places = (str(data.get("location", "")), str(data["name"]))
+    found = (re.match(r"hf:(?://datasets/)?([\w.-]+/[\w.-]+)", place) for place in places)
+    return next((match[1] for match in found if match), None)
+
+
+def _opened(path: Path, run: Run) -> ModelCard:
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if not text.strip():
+        text = f"# {_safe(str(run.provenance.model['name']))}\n"
+    if not text.lstrip().startswith("---"):
+        text = f"---\n{{}}\n---\n{text}"
+    try:
+        return ModelCard(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"the metadata of {path} cannot be read: {' '.join(str(error).split())}; "
+            "mend it, or give another --output"
+        ) from error
+
+
+def _with_section(text: str, section: str) -> str:
+    """Return the card's text with the section in the place of an earlier one, or at its end."""
+    block = f"{BEGIN}\n{section}\n{END}"
+    before, begun, rest = text.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if begun and ended:
+        return f"{before}{block}{after}"
+    return f"{text.rstrip()}\n\n{block}\n"
+
+
+def _add_metadata(card: ModelCard, results: Sequence[EvalResult], run: Run) -> None:
+    """Set what the card leaves open, and replace earlier results of the same evaluation."""
+    data = cast("ModelCardData", card.data)
+    new = {result.unique_identifier for result in results}
+    kept = [old for old in data.eval_results or [] if old.unique_identifier not in new]
+    data.eval_results = [*kept, *results]
+    data.model_name = data.model_name or str(run.provenance.model["name"])
+    data.pipeline_tag = data.pipeline_tag or "audio-classification"
+    data.library_name = data.library_name or "onnx"
+    data.tags = list(dict.fromkeys([*(data.tags or []), "speech-emotion-recognition"]))
+    if (hub_id := hub_dataset(run)) and not data.datasets:
+        data.datasets = [hub_id]
+
+
+def _entries(run: Run, scores: Scores, hub_id: str) -> str:
+    accuracy = scores.overall["wa"]
+    entry = EvalResultEntry(
+        dataset_id=hub_id,
+        task_id="default",
+        value=round(accuracy.value, 4),
+        dataset_revision=run.provenance.dataset.get("revision") or None,
+        date=run.started or None,
+        notes=f"accuracy, split {run.provenance.dataset['split'] or 'default'}, {scores.n} clips, "
+        f"95 % interval {accuracy.low:.4f} to {accuracy.high:.4f}",
+    )
+    return str(yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False))
+
+
+def _interval_arguments(scores: Scores, key: str) -> dict[str, Any]:
+    own = scores.overall[key]
+    return {
+        "confidence_level": scores.resampling.level,
+        "interval": [round(own.low, 4), round(own.high, 4)],
+        "clustered_by": scores.resampling.by,
+    }
+
+
+def _table(first: str, rows: Mapping[str, Interval], clips: Mapping[str, int]) -> str:
+    head, rule = f"| {first} | Value | 95 % interval |", "|---|---:|---:|"
+    lines = [
+        f"| {_safe(name)} | {in_percent(own.value)} | {in_percent(own.low)} to "
+        f"{in_percent(own.high)} |" + (f" {clips[name]} |" if clips else "")
+        for name, own in rows.items()
+    ]
+    if clips:
+        head, rule = f"{head} Clips |", f"{rule}---:|"
+    return "\n".join([head, rule, *lines, ""])
+
+
+def _data_lines(run: Run) -> list[str]:
+    data = run.provenance.dataset
+    speakers = len({speaker for speaker in run.speakers if speaker is not None})
+    facts = {
+        "Set": data_name(run),
+        "Revision": data.get("revision") or "",
+        "Fingerprint": f"`{data['fingerprint'][:16]}`",
+        "Licence of the audio": data.get("licence") or "",
+        "Clips": f"{len(run)} scored, {len(run.failures)} failed, "
+        f"{sum(run.dropped.values())} left out",
+        "Speakers": str(speakers) if speakers else "not known",
+    }
+    return [
+        f"- {name}: {value if value.startswith('`') else _safe(value)}"
+        for name, value in facts.items()
+        if value
+    ]
+
+
+def _safe(text: str) -> str:
+    """Return the text so that markdown shows it as it is."""
+    return UNSAFE.sub(r"\\\1", " ".join(text.replace("\N{NO-BREAK SPACE}", " ").split()))
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", text).strip("-") or "dataset"

@@ -1,0 +1,120 @@
+"""Runs -> the columns of clips that a page filters, lists and opens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from serval.report.sound import Sounds
+    from serval.run import Run
+
+__all__ = ["TEXT_COLUMNS", "Listed", "clip_columns", "heard", "listed"]
+
+TEXT_COLUMNS = ("text", "sentence", "transcript", "transcription", "utterance", "words")
+"""Names of a column that holds what is spoken, in order of preference."""
+
+FEW_VALUES = 40
+"""A column with more values than this is shown with a clip but is no filter."""
+
+PROBABILITY_STEPS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """The clips of one or two runs: each clip once.
+
+    Attributes:
+        runs: The runs; the first is A.
+        positions: For each run, where each listed clip is in it; -1 where the run lacks it.
+    """
+
+    runs: tuple[Run, ...]
+    positions: tuple[tuple[int, ...], ...]
+
+    def home(self, i: int) -> tuple[Run, int]:
+        """Return the first run that has clip `i`, and where it is there."""
+        places = zip(self.runs, self.positions, strict=True)
+        return next((run, places[i]) for run, places in places if places[i] >= 0)
+
+
+def listed(runs: Sequence[Run]) -> Listed:
+    """Return the clips of all runs: those of the first in its order, then what only others have."""
+    where = [{clip_id: at for at, clip_id in enumerate(run.clip_ids)} for run in runs]
+    ids = list(dict.fromkeys(clip_id for run in runs for clip_id in run.clip_ids))
+    return Listed(
+        runs=tuple(runs),
+        positions=tuple(tuple(places.get(clip_id, -1) for clip_id in ids) for places in where),
+    )
+
+
+def heard(clips: Listed, audio: str) -> dict[int, list[int]]:
+    """Return which clips get audio, as positions by run: `wrong` means wrong in any run."""
+    chosen: dict[int, list[int]] = {side: [] for side in range(len(clips.runs))}
+    if audio == "none":
+        return chosen
+    for i in range(len(clips.positions[0])):
+        run, at = clips.home(i)
+        if audio == "all" or _is_wrong(clips, i):
+            chosen[clips.runs.index(run)].append(at)
+    return chosen
+
+
+def clip_columns(clips: Listed, sounds: Sounds) -> dict[str, Any]:
+    """Return the columns in plain JSON types; -1 stands for none."""
+    homes = [clips.home(i) for i in range(len(clips.positions[0]))]
+    speakers = _coded(run.speakers[at] for run, at in homes)
+    names = list(dict.fromkeys(name for run in clips.runs for name in sorted(run.groups)))
+    text = next((name for name in TEXT_COLUMNS if name in names), None)
+    keys = {sha256: number for number, sha256 in enumerate(sounds.by_sha256)}
+    return {
+        "id": [run.clip_ids[at] for run, at in homes],
+        "index": [int(run.index[at]) for run, at in homes],
+        "truth": [int(run.truth[at]) for run, at in homes],
+        "duration": [round(float(run.duration_s[at]), 3) for run, at in homes],
+        "sound": [keys.get(run.audio_sha256[at], -1) for run, at in homes],
+        "speakers": speakers["values"],
+        "speaker": speakers["of"],
+        "text": text and [_cell(run, text, at) or "" for run, at in homes],
+        "groups": [_group(name, homes) for name in names if name != text],
+        "runs": [
+            _answers(run, places) for run, places in zip(clips.runs, clips.positions, strict=True)
+        ],
+    }
+
+
+def _is_wrong(clips: Listed, i: int) -> bool:
+    sides = zip(clips.runs, (places[i] for places in clips.positions), strict=True)
+    return any(at >= 0 and run.predicted[at] != run.truth[at] for run, at in sides)
+
+
+def _cell(run: Run, name: str, at: int) -> str | None:
+    column = run.groups.get(name)
+    return None if column is None else column[at]
+
+
+def _group(name: str, homes: Sequence[tuple[Run, int]]) -> dict[str, Any]:
+    coded = _coded(_cell(run, name, at) for run, at in homes)
+    return {"name": name, "few": 2 <= len(coded["values"]) <= FEW_VALUES, **coded}
+
+
+def _coded(column: Iterable[str | None]) -> dict[str, Any]:
+    """Return the distinct values in sorted order, and each cell as a position among them."""
+    cells = list(column)
+    values = sorted({cell for cell in cells if cell is not None})
+    code: Mapping[str | None, int] = {value: number for number, value in enumerate(values)}
+    return {"values": values, "of": [code.get(cell, -1) for cell in cells]}
+
+
+def _answers(run: Run, places: Collection[int]) -> dict[str, Any]:
+    """Return what a run says of each clip; probabilities as ten-thousandths, clip after clip."""
+    at = np.array(places, dtype=np.int64)
+    probs = np.where(at[:, None] >= 0, run.probs[at], 0.0)
+    return {
+        "predicted": np.where(at >= 0, run.predicted[at], -1).tolist(),
+        "probs": (probs * PROBABILITY_STEPS).round().astype(int).ravel().tolist(),
+    }

@@ -1,0 +1,180 @@
+"""Runs -> everything that a report shows, in plain JSON types."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from serval.calibration import calibration_of
+from serval.groups import groups_of
+from serval.machine import platform_facts
+from serval.metrics import confusion_matrix
+from serval.report.charts import (
+    Chart,
+    bounds,
+    failures_chart,
+    latency_chart,
+    per_class_chart,
+    speakers_chart,
+)
+from serval.report.columns import Listed, clip_columns
+from serval.report.pairing import (
+    difference_chart,
+    group_changes_chart,
+    pair_content,
+    pair_verdict,
+)
+from serval.report.trust import coverage_chart, group_charts, reliability_chart
+from serval.report.verdict import (
+    baseline_sentence,
+    caveats_of,
+    data_name,
+    interval_sentence,
+    verdict_of,
+)
+from serval.results.observations import observations_of, sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serval.compare import Comparison
+    from serval.report.sound import Sounds
+    from serval.run import Run
+    from serval.scores import Scores
+
+__all__ = ["report_content", "run_names"]
+
+TILES = {
+    "wa": "Accuracy (WA)",
+    "uar": "UAR, each emotion alike",
+    "macro_f1": "Macro F1",
+    "weighted_f1": "Weighted F1",
+}
+
+
+def report_content(
+    clips: Listed, scores: Sequence[Scores], sounds: Sounds, comparison: Comparison | None
+) -> dict[str, Any]:
+    """Return the content of a page for one run, or for two on the same labels.
+
+    Args:
+        clips: The clips of the runs.
+        scores: Of each run.
+        sounds: Of the clips that can be heard.
+        comparison: Of the two runs, if there are two.
+    """
+    first = clips.runs[0]
+    names = run_names(clips.runs, comparison)
+    return {
+        "version": platform_facts()["packages"]["serval"],
+        "title": f"{' and '.join(names)} on {data_name(first)}",
+        "eyebrow": f"{_listed_names(names)} on {data_name(first)}",
+        "verdict": pair_verdict(comparison) if comparison else verdict_of(names[0], scores[0]),
+        "sentences": [baseline_sentence(scores[0], first.labels), interval_sentence(scores[0])],
+        "caveats": caveats_of(clips.runs, scores, comparison.warnings if comparison else ()),
+        "listen": _listen(clips, sounds),
+        "silence": "This clip has no audio in this page; make the page again with --audio all.",
+        "labels": list(first.labels),
+        "runs": [
+            _run_content(run, name, own)
+            for run, name, own in zip(clips.runs, names, scores, strict=True)
+        ],
+        "pair": pair_content(comparison) if comparison else None,
+        "clips": clip_columns(clips, sounds),
+        "sections": _sections(clips.runs, names, scores, comparison),
+        "foot": "Made by serval. This page holds everything it shows and asks no network.",
+    }
+
+
+def run_names(runs: Sequence[Run], comparison: Comparison | None) -> list[str]:
+    """Return what each run is called: its model, or what tells two runs apart."""
+    if comparison:
+        return [comparison.against[0].a, comparison.against[0].b]
+    return [str(run.provenance.model["name"]) for run in runs]
+
+
+def _listed_names(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    return " and ".join(f"{name} ({letter})" for name, letter in zip(names, "AB", strict=True))
+
+
+def _run_content(run: Run, name: str, scores: Scores) -> dict[str, Any]:
+    counts = confusion_matrix(run.truth, run.predicted, run.labels)
+    return {
+        "name": name,
+        "clips": len(run),
+        "counts": counts.tolist(),
+        "tiles": [
+            {"name": title, "kind": "share", **bounds(scores.overall[key])}
+            for key, title in TILES.items()
+        ],
+        "observations": [
+            line
+            for line in sentences(observations_of(counts, run.labels))
+            if not line.startswith("Most frequent confusions")
+        ],
+        "facts": _facts(run),
+    }
+
+
+def _listen(clips: Listed, sounds: Sounds) -> str:
+    n = len(sounds.by_sha256)
+    order = (
+        "The most confident mistakes come first: some of them are wrong labels, not wrong answers."
+    )
+    heard = f"{n:,} of {len(clips.positions[0]):,} clips can be heard here (♪)."
+    return " ".join((order, heard, *sounds.notes))
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    model, data, platform = (
+        run.provenance.model, run.provenance.dataset, run.provenance.platform
+    )  # fmt: skip
+    contract = model.get("contract", {})
+    facts = {
+        "Model": model["name"],
+        "Model file": f"{model.get('size_bytes', 0) / 1e6:.1f} MB, sha256 {model['sha256'][:16]}…",
+        "Model input": f"{contract.get('sample_rate', '?')} Hz, "
+        f"normalize {contract.get('normalize', '?')}",
+        "Data": data_name(run),
+        "Data revision": data.get("revision") or "",
+        "Data fingerprint": f"{data['fingerprint'][:16]}…",
+        "Data licence": data.get("licence") or "",
+        "Clips": f"{len(run):,} scored, {len(run.failures):,} failed, "
+        f"{sum(run.dropped.values()):,} left out",
+        "Audio": f"{run.duration_s.sum() / 60:.1f} minutes",
+        "Started": run.started,
+        "Took": f"{run.seconds:.0f} s",
+        "Processor": f"{platform.get('processor', '?')}, {platform.get('cores', '?')} cores",
+        "Software": ", ".join(f"{k} {v}" for k, v in platform.get("packages", {}).items()),
+    }
+    return [(name, str(value)) for name, value in facts.items() if value]
+
+
+def _sections(
+    runs: Sequence[Run],
+    names: Sequence[str],
+    scores: Sequence[Scores],
+    comparison: Comparison | None,
+) -> list[dict[str, Any]]:
+    fits = [calibration_of(run) for run in runs]
+    changed = (difference_chart(comparison), group_changes_chart(comparison)) if comparison else ()
+    sections = (
+        _section("change", "What changed", "The same clips, answered by both.", *changed),
+        _section("emotions", "Emotion by emotion", "Which emotions it knows, and which it guesses.",
+                 per_class_chart(names, scores)),
+        _section("trust", "When to believe it", "What its confidence is worth.",
+                 reliability_chart(names, fits), coverage_chart(names, fits)),
+        _section("who", "For whom it works", "Whether it serves all alike, with 95 % intervals.",
+                 *group_charts(names, [groups_of(run) for run in runs]),
+                 speakers_chart(names, runs)),
+        _section("run", "Speed and failures", "What an answer costs, and which clips got none.",
+                 latency_chart(names, runs), failures_chart(names, runs)),
+    )  # fmt: skip
+    return [section for section in sections if section["charts"]]
+
+
+def _section(section_id: str, title: str, lead: str, *charts: Chart | None) -> dict[str, Any]:
+    shown = [asdict(chart) for chart in charts if chart is not None]
+    return {"id": section_id, "title": title, "lead": lead, "charts": shown}

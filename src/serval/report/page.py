@@ -1,0 +1,92 @@
+"""One HTML file that needs nothing else: scripts, styles, numbers and sounds are in it.
+
+Whatever comes from a dataset goes into a JSON block, in which `<` is written as an escape, and is
+put on the page as text. The Content-Security-Policy allows the page's own scripts and styles by
+their hashes, no others, and no connection to anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["page_html"]
+
+SCRIPTS = ("dom", "theme", "clips", "matrix", "player", "explorer", "charts", "figure", "start")
+
+PLOT_STYLE = "sha256-jSYQUrW7J0b3jPqhZP9C2Xh1PyJKHKXd4s0fpGGKrww="
+"""Of the style that Observable Plot 0.6.17 puts into each chart."""
+
+
+def page_html(content: Mapping[str, Any], sounds: Sequence[Mapping[str, str]]) -> str:
+    """Return the page.
+
+    Args:
+        content: What the page shows, in plain JSON types.
+        sounds: For each sound its `src`, `outline` and `mel`.
+    """
+    scripts = {
+        "d3": _bundled("vendor", "d3.min.js"),
+        "plot": _bundled("vendor", "plot.umd.min.js"),
+        "script": _script(),
+    }
+    style = _bundled("assets", "page.css")
+    beside = any(not sound["src"].startswith("data:") for sound in sounds)
+    parts = {
+        "policy": html.escape(_policy(list(scripts.values()), style, beside=beside)),
+        "version": html.escape(content["version"]),
+        "title": html.escape(content["title"]),
+        "verdict": html.escape(content["verdict"]),
+        "style": style,
+        "content": _json_block(content),
+        "sounds": _json_block(sounds),
+        **scripts,
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _bundled("assets", "page.html"))
+
+
+def _bundled(folder: str, name: str) -> str:
+    return (resources.files("serval") / "report" / folder / name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    parts = (_bundled("assets", f"{name}.js") for name in SCRIPTS)
+    return '(() => {\n"use strict";\n' + "\n".join(parts) + "})();"
+
+
+def _policy(scripts: Sequence[str], style: str, *, beside: bool) -> str:
+    allowed = " ".join(f"'{_hash(script)}'" for script in scripts)
+    media = "data: 'self' file:" if beside else "data:"
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {allowed}",
+            f"style-src '{_hash(style)}' '{PLOT_STYLE}'",
+            "img-src data:",
+            f"media-src {media}",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    )
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _json_block(value: object) -> str:
+    """Return JSON that cannot end the element it stands in, nor open another."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

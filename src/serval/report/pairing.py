@@ -1,0 +1,153 @@
+"""Two runs compared -> what a report says and draws of the difference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.compare import sentences
+from serval.compare.words import TITLES, points
+from serval.report.charts import CLIPS, Chart, Column
+
+if TYPE_CHECKING:
+    from serval.compare import Comparison
+    from serval.compare.pair import ScoreChange
+    from serval.labels import LabelSet
+    from serval.run import Run
+    from serval.stats import Difference
+
+__all__ = ["difference_chart", "group_changes_chart", "pair_content", "pair_verdict", "relabelled"]
+
+TILES = ("wa", "uar", "macro_f1", "weighted_f1")
+CHANGE = (
+    Column(key="a", title="A", kind="share"),
+    Column(key="b", title="B", kind="share"),
+    Column(key="value", title="B minus A, points", kind="points"),
+    Column(key="low", title="95 % from", kind="points"),
+    Column(key="high", title="to", kind="points"),
+)
+FLIPPED = (
+    CLIPS,
+    Column(key="broken", title="only A right", kind="count"),
+    Column(key="fixed", title="only B right", kind="count"),
+)
+
+
+def relabelled(run: Run, labels: LabelSet) -> Run:
+    """Return the run with its labels in the order of `labels`, which are the same labels."""
+    if run.labels == labels:
+        return run
+    order = np.array([run.labels.index(label) for label in labels])
+    place = np.argsort(order)
+    return replace(
+        run,
+        provenance=replace(run.provenance, labels=labels),
+        truth=place[run.truth],
+        predicted=place[run.predicted],
+        logits=run.logits[:, order],
+        probs=run.probs[:, order],
+    )
+
+
+def pair_verdict(comparison: Comparison) -> str:
+    """Return the one sentence that a reader takes away from two runs."""
+    against = comparison.against[0]
+    change = against.scores.overall["wa"]
+    words = {"not worse": "is not worse than", "worse": "is worse than"}
+    relation = words.get(change.verdict, "may or may not be worse than")
+    gap = change.difference
+    return (
+        f"{against.b} (B) {relation} {against.a} (A): "
+        f"{100 * change.b:.1f}\N{NO-BREAK SPACE}% against {100 * change.a:.1f}\N{NO-BREAK SPACE}% "
+        f"of {comparison.n:,} clips are right, {_signed(gap.value)} points "
+        f"(95\N{NO-BREAK SPACE}% interval {_signed(gap.low)} to {_signed(gap.high)})."
+    )
+
+
+def pair_content(comparison: Comparison) -> dict[str, Any]:
+    """Return the tiles with both scores and their difference, and the sentences."""
+    scores = comparison.against[0].scores
+    margin = points(comparison.options.margin)
+    return {
+        "margin": f"A loss of up to {margin} {'point' if margin == '1' else 'points'} counts as "
+        "none; the interval of the difference decides, not the difference.",
+        "tiles": [
+            {"name": f"{TITLES[key][:1].upper()}{TITLES[key][1:]}", **_cells(scores.overall[key])}
+            for key in TILES
+        ],
+        "sentences": sentences(comparison, comparison.against[0]),
+    }
+
+
+def difference_chart(comparison: Comparison) -> Chart:
+    """Return the difference of every score and of each emotion's recall, with intervals."""
+    scores = comparison.against[0].scores
+    n = {"clips": comparison.n, "broken": scores.mcnemar.only_a, "fixed": scores.mcnemar.only_b}
+    rows = [{"label": TITLES[key], **_cells(scores.overall[key]), **n} for key in TILES]
+    rows += [
+        {
+            "label": f"recall of {label}",
+            **_cells(own.recall),
+            "clips": own.support,
+            "broken": own.broken,
+            "fixed": own.fixed,
+        }
+        for label, own in scores.per_class.items()
+    ]
+    return Chart(
+        id="difference",
+        kind="differences",
+        title="B minus A",
+        note="Left of zero B is worse. A line that crosses zero says that the difference may be "
+        "chance; single emotions are many tests, so one line off zero proves little.",
+        columns=(Column(key="label", title="score"), *CHANGE, *FLIPPED),
+        rows=rows,
+        wide=True,
+    )
+
+
+def group_changes_chart(comparison: Comparison) -> Chart | None:
+    """Return what changed for each group and speaker as a table, or `None` without groups."""
+    rows = [
+        {
+            "column": change.column,
+            "label": change.name,
+            "a": change.a,
+            "b": change.b,
+            **_bounds(change.difference),
+            "clips": change.n,
+            "broken": change.broken,
+            "fixed": change.fixed,
+        }
+        for change in sorted(comparison.against[0].groups, key=lambda one: one.column == "speaker")
+    ]
+    if not rows:
+        return None
+    columns = (Column(key="column", title="column"), Column(key="label", title="group"))
+    return Chart(
+        id="group-differences",
+        kind="table",
+        title="Accuracy of each group, before and after",
+        note="Of each column the groups with most clips come first.",
+        columns=(*columns, *CHANGE, *FLIPPED),
+        rows=rows,
+        wide=True,
+    )
+
+
+def _cells(change: ScoreChange) -> dict[str, float | None]:
+    return {"a": _known(change.a), "b": _known(change.b), **_bounds(change.difference)}
+
+
+def _bounds(gap: Difference) -> dict[str, float | None]:
+    return {"value": _known(gap.value), "low": _known(gap.low), "high": _known(gap.high)}
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, 6)
+
+
+def _signed(share: float) -> str:
+    return points(share, sign=True).replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,124 @@
+"""Runs -> the charts on confidence, and on groups of clips."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from serval.calibration import calibration_sentences
+from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column, bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serval.calibration import Calibration
+    from serval.groups import Gap, Groups, GroupTable
+
+__all__ = ["coverage_chart", "group_charts", "reliability_chart"]
+
+MOST_VALUES = 30
+"""A column with more groups than this is a table without a drawing."""
+
+
+def reliability_chart(names: Sequence[str], fits: Sequence[Calibration]) -> Chart:
+    """Return how often each run was right where it was how sure."""
+    rows = [
+        {
+            "run": name,
+            "confidence": round(part.confidence, 6),
+            "value": round(part.accuracy, 6),
+            "clips": part.n,
+        }
+        for name, fit in zip(names, fits, strict=True)
+        for part in fit.as_is.bins
+    ]
+    said = [calibration_sentences(fit)[0] for fit in fits if fit.n]
+    return Chart(
+        id="reliability",
+        kind="reliability",
+        title="Can its confidence be believed?",
+        note=f"On the dashed line a clip of 80 % confidence is right four times in five; below it "
+        f"the model is too sure. {_each(names, said)} Each dot stands for equally many clips.",
+        columns=(RUN, Column(key="confidence", title="mean confidence", kind="share"),
+                 Column(key="value", title="share right", kind="share"), CLIPS),
+        rows=rows,
+    )  # fmt: skip
+
+
+def coverage_chart(names: Sequence[str], fits: Sequence[Calibration]) -> Chart:
+    """Return how often each run is right when it answers only where it is sure."""
+    rows = [
+        {
+            "run": name,
+            "coverage": point.coverage,
+            **bounds(point.accuracy),
+            "threshold": round(point.threshold, 6),
+            "clips": point.n,
+        }
+        for name, fit in zip(names, fits, strict=True)
+        for point in fit.coverage
+    ]
+    said = [calibration_sentences(fit)[1] for fit in fits if fit.n]
+    return Chart(
+        id="risk-coverage",
+        kind="risk",
+        title="What silence buys",
+        note=_each(names, said),
+        columns=(RUN, Column(key="coverage", title="answered", kind="share"), *BOUNDS,
+                 Column(key="threshold", title="when at least this sure", kind="share"), CLIPS),
+        rows=rows,
+    )  # fmt: skip
+
+
+def group_charts(names: Sequence[str], groups: Sequence[Groups]) -> list[Chart]:
+    """Return one chart for each column of groups; speakers have a chart of their own."""
+    columns = list(dict.fromkeys(table.column for own in groups for table in own.tables))
+    tables = [
+        [
+            (name, table)
+            for name, own in zip(names, groups, strict=True)
+            for table in own.tables
+            if table.column == column
+        ]
+        for column in columns
+        if column != "speaker"
+    ]
+    return [_group_chart(of_column) for of_column in tables]
+
+
+def _group_chart(tables: Sequence[tuple[str, GroupTable]]) -> Chart:
+    column = tables[0][1].column
+    rows = [
+        {"run": name, "label": group.name, **bounds(group.accuracy), "clips": group.n,
+         "uar": bounds(group.uar)["value"]}
+        for name, table in tables
+        for group in table.groups
+    ]  # fmt: skip
+    if column == "duration":
+        rows.sort(key=lambda row: float(str(row["label"]).partition("-")[0]))
+    said = [_gap_sentence(table.accuracy_gap) for _, table in tables]
+    few = len({row["label"] for row in rows}) <= MOST_VALUES
+    return Chart(
+        id=f"by-{''.join(c if c.isalnum() else '-' for c in column)}",
+        kind="intervals" if few else "table",
+        title=f"Accuracy by {'length' if column == 'duration' else column}",
+        note=_each([name for name, _ in tables], said),
+        columns=(RUN, Column(key="label", title=column), *BOUNDS,
+                 Column(key="uar", title="UAR", kind="share"), CLIPS),
+        rows=rows,
+    )  # fmt: skip
+
+
+def _gap_sentence(gap: Gap) -> str:
+    if gap.finding == "not judged":
+        return "The groups cannot be compared."
+    return (
+        f"{gap.best} is {100 * gap.value:.1f} points above {gap.worst}: {gap.finding} "
+        f"(95 % of random groupings stay below {100 * gap.by_chance:.1f})."
+    )
+
+
+def _each(names: Sequence[str], said: Sequence[str]) -> str:
+    """Return what is said of each run, with its letter where there are several."""
+    if len(names) == 1 or len(said) != len(names):
+        return " ".join(said)
+    return " ".join(f"{letter}: {line}" for letter, line in zip("AB", said, strict=False))

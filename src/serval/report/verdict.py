@@ -1,0 +1,91 @@
+"""What a run says, in sentences: the verdict, what guessing would score, what it does not mean."""
+
+from __future__ import annotations
+
+import math
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from serval.results.document import warnings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serval.labels import LabelSet
+    from serval.run import Run
+    from serval.scores import Scores
+    from serval.stats import Interval
+
+__all__ = [
+    "baseline_sentence",
+    "caveats_of",
+    "data_name",
+    "in_percent",
+    "in_words",
+    "interval_sentence",
+    "verdict_of",
+]
+
+
+def verdict_of(name: str, scores: Scores) -> str:
+    """Return the one sentence that a reader takes away from one run."""
+    if not scores.n:
+        return f"{name} answered no clip."
+    accuracy = in_words(scores.overall["wa"])
+    return f"{name} names the right emotion in {accuracy} of {scores.n:,} clips."
+
+
+def data_name(run: Run) -> str:
+    """Return the set and split; of a path only the last part, which is all that others need."""
+    data = run.provenance.dataset
+    name = str(data["name"])
+    short = name if name.startswith("hf:") else PurePath(name).name
+    return ", ".join(part for part in (short, str(data["split"])) if part)
+
+
+def in_words(interval: Interval) -> str:
+    """Return a share with its interval: `84.3 % (95 % interval 77.3 to 89.5 %)`."""
+    if math.isnan(interval.low):
+        return in_percent(interval.value)
+    return (
+        f"{in_percent(interval.value)} (95\N{NO-BREAK SPACE}% interval "
+        f"{100 * interval.low:.1f} to {in_percent(interval.high)})"
+    )
+
+
+def in_percent(share: float) -> str:
+    """Return a share as a percentage that no line break divides, `n/a` where not defined."""
+    return "n/a" if math.isnan(share) else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
+def baseline_sentence(scores: Scores, labels: LabelSet) -> str:
+    """Return how the score stands against guessing."""
+    majority = max(labels, key=lambda label: scores.per_class[label].support)
+    random, always = (in_percent(scores.baselines[name]["wa"]) for name in ("random", "majority"))
+    return (
+        f"Counting each emotion alike it is {in_words(scores.overall['uar'])}, the mean recall of "
+        f"{scores.classes_averaged} emotions (UAR). Guessing at random would be right in {random}, "
+        f"always saying '{majority}' in {always}."
+    )
+
+
+def interval_sentence(scores: Scores) -> str:
+    """Return how the intervals were made."""
+    how = scores.resampling
+    return (
+        f"Intervals come from drawing {how.clusters:,} {how.by}s again {how.resamples:,} times"
+        f"{': clips of one speaker resemble each other' if how.by == 'speaker' else ''}."
+    )
+
+
+def caveats_of(
+    runs: Sequence[Run], scores: Sequence[Scores], more: Sequence[str] = ()
+) -> list[str]:
+    """Return what the numbers do not mean, one sentence each, each once."""
+    said = [line for run in runs for line in warnings_of(run)]
+    said += [line for own in scores for line in own.warnings]
+    return list(dict.fromkeys(_sentence(line) for line in (*said, *more)))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

@@ -1,0 +1,70 @@
+"""The files that a run becomes. They need the stored run only: no audio, no model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from serval.calibration import calibration_of, calibration_sentences
+from serval.files import write_text
+from serval.groups import group_sentences, groups_of
+from serval.plots.classes import save_confusion_matrix, save_per_class
+from serval.plots.reliability import save_reliability
+from serval.results.document import results_document, without_nan, write_json
+from serval.results.summary import summary_markdown
+from serval.results.table import write_csv, write_parquet
+from serval.run import JOURNAL, Run
+from serval.scores import scores_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Written", "results_document", "write_results"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a run was turned into.
+
+    Attributes:
+        document: The content of `results.json`.
+        files: The path of each file, by kind.
+    """
+
+    document: dict[str, Any]
+    files: dict[str, Path]
+
+
+def write_results(
+    run: Run, folder: Path | None = None, *, calibrate_on: Run | None = None
+) -> Written:
+    """Return the scores and files of a run, each file written whole or not at all.
+
+    Args:
+        run: A stored run, complete or not.
+        folder: Where to write; by default the run's own folder.
+        calibrate_on: A run of the same model on other clips, to fit a temperature on.
+
+    Raises:
+        ConfigError: `calibrate_on` is of another model, or shares clips with `run`.
+    """
+    folder = folder or run.folder
+    scores, groups = scores_of(run), groups_of(run)
+    calibration = calibration_of(run, fitted_on=calibrate_on)
+    document = results_document(run, scores)
+    document["calibration"] = without_nan(
+        calibration.as_dict() | {"sentences": calibration_sentences(calibration)}
+    )
+    document["groups"] = without_nan(groups.as_dict() | {"sentences": group_sentences(groups)})
+    files = {
+        "results": write_json(document, folder / "results.json"),
+        "clips": write_csv(run, folder / "detailed_results.csv"),
+        "predictions": write_parquet(run, folder / "predictions.parquet"),
+        "summary": write_text(folder / "summary.md", summary_markdown(document)),
+        "confusion matrix": save_confusion_matrix(run, scores, folder / "confusion_matrix.png"),
+        "per emotion": save_per_class(run, scores, folder / "per_class_metrics.png"),
+        "reliability": save_reliability(calibration, folder / "reliability.png"),
+        "journal": run.folder / JOURNAL,
+    }
+    return Written(document=document, files=files)

@@ -1,0 +1,168 @@
+"""`results.json`: the published keys first, so that scripts which read them go on working."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.files import write_text
+from serval.metrics import (
+    Counts,
+    classification_report,
+    confusion_matrix,
+    f1,
+    macro,
+    occurring,
+    precision,
+    recall,
+    support,
+    wa,
+    weighted,
+)
+from serval.results.observations import observations_of, sentences
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from serval.run import Run
+    from serval.scores import Scores
+
+__all__ = ["results_document", "without_nan", "write_json"]
+
+SCHEMA_VERSION = 1
+
+
+def results_document(run: Run, scores: Scores) -> dict[str, Any]:
+    """Return everything that is known of a run, in plain JSON types; undefined scores are `None`.
+
+    `overall` and `per_class` have the published keys and scikit-learn's defaults: an undefined
+    score is 0, and macro scores average the classes that occur in truth or predictions. Those in
+    `scores`, which have intervals, average the classes with truth clips.
+    """
+    counts = confusion_matrix(run.truth, run.predicted, run.labels)
+    observed = observations_of(counts, run.labels)
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "overall": _overall(counts),
+        "per_class": _per_class(counts, run),
+        "scores": scores.as_dict(),
+        "observations": asdict(observed) | {"sentences": sentences(observed)},
+        "warnings": [*warnings_of(run), *scores.warnings],
+        "metadata": _metadata(run),
+        "model": dict(run.provenance.model),
+        "dataset": dict(run.provenance.dataset),
+        "options": dict(run.provenance.options),
+        "platform": dict(run.provenance.platform),
+        "speed": _speed(run),
+        "failures": [
+            {"clip_id": f.clip_id, "index": f.index, "stage": f.stage, "reason": f.reason}
+            for f in run.failures
+        ],
+        "dropped": dict(run.dropped),
+        "labels": list(run.labels),
+        "confusion_matrix": counts.tolist(),
+        "classification_report": classification_report(counts, run.labels),
+        "predictions": run.predicted.tolist(),
+        "ground_truth": run.truth.tolist(),
+    }
+    return {key: without_nan(value) for key, value in document.items()}
+
+
+def write_json(document: Mapping[str, Any], path: Path) -> Path:
+    """Return `path` after writing the document as UTF-8 JSON."""
+    return write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def warnings_of(run: Run) -> list[str]:
+    """Return what a reader must know before trusting the numbers, one sentence each."""
+    warnings = [str(caveat) for caveat in run.provenance.dataset.get("caveats", ())]
+    if run.failures:
+        warnings.append(f"Clips that failed and are in no score: {len(run.failures)}.")
+    if run.dropped:
+        warnings.append(
+            f"{sum(run.dropped.values())} clips were left out because the model does not know "
+            f"their label: {', '.join(run.dropped)}."
+        )
+    if not run.complete:
+        warnings.append("The run was not finished; the scores are of the clips so far.")
+    return warnings + _length_warnings(run)
+
+
+def _length_warnings(run: Run) -> list[str]:
+    contract = run.provenance.model.get("contract", {})
+    fixed = contract.get("static_samples")
+    if not fixed:
+        return []
+    seconds = fixed / contract["sample_rate"]
+    longer = int(np.count_nonzero(run.duration_s > seconds))
+    sentence = (
+        f"The model takes exactly {seconds:g} s: {longer} longer clips were cut to their beginning "
+        f"and {len(run) - longer} others were filled up with silence where shorter."
+    )
+    return [sentence]
+
+
+def _overall(counts: Counts) -> dict[str, float]:
+    classes = occurring(counts)
+    p, r, f = precision(counts), recall(counts), f1(counts)
+    return {
+        "accuracy": wa(counts),
+        "precision_weighted": weighted(p, counts),
+        "recall_weighted": weighted(r, counts),
+        "f1_weighted": weighted(f, counts),
+        "precision_macro": macro(p, classes),
+        "recall_macro": macro(r, classes),
+        "f1_macro": macro(f, classes),
+    }
+
+
+def _per_class(counts: Counts, run: Run) -> dict[str, dict[str, float]]:
+    scores = (np.nan_to_num(score(counts)) for score in (precision, recall, f1))
+    columns = zip(run.labels, *scores, support(counts), strict=True)
+    return {
+        label: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
+        for label, p, r, f, n in columns
+    }
+
+
+def _metadata(run: Run) -> dict[str, Any]:
+    total = len(run) + len(run.failures)
+    return {
+        "total_samples": total,
+        "failed_samples": len(run.failures),
+        "failed_indices": [failure.index for failure in run.failures],
+        "evaluation_time_seconds": round(run.seconds, 3),
+        "samples_per_second": round(total / run.seconds, 3) if run.seconds else float("nan"),
+        "dev_mode": run.provenance.options.get("limit") is not None,
+        "model_path": run.provenance.model.get("path", run.provenance.model.get("name")),
+        "timestamp": run.started,
+    }
+
+
+def _speed(run: Run) -> dict[str, float]:
+    audio_s = float(run.duration_s.sum())
+    if not (audio_s and run.seconds):
+        return {"audio_seconds": audio_s}
+    return {
+        "audio_seconds": round(audio_s, 3),
+        "rtf": round(run.seconds / audio_s, 6),
+        "rtfx": round(audio_s / run.seconds, 3),
+        "rtf_model_only": round(float(run.inference_s.sum()) / audio_s, 6),
+        "peak_memory_mb": run.peak_memory_mb,
+    }
+
+
+def without_nan(value: object) -> object:
+    """Return the value in plain JSON types, with `None` for NaN; tuples become lists."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return value

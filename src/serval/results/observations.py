@@ -1,0 +1,124 @@
+"""What stands out in a run, computed from its confusion matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from serval.metrics import Counts, f1, precision, recall, support
+
+if TYPE_CHECKING:
+    from serval.labels import LabelSet
+
+__all__ = ["FEW_CLIPS", "Confusion", "EmotionNote", "Observations", "observations_of", "sentences"]
+
+FEW_CLIPS = 30
+"""Below this, the 95 % interval of a class's recall is wider than about 25 points."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmotionNote:
+    """One emotion's scores in [0, 1], and which it lacks: `precision` or `recall`."""
+
+    emotion: str
+    f1: float
+    precision: float
+    recall: float
+    lacks: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confusion:
+    """How often `truth` was taken for `predicted`: clips, and their share of `truth` in [0, 1]."""
+
+    truth: str
+    predicted: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observations:
+    """Best and hardest emotions by F1, the main confusions, classes too small to judge."""
+
+    best: tuple[EmotionNote, ...]
+    hardest: tuple[EmotionNote, ...]
+    confusions: tuple[Confusion, ...]
+    too_few: tuple[tuple[str, int], ...]
+
+
+def observations_of(counts: Counts, labels: LabelSet) -> Observations:
+    """Return what stands out; a class without truth clips is never called best or hardest."""
+    notes = sorted(_notes(counts, labels), key=lambda note: (-note.f1, note.emotion))
+    return Observations(
+        best=tuple(notes[:3]),
+        hardest=tuple(reversed(notes[max(3, len(notes) - 3) :])),
+        confusions=_confusions(counts, labels),
+        too_few=tuple(
+            (label, int(n))
+            for label, n in zip(labels, support(counts), strict=True)
+            if n < FEW_CLIPS
+        ),
+    )
+
+
+def sentences(observations: Observations) -> list[str]:
+    """Return the observations as sentences for people."""
+    lines = [
+        f"Best: {', '.join(f'{note.emotion} (F1 {note.f1:.1%})' for note in observations.best)}."
+    ]
+    if observations.hardest:
+        lines.append(f"Hardest: {'; '.join(_hard(note) for note in observations.hardest)}.")
+    if observations.confusions:
+        shown = "; ".join(
+            f"{c.truth} taken for {c.predicted} {c.count} times ({c.share:.1%} of {c.truth})"
+            for c in observations.confusions
+        )
+        lines.append(f"Most frequent confusions: {shown}.")
+    if observations.too_few:
+        small = ", ".join(f"{label} ({n})" for label, n in observations.too_few)
+        lines.append(f"Too few clips to judge (fewer than {FEW_CLIPS}): {small}.")
+    return lines
+
+
+def _notes(counts: Counts, labels: LabelSet) -> list[EmotionNote]:
+    columns = zip(labels, f1(counts), precision(counts), recall(counts), strict=True)
+    return [
+        EmotionNote(
+            emotion=emotion,
+            f1=float(score),
+            precision=float(p),
+            recall=float(r),
+            lacks="precision" if p < r else "recall",
+        )
+        for emotion, score, p, r in columns
+        if not np.isnan(r)
+    ]
+
+
+def _confusions(counts: Counts, labels: LabelSet, most: int = 5) -> tuple[Confusion, ...]:
+    totals = support(counts)
+    wrong = [
+        Confusion(
+            truth=labels[t],
+            predicted=labels[p],
+            count=int(counts[t, p]),
+            share=float(counts[t, p] / totals[t]),
+        )
+        for t, p in np.argwhere(counts > 0)
+        if t != p
+    ]
+    return tuple(sorted(wrong, key=lambda c: (-c.count, -c.share, c.truth, c.predicted))[:most])
+
+
+def _hard(note: EmotionNote) -> str:
+    kind = {
+        "precision": "others are taken for it",
+        "recall": "it is missed",
+    }[note.lacks]
+    return (
+        f"{note.emotion} (F1 {note.f1:.1%}; {kind}: "
+        f"precision {note.precision:.1%}, recall {note.recall:.1%})"
+    )

@@ -1,0 +1,111 @@
+"""One row for each clip: `detailed_results.csv` and `predictions.parquet`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from serval.files import whole_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from serval.records import Failure
+    from serval.run import Run
+
+__all__ = ["harmless", "write_csv", "write_parquet"]
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_csv(run: Run, path: Path) -> Path:
+    """Return `path` after writing one row for each clip: the predicted ones, then the failed ones.
+
+    A failed clip has its reason in the column `failure` and no prediction.
+    """
+    fixed = _fixed_columns(run)
+    groups = _column_names(run.groups, fixed)
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([harmless(name) for name in (*fixed, *groups.values())])
+        for i, row in enumerate(_rows(run)):
+            writer.writerow([*row, *(harmless(run.groups[name][i] or "") for name in groups)])
+        for failure in run.failures:
+            cells = (harmless(failure.groups.get(name, "")) for name in groups)
+            writer.writerow([*_failed_row(failure, run), *cells])
+    return path
+
+
+def write_parquet(run: Run, path: Path) -> Path:
+    """Return `path` after writing every prediction with its logits and probabilities."""
+    labels = list(run.labels)
+    columns = {
+        "clip_id": pa.array(run.clip_ids, pa.string()),
+        "index": pa.array(run.index),
+        "truth": pa.DictionaryArray.from_arrays(run.truth.astype("int32"), labels),
+        "predicted": pa.DictionaryArray.from_arrays(run.predicted.astype("int32"), labels),
+        "logits": pa.FixedSizeListArray.from_arrays(run.logits.ravel(), len(labels)),
+        "probs": pa.FixedSizeListArray.from_arrays(run.probs.ravel(), len(labels)),
+        "duration_s": pa.array(run.duration_s),
+        "inference_s": pa.array(run.inference_s),
+        "audio_sha256": pa.array(run.audio_sha256, pa.string()),
+        "speaker": pa.array(run.speakers, pa.string()),
+    }
+    names = _column_names(run.groups, columns)
+    groups = {names[name]: pa.array(values, pa.string()) for name, values in run.groups.items()}
+    notes = {"serval.failed_clips": str(len(run.failures)), "serval.labels": json.dumps(labels)}
+    with whole_file(path) as part:
+        pq.write_table(pa.table(groups | columns).replace_schema_metadata(notes), part)
+    return path
+
+
+def harmless(cell: str) -> str:
+    """Return a cell that no spreadsheet runs as a formula: an apostrophe goes in front of one.
+
+    Source: OWASP, CSV Injection.
+
+    Examples:
+        >>> harmless("=HYPERLINK(1)"), harmless("angry"), harmless("-")
+        ("'=HYPERLINK(1)", 'angry', "'-")
+    """
+    return f"'{cell}" if cell.lstrip(" ").startswith(FORMULA_STARTS) else cell
+
+
+def _column_names(groups: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
+    """Return the column of each group: its own name, with `group_` before one that is taken."""
+    fixed = set(taken)
+    return {name: f"group_{name}" if name in fixed else name for name in groups}
+
+
+def _fixed_columns(run: Run) -> tuple[str, ...]:
+    return (
+        *("sample_index", "predicted_emotion", "true_emotion", "predicted_id", "true_id"),
+        *("correct", "clip_id", "confidence", *(f"prob_{label}" for label in run.labels)),
+        *("duration_s", "inference_s", "failure", "speaker"),
+    )
+
+
+def _rows(run: Run) -> Iterator[list[object]]:
+    for i, clip_id in enumerate(run.clip_ids):
+        truth, predicted = int(run.truth[i]), int(run.predicted[i])
+        probs = [str(p) for p in run.probs[i]]
+        yield [
+            *(int(run.index[i]), harmless(run.labels[predicted]), harmless(run.labels[truth])),
+            *(predicted, truth, predicted == truth, harmless(clip_id), probs[predicted], *probs),
+            *(run.duration_s[i], run.inference_s[i], "", harmless(run.speakers[i] or "")),
+        ]
+
+
+def _failed_row(failure: Failure, run: Run) -> list[object]:
+    truth = run.labels.id_of(failure.truth) if failure.truth else ""
+    unknown = [""] * (1 + len(run.labels) + 2)
+    return [
+        *(failure.index, "", harmless(failure.truth), "", truth, "", harmless(failure.clip_id)),
+        *(*unknown, harmless(f"{failure.stage}: {failure.reason}")),
+        harmless(failure.speaker or ""),
+    ]

@@ -1,0 +1,150 @@
+"""Two models under the same suite: what the second loses where the first does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from serval.errors import ConfigError
+from serval.stress.effects import groups_of_cases
+from serval.stress.panel import METRICS, Estimates, metric_columns, panel_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from serval.metrics import Counts
+    from serval.stats import Difference, Interval
+    from serval.stress.runs import StressRuns
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Against", "Gap", "against_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """This model minus the other under one condition, on the same perturbed clips.
+
+    Attributes:
+        scores: This minus the other, by name of the metric.
+        extra: This model's change minus the other's: below 0 the perturbation hurts this more.
+        agreement: Share of clips on which both say the same.
+        unchanged: This model's share of unchanged predictions minus the other's.
+    """
+
+    scores: Mapping[str, Difference]
+    extra: Mapping[str, Difference]
+    agreement: Interval
+    unchanged: Difference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """What changed from the other model to this one.
+
+    Attributes:
+        model: Name of the other model.
+        folder: Of its stress test.
+        n: Clips that every run of both predicted.
+        clean: This minus the other without a perturbation.
+        agreement: Share of unperturbed clips on which both say the same.
+        cases: By perturbation.
+        families: The mean over the perturbations of a family; `all` over all.
+    """
+
+    model: str
+    folder: str
+    n: int
+    clean: Mapping[str, Difference]
+    agreement: Interval
+    cases: Mapping[str, Gap]
+    families: Mapping[str, Gap]
+
+
+def against_of(this: StressRuns, other: StressRuns, *, seed: int = 0) -> Against:
+    """Return this model minus the other under every perturbation that both went through.
+
+    Raises:
+        ConfigError: The two have no perturbation or no clip in common, or other labels or data.
+    """
+    _refuse_other(this, other)
+    cases = [case for case in this.cases if case.name in other.runs]
+    if not cases:
+        raise ConfigError(
+            f"{this.folder} and {other.folder} have no perturbation in common; run the same --suite"
+        )
+    rows = 1 + len(cases)
+    runs = [
+        run
+        for of_model in (this, other)
+        for run in (of_model.clean, *(of_model.runs[case.name] for case in cases))
+    ]
+    panel = panel_of(runs)
+    across = [(i, rows + i) for i in range(rows)]
+    mine, its = [(0, i) for i in range(1, rows)], [(rows, rows + i) for i in range(1, rows)]
+    groups = groups_of_cases(cases)
+    found = panel.estimates(
+        [*across, *mine, *its], lambda counts, same: _columns(counts, same, groups), seed=seed
+    )
+    return Against(
+        model=str(other.clean.provenance.model["name"]),
+        folder=str(other.folder),
+        n=len(panel.index),
+        clean=_differences(found, "clean"),
+        agreement=found.interval("agreement", 0),
+        cases={case.name: _gap(found, "", i, 1) for i, case in enumerate(cases)},
+        families={
+            name: _gap(found, "family ", i, len(places))
+            for i, (name, places) in enumerate(groups.items())
+        },
+    )
+
+
+def _columns(counts: Counts, same: Floats, groups: Mapping[str, list[int]]) -> dict[str, Floats]:
+    rows = counts.shape[1] // 2
+    scores = metric_columns(counts)
+    gap = scores[:, :rows] - scores[:, rows:]
+    agreement, mine, its = np.split(same, [rows, 2 * rows - 1], axis=1)
+    single = {
+        "scores": gap[:, 1:],
+        "extra": gap[:, 1:] - gap[:, :1],
+        "same": agreement[:, 1:],
+        "unchanged": mine - its,
+    }
+    means = {
+        f"family {name}": np.stack([v[:, p].mean(axis=1) for p in groups.values()], axis=1)
+        for name, v in single.items()
+    }
+    return {"clean": gap[:, :1], "agreement": agreement[:, :1], **single, **means}
+
+
+def _gap(found: Estimates, prefix: str, i: int, runs: int) -> Gap:
+    return Gap(
+        scores=_differences(found, f"{prefix}scores", i, runs),
+        extra=_differences(found, f"{prefix}extra", i, runs),
+        agreement=found.interval(f"{prefix}same", i),
+        unchanged=found.difference(f"{prefix}unchanged", i, runs=runs),
+    )
+
+
+def _differences(found: Estimates, name: str, i: int = 0, runs: int = 1) -> dict[str, Difference]:
+    return {metric: found.difference(name, i, j, runs=runs) for j, metric in enumerate(METRICS)}
+
+
+def _refuse_other(this: StressRuns, other: StressRuns) -> None:
+    mine, its = this.clean.provenance, other.clean.provenance
+    if mine.labels != its.labels:
+        raise ConfigError(
+            f"{other.folder} has the labels {', '.join(its.labels)}, but {this.folder} has "
+            f"{', '.join(mine.labels)}; compare models with equal labels"
+        )
+    for what in ("dataset", "split", "limit"):
+        if mine.identity[what] != its.identity[what]:
+            raise ConfigError(
+                f"{other.folder} was run on another {what} than {this.folder}; "
+                "run both on the same clips"
+            )

@@ -1,0 +1,166 @@
+"""Everything that a stress test found, in plain JSON types."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from serval.results.document import warnings_of
+from serval.stress.cases import RULES
+from serval.stress.effects import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from serval.stats import Difference, Interval
+    from serval.stress.against import Against, Gap
+    from serval.stress.chance import Guessing
+    from serval.stress.effects import Effect, Effects, FamilyEffect
+    from serval.stress.fairness import Fairness
+    from serval.stress.findings import Findings
+    from serval.stress.invariance import Invariance
+
+__all__ = ["SCHEMA_VERSION", "stress_document"]
+
+SCHEMA_VERSION = 1
+
+
+def stress_document(found: Findings) -> dict[str, Any]:
+    """Return the content of `stress.json`; what is not defined is `None`.
+
+    No key has a dot, so that every number has a path: `cases.white_20db.unchanged.value`.
+    """
+    effects, clean = found.effects, found.stress.clean
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "model": dict(clean.provenance.model),
+        "dataset": dict(clean.provenance.dataset),
+        "labels": list(clean.labels),
+        "clips": effects.n,
+        "clips_clean": len(clean),
+        "seed": found.seed,
+        "clean": _intervals(effects.clean),
+        "random": _guessing(found.guessing),
+        "rules": {name: asdict(rule) for name, rule in RULES.items()},
+        "cases": {name: _effect(effect, found.guessing) for name, effect in
+                  effects.effects.items()},
+        "families": {name: _family(family) for name, family in effects.families.items()},
+        "fairness": _fairness(found.fairness),
+        "invariance": None if found.invariance is None else _invariance(found.invariance),
+        "against": None if found.against is None else _against(found.against),
+        "seconds": {
+            "total": round(found.stress.seconds, 1),
+            "clean": round(clean.seconds, 1),
+            "cases": {name: round(run.seconds, 1) for name, run in found.stress.runs.items()},
+        },
+        "platform": dict(clean.provenance.platform),
+        "warnings": [*warnings_of(clean), *effects.panel.clustering.warnings,
+                     *_own_warnings(effects)],
+    }  # fmt: skip
+    return {key: _without_nan(value) for key, value in document.items()}
+
+
+def _effect(effect: Effect, guessing: Guessing) -> dict[str, Any]:
+    case, rule = effect.case, effect.case.rule
+    return {
+        "family": case.family,
+        "kind": case.kind,
+        "level": case.level,
+        "unit": case.unit,
+        **{key: case.facts[key] for key in ("function", "parameters")},
+        **_intervals(effect.scores),
+        "change": _differences(effect.change),
+        "p_corrected": effect.p_corrected,
+        "unchanged": asdict(effect.unchanged),
+        "recall_change": dict(effect.recall),
+        "failed": effect.failed,
+        "rule": rule.name if rule else None,
+        "outcome": effect.outcome,
+        "passed": None if rule is None else effect.outcome == "pass",
+        "sure": effect.sure if rule else None,
+        "random_passes": guessing.passes[rule.name] if rule else None,
+    }
+
+
+def _family(family: FamilyEffect) -> dict[str, Any]:
+    return {
+        "cases": family.cases,
+        "change": _differences(family.change),
+        "unchanged": asdict(family.unchanged),
+        "passed": family.passed,
+        "judged": family.judged,
+    }
+
+
+def _guessing(guessing: Guessing) -> dict[str, Any]:
+    return {
+        **{name: asdict(guess) for name, guess in guessing.scores.items()},
+        "change": {name: asdict(guess) for name, guess in guessing.change.items()},
+        "unchanged": asdict(guessing.unchanged),
+        "passes": {name.replace(" ", "_"): share for name, share in guessing.passes.items()},
+    }
+
+
+def _fairness(fairness: Fairness) -> dict[str, Any]:
+    columns = {name: [asdict(gap) for gap in gaps] for name, gaps in fairness.columns.items()}
+    beyond = {
+        name: sum("beyond" in gap.findings.values() for gap in gaps)
+        for name, gaps in fairness.columns.items()
+    }
+    return {"judged": fairness.judged, "reason": fairness.reason, "beyond": beyond,
+            "columns": columns}  # fmt: skip
+
+
+def _invariance(invariance: Invariance) -> dict[str, Any]:
+    checks = {name: asdict(check) for name, check in invariance.checks.items()}
+    return {"shortest_s": invariance.shortest_s, "checks": checks}
+
+
+def _against(against: Against) -> dict[str, Any]:
+    return {
+        "model": against.model,
+        "folder": against.folder,
+        "clips": against.n,
+        "clean": _differences(against.clean),
+        "agreement": asdict(against.agreement),
+        "cases": {name: _gap(gap) for name, gap in against.cases.items()},
+        "families": {name: _gap(gap) for name, gap in against.families.items()},
+    }
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    return {
+        **_differences(gap.scores),
+        "extra": _differences(gap.extra),
+        "agreement": asdict(gap.agreement),
+        "unchanged": asdict(gap.unchanged),
+    }
+
+
+def _intervals(scores: Mapping[str, Interval]) -> dict[str, Any]:
+    return {name: asdict(score) for name, score in scores.items()}
+
+
+def _differences(changes: Mapping[str, Difference]) -> dict[str, Any]:
+    return {name: asdict(change) for name, change in changes.items()}
+
+
+def _own_warnings(effects: Effects) -> list[str]:
+    lost = {name: e.failed for name, e in effects.effects.items() if e.failed}
+    if not lost:
+        return []
+    worst = max(lost, key=lambda name: lost[name])
+    sentence = (
+        f"Clips failed under {len(lost)} of {effects.families[ALL].cases} perturbations (most, "
+        f"{lost[worst]}, under {worst}); every number is over the {effects.n} clips that all have."
+    )
+    return [sentence]
+
+
+def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

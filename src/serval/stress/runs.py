@@ -1,0 +1,198 @@
+"""A clean run, then one run for each perturbation, each stored as soon as it exists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serval.errors import ConfigError
+from serval.evaluate import Change, EvalOptions, recorded
+from serval.run import JOURNAL, load_run
+from serval.stress.cases import Case, Voice, transform_of
+from serval.stress.suite import FULL, suite_of
+from serval.stress.voices import voices_of
+
+if TYPE_CHECKING:
+    from serval.evaluate import Step
+    from serval.models.protocol import Model
+    from serval.records import Dataset
+    from serval.run import Run
+
+__all__ = ["CLEAN", "Cost", "Stage", "StressOptions", "StressRuns", "load_stress", "stress_runs"]
+
+CLEAN = "clean"
+"""Folder of the run on unchanged clips."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StressOptions:
+    """Every option of a stress test, with its default.
+
+    Attributes:
+        evaluation: What is evaluated on what; `output` is the folder of the whole suite.
+        suite: `quick`, `full`, families or names, with commas.
+        seed: Of every random number.
+        against: Folder of another stress test, or a model file, to compare with.
+    """
+
+    evaluation: EvalOptions = field(default_factory=lambda: EvalOptions(output="./stress_results"))
+    suite: str = "quick"
+    seed: int = 0
+    against: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What is still to be done, known once the clean run is.
+
+    Attributes:
+        cases: Perturbations of the suite.
+        finished: Those that an earlier session has finished.
+        clips: Clips in each.
+        clip_s: Seconds for one clip, as the clean run took them, all workers together.
+    """
+
+    cases: int
+    finished: int
+    clips: int
+    clip_s: float
+
+    @property
+    def seconds(self) -> float:
+        """How long the rest will take if a perturbed clip costs what a clean one does."""
+        return (self.cases - self.finished) * self.clips * self.clip_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """How far a stress test is.
+
+    Attributes:
+        name: Of the perturbation that runs now.
+        number: Which it is, from 0 for the clean run.
+        cases: Perturbations of the suite.
+        cost: `None` until the clean run is done.
+        step: How far this run is.
+    """
+
+    name: str
+    number: int
+    cases: int
+    cost: Cost | None
+    step: Step
+
+
+Watch = Callable[[Stage], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StressRuns:
+    """The stored runs of a stress test.
+
+    Attributes:
+        folder: Of the whole suite.
+        clean: The run on unchanged clips.
+        runs: One for each perturbation, by name, in the order of the suite.
+    """
+
+    folder: Path
+    clean: Run
+    runs: dict[str, Run]
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """The perturbations that were run."""
+        return tuple(case for case in FULL if case.name in self.runs)
+
+    @property
+    def seconds(self) -> float:
+        """How long all runs took."""
+        return self.clean.seconds + sum(run.seconds for run in self.runs.values())
+
+
+def stress_runs(
+    model: Model, dataset: Dataset, options: StressOptions, watch: Watch | None = None
+) -> StressRuns:
+    """Return the runs of every perturbation of the suite; what was done before is only read.
+
+    Raises:
+        ConfigError: A perturbation is unknown.
+        MissingExtraError: One needs a package that is not installed.
+        LabelError: A label of the dataset has no counterpart among the model's.
+        RunError: A folder holds another run.
+    """
+    cases = suite_of(options.suite)
+    show = watch or (lambda _stage: None)
+    folder = Path(options.evaluation.output)
+    clean = recorded(
+        model, dataset, _within(options, CLEAN), None,
+        lambda step: show(Stage(name=CLEAN, number=0, cases=len(cases), cost=None, step=step)),
+    )  # fmt: skip
+    cost = _cost(cases, clean, folder, fresh=options.evaluation.fresh)
+    voices = _voices(cases, model, dataset, options)
+    runs = {}
+    for number, case in enumerate(cases, start=1):
+        stage = _stages(show, case, number, cost)
+        change = _change(case, options.seed, voices)
+        runs[case.name] = recorded(model, dataset, _within(options, case.name), change, stage)
+    return StressRuns(folder=folder, clean=clean, runs=runs)
+
+
+def load_stress(folder: Path | str) -> StressRuns:
+    """Return the stored runs of a stress test; perturbations that were not finished are left out.
+
+    Raises:
+        ConfigError: There is no stress test in the folder.
+    """
+    folder = Path(folder)
+    if not (folder / CLEAN / JOURNAL).is_file():
+        raise ConfigError(
+            f"no stress test in {folder}: {CLEAN}/{JOURNAL} is missing; "
+            "give the folder of `serval stress -o`"
+        )
+    found = (case.name for case in FULL if (folder / case.name / JOURNAL).is_file())
+    runs = {name: load_run(folder / name) for name in found}
+    return StressRuns(
+        folder=folder,
+        clean=load_run(folder / CLEAN),
+        runs={name: run for name, run in runs.items() if run.complete},
+    )
+
+
+def _within(options: StressOptions, name: str) -> EvalOptions:
+    return replace(options.evaluation, output=str(Path(options.evaluation.output) / name))
+
+
+def _change(case: Case, seed: int, voices: tuple[Voice, ...]) -> Change:
+    return Change(
+        facts=case.facts | {"seed": seed},
+        transform=transform_of(case, seed, voices if case.kind == "babble" else ()),
+    )
+
+
+def _voices(
+    cases: tuple[Case, ...], model: Model, dataset: Dataset, options: StressOptions
+) -> tuple[Voice, ...]:
+    if not any(case.kind == "babble" for case in cases):
+        return ()
+    return voices_of(dataset, model, limit=options.evaluation.limit, seed=options.seed)
+
+
+def _cost(cases: tuple[Case, ...], clean: Run, folder: Path, *, fresh: bool) -> Cost:
+    clips = len(clean) + len(clean.failures)
+    journals = [folder / case.name / JOURNAL for case in cases]
+    finished = sum(path.is_file() and load_run(path.parent).complete for path in journals)
+    return Cost(
+        cases=len(cases),
+        finished=0 if fresh else finished,
+        clips=clips,
+        clip_s=clean.seconds / max(1, clips),
+    )
+
+
+def _stages(show: Watch, case: Case, number: int, cost: Cost) -> Callable[[Step], None]:
+    return lambda step: show(
+        Stage(name=case.name, number=number, cases=cost.cases, cost=cost, step=step)
+    )

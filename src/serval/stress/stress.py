@@ -1,0 +1,74 @@
+"""The whole flow: model, dataset and suite -> stored runs -> what they say, and its files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serval.errors import ConfigError
+from serval.evaluate import open_dataset, overrides_of
+from serval.models.builtin import load_model, model_path
+from serval.run import JOURNAL
+from serval.stress.findings import Findings, findings_of
+from serval.stress.invariance import clips_for_invariance, invariance_of
+from serval.stress.runs import CLEAN, StressOptions, StressRuns, Watch, load_stress, stress_runs
+from serval.stress.suite import suite_of
+
+if TYPE_CHECKING:
+    from serval.records import Dataset
+
+__all__ = ["stress"]
+
+OTHER = "against"
+"""Folder, within the output, of the suite of a model given to compare with."""
+
+
+def stress(options: StressOptions, watch: Watch | None = None) -> Findings:
+    """Return what a suite of perturbations does to the model that the options name.
+
+    Raises:
+        ServalError: Something is wrong with the suite, the model, the dataset, the labels or a
+            folder; no clip was decoded then.
+    """
+    suite_of(options.suite)
+    _check_against(options)
+    model = load_model(options.evaluation.model, overrides_of(options.evaluation))
+    dataset = open_dataset(options.evaluation)
+    runs = stress_runs(model, dataset, options, watch)
+    clips = clips_for_invariance(dataset, model, limit=options.evaluation.limit)
+    return findings_of(
+        runs,
+        invariance=invariance_of(model, clips),
+        other=_other(options, dataset, watch),
+        seed=options.seed,
+    )
+
+
+def _check_against(options: StressOptions) -> None:
+    """Raise where `against` is neither a stress test nor a model.
+
+    Raises:
+        ConfigError: It is a folder without a stress test, or the output itself.
+        ModelError: It is no folder and no model.
+    """
+    if options.against is None:
+        return
+    if not Path(options.against).is_dir():
+        model_path(options.against)
+    elif not (Path(options.against) / CLEAN / JOURNAL).is_file():
+        load_stress(options.against)
+    elif Path(options.against).resolve() == Path(options.evaluation.output).resolve():
+        raise ConfigError(f"--against is the output {options.against} itself; give another folder")
+
+
+def _other(options: StressOptions, dataset: Dataset, watch: Watch | None) -> StressRuns | None:
+    """Return the runs of the other model: stored ones, or those of a model file, made now."""
+    if options.against is None:
+        return None
+    if Path(options.against).is_dir():
+        return load_stress(options.against)
+    folder = str(Path(options.evaluation.output) / OTHER)
+    evaluation = replace(options.evaluation, model=options.against, output=folder)
+    other = load_model(options.against, overrides_of(evaluation))
+    return stress_runs(other, dataset, replace(options, evaluation=evaluation), watch)

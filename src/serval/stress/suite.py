@@ -1,0 +1,169 @@
+"""Every perturbation of the suite: names, parameters, and what is expected of a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from serval.errors import ConfigError
+from serval.stress import codec, level, noise, room, spectrum, tempo
+from serval.stress.cases import RULES, Case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["FAMILIES", "FULL", "QUICK", "suite_of"]
+
+FAMILIES = ("level", "noise", "spectrum", "time", "room", "codec")
+SMALL, BACKGROUND = RULES["small change"], RULES["background noise"]
+TILT, PHONE, ROOM = RULES["spectral tilt"], RULES["telephone"], RULES["room and recording"]
+
+QUICK = (
+    *("gain_minus2db", "clipping_3permille", "white_40db", "white_20db", "white_10db"),
+    *("babble_20db", "music_20db", "environment_20db", "highpass_100hz", "lowpass_7000hz"),
+    *("telephone_band", "tilt_up", "tilt_down", "prepend_500", "speed_plus10", "opus_12kbps"),
+)
+"""One of each kind that needs no extra: an eighth of the time, and most of what one wants."""
+
+
+def suite_of(text: str) -> tuple[Case, ...]:
+    """Return the cases that `--suite` names: `quick`, `full`, families and names, with commas.
+
+    Raises:
+        ConfigError: A name is unknown.
+        MissingExtraError: A room is asked for, but the library that computes it is missing.
+    """
+    chosen: dict[str, Case] = {}
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        chosen |= {case.name: case for case in _named(word)}
+    if not chosen:
+        raise ConfigError("--suite is empty; give quick, full, or names with commas")
+    if any(case.family == "room" for case in chosen.values()):
+        room.require_rooms()
+    return tuple(case for case in FULL if case.name in chosen)
+
+
+def _named(word: str) -> list[Case]:
+    if word == "full":
+        return list(FULL)
+    if word == "quick":
+        return [case for case in FULL if case.name in QUICK]
+    found = [case for case in FULL if word in {case.name, case.kind, case.family}]
+    if not found:
+        kinds = ", ".join(dict.fromkeys(case.kind for case in FULL))
+        raise ConfigError(
+            f"unknown perturbation '{word}'; known: quick, full, {', '.join(FAMILIES)}, {kinds}"
+        )
+    return found
+
+
+def _signed(value: float) -> str:
+    return f"{'minus' if value < 0 else 'plus'}{abs(value):g}"
+
+
+def _level_cases() -> Iterator[Case]:
+    for db in (-2, -1, 1, 2):
+        yield Case(name=f"gain_{_signed(db)}db", family="level", kind="gain", perturb=level.gain,
+                   parameters={"gain_db": db}, level=db, unit="dB", rule=SMALL)  # fmt: skip
+    for permille in (1, 2, 3):
+        yield Case(name=f"clipping_{permille}permille", family="level", kind="clipping",
+                   perturb=level.clipped, parameters={"percent": permille / 10},
+                   level=permille / 10, unit="%", rule=SMALL)  # fmt: skip
+    yield Case(name="dc_offset", family="level", kind="dc_offset", perturb=level.offset,
+               parameters={"shift": 0.05}, rule=ROOM)  # fmt: skip
+    yield Case(name="stereo_one_silent", family="level", kind="stereo_one_silent",
+               perturb=level.one_channel_silent, rule=ROOM)  # fmt: skip
+    yield Case(name="pcm_8bit", family="level", kind="pcm_8bit", perturb=level.quantized,
+               parameters={"bits": 8}, rule=ROOM)  # fmt: skip
+
+
+def _noise_cases() -> Iterator[Case]:
+    for db in (45, 40, 35, 20, 10, 5, 0):
+        rule = SMALL if db >= 35 else BACKGROUND if db == 20 else None
+        yield Case(name=f"white_{db}db", family="noise", kind="white", perturb=noise.white,
+                   parameters={"snr_db": db}, level=db, unit="dB SNR", rule=rule)  # fmt: skip
+    for kind in (noise.babble, noise.music, noise.environment):
+        for db in (20, 10, 5, 0):
+            yield Case(name=f"{kind.__name__}_{db}db", family="noise", kind=kind.__name__,
+                       perturb=kind, parameters={"snr_db": db}, level=db, unit="dB SNR",
+                       rule=BACKGROUND if db == 20 else None)  # fmt: skip
+    for sound in ("cough", "sneeze"):
+        yield Case(name=f"{sound}_10db", family="noise", kind=sound, perturb=noise.burst,
+                   parameters={"snr_db": 10, "kind": sound}, rule=BACKGROUND)  # fmt: skip
+    for db in (50, 45, 40):
+        yield Case(name=f"tone_{db}db", family="noise", kind="tone", perturb=noise.tone,
+                   parameters={"snr_db": db}, level=db, unit="dB SNR", rule=SMALL)  # fmt: skip
+
+
+def _spectrum_cases() -> Iterator[Case]:
+    for hz in (50, 100, 150):
+        yield Case(name=f"highpass_{hz}hz", family="spectrum", kind="highpass",
+                   perturb=spectrum.passed, parameters={"cutoff_hz": hz, "side": "highpass"},
+                   level=hz, unit="Hz", rule=SMALL)  # fmt: skip
+    for hz in (7500, 7000, 6500):
+        yield Case(name=f"lowpass_{hz}hz", family="spectrum", kind="lowpass",
+                   perturb=spectrum.passed, parameters={"cutoff_hz": hz, "side": "lowpass"},
+                   level=hz, unit="Hz", rule=SMALL)  # fmt: skip
+    yield Case(name="telephone_band", family="spectrum", kind="telephone_band",
+               perturb=spectrum.telephone, rule=PHONE)  # fmt: skip
+    for name, tilt in (("tilt_up", -0.9), ("tilt_down", 0.9)):
+        yield Case(name=name, family="spectrum", kind=name, perturb=spectrum.tilted,
+                   parameters={"tilt": tilt}, rule=TILT)  # fmt: skip
+
+
+def _time_cases() -> Iterator[Case]:
+    edits = (("crop", tempo.cropped, "start"), ("append", tempo.padded, "end"),
+             ("prepend", tempo.padded, "start"))  # fmt: skip
+    for kind, edit, end in edits:
+        for count in (100, 500, 1000):
+            yield Case(name=f"{kind}_{count}", family="time", kind=kind, perturb=edit,
+                       parameters={"count": count, "end": end}, level=count, unit="samples",
+                       rule=SMALL)  # fmt: skip
+    for name, end in (("silence_before", "start"), ("silence_after", "end")):
+        yield Case(name=name, family="time", kind=name, perturb=tempo.silence,
+                   parameters={"seconds": 1.0, "end": end})  # fmt: skip
+    for change in (tempo.speed, tempo.pitch, tempo.tempo):
+        for percent in (-10, -5, 5, 10):
+            yield Case(name=f"{change.__name__}_{_signed(percent)}", family="time",
+                       kind=change.__name__, perturb=change, parameters={"percent": percent},
+                       level=percent, unit="%")  # fmt: skip
+
+
+def _room_cases() -> Iterator[Case]:
+    for name, metres in (("small", 1.0), ("medium", 1.5), ("large", 2.0)):
+        yield Case(name=f"room_{name}", family="room", kind=f"room_{name}",
+                   perturb=room.reverberant, parameters={"room": name, "distance_m": metres},
+                   rule=ROOM)  # fmt: skip
+    for metres in (0.5, 1.0, 2.0, 3.0):
+        yield Case(name=f"distance_{round(100 * metres)}cm", family="room", kind="distance",
+                   perturb=room.reverberant, parameters={"room": "medium", "distance_m": metres},
+                   level=metres, unit="m", rule=ROOM)  # fmt: skip
+
+
+def _codec_cases() -> Iterator[Case]:
+    for kbps in (24, 12, 6):
+        yield Case(name=f"opus_{kbps}kbps", family="codec", kind="opus", perturb=codec.opus,
+                   parameters={"kbps": kbps}, level=kbps, unit="kbit/s", rule=ROOM)  # fmt: skip
+    yield Case(name="mp3_32kbps", family="codec", kind="mp3", perturb=codec.mp3,
+               parameters={"kbps": 32}, rule=ROOM)  # fmt: skip
+    yield Case(name="gsm", family="codec", kind="gsm", perturb=codec.gsm, rule=PHONE)
+    yield Case(name="poor_telephone", family="codec", kind="poor_telephone",
+               perturb=codec.poor_telephone, rule=PHONE)  # fmt: skip
+    yield Case(name="mulaw", family="codec", kind="mulaw", perturb=codec.mulaw, rule=ROOM)
+    for percent in (5, 10, 20):
+        yield Case(name=f"packet_loss_{percent}percent", family="codec", kind="packet_loss",
+                   perturb=codec.packet_loss, parameters={"percent": percent}, level=percent,
+                   unit="%")  # fmt: skip
+    for rate in (8000, 44100):
+        yield Case(name=f"rate_{rate}hz", family="codec", kind=f"rate_{rate}hz",
+                   perturb=codec.rate_round_trip, parameters={"rate": rate}, rule=ROOM)  # fmt: skip
+
+
+FULL = (
+    *_level_cases(),
+    *_noise_cases(),
+    *_spectrum_cases(),
+    *_time_cases(),
+    *_room_cases(),
+    *_codec_cases(),
+)
+"""Every case, families together, milder ones first."""

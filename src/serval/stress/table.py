@@ -1,0 +1,230 @@
+"""A stress document -> one row for each perturbation: `stress.csv` and `stress.md`."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+from serval.files import whole_file
+from serval.stress.panel import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    Document = Mapping[str, Any]
+
+__all__ = ["markdown", "points", "share", "table_rows", "write_csv"]
+
+ENDS = ("value", "low", "high")
+TITLES = {"wa": "accuracy", "uar": "UAR", "macro_f1": "macro F1"}
+
+
+def write_csv(document: Document, path: Path) -> Path:
+    """Return `path` after writing one row for each perturbation, shares in [0, 1]."""
+    rows = list(table_rows(document))
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def table_rows(document: Document) -> Iterator[dict[str, Any]]:
+    """Yield the cells of each perturbation, with what a random model gets beside every number."""
+    random = document["random"]
+    gaps = document["against"]["cases"] if document["against"] else {}
+    for name, case in document["cases"].items():
+        row = {key: case[key] for key in ("family", "kind", "level", "unit")}
+        for metric in METRICS:
+            row |= _spread(metric, case[metric], random[metric])
+            row |= _spread(f"{metric}_change", case["change"][metric], random["change"][metric])
+        row |= _spread("unchanged", case["unchanged"], random["unchanged"])
+        row |= {key: case[key] for key in ("rule", "outcome", "random_passes", "failed")}
+        yield {"perturbation": name, **row, **_gap_cells(gaps.get(name))}
+
+
+def markdown(document: Document) -> str:
+    """Return the whole result as GitHub markdown: tables and what they rest on."""
+    parts = [
+        f"# {document['model']['name']} under stress\n",
+        _lead(document),
+        _cases_table(document),
+        "## By family\n",
+        _families_table(document),
+        *_invariance_part(document["invariance"]),
+        *_fairness_part(document["fairness"]),
+        *_against_part(document["against"]),
+    ]
+    if document["warnings"]:
+        parts += ["## Mind\n", *(f"- {line}" for line in document["warnings"])]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def points(change: Mapping[str, float | None]) -> str:
+    """Return a difference in percentage points with its interval, `-2.1 [-3.4, -0.8]`."""
+    value, low, high = (change[end] for end in ENDS)
+    if value is None:
+        return "n/a"
+    ends = "" if low is None or high is None else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return f"{100 * value:+.1f}{ends}"
+
+
+def share(score: Mapping[str, float | None]) -> str:
+    """Return a share in percent with its interval, `84.3 [82.6, 85.9]`."""
+    value, low, high = (score[end] for end in ENDS)
+    if value is None:
+        return "n/a"
+    ends = "" if low is None or high is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{100 * value:.1f}{ends}"
+
+
+def _spread(
+    name: str, found: Mapping[str, float | None], random: Mapping[str, float]
+) -> dict[str, Any]:
+    cells = {name if end == "value" else f"{name}_{end}": found[end] for end in ENDS}
+    return cells | {f"{name}_random": random["value"]}
+
+
+def _gap_cells(gap: Mapping[str, Any] | None) -> dict[str, Any]:
+    if gap is None:
+        return {}
+    cells = {f"uar_against_{end}": gap["uar"][end] for end in ENDS}
+    extra = {f"uar_extra_{end}": gap["extra"]["uar"][end] for end in ENDS}
+    return cells | extra | {"agreement": gap["agreement"]["value"]}
+
+
+def _lead(document: Document) -> str:
+    clean, everything = document["clean"], document["families"]["all"]
+    scores = ", ".join(f"{TITLES[m]} {share(clean[m])}" for m in METRICS)
+    return (
+        f"{document['clips']} clips of {document['dataset']['name']}; clean: {scores} (percent, "
+        f"95 % interval). {everything['passed']} of {everything['judged']} thresholds are kept. "
+        f"{len(document['cases'])} perturbations took {document['seconds']['total']:.0f} s. "
+        "Changes are in points on the same clips.\n"
+    )
+
+
+def _cases_table(document: Document) -> str:
+    random = document["random"]
+    head = ("Perturbation", "Accuracy", "UAR", "Macro F1", "Change of UAR", "Unchanged",
+            "Threshold", "Random passes")  # fmt: skip
+    guess = [
+        "*a random model*",
+        *(share(random[metric]) for metric in METRICS),
+        points(random["change"]["uar"]),
+        share(random["unchanged"]),
+        "",
+        "",
+    ]
+    rows = [
+        [
+            f"`{name}`",
+            *(share(case[metric]) for metric in METRICS),
+            points(case["change"]["uar"]),
+            share(case["unchanged"]),
+            _outcome(case),
+            "" if case["rule"] is None else f"{100 * case['random_passes']:.0f} %",
+        ]
+        for name, case in document["cases"].items()
+    ]
+    return _table(head, [guess, *rows])
+
+
+def _outcome(case: Mapping[str, Any]) -> str:
+    if case["rule"] is None:
+        return "none published"
+    return f"{case['rule']}: {case['outcome']}{'' if case['sure'] else ' (not sure)'}"
+
+
+def _families_table(document: Document) -> str:
+    head = ("Family", "Cases", "Change of accuracy", "Change of UAR", "Change of macro F1",
+            "Unchanged", "Kept")  # fmt: skip
+    rows = [
+        [
+            name,
+            str(family["cases"]),
+            *(points(family["change"][metric]) for metric in METRICS),
+            share(family["unchanged"]),
+            f"{family['passed']} of {family['judged']}",
+        ]
+        for name, family in document["families"].items()
+    ]
+    return _table(head, rows)
+
+
+def _invariance_part(invariance: Mapping[str, Any] | None) -> list[str]:
+    if invariance is None:
+        return []
+    rows = [
+        [
+            check["what"],
+            str(check["n"]),
+            "n/a" if check["unchanged"] is None else f"{100 * check['unchanged']:.1f} %",
+            "n/a" if check["largest"] is None else f"{check['largest']:.2g}",
+            {True: "yes", False: "**no**", None: check["note"] or "not asked"}[check["passed"]],
+        ]
+        for check in invariance["checks"].values()
+    ]
+    head = ("The same clip", "Clips", "Same label", "Largest change of a probability", "Exact")
+    shortest = invariance["shortest_s"]
+    taken = "none that was tried" if shortest is None else f"{shortest:g} s"
+    return ["## Invariance of the model file\n", _table(head, rows),
+            f"Shortest clip that it takes: {taken}.\n"]  # fmt: skip
+
+
+def _fairness_part(fairness: Mapping[str, Any]) -> list[str]:
+    if not fairness["judged"]:
+        return ["## Fairness\n", f"Not judged: {fairness['reason']}.\n"]
+    rows = [
+        [
+            column,
+            gap["group"].replace("|", "\\|"),
+            str(gap["n"]),
+            *(
+                f"{100 * gap['gaps'][m]:+.1f} (at most {100 * gap['thresholds'][m]:.1f}, "
+                f"random {100 * gap['random'][m]:.1f})"
+                for m in ("uar", "recall", "precision")
+            ),
+        ]
+        for column, gaps in fairness["columns"].items()
+        for gap in gaps
+        if column in {"sex", "age", "corpus"} or "beyond" in gap["findings"].values()
+    ]
+    beyond = ", ".join(f"{column} {n} of {len(fairness['columns'][column])}"
+                       for column, n in fairness["beyond"].items())  # fmt: skip
+    head = ("Column", "Group", "Clips", "UAR", "A label's recall", "A label's precision")
+    lead = (
+        "Each group minus all clips, in points; the threshold is the largest difference of "
+        f"1,000 random models. Groups beyond it: {beyond or 'no columns'}. Speakers and texts "
+        "are listed only where they are beyond.\n"
+    )
+    return ["## Fairness\n", lead, _table(head, rows)]
+
+
+def _against_part(against: Mapping[str, Any] | None) -> list[str]:
+    if against is None:
+        return []
+    head = ("Family", "UAR, this minus the other", "Extra change of UAR", "Same answer",
+            "Unchanged, this minus the other")  # fmt: skip
+    clean = ["*clean*", points(against["clean"]["uar"]), "", share(against["agreement"]), ""]
+    rows = [
+        [
+            name,
+            points(gap["uar"]),
+            points(gap["extra"]["uar"]),
+            share(gap["agreement"]),
+            points(gap["unchanged"]),
+        ]
+        for name, gap in against["families"].items()
+    ]
+    lead = (
+        f"On the same {against['clips']} perturbed clips. Extra change: this model's change "
+        "from clean minus the other's; below 0, stress hurts this model more.\n"
+    )
+    return [f"## Against {against['model']}\n", lead, _table(head, [clean, *rows])]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

@@ -1,0 +1,120 @@
+"""Time: cut, padded, faster, slower, higher, lower."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import soxr
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from serval.audio import Waveform
+
+__all__ = ["cropped", "padded", "pitch", "silence", "speed", "stretched", "tempo"]
+
+End = Literal["start", "end"]
+FINE = 10_000
+"""Steps in which a factor of speed is told to the resampler."""
+
+
+def cropped(
+    samples: Waveform, sample_rate: int, rng: np.random.Generator, *, count: int, end: End
+) -> Waveform:
+    """Return the samples without the first or last `count`; at least one stays.
+
+    Source: audeering ser-tests, robustness to small changes, crop.
+    """
+    del sample_rate, rng
+    kept = max(1, len(samples) - count)
+    return samples[-kept:] if end == "start" else samples[:kept]
+
+
+def padded(
+    samples: Waveform, sample_rate: int, rng: np.random.Generator, *, count: int, end: End
+) -> Waveform:
+    """Return the samples with `count` zeros before the start or after the end.
+
+    Source: audeering ser-tests, robustness to small changes, append and prepend zeros.
+    """
+    del sample_rate, rng
+    return np.pad(samples, (count, 0) if end == "start" else (0, count))
+
+
+def silence(
+    samples: Waveform, sample_rate: int, rng: np.random.Generator, *, seconds: float, end: End
+) -> Waveform:
+    """Return the samples with `seconds` of digital silence before or after them."""
+    return padded(samples, sample_rate, rng, count=round(seconds * sample_rate), end=end)
+
+
+def speed(
+    samples: Waveform, sample_rate: int, rng: np.random.Generator, *, percent: float
+) -> Waveform:
+    """Return the samples played faster by `percent`: shorter, and as much higher in pitch.
+
+    Source: Ko et al. (2015), Audio augmentation for speech recognition; resampled by soxr.
+    """
+    del sample_rate, rng
+    return _resampled(samples, 1 + percent / 100)
+
+
+def tempo(
+    samples: Waveform, sample_rate: int, rng: np.random.Generator, *, percent: float
+) -> Waveform:
+    """Return the samples spoken faster by `percent`, at the same pitch."""
+    del rng
+    return stretched(samples, sample_rate, 1 / (1 + percent / 100))
+
+
+def pitch(
+    samples: Waveform, sample_rate: int, rng: np.random.Generator, *, percent: float
+) -> Waveform:
+    """Return the samples higher by `percent`, formants too, at the same length."""
+    del rng
+    factor = 1 + percent / 100
+    raised = _resampled(stretched(samples, sample_rate, factor), factor)
+    return np.resize(np.pad(raised, (0, max(0, len(samples) - len(raised)))), len(samples))
+
+
+def stretched(samples: Waveform, sample_rate: int, factor: float) -> Waveform:
+    """Return the samples `factor` times as long at the same pitch; under 80 ms they stay as is.
+
+    Overlapping windows are laid at an even distance; each is taken from where, within 8 ms of its
+    proper place, it resembles most what followed the window before it.
+
+    Source: Verhelst and Roelands (1993), An overlap-add technique based on waveform similarity
+    (WSOLA) for high quality time-scale modification of speech.
+    """
+    window, reach = 2 * round(0.016 * sample_rate), round(0.008 * sample_rate)
+    hop = window // 2
+    if len(samples) < 2 * window + 2 * reach:
+        return samples
+    length = round(len(samples) * factor)
+    source = np.pad(samples.astype(np.float64), (reach, window + 2 * reach + hop))
+    shape = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    out, weight = np.zeros(length + 2 * window), np.full(length + 2 * window, 1e-6)
+    place = reach
+    for start in range(0, length, hop):
+        proper = min(round(start / factor), len(samples)) + reach
+        if start:
+            place = _most_alike(source, place + hop, proper, (window, reach))
+        out[start : start + window] += shape * source[place : place + window]
+        weight[start : start + window] += shape
+    return np.asarray((out / weight)[:length], dtype=np.float32)
+
+
+def _most_alike(
+    source: NDArray[np.float64], follows: int, proper: int, sizes: tuple[int, int]
+) -> int:
+    """Return the start within `reach` of `proper` whose window is most like that at `follows`."""
+    window, reach = sizes
+    wanted = source[follows : follows + window]
+    around = source[proper - reach : proper + reach + window]
+    return proper - reach + int(np.correlate(around, wanted[: len(around)], "valid").argmax())
+
+
+def _resampled(samples: Waveform, factor: float) -> Waveform:
+    shorter = soxr.resample(samples, round(FINE * factor), FINE, quality="HQ")
+    return np.asarray(shorter, dtype=np.float32)

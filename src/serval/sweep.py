@@ -1,0 +1,330 @@
+"""Many models on many datasets with many options: a plan, its runs, and one table of them all.
+
+Each cell of the matrix is an evaluation in a folder of its own. A cell that is complete is only
+scored again, one that was interrupted goes on, and one that cannot be done keeps its reason.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from serval.errors import ConfigError, ServalError
+from serval.evaluate import EvalOptions, Step, evaluate_named
+from serval.files import write_text
+from serval.scores import OVERALL, scores_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from serval.run import Run
+    from serval.stats import Interval
+
+__all__ = ["Cell", "Plan", "Result", "Sweep", "load_plan", "sweep", "write_tables"]
+
+AXES = {"models": "model", "datasets": "dataset", "options": ""}
+"""The lists of a plan, and the option that each entry of one must have."""
+SHARED = ("output", "sort_by", "models", "datasets", "options")
+NOT_IN_A_PLAN = {"output", "quiet", "json", "fresh"}
+KNOWN = {field.name: field for field in fields(EvalOptions) if field.name not in NOT_IN_A_PLAN}
+SCORES = ("uar", "wa", "macro_f1", "weighted_f1")
+COLUMNS = ("model", "dataset", "options", "clips", "failed", *SCORES, "rtfx", "folder")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One evaluation of the matrix.
+
+    Attributes:
+        model: As the table names it.
+        dataset: As the table names it.
+        options: As the table names them, `""` where there is only one set of options.
+        settings: What `evaluate` gets; its output is a folder of this cell alone.
+    """
+
+    model: str
+    dataset: str
+    options: str
+    settings: EvalOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A matrix of evaluations.
+
+    Attributes:
+        output: Folder of all runs and tables.
+        sort_by: The score that the table is sorted by, best first.
+        cells: In the order of the file: models, then datasets, then options.
+    """
+
+    output: Path
+    sort_by: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one cell.
+
+    Attributes:
+        cell: Which one.
+        scores: By name, with intervals; empty where the cell could not be done.
+        clips: With a prediction.
+        failed: Without one.
+        rtfx: Seconds of audio in one second; NaN where nothing was timed.
+        reused: Whether the run was complete before.
+        problem: Why there are no scores, or `""`.
+    """
+
+    cell: Cell
+    scores: Mapping[str, Interval]
+    clips: int = 0
+    failed: int = 0
+    rtfx: float = math.nan
+    reused: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """A finished sweep: its plan, and the results sorted by the chosen score, best first."""
+
+    plan: Plan
+    results: tuple[Result, ...]
+
+    @property
+    def problems(self) -> list[Result]:
+        """The cells that could not be done."""
+        return [result for result in self.results if result.problem]
+
+
+Watch = Callable[[Cell, Step], None]
+
+
+def load_plan(path: Path) -> Plan:
+    """Return the plan in a YAML file.
+
+    `models`, `datasets` and `options` are lists; an entry is a name, or a map of options of
+    `serval evaluate` (with `_` for `-`) and, if wished, a `name` for the table. Options at the
+    top level hold for every cell. Paths are relative to the file.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds a key that is not known.
+    """
+    content = _content(path)
+    _refuse_unknown(path, content, {*SHARED, *KNOWN})
+    sort_by = str(content.get("sort_by", "uar"))
+    if sort_by not in OVERALL:
+        raise ConfigError(f"{path}: cannot sort by '{sort_by}'; known: {', '.join(OVERALL)}")
+    output = path.parent / str(content.get("output", "sweep_results"))
+    every = {key: value for key, value in content.items() if key in KNOWN}
+    cells = tuple(_cells(path, content, every, output))
+    folders = [cell.settings.output for cell in cells]
+    if twice := {folder for folder in folders if folders.count(folder) > 1}:
+        raise ConfigError(
+            f"{path}: two cells would share {sorted(twice)[0]}; give their entries a name each"
+        )
+    return Plan(output=output, sort_by=sort_by, cells=cells)
+
+
+def sweep(plan: Plan, watch: Watch | None = None) -> Sweep:
+    """Return the results of every cell; what is wrong with one does not stop the others."""
+    results = [_result(cell, watch or (lambda _cell, _step: None)) for cell in plan.cells]
+    return Sweep(plan=plan, results=tuple(sorted(results, key=lambda r: _rank(r, plan.sort_by))))
+
+
+def write_tables(finished: Sweep) -> dict[str, Path]:
+    """Return the path of each table, by kind, after writing it."""
+    folder = finished.plan.output
+    return {
+        "markdown": write_text(folder / "sweep.md", _markdown(finished)),
+        "csv": write_text(folder / "sweep.csv", _csv(finished)),
+        "html": write_text(folder / "sweep.html", _html(finished)),
+    }
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"plan {path} cannot be read as YAML: {reason}") from error
+    if not isinstance(content, dict) or not content.get("models") or not content.get("datasets"):
+        raise ConfigError(f"plan {path} must name `models` and `datasets`, each a list")
+    return content
+
+
+def _refuse_unknown(path: Path, keys: Mapping[str, Any], known: set[str]) -> None:
+    if unknown := sorted(str(key) for key in keys if key not in known):
+        raise ConfigError(f"{path}: unknown key '{unknown[0]}'; known: {', '.join(sorted(known))}")
+
+
+def _cells(
+    path: Path, content: Mapping[str, Any], every: Mapping[str, Any], output: Path
+) -> Iterator[Cell]:
+    axes = [
+        _entries(path, content.get(axis) or [{}], axis)
+        for axis in ("models", "datasets", "options")
+    ]
+    for model, model_settings in axes[0]:
+        for dataset, dataset_settings in axes[1]:
+            for options, own_settings in axes[2]:
+                names = [name for name in (model, dataset, options) if name]
+                settings = {**every, **model_settings, **dataset_settings, **own_settings}
+                settings["output"] = str(output.joinpath(*map(_folder_name, names)))
+                yield Cell(
+                    model=model,
+                    dataset=dataset,
+                    options=options,
+                    settings=EvalOptions(**settings),
+                )
+
+
+def _entries(path: Path, entries: object, axis: str) -> list[tuple[str, dict[str, Any]]]:
+    if not isinstance(entries, list):
+        raise ConfigError(f"{path}: `{axis}` must be a list")
+    return [_entry(path, entry, axis) for entry in entries]
+
+
+def _entry(path: Path, entry: object, axis: str) -> tuple[str, dict[str, Any]]:
+    """Return the name of an entry and its options, paths made relative to the plan's folder."""
+    key = AXES[axis]
+    settings: dict[str, Any] = dict(entry) if isinstance(entry, Mapping) else {key: str(entry)}
+    name = settings.pop("name", None)
+    if key not in settings and key:
+        raise ConfigError(f"{path}: an entry of `{axis}` has no `{key}`")
+    if "" in settings:
+        raise ConfigError(f"{path}: an entry of `{axis}` must be a map of options, not '{entry}'")
+    _refuse_unknown(path, settings, {*KNOWN})
+    shown = settings[key] if key else ", ".join(f"{k}={v}" for k, v in settings.items())
+    for known in ("model", "dataset"):
+        if known in settings and (path.parent / str(settings[known])).exists():
+            settings[known] = str(path.parent / str(settings[known]))
+    return str(name or shown), settings
+
+
+def _folder_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "default"
+
+
+def _result(cell: Cell, watch: Watch) -> Result:
+    try:
+        evaluation = evaluate_named(cell.settings, lambda step: watch(cell, step))
+        return _scored(cell, evaluation.run, reused=evaluation.reused)
+    except ServalError as error:
+        return Result(cell=cell, scores={}, problem=str(error))
+
+
+def _scored(cell: Cell, run: Run, *, reused: bool) -> Result:
+    if not len(run):
+        return Result(cell=cell, scores={}, failed=len(run.failures), problem="every clip failed")
+    return Result(
+        cell=cell,
+        scores=scores_of(run).overall,
+        clips=len(run),
+        failed=len(run.failures),
+        rtfx=float(run.duration_s.sum()) / run.seconds if run.seconds else math.nan,
+        reused=reused,
+    )
+
+
+def _rank(result: Result, score: str) -> tuple[bool, float]:
+    """Return a key that puts the best score first and what has none last."""
+    value = result.scores[score].value if result.scores else math.nan
+    return math.isnan(value), -value
+
+
+def _cells_of(result: Result, plan: Plan) -> list[str]:
+    cell = result.cell
+    folder = Path(cell.settings.output).relative_to(plan.output).as_posix()
+    scores = [_percent(result.scores.get(name)) for name in SCORES]
+    speed = "" if math.isnan(result.rtfx) else f"{result.rtfx:.1f}"
+    counts = (str(result.clips), str(result.failed)) if not result.problem else ("", "")
+    return [cell.model, cell.dataset, cell.options, *counts, *scores, speed, folder]
+
+
+def _percent(score: Interval | None) -> str:
+    if score is None or math.isnan(score.value):
+        return ""
+    return f"{100 * score.value:.1f} % ({100 * score.low:.1f}-{100 * score.high:.1f})"
+
+
+def _caption(plan: Plan) -> str:
+    return (
+        f"Sorted by {plan.sort_by}; in brackets the 95 % interval. rtfx: seconds of audio a second."
+    )
+
+
+def _markdown(finished: Sweep) -> str:
+    rows = [_cells_of(result, finished.plan) for result in finished.results]
+    table = [COLUMNS, ["---"] * len(COLUMNS), *rows]
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table]
+    problems = [f"- {_name(r.cell)}: {r.problem}" for r in finished.problems]
+    if problems:
+        problems = ["", "Not done:", "", *problems]
+    return "\n".join([*lines, "", _caption(finished.plan), *problems, ""])
+
+
+def _csv(finished: Sweep) -> str:
+    """Return the table with plain numbers: each score in [0, 1] with the ends of its interval."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    ends = [f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")]
+    writer.writerow(["model", "dataset", "options", "clips", "failed", *ends, "rtfx", "problem"])
+    for result in finished.results:
+        cell = result.cell
+        scores = [number for name in SCORES for number in _numbers(result.scores.get(name))]
+        speed = "" if math.isnan(result.rtfx) else round(result.rtfx, 3)
+        names = (cell.model, cell.dataset, cell.options)
+        writer.writerow([*names, result.clips, result.failed, *scores, speed, result.problem])
+    return text.getvalue()
+
+
+def _numbers(score: Interval | None) -> Sequence[object]:
+    return ("", "", "") if score is None else (score.value, score.low, score.high)
+
+
+def _html(finished: Sweep) -> str:
+    rows = [_cells_of(result, finished.plan) for result in finished.results]
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in COLUMNS)
+    body = "\n".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    problems = "\n".join(
+        f"<li>{html.escape(f'{_name(r.cell)}: {r.problem}')}</li>" for r in finished.problems
+    )
+    undone = f"<p>Not done:</p>\n<ul>\n{problems}\n</ul>\n" if problems else ""
+    return PAGE.format(
+        head=head, body=body, caption=html.escape(_caption(finished.plan)), undone=undone
+    )
+
+
+def _name(cell: Cell) -> str:
+    return " x ".join(part for part in (cell.model, cell.dataset, cell.options) if part)
+
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>serval sweep</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem; }}
+table {{ border-collapse: collapse; }}
+th, td {{ padding: .3rem .7rem; border-bottom: 1px solid #ccc; text-align: left; }}
+td {{ font-variant-numeric: tabular-nums; }}
+</style></head><body>
+<table><thead><tr>{head}</tr></thead>
+<tbody>
+{body}
+</tbody></table>
+<p>{caption}</p>
+{undone}</body></html>
+"""

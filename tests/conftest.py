@@ -1,0 +1,66 @@
+"""Fixtures that more than one folder of tests needs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from build import classifier, labels_metadata, speech_set
+
+ROOT = Path(__file__).resolve().parents[1]
+
+settings.register_profile("serval", deadline=None)
+settings.load_profile("serval")
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    return classifier(tmp_path / "emo.onnx", metadata=labels_metadata())
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    return speech_set(tmp_path / "clips")
+
+
+@pytest.fixture
+def coarse_pictures(monkeypatch):
+    """Draw at 50 dpi, where a test evaluates much and looks at no picture."""
+    monkeypatch.setattr("serval.plots.canvas.DPI", 50)
+
+
+@pytest.fixture
+def serval(tmp_path):
+    """Run the command line in a process of its own, in an empty folder."""
+
+    def run(*args, timeout=120, cwd=tmp_path, **env):
+        return subprocess.run(
+            [sys.executable, "-m", "serval", *map(str, args)],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=timeout,
+            cwd=cwd,
+            env=process_environment(**env),
+            check=False,
+        )
+
+    return run
+
+
+def process_environment(**extra):
+    paths = [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
+    known = {"PYTHONPATH": os.pathsep.join(p for p in paths if p), "PYTHONUTF8": "1"}
+    return os.environ | known | {key: str(value) for key, value in extra.items()}
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Real speech and a real model beside the project, where they are."""
+    folder = ROOT.parent / "shared"
+    if not (folder / "corpora" / "ssi-like").is_dir():
+        pytest.skip("the real corpus is not on this machine")
+    return folder

@@ -1,0 +1,77 @@
+"""What a dataset looks like from outside, as JSON: in this process, or as a script in another.
+
+The hub's client reads its `HF_...` variables when it is imported: each test of them is a process.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+from serval.datasets import DatasetOptions, load_dataset
+from serval.errors import ServalError
+
+SLICES = ((0, 1), (2, 5), (3, None), (5, 5), (1000, None))
+
+
+def observe(name, **options):
+    dataset = load_dataset(name, options=DatasetOptions(**options))
+    return {
+        "name": dataset.name,
+        "location": dataset.location,
+        "split": dataset.split,
+        "revision": dataset.revision,
+        "fingerprint": dataset.fingerprint,
+        "n_clips": dataset.n_clips,
+        "label_map": dict(dataset.label_map),
+        "licence": dataset.licence,
+        "caveats": list(dataset.caveats),
+        "clips": [facts(clip) for clip in dataset.clips(0, None)],
+        "metadata": [facts(clip) for clip in dataset.metadata(0, None)],
+        "slices": {
+            f"{start}:{stop}": [facts(clip) for clip in dataset.clips(start, stop)]
+            for start, stop in SLICES
+        },
+    }
+
+
+def facts(clip):
+    audio = clip.audio
+    if isinstance(audio, Path):
+        audio = audio.read_bytes() if audio.is_file() else b"missing"
+    return {
+        "id": clip.id,
+        "index": clip.index,
+        "label": clip.label,
+        "speaker": clip.speaker,
+        "groups": dict(clip.groups),
+        "audio": hashlib.sha256(audio).hexdigest() if audio else "",
+    }
+
+
+def observe_or_say(name, **options):
+    try:
+        return observe(name, **options)
+    except ServalError as error:
+        return {"error": type(error).__name__, "message": str(error)}
+
+
+def main():
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    order = json.loads(sys.argv[1])
+    if order["shrink_waits"]:
+        from serval.datasets import hub_errors
+
+        hub_errors.WAITS_S = (0.05, 0.05)
+    free = order["free_bytes"] or shutil.disk_usage("/").free
+    usage = type(shutil.disk_usage("/"))(free, 0, free)
+    with patch("shutil.disk_usage", return_value=usage):
+        seen = [observe_or_say(name, **options) for name, options in order["sets"]]
+    sys.stdout.write(json.dumps(seen))
+
+
+if __name__ == "__main__":
+    main()

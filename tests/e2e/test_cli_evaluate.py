@@ -1,0 +1,228 @@
+"""`serval evaluate` as a user meets it: real processes, killed, interrupted, given bad input."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from build import classifier, encoded, labels_metadata, speech_set, voice, write_manifest
+from conftest import ROOT, process_environment
+from serval.cli import COMMANDS, group
+from serval.run import JOURNAL, load_run
+
+CLIPS = 120
+
+
+@pytest.fixture
+def slow_set(tmp_path):
+    """Enough clips that a process can be killed in the middle."""
+    return speech_set(tmp_path / "clips", CLIPS, seconds=4, speakers=10)
+
+
+def start(arguments, cwd):
+    return subprocess.Popen(
+        [sys.executable, "-m", "serval", "evaluate", *map(str, arguments)],
+        cwd=cwd,
+        env=process_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def wait_for_records(journal, more_than, process):
+    for _ in range(2000):
+        if journal.exists() and journal.read_bytes().count(b"\n") > more_than:
+            return
+        if process.poll() is not None:
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"no more than {more_than} lines in {journal}")
+
+
+def comparable(folder):
+    """The results without timestamps, timings and paths."""
+    document = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    for key in ("evaluation_time_seconds", "samples_per_second", "timestamp"):
+        del document["metadata"][key]
+    del document["speed"], document["options"]["output"]
+    return document
+
+
+def test_the_results_stand_in_the_folder_and_on_the_terminal(
+    serval, model_file, manifest, tmp_path
+):
+    done = serval("evaluate", "-m", model_file, "-d", manifest, "-o", "out")
+    assert done.returncode == 0, done.stderr
+    assert "model contract: 8 labels [model metadata]" in done.stderr
+    assert "12/12 clips" in done.stderr
+    for part in ("emotion", "precision", "accuracy (WA)", "results.json", "Next:"):
+        assert part in done.stdout
+    document = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert document["metadata"]["total_samples"] == 12
+    assert not list((tmp_path / "out").glob(".*-*"))
+
+
+def test_json_goes_to_stdout_alone(serval, model_file, manifest):
+    done = serval("evaluate", "-m", model_file, "-d", manifest, "--json")
+    assert json.loads(done.stdout)["metadata"]["total_samples"] == 12
+
+
+def test_quiet_is_quiet(serval, model_file, manifest):
+    done = serval("evaluate", "-m", model_file, "-d", manifest, "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_killed_three_times_the_run_ends_with_the_same_numbers(
+    serval, model_file, slow_set, tmp_path
+):
+    arguments = ["-m", model_file, "-d", slow_set, "--workers", "1"]
+    assert serval("evaluate", *arguments, "-o", "whole").returncode == 0
+    journal = tmp_path / "cut" / JOURNAL
+    for kills in range(3):
+        process = start([*arguments, "-o", "cut"], tmp_path)
+        wait_for_records(journal, 10 + 25 * (kills + 1), process)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert not (tmp_path / "cut" / "results.json").exists()
+    assert 30 < len(load_run(tmp_path / "cut")) < CLIPS
+    assert serval("evaluate", *arguments, "-o", "cut").returncode == 0
+    assert comparable(tmp_path / "cut") == comparable(tmp_path / "whole")
+    assert len(journal.read_bytes().splitlines()) == CLIPS + 1 + 4 + 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
+def test_ctrl_c_keeps_the_journal_and_says_how_to_go_on(serval, model_file, slow_set, tmp_path):
+    arguments = ["-m", model_file, "-d", slow_set, "-o", "out", "--workers", "1"]
+    process = start(arguments, tmp_path)
+    wait_for_records(tmp_path / "out" / JOURNAL, 20, process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "clips are kept in out: give the same command to go on" in said
+    assert "Traceback" not in said
+    assert serval("evaluate", *arguments).returncode == 0
+    assert len(load_run(tmp_path / "out")) == CLIPS
+
+
+@pytest.mark.slow
+def test_a_second_process_in_the_folder_is_refused(serval, model_file, slow_set, tmp_path):
+    arguments = ["-m", model_file, "-d", slow_set, "-o", "out", "--workers", "1"]
+    first = start(arguments, tmp_path)
+    wait_for_records(tmp_path / "out" / JOURNAL, 3, first)
+    second = serval("evaluate", *arguments)
+    first.communicate(timeout=120)
+    assert (first.returncode, second.returncode) == (0, 2)
+    assert "out is in use by another serval process" in second.stderr
+
+
+def test_too_many_failures_end_with_3_after_writing_everything(serval, model_file, tmp_path):
+    (tmp_path / "a.wav").write_bytes(encoded(voice()))
+    (tmp_path / "b.wav").write_bytes(b"nonsense")
+    rows = [{"path": f"{name}.wav", "label": "sad"} for name in "ab"]
+    write_manifest(tmp_path / "set.csv", rows)
+    done = serval("evaluate", "-m", model_file, "-d", "set.csv", "-o", "out")
+    assert done.returncode == 3
+    assert "1 of 2 clips failed" in done.stderr
+    assert "b.wav" in done.stderr
+    assert (tmp_path / "out" / "confusion_matrix.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["-m", "gone.onnx"], "no model 'gone.onnx': neither a file nor built in"),
+        (["-d", "gone.csv"], "gone.csv"),
+        (["--limit", "-1"], "--limit"),
+        (["--label-map", "nonsense"], "label map 'nonsense' is neither"),
+        (["--labels", "a,b"], "8 outputs but 2 labels (a, b, from command line)"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_2(serval, model_file, manifest, arguments, line):
+    done = serval("evaluate", "-m", model_file, "-d", manifest, *arguments)
+    assert done.returncode == 2
+    assert line in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_odd_names_and_places_work(serval, tmp_path):
+    folder = tmp_path / "Größe & ünï 'q'"
+    clips = speech_set(folder, 4, labels=("angry", "ärger"))
+    labels = ("angry", "ärger")
+    model = classifier(folder / "mödel.onnx", k=2, metadata=labels_metadata(labels))
+    done = serval("evaluate", "-m", model, "-d", clips, "-o", folder / "öut")
+    assert done.returncode == 0, done.stderr
+    assert "ärger" in (folder / "öut" / "summary.md").read_text(encoding="utf-8")
+
+
+def test_help_names_every_option_and_needs_no_heavy_import(serval):
+    assert "--drop-unmapped" in serval("evaluate", "--help").stdout
+    code = (
+        "import sys, serval.cli; from click.testing import CliRunner; "
+        "CliRunner().invoke(serval.cli.group, ['--help']); "
+        "print([m for m in ('numpy', 'onnxruntime', 'rich', 'datasets', 'matplotlib') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=process_environment(),
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_every_command_is_plain_text(name):
+    done = CliRunner().invoke(group, [name, "--help"])
+    assert done.exit_code == 0, done.output
+    assert "\\b" not in done.output
+
+
+def test_python_dash_m_and_version(serval):
+    assert "serval, version" in serval("--version").stdout
+    assert "evaluate" in serval("--help").stdout
+
+
+def test_the_published_script_evaluates_ssi(tmp_path):
+    """Without the model file it says so in one line, as `serval evaluate` does."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "evaluation_emotion.py"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=process_environment(HF_HUB_OFFLINE=1, HF_HOME=tmp_path / "hf"),
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "no model 'emotion_recognition_quantized.onnx'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_predict_prints_each_file(serval, model_file, tmp_path):
+    (tmp_path / "a.wav").write_bytes(encoded(voice(1)))
+    (tmp_path / "b.flac").write_bytes(encoded(voice(2), form="FLAC"))
+    table = serval("predict", "-m", model_file, "a.wav", "b.flac", COLUMNS=200)
+    assert table.returncode == 0
+    assert "a.wav" in table.stdout
+    rows = json.loads(serval("predict", "-m", model_file, "--json", "a.wav", "b.flac").stdout)
+    assert [row["file"] for row in rows] == ["a.wav", "b.flac"]
+    assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    text = serval("predict", "-m", model_file, "--csv", "a.wav", "gone.wav")
+    assert text.returncode == 3
+    assert "gone.wav: read: cannot read" in text.stderr
+    assert text.stdout.splitlines()[0].startswith("file,emotion,confidence,duration_s,angry")
+    assert len(text.stdout.splitlines()) == 3
+
+
+def test_what_is_built_in_is_listed(serval):
+    assert "demo" in serval("datasets", COLUMNS=200).stdout

@@ -1,0 +1,156 @@
+"""`serval quantize` as a user meets it."""
+
+import json
+
+import onnx
+import pytest
+
+from build import labels_metadata, speech_set
+from network import speech_network
+from serval.models.onnx import load_onnx
+
+
+@pytest.fixture
+def net(tmp_path):
+    return speech_network(tmp_path / "net.onnx")
+
+
+@pytest.fixture
+def clips(tmp_path):
+    return speech_set(tmp_path / "clips", 24)
+
+
+def test_static_is_smaller_and_says_what_it_cost(serval, net, clips, tmp_path):
+    done = serval("quantize", net, "-o", tmp_path / "q.onnx", "--calibration", clips,
+                  "--clips", 6, "--eval", clips)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "of FP32" in done.stdout
+    assert "What was tried" in done.stdout
+    assert "same emotion as FP32 on" in done.stdout
+    model = load_onnx(tmp_path / "q.onnx")
+    assert model.size_bytes < net.stat().st_size
+    assert model.labels == load_onnx(net).labels
+    assert not list(tmp_path.glob(".serval-*"))
+
+
+def test_the_same_command_makes_the_same_bytes(serval, net, clips, tmp_path):
+    made = []
+    for name in ("a.onnx", "b.onnx"):
+        serval("quantize", net, "-o", tmp_path / name, "--calibration", clips, "--clips", 4)
+        made.append((tmp_path / name).read_bytes())
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("method", ["dynamic", "int4"])
+def test_the_other_methods_need_no_clips(serval, net, tmp_path, method):
+    done = serval("quantize", net, "-o", tmp_path / "q.onnx", "--method", method, "--block", 32)
+    assert done.returncode == 0, done.stderr
+    said = load_onnx(tmp_path / "q.onnx").session.get_modelmeta().custom_metadata_map
+    assert said["serval.precision"] == ("int4" if method == "int4" else "int8")
+
+
+def test_labels_of_the_folder_come_along(serval, tmp_path, clips):
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    net = speech_network(folder / "model.onnx", metadata={})
+    names = json.loads(labels_metadata()["labels"])
+    config = {"id2label": dict(enumerate(names))}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    done = serval("quantize", net, "-o", tmp_path / "out" / "q.onnx", "--method", "dynamic")
+    assert done.returncode == 0, done.stderr
+    assert list(load_onnx(tmp_path / "out" / "q.onnx").labels) == names
+
+
+def test_max_drop_keeps_the_limit(serval, net, clips, tmp_path):
+    done = serval("quantize", net, "-o", tmp_path / "q.onnx", "--calibration", clips,
+                  "--clips", 6, "--eval", clips, "--max-drop", 0)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "the whole model" in done.stdout
+
+
+@pytest.mark.slow
+def test_compare_all_writes_table_picture_and_every_file(serval, net, clips, tmp_path):
+    done = serval("quantize", net, "-o", tmp_path / "out" / "net.onnx", "--calibration", clips,
+                  "--clips", 6, "--eval", clips, "--compare-all", timeout=300)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    document = json.loads((tmp_path / "out" / "quantization.json").read_text(encoding="utf-8"))
+    names = [variant["name"] for variant in document["variants"]]
+    assert names == [
+        "fp32", "default dynamic", "dynamic", "int4", "static", "weights8", "fp16 stored",
+    ]  # fmt: skip
+    assert any(variant["pareto"] for variant in document["variants"])
+    assert document["variants"][0]["measured"]["agreement"] == 1
+    assert (tmp_path / "out" / "quantization.png").read_bytes()[:4] == b"\x89PNG"
+    assert len(list((tmp_path / "out").glob("net.*.onnx"))) == 6
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "needs speech for that; give --calibration DATASET"),
+        (["--method", "dynamic", "--max-drop", "1"], "give --eval DATASET"),
+        (["--method", "dynamic", "--smoothing", "7"], "give a strength from 0 to 1"),
+        (["--method", "int4", "--block", "33"], "give a power of two from 16"),
+        (["--method", "dynamic", "--compare-all"], "--compare-all measures accuracy"),
+        (["--calibration", "nowhere"], "nowhere"),
+    ],
+)
+def test_options_that_do_not_go_together_are_one_line(serval, net, tmp_path, flags, said):
+    done = serval("quantize", net, "-o", tmp_path / "q.onnx", *flags)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2
+    assert not (tmp_path / "q.onnx").exists()
+
+
+@pytest.mark.parametrize("fault", ["empty", "corrupted", "not audio", "quantized"])
+def test_a_bad_file_is_one_line(serval, net, tmp_path, fault):
+    bad = tmp_path / "bad.onnx"
+    if fault == "empty":
+        bad.write_bytes(b"")
+    elif fault == "corrupted":
+        bad.write_bytes(net.read_bytes()[:5000])
+    elif fault == "not audio":
+        info = onnx.helper.make_tensor_value_info
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node("Identity", ["image"], ["logits"])],
+            "image",
+            [info("image", 1, [1, 3, 8, 8])],
+            [info("logits", 1, [1, 3, 8, 8])],
+        )
+        opset = [onnx.helper.make_opsetid("", 20)]
+        onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=10), bad)
+    else:
+        serval("quantize", net, "-o", bad, "--method", "dynamic")
+    done = serval("quantize", bad, "-o", tmp_path / "q.onnx", "--method", "dynamic")
+    assert done.returncode == 2
+    assert done.stderr.startswith("serval: ")
+    assert "bad.onnx" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "q.onnx").exists()
+
+
+@pytest.mark.slow
+def test_serval_tiny_keeps_its_accuracy_in_a_third_of_its_size(serval, shared, tmp_path):
+    """The promise of the built-in model: 0.5 points, 97 % agreement, 35 % of the size."""
+    source = shared / "models" / "serval-tiny" / "model.onnx"
+    corpus = shared / "corpora" / "ssi-like"
+    made = tmp_path / "serval-tiny.onnx"
+    done = serval("quantize", source, "-o", made, "--calibration", corpus, "--eval", corpus,
+                  timeout=1800)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lost, agreement, share = _figures(done.stdout)
+    assert lost <= 0.5
+    assert agreement >= 97
+    assert share <= 35
+    assert made.stat().st_size <= 0.35 * source.stat().st_size
+
+
+def _figures(text):
+    """Points lost, agreement and size in percent, from the printed sentence."""
+    import re
+
+    share = re.search(r"([\d.]+) % of FP32", text)
+    points = re.search(r"\(([+-][\d.]+) points\)", text)
+    agreement = re.search(r"same emotion as FP32 on ([\d.]+) %", text)
+    return -float(points[1]), float(agreement[1]), float(share[1])

@@ -1,0 +1,115 @@
+"""`serval stress` in processes of its own."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from build import classifier, labels_metadata
+from conftest import process_environment
+from serval.stress import examples_of, load_stress
+
+SUITE = "gain_minus2db,white_20db,babble_10db,speed_plus10"
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def command(model_file, manifest, out, *more):
+    return ["stress", "-m", model_file, "-d", manifest, "-o", out, "--suite", SUITE, *more]
+
+
+def test_stress_says_its_cost_runs_every_case_and_goes_on(serval, model_file, manifest, out):
+    done = serval(*command(model_file, manifest, out, "--workers", "2"))
+    assert done.returncode == 0, done.stderr
+    assert "cost: 4 perturbations x 12 clips x " in done.stderr
+    assert "[3/4] babble_10db" in done.stderr
+    assert "a random model" in done.stdout
+    assert "white_20db" in done.stdout
+    first = (out / "stress.json").read_bytes()
+    assert {"stress.json", "stress.csv", "stress.md", "stress_heatmap.png", "clean"} <= {
+        path.name for path in out.iterdir()
+    }
+    assert list(json.loads(first)["cases"]) == SUITE.split(",")
+
+    last = out / "speed_plus10" / "journal.jsonl"
+    lines = last.read_text(encoding="utf-8").splitlines(keepends=True)
+    last.write_text("".join(lines[:5]) + lines[5][:20], encoding="utf-8")
+    again = serval(*command(model_file, manifest, out, "--workers", "1", "--json"))
+    assert again.returncode == 0, again.stderr
+    assert "cost: 1 perturbations x 12 clips" in again.stderr
+    resumed, before = json.loads(again.stdout), json.loads(first)
+    for part in ("cases", "families", "clean", "random", "invariance", "fairness"):
+        assert resumed[part] == before[part]
+
+
+def test_a_killed_test_goes_on_where_it_was(serval, model_file, manifest, out):
+    arguments = [sys.executable, "-m", "serval", *map(str, command(model_file, manifest, out))]
+    process = subprocess.Popen(
+        arguments, env=process_environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 90
+    while not (out / "white_20db" / "journal.jsonl").is_file() and process.poll() is None:
+        assert time.monotonic() < deadline, "the second perturbation never began"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = serval(*command(model_file, manifest, out, "--quiet"))
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    whole = serval(*command(model_file, manifest, out.with_name("whole"), "--quiet"))
+    assert whole.returncode == 0, whole.stderr
+    for name in SUITE.split(","):
+        one, two = (load_stress(folder).runs[name] for folder in (out, out.with_name("whole")))
+        assert one.complete
+        assert one.logits.tolist() == two.logits.tolist()
+
+
+def test_against_takes_a_model_or_the_folder_of_its_test(
+    serval, model_file, manifest, out, tmp_path
+):
+    other = classifier(tmp_path / "fp32.onnx", metadata=labels_metadata(), seed=1)
+    done = serval(*command(model_file, manifest, out, "--against", other, "--json"))
+    assert done.returncode == 0, done.stderr
+    by_model = json.loads(done.stdout)["against"]
+    assert by_model["model"] == "fp32"
+    assert set(by_model["cases"]) == set(SUITE.split(","))
+    done = serval(*command(model_file, manifest, out, "--against", out / "against", "--json"))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["against"]["families"] == by_model["families"]
+
+
+def test_examples_can_be_heard_clean_and_perturbed(serval, model_file, manifest, out):
+    done = serval(*command(model_file, manifest, out, "--quiet"))
+    assert done.returncode == 0, done.stderr
+    stress = load_stress(out)
+    examples = list(examples_of(stress))
+    assert {example.case for example in examples} <= set(stress.runs)
+    for example in examples:
+        assert example.clean_label == example.truth != example.label
+        assert 0 < example.confidence <= 1
+        assert len(example.perturbed) > 0
+        assert example.clean.tolist() != example.perturbed.tolist()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--suite", "whites"), "unknown perturbation 'whites'; known: quick, full, level"),
+        (("--against", "."), "no stress test in ."),
+        (("--against", "gone.onnx"), "no model 'gone.onnx'"),
+        (("--workers", "0"), "--workers is 0"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_no_clip_is_decoded(
+    flags, message, serval, model_file, manifest, out
+):
+    done = serval(*command(model_file, manifest, out), *flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not out.exists()

@@ -1,0 +1,13 @@
+def test_sweep_prints_the_table_and_says_what_could_not_be_done(
+    serval, model_file, manifest, tmp_path
+):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(f"models: [{model_file}]\ndatasets: [{manifest}]\n", encoding="utf-8")
+    done = serval("sweep", plan)
+    assert done.returncode == 0, done.stderr
+    assert "| model | dataset |" in done.stdout
+    assert "12/12 clips" in done.stderr
+    plan.write_text(f"models: [{model_file}]\ndatasets: [{manifest}, gone.csv]\n", encoding="utf-8")
+    again = serval("sweep", plan, "-q")
+    assert (again.returncode, again.stderr) == (3, "")
+    assert "Not done" in again.stdout

@@ -1,0 +1,59 @@
+"""Every `serval` command in the README and in docs/ is run, page by page, in an empty folder.
+
+The folder holds what the pages speak of: `model.onnx`, `model.int8.onnx`, `my_clips.csv`, `a.wav`
+and `b.flac`. A line that ends in `# needs ...` is left out: it needs a network, an extra or a
+checkpoint. A line that ends in `# exits 1` must end so.
+"""
+
+import re
+import shlex
+
+import pytest
+
+from build import classifier, encoded, labels_metadata, speech_set, voice
+from conftest import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def commands(page):
+    """The `serval` lines of a page with the exit code that each promises."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for block in BLOCK.findall(text):
+        for line in block.splitlines():
+            command, _, comment = line.partition("#")
+            if command.startswith("serval ") and not comment.strip().startswith("needs"):
+                promised = re.match(r" exits (\d)", comment)
+                yield shlex.split(command)[1:], int(promised[1]) if promised else 0
+
+
+@pytest.fixture
+def folder(tmp_path):
+    classifier(tmp_path / "model.onnx", metadata=labels_metadata())
+    classifier(tmp_path / "model.int8.onnx", metadata=labels_metadata(), seed=1)
+    speech_set(tmp_path, 40, name="my_clips.csv", speakers=8)
+    (tmp_path / "a.wav").write_bytes(encoded(voice(1)))
+    (tmp_path / "b.flac").write_bytes(encoded(voice(2), form="FLAC"))
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_a_page_work(page, folder, serval):
+    for arguments, promised in commands(page):
+        done = serval(*arguments, cwd=folder, timeout=300)
+        assert done.returncode == promised, f"serval {shlex.join(arguments)}\n{done.stderr}"
+
+
+def test_every_relative_link_leads_somewhere():
+    for page in [*PAGES, *ROOT.glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_command_of_the_program_is_in_the_readme():
+    from serval.cli import COMMANDS
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not [name for name in COMMANDS if f"serval {name}" not in readme]

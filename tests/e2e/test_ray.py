@@ -1,0 +1,188 @@
+"""The same evaluation on a cluster of two nodes, both on 127.0.0.1, whose parts go missing."""
+
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from build import EMOTIONS, speech_set
+from serval.datasets import DatasetOptions, load_dataset
+from serval.distributed import Job, predict_on_ray
+from serval.errors import ConfigError
+from serval.evaluate import EvalOptions, evaluate_named
+from serval.labels import LabelMap, LabelSet
+from serval.models.builtin import load_model
+from serval.models.contract import Overrides
+from serval.predict import predict
+from serval.records import Failure
+from serval.run import load_run
+
+ray = pytest.importorskip("ray", reason="the extra ray is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("default"),  # Ray's own
+    pytest.mark.skipif(sys.platform == "win32", reason="the cluster is started on POSIX"),
+]
+CLIPS = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadlyMap(LabelMap):
+    """Kills the worker that looks up a label, `times` times, and notes every look-up."""
+
+    marks: Path
+    label: str = ""
+    times: int = 0
+
+    def __getitem__(self, raw):
+        mark = self.marks / f"{os.getpid()}-{len(list(self.marks.iterdir()))}"
+        if raw == self.label and len(list(self.marks.iterdir())) < self.times:
+            mark.write_text("died here")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "angry" if raw == self.label else LabelMap.__getitem__(self, raw)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from ray.cluster_utils import Cluster
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    started.second = started.add_node(num_cpus=1)
+    yield started
+    ray.shutdown()
+    started.shutdown()
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    return speech_set(tmp_path_factory.mktemp("set"), CLIPS, seconds=0.2)
+
+
+@pytest.fixture
+def job(model_file, clips):
+    return Job(
+        model=str(model_file),
+        model_sha256=load_model(str(model_file)).sha256,
+        overrides=Overrides(),
+        dataset=str(clips),
+        fingerprint=load_dataset(str(clips)).fingerprint,
+        dataset_options=DatasetOptions(),
+        mapping=LabelMap(labels=LabelSet(EMOTIONS), explicit={}),
+    )
+
+
+def with_label(manifest, position, label, name):
+    """The same set in which one clip has another label."""
+    rows = [row.split(",") for row in manifest.read_text("utf-8").splitlines()]
+    rows[1 + position][1] = label
+    changed = manifest.with_name(f"{name}.csv")
+    changed.write_text("\n".join(",".join(row) for row in [*rows, [""]]), encoding="utf-8")
+    return changed
+
+
+def local(job):
+    return predict(load_model(job.model), load_dataset(job.dataset).clips(0, None), workers=2)
+
+
+def told(records):
+    return [
+        (record.index, record.stage if isinstance(record, Failure) else record.logits)
+        for record in records
+    ]
+
+
+def without_timing(folder):
+    """Every file of a run, without what a clock says, and without the name of the engine."""
+    document = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    for timing in ("speed", "platform"):
+        document.pop(timing)
+    for option in ("engine", "ray_address", "output"):
+        document["options"].pop(option)
+    timed = {"evaluation_time_seconds", "samples_per_second", "timestamp"}
+    document["metadata"] = {k: v for k, v in document["metadata"].items() if k not in timed}
+    rows = (folder / "detailed_results.csv").read_text(encoding="utf-8").splitlines()
+    column = rows[0].split(",").index("inference_s")
+    cells = [[c for i, c in enumerate(row.split(",")) if i != column] for row in rows]
+    logits = load_run(folder).logits.tobytes()
+    pictures = [path.read_bytes() for path in sorted(folder.glob("*.png"))]
+    return document, cells, logits, pictures
+
+
+def test_the_result_files_are_those_of_the_local_engine(cluster, model_file, clips, tmp_path):
+    options = EvalOptions(model=str(model_file), dataset=str(clips), output=str(tmp_path / "here"))
+    there = replace(
+        options, engine="ray", ray_address=cluster.address, output=str(tmp_path / "there")
+    )
+    evaluate_named(options)
+    evaluate_named(there)
+    here, there = without_timing(tmp_path / "here"), without_timing(tmp_path / "there")
+    assert [k for k in here[0] if here[0][k] != there[0][k]] == []
+    assert here == there
+    indices = [
+        json.loads(line).get("index")
+        for line in (tmp_path / "there" / "journal.jsonl").read_text("utf-8").splitlines()
+    ]
+    assert [index for index in indices if index is not None] == list(range(CLIPS))
+
+
+def test_a_run_begun_here_goes_on_there(cluster, model_file, clips, tmp_path):
+    options = EvalOptions(model=str(model_file), dataset=str(clips), output=str(tmp_path / "o"))
+
+    def stop(step):
+        if step.done == 100:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_named(options, stop)
+    steps = []
+    there = replace(options, engine="ray", ray_address=cluster.address)
+    run = evaluate_named(there, steps.append).run
+    assert steps[0].resumed == 100
+    assert run.index.tolist() == list(range(CLIPS))
+
+
+@pytest.mark.parametrize(("times", "failures"), [(1, 0), (2, 1)])
+def test_a_killed_worker_costs_repeated_work_and_two_cost_the_clip(
+    cluster, job, tmp_path, times, failures
+):
+    odd = with_label(Path(job.dataset), 70, "boom", tmp_path.name)
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    deadly = DeadlyMap(
+        labels=LabelSet(EMOTIONS), explicit={}, marks=marks, label="boom", times=times
+    )
+    changed = replace(
+        job, dataset=str(odd), fingerprint=load_dataset(str(odd)).fingerprint, mapping=deadly
+    )
+    records = list(predict_on_ray(changed, iter(range(CLIPS)), address=cluster.address))
+    assert [record.index for record in records] == list(range(CLIPS))
+    failed = [record for record in records if isinstance(record, Failure)]
+    assert len(failed) == failures
+    assert {(f.index, f.stage) for f in failed} <= {(70, "worker")}
+    assert len(list(marks.iterdir())) == times
+
+
+def test_a_model_that_a_worker_does_not_have_stops_the_run(cluster, job):
+    with pytest.raises(ConfigError, match="is not the driver's"):
+        list(
+            predict_on_ray(
+                replace(job, model_sha256="0" * 64), iter(range(9)), address=cluster.address
+            )
+        )
+
+
+def test_a_cluster_that_is_not_there_is_named(job):
+    with pytest.raises(ConfigError, match=r"no Ray cluster at 127\.0\.0\.1:1"):
+        next(predict_on_ray(job, iter([0]), address="127.0.0.1:1"))
+
+
+def test_a_node_that_leaves_costs_only_repeated_work(cluster, job):
+    records = predict_on_ray(job, iter(range(CLIPS)), address=cluster.address)
+    before = [next(records) for _ in range(10)]
+    cluster.remove_node(cluster.second, allow_graceful=False)
+    assert told([*before, *records]) == told(local(job))

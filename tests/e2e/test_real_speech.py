@@ -1,0 +1,35 @@
+"""The engine against a loop that anybody would write, on real speech."""
+
+import io
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import soundfile
+import soxr
+
+from serval.datasets import DatasetOptions, load_dataset
+from serval.evaluate import EvalOptions, evaluate_named
+
+CLIPS = 100
+
+
+@pytest.mark.slow
+def test_a_plain_loop_gives_the_same_predictions(shared, tmp_path):
+    model = shared / "models" / "serval-tiny" / "model.onnx"
+    corpus = str(shared / "corpora" / "ssi-like")
+    run = evaluate_named(
+        EvalOptions(model=str(model), dataset=corpus, limit=CLIPS, output=str(tmp_path))
+    ).run
+    session = ort.InferenceSession(model)
+    dataset = load_dataset(corpus, options=DatasetOptions())
+    logits = []
+    for clip in dataset.clips(0, CLIPS):
+        samples, rate = soundfile.read(io.BytesIO(clip.audio), dtype="float32", always_2d=True)
+        samples = samples.mean(axis=1)
+        if rate != 16_000:
+            samples = soxr.resample(samples, rate, 16_000, quality="HQ")
+        samples = samples / max(np.abs(samples).max(), 1e-12)
+        logits.append(session.run(None, {"input_values": samples[np.newaxis]})[0][0])
+    assert run.predicted.tolist() == np.argmax(logits, axis=1).tolist()
+    np.testing.assert_allclose(run.logits, logits, atol=1e-3)

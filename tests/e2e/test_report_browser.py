@@ -1,0 +1,376 @@
+"""The report in a real Chromium, opened from disk, with every request and error seen."""
+
+import csv
+import io
+import json
+import shutil
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from pages import HARM, evaluated, spoken_set
+from serval.report import build
+from serval.report.build import write_report
+
+pytestmark = pytest.mark.browser
+
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--force-prefers-reduced-motion",
+    "--window-size=1360,1000",
+)  # fmt: skip
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+TIMELESS = 20
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A Chromium of its own; skipped where there is none."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    chromedriver = shutil.which("chromedriver")
+    if not (found and chromedriver):
+        pytest.skip("no Chromium with chromedriver on this machine: apt install chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = found
+    folder = tmp_path_factory.mktemp("profile")
+    for flag in (*FLAGS, f"--user-data-dir={folder}"):
+        options.add_argument(flag)
+    options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+    driver.downloads = folder
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser):
+    """Opens a file and, at the end, demands that nothing was wrong and nothing was fetched."""
+    opened = []
+
+    def open_page(path, fragment=""):
+        browser.get("about:blank")
+        browser.get_log("browser")
+        browser.get_log("performance")
+        browser.get(path.as_uri() + fragment)
+        opened.append(path)
+        wait(
+            browser, lambda: browser.execute_script("return document.documentElement.dataset.drawn")
+        )
+        return browser
+
+    yield open_page
+    assert opened
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+    assert [
+        url for url in requested(browser) if not url.startswith(("file:", "data:", "blob:"))
+    ] == []
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("reports")
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    return evaluated(folder / "a", spoken_set(folder / "clips", 32, broken=1))
+
+
+@pytest.fixture(scope="module")
+def report(run, folder):
+    return write_report(run, folder / "one report.html").path
+
+
+@pytest.fixture(scope="module")
+def pair(run, folder):
+    other = evaluated(folder / "b", folder / "clips" / "set.csv", seed=1, name="other")
+    return other, write_report(run, folder / "pair.html", against=other).path
+
+
+def requested(browser):
+    messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+    return [
+        m["params"]["request"]["url"]
+        for m in messages
+        if m["method"] == "Network.requestWillBeSent"
+    ]
+
+
+def wait(browser, condition):
+    return WebDriverWait(browser, TIMELESS, poll_frequency=0.05).until(lambda _: condition())
+
+
+def rows(browser):
+    return browser.find_elements(By.CSS_SELECTOR, ".rows .row")
+
+
+def texts(browser, selector):
+    return [node.text for node in browser.find_elements(By.CSS_SELECTOR, selector)]
+
+
+def shown_count(browser):
+    counted = browser.find_element(By.CSS_SELECTOR, ".listhead strong").text
+    return int(counted.split()[0].replace(",", ""))
+
+
+def click(browser, node):
+    """Clicks a node that the bar at the top may cover."""
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", node)
+    node.click()
+
+
+def choose(browser, name, text):
+    Select(browser.find_element(By.NAME, name)).select_by_visible_text(text)
+
+
+def background(browser):
+    return browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+
+
+def played(browser):
+    return browser.execute_script("return document.querySelector('audio').currentTime")
+
+
+def test_it_opens_from_disk_and_says_the_verdict(page, report, run):
+    browser = page(report)
+    heading = browser.find_element(By.TAG_NAME, "h1").text
+    assert heading.startswith("emo names the right emotion in")
+    assert f"{len(run)} clips" in heading
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".plot svg")) >= 6
+    assert "failed and are in no score: 1" in browser.find_element(By.CSS_SELECTOR, ".caveats").text
+    assert len(browser.find_elements(By.CSS_SELECTOR, "main, header, nav, footer")) >= 4
+
+
+def test_a_cell_opens_its_clips(page, report, run):
+    browser = page(report)
+    counts = np.zeros((8, 8), int)
+    np.add.at(counts, (run.truth, run.predicted), 1)
+    t, p = next(zip(*np.nonzero(counts * (1 - np.eye(8, dtype=int))), strict=True))
+    cell = browser.find_element(By.CSS_SELECTOR, f"button[data-t='{t}'][data-p='{p}']")
+    assert cell.text.split()[0] == str(counts[t, p])
+    cell.click()
+    assert shown_count(browser) == len(rows(browser)) == counts[t, p]
+    assert cell.get_attribute("aria-pressed") == "true"
+    assert all(f"{run.labels[t]} → {run.labels[p]}" in row.text for row in rows(browser))
+
+
+def test_the_matrix_is_walked_with_the_arrow_keys(page, report):
+    browser = page(report)
+    browser.find_element(By.CSS_SELECTOR, "button[data-t='0'][data-p='0']").send_keys(
+        Keys.ARROW_DOWN
+    )
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    reached = browser.switch_to.active_element
+    assert (reached.get_attribute("data-t"), reached.get_attribute("data-p")) == ("1", "1")
+    assert reached.get_attribute("textContent").endswith("of calm, predicted calm")
+
+
+def test_the_most_confident_mistake_comes_first_and_is_heard(page, report, run):
+    browser = page(report)
+    wrong = np.flatnonzero(run.truth != run.predicted)
+    surest = wrong[run.probs[wrong].max(axis=1).argmax()]
+    first = rows(browser)[0]
+    assert run.clip_ids[surest] in first.text
+    first.click()
+    wait(browser, lambda: played(browser) > 0.05)
+    picture = browser.find_element(By.CSS_SELECTOR, ".stage img")
+    assert browser.execute_script("return arguments[0].naturalHeight", picture) == 56
+    drawn = (
+        "const c = document.querySelector('.stage canvas');"
+        "return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v > 0)"
+    )
+    assert browser.execute_script(drawn)
+    bars = texts(browser, ".probs tbody tr")
+    assert len(bars) == 8
+    assert f"Say the word number {run.index[surest]}." in texts(browser, ".detail dd")
+
+
+def test_keys_go_through_the_clips_and_play(page, report, run):
+    browser = page(report)
+    rows(browser)[0].click()
+    first = browser.current_url
+    browser.switch_to.active_element.send_keys("j")
+    wait(browser, lambda: browser.current_url != first)
+    assert rows(browser)[1].get_attribute("aria-current") == "true"
+    browser.switch_to.active_element.send_keys(" ")
+    wait(browser, lambda: played(browser) > 0.05)
+    browser.switch_to.active_element.send_keys(Keys.ARROW_UP)
+    wait(browser, lambda: browser.current_url == first)
+
+
+def test_filters_narrow_the_list(page, report, run):
+    browser = page(report)
+    assert shown_count(browser) == int((run.truth != run.predicted).sum())
+    choose(browser, "outcome", "all")
+    assert shown_count(browser) == len(run)
+    choose(browser, "truth", "happy")
+    assert shown_count(browser) == int((run.truth == run.labels.index("happy")).sum())
+    choose(browser, "truth", "any")
+    choose(browser, "speaker", "s1")
+    assert shown_count(browser) == run.speakers.count("s1")
+    choose(browser, "speaker", "any")
+    choose(browser, "group", "gender: F")
+    assert shown_count(browser) == run.groups["gender"].count("F")
+    choose(browser, "group", "any")
+    browser.find_element(By.NAME, "text").send_keys("NUMBER 1")
+    wanted = sum("number 1" in text for text in run.groups["text"])
+    wait(browser, lambda: shown_count(browser) == wanted)
+    browser.find_element(By.CSS_SELECTOR, ".filters button").click()
+    low = browser.find_element(By.NAME, "low")
+    low.send_keys(Keys.CONTROL, "a")
+    low.send_keys("50")
+    sure = (run.truth != run.predicted) & (run.probs.max(axis=1) >= 0.5)
+    wait(browser, lambda: shown_count(browser) == int(sure.sum()))
+    choose(browser, "predicted", "calm")
+    low.send_keys("00")
+    wait(browser, lambda: not rows(browser))
+    assert "No clip passes" in browser.find_element(By.CSS_SELECTOR, ".rows").text
+
+
+def test_a_link_leads_to_its_clip(page, report, run):
+    right = int(np.flatnonzero(run.truth == run.predicted)[0])
+    browser = page(report, f"#clip={run.clip_ids[right]}")
+    assert browser.find_element(By.ID, "clip-name").text == run.clip_ids[right]
+    assert "no audio" in browser.find_element(By.CSS_SELECTOR, ".detail").text
+    browser.execute_script(f"location.hash = '#clip={run.clip_ids[3]}'")
+    wait(browser, lambda: browser.find_element(By.ID, "clip-name").text == run.clip_ids[3])
+
+
+def test_dark_and_light(page, report):
+    browser = page(report)
+    light = background(browser)
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": "dark"}]},
+    )
+    dark = background(browser)
+    assert dark != light
+    toggle = browser.find_element(By.ID, "theme")
+    toggle.click()
+    assert background(browser) == light
+    toggle.click()
+    assert (toggle.text, background(browser)) == ("Theme: dark", dark)
+    toggle.click()
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_it_fits_a_phone(page, report, width):
+    browser = page(report)
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    wide = "return document.documentElement.scrollWidth"
+    wait(browser, lambda: browser.execute_script(wide) <= width)
+
+
+def test_paper_gets_the_numbers_and_not_the_controls(page, report):
+    browser = page(report)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert not browser.find_element(By.CSS_SELECTOR, ".filters").is_displayed()
+    assert not browser.find_element(By.CSS_SELECTOR, "header.bar").is_displayed()
+    assert browser.find_element(By.CSS_SELECTOR, ".matrix").is_displayed()
+    assert len(browser.execute_cdp_cmd("Page.printToPDF", {})["data"]) > 20_000
+
+
+def saved(browser, name):
+    path = Path(browser.downloads) / name
+    wait(browser, lambda: path.is_file() and path.stat().st_size)
+    time.sleep(0.1)
+    return path.read_text("utf-8")
+
+
+def test_every_chart_has_its_table_and_its_files(page, report, run):
+    browser = page(report)
+    for chart in browser.find_elements(By.CSS_SELECTOR, ".chart"):
+        assert chart.find_elements(By.CSS_SELECTOR, "table tbody tr"), chart.get_attribute("id")
+    chart = browser.find_element(By.ID, "chart-per-class")
+    buttons = {node.text: node for node in chart.find_elements(By.CSS_SELECTOR, ".tools button")}
+    browser.execute_script(
+        "arguments[0].scrollIntoView({behavior: 'instant', block: 'center'})", chart
+    )
+    buttons["CSV"].click()
+    table = list(csv.DictReader(io.StringIO(saved(browser, "per-class.csv"))))
+    assert len(table) == 24
+    assert {row["emotion"] for row in table} == set(run.labels)
+    buttons["SVG"].click()
+    picture = saved(browser, "per-class.svg")
+    assert ET.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"
+    assert "var(" not in picture
+
+
+def test_two_runs_show_both_answers_to_a_flip(page, pair, run):
+    other, path = pair
+    browser = page(path)
+    assert len(browser.find_elements(By.CSS_SELECTOR, "table.matrix")) == 2
+    flips = int((run.predicted != other.predicted).sum())
+    browser.find_element(By.XPATH, "//button[text()='Hear all flips']").click()
+    assert shown_count(browser) == flips
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".detail .said")) == 2
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".probs .track i.b")) == 8
+    rows(browser)[0].click()
+    wait(browser, lambda: played(browser) > 0.05)
+    click(browser, browser.find_element(By.CSS_SELECTOR, "[data-run='1'][data-t='2'][data-p='2']"))
+    assert shown_count(browser) == int(((other.truth == 2) & (other.predicted == 2)).sum())
+
+
+def test_markup_in_every_field_stays_text(page, folder):
+    labels = tuple(f"{name}{HARM}" for name in ("angry", "happy", "sad"))
+    manifest = spoken_set(folder / "harm", 12, labels=labels, harm=HARM, broken=1)
+    run = evaluated(
+        folder / "harmful", manifest, labels=labels, name="<img src=x onerror=alert(1)>"
+    )
+    named = replace(
+        run.provenance, dataset=dict(run.provenance.dataset) | {"name": HARM, "caveats": [HARM]}
+    )
+    path = write_report(replace(run, provenance=named), folder / "harm.html", audio="all").path
+    browser = page(path)
+    choose(browser, "outcome", "all")
+    for row in rows(browser)[:3]:
+        row.click()
+    assert browser.execute_script("return window.harmed") is None
+    assert browser.find_elements(By.CSS_SELECTOR, "main script, img[src='x']") == []
+    assert HARM[:40] in browser.find_element(By.CSS_SELECTOR, ".detail").text
+    assert HARM[:40] in browser.find_element(By.CSS_SELECTOR, ".caveats").text
+
+
+def test_audio_beside_the_page_is_heard(page, run, folder, monkeypatch):
+    monkeypatch.setattr(build, "EMBED_MB", 0.0)
+    written = write_report(run, folder / "beside it.html", audio="all")
+    assert len(list(written.beside.glob("*.ogg"))) == len(set(run.audio_sha256))
+    browser = page(written.path)
+    rows(browser)[0].click()
+    wait(browser, lambda: played(browser) > 0.05)
+
+
+def test_two_thousand_clips_are_listed_a_page_at_a_time(page, run, folder):
+    n, rng = 2000, np.random.default_rng(0)
+    probs = rng.dirichlet(np.ones(8) / 3, n).astype(np.float32)
+    many = replace(
+        run, clip_ids=tuple(f"clip {i}" for i in range(n)), index=np.arange(n),
+        truth=rng.integers(0, 8, n), predicted=probs.argmax(axis=1), probs=probs,
+        logits=np.log(probs + 1e-9), duration_s=rng.uniform(1, 5, n), failures=(),
+        inference_s=rng.uniform(0.01, 0.02, n), audio_sha256=("",) * n,
+        speakers=tuple(f"s{i % 90}" for i in range(n)), groups={},
+    )  # fmt: skip
+    browser = page(write_report(many, folder / "many.html", audio="none").path)
+    choose(browser, "outcome", "all")
+    assert (shown_count(browser), len(rows(browser))) == (2000, 50)
+    choose(browser, "order", "dataset order")
+    browser.find_element(By.XPATH, "//button[text()='Later']").click()
+    assert "clip 50" in rows(browser)[0].text
+    rows(browser)[-1].click()
+    browser.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
+    wait(browser, lambda: "clip 100" in rows(browser)[0].text)
+    assert rows(browser)[0] == browser.switch_to.active_element

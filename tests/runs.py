@@ -1,0 +1,85 @@
+"""Real run folders for tests, written through the journal as an evaluation writes them."""
+
+import numpy as np
+
+from serval.labels import LabelSet
+from serval.records import Failure, Prediction
+from serval.run import Journal, Provenance, load_run
+
+LABELS = ("angry", "happy", "sad")
+
+
+def softmax(logits):
+    shifted = np.exp(np.float64(logits) - np.max(logits, axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def run_of(
+    folder,
+    truth,
+    predicted=None,
+    *,
+    labels=LABELS,
+    logits=None,
+    speakers=None,
+    groups=None,
+    durations=None,
+    ids=None,
+    failures=0,
+    end=True,
+    **provenance,
+):
+    """The run of given label ids or logits, stored in `folder` and loaded again."""
+    truth = np.asarray(truth, dtype=int)
+    if logits is None:
+        logits = 2.0 * np.eye(len(labels))[np.asarray(predicted, dtype=int)]
+    logits = np.float32(logits).reshape(len(truth), len(labels))
+    facts = Provenance(
+        labels=LabelSet(labels),
+        model={"name": folder.name, "sha256": "00", "size_bytes": 9_500_000}
+        | provenance.get("model", {}),
+        dataset={"name": "d", "split": "", "caveats": ()} | provenance.get("dataset", {}),
+        options={"limit": None},
+        platform={},
+        identity={"folder": str(folder)},
+    )
+    with Journal(folder=folder, provenance=facts, fresh=True) as journal:
+        journal.begin("2026-01-01T00:00:00+00:00")
+        for i, row in enumerate(logits):
+            journal.append(
+                Prediction(
+                    clip_id=ids[i] if ids else f"clip{i}",
+                    index=i,
+                    truth=labels[truth[i]],
+                    predicted=labels[int(np.argmax(row))],
+                    logits=tuple(map(float, row)),
+                    probs=tuple(map(float, softmax(row))),
+                    duration_s=float(durations[i]) if durations is not None else 1.0,
+                    inference_s=0.01,
+                    audio_sha256=provenance.get("shas", {}).get(i, f"{i:04x}"),
+                    speaker=speakers[i] if speakers is not None else None,
+                    groups={name: values[i] for name, values in (groups or {}).items()},
+                ),
+                at_s=0.1 * i,
+            )
+        for i in range(failures):
+            journal.append(
+                Failure(
+                    clip_id=f"bad{i}",
+                    index=len(truth) + i,
+                    truth=labels[0],
+                    stage="decode",
+                    reason="empty file",
+                ),
+                at_s=100.0,
+            )
+        if end:
+            journal.finish(200.0, dropped={}, peak_memory_mb=100.0)
+    return load_run(folder)
+
+
+def noisy(truth, share_right, rng, k=3):
+    """Predictions that are right so often, else any other label."""
+    truth = np.asarray(truth)
+    other = (truth + rng.integers(1, k, len(truth))) % k
+    return np.where(rng.random(len(truth)) < share_right, truth, other)

@@ -1,0 +1,156 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from build import classifier, labels_metadata
+from serval.bench import BenchOptions, bench, save_bench
+from serval.bench.benchmark import QUICK
+from serval.bench.loading import measured_loading
+from serval.bench.peers import open_peer, peer_packages
+from serval.bench.roofline import MATMUL_MACS, matmul_work
+from serval.bench.subjects import call_of, noise, open_subjects
+from serval.bench.throughput import generated_clips, setups_for
+from serval.errors import ConfigError, DatasetError, MissingExtraError, ModelError
+from serval.machine import instruction_sets, peak_memory_mb
+from serval.models.contract import Overrides
+from serval.models.onnx import load_onnx
+
+
+@pytest.fixture
+def other_model(tmp_path):
+    return classifier(tmp_path / "other.onnx", seed=4, metadata=labels_metadata())
+
+
+@pytest.mark.slow
+def test_a_benchmark_says_everything_that_one_must_disclose(model_file, other_model, tmp_path):
+    options = BenchOptions(models=(str(model_file), str(other_model)), quick=True)
+    steps = []
+    measured = bench(options, steps.append)
+    files = save_bench(measured, tmp_path / "out")
+    document = json.loads(files["benchmark"].read_text(encoding="utf-8"))
+    assert len(steps) == 4
+    assert document["disclosure"].keys() >= {
+        *("processor", "instruction_sets", "cores", "system", "python", "packages", "provider"),
+        *("batch", "warm_up_rounds", "scopes", "load_average"),
+    }
+    assert set(document["models"]) == set(document["loading"]) == {"emo", "other"}
+    durations = {(row["model"], row["seconds"]) for row in document["latency"]}
+    assert durations == {(m, s) for m in ("emo", "other") for s in QUICK.durations}
+    for line in document["roofline"].values():
+        assert line["gmac_per_s"] == pytest.approx(line["share"] * line["ceiling_gmac_per_s"])
+    assert set(document["roofline"]) == {"emo", "other"}
+    for row in document["throughput"]:
+        assert row["rtf"] * row["rtfx"] == pytest.approx(1)
+        assert row["clips_per_s"] * row["median_s"] == pytest.approx(QUICK.clips)
+    assert all(
+        (ratio["median"] is None) != ratio["told_apart"]
+        for ratios in document["ratios"].values()
+        for ratio in ratios
+    )
+    assert files["latency plot"].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_model_named_twice_is_refused(model_file):
+    with pytest.raises(ConfigError, match="named twice"):
+        bench(BenchOptions(models=(str(model_file), str(model_file))))
+
+
+def test_clips_that_are_no_audio_have_no_rate(model_file, tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"noise" * 100)
+    (tmp_path / "set.csv").write_text("path,label\na.wav,angry\n")
+    with pytest.raises(DatasetError, match="no rate"):
+        bench(BenchOptions(models=(str(model_file),), dataset=str(tmp_path / "set.csv")))
+
+
+def test_models_of_one_name_are_told_apart(model_file, tmp_path):
+    (tmp_path / "b").mkdir()
+    twin = classifier(tmp_path / "b" / "emo.onnx", metadata=labels_metadata())
+    subjects = open_subjects([str(model_file), str(twin)], [1], Overrides())
+    assert [subject.name for subject in subjects] == ["emo", "emo#2"]
+
+
+def test_noise_is_never_silent_and_always_the_same():
+    samples = noise(1.5, 16_000)
+    assert samples.shape == (24_000,)
+    assert 0.5 < np.abs(samples).max() <= 1
+    assert samples.tobytes() == noise(1.5, 16_000).tobytes()
+
+
+def test_generated_clips_have_the_durations_in_turn():
+    clips = generated_clips(8_000, 12)
+    sizes = [(len(clip.audio) - 44) / 16_000 for clip in clips]
+    assert sizes == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1, 2]
+
+
+@pytest.mark.parametrize("cores", [1, 2, 4, 6, 16])
+def test_setups_use_the_cores_and_begin_with_one(cores):
+    setups = setups_for(cores)
+    assert (1, 1) in setups
+    assert (cores, 1) in setups
+    assert max(workers * threads for workers, threads in setups) <= 2 * cores
+
+
+@pytest.mark.slow
+def test_loading_is_measured_in_a_process_of_its_own(model_file):
+    ballast = np.ones(40_000_000)
+    (loading,) = measured_loading({"emo": model_file}, Overrides(), 1).values()
+    assert loading.load_s > 0
+    assert loading.peak_memory_mb < peak_memory_mb()
+    assert ballast.sum() == 40_000_000
+
+
+def test_a_process_that_cannot_open_the_model_says_so(tmp_path):
+    with pytest.raises(ModelError, match=r"gone\.onnx"):
+        measured_loading({"gone": tmp_path / "gone.onnx"}, Overrides(), 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the parent's memory")
+def test_peak_memory_is_that_of_this_process_only():
+    ballast = np.ones(40_000_000)
+    code = "from serval.machine import peak_memory_mb; print(peak_memory_mb())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 200 < 320 < peak_memory_mb()
+    assert ballast.any()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_the_ceiling_is_a_real_product(precision):
+    (product,) = matmul_work(precision, 1)()
+    assert product.shape == (512, 1024)
+    assert product.shape[0] * product.shape[1] * 1024 == MATMUL_MACS
+
+
+def test_unknown_peers_and_missing_checkpoints_are_refused(model_file, tmp_path):
+    model = load_onnx(model_file)
+    with pytest.raises(ConfigError, match="unknown peer 'tensorrt'"):
+        open_peer("tensorrt", model, 1)
+    with pytest.raises(ConfigError, match="torch:FOLDER"):
+        open_peer(f"torch:{tmp_path / 'gone'}", model, 1)
+    assert peer_packages(["openvino"]) == ("openvino",)
+
+
+@pytest.mark.parametrize("peer", ["openvino", "torch"])
+def test_a_peer_that_is_not_installed_is_named(peer, model_file, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, peer, None)
+    name = peer if peer == "openvino" else f"torch:{tmp_path}"
+    with pytest.raises(MissingExtraError, match=rf"pip install {peer}"):
+        open_peer(name, load_onnx(model_file), 1)
+
+
+def test_openvino_gives_the_same_logits(model_file):
+    pytest.importorskip("openvino")
+    model = load_onnx(model_file)
+    samples = noise(1, 16_000)
+    answer = open_peer("openvino", model, 1)(samples)
+    expected = call_of(model)(samples)
+    np.testing.assert_allclose(np.asarray(answer[0]), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_instruction_sets_are_known_names():
+    assert set(instruction_sets()) <= {
+        *("avx2", "f16c", "fma", "avx_vnni", "avx512f", "avx512_bf16", "avx512_vnni", "amx_int8"),
+        *("neon", "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2"),
+    }

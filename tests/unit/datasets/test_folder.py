@@ -1,0 +1,122 @@
+"""Local folders, well made and otherwise."""
+
+import pytest
+
+from build import encoded, voice
+from contract.sets import ROWS, csv_text, parquet_bytes, ssi_files, write_files, write_sounds
+from serval.datasets import DatasetOptions, load_dataset
+from serval.errors import DatasetError, DatasetNotFoundError
+
+
+def load(path, **options):
+    return load_dataset(str(path), options=DatasetOptions(**options))
+
+
+def test_the_name_of_a_folder_is_the_label_of_what_lies_in_it(tmp_path):
+    for name in ("angry/a.wav", "angry/b.wav", "sad/a.wav"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(encoded(voice(seconds=0.1)))
+    dataset = load(tmp_path)
+    assert [(clip.id, clip.label) for clip in dataset.clips(0, None)] == [
+        ("angry/a.wav", "angry"),
+        ("angry/b.wav", "angry"),
+        ("sad/a.wav", "sad"),
+    ]
+    assert (dataset.split, dataset.n_clips, dataset.licence) == ("", 3, "not stated")
+
+
+def test_audio_without_labels_is_refused_with_three_remedies(tmp_path):
+    write_sounds(tmp_path)
+    with pytest.raises(DatasetError, match=r"metadata\.csv .* one folder for each label, or give"):
+        load(tmp_path)
+
+
+def test_audio_that_no_row_names_is_counted(tmp_path):
+    write_sounds(tmp_path)
+    (tmp_path / "metadata.csv").write_text(csv_text(ROWS[:5], "file_name"))
+    dataset = load(tmp_path)
+    assert dataset.n_clips == 5
+    assert dataset.caveats == (
+        "3 audio files of this split stand in no metadata file and are left out",
+    )
+
+
+def test_a_folder_says_whose_voices_its_train_split_shares(tmp_path):
+    dataset = load(write_files(tmp_path, ssi_files()))
+    assert dataset.caveats == (
+        (
+            "1 of 3 speakers of this split also occur in train: "
+            "the score says too little about new speakers"
+        ),
+    )
+    assert dataset.licence == "cc-by-4.0"
+    assert load(tmp_path, split="train").caveats == ()
+
+
+def test_speakers_that_are_all_shared_say_nothing_about_new_ones(tmp_path):
+    files = {"data/train.parquet": parquet_bytes(), "data/validation.parquet": parquet_bytes()}
+    (caveat,) = load(write_files(tmp_path, files)).caveats
+    assert caveat.startswith("3 of 3 speakers of this split also occur in train: the score says no")
+
+
+def test_a_train_split_of_another_shape_is_no_hindrance(tmp_path):
+    files = {
+        "data/train.parquet": parquet_bytes(emotion=None),
+        "data/validation.parquet": parquet_bytes(),
+    }
+    dataset = load(write_files(tmp_path, files))
+    assert (dataset.n_clips, dataset.caveats) == (8, ())
+
+
+def test_a_row_must_not_lead_out_of_the_folder(tmp_path):
+    (tmp_path / "secret.wav").write_bytes(b"RIFF")
+    folder = tmp_path / "set"
+    write_sounds(folder)
+    (folder / "metadata.csv").write_text("file_name,label\n../secret.wav,sad\n")
+    with pytest.raises(DatasetError, match=r"secret\.wav, which is outside of its own folder"):
+        load(folder)
+
+
+def test_class_names_may_stand_in_the_card_alone(tmp_path):
+    card = """---
+license: [mit, cc0-1.0]
+dataset_info:
+  features:
+  - name: audio
+    dtype: audio
+  - name: label
+    dtype:
+      class_label:
+        names:
+          '0': angry
+          '1': sad
+---
+"""
+    table = parquet_bytes(ROWS[:2], audio="audio", emotion=None, label=[1, 0])
+    files = {"README.md": card.encode(), "data/test.parquet": table}
+    dataset = load(write_files(tmp_path, files))
+    assert [clip.label for clip in dataset.clips(0, None)] == ["sad", "angry"]
+    assert (dataset.split, dataset.licence) == ("test", "mit, cc0-1.0")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"README.md": b"nothing"}, "is not a dataset: .*any data files; it needs parquet files"),
+        ({"data/set.tar": b"x"}, r"is stored as \.tar, which is not read here; turn it into"),
+    ],
+)
+def test_a_folder_of_something_else_is_refused(tmp_path, files, message):
+    with pytest.raises(DatasetError, match=message):
+        load(write_files(tmp_path, files))
+
+
+def test_a_later_file_that_lacks_a_column_is_named(tmp_path):
+    files = {
+        "data/test-00000-of-00002.parquet": parquet_bytes(ROWS[:2]),
+        "data/test-00001-of-00002.parquet": parquet_bytes(ROWS[2:], gender=None),
+    }
+    dataset = load(write_files(tmp_path, files))
+    with pytest.raises(DatasetNotFoundError, match=r"00001-of-00002\.parquet has no column 'gend"):
+        list(dataset.metadata(0, None))

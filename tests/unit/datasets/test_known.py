@@ -1,0 +1,59 @@
+"""The sets that have names, and what opening one costs."""
+
+import subprocess
+import sys
+
+from conftest import process_environment
+from serval.datasets import known_datasets, load_dataset
+
+
+def test_each_known_set_says_what_it_is_and_what_it_is_not():
+    known = {info.name: info for info in known_datasets()}
+    assert list(known) == ["demo", "ssi"]
+    assert "synthetic" in known["demo"].what
+    assert known["ssi"].clips == 1999
+    assert len(known["ssi"].labels) == len(known["demo"].labels) == 8
+
+
+def test_the_demo_is_here_and_says_that_nobody_speaks():
+    dataset = load_dataset("demo")
+    clips = list(dataset.clips(0, None))
+    assert len(clips) == dataset.n_clips == next(i.clips for i in known_datasets())
+    assert all(clip.audio.is_file() and clip.speaker and clip.groups["text"] for clip in clips)
+    assert {clip.label for clip in clips} == set(known_datasets()[0].labels)
+    assert "synthetic" in dataset.caveats[0]
+
+
+def test_a_manifest_is_opened_without_the_clients_of_the_hub(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    (tmp_path / "set.csv").write_text("path,label\na.wav,sad\n")
+    code = (
+        "import sys; from serval.datasets import load_dataset;"
+        "print(len(list(load_dataset('set.csv').clips(0, None))));"
+        "print(sorted({'datasets', 'huggingface_hub', 'pyarrow', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=process_environment(),
+        check=True,
+    )
+    assert done.stdout.split("\n")[:2] == ["1", "[]"]
+
+
+def test_the_real_corpus_is_read_whole(shared):
+    dataset = load_dataset(str(shared / "corpora" / "ssi-like"))
+    supports = {}
+    for clip in dataset.metadata(0, None):
+        supports[clip.label] = supports.get(clip.label, 0) + 1
+    assert supports == {
+        "ANG": 306, "CAL": 35, "DIS": 321, "FEA": 305,
+        "HAP": 322, "NEU": 287, "SAD": 308, "SUR": 115,
+    }  # fmt: skip
+    assert (dataset.split, dataset.n_clips) == ("validation", 1999)
+    assert "117 of 117 speakers of this split also occur in train" in dataset.caveats[0]
+    first, last = next(dataset.clips(0, 1)), next(dataset.clips(1998, None))
+    assert (first.id, first.speaker, first.label) == ("YAF_near_fear.wav", "TESS_YAF", "FEA")
+    assert (last.index, len(last.audio) > 1000) == (1998, True)

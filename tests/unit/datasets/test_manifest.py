@@ -1,0 +1,179 @@
+"""A manifest that somebody wrote by hand."""
+
+import re
+
+import pytest
+
+from serval.datasets import DatasetOptions, load_dataset
+from serval.errors import ConfigError, DatasetError, DatasetNotFoundError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("a.wav", "sub/b.wav"):
+        (tmp_path / name).write_bytes(b"RIFF")
+    return tmp_path
+
+
+def manifest(folder, text, name="set.csv", encoding="utf-8"):
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def load(path, **options):
+    return load_dataset(str(path), options=DatasetOptions(**options))
+
+
+def test_a_row_becomes_a_clip_with_speaker_and_groups(folder):
+    dataset = load(
+        manifest(folder, "path,label,speaker,gender,text\na.wav,angry,s1,F,hi\nsub/b.wav,sad,,M,\n")
+    )
+    first, second = dataset.clips(0, None)
+    assert (first.id, first.label, first.audio) == ("a.wav", "angry", folder / "a.wav")
+    assert (first.speaker, first.groups) == ("s1", {"gender": "F", "text": "hi"})
+    assert (second.id, second.speaker, second.groups) == ("sub/b.wav", None, {"gender": "M"})
+    assert (dataset.split, dataset.n_clips) == ("", 2)
+
+
+def test_a_file_that_occurs_twice_gets_a_numbered_id(folder):
+    dataset = load(manifest(folder, "path,label\na.wav,sad\na.wav,sad\n./a.wav,sad\na.wav#2,sad\n"))
+    ids = ["a.wav", "a.wav#2", "a.wav#3", "a.wav#2#2"]
+    assert [clip.id for clip in dataset.clips(0, None)] == ids
+    assert [clip.id for clip in dataset.metadata(2, 4)] == ids[2:]
+
+
+def test_an_absolute_path_keeps_its_file_and_loses_the_machines_folders(folder, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other") / "c.wav"
+    other.write_bytes(b"RIFF")
+    dataset = load(manifest(folder, f"path,label\n{other},sad\n{folder / 'sub' / 'b.wav'},sad\n"))
+    assert [clip.id for clip in dataset.clips(0, None)] == ["c.wav", "sub/b.wav"]
+    assert [clip.audio for clip in dataset.clips(0, None)] == [other, folder / "sub" / "b.wav"]
+
+
+def test_a_missing_file_or_label_is_the_clips_own_trouble(folder):
+    dataset = load(manifest(folder, "path,label\na.wav,\nlost.wav,sad\n,sad\n"))
+    first, second, third = dataset.clips(0, None)
+    assert (first.label, second.audio) == ("", folder / "lost.wav")
+    assert (third.id, third.audio) == ("clip-000002", b"")
+
+
+def test_a_manifest_without_one_file_that_exists_is_refused(folder):
+    with pytest.raises(DatasetNotFoundError, match=r"not one .* exists, beginning with .*x\.wav"):
+        load(manifest(folder, "path,label\nx.wav,sad\ny.wav,sad\n"))
+
+
+def test_cells_may_hold_commas_quotes_and_line_ends(folder):
+    dataset = load(manifest(folder, 'path, label, text\r\na.wav, sad, "no, ""not"" \nnow"\r\n\r\n'))
+    (clip,) = dataset.clips(0, None)
+    assert (clip.label, clip.groups["text"]) == ("sad", 'no, "not" \nnow')
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty; give it a header"),
+        ("path,label\n", "has no rows"),
+        ("path,label,label\na.wav,sad,sad\n", "two columns 'label'; rename one"),
+        ("path,label\na.wav,sad,really\n", "line 2 has 3 cells, the header 2; put quotes"),
+        ('path,label\na.wav,"sad\n', "cannot be read after line 0"),
+        ("file,feeling\na.wav,sad\n", "no label column .* file, feeling; name one with --label-c"),
+        ("wo,label\na.wav,sad\n", "no audio column .* wo, label; name one with --audio-column"),
+    ],
+)
+def test_a_faulty_csv_is_one_line_that_says_where(folder, text, message):
+    with pytest.raises(DatasetError, match=message) as caught:
+        load(manifest(folder, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_utf8_is_named_with_the_remedy(folder):
+    path = manifest(folder, "path,label,text\na.wav,sad,hé\n", encoding="latin-1")
+    with pytest.raises(DatasetError, match=r"set\.csv is not UTF-8 .* save it with the encoding"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has no rows"),
+        ('{"path": "a.wav", "label": "sad"}\n{"path"\n', "cannot be read after line 1"),
+        ('{"path": "a.wav", "label": "sad"}\n["a.wav"]\n', "line 2 is not a JSON object"),
+    ],
+)
+def test_a_faulty_jsonl_is_one_line_that_says_where(folder, text, message):
+    with pytest.raises(DatasetError, match=message):
+        load(manifest(folder, text, "set.jsonl"))
+
+
+def test_jsonl_keeps_numbers_and_drops_what_is_no_text(folder):
+    line = '{"path": "a.wav", "label": 3, "age": 4.5, "old": true, "tags": ["x"], "note": null}'
+    (clip,) = load(manifest(folder, line, "set.jsonl")).clips(0, None)
+    assert (clip.label, clip.groups) == ("3", {"age": "4.5", "old": "True"})
+
+
+def test_columns_are_found_by_option_and_their_names_regardless_of_case(folder):
+    path = manifest(folder, "ID,Path,Emotion,mood,Actor\n1,a.wav,ANG,fine,Ann\n")
+    (clip,) = load(path).clips(0, None)
+    assert (clip.label, clip.speaker) == ("ANG", "Ann")
+    (clip,) = load(path, label_column="mood", speaker_column="ID").clips(0, None)
+    assert (clip.label, clip.speaker) == ("fine", "1")
+    assert clip.groups == {"Emotion": "ANG", "Actor": "Ann"}
+    with pytest.raises(DatasetNotFoundError, match=r"no column 'voice'.*--speaker-column"):
+        load(path, speaker_column="voice")
+
+
+def test_a_split_column_chooses_the_rows(folder):
+    text = "path,label,speaker,split\na.wav,sad,s1,train\nsub/b.wav,sad,s1,dev\na.wav,sad,s2,dev\n"
+    dataset = load(manifest(folder, text))
+    assert [clip.id for clip in dataset.clips(0, None)] == ["sub/b.wav", "a.wav"]
+    assert (dataset.split, dataset.n_clips) == ("dev", 2)
+    assert dataset.caveats == (
+        (
+            "1 of 2 speakers of this split also occur in train: "
+            "the score says too little about new speakers"
+        ),
+    )
+    train = load(manifest(folder, text), split="train")
+    assert (train.n_clips, train.caveats) == (1, ())
+    assert load(manifest(folder, text), split="validation").split == "dev"
+    with pytest.raises(DatasetNotFoundError, match=r"no split 'test'; choose one .* train, dev"):
+        load(manifest(folder, text), split="test")
+
+
+def test_a_split_that_cannot_be_known_is_asked_for(folder):
+    text = "path,label,split\na.wav,sad,one\na.wav,sad,two\n"
+    with pytest.raises(DatasetNotFoundError, match=r"choose one with --split: one, two"):
+        load(manifest(folder, text))
+    with pytest.raises(DatasetNotFoundError, match="has no splits; leave out --split one"):
+        load(manifest(folder, "path,label\na.wav,sad\n"), split="one")
+
+
+def test_the_fingerprint_sees_the_audio_but_not_the_limit(folder):
+    path = manifest(folder, "path,label\na.wav,sad\nsub/b.wav,sad\n")
+    before = load(path).fingerprint
+    assert re.fullmatch("[0-9a-f]{64}", before)
+    assert load(path, limit=1).fingerprint == before
+    (folder / "a.wav").write_bytes(b"RIFF and more")
+    assert load(path).fingerprint != before
+
+
+def test_a_limit_below_one_is_refused(folder):
+    with pytest.raises(ConfigError, match="--limit 0 leaves no clip"):
+        load(manifest(folder, "path,label\na.wav,sad\n"), limit=0)
+
+
+def test_what_is_no_dataset_is_refused_by_name(folder):
+    with pytest.raises(DatasetError, match=r"a\.wav is not a dataset: give a folder, or a file"):
+        load(folder / "a.wav")
+    with pytest.raises(DatasetNotFoundError, match="known: demo, ssi, hf:ORG/NAME, or a path"):
+        load(folder / "nowhere")
+
+
+def test_a_manifest_that_is_gone_by_now_is_named(folder):
+    path = manifest(folder, "path,label\na.wav,sad\n")
+    dataset = load(path)
+    path.unlink()
+    with pytest.raises(DatasetNotFoundError, match=r"set\.csv cannot be read: No such file"):
+        next(dataset.clips(0, None))

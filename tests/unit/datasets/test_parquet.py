@@ -1,0 +1,118 @@
+"""Parquet files as `datasets`, pandas and others write them."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from contract.sets import ROWS, parquet_bytes
+from serval.datasets import DatasetOptions, load_dataset
+from serval.errors import DatasetError, DatasetNotFoundError
+
+
+def load(path, **options):
+    return load_dataset(str(path), options=DatasetOptions(**options))
+
+
+def written(path, content):
+    pq.write_table(pa.table(content), path)
+    return path
+
+
+def audio(n=2):
+    return [{"bytes": b"sound%d" % i, "path": f"c{i}.wav"} for i in range(n)]
+
+
+def test_integers_become_the_names_of_their_classes(tmp_path):
+    path = tmp_path / "set.parquet"
+    names = {
+        "emotion": {"_type": "ClassLabel", "names": ["angry", "sad"]},
+        "gender": {"_type": "ClassLabel", "names": ["F", "M"]},
+    }
+    path.write_bytes(parquet_bytes(ROWS[:3], features=names, emotion=[1, 0, -1], gender=[0, 1, 7]))
+    clips = list(load(path).clips(0, None))
+    assert [clip.label for clip in clips] == ["sad", "angry", ""]
+    assert [clip.groups.get("gender") for clip in clips] == ["F", "M", None]
+
+
+def test_cells_that_are_no_text_are_left_out(tmp_path):
+    content = {
+        "audio": audio(),
+        "label": [2.0, None],
+        "age": [float("nan"), 31.0],
+        "tags": [["a"], ["b"]],
+        "where": [{"x": 1}, {"x": 2}],
+        "note": ["", " said twice "],
+    }
+    clips = list(load(written(tmp_path / "set.parquet", content)).clips(0, None))
+    assert [clip.label for clip in clips] == ["2", ""]
+    assert [clip.groups for clip in clips] == [{}, {"age": "31", "note": "said twice"}]
+
+
+def test_an_image_is_no_audio_and_a_plain_binary_column_is(tmp_path):
+    path = tmp_path / "set.parquet"
+    face = [{"bytes": b"face", "path": "f.png"}] * 2
+    table = pa.table({"face": face, "sound": [b"one", b"two"], "label": ["sad", "sad"]})
+    info = b'{"info": {"features": {"face": {"_type": "Image"}, "sound": {"dtype": "binary"}}}}'
+    pq.write_table(table.replace_schema_metadata({b"huggingface": info}), path)
+    clips = list(load(path).clips(0, None))
+    assert [(clip.id, clip.audio) for clip in clips] == [
+        ("clip-000000", b"one"),
+        ("clip-000001", b"two"),
+    ]
+    assert [clip.id for clip in load(path).metadata(1, 2)] == ["clip-000001"]
+    assert clips[0].groups == {}
+
+
+@pytest.mark.parametrize("info", [b"no json", b'{"info": 3}', b'{"info": {"features": []}}'])
+def test_what_others_wrote_into_the_metadata_does_not_matter(tmp_path, info):
+    table = pa.table({"audio": audio(), "label": ["sad", "sad"]})
+    path = tmp_path / "set.parquet"
+    pq.write_table(table.replace_schema_metadata({b"huggingface": info}), path)
+    assert [clip.audio for clip in load(path).clips(0, None)] == [b"sound0", b"sound1"]
+
+
+def test_audio_beside_the_file_is_read_where_the_row_has_only_its_path(tmp_path):
+    (tmp_path / "c0.wav").write_bytes(b"RIFF")
+    content = {
+        "audio": [{"bytes": None, "path": "c0.wav"}, {"bytes": None, "path": None}, None],
+        "label": ["sad"] * 3,
+    }
+    clips = list(load(written(tmp_path / "set.parquet", content)).clips(0, None))
+    assert [clip.audio for clip in clips] == [tmp_path / "c0.wav", b"", b""]
+    assert [clip.id for clip in clips] == ["c0.wav", "clip-000001", "clip-000002"]
+
+
+def test_a_column_that_cannot_play_its_part_is_refused(tmp_path):
+    path = written(tmp_path / "set.parquet", {"audio": audio(), "label": [["a"], ["b"]]})
+    with pytest.raises(DatasetError, match=r"'label' holds lists or records, no label; name anot"):
+        load(path, label_column="label")
+    with pytest.raises(DatasetNotFoundError, match="no label column"):
+        load(path)
+    path = written(tmp_path / "set.parquet", {"audio": audio(), "label": ["sad", "sad"]})
+    with pytest.raises(DatasetError, match="'audio' holds encoded audio, no speaker"):
+        load(path, speaker_column="audio")
+
+
+def test_a_set_without_rows_is_refused(tmp_path):
+    path = written(tmp_path / "set.parquet", {"audio": pa.array([], pa.binary()), "label": []})
+    with pytest.raises(DatasetError, match="has no clips"):
+        load(path)
+
+
+def test_a_file_that_breaks_off_is_named(tmp_path):
+    path = tmp_path / "set.parquet"
+    path.write_bytes(parquet_bytes()[:2000])
+    with pytest.raises(DatasetError, match=r"set\.parquet cannot be read as parquet"):
+        load(path)
+
+
+def test_damaged_pages_are_an_error_of_the_set_not_a_crash(tmp_path):
+    path = tmp_path / "set.parquet"
+    content = bytearray(parquet_bytes(group_rows=100))
+    dataset = None
+    path.write_bytes(content)
+    dataset = load(path)
+    content[4:3000] = bytes(2996)
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match="breaks off near row 0"):
+        list(dataset.clips(0, None))

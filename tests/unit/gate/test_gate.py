@@ -1,0 +1,223 @@
+import json
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from runs import noisy, run_of
+from serval.errors import ConfigError
+from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
+from serval.gate.bounds import merged
+
+N = 600
+RNG = np.random.default_rng(0)
+TRUTH = RNG.integers(0, 3, N)
+FIRST = noisy(TRUTH, 0.8, RNG)
+SPEAKERS = [f"s{i // 20}" for i in range(N)]
+
+
+@pytest.fixture
+def run(tmp_path):
+    return run_of(tmp_path / "run", TRUTH, FIRST, speakers=SPEAKERS, failures=6)
+
+
+def only(result):
+    (check,) = result.checks
+    return check
+
+
+def test_a_bound_is_kept_or_not(run):
+    right = float((TRUTH == FIRST).mean())
+    kept = only(gate(run, Bounds(least={"accuracy": right - 0.01})))
+    assert (kept.verdict, kept.passed, kept.value) == ("pass", True, pytest.approx(right))
+    assert kept.low < right < kept.high
+    broken = only(gate(run, Bounds(least={"accuracy": right + 0.01})))
+    assert (broken.verdict, broken.passed) == ("fail", False)
+    assert "must be at least" in broken.reason
+
+
+def test_every_kind_of_number_can_be_bounded(run):
+    most = {"failures": 0.01, "size_mb": 9.5, "ece": 1, "brier": 2, "nll": 30, "aurc": 1}
+    least = {"UAR": 0.7, "f1_macro": 0.7, "recall:sad": 0.6, "f1:happy": 0.6, "clips": 600}
+    result = gate(run, Bounds(least=least, most=most))
+    assert len(result.checks) == 11
+    assert result.passed
+    assert {c.metric: c.value for c in result.checks}["failures"] == pytest.approx(6 / 606)
+
+
+def test_a_score_that_is_not_defined_is_not_kept(tmp_path):
+    run = run_of(tmp_path, [0, 1] * 10, [0, 1] * 10)
+    check = only(gate(run, Bounds(least={"recall:sad": 0.1})))
+    assert (check.passed, check.reason) == (False, "not defined on these clips")
+
+
+def test_a_drop_is_decided_by_its_interval(tmp_path, run):
+    rng = np.random.default_rng(5)
+    near = np.where(rng.random(N) < 0.01, rng.integers(0, 3, N), FIRST)
+    far = np.where(rng.random(N) < 0.6, rng.integers(0, 3, N), FIRST)
+    verdicts = {}
+    for name, predicted in {"near": near, "far": far}.items():
+        other = run_of(tmp_path / name, TRUTH, predicted, speakers=SPEAKERS)
+        bounds = Bounds(drop={"accuracy": 2.0}, baseline=str(run.folder))
+        verdicts[name] = only(gate(other, bounds)).verdict
+    assert verdicts == {"near": "pass", "far": "fail"}
+
+
+@pytest.mark.parametrize(("policy", "passed"), [("fail", False), ("pass", True)])
+def test_what_too_few_clips_cannot_decide_fails_unless_allowed(tmp_path, policy, passed):
+    rng = np.random.default_rng(2)
+    truth = TRUTH[:40]
+    a = run_of(tmp_path / "a", truth, FIRST[:40])
+    b = run_of(tmp_path / "b", truth, noisy(truth, 0.8, rng))
+    bounds = Bounds(drop={"recall:sad": 0.5}, baseline=str(a.folder), cannot_tell=policy)
+    check = only(gate(b, bounds))
+    assert (check.verdict, check.passed) == ("cannot tell", passed)
+    assert "may have dropped by more than 0.5 points or not" in check.reason
+
+
+def unfair(folder, shares):
+    rng = np.random.default_rng(7)
+    gender = np.array([(i // 20) % 2 for i in range(N)])
+    other = (TRUTH + rng.integers(1, 3, N)) % 3
+    predicted = np.where(rng.random(N) < np.array(shares)[gender], TRUTH, other)
+    groups = {"gender": ["FM"[g] for g in gender]}
+    return run_of(folder, TRUTH, predicted, speakers=SPEAKERS, groups=groups)
+
+
+def test_a_gap_between_groups_is_bounded(tmp_path):
+    run = unfair(tmp_path / "unfair", (0.95, 0.6))
+    assert only(gate(run, Bounds(group_gap={"uar:gender": 0.1}))).verdict == "fail"
+    wide = gate(run, Bounds(group_gap={"accuracy": 0.9}))
+    assert wide.passed
+    assert [check.metric for check in wide.checks] == ["accuracy:gender"]
+    fair = unfair(tmp_path / "fair", (0.8, 0.8))
+    assert only(gate(fair, Bounds(group_gap={"uar:gender": 0.0001}))).verdict == "cannot tell"
+
+
+def test_a_model_that_guesses_does_not_pass_as_fair(tmp_path):
+    run = unfair(tmp_path / "guess", (1 / 3, 1 / 3))
+    check = only(gate(run, Bounds(group_gap={"uar:gender": 0.5})))
+    assert (check.verdict, check.passed) == ("cannot tell", False)
+    assert "no better than guessing" in check.reason
+
+
+def test_numbers_of_a_bench_file_can_be_bounded(tmp_path, run):
+    bench = tmp_path / "bench.json"
+    bench.write_text(json.dumps({"rtf": 0.1, "latency": [{"p90_s": 0.012}], "name": "x"}))
+    bounds = Bounds(most={"bench.rtf": 0.2, "bench.latency.0.p90_s": 0.01}, bench=str(bench))
+    assert [check.passed for check in gate(run, bounds).checks] == [True, False]
+    with pytest.raises(ConfigError, match="no number 'name' in the bench file"):
+        gate(run, Bounds(most={"bench.name": 1}, bench=str(bench)))
+    with pytest.raises(ConfigError, match=r"no number 'rtf\.deep'"):
+        gate(run, Bounds(most={"bench.rtf.deep": 1}, bench=str(bench)))
+    with pytest.raises(ConfigError, match=r"no number 'latency\.7"):
+        gate(run, Bounds(most={"bench.latency.7.p90_s": 1}, bench=str(bench)))
+    with pytest.raises(ConfigError, match="it has: nothing"):
+        gate(run, Bounds(most={"bench.rtf": 1}))
+    bench.write_text("[]")
+    with pytest.raises(ConfigError, match="does not hold one JSON object"):
+        gate(run, Bounds(most={"bench.rtf": 1}, bench=str(bench)))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        gate(run, Bounds(most={"bench.rtf": 1}, bench=str(tmp_path / "gone.json")))
+
+
+def test_a_gate_that_makes_no_sense_is_refused(run):
+    known = {"baseline": str(run.folder)}
+    for bounds, message in (
+        (Bounds(), "no bound"),
+        (Bounds(least={"wer": 0.1}), "unknown metric 'wer'; known: accuracy, wa"),
+        (Bounds(drop={"accuracy": 1}), "--baseline"),
+        (Bounds(drop={"ece": 1}, **known), "no drop of 'ece'"),
+        (Bounds(drop={"accuracy": 0}, **known), "must be above 0"),
+        (Bounds(group_gap={"uar:shoe": 0.1}), "groups: speaker"),
+        (Bounds(group_gap={"f1:speaker": 0.1}), "no group gap of 'f1'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            gate(run, bounds)
+
+
+def test_bounds_from_flags():
+    bounds = bounds_from_options({"min": ["accuracy=0.8"], "max-drop": ["recall:a=b=1"]})
+    assert bounds.least == {"accuracy": 0.8}
+    assert bounds.drop == {"recall:a=b": 1.0}
+    for text in ("accuracy", "=1", "accuracy=high", "accuracy=nan", "accuracy="):
+        with pytest.raises(ConfigError, match="not of the form metric=number"):
+            bounds_from_options({"max": [text]})
+
+
+def test_bounds_from_a_file(tmp_path):
+    path = tmp_path / "gate.toml"
+    path.write_text(
+        'baseline = "runs/fp32"\nbench = "bench.json"\ncannot-tell = "pass"\n'
+        '[min]\naccuracy = 0.8\n"recall:angry" = 1\n'
+        "[max]\nbench.rtf = 0.2\n[max-drop]\nuar = 1.0\n[max-group-gap]\nuar = 0.1\n",
+        encoding="utf-8",
+    )
+    bounds = bounds_from_toml(path)
+    assert bounds.least == {"accuracy": 0.8, "recall:angry": 1.0}
+    assert bounds.most == {"bench.rtf": 0.2}
+    assert (bounds.drop, bounds.group_gap) == ({"uar": 1.0}, {"uar": 0.1})
+    assert bounds.baseline == str(tmp_path / "runs" / "fp32")
+    assert bounds.bench == str(tmp_path / "bench.json")
+    assert bounds.cannot_tell == "pass"
+    assert len(bounds) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[min", "cannot be read"),
+        ("[limits]\na = 1", "unknown limits; known: baseline"),
+        ("min = 3", "min must be a table"),
+        ('[min]\naccuracy = "high"', "min accuracy is not a number"),
+        ("[min]\naccuracy = true", "min accuracy is not a number"),
+        ('cannot-tell = "maybe"', "unknown cannot-tell 'maybe'"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused(tmp_path, text, message):
+    path = tmp_path / "gate.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        bounds_from_toml(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        bounds_from_toml(tmp_path / "gate.toml")
+
+
+def test_flags_win_over_the_file():
+    file = Bounds(least={"uar": 0.5, "wa": 0.5}, baseline="old", bench="b", cannot_tell="pass")
+    both = merged(file, Bounds(least={"uar": 0.7}, baseline="new"))
+    assert both.least == {"uar": 0.7, "wa": 0.5}
+    assert (both.baseline, both.bench, both.cannot_tell) == ("new", "b", "pass")
+
+
+def test_junit_counts_what_does_not_pass(run):
+    result = gate(run, Bounds(least={"accuracy": 0.5, "uar": 0.99}))
+    suites = ET.fromstring(junit_xml(result))
+    assert suites.attrib == {
+        "name": "serval gate",
+        "tests": "2",
+        "failures": "1",
+        "errors": "0",
+    }
+    cases = suites.findall("testsuite/testcase")
+    assert [case.get("name") for case in cases] == ["min accuracy=0.5", "min uar=0.99"]
+    assert cases[0].find("failure") is None
+    assert "must be at least 0.99" in cases[1].find("failure").get("message")
+
+
+def test_junit_survives_names_that_xml_cannot_hold(tmp_path):
+    labels = ("an<g>ry", "ha\x07ppy", "sad")
+    run = run_of(tmp_path, [0, 1, 2] * 5, [0, 1, 2] * 5, labels=labels)
+    result = gate(run, Bounds(least={"recall:ha\x07ppy": 0.5, "recall:an<g>ry": 0.5}))
+    names = [case.get("name") for case in ET.fromstring(junit_xml(result)).iter("testcase")]
+    assert names == ["min recall:ha?ppy=0.5", "min recall:an<g>ry=0.5"]
+
+
+def test_an_unfinished_run_is_told(tmp_path):
+    run = run_of(tmp_path, [0, 1] * 10, [0, 1] * 10, end=False)
+    result = gate(run, Bounds(least={"accuracy": 0.5}))
+    assert "was not finished" in result.warnings[0]
+    assert result.as_dict()["passed"] is True

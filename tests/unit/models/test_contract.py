@@ -1,0 +1,81 @@
+import json
+
+import pytest
+
+from serval.errors import ModelError
+from serval.labels import EMOTIONS
+from serval.models.contract import Overrides, declared_contract
+
+HUB = {"id2label": {"1": "sad", "0": "happy"}, "sampling_rate": 8000}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.onnx"
+
+
+def beside(path, name, content):
+    (path.parent / name).write_text(json.dumps(content))
+
+
+def test_the_published_default(path):
+    declared = declared_contract(path, {}, Overrides())
+    assert declared.labels == EMOTIONS
+    assert (declared.sample_rate, declared.normalize, declared.max_seconds) == (16_000, "peak", 120)
+    assert set(declared.sources.values()) == {"default"}
+
+
+def test_each_part_comes_from_its_first_source(path):
+    beside(path, "config.json", HUB)
+    beside(path, "preprocessor_config.json", {"sampling_rate": 16000, "do_normalize": True})
+    declared = declared_contract(path, {"max_seconds": "30"}, Overrides(labels=("a", "b")))
+    assert declared.labels == ("a", "b")
+    assert declared.sources == {
+        "labels": "command line",
+        "sample_rate": "config.json",
+        "normalize": "preprocessor_config.json",
+        "max_seconds": "model metadata",
+    }
+    assert (declared.sample_rate, declared.normalize, declared.max_seconds) == (8000, "zscore", 30)
+
+
+def test_id2label_is_read_in_the_order_of_its_ids(path):
+    beside(path, "config.json", HUB)
+    assert declared_contract(path, {}, Overrides()).labels == ("happy", "sad")
+
+
+@pytest.mark.parametrize("text", ['["happy", "sad"]', '{"0": "happy", "1": "sad"}', "happy, sad"])
+def test_labels_in_metadata_may_be_written_in_three_ways(path, text):
+    assert declared_contract(path, {"labels": text}, Overrides()).labels == ("happy", "sad")
+
+
+@pytest.mark.parametrize(("stated", "normalize"), [(True, "zscore"), (False, "none")])
+def test_the_hubs_do_normalize(path, stated, normalize):
+    beside(path, "preprocessor_config.json", {"do_normalize": stated})
+    assert declared_contract(path, {}, Overrides()).normalize == normalize
+
+
+def test_the_sample_rate_may_be_stated(path):
+    declared = declared_contract(path, {"sampling_rate": "16000"}, Overrides(sample_rate=8000))
+    assert (declared.sample_rate, declared.sources["sample_rate"]) == (8000, "command line")
+
+
+def test_no_longest_clip_is_infinite(path):
+    with pytest.raises(ModelError, match="positive number of seconds"):
+        declared_contract(path, {}, Overrides(max_seconds=float("inf")))
+
+
+def test_the_user_overrides_everything(path):
+    beside(path, "preprocessor_config.json", {"do_normalize": True})
+    stated = Overrides(normalize="none", max_seconds=5)
+    declared = declared_contract(path, {"normalize": "peak", "max_seconds": "30"}, stated)
+    assert (declared.normalize, declared.max_seconds) == ("none", 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("{", "not readable JSON"), ("[]", "one JSON object")]
+)
+def test_a_spoilt_hub_file_is_one_line(path, text, reason):
+    (path.parent / "config.json").write_text(text)
+    with pytest.raises(ModelError, match=reason):
+        declared_contract(path, {}, Overrides())

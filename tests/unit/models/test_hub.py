@@ -1,0 +1,65 @@
+"""What is said when a model of the hub cannot be had."""
+
+from types import SimpleNamespace
+
+import pytest
+from huggingface_hub import errors
+
+from serval.errors import ModelError
+from serval.models import hub
+
+
+def answer(status):
+    # Which client the hub's package uses, and so which response, depends on its version.
+    return SimpleNamespace(status_code=status, headers={}, request=None)
+
+
+CASES = {
+    "gated": (errors.GatedRepoError("no", response=answer(403)), "it is gated"),
+    "revision": (errors.RevisionNotFoundError("no", response=answer(404)), "no revision 'v9'"),
+    "unknown": (errors.RepositoryNotFoundError("no", response=answer(401)), "no such public model"),
+    "name": (errors.HFValidationError("no"), "write hf:ORG/NAME"),
+    "offline": (errors.LocalEntryNotFoundError("no"), "the hub cannot be reached"),
+    "server": (errors.HfHubHTTPError("sorry,\nlater", response=answer(503)), "sorry, later"),
+    "disk": (OSError(28, "No space left"), "No space left"),
+}
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    def fail_with(error):
+        def download(*_args, **_kwargs):
+            raise error
+
+        monkeypatch.setattr(hub, "snapshot_download", download)
+
+    return fail_with
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_trouble_is_one_line(case, failing):
+    error, said = CASES[case]
+    failing(error)
+    with pytest.raises(ModelError, match=said) as raised:
+        hub.hub_folder("hf:org/name", "v9", ["*.json"])
+    assert str(raised.value).startswith("hub model org/name: ")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_bug_keeps_its_own_error(failing):
+    failing(KeyError("bug"))
+    with pytest.raises(KeyError):
+        hub.hub_folder("hf:org/name", None, ["*.json"])
+
+
+def test_the_folder_and_the_commit_come_back(monkeypatch, tmp_path):
+    asked = []
+
+    def download(repo, **options):
+        asked.append((repo, options))
+        return str(tmp_path / "abc123")
+
+    monkeypatch.setattr(hub, "snapshot_download", download)
+    found = hub.hub_folder("hf:org/name", None, ("*.json",))
+    assert found == (tmp_path / "abc123", "abc123")
+    assert asked == [("org/name", {"revision": None, "allow_patterns": ["*.json"]})]

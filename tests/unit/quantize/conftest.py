@@ -1,0 +1,35 @@
+import pytest
+
+from build import voice
+from network import speech_network
+from serval.models.contract import Overrides
+from serval.models.onnx import load_onnx
+from serval.quantize.clips import Clips, logits_of
+from serval.quantize.graph import read_graph
+from serval.quantize.options import QuantizeOptions
+from serval.quantize.workbench import open_workbench
+
+
+@pytest.fixture
+def network(tmp_path):
+    return speech_network(tmp_path / "net.onnx")
+
+
+@pytest.fixture
+def waveforms():
+    return tuple(voice(seed, seconds=0.5 + 0.1 * (seed % 4)) for seed in range(18))
+
+
+@pytest.fixture
+def bench(network, waveforms, tmp_path):
+    """A workbench of the small network, whose clips are labelled with what FP32 says."""
+    model = load_onnx(network)
+    reference = logits_of(model, waveforms, 1)
+    clips = Clips(
+        name="voices train",
+        waveforms=waveforms,
+        reference=reference,
+        truth=reference.argmax(axis=1),
+    )
+    place = (tmp_path, Overrides(), 1, lambda _line: None)
+    return open_workbench(model, read_graph(network), clips, QuantizeOptions(), place)

@@ -1,0 +1,96 @@
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+from onnxruntime.quantization import quantize_dynamic
+
+from network import speech_network
+from serval.errors import ModelError
+from serval.models.onnx import load_onnx
+from serval.quantize import graph as room
+from serval.quantize.clips import logits_of
+from serval.quantize.graph import read_graph, write_graph
+from serval.quantize.layers import layers_of, tables_of
+
+
+def test_reading_and_writing_changes_no_answer(network, waveforms, tmp_path):
+    before = logits_of(load_onnx(network), waveforms, 1)
+    again = load_onnx(write_graph(read_graph(network), tmp_path / "again.onnx"))
+    np.testing.assert_allclose(logits_of(again, waveforms, 1), before, atol=1e-4)
+
+
+def test_weights_above_the_limit_go_beside_the_file(network, waveforms, tmp_path, monkeypatch):
+    before = logits_of(load_onnx(network), waveforms, 1)
+    monkeypatch.setattr(room, "INLINE_LIMIT_BYTES", 10_000)
+    folder = tmp_path / "large"
+    path = write_graph(read_graph(network), folder / "net.onnx")
+    assert {file.name for file in folder.iterdir()} == {"net.onnx", "net.onnx.data"}
+    model = load_onnx(path)
+    assert set(model.external) == {"net.onnx.data"}
+    np.testing.assert_allclose(logits_of(model, waveforms, 1), before, atol=1e-4)
+    assert layers_of(read_graph(path), 8) == layers_of(read_graph(network), 8)
+
+
+def test_a_failed_write_leaves_the_file_that_was_there(network, tmp_path, monkeypatch):
+    def full_disk(_graph, path, **_how):
+        path.write_text("half")
+        raise OSError("no space left")
+
+    target = tmp_path / "old.onnx"
+    target.write_text("old")
+    graph = read_graph(network)
+    monkeypatch.setattr(onnx, "save", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        write_graph(graph, target)
+    assert target.read_text() == "old"
+    assert not list(tmp_path.glob(".old*"))
+
+
+def test_a_gemm_becomes_a_product_and_a_sum(network):
+    graph = read_graph(network)
+    assert "Gemm" not in {node.op_type for node in graph.graph.node}
+    assert [layer.role for layer in layers_of(graph, 8)][-1] == "classifier"
+
+
+def test_nameless_nodes_get_names_of_their_own(tmp_path):
+    graph = read_graph(speech_network(tmp_path / "nameless.onnx", named=False))
+    names = [node.name for node in graph.graph.node]
+    assert all(names)
+    assert len(set(names)) == len(names)
+
+
+def test_constant_nodes_and_turned_weights_become_weights(tmp_path):
+    matrix = np.arange(6, dtype=np.float32).reshape(3, 2)
+    nodes = [
+        helper.make_node("Constant", [], ["w"], value=numpy_helper.from_array(matrix)),
+        helper.make_node("Transpose", ["w"], ["turned"], perm=[1, 0]),
+        helper.make_node("MatMul", ["x", "turned"], ["y"]),
+    ]
+    info = [helper.make_tensor_value_info(n, 1, ["n", k]) for n, k in (("x", 2), ("y", 3))]
+    graph = helper.make_graph(nodes, "g", info[:1], info[1:])
+    opset = [helper.make_opsetid("", 20)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "c.onnx")
+    read = read_graph(tmp_path / "c.onnx")
+    assert [node.op_type for node in read.graph.node] == ["MatMul"]
+    assert layers_of(read, 3)[0].size == 6
+
+
+def test_roles_of_the_layers(network):
+    graph = read_graph(network)
+    layers = layers_of(graph, 8)
+    assert [layer.role for layer in layers] == [
+        "first convolution",
+        "convolution",
+        "grouped convolution",
+        "matmul",
+        "matmul",
+        "matmul",
+        "classifier",
+    ]
+    assert tables_of(graph, layers) == ("positions",)
+
+
+def test_a_quantized_file_is_refused(network, tmp_path):
+    quantize_dynamic(network, tmp_path / "int8.onnx", op_types_to_quantize=["MatMul"])
+    with pytest.raises(ModelError, match=r"quantized already \(.* MatMulInteger\); give the FP32"):
+        read_graph(tmp_path / "int8.onnx")

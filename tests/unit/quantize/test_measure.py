@@ -1,0 +1,81 @@
+import math
+
+import numpy as np
+import pytest
+
+from build import speech_set
+from serval.errors import ConfigError
+from serval.quantize.clips import Clips, calibration_clips, evaluation_clips
+from serval.quantize.comparison import pareto_front
+from serval.quantize.measure import fidelity
+from serval.quantize.options import QuantizeOptions
+
+REFERENCE = np.float32([[2, 0], [0, 2], [1, 0], [0, 1]])
+
+
+def clips(truth=None):
+    return Clips(name="s", waveforms=(), reference=REFERENCE, truth=truth)
+
+
+def test_equal_logits_are_perfectly_true():
+    found = fidelity(REFERENCE, clips(np.array([0, 1, 0, 0])))
+    assert (found.agreement, found.logit_error, found.divergence) == (1, 0, 0)
+    assert (found.right, found.reference_right, found.accuracy, found.drop) == (3, 3, 0.75, 0)
+
+
+def test_a_lost_clip_is_counted_in_points():
+    logits = REFERENCE.copy()
+    logits[3] = [1, 0]
+    found = fidelity(logits, clips(np.array([0, 1, 0, 1])))
+    assert found.agreement == 0.75
+    assert found.drop == 25
+    assert found.divergence > 0
+
+
+def test_without_truth_there_is_no_accuracy():
+    found = fidelity(REFERENCE, clips())
+    assert math.isnan(found.accuracy)
+    assert math.isnan(found.drop)
+
+
+def test_calibration_clips_are_spread_over_the_set(bench, tmp_path):
+    manifest = speech_set(tmp_path / "set", 12)
+    chosen = calibration_clips(str(manifest), 4, bench.model, 1)
+    everything = calibration_clips(str(manifest), 99, bench.model, 1)
+    assert len(everything.waveforms) == 12
+    assert len(chosen.waveforms) == 4
+    np.testing.assert_array_equal(chosen.waveforms[0], everything.waveforms[0])
+    np.testing.assert_array_equal(chosen.waveforms[-1], everything.waveforms[-1])
+
+
+def test_ranges_and_choices_never_see_the_same_clip(bench):
+    ids = [{id(wave) for wave in part.waveforms} for part in (bench.calibration, bench.held_out)]
+    assert not ids[0] & ids[1]
+    assert len(ids[0]) + len(ids[1]) == 18
+
+
+def test_broken_clips_are_left_out_of_the_evaluation(bench, tmp_path):
+    manifest = speech_set(tmp_path / "set", 8)
+    (tmp_path / "set" / "clip0003.wav").write_bytes(b"not audio")
+    options = QuantizeOptions(method="dynamic", evaluation=str(manifest))
+    found = evaluation_clips(options, bench.model, 1)
+    assert len(found.waveforms) == 7
+    assert found.truth.tolist() == [0, 1, 2, 4, 5, 6, 7]
+
+
+def test_the_pareto_front_keeps_equal_points():
+    assert pareto_front([(1, 1), (1, 1), (1, 2)]) == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"method": "magic"}, "known: static, dynamic, int4"),
+        ({"method": "static"}, "give --calibration"),
+        ({"method": "dynamic", "clips": 0}, "give at least 1"),
+        ({"method": "dynamic", "max_drop": 1, "evaluation": "demo"}, "not dynamic"),
+    ],
+)
+def test_options_are_checked_before_anything_is_read(wrong, said):
+    with pytest.raises(ConfigError, match=said):
+        QuantizeOptions(**wrong).check()

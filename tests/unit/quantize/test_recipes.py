@@ -1,0 +1,195 @@
+"""Smoothing, building, bias correction, the static choice and the search, on real graphs."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from serval.errors import ConfigError, ModelError
+from serval.models.onnx import load_onnx
+from serval.quantize import search
+from serval.quantize.build import Recipe, built
+from serval.quantize.clips import logits_of
+from serval.quantize.dynamic import default_dynamic, written_dynamic
+from serval.quantize.flow import int4_candidate, static_candidate
+from serval.quantize.graph import write_graph
+from serval.quantize.layers import layers_of
+from serval.quantize.measure import fidelity
+from serval.quantize.observe import channel_bounds
+from serval.quantize.options import QuantizeOptions
+from serval.quantize.search import kept_within, sensitivities
+from serval.quantize.smooth import smooth_factors, smoothed
+from serval.quantize.static import chosen_static, plan_of
+from serval.quantize.workbench import Candidate
+
+
+def ops(graph):
+    return Counter(node.op_type for node in graph.graph.node)
+
+
+def bounds_of(bench):
+    axes = {layer.source: -1 if layer.is_matmul else 1 for layer in bench.layers}
+    return channel_bounds(bench.observer(), bench.graph, axes)
+
+
+def test_bounds_show_the_loud_channel(bench):
+    peak = bounds_of(bench)["normed"].peak
+    assert peak.argmax() == 3
+    assert peak.max() > 10 * np.median(peak)
+
+
+def test_smoothing_changes_no_answer_and_calms_the_loud_channel(bench, waveforms, tmp_path):
+    factors = smooth_factors(bench.graph, bench.layers, bounds_of(bench), 0.5)
+    graph = smoothed(bench.graph, bench.layers, factors)
+    calm = load_onnx(write_graph(graph, tmp_path / "calm.onnx"))
+    before = logits_of(bench.model, waveforms, 1)
+    np.testing.assert_allclose(logits_of(calm, waveforms, 1), before, rtol=1e-3, atol=1e-3)
+    peak = channel_bounds(bench.observer(), graph, {"normed": -1})["normed"].peak
+    assert peak.max() < 0.5 * bounds_of(bench)["normed"].peak.max()
+
+
+def test_smoothing_folds_where_it_can_and_divides_where_others_read(bench):
+    factors = smooth_factors(bench.graph, bench.layers, bounds_of(bench), 0.5)
+    graph = smoothed(bench.graph, bench.layers, factors)
+    assert ops(graph)["Mul"] == ops(bench.graph)["Mul"] + 1
+    added = next(node for node in graph.graph.node if node.name == "y/smoothing")
+    assert list(added.output) == ["y_smoothed"]
+    layers = {layer.name: layer.source for layer in layers_of(graph, 8)}
+    assert layers["/wide"] == "normed"
+    assert layers["/gated"] == "y_smoothed"
+
+
+def test_static_plan_treats_each_role_on_purpose(bench):
+    roles = {layer.name: layer.role for layer in bench.layers}
+    plan = {roles[name]: precision for name, precision in plan_of(bench).items()}
+    assert plan == {
+        "first convolution": "fp16",
+        "convolution": "weights8",
+        "grouped convolution": "weights8",
+        "matmul": "int8",
+        "classifier": "fp32",
+    }
+
+
+def test_static_keeps_answers_and_quantizes_only_inputs_of_matrices(bench):
+    candidate, trials = chosen_static(bench)
+    graph = built(candidate.graph, candidate.layers, candidate.recipe)
+    assert len(trials) == 5
+    assert ops(graph)["QuantizeLinear"] in {3, 5}
+    model = bench.written(candidate, "int8", bench.folder / "static.onnx")
+    found = fidelity(logits_of(model, bench.held_out.waveforms, 1), bench.held_out)
+    assert found.agreement >= 0.9
+    assert found.logit_error <= 1.25 * min(trial.measured.logit_error for trial in trials)
+    said = model.session.get_modelmeta().custom_metadata_map
+    assert said["serval.precision"] == "int8"
+    assert said["labels"].startswith('["angry"')
+
+
+def test_integer_convolutions_run_in_integers(bench):
+    asked = replace(bench, options=QuantizeOptions(convolutions="int8", ranges="min-max"))
+    candidate, _ = chosen_static(asked)
+    graph = built(candidate.graph, candidate.layers, candidate.recipe)
+    made = {name for node in graph.graph.node for name in node.output}
+    assert {"short_raw", "short_raw_u8", "energy_rounded"} & made >= {"energy_rounded"}
+    kinds = {t.name: t.data_type for t in graph.graph.initializer}
+    assert kinds["/short_b32"] == 6
+
+
+def test_outliers_cost_less_after_smoothing_and_bias_correction(bench):
+    def error(**options):
+        chosen = replace(bench, options=QuantizeOptions(ranges="min-max", **options))
+        candidate, trials = chosen_static(chosen)
+        return trials[0].measured.logit_error, candidate
+
+    smooth, candidate = error(smoothing=0.5)
+    rough, _ = error(smoothing=0.0)
+    assert smooth < rough
+    uncorrected = replace(candidate, recipe=replace(candidate.recipe, shifts={}))
+    trial = bench.trial("uncorrected", uncorrected, bench.held_out)
+    assert trial.measured.logit_error != smooth
+
+
+def test_dynamic_leaves_convolutions_and_classifier_out(bench, tmp_path):
+    model = written_dynamic(bench, tmp_path / "dyn.onnx")
+    default = default_dynamic(bench, tmp_path / "default.onnx")
+    import onnx
+
+    chosen, usual = ops(onnx.load(model.path)), ops(onnx.load(default.path))
+    assert chosen["MatMulInteger"] == 3
+    assert chosen["ConvInteger"] == 0
+    assert usual["ConvInteger"] == 3
+
+
+def test_four_bits_are_smaller_than_eight(bench, tmp_path):
+    eight = bench.written(static_candidate(bench)[0], "int8", tmp_path / "8.onnx")
+    small = replace(bench, options=QuantizeOptions(method="int4", block=32))
+    candidate, _ = int4_candidate(small)
+    four = small.written(candidate, "int4", tmp_path / "4.onnx")
+    graph = built(candidate.graph, candidate.layers, candidate.recipe)
+    assert ops(graph)["MatMulNBits"] == 3
+    assert four.size_bytes < eight.size_bytes
+    without = replace(small, calibration=None, held_out=None)
+    assert int4_candidate(without)[1] == []
+
+
+def test_a_clip_does_not_depend_on_its_neighbours(bench, waveforms, tmp_path):
+    model = bench.written(static_candidate(bench)[0], "int8", tmp_path / "8.onnx")
+    alone = logits_of(model, waveforms[:1], 1)[0]
+    pair = np.stack([waveforms[0], 0.01 * waveforms[0][::-1]])
+    together = model.logits(pair, np.full(2, pair.shape[1]))[0]
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+
+
+def test_sensitivity_ranks_the_layers(bench):
+    candidate, _ = static_candidate(bench)
+    ranked = sensitivities(bench, candidate, bench.held_out)
+    errors = [one.logit_error for one in ranked]
+    assert {"/wide", "/narrow", "/gated"} <= {one.layer for one in ranked}
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_search_returns_a_model_that_holds_as_it_is(bench):
+    candidate, _ = static_candidate(bench)
+    clips = bench.held_out
+    kept, trials = kept_within(bench, candidate, clips, 100)
+    assert kept is candidate
+    assert [trial.what for trial in trials] == ["the whole model"]
+
+
+def test_search_moves_the_fewest_layers_that_hold_the_limit(bench, monkeypatch):
+    """Errors are made so large by coarse grids that only other precisions keep the answers."""
+    candidate, _ = static_candidate(bench)
+    ruined = {
+        name: replace(grid, scale=grid.scale * 60) for name, grid in candidate.recipe.grids.items()
+    }
+    bad = replace(candidate, recipe=replace(candidate.recipe, grids=ruined, shifts={}))
+    kept, trials = kept_within(bench, bad, bench.held_out, 0.0)
+    final = bench.trial("final", kept, bench.held_out)
+    assert trials[0].measured.drop > 0
+    assert final.measured.drop <= 0
+    left = [name for name, precision in kept.recipe.plan.items() if precision == "int8"]
+    assert len(left) < sum(p == "int8" for p in bad.recipe.plan.values())
+
+
+def test_search_says_when_no_layer_can_help(bench, monkeypatch):
+    candidate, _ = static_candidate(bench)
+    plan = candidate.recipe.plan | {"/bands": "weights8"}
+    hopeless = replace(
+        candidate, recipe=replace(candidate.recipe, plan=plan, shifts={"logits/MatMul": 1e3})
+    )
+    monkeypatch.setattr(search, "STEPS", ("fp32",))
+    with pytest.raises(ModelError, match=r"loses .* points even with .*; allow more than --max"):
+        kept_within(bench, hopeless, bench.held_out, -1000)
+
+
+def test_ranges_need_calibration(bench):
+    with pytest.raises(ConfigError, match="give --calibration DATASET"):
+        chosen_static(replace(bench, calibration=None))
+
+
+def test_nothing_to_do_is_the_same_graph(bench, waveforms, tmp_path):
+    plain = Candidate(graph=bench.graph, layers=bench.layers, recipe=Recipe(plan={}))
+    model = bench.written(plain, "fp32", tmp_path / "same.onnx")
+    before = logits_of(bench.model, waveforms, 1)
+    np.testing.assert_allclose(logits_of(model, waveforms, 1), before, atol=1e-4)

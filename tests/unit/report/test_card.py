@@ -1,0 +1,97 @@
+import re
+from dataclasses import replace
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard, parse_eval_result_entries
+
+from pages import HARM, evaluated, spoken_set
+from serval.errors import ConfigError
+from serval.report.card import hub_dataset, write_card
+from serval.run import Run
+
+
+@pytest.fixture
+def run(tmp_path):
+    return evaluated(tmp_path, spoken_set(tmp_path / "clips", 24))
+
+
+def with_dataset(run: Run, **facts):
+    data = dict(run.provenance.dataset) | facts
+    return replace(run, provenance=replace(run.provenance, dataset=data))
+
+
+def test_a_new_card_is_one_that_the_hub_can_read(run, tmp_path):
+    (path,) = write_card(run, tmp_path / "README.md")
+    card = ModelCard.load(path)
+    results = {result.metric_name: result for result in card.data.eval_results}
+    accuracy = results["Accuracy (WA)"]
+    assert accuracy.metric_type == "accuracy"
+    assert accuracy.metric_value == pytest.approx((run.truth == run.predicted).mean(), abs=1e-4)
+    low, high = accuracy.metric_args["interval"]
+    assert low <= accuracy.metric_value <= high
+    assert accuracy.task_type == "audio-classification"
+    assert card.data.pipeline_tag == "audio-classification"
+    assert "### Limits" in card.text
+
+
+def test_what_a_card_says_already_stays(run, tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text("---\nlicense: mit\ntags: [mine]\n---\n# Emo\n\nBefore.\n", "utf-8")
+    write_card(run, path)
+    text = path.read_text("utf-8").replace("Before.", "Before.\n\nMore.") + "\nAfter.\n"
+    path.write_text(text, "utf-8")
+    write_card(run, path)
+    card = ModelCard.load(path)
+    assert card.data.license == "mit"
+    assert card.data.tags == ["mine", "speech-emotion-recognition"]
+    assert len(card.data.eval_results) == 4
+    assert card.text.count("## Evaluation") == 1
+    assert card.text.index("More.") < card.text.index("## Evaluation") < card.text.index("After.")
+
+
+def test_results_on_other_data_stay_in_the_metadata(run, tmp_path):
+    path = tmp_path / "README.md"
+    write_card(run, path)
+    write_card(with_dataset(run, name="other"), path)
+    kinds = {result.dataset_name for result in ModelCard.load(path).data.eval_results}
+    assert kinds == {"set.csv", "other"}
+
+
+def test_a_card_that_cannot_be_read_is_left_alone(run, tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text("---\nmodel-index: 7\n---\n", "utf-8")
+    with pytest.raises(ConfigError, match=r"metadata of .*README\.md cannot be read"):
+        write_card(run, path)
+    assert path.read_text("utf-8") == "---\nmodel-index: 7\n---\n"
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"name": "hf:org/set"}, "org/set"),
+        ({"name": "ssi", "location": "hf://datasets/org/set@main/x"}, "org/set"),
+        ({"name": "demo", "location": "builtin"}, None),
+    ],
+)
+def test_which_hub_set_it_was(run, facts, expected):
+    assert hub_dataset(with_dataset(run, **{"location": ""} | facts)) == expected
+
+
+def test_a_hub_set_also_gets_the_hub_s_results_file(run, tmp_path):
+    hub = with_dataset(run, name="hf:org/set", revision="a" * 40, split="test")
+    _, path = write_card(hub, tmp_path / "card" / "README.md")
+    assert path == tmp_path / "card" / ".eval_results" / "org--set.yaml"
+    (entry,) = parse_eval_result_entries(yaml.safe_load(path.read_text("utf-8")))
+    assert entry.dataset_id == "org/set"
+    assert entry.dataset_revision == "a" * 40
+    assert entry.value == pytest.approx((run.truth == run.predicted).mean(), abs=1e-4)
+    assert "split test" in entry.notes
+
+
+def test_names_from_data_are_not_markup_in_the_card(tmp_path):
+    labels = tuple(f"{name}{HARM}" for name in ("angry", "happy"))
+    run = evaluated(tmp_path, spoken_set(tmp_path / "clips", 8, labels=labels), labels=labels)
+    (path,) = write_card(run, tmp_path / "README.md")
+    body = ModelCard.load(path).text
+    assert not re.search(r"(?<!\\)<(?!!-- serval)", body)

@@ -1,0 +1,238 @@
+"""From stored runs to numbers: planted predictions have known effects."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serval.errors import ConfigError
+from serval.labels import LabelSet
+from serval.metrics import confusion_matrix, macro_f1, uar, wa
+from serval.records import Prediction
+from serval.run import Journal, Provenance
+from serval.stress import StressRuns, findings_of, load_stress, write_stress
+from serval.stress.chance import guessing_of
+from serval.stress.fairness import fairness_of
+
+LABELS = LabelSet(["angry", "happy", "sad"])
+N = 240
+
+
+def stored(folder, predicted, *, model="m", dataset="d", skip=(), change=None):
+    """A run with those predictions on disk; speakers of 12 clips each, two genders, three texts."""
+    provenance = Provenance(
+        labels=LABELS,
+        model={"name": model, "sha256": model},
+        dataset={"name": "set.csv", "caveats": []},
+        options={},
+        platform={},
+        identity={"dataset": dataset, "split": "", "limit": None} | (change or {}),
+    )
+    with Journal(folder=folder, provenance=provenance) as journal:
+        journal.begin("2026-01-01T00:00:00+00:00")
+        for i, label in enumerate(predicted):
+            if i in skip:
+                continue
+            logits = np.where(np.arange(3) == label, 2.0, 0.0)
+            journal.append(
+                Prediction(
+                    clip_id=f"c{i}",
+                    index=i,
+                    truth=LABELS[i % 3],
+                    predicted=LABELS[label],
+                    logits=tuple(logits),
+                    probs=tuple(np.exp(logits) / np.exp(logits).sum()),
+                    duration_s=1.0,
+                    inference_s=0.01,
+                    audio_sha256=str(i),
+                    speaker=f"s{i // 12}",
+                    groups={"gender": "FM"[i % 2], "text": f"t{i % 4}"},
+                ),
+                0.1 * i,
+            )
+        journal.finish(24.0, dropped={}, peak_memory_mb=1.0)
+
+
+def truth():
+    return np.arange(N) % 3
+
+
+def with_errors(every, shift=1):
+    """The truth with every so-manieth prediction wrong."""
+    predicted = truth()
+    predicted[::every] = (predicted[::every] + shift) % 3
+    return predicted
+
+
+def suite(folder, *, model="m", clean=20, noisy=4, **more):
+    stored(folder / "clean", with_errors(clean), model=model, **more)
+    stored(folder / "white_40db", with_errors(clean), model=model, **more)
+    stored(folder / "white_20db", with_errors(noisy), model=model, **more)
+    stored(folder / "white_10db", with_errors(2), model=model, **more)
+    stored(folder / "gain_minus2db", with_errors(clean), model=model, **more)
+    return load_stress(folder)
+
+
+def test_scores_changes_and_shares_are_those_of_the_matrices(tmp_path):
+    found = findings_of(suite(tmp_path))
+    clean, noisy = with_errors(20), with_errors(4)
+    a, b = (confusion_matrix(truth(), p, LABELS) for p in (clean, noisy))
+    effect = found.effects.effects["white_20db"]
+    for name, metric in (("wa", wa), ("uar", uar), ("macro_f1", macro_f1)):
+        assert found.effects.clean[name].value == pytest.approx(metric(a))
+        assert effect.scores[name].value == pytest.approx(metric(b))
+        assert effect.change[name].value == pytest.approx(metric(b) - metric(a))
+        assert effect.change[name].low < effect.change[name].value < effect.change[name].high
+    assert effect.unchanged.value == pytest.approx(np.mean(clean == noisy))
+    assert effect.change["uar"].p < 0.001
+    assert effect.p_corrected >= effect.change["uar"].p
+
+
+def test_rules_pass_fail_or_are_not_published(tmp_path):
+    effects = findings_of(suite(tmp_path)).effects.effects
+    outcomes = {name: (effect.outcome, effect.sure) for name, effect in effects.items()}
+    assert outcomes["white_40db"] == ("pass", False), "20 speakers cannot be sure of 95 %"
+    assert outcomes["white_20db"] == ("fail", True)
+    assert outcomes["white_10db"] == ("no threshold", False)
+    assert effects["gain_minus2db"].unchanged.value == 1.0
+
+
+def test_families_are_means_over_their_perturbations(tmp_path):
+    effects = findings_of(suite(tmp_path)).effects
+    noise = [effects.effects[name] for name in ("white_40db", "white_20db", "white_10db")]
+    family = effects.families["noise"]
+    assert family.change["uar"].value == pytest.approx(
+        np.mean([effect.change["uar"].value for effect in noise])
+    )
+    assert (family.cases, family.judged, family.passed) == (3, 2, 1)
+    assert effects.families["all"].cases == 4
+
+
+def test_a_clip_that_failed_under_one_perturbation_is_in_no_number(tmp_path):
+    stored(tmp_path / "clean", with_errors(20))
+    stored(tmp_path / "white_20db", with_errors(4), skip={3, 4})
+    found = findings_of(load_stress(tmp_path))
+    assert found.effects.n == N - 2
+    assert 3 not in found.effects.panel.index
+
+
+def test_a_random_model_scores_one_in_k_and_keeps_no_rule_of_unchanged_predictions():
+    guess = guessing_of(truth(), 3)
+    assert guess.scores["uar"].value == pytest.approx(1 / 3, abs=0.01)
+    assert guess.unchanged.value == pytest.approx(1 / 3, abs=0.01)
+    assert guess.change["uar"].low < 0 < guess.change["uar"].high
+    assert guess.passes["small change"] == 0
+    assert guess == guessing_of(truth(), 3)
+
+
+def test_fairness_finds_a_group_that_is_served_worse_and_no_other(tmp_path):
+    predicted = truth()
+    women = np.arange(N) % 2 == 0
+    predicted[women & (np.arange(N) % 3 != 1)] = 1
+    stored(tmp_path / "run", predicted)
+    fairness = fairness_of(load_run_of(tmp_path / "run"))
+    assert fairness.judged
+    gaps = {gap.group: gap for gap in fairness.columns["sex"]}
+    assert gaps["F"].gaps["uar"] < -gaps["F"].thresholds["uar"]
+    assert gaps["F"].findings["uar"] == "beyond"
+    assert {"sex", "speaker", "text"} == set(fairness.columns)
+    assert 0 < gaps["M"].random["uar"] < gaps["M"].thresholds["uar"]
+
+
+def test_a_model_that_treats_all_alike_is_within_its_thresholds(tmp_path):
+    stored(tmp_path / "run", with_errors(7))
+    fairness = fairness_of(load_run_of(tmp_path / "run"))
+    findings = {f for gap in fairness.columns["sex"] for f in gap.findings.values()}
+    assert findings == {"within"}
+
+
+def test_fairness_is_not_judged_where_the_model_guesses(tmp_path):
+    stored(tmp_path / "run", np.random.default_rng(0).integers(3, size=N))
+    fairness = fairness_of(load_run_of(tmp_path / "run"))
+    assert (fairness.judged, fairness.columns) == (False, {})
+    assert "not better than chance" in fairness.reason
+
+
+def load_run_of(folder):
+    from serval.run import load_run
+
+    return load_run(folder)
+
+
+def test_against_is_this_minus_the_other_and_sees_what_only_stress_shows(tmp_path):
+    this = suite(tmp_path / "int8", model="int8", noisy=3)
+    other = suite(tmp_path / "fp32", model="fp32", noisy=10)
+    against = findings_of(this, other=other).against
+    assert against.model == "fp32"
+    assert against.clean["uar"].value == 0
+    gap = against.cases["white_20db"]
+    mine, its = (uar(confusion_matrix(truth(), with_errors(n), LABELS)) for n in (3, 10))
+    assert gap.scores["uar"].value == pytest.approx(mine - its)
+    assert gap.extra["uar"].value == pytest.approx(mine - its)
+    assert gap.extra["uar"].high < 0
+    assert gap.agreement.value == pytest.approx(np.mean(with_errors(3) == with_errors(10)))
+    mean = np.mean([case.scores["uar"].value for case in against.cases.values()])
+    assert against.families["all"].scores["uar"].value == pytest.approx(mean)
+
+
+@pytest.mark.parametrize(
+    ("other", "fault"),
+    [({"dataset": "e"}, "another dataset"), ({}, "no perturbation in common")],
+)
+def test_another_set_or_suite_cannot_be_compared(other, fault, tmp_path):
+    this = suite(tmp_path / "this")
+    stored(tmp_path / "other" / "clean", truth(), **other)
+    stored(tmp_path / "other" / "tilt_up", truth(), **other)
+    with pytest.raises(ConfigError, match=fault):
+        findings_of(this, other=load_stress(tmp_path / "other"))
+
+
+def test_a_folder_without_a_stress_test_says_what_to_give(tmp_path):
+    with pytest.raises(ConfigError, match="serval stress -o"):
+        load_stress(tmp_path)
+    stored(tmp_path / "clean", truth())
+    with pytest.raises(ConfigError, match="no finished perturbation"):
+        findings_of(load_stress(tmp_path))
+
+
+def test_files_hold_every_perturbation_and_json_has_no_nan_and_no_dotted_key(tmp_path):
+    this = suite(tmp_path / "a", model="int8")
+    found = findings_of(this, other=suite(tmp_path / "b", model="fp32"))
+    written = write_stress(found, tmp_path / "out")
+    text = written.files["stress"].read_text(encoding="utf-8")
+    document = json.loads(text)
+    assert "NaN" not in text
+    assert document["cases"]["white_20db"]["unchanged"]["value"] < 0.9
+    assert document["families"]["all"]["passed"] == 2
+    assert not [key for key in _keys(document) if "." in key]
+    lines = written.files["table"].read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + 4
+    assert {"uar_random", "unchanged_random", "uar_against_value"} <= set(lines[0].split(","))
+    summary = written.files["summary"].read_text(encoding="utf-8")
+    assert "*a random model*" in summary
+    assert "## Against fp32" in summary
+    for picture in ("heat map", "curves"):
+        assert written.files[picture].read_bytes()[:4] == b"\x89PNG"
+
+
+def test_same_runs_same_seed_same_numbers(tmp_path):
+    this = suite(tmp_path)
+    one, two = (write_stress(findings_of(this), tmp_path / name).files["stress"].read_bytes()
+                for name in ("one", "two"))  # fmt: skip
+    assert one == two
+
+
+def _keys(value):
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield key
+            yield from _keys(part)
+
+
+def test_stress_runs_keep_the_order_of_the_suite(tmp_path):
+    this = suite(tmp_path)
+    assert isinstance(this, StressRuns)
+    assert this.folder == Path(tmp_path)
+    assert list(this.runs) == ["gain_minus2db", "white_40db", "white_20db", "white_10db"]
+    assert this.seconds == pytest.approx(5 * 24.0)

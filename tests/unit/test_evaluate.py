@@ -1,0 +1,169 @@
+import json
+from dataclasses import asdict
+
+import pytest
+
+from build import classifier, encoded, labels_metadata, speech_set, voice, write_manifest
+from serval.errors import ConfigError, LabelError, RunError
+from serval.evaluate import EvalOptions, evaluate_named
+
+pytestmark = pytest.mark.usefixtures("coarse_pictures")
+
+
+@pytest.fixture
+def options(model_file, manifest, tmp_path):
+    def made(**changes):
+        known = {"model": str(model_file), "dataset": str(manifest), "output": str(tmp_path / "o")}
+        return EvalOptions(**known | changes)
+
+    return made
+
+
+def test_every_clip_is_evaluated_once_and_saved(options):
+    steps = []
+    evaluation = evaluate_named(options(), steps.append)
+    run = evaluation.run
+    assert len(run) == 12
+    assert run.complete
+    assert (steps[0].done, steps[-1].done, steps[-1].total) == (0, 12, 12)
+    assert run.provenance.options == asdict(options())
+    assert run.provenance.model["contract"]["sources"]["labels"] == "model metadata"
+    assert not evaluation.too_many_failures
+    assert not evaluation.reused
+
+
+def test_a_complete_run_is_only_scored_again(options):
+    first = evaluate_named(options())
+    again = evaluate_named(options(workers=1))
+    assert again.reused
+    assert again.run.logits.tobytes() == first.run.logits.tobytes()
+
+
+def test_the_number_of_workers_changes_nothing(options, tmp_path):
+    outputs = [
+        evaluate_named(options(workers=n, output=str(tmp_path / str(n)))).run for n in (1, 2, 8)
+    ]
+    assert len({run.logits.tobytes() for run in outputs}) == 1
+    assert len({run.clip_ids for run in outputs}) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"limit": 5}, "limit was null and is now 5"),
+        ({"label_map": "angry=sad"}, "label map was"),
+        ({"normalize": "none"}, 'contract normalize was "peak" and is now "none"'),
+        ({"drop_unmapped": True}, "drop_unmapped was false"),
+    ],
+)
+def test_another_option_in_the_same_folder_is_refused(options, changes, difference):
+    before = evaluate_named(options()).files["results"].read_bytes()
+    with pytest.raises(RunError, match=difference):
+        evaluate_named(options(**changes))
+    assert evaluate_named(options()).files["results"].read_bytes() == before
+    assert len(evaluate_named(options(**changes, fresh=True)).run)
+
+
+def test_audio_that_changed_in_place_is_another_dataset(options, manifest):
+    evaluate_named(options())
+    path = manifest.parent / "clip0000.wav"
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:44] + bytes(size - 44))
+    with pytest.raises(RunError, match="dataset was"):
+        evaluate_named(options())
+
+
+def test_a_set_without_any_label_names_the_option(options, tmp_path):
+    folder = speech_set(tmp_path / "odd", 2).parent
+    rows = [{"path": f"clip000{i}.wav", "label": ""} for i in range(2)]
+    with pytest.raises(LabelError, match=r"no clip of .* has a label; .*--label-column"):
+        evaluate_named(options(dataset=str(write_manifest(folder / "set.csv", rows))))
+
+
+def test_another_model_or_dataset_is_refused(options, tmp_path):
+    evaluate_named(options())
+    other = classifier(tmp_path / "other.onnx", seed=9, metadata=labels_metadata())
+    with pytest.raises(RunError, match="model was"):
+        evaluate_named(options(model=str(other)))
+    with pytest.raises(RunError, match="dataset was"):
+        evaluate_named(options(dataset=str(speech_set(tmp_path / "more", 13))))
+
+
+def test_unknown_labels_stop_before_the_first_clip(options, tmp_path):
+    clips = speech_set(tmp_path / "odd", 9, labels=("angry", "bored", "happy"))
+    with pytest.raises(LabelError, match=r"'bored' \(3 clips\); known: angry.*--drop-unmapped"):
+        evaluate_named(options(dataset=str(clips)))
+    assert not (tmp_path / "o").exists()
+    dropped = evaluate_named(options(dataset=str(clips), drop_unmapped=True)).run
+    assert (len(dropped), dropped.dropped) == (6, {"bored": 3})
+    mapped = options(dataset=str(clips), label_map="bored=calm", output=str(tmp_path / "m"))
+    assert len(evaluate_named(mapped).run) == 9
+
+
+def test_a_clip_without_a_label_is_a_failure(options, tmp_path):
+    folder = speech_set(tmp_path / "odd", 3).parent
+    rows = [
+        {"path": f"clip000{i}.wav", "label": label} for i, label in enumerate(["sad", "", "sad"])
+    ]
+    evaluation = evaluate_named(options(dataset=str(write_manifest(folder / "set.csv", rows))))
+    (failure,) = evaluation.run.failures
+    assert (failure.index, failure.reason) == (1, "the dataset gives no label")
+    assert len(evaluation.run) == 2
+    assert "no label" in evaluation.files["clips"].read_text(encoding="utf-8")
+
+
+def test_only_unmapped_labels_leave_nothing_to_do(options, tmp_path):
+    clips = speech_set(tmp_path / "odd", 3, labels=("bored",))
+    with pytest.raises(LabelError, match="bored"):
+        evaluate_named(options(dataset=str(clips), drop_unmapped=True))
+
+
+def test_a_run_goes_on_after_an_error(options, monkeypatch, tmp_path):
+    def stop_at_five(step):
+        if step.done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_named(options(), stop_at_five)
+    steps = []
+    resumed = evaluate_named(options(), steps.append).run
+    assert steps[0].resumed == 5
+    whole = evaluate_named(options(output=str(tmp_path / "whole"))).run
+    assert resumed.logits.tobytes() == whole.logits.tobytes()
+    assert resumed.clip_ids == whole.clip_ids
+
+
+def test_bad_clips_are_counted_and_may_be_too_many(options, tmp_path):
+    folder = tmp_path / "bad"
+    rows = [
+        {"path": f"{name}.wav", "label": "sad"}
+        for name in ("good", "empty", "noise", "short", "gone")
+    ]
+    folder.mkdir()
+    (folder / "good.wav").write_bytes(encoded(voice()))
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "noise.wav").write_bytes(b"noise" * 100)
+    (folder / "short.wav").write_bytes(encoded(voice(seconds=0.001)))
+    evaluation = evaluate_named(options(dataset=str(write_manifest(folder / "set.csv", rows))))
+    assert evaluation.too_many_failures
+    assert len(evaluation.run) == 1
+    stages = [failure.stage for failure in evaluation.run.failures]
+    assert stages == ["read", "decode", "model", "read"]
+    document = json.loads(evaluation.files["results"].read_text(encoding="utf-8"))
+    assert document["metadata"]["failed_samples"] == 4
+    lenient = options(dataset=str(folder / "set.csv"), max_failures=0.8)
+    assert not evaluate_named(lenient).too_many_failures
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"limit": 0}, "--limit 0 leaves no clip"),
+        ({"workers": 0}, "--workers is 0"),
+        ({"max_failures": 1.5}, "--max-failures is 1.5"),
+        ({"normalize": "loud"}, "unknown --normalize 'loud'"),
+    ],
+)
+def test_wrong_options_are_one_line(options, changes, reason):
+    with pytest.raises(ConfigError, match=reason):
+        evaluate_named(options(**changes))

@@ -1,0 +1,121 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serval.errors import LabelError
+from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
+
+LABELS = LabelSet(EMOTIONS)
+
+
+def test_labels_keep_their_order_and_know_their_ids():
+    assert LABELS == EMOTIONS
+    assert [LABELS.id_of(label) for label in LABELS] == list(range(8))
+
+
+def test_an_unknown_label_names_the_known_ones():
+    with pytest.raises(LabelError, match=r"unknown label 'bored'; known: angry, calm"):
+        LABELS.id_of("bored")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["angry"], "at least 2 labels, got 1"),
+        ([], "at least 2 labels, got 0"),
+        (["a", ""], "label 1 has no name"),
+        (["a", "  "], r"label \? has no name"),
+        (["a", "b", "a", "b"], "label occurs twice: a, b"),
+    ],
+)
+def test_labels_that_make_no_sense_are_refused(names, message):
+    with pytest.raises(LabelError, match=message):
+        LabelSet(names)
+
+
+@pytest.mark.parametrize(
+    ("raw", "label"),
+    [
+        ("ANG", "angry"),
+        ("fear", "fearful"),
+        ("Joy", "happy"),
+        ("pleasant_surprise", "surprised"),
+        (" Sad ", "sad"),
+        ("SUR", "surprised"),
+        ("excited", None),
+        ("", None),
+    ],
+)
+def test_public_spellings_are_known(raw, label):
+    assert LabelMap(labels=LABELS, explicit={})[raw] == label
+
+
+def test_what_is_stated_wins_over_what_is_known():
+    mapping = LabelMap(labels=LABELS, explicit={"ANG": "sad", "exc": "happy"})
+    assert (mapping["ANG"], mapping["exc"], mapping["angry"]) == ("sad", "happy", "angry")
+    assert mapping.unmapped(["x", "ANG", "b", "x"]) == ("b", "x")
+
+
+def test_a_spelling_is_not_mapped_to_a_label_the_model_lacks():
+    mapping = LabelMap(labels=LabelSet(["happy", "sad"]), explicit={})
+    assert mapping["ANG"] is None
+
+
+def test_a_map_onto_an_unknown_label_is_refused():
+    with pytest.raises(LabelError, match="sends 'x' to 'bored', which the model does not know"):
+        LabelMap(labels=LABELS, explicit={"x": "bored"})
+
+
+@given(st.sampled_from(EMOTIONS))
+def test_every_label_maps_to_itself_in_any_case(label):
+    mapping = LabelMap(labels=LABELS, explicit={})
+    assert mapping[label] == mapping[label.upper()] == mapping[label.title()] == label
+
+
+def test_a_map_may_come_inline_from_a_file_or_not_at_all(tmp_path):
+    path = tmp_path / "a=b.json"
+    path.write_text(json.dumps({"ANG": "angry"}), encoding="utf-8")
+    assert label_map_from_option("ANG = angry,HAP=happy") == {"ANG": "angry", "HAP": "happy"}
+    assert label_map_from_option(str(path)) == {"ANG": "angry"}
+    assert label_map_from_option("  ") == label_map_from_option(None) == {}
+
+
+@pytest.mark.parametrize("option", ["ANG=", "=angry", "ANG=angry,HAP"])
+def test_an_inline_map_that_is_cut_short_is_refused(option):
+    with pytest.raises(LabelError, match="is not of the form RAW=label"):
+        label_map_from_option(option)
+
+
+@pytest.mark.parametrize("content", ["[]", '{"ANG": 1}'])
+def test_a_file_that_is_no_map_of_texts_is_refused(tmp_path, content):
+    path = tmp_path / "map.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(LabelError, match="must hold one object of texts"):
+        label_map_from_option(str(path))
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path):
+    with pytest.raises(LabelError, match="neither RAW=label"):
+        label_map_from_option(str(tmp_path / "gone.json"))
+    broken = tmp_path / "broken.json"
+    broken.write_text("{", encoding="utf-8")
+    with pytest.raises(LabelError, match="neither RAW=label"):
+        label_map_from_option(str(broken))
+
+
+def test_an_inline_map_may_be_longer_than_a_file_name():
+    option = ",".join(f"code{i:04d}=angry" for i in range(60))
+    assert len(label_map_from_option(option)) == 60
+
+
+def test_an_explicit_label_is_found_in_any_case():
+    mapping = LabelMap(labels=LabelSet(["happy", "sad"]), explicit={"hap": "sad"})
+    assert (mapping["HAP"], mapping["Happy"]) == ("sad", "happy")
+
+
+def test_a_map_that_notepad_saved_is_read(tmp_path):
+    path = tmp_path / "map.json"
+    path.write_text('{"ANG": "angry"}', encoding="utf-8-sig")
+    assert label_map_from_option(str(path)) == {"ANG": "angry"}

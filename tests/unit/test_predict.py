@@ -1,0 +1,100 @@
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from build import encoded, voice
+from serval.errors import AudioError
+from serval.labels import LabelSet
+from serval.predict import AHEAD, predict, softmax
+from serval.records import Clip, Failure, Prediction
+
+
+class Loudness:
+    """Says `loud` where the waveform is loud."""
+
+    labels = LabelSet(["quiet", "loud"])
+    sample_rate = 16_000
+    max_seconds = 5.0
+    facts = {"name": "loudness", "sha256": "0"}  # noqa: RUF012 - a fake
+
+    def logits(self, samples, lengths):
+        return np.float32([[0.1, np.abs(samples).max()]])
+
+
+def clips(n=20):
+    for i in range(n):
+        audio = encoded(voice(i, 0.1 + 0.02 * (i % 7)) * (0.1 if i % 2 else 1))
+        yield Clip(id=f"c{i}", index=i, label="loud", audio=audio, speaker="s", groups={"g": "x"})
+
+
+def without_timing(record):
+    fields = {name: getattr(record, name) for name in record.__dataclass_fields__}
+    return fields | {"inference_s": 0}
+
+
+def test_records_come_in_order_whatever_the_workers():
+    alone = [without_timing(r) for r in predict(Loudness(), clips(), workers=1)]
+    assert [r["index"] for r in alone] == list(range(20))
+    for workers in (2, 8):
+        assert [without_timing(r) for r in predict(Loudness(), clips(), workers=workers)] == alone
+
+
+def test_a_prediction_tells_all(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(encoded(voice(seconds=0.5)))
+    clip = Clip(id="a", index=3, label="quiet", audio=path, speaker="s", groups={"sex": "F"})
+    (record,) = predict(Loudness(), [clip])
+    assert isinstance(record, Prediction)
+    assert (record.clip_id, record.index, record.truth) == ("a", 3, "quiet")
+    assert record.predicted == "loud"
+    assert record.duration_s == 0.5
+    assert sum(record.probs) == pytest.approx(1)
+    assert len(record.audio_sha256) == 64
+    assert record.groups == {"sex": "F"}
+
+
+@pytest.mark.parametrize(
+    ("audio", "stage", "reason"),
+    [
+        (Path("gone.wav"), "read", "cannot read gone.wav"),
+        (b"", "read", "empty file"),
+        (b"noise" * 100, "decode", "not decodable"),
+        (encoded(voice(seconds=6)), "decode", "6 s long, but the limit is 5 s"),
+    ],
+)
+def test_a_bad_clip_becomes_a_failure(audio, stage, reason):
+    (record,) = predict(Loudness(), [Clip(id="a", index=0, label="loud", audio=audio, speaker="s")])
+    assert isinstance(record, Failure)
+    assert record.stage == stage
+    assert reason in record.reason
+    assert (record.clip_id, record.truth, record.speaker) == ("a", "loud", "s")
+
+
+def test_what_the_model_refuses_is_a_failure_of_the_model():
+    class Picky(Loudness):
+        def logits(self, samples, lengths):
+            raise AudioError("too short")
+
+    (record,) = predict(Picky(), clips(1))
+    assert (record.stage, record.reason) == ("model", "too short")
+
+
+def test_a_transform_changes_what_the_model_hears():
+    records = list(predict(Loudness(), clips(4), transform=lambda x, rate, clip: 0 * x))
+    assert {record.predicted for record in records} == {"quiet"}
+
+
+def test_only_a_few_clips_are_read_ahead():
+    taken = []
+    records = predict(Loudness(), (taken.append(c.index) or c for c in clips(60)), workers=2)
+    next(records)
+    assert len(taken) <= 2 * AHEAD
+    records.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("serval")]
+
+
+def test_softmax_is_safe_for_large_logits():
+    probs = softmax(np.float32([[1000.0, 0.0], [0.0, 0.0]]))
+    assert probs.tolist() == [[1.0, 0.0], [0.5, 0.5]]

@@ -1,0 +1,193 @@
+import csv
+import json
+import warnings
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    classification_report,
+    precision_recall_fscore_support,
+)
+
+from serval.labels import LabelSet
+from serval.records import Failure, Prediction
+from serval.results import results_document, write_results
+from serval.run import Journal, Provenance, load_run
+from serval.scores import scores_of
+
+LABELS = LabelSet(["angry", "happy", "=cmd|'/C calc'!A0", "sad"])
+OVERALL = {
+    "accuracy",
+    *(f"{score}_{average}" for score in ("precision", "recall", "f1")
+      for average in ("weighted", "macro")),
+}  # fmt: skip
+META = {
+    *("total_samples", "failed_samples", "failed_indices", "evaluation_time_seconds"),
+    *("samples_per_second", "dev_mode", "model_path", "timestamp"),
+}
+
+
+def stored(folder, truth, predicted, *, failures=1, contract=None, complete=True):
+    provenance = Provenance(
+        labels=LABELS,
+        model={"name": "m", "path": "m.onnx", "sha256": "00", "contract": contract or {}},
+        dataset={"name": "d", "split": "validation", "caveats": ["Synthetic."]},
+        options={"limit": 5},
+        platform={},
+        identity={},
+    )
+    rng = np.random.default_rng(0)
+    with Journal(folder=folder, provenance=provenance) as journal:
+        journal.begin("2026-01-01T00:00:00+00:00")
+        for i, (t, p) in enumerate(zip(truth, predicted, strict=True)):
+            logits = rng.normal(size=4).astype(np.float32)
+            probs = np.exp(logits) / np.exp(logits).sum()
+            record = Prediction(
+                clip_id=f"@clip {i}",
+                index=i,
+                truth=LABELS[t],
+                predicted=LABELS[p],
+                logits=tuple(float(str(v)) for v in logits),
+                probs=tuple(float(str(v)) for v in probs),
+                duration_s=1.0 + i,
+                inference_s=0.01,
+                speaker=None if i == 0 else "-s",
+                groups={"+gender": "F", "duration_s": "long", "speaker": "x"} if i % 2 else {},
+            )
+            journal.append(record, 0.1 * i)
+        for i in range(failures):
+            reason = "=broken"
+            journal.append(
+                Failure(clip_id="bad", index=900 + i, truth="sad", stage="decode", reason=reason), 9
+            )
+        if complete:
+            journal.finish(10.0, dropped={"OTH": 2}, peak_memory_mb=1.0)
+    return load_run(folder)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return stored(tmp_path, [0, 0, 1, 1, 3, 3, 3], [0, 1, 1, 1, 3, 0, 2])
+
+
+def test_the_published_keys_are_there_and_equal_scikit_learn(run):
+    document = results_document(run, scores_of(run))
+    assert set(document["overall"]) == OVERALL
+    assert set(document["metadata"]) == META
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for average in ("weighted", "macro"):
+            p, r, f, _ = precision_recall_fscore_support(
+                run.truth, run.predicted, average=average, zero_division=0
+            )
+            overall = document["overall"]
+            assert overall[f"precision_{average}"] == pytest.approx(p)
+            assert overall[f"recall_{average}"] == pytest.approx(r)
+            assert overall[f"f1_{average}"] == pytest.approx(f)
+        uar = balanced_accuracy_score(run.truth, run.predicted)
+        report = classification_report(
+            run.truth,
+            run.predicted,
+            labels=range(4),
+            target_names=LABELS,
+            output_dict=True,
+            zero_division=0,
+        )
+    assert document["overall"]["accuracy"] == accuracy_score(run.truth, run.predicted)
+    assert document["scores"]["overall"]["uar"]["value"] == pytest.approx(uar)
+    assert document["scores"]["classes_averaged"] == 3
+    assert document["classification_report"]["sad"] == pytest.approx(report["sad"])
+    assert document["classification_report"]["macro avg"] == pytest.approx(report["macro avg"])
+    assert document["predictions"] == run.predicted.tolist()
+    assert document["ground_truth"] == run.truth.tolist()
+    assert document["metadata"]["failed_indices"] == [900]
+    assert document["metadata"]["dev_mode"] is True
+
+
+def test_what_is_undefined_is_zero_for_old_scripts_and_null_in_scores(run):
+    document = results_document(run, scores_of(run))
+    empty = document["per_class"]["=cmd|'/C calc'!A0"]
+    assert (empty["recall"], empty["support"]) == (0.0, 0)
+    assert document["scores"]["per_class"]["=cmd|'/C calc'!A0"]["recall"]["value"] is None
+
+
+def test_observations_are_computed(run):
+    observed = results_document(run, scores_of(run))["observations"]
+    assert observed["best"][0]["emotion"] == "happy"
+    assert "=cmd|'/C calc'!A0" not in {note["emotion"] for note in observed["hardest"]}
+    assert observed["confusions"][0]["count"] == 1
+    assert dict(map(tuple, observed["too_few"])) == {
+        "angry": 2, "happy": 2, "=cmd|'/C calc'!A0": 0, "sad": 3
+    }  # fmt: skip
+    assert len(observed["sentences"]) == 3 + bool(observed["hardest"])
+
+
+def test_warnings_tell_what_a_reader_must_know(tmp_path):
+    contract = {"static_samples": 32_000, "sample_rate": 16_000}
+    run = stored(tmp_path, [0, 1, 2], [0, 1, 2], contract=contract, complete=False)
+    text = " ".join(results_document(run, scores_of(run))["warnings"])
+    for part in ("Synthetic.", "in no score: 1.", "not finished", "exactly 2 s: 1 longer"):
+        assert part in text
+
+
+def test_no_spreadsheet_runs_a_cell(run, tmp_path):
+    write_results(run, tmp_path / "out")
+    text = (tmp_path / "out" / "detailed_results.csv").read_text(encoding="utf-8")
+    rows = list(csv.reader(text.splitlines()))
+    head = rows[0]
+    first = "sample_index predicted_emotion true_emotion predicted_id true_id correct clip_id"
+    assert head[:8] == [*first.split(), "confidence"]
+    assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
+    assert len(rows) == 1 + len(run) + len(run.failures)
+    assert all(len(row) == len(head) for row in rows)
+    failed = dict(zip(head, rows[-1], strict=True))
+    assert (failed["failure"], failed["correct"]) == ("decode: =broken", "")
+    good = dict(zip(head, rows[2], strict=True))
+    assert (good["duration_s"], good["group_duration_s"]) == ("2.0", "long")
+    assert (good["speaker"], good["group_speaker"]) == ("'-s", "x")
+    assert (good["correct"], good["speaker"], good["'+gender"]) == ("False", "'-s", "F")
+
+
+def test_every_file_is_written_and_the_same_input_gives_the_same_bytes(run, tmp_path):
+    first, second = (write_results(run, tmp_path / name).files for name in ("a", "b"))
+    assert {p.name for p in first.values()} == {
+        *("results.json", "detailed_results.csv", "predictions.parquet", "summary.md"),
+        *("confusion_matrix.png", "per_class_metrics.png", "reliability.png", "journal.jsonl"),
+    }
+    for kind in first:
+        assert first[kind].read_bytes() == second[kind].read_bytes(), kind
+
+
+def test_predictions_parquet_holds_every_number(run, tmp_path):
+    table = pq.read_table(write_results(run, tmp_path / "out").files["predictions"])
+    np.testing.assert_array_equal(np.stack(table["logits"].to_numpy()), run.logits)
+    assert table["truth"].to_pylist() == [LABELS[i] for i in run.truth]
+    assert table.schema.metadata[b"serval.failed_clips"] == b"1"
+
+
+def test_the_summary_is_markdown_that_cannot_break(run, tmp_path):
+    text = write_results(run, tmp_path / "out").files["summary"].read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in rows} == {5, 6}
+    assert "| Accuracy (WA) | 57.14 % [" in text
+    assert "1 of them failed" in text
+
+
+def test_pictures_are_300_dpi(run, tmp_path):
+    from PIL import Image
+
+    files = write_results(run, tmp_path / "out").files
+    for kind in ("confusion matrix", "per emotion"):
+        with Image.open(files[kind]) as picture:
+            assert picture.info["dpi"] == pytest.approx((300, 300), abs=1)
+            assert len(picture.convert("RGB").getcolors(1 << 20)) > 50
+
+
+def test_a_run_of_failures_only_still_writes_everything(tmp_path):
+    run = stored(tmp_path, [], [], failures=3)
+    document = json.loads(write_results(run).files["results"].read_text(encoding="utf-8"))
+    assert document["overall"]["accuracy"] is None
+    assert document["metadata"]["failed_samples"] == 3

@@ -1,0 +1,133 @@
+import csv
+import re
+
+import pytest
+
+from build import classifier, labels_metadata, speech_set
+from serval.errors import ConfigError
+from serval.sweep import SCORES, load_plan, sweep, write_tables
+
+
+@pytest.fixture
+def plan_file(tmp_path):
+    for seed in (0, 1):
+        classifier(tmp_path / f"m{seed}.onnx", seed=seed, metadata=labels_metadata())
+    speech_set(tmp_path / "a", 16)
+    speech_set(tmp_path / "b", 8)
+    return written(
+        tmp_path,
+        """
+        sort_by: wa
+        drop_unmapped: true
+        models: [m0.onnx, {model: m1.onnx, name: second}]
+        datasets: [a/set.csv, {dataset: b/set.csv, limit: 6}]
+        options: [{normalize: peak}, {normalize: none}]
+        """,
+    )
+
+
+def written(folder, text):
+    path = folder / "plan.yaml"
+    path.write_text(re.sub(r"^ {8}", "", text, flags=re.M), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def small_plan(plan_file):
+    text = plan_file.read_text(encoding="utf-8").replace(", {normalize: none}", "")
+    plan_file.write_text(text, encoding="utf-8")
+    return load_plan(plan_file)
+
+
+def test_the_matrix_is_every_model_on_every_dataset_with_every_option(plan_file, tmp_path):
+    cells = load_plan(plan_file).cells
+    assert len(cells) == 8
+    last = cells[-1]
+    assert (last.model, last.dataset, last.options) == ("second", "b/set.csv", "normalize=none")
+    assert (last.settings.limit, last.settings.drop_unmapped) == (6, True)
+    assert last.settings.model == str(tmp_path / "m1.onnx")
+    assert last.settings.output == str(
+        tmp_path / "sweep_results" / "second" / "b-set.csv" / "normalize-none"
+    )
+
+
+def test_a_sweep_ends_in_one_sorted_table(small_plan):
+    finished = sweep(small_plan)
+    files = write_tables(finished)
+    scores = [result.scores["wa"].value for result in finished.results]
+    assert scores == sorted(scores, reverse=True)
+    with files["csv"].open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["wa"]) for row in rows] == scores
+    assert {row["clips"] for row in rows} == {"16", "6"}
+    for row in rows:
+        for name in SCORES:
+            assert float(row[f"{name}_low"]) <= float(row[name]) <= float(row[f"{name}_high"])
+    markdown = files["markdown"].read_text(encoding="utf-8")
+    assert markdown.count("\n| ") == 5
+    assert "Not done" not in markdown
+    assert files["html"].read_text(encoding="utf-8").count("<tr>") == 5
+
+
+def test_what_is_done_is_not_done_again(small_plan):
+    first = sweep(small_plan)
+    steps = []
+    again = sweep(small_plan, lambda cell, step: steps.append(step))
+    assert not any(result.reused for result in first.results)
+    assert all(result.reused for result in again.results)
+    assert steps == []
+    assert [r.scores for r in again.results] == [r.scores for r in first.results]
+
+
+def test_an_interrupted_sweep_goes_on(small_plan):
+    plan = small_plan
+
+    def stop(cell, step):
+        if cell == plan.cells[1] and step.done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(plan, stop)
+    resumed = {}
+    finished = sweep(plan, lambda cell, step: resumed.setdefault(cell.settings.output, step))
+    assert resumed[plan.cells[1].settings.output].resumed == 5
+    assert plan.cells[0].settings.output not in resumed
+    assert {r.clips for r in finished.results} == {16, 6}
+
+
+def test_a_cell_that_cannot_be_done_is_named_and_last(tmp_path, model_file, manifest):
+    plan = written(tmp_path, f"models: [{model_file}, gone.onnx]\ndatasets: [{manifest}]\n")
+    finished = sweep(load_plan(plan))
+    assert [r.cell.model for r in finished.problems] == ["gone.onnx"]
+    assert finished.results[-1].problem.startswith("no model 'gone.onnx'")
+    files = write_tables(finished)
+    assert "gone.onnx x" in files["markdown"].read_text(encoding="utf-8")
+    assert "<li>gone.onnx x" in files["html"].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("models: [a]\ndatasets: [b]\nsort: uar\n", "unknown key 'sort'; known: .*sort_by"),
+        ("models: [a]\ndatasets: [b]\nsort_by: speed\n", "cannot sort by 'speed'; known: wa, uar"),
+        ("models: [a]\n", "must name `models` and `datasets`"),
+        ("models: a\ndatasets: [b]\n", "`models` must be a list"),
+        ("models: [{limit: 3}]\ndatasets: [b]\n", "an entry of `models` has no `model`"),
+        ("models: [a]\ndatasets: [b]\noptions: [c]\n", "must be a map of options, not 'c'"),
+        ("models: [{model: a, lr: 1}]\ndatasets: [b]\n", "unknown key 'lr'"),
+        ("models: [a, a]\ndatasets: [b]\n", "give their entries a name each"),
+        ("models: [a\n", "cannot be read as YAML"),
+    ],
+)
+def test_a_plan_that_is_wrong_says_where(tmp_path, text, fault):
+    with pytest.raises(ConfigError, match=fault):
+        load_plan(written(tmp_path, text))
+
+
+def test_names_with_markup_stay_text(tmp_path, model_file, manifest):
+    name = "<b>|x</b>"
+    entry = f"{{model: '{model_file}', name: '{name}'}}"
+    plan = written(tmp_path, f"models: [{entry}]\ndatasets: [{manifest}]\n")
+    files = write_tables(sweep(load_plan(plan)))
+    assert "&lt;b&gt;|x&lt;/b&gt;" in files["html"].read_text(encoding="utf-8")
+    assert "<b>\\|x</b>" in files["markdown"].read_text(encoding="utf-8")
