@@ -18,6 +18,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from serval.errors import RunError, RunLockedError
+from serval.files import write_text
 from serval.labels import LabelSet
 from serval.records import Failure, Prediction, Record
 
@@ -168,10 +169,8 @@ class Journal:
     def _open(self) -> None:
         path = self.folder / JOURNAL
         if self.fresh or not path.exists() or not _whole_lines(path):
-            self._file = path.open("w", encoding="utf-8", newline="\n")
             header = {"kind": "header", "schema_version": SCHEMA_VERSION}
-            self._write(header | asdict(self.provenance))
-            return
+            write_text(path, _text(header | asdict(self.provenance)))
         lines = _lines(path)
         _refuse_other_run(self.folder, _header(path, next(lines))["identity"], self.provenance)
         for line in lines:
@@ -183,7 +182,7 @@ class Journal:
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file is None:
             raise RunError(f"the journal of {self.folder} is not open; use it in a with block")
-        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.write(_text(line))
         self._file.flush()
 
 
@@ -204,6 +203,10 @@ def load_run(folder: Path | str) -> Run:
     for line in lines:
         columns.add(line)
     return columns.run(Path(folder), header)
+
+
+def _text(line: Mapping[str, Any]) -> str:
+    return json.dumps(line, ensure_ascii=False) + "\n"
 
 
 def _locked(folder: Path) -> FileLock:

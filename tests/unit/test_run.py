@@ -103,6 +103,15 @@ def test_a_journal_torn_in_its_header_starts_over(tmp_path):
     assert load_run(tmp_path).clip_ids == ("c0",)
 
 
+def test_a_header_that_cannot_be_written_leaves_the_earlier_journal(tmp_path):
+    write(tmp_path, [prediction(0)])
+    unwritable = provenance(model=object())
+    with pytest.raises(TypeError), Journal(folder=tmp_path, provenance=unwritable, fresh=True):
+        pass
+    assert load_run(tmp_path).clip_ids == ("c0",)
+    assert [path.name for path in tmp_path.glob("*.jsonl")] == [JOURNAL]
+
+
 def test_a_torn_line_longer_than_one_read_is_cut(tmp_path):
     write(tmp_path, [prediction(0)], end=False)
     with (tmp_path / JOURNAL).open("a") as file:
