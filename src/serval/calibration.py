@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -162,7 +162,10 @@ def calibration_sentences(calibration: Calibration) -> list[str]:
     fit, everything = calibration.as_is, calibration.coverage[-1].accuracy.value
     lean = "more" if fit.confidence > everything else "less"
     if fit.ece <= fit.ece_by_chance:
-        first = f"Its confidence can be believed: ECE {fit.ece:.1%}, no more than chance."
+        first = (
+            f"No miscalibration can be shown on {calibration.n} clips: ECE {fit.ece:.1%}, no more "
+            "than chance makes of a calibrated model."
+        )
     else:
         first = (
             f"It is {lean} confident ({fit.confidence:.1%}) than right ({everything:.1%}): "
@@ -171,10 +174,24 @@ def calibration_sentences(calibration: Calibration) -> list[str]:
     at = next(point for point in calibration.coverage if point.coverage == 0.8)
     second = (
         f"If it may stay silent on 20 % of the clips, it is right in {at.accuracy.value:.1%} "
-        f"({at.accuracy.low:.1%} to {at.accuracy.high:.1%}) of the others, "
-        f"against {everything:.1%} of all."
+        f"{_span(at.accuracy)}of the others, against {everything:.1%} of all."
     )
-    return [first, second]
+    return [first, second, *_temperature_sentence(calibration.scaled)]
+
+
+def _span(score: Interval) -> str:
+    return "" if math.isnan(score.low) else f"({score.low:.1%} to {score.high:.1%}) "
+
+
+def _temperature_sentence(scaled: Fit | None) -> list[str]:
+    """Return a warning where no temperature in the range searched is the likeliest."""
+    if scaled is None or 1.01 * COLDEST < scaled.temperature < 0.99 * HOTTEST:
+        return []
+    line = (
+        f"The temperature is at an end of the range searched, {COLDEST:g} to {HOTTEST:g}: it was "
+        "fitted on too few clips, or on clips that are all right or all wrong."
+    )
+    return [line]
 
 
 def reliability_bins(
@@ -316,7 +333,8 @@ def _mean(losses: Floats, clustering: Clustering) -> Interval:
     if not len(losses):
         return Interval(value=float("nan"), low=float("nan"), high=float("nan"))
     error = mean_error(losses, clustering.ids)
-    return mean_interval(float(losses.mean()), error, clustering.effective)
+    found = mean_interval(float(losses.mean()), error, clustering.effective)
+    return replace(found, low=max(0.0, found.low))  # no loss is below 0
 
 
 def _ece_by_chance(confidence: Floats, rng: np.random.Generator, draws: int = 400) -> float:

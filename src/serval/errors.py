@@ -12,6 +12,7 @@ ServalError
 ├── ModelError         (ValueError)         a model file cannot be opened or breaks its contract
 ├── RunError           (RuntimeError)       a run folder cannot be read, or belongs to another run
 │   └── RunLockedError (RuntimeError)       another process writes into the run folder
+├── WriteError         (OSError)            a file or folder cannot be written
 └── MissingExtraError  (ImportError)        an optional package is not installed
 ```
 
@@ -32,6 +33,7 @@ __all__ = [
     "RunError",
     "RunLockedError",
     "ServalError",
+    "WriteError",
 ]
 
 
@@ -77,6 +79,10 @@ class RunError(ServalError, RuntimeError):
 
 class RunLockedError(RunError):
     """Another process is writing into the run folder."""
+
+
+class WriteError(ServalError, OSError):
+    """A file or folder cannot be written: the disk is full, or the place is not ours."""
 
 
 class MissingExtraError(ServalError, ImportError):

@@ -9,10 +9,30 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serval.errors import ServalError, WriteError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["sha256_of", "whole_file", "whole_files", "write_text"]
+__all__ = ["sha256_of", "whole_file", "whole_files", "write_text", "writing"]
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system has against writing to `path` into one line.
+
+    Raises:
+        WriteError: The disk is full, the place is read-only, a folder is a file, ...
+    """
+    try:
+        yield
+    except ServalError:
+        raise
+    except OSError as error:
+        raise WriteError(
+            f"cannot write {path}: {error.strerror or error}; "
+            "choose another place, or make room and give the same command again"
+        ) from error
 
 
 @contextmanager
@@ -21,14 +41,18 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     The suffix is kept, for libraries that choose a format by it. If the block raises, the file
     that was there before is untouched and nothing else is left.
+
+    Raises:
+        WriteError: It cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -37,13 +61,17 @@ def whole_files(path: Path) -> Iterator[Path]:
 
     For a file that comes with others, which it names: they have their final names from the start,
     and `path` itself moves last. If the block raises, nothing is left.
+
+    Raises:
+        WriteError: They cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
-        part = Path(folder) / path.name
-        yield part
-        for file in sorted(Path(folder).iterdir(), key=lambda file: file == part):
-            file.replace(path.with_name(file.name))
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
+            part = Path(folder) / path.name
+            yield part
+            for file in sorted(Path(folder).iterdir(), key=lambda file: file == part):
+                file.replace(path.with_name(file.name))
 
 
 def write_text(path: Path, text: str) -> Path:

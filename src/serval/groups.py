@@ -129,7 +129,8 @@ class Groups:
     """Every grouping of a run.
 
     Attributes:
-        better_than_chance: Whether the whole interval of UAR lies above guessing, 1 / K.
+        better_than_chance: Whether the whole interval of UAR lies above guessing among the labels
+            that occur.
         tables: One for each column.
     """
 
@@ -163,7 +164,7 @@ def group_sentences(groups: Groups) -> list[str]:
     if not groups.tables:
         return []
     if not groups.better_than_chance:
-        return ["Groups are not judged: the model is no better than guessing."]
+        return ["Groups are not judged: the model is not shown to be better than guessing."]
     gaps = [(table.column, table.accuracy_gap) for table in groups.tables]
     found = [
         f"By {column}, {gap.best} is right {100 * gap.value:.1f} points more often than "
@@ -252,8 +253,14 @@ def _group_scores(name: str, clips: Ids, run: Run, rng: np.random.Generator) -> 
         n=len(clips),
         accuracy=scores["wa"],
         uar=scores["uar"],
-        better_than_chance=scores["uar"].low > 1 / len(np.unique(truth)),
+        better_than_chance=scores["uar"].low > _guessed(truth, k),
     )
+
+
+def _guessed(truth: Ids, k: int) -> float:
+    """Return the UAR of guessing among the labels that occur, or among all where only one does."""
+    occur = len(np.unique(truth))
+    return 1 / (occur if occur > 1 else k)
 
 
 def _gaps(

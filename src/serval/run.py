@@ -18,7 +18,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from serval.errors import RunError, RunLockedError
-from serval.files import write_text
+from serval.files import write_text, writing
 from serval.labels import LabelSet
 from serval.records import Failure, Prediction, Record
 
@@ -133,9 +133,11 @@ class Journal:
         Raises:
             RunLockedError: Another process writes here.
             RunError: The journal belongs to another evaluation, or cannot be read.
+            WriteError: The folder cannot be made or written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(self.folder)
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self.folder)
         try:
             self._open()
         except BaseException:
@@ -145,10 +147,13 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         """Close the journal and release the folder."""
-        if self._file is not None:
-            self._file.close()
-        if self._lock is not None:
-            self._lock.release()
+        try:
+            if self._file is not None:
+                with writing(self.folder / JOURNAL):
+                    self._file.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
 
     def begin(self, started: str) -> None:
         """Write that a session starts now."""
@@ -182,8 +187,9 @@ class Journal:
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file is None:
             raise RunError(f"the journal of {self.folder} is not open; use it in a with block")
-        self._file.write(_text(line))
-        self._file.flush()
+        with writing(self.folder / JOURNAL):
+            self._file.write(_text(line))
+            self._file.flush()
 
 
 def load_run(folder: Path | str) -> Run:

@@ -21,6 +21,7 @@ import yaml
 from serval.errors import ConfigError, ServalError
 from serval.evaluate import EvalOptions, Step, evaluate_named
 from serval.files import write_text
+from serval.results.table import harmless
 from serval.scores import OVERALL, scores_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ AXES = {"models": "model", "datasets": "dataset", "options": ""}
 SHARED = ("output", "sort_by", "models", "datasets", "options")
 NOT_IN_A_PLAN = {"output", "quiet", "json", "fresh"}
 KNOWN = {field.name: field for field in fields(EvalOptions) if field.name not in NOT_IN_A_PLAN}
+KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    "str": (str, "text"),
+    "int": (int, "a whole number"),
+    "float": ((int, float), "a number"),
+    "bool": (bool, "true or false"),
+}
+"""The types of the options, and what they are called in a plan."""
 SCORES = ("uar", "wa", "macro_f1", "weighted_f1")
 COLUMNS = ("model", "dataset", "options", "clips", "failed", *SCORES, "rtfx", "folder")
 
@@ -181,13 +189,37 @@ def _cells(
             for options, own_settings in axes[2]:
                 names = [name for name in (model, dataset, options) if name]
                 settings = {**every, **model_settings, **dataset_settings, **own_settings}
-                settings["output"] = str(output.joinpath(*map(_folder_name, names)))
+                folder = output.joinpath(*map(_folder_name, names))
                 yield Cell(
                     model=model,
                     dataset=dataset,
                     options=options,
-                    settings=EvalOptions(**settings),
+                    settings=EvalOptions(**_typed(path, settings), output=str(folder)),
                 )
+
+
+def _typed(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options as `EvalOptions` takes them; YAML's lists and maps of labels as text.
+
+    Raises:
+        ConfigError: A value is of another kind than its option.
+    """
+    return {name: _value(path, name, value) for name, value in settings.items()}
+
+
+def _value(path: Path, name: str, value: Any) -> Any:  # noqa: ANN401 - what YAML holds
+    if name == "labels" and isinstance(value, list):
+        return ",".join(map(str, value))
+    if name == "label_map" and isinstance(value, Mapping):
+        return ",".join(f"{raw}={label}" for raw, label in value.items())
+    kind, *other = str(KNOWN[name].type).split(" | ")
+    if _is_of(value, kind) or (value is None and other):
+        return value
+    raise ConfigError(f"{path}: `{name}` must be {KINDS[kind][1]}, not {value!r}")
+
+
+def _is_of(value: object, kind: str) -> bool:
+    return isinstance(value, KINDS[kind][0]) and (kind == "bool" or not isinstance(value, bool))
 
 
 def _entries(path: Path, entries: object, axis: str) -> list[tuple[str, dict[str, Any]]]:
@@ -285,8 +317,9 @@ def _csv(finished: Sweep) -> str:
         cell = result.cell
         scores = [number for name in SCORES for number in _numbers(result.scores.get(name))]
         speed = "" if math.isnan(result.rtfx) else round(result.rtfx, 3)
-        names = (cell.model, cell.dataset, cell.options)
-        writer.writerow([*names, result.clips, result.failed, *scores, speed, result.problem])
+        names = map(harmless, (cell.model, cell.dataset, cell.options))
+        problem = harmless(result.problem)
+        writer.writerow([*names, result.clips, result.failed, *scores, speed, problem])
     return text.getvalue()
 
 

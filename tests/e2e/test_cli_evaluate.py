@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from build import classifier, encoded, labels_metadata, speech_set, voice, write_manifest
 from conftest import ROOT, process_environment
 from serval.cli import COMMANDS, group
+from serval.evaluate import EvalOptions, evaluate_named
 from serval.run import JOURNAL, Journal, load_run
 
 CLIPS = 120
@@ -238,3 +239,73 @@ def test_predict_prints_each_file(serval, model_file, tmp_path):
 
 def test_what_is_built_in_is_listed(serval):
     assert "demo" in serval("datasets", COLUMNS=200).stdout
+
+
+MARKUP = ("[/red]", "[bold]x", ":smile:")
+
+
+@pytest.fixture
+def marked_up(tmp_path):
+    """Two runs whose labels, models and sets are named like markup."""
+    clips = speech_set(tmp_path / "[/b]", 12, labels=MARKUP)
+    for seed in (0, 1):
+        path = tmp_path / f"[red]{seed}.onnx"
+        classifier(path, k=3, metadata=labels_metadata(MARKUP), seed=seed)
+        evaluate_named(
+            EvalOptions(model=str(path), dataset=str(clips), output=f"{tmp_path}/{seed}")
+        )
+    return tmp_path
+
+
+@pytest.mark.usefixtures("coarse_pictures")
+def test_names_that_look_like_markup_are_printed_as_they_are(marked_up, serval):
+    model, clips = marked_up / "[red]0.onnx", marked_up / "[/b]" / "set.csv"
+    for arguments in (
+        ("score", "0"),
+        ("evaluate", "-m", model, "-d", clips, "-o", "0"),
+        ("compare", "0", "1"),
+        ("gate", "0", "--min", "recall:[/red]=0"),
+        ("predict", "-m", model, marked_up / "[/b]" / "clip0000.wav"),
+        ("inspect", model),
+        ("audit", clips),
+    ):
+        done = serval(*arguments, COLUMNS=200)
+        assert done.returncode == 0, done.stderr
+        named = "[red]0" if arguments[0] == "inspect" else "[/red]"
+        assert named in done.stdout, arguments
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(serval, model_file, manifest, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    done = serval("evaluate", "-m", model_file, "-d", manifest, "-o", "taken")
+    assert done.returncode == 2
+    assert "cannot write taken: File exists; choose another place" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
+def test_a_full_disk_is_one_line_and_the_journal_goes_on(serval, model_file, slow_set, tmp_path):
+    arguments = ["evaluate", "-m", str(model_file), "-d", str(slow_set), "-o", "out", "-q"]
+    done = subprocess.run(
+        [
+            "bash",
+            "-c",
+            'ulimit -f 16; exec "$@"',
+            "bash",
+            sys.executable,
+            "-m",
+            "serval",
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=process_environment(PYTHONDONTWRITEBYTECODE=1),
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "journal.jsonl: File too large; choose another place, or make room" in done.stderr
+    assert 5 < len(load_run(tmp_path / "out")) < CLIPS
+    assert serval(*arguments).returncode == 0
+    assert len(load_run(tmp_path / "out")) == CLIPS

@@ -79,7 +79,7 @@ def test_sentences_for_a_shy_and_for_an_honest_model(tmp_path):
     shy = calibration_of(run_of(tmp_path / "shy", truth, logits=0.2 * logits))
     fair = calibration_of(run_of(tmp_path / "fair", truth, logits=logits))
     assert "less confident" in calibration_sentences(shy)[0]
-    assert "can be believed" in calibration_sentences(fair)[0]
+    assert "No miscalibration can be shown on 3000 clips" in calibration_sentences(fair)[0]
     assert "stay silent on 20 %" in calibration_sentences(fair)[1]
 
 
@@ -153,3 +153,26 @@ def test_calibration_as_dict(tmp_path):
     content = calibration_of(run_of(tmp_path, [0, 1, 2] * 5, [0, 1, 1] * 5)).as_dict()
     assert content["as_is"]["bins"][0].keys() == {"low", "high", "confidence", "accuracy", "n"}
     assert content["scaled"] is None
+
+
+def test_losses_are_never_below_zero(tmp_path):
+    logits = 9.0 * np.eye(3)[[0] * 6]
+    logits[0] = (1.0, 0.9, 0.0)
+    fit = calibration_of(run_of(tmp_path, [0] * 6, logits=logits)).as_is
+    assert fit.nll.low == 0 < fit.nll.value
+    assert fit.brier.low == 0 < fit.brier.value
+
+
+def test_a_temperature_at_the_end_of_its_range_is_told(tmp_path):
+    right = 0.02 * np.eye(3)[[0, 1, 2] * 10]
+    fitted_on = run_of(
+        tmp_path / "a", [0, 1, 2] * 10, logits=right, shas={i: f"a{i}" for i in range(30)}
+    )
+    run = run_of(tmp_path / "b", [0, 1, 2] * 10, logits=right)
+    sentences = calibration_sentences(calibration_of(run, fitted_on=fitted_on))
+    assert "The temperature is at an end of the range searched, 0.05 to 20" in sentences[-1]
+
+
+def test_no_sentence_says_nan(tmp_path):
+    run = run_of(tmp_path, [0], [0])
+    assert "nan" not in " ".join(calibration_sentences(calibration_of(run)))

@@ -1,7 +1,9 @@
+import errno
 import hashlib
 
 import pytest
 
+from serval.errors import WriteError
 from serval.files import sha256_of, whole_file, whole_files, write_text
 
 
@@ -20,9 +22,9 @@ def test_a_failed_write_keeps_what_was_there(tmp_path):
     def fail_half_way():
         with whole_file(path) as part:
             part.write_text("half")
-            raise OSError("disk full")
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(WriteError, match=r"cannot write .*a\.json: No space left on device; "):
         fail_half_way()
     assert path.read_text() == "old\n"
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
@@ -52,8 +54,14 @@ def test_a_failed_write_of_several_leaves_nothing(tmp_path):
     def fail_half_way():
         with whole_files(tmp_path / "m.onnx") as part:
             part.with_name("m.onnx.data").write_text("weights")
-            raise OSError("disk full")
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(WriteError, match=r"cannot write .*m\.onnx: No space left on device; "):
         fail_half_way()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_a_file_is_one_line(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(WriteError, match=r"cannot write .*choose another place"):
+        write_text(tmp_path / "taken" / "a.txt", "x")

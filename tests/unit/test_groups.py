@@ -56,7 +56,7 @@ def test_a_model_that_guesses_is_not_called_fair(tmp_path):
     assert not groups.better_than_chance
     assert table_of(groups, "gender").accuracy_gap.finding == "not judged"
     assert group_sentences(groups) == [
-        "Groups are not judged: the model is no better than guessing."
+        "Groups are not judged: the model is not shown to be better than guessing."
     ]
 
 
@@ -140,3 +140,15 @@ def test_no_clip_no_group(tmp_path):
     assert not groups.better_than_chance
     assert group_sentences(groups) == []
     assert groups.as_dict()["tables"] == ()
+
+
+def test_one_emotion_only_is_measured_against_all_labels(tmp_path):
+    rng = np.random.default_rng(4)
+    truth = np.zeros(200, dtype=int)
+    run = run_of(
+        tmp_path,
+        truth,
+        noisy(truth, 0.9, rng),
+        groups={"gender": ["FM"[i % 2] for i in range(200)]},
+    )
+    assert groups_of(run).better_than_chance

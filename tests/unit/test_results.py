@@ -15,6 +15,7 @@ from sklearn.metrics import (
 from serval.labels import LabelSet
 from serval.records import Failure, Prediction
 from serval.results import results_document, write_results
+from serval.results.observations import observations_of, sentences
 from serval.run import Journal, Provenance, load_run
 from serval.scores import scores_of
 
@@ -191,3 +192,15 @@ def test_a_run_of_failures_only_still_writes_everything(tmp_path):
     document = json.loads(write_results(run).files["results"].read_text(encoding="utf-8"))
     assert document["overall"]["accuracy"] is None
     assert document["metadata"]["failed_samples"] == 3
+
+
+def test_an_emotion_is_never_best_and_hardest_or_best_at_nothing():
+    labels = LabelSet(["angry", "happy", "sad"])
+    nothing = observations_of(np.array([[0, 2, 0], [2, 0, 0], [0, 2, 0]]), labels)
+    assert nothing.best == ()
+    assert len(nothing.hardest) == 3
+    assert not any(line.startswith("Best") for line in sentences(nothing))
+    some = observations_of(np.array([[5, 0, 0], [3, 2, 0], [0, 2, 0]]), labels)
+    best, hardest = ({note.emotion for note in notes} for notes in (some.best, some.hardest))
+    assert best == {"angry", "happy"}
+    assert hardest == {"sad"}

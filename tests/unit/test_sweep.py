@@ -131,3 +131,38 @@ def test_names_with_markup_stay_text(tmp_path, model_file, manifest):
     files = write_tables(sweep(load_plan(plan)))
     assert "&lt;b&gt;|x&lt;/b&gt;" in files["html"].read_text(encoding="utf-8")
     assert "<b>\\|x</b>" in files["markdown"].read_text(encoding="utf-8")
+
+
+def test_labels_may_be_a_list_and_a_label_map_a_map(tmp_path):
+    plan = load_plan(written(tmp_path, """
+        models: [{model: m.onnx, labels: [sad, happy]}]
+        datasets: [{dataset: demo, label_map: {SAD: sad, HAP: happy}}]
+        """))  # fmt: skip
+    assert plan.cells[0].settings.labels == "sad,happy"
+    assert plan.cells[0].settings.label_map == "SAD=sad,HAP=happy"
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("limit: many", "`limit` must be a whole number, not 'many'"),
+        ("limit: true", "`limit` must be a whole number, not True"),
+        ("drop_unmapped: 1", "`drop_unmapped` must be true or false, not 1"),
+        ("max_seconds: [3]", r"`max_seconds` must be a number, not \[3\]"),
+        ("split: 3", "`split` must be text, not 3"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(tmp_path, line, fault):
+    path = written(tmp_path, f"        {line}\n        models: [m.onnx]\n        datasets: [demo]")
+    with pytest.raises(ConfigError, match=fault):
+        load_plan(path)
+
+
+def test_no_spreadsheet_runs_a_cell_of_the_table(tmp_path):
+    plan = load_plan(written(tmp_path, """
+        models: [{model: gone.onnx, name: "=1+1"}]
+        datasets: [demo]
+        """))  # fmt: skip
+    text = write_tables(sweep(plan))["csv"].read_text(encoding="utf-8")
+    assert "\n=1+1" not in text
+    assert "'=1+1" in text

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from serval.audit import MEANINGS, AuditOptions, Kind, audit, audit_document, write_audit
 from serval.commands.progress import shown_progress
+from serval.commands.terminal import terminal
 from serval.evaluate import Step
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _options(flags: dict[str, Any]) -> AuditOptions:
 
 
 def _print_table(found: Audit, files: Sequence[Path]) -> None:
-    console = Console(highlight=False)
+    console = terminal()
     table = Table(title=" against ".join(_looked_line(looked) for looked in found.looked))
     table.add_column("kind", no_wrap=True)
     table.add_column("found", justify="right")
@@ -90,20 +90,16 @@ def _print_table(found: Audit, files: Sequence[Path]) -> None:
     for kind, n in found.counts().items():
         if n:
             examples = [f.message for f in found.findings if f.kind is kind][:EXAMPLES]
-            table.add_row(kind.value, str(n), _escaped("\n".join([MEANINGS[kind], *examples])))
+            table.add_row(kind.value, str(n), "\n".join([MEANINGS[kind], *examples]))
     console.print(table if table.row_count else "Nothing was found.")
     if found.leak:
-        console.print(f"  {found.leak}", markup=False)
+        console.print(f"  {found.leak}")
     for path in files:
-        console.print(f"  {path}", markup=False, soft_wrap=True)
+        console.print(f"  {path}", soft_wrap=True)
 
 
 def _looked_line(looked: Any) -> str:  # noqa: ANN401
     return f"{looked.name}: {looked.clips:,} clips, {looked.hours:.2f} h"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 def _exit_code(found: Audit, fail_on: tuple[str, ...]) -> int:

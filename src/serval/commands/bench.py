@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from serval.bench import Bench, BenchOptions, bench, save_bench
+from serval.commands.terminal import terminal
 
 __all__ = ["bench_command"]
 
@@ -64,13 +64,13 @@ def bench_command(**flags: Any) -> None:  # noqa: ANN401 - click's flags
     if options.json:
         click.echo(json.dumps(measured.as_dict(), indent=2, ensure_ascii=False))
         return
-    console = Console(highlight=False)
+    console = terminal()
     console.print(_latency_table(measured))
     console.print(_throughput_table(measured))
     for line in _lines(measured):
-        console.print(f"  {line}", markup=False, soft_wrap=True)
+        console.print(f"  {line}", soft_wrap=True)
     for kind, path in files.items():
-        console.print(f"  {kind:>16}  {path}", markup=False, soft_wrap=True)
+        console.print(f"  {kind:>16}  {path}", soft_wrap=True)
 
 
 def _latency_table(measured: Bench) -> Table:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
+from serval.commands.terminal import terminal
 from serval.compare import Against, Comparison, PairOptions, compare, sentences, write_comparison
 from serval.compare.files import comparison_document
 from serval.compare.words import TITLES, points
 from serval.run import load_run
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from serval.compare.pair import ScoreChange
 
 __all__ = ["compare_command"]
@@ -53,14 +55,14 @@ def compare_command(
     if as_json:
         click.echo(json.dumps(comparison_document(comparison), indent=2, ensure_ascii=False))
         return
-    console = Console(highlight=False)
+    console = terminal()
     for against in comparison.against:
         _print_against(console, comparison, against)
     if len(comparison.runs) > 2:
         console.print(_rank_table(comparison))
     _print_notes(console, comparison)
     for kind, path in files.items():
-        console.print(f"  {kind:>10}  {path}", markup=False, soft_wrap=True)
+        console.print(f"  {kind:>10}  {path}", soft_wrap=True)
 
 
 def _print_against(console: Console, comparison: Comparison, against: Against) -> None:
@@ -84,18 +86,22 @@ def _print_against(console: Console, comparison: Comparison, against: Against) -
         table.add_row(f"recall {label}", *_cells(row.recall), moved)
     console.print(table)
     for line in (*sentences(comparison, against), *_surest_flips(against)):
-        console.print(f"  {line}", markup=False)
+        console.print(f"  {line}")
 
 
 def _cells(change: ScoreChange) -> tuple[str, ...]:
     gap = change.difference
     return (
-        f"{100 * change.a:.2f}",
-        f"{100 * change.b:.2f}",
+        _two_places(change.a),
+        _two_places(change.b),
         points(gap.value, sign=True),
         f"{points(gap.low, sign=True)} to {points(gap.high, sign=True)}",
         "n/a" if math.isnan(gap.p) else f"{gap.p:.2g}",
     )
+
+
+def _two_places(share: float) -> str:
+    return "n/a" if math.isnan(share) else f"{100 * share:.2f}"
 
 
 def _surest_flips(against: Against) -> list[str]:
@@ -114,7 +120,7 @@ def _rank_table(comparison: Comparison) -> Table:
     for rank in comparison.ranks:
         place = str(rank.best) if rank.best == rank.worst else f"{rank.best}-{rank.worst}"
         low, value, high = (
-            f"{100 * share:.2f}" for share in (rank.value.low, rank.value.value, rank.value.high)
+            _two_places(share) for share in (rank.value.low, rank.value.value, rank.value.high)
         )
         table.add_row(TITLES[rank.score], rank.name, value, f"{low} to {high}", place)
     return table
@@ -125,6 +131,6 @@ def _print_notes(console: Console, comparison: Comparison) -> None:
         if clips:
             shown = ", ".join(clips[:3]) + (" ..." if len(clips) > 3 else "")
             line = f"  {len(clips)} clips of {name} are not in every run: {shown}"
-            console.print(line, markup=False)
+            console.print(line)
     for warning in comparison.warnings:
-        console.print(f"  {warning}", markup=False)
+        console.print(f"  {warning}")

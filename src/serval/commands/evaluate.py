@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from serval.commands.progress import shown_progress
+from serval.commands.terminal import terminal
 from serval.errors import RunError
 from serval.evaluate import EvalOptions, Evaluation, evaluate, open_dataset, overrides_of
 from serval.models.builtin import load_model
 from serval.run import load_run
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from serval.models.contract import Contract
 
 __all__ = ["evaluate_command", "evaluation_options", "run_evaluation", "show_evaluation"]
@@ -124,12 +126,12 @@ def show_evaluation(evaluation: Evaluation, options: EvalOptions) -> None:
     if options.json:
         click.echo(json.dumps(document, indent=2))
     elif not options.quiet:
-        console = Console(highlight=False)
+        console = terminal()
         from serval.commands.tables import class_table
 
         console.print(class_table(document))
         for line in (*document["observations"]["sentences"], *document["warnings"]):
-            console.print(f"  {line}", markup=False)
+            console.print(f"  {line}")
         _print_files(console, evaluation)
 
 
@@ -151,12 +153,11 @@ def _print_files(console: Console, evaluation: Evaluation) -> None:
     if evaluation.reused:
         console.print("The run was complete already: scored again, nothing was computed.")
     for kind, path in evaluation.files.items():
-        console.print(f"  {kind:>16}  {path}", markup=False, soft_wrap=True)
+        console.print(f"  {kind:>16}  {path}", soft_wrap=True)
     folder = evaluation.run.folder
     console.print(
         f"Next: hear what it got wrong: serval report {folder} -o report.html; "
         "or run your own: serval evaluate -m model.onnx -d my_clips.csv -o mine",
-        markup=False,
         soft_wrap=True,
     )
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from serval.commands.terminal import terminal
 from serval.files import write_text
 from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
 from serval.gate.bounds import merged
@@ -81,18 +82,17 @@ def _with_file(flags: Bounds, file: Path | None) -> Bounds:
 
 
 def _print(result: GateResult) -> None:
-    console = Console(highlight=False)
+    console = terminal()
     table = Table(title=f"gate of {result.run}")
     for column in ("bound", "demanded", "found", "interval", "verdict"):
         table.add_column(column, justify="right" if column in {"demanded", "found"} else "left")
     for check in result.checks:
-        colour = COLOURS[check.verdict]
-        verdict = f"[{colour}]{check.verdict}[/{colour}]"
+        verdict = Text(check.verdict, style=COLOURS[check.verdict])
         table.add_row(f"{check.kind} {check.metric}", *_cells(check), verdict)
     console.print(table)
     for line in (*result.warnings, *(c.reason for c in result.checks if c.verdict != "pass")):
-        console.print(f"  {line}", markup=False)
-    console.print("passed" if result.passed else "NOT passed", markup=False)
+        console.print(f"  {line}")
+    console.print("passed" if result.passed else "NOT passed")
 
 
 def _cells(check: Check) -> tuple[str, str, str]:

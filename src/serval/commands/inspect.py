@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from serval.commands.terminal import terminal
 from serval.inspection import Inspection, SizeComparison, inspect_model, size_comparison
 from serval.models.builtin import model_path
 
@@ -35,14 +35,14 @@ def inspect_command(model: str, other: str | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_document(inspections, comparison), indent=2, ensure_ascii=False))
         return
-    console = Console(highlight=False)
+    console = terminal()
     console.print(_table(inspections))
     for inspection in inspections:
         for verdict in inspection.verdicts:
             line = f"{inspection.path.name}: {verdict.text}."
-            console.print(line, markup=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
     if comparison:
-        console.print(f"{comparison.text}.", markup=False, soft_wrap=True)
+        console.print(f"{comparison.text}.", soft_wrap=True)
 
 
 def _document(

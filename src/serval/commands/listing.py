@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from serval.commands.terminal import terminal
 from serval.datasets import known_datasets
 from serval.models.builtin import BUILTIN_MODELS
 
@@ -27,7 +27,7 @@ def datasets_command() -> None:
             info.licence,
             info.source,
         )
-    Console(highlight=False).print(table)
+    terminal().print(table)
     click.echo("Also: hf:ORG/NAME, a folder, or a .csv, .jsonl or .parquet file.")
 
 
@@ -40,5 +40,5 @@ def models_command() -> None:
     for model in BUILTIN_MODELS:
         size = f"{model.path.stat().st_size / 1e6:.1f}"
         table.add_row(model.name, model.what, size, model.licence, model.origin)
-    Console(highlight=False).print(table)
+    terminal().print(table)
     click.echo("Also: the path of any .onnx speech classifier.")

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from serval.commands.terminal import terminal
 from serval.evaluate import EvalOptions, overrides_of
 from serval.machine import available_cores
 from serval.models.builtin import load_model
@@ -81,9 +80,9 @@ def _print_table(records: list[Record], labels: tuple[str, ...]) -> None:
             ranked = sorted(zip(record.probs, labels, strict=True), reverse=True)
             then = ", ".join(f"{label} {p:.0%}" for p, label in ranked[1:3])
             texts = (record.clip_id, record.predicted, f"{max(record.probs):.1%}", then)
-            table.add_row(*map(escape, texts))
+            table.add_row(*texts)
     if table.row_count:
-        Console(highlight=False).print(table)
+        terminal().print(table)
 
 
 def _row(record: Record, labels: tuple[str, ...]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from serval.commands.terminal import terminal
 from serval.quantize import (
     Comparison,
     Quantized,
@@ -87,7 +87,7 @@ def _tell(line: str) -> None:
 
 
 def _show(made: Quantized) -> None:
-    console = Console(highlight=False)
+    console = terminal()
     if made.tried:
         console.print(_trial_table(made.tried))
     share = made.size_bytes / made.fp32_bytes
@@ -132,8 +132,8 @@ def _trial_table(trials: Iterable[Trial]) -> Table:
 
 def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None:
     comparison = compare_all(model, output, options, _tell)
-    width = max(TABLE_WIDTH, Console().width)
-    Console(highlight=False, width=width).print(_comparison_table(comparison))
+    width = max(TABLE_WIDTH, terminal().width)
+    terminal(width).print(_comparison_table(comparison))
     for kind, path in save_comparison(comparison, output.parent).items():
         click.echo(f"  {kind:>8}  {path}")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import click
-from rich.console import Console
 
 from serval.commands.tables import class_table, group_tables
+from serval.commands.terminal import terminal
 from serval.results import Written, write_results
 from serval.run import load_run
 
@@ -34,21 +34,20 @@ def score_command(run: str, calibrate_on: str | None, *, groups: bool, as_json: 
 
 
 def _print(written: Written, *, groups: bool) -> None:
-    document, console = written.document, Console(highlight=False)
+    document, console = written.document, terminal()
     for table in (class_table(document), *(group_tables(document) if groups else [])):
         console.print(table)
     for part in ("observations", "calibration", "groups"):
         for line in document[part]["sentences"]:
-            console.print(f"  {line}", markup=False)
+            console.print(f"  {line}")
     scaled = document["calibration"]["scaled"]
     if scaled:
         before, after = document["calibration"]["as_is"]["ece"], scaled["ece"]
         console.print(
             f"  At temperature {scaled['temperature']:.3f}, fitted on "
             f"{document['calibration']['fitted_on']}, ECE goes from {before:.1%} to {after:.1%}.",
-            markup=False,
         )
     for warning in document["warnings"]:
-        console.print(f"  {warning}", markup=False)
+        console.print(f"  {warning}")
     for kind, path in written.files.items():
-        console.print(f"  {kind:>16}  {path}", markup=False, soft_wrap=True)
+        console.print(f"  {kind:>16}  {path}", soft_wrap=True)

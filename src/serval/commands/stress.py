@@ -7,10 +7,10 @@ import sys
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from serval.commands.evaluate import evaluation_options
+from serval.commands.terminal import terminal
 from serval.evaluate import EvalOptions
 from serval.stress import Cost, Stage, StressOptions, stress, write_stress
 from serval.stress.table import points, share
@@ -109,13 +109,13 @@ def _cost_line(cost: Cost) -> str:
 
 
 def _show(document: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+    console = terminal()
     console.print(_table(document))
     rest = (_clean_line, _exact_line, _fairness_line, _against_line)
     for line in filter(None, (describe(document) for describe in rest)):
-        console.print(f"  {line}", markup=False)
+        console.print(f"  {line}")
     for line in document["warnings"]:
-        console.print(f"  {line}", markup=False)
+        console.print(f"  {line}")
 
 
 def _table(document: dict[str, Any]) -> Table:

@@ -74,6 +74,8 @@ def points(share: float, *, sign: bool = False) -> str:
 
 def _power(comparison: Comparison, against: Against) -> str:
     overall = against.scores.overall
+    if overall["wa"].difference.detectable >= 1:
+        return f"This set can show no difference at all: {comparison.n} clips are too few."
     return (
         f"This set shows a true difference of {points(overall['wa'].difference.detectable)} points "
         f"of accuracy, or {points(overall['uar'].difference.detectable)} of UAR, four times in "
@@ -97,7 +99,8 @@ def _mcnemar(against: Against) -> str:
 def _agreement(against: Against) -> str:
     same, far = against.scores.agreement, against.divergence
     return (
-        f"Same label on {same.value:.1%} of the clips ({same.low:.1%} to {same.high:.1%}); "
+        f"Same label on {points(same.value)} % of the clips "
+        f"({points(same.low)} to {points(same.high)}); "
         f"{len(against.flips)} flips. Probabilities: total variation {far.tv.value:.3f} "
         f"(at most {far.tv_max:.3f}), KL {far.kl.value:.4f}, JS {far.js.value:.4f} nats."
     )

@@ -86,10 +86,10 @@ def bounds_from_toml(path: Path) -> Bounds:
             f"gate file {path} has unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}"
         )
     maps = {kind: dict(_flat(path, kind, content.get(kind, {}))) for kind in KINDS}
-    files = {
-        name: str(path.parent / content[name]) for name in ("baseline", "bench") if name in content
-    }
-    return replace(_bounds(maps, **files), cannot_tell=content.get("cannot-tell", "fail"))
+    texts = {name: _text(path, content, name) for name in ("baseline", "bench", "cannot-tell")}
+    policy = texts.pop("cannot-tell") or "fail"
+    files = {name: str(path.parent / text) for name, text in texts.items() if text}
+    return replace(_bounds(maps, **files), cannot_tell=policy)
 
 
 def merged(file: Bounds, flags: Bounds) -> Bounds:
@@ -121,9 +121,16 @@ def _pair(kind: str, text: str) -> tuple[str, float]:
         value = float(number)
     except ValueError:
         value = float("nan")
-    if not (name and equals) or math.isnan(value):
+    if not (name and equals) or not math.isfinite(value):
         raise ConfigError(f"--{kind} '{text}' is not of the form metric=number, as accuracy=0.8")
     return name, value
+
+
+def _text(path: Path, content: Mapping[str, Any], name: str) -> str:
+    text = content.get(name, "")
+    if not isinstance(text, str):
+        raise ConfigError(f"gate file {path}: {name} must be text, not {text!r}")
+    return text
 
 
 def _flat(path: Path, kind: str, table: Any, prefix: str = "") -> Iterator[tuple[str, float]]:  # noqa: ANN401 - what TOML holds
@@ -134,5 +141,7 @@ def _flat(path: Path, kind: str, table: Any, prefix: str = "") -> Iterator[tuple
             yield from _flat(path, kind, value, f"{prefix}{name}.")
         elif isinstance(value, bool) or not isinstance(value, int | float):
             raise ConfigError(f"gate file {path}: {kind} {prefix}{name} is not a number")
+        elif not math.isfinite(value):
+            raise ConfigError(f"gate file {path}: {kind} {prefix}{name} is {value}; give a number")
         else:
             yield f"{prefix}{name}", float(value)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from serval.compare import PairOptions, compare
+from serval.compare import Comparison, PairOptions, compare
 from serval.compare.words import in_points, points
 from serval.errors import ConfigError
 from serval.gate.measures import Measures, canonical, measures_of
@@ -30,7 +30,7 @@ class Check:
     """One bound and whether the run keeps it.
 
     Attributes:
-        kind: `min`, `max`, `max-drop` or `max-group-gap`.
+        kind: `min`, `max`, `max-drop`, `max-group-gap`, or `complete` where the run is not.
         metric: As the bound names it; a group gap has its column behind a colon.
         bound: What was demanded; points for a drop, else the metric's unit.
         value: What was found, in the same unit; NaN if not defined.
@@ -84,11 +84,52 @@ def gate(run: Run, bounds: Bounds) -> GateResult:
     if bounds.drop and not bounds.baseline:
         raise ConfigError("--max-drop needs a run to measure against; give it with --baseline")
     measures = measures_of(run, bounds.bench)
-    checks = (*_absolute(measures, bounds), *_drops(run, bounds), *_gaps(run, bounds))
-    unfinished = () if run.complete else (f"{run.folder} was not finished.",)
+    compared = compare([load_run(bounds.baseline), run], PairOptions()) if bounds.drop else None
     return GateResult(
-        run=str(run.folder), baseline=bounds.baseline, checks=checks, warnings=unfinished
+        run=str(run.folder),
+        baseline=bounds.baseline,
+        checks=(
+            *_unfinished(run),
+            *_absolute(measures, bounds),
+            *(_drops(compared, bounds) if compared else ()),
+            *_gaps(run, bounds),
+        ),
+        warnings=_warnings(compared) if compared else (),
     )
+
+
+def _unfinished(run: Run) -> Iterator[Check]:
+    """Yield a check that fails where the end of the dataset was not reached."""
+    if run.complete:
+        return
+    nan = float("nan")
+    yield Check(
+        kind="complete",
+        metric="run",
+        bound=1.0,
+        value=0.0,
+        low=nan,
+        high=nan,
+        verdict="fail",
+        passed=False,
+        reason=f"{run.folder} was not finished; give its command again, it goes on where it was",
+    )
+
+
+def _warnings(compared: Comparison) -> tuple[str, ...]:
+    lost = len(_lost(compared))
+    if not lost:
+        return compared.warnings
+    line = (
+        f"{lost} of the baseline's {compared.n + lost} clips have no prediction in this run, so no "
+        "drop can be ruled out."
+    )
+    return (line, *compared.warnings)
+
+
+def _lost(compared: Comparison) -> tuple[str, ...]:
+    """Return the clips that only the baseline has: those that the new model may not manage."""
+    return compared.only_in[compared.against[0].a]
 
 
 def _absolute(measures: Measures, bounds: Bounds) -> Iterator[Check]:
@@ -119,10 +160,7 @@ def _bounded(kind: str, name: str, bound: float, found: float | Interval) -> Che
     )
 
 
-def _drops(run: Run, bounds: Bounds) -> Iterator[Check]:
-    if not bounds.drop:
-        return
-    compared = compare([load_run(bounds.baseline), run], PairOptions())
+def _drops(compared: Comparison, bounds: Bounds) -> Iterator[Check]:
     scores = compared.against[0].scores
     changes = {name: change.difference for name, change in scores.overall.items()}
     for label, row in scores.per_class.items():
@@ -136,7 +174,8 @@ def _drops(run: Run, bounds: Bounds) -> Iterator[Check]:
             )
         if bound <= 0:
             raise ConfigError(f"--max-drop {name}={bound:g} must be above 0 points")
-        yield _dropped(name, bound, changes[known], bounds.cannot_tell)
+        check = _dropped(name, bound, changes[known], bounds.cannot_tell)
+        yield _undecided(check, bounds) if _lost(compared) and check.verdict == "pass" else check
 
 
 def _dropped(name: str, bound: float, change: Difference, cannot_tell: str) -> Check:
@@ -158,6 +197,13 @@ def _dropped(name: str, bound: float, change: Difference, cannot_tell: str) -> C
         if said != "cannot tell"
         else f"{name} may have dropped by more than {unit} or not: {span}",
     )
+
+
+def _undecided(check: Check, bounds: Bounds) -> Check:
+    """Return a kept bound as undecided, since it was kept on the clips that are left only."""
+    reason = f"{check.reason}, on the clips that both runs have"
+    passed = bounds.cannot_tell == "pass"
+    return replace(check, verdict="cannot tell", passed=passed, reason=reason)
 
 
 def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
@@ -190,15 +236,16 @@ def _gap(metric: str, table: GroupTable) -> Gap:
 def _gapped(name: str, bound: float, gap: Gap, bounds: Bounds) -> Check:
     decided: Verdict = "cannot tell"
     if gap.finding == "not judged":
-        reason = "not judged: too few groups, or the model is no better than guessing"
-    elif gap.value <= bound:
-        decided, reason = "pass", f"{gap.best} is {gap.value:.4g} above {gap.worst}"
+        reason = "not judged: too few groups, or the model is not shown to be better than guessing"
     else:
-        decided = "fail" if gap.finding == "more than chance" else "cannot tell"
         reason = (
             f"{gap.best} is {gap.value:.4g} above {gap.worst}, {gap.finding}: "
             f"regrouped at random the gap is up to {gap.by_chance:.4g}"
         )
+        if gap.value > bound and gap.finding == "more than chance":
+            decided = "fail"
+        elif max(gap.value, gap.by_chance) <= bound:
+            decided = "pass"
     return Check(
         kind="max-group-gap",
         metric=name,

@@ -52,9 +52,10 @@ class Observations:
 def observations_of(counts: Counts, labels: LabelSet) -> Observations:
     """Return what stands out; a class without truth clips is never called best or hardest."""
     notes = sorted(_notes(counts, labels), key=lambda note: (-note.f1, note.emotion))
+    best = [note for note in notes[:3] if note.f1 > 0]
     return Observations(
-        best=tuple(notes[:3]),
-        hardest=tuple(reversed(notes[max(3, len(notes) - 3) :])),
+        best=tuple(best),
+        hardest=tuple(reversed(notes[max(len(best), len(notes) - 3) :])),
         confusions=_confusions(counts, labels),
         too_few=tuple(
             (label, int(n))
@@ -66,9 +67,10 @@ def observations_of(counts: Counts, labels: LabelSet) -> Observations:
 
 def sentences(observations: Observations) -> list[str]:
     """Return the observations as sentences for people."""
-    lines = [
-        f"Best: {', '.join(f'{note.emotion} (F1 {note.f1:.1%})' for note in observations.best)}."
-    ]
+    lines = []
+    if observations.best:
+        shown = ", ".join(f"{note.emotion} (F1 {note.f1:.1%})" for note in observations.best)
+        lines.append(f"Best: {shown}.")
     if observations.hardest:
         lines.append(f"Hardest: {'; '.join(_hard(note) for note in observations.hardest)}.")
     if observations.confusions:

@@ -249,3 +249,13 @@ def test_same_runs_same_bytes(runs, tmp_path):
     first, second = (write_comparison(comparison, tmp_path / name) for name in ("x", "y"))
     for kind, path in first.items():
         assert path.read_bytes() == second[kind].read_bytes()
+
+
+def test_a_set_that_can_show_nothing_says_so(tmp_path):
+    runs = [
+        run_of(tmp_path / name, [0, 1], [0, answer]) for name, answer in {"a": 1, "b": 0}.items()
+    ]
+    comparison = compare(runs)
+    text = " ".join(sentences(comparison, comparison.against[0]))
+    assert "This set can show no difference at all: 2 clips are too few." in text
+    assert "nan" not in text

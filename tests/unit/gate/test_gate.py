@@ -94,11 +94,32 @@ def test_a_gap_between_groups_is_bounded(tmp_path):
     assert only(gate(fair, Bounds(group_gap={"uar:gender": 0.0001}))).verdict == "cannot tell"
 
 
+def test_a_gap_under_the_bound_does_not_pass_where_chance_makes_a_larger_one(tmp_path):
+    fair = unfair(tmp_path / "fair", (0.8, 0.8))
+    gap = only(gate(fair, Bounds(group_gap={"accuracy:gender": 0.9}))).value
+    between = only(gate(fair, Bounds(group_gap={"accuracy:gender": gap + 1e-6})))
+    assert (between.verdict, between.passed) == ("cannot tell", False)
+    assert "regrouped at random the gap is up to" in between.reason
+
+
+def test_clips_that_only_the_baseline_has_leave_a_drop_undecided(tmp_path, run):
+    bounds = Bounds(drop={"accuracy": 2.0}, baseline=str(run.folder))
+    same = run_of(tmp_path / "same", TRUTH, FIRST, speakers=SPEAKERS)
+    assert gate(same, bounds).passed
+    fewer = run_of(tmp_path / "fewer", TRUTH[:-9], FIRST[:-9], speakers=SPEAKERS[:-9])
+    result = gate(fewer, bounds)
+    assert only(result).verdict == "cannot tell"
+    assert not result.passed
+    assert "9 of the baseline's 600 clips have no prediction in this run" in result.warnings[0]
+    allowed = Bounds(drop={"accuracy": 2.0}, baseline=str(run.folder), cannot_tell="pass")
+    assert gate(fewer, allowed).passed
+
+
 def test_a_model_that_guesses_does_not_pass_as_fair(tmp_path):
     run = unfair(tmp_path / "guess", (1 / 3, 1 / 3))
     check = only(gate(run, Bounds(group_gap={"uar:gender": 0.5})))
     assert (check.verdict, check.passed) == ("cannot tell", False)
-    assert "no better than guessing" in check.reason
+    assert "not shown to be better than guessing" in check.reason
 
 
 def test_numbers_of_a_bench_file_can_be_bounded(tmp_path, run):
@@ -140,7 +161,7 @@ def test_bounds_from_flags():
     bounds = bounds_from_options({"min": ["accuracy=0.8"], "max-drop": ["recall:a=b=1"]})
     assert bounds.least == {"accuracy": 0.8}
     assert bounds.drop == {"recall:a=b": 1.0}
-    for text in ("accuracy", "=1", "accuracy=high", "accuracy=nan", "accuracy="):
+    for text in ("accuracy", "=1", "accuracy=high", "accuracy=nan", "accuracy=inf", "accuracy="):
         with pytest.raises(ConfigError, match="not of the form metric=number"):
             bounds_from_options({"max": [text]})
 
@@ -172,6 +193,9 @@ def test_bounds_from_a_file(tmp_path):
         ('[min]\naccuracy = "high"', "min accuracy is not a number"),
         ("[min]\naccuracy = true", "min accuracy is not a number"),
         ('cannot-tell = "maybe"', "unknown cannot-tell 'maybe'"),
+        ("cannot-tell = []", "cannot-tell must be text, not \\[\\]"),
+        ("baseline = 5", "baseline must be text, not 5"),
+        ("[max]\nnll = inf", "max nll is inf"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused(tmp_path, text, message):
@@ -216,8 +240,12 @@ def test_junit_survives_names_that_xml_cannot_hold(tmp_path):
     assert names == ["min recall:ha?ppy=0.5", "min recall:an<g>ry=0.5"]
 
 
-def test_an_unfinished_run_is_told(tmp_path):
+def test_an_unfinished_run_does_not_pass(tmp_path):
     run = run_of(tmp_path, [0, 1] * 10, [0, 1] * 10, end=False)
     result = gate(run, Bounds(least={"accuracy": 0.5}))
-    assert "was not finished" in result.warnings[0]
-    assert result.as_dict()["passed"] is True
+    assert [(check.kind, check.verdict) for check in result.checks] == [
+        ("complete", "fail"),
+        ("min", "pass"),
+    ]
+    assert "was not finished" in result.checks[0].reason
+    assert result.as_dict()["passed"] is False
