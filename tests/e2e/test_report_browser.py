@@ -17,9 +17,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from build import write_manifest
 from pages import HARM, evaluated, spoken_set
+from serval.errors import ConfigError
+from serval.evaluate import EvalOptions
 from serval.report import build
 from serval.report.build import write_report
+from serval.stress import StressOptions, load_stress, stress, write_stress
 
 pytestmark = pytest.mark.browser
 
@@ -374,3 +378,46 @@ def test_two_thousand_clips_are_listed_a_page_at_a_time(page, run, folder):
     browser.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
     wait(browser, lambda: "clip 100" in rows(browser)[0].text)
     assert rows(browser)[0] == browser.switch_to.active_element
+
+
+@pytest.fixture(scope="module")
+def stressed_page(folder, run):
+    """A page with a stress test of the same model, on labels that make every clean answer right."""
+    answers = [
+        {"path": f"clips/{Path(name).name}", "label": run.labels[p]}
+        for name, p in zip(run.clip_ids, run.predicted, strict=True)
+    ]
+    model = str(run.provenance.model["path"])
+    options = EvalOptions(
+        model=model, dataset=str(write_manifest(folder / "as_heard.csv", answers)),
+        output=str(folder / "stress"), workers=1,
+    )  # fmt: skip
+    suite = "white_20db,white_10db,white_5db,white_0db,mulaw"
+    write_stress(stress(StressOptions(evaluation=options, suite=suite)))
+    return write_report(run, folder / "stress.html", stress=load_stress(folder / "stress")).path
+
+
+def test_what_a_perturbation_broke_is_heard_clean_and_perturbed(page, stressed_page):
+    browser = page(stressed_page)
+    assert browser.find_elements(By.CSS_SELECTOR, "#chart-stress-white svg circle")
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#chart-stress-cases tbody tr")) == 5
+    summary = browser.find_element(By.CSS_SELECTOR, ".examples > summary")
+    assert summary.text.startswith("Hear ")
+    assert browser.find_elements(By.CSS_SELECTOR, ".example audio") == []
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", summary)
+    summary.click()
+    wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, ".example audio"))
+    first = browser.find_element(By.CSS_SELECTOR, ".example")
+    clean, perturbed = first.find_elements(By.TAG_NAME, "audio")
+    assert clean.get_attribute("src") != perturbed.get_attribute("src")
+    assert [len(first.find_elements(By.CSS_SELECTOR, mark)) for mark in (".good", ".bad")] == [1, 1]
+    stage = first.find_elements(By.CSS_SELECTOR, ".stage")[1]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", stage)
+    stage.click()
+    wait(browser, lambda: browser.execute_script("return arguments[0].currentTime", perturbed) > 0)
+
+
+def test_a_stress_test_of_another_model_is_refused(stressed_page, pair, folder):
+    other, _ = pair
+    with pytest.raises(ConfigError, match="is of another model than"):
+        write_report(other, folder / "no.html", stress=load_stress(folder / "stress"))

@@ -9,6 +9,7 @@ import click
 
 from serval.report.build import EMBED_MB, AudioChoice, write_report
 from serval.run import load_run
+from serval.stress import load_stress
 
 __all__ = ["report_command"]
 
@@ -27,6 +28,11 @@ __all__ = ["report_command"]
     help="A second run on the same clips, to see and hear the difference.",
 )
 @click.option(
+    "--stress",
+    type=click.Path(path_type=Path),
+    help="Folder of `serval stress -o` of the same model, to see and hear what it does not stand.",
+)
+@click.option(
     "--audio",
     type=click.Choice(get_args(AudioChoice)),
     default="wrong",
@@ -34,11 +40,17 @@ __all__ = ["report_command"]
     help=f"Which clips can be heard; over {EMBED_MB:g} MB they lie in a folder beside the page.",
 )
 def report_command(
-    run: Path, output: Path | None, against: Path | None, audio: AudioChoice
+    run: Path, output: Path | None, against: Path | None, stress: Path | None, audio: AudioChoice
 ) -> None:
     """Make one HTML page of a stored run, to look and listen."""
     other = load_run(against) if against else None
-    page = write_report(load_run(run), output or run / "report.html", against=other, audio=audio)
+    page = write_report(
+        load_run(run),
+        output or run / "report.html",
+        against=other,
+        stress=load_stress(stress) if stress else None,
+        audio=audio,
+    )
     beside = f", audio in {page.beside.name}/" if page.beside else ""
     for note in page.notes:
         click.echo(note, err=True)

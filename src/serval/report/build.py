@@ -10,16 +10,20 @@ from urllib.parse import quote
 from serval.compare import compare
 from serval.files import whole_file, write_text
 from serval.report.columns import Listed, heard, listed
-from serval.report.content import report_content
+from serval.report.content import report_content, run_names
 from serval.report.page import page_html
 from serval.report.pairing import relabelled
 from serval.report.sound import Sound, Sounds, sounds_of
+from serval.report.stressed import Stressed, stressed
 from serval.scores import scores_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from serval.compare import Comparison
     from serval.run import Run
+    from serval.stress import StressRuns
 
 __all__ = ["EMBED_MB", "AudioChoice", "Page", "write_report"]
 
@@ -49,7 +53,12 @@ class Page:
 
 
 def write_report(
-    run: Run, path: Path, *, against: Run | None = None, audio: AudioChoice = "wrong"
+    run: Run,
+    path: Path,
+    *,
+    against: Run | None = None,
+    stress: StressRuns | None = None,
+    audio: AudioChoice = "wrong",
 ) -> Page:
     """Return the page of a run, or of two runs on the same labels, after writing it.
 
@@ -57,25 +66,36 @@ def write_report(
         run: The run, or A of two.
         path: Where to write the HTML file.
         against: B, another run on the same clips.
+        stress: A stress test of the model of `run`, for a section of its own.
         audio: Which clips can be heard: those that any run got wrong, all, or none.
 
     Raises:
-        ConfigError: The two runs have no clip in common.
+        ConfigError: The two runs have no clip in common, or the stress test is of another model.
         LabelError: They have different labels, or disagree on the truth of a clip.
     """
     comparison = compare([run, against]) if against else None
     clips = listed([run, relabelled(against, run.labels)] if against else [run])
     sounds = _sounds(clips, audio)
-    content = report_content(clips, [scores_of(each) for each in clips.runs], sounds, comparison)
-    beside = path.with_name(f"{path.stem}-audio") if _megabytes(sounds) > EMBED_MB else None
-    write_text(path, page_html(content, _sources(sounds, beside)))
+    scores = [scores_of(each) for each in clips.runs]
+    under = _stressed(stress, run, comparison, audio) if stress else None
+    content = report_content(clips, scores, sounds, comparison, under)
+    heard_too = under.sounds if under else {}
+    every = {**sounds.by_sha256, **heard_too}
+    beside = path.with_name(f"{path.stem}-audio") if _megabytes(every) > EMBED_MB else None
+    write_text(path, page_html(content, _sources(every, beside)))
     return Page(
         path=path,
         size_mb=round(path.stat().st_size / 1e6, 2),
         sounds=len(sounds.by_sha256),
         beside=beside,
-        notes=sounds.notes,
+        notes=(*sounds.notes, *(under.notes if under else ())),
     )
+
+
+def _stressed(
+    stress: StressRuns, run: Run, comparison: Comparison | None, audio: AudioChoice
+) -> Stressed:
+    return stressed(stress, run, run_names([run], comparison)[0], audio=audio != "none")
 
 
 def _sounds(clips: Listed, audio: AudioChoice) -> Sounds:
@@ -88,18 +108,18 @@ def _sounds(clips: Listed, audio: AudioChoice) -> Sounds:
     return Sounds(by_sha256=by_sha256, notes=tuple(dict.fromkeys(notes)))
 
 
-def _megabytes(sounds: Sounds) -> float:
-    return sum(len(sound.ogg) for sound in sounds.by_sha256.values()) / 1e6
+def _megabytes(sounds: Mapping[str, Sound]) -> float:
+    return sum(len(sound.ogg) for sound in sounds.values()) / 1e6
 
 
-def _sources(sounds: Sounds, beside: Path | None) -> list[dict[str, str]]:
+def _sources(sounds: Mapping[str, Sound], beside: Path | None) -> list[dict[str, str]]:
     return [
         {
             "src": _source(sound, sha256, beside),
             "outline": _text(sound.outline),
             "mel": _text(sound.mel),
         }
-        for sha256, sound in sounds.by_sha256.items()
+        for sha256, sound in sounds.items()
     ]
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from serval.compare import Comparison
     from serval.report.sound import Sounds
+    from serval.report.stressed import Stressed
     from serval.run import Run
     from serval.scores import Scores
 
@@ -53,7 +54,11 @@ TILES = {
 
 
 def report_content(
-    clips: Listed, scores: Sequence[Scores], sounds: Sounds, comparison: Comparison | None
+    clips: Listed,
+    scores: Sequence[Scores],
+    sounds: Sounds,
+    comparison: Comparison | None,
+    under: Stressed | None = None,
 ) -> dict[str, Any]:
     """Return the content of a page for one run, or for two on the same labels.
 
@@ -62,6 +67,7 @@ def report_content(
         scores: Of each run.
         sounds: Of the clips that can be heard.
         comparison: Of the two runs, if there are two.
+        under: What a stress test of the first run's model found, if there was one.
     """
     first = clips.runs[0]
     names = run_names(clips.runs, comparison)
@@ -81,7 +87,9 @@ def report_content(
         ],
         "pair": pair_content(comparison) if comparison else None,
         "clips": clip_columns(clips, sounds),
-        "sections": _sections(clips.runs, names, scores, comparison),
+        "sections": _sections(clips.runs, names, scores, comparison)
+        + ([_stress_section(under)] if under else []),
+        "examples": _examples(under, len(sounds.by_sha256)) if under else [],
         "foot": "Made by serval. This page holds everything it shows and asks no network.",
     }
 
@@ -173,6 +181,20 @@ def _sections(
                  latency_chart(names, runs), failures_chart(names, runs)),
     )  # fmt: skip
     return [section for section in sections if section["charts"]]
+
+
+def _stress_section(under: Stressed) -> dict[str, Any]:
+    lead = "The same clips with noise, rooms, codecs and other changes, on the first run's model."
+    return _section("stress", "Outside the studio", lead, *under.charts)
+
+
+def _examples(under: Stressed, first: int) -> list[dict[str, Any]]:
+    """Return the examples with their sounds as positions on the page, which come after `first`."""
+    place = {key: first + number for number, key in enumerate(under.sounds)}
+    return [
+        {**example, "heard": [{**side, "sound": place[side["sound"]]} for side in example["heard"]]}
+        for example in under.examples
+    ]
 
 
 def _section(section_id: str, title: str, lead: str, *charts: Chart | None) -> dict[str, Any]:

@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = ["page_html"]
 
-SCRIPTS = ("dom", "theme", "clips", "matrix", "player", "explorer", "charts", "figure", "start")
+SCRIPTS = (
+    "dom",
+    "theme",
+    "clips",
+    "matrix",
+    "player",
+    "explorer",
+    "charts",
+    "figure",
+    "examples",
+    "start",
+)
 
 PLOT_STYLE = "sha256-jSYQUrW7J0b3jPqhZP9C2Xh1PyJKHKXd4s0fpGGKrww="
 """Of the style that Observable Plot 0.6.17 puts into each chart."""

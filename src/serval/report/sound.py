@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from serval.records import Clip
     from serval.run import Run
 
-__all__ = ["Sound", "Sounds", "mel_picture", "outline", "sound_of", "sounds_of"]
+__all__ = [
+    "Sound",
+    "Sounds",
+    "mel_picture",
+    "outline",
+    "sound_of",
+    "sound_of_samples",
+    "sounds_of",
+]
 
 OPUS_RATES = (8000, 12000, 16000, 24000)
 """Sample rates in Hz that Opus takes; 48 kHz would add nothing that a judgement of speech needs."""
@@ -99,11 +107,16 @@ def sound_of(encoded: bytes, max_seconds: float) -> Sound:
     """
     audio = decode(encoded, OPUS_RATES[-1], max_seconds=max_seconds)
     rate = next((r for r in OPUS_RATES if r >= audio.source_rate), OPUS_RATES[-1])
-    samples = resampled(audio.samples, audio.sample_rate, rate)
+    return sound_of_samples(audio.samples, audio.sample_rate, rate)
+
+
+def sound_of_samples(samples: Waveform, sample_rate: int, rate: int = MEL_RATE) -> Sound:
+    """Return samples, `(T,) float32`, as a sound that is kept at `rate`, one of `OPUS_RATES`."""
+    heard = resampled(samples, sample_rate, rate)
     return Sound(
-        ogg=_opus(samples, rate),
-        outline=outline(samples),
-        mel=mel_picture(resampled(audio.samples, audio.sample_rate, MEL_RATE)),
+        ogg=_opus(heard, rate),
+        outline=outline(heard),
+        mel=mel_picture(resampled(samples, sample_rate, MEL_RATE)),
     )
 
 

@@ -126,4 +126,17 @@ const differences = (chart, width) => {
   });
 };
 
-const DRAWN = { perClass, reliability, risk, intervals, speakers, latency, differences };
+const degradation = (chart, width) => Plot.plot({
+  style: STYLE, width, height: 270, marginLeft: 48, marginBottom: 40,
+  x: { label: `${chart.columns.find((c) => c.key === "level").title} →`, ticks: [...new Set(chart.rows.map((row) => row.level))] },
+  y: { label: "↑ UAR", nice: true, ...SHARE_AXIS },
+  marks: [
+    Plot.gridY(GRID),
+    Plot.ruleY([chart.reference], { stroke: "currentColor", strokeDasharray: "4 4", strokeOpacity: 0.6 }),
+    Plot.line(chart.rows, { x: "level", y: "value", z: "run", stroke: colourOf, strokeWidth: 2.2 }),
+    Plot.ruleX(chart.rows.filter((row) => known(row.low)), { x: "level", y1: "low", y2: "high", stroke: colourOf, strokeWidth: 2, strokeOpacity: 0.5 }),
+    Plot.dot(chart.rows, { x: "level", y: "value", r: 4.5, fill: colourOf, tip: true, title: (row) => `${row.level}: ${spanTitle(row, "UAR")}` }),
+  ],
+});
+
+const DRAWN = { perClass, reliability, risk, intervals, speakers, latency, differences, degradation };

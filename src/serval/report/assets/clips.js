@@ -79,8 +79,9 @@ const chosenClips = (f) =>
 let soundStore = null;
 
 // Parsed when the first clip is opened, so that the page is usable before that.
-const soundOf = (i) => {
-  if (!hasSound(i)) return null;
+const soundAt = (place) => {
   soundStore ??= JSON.parse(document.getElementById("sounds").textContent);
-  return soundStore[columns().sound[i]];
+  return soundStore[place];
 };
+
+const soundOf = (i) => (hasSound(i) ? soundAt(columns().sound[i]) : null);

@@ -16,9 +16,8 @@ const drawOutline = (canvas, encoded) => {
   });
 };
 
-const stageOf = (i, sound) => {
-  const length = columns().duration[i];
-  const audio = el("audio", { controls: true, preload: "auto", src: sound.src, "aria-label": `Clip ${columns().id[i]}` });
+const stageOf = (sound, name, length) => {
+  const audio = el("audio", { controls: true, preload: "auto", src: sound.src, "aria-label": name });
   const head = el("div", { class: "head" });
   const canvas = el("canvas", { role: "img", "aria-label": "Waveform" });
   const stage = el("div", { class: "stage", title: "Choose a place to play from" }, canvas,
@@ -96,7 +95,7 @@ const copyLink = async (event, i) => {
 // Puts clip `i` into `panel`; returns what the keyboard needs: play or pause, and paint again.
 const openClip = (panel, i, { place, step }) => {
   const sound = soundOf(i);
-  const stage = sound ? stageOf(i, sound) : null;
+  const stage = sound ? stageOf(sound, `Clip ${columns().id[i]}`, columns().duration[i]) : null;
   panel.replaceChildren(
     el("div", { class: "top" },
       el("div", {}, el("p", { class: "eyebrow" }, place), el("h3", { id: "clip-name" }, columns().id[i])),

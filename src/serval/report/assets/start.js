@@ -74,14 +74,15 @@ const changedOf = (explorer) => el("div", { class: "card side" },
 
 const chartSections = (explorer) => content.sections.map((section) =>
   sectionOf(section.id, section.title, section.lead,
-    el("div", { class: `charts ${section.id}` }, section.id === "change" ? changedOf(explorer) : null, ...section.charts.map(figureOf))));
+    el("div", { class: `charts ${section.id}` }, section.id === "change" ? changedOf(explorer) : null, ...section.charts.map(figureOf)),
+    section.id === "stress" ? examplesOf() : null));
 
 const aboutSection = () => sectionOf("about", "What was run", "Enough to run it again.",
   el("div", { class: "pair" }, ...content.runs.map((run) => el("div", { class: "card" },
     el("h3", {}, run.name),
     el("dl", { class: "facts" }, ...run.facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]))))));
 
-const SHORT = { change: "Changes", matrix: "Confusions", clips: "Listen", emotions: "Emotions", trust: "Confidence", who: "Groups", run: "Speed", about: "About" };
+const SHORT = { change: "Changes", matrix: "Confusions", clips: "Listen", emotions: "Emotions", trust: "Confidence", who: "Groups", run: "Speed", stress: "Stress", about: "About" };
 
 const navigation = (sections) => document.getElementById("sections").append(...sections.map((section) =>
   el("a", { href: `#${section.id}` }, SHORT[section.id] || section.id)));
@@ -100,7 +101,7 @@ const repaintLater = (repaint) => {
 
 const start = () => {
   const explorer = new Explorer();
-  const repaint = () => { paintFigures(); explorer.opened?.paint(); };
+  const repaint = () => { paintFigures(); explorer.opened?.paint(); paintExamples(); };
   const [change, ...rest] = content.pair ? chartSections(explorer) : [null, ...chartSections(explorer)];
   const sections = [change, matrixSection(explorer), clipsSection(explorer), ...rest, aboutSection()].filter(Boolean);
   document.getElementById("page").append(heroOf(), ...sections);

@@ -1,0 +1,182 @@
+"""A stress test -> a section of a report: what each perturbation did, and clips to hear it on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from serval.errors import ConfigError, ServalError
+from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column
+from serval.report.sound import Sound, sound_of_samples
+from serval.stress import examples_of, findings_of
+from serval.stress.document import stress_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from serval.run import Run
+    from serval.stress import Example, StressRuns
+
+__all__ = ["Stressed", "stressed"]
+
+NAME = Column(key="label", title="perturbation")
+FAMILY = Column(key="label", title="family")
+CHANGE = (
+    Column(key="change", title="change of UAR, points", kind="points"),
+    Column(key="change_low", title="95 % from", kind="points"),
+    Column(key="change_high", title="to", kind="points"),
+)
+FEWEST_LEVELS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stressed:
+    """What a report shows of a stress test.
+
+    Attributes:
+        charts: UAR over each kind of stress, families and every perturbation.
+        examples: Clips that were right when clean, in plain JSON types; `clean` and `perturbed`
+            are keys of `sounds`.
+        sounds: What can be heard.
+        notes: One sentence on what is missing.
+    """
+
+    charts: tuple[Chart, ...]
+    examples: tuple[dict[str, Any], ...]
+    sounds: dict[str, Sound]
+    notes: tuple[str, ...] = ()
+
+
+def stressed(stress: StressRuns, run: Run, name: str, *, audio: bool) -> Stressed:
+    """Return what a stress test adds to the report of a run.
+
+    Where the dataset or the model is out of reach, as on another machine, there is nothing to
+    hear, and a note says why.
+
+    Args:
+        stress: From `serval.stress.load_stress`.
+        run: The run that the report is of.
+        name: What the report calls it.
+        audio: Whether examples can be heard.
+
+    Raises:
+        ConfigError: The test is of another model, or has no finished perturbation.
+    """
+    tested, shown = (each.provenance.model.get("sha256") for each in (stress.clean, run))
+    if tested != shown:
+        raise ConfigError(
+            f"the stress test in {stress.folder} is of another model than {run.folder}; "
+            "give the test of the same model file"
+        )
+    document = stress_document(findings_of(stress))
+    charts = (*_curves(document, name), _families(document, name), _cases(document, name))
+    sounds: dict[str, Sound] = {}
+    examples: list[dict[str, Any]] = []
+    notes: tuple[str, ...] = ()
+    try:
+        if audio:
+            examples.extend(_example(example, sounds) for example in examples_of(stress))
+    except ServalError as error:
+        notes = (f"No perturbed clips beyond this point: {error}.",)
+    return Stressed(charts=charts, examples=tuple(examples), sounds=sounds, notes=notes)
+
+
+def _example(example: Example, sounds: dict[str, Sound]) -> dict[str, Any]:
+    """Return one example after adding its two sounds."""
+    keys = []
+    for samples in (example.clean, example.perturbed):
+        sound = sound_of_samples(samples, example.sample_rate)
+        keys.append(hashlib.sha256(sound.ogg).hexdigest())
+        sounds[keys[-1]] = sound
+    rate = example.sample_rate
+    return {
+        "case": example.case,
+        "clip": example.clip_id,
+        "truth": example.truth,
+        "heard": [
+            {"as": example.clean_label, "sure": round(example.clean_confidence, 4),
+             "sound": keys[0], "seconds": round(len(example.clean) / rate, 3)},
+            {"as": example.label, "sure": round(example.confidence, 4),
+             "sound": keys[1], "seconds": round(len(example.perturbed) / rate, 3)},
+        ],
+    }  # fmt: skip
+
+
+def _curves(document: Mapping[str, Any], name: str) -> Iterator[Chart]:
+    """Yield a curve for each kind of perturbation that comes in several levels."""
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    for case in document["cases"].values():
+        if case["level"] is not None:
+            kinds.setdefault(case["kind"], []).append(case)
+    for kind, cases in kinds.items():
+        if len(cases) < FEWEST_LEVELS:
+            continue
+        unit = cases[0]["unit"] or ""
+        yield Chart(
+            id=f"stress-{kind}",
+            kind="degradation",
+            title=f"UAR, {cases[0]['family']}: {kind.replace('_', ' ')}",
+            note="Lines are 95 % intervals; the dashed line is the clean speech.",
+            columns=(RUN, Column(key="level", title=f"level, {unit}".rstrip(", "), kind="number"),
+                     *BOUNDS),
+            rows=sorted(({"run": name, "level": case["level"], **case["uar"]} for case in cases),
+                        key=lambda row: row["level"]),
+            reference=document["clean"]["uar"]["value"],
+        )  # fmt: skip
+
+
+def _families(document: Mapping[str, Any], name: str) -> Chart:
+    rows = [
+        {"run": name, "label": family, "clips": found["cases"], **found["unchanged"],
+         **_changed(found["change"]["uar"])}
+        for family, found in document["families"].items()
+    ]  # fmt: skip
+    return Chart(
+        id="stress-families",
+        kind="intervals",
+        title="Answers that stay the same, by family",
+        note="The mean share of clips that get the answer that they got when clean, with 95 % "
+        "intervals.",
+        columns=(RUN, FAMILY, Column(key="clips", title="perturbations", kind="count"), *BOUNDS,
+                 *CHANGE),
+        rows=rows,
+        wide=True,
+    )  # fmt: skip
+
+
+def _cases(document: Mapping[str, Any], name: str) -> Chart:
+    outcomes = {"pass": "kept", "fail": "not kept", None: "none published"}
+    rows = [
+        {
+            "run": name,
+            "label": case_name,
+            **case["uar"],
+            **_changed(case["change"]["uar"]),
+            "unchanged": case["unchanged"]["value"],
+            "outcome": outcomes.get(case["outcome"], str(case["outcome"])),
+            "clips": document["clips"],
+        }
+        for case_name, case in document["cases"].items()
+    ]
+    guess = document["random"]
+    return Chart(
+        id="stress-cases",
+        kind="table",
+        title="Every perturbation",
+        note="UAR under it, the change on the same clips, and whether the threshold that the field "
+        f"has published is kept. A random model has a UAR of {100 * guess['uar']['value']:.1f} %.",
+        columns=(NAME, *BOUNDS, *CHANGE,
+                 Column(key="unchanged", title="same answer", kind="share"),
+                 Column(key="outcome", title="threshold"), CLIPS),
+        rows=rows,
+        wide=True,
+    )  # fmt: skip
+
+
+def _changed(change: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {
+        "change": change["value"],
+        "change_low": change["low"],
+        "change_high": change["high"],
+    }
