@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
@@ -15,7 +15,7 @@ from rich.text import Text
 from serval.commands.terminal import terminal
 from serval.files import write_text
 from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
-from serval.gate.bounds import merged
+from serval.gate.bounds import FILES, merged
 from serval.results.document import without_nan
 from serval.run import load_run
 
@@ -42,6 +42,7 @@ COLOURS = {"pass": "green", "fail": "red", "cannot tell": "yellow"}
               help="At most so much between the best and the worst group.")  # fmt: skip
 @click.option("--baseline", default="", help="The run that drops are measured against.")
 @click.option("--bench", default="", help="JSON file whose numbers are bench.KEY.")
+@click.option("--stress", default="", help="stress.json of serval stress: stress.KEY.")
 @click.option("--file", "-f", "file", type=click.Path(path_type=Path),
               help="Bounds as a TOML file; default: gate.toml, if there are no flags.")  # fmt: skip
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
@@ -52,9 +53,7 @@ def gate_command(
     junit: Path | None,
     *,
     as_json: bool,
-    baseline: str,
-    bench: str,
-    **kinds: tuple[str, ...],
+    **given: Any,  # noqa: ANN401 - click's flags
 ) -> None:
     """Fail if a stored run does not keep its bounds: for CI.
 
@@ -63,7 +62,8 @@ def gate_command(
     """
     names = {"least": "min", "most": "max", "drop": "max-drop", "gap": "max-group-gap"}
     flags = bounds_from_options(
-        {names[kind]: texts for kind, texts in kinds.items()}, baseline=baseline, bench=bench
+        {kind: given[flag] for flag, kind in names.items()},
+        **{name: given[name] for name in FILES},
     )
     result = gate(load_run(run), _with_file(flags, file))
     if junit:

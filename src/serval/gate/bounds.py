@@ -19,6 +19,9 @@ __all__ = ["KINDS", "Bounds", "bounds_from_options", "bounds_from_toml", "merged
 KINDS = ("min", "max", "max-drop", "max-group-gap")
 """The kinds of bounds, as they are called in flags and in `gate.toml`."""
 
+FILES = ("baseline", "bench", "stress")
+"""Where a gate finds what it compares with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
@@ -31,6 +34,7 @@ class Bounds:
         group_gap: At most this between the best and the worst group, in [0, 1].
         baseline: Folder of the run to measure drops against, or `""`.
         bench: A JSON file with numbers for `bench.` metrics, or `""`.
+        stress: The same for `stress.` metrics: the `stress.json` of `serval stress`.
         cannot_tell: Whether a bound that the clips cannot decide passes: `fail` or `pass`.
     """
 
@@ -40,6 +44,7 @@ class Bounds:
     group_gap: Mapping[str, float] = field(default_factory=dict)
     baseline: str = ""
     bench: str = ""
+    stress: str = ""
     cannot_tell: str = "fail"
 
     def __post_init__(self) -> None:
@@ -53,7 +58,7 @@ class Bounds:
 
 
 def bounds_from_options(
-    kinds: Mapping[str, Iterable[str]], *, baseline: str = "", bench: str = ""
+    kinds: Mapping[str, Iterable[str]], *, baseline: str = "", bench: str = "", stress: str = ""
 ) -> Bounds:
     """Return the bounds that flags give, each as `metric=number`.
 
@@ -65,11 +70,11 @@ def bounds_from_options(
         {'accuracy': 0.8}
     """
     maps = {kind: dict(_pair(kind, text) for text in kinds.get(kind, ())) for kind in KINDS}
-    return _bounds(maps, baseline=baseline, bench=bench)
+    return _bounds(maps, baseline=baseline, bench=bench, stress=stress)
 
 
 def bounds_from_toml(path: Path) -> Bounds:
-    """Return the bounds of a `gate.toml`: one table for each kind, and `baseline` and `bench`.
+    """Return the bounds of a `gate.toml`: one table for each kind, `baseline`, `bench`, `stress`.
 
     Paths in the file are relative to the file.
 
@@ -80,13 +85,13 @@ def bounds_from_toml(path: Path) -> Bounds:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"gate file {path} cannot be read: {error}") from error
-    known = {*KINDS, "baseline", "bench", "cannot-tell"}
+    known = {*KINDS, *FILES, "cannot-tell"}
     if unknown := sorted(content.keys() - known):
         raise ConfigError(
             f"gate file {path} has unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}"
         )
     maps = {kind: dict(_flat(path, kind, content.get(kind, {}))) for kind in KINDS}
-    texts = {name: _text(path, content, name) for name in ("baseline", "bench", "cannot-tell")}
+    texts = {name: _text(path, content, name) for name in (*FILES, "cannot-tell")}
     policy = texts.pop("cannot-tell") or "fail"
     files = {name: str(path.parent / text) for name, text in texts.items() if text}
     return replace(_bounds(maps, **files), cannot_tell=policy)
@@ -101,6 +106,7 @@ def merged(file: Bounds, flags: Bounds) -> Bounds:
         group_gap={**file.group_gap, **flags.group_gap},
         baseline=flags.baseline or file.baseline,
         bench=flags.bench or file.bench,
+        stress=flags.stress or file.stress,
         cannot_tell=file.cannot_tell,
     )
 

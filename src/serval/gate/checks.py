@@ -83,7 +83,7 @@ def gate(run: Run, bounds: Bounds) -> GateResult:
         raise ConfigError("the gate has no bound; give one, as --min accuracy=0.8")
     if bounds.drop and not bounds.baseline:
         raise ConfigError("--max-drop needs a run to measure against; give it with --baseline")
-    measures = measures_of(run, bounds.bench)
+    measures = measures_of(run, {"bench": bounds.bench, "stress": bounds.stress})
     compared = compare([load_run(bounds.baseline), run], PairOptions()) if bounds.drop else None
     return GateResult(
         run=str(run.folder),

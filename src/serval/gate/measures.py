@@ -38,7 +38,7 @@ class Measures:
     """Every number of a run that can be bounded, with its interval where it has one."""
 
     known: Mapping[str, float | Interval]
-    bench: Mapping[str, Any]
+    files: Mapping[str, Mapping[str, Any]]
 
     def named(self, name: str) -> float | Interval:
         """Return the number of that name.
@@ -46,27 +46,17 @@ class Measures:
         Raises:
             ConfigError: There is none.
         """
-        if name.startswith("bench."):
-            return self._from_bench(name)
+        source, dot, path = name.partition(".")
+        if dot and source in self.files:
+            return _number(self.files[source], source, path)
         known = canonical(name)
         if known not in self.known:
             scores = [other for other in self.known if ":" not in other]
             raise ConfigError(
                 f"unknown metric '{name}'; known: accuracy, {', '.join(scores)}, "
-                "precision:LABEL, recall:LABEL, f1:LABEL, bench.KEY"
+                "precision:LABEL, recall:LABEL, f1:LABEL, bench.KEY, stress.KEY"
             )
         return self.known[known]
-
-    def _from_bench(self, name: str) -> float:
-        value: Any = self.bench
-        for key in name.split(".")[1:]:
-            value = _inside(value, key)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ConfigError(
-                f"no number '{name.removeprefix('bench.')}' in the bench file; "
-                f"give the file with --bench; it has: {', '.join(self.bench) or 'nothing'}"
-            )
-        return float(value)
 
 
 def canonical(name: str) -> str:
@@ -80,11 +70,15 @@ def canonical(name: str) -> str:
     return SYNONYMS.get(metric.lower(), metric.lower()) + colon + label
 
 
-def measures_of(run: Run, bench: str = "") -> Measures:
-    """Return the numbers of a run, and those of a bench file if one is given.
+def measures_of(run: Run, files: Mapping[str, str]) -> Measures:
+    """Return the numbers of a run, and those of further JSON files.
+
+    Args:
+        run: Stored.
+        files: Paths by the prefix of their numbers' names, `""` where there is none.
 
     Raises:
-        ConfigError: The bench file cannot be read.
+        ConfigError: A file cannot be read.
     """
     scores, calibration = scores_of(run), calibration_of(run)
     clips = len(run) + len(run.failures)
@@ -101,7 +95,19 @@ def measures_of(run: Run, bench: str = "") -> Measures:
     for label, row in scores.per_class.items():
         known |= {f"precision:{label}": row.precision, f"recall:{label}": row.recall}
         known |= {f"f1:{label}": row.f1}
-    return Measures(known=known, bench=_bench(bench))
+    return Measures(known=known, files={name: _json(name, path) for name, path in files.items()})
+
+
+def _number(content: Mapping[str, Any], source: str, path: str) -> float:
+    value: Any = content
+    for key in path.split("."):
+        value = _inside(value, key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(
+            f"no number '{path}' in the {source} file; "
+            f"give the file with --{source}; it has: {', '.join(content) or 'nothing'}"
+        )
+    return float(value)
 
 
 def _inside(value: Any, key: str) -> Any:  # noqa: ANN401 - what JSON holds
@@ -110,13 +116,13 @@ def _inside(value: Any, key: str) -> Any:  # noqa: ANN401 - what JSON holds
     return value.get(key) if isinstance(value, Mapping) else None
 
 
-def _bench(path: str) -> Mapping[str, Any]:
+def _json(name: str, path: str) -> Mapping[str, Any]:
     if not path:
         return {}
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"bench file {path} cannot be read: {error}") from error
+        raise ConfigError(f"{name} file {path} cannot be read: {error}") from error
     if not isinstance(content, Mapping):
-        raise ConfigError(f"bench file {path} does not hold one JSON object")
+        raise ConfigError(f"{name} file {path} does not hold one JSON object")
     return content

@@ -142,6 +142,16 @@ def test_numbers_of_a_bench_file_can_be_bounded(tmp_path, run):
         gate(run, Bounds(most={"bench.rtf": 1}, bench=str(tmp_path / "gone.json")))
 
 
+def test_numbers_of_a_stress_test_can_be_bounded(tmp_path, run):
+    stress = tmp_path / "stress.json"
+    stress.write_text(json.dumps({"cases": {"white_20db": {"unchanged": {"value": 0.8}}}}))
+    name = "stress.cases.white_20db.unchanged.value"
+    for least, passed in ((0.7, True), (0.9, False)):
+        assert gate(run, Bounds(least={name: least}, stress=str(stress))).passed is passed
+    with pytest.raises(ConfigError, match="in the stress file; give the file with --stress"):
+        gate(run, Bounds(least={name: 0.7}))
+
+
 def test_a_gate_that_makes_no_sense_is_refused(run):
     known = {"baseline": str(run.folder)}
     for bounds, message in (
@@ -169,7 +179,7 @@ def test_bounds_from_flags():
 def test_bounds_from_a_file(tmp_path):
     path = tmp_path / "gate.toml"
     path.write_text(
-        'baseline = "runs/fp32"\nbench = "bench.json"\ncannot-tell = "pass"\n'
+        'baseline = "runs/fp32"\nbench = "bench.json"\nstress = "s.json"\ncannot-tell = "pass"\n'
         '[min]\naccuracy = 0.8\n"recall:angry" = 1\n'
         "[max]\nbench.rtf = 0.2\n[max-drop]\nuar = 1.0\n[max-group-gap]\nuar = 0.1\n",
         encoding="utf-8",
@@ -180,6 +190,7 @@ def test_bounds_from_a_file(tmp_path):
     assert (bounds.drop, bounds.group_gap) == ({"uar": 1.0}, {"uar": 0.1})
     assert bounds.baseline == str(tmp_path / "runs" / "fp32")
     assert bounds.bench == str(tmp_path / "bench.json")
+    assert bounds.stress == str(tmp_path / "s.json")
     assert bounds.cannot_tell == "pass"
     assert len(bounds) == 5
 
