@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from serval.files import whole_file
 
@@ -28,6 +29,19 @@ def figure(width: float, height: float) -> Figure:
 
 def save(picture: Figure, path: Path) -> Path:
     """Return `path` after saving the picture there: 300 dpi, same input same bytes."""
+    _print_as_it_is(picture)
     with whole_file(path) as part:
         picture.savefig(part, dpi=DPI, metadata={"Software": None})
     return path
+
+
+def _print_as_it_is(picture: Figure) -> None:
+    """Let no name of a model, set or emotion be read as a formula because there is a `$` in it.
+
+    Only the powers of ten that a logarithmic axis writes by itself are formulas.
+    """
+    axes = [axis for each in picture.axes for axis in (each.xaxis, each.yaxis)]
+    powers = {text for axis in axes if axis.get_scale() == "log" for text in axis.findobj(Text)}
+    for text in picture.findobj(Text):
+        if text not in powers:
+            text.set_parse_math(False)
