@@ -1,7 +1,8 @@
 # make run    the built-in model on the built-in demo set
 # make test   every test
 # make check  format, lint, types, import contract, spelling
-# make report-demo, make figures: see CONTRIBUTING.md
+# make report-demo   the demo report of docs/demo
+# make clean   forget the environment and what was built
 
 PYTHON ?= python3
 VENV ?= .venv
