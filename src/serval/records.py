@@ -42,8 +42,8 @@ class Dataset:
     """A labelled set of clips, opened but not read.
 
     Attributes:
-        name: What the user calls it: `demo`, `ssi`, `hf:ORG/NAME`, or a path.
-        location: Where it was found: a folder, a file, or `hf://datasets/...`.
+        name: What people read: `demo`, `ssi`, `hf:ORG/NAME`, or the name of a folder or file.
+        location: Where it was found, in full: a folder, a file, or `hf://datasets/...`.
         split: The split that is read, or `""` where the set has none.
         revision: The commit of a hub set, else `""`.
         fingerprint: sha256 that changes when a clip or a label changes.

@@ -46,6 +46,10 @@ def test_ids_are_unique_and_name_no_folder_of_this_machine(seen, tmp_path):
     assert not any(str(tmp_path) in clip_id or "\\" in clip_id for clip_id in ids)
 
 
+def test_people_read_a_short_name_and_the_whole_path_is_kept(source, seen):
+    assert (seen["name"], seen["location"]) == (source.name, str(source.resolve()))
+
+
 def test_metadata_is_the_clips_without_audio(seen):
     assert seen["metadata"] == [clip | {"audio": ""} for clip in seen["clips"]]
 

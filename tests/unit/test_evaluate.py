@@ -39,6 +39,14 @@ def test_a_complete_run_is_only_scored_again(options):
     assert again.run.logits.tobytes() == first.run.logits.tobytes()
 
 
+def test_what_people_read_names_the_set_and_not_the_place_of_it(options, tmp_path):
+    evaluation = evaluate_named(options())
+    summary = evaluation.files["summary"].read_text(encoding="utf-8")
+    assert summary.startswith("# emo on set.csv\n")
+    assert str(tmp_path) not in summary
+    assert evaluation.document["dataset"]["location"] == str(tmp_path / "clips" / "set.csv")
+
+
 def test_the_number_of_workers_changes_nothing(options, tmp_path):
     outputs = [
         evaluate_named(options(workers=n, output=str(tmp_path / str(n)))).run for n in (1, 2, 8)

@@ -42,6 +42,7 @@ class Looked:
     Attributes:
         name: What findings call it.
         dataset: Name of the dataset.
+        location: Where it was found.
         fingerprint: Of the dataset.
         clips: Number of clips.
         decoded: How many of them could be decoded.
@@ -53,6 +54,7 @@ class Looked:
 
     name: str
     dataset: str
+    location: str
     fingerprint: str
     clips: int
     decoded: int
@@ -160,6 +162,7 @@ def _looked(side: Side, facts: Sequence[ClipFacts]) -> Looked:
     return Looked(
         name=side.name,
         dataset=side.dataset.name,
+        location=side.dataset.location,
         fingerprint=side.dataset.fingerprint,
         clips=len(facts),
         decoded=sum(clip.signal is not None for clip in facts),

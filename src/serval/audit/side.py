@@ -103,6 +103,8 @@ def _names(first: Dataset, second: Dataset) -> tuple[str, str]:
     if first.location == second.location:
         return first.split or "all", second.split or "all"
     names = [f"{d.name}/{d.split}" if d.split else d.name for d in (first, second)]
+    if names[0] == names[1]:
+        return first.location, second.location
     return names[0], names[1]
 
 

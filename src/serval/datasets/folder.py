@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from serval.datasets.audiofolder import unlisted
 from serval.datasets.layout import Layout, layout_of_folder
-from serval.datasets.local import Known, clip_source, dataset_here
+from serval.datasets.local import Known, clip_source, dataset_here, short_name
 from serval.datasets.parquet import Here, Shard
 from serval.datasets.speakers import shared_speakers
 from serval.datasets.splits import choose_split
@@ -36,7 +36,7 @@ def load_folder(root: Path, options: DatasetOptions) -> Dataset:
     split = choose_split(layout.splits, options.split, str(root))
     source, rows_in = _source(root, layout, split, options)
     known = Known(
-        name=str(root),
+        name=short_name(root),
         location=str(root.resolve()),
         licence=layout.licence,
         caveats=(

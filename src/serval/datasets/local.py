@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serval.datasets.columns import choose_columns, text_of
@@ -17,11 +19,18 @@ from serval.records import Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from serval.datasets.options import DatasetOptions
 
-__all__ = ["Known", "clip_source", "dataset_here", "dataset_of", "lines_of_audio", "load_file"]
+__all__ = [
+    "Known",
+    "clip_source",
+    "dataset_here",
+    "dataset_of",
+    "lines_of_audio",
+    "load_file",
+    "short_name",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +38,7 @@ class Known:
     """What is known about a set beside its rows.
 
     Attributes:
-        name: What the user calls it.
+        name: What people read in titles and tables.
         location: Where it was found.
         licence: Of the audio, as far as known.
         caveats: One sentence each on what a score on this set does not mean.
@@ -52,19 +61,30 @@ def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -
         DatasetNotFoundError: A column, the split, or all of the audio is missing.
         DatasetError: The file is empty or cannot be read as what its name says.
     """
-    known = known or Known(name=str(path), location=str(path.resolve()))
+    subject = known.name if known else str(path)
+    known = known or Known(name=short_name(path), location=str(path.resolve()))
     if path.suffix.lower() == ".parquet":
-        table, split = _parquet_table(path), choose_split([""], options.split, known.name)
+        table, split = _parquet_table(path), choose_split([""], options.split, subject)
     elif path.suffix.lower() in SUFFIXES:
-        table, split = _manifest_table(path, options, known.name)
+        table, split = _manifest_table(path, options, subject)
     else:
         raise DatasetError(
             f"{path} is not a dataset: give a folder, or a file that ends in "
             f"{', '.join(sorted((*SUFFIXES, '.parquet')))}"
         )
-    source = clip_source(table, path.parent, split, options, known.name)
+    source = clip_source(table, path.parent, split, options, subject)
     caveats = (*known.caveats, *_leaks(source, path))
     return dataset_here(source, [path], replace(known, caveats=caveats))
+
+
+def short_name(path: Path) -> str:
+    """Return the last part of a path, whatever it was reached by: titles have no room for more.
+
+    Examples:
+        >>> short_name(Path("corpora/ravdess")), short_name(Path("corpora/../clips.csv"))
+        ('ravdess', 'clips.csv')
+    """
+    return Path(os.path.abspath(path)).name or str(path)  # noqa: PTH100 - links keep their names
 
 
 def dataset_here(source: ClipSource, files: Sequence[Path], known: Known) -> Dataset:
@@ -91,7 +111,7 @@ def dataset_of(source: ClipSource, known: Known, fingerprint: str, n_rows: int |
         DatasetError: There is no clip.
     """
     if n_rows == 0:
-        raise DatasetError(f"{known.name} has no clips; give it at least one row")
+        raise DatasetError(f"{source.name} has no clips; give it at least one row")
     return Dataset(
         name=known.name,
         location=known.location,

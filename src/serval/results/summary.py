@@ -24,13 +24,14 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
     meta, data = document["metadata"], document["dataset"]
     scores, by = document["scores"], document["scores"]["resampling"]
     split = f", split {data['split']}" if data["split"] else ""
+    title = f"{document['model']['name']} on {data['name']}{split}"
     counted = (
         f"{meta['total_samples']} clips, {meta['failed_samples']} of them failed. "
         f"UAR and macro scores average the {scores['classes_averaged']} emotions with truth clips. "
         f"In brackets: 95 % interval, drawn by {by['by']} ({by['clusters']} of them).\n"
     )
     parts = [
-        f"# {document['model']['name']} on {data['name']}{split}\n",
+        f"# {_escaped(title)}\n",
         counted,
         _overall_table(document),
         "## Per emotion\n",

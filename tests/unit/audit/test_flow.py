@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from build import encoded, write_manifest
+from build import encoded, speech_set, write_manifest
 from serval.audit import AuditOptions, Kind, audit, write_audit
 from serval.errors import ConfigError, DatasetNotFoundError, LabelError
 from speech import after_silence, opus, utterance
@@ -110,7 +110,15 @@ def test_another_dataset_may_be_held_against(faulty, found, tmp_path):
         rows = [row for row in csv.DictReader(file) if row.pop("split") == "train"]
     other = audit(options(faulty, against=str(write_manifest(rest / "other.csv", rows))))
     (pair,) = clips(other, Kind.IDENTICAL_AUDIO)
-    assert pair == [f"{faulty}/test:t3.wav", f"{rest / 'other.csv'}:r6.wav"]
+    assert pair == ["set.csv/test:t3.wav", "other.csv:r6.wav"]
+    assert [looked.location for looked in other.looked] == [str(faulty), f"{rest / 'other.csv'}"]
+
+
+def test_two_sets_of_one_name_are_told_apart_by_where_they_are(tmp_path):
+    places = [speech_set(tmp_path / name, n, labels=LABELS) for n, name in ((3, "a"), (4, "b"))]
+    found = audit(options(places[0], split=None, against=str(places[1])))
+    assert [looked.name for looked in found.looked] == [str(place) for place in places]
+    assert [looked.clips for looked in found.looked] == [3, 4]
 
 
 def test_a_label_map_and_a_text_column_are_used(faulty):

@@ -3,7 +3,15 @@
 import pytest
 
 from build import encoded, voice
-from contract.sets import ROWS, csv_text, parquet_bytes, ssi_files, write_files, write_sounds
+from contract.sets import (
+    ROWS,
+    audio_folder,
+    csv_text,
+    parquet_bytes,
+    ssi_files,
+    write_files,
+    write_sounds,
+)
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import DatasetError, DatasetNotFoundError
 
@@ -120,3 +128,9 @@ def test_a_later_file_that_lacks_a_column_is_named(tmp_path):
     dataset = load(write_files(tmp_path, files))
     with pytest.raises(DatasetNotFoundError, match=r"00001-of-00002\.parquet has no column 'gend"):
         list(dataset.metadata(0, None))
+
+
+def test_the_folder_one_stands_in_has_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(audio_folder(tmp_path / "clips"))
+    assert load_dataset(".").name == "clips"
+    assert load_dataset("validation/..").name == "clips"
