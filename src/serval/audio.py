@@ -64,6 +64,8 @@ def encoded_bytes(source: bytes | Path) -> bytes:
             encoded = source.read_bytes()
         except OSError as error:
             raise AudioError(f"cannot read {source}: {error.strerror or error}") from error
+        except ValueError as error:
+            raise AudioError(f"{str(source)!r} cannot be the name of a file") from error
     if not encoded:
         raise AudioError("empty file (0 bytes)")
     return encoded

@@ -75,9 +75,12 @@ def whole_files(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Return `path` after writing `text` there: in UTF-8 with its own line ends."""
+    """Return `path` after writing `text` there: in UTF-8 with its own line ends.
+
+    What UTF-8 cannot hold, as of a path in an older encoding, becomes an escape, which JSON reads.
+    """
     with whole_file(path) as part:
-        part.write_text(text, encoding="utf-8", newline="")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
     return path
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Clip", "ClipReader", "Dataset", "Failure", "Prediction", "Record"]
+__all__ = ["Clip", "ClipReader", "Dataset", "Failure", "Prediction", "Record", "writable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,3 +123,13 @@ class Failure:
 
 
 Record = Prediction | Failure
+
+
+def writable(text: str) -> str:
+    r"""Return the text with `?` for what UTF-8 cannot hold: file names of an older encoding.
+
+    Examples:
+        >>> writable("Wut/äh-\udce9.wav")
+        'Wut/äh-?.wav'
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")

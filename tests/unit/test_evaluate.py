@@ -1,5 +1,8 @@
 import json
+import os
+import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +109,30 @@ def test_unknown_labels_stop_before_the_first_clip(options, tmp_path):
     assert (len(dropped), dropped.dropped) == (6, {"bored": 3})
     mapped = options(dataset=str(clips), label_map="bored=calm", output=str(tmp_path / "m"))
     assert len(evaluate_named(mapped).run) == 9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+def test_a_name_in_an_older_encoding_is_no_hindrance(options, tmp_path):
+    for label in ("angry", "happy"):
+        (tmp_path / "old" / label).mkdir(parents=True)
+        name = os.fsencode(tmp_path / "old" / label) + b"/caf\xe9.wav"
+        Path(os.fsdecode(name)).write_bytes(encoded(voice()) if label == "angry" else b"broken")
+    evaluation = evaluate_named(options(dataset=str(tmp_path / "old")))
+    assert evaluation.run.clip_ids == ("angry/caf?.wav",)
+    assert [failure.clip_id for failure in evaluation.run.failures] == ["happy/caf?.wav"]
+
+
+def test_half_a_character_in_a_manifest_is_no_hindrance(options, manifest, tmp_path):
+    rows = [
+        {"path": "clip0000.wav", "label": "sad", "who": "\ud800"},
+        {"path": "\udfff.wav", "label": "sad"},
+        {"path": "\0.wav", "label": "sad"},
+    ]
+    path = manifest.with_name("half.jsonl")
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    run = evaluate_named(options(dataset=str(path))).run
+    assert run.groups == {"who": ("?",)}
+    assert [failure.clip_id for failure in run.failures] == ["?.wav", "\0.wav"]
 
 
 def test_a_clip_without_a_label_is_a_failure(options, tmp_path):

@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import json
 
 import pytest
 
@@ -65,3 +66,8 @@ def test_a_folder_that_is_a_file_is_one_line(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(WriteError, match=r"cannot write .*choose another place"):
         write_text(tmp_path / "taken" / "a.txt", "x")
+
+
+def test_half_a_character_is_an_escape_that_json_reads(tmp_path):
+    path = write_text(tmp_path / "a.json", json.dumps("ä\udce9", ensure_ascii=False))
+    assert json.loads(path.read_text(encoding="utf-8")) == "ä\udce9"

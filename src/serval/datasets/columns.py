@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from serval.errors import DatasetError, DatasetNotFoundError
+from serval.records import writable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,7 +82,8 @@ class Columns:
         """Return the text in one column of a row, or `None` where there is none."""
         if column is None:
             return None
-        return text_of(cells.get(column), self.class_names.get(column, ()))
+        text = text_of(cells.get(column), self.class_names.get(column, ()))
+        return None if text is None else writable(text)
 
 
 def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Columns:

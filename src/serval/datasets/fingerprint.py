@@ -18,7 +18,7 @@ def fingerprint_of(lines: Iterable[str]) -> str:
     """Return the sha256 of a listing, as 64 hex digits."""
     digest = hashlib.sha256()
     for line in lines:
-        digest.update(line.encode("utf-8", "surrogateescape") + b"\n")
+        digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()
 
 

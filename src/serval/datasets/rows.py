@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from serval.datasets.columns import Columns, Schema, text_of
 from serval.errors import DatasetError
-from serval.records import Clip
+from serval.records import Clip, writable
 
 __all__ = ["ClipSource", "Row", "Table", "least"]
 
@@ -211,10 +211,10 @@ def _path_text(cell: object) -> str | None:
 
 
 def _portable(name: str) -> str:
-    """Return a name without what differs between machines: an absolute path's folders."""
+    """Return a name without what differs between machines: the folders of an absolute path."""
     path = PurePosixPath(name)
     rooted = path.is_absolute() or PureWindowsPath(name).is_absolute()
-    return path.name if rooted else path.as_posix()
+    return writable(path.name if rooted else path.as_posix())
 
 
 def _is_inside(path: Path, root: Path) -> bool:
