@@ -308,7 +308,8 @@ def _unmapped_message(dropped: dict[str, int], model: Model) -> str:
     more = f" and {len(dropped) - 12} more" if len(dropped) > 12 else ""
     return (
         f"labels that the model does not know: {shown}{more}; known: {', '.join(model.labels)}; "
-        "map them with --label-map RAW=label,... or leave those clips out with --drop-unmapped"
+        "map them with --label-map RAW=label,..., leave those clips out with --drop-unmapped, or "
+        "name the model's outputs with --labels if those are not their names"
     )
 
 

@@ -111,6 +111,13 @@ def test_unknown_labels_stop_before_the_first_clip(options, tmp_path):
     assert len(evaluate_named(mapped).run) == 9
 
 
+def test_a_model_whose_outputs_have_no_names_is_told_how_to_name_them(options, tmp_path):
+    nameless = labels_metadata([f"LABEL_{i}" for i in range(8)])
+    path = classifier(tmp_path / "nameless.onnx", metadata=nameless)
+    with pytest.raises(LabelError, match=r"known: LABEL_0, .*name the model's outputs with --labe"):
+        evaluate_named(options(model=str(path)))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
 def test_a_name_in_an_older_encoding_is_no_hindrance(options, tmp_path):
     for label in ("angry", "happy"):
