@@ -179,3 +179,17 @@ def test_nan_scores_are_an_audio_error(tmp_path):
     model = load_onnx(classifier(tmp_path / "m.onnx"), Overrides(normalize="none"))
     with pytest.raises(AudioError, match="NaN or infinite scores"):
         answer(model, np.full(16_000, 3e38, dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("emo.onnx", "emo"),
+        ("wav2vec2-ser/model.onnx", "wav2vec2-ser/model"),
+        ("wav2vec2-ser/onnx/model_q4f16.onnx", "wav2vec2-ser/model_q4f16"),
+    ],
+)
+def test_a_name_that_every_model_of_the_hub_has_comes_with_its_folder(tmp_path, place, name):
+    path = tmp_path / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert load_onnx(classifier(path)).facts["name"] == name

@@ -25,6 +25,7 @@ NORMALIZE: Mapping[str, Normalize] = {
     "false": "none",
 }
 """What a source may say; true and false are the hub's `do_normalize`."""
+HUB_FILES = ("config.json", "preprocessor_config.json")
 DEFAULT_NORMALIZE: Normalize = "peak"
 DEFAULT_MAX_SECONDS = 120.0
 """Longest clip where a model declares none: attention grows with the square of the length."""
@@ -95,10 +96,11 @@ def declared_contract(path: Path, metadata: Mapping[str, str], overrides: Overri
     """Return labels, sample rate, normalisation and longest clip, each from its first source.
 
     The order: the command line, the ONNX file's metadata, `config.json` and
-    `preprocessor_config.json` beside the file, the published default.
+    `preprocessor_config.json` beside the file, the published default. On the hub, files for ONNX
+    Runtime lie in a folder `onnx` of their own, and those two files in the one above it.
 
     Args:
-        path: The model file; its folder is searched for the hub's own files.
+        path: The model file; the hub's own files are searched beside it.
         metadata: The ONNX file's custom metadata.
         overrides: What the user states.
 
@@ -108,8 +110,7 @@ def declared_contract(path: Path, metadata: Mapping[str, str], overrides: Overri
     sources: list[Source] = [
         ("command line", _stated(overrides)),
         ("model metadata", metadata),
-        ("config.json", _hub_file(path.parent / "config.json")),
-        ("preprocessor_config.json", _hub_file(path.parent / "preprocessor_config.json")),
+        *((name, _hub_file(path.parent, name)) for name in HUB_FILES),
     ]
     labels, labels_from = _first(sources, ("labels", "id2label"), _labels, LabelSet(EMOTIONS))
     rate, rate_from = _first(sources, ("sample_rate", "sampling_rate"), _sample_rate, 16_000)
@@ -141,9 +142,11 @@ def _stated(overrides: Overrides) -> dict[str, Any]:
     return {name: value for name, value in stated.items() if value is not None}
 
 
-def _hub_file(path: Path) -> Mapping[str, Any]:
+def _hub_file(folder: Path, name: str) -> Mapping[str, Any]:
+    path = folder / name
     if not path.is_file():
-        return {}
+        above = folder.absolute()
+        return _hub_file(above.parent, name) if above.name == "onnx" else {}
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:

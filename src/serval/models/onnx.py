@@ -39,6 +39,13 @@ ORT_ERRORS: tuple[type[Exception], ...] = (
 )
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 MASKS = FLOATS | {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_}
+HUB_STEMS = frozenset(
+    (
+        "model",
+        *(f"model_{p}" for p in ("quantized", "int8", "uint8", "fp16", "q4", "q4f16", "bnb4")),
+    )
+)
+"""What every model of the hub is called, so that its folder has to name it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +142,10 @@ class OnnxModel:
         return feeds
 
     def _name(self) -> str:
-        generic = self.path.stem in {"model", "model_quantized", "model_int8"}
-        return f"{self.path.absolute().parent.name}/{self.path.stem}" if generic else self.path.stem
+        if self.path.stem not in HUB_STEMS:
+            return self.path.stem
+        folder = self.path.absolute().parent
+        return f"{(folder.parent if folder.name == 'onnx' else folder).name}/{self.path.stem}"
 
 
 def open_session(

@@ -39,6 +39,19 @@ def test_each_part_comes_from_its_first_source(path):
     assert (declared.sample_rate, declared.normalize, declared.max_seconds) == (8000, "zscore", 30)
 
 
+def test_a_file_in_the_folder_onnx_of_a_hub_model_is_told_by_the_files_above_it(path):
+    beside(path, "config.json", HUB)
+    beside(path, "preprocessor_config.json", {"do_normalize": True})
+    below = path.parent / "onnx" / "model_quantized.onnx"
+    declared = declared_contract(below, {}, Overrides())
+    assert (declared.labels, declared.normalize) == (("happy", "sad"), "zscore")
+    other = path.parent / "other" / "model.onnx"
+    assert declared_contract(other, {}, Overrides()).labels == EMOTIONS
+    below.parent.mkdir()
+    beside(below, "config.json", {"id2label": {"0": "calm", "1": "angry"}})
+    assert declared_contract(below, {}, Overrides()).labels == ("calm", "angry")
+
+
 def test_id2label_is_read_in_the_order_of_its_ids(path):
     beside(path, "config.json", HUB)
     assert declared_contract(path, {}, Overrides()).labels == ("happy", "sad")
