@@ -1,5 +1,6 @@
 """`serval evaluate` as a user meets it: real processes, killed, interrupted, given bad input."""
 
+import csv
 import json
 import signal
 import subprocess
@@ -235,6 +236,17 @@ def test_predict_prints_each_file(serval, model_file, tmp_path):
     assert "gone.wav: read: cannot read" in text.stderr
     assert text.stdout.splitlines()[0].startswith("file,emotion,confidence,duration_s,angry")
     assert len(text.stdout.splitlines()) == 3
+
+
+def test_no_spreadsheet_runs_a_prediction(serval, tmp_path):
+    labels = ("=1+1", "@SUM(A1)")
+    model = classifier(tmp_path / "m.onnx", k=2, metadata=labels_metadata(labels))
+    (tmp_path / "-a.wav").write_bytes(encoded(voice()))
+    done = serval("predict", "-m", model, "--csv", "--", "-a.wav")
+    rows = list(csv.reader(done.stdout.splitlines()))
+    assert [row[0] for row in rows] == ["file", "'-a.wav"]
+    assert rows[0][4:6] == ["'=1+1", "'@SUM(A1)"]
+    assert rows[1][1] in rows[0][4:6]
 
 
 def test_what_is_built_in_is_listed(serval):

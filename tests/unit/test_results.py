@@ -16,6 +16,7 @@ from serval.labels import LabelSet
 from serval.records import Failure, Prediction
 from serval.results import results_document, write_results
 from serval.results.observations import observations_of, sentences
+from serval.results.table import harmless
 from serval.run import Journal, Provenance, load_run
 from serval.scores import scores_of
 
@@ -204,3 +205,11 @@ def test_an_emotion_is_never_best_and_hardest_or_best_at_nothing():
     best, hardest = ({note.emotion for note in notes} for notes in (some.best, some.hardest))
     assert best == {"angry", "happy"}
     assert hardest == {"sad"}
+
+
+@pytest.mark.parametrize(
+    "cell", ["=1", "  +1", "\xa0-1", "\n=1", "\nx", "\tx", "\rx", "\0x", "\uff1d1", "\uff20x"]
+)
+def test_each_way_to_begin_a_formula_is_made_harmless(cell):
+    assert harmless(cell) == f"'{cell}"
+    assert harmless(f"x{cell}") == f"x{cell}"

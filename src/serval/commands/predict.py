@@ -58,14 +58,14 @@ def _print_json(records: list[Record], labels: tuple[str, ...]) -> None:
 
 def _print_csv(records: list[Record], labels: tuple[str, ...]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["file", "emotion", "confidence", "duration_s", *labels, "failure"])
+    columns = ("file", "emotion", "confidence", "duration_s", *labels, "failure")
+    writer.writerow([harmless(name) for name in columns])
     for record in records:
         row = _row(record, labels)
         probs = row["probabilities"] or dict.fromkeys(labels, "")
-        writer.writerow(
-            [harmless(row["file"]), row["emotion"], row["confidence"], row["duration_s"],
-             *probs.values(), row["failure"]]
-        )  # fmt: skip
+        texts = {key: harmless(row[key] or "") for key in ("file", "emotion", "failure")}
+        numbers = (row["confidence"], row["duration_s"], *probs.values())
+        writer.writerow([texts["file"], texts["emotion"], *numbers, texts["failure"]])
 
 
 def _print_table(records: list[Record], labels: tuple[str, ...]) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["harmless", "write_csv", "write_parquet"]
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20")
+"""And the same in full width, as keyboards of East Asia write them."""
 
 
 def write_csv(run: Run, path: Path) -> Path:
@@ -73,7 +74,8 @@ def harmless(cell: str) -> str:
         >>> harmless("=HYPERLINK(1)"), harmless("angry"), harmless("-")
         ("'=HYPERLINK(1)", 'angry', "'-")
     """
-    return f"'{cell}" if cell.lstrip(" ").startswith(FORMULA_STARTS) else cell
+    hidden = cell.startswith(("\0", "\t", "\r", "\n"))
+    return f"'{cell}" if hidden or cell.lstrip().startswith(FORMULA_STARTS) else cell
 
 
 def _column_names(groups: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
