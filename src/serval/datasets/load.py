@@ -43,7 +43,7 @@ def load_dataset(name: str, *, options: DatasetOptions | None = None) -> Dataset
         return load_ssi(options)
     if name.startswith(HUB):
         return _from_hub(name, options)
-    return _from_disk(Path(name), options)
+    return _from_disk(Path(name).expanduser(), options)
 
 
 def _from_hub(name: str, options: DatasetOptions) -> Dataset:

@@ -177,3 +177,10 @@ def test_a_manifest_that_is_gone_by_now_is_named(folder):
     path.unlink()
     with pytest.raises(DatasetNotFoundError, match=r"set\.csv cannot be read: No such file"):
         next(dataset.clips(0, None))
+
+
+def test_a_tilde_is_the_home_folder_as_it_is_for_a_model(folder, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(folder))
+    manifest(folder, "path,label\na.wav,sad\n")
+    assert load("~/set.csv").location == str((folder / "set.csv").resolve())
