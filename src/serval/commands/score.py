@@ -28,7 +28,7 @@ def score_command(run: str, calibrate_on: str | None, *, groups: bool, as_json: 
     fitted_on = load_run(calibrate_on) if calibrate_on else None
     written = write_results(load_run(run), calibrate_on=fitted_on)
     if as_json:
-        click.echo(json.dumps(written.document, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(written.document, indent=2))
         return
     _print(written, groups=groups)
 
