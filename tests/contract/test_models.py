@@ -84,6 +84,18 @@ def test_a_model_without_a_mask_is_never_padded(tmp_path):
         model.logits(np.zeros((2, 16_000), dtype=np.float32), np.array([16_000, 8_000]))
 
 
+def test_a_model_trained_without_a_mask_hears_its_padding(tmp_path):
+    """The hub's `return_attention_mask`: false means ones, and a mask that says nothing."""
+    classifier(tmp_path / "m.onnx", mask=True, static=16_000, batch=1)
+    marked = load_onnx(tmp_path / "m.onnx")
+    (tmp_path / "preprocessor_config.json").write_text('{"return_attention_mask": false}')
+    unmarked = load_onnx(tmp_path / "m.onnx")
+    short = voice(seconds=0.5)[np.newaxis], np.array([8_000])
+    assert [m.feeds(*short)["attention_mask"].sum() for m in (marked, unmarked)] == [8_000, 16_000]
+    with pytest.raises(ModelError, match=r"without an attention mask \(preprocessor_config.json\)"):
+        unmarked.logits(np.zeros((2, 16_000), dtype=np.float32), np.array([16_000, 8_000]))
+
+
 def test_too_short_for_the_receptive_field(tmp_path):
     model = load_onnx(classifier(tmp_path / "a.onnx"))
     with pytest.raises(AudioError, match=r"cannot take 100 samples \(0\.006 s\)"):

@@ -138,6 +138,8 @@ def show_evaluation(evaluation: Evaluation, options: EvalOptions) -> None:
 def _show_contract(contract: Contract) -> None:
     said = contract.sources
     mask = f"attention mask '{contract.mask_name}'" if contract.mask_name else "no attention mask"
+    if contract.mask_name and not contract.masks_padding:
+        mask += f" of ones [{said['masks_padding']}]"
     length = f"fixed {contract.static_samples} samples" if contract.static_samples else "any length"
     click.echo(
         f"model contract: {len(contract.labels)} labels [{said['labels']}], "

@@ -100,8 +100,8 @@ def refuse_unless_equal(parity: Parity, name: str) -> None:
 def _padded_diff(
     model: OnnxModel, waveforms: Sequence[Waveform], alone: NDArray[np.float32]
 ) -> float | None:
-    """Return how much the logits change in one padded batch, or `None` without a mask."""
-    if model.contract.mask_name is None:
+    """Return how much the logits change in one padded batch, or `None` where none may be."""
+    if not model.contract.may_pad:
         return None
     lengths = np.array([len(waveform) for waveform in waveforms])
     batch = np.zeros((len(waveforms), int(lengths.max())), dtype=np.float32)

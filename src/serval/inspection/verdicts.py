@@ -67,7 +67,7 @@ def contract_verdicts(contract: Contract) -> Iterator[Verdict]:
             text=f"the input has a fixed length of {seconds:g} s: longer clips are cut, shorter "
             "ones are filled with zeros, which the model hears",
         )
-    if contract.mask_name is None:
+    if not contract.may_pad:
         yield Verdict(
             code="no-mask",
             text="no attention mask: a clip must not be padded, so a batch holds clips of one "

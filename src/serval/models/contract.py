@@ -56,6 +56,7 @@ class Declared:
     sample_rate: int
     normalize: Normalize
     max_seconds: float
+    masks_padding: bool
     sources: Mapping[str, str]
 
 
@@ -71,6 +72,8 @@ class Contract:
         input_name: The float input, `(batch, samples)`.
         output_name: The output, `(batch, K)`.
         mask_name: The attention mask input, or `None`: then nothing may be padded.
+        masks_padding: Whether the mask marks what is padded. The hub's models that were trained
+            without a mask (`return_attention_mask` is false) get ones everywhere.
         static_samples: The fixed input length, or `None` where any length goes.
         outputs: `logits`, or `probabilities` where the graph ends in a softmax.
         sources: Where each part was found.
@@ -83,9 +86,15 @@ class Contract:
     input_name: str
     output_name: str
     mask_name: str | None = None
+    masks_padding: bool = True
     static_samples: int | None = None
     outputs: Literal["logits", "probabilities"] = "logits"
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def may_pad(self) -> bool:
+        """Whether clips of different lengths may share a batch."""
+        return self.mask_name is not None and self.masks_padding
 
 
 Source = tuple[str, Mapping[str, Any]]
@@ -93,7 +102,7 @@ T = TypeVar("T")
 
 
 def declared_contract(path: Path, metadata: Mapping[str, str], overrides: Overrides) -> Declared:
-    """Return labels, sample rate, normalisation and longest clip, each from its first source.
+    """Return labels, sample rate, normalisation and the like, each from its first source.
 
     The order: the command line, the ONNX file's metadata, `config.json` and
     `preprocessor_config.json` beside the file, the published default. On the hub, files for ONNX
@@ -117,17 +126,20 @@ def declared_contract(path: Path, metadata: Mapping[str, str], overrides: Overri
     normalize, normalize_from = _first(
         sources, ("normalize", "do_normalize"), _normalize, DEFAULT_NORMALIZE
     )
+    masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
     longest, longest_from = _first(sources, ("max_seconds",), _seconds, DEFAULT_MAX_SECONDS)
     return Declared(
         labels=labels,
         sample_rate=rate,
         normalize=normalize,
         max_seconds=longest,
+        masks_padding=masks,
         sources={
             "labels": labels_from,
             "sample_rate": rate_from,
             "normalize": normalize_from,
             "max_seconds": longest_from,
+            "masks_padding": masks_from,
         },
     )
 
@@ -199,6 +211,13 @@ def _normalize(value: object) -> Normalize:
     if name not in NORMALIZE:
         raise ValueError(f"expected one of {', '.join(NORMALIZE)}")
     return NORMALIZE[name]
+
+
+def _yes_or_no(value: object) -> bool:
+    name = str(value).strip().lower()
+    if name not in {"true", "false"}:
+        raise ValueError("expected true or false")
+    return name == "true"
 
 
 def _seconds(value: object) -> float:

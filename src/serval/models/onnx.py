@@ -103,11 +103,11 @@ class OnnxModel:
         softmax the logits are the logarithms of its probabilities.
 
         Raises:
-            ModelError: Rows of different lengths, but the model has no attention mask.
+            ModelError: Rows of different lengths, but the model has no use of an attention mask.
             AudioError: The model cannot take a clip of this length, or answers with NaN.
         """
-        if self.contract.mask_name is None and len(set(lengths.tolist())) > 1:
-            raise ModelError(f"{self.path.name} has no attention mask, so clips cannot be padded")
+        if len(set(lengths.tolist())) > 1 and not self.contract.may_pad:
+            raise ModelError(f"{self.path.name} {self._no_mask()}, so clips cannot be padded")
         feeds = self.feeds(samples, lengths)
         try:
             (output,) = self.session.run([self.contract.output_name], feeds)
@@ -134,12 +134,17 @@ class OnnxModel:
         for row, (clip, valid) in enumerate(zip(samples, lengths, strict=True)):
             kept = min(int(valid), length)
             batch[row, :kept] = _normalized(clip[:valid], contract.normalize)[:kept]
-            mask[row, :kept] = True
+            mask[row, : kept if contract.masks_padding else length] = True
         types = {node.name: node.type for node in self.session.get_inputs()}
         feeds = {contract.input_name: batch.astype(FLOATS[types[contract.input_name]], copy=False)}
         if contract.mask_name is not None:
             feeds[contract.mask_name] = mask.astype(MASKS[types[contract.mask_name]])
         return feeds
+
+    def _no_mask(self) -> str:
+        if self.contract.mask_name is None:
+            return "has no attention mask"
+        return f"was trained without an attention mask ({self.contract.sources['masks_padding']})"
 
     def _name(self) -> str:
         if self.path.stem not in HUB_STEMS:
@@ -220,6 +225,7 @@ def _graph_contract(path: Path, session: ort.InferenceSession, declared: Declare
         max_seconds=declared.max_seconds,
         input_name=waveform.name,
         mask_name=mask.name if mask else None,
+        masks_padding=declared.masks_padding,
         output_name=_output_name(path, session.get_outputs()),
         static_samples=samples if isinstance(samples, int) else None,
         sources=declared.sources,

@@ -27,7 +27,8 @@ def test_the_published_default(path):
 
 def test_each_part_comes_from_its_first_source(path):
     beside(path, "config.json", HUB)
-    beside(path, "preprocessor_config.json", {"sampling_rate": 16000, "do_normalize": True})
+    heard = {"sampling_rate": 16000, "do_normalize": True, "return_attention_mask": False}
+    beside(path, "preprocessor_config.json", heard)
     declared = declared_contract(path, {"max_seconds": "30"}, Overrides(labels=("a", "b")))
     assert declared.labels == ("a", "b")
     assert declared.sources == {
@@ -35,7 +36,9 @@ def test_each_part_comes_from_its_first_source(path):
         "sample_rate": "config.json",
         "normalize": "preprocessor_config.json",
         "max_seconds": "model metadata",
+        "masks_padding": "preprocessor_config.json",
     }
+    assert declared.masks_padding is False
     assert (declared.sample_rate, declared.normalize, declared.max_seconds) == (8000, "zscore", 30)
 
 
