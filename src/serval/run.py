@@ -31,6 +31,9 @@ __all__ = ["JOURNAL", "SCHEMA_VERSION", "Journal", "Provenance", "Run", "load_ru
 
 JOURNAL = "journal.jsonl"
 SCHEMA_VERSION = 1
+SHOWN = 60
+"""Characters of a value that a message shows."""
+
 T = TypeVar("T")
 
 
@@ -268,7 +271,7 @@ def _header(path: Path, line: Mapping[str, Any]) -> Mapping[str, Any]:
 def _refuse_other_run(folder: Path, stored: Mapping[str, Any], now: Provenance) -> None:
     identity = json.loads(json.dumps(now.identity))
     differences = [
-        f"{key} was {_short(stored.get(key))} and is now {_short(identity.get(key))}"
+        "{} was {} and is now {}".format(key, *_shown(stored.get(key), identity.get(key)))
         for key in sorted(stored.keys() | identity.keys())
         if stored.get(key) != identity.get(key)
     ]
@@ -279,9 +282,19 @@ def _refuse_other_run(folder: Path, stored: Mapping[str, Any], now: Provenance) 
         )
 
 
-def _short(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _shown(*values: object) -> tuple[str, ...]:
+    """Return the values as short texts which begin just before they differ."""
+    texts = [json.dumps(value, ensure_ascii=False) for value in values]
+    if max(map(len, texts)) <= SHOWN:
+        return tuple(texts)
+    pairs = enumerate(zip(*texts, strict=False))
+    differ = next((i for i, pair in pairs if len(set(pair)) > 1), min(map(len, texts)))
+    same = max(0, differ - SHOWN // 3)
+    return tuple(f"{'...' if same else ''}{_short(text[same:])}" for text in texts)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
 @dataclass(slots=True, kw_only=True)

@@ -145,6 +145,16 @@ def test_a_long_difference_is_shortened(tmp_path):
         pass
 
 
+def test_a_long_difference_is_shown_where_it_is(tmp_path):
+    labels = [f"emotion {i}" for i in range(20)]
+    write(tmp_path, [prediction(0)], labels=[*labels, "surprised"])
+    with (
+        pytest.raises(RunError, match=r'"surprised"\] and is now \.\.\..*"surprise"\];'),
+        Journal(folder=tmp_path, provenance=provenance(labels=[*labels, "surprise"])),
+    ):
+        pass
+
+
 def test_fresh_starts_over(tmp_path):
     write(tmp_path, [prediction(0)])
     with Journal(folder=tmp_path, provenance=provenance(model="11"), fresh=True) as journal:
