@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,11 +14,14 @@ from serval.files import whole_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["COLOURS", "DPI", "figure", "save"]
+__all__ = ["COLOURS", "DPI", "figure", "head", "save"]
 
 DPI = 300
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Okabe and Ito (2008): told apart with any colour vision."""
+
+LETTER_INCHES = 0.085
+"""Width of a wide letter in the head of a picture."""
 
 
 def figure(width: float, height: float) -> Figure:
@@ -25,6 +29,13 @@ def figure(width: float, height: float) -> Figure:
     canvas = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(canvas)
     return canvas
+
+
+def head(picture: Figure, text: str) -> None:
+    """Write lines over the whole picture, broken where they are too long for it."""
+    letters = int(picture.get_figwidth() / LETTER_INCHES)
+    lines = (line for long in text.splitlines() for line in textwrap.wrap(long, letters))
+    picture.suptitle("\n".join(lines), fontsize=10)
 
 
 def save(picture: Figure, path: Path) -> Path:

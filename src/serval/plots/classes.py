@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from serval.metrics import Counts, confusion_matrix, support
-from serval.plots.canvas import COLOURS, figure, save
+from serval.plots.canvas import COLOURS, figure, head, save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,11 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["save_confusion_matrix", "save_per_class"]
 
+LEAST = 6.0
+"""Inches that even two classes get, for what is written around them."""
+
+FITS = 13
+"""Letters of an emotion that have room beside the next one."""
+
 
 def save_confusion_matrix(run: Run, scores: Scores, path: Path) -> Path:
     """Return `path` after drawing counts and row shares, truth down, predicted across."""
     counts = confusion_matrix(run.truth, run.predicted, run.labels)
-    size = 2.6 + 0.72 * len(run.labels)
+    size = max(LEAST, 2.6 + 0.72 * len(run.labels))
     picture = figure(size + 0.8, size)
     axes = picture.add_subplot()
     total = support(counts)[:, np.newaxis]
@@ -37,7 +44,7 @@ def save_confusion_matrix(run: Run, scores: Scores, path: Path) -> Path:
     for t, p in np.ndindex(*counts.shape):
         _write_cell(axes, t, p, int(counts[t, p]), float(share[t, p]))
     _name_axes(axes, run, counts)
-    axes.set_title(_headline(run, scores), fontsize=10)
+    head(picture, _headline(run, scores))
     picture.colorbar(image, ax=axes, label="share of the true emotion", shrink=0.8)
     return save(picture, path)
 
@@ -45,7 +52,7 @@ def save_confusion_matrix(run: Run, scores: Scores, path: Path) -> Path:
 def save_per_class(run: Run, scores: Scores, path: Path) -> Path:
     """Return `path` after drawing precision, recall and F1 as bars for each emotion."""
     rows = list(scores.per_class.values())
-    picture = figure(2.5 + 1.15 * len(rows), 4.8)
+    picture = figure(max(LEAST, 2.5 + 1.15 * len(rows)), 4.8)
     axes = picture.add_subplot()
     columns = {
         "precision": [row.precision for row in rows],
@@ -54,7 +61,7 @@ def save_per_class(run: Run, scores: Scores, path: Path) -> Path:
     }
     for i, (name, found) in enumerate(columns.items()):
         _draw_bars(axes, np.arange(len(rows)) + (i - 1) * 0.27, found, name, COLOURS[i])
-    names = [f"{label}\nn={row.support}" for label, row in scores.per_class.items()]
+    names = [f"{fill(label, FITS)}\nn={n.support}" for label, n in scores.per_class.items()]
     axes.set_xticks(range(len(rows)), names)
     axes.set(ylim=(0, 1.12), ylabel="score with 95 % interval")
     axes.set_yticks(np.linspace(0, 1, 6), [f"{100 * v:.0f} %" for v in np.linspace(0, 1, 6)])
@@ -62,7 +69,7 @@ def save_per_class(run: Run, scores: Scores, path: Path) -> Path:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    axes.set_title(_headline(run, scores), fontsize=10)
+    head(picture, _headline(run, scores))
     return save(picture, path)
 
 

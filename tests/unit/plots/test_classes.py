@@ -1,0 +1,32 @@
+import pytest
+from matplotlib.text import Text
+
+from runs import run_of
+from serval.plots import classes
+from serval.scores import scores_of
+
+
+@pytest.mark.parametrize("draw", [classes.save_confusion_matrix, classes.save_per_class])
+def test_long_names_stay_within_the_picture(tmp_path, monkeypatch, draw):
+    drawn = []
+    monkeypatch.setattr(classes, "save", lambda picture, _path: drawn.append(picture))
+    labels = ("neutral or calm (no emotion)", "angry")
+    names = {"name": "wav2vec2-large-robust-12-ft-emotion-msp-dim.quantized"}
+    run = run_of(
+        tmp_path,
+        [0, 1, 1],
+        [0, 1, 0],
+        labels=labels,
+        model=names,
+        dataset={"name": "validation_speaker_independent_fold_1.csv"},
+    )
+    draw(run, scores_of(run), tmp_path / "a.png")
+    (picture,) = drawn
+    picture.draw_without_rendering()
+    texts = [text for text in picture.findobj(Text) if text.get_text() and text.get_visible()]
+    assert names["name"] in " ".join(text.get_text() for text in texts)
+    for text in texts:
+        box = text.get_window_extent()
+        assert picture.bbox.x0 - 2 <= box.x0, text
+        assert box.x1 <= picture.bbox.x1 + 2, text
+        assert box.y1 <= picture.bbox.y1 + 2, text
