@@ -250,8 +250,12 @@ def test_no_spreadsheet_runs_a_prediction(serval, tmp_path):
     assert rows[1][1] in rows[0][4:6]
 
 
-def test_what_is_built_in_is_listed(serval):
-    assert "demo" in serval("datasets", COLUMNS=200).stdout
+def test_what_is_built_in_is_listed_whole_on_a_narrow_terminal_too(serval):
+    for columns in (80, 200):
+        shown = serval("datasets", COLUMNS=columns).stdout
+        assert "demo" in shown
+        assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+    assert "serval-tiny" in serval("models", COLUMNS=80).stdout
 
 
 MARKUP = ("[/red]", "[bold]x", ":smile:")

@@ -17,7 +17,7 @@ def datasets_command() -> None:
     """List the datasets that serval knows by name."""
     table = Table(show_lines=True)
     for column in ("name", "what", "clips", "labels", "licence", "from"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for info in known_datasets():
         table.add_row(
             info.name,
@@ -36,7 +36,7 @@ def models_command() -> None:
     """List the models that are built in."""
     table = Table(show_lines=True)
     for column in ("name", "what", "MB", "licence", "from"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for model in BUILTIN_MODELS:
         size = f"{model.path.stat().st_size / 1e6:.1f}"
         table.add_row(model.name, model.what, size, model.licence, model.origin)
