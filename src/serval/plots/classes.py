@@ -33,7 +33,7 @@ def save_confusion_matrix(run: Run, scores: Scores, path: Path) -> Path:
     """Return `path` after drawing counts and row shares, truth down, predicted across."""
     counts = confusion_matrix(run.truth, run.predicted, run.labels)
     size = max(LEAST, 2.6 + 0.72 * len(run.labels))
-    picture = figure(size + 0.8, size)
+    picture = figure(size + 0.8, size - 0.4)
     axes = picture.add_subplot()
     total = support(counts)[:, np.newaxis]
     share = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
