@@ -61,6 +61,25 @@ def test_labels_of_the_folder_come_along(serval, tmp_path, clips):
     assert list(load_onnx(tmp_path / "out" / "q.onnx").labels) == names
 
 
+def test_what_the_command_line_states_goes_into_the_file(serval, tmp_path):
+    unnamed = {"labels": json.dumps([f"LABEL_{i}" for i in range(8)]), "normalize": "none"}
+    net = speech_network(tmp_path / "net.onnx", metadata=unnamed)
+    names = ["angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised"]
+    done = serval("quantize", net, "-o", tmp_path / "q.onnx", "--method", "dynamic",
+                  "--labels", ",".join(names), "--normalize", "zscore")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    made = load_onnx(tmp_path / "q.onnx")
+    assert list(made.labels) == names
+    assert made.contract.normalize == "zscore"
+
+
+def test_labels_that_nobody_stated_are_not_stated_by_the_new_file(serval, tmp_path):
+    net = speech_network(tmp_path / "net.onnx", metadata={})
+    done = serval("quantize", net, "-o", tmp_path / "q.onnx", "--method", "dynamic")
+    assert done.returncode == 0, done.stderr
+    assert load_onnx(tmp_path / "q.onnx").contract.sources["labels"] == "default"
+
+
 def test_max_drop_keeps_the_limit(serval, net, clips, tmp_path):
     done = serval("quantize", net, "-o", tmp_path / "q.onnx", "--calibration", clips,
                   "--clips", 6, "--eval", clips, "--max-drop", 0)  # fmt: skip

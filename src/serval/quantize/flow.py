@@ -99,8 +99,8 @@ def opened_workbench(
 ) -> Iterator[Workbench]:
     """Yield the workbench of a model, with a folder beside `output` that is removed at the end."""
     path = model_path(model)
-    overrides = overrides_of(EvalOptions(labels=options.labels, normalize=options.normalize))
-    opened = load_onnx(path, overrides)
+    stated = EvalOptions(labels=options.labels, normalize=options.normalize)
+    opened = load_onnx(path, overrides_of(stated))
     graph = read_graph(path)
     workers = options.workers or available_cores()
     clips = None
@@ -111,8 +111,7 @@ def opened_workbench(
         )
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".serval-") as folder:
-        place = (Path(folder), overrides, workers, tell)
-        yield open_workbench(opened, graph, clips, options, place)
+        yield open_workbench(opened, graph, clips, options, (Path(folder), workers, tell))
 
 
 def int4_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:

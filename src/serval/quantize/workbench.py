@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from onnx import helper
 
 from serval.errors import ConfigError, ModelError
+from serval.models.contract import Overrides
 from serval.models.onnx import load_onnx
 from serval.quantize.build import built
 from serval.quantize.clips import Clips, logits_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     import onnx
 
-    from serval.models.contract import Overrides
+    from serval.models.contract import Contract
     from serval.models.onnx import OnnxModel
     from serval.quantize.build import Recipe
     from serval.quantize.layers import Layer
@@ -79,7 +80,7 @@ class Workbench:
         layers: Its layers.
         tables: Its large constants outside layers.
         options: As given.
-        overrides: What the user states about the contract.
+        overrides: The contract of the FP32 model, so that every candidate is measured under it.
         calibration: Clips for ranges, or `None` for a method that needs none.
         held_out: Clips of the same split that no range has seen, to choose by.
         folder: For candidates' files.
@@ -138,14 +139,14 @@ def open_workbench(
     graph: onnx.ModelProto,
     clips: Clips | None,
     options: QuantizeOptions,
-    place: tuple[Path, Overrides, int, Callable[[str], None]],
+    place: tuple[Path, int, Callable[[str], None]],
 ) -> Workbench:
     """Return the workbench of a model; two of three calibration clips are held out.
 
     Raises:
         ModelError: The graph has no layer that could be quantized.
     """
-    folder, overrides, workers, tell = place
+    folder, workers, tell = place
     layers = layers_of(graph, len(model.labels))
     if not layers:
         raise ModelError(f"{model.path} has no MatMul or Conv with constant weights to quantize")
@@ -156,7 +157,7 @@ def open_workbench(
         layers=layers,
         tables=tables_of(graph, layers),
         options=options,
-        overrides=overrides,
+        overrides=_pinned(model.contract),
         calibration=clips and clips.every(step),
         held_out=clips and (clips if step == 1 else clips.without_every(step)),
         folder=folder,
@@ -165,22 +166,32 @@ def open_workbench(
     )
 
 
+def _pinned(contract: Contract) -> Overrides:
+    return Overrides(
+        labels=tuple(contract.labels),
+        sample_rate=contract.sample_rate,
+        normalize=contract.normalize,
+        max_seconds=contract.max_seconds,
+    )
+
+
 def tagged(
     graph: onnx.ModelProto, model: OnnxModel, precision: str, words: tuple[str, ...]
 ) -> onnx.ModelProto:
     """Return the graph with the FP32 file's metadata, its contract, precision and recipe.
 
-    The contract is written out, because what the FP32 model's folder or the command line said of
-    it does not come along with the new file.
+    The contract is written over the metadata, because what the command line or the FP32 model's
+    folder said of it does not come along with the new file. Labels that nobody stated stay so.
     """
     contract = model.contract
-    said = {
-        "labels": json.dumps(list(contract.labels)),
+    said = {entry.key: entry.value for entry in graph.metadata_props if entry.key != "onnx.infer"}
+    said |= {
         "sampling_rate": str(contract.sample_rate),
         "normalize": contract.normalize,
         "max_seconds": f"{contract.max_seconds:g}",
     }
-    said |= {entry.key: entry.value for entry in graph.metadata_props if entry.key != "onnx.infer"}
+    if contract.sources.get("labels") != "default":
+        said["labels"] = json.dumps(list(contract.labels))
     said |= {"serval.precision": precision, "serval.recipe": "; ".join(words)}
     del graph.metadata_props[:]
     helper.set_model_props(graph, said)

@@ -2,7 +2,6 @@ import pytest
 
 from build import voice
 from network import speech_network
-from serval.models.contract import Overrides
 from serval.models.onnx import load_onnx
 from serval.quantize.clips import Clips, logits_of
 from serval.quantize.graph import read_graph
@@ -31,5 +30,5 @@ def bench(network, waveforms, tmp_path):
         reference=reference,
         truth=reference.argmax(axis=1),
     )
-    place = (tmp_path, Overrides(), 1, lambda _line: None)
+    place = (tmp_path, 1, lambda _line: None)
     return open_workbench(model, read_graph(network), clips, QuantizeOptions(), place)

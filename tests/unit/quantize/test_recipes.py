@@ -1,11 +1,13 @@
 """Smoothing, building, bias correction, the static choice and the search, on real graphs."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from network import speech_network
 from serval.errors import ConfigError, ModelError
 from serval.models.onnx import load_onnx
 from serval.quantize import search
@@ -13,7 +15,7 @@ from serval.quantize.build import Recipe, built
 from serval.quantize.clips import logits_of
 from serval.quantize.dynamic import default_dynamic, written_dynamic
 from serval.quantize.flow import int4_candidate, static_candidate
-from serval.quantize.graph import write_graph
+from serval.quantize.graph import read_graph, write_graph
 from serval.quantize.layers import layers_of
 from serval.quantize.measure import fidelity
 from serval.quantize.observe import channel_bounds
@@ -21,7 +23,7 @@ from serval.quantize.options import QuantizeOptions
 from serval.quantize.search import kept_within, sensitivities
 from serval.quantize.smooth import smooth_factors, smoothed
 from serval.quantize.static import chosen_static, plan_of
-from serval.quantize.workbench import Candidate
+from serval.quantize.workbench import Candidate, open_workbench
 
 
 def ops(graph):
@@ -119,6 +121,21 @@ def test_dynamic_leaves_convolutions_and_classifier_out(bench, tmp_path):
     assert chosen["MatMulInteger"] == 3
     assert chosen["ConvInteger"] == 0
     assert usual["ConvInteger"] == 3
+
+
+def test_the_usual_recipe_is_judged_under_the_contract_of_the_fp32_file(tmp_path, waveforms):
+    """A file of `quantize_dynamic` in another folder has lost what config.json said."""
+    hub = tmp_path / "hub"
+    hub.mkdir()
+    network = speech_network(hub / "model.onnx", metadata={})
+    names = json.dumps({"id2label": dict(enumerate("abcdefgh"))})
+    (hub / "config.json").write_text(names, encoding="utf-8")
+    (hub / "preprocessor_config.json").write_text('{"do_normalize": true}', encoding="utf-8")
+    model = load_onnx(network)
+    place = (tmp_path, 1, lambda _line: None)
+    bench = open_workbench(model, read_graph(network), None, QuantizeOptions(), place)
+    usual = default_dynamic(bench, tmp_path / "usual.onnx")
+    assert (usual.labels, usual.contract.normalize) == (model.labels, "zscore")
 
 
 def test_four_bits_are_smaller_than_eight(bench, tmp_path):
