@@ -111,6 +111,12 @@ def test_compare_all_writes_table_picture_and_every_file(serval, net, clips, tmp
         (["--method", "dynamic", "--smoothing", "7"], "give a strength from 0 to 1"),
         (["--method", "int4", "--block", "33"], "give a power of two from 16"),
         (["--method", "dynamic", "--compare-all"], "--compare-all measures accuracy"),
+        (
+            ["--calibration", "demo", "--eval", "demo", "--max-drop", "1", "--compare-all"],
+            "leave --max-drop out",
+        ),
+        (["--method", "int4", "--eval", "demo", "--max-drop", "nan"], "--max-drop is nan"),
+        (["--method", "dynamic", "--workers", "-1"], "--workers is -1; give at least 1"),
         (["--calibration", "nowhere"], "nowhere"),
     ],
 )
@@ -120,6 +126,26 @@ def test_options_that_do_not_go_together_are_one_line(serval, net, tmp_path, fla
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 2
     assert not (tmp_path / "q.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("q.bin", "must end in .onnx"),
+        ("net.onnx", "is the FP32 file itself"),
+        ("clips/set.csv/q.onnx", "cannot write"),
+    ],
+)
+def test_a_place_that_will_not_do_is_one_line_and_costs_nothing(
+    serval, net, clips, tmp_path, output, said
+):
+    before = net.read_bytes()
+    done = serval("quantize", net, "-o", tmp_path / output, "--method", "dynamic")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert net.read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"net.onnx", "clips"}
 
 
 @pytest.mark.parametrize("fault", ["empty", "corrupted", "not audio", "quantized"])

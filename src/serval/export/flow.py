@@ -44,10 +44,10 @@ def _exported(name: str, output: Path, options: ExportOptions) -> Exported:
     # Before the export, which changes layers of the same model.
     expected = torch_logits(checkpoint, waveforms)
     network = network_of(checkpoint, masked=options.attention_mask)
-    program = onnx_program(
-        network, masked=options.attention_mask, sample_rate=checkpoint.sample_rate
-    )
     with whole_files(output) as part:
+        program = onnx_program(
+            network, masked=options.attention_mask, sample_rate=checkpoint.sample_rate
+        )
         _save(program.model, part, metadata)
         parity, size_bytes = _checked(part, lambda model: compared(model, waveforms, expected))
         refuse_unless_equal(parity, name)

@@ -101,6 +101,8 @@ def compare_all(
     """
     if options.evaluation is None:
         raise ConfigError("--compare-all measures accuracy; give --eval DATASET")
+    if options.max_drop is not None:
+        raise ConfigError("--compare-all shows every variant as it is; leave --max-drop out")
     options.check()
     with opened_workbench(model, output, options, tell) as bench:
         clips = evaluated_in_fp32(bench)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serval.errors import ConfigError
 from serval.evaluate import EvalOptions, overrides_of
-from serval.files import whole_files
+from serval.files import whole_files, writing
 from serval.machine import available_cores
 from serval.models.builtin import model_path
 from serval.models.onnx import load_onnx
@@ -97,21 +98,46 @@ def evaluated_in_fp32(bench: Workbench) -> Clips:
 def opened_workbench(
     model: str, output: Path, options: QuantizeOptions, tell: Tell
 ) -> Iterator[Workbench]:
-    """Yield the workbench of a model, with a folder beside `output` that is removed at the end."""
+    """Yield the workbench of a model, with a folder beside `output` that is removed at the end.
+
+    Raises:
+        ConfigError: `output` is no .onnx file, or is the model itself.
+    """
     path = model_path(model)
+    _check_output(output, path)
     stated = EvalOptions(labels=options.labels, normalize=options.normalize)
     opened = load_onnx(path, overrides_of(stated))
     graph = read_graph(path)
     workers = options.workers or available_cores()
-    clips = None
-    if options.calibration is not None:
-        tell(f"reading {(1 + HELD_OUT) * options.clips} clips of {options.calibration}")
-        clips = calibration_clips(
-            options.calibration, (1 + HELD_OUT) * options.clips, opened, workers
-        )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".serval-") as folder:
-        yield open_workbench(opened, graph, clips, options, (Path(folder), workers, tell))
+    with _scratch(output) as folder:
+        clips = None
+        if options.calibration is not None:
+            tell(f"reading up to {(1 + HELD_OUT) * options.clips} clips of {options.calibration}")
+            clips = calibration_clips(
+                options.calibration, (1 + HELD_OUT) * options.clips, opened, workers
+            )
+        yield open_workbench(opened, graph, clips, options, (folder, workers, tell))
+
+
+def _check_output(output: Path, source: Path) -> None:
+    if output.suffix != ".onnx":
+        raise ConfigError(f"--output {output}: the name must end in .onnx")
+    if output.exists() and output.samefile(source):
+        raise ConfigError(f"--output {output} is the FP32 file itself; give the new file a name")
+
+
+@contextmanager
+def _scratch(output: Path) -> Iterator[Path]:
+    """Yield a folder beside `output` that is removed at the end.
+
+    Raises:
+        WriteError: Nothing can be written there, which is better known before the work.
+    """
+    with writing(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(dir=output.parent, prefix=".serval-")
+    with made as folder:
+        yield Path(folder)
 
 
 def int4_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:

@@ -75,8 +75,11 @@ class QuantizeOptions:
         self._check_numbers()
 
     def _check_numbers(self) -> None:
-        if self.clips < 1:
-            raise ConfigError(f"--clips is {self.clips}; give at least 1")
+        for flag, number in (("--clips", self.clips), ("--workers", self.workers)):
+            if number is not None and number < 1:
+                raise ConfigError(f"{flag} is {number}; give at least 1")
+        if self.max_drop is not None and not 0 <= self.max_drop <= 100:
+            raise ConfigError(f"--max-drop is {self.max_drop}; give points of accuracy, 0 to 100")
         if not 0 <= self.smoothing <= 1:
             raise ConfigError(f"--smoothing is {self.smoothing}; give a strength from 0 to 1")
         if self.block < 16 or self.block & (self.block - 1):
