@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import transformers
+from safetensors import SafetensorError
 from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES
+from yaml import YAMLError
 
 from serval.errors import ConfigError, ModelError
 from serval.models.hub import HUB_PREFIX, hub_folder
@@ -90,6 +93,11 @@ def _folder(name: str, revision: str | None) -> tuple[Path, str]:
     if name.startswith(HUB_PREFIX):
         return hub_folder(name, revision, WANTED)
     folder = Path(name).expanduser()
+    if revision:
+        raise ConfigError(
+            f"--revision {revision}: checkpoint '{name}' is a folder, which has one state only; "
+            f"leave the option out, or name a checkpoint of the hub, {HUB_PREFIX}ORG/NAME"
+        )
     if not (folder / "config.json").is_file():
         raise ModelError(
             f"checkpoint '{name}' is not a folder with a config.json; "
@@ -125,7 +133,13 @@ def _extractor(name: str, folder: Path, config: Any, options: ExportOptions) -> 
                 f"--normalize {options.normalize}: checkpoint '{name}' states its own "
                 "normalisation in preprocessor_config.json; leave the option out"
             )
-        return transformers.AutoFeatureExtractor.from_pretrained(folder)
+        try:
+            return transformers.AutoFeatureExtractor.from_pretrained(folder)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(
+                f"checkpoint '{name}': its preprocessor_config.json is not that of a feature "
+                f"extractor for audio: {_one_line(error, 120)}"
+            ) from error
     if options.normalize and hasattr(config, "conv_stride"):
         zscore = options.normalize == "zscore"
         return transformers.Wav2Vec2FeatureExtractor(do_normalize=zscore)
@@ -140,6 +154,11 @@ def _trained_model(name: str, folder: Path) -> Any:  # noqa: ANN401 - transforme
         model, loaded = transformers.AutoModelForAudioClassification.from_pretrained(
             folder, output_loading_info=True, attn_implementation="eager", dtype="float32"
         )
+    except (SafetensorError, UnpicklingError, EOFError, KeyError) as error:
+        raise ModelError(
+            f"checkpoint '{name}': its weights cannot be read ({_one_line(error, 120)}); the file "
+            "is cut off, or only the pointer of git-lfs: download it again"
+        ) from error
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"checkpoint '{name}': {_one_line(error)}") from error
     if loaded["missing_keys"]:
@@ -192,10 +211,14 @@ def _licence(card: Path) -> str:
 
     if not card.is_file():
         return ""
-    stated = ModelCard.load(card, ignore_metadata_errors=True).data.to_dict().get("license")
+    try:
+        data = ModelCard.load(card, ignore_metadata_errors=True).data
+    except (ValueError, YAMLError):
+        return ""
+    stated = data.to_dict().get("license")
     names = stated if isinstance(stated, list) else [stated]
     return ", ".join(str(name) for name in names if name)
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:400]
+def _one_line(error: Exception, longest: int = 400) -> str:
+    return " ".join(str(error).split())[:longest]

@@ -63,6 +63,44 @@ def test_weights_that_are_not_there_are_one_line(tmp_path):
     refused(folder, "checkpoint .* model.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("model.safetensors", b""),
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:01\n"),
+        ("model.safetensors", None),
+        ("pytorch_model.bin", b"junk" * 40),
+    ],
+    ids=["empty", "pointer", "cut off", "junk"],
+)
+def test_damaged_weights_are_one_line(tmp_path, name, content):
+    folder = checkpoint(tmp_path / "c")
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").unlink()
+    (folder / name).write_bytes(whole[: len(whole) // 2] if content is None else content)
+    refused(folder, r"its weights cannot be read .*git-lfs: download it again")
+
+
+@pytest.mark.parametrize("content", ["{", '{"feature_extractor_type": "ViTFeatureExtractor"}'])
+def test_a_preprocessor_of_another_kind_is_one_line(tmp_path, content):
+    folder = checkpoint(tmp_path / "c")
+    (folder / "preprocessor_config.json").write_text(content)
+    refused(folder, r"preprocessor_config\.json is not that of a feature extractor for audio")
+
+
+@pytest.mark.parametrize("card", [b"---\nlicense: [mit\n---\n", b"\xff\xfe not text"])
+def test_a_card_that_cannot_be_read_states_no_licence(tmp_path, card):
+    folder = checkpoint(tmp_path / "c")
+    (folder / "README.md").write_bytes(card)
+    assert "license" not in metadata_of(open_checkpoint(str(folder), ExportOptions()))
+
+
+def test_a_folder_has_no_revisions(tmp_path):
+    folder = checkpoint(tmp_path / "c")
+    with pytest.raises(ConfigError, match="which has one state only"):
+        open_checkpoint(str(folder), ExportOptions(revision="v2"))
+
+
 def test_the_normalisation_is_never_guessed(tmp_path):
     folder = checkpoint(tmp_path / "c")
     (folder / "preprocessor_config.json").unlink()
