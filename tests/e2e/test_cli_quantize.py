@@ -85,6 +85,11 @@ def test_max_drop_keeps_the_limit(serval, net, clips, tmp_path):
                   "--clips", 6, "--eval", clips, "--max-drop", 0)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "the whole model" in done.stdout
+    assert "(-0.00 points)" not in done.stdout
+    document = json.loads((tmp_path / "q.tried.json").read_text(encoding="utf-8"))
+    assert document["file"] == "q.onnx"
+    assert "the whole model" in [trial["what"] for trial in document["tried"]]
+    assert document["result"]["measured"]["drop"] <= 0
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +17,21 @@ from serval.quantize import (
     compare_all,
     quantize,
     save_comparison,
+    save_tried,
 )
 from serval.results.summary import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from serval.bench.rounds import Ratio
+    from serval.quantize.search import Sensitivity
     from serval.quantize.workbench import Trial
 
 __all__ = ["quantize_command"]
 
 DEFAULTS = QuantizeOptions()
+MOST_LAYERS = 10
 TABLE_WIDTH = 118
 """Columns of the comparison; a cut figure is worse than a wrapped line."""
 
@@ -79,17 +83,20 @@ def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: An
     if compare_all:
         _show_comparison(model, output, options)
     else:
-        _show(quantize(model, output, options, _tell))
+        made = quantize(model, output, options, _tell)
+        _show(made, save_tried(made) if options.max_drop is not None else None)
 
 
 def _tell(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _show(made: Quantized) -> None:
+def _show(made: Quantized, tried: Path | None) -> None:
     console = terminal()
     if made.tried:
         console.print(_trial_table(made.tried))
+    if made.sensitive:
+        console.print(_sensitive_table(made.sensitive))
     share = made.size_bytes / made.fp32_bytes
     click.echo(
         f"{made.path}: {made.precision}, {made.size_bytes / 1e6:.1f} MB, {percent(share)} of FP32"
@@ -97,7 +104,9 @@ def _show(made: Quantized) -> None:
     click.echo(f"  {'; '.join(made.recipe)}")
     if made.result is not None:
         click.echo(f"  {_sentence(made.result)}")
-    click.echo(f"Next: serval evaluate -m {made.path}")
+    if tried:
+        click.echo(f"  everything that was tried: {tried}")
+    click.echo(f"Next: serval evaluate -m {shlex.quote(str(made.path))}")
 
 
 def _sentence(trial: Trial) -> str:
@@ -107,27 +116,46 @@ def _sentence(trial: Trial) -> str:
         return f"{agreement} of {trial.clips} that no range has seen"
     return (
         f"{trial.clips}: {found.right} of {found.clips} right, FP32 {found.reference_right} "
-        f"({-found.drop:+.2f} points); {agreement}"
+        f"({_gain(found.drop)} points); {agreement}"
     )
 
 
 def _trial_table(trials: Iterable[Trial]) -> Table:
     table = Table(title="What was tried")
     table.add_column("recipe")
-    for column in ("MB", "clips", "agreement", "logit error", "lost points"):
+    for column in ("MB", "clips", "agreement", "logit error", "points"):
         table.add_column(column, justify="right")
     for trial in trials:
         found = trial.measured
-        lost = "" if found.right is None else f"{found.drop:+.2f}"
+        gained = "" if found.right is None else _gain(found.drop)
         table.add_row(
             trial.what,
             f"{trial.size_bytes / 1e6:.2f}",
             str(found.clips),
             percent(found.agreement),
             f"{found.logit_error:.3f}",
-            lost,
+            gained,
         )
     return table
+
+
+def _sensitive_table(sensitive: Sequence[Sensitivity]) -> Table:
+    rest = len(sensitive) - MOST_LAYERS
+    table = Table(
+        title="Each layer quantized alone, the most sensitive first",
+        caption=f"{rest} more in the file of what was tried" if rest > 0 else None,
+    )
+    for column in ("layer", "as"):
+        table.add_column(column, overflow="fold")
+    table.add_column("logit error", justify="right")
+    for one in sensitive[:MOST_LAYERS]:
+        table.add_row(one.layer, one.precision, f"{one.logit_error:.4f}")
+    return table
+
+
+def _gain(drop: float) -> str:
+    """Return points of accuracy won, with their sign; none are `+0.00`."""
+    return f"{0.0 - drop:+.2f}"
 
 
 def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None:

@@ -1,7 +1,7 @@
 """Smaller and faster files of one model, and the truth about what each of them costs."""
 
 from serval.quantize.comparison import Comparison, Variant, compare_all, save_comparison
-from serval.quantize.flow import Quantized, quantize
+from serval.quantize.flow import Quantized, quantize, save_tried
 from serval.quantize.options import QuantizeOptions
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "compare_all",
     "quantize",
     "save_comparison",
+    "save_tried",
 ]

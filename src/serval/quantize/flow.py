@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError
 from serval.evaluate import EvalOptions, overrides_of
-from serval.files import whole_files, writing
+from serval.files import whole_files, write_text, writing
 from serval.machine import available_cores
 from serval.models.builtin import model_path
 from serval.models.onnx import load_onnx
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from serval.models.onnx import OnnxModel
     from serval.quantize.clips import Clips
     from serval.quantize.options import QuantizeOptions
+    from serval.quantize.search import Sensitivity
 
 __all__ = [
     "Quantized",
@@ -36,6 +38,7 @@ __all__ = [
     "opened_workbench",
     "quantize",
     "recipe_words",
+    "save_tried",
     "static_candidate",
 ]
 
@@ -56,6 +59,7 @@ class Quantized:
         fp32_bytes: The same of the FP32 model.
         recipe: What was done, in words.
         tried: Every candidate that was measured, in order.
+        sensitive: Where --max-drop made a search, the error of each layer quantized alone.
         result: The file itself on the evaluation set, else on held-out calibration clips, else
             `None`.
     """
@@ -66,7 +70,22 @@ class Quantized:
     fp32_bytes: int
     recipe: tuple[str, ...]
     tried: tuple[Trial, ...]
+    sensitive: tuple[Sensitivity, ...]
     result: Trial | None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What was done and tried, as plain JSON types."""
+        return {
+            "file": self.path.name,
+            "precision": self.precision,
+            "size_bytes": self.size_bytes,
+            "fp32_bytes": self.fp32_bytes,
+            "recipe": list(self.recipe),
+            "result": self.result and self.result.document,
+            "tried": [trial.document for trial in self.tried],
+            "sensitive": [asdict(one) for one in self.sensitive],
+        }
 
 
 def quantize(
@@ -86,6 +105,12 @@ def quantize(
         with whole_files(output) as part:
             made = _made(bench, part, clips)
     return replace(made, path=output)
+
+
+def save_tried(made: Quantized) -> Path:
+    """Return the JSON file beside a made file, with everything that was tried for it."""
+    text = json.dumps(made.document, indent=2, ensure_ascii=False) + "\n"
+    return write_text(made.path.with_suffix(".tried.json"), text)
 
 
 def evaluated_in_fp32(bench: Workbench) -> Clips:
@@ -159,10 +184,14 @@ def int4_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:
 def _made(bench: Workbench, path: Path, clips: Clips | None) -> Quantized:
     """Return what was made at `path`, with its session closed again."""
     precision = "int4" if bench.options.method == "int4" else "int8"
+    sensitive: tuple[Sensitivity, ...] = ()
     if bench.options.method == "dynamic":
         made, tried = written_dynamic(bench, path), list[Trial]()
     else:
-        candidate, tried = _candidate(bench, clips)
+        candidate, tried = int4_candidate(bench) if precision == "int4" else static_candidate(bench)
+        if clips is not None and bench.options.max_drop is not None:
+            kept = kept_within(bench, candidate, clips, bench.options.max_drop)
+            candidate, sensitive, tried = kept.candidate, kept.sensitive, [*tried, *kept.trials]
         made = bench.written(candidate, precision, path)
     judge = clips or bench.held_out
     return Quantized(
@@ -172,6 +201,7 @@ def _made(bench: Workbench, path: Path, clips: Clips | None) -> Quantized:
         fp32_bytes=bench.model.size_bytes,
         recipe=recipe_words(made),
         tried=tuple(tried),
+        sensitive=sensitive,
         result=bench.measured("the file", made, judge) if judge else None,
     )
 
@@ -180,17 +210,6 @@ def recipe_words(model: OnnxModel) -> tuple[str, ...]:
     """Return what a file says of how it was made."""
     said = model.session.get_modelmeta().custom_metadata_map.get("serval.recipe", "")
     return tuple(said.split("; "))
-
-
-def _candidate(bench: Workbench, clips: Clips | None) -> tuple[Candidate, list[Trial]]:
-    options = bench.options
-    candidate, tried = (
-        int4_candidate(bench) if options.method == "int4" else static_candidate(bench)
-    )
-    if clips is not None and options.max_drop is not None:
-        candidate, more = kept_within(bench, candidate, clips, options.max_drop)
-        tried = [*tried, *more]
-    return candidate, tried
 
 
 def static_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:

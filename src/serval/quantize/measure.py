@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,6 +47,15 @@ class Fidelity:
         if self.right is None or self.reference_right is None:
             return float("nan")
         return 100 * (self.reference_right - self.right) / self.clips
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Everything as plain JSON types; `None` where the truth was not asked for."""
+        known = self.right is not None
+        return asdict(self) | {
+            "accuracy": self.accuracy if known else None,
+            "drop": self.drop if known else None,
+        }
 
 
 def fidelity(logits: Logits, clips: Clips) -> Fidelity:

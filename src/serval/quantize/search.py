@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING
 from serval.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from serval.quantize.clips import Clips
     from serval.quantize.layers import Precision
     from serval.quantize.workbench import Candidate, Trial, Workbench
 
-__all__ = ["Sensitivity", "kept_within", "sensitivities"]
+__all__ = ["Kept", "Sensitivity", "kept_within", "sensitivities"]
 
 SENSITIVITY_CLIPS = 32
 STEPS: tuple[Precision, ...] = ("weights8", "fp16", "fp32")
 """What a layer is moved to, from the smallest file to the largest."""
+COARSER: Mapping[Precision, frozenset[str]] = {
+    "weights8": frozenset(("int4", "int8")),
+    "fp16": frozenset(("int4", "int8", "weights8")),
+    "fp32": frozenset(("int4", "int8", "weights8", "fp16")),
+}
+"""What each of them is finer than."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,29 +33,45 @@ class Sensitivity:
 
     Attributes:
         layer: Name of its node.
+        precision: How it was quantized.
         logit_error: Root mean square difference of the logits from FP32.
     """
 
     layer: str
+    precision: Precision
     logit_error: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The end of a search.
+
+    Attributes:
+        candidate: The smallest one that keeps the limit.
+        trials: What was tried on the way, in order.
+        sensitive: Every rounded layer, the most sensitive first; empty where none had to leave.
+    """
+
+    candidate: Candidate
+    trials: tuple[Trial, ...]
+    sensitive: tuple[Sensitivity, ...] = ()
+
+
 def sensitivities(bench: Workbench, candidate: Candidate, clips: Clips) -> list[Sensitivity]:
-    """Return the error of each integer layer quantized alone, the largest first."""
+    """Return the error of each rounded layer quantized alone, the largest first."""
     few = clips.part(range(SENSITIVITY_CLIPS))
     found = []
     for name, precision in candidate.recipe.plan.items():
-        if precision in {"int8", "int4"}:
+        if precision in COARSER["fp16"]:
             recipe = replace(candidate.recipe, plan={name: precision}, tables=())
             trial = bench.trial(f"{name} alone", replace(candidate, recipe=recipe), few)
-            found.append(Sensitivity(layer=name, logit_error=trial.measured.logit_error))
+            error = trial.measured.logit_error
+            found.append(Sensitivity(layer=name, precision=precision, logit_error=error))
     return sorted(found, key=lambda one: -one.logit_error)
 
 
-def kept_within(
-    bench: Workbench, candidate: Candidate, clips: Clips, max_drop: float
-) -> tuple[Candidate, list[Trial]]:
-    """Return the smallest candidate that loses at most `max_drop` points, and all trials.
+def kept_within(bench: Workbench, candidate: Candidate, clips: Clips, max_drop: float) -> Kept:
+    """Return the smallest candidate that loses at most `max_drop` points, and how it was found.
 
     The most sensitive layers leave first: to 8-bit weights, which costs no bytes; if all of them
     there do not hold the limit, to FP16, then to FP32. In each step the number of layers is found
@@ -58,26 +82,31 @@ def kept_within(
     """
     trials = [bench.trial("the whole model", candidate, clips)]
     if trials[0].measured.drop <= max_drop:
-        return candidate, trials
-    held_out = bench.held_out or clips
-    order = [one.layer for one in sensitivities(bench, candidate, held_out)]
+        return Kept(candidate=candidate, trials=tuple(trials))
+    sensitive = tuple(sensitivities(bench, candidate, bench.held_out or clips))
+    order = [one.layer for one in sensitive]
     for precision in STEPS:
         everything = _moved(candidate, order, precision)
-        trials.append(bench.trial(f"all {len(order)} layers as {precision}", everything, clips))
+        trials.append(bench.trial(f"all layers as {precision}", everything, clips))
         if trials[-1].measured.drop <= max_drop:
-            return _fewest(bench, candidate, (order, precision, max_drop), clips, trials), trials
+            found = _fewest(bench, candidate, (order, precision, max_drop), clips, trials)
+            return Kept(candidate=found, trials=tuple(trials), sensitive=sensitive)
     worst = trials[-1].measured.drop
     raise ModelError(
-        f"{bench.model.path.name} loses {worst:.2f} points even with its matrices in FP32; "
+        f"{bench.model.path.name} loses {worst:.2f} points even with every layer in FP32; "
         f"allow more than --max-drop {max_drop:g}, or take more --eval clips"
     )
 
 
 def _moved(candidate: Candidate, layers: list[str], precision: Precision) -> Candidate:
-    plan: dict[str, Precision] = dict.fromkeys(layers, precision)
+    """Return the candidate with those of the layers that were coarser in another precision."""
+    before = candidate.recipe.plan
+    plan: dict[str, Precision] = {
+        name: precision for name in layers if before[name] in COARSER[precision]
+    }
     shifts = {k: v for k, v in candidate.recipe.shifts.items() if k not in plan}
     recipe = replace(candidate.recipe.with_plan(plan), shifts=shifts)
-    said = f"{len(layers)} sensitive layers as {precision}"
+    said = f"{len(plan)} sensitive layers as {precision}"
     return replace(candidate, recipe=recipe, words=(*candidate.words, said))
 
 
@@ -94,7 +123,8 @@ def _fewest(
     while holds - fails > 1:
         middle = (fails + holds) // 2
         moved = _moved(candidate, order[:middle], precision)
-        trials.append(bench.trial(f"{middle} layers as {precision}", moved, clips))
+        what = f"{middle} most sensitive layers as {precision}"
+        trials.append(bench.trial(what, moved, clips))
         if trials[-1].measured.drop <= max_drop:
             holds = middle
         else:

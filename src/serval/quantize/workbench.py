@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from onnx import helper
 
@@ -68,6 +68,16 @@ class Trial:
     size_bytes: int
     clips: str
     measured: Fidelity
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Everything as plain JSON types."""
+        return {
+            "what": self.what,
+            "size_bytes": self.size_bytes,
+            "clips": self.clips,
+            "measured": self.measured.document,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

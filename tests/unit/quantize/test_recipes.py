@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,13 +18,13 @@ from serval.quantize.dynamic import default_dynamic, written_dynamic
 from serval.quantize.flow import int4_candidate, static_candidate
 from serval.quantize.graph import read_graph, write_graph
 from serval.quantize.layers import layers_of
-from serval.quantize.measure import fidelity
+from serval.quantize.measure import Fidelity, fidelity
 from serval.quantize.observe import channel_bounds
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.search import kept_within, sensitivities
 from serval.quantize.smooth import smooth_factors, smoothed
 from serval.quantize.static import chosen_static, plan_of
-from serval.quantize.workbench import Candidate, open_workbench
+from serval.quantize.workbench import Candidate, Trial, open_workbench
 
 
 def ops(graph):
@@ -163,15 +164,18 @@ def test_sensitivity_ranks_the_layers(bench):
     ranked = sensitivities(bench, candidate, bench.held_out)
     errors = [one.logit_error for one in ranked]
     assert {"/wide", "/narrow", "/gated"} <= {one.layer for one in ranked}
+    # Convolutions are rounded too, and --max-drop may have to take them back.
+    assert {"/short", "/around"} <= {one.layer for one in ranked}
     assert errors == sorted(errors, reverse=True)
 
 
 def test_search_returns_a_model_that_holds_as_it_is(bench):
     candidate, _ = static_candidate(bench)
     clips = bench.held_out
-    kept, trials = kept_within(bench, candidate, clips, 100)
-    assert kept is candidate
-    assert [trial.what for trial in trials] == ["the whole model"]
+    kept = kept_within(bench, candidate, clips, 100)
+    assert kept.candidate is candidate
+    assert [trial.what for trial in kept.trials] == ["the whole model"]
+    assert kept.sensitive == ()
 
 
 def test_search_moves_the_fewest_layers_that_hold_the_limit(bench, monkeypatch):
@@ -181,12 +185,33 @@ def test_search_moves_the_fewest_layers_that_hold_the_limit(bench, monkeypatch):
         name: replace(grid, scale=grid.scale * 60) for name, grid in candidate.recipe.grids.items()
     }
     bad = replace(candidate, recipe=replace(candidate.recipe, grids=ruined, shifts={}))
-    kept, trials = kept_within(bench, bad, bench.held_out, 0.0)
+    found = kept_within(bench, bad, bench.held_out, 0.0)
+    kept = found.candidate
     final = bench.trial("final", kept, bench.held_out)
-    assert trials[0].measured.drop > 0
+    assert found.trials[0].measured.drop > 0
     assert final.measured.drop <= 0
+    assert {one.layer for one in found.sensitive} >= {"/wide", "/narrow", "/gated"}
     left = [name for name, precision in kept.recipe.plan.items() if precision == "int8"]
     assert len(left) < sum(p == "int8" for p in bad.recipe.plan.values())
+
+
+def test_search_takes_convolutions_back_to_fp32_too(bench):
+    """A workbench on which nothing but one rounded convolution loses clips."""
+
+    def trial(what, candidate, clips):
+        lost = int(candidate.recipe.plan.get("/short", "fp32") != "fp32")
+        measured = Fidelity(
+            clips=10, agreement=1, logit_error=lost, divergence=0, right=9 - lost, reference_right=9
+        )
+        return Trial(what=what, size_bytes=1, clips="voices", measured=measured)
+
+    stub = SimpleNamespace(trial=trial, held_out=bench.held_out, model=bench.model)
+    start = Candidate(graph=bench.graph, layers=bench.layers, recipe=Recipe(plan=plan_of(bench)))
+    assert start.recipe.plan["/short"] == "weights8"
+    found = kept_within(stub, start, bench.held_out, 0.0)
+    assert found.candidate.recipe.plan == start.recipe.plan | {"/short": "fp32"}
+    assert found.candidate.words == ("1 sensitive layers as fp32",)
+    assert found.sensitive[0].layer == "/short"
 
 
 def test_search_says_when_no_layer_can_help(bench, monkeypatch):
