@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +69,7 @@ class Recipe:
 def built(graph: onnx.ModelProto, layers: tuple[Layer, ...], recipe: Recipe) -> onnx.ModelProto:
     """Return the graph with each layer in the precision that the recipe plans for it."""
     rounded = {layer.weight for layer in layers if recipe.plan.get(layer.name, "fp32") != "fp32"}
-    twin = copied(graph, frozenset(rounded - _read_twice(layers)) | frozenset(recipe.tables))
+    twin = copied(graph, frozenset(rounded) | frozenset(recipe.tables))
     builder = _Builder(graph=twin, index=index_of(graph), recipe=recipe)
     by_name = {layer.name: layer for layer in layers}
     nodes = [_cast(twin, builder.index, name) for name in recipe.tables]
@@ -84,12 +83,6 @@ def built(graph: onnx.ModelProto, layers: tuple[Layer, ...], recipe: Recipe) -> 
     if not any(known.domain == MICROSOFT for known in twin.opset_import):
         twin.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
     return twin
-
-
-def _read_twice(layers: tuple[Layer, ...]) -> set[str]:
-    """Return the weights that several layers share."""
-    counts = Counter(layer.weight for layer in layers)
-    return {name for name, readers in counts.items() if readers > 1}
 
 
 def stored_weights(

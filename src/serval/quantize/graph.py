@@ -14,6 +14,7 @@ from serval.errors import ModelError
 from serval.files import whole_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -32,6 +33,25 @@ __all__ = [
 INLINE_LIMIT_BYTES = 1_900_000_000
 """Above this the weights go to a file of their own: protobuf ends at 2 GiB."""
 SMALLEST_OUTSIDE_BYTES = 1_024
+QUANTIZED_OPS = frozenset(
+    [
+        "QuantizeLinear",
+        "DequantizeLinear",
+        "DynamicQuantizeLinear",
+        "MatMulInteger",
+        "ConvInteger",
+        "QLinearMatMul",
+        "QLinearConv",
+        "QGemm",
+        "MatMulNBits",
+        "MatMulBnb4",
+        "GatherBlockQuantized",
+        "DynamicQuantizeMatMul",
+        "MatMulIntegerToFloat",
+        "QAttention",
+    ]
+)
+"""Operators that only a quantized graph has."""
 ALIGNMENT = 4_096
 
 
@@ -42,7 +62,7 @@ class Index:
     Attributes:
         weights: Initializers by name.
         producer: The node that makes a tensor.
-        consumers: The nodes that read a tensor.
+        consumers: The nodes that read a tensor, themselves or in a graph inside them.
     """
 
     weights: dict[str, onnx.TensorProto]
@@ -59,11 +79,21 @@ def index_of(graph: onnx.ModelProto) -> Index:
     consumers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
     producer: dict[str, onnx.NodeProto] = {}
     for node in graph.graph.node:
-        for name in dict.fromkeys(node.input):
+        for name in dict.fromkeys(_names_read(node)):
             consumers[name].append(node)
         producer.update(dict.fromkeys(node.output, node))
     weights = {tensor.name: tensor for tensor in graph.graph.initializer}
     return Index(weights=weights, producer=producer, consumers=dict(consumers))
+
+
+def _names_read(node: onnx.NodeProto) -> Iterator[str]:
+    """Yield the tensors that a node reads, and those that the branches of an If or Loop read."""
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in (attribute.g, *attribute.graphs):
+            for child in inner.node:
+                yield from _names_read(child)
+            yield from (output.name for output in inner.output)
 
 
 def read_graph(path: Path) -> onnx.ModelProto:
@@ -159,7 +189,7 @@ def add_tensor(graph: onnx.ModelProto, name: str, array: NDArray[Any]) -> str:
 
 def drop_unused(graph: onnx.ModelProto) -> None:
     """Remove initializers that nothing reads, and what the file says of tensors' types."""
-    read = {name for node in graph.graph.node for name in node.input}
+    read = {name for node in graph.graph.node for name in _names_read(node)}
     read |= {output.name for output in graph.graph.output}
     kept = [tensor for tensor in graph.graph.initializer if tensor.name in read]
     del graph.graph.initializer[:]
@@ -173,10 +203,14 @@ def drop_unused(graph: onnx.ModelProto) -> None:
 
 def _refuse_quantized(graph: onnx.ModelProto, path: Path) -> None:
     census = Counter(node.op_type for node in graph.graph.node)
-    marks = ("QuantizeLinear", "MatMulInteger", "ConvInteger", "MatMulNBits", "QLinearConv")
-    found = [f"{census[mark]} {mark}" for mark in marks if census[mark]]
+    found = [f"{n} {op}" for op, n in census.most_common() if op in QUANTIZED_OPS]
     if found:
-        raise ModelError(f"{path} is quantized already ({', '.join(found)}); give the FP32 file")
+        raise ModelError(
+            f"{path} is quantized already ({', '.join(found[:3])}); give the FP32 file"
+        )
+    halves = Counter(tensor.data_type for tensor in graph.graph.initializer)
+    if halves[onnx.TensorProto.FLOAT16] > halves[onnx.TensorProto.FLOAT]:
+        raise ModelError(f"{path} has its weights in FP16; give the FP32 file")
 
 
 def replace_nodes(graph: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> None:

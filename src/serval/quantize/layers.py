@@ -50,7 +50,7 @@ class Layer:
 
 
 def layers_of(graph: onnx.ModelProto, classes: int) -> tuple[Layer, ...]:
-    """Return every layer in the order of the graph.
+    """Return every layer in the order of the graph; weights with several readers are none.
 
     The classifier is the last product before the output, with one column for each class. The first
     convolution reads the raw waveform. A grouped convolution is the positional one of the wav2vec2
@@ -93,6 +93,9 @@ def _has_constant_weights(node: onnx.NodeProto, index: Index) -> bool:
         return False
     tensor = index.weights.get(node.input[1])
     if tensor is None or tensor.data_type != 1:
+        return False
+    if len(index.consumers[tensor.name]) > 1:
+        # Rounding them for one reader would change what the others read.
         return False
     return len(tensor.dims) == 2 if node.op_type == "MatMul" else len(tensor.dims) >= 3
 

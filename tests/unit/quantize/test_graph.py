@@ -94,3 +94,55 @@ def test_a_quantized_file_is_refused(network, tmp_path):
     quantize_dynamic(network, tmp_path / "int8.onnx", op_types_to_quantize=["MatMul"])
     with pytest.raises(ModelError, match=r"quantized already \(.* MatMulInteger\); give the FP32"):
         read_graph(tmp_path / "int8.onnx")
+
+
+@pytest.mark.parametrize("op", ["DequantizeLinear", "QLinearMatMul", "MatMulBnb4"])
+def test_every_kind_of_quantized_file_is_refused(network, tmp_path, op):
+    graph = onnx.load(network)
+    graph.graph.node.append(helper.make_node(op, ["normed"], ["unused"]))
+    onnx.save(graph, tmp_path / "made_elsewhere.onnx")
+    with pytest.raises(ModelError, match=rf"quantized already \(1 {op}\); give the FP32 file"):
+        read_graph(tmp_path / "made_elsewhere.onnx")
+
+
+def test_a_file_in_fp16_is_refused_by_name(network, tmp_path):
+    graph = onnx.load(network)
+    for tensor in graph.graph.initializer:
+        if tensor.data_type == 1:
+            half = numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(half, tensor.name))
+    onnx.save(graph, tmp_path / "half.onnx")
+    with pytest.raises(ModelError, match="weights in FP16; give the FP32 file"):
+        read_graph(tmp_path / "half.onnx")
+
+
+def test_branches_keep_the_weights_that_they_read(network, waveforms, tmp_path):
+    """An If whose branch takes its factor from the graph around it."""
+    graph = onnx.load(network)
+    last = next(node for node in graph.graph.node if "logits" in node.output)
+    last.output[0] = "before"
+    info = helper.make_tensor_value_info
+    branches = {
+        f"{name}_branch": helper.make_graph([node], name, [], [info(name, 1, None)])
+        for name, node in {
+            "then": helper.make_node("Mul", ["before", "factor"], ["then"]),
+            "else": helper.make_node("Identity", ["before"], ["else"]),
+        }.items()
+    }
+    graph.graph.node.append(helper.make_node("If", ["yes"], ["logits"], **branches))
+    constants = {"factor": np.full(8, 2, dtype=np.float32), "yes": np.array(True)}
+    graph.graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in constants.items())
+    onnx.save(graph, tmp_path / "if.onnx")
+    again = load_onnx(write_graph(read_graph(tmp_path / "if.onnx"), tmp_path / "again.onnx"))
+    before = logits_of(load_onnx(tmp_path / "if.onnx"), waveforms, 1)
+    np.testing.assert_allclose(logits_of(again, waveforms, 1), before, atol=1e-4)
+
+
+def test_weights_that_something_else_reads_are_no_layer(network, tmp_path):
+    graph = onnx.load(network)
+    graph.graph.node.append(helper.make_node("ReduceSum", ["gate"], ["total"]))
+    graph.graph.output.append(helper.make_tensor_value_info("total", 1, None))
+    onnx.save(graph, tmp_path / "tied.onnx")
+    names = [layer.weight for layer in layers_of(read_graph(tmp_path / "tied.onnx"), 8)]
+    assert "up" in names
+    assert "gate" not in names
