@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from build import EMOTIONS, classifier, labels_metadata, voice
 from serval.errors import AudioError, ModelError
@@ -172,6 +172,28 @@ def test_a_cut_file_is_one_line(tmp_path):
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(ModelError, match="no model file"):
         load_onnx(tmp_path / "gone.onnx")
+
+
+def test_damaged_and_incomplete_files_say_what_to_do(tmp_path):
+    path = classifier(tmp_path / "m.onnx")
+    onnx.save(onnx.load(path), tmp_path / "parts.onnx", save_as_external_data=True,
+              location="parts.bin", size_threshold=1024)  # fmt: skip
+    (tmp_path / "parts.bin").unlink()
+    with pytest.raises(ModelError, match=r"its weights in parts\.bin are not beside it; copy both"):
+        load_onnx(tmp_path / "parts.onnx")
+    path.write_bytes(path.read_bytes()[:5_000])
+    with pytest.raises(ModelError, match=r"damaged, cut off or another kind .* download it again"):
+        load_onnx(path)
+
+
+def test_a_model_that_answers_nothing_usable_is_named(tmp_path):
+    path = classifier(tmp_path / "m.onnx")
+    graph = onnx.load(path)
+    head = next(tensor for tensor in graph.graph.initializer if tensor.name == "head")
+    head.CopyFrom(numpy_helper.from_array(np.full((12, 8), np.nan, dtype=np.float32), "head"))
+    onnx.save(graph, path)
+    with pytest.raises(ModelError, match=r"m\.onnx: tried on a second of noise, .* NaN"):
+        load_onnx(path)
 
 
 def test_external_weights_count(tmp_path):

@@ -186,7 +186,7 @@ def open_session(
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except ORT_ERRORS as error:
         raise ModelError(
-            f"{path} cannot be opened as an ONNX model: {_first_line(error)}"
+            f"{path} cannot be opened as an ONNX model: {_fault(path, error)}"
         ) from error
 
 
@@ -267,7 +267,10 @@ def _tried(model: OnnxModel) -> OnnxModel:
     """Return the model after a first run on noise, with what its outputs turned out to be."""
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 0.1, (1, model.contract.static_samples or model.sample_rate))
-    answer = model.logits(noise.astype(np.float32), np.array([noise.shape[1]]))
+    try:
+        answer = model.logits(noise.astype(np.float32), np.array([noise.shape[1]]))
+    except AudioError as error:
+        raise ModelError(f"{model.path}: tried on a second of noise, {error}") from error
     labels = model.labels
     if answer.shape != (1, len(labels)):
         raise ModelError(
@@ -301,6 +304,19 @@ def _external_files(path: Path) -> list[Path]:
 
 def _listed(nodes: list[Any]) -> str:
     return ", ".join(f"'{node.name}' {node.type} {node.shape}" for node in nodes)
+
+
+def _fault(path: Path, error: Exception) -> str:
+    """Return why a file does not open, in the words of ONNX Runtime only where there are no better.
+
+    What it says of a damaged file or of missing weights is true, but tells nobody what to do.
+    """
+    if isinstance(error, ort_state.InvalidProtobuf):
+        return "it is damaged, cut off or another kind of file; copy or download it again"
+    gone = [file.name for file in _external_files(path) if not file.is_file()]
+    if gone:
+        return f"its weights in {', '.join(gone)} are not beside it; copy both"
+    return _first_line(error)
 
 
 def _first_line(error: Exception) -> str:
