@@ -27,6 +27,8 @@ def test_static_is_smaller_and_says_what_it_cost(serval, net, clips, tmp_path):
     assert "of FP32" in done.stdout
     assert "What was tried" in done.stdout
     assert "same emotion as FP32 on" in done.stdout
+    assert "calibrating on 18 clips of" in done.stderr
+    assert "has no train split" in done.stderr
     model = load_onnx(tmp_path / "q.onnx")
     assert model.size_bytes < net.stat().st_size
     assert model.labels == load_onnx(net).labels

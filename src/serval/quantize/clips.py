@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from serval.audio import decode, encoded_bytes
 from serval.datasets import DatasetOptions, load_dataset
-from serval.errors import AudioError, DatasetError, DatasetNotFoundError
+from serval.errors import AudioError, DatasetError, DatasetNotFoundError, LabelError
 from serval.labels import LabelMap, label_map_from_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -36,12 +37,24 @@ class Clips:
         waveforms: N waveforms at the model's rate.
         reference: `(N, K) float32` logits in FP32.
         truth: `(N,)` classes, or `None` where nobody asked.
+        failed: Further clips that could not be decoded or run.
+        unknown: Further clips by a label that the model does not have.
     """
 
     name: str
     waveforms: tuple[Waveform, ...]
     reference: Logits
     truth: NDArray[np.int64] | None = None
+    failed: int = 0
+    unknown: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def left_out(self) -> str:
+        """Which clips of the set are not among these, in words; empty if all of them are."""
+        names = ", ".join(f"'{raw}' ({n})" for raw, n in sorted(self.unknown.items()))
+        reasons = [f"label unknown to the model: {names}"] if names else []
+        reasons += [f"not decodable: {self.failed}"] if self.failed else []
+        return "; ".join(reasons)
 
     def part(self, chosen: Iterable[int]) -> Clips:
         """Return the clips at those positions."""
@@ -79,7 +92,8 @@ def evaluation_clips(options: QuantizeOptions, model: OnnxModel, workers: int) -
     """Return the labelled clips of the evaluation set whose emotion the model knows.
 
     Raises:
-        DatasetError: There is none.
+        DatasetError: There is none that can be decoded.
+        LabelError: There is none with such a label.
     """
     dataset = load_dataset(
         options.evaluation or "", options=DatasetOptions(split=options.split, limit=options.limit)
@@ -87,12 +101,27 @@ def evaluation_clips(options: QuantizeOptions, model: OnnxModel, workers: int) -
     stated = label_map_from_option(options.label_map)
     known = {raw: label for raw, label in dataset.label_map.items() if label in model.labels}
     mapping = LabelMap(labels=model.labels, explicit=known | stated)
-    labelled = (
-        (clip, model.labels.id_of(label))
-        for clip in dataset.clips(0, options.limit)
-        if (label := mapping[clip.label]) is not None
-    )
-    return _answered(dataset, labelled, model, workers, labelled=True)
+    unknown: Counter[str] = Counter()
+
+    def labelled() -> Iterator[tuple[Clip, int]]:
+        for clip in dataset.clips(0, options.limit):
+            label = mapping[clip.label]
+            if label is None:
+                unknown[clip.label] += 1
+            else:
+                yield clip, model.labels.id_of(label)
+
+    try:
+        found = _answered(dataset, labelled(), model, workers, labelled=True)
+    except DatasetError as error:
+        if not unknown:
+            raise
+        raise LabelError(
+            f"no clip of {dataset.name} has a label that the model knows; it has "
+            f"{', '.join(sorted(unknown))}; known: {', '.join(model.labels)}; "
+            "map them with --label-map RAW=label,..."
+        ) from error
+    return replace(found, unknown=dict(unknown))
 
 
 def logits_of(model: OnnxModel, waveforms: tuple[Waveform, ...], workers: int) -> Logits:
@@ -117,7 +146,8 @@ def _answered(
     *,
     labelled: bool,
 ) -> Clips:
-    rows = list(_usable(clips, model, workers))
+    answers = list(_answers(clips, model, workers))
+    rows = [row for row in answers if row is not None]
     if not rows:
         raise DatasetError(f"{dataset.name} has no clip that the model can use; try another set")
     waveforms, reference, truth = zip(*rows, strict=True)
@@ -126,13 +156,14 @@ def _answered(
         waveforms=waveforms,
         reference=np.stack(reference),
         truth=np.array(truth) if labelled else None,
+        failed=len(answers) - len(rows),
     )
 
 
-def _usable(
+def _answers(
     clips: Iterable[tuple[Clip, int]], model: OnnxModel, workers: int
-) -> Iterator[tuple[Waveform, NDArray[np.float32], int]]:
-    """Yield waveform, FP32 logits and class of each clip that can be decoded and run."""
+) -> Iterator[tuple[Waveform, NDArray[np.float32], int] | None]:
+    """Yield waveform, FP32 logits and class of each clip, or `None` if it cannot be run."""
 
     def answer(item: tuple[Clip, int]) -> tuple[Waveform, NDArray[np.float32], int] | None:
         try:
@@ -143,7 +174,7 @@ def _usable(
             return None
 
     with ThreadPoolExecutor(workers) as pool:
-        yield from (row for row in pool.map(answer, clips) if row is not None)
+        yield from pool.map(answer, clips)
 
 
 def _logits(model: OnnxModel, samples: Waveform) -> NDArray[np.float32]:

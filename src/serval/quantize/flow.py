@@ -99,9 +99,7 @@ def quantize(
     """
     options.check()
     with opened_workbench(model, output, options, tell) as bench:
-        clips = (
-            evaluation_clips(options, bench.model, bench.workers) if options.evaluation else None
-        )
+        clips = evaluated_in_fp32(bench) if options.evaluation else None
         with whole_files(output) as part:
             made = _made(bench, part, clips)
     return replace(made, path=output)
@@ -116,7 +114,15 @@ def save_tried(made: Quantized) -> Path:
 def evaluated_in_fp32(bench: Workbench) -> Clips:
     """Return the clips of the evaluation set with the answers of the FP32 model."""
     bench.tell(f"running the FP32 model on {bench.options.evaluation}")
-    return evaluation_clips(bench.options, bench.model, bench.workers)
+    clips = evaluation_clips(bench.options, bench.model, bench.workers)
+    if clips.left_out:
+        bench.tell(f"left out of {clips.name}: {clips.left_out}")
+    if bench.calibration is not None and bench.calibration.name == clips.name:
+        bench.tell(
+            f"note: {clips.name} has no train split, so the recipe was chosen on clips that "
+            "accuracy is measured on; for a figure to publish, calibrate on another set"
+        )
+    return clips
 
 
 @contextmanager
@@ -141,6 +147,8 @@ def opened_workbench(
             clips = calibration_clips(
                 options.calibration, (1 + HELD_OUT) * options.clips, opened, workers
             )
+            left_out = f"; left out: {clips.left_out}" if clips.left_out else ""
+            tell(f"calibrating on {len(clips.waveforms)} clips of {clips.name}{left_out}")
         yield open_workbench(opened, graph, clips, options, (folder, workers, tell))
 
 

@@ -1,10 +1,11 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from build import speech_set
-from serval.errors import ConfigError
+from serval.errors import ConfigError, LabelError
 from serval.quantize.clips import Clips, calibration_clips, evaluation_clips
 from serval.quantize.comparison import pareto_front
 from serval.quantize.measure import fidelity
@@ -61,6 +62,24 @@ def test_broken_clips_are_left_out_of_the_evaluation(bench, tmp_path):
     found = evaluation_clips(options, bench.model, 1)
     assert len(found.waveforms) == 7
     assert found.truth.tolist() == [0, 1, 2, 4, 5, 6, 7]
+    assert found.left_out == "not decodable: 1"
+
+
+def test_labels_that_the_model_does_not_have_are_counted(bench, tmp_path):
+    manifest = speech_set(tmp_path / "set", 6, labels=("angry", "bored", "sad"))
+    options = QuantizeOptions(method="dynamic", evaluation=str(manifest))
+    found = evaluation_clips(options, bench.model, 1)
+    assert len(found.waveforms) == 4
+    assert found.left_out == "label unknown to the model: 'bored' (2)"
+    mapped = replace(options, label_map="bored=neutral")
+    assert evaluation_clips(mapped, bench.model, 1).left_out == ""
+
+
+def test_a_set_without_a_known_label_says_which_it_has(bench, tmp_path):
+    manifest = speech_set(tmp_path / "set", 4, labels=("bored", "tired"))
+    options = QuantizeOptions(method="dynamic", evaluation=str(manifest))
+    with pytest.raises(LabelError, match=r"it has bored, tired; known: angry, .*--label-map"):
+        evaluation_clips(options, bench.model, 1)
 
 
 def test_the_pareto_front_keeps_equal_points():
