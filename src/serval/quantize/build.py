@@ -61,6 +61,10 @@ class Recipe:
     portable: bool = True
     shifts: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
+    def rounds(self, layer: Layer) -> bool:
+        """Tell whether the recipe changes what a layer computes."""
+        return self.plan.get(layer.name, "fp32") not in {"fp32", "fp16"}
+
     def with_plan(self, changes: Mapping[str, Precision]) -> Recipe:
         """Return the recipe with other precisions for some layers."""
         return replace(self, plan={**self.plan, **changes})
@@ -75,7 +79,7 @@ def built(graph: onnx.ModelProto, layers: tuple[Layer, ...], recipe: Recipe) -> 
     nodes = [_cast(twin, builder.index, name) for name in recipe.tables]
     for node in twin.graph.node:
         layer = by_name.get(node.name)
-        if layer is not None and layer.name in recipe.shifts:
+        if layer is not None and recipe.rounds(layer) and layer.name in recipe.shifts:
             builder.shift_bias(layer, node)
         nodes.extend([node] if layer is None else builder.rewritten(layer, node))
     replace_nodes(twin, nodes)

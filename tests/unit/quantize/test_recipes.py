@@ -169,6 +169,16 @@ def test_sensitivity_ranks_the_layers(bench):
     assert errors == sorted(errors, reverse=True)
 
 
+def test_the_error_of_a_layer_alone_has_no_part_of_the_others(bench):
+    """A correction belongs to the layer that it corrects: alone, one layer has one of them."""
+    candidate, _ = static_candidate(bench)
+    size = next(layer.size for layer in bench.layers if layer.name == "/narrow") // 64
+    wrong = {"/narrow": np.full(size, 30.0)}
+    spoilt = replace(candidate, recipe=replace(candidate.recipe, shifts=wrong))
+    errors = {one.layer: one.logit_error for one in sensitivities(bench, spoilt, bench.held_out)}
+    assert errors["/narrow"] > 10 * max(errors["/wide"], errors["/gated"], errors["/short"])
+
+
 def test_search_returns_a_model_that_holds_as_it_is(bench):
     candidate, _ = static_candidate(bench)
     clips = bench.held_out
