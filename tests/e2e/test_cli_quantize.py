@@ -107,7 +107,12 @@ def test_compare_all_writes_table_picture_and_every_file(serval, net, clips, tmp
     assert any(variant["pareto"] for variant in document["variants"])
     assert document["variants"][0]["measured"]["agreement"] == 1
     assert (tmp_path / "out" / "quantization.png").read_bytes()[:4] == b"\x89PNG"
-    assert len(list((tmp_path / "out").glob("net.*.onnx"))) == 6
+    made = {path.name for path in (tmp_path / "out").glob("net.*.onnx")}
+    assert len(made) == 6
+    assert {variant["file"] for variant in document["variants"]} == made | {"net.onnx"}
+    assert all(name in done.stdout for name in made)
+    assert "precision" in done.stdout
+    assert document["variants"][0]["measured"]["drop"] == 0
 
 
 @pytest.mark.parametrize(

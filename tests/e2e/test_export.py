@@ -124,6 +124,7 @@ def test_without_a_mask_the_file_refuses_padding(tmp_path, serval, clips):
     done = serval("export", source, "-o", "model.onnx", "--layers", 1, "--clips", clips)
     assert done.returncode == 0, done.stderr
     assert "same label 6 of 6" in done.stdout
+    assert "serval quantize model.onnx -o model.int8.onnx --calibration DATASET" in done.stdout
     assert "only the first 1 of 2 transformer layers are left" in done.stdout
     assert done.stderr == f"exporting {source} ...\n"
     model = load_onnx(tmp_path / "model.onnx")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -53,4 +54,8 @@ def _show(exported: Exported) -> None:
         click.echo(f"Padded in one batch: differ by at most {parity.padded_max_abs_diff:.1e}")
     for note in exported.notes:
         click.echo(f"Note: {note}")
-    click.echo(f"Next: serval inspect {exported.path}, serval quantize {exported.path}")
+    path, small = exported.path, exported.path.with_suffix(".int8.onnx")
+    click.echo(f"Next: serval evaluate -m {quote(str(path))} -d DATASET")
+    click.echo(
+        f"      serval quantize {quote(str(path))} -o {quote(str(small))} --calibration DATASET"
+    )

@@ -32,7 +32,7 @@ __all__ = ["quantize_command"]
 
 DEFAULTS = QuantizeOptions()
 MOST_LAYERS = 10
-TABLE_WIDTH = 118
+TABLE_WIDTH = 131
 """Columns of the comparison; a cut figure is worse than a wrapped line."""
 
 
@@ -164,6 +164,8 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
     terminal(width).print(_comparison_table(comparison))
     for kind, path in save_comparison(comparison, output.parent).items():
         click.echo(f"  {kind:>8}  {path}")
+    made = [variant.file for variant in comparison.variants[1:]]
+    click.echo(f"     files  {', '.join(made)} in {output.parent}")
 
 
 def _comparison_table(comparison: Comparison) -> Table:
@@ -174,12 +176,14 @@ def _comparison_table(comparison: Comparison) -> Table:
         "*: nothing else is smaller, faster and more accurate",
     )
     table.add_column("variant")
+    table.add_column("precision")
     for column in ("MB", "of FP32", "clips/s", "against FP32", "against default", "accuracy",
                    "agreement", "Pareto"):  # fmt: skip
         table.add_column(column, justify="right")
     for variant in comparison.variants:
         table.add_row(
             variant.name,
+            variant.precision,
             f"{variant.size_bytes / 1e6:.1f}",
             percent(variant.share),
             f"{variant.clips_per_s:.1f}",

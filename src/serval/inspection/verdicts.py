@@ -121,8 +121,8 @@ def work_verdicts(
             text=f"{work.signed_share:.0%} of the multiply-accumulates are signed x signed 8 bit, "
             "which is slow on x86; use unsigned activations",
         )
-    if dequantized:
-        stored = sum(weight.parameters for weight in dequantized) / graph.parameters
+    stored = sum(weight.parameters for weight in dequantized) / max(graph.parameters, 1)
+    if stored > NOTABLE:
         yield Verdict(
             code="dequantized",
             text=f"{stored:.0%} of the weights are stored in {dequantized[0].precision} but run in "

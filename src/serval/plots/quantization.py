@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from serval.plots.canvas import COLOURS, figure, save
 
@@ -11,7 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["QuantizedPoint", "save_quantization"]
+__all__ = ["QuantizedPoint", "label_apart", "save_quantization", "text_box"]
+
+
+RISES = (-3, *(sign * step for step in range(9, 220, 12) for sign in (1, -1)))
+"""Heights of a label above its point that are tried, in points."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +47,13 @@ def save_quantization(points: Sequence[QuantizedPoint], title: str, path: Path) 
     for point in points:
         colour = COLOURS[0] if point.pareto else "#999999"
         accuracy = 100 * point.accuracy
-        axes.scatter(point.size_mb, accuracy, s=60 * point.speed, color=colour, alpha=0.8)
-        axes.annotate(
-            f"{point.name}, {point.speed:.1f}x",
-            (point.size_mb, accuracy),
-            xytext=(7, 5),
-            textcoords="offset points",
-            fontsize=8,
+        axes.scatter(
+            point.size_mb,
+            accuracy,
+            s=60 * point.speed,
+            color=colour,
+            alpha=0.8,
+            zorder=3 if point.pareto else 2,
         )
     axes.set_xlim(0, 1.3 * max(point.size_mb for point in points))
     axes.set(xlabel="size in MB", ylabel="accuracy in %")
@@ -56,4 +63,48 @@ def save_quantization(points: Sequence[QuantizedPoint], title: str, path: Path) 
     axes.spines[["top", "right"]].set_visible(False)
     note = "blue: nothing else is smaller, faster and more accurate; area: speed against FP32"
     axes.set_title(f"{title}\n{note}", fontsize=9)
+    label_apart(picture, axes, points)
     return save(picture, path)
+
+
+def label_apart(picture: Any, axes: Any, points: Sequence[QuantizedPoint]) -> list[Any]:  # noqa: ANN401 - of matplotlib
+    """Return the labels, each at the nearest place to its point where it covers no other.
+
+    Variants of one model are of nearly the same size, so that labels at one fixed distance would
+    be written over each other.
+    """
+    picture.canvas.draw()  # until then nobody knows where the axes are
+    taken = [_disc_of(axes, point) for point in points]
+    labels: list[Any] = []
+    for point in sorted(points, key=lambda point: (-point.accuracy, point.size_mb)):
+        for rise in RISES:
+            label = axes.annotate(
+                f"{point.name}, {point.speed:.1f}x",
+                (point.size_mb, 100 * point.accuracy),
+                xytext=(12, rise),
+                textcoords="offset points",
+                fontsize=8,
+                arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.6},
+            )
+            label.set_in_layout(False)
+            box = text_box(picture, label)
+            if not any(box.overlaps(other) for other in taken):
+                break
+            label.remove()
+        else:
+            continue
+        taken.append(box)
+        labels.append(label)
+    return labels
+
+
+def text_box(picture: Any, label: Any) -> Any:  # noqa: ANN401 - of matplotlib
+    """Return the extent of a label's text; its own extent has the line to the point in it."""
+    label.update_positions(picture.canvas.get_renderer())
+    return Text.get_window_extent(label)
+
+
+def _disc_of(axes: Any, point: QuantizedPoint) -> Bbox:  # noqa: ANN401 - of matplotlib
+    x, y = axes.transData.transform((point.size_mb, 100 * point.accuracy))
+    radius = 5 * axes.figure.dpi / 72
+    return Bbox([[x - radius, y - radius], [x + radius, y + radius]])

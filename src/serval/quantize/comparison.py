@@ -51,6 +51,7 @@ class Variant:
 
     Attributes:
         name: What was made.
+        file: Name of the file, beside the others.
         precision: `fp32`, `int8`, `int4`, `fp16`.
         recipe: How, in words.
         size_bytes: With external weights.
@@ -63,6 +64,7 @@ class Variant:
     """
 
     name: str
+    file: str
     precision: str
     recipe: tuple[str, ...]
     size_bytes: int
@@ -140,7 +142,11 @@ def pareto_front(costs: Sequence[tuple[float, ...]]) -> list[bool]:
 
 def save_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
     """Return the files written: `quantization.json` and `quantization.png`."""
-    document: dict[str, Any] = asdict(comparison) | {"platform": platform_facts()}
+    variants = [asdict(v) | {"measured": v.measured.document} for v in comparison.variants]
+    document: dict[str, Any] = asdict(comparison) | {
+        "variants": variants,
+        "platform": platform_facts(),
+    }
     text = json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
     points = [
         QuantizedPoint(
@@ -200,6 +206,7 @@ def _variant(
     precision = {FP32: "fp32", "int4": "int4", "fp16 stored": "fp16"}.get(name, "int8")
     return Variant(
         name=name,
+        file=model.path.name,
         precision=precision,
         recipe=UNTOUCHED.get(name) or recipe_words(model),
         size_bytes=model.size_bytes,

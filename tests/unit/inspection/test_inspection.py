@@ -134,6 +134,20 @@ def test_weights_that_are_only_stored_in_integers_are_named(tmp_path):
     assert "98% of the weights are stored in int8 but run in FP32" in text_of(path, "dequantized")
 
 
+def test_a_share_of_nothing_is_not_worth_a_sentence(tmp_path):
+    path = network(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    small = np.eye(8, dtype=np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(small, "small"))
+    last = model.graph.node[-1]
+    last.output[0] = "before"
+    model.graph.node.append(helper.make_node("MatMul", ["before", "small"], ["logits"], name="l"))
+    dequantize_at_load(model.graph, "small")
+    onnx.save(model, path)
+    assert 0.01 * inspect_model(path).graph.parameters > 64
+    assert "dequantized" not in codes(path)
+
+
 def dequantize_at_load(graph, name):
     """Store the weight in 8 bit with its DequantizeLinear in front of whoever reads it."""
     weight = next(w for w in graph.initializer if w.name == name)

@@ -1,4 +1,7 @@
-from serval.plots.quantization import QuantizedPoint, save_quantization
+from itertools import combinations
+
+from serval.plots.canvas import figure
+from serval.plots.quantization import QuantizedPoint, label_apart, save_quantization, text_box
 
 
 def test_the_picture_is_the_same_every_time(tmp_path):
@@ -9,3 +12,18 @@ def test_the_picture_is_the_same_every_time(tmp_path):
     first = save_quantization(points, "title", tmp_path / "a.png").read_bytes()
     assert first == save_quantization(points, "title", tmp_path / "b.png").read_bytes()
     assert first.startswith(b"\x89PNG")
+
+
+def test_no_label_covers_another():
+    """Seven variants, all but one of nearly the same size and accuracy."""
+    points = [
+        QuantizedPoint(name=f"variant {i}", size_mb=9.5, accuracy=0.84, speed=2, pareto=False)
+        for i in range(6)
+    ]
+    points.append(QuantizedPoint(name="fp32", size_mb=33, accuracy=0.84, speed=1, pareto=True))
+    picture = figure(8.0, 5.0)
+    axes = picture.add_subplot()
+    axes.set(xlim=(0, 40), ylim=(80, 90))
+    boxes = [text_box(picture, label) for label in label_apart(picture, axes, points)]
+    assert len(boxes) == 7
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
