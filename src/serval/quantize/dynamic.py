@@ -34,8 +34,16 @@ def written_dynamic(bench: Workbench, path: Path) -> OnnxModel:
     plan = plan_of(bench, "fp32")
     recipe = Recipe(plan=plan, tables=bench.tables, portable=bench.options.portable)
     before = write_graph(built(bench.graph, bench.layers, recipe), bench.folder / "before.onnx")
-    after = bench.folder / "dynamic.onnx"
     matrices = [layer.name for layer in bench.layers if layer.role == "matmul"]
+    # An empty list of nodes would mean all of them to ONNX Runtime, the classifier among them.
+    after = _dynamic(bench, before, matrices) if matrices else before
+    words = ("MatMul dynamic, S8 per channel", "convolutions' weights in 8 bits, tables FP16")
+    write_graph(tagged(onnx.load(after), bench.model, "int8", words), path)
+    return load_onnx(path, bench.overrides)
+
+
+def _dynamic(bench: Workbench, before: Path, matrices: list[str]) -> Path:
+    after = bench.folder / "dynamic.onnx"
     with _quiet():
         quantize_dynamic(
             before,
@@ -45,11 +53,9 @@ def written_dynamic(bench: Workbench, path: Path) -> OnnxModel:
             per_channel=True,
             reduce_range=bench.options.portable,
             weight_type=QuantType.QInt8,
-            use_external_data_format=before.stat().st_size > INLINE_LIMIT_BYTES,
+            use_external_data_format=bench.model.size_bytes > INLINE_LIMIT_BYTES,
         )
-    words = ("MatMul dynamic, S8 per channel", "convolutions' weights in 8 bits, tables FP16")
-    write_graph(tagged(onnx.load(after), bench.model, "int8", words), path)
-    return load_onnx(path, bench.overrides)
+    return after
 
 
 def default_dynamic(bench: Workbench, path: Path) -> OnnxModel:

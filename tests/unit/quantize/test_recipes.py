@@ -6,12 +6,15 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import onnx
 import pytest
 
+from build import classifier, labels_metadata
 from network import speech_network
 from serval.errors import ConfigError, ModelError
 from serval.models.onnx import load_onnx
-from serval.quantize import search
+from serval.quantize import dynamic, search
+from serval.quantize import graph as graph_room
 from serval.quantize.build import Recipe, built
 from serval.quantize.clips import logits_of
 from serval.quantize.dynamic import default_dynamic, written_dynamic
@@ -116,12 +119,30 @@ def test_outliers_cost_less_after_smoothing_and_bias_correction(bench):
 def test_dynamic_leaves_convolutions_and_classifier_out(bench, tmp_path):
     model = written_dynamic(bench, tmp_path / "dyn.onnx")
     default = default_dynamic(bench, tmp_path / "default.onnx")
-    import onnx
-
     chosen, usual = ops(onnx.load(model.path)), ops(onnx.load(default.path))
     assert chosen["MatMulInteger"] == 3
     assert chosen["ConvInteger"] == 0
     assert usual["ConvInteger"] == 3
+
+
+def test_dynamic_leaves_a_lone_classifier_in_fp32(tmp_path):
+    """ONNX Runtime takes an empty list of nodes to quantize for all nodes."""
+    small = classifier(tmp_path / "small.onnx", metadata=labels_metadata())
+    place = (tmp_path, 1, lambda _line: None)
+    bench = open_workbench(load_onnx(small), read_graph(small), None, QuantizeOptions(), place)
+    made = written_dynamic(bench, tmp_path / "dyn.onnx")
+    assert ops(onnx.load(made.path))["MatMul"] == 1
+
+
+def test_dynamic_writes_large_weights_beside_the_file(bench, tmp_path, monkeypatch):
+    for module in (dynamic, graph_room):
+        monkeypatch.setattr(module, "INLINE_LIMIT_BYTES", 10_000)
+    (tmp_path / "out").mkdir()
+    made = written_dynamic(bench, tmp_path / "out" / "dyn.onnx")
+    usual = default_dynamic(bench, tmp_path / "out" / "default.onnx")
+    assert made.external.keys() == {"dyn.onnx.data"}
+    assert usual.external.keys() == {"default.onnx.data"}
+    assert made.size_bytes < bench.model.size_bytes
 
 
 def test_the_usual_recipe_is_judged_under_the_contract_of_the_fp32_file(tmp_path, waveforms):
