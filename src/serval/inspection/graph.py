@@ -194,6 +194,11 @@ def _weights(graph: onnx.GraphProto) -> Iterator[Weight]:
         for index in SCALES.get(node.op_type, ())
         if index < len(node.input)
     }
+    # What dynamic quantization multiplies with the scale that it finds at run time.
+    found = {node.output[1] for node in nodes if node.op_type == "DynamicQuantizeLinear"}
+    for node in nodes:
+        if node.op_type == "Mul" and found & set(node.input):
+            scales |= set(node.input)
     packed = {node.input[1]: node for node in nodes if node.op_type == "MatMulNBits"}
     for tensor in _tensors(graph):
         if tensor.name in packed:

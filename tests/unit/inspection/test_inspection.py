@@ -134,6 +134,17 @@ def test_weights_that_are_only_stored_in_integers_are_named(tmp_path):
     assert "98% of the weights are stored in int8 but run in FP32" in text_of(path, "dequantized")
 
 
+def test_dynamic_scales_are_no_parameters(tmp_path):
+    """In narrow networks they would pass for a per cent or two of another network."""
+    from onnxruntime.quantization import quantize_dynamic
+
+    source = network(tmp_path / "m.onnx")
+    quantize_dynamic(source, tmp_path / "q.onnx", per_channel=True)
+    before, after = inspect_model(source), inspect_model(tmp_path / "q.onnx")
+    assert "MatMulInteger" in after.graph.ops
+    assert after.graph.parameters == before.graph.parameters
+
+
 def test_a_share_of_nothing_is_not_worth_a_sentence(tmp_path):
     path = network(tmp_path / "m.onnx")
     model = onnx.load(path)
