@@ -32,6 +32,9 @@ __all__ = [
 OPUS_LOWEST, OPUS_SPAN = 6.0, 250.0
 MP3_RATES = {16000: (8.0, 160.0), 22050: (8.0, 160.0), 24000: (8.0, 160.0),
              32000: (32.0, 320.0), 44100: (32.0, 320.0), 48000: (32.0, 320.0)}  # fmt: skip
+MP3_SMALLEST = 0.999
+"""The scale of libsndfile up to which it takes a constant bit rate; at 1 it refuses."""
+
 MP3_DELAY = 1105
 """Samples by which LAME (576) and its decoder (529) come late."""
 
@@ -60,7 +63,7 @@ def mp3(samples: Waveform, sample_rate: int, rng: np.random.Generator, *, kbps: 
         "format": "MP3",
         "subtype": "MPEG_LAYER_III",
         "bitrate_mode": "CONSTANT",
-        "compression_level": (high - kbps) / (high - low),
+        "compression_level": min((high - kbps) / (high - low), MP3_SMALLEST),
     }
     at_rate = np.pad(resampled(samples, sample_rate, rate), (0, MP3_DELAY))
     heard = encoded_as(at_rate, rate, choice)[1][MP3_DELAY:]

@@ -5,6 +5,7 @@ import pytest
 from scipy import signal
 
 from build import voice
+from serval.audio import resampled
 from serval.errors import AudioError
 from serval.records import Clip
 from serval.stress import FULL, codec, level, noise, spectrum, tempo
@@ -228,6 +229,16 @@ def test_mp3_has_its_bit_rate_and_no_delay(clip):
     heard = codec.mp3(clip, RATE, rng(), kbps=32)
     lag = np.correlate(heard[2000:10_000], clip[2100:9900], "valid").argmax() - 100
     assert (len(heard), lag) == (len(clip), 0)
+
+
+@pytest.mark.parametrize("rate", [8000, 22_050, 44_100, 48_000])
+def test_every_codec_takes_every_rate_that_a_model_may_want(rate, clip):
+    kinds = {case.kind: case for case in FULL if case.family == "codec"}
+    said, one = resampled(clip, RATE, rate), Clip(id="a", index=0, label="happy")
+    for case in kinds.values():
+        heard = perturbed(case, said, rate, one)
+        assert len(heard) == len(said), case.name
+        assert power_db(heard) > power_db(said) - 25, case.name
 
 
 @pytest.mark.parametrize("perturb", [codec.gsm, codec.mulaw])
