@@ -12,13 +12,14 @@ import pickle
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import ConfigError, MissingExtraError, ServalError
 from serval.models.builtin import load_model
-from serval.predict import failure_of, predict_clip
+from serval.predict import Transform, failure_of, predict_clip
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from serval.models.onnx import OnnxModel
     from serval.records import Clip, Dataset, Record
 
-__all__ = ["Job", "predict_on_ray"]
+__all__ = ["Job", "cluster", "predict_on_ray"]
 
 RANGE = 64
 """Clips in one range: what is done again at most when a worker dies."""
@@ -53,6 +54,7 @@ class Job:
         fingerprint: Of the driver's dataset; a worker with another one stops.
         dataset_options: Which part of it.
         mapping: From the dataset's labels to the model's.
+        transform: Changes each waveform before the model sees it; goes to the workers as it is.
     """
 
     model: str
@@ -62,6 +64,7 @@ class Job:
     fingerprint: str
     dataset_options: DatasetOptions
     mapping: LabelMap
+    transform: Transform | None = None
 
 
 def predict_on_ray(
@@ -79,10 +82,25 @@ def predict_on_ray(
         MissingExtraError: Ray is not installed.
         ConfigError: The cluster cannot be reached, or a worker sees another model or dataset.
     """
+    with cluster(address) as ray:
+        yield from _records_of(ray, job, list(_ranges(wanted)), workers)
+
+
+@contextmanager
+def cluster(address: str | None = None) -> Iterator[ModuleType]:
+    """Return Ray, connected; runs within are all made on the one cluster, which costs seconds.
+
+    Args:
+        address: `host:port` of a running cluster; by default one is started on this machine.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        ConfigError: The cluster cannot be reached.
+    """
     ray = _imported_ray()
     ours = _connected(ray, address)
     try:
-        yield from _records_of(ray, job, list(_ranges(wanted)), workers)
+        yield ray
     finally:
         if ours:
             ray.shutdown()
@@ -148,7 +166,7 @@ class Worker:
                 yield failure_of(self._labelled(clip), "worker", reason)
             elif clip.index in chosen:
                 self.ask("begin", first, clip.index)
-                yield predict_clip(model, self._labelled(clip))
+                yield predict_clip(model, self._labelled(clip), self.job.transform)
         self.ask("done", first)
 
     def _labelled(self, clip: Clip) -> Clip:

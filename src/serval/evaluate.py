@@ -222,7 +222,7 @@ def _recorded(
     watch: Watch | None,
 ) -> tuple[Run, bool]:
     """Return the stored run, and whether it was complete already."""
-    _check(options, change)
+    _check(options)
     plan, provenance = _plan(model, dataset, options), _provenance(model, dataset, options)
     if change is not None:
         plan = replace(plan, transform=change.transform)
@@ -270,9 +270,7 @@ def _dataset_options(options: EvalOptions) -> DatasetOptions:
     )
 
 
-def _check(options: EvalOptions, change: Change | None) -> None:
-    if change is not None and options.engine != "local":
-        raise ConfigError("clips are changed on this machine only; use --engine local")
+def _check(options: EvalOptions) -> None:
     if options.workers is not None and options.workers < 1:
         raise ConfigError(f"--workers is {options.workers}; give at least 1")
     if options.engine not in {"local", "ray"}:
@@ -389,6 +387,7 @@ def _records(
         fingerprint=dataset.fingerprint,
         dataset_options=_dataset_options(options),
         mapping=plan.mapping,
+        transform=plan.transform,
     )
     indices = (clip.index for clip in to_do)
     return predict_on_ray(job, indices, workers=options.workers, address=options.ray_address)

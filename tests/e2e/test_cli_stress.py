@@ -83,6 +83,22 @@ def test_against_takes_a_model_or_the_folder_of_its_test(
     assert json.loads(done.stdout)["against"]["families"] == by_model["families"]
 
 
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_answers_to_perturbed_clips(serval, model_file, manifest, out):
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    local = out.with_name("local")
+    for folder, engine in ((out, "ray"), (local, "local")):
+        done = serval(
+            *command(model_file, manifest, folder, "--quiet", "--engine", engine, "--workers", "1"),
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+    mine, its = (load_stress(folder) for folder in (out, local))
+    assert list(mine.runs) == SUITE.split(",")
+    for name in mine.runs:
+        assert mine.runs[name].logits.tolist() == its.runs[name].logits.tolist()
+
+
 def test_examples_can_be_heard_clean_and_perturbed(serval, model_file, manifest, out):
     done = serval(*command(model_file, manifest, out, "--quiet"))
     assert done.returncode == 0, done.stderr

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serval.distributed import cluster
 from serval.errors import ConfigError
 from serval.evaluate import open_dataset, overrides_of
 from serval.models.builtin import load_model, model_path
@@ -35,14 +37,13 @@ def stress(options: StressOptions, watch: Watch | None = None) -> Findings:
     _check_against(options)
     model = load_model(options.evaluation.model, overrides_of(options.evaluation))
     dataset = open_dataset(options.evaluation)
-    runs = stress_runs(model, dataset, options, watch)
-    clips = clips_for_invariance(dataset, model, limit=options.evaluation.limit)
-    return findings_of(
-        runs,
-        invariance=invariance_of(model, clips),
-        other=_other(options, dataset, watch),
-        seed=options.seed,
-    )
+    evaluation = options.evaluation
+    ray = evaluation.engine == "ray"
+    with cluster(evaluation.ray_address) if ray else nullcontext():
+        runs = stress_runs(model, dataset, options, watch)
+        other = _other(options, dataset, watch)
+    clips = clips_for_invariance(dataset, model, limit=evaluation.limit)
+    return findings_of(runs, invariance=invariance_of(model, clips), other=other, seed=options.seed)
 
 
 def _check_against(options: StressOptions) -> None:
