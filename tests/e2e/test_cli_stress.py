@@ -27,10 +27,14 @@ def command(model_file, manifest, out, *more):
 def test_stress_says_its_cost_runs_every_case_and_goes_on(serval, model_file, manifest, out):
     done = serval(*command(model_file, manifest, out, "--workers", "2"))
     assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("to do: 12 clips clean, then under 4 perturbations; ")
     assert "cost: 4 perturbations x 12 clips x " in done.stderr
     assert "[3/4] babble_10db" in done.stderr
     assert "a random model" in done.stdout
     assert "white_20db" in done.stdout
+    assert "kept" in done.stdout, "the verdicts fit into 80 columns"
+    assert "…" not in done.stdout
+    assert "thresholds are kept; " in done.stdout
     first = (out / "stress.json").read_bytes()
     assert {"stress.json", "stress.csv", "stress.md", "stress_heatmap.png", "clean"} <= {
         path.name for path in out.iterdir()
@@ -81,6 +85,23 @@ def test_against_takes_a_model_or_the_folder_of_its_test(
     done = serval(*command(model_file, manifest, out, "--against", out / "against", "--json"))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["against"]["families"] == by_model["families"]
+    for flags, fault in ((("--seed", "1"), "made with --seed 0, not 1"),
+                         (("--limit", "5"), "another limit (None, not 5)")):  # fmt: skip
+        late = tmp_path / "late"
+        done = serval(*command(model_file, manifest, late, "--against", out / "against", *flags))
+        assert (done.returncode, late.exists()) == (2, False), "said before the first clip"
+        assert fault in done.stderr
+
+
+def test_a_set_without_a_clip_that_works_is_not_perturbed(serval, model_file, out, tmp_path):
+    (tmp_path / "bad.wav").write_bytes(b"nonsense")
+    manifest = tmp_path / "bad.csv"
+    manifest.write_text("path,label\nbad.wav,angry\n", encoding="utf-8")
+    done = serval(*command(model_file, manifest, out))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "none of the 1 clips could be predicted" in done.stderr
+    assert "bad.wav: decode: not decodable" in done.stderr
+    assert [path.name for path in out.iterdir()] == ["clean"]
 
 
 @pytest.mark.slow

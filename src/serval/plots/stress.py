@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 __all__ = ["Cell", "Curve", "save_curves", "save_heat_map"]
 
 ACROSS = 4
+FULL_COLOUR = 40
+"""Points at which the colour of the heat map is full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +46,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """UAR over the level of one kind of perturbation, levels rising."""
+    """UAR over the level of one kind of perturbation, levels rising.
+
+    Curves with one panel and unit share their axes.
+    """
 
     name: str
+    panel: str
     unit: str
     levels: Sequence[float]
     uar: Sequence[float]
@@ -53,17 +60,26 @@ class Curve:
     high: Sequence[float]
 
 
-def save_heat_map(cells: Sequence[Cell], title: str, path: Path) -> Path:
-    """Return `path` after drawing changes of UAR and of each recall, perturbations downwards."""
+def save_heat_map(cells: Sequence[Cell], clips: Mapping[str, int], title: str, path: Path) -> Path:
+    """Return `path` after drawing changes of UAR and of each recall, perturbations downwards.
+
+    Args:
+        cells: One row each.
+        clips: Of each label; beside its name, for one clip of five moves a recall by 20 points.
+        title: Over all.
+        path: Of the picture.
+    """
     labels = list(cells[0].recall_change)
     rows = [[cell.uar_change, *(cell.recall_change[label] for label in labels)] for cell in cells]
     values = np.array(rows, dtype=np.float64)
     picture = figure(4.6 + 0.55 * len(labels), 1.8 + 0.19 * len(cells))
     axes = picture.add_subplot()
-    image = axes.imshow(100 * values, cmap="RdBu", vmin=-40, vmax=40, aspect="auto")
+    image = axes.imshow(100 * values, cmap="RdBu", vmin=-FULL_COLOUR, vmax=FULL_COLOUR,
+                        aspect="auto")  # fmt: skip
     for row, column in np.ndindex(*values.shape):
         _write_value(axes, row, column, float(values[row, column]))
-    axes.set_xticks(range(1 + len(labels)), ["UAR", *labels], rotation=45, ha="left", fontsize=7)
+    heads = ["UAR", *(f"{label} ({clips[label]})" for label in labels)]
+    axes.set_xticks(range(1 + len(labels)), heads, rotation=45, ha="left", fontsize=7)
     axes.xaxis.tick_top()
     names = [f"{cell.name}   {100 * cell.unchanged:.0f} %{' ✗' if cell.failed_rule else '  '}"
              for cell in cells]  # fmt: skip
@@ -72,10 +88,10 @@ def save_heat_map(cells: Sequence[Cell], title: str, path: Path) -> Path:
         if cells[row].family != cells[row - 1].family:
             axes.axhline(row - 0.5, color="black", linewidth=0.8)
     axes.axvline(0.5, color="black", linewidth=0.8)
-    axes.set_title(f"{title}\nchange of UAR and of each recall in points; beside the name: "
-                   "predictions\nthat stay the same, ✗ below a published threshold",
-                   fontsize=8)  # fmt: skip
-    picture.colorbar(image, ax=axes, shrink=0.5, label="points", aspect=40)
+    axes.set_title(f"{title}\nchange of UAR and of each emotion's recall, in points\n"
+                   "(clips of the emotion); beside a perturbation: answers that\n"
+                   "stay the same, ✗ misses a published threshold", fontsize=8)  # fmt: skip
+    picture.colorbar(image, ax=axes, shrink=0.5, label="points", aspect=40, extend="both")
     return save(picture, path)
 
 
@@ -85,44 +101,60 @@ def save_curves(
     """Return `path` after drawing UAR over the level of each kind with its 95 % band.
 
     Args:
-        curves: One panel each.
+        curves: Those of one panel are drawn in one.
         lines: UAR to compare with, by name: clean, random.
         title: Over all.
         path: Of the picture.
     """
-    across = min(ACROSS, len(curves))
-    down = -(-len(curves) // across)
-    picture = figure(1 + 2.7 * across, 0.9 + 2.1 * down)
-    panels = picture.subplots(down, across, sharey=True, squeeze=False).ravel()
-    for axes, curve in zip(panels, curves, strict=False):
-        _draw_curve(axes, curve, lines)
-    for axes in panels[len(curves) :]:
+    panels: dict[tuple[str, str], list[Curve]] = {}
+    for curve in curves:
+        panels.setdefault((curve.panel, curve.unit), []).append(curve)
+    across = min(ACROSS, len(panels))
+    down = -(-len(panels) // across)
+    picture = figure(1 + 2.7 * across, 0.9 + 2.3 * down)
+    handles: list[Line2D] = []
+    places = picture.subplots(down, across, sharey=True, squeeze=False).ravel()
+    for axes, ((name, _), drawn) in zip(places, panels.items(), strict=False):
+        handles = _draw_panel(axes, name, drawn, lines)
+    picture.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    for axes in places[len(panels) :]:
         axes.axis("off")
-    picture.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     picture.suptitle(title, fontsize=10)
     picture.supylabel("UAR, 95 % band", fontsize=9)
     return save(picture, path)
 
 
-def _draw_curve(axes: Axes, curve: Curve, lines: Mapping[str, float]) -> None:
-    axes.plot(
-        curve.levels, curve.uar, marker="o", markersize=3, color=COLOURS[0], label="perturbed"
-    )
-    axes.fill_between(
-        curve.levels, curve.low, curve.high, color=COLOURS[0], alpha=0.15, linewidth=0
-    )
-    for (name, value), style, colour in zip(lines.items(), ("--", ":"), COLOURS[2:], strict=False):
-        axes.axhline(value, linestyle=style, color=colour, linewidth=1, label=name)
-    axes.set(ylim=(0, 1), xlabel=curve.unit)
-    axes.set_title(curve.name.replace("_", " "), fontsize=9)
-    axes.tick_params(labelsize=7)
+def _draw_panel(
+    axes: Axes, name: str, curves: Sequence[Curve], lines: Mapping[str, float]
+) -> list[Line2D]:
+    """Return the lines to compare with, after drawing them and the curves."""
+    for curve, colour in zip(curves, COLOURS, strict=False):
+        label = curve.name.replace("_", " ")
+        axes.plot(curve.levels, curve.uar, marker="o", markersize=3, color=colour, label=label)
+        axes.fill_between(
+            curve.levels, curve.low, curve.high, color=colour, alpha=0.12, linewidth=0
+        )
+    if len(curves) > 1:
+        axes.legend(fontsize=6, framealpha=0.6)
+    handles = [
+        axes.axhline(value, linestyle=style, color=colour, linewidth=1, label=f"{line} {value:.2f}")
+        for (line, value), style, colour in zip(
+            lines.items(), ("--", ":"), ("black", "dimgrey"), strict=False
+        )
+    ]
+    axes.set(ylim=(0, 1), xlabel=curves[0].unit)
+    names = ", ".join(curve.name for curve in curves)
+    axes.set_title((name if len(curves) > 3 else names).replace("_", " "), fontsize=9)
+    axes.tick_params(labelsize=7, labelleft=True)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
+    return handles
 
 
 def _write_value(axes: Axes, row: int, column: int, value: float) -> None:
     if np.isnan(value):
         return
-    colour = "white" if abs(value) > 0.28 else "#333333"
-    text = f"{100 * value:+.0f}"
+    colour = "white" if abs(value) > 0.22 else "#333333"
+    points = round(100 * value)
+    text = f"{points:+d}" if points else "0"
     axes.text(column, row, text, ha="center", va="center", fontsize=5, color=colour)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from serval.labels import LabelSet
     from serval.metrics import Counts
     from serval.stats import Difference, Interval
     from serval.stress.runs import StressRuns
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Against", "Gap", "against_of"]
+__all__ = ["Against", "Gap", "against_of", "refuse_other_clips"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +70,17 @@ def against_of(this: StressRuns, other: StressRuns, *, seed: int = 0) -> Against
     """Return this model minus the other under every perturbation that both went through.
 
     Raises:
-        ConfigError: The two have no perturbation or no clip in common, or other labels or data.
+        ConfigError: The two have no perturbation in common, or other labels, data or draws.
     """
-    _refuse_other(this, other)
+    provenance = this.clean.provenance
+    refuse_other_clips(other, provenance.labels, provenance.identity)
     cases = [case for case in this.cases if case.name in other.runs]
     if not cases:
         raise ConfigError(
             f"{this.folder} and {other.folder} have no perturbation in common; run the same --suite"
         )
+    for case in cases:
+        _refuse_other_draws(this, other, case.name)
     rows = 1 + len(cases)
     runs = [
         run
@@ -135,16 +139,43 @@ def _differences(found: Estimates, name: str, i: int = 0, runs: int = 1) -> dict
     return {metric: found.difference(name, i, j, runs=runs) for j, metric in enumerate(METRICS)}
 
 
-def _refuse_other(this: StressRuns, other: StressRuns) -> None:
-    mine, its = this.clean.provenance, other.clean.provenance
-    if mine.labels != its.labels:
+def _refuse_other_draws(this: StressRuns, other: StressRuns, name: str) -> None:
+    """Raise where the same perturbation drew other random numbers or has other parameters."""
+    mine, its = (of.runs[name].provenance.identity.get("change") for of in (this, other))
+    if mine != its:
         raise ConfigError(
-            f"{other.folder} has the labels {', '.join(its.labels)}, but {this.folder} has "
-            f"{', '.join(mine.labels)}; compare models with equal labels"
+            f"{name} in {other.folder} is not the same as in {this.folder}: {its} and {mine}; "
+            "run both with one --seed and one version of serval"
+        )
+
+
+def refuse_other_clips(
+    other: StressRuns, labels: LabelSet, identity: Mapping[str, Any], seed: int | None = None
+) -> None:
+    """Raise unless a stored test has these labels and was run on these clips.
+
+    Args:
+        other: The stored test.
+        labels: Of the model that is to be compared with it.
+        identity: `dataset`, `split` and `limit` of what that model is run on.
+        seed: Of its perturbations, where they are still to be made.
+
+    Raises:
+        ConfigError: They differ.
+    """
+    its = other.clean.provenance
+    if labels != its.labels:
+        raise ConfigError(
+            f"{other.folder} has the labels {', '.join(its.labels)}, but this model has "
+            f"{', '.join(labels)}; compare models with equal labels"
         )
     for what in ("dataset", "split", "limit"):
-        if mine.identity[what] != its.identity[what]:
+        if identity[what] != its.identity[what]:
+            both = "" if what == "dataset" else f" ({its.identity[what]}, not {identity[what]})"
             raise ConfigError(
-                f"{other.folder} was run on another {what} than {this.folder}; "
-                "run both on the same clips"
+                f"{other.folder} was run on another {what}{both}; run both on the same clips"
             )
+    changes = (run.provenance.identity.get("change", {}) for run in other.runs.values())
+    drawn = next((change.get("seed") for change in changes), None)
+    if seed is not None and drawn is not None and drawn != seed:
+        raise ConfigError(f"{other.folder} was made with --seed {drawn}, not {seed}; give that one")

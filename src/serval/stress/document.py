@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from serval.results.document import warnings_of
 from serval.stress.cases import RULES
 from serval.stress.effects import ALL
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from serval.stress.fairness import Fairness
     from serval.stress.findings import Findings
     from serval.stress.invariance import Invariance
+    from serval.stress.panel import Panel
 
 __all__ = ["SCHEMA_VERSION", "stress_document"]
 
@@ -39,6 +42,7 @@ def stress_document(found: Findings) -> dict[str, Any]:
         "labels": list(clean.labels),
         "clips": effects.n,
         "clips_clean": len(clean),
+        "clips_of_label": _clips_of_label(effects.panel),
         "seed": found.seed,
         "clean": _intervals(effects.clean),
         "random": _guessing(found.guessing),
@@ -56,9 +60,14 @@ def stress_document(found: Findings) -> dict[str, Any]:
         },
         "platform": dict(clean.provenance.platform),
         "warnings": [*warnings_of(clean), *effects.panel.clustering.warnings,
-                     *_own_warnings(effects)],
+                     *_own_warnings(effects, len(clean.failures))],
     }  # fmt: skip
     return {key: _without_nan(value) for key, value in document.items()}
+
+
+def _clips_of_label(panel: Panel) -> dict[str, int]:
+    sizes = np.bincount(panel.truth, minlength=len(panel.labels))
+    return dict(zip(panel.labels, sizes.tolist(), strict=True))
 
 
 def _effect(effect: Effect, guessing: Guessing) -> dict[str, Any]:
@@ -90,6 +99,7 @@ def _family(family: FamilyEffect) -> dict[str, Any]:
         "unchanged": asdict(family.unchanged),
         "passed": family.passed,
         "judged": family.judged,
+        "sure": family.sure,
     }
 
 
@@ -146,14 +156,17 @@ def _differences(changes: Mapping[str, Difference]) -> dict[str, Any]:
     return {name: asdict(change) for name, change in changes.items()}
 
 
-def _own_warnings(effects: Effects) -> list[str]:
-    lost = {name: e.failed for name, e in effects.effects.items() if e.failed}
+def _own_warnings(effects: Effects, failed_clean: int) -> list[str]:
+    """Return what to mind about clips that failed when perturbed and not when clean."""
+    failed = ((name, e.failed - failed_clean) for name, e in effects.effects.items())
+    lost = {name: more for name, more in failed if more > 0}
     if not lost:
         return []
     worst = max(lost, key=lambda name: lost[name])
     sentence = (
-        f"Clips failed under {len(lost)} of {effects.families[ALL].cases} perturbations (most, "
-        f"{lost[worst]}, under {worst}); every number is over the {effects.n} clips that all have."
+        f"Clips that had an answer when clean have none under {len(lost)} of "
+        f"{effects.families[ALL].cases} perturbations (most, {lost[worst]}, under {worst}); every "
+        f"number is over the {effects.n} clips that have one under all."
     )
     return [sentence]
 

@@ -68,6 +68,7 @@ class FamilyEffect:
         unchanged: Share of predictions that stay as they are.
         passed: Perturbations whose rule is kept.
         judged: Perturbations with a rule.
+        sure: Those of them whose intervals lie wholly on one side of the thresholds.
     """
 
     cases: int
@@ -75,6 +76,7 @@ class FamilyEffect:
     unchanged: Interval
     passed: int
     judged: int
+    sure: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,5 +195,6 @@ def _families(
             unchanged=found.interval("family unchanged", row),
             passed=outcomes.count("pass"),
             judged=len(outcomes) - outcomes.count("no threshold"),
+            sure=sum(effects[i].sure for i in places),
         )
     return families

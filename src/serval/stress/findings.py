@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["Findings", "Written", "findings_of", "write_stress"]
 
 
+SHARED = frozenset({("noise", "dB SNR"), ("time", "samples"), ("time", "%")})
+"""Families and units in which the curves of several kinds are drawn in one panel."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """Everything that a stress test says.
@@ -70,14 +74,11 @@ def findings_of(
         ConfigError: No perturbation was finished or no clip has an answer under all, or the other
             stress test is of other clips.
     """
-    if not stress.runs or not len(stress.clean):
+    if not stress.runs:
         raise ConfigError(f"{stress.folder} has no finished perturbation; run serval stress again")
     effects = effects_of(stress, seed=seed)
     if not effects.n:
-        raise ConfigError(
-            f"no clip of {stress.folder} has an answer under every perturbation; "
-            "leave the one that fails out of --suite"
-        )
+        raise ConfigError(_no_clip_left(stress))
     return Findings(
         stress=stress,
         effects=effects,
@@ -86,6 +87,15 @@ def findings_of(
         invariance=invariance,
         against=None if other is None else against_of(stress, other, seed=seed),
         seed=seed,
+    )
+
+
+def _no_clip_left(stress: StressRuns) -> str:
+    worst = max(stress.runs, key=lambda name: len(stress.runs[name].failures))
+    return (
+        f"no clip of {stress.folder} has an answer under every perturbation; most fail under "
+        f"{worst}, the first with: {stress.runs[worst].failures[0].reason}; "
+        f"leave {worst} out of --suite"
     )
 
 
@@ -98,7 +108,9 @@ def write_stress(found: Findings, folder: Path | None = None) -> Written:
         "stress": write_json(document, folder / "stress.json"),
         "table": write_csv(document, folder / "stress.csv"),
         "summary": write_text(folder / "stress.md", markdown(document)),
-        "heat map": save_heat_map(_cells(document), title, folder / "stress_heatmap.png"),
+        "heat map": save_heat_map(
+            _cells(document), document["clips_of_label"], title, folder / "stress_heatmap.png"
+        ),
     }
     curves = _curves(document)
     if curves:
@@ -137,6 +149,7 @@ def _curves(document: dict[str, Any]) -> list[Curve]:
     return [
         Curve(
             name=kind,
+            panel=_panel(kind, cases[0]),
             unit=cases[0]["unit"],
             levels=[case["level"] for case in cases],
             uar=[case["uar"]["value"] for case in cases],
@@ -147,3 +160,8 @@ def _curves(document: dict[str, Any]) -> list[Curve]:
         if len(found) >= 3
         for cases in [sorted(found, key=lambda case: case["level"])]
     ]
+
+
+def _panel(kind: str, case: dict[str, Any]) -> str:
+    """Return what stands over a kind's axes: its family, where others have the same levels."""
+    return case["family"] if (case["family"], case["unit"]) in SHARED else kind

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serval.errors import ConfigError
+from serval.errors import ConfigError, DatasetError
 from serval.evaluate import Change, EvalOptions, recorded
 from serval.run import JOURNAL, load_run
 from serval.stress.cases import Case, Voice, transform_of
@@ -122,6 +122,7 @@ def stress_runs(
         MissingExtraError: One needs a package that is not installed.
         LabelError: A label of the dataset has no counterpart among the model's.
         RunError: A folder holds another run.
+        DatasetError: No clip can be predicted even when clean.
     """
     cases = suite_of(options.suite)
     show = watch or (lambda _stage: None)
@@ -130,6 +131,8 @@ def stress_runs(
         model, dataset, _within(options, CLEAN), None,
         lambda step: show(Stage(name=CLEAN, number=0, cases=len(cases), cost=None, step=step)),
     )  # fmt: skip
+    if not len(clean):
+        raise DatasetError(_nothing_predicted(clean))
     cost = _cost(cases, clean, folder, fresh=options.evaluation.fresh)
     voices = _voices(cases, model, dataset, options)
     runs = {}
@@ -158,6 +161,14 @@ def load_stress(folder: Path | str) -> StressRuns:
         folder=folder,
         clean=load_run(folder / CLEAN),
         runs={name: run for name, run in runs.items() if run.complete},
+    )
+
+
+def _nothing_predicted(clean: Run) -> str:
+    first = clean.failures[0]
+    return (
+        f"none of the {len(clean.failures)} clips could be predicted, so none was perturbed; "
+        f"first: {first.clip_id}: {first.stage}: {first.reason}"
     )
 
 

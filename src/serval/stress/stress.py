@@ -11,10 +11,10 @@ from serval.distributed import cluster
 from serval.errors import ConfigError
 from serval.evaluate import open_dataset, overrides_of
 from serval.models.builtin import load_model, model_path
-from serval.run import JOURNAL
+from serval.stress.against import refuse_other_clips
 from serval.stress.findings import Findings, findings_of
 from serval.stress.invariance import clips_for_invariance, invariance_of
-from serval.stress.runs import CLEAN, StressOptions, StressRuns, Watch, load_stress, stress_runs
+from serval.stress.runs import StressOptions, StressRuns, Watch, load_stress, stress_runs
 from serval.stress.suite import suite_of
 
 if TYPE_CHECKING:
@@ -34,41 +34,44 @@ def stress(options: StressOptions, watch: Watch | None = None) -> Findings:
             folder; no clip was decoded then.
     """
     suite_of(options.suite)
-    _check_against(options)
-    model = load_model(options.evaluation.model, overrides_of(options.evaluation))
-    dataset = open_dataset(options.evaluation)
+    stored = _stored_against(options)
     evaluation = options.evaluation
+    model = load_model(evaluation.model, overrides_of(evaluation))
+    dataset = open_dataset(evaluation)
+    if stored is not None:
+        clips = {"dataset": dataset.fingerprint, "split": dataset.split, "limit": evaluation.limit}
+        refuse_other_clips(stored, model.labels, clips, options.seed)
     ray = evaluation.engine == "ray"
     with cluster(evaluation.ray_address) if ray else nullcontext():
         runs = stress_runs(model, dataset, options, watch)
-        other = _other(options, dataset, watch)
-    clips = clips_for_invariance(dataset, model, limit=evaluation.limit)
-    return findings_of(runs, invariance=invariance_of(model, clips), other=other, seed=options.seed)
+        other = stored or _other(options, dataset, watch)
+    waveforms = clips_for_invariance(dataset, model, limit=evaluation.limit)
+    return findings_of(
+        runs, invariance=invariance_of(model, waveforms), other=other, seed=options.seed
+    )
 
 
-def _check_against(options: StressOptions) -> None:
-    """Raise where `against` is neither a stress test nor a model.
+def _stored_against(options: StressOptions) -> StressRuns | None:
+    """Return the stored test that `against` names, or `None` where it names a model or nothing.
 
     Raises:
         ConfigError: It is a folder without a stress test, or the output itself.
         ModelError: It is no folder and no model.
     """
     if options.against is None:
-        return
+        return None
     if not Path(options.against).is_dir():
         model_path(options.against)
-    elif not (Path(options.against) / CLEAN / JOURNAL).is_file():
-        load_stress(options.against)
-    elif Path(options.against).resolve() == Path(options.evaluation.output).resolve():
+        return None
+    if Path(options.against).resolve() == Path(options.evaluation.output).resolve():
         raise ConfigError(f"--against is the output {options.against} itself; give another folder")
+    return load_stress(options.against)
 
 
 def _other(options: StressOptions, dataset: Dataset, watch: Watch | None) -> StressRuns | None:
-    """Return the runs of the other model: stored ones, or those of a model file, made now."""
+    """Return the runs of the other model, made now; `None` where none is to be compared with."""
     if options.against is None:
         return None
-    if Path(options.against).is_dir():
-        return load_stress(options.against)
     folder = str(Path(options.evaluation.output) / OTHER)
     evaluation = replace(options.evaluation, model=options.against, output=folder)
     other = load_model(options.against, overrides_of(evaluation))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Document = Mapping[str, Any]
 
-__all__ = ["markdown", "points", "share", "table_rows", "write_csv"]
+__all__ = ["kept_sentence", "markdown", "points", "share", "table_rows", "write_csv"]
 
 ENDS = ("value", "low", "high")
 TITLES = {"wa": "accuracy", "uar": "UAR", "macro_f1": "macro F1"}
@@ -61,22 +61,44 @@ def markdown(document: Document) -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def points(change: Mapping[str, float | None]) -> str:
-    """Return a difference in percentage points with its interval, `-2.1 [-3.4, -0.8]`."""
+def points(change: Mapping[str, float | None], digits: int = 1) -> str:
+    """Return a difference in percentage points with its interval, `-2.1 [-3.4, -0.8]`.
+
+    Args:
+        change: With `value`, `low` and `high`.
+        digits: Decimals of the interval: 0 in a narrow column.
+    """
     value, low, high = (change[end] for end in ENDS)
     if value is None:
         return "n/a"
-    ends = "" if low is None or high is None else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
+    both = (
+        "" if low is None or high is None else f"{100 * low:+.{digits}f}, {100 * high:+.{digits}f}"
+    )
+    ends = both and f" [{both}]"
     return f"{100 * value:+.1f}{ends}"
 
 
-def share(score: Mapping[str, float | None]) -> str:
-    """Return a share in percent with its interval, `84.3 [82.6, 85.9]`."""
+def share(score: Mapping[str, float | None], digits: int = 1) -> str:
+    """Return a share in percent with its interval, `84.3 [82.6, 85.9]`.
+
+    Args:
+        score: With `value`, `low` and `high`.
+        digits: Decimals of the interval: 0 in a narrow column.
+    """
     value, low, high = (score[end] for end in ENDS)
     if value is None:
         return "n/a"
-    ends = "" if low is None or high is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
+    both = "" if low is None or high is None else f"{100 * low:.{digits}f}, {100 * high:.{digits}f}"
+    ends = both and f" [{both}]"
     return f"{100 * value:.1f}{ends}"
+
+
+def kept_sentence(everything: Mapping[str, Any]) -> str:
+    """Return how many thresholds are kept, and how many of these verdicts the clips can carry."""
+    return (
+        f"{everything['passed']} of {everything['judged']} thresholds are kept; "
+        f"{everything['sure']} of the {everything['judged']} verdicts are sure."
+    )
 
 
 def _spread(
@@ -99,7 +121,7 @@ def _lead(document: Document) -> str:
     scores = ", ".join(f"{TITLES[m]} {share(clean[m])}" for m in METRICS)
     return (
         f"{document['clips']} clips of {document['dataset']['name']}; clean: {scores} (percent, "
-        f"95 % interval). {everything['passed']} of {everything['judged']} thresholds are kept. "
+        f"95 % interval). {kept_sentence(everything)} "
         f"{len(document['cases'])} perturbations took {document['seconds']['total']:.0f} s. "
         "Changes are in points on the same clips.\n"
     )

@@ -9,7 +9,7 @@ import pytest
 from serval.errors import ConfigError
 from serval.labels import LabelSet
 from serval.metrics import confusion_matrix, macro_f1, uar, wa
-from serval.records import Prediction
+from serval.records import Failure, Prediction
 from serval.run import Journal, Provenance
 from serval.stress import StressRuns, findings_of, load_stress, write_stress
 from serval.stress.chance import guessing_of
@@ -19,7 +19,7 @@ LABELS = LabelSet(["angry", "happy", "sad"])
 N = 240
 
 
-def stored(folder, predicted, *, model="m", dataset="d", skip=(), change=None):
+def stored(folder, predicted, *, model="m", dataset="d", skip=(), failing=(), change=None):
     """A run with those predictions on disk; speakers of 12 clips each, two genders, three texts."""
     provenance = Provenance(
         labels=LABELS,
@@ -33,6 +33,13 @@ def stored(folder, predicted, *, model="m", dataset="d", skip=(), change=None):
         journal.begin("2026-01-01T00:00:00+00:00")
         for i, label in enumerate(predicted):
             if i in skip:
+                continue
+            if i in failing:
+                journal.append(
+                    Failure(clip_id=f"c{i}", index=i, truth=LABELS[i % 3], stage="model",
+                            reason="it broke", speaker=f"s{i // 12}", groups={}),
+                    0.1 * i,
+                )  # fmt: skip
                 continue
             logits = np.where(np.arange(3) == label, 2.0, 0.0)
             journal.append(
@@ -105,7 +112,7 @@ def test_families_are_means_over_their_perturbations(tmp_path):
     assert family.change["uar"].value == pytest.approx(
         np.mean([effect.change["uar"].value for effect in noise])
     )
-    assert (family.cases, family.judged, family.passed) == (3, 2, 1)
+    assert (family.cases, family.judged, family.passed, family.sure) == (3, 2, 1, 1)
     assert effects.families["all"].cases == 4
 
 
@@ -115,6 +122,32 @@ def test_a_clip_that_failed_under_one_perturbation_is_in_no_number(tmp_path):
     found = findings_of(load_stress(tmp_path))
     assert found.effects.n == N - 2
     assert 3 not in found.effects.panel.index
+
+
+def test_clips_that_only_the_perturbation_breaks_are_told(tmp_path):
+    stored(tmp_path / "clean", with_errors(20), failing={3})
+    stored(tmp_path / "white_20db", with_errors(4), failing={3, 4, 5})
+    document = write_stress(findings_of(load_stress(tmp_path)), tmp_path / "out").document
+    told = (
+        "none under 1 of 1 perturbations (most, 2, under white_20db); every number is over the 237"
+    )
+    assert [line for line in document["warnings"] if told in line]
+
+
+def test_a_clip_that_failed_when_clean_too_is_no_fault_of_the_perturbation(tmp_path):
+    stored(tmp_path / "clean", with_errors(20), failing={3, 4})
+    stored(tmp_path / "white_20db", with_errors(4), failing={3, 4})
+    document = write_stress(findings_of(load_stress(tmp_path)), tmp_path / "out").document
+    assert document["cases"]["white_20db"]["failed"] == 2
+    assert not [line for line in document["warnings"] if "perturbations" in line]
+
+
+def test_where_no_clip_has_all_answers_the_perturbation_at_fault_is_named(tmp_path):
+    stored(tmp_path / "clean", with_errors(20))
+    stored(tmp_path / "white_40db", with_errors(20))
+    stored(tmp_path / "white_20db", with_errors(4), failing=set(range(N)))
+    with pytest.raises(ConfigError, match="under white_20db, the first with: it broke; leave"):
+        findings_of(load_stress(tmp_path))
 
 
 def test_a_random_model_scores_one_in_k_and_keeps_no_rule_of_unchanged_predictions():
@@ -186,6 +219,16 @@ def test_another_set_or_suite_cannot_be_compared(other, fault, tmp_path):
     stored(tmp_path / "other" / "tilt_up", truth(), **other)
     with pytest.raises(ConfigError, match=fault):
         findings_of(this, other=load_stress(tmp_path / "other"))
+
+
+def test_other_draws_of_the_same_noise_cannot_be_compared(tmp_path):
+    one, two = (
+        suite(tmp_path / str(seed), change={"change": {"name": "white", "seed": seed}})
+        for seed in (0, 1)
+    )
+    with pytest.raises(ConfigError, match=r"not the same as in .* run both with one --seed"):
+        findings_of(one, other=two)
+    assert findings_of(one, other=one).against.families["all"].extra["uar"].value == 0
 
 
 def test_a_folder_without_a_stress_test_says_what_to_give(tmp_path):
