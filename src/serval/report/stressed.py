@@ -35,7 +35,7 @@ class Stressed:
     """What a report shows of a stress test.
 
     Attributes:
-        charts: UAR over each kind of stress, families and every perturbation.
+        charts: Families, every perturbation, then UAR over the level of each kind of stress.
         examples: Clips that were right when clean, in plain JSON types; `clean` and `perturbed`
             are keys of `sounds`.
         sounds: What can be heard.
@@ -70,7 +70,7 @@ def stressed(stress: StressRuns, run: Run, name: str, *, audio: bool) -> Stresse
             "give the test of the same model file"
         )
     document = stress_document(findings_of(stress))
-    charts = (*_curves(document, name), _families(document, name), _cases(document, name))
+    charts = (_families(document, name), _cases(document, name), *_curves(document, name))
     sounds: dict[str, Sound] = {}
     examples: list[dict[str, Any]] = []
     notes: tuple[str, ...] = ()
@@ -146,7 +146,6 @@ def _families(document: Mapping[str, Any], name: str) -> Chart:
 
 
 def _cases(document: Mapping[str, Any], name: str) -> Chart:
-    outcomes = {"pass": "kept", "fail": "not kept", None: "none published"}
     rows = [
         {
             "run": name,
@@ -154,24 +153,41 @@ def _cases(document: Mapping[str, Any], name: str) -> Chart:
             **case["uar"],
             **_changed(case["change"]["uar"]),
             "unchanged": case["unchanged"]["value"],
-            "outcome": outcomes.get(case["outcome"], str(case["outcome"])),
+            "outcome": _outcome(case),
             "clips": document["clips"],
         }
         for case_name, case in document["cases"].items()
     ]
-    guess = document["random"]
     return Chart(
         id="stress-cases",
         kind="table",
         title="Every perturbation",
         note="UAR under it, the change on the same clips, and whether the threshold that the field "
-        f"has published is kept. A random model has a UAR of {100 * guess['uar']['value']:.1f} %.",
+        f"has published is kept; not sure: the interval reaches over it. {_guess(document)}",
         columns=(NAME, *BOUNDS, *CHANGE,
                  Column(key="unchanged", title="same answer", kind="share"),
                  Column(key="outcome", title="threshold"), CLIPS),
         rows=rows,
         wide=True,
     )  # fmt: skip
+
+
+def _outcome(case: Mapping[str, Any]) -> str:
+    if case["rule"] is None:
+        return "none published"
+    kept = "kept" if case["outcome"] == "pass" else "not kept"
+    return kept if case["sure"] else f"{kept}, not sure"
+
+
+def _guess(document: Mapping[str, Any]) -> str:
+    """Return what a random model has in each column of the table."""
+    guess = document["random"]
+    change = guess["change"]["uar"]
+    return (
+        f"A random model has a UAR of {100 * guess['uar']['value']:.1f} %, which changes by "
+        f"{100 * change['low']:+.1f} to {100 * change['high']:+.1f} points, and gives "
+        f"{100 * guess['unchanged']['value']:.1f} % of the clips the same answer."
+    )
 
 
 def _changed(change: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -91,7 +91,10 @@ def mulaw(samples: Waveform, sample_rate: int, rng: np.random.Generator) -> Wave
 def rate_round_trip(
     samples: Waveform, sample_rate: int, rng: np.random.Generator, *, rate: int
 ) -> Waveform:
-    """Return the samples after a way through another sample rate and back (soxr, HQ)."""
+    """Return the samples after a way through another sample rate and back.
+
+    Source: soxr, quality HQ.
+    """
     del rng
     there = resampled(samples, sample_rate, rate)
     return _same_length(resampled(there, rate, sample_rate), len(samples))

@@ -38,13 +38,19 @@ def clipped(
 def offset(
     samples: Waveform, sample_rate: int, rng: np.random.Generator, *, shift: float
 ) -> Waveform:
-    """Return the samples plus a constant, as cheap sound cards add it."""
+    """Return the samples plus a constant, as cheap sound cards add it.
+
+    Source: the definition; 0.05 of full scale is a plain fault, and louder than quiet speech.
+    """
     del sample_rate, rng
     return np.asarray(samples + np.float32(shift), dtype=np.float32)
 
 
 def one_channel_silent(samples: Waveform, sample_rate: int, rng: np.random.Generator) -> Waveform:
-    """Return what the mean of two channels is when one of them is silent: half of the samples."""
+    """Return what the mean of two channels is when one of them is silent: half of the samples.
+
+    Source: `serval.audio.decode`, which takes the mean of channels.
+    """
     del sample_rate, rng
     stereo = np.stack([samples, np.zeros_like(samples)], axis=1)
     return np.asarray(stereo.mean(axis=1), dtype=np.float32)

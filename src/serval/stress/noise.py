@@ -55,7 +55,10 @@ def white(
 def pink(
     samples: Waveform, sample_rate: int, rng: np.random.Generator, *, snr_db: float
 ) -> Waveform:
-    """Return the samples with noise of equal power in each octave."""
+    """Return the samples with noise of equal power in each octave.
+
+    Source: `coloured` with a slope of 1.
+    """
     return mixed(samples, coloured(len(samples), sample_rate, 1.0, rng), snr_db)
 
 

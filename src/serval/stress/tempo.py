@@ -45,7 +45,10 @@ def padded(
 def silence(
     samples: Waveform, sample_rate: int, rng: np.random.Generator, *, seconds: float, end: End
 ) -> Waveform:
-    """Return the samples with `seconds` of digital silence before or after them."""
+    """Return the samples with `seconds` of digital silence before or after them.
+
+    Source: the definition; `padded` by a time.
+    """
     return padded(samples, sample_rate, rng, count=round(seconds * sample_rate), end=end)
 
 
@@ -63,7 +66,10 @@ def speed(
 def tempo(
     samples: Waveform, sample_rate: int, rng: np.random.Generator, *, percent: float
 ) -> Waveform:
-    """Return the samples spoken faster by `percent`, at the same pitch."""
+    """Return the samples spoken faster by `percent`, at the same pitch.
+
+    Source: WSOLA, see `stretched`.
+    """
     del rng
     return stretched(samples, sample_rate, 1 / (1 + percent / 100))
 
@@ -71,7 +77,10 @@ def tempo(
 def pitch(
     samples: Waveform, sample_rate: int, rng: np.random.Generator, *, percent: float
 ) -> Waveform:
-    """Return the samples higher by `percent`, formants too, at the same length."""
+    """Return the samples higher by `percent`, formants too, at the same length.
+
+    Source: stretched by WSOLA, then resampled by soxr, as `librosa.effects.pitch_shift` does it.
+    """
     del rng
     factor = 1 + percent / 100
     raised = _resampled(stretched(samples, sample_rate, factor), factor)

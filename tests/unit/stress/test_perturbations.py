@@ -69,6 +69,11 @@ def test_every_case_is_deterministic_and_different_from_clip_to_clip(clip, voice
             assert not np.array_equal(first, perturbed(case, clip, RATE, one, (8, voices)))
 
 
+def test_every_perturbation_names_its_source():
+    functions = {case.perturb for case in FULL}
+    assert not [f.__name__ for f in functions if "Source: " not in (f.__doc__ or "")]
+
+
 def test_no_case_changes_the_samples_it_was_given(clip, voices):
     before = clip.copy()
     for case in {case.kind: case for case in FULL if case.family not in {"room", "codec"}}.values():
@@ -274,6 +279,20 @@ def test_a_poor_telephone_line_is_narrow_noisy_and_even(clip):
     before = power_db(quiet[: len(clip)]) - power_db(quiet[len(clip) :])
     after = power_db(heard[: len(clip)]) - power_db(heard[len(clip) :])
     assert after < before - 5
+
+
+@pytest.mark.parametrize(
+    ("name", "metres", "documented_s"),
+    [("small", 1.0, 0.23), ("medium", 1.5, 0.55), ("medium", 3.0, 0.55), ("large", 2.0, 1.25)],
+)
+def test_a_room_echoes_as_long_as_its_documentation_says(name, metres, documented_s):
+    acoustics = pytest.importorskip("pyroomacoustics")
+    from serval.stress import room
+
+    for place in range(3):
+        response = room.impulse_response(name, metres, RATE, place)
+        rt60_s = acoustics.measure_rt60(response, fs=RATE, decay_db=30)
+        assert rt60_s == pytest.approx(documented_s, rel=0.1)
 
 
 @pytest.mark.parametrize("name", ["small", "medium", "large"])

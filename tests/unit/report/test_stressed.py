@@ -1,0 +1,25 @@
+from pages import spoken_set
+from serval.evaluate import EvalOptions
+from serval.report.stressed import stressed
+from serval.stress import StressOptions, load_stress, stress
+
+
+def test_what_matters_comes_first_and_doubtful_verdicts_say_so(tmp_path, model_file):
+    options = EvalOptions(
+        model=str(model_file),
+        dataset=str(spoken_set(tmp_path / "clips", 12)),
+        output=str(tmp_path / "stress"),
+        workers=1,
+    )
+    stress(StressOptions(evaluation=options, suite="gain_plus1db,white"))
+    tested = load_stress(tmp_path / "stress")
+    shown = stressed(tested, tested.clean, "m", audio=False)
+    assert [chart.id for chart in shown.charts] == [
+        "stress-families", "stress-cases", "stress-white"
+    ]  # fmt: skip
+    cases = {row["label"]: row["outcome"] for row in shown.charts[1].rows}
+    assert cases["gain_plus1db"] == "kept, not sure", "12 clips are too few for 95 %"
+    assert cases["white_10db"] == "none published"
+    assert "A random model has a UAR of " in shown.charts[1].note
+    assert "of the clips the same answer." in shown.charts[1].note
+    assert (shown.examples, shown.sounds, shown.notes) == ((), {}, ())
