@@ -11,10 +11,12 @@ import numpy as np
 from serval.results.document import warnings_of
 from serval.stress.cases import RULES
 from serval.stress.effects import ALL
+from serval.stress.invariance import EXACT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from serval.run import Run
     from serval.stats import Difference, Interval
     from serval.stress.against import Against, Gap
     from serval.stress.chance import Guessing
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from serval.stress.findings import Findings
     from serval.stress.invariance import Invariance
     from serval.stress.panel import Panel
+    from serval.stress.runs import StressRuns
 
 __all__ = ["SCHEMA_VERSION", "stress_document"]
 
@@ -60,7 +63,7 @@ def stress_document(found: Findings) -> dict[str, Any]:
         },
         "platform": dict(clean.provenance.platform),
         "warnings": [*warnings_of(clean), *effects.panel.clustering.warnings,
-                     *_own_warnings(effects, len(clean.failures))],
+                     *_own_warnings(effects, len(clean.failures)), *_undone(found.stress)],
     }  # fmt: skip
     return {key: _without_nan(value) for key, value in document.items()}
 
@@ -169,6 +172,27 @@ def _own_warnings(effects: Effects, failed_clean: int) -> list[str]:
         f"number is over the {effects.n} clips that have one under all."
     )
     return [sentence]
+
+
+def _undone(stress: StressRuns) -> list[str]:
+    """Return which perturbations the model does not even notice; that it keeps a rule says little.
+
+    A model of 8 kHz never had what a low-pass at 7 kHz takes, and one that brings every clip to
+    the same peak undoes a gain.
+    """
+    names = [name for name, run in stress.runs.items() if _largest_move(stress.clean, run) < EXACT]
+    if not names:
+        return []
+    sentence = (
+        f"No probability moves by {EXACT:g} under {', '.join(names)}: the model's sample rate or "
+        "normalization undoes the change before the model hears it, or it is too small to matter."
+    )
+    return [sentence]
+
+
+def _largest_move(clean: Run, run: Run) -> float:
+    _, mine, its = np.intersect1d(clean.index, run.index, return_indices=True)
+    return float(np.abs(clean.probs[mine] - run.probs[its]).max(initial=0.0))
 
 
 def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON value

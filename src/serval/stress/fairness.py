@@ -87,12 +87,14 @@ def fairness_of(run: Run, *, seed: int = 0) -> Fairness:
     there they are simulated once, here for these clips.
     """
     scores = scores_of(run, resamples=1000) if len(run) else None
-    uar, chance = (scores.overall["uar"] if scores else None), 1 / len(run.labels)
-    if scores is None or uar is None or not uar.low > scores.baselines["random"]["uar"]:
-        low = "undefined" if uar is None else f"{uar.low:.3f}"
+    uar = scores.overall["uar"] if scores else None
+    chance = scores.baselines["random"]["uar"] if scores else float("nan")
+    if uar is None or not uar.low > chance:
+        low = "is not defined" if uar is None else f"begins at {100 * uar.low:.1f} %"
         return Fairness(
             judged=False,
-            reason=f"UAR is not better than chance (from {low}, chance {chance:.3f})",
+            reason=f"UAR is not better than chance: its 95 % interval {low}, "
+            f"a random model has {100 * chance:.1f} %",
             columns={},
         )
     rng = np.random.default_rng(seed)

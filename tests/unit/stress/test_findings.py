@@ -142,6 +142,13 @@ def test_a_clip_that_failed_when_clean_too_is_no_fault_of_the_perturbation(tmp_p
     assert not [line for line in document["warnings"] if "perturbations" in line]
 
 
+def test_a_perturbation_that_never_reaches_the_model_is_told(tmp_path):
+    document = write_stress(findings_of(suite(tmp_path / "a")), tmp_path / "out").document
+    (told,) = (line for line in document["warnings"] if line.startswith("No probability moves"))
+    assert "under gain_minus2db, white_40db: the model's sample rate or" in told
+    assert "white_20db" not in told
+
+
 def test_where_no_clip_has_all_answers_the_perturbation_at_fault_is_named(tmp_path):
     stored(tmp_path / "clean", with_errors(20))
     stored(tmp_path / "white_40db", with_errors(20))
@@ -184,7 +191,8 @@ def test_fairness_is_not_judged_where_the_model_guesses(tmp_path):
     stored(tmp_path / "run", np.random.default_rng(0).integers(3, size=N))
     fairness = fairness_of(load_run_of(tmp_path / "run"))
     assert (fairness.judged, fairness.columns) == (False, {})
-    assert "not better than chance" in fairness.reason
+    assert "not better than chance: its 95 % interval begins at " in fairness.reason
+    assert "a random model has 33.3 %" in fairness.reason
 
 
 def load_run_of(folder):
