@@ -40,7 +40,7 @@ def table_rows(document: Document) -> Iterator[dict[str, Any]]:
             row |= _spread(metric, case[metric], random[metric])
             row |= _spread(f"{metric}_change", case["change"][metric], random["change"][metric])
         row |= _spread("unchanged", case["unchanged"], random["unchanged"])
-        row |= {key: case[key] for key in ("rule", "outcome", "random_passes", "failed")}
+        row |= {key: case[key] for key in ("rule", "outcome", "sure", "random_passes", "failed")}
         yield {"perturbation": name, **row, **_gap_cells(gaps.get(name))}
 
 

@@ -1,5 +1,6 @@
 """From stored runs to numbers: planted predictions have known effects."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -260,6 +261,9 @@ def test_files_hold_every_perturbation_and_json_has_no_nan_and_no_dotted_key(tmp
     lines = written.files["table"].read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + 4
     assert {"uar_random", "unchanged_random", "uar_against_value"} <= set(lines[0].split(","))
+    verdicts = {row["perturbation"]: (row["outcome"], row["sure"]) for row in csv.DictReader(lines)}
+    assert verdicts["white_40db"] == ("pass", "False")
+    assert verdicts["white_10db"] == ("no threshold", "")
     summary = written.files["summary"].read_text(encoding="utf-8")
     assert "*a random model*" in summary
     assert "## Against fp32" in summary
