@@ -140,6 +140,7 @@ def test_examples_can_be_heard_clean_and_perturbed(serval, model_file, manifest,
         (("--against", "."), "no stress test in ."),
         (("--against", "gone.onnx"), "no model 'gone.onnx'"),
         (("--workers", "0"), "--workers is 0"),
+        (("--seed", "-1"), "-1 is not in the range x>=0"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_no_clip_is_decoded(

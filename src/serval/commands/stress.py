@@ -37,7 +37,11 @@ DEFAULTS = StressOptions()
     help="Another model's stress folder, or a model to run now: what changed.",
 )
 @click.option(
-    "--seed", type=int, default=DEFAULTS.seed, show_default=True, help="Of every random number."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=DEFAULTS.seed,
+    show_default=True,
+    help="Of every random number.",
 )
 @click.option("--fresh", is_flag=True, help="Start over instead of going on.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, no table.")

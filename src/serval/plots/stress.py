@@ -65,14 +65,16 @@ def save_heat_map(cells: Sequence[Cell], clips: Mapping[str, int], title: str, p
 
     Args:
         cells: One row each.
-        clips: Of each label; beside its name, for one clip of five moves a recall by 20 points.
+        clips: Of each label; beside its name, for one clip of five moves a recall by 20 points. A
+            label without any has no column.
         title: Over all.
         path: Of the picture.
     """
-    labels = list(cells[0].recall_change)
+    labels = [label for label in cells[0].recall_change if clips[label]]
     rows = [[cell.uar_change, *(cell.recall_change[label] for label in labels)] for cell in cells]
     values = np.array(rows, dtype=np.float64)
-    picture = figure(4.6 + 0.55 * len(labels), 1.8 + 0.19 * len(cells))
+    tall = len(cells) > 20
+    picture = figure(4.6 + 0.55 * len(labels), 1.8 + 0.19 * max(5, len(cells)))
     axes = picture.add_subplot()
     image = axes.imshow(100 * values, cmap="RdBu", vmin=-FULL_COLOUR, vmax=FULL_COLOUR,
                         aspect="auto")  # fmt: skip
@@ -91,7 +93,8 @@ def save_heat_map(cells: Sequence[Cell], clips: Mapping[str, int], title: str, p
     axes.set_title(f"{title}\nchange of UAR and of each emotion's recall, in points\n"
                    "(clips of the emotion); beside a perturbation: answers that\n"
                    "stay the same, ✗ misses a published threshold", fontsize=8)  # fmt: skip
-    picture.colorbar(image, ax=axes, shrink=0.5, label="points", aspect=40, extend="both")
+    shrink, aspect = (0.5, 40) if tall else (1.0, 15)
+    picture.colorbar(image, ax=axes, shrink=shrink, aspect=aspect, label="points", extend="both")
     return save(picture, path)
 
 
