@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from serval import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["available_cores", "instruction_sets", "peak_memory_mb", "platform_facts"]
 
@@ -21,15 +25,23 @@ INSTRUCTION_SETS = (
 )
 """Those that decide how fast a matrix product is; the names are those of Linux."""
 
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUPS = Path("/proc/self/cgroup")
+"""Where Linux keeps the limits of containers, and says which of them hold for this process."""
+
 PACKAGES = ("numpy", "onnxruntime", "soundfile", "soxr", "scipy", "pyarrow")
 
 
 def available_cores() -> int:
-    """Return how many physical cores this process may use, at least 1."""
+    """Return how many physical cores this process may use, at least 1.
+
+    A container's share of the processor counts too: with `docker run --cpus 2` it is 2 on any
+    machine, for more workers would only stop each other.
+    """
     allowed = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else 0
     logical = allowed or os.cpu_count() or 1
     physical = psutil.cpu_count(logical=False) or logical
-    return max(1, min(logical, physical))
+    return max(1, min(logical, physical, math.ceil(_quota_cores())))
 
 
 def instruction_sets() -> tuple[str, ...]:
@@ -63,6 +75,37 @@ def platform_facts() -> dict[str, Any]:
         "cores": available_cores(),
         "packages": {"serval": __version__} | {name: _version(name) for name in PACKAGES},
     }
+
+
+def _quota_cores() -> int | float:
+    """Return the cores that the tightest quota of this process is worth; without any, all."""
+    quotas = (_quota(folder) for folder in _cgroup_folders())
+    return min((quota for quota in quotas if quota), default=os.cpu_count() or 1)
+
+
+def _cgroup_folders() -> Iterator[Path]:
+    """Yield the folders whose processor limits hold here, of either version, parents included."""
+    lines = OWN_CGROUPS.read_text(encoding="utf-8").splitlines() if OWN_CGROUPS.is_file() else []
+    for line in lines:
+        _, controllers, own = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = CGROUPS / controllers
+        folder = root / own.lstrip("/")
+        yield from (folder, *(parent for parent in folder.parents if parent.is_relative_to(root)))
+
+
+def _quota(folder: Path) -> float | None:
+    """Return the cores that a cgroup may use at once, or `None` where it sets no limit."""
+    try:
+        if (folder / "cpu.max").is_file():
+            quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
+        else:
+            quota = (folder / "cpu.cfs_quota_us").read_text(encoding="utf-8").strip()
+            period = (folder / "cpu.cfs_period_us").read_text(encoding="utf-8")
+        return None if quota in {"max", "-1"} else int(quota) / int(period)
+    except (OSError, ValueError):
+        return None
 
 
 def _version(package: str) -> str:
