@@ -174,7 +174,7 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         matmul_gmac_per_s=ceiling,
         roofline=dict(_roofline(subjects, latencies(latency), ceiling)),
         ratios=dict(_ratios(latency, throughput, threads, setups)),
-        disclosure=disclosure(pace.latency, options.peers)
+        disclosure=disclosure(_warm_up_rounds(pace), options.peers)
         | {"load_average": loads, "throughput_clips": len(clips)},
         options=options,
     )
@@ -192,6 +192,10 @@ def save_bench(measured: Bench, folder: Path) -> dict[str, Path]:
         "benchmark": write_text(folder / "bench.json", text),
         "latency plot": save_latency(_curves(measured), title, folder / "latency.png"),
     }
+
+
+def _warm_up_rounds(pace: Pace) -> dict[str, int]:
+    return {"latency": pace.latency.warm_up, "throughput": pace.throughput.warm_up}
 
 
 def _calls(

@@ -10,9 +10,7 @@ from serval.bench.peers import peer_packages
 from serval.machine import instruction_sets, platform_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from serval.bench.rounds import Effort
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["disclosure", "load_average"]
 
@@ -23,8 +21,13 @@ SCOPES = {
 }
 
 
-def disclosure(effort: Effort, peers: Sequence[str]) -> dict[str, Any]:
-    """Return processor, instruction sets, cores, versions, provider, batch, warm-up and scopes."""
+def disclosure(warm_up_rounds: Mapping[str, int], peers: Sequence[str]) -> dict[str, Any]:
+    """Return processor, instruction sets, cores, versions, provider, batch, warm-up and scopes.
+
+    Args:
+        warm_up_rounds: What was measured -> rounds before it whose times were thrown away.
+        peers: As they were named.
+    """
     facts = platform_facts()
     packages = {name: metadata.version(name) for name in peer_packages(list(peers))}
     return facts | {
@@ -32,7 +35,7 @@ def disclosure(effort: Effort, peers: Sequence[str]) -> dict[str, Any]:
         "instruction_sets": list(instruction_sets()),
         "provider": "CPUExecutionProvider",
         "batch": 1,
-        "warm_up_rounds": effort.warm_up,
+        "warm_up_rounds": dict(warm_up_rounds),
         "order": "all models in every round, the order turning by one place a round",
         "scopes": SCOPES,
     }

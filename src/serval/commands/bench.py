@@ -116,10 +116,11 @@ def _lines(measured: Bench) -> list[str]:
         for what, compared in measured.ratios.items()
         for ratio in compared
     ]
+    warm_up = ", ".join(f"{n} for {what}" for what, n in told["warm_up_rounds"].items())
     machine = (
         f"{told['processor']}, {told['cores']} cores, {' '.join(told['instruction_sets'])}; "
         f"onnxruntime {told['packages']['onnxruntime']}, {told['provider']}, "
-        f"batch {told['batch']}, {told['warm_up_rounds']} warm-up rounds; "
+        f"batch {told['batch']}, warm-up rounds: {warm_up}; "
         f"load average {told['load_average']}"
     )
     return [*loading, *ratios, machine]

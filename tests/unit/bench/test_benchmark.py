@@ -36,6 +36,10 @@ def test_a_benchmark_says_everything_that_one_must_disclose(model_file, other_mo
         *("processor", "instruction_sets", "cores", "system", "python", "packages", "provider"),
         *("batch", "warm_up_rounds", "scopes", "load_average"),
     }
+    assert document["disclosure"]["warm_up_rounds"] == {
+        "latency": QUICK.latency.warm_up,
+        "throughput": QUICK.throughput.warm_up,
+    }
     assert set(document["models"]) == set(document["loading"]) == {"emo", "other"}
     durations = {(row["model"], row["seconds"]) for row in document["latency"]}
     assert durations == {(m, s) for m in ("emo", "other") for s in QUICK.durations}
@@ -147,6 +151,27 @@ def test_openvino_gives_the_same_logits(model_file):
     answer = open_peer("openvino", model, 1)(samples)
     expected = call_of(model)(samples)
     np.testing.assert_allclose(np.asarray(answer[0]), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_torch_gives_the_logits_of_what_was_exported_from_it(tmp_path):
+    pytest.importorskip("torch")
+    from checkpoints import checkpoint
+    from serval.export import ExportOptions, export_checkpoint
+
+    folder = checkpoint(tmp_path / "checkpoint", "hubert")
+    export_checkpoint(str(folder), tmp_path / "exported.onnx", ExportOptions())
+    model = load_onnx(tmp_path / "exported.onnx")
+    samples = noise(1, 16_000)
+    answer = open_peer(f"torch:{folder}", model, 1)(samples)
+    np.testing.assert_allclose(answer, call_of(model)(samples), rtol=1e-3, atol=1e-4)
+
+
+def test_a_folder_that_is_no_checkpoint_is_one_line(model_file, tmp_path):
+    pytest.importorskip("torch")
+    with pytest.raises(ModelError, match="transformers cannot open") as raised:
+        open_peer(f"torch:{tmp_path}", load_onnx(model_file), 1)
+    assert "\n" not in str(raised.value)
 
 
 def test_instruction_sets_are_known_names():
