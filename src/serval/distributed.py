@@ -7,17 +7,19 @@ that was being worked on when its worker died, twice, becomes a Failure. (Extra:
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import ConfigError, MissingExtraError, ServalError
+from serval.machine import available_cores
 from serval.models.builtin import load_model
 from serval.predict import Transform, failure_of, predict_clip
 
@@ -29,10 +31,16 @@ if TYPE_CHECKING:
     from serval.models.onnx import OnnxModel
     from serval.records import Clip, Dataset, Record
 
-__all__ = ["Job", "cluster", "predict_on_ray"]
+__all__ = ["Job", "cluster", "imported_ray", "predict_on_ray"]
 
 RANGE = 64
-"""Clips in one range: what is done again at most when a worker dies."""
+"""Clips in one range at most: what is done again when a worker dies."""
+
+SHORTEST_RANGE = 8
+"""Clips in one range at least: opening a set anew for fewer is not worth it."""
+
+TURNS = 4
+"""Ranges for each worker, where the clips suffice, so that all of them end at about one time."""
 
 DEADLY = 2
 """Workers that a clip may take down before it is given up."""
@@ -49,6 +57,7 @@ class Job:
     Attributes:
         model: Path of an .onnx file that exists on every machine, or a built-in name.
         model_sha256: Of the driver's file; a worker with another one stops.
+        external: Files with external weights: name -> sha256 of the driver's.
         overrides: What the user states about the model.
         dataset: Name or path of the dataset, the same on every machine.
         fingerprint: Of the driver's dataset; a worker with another one stops.
@@ -59,6 +68,7 @@ class Job:
 
     model: str
     model_sha256: str
+    external: Mapping[str, str]
     overrides: Overrides
     dataset: str
     fingerprint: str
@@ -83,7 +93,7 @@ def predict_on_ray(
         ConfigError: The cluster cannot be reached, or a worker sees another model or dataset.
     """
     with cluster(address) as ray:
-        yield from _records_of(ray, job, list(_ranges(wanted)), workers)
+        yield from _records_of(ray, job, list(wanted), workers)
 
 
 @contextmanager
@@ -97,7 +107,7 @@ def cluster(address: str | None = None) -> Iterator[ModuleType]:
         MissingExtraError: Ray is not installed.
         ConfigError: The cluster cannot be reached.
     """
-    ray = _imported_ray()
+    ray = imported_ray()
     ours = _connected(ray, address)
     try:
         yield ray
@@ -179,6 +189,10 @@ def _opened(job: Job) -> tuple[OnnxModel, Dataset]:
     dataset = load_dataset(job.dataset, options=job.dataset_options)
     for what, mine, drivers in (
         (f"model {job.model}", model.sha256, job.model_sha256),
+        *(
+            (f"{name} beside model {job.model}", model.external.get(name, "missing"), drivers)
+            for name, drivers in job.external.items()
+        ),
         (f"dataset {job.dataset}", dataset.fingerprint, job.fingerprint),
     ):
         if mine != drivers:
@@ -189,7 +203,12 @@ def _opened(job: Job) -> tuple[OnnxModel, Dataset]:
     return model, dataset
 
 
-def _imported_ray() -> ModuleType:
+def imported_ray() -> ModuleType:
+    """Return Ray's module.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+    """
     try:
         import ray
         import ray.data
@@ -206,15 +225,22 @@ def _connected(ray: ModuleType, address: str | None) -> bool:
     if ray.is_initialized():
         return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Its one complaint here, that an actor's arguments may be lost, is of no use to the reader.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    where = {"address": address} if address else {"num_cpus": available_cores()}
     try:
         _refuse_silence(address)
-        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR")
+        ray.init(**({"address": "local"} | where), log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError) as error:
-        raise ConfigError(
-            f"no Ray cluster at {address}: {str(error).splitlines()[0]}; "
-            "start one with `ray start --head`"
-        ) from error
+        raise ConfigError(_unreachable(address, error)) from error
     return True
+
+
+def _unreachable(address: str | None, error: Exception) -> str:
+    reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+    if address is None:
+        return f"Ray cannot start a cluster on this machine: {reason}; use --engine local"
+    return f"no Ray cluster at {address}: {reason}; start one with `ray start --head`"
 
 
 def _refuse_silence(address: str | None) -> None:
@@ -224,11 +250,21 @@ def _refuse_silence(address: str | None) -> None:
         socket.create_connection((host, int(port)), timeout=10).close()
 
 
-def _ranges(wanted: Iterator[int]) -> Iterator[Row]:
+def _range_size(clips: int, workers: int) -> int:
+    """Return how many clips a range holds, so that every worker of a large cluster gets some.
+
+    Examples:
+        >>> _range_size(1_000_000, 64), _range_size(2_000, 32), _range_size(100, 64)
+        (64, 15, 8)
+    """
+    return max(SHORTEST_RANGE, min(RANGE, clips // (TURNS * workers)))
+
+
+def _ranges(wanted: Iterable[int], size: int = RANGE) -> Iterator[Row]:
     """Yield the positions in ranges, each short enough to be read in one go."""
     part: list[int] = []
     for index in wanted:
-        if part and (len(part) == RANGE or index - part[0] >= 4 * RANGE):
+        if part and (len(part) == size or index - part[0] >= 4 * RANGE):
             yield {"wanted": part}
             part = []
         part.append(index)
@@ -237,20 +273,22 @@ def _ranges(wanted: Iterator[int]) -> Iterator[Row]:
 
 
 def _records_of(
-    ray: ModuleType, job: Job, ranges: list[Row], workers: int | None
+    ray: ModuleType, job: Job, wanted: list[int], workers: int | None
 ) -> Iterator[Record]:
-    if not ranges:
+    if not wanted:
         return
+    _hush()
     settings = ray.data.DataContext.get_current()
     settings.execution_options.preserve_order = True
     settings.enable_progress_bars = False
-    cores = int(ray.cluster_resources().get("CPU", 1))
+    actors = workers or int(ray.cluster_resources().get("CPU", 1))
+    ranges = list(_ranges(wanted, _range_size(len(wanted), actors)))
     # Ray Data begins a dead actor, and what it was at, again without end; the ledger ends it.
     rows = ray.data.from_items(ranges, override_num_blocks=len(ranges)).map_batches(
         Worker,
         fn_constructor_kwargs={"job": job, "ask": _asking(ray)},
         batch_size=1,
-        compute=ray.data.ActorPoolStrategy(size=min(workers or cores, len(ranges))),
+        compute=ray.data.ActorPoolStrategy(size=min(actors, len(ranges))),
         num_cpus=1,
     )
     for row in rows.iter_rows():
@@ -258,6 +296,18 @@ def _records_of(
         if isinstance(answer, ServalError):
             raise answer
         yield answer
+
+
+def _hush() -> None:
+    """Keep Ray Data's account of itself off the terminal; its log files still have it."""
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.addFilter(_is_trouble)
+
+
+def _is_trouble(record: logging.LogRecord) -> bool:
+    """Return whether a line is a warning, and not the one on progress bars that are off."""
+    return record.levelno >= logging.WARNING and "rogress bars" not in str(record.msg)
 
 
 def _asking(ray: ModuleType) -> Ask:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.datasets import DatasetOptions, load_dataset
-from serval.distributed import Job, predict_on_ray
+from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, DatasetError, LabelError
 from serval.labels import LabelMap, label_map_from_option
 from serval.machine import available_cores, peak_memory_mb, platform_facts
@@ -277,6 +277,10 @@ def _check(options: EvalOptions) -> None:
         raise ConfigError(f"unknown --engine '{options.engine}'; known: local, ray")
     if not 0 <= options.max_failures <= 1:
         raise ConfigError(f"--max-failures is {options.max_failures}; give a share from 0 to 1")
+    if options.engine == "ray":
+        imported_ray()
+    elif options.ray_address is not None:
+        raise ConfigError("--ray-address is of use with --engine ray only")
 
 
 def _plan(model: Model, dataset: Dataset, options: EvalOptions) -> _Plan:
@@ -382,6 +386,7 @@ def _records(
     job = Job(
         model=_absolute(options.model),
         model_sha256=model.facts["sha256"],
+        external=model.facts.get("external", {}),
         overrides=overrides_of(options),
         dataset=_absolute(options.dataset),
         fingerprint=dataset.fingerprint,

@@ -68,6 +68,7 @@ def job(model_file, clips):
     return Job(
         model=str(model_file),
         model_sha256=load_model(str(model_file)).sha256,
+        external={},
         overrides=Overrides(),
         dataset=str(clips),
         fingerprint=load_dataset(str(clips)).fingerprint,
@@ -128,6 +129,12 @@ def test_the_result_files_are_those_of_the_local_engine(cluster, model_file, cli
         for line in (tmp_path / "there" / "journal.jsonl").read_text("utf-8").splitlines()
     ]
     assert [index for index in indices if index is not None] == list(range(CLIPS))
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_the_answers_do_not_depend_on_the_number_of_workers(cluster, job, workers):
+    records = predict_on_ray(job, iter(range(CLIPS)), workers=workers, address=cluster.address)
+    assert told(records) == told(local(job))
 
 
 def test_a_run_begun_here_goes_on_there(cluster, model_file, clips, tmp_path):

@@ -1,11 +1,24 @@
+import logging
 import pickle
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from build import EMOTIONS
 from serval.datasets import DatasetOptions, load_dataset
-from serval.distributed import RANGE, Job, Ledger, Worker, _ranges, predict_on_ray
+from serval.distributed import (
+    RANGE,
+    Job,
+    Ledger,
+    Worker,
+    _connected,
+    _is_trouble,
+    _range_size,
+    _ranges,
+    predict_on_ray,
+)
 from serval.errors import ConfigError, MissingExtraError
 from serval.evaluate import EvalOptions, evaluate_named
 from serval.labels import LabelMap, LabelSet
@@ -20,6 +33,7 @@ def job(model_file, manifest):
     return Job(
         model=str(model_file),
         model_sha256=load_model(str(model_file)).sha256,
+        external={},
         overrides=Overrides(),
         dataset=str(manifest),
         fingerprint=load_dataset(str(manifest)).fingerprint,
@@ -76,6 +90,13 @@ def test_a_worker_with_other_files_says_so(job, part):
     assert "is not the driver's" in str(error)
 
 
+def test_a_worker_with_other_external_weights_says_so(job):
+    changed = replace(job, external={"weights.bin": "0" * 64})
+    (error,) = answers(Worker(changed, asked(Ledger())), [0])
+    assert isinstance(error, ConfigError)
+    assert "weights.bin beside model" in str(error)
+
+
 def test_ranges_hold_every_position_once_and_stay_short():
     wanted = [*range(150), *range(10_000, 10_003), 20_000]
     ranges = [row["wanted"] for row in _ranges(iter(wanted))]
@@ -84,10 +105,67 @@ def test_ranges_hold_every_position_once_and_stay_short():
     assert max(part[-1] - part[0] for part in ranges) < 4 * RANGE
 
 
+@pytest.mark.parametrize(("clips", "workers"), [(150, 8), (2_000, 64), (1_000_000, 64)])
+def test_there_is_a_range_for_every_worker_and_none_is_long(clips, workers):
+    ranges = [row["wanted"] for row in _ranges(range(clips), _range_size(clips, workers))]
+    assert len(ranges) >= workers
+    assert max(map(len, ranges)) <= RANGE
+
+
 def test_without_ray_the_extra_is_named(job, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"serval-ser\[ray\]"):
         next(predict_on_ray(job, iter([0])))
+
+
+def test_without_ray_nothing_is_begun(model_file, manifest, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    options = EvalOptions(
+        model=str(model_file), dataset=str(manifest), output=str(tmp_path / "o"), engine="ray"
+    )
+    with pytest.raises(MissingExtraError, match=r"pip install"):
+        evaluate_named(options)
+    assert not (tmp_path / "o").exists()
+
+
+def test_an_address_without_the_engine_is_refused(model_file, manifest, tmp_path):
+    options = EvalOptions(
+        model=str(model_file),
+        dataset=str(manifest),
+        output=str(tmp_path / "o"),
+        ray_address="127.0.0.1:6379",
+    )
+    with pytest.raises(ConfigError, match="--engine ray only"):
+        evaluate_named(options)
+
+
+def test_a_cluster_of_this_machine_has_the_cores_that_this_process_may_use(monkeypatch):
+    asked_for = {}
+    fake = SimpleNamespace(
+        is_initialized=lambda: False, init=lambda **given: asked_for.update(given)
+    )
+    monkeypatch.setattr("serval.distributed.available_cores", lambda: 3)
+    assert _connected(fake, None)
+    assert (asked_for["address"], asked_for["num_cpus"]) == ("local", 3)
+
+
+@pytest.mark.parametrize("error", [RuntimeError(), OSError("no room in /dev/shm\nand more")])
+def test_a_cluster_that_cannot_start_here_is_one_line(error):
+    def init(**_):
+        raise error
+
+    fake = SimpleNamespace(is_initialized=lambda: False, init=init)
+    with pytest.raises(ConfigError, match=r"on this machine: [^\n]+; use --engine local"):
+        _connected(fake, None)
+
+
+def test_only_trouble_of_ray_data_reaches_the_terminal():
+    def record(level, message):
+        return logging.LogRecord("ray.data", level, "", 0, message, (), None)
+
+    assert not _is_trouble(record(logging.INFO, "Starting execution"))
+    assert not _is_trouble(record(logging.WARNING, "Progress bars disabled. To enable, ..."))
+    assert _is_trouble(record(logging.WARNING, "the cluster has not enough resources"))
 
 
 def test_an_unknown_engine_is_refused(model_file, manifest, tmp_path):
