@@ -2,6 +2,7 @@
 
 What serval is compared with. Nothing in it is slower than it need be for somebody who writes it
 in ten minutes: `datasets` reads the rows, librosa resamples (soxr), ONNX Runtime has its defaults.
+Needs: pip install --group bench
 """
 
 from __future__ import annotations

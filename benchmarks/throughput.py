@@ -1,21 +1,35 @@
-"""How many times the clips/s of the plain loop serval reaches, end to end, on real clips.
+r"""How many times the clips/s of the plain loop serval reaches, end to end, on real clips.
 
-Every contender runs the same 100 clips in every round, in turn, until the set is through; the
-ratio is that of the rounds, so it holds on a busy machine. Serval writes its journal meanwhile.
-For a full-size model take fewer clips: `--chunk 5 --limit 50`.
+Every contender runs the same 100 clips in every round, in turn; the ratio is that of the rounds,
+so it holds on a busy machine. Serval writes its journal meanwhile. Predictions are compared on
+the whole set: what fills no round is predicted after the last one, not timed.
 
     python benchmarks/throughput.py CORPUS MODEL [--plain OTHER_MODEL] [--limit N]
+
+The built-in model against the loop on the same file, and on the `quantize_dynamic` default:
+
+    python benchmarks/throughput.py CORPUS serval-tiny --default-of FP32_MODEL
+
+A full-size model, on files that `quantize_full_size.py` leaves behind:
+
+    python benchmarks/throughput.py CORPUS FOLDER/full-24.default.onnx --chunk 5 --limit 50
+    python benchmarks/throughput.py CORPUS FOLDER/full-24.static.onnx \
+        --plain FOLDER/full-24.default.onnx --chunk 5 --limit 50
+
+Needs what the plain loop needs: pip install --group bench
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from onnxruntime.quantization import quantize_dynamic
 
 from plain_loop import plain_loop, rows_of
 from serval.bench import Effort, interleaved, ratio_of
@@ -28,7 +42,9 @@ from serval.records import Dataset, Prediction
 from serval.run import Journal, Provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+FEWEST_ROUNDS = 3
 
 
 def serval_loop(
@@ -48,9 +64,19 @@ def serval_loop(
                 yield opened.labels.id_of(predicted) if predicted else -1
 
 
-def chunks(predicted: Iterator[int], found: list[int], size: int) -> Callable[[], None]:
-    """Return a function that takes the next `size` predictions."""
-    return lambda: found.extend(islice(predicted, size))
+def take(predicted: Iterator[int], found: list[int], size: int) -> None:
+    """Add the next `size` predictions to those that were found."""
+    found.extend(islice(predicted, size))
+
+
+def plain_models(given: argparse.Namespace, folder: Path) -> list[Path]:
+    """Return what the plain loop runs: the model, and the others that were asked for."""
+    models = [model_path(model) for model in (given.model, given.plain) if model]
+    if given.default_of:
+        default = folder / f"{Path(given.default_of).stem}.default.onnx"
+        quantize_dynamic(given.default_of, default)
+        models.append(default)
+    return models
 
 
 def main() -> None:
@@ -59,6 +85,8 @@ def main() -> None:
     parser.add_argument("corpus")
     parser.add_argument("model", help="what serval runs, and the plain loop too")
     parser.add_argument("--plain", help="a second model for the plain loop")
+    parser.add_argument("--default-of", metavar="FP32_MODEL",
+                        help="the plain loop on its `quantize_dynamic` default too")  # fmt: skip
     parser.add_argument("--split", default="validation")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--workers", type=int, nargs="+", default=[available_cores()])
@@ -68,20 +96,26 @@ def main() -> None:
 
     dataset = open_dataset(EvalOptions(dataset=given.corpus, split=given.split))
     total = min(given.limit or 10**9, dataset.n_clips or 10**9)
+    rounds = total // size - 1
+    if rounds < FEWEST_ROUNDS:
+        parser.error(f"{total} clips are {rounds} rounds of {size} and one to warm up: "
+                     f"too few for a spread; give a smaller --chunk")  # fmt: skip
     rows = rows_of(given.corpus, given.split)
-    found: dict[str, list[int]] = {}
-    works: dict[str, Callable[[], None]] = {}
-    for model in filter(None, (given.model, given.plain)):
-        name = f"plain loop on {Path(model).name}"
-        works[name] = chunks(plain_loop(model_path(model), rows), found.setdefault(name, []), size)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        predicted = {
+            f"plain loop on {model.name}": plain_loop(model, rows)
+            for model in plain_models(given, folder)
+        }
         for n in given.workers:
-            name = f"serval on {Path(given.model).name}, {n} workers"
-            loop = serval_loop(given.model, dataset, n, Path(folder) / str(n), size)
-            works[name] = chunks(loop, found.setdefault(name, []), size)
+            loop = serval_loop(given.model, dataset, n, folder / str(n), size)
+            predicted[f"serval on {Path(given.model).name}, {n} workers"] = loop
+        found: dict[str, list[int]] = {name: [] for name in predicted}
+        works = {name: partial(take, predicted[name], found[name], size) for name in predicted}
         loads = [load_average()]
-        rounds = Effort(warm_up=1, fewest=total // size - 1, most=total // size - 1)
-        times = interleaved(works, rounds)
+        times = interleaved(works, Effort(warm_up=1, fewest=rounds, most=rounds))
+        for name in predicted:
+            take(predicted[name], found[name], total - len(found[name]))
     report(times, found, size, [*loads, load_average()])
 
 
@@ -89,9 +123,10 @@ def report(
     times: dict[str, np.ndarray], found: dict[str, list[int]], size: int, loads: list
 ) -> None:
     """Print what was measured, on what."""
-    told = disclosure(Effort(), ())
+    told = disclosure({"all": 1}, ())
     print(f"{told['processor']}, {told['cores']} cores, {' '.join(told['instruction_sets'])}, "
-          f"onnxruntime {told['packages']['onnxruntime']}, load average {loads}")  # fmt: skip
+          f"onnxruntime {told['packages']['onnxruntime']}, one round to warm up, "
+          f"end to end, batch 1, load average {loads}")  # fmt: skip
     first = next(iter(found.values()))
     for name, seconds in times.items():
         same = np.mean([a == b for a, b in zip(first, found[name], strict=True)])
