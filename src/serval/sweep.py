@@ -12,7 +12,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,6 @@ KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 }
 """The types of the options, and what they are called in a plan."""
 SCORES = ("uar", "wa", "macro_f1", "weighted_f1")
-COLUMNS = ("model", "dataset", "options", "clips", "failed", *SCORES, "rtfx", "folder")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +144,16 @@ def load_plan(path: Path) -> Plan:
     return Plan(output=output, sort_by=sort_by, cells=cells)
 
 
-def sweep(plan: Plan, watch: Watch | None = None) -> Sweep:
-    """Return the results of every cell; what is wrong with one does not stop the others."""
-    results = [_result(cell, watch or (lambda _cell, _step: None)) for cell in plan.cells]
+def sweep(plan: Plan, watch: Watch | None = None, *, fresh: bool = False) -> Sweep:
+    """Return the results of every cell; what is wrong with one does not stop the others.
+
+    Args:
+        plan: What to evaluate.
+        watch: Called for every clip.
+        fresh: Start every cell over: what a plan whose options have changed needs.
+    """
+    watch = watch or (lambda _cell, _step: None)
+    results = [_result(cell, watch, fresh=fresh) for cell in plan.cells]
     return Sweep(plan=plan, results=tuple(sorted(results, key=lambda r: _rank(r, plan.sort_by))))
 
 
@@ -231,12 +237,10 @@ def _entries(path: Path, entries: object, axis: str) -> list[tuple[str, dict[str
 def _entry(path: Path, entry: object, axis: str) -> tuple[str, dict[str, Any]]:
     """Return the name of an entry and its options, paths made relative to the plan's folder."""
     key = AXES[axis]
-    settings: dict[str, Any] = dict(entry) if isinstance(entry, Mapping) else {key: str(entry)}
+    settings = _settings(path, entry, axis)
     name = settings.pop("name", None)
     if key not in settings and key:
         raise ConfigError(f"{path}: an entry of `{axis}` has no `{key}`")
-    if "" in settings:
-        raise ConfigError(f"{path}: an entry of `{axis}` must be a map of options, not '{entry}'")
     _refuse_unknown(path, settings, {*KNOWN})
     shown = settings[key] if key else ", ".join(f"{k}={v}" for k, v in settings.items())
     for known in ("model", "dataset"):
@@ -245,13 +249,24 @@ def _entry(path: Path, entry: object, axis: str) -> tuple[str, dict[str, Any]]:
     return str(name or shown), settings
 
 
+def _settings(path: Path, entry: object, axis: str) -> dict[str, Any]:
+    """Return an entry as a map: a name alone is that of a model or dataset."""
+    if isinstance(entry, Mapping):
+        return dict(entry)
+    if isinstance(entry, str) and AXES[axis]:
+        return {AXES[axis]: entry}
+    wanted = "a name or a map of options" if AXES[axis] else "a map of options"
+    raise ConfigError(f"{path}: an entry of `{axis}` must be {wanted}, not {entry!r}")
+
+
 def _folder_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "default"
 
 
-def _result(cell: Cell, watch: Watch) -> Result:
+def _result(cell: Cell, watch: Watch, *, fresh: bool) -> Result:
     try:
-        evaluation = evaluate_named(cell.settings, lambda step: watch(cell, step))
+        settings = replace(cell.settings, fresh=fresh)
+        evaluation = evaluate_named(settings, lambda step: watch(cell, step))
         return _scored(cell, evaluation.run, reused=evaluation.reused)
     except ServalError as error:
         return Result(cell=cell, scores={}, problem=str(error))
@@ -276,10 +291,20 @@ def _rank(result: Result, score: str) -> tuple[bool, float]:
     return math.isnan(value), -value
 
 
+def _scores_shown(plan: Plan) -> tuple[str, ...]:
+    """Return the names of the scores in the tables, the one that they are sorted by first."""
+    return (plan.sort_by, *(name for name in SCORES if name != plan.sort_by))
+
+
+def _head(plan: Plan) -> tuple[str, ...]:
+    scores = _scores_shown(plan)
+    return ("model", "dataset", "options", "clips", "failed", *scores, "rtfx", "folder")
+
+
 def _cells_of(result: Result, plan: Plan) -> list[str]:
     cell = result.cell
     folder = Path(cell.settings.output).relative_to(plan.output).as_posix()
-    scores = [_percent(result.scores.get(name)) for name in SCORES]
+    scores = [_percent(result.scores.get(name)) for name in _scores_shown(plan)]
     speed = "" if math.isnan(result.rtfx) else f"{result.rtfx:.1f}"
     counts = (str(result.clips), str(result.failed)) if not result.problem else ("", "")
     return [cell.model, cell.dataset, cell.options, *counts, *scores, speed, folder]
@@ -299,7 +324,8 @@ def _caption(plan: Plan) -> str:
 
 def _markdown(finished: Sweep) -> str:
     rows = [_cells_of(result, finished.plan) for result in finished.results]
-    table = [COLUMNS, ["---"] * len(COLUMNS), *rows]
+    head = _head(finished.plan)
+    table = [head, ["---"] * len(head), *rows]
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table]
     problems = [f"- {_name(r.cell)}: {r.problem}" for r in finished.problems]
     if problems:
@@ -311,11 +337,12 @@ def _csv(finished: Sweep) -> str:
     """Return the table with plain numbers: each score in [0, 1] with the ends of its interval."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    ends = [f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")]
+    names_of_scores = _scores_shown(finished.plan)
+    ends = [f"{name}{end}" for name in names_of_scores for end in ("", "_low", "_high")]
     writer.writerow(["model", "dataset", "options", "clips", "failed", *ends, "rtfx", "problem"])
     for result in finished.results:
         cell = result.cell
-        scores = [number for name in SCORES for number in _numbers(result.scores.get(name))]
+        scores = [n for name in names_of_scores for n in _numbers(result.scores.get(name))]
         speed = "" if math.isnan(result.rtfx) else round(result.rtfx, 3)
         names = map(harmless, (cell.model, cell.dataset, cell.options))
         problem = harmless(result.problem)
@@ -329,7 +356,7 @@ def _numbers(score: Interval | None) -> Sequence[object]:
 
 def _html(finished: Sweep) -> str:
     rows = [_cells_of(result, finished.plan) for result in finished.results]
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in COLUMNS)
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in _head(finished.plan))
     body = "\n".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )

@@ -79,6 +79,34 @@ def test_what_is_done_is_not_done_again(small_plan):
     assert [r.scores for r in again.results] == [r.scores for r in first.results]
 
 
+def test_a_changed_plan_starts_over_when_asked(plan_file):
+    sweep(load_plan(plan_file))
+    text = plan_file.read_text(encoding="utf-8").replace("drop_unmapped: true", "limit: 4")
+    plan_file.write_text(text, encoding="utf-8")
+    changed = load_plan(plan_file)
+    stale = sweep(changed).problems
+    assert len(stale) == len(changed.cells)
+    assert "--fresh" in stale[0].problem
+    again = sweep(changed, fresh=True)
+    assert again.problems == []
+    assert {r.clips for r in again.results} == {4, 6}
+
+
+def test_the_score_that_the_table_is_sorted_by_is_in_it(tmp_path, model_file, manifest):
+    plan = load_plan(
+        written(
+            tmp_path,
+            f"sort_by: macro_precision\nmodels: [{model_file}]\ndatasets: [{manifest}]\n",
+        )
+    )
+    files = write_tables(sweep(plan))
+    assert "| failed | macro_precision | uar |" in files["markdown"].read_text(encoding="utf-8")
+    assert "<th>macro_precision</th><th>uar</th>" in files["html"].read_text(encoding="utf-8")
+    with files["csv"].open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["macro_precision_low"]) <= float(row["macro_precision"])
+
+
 def test_an_interrupted_sweep_goes_on(small_plan):
     plan = small_plan
 
@@ -114,6 +142,9 @@ def test_a_cell_that_cannot_be_done_is_named_and_last(tmp_path, model_file, mani
         ("models: a\ndatasets: [b]\n", "`models` must be a list"),
         ("models: [{limit: 3}]\ndatasets: [b]\n", "an entry of `models` has no `model`"),
         ("models: [a]\ndatasets: [b]\noptions: [c]\n", "must be a map of options, not 'c'"),
+        ("models: [3]\ndatasets: [b]\n", "must be a name or a map of options, not 3"),
+        ("models: [~]\ndatasets: [b]\n", "must be a name or a map of options, not None"),
+        ("models: [a]\ndatasets: [[b]]\n", "`datasets` must be a name or a map"),
         ("models: [{model: a, lr: 1}]\ndatasets: [b]\n", "unknown key 'lr'"),
         ("models: [a, a]\ndatasets: [b]\n", "give their entries a name each"),
         ("models: [a\n", "cannot be read as YAML"),

@@ -19,17 +19,26 @@ __all__ = ["sweep_command"]
 
 @click.command("sweep")
 @click.argument("plan", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--fresh", is_flag=True, help="Start every evaluation over instead of going on.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
-def sweep_command(plan: Path, *, quiet: bool) -> None:
+def sweep_command(plan: Path, *, fresh: bool, quiet: bool) -> None:
     """Evaluate many models on many datasets, and end in one table.
 
-    PLAN is a YAML file with the lists `models`, `datasets` and, if wished, `options`. What is
-    done is not done again; what was interrupted goes on.
+    PLAN is a YAML file; an entry of a list is a name, or a map of options of `serval evaluate`:
+
+    \b
+      models: [serval-tiny, {model: my.onnx, name: mine}]
+      datasets: [demo, {dataset: clips.csv, split: test}]
+      options: [{normalize: peak}, {normalize: zscore}]
+      sort_by: uar
+      output: sweep_results
+
+    The last three may be left out. What is done is not done again; what was interrupted goes on.
 
     Exit codes: 0 done; 2 something is wrong with the plan; 3 some cells could not be done.
-    """
+    """  # noqa: D301 - click wants that backspace
     show = _Progress(quiet=quiet)
-    finished = sweep(load_plan(plan), show)
+    finished = sweep(load_plan(plan), show, fresh=fresh)
     files = write_tables(finished)
     click.echo(files["markdown"].read_text(encoding="utf-8"))
     for kind, path in files.items():
