@@ -34,8 +34,6 @@ from serval.records import Clip, Prediction
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serval.models.contract import Overrides
-
 __all__ = ["Bench", "BenchOptions", "bench", "save_bench"]
 
 SCHEMA_VERSION = 1
@@ -162,7 +160,8 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     watch(f"throughput of {len(subjects)} models x {len(setups)} setups")
     throughput = measured_throughput(subjects, clips, setups, pace.throughput)
     watch("loading, in fresh processes")
-    loading = _loading(subjects, overrides, pace)
+    paths = {subject.name: subject.any.path for subject in subjects}
+    loading = measured_loading(paths, overrides, pace.repetitions, setups)
     watch("the ceiling: a MatMul")
     ceiling = _ceiling(threads, pace.latency)
     loads.append(load_average())
@@ -229,11 +228,6 @@ def _audio_s(subject: Subject, clips: list[Clip]) -> float:
     return seconds
 
 
-def _loading(subjects: tuple[Subject, ...], overrides: Overrides, pace: Pace) -> dict[str, Loading]:
-    paths = {subject.name: subject.any.path for subject in subjects}
-    return measured_loading(paths, overrides, pace.repetitions)
-
-
 def _ceiling(threads: list[int], effort: Effort) -> dict[str, float]:
     works = {
         f"{precision}/{n}": matmul_work(precision, n) for precision in ("fp32", "int8")
@@ -262,7 +256,7 @@ def _ratios(
     threads: list[int],
     setups: list[tuple[int, int]],
 ) -> Iterator[tuple[str, list[Ratio]]]:
-    """Yield what is compared, and each other model or peer against the first model."""
+    """Yield what is compared: models and peers with the first model, setups with the engine's."""
     for n in threads:
         yield f"latency, threads {n}", _to_the_first(totals(latency, n))
     for workers, n in setups:
@@ -272,6 +266,15 @@ def _ratios(
             if (of.workers, of.threads) == (workers, n)
         }
         yield f"throughput, workers {workers} x threads {n}", _to_the_first(passes)
+    own = (max(workers for workers, _ in setups), 1)
+    for model in dict.fromkeys(of.model for of in throughput):
+        passes = {
+            f"workers {workers} x threads {n}": throughput[
+                ThroughputOf(model=model, workers=workers, threads=n)
+            ]
+            for workers, n in sorted(setups, key=lambda setup: setup != own)
+        }
+        yield f"throughput of {model}", _to_the_first(passes)
 
 
 def _to_the_first(seconds: Mapping[str, Seconds]) -> list[Ratio]:

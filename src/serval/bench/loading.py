@@ -6,8 +6,10 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +17,14 @@ from serval.errors import ModelError
 from serval.machine import peak_memory_mb
 from serval.models.contract import Overrides
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 __all__ = ["Loading", "measured_loading"]
 
 LONG_CLIP_S = 10.0
+ALONE = (1, 1)
+"""One worker with one thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,40 +33,58 @@ class Loading:
 
     Attributes:
         load_s: From the path to an opened model that was tried once, best of the repetitions.
-        peak_memory_mb: Highest resident memory after a clip of ten seconds, highest of all.
+        peak_memory_mb: Highest resident memory of one worker with one thread after a clip of ten
+            seconds, highest of all.
+        peak_memory_by_setup_mb: `WxT`, W workers at once with T threads each -> the same, once.
         n: Repetitions.
     """
 
     load_s: float
     peak_memory_mb: float
+    peak_memory_by_setup_mb: Mapping[str, float]
     n: int
 
 
 def measured_loading(
-    paths: dict[str, Path], overrides: Overrides, repetitions: int
+    paths: dict[str, Path],
+    overrides: Overrides,
+    repetitions: int,
+    setups: Sequence[tuple[int, int]] = (ALONE,),
 ) -> dict[str, Loading]:
     """Return the cost of opening each model, the models taking turns.
+
+    Args:
+        paths: The models' files, by name.
+        overrides: What the user states about them.
+        repetitions: With one worker and one thread.
+        setups: Workers and threads to measure the memory of.
 
     Raises:
         ModelError: A fresh process cannot open what this one could.
     """
-    measured: dict[str, list[dict[str, float]]] = {name: [] for name in paths}
-    for _ in range(repetitions):
+    order = [ALONE] * repetitions + [setup for setup in setups if setup != ALONE]
+    measured: dict[str, list[tuple[tuple[int, int], dict[str, float]]]] = {n: [] for n in paths}
+    for setup in order:
         for name, path in paths.items():
-            measured[name].append(_in_a_process(path, overrides))
+            measured[name].append((setup, _in_a_process(path, overrides, setup)))
     return {name: _summary(runs) for name, runs in measured.items()}
 
 
-def _summary(runs: list[dict[str, float]]) -> Loading:
+def _summary(runs: list[tuple[tuple[int, int], dict[str, float]]]) -> Loading:
+    alone = [run for setup, run in runs if setup == ALONE]
+    peak = max(run["peak_memory_mb"] for run in alone)
+    others = {f"{w}x{t}": run["peak_memory_mb"] for (w, t), run in runs if (w, t) != ALONE}
     return Loading(
-        load_s=min(run["load_s"] for run in runs),
-        peak_memory_mb=max(run["peak_memory_mb"] for run in runs),
-        n=len(runs),
+        load_s=min(run["load_s"] for run in alone),
+        peak_memory_mb=peak,
+        peak_memory_by_setup_mb={"1x1": peak} | others,
+        n=len(alone),
     )
 
 
-def _in_a_process(path: Path, overrides: Overrides) -> dict[str, float]:
-    command = [sys.executable, "-m", __name__, str(path), json.dumps(asdict(overrides))]
+def _in_a_process(path: Path, overrides: Overrides, setup: tuple[int, int]) -> dict[str, float]:
+    stated = json.dumps(asdict(overrides))
+    command = [sys.executable, "-m", __name__, str(path), stated, *map(str, setup)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ModelError(f"{path}: a fresh process could not open it: {done.stderr[-300:].strip()}")
@@ -67,18 +92,22 @@ def _in_a_process(path: Path, overrides: Overrides) -> dict[str, float]:
     return measured
 
 
-def _measure(path: Path, overrides: Overrides) -> dict[str, float]:
+def _measure(path: Path, overrides: Overrides, workers: int, threads: int) -> dict[str, float]:
     from serval.models.onnx import load_onnx
 
     start = time.perf_counter()
-    model = load_onnx(path, overrides)
+    model = load_onnx(path, overrides, threads=threads)
     load_s = time.perf_counter() - start
     samples = np.zeros((1, round(min(LONG_CLIP_S, model.max_seconds) * model.sample_rate)), "f4")
-    model.logits(samples, np.array([samples.shape[1]]))
+    lengths = np.array([samples.shape[1]])
+    with ThreadPoolExecutor(workers) as pool:
+        for call in [pool.submit(model.logits, samples, lengths) for _ in range(workers)]:
+            call.result()
     return {"load_s": load_s, "peak_memory_mb": peak_memory_mb()}
 
 
 if __name__ == "__main__":
     stated = json.loads(sys.argv[2])
     stated["labels"] = stated["labels"] and tuple(stated["labels"])
-    sys.stdout.write(json.dumps(_measure(Path(sys.argv[1]), Overrides(**stated))) + "\n")
+    opened = (Path(sys.argv[1]), Overrides(**stated))
+    sys.stdout.write(json.dumps(_measure(*opened, int(sys.argv[3]), int(sys.argv[4]))) + "\n")

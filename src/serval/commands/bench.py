@@ -89,13 +89,15 @@ def _latency_table(measured: Bench) -> Table:
 
 def _throughput_table(measured: Bench) -> Table:
     table = Table(title=f"throughput: {measured.disclosure['throughput_clips']} clips, end to end")
-    for column in ("model", "workers", "threads", "clips/s", "RTF", "RTFx", "spread", "n"):
+    for column in ("model", "workers", "threads", "clips/s", "RTF", "RTFx", "spread", "n", "MB"):
         table.add_column(column, justify="left" if column == "model" else "right")
     for item in measured.throughput:
+        peaks = measured.loading[item.of.model].peak_memory_by_setup_mb
+        memory = peaks[f"{item.of.workers}x{item.of.threads}"]
         table.add_row(
             *(item.of.model, str(item.of.workers), str(item.of.threads)),
             *(f"{item.clips_per_s:.1f}", f"{item.rtf:.4f}", f"{item.rtfx:.1f}"),
-            *(f"{item.timing.spread:.0%}", str(item.timing.n)),
+            *(f"{item.timing.spread:.0%}", str(item.timing.n), f"{memory:.0f}"),
         )
     return table
 
@@ -103,7 +105,8 @@ def _throughput_table(measured: Bench) -> Table:
 def _lines(measured: Bench) -> list[str]:
     told = measured.disclosure
     loading = [
-        f"{name}: opens in {cost.load_s:.2f} s, peak memory {cost.peak_memory_mb:.0f} MB"
+        f"{name}: opens in {cost.load_s:.2f} s, peak memory {cost.peak_memory_mb:.0f} MB "
+        "with one worker and a clip of 10 s (MB above: with all workers)"
         for name, cost in measured.loading.items()
     ]
     loading += [

@@ -14,7 +14,7 @@ from serval.bench.roofline import MATMUL_MACS, matmul_work
 from serval.bench.subjects import call_of, noise, open_subjects
 from serval.bench.throughput import generated_clips, setups_for
 from serval.errors import ConfigError, DatasetError, MissingExtraError, ModelError
-from serval.machine import instruction_sets, peak_memory_mb
+from serval.machine import available_cores, instruction_sets, peak_memory_mb
 from serval.models.contract import Overrides
 from serval.models.onnx import load_onnx
 
@@ -46,6 +46,14 @@ def test_a_benchmark_says_everything_that_one_must_disclose(model_file, other_mo
     for line in document["roofline"].values():
         assert line["gmac_per_s"] == pytest.approx(line["share"] * line["ceiling_gmac_per_s"])
     assert set(document["roofline"]) == {"emo", "other"}
+    for name in ("emo", "other"):
+        peaks = document["loading"][name]["peak_memory_by_setup_mb"]
+        setups = {f"{row['workers']}x{row['threads']}" for row in document["throughput"]}
+        assert set(peaks) == setups
+        assert min(peaks.values()) > 0
+        compared = document["ratios"][f"throughput of {name}"]
+        assert len(compared) == len(setups) - 1
+        assert {ratio["to"] for ratio in compared} <= {f"workers {available_cores()} x threads 1"}
     for row in document["throughput"]:
         assert row["rtf"] * row["rtfx"] == pytest.approx(1)
         assert row["clips_per_s"] * row["median_s"] == pytest.approx(QUICK.clips)
@@ -104,6 +112,16 @@ def test_loading_is_measured_in_a_process_of_its_own(model_file):
     assert loading.load_s > 0
     assert loading.peak_memory_mb < peak_memory_mb()
     assert ballast.sum() == 40_000_000
+
+
+@pytest.mark.slow
+def test_the_memory_of_every_setup_is_measured(tmp_path):
+    wide = classifier(tmp_path / "wide.onnx", bands=2_000, metadata=labels_metadata())
+    (loading,) = measured_loading({"m": wide}, Overrides(), 1, [(1, 1), (4, 1)]).values()
+    assert loading.peak_memory_by_setup_mb.keys() == {"1x1", "4x1"}
+    assert loading.n == 1
+    one, four = loading.peak_memory_by_setup_mb.values()
+    assert four > one == loading.peak_memory_mb
 
 
 def test_a_process_that_cannot_open_the_model_says_so(tmp_path):
