@@ -4,6 +4,7 @@ import re
 import pytest
 
 from build import classifier, labels_metadata, speech_set
+from conftest import ROOT
 from serval.errors import ConfigError
 from serval.sweep import SCORES, load_plan, sweep, write_tables
 
@@ -49,6 +50,21 @@ def test_the_matrix_is_every_model_on_every_dataset_with_every_option(plan_file,
     assert last.settings.output == str(
         tmp_path / "sweep_results" / "second" / "b-set.csv" / "normalize-none"
     )
+
+
+def test_the_plan_in_the_docs_is_one(tmp_path):
+    page = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    (tmp_path / "plan.yaml").write_text(
+        re.search(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1], encoding="utf-8"
+    )
+    plan = load_plan(tmp_path / "plan.yaml")
+    assert {(cell.model, cell.options) for cell in plan.cells} == {
+        ("serval-tiny", "as made"),
+        ("serval-tiny", "z-scored"),
+        ("mine", "as made"),
+        ("mine", "z-scored"),
+    }
+    assert plan.cells[-1].settings.label_map == "ANG=angry,HAP=happy"
 
 
 def test_a_sweep_ends_in_one_sorted_table(small_plan):

@@ -89,8 +89,9 @@ def _latency_table(measured: Bench) -> Table:
 
 def _throughput_table(measured: Bench) -> Table:
     table = Table(title=f"throughput: {measured.disclosure['throughput_clips']} clips, end to end")
-    for column in ("model", "workers", "threads", "clips/s", "RTF", "RTFx", "spread", "n", "MB"):
-        table.add_column(column, justify="left" if column == "model" else "right")
+    table.add_column("model", overflow="fold", min_width=10)
+    for column in ("workers", "threads", "clips/s", "RTF", "RTFx", "spread", "n", "MB"):
+        table.add_column(column, justify="right", no_wrap=True)
     for item in measured.throughput:
         peaks = measured.loading[item.of.model].peak_memory_by_setup_mb
         memory = peaks[f"{item.of.workers}x{item.of.threads}"]
