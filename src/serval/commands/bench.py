@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from serval.bench import Bench, BenchOptions, bench, save_bench
 from serval.commands.terminal import terminal
+from serval.files import writing
 
 __all__ = ["bench_command"]
 
@@ -59,8 +61,15 @@ def bench_command(**flags: Any) -> None:  # noqa: ANN401 - click's flags
     smaller than the spread is not quoted.
     """  # fmt: skip
     options = BenchOptions(**flags)
-    measured = bench(options, lambda step: click.echo(f"measuring {step}", err=True))
-    files = save_bench(measured, Path(options.output))
+    folder = Path(options.output)
+
+    def watch(step: str) -> None:
+        # Models and clips are open by now; minutes of measuring are not for a full disk.
+        _refuse_unwritable(folder)
+        click.echo(f"measuring {step}", err=True)
+
+    measured = bench(options, watch)
+    files = save_bench(measured, folder)
     if options.json:
         click.echo(json.dumps(measured.as_dict(), indent=2, ensure_ascii=False))
         return
@@ -71,6 +80,12 @@ def bench_command(**flags: Any) -> None:  # noqa: ANN401 - click's flags
         console.print(f"  {line}", soft_wrap=True)
     for kind, path in files.items():
         console.print(f"  {kind:>16}  {path}", soft_wrap=True)
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
 
 
 def _latency_table(measured: Bench) -> Table:
