@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from serval.models.onnx import OnnxModel
     from serval.records import Clip, Dataset, Record
 
-__all__ = ["Job", "cluster", "imported_ray", "predict_on_ray"]
+__all__ = ["Job", "cluster", "imported_ray", "ledger_on", "predict_on_ray"]
 
 RANGE = 64
 """Clips in one range at most: what is done again when a worker dies."""
@@ -286,7 +286,7 @@ def _records_of(
     # Ray Data begins a dead actor, and what it was at, again without end; the ledger ends it.
     rows = ray.data.from_items(ranges, override_num_blocks=len(ranges)).map_batches(
         Worker,
-        fn_constructor_kwargs={"job": job, "ask": _asking(ray)},
+        fn_constructor_kwargs={"job": job, "ask": ledger_on(ray)},
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=min(actors, len(ranges))),
         num_cpus=1,
@@ -310,7 +310,7 @@ def _is_trouble(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING and "rogress bars" not in str(record.msg)
 
 
-def _asking(ray: ModuleType) -> Ask:
+def ledger_on(ray: ModuleType) -> Ask:
     """Return what asks a new ledger, kept on this machine: a node that leaves must not take it."""
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
         node_id=ray.get_runtime_context().get_node_id(), soft=False
