@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from serval.models.onnx import OnnxModel
 
 DURATIONS_S = (1, 3, 8)
-OWN = "as serval opens it"
+OWN = "serval's own"
 ATTRIBUTES = {
     "no memory pattern": ("enable_mem_pattern", False),
     "no arena": ("enable_cpu_mem_arena", False),
