@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from serval.clusters import cluster_tables, clustering_of
-from serval.metrics import in_truth, macro, recall, wa
+from serval.gaps import NO_GAP, Exchanged, Gap, exchange_of, gaps_between
 from serval.scores import OVERALL, intervals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,13 +40,6 @@ MIN_MEAN_CLIPS = 10
 """A column with fewer clips for each value (a text, a file name) is not a grouping."""
 
 RESAMPLES = 500
-PERMUTATIONS = 999
-ALPHA = 0.05
-
-ROUNDING = 1e-12
-
-Exchanged = Literal["speakers", "clips"]
-Finding = Literal["more than chance", "no more than chance", "not judged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,49 +62,13 @@ class GroupScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
-    """The difference between the best and the worst group.
-
-    Attributes:
-        value: In [0, 1]; NaN with fewer than two groups to compare.
-        best: Name of the best group.
-        worst: Name of the worst group.
-        by_chance: The gap below which random regroupings of the same clips stay, in 95 % of cases
-            for all columns together.
-        p: Share of random regroupings with a gap at least as large.
-        p_corrected: The same, times the number of columns (Bonferroni).
-        finding: `not judged` where the model as a whole is no better than guessing: a model that
-            knows nothing treats all alike.
-    """
-
-    value: float
-    best: str
-    worst: str
-    by_chance: float
-    p: float
-    p_corrected: float
-    finding: Finding
-
-
-NO_GAP = Gap(
-    value=float("nan"),
-    best="",
-    worst="",
-    by_chance=float("nan"),
-    p=float("nan"),
-    p_corrected=float("nan"),
-    finding="not judged",
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupTable:
     """The groups of one column, most clips first.
 
     Attributes:
         column: `gender`, `corpus`, `speaker`, `duration` ...
         groups: Every group.
-        accuracy_gap: Between groups of at least `MIN_CLIPS` clips.
+        accuracy_gap: Between two groups of at least `MIN_CLIPS` clips.
         uar_gap: The same, over the classes that all of these groups have.
         regrouped: What is exchangeable: `speakers` where all clips of a speaker are in one group,
             else `clips`, each with others of its speaker.
@@ -271,78 +228,17 @@ def _gaps(
     tests: int,
 ) -> tuple[Gap, Gap, Exchanged]:
     """Return the gap of accuracy, that of UAR, and what was regrouped to see what chance does."""
-    names, k = list(compared), len(run.labels)
-    if len(names) < 2:
+    if len(compared) < 2:
         return NO_GAP, NO_GAP, "clips"
     clips = np.concatenate([np.array(members) for members in compared.values()])
-    group = np.repeat(np.arange(len(names)), [len(members) for members in compared.values()])
-    cells = run.truth[clips] * k + run.predicted[clips]
-    speakers = None if column == "speaker" else [run.speakers[i] for i in clips]
-    regroup, regrouped = _regrouping(group, speakers)
-
-    def scores(grouping: Ids) -> NDArray[np.float64]:
-        flat = np.bincount(grouping * k * k + cells, minlength=len(names) * k * k)
-        counts = flat.reshape(-1, k, k)
-        classes = np.broadcast_to(in_truth(counts).all(axis=0), (len(names), k))
-        return np.stack([wa(counts), macro(recall(counts), classes)])
-
-    chance = np.array([np.ptp(scores(regroup(rng)), axis=1) for _ in range(PERMUTATIONS)])
-    accuracy, uar = (
-        _gap(of_group, by_chance, names, tests)
-        for of_group, by_chance in zip(scores(group), chance.T, strict=True)
+    group = np.repeat(np.arange(len(compared)), [len(members) for members in compared.values()])
+    exchange = exchange_of(group, None if column == "speaker" else [run.speakers[i] for i in clips])
+    truth = run.truth[clips]
+    right = (run.predicted[clips] == truth).astype(np.float64)
+    accuracy, uar = gaps_between(
+        tuple(compared), exchange, right, (np.zeros_like(truth), truth), tests, rng
     )
-    return accuracy, uar, regrouped
-
-
-def _regrouping(
-    group: Ids, speakers: Sequence[str | None] | None
-) -> tuple[Callable[[np.random.Generator], Ids], Exchanged]:
-    """Return what draws a random regrouping of the clips, and what it exchanges.
-
-    Source: Winkler et al. (2015), Multi-level block permutation, for exchanging whole blocks or
-    inside of blocks.
-
-    Args:
-        group: `(N,)` group of each clip.
-        speakers: Of the same clips; `None` where the groups are the speakers themselves.
-    """
-    if speakers is None:
-        return lambda rng: rng.permutation(group), "clips"
-    clustering = clustering_of(speakers)
-    ids = clustering.ids
-    first = np.zeros(len(clustering), dtype=np.int64)
-    first[ids[::-1]] = group[::-1]
-    if np.array_equal(first[ids], group):
-        what: Exchanged = "speakers" if clustering.by == "speaker" else "clips"
-        return lambda rng: rng.permutation(first)[ids], what
-    order = np.argsort(ids, kind="stable")
-
-    def inside_speakers(rng: np.random.Generator) -> Ids:
-        regrouped = np.empty_like(group)
-        regrouped[np.argsort(ids + rng.random(len(ids)))] = group[order]
-        return regrouped
-
-    return inside_speakers, "clips"
-
-
-def _gap(
-    of_group: NDArray[np.float64], by_chance: NDArray[np.float64], names: list[str], tests: int
-) -> Gap:
-    value = float(np.ptp(of_group))
-    known = by_chance[~np.isnan(by_chance)]
-    if np.isnan(value) or not len(known):
-        return NO_GAP
-    p = (1 + int(np.count_nonzero(known >= value - ROUNDING))) / (1 + len(known))
-    corrected = min(1.0, tests * p)
-    return Gap(
-        value=value,
-        best=names[int(of_group.argmax())],
-        worst=names[int(of_group.argmin())],
-        by_chance=float(np.quantile(known, 1 - ALPHA / tests, method="higher")),
-        p=p,
-        p_corrected=corrected,
-        finding="more than chance" if corrected <= ALPHA else "no more than chance",
-    )
+    return accuracy, uar, exchange.what
 
 
 def _not_judged(table: GroupTable) -> GroupTable:

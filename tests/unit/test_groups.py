@@ -152,3 +152,46 @@ def test_one_emotion_only_is_measured_against_all_labels(tmp_path):
         groups={"gender": ["FM"[i % 2] for i in range(200)]},
     )
     assert groups_of(run).better_than_chance
+
+
+def corpora_run(folder, shares, rng):
+    """Two corpora of many speakers with few clips, and one of two speakers with many: as SSI."""
+    sizes = np.r_[np.full(60, 10), np.full(60, 10), np.full(2, 200)]
+    speaker = np.repeat(np.arange(122), sizes)
+    corpus = np.repeat([0, 1, 2], [600, 600, 400])
+    truth = rng.integers(0, 3, len(speaker))
+    right = rng.random(len(speaker)) < np.array(shares)[corpus]
+    predicted = np.where(right, truth, (truth + rng.integers(1, 3, len(speaker))) % 3)
+    groups = {"corpus": ["CRT"[c] for c in corpus]}
+    return run_of(folder, truth, predicted, speakers=[f"s{s}" for s in speaker], groups=groups)
+
+
+def test_a_gap_between_many_speakers_is_found_beside_a_corpus_of_two(tmp_path):
+    run = corpora_run(tmp_path, (0.75, 0.88, 1.0), np.random.default_rng(1))
+    gap = table_of(groups_of(run), "corpus").accuracy_gap
+    assert (gap.best, gap.worst, gap.finding) == ("R", "C", "more than chance")
+    assert gap.by_chance < gap.value < gap.reach <= 1
+
+
+def test_of_several_gaps_beyond_chance_the_largest_is_named(tmp_path):
+    truth = np.random.default_rng(0).integers(0, 3, 900)
+    shares = np.repeat([0.95, 0.7, 0.4], 300)
+    right = np.random.default_rng(1).random(900) < shares
+    run = run_of(
+        tmp_path,
+        truth,
+        np.where(right, truth, (truth + 1) % 3),
+        groups={"age": ["old"] * 300 + ["adult"] * 300 + ["child"] * 300},
+    )
+    gap = table_of(groups_of(run), "age").accuracy_gap
+    assert (gap.best, gap.worst, gap.finding) == ("old", "child", "more than chance")
+    assert gap.reach == gap.value
+
+
+def test_groups_that_are_all_right_have_no_gap_and_two_names(tmp_path):
+    truth = np.random.default_rng(0).integers(0, 3, 100)
+    run = run_of(tmp_path, truth, truth, groups={"gender": ["F"] * 50 + ["M"] * 50})
+    gap = table_of(groups_of(run), "gender").accuracy_gap
+    assert (gap.value, gap.by_chance, gap.reach, gap.p) == (0, 0, 0, 1)
+    assert gap.best != gap.worst
+    assert gap.finding == "no more than chance"

@@ -46,8 +46,8 @@ def _group_table(found: dict[str, Any]) -> Table:
     caption = "no gap is measured"
     if gap["value"] is not None:
         caption = (
-            f"largest gap {100 * gap['value']:.1f} points, {gap['finding']} "
-            f"(up to {100 * gap['by_chance']:.1f} by chance)"
+            f"{gap['best']} {100 * gap['value']:.1f} points above {gap['worst']}: "
+            f"{gap['finding']} (up to {100 * gap['by_chance']:.1f} between such groups)"
         )
     shown = found["groups"][:SHOWN]
     more = f", {SHOWN} of {len(found['groups'])}" if len(found["groups"]) > SHOWN else ""

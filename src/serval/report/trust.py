@@ -113,7 +113,7 @@ def _gap_sentence(gap: Gap) -> str:
         return "The groups cannot be compared."
     return (
         f"{gap.best} is {100 * gap.value:.1f} points above {gap.worst}: {gap.finding} "
-        f"(95 % of random groupings stay below {100 * gap.by_chance:.1f})."
+        f"(up to {100 * gap.by_chance:.1f} between groups of this size)."
     )
 
 

@@ -102,6 +102,14 @@ def test_a_gap_under_the_bound_does_not_pass_where_chance_makes_a_larger_one(tmp
     assert "regrouped at random the gap is up to" in between.reason
 
 
+def test_a_gap_does_not_pass_beside_a_group_too_small_to_know_of(tmp_path):
+    age = ["young"] * 290 + ["adult"] * 290 + ["old"] * 20
+    run = run_of(tmp_path, TRUTH, FIRST, groups={"age": age})
+    check = only(gate(run, Bounds(group_gap={"accuracy:age": 0.2})))
+    assert (check.verdict, check.passed) == ("cannot tell", False)
+    assert "between some two groups it may be up to" in check.reason
+
+
 def test_clips_that_only_the_baseline_has_leave_a_drop_undecided(tmp_path, run):
     bounds = Bounds(drop={"accuracy": 2.0}, baseline=str(run.folder))
     same = run_of(tmp_path / "same", TRUTH, FIRST, speakers=SPEAKERS)
