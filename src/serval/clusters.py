@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -99,9 +99,8 @@ def clustering_of(speakers: Sequence[str | None]) -> Clustering:
     """
     known = {speaker for speaker in speakers if speaker is not None}
     if len(known) < 2:
-        return Clustering(
-            ids=np.arange(len(speakers)), by="clip", warnings=_unclustered(len(known))
-        )
+        ids = np.arange(len(speakers))
+        return Clustering(ids=ids, by="clip", warnings=tuple(_unclustered(speakers)))
     number: dict[object, int] = {}
     keys = (i if speaker is None else speaker for i, speaker in enumerate(speakers))
     ids = np.array([number.setdefault(key, len(number)) for key in keys], dtype=np.int64)
@@ -169,22 +168,26 @@ def effective_number(weights: NDArray[Any], times: NDArray[np.int64]) -> Floats:
     return np.asarray(np.divide(total**2, squares, out=none, where=squares > 0))
 
 
-def _unclustered(known: int) -> tuple[str, ...]:
-    one = "All clips are of one speaker: the intervals say nothing about other speakers."
-    none = (
-        "Speakers are not known: the intervals take clips as independent and are too narrow "
-        "if speakers have several clips each."
-    )
-    return (one if known else none,)
+def _unclustered(speakers: Sequence[str | None]) -> Iterator[str]:
+    clips, named = len(speakers), sum(speaker is not None for speaker in speakers)
+    if named and named == clips:
+        yield "All clips are of one speaker: the intervals say nothing about other speakers."
+    else:
+        some = f"Speakers are known for {named} of {clips} clips only"
+        yield (
+            f"{some if named else 'Speakers are not known'}: the intervals take clips as "
+            "independent and are too narrow if speakers have several clips each."
+        )
+    if 0 < clips < FEW_CLUSTERS:
+        yield f"So few clips ({clips}): take the intervals as a rough guide."
 
 
 def _warned(by_speaker: Clustering, known: int, unknown: int) -> Clustering:
     warnings = []
     if by_speaker.effective < FEW_CLUSTERS:
-        warnings.append(
-            f"{known} speakers, of unequal weight worth {by_speaker.effective:.1f}, are few: "
-            "take the intervals as a rough guide."
-        )
+        unequal = by_speaker.effective < len(by_speaker) - 0.5
+        worth = f", of unequal weight worth {by_speaker.effective:.1f}," if unequal else ""
+        warnings.append(f"{known} speakers{worth} are few: take the intervals as a rough guide.")
     if unknown:
         warnings.append(f"{unknown} clips have no speaker; each counts as a speaker of its own.")
     return replace(by_speaker, warnings=tuple(warnings))

@@ -36,8 +36,19 @@ def test_one_speaker_says_nothing_about_others():
     assert "one speaker" in clustering.warnings[0]
 
 
+def test_one_named_speaker_among_unknown_ones_is_not_called_the_only_one():
+    (warning,) = clustering_of(["a", *[None] * 30]).warnings
+    assert warning.startswith("Speakers are known for 1 of 31 clips only")
+
+
+def test_few_clips_of_unknown_speakers_are_told():
+    assert "few clips (5)" in clustering_of([None] * 5).warnings[-1]
+    assert len(clustering_of([None] * FEW_CLUSTERS).warnings) == 1
+    assert len(clustering_of([]).warnings) == 1
+
+
 def test_few_speakers_are_told_and_many_are_not():
-    assert "4 speakers" in clustering_of(list("abcd")).warnings[0]
+    assert "4 speakers are few" in clustering_of(list("abcd")).warnings[0]
     assert clustering_of([str(i) for i in range(FEW_CLUSTERS)]).warnings == ()
 
 
