@@ -38,7 +38,7 @@ def verdict_sentence(change: ScoreChange, margin: float) -> str:
     if math.isnan(gap.value):
         return "cannot tell, it is not defined on these clips."
     if change.verdict == "not worse":
-        extra = "; it is better" if gap.low > 0 else ""
+        extra = "; it is better" if gap.low > 0 else "; it is worse by less" * (gap.high < 0)
         return f"not worse: a loss of more than {in_points(margin)} is ruled out{extra}."
     if change.verdict == "worse":
         sure = "" if gap.high < -margin else f", though maybe by less than {in_points(margin)}"

@@ -219,6 +219,8 @@ def test_sentences_for_every_verdict(runs):
     assert sentences(back, back.against[0])[0].endswith("; it is better.")
     wide = compare([runs["a"], runs["far"]], PairOptions(margin=0.40))
     assert wide.against[0].scores.overall["wa"].verdict in {"not worse", "worse"}
+    lenient = compare([runs["a"], runs["far"]], PairOptions(margin=0.9))
+    assert sentences(lenient, lenient.against[0])[0].endswith("ruled out; it is worse by less.")
 
 
 def test_files_hold_the_comparison(runs, tmp_path):
