@@ -61,6 +61,7 @@ class Aligned:
         speakers: `(N,)` or `None` where unknown.
         groups: Further columns by name.
         columns: One for each run.
+        other_audio: How many clips have other audio in another run.
         warnings: What a reader must know of the runs, one sentence each.
     """
 
@@ -72,6 +73,7 @@ class Aligned:
     speakers: tuple[str | None, ...]
     groups: Mapping[str, tuple[str | None, ...]]
     columns: tuple[Column, ...]
+    other_audio: int = 0
     warnings: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -99,6 +101,7 @@ def aligned(runs: Sequence[Run]) -> Aligned:
     for run, of_run in zip(runs[1:], rows[1:], strict=True):
         _refuse_other_truth(first, places, run, of_run)
     columns = zip(_names(runs), runs, rows, strict=True)
+    other_audio = _other_audio(runs, rows)
     return Aligned(
         labels=first.labels,
         clip_ids=ids,
@@ -109,7 +112,8 @@ def aligned(runs: Sequence[Run]) -> Aligned:
         groups={name: _picked(values, places) for name, values in first.groups.items()},
         columns=tuple(_column(name, run, of_run, first.labels, common)
                       for name, run, of_run in columns),
-        warnings=tuple(_warnings(runs, rows)),
+        other_audio=other_audio,
+        warnings=tuple(_warnings(runs, other_audio)),
     )  # fmt: skip
 
 
@@ -180,10 +184,16 @@ def _nothing_common(runs: Sequence[Run]) -> str:
     return f"the runs have no clip in common: {examples}; evaluate them on the same dataset split"
 
 
-def _warnings(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> list[str]:
-    warnings = [f"{run.folder} was not finished." for run in runs if not run.complete]
+def _other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:
     shas = [[run.audio_sha256[i] for i in of_run] for run, of_run in zip(runs, rows, strict=True)]
-    other = sum(len(set(versions) - {""}) > 1 for versions in zip(*shas, strict=True))
-    if other:
-        warnings.append(f"{other} clips have the same id but other audio in another run.")
+    return sum(len(set(versions) - {""}) > 1 for versions in zip(*shas, strict=True))
+
+
+def _warnings(runs: Sequence[Run], other_audio: int) -> list[str]:
+    warnings = [f"{run.folder} was not finished." for run in runs if not run.complete]
+    if other_audio:
+        warnings.append(
+            f"{other_audio} clips have the same id but other audio in another run: a difference "
+            "on them may be of the audio, not of the model."
+        )
     return warnings

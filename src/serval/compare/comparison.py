@@ -62,6 +62,7 @@ class Comparison:
         runs: Folder of each run, by name; the first is the baseline.
         only_in: Clips that not all runs have, by run.
         n: Common clips.
+        other_audio: How many of them have other audio in another run.
         classes_averaged: Classes with truth clips: macro scores run over these.
         clustering: What was drawn, `speaker` or `clip`; how many, and how many of equal size
             would say as much.
@@ -75,6 +76,7 @@ class Comparison:
     runs: dict[str, str]
     only_in: dict[str, tuple[str, ...]]
     n: int
+    other_audio: int
     classes_averaged: int
     clustering: dict[str, Any]
     options: PairOptions
@@ -117,6 +119,7 @@ def compare(runs: Sequence[Run], options: PairOptions | None = None) -> Comparis
         runs={column.name: str(column.folder) for column in clips.columns},
         only_in={column.name: column.only_here for column in clips.columns},
         n=len(clips),
+        other_audio=clips.other_audio,
         classes_averaged=len(np.unique(clips.truth)),
         clustering=_facts(clustering),
         options=options,

@@ -175,7 +175,8 @@ def _drops(compared: Comparison, bounds: Bounds) -> Iterator[Check]:
         if bound <= 0:
             raise ConfigError(f"--max-drop {name}={bound:g} must be above 0 points")
         check = _dropped(name, bound, changes[known], bounds.cannot_tell)
-        yield _undecided(check, bounds) if _lost(compared) and check.verdict == "pass" else check
+        doubt = _doubt(compared) if check.verdict == "pass" else ""
+        yield _undecided(check, doubt, bounds) if doubt else check
 
 
 def _dropped(name: str, bound: float, change: Difference, cannot_tell: str) -> Check:
@@ -199,9 +200,16 @@ def _dropped(name: str, bound: float, change: Difference, cannot_tell: str) -> C
     )
 
 
-def _undecided(check: Check, bounds: Bounds) -> Check:
-    """Return a kept bound as undecided, since it was kept on the clips that are left only."""
-    reason = f"{check.reason}, on the clips that both runs have"
+def _doubt(compared: Comparison) -> str:
+    """Return why a drop that is ruled out on these clips is not ruled out, or `""`."""
+    if _lost(compared):
+        return "on the clips that both runs have"
+    return "but the audio of some clips is not that of the baseline" * bool(compared.other_audio)
+
+
+def _undecided(check: Check, doubt: str, bounds: Bounds) -> Check:
+    """Return a kept bound as undecided."""
+    reason = f"{check.reason}, {doubt}"
     passed = bounds.cannot_tell == "pass"
     return replace(check, verdict="cannot tell", passed=passed, reason=reason)
 
@@ -209,6 +217,11 @@ def _undecided(check: Check, bounds: Bounds) -> Check:
 def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
     if not bounds.group_gap:
         return
+    for name, bound in bounds.group_gap.items():
+        if not 0 < bound < 1:
+            raise ConfigError(
+                f"--max-group-gap {name}={bound:g} is no share; for ten points give {name}=0.1"
+            )
     groups = groups_of(run)
     for name, bound in bounds.group_gap.items():
         metric, _, column = name.partition(":")

@@ -123,6 +123,15 @@ def test_clips_that_only_the_baseline_has_leave_a_drop_undecided(tmp_path, run):
     assert gate(fewer, allowed).passed
 
 
+def test_other_audio_under_the_same_name_leaves_a_drop_undecided(tmp_path, run):
+    bounds = Bounds(drop={"accuracy": 2.0}, baseline=str(run.folder))
+    other = run_of(tmp_path / "other", TRUTH, FIRST, speakers=SPEAKERS, shas={0: "new"})
+    result = gate(other, bounds)
+    assert only(result).verdict == "cannot tell"
+    assert "the audio of some clips is not that of the baseline" in only(result).reason
+    assert "1 clips have the same id but other audio" in result.warnings[0]
+
+
 def test_a_model_that_guesses_does_not_pass_as_fair(tmp_path):
     run = unfair(tmp_path / "guess", (1 / 3, 1 / 3))
     check = only(gate(run, Bounds(group_gap={"uar:gender": 0.5})))
@@ -168,6 +177,8 @@ def test_a_gate_that_makes_no_sense_is_refused(run):
         (Bounds(drop={"accuracy": 1}), "--baseline"),
         (Bounds(drop={"ece": 1}, **known), "no drop of 'ece'"),
         (Bounds(drop={"accuracy": 0}, **known), "must be above 0"),
+        (Bounds(group_gap={"uar": 10}), "uar=10 is no share; for ten points give uar=0.1"),
+        (Bounds(group_gap={"uar": 1.0}), "is no share"),
         (Bounds(group_gap={"uar:shoe": 0.1}), "groups: speaker"),
         (Bounds(group_gap={"f1:speaker": 0.1}), "no group gap of 'f1'"),
     ):
