@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from serval.stats import Difference
+
+    Floats = NDArray[np.float64]
 
 __all__ = ["Forest", "save_forests"]
 
@@ -39,7 +42,8 @@ def save_forests(forests: Sequence[Forest], margin: float, path: Path) -> Path:
     """Return `path` after drawing one row of two panels for each comparison.
 
     On the left the differences in points with 95 % intervals and the margin; on the right the
-    clips of each label that only one of the two has right.
+    clips of each label that only one of the two has right. An interval that would dwarf the others
+    runs out of the picture.
     """
     tall = max(len(forest.rows) for forest in forests)
     picture = figure(11, (1.4 + 0.34 * tall) * len(forests))
@@ -62,10 +66,17 @@ def _draw_differences(axes: Axes, forest: Forest, margin: float) -> None:
     axes.set_yticks(position, list(known))
     axes.invert_yaxis()
     axes.set_xlabel("points")
+    axes.set_xlim(-_reach(values, ends, margin), _reach(values, ends, margin))
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(forest.title, fontsize=10)
     axes.legend(fontsize=7, loc="lower left", bbox_to_anchor=(1, 0), frameon=False)
+
+
+def _reach(values: Floats, ends: Floats, margin: float) -> float:
+    """Return how many points the axis shows: every difference, and the usual interval whole."""
+    usual = np.median(np.abs(ends).max(axis=1)) if len(ends) else 0.0
+    return float(1.1 * max(np.abs(values).max(initial=0.0), 2 * usual, 150 * margin))
 
 
 def _draw_changed(axes: Axes, forest: Forest) -> None:
