@@ -39,6 +39,9 @@ __all__ = [
 ]
 
 BINS = 15
+CLIPS_IN_BIN = 10
+"""Fewer clips in a bin drown what a small set could show, so a small set has fewer bins."""
+
 COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 COLDEST, HOTTEST = 0.05, 20.0
 SMALLEST = 1e-12
@@ -171,12 +174,20 @@ def calibration_sentences(calibration: Calibration) -> list[str]:
             f"It is {lean} confident ({fit.confidence:.1%}) than right ({everything:.1%}): "
             f"ECE {fit.ece:.1%}."
         )
-    at = next(point for point in calibration.coverage if point.coverage == 0.8)
-    second = (
+    second = _silence_sentence(calibration.coverage, everything)
+    return [first, *second, *_temperature_sentence(calibration.scaled)]
+
+
+def _silence_sentence(coverage: tuple[CoveragePoint, ...], everything: float) -> list[str]:
+    """Return what silence gains; nothing where a fifth of the clips is not one."""
+    at = next(point for point in coverage if point.coverage == 0.8)
+    if at.n == coverage[-1].n:
+        return []
+    line = (
         f"If it may stay silent on 20 % of the clips, it is right in {at.accuracy.value:.1%} "
         f"{_span(at.accuracy)}of the others, against {everything:.1%} of all."
     )
-    return [first, second, *_temperature_sentence(calibration.scaled)]
+    return [line]
 
 
 def _span(score: Interval) -> str:
@@ -317,7 +328,7 @@ def _fit(
 ) -> Fit:
     log_probs = log_softmax(logits / temperature, axis=1)
     sure, right = _top(logits / temperature, truth)
-    bins = reliability_bins(sure, right)
+    bins = reliability_bins(sure, right, _bin_count(len(sure)))
     return Fit(
         temperature=temperature,
         ece=ece(bins),
@@ -327,6 +338,10 @@ def _fit(
         nll=_mean(nll(log_probs, truth), clustering),
         bins=bins,
     )
+
+
+def _bin_count(n: int) -> int:
+    return max(1, min(BINS, n // CLIPS_IN_BIN))
 
 
 def _mean(losses: Floats, clustering: Clustering) -> Interval:
@@ -342,7 +357,7 @@ def _ece_by_chance(confidence: Floats, rng: np.random.Generator, draws: int = 40
         return float("nan")
     sure = np.sort(confidence)
     gaps = (rng.random((draws, len(sure))) < sure) - sure
-    edges = [part[0] for part in np.array_split(np.arange(len(sure)), min(BINS, len(sure)))]
+    edges = [part[0] for part in np.array_split(np.arange(len(sure)), _bin_count(len(sure)))]
     totals = np.abs(np.add.reduceat(gaps, edges, axis=1)).sum(axis=1)
     return float(np.quantile(totals / len(sure), 0.95))
 

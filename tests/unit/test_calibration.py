@@ -73,6 +73,20 @@ def test_an_honest_model_is_within_chance_and_an_overconfident_one_is_not(tmp_pa
     assert len(loud.as_is.bins) == BINS
 
 
+def test_few_clips_can_show_that_a_model_is_far_too_shy(tmp_path):
+    run = run_of(tmp_path, [0] * 50, [0] * 50)
+    fit = calibration_of(run).as_is
+    assert len(fit.bins) == 5
+    assert fit.ece > fit.ece_by_chance
+    assert calibration_sentences(calibration_of(run))[0].startswith("It is less confident (78.7%)")
+
+
+def test_one_clip_cannot_be_kept_back(tmp_path):
+    calibration = calibration_of(run_of(tmp_path, [0], [0]))
+    assert len(calibration.as_is.bins) == 1
+    assert len(calibration_sentences(calibration)) == 1
+
+
 def test_sentences_for_a_shy_and_for_an_honest_model(tmp_path):
     rng = np.random.default_rng(3)
     truth, logits = honest(3000, rng)
