@@ -30,6 +30,11 @@ def test_compare_prints_a_verdict_and_writes_its_files(serval, stored):
     assert "accuracy (WA): worse." in done.stdout
     assert "Exact McNemar" in done.stdout
     assert "ranks" in done.stdout
+    assert "same - a" in done.stdout
+    assert "far - same" in done.stdout
+    assert "p, Holm" in done.stdout
+    assert "gender F" in done.stdout
+    assert "speakers that changed most, of " in done.stdout
     for name in ("comparison.json", "flips.csv", "comparison.png"):
         assert (stored / "out" / name).stat().st_size > 0
 
@@ -112,6 +117,8 @@ def test_score_writes_every_file_anew(serval, stored):
     assert done.returncode == 0, done.stderr
     assert "by gender" in done.stdout
     assert "stay silent on 20 %" in done.stdout
+    assert "random labels would score WA 33.33 %" in done.stdout
+    assert "the majority label alone WA" in done.stdout
     first = (stored / "a" / "results.json").read_bytes()
     document = json.loads(first)
     assert document["calibration"]["n"] == 300

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from serval.compare.pair import ScoreChange
+    from serval.stats import Difference
 
 __all__ = ["compare_command"]
 
 DEFAULTS = PairOptions()
 SHOWN_FLIPS = 5
+SHOWN_SPEAKERS = 3
 
 
 @click.command("compare")
@@ -60,6 +62,7 @@ def compare_command(
         _print_against(console, comparison, against)
     if len(comparison.runs) > 2:
         console.print(_rank_table(comparison))
+        console.print(_pair_table(comparison))
     _print_notes(console, comparison)
     for kind, path in files.items():
         console.print(f"  {kind:>10}  {path}", soft_wrap=True)
@@ -85,19 +88,57 @@ def _print_against(console: Console, comparison: Comparison, against: Against) -
         moved = f"-{row.broken} +{row.fixed}"
         table.add_row(f"recall {label}", *_cells(row.recall), moved)
     console.print(table)
-    for line in (*sentences(comparison, against), *_surest_flips(against)):
+    if (groups := _group_table(against)).row_count:
+        console.print(groups)
+    for line in (
+        *sentences(comparison, against),
+        *_surest_flips(against),
+        *_changed_speakers(against),
+    ):
         console.print(f"  {line}")
+
+
+def _group_table(against: Against) -> Table:
+    """Return the accuracy of each group; of speakers, who are many, the files tell."""
+    table = Table(
+        box=SIMPLE_HEAD,
+        title="accuracy by group",
+        caption="each group by itself; behind it: clips broken and fixed",
+    )
+    table.add_column("", overflow="fold")
+    for column in ("clips", "A", "B", "B - A", "interval", ""):
+        table.add_column(column, justify="right", no_wrap=True)
+    for group in against.groups:
+        if group.column != "speaker":
+            shares = (_two_places(group.a), _two_places(group.b))
+            moved = f"-{group.broken} +{group.fixed}"
+            table.add_row(f"{group.column} {group.name}", str(group.n), *shares,
+                          *_gap_cells(group.difference), moved)  # fmt: skip
+    return table
+
+
+def _changed_speakers(against: Against) -> list[str]:
+    """Return one line on the speakers of whom most clips changed between right and wrong."""
+    changed = [g for g in against.groups if g.column == "speaker" and g.broken + g.fixed]
+    most = sorted(changed, key=lambda g: -(g.broken + g.fixed))[:SHOWN_SPEAKERS]
+    if not most:
+        return []
+    named = ", ".join(f"{g.name} (-{g.broken} +{g.fixed} of {g.n} clips)" for g in most)
+    return [f"speakers that changed most, of {len(changed)} that did: {named}"]
 
 
 def _cells(change: ScoreChange) -> tuple[str, ...]:
     gap = change.difference
-    return (
-        _two_places(change.a),
-        _two_places(change.b),
-        points(gap.value, sign=True),
-        f"{points(gap.low, sign=True)} to {points(gap.high, sign=True)}",
-        "n/a" if math.isnan(gap.p) else f"{gap.p:.2g}",
-    )
+    return (_two_places(change.a), _two_places(change.b), *_gap_cells(gap), _p(gap.p))
+
+
+def _gap_cells(gap: Difference) -> tuple[str, str]:
+    span = f"{points(gap.low, sign=True)} to {points(gap.high, sign=True)}"
+    return points(gap.value, sign=True), span
+
+
+def _p(value: float) -> str:
+    return "n/a" if math.isnan(value) else f"{value:.2g}"
 
 
 def _two_places(share: float) -> str:
@@ -123,6 +164,18 @@ def _rank_table(comparison: Comparison) -> Table:
             _two_places(share) for share in (rank.value.low, rank.value.value, rank.value.high)
         )
         table.add_row(TITLES[rank.score], rank.name, value, f"{low} to {high}", place)
+    return table
+
+
+def _pair_table(comparison: Comparison) -> Table:
+    """Return every pair of runs with its p-values, alone and corrected for the number of pairs."""
+    table = Table(title="every pair; p: clustered, then exact McNemar of right and wrong")
+    for column in ("score", "B - A", "points", "p", "p, Holm", "McNemar", "McNemar, Holm"):
+        table.add_column(column, justify="left" if column in {"score", "B - A"} else "right")
+    for test in comparison.tests:
+        p_values = (test.p, test.p_corrected, test.mcnemar_p, test.mcnemar_p_corrected)
+        table.add_row(TITLES[test.score], f"{test.b} - {test.a}",
+                      points(test.difference, sign=True), *map(_p, p_values))  # fmt: skip
     return table
 
 

@@ -18,13 +18,18 @@ def class_table(document: dict[str, Any]) -> Table:
     """Return precision, recall and F1 of each emotion, with the overall scores below."""
     meta, scores = document["metadata"], document["scores"]
     whole = {name: scored(score) for name, score in scores["overall"].items()}
-    by, guess = scores["resampling"], scores["baselines"]["random"]
+    by = scores["resampling"]
+    random, majority = (
+        f"WA {percent(guess['wa'])}   UAR {percent(guess['uar'])}"
+        for guess in (scores["baselines"][name] for name in ("random", "majority"))
+    )
     table = Table(
         title=f"{document['model']['name']} on {document['dataset']['name']}: "
         f"{meta['total_samples']} clips, {meta['failed_samples']} failed",
         caption=f"accuracy (WA) {whole['wa']}   UAR {whole['uar']}\n"
         f"weighted F1 {whole['weighted_f1']}   macro F1 {whole['macro_f1']}\n"
-        f"random labels would score WA {percent(guess['wa'])}   UAR {percent(guess['uar'])}\n"
+        f"random labels would score {random}\n"
+        f"the majority label alone {majority}\n"
         f"in brackets: 95 % interval over {by['clusters']} {by['by']}s",
     )
     table.add_column("emotion", min_width=9)
