@@ -75,6 +75,14 @@ def test_a_good_set_has_no_finding(serval, tmp_path):
     assert "Nothing was found." in done.stdout
 
 
+def test_a_place_that_cannot_be_written_is_told_before_a_clip_is_read(serval, leaky):
+    leaky.with_name("file").write_text("in the way", encoding="utf-8")
+    done = serval("audit", leaky, "--split", "test", "-o", leaky.with_name("file"))
+    assert done.returncode == 2
+    assert "clips" not in done.stderr
+    assert done.stderr.startswith("serval: cannot write")
+
+
 def test_square_brackets_in_a_name_are_printed(serval, tmp_path):
     (tmp_path / "[red]a.wav").write_bytes(encoded(np.zeros(8000, np.float32)))
     rows = [{"path": "[red]a.wav", "label": "sad"}]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import tempfile
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from serval.audit.findings import MEANINGS
-from serval.files import whole_file, write_text
+from serval.files import whole_file, write_text, writing
 from serval.results.table import harmless
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from serval.audit.findings import Finding
     from serval.audit.flow import Audit
 
-__all__ = ["audit_document", "write_audit"]
+__all__ = ["audit_document", "writable", "write_audit"]
 
 COLUMNS = ("kind", "splits", "clip_ids", "labels", "value", "message")
 BETWEEN = " | "
@@ -41,6 +42,17 @@ def write_audit(audit: Audit, folder: Path) -> tuple[Path, Path]:
     """Return the paths of `audit.json` and `audit.csv` after writing them into `folder`."""
     document = json.dumps(audit_document(audit), indent=2, ensure_ascii=False)
     return write_text(folder / "audit.json", document + "\n"), _write_csv(audit, folder)
+
+
+def writable(folder: Path) -> Path:
+    """Return `folder` if files can be made there, so that a long audit does not end without any.
+
+    Raises:
+        WriteError: They cannot.
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    with writing(folder), tempfile.TemporaryFile(dir=there):
+        return folder
 
 
 def _write_csv(audit: Audit, folder: Path) -> Path:

@@ -65,6 +65,8 @@ def open_sides(options: AuditOptions) -> tuple[Side, ...]:
         LabelError: The label map leads to a label that is not expected.
     """
     first = load_dataset(options.dataset, options=_dataset_options(options, options.split))
+    if options.text_column is not None:
+        _refuse_unknown_text(first, options.text_column)
     if options.against is None:
         return (_side(first, first.split or "all", options),)
     second = _against(options, options.against)
@@ -85,7 +87,22 @@ def _against(options: AuditOptions, against: str) -> Dataset:
         try:
             return load_dataset(against, options=_dataset_options(options, None))
         except DatasetNotFoundError:
-            raise no_split from None
+            why = str(no_split).replace("--split", "--against")  # the flag that was given
+            raise DatasetNotFoundError(
+                f"--against {against} is neither a split nor a dataset: {why}"
+            ) from None
+
+
+def _refuse_unknown_text(dataset: Dataset, column: str) -> None:
+    known: dict[str, None] = {}
+    for clip in dataset.metadata(0, None):
+        if column in clip.groups:
+            return
+        known |= dict.fromkeys(clip.groups)
+    raise DatasetNotFoundError(
+        f"{dataset.name} has no column '{column}' for --text-column; "
+        f"its further columns: {', '.join(known) or 'none'}"
+    )
 
 
 def _dataset_options(options: AuditOptions, split: str | None) -> DatasetOptions:

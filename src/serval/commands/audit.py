@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from serval.audit import MEANINGS, AuditOptions, Kind, audit, audit_document, write_audit
+from serval.audit import MEANINGS, AuditOptions, Kind, audit, audit_document, writable, write_audit
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import terminal
 from serval.evaluate import Step
@@ -57,7 +57,7 @@ def audit_command(
     Exit codes: 0 done, whatever was found; 1 a kind of --fail-on was found;
     2 something is wrong with the command or the data.
     """
-    options = _options(flags)
+    options, folder = _options(flags), writable(Path(output))
     with shown_progress(quiet=quiet) as show:
         found = audit(
             options,
@@ -65,7 +65,7 @@ def audit_command(
                 Step(done=done, total=total, failures=failed, resumed=0)
             ),
         )
-    files = write_audit(found, Path(output))
+    files = write_audit(found, folder)
     if as_json:
         click.echo(json.dumps(audit_document(found), indent=2, ensure_ascii=False))
     elif not quiet:

@@ -136,8 +136,15 @@ def test_a_split_cannot_be_held_against_itself(faulty):
 
 
 def test_against_must_be_a_split_or_a_dataset(faulty):
-    with pytest.raises(DatasetNotFoundError, match="no split 'nowhere'"):
+    said = "nowhere is neither a split nor a dataset: .* no split 'nowhere'; .* --against: "
+    with pytest.raises(DatasetNotFoundError, match=said):
         audit(options(faulty, against="nowhere"))
+
+
+def test_a_text_column_must_be_there(faulty):
+    with pytest.raises(DatasetNotFoundError, match="no column 'words' for --text-column"):
+        audit(options(faulty, text_column="words"))
+    assert audit(options(faulty, text_column="text", limit=1)).findings
 
 
 def test_workers_must_be_there(faulty):
