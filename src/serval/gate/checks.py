@@ -133,10 +133,11 @@ def _lost(compared: Comparison) -> tuple[str, ...]:
 
 
 def _absolute(measures: Measures, bounds: Bounds) -> Iterator[Check]:
-    for name, bound in bounds.least.items():
-        yield _bounded("min", name, bound, measures.named(name))
-    for name, bound in bounds.most.items():
-        yield _bounded("max", name, bound, measures.named(name))
+    for kind, of_kind in (("min", bounds.least), ("max", bounds.most)):
+        for name, bound in of_kind.items():
+            check = _bounded(kind, name, bound, measures.named(name))
+            doubt = measures.doubt(name) if check.passed else ""
+            yield _undecided(check, doubt, bounds) if doubt else check
 
 
 def _bounded(kind: str, name: str, bound: float, found: float | Interval) -> Check:

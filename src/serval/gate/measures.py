@@ -35,10 +35,17 @@ SYNONYMS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
-    """Every number of a run that can be bounded, with its interval where it has one."""
+    """Every number of a run that can be bounded, with its interval where it has one.
+
+    Attributes:
+        known: By canonical name.
+        files: Content of further files by the prefix of their numbers' names.
+        model_sha256: Of the run's model, to tell whose numbers a file has.
+    """
 
     known: Mapping[str, float | Interval]
     files: Mapping[str, Mapping[str, Any]]
+    model_sha256: str
 
     def named(self, name: str) -> float | Interval:
         """Return the number of that name.
@@ -57,6 +64,22 @@ class Measures:
                 "precision:LABEL, recall:LABEL, f1:LABEL, bench.KEY, stress.KEY"
             )
         return self.known[known]
+
+    def doubt(self, name: str) -> str:
+        """Return why a number of a file is not one of this run's model, or `""`.
+
+        `serval bench` names the model of each number and its sha256; other files say nothing.
+        """
+        source, _, path = name.partition(".")
+        content = self.files.get(source, {})
+        models = content.get("models")
+        if not isinstance(models, Mapping) or not models:
+            return ""
+        owner = _owner(content, path)
+        mine = {name for name, facts in models.items() if _sha256(facts) == self.model_sha256}
+        if owner in mine or (owner is None and mine):
+            return ""
+        return f"but that is of {owner or ', '.join(models)}, not of the model of this run"
 
 
 def canonical(name: str) -> str:
@@ -95,7 +118,11 @@ def measures_of(run: Run, files: Mapping[str, str]) -> Measures:
     for label, row in scores.per_class.items():
         known |= {f"precision:{label}": row.precision, f"recall:{label}": row.recall}
         known |= {f"f1:{label}": row.f1}
-    return Measures(known=known, files={name: _json(name, path) for name, path in files.items()})
+    return Measures(
+        known=known,
+        files={name: _json(name, path) for name, path in files.items()},
+        model_sha256=run.provenance.model.get("sha256", ""),
+    )
 
 
 def _number(content: Mapping[str, Any], source: str, path: str) -> float:
@@ -108,6 +135,22 @@ def _number(content: Mapping[str, Any], source: str, path: str) -> float:
             f"give the file with --{source}; it has: {', '.join(content) or 'nothing'}"
         )
     return float(value)
+
+
+def _owner(content: Mapping[str, Any], path: str) -> str | None:
+    """Return the model that the number at `path` is of, if anything on the way names one."""
+    value: Any = content
+    for key in path.split("."):
+        value = _inside(value, key)
+        if key in content["models"]:
+            return key
+        if isinstance(value, Mapping) and isinstance(value.get("model"), str):
+            return str(value["model"])
+    return None
+
+
+def _sha256(facts: Any) -> str | None:  # noqa: ANN401 - what JSON holds
+    return facts.get("sha256") if isinstance(facts, Mapping) else None
 
 
 def _inside(value: Any, key: str) -> Any:  # noqa: ANN401 - what JSON holds

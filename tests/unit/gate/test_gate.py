@@ -159,6 +159,29 @@ def test_numbers_of_a_bench_file_can_be_bounded(tmp_path, run):
         gate(run, Bounds(most={"bench.rtf": 1}, bench=str(tmp_path / "gone.json")))
 
 
+def test_the_speed_of_another_model_does_not_pass(tmp_path, run):
+    bench = tmp_path / "bench.json"
+    rows = [{"model": "fp32", "p90_s": 0.1}, {"model": "int8", "p90_s": 0.1}]
+    ratios = {"int8": {"rtfx": 0.1}, "all": 0.1}
+    models = {"fp32": {"sha256": "ff"}, "int8": {"sha256": run.provenance.model["sha256"]}}
+    content = {"models": models, "latency": rows, "throughput": ratios}
+    bench.write_text(json.dumps(content))
+    names = {
+        "bench.latency.0.p90_s": "cannot tell",
+        "bench.latency.1.p90_s": "pass",
+        "bench.throughput.int8.rtfx": "pass",
+        "bench.throughput.all": "pass",
+    }
+    result = gate(run, Bounds(most=dict.fromkeys(names, 1.0), bench=str(bench)))
+    assert {check.metric: check.verdict for check in result.checks} == names
+    assert "that is of fp32, not of the model of this run" in result.checks[0].reason
+    assert not result.passed
+    content["models"] = {"fp32": {"sha256": "ff"}, "odd": None}
+    bench.write_text(json.dumps(content))
+    check = only(gate(run, Bounds(most={"bench.throughput.all": 1.0}, bench=str(bench))))
+    assert (check.verdict, check.passed) == ("cannot tell", False)
+
+
 def test_numbers_of_a_stress_test_can_be_bounded(tmp_path, run):
     stress = tmp_path / "stress.json"
     stress.write_text(json.dumps({"cases": {"white_20db": {"unchanged": {"value": 0.8}}}}))
