@@ -6,11 +6,13 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from serval.clusters import clustering_of
 from serval.compare import Comparison, PairOptions, compare
 from serval.compare.words import in_points, points
 from serval.errors import ConfigError
 from serval.gate.measures import Measures, canonical, measures_of
 from serval.groups import Gap, GroupTable, groups_of
+from serval.results.document import warnings_of
 from serval.run import load_run
 from serval.stats import Difference, Interval, verdict
 
@@ -94,7 +96,7 @@ def gate(run: Run, bounds: Bounds) -> GateResult:
             *(_drops(compared, bounds) if compared else ()),
             *_gaps(run, bounds),
         ),
-        warnings=_warnings(compared) if compared else (),
+        warnings=tuple(dict.fromkeys(_warnings(run, compared))),
     )
 
 
@@ -116,15 +118,17 @@ def _unfinished(run: Run) -> Iterator[Check]:
     )
 
 
-def _warnings(compared: Comparison) -> tuple[str, ...]:
-    lost = len(_lost(compared))
-    if not lost:
-        return compared.warnings
-    line = (
-        f"{lost} of the baseline's {compared.n + lost} clips have no prediction in this run, so no "
-        "drop can be ruled out."
-    )
-    return (line, *compared.warnings)
+def _warnings(run: Run, compared: Comparison | None) -> Iterator[str]:
+    """Yield what a reader must know of the comparison and of the run, where bounds are kept too."""
+    if compared and (lost := len(_lost(compared))):
+        yield (
+            f"{lost} of the baseline's {compared.n + lost} clips have no prediction in this run, "
+            "so no drop can be ruled out."
+        )
+    if compared:
+        yield from compared.warnings
+    yield from warnings_of(run)
+    yield from clustering_of(run.speakers).warnings
 
 
 def _lost(compared: Comparison) -> tuple[str, ...]:

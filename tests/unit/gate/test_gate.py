@@ -132,6 +132,16 @@ def test_other_audio_under_the_same_name_leaves_a_drop_undecided(tmp_path, run):
     assert "1 clips have the same id but other audio" in result.warnings[0]
 
 
+def test_a_gate_that_is_passed_says_what_its_numbers_rest_on(tmp_path):
+    leak = "every speaker is in train too"
+    run = run_of(tmp_path, [0, 1] * 5, [0, 1] * 5, failures=2, dataset={"caveats": (leak,)})
+    result = gate(run, Bounds(least={"accuracy": 0.5}))
+    assert result.passed
+    assert result.warnings[:2] == (leak, "Clips that failed and are in no score: 2.")
+    assert "Speakers are not known" in result.warnings[2]
+    assert "few clips (10)" in result.warnings[3]
+
+
 def test_a_model_that_guesses_does_not_pass_as_fair(tmp_path):
     run = unfair(tmp_path / "guess", (1 / 3, 1 / 3))
     check = only(gate(run, Bounds(group_gap={"uar:gender": 0.5})))
