@@ -90,19 +90,29 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Pairs:
-    """Gaps between every two groups, `(G, G)`, and their standard errors if groups do not matter.
+class _Groups:
+    """Scores of groups, `(G,)`, with their variances if groups do not matter.
 
     NaN where the groups have no kind of clips in common.
     """
 
-    gap: Floats
-    error: Floats
+    score: Floats
+    variance: Floats
 
-    @property
     def t_squared(self) -> Floats:
-        none = np.where(np.isnan(self.gap), np.nan, 0.0)
-        return np.divide(self.gap**2, self.error**2, out=none, where=self.error**2 > TINY)
+        """Return t squared between every two groups, `(G, G)`."""
+        gap = self.score[:, np.newaxis] - self.score
+        variance = self.variance[:, np.newaxis] + self.variance
+        return np.divide(gap**2, variance, out=0 * gap, where=variance > TINY)
+
+    def largest_t_squared(self) -> float:
+        """Return the largest t squared of any pair; of many small groups most are alike."""
+        if np.isnan(self.score).any():
+            return float("nan")
+        alike = np.unique(np.stack([self.score.round(12), self.variance.round(15)]), axis=1)
+        score, variance = alike
+        groups = _Groups(score=score, variance=variance)
+        return float(groups.t_squared().max())
 
 
 def exchange_of(group: Ids, speakers: Sequence[str | None] | None) -> Exchange:
@@ -165,24 +175,23 @@ def gaps_between(
         tests: Number of columns that are judged together.
         rng: Of the regroupings.
     """
-    residuals = [right - _means(right, kind)[kind] for kind in kinds]
+    expected = [_means(right, kind)[kind] for kind in kinds]
 
-    def pairs(group: Ids) -> list[_Pairs]:
+    def scored(group: Ids) -> list[_Groups]:
         units = np.zeros(exchange.unit.max() + 1, dtype=np.int64)
         units[exchange.unit] = group
         found = []
-        for kind, residual in zip(kinds, residuals, strict=True):
+        for kind, mean in zip(kinds, expected, strict=True):
             weight = _weights(group, kind, len(names))
             score = np.asarray(np.bincount(group, right * weight, len(names)), dtype=np.float64)
-            sums = np.bincount(exchange.unit, residual * weight, len(units))
-            variance = np.bincount(units, sums**2, len(names))
-            error = np.sqrt(variance[:, np.newaxis] + variance)
-            found.append(_Pairs(gap=score[:, np.newaxis] - score, error=error))
+            sums = np.bincount(exchange.unit, (right - mean) * weight, len(units))
+            variance = np.asarray(np.bincount(units, sums**2, len(names)), dtype=np.float64)
+            found.append(_Groups(score=score, variance=variance))
         return found
 
-    drawn = (pairs(exchange.draw(rng)) for _ in range(PERMUTATIONS))
-    chance = np.array([[of_kind.t_squared.max() for of_kind in draw] for draw in drawn])
-    observed = pairs(exchange.group)
+    drawn = (scored(exchange.draw(rng)) for _ in range(PERMUTATIONS))
+    chance = np.array([[of_kind.largest_t_squared() for of_kind in draw] for draw in drawn])
+    observed = scored(exchange.group)
     return tuple(
         _gap(names, of_kind, by_chance, tests)
         for of_kind, by_chance in zip(observed, chance.T, strict=True)
@@ -203,25 +212,27 @@ def _weights(group: Ids, kind: Ids, groups: int) -> Floats:
     return np.asarray((common / np.maximum(clips, 1) / common.sum())[group, kind])
 
 
-def _gap(names: Sequence[str], pairs: _Pairs, by_chance: Floats, tests: int) -> Gap:
+def _gap(names: Sequence[str], groups: _Groups, by_chance: Floats, tests: int) -> Gap:
     known = np.sort(by_chance[~np.isnan(by_chance)])
-    t_squared = pairs.t_squared
-    if np.isnan(t_squared).any() or not len(known):
+    if np.isnan(groups.score).any() or not len(known):
         return NO_GAP
+    t_squared = groups.t_squared()
+    gaps = groups.score[:, np.newaxis] - groups.score
     larger = len(known) - np.searchsorted(known, t_squared * (1 - ROUNDING))
     p = (1 + larger) / (1 + len(known))
     beyond = tests * p <= ALPHA
     others = ~np.eye(len(names), dtype=bool)
-    chosen = np.where(beyond if beyond.any() else others, pairs.gap, -1.0)
+    chosen = np.where(beyond if beyond.any() else others, gaps, -1.0)
     best, worst = np.unravel_index(chosen.argmax(), chosen.shape)
     limit = np.sqrt(np.quantile(known, 1 - ALPHA / tests, method="higher"))
-    noise = np.minimum(limit * pairs.error, 1.0)
+    noise = limit * np.sqrt(groups.variance[:, np.newaxis] + groups.variance)
+    noise = np.minimum(noise, 1.0)
     return Gap(
-        value=float(pairs.gap[best, worst]),
+        value=float(gaps[best, worst]),
         best=names[int(best)],
         worst=names[int(worst)],
         by_chance=float(noise[best, worst]),
-        reach=float(np.maximum(pairs.gap, noise)[others].max()),
+        reach=float(np.maximum(gaps, noise)[others].max()),
         p=float(p[best, worst]),
         p_corrected=min(1.0, tests * float(p[best, worst])),
         finding="more than chance" if beyond.any() else "no more than chance",
