@@ -12,11 +12,10 @@ from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, eval_result_
 from serval.errors import ConfigError
 from serval.files import write_text
 from serval.report.verdict import (
-    baseline_sentence,
     caveats_of,
     data_name,
     in_percent,
-    interval_sentence,
+    sentences_of,
     verdict_of,
 )
 from serval.scores import scores_of
@@ -48,7 +47,7 @@ LIMITS = (
     "Other languages, microphones, rooms and unprompted speech can score far lower.",
 )
 
-UNSAFE = re.compile(r"([\\`*_\[\]<>|#])")
+UNSAFE = re.compile(r"([\\`*_\[\]<>|#&~$])")
 
 
 def write_card(run: Run, path: Path) -> tuple[Path, ...]:
@@ -75,11 +74,15 @@ def card_section(run: Run, scores: Scores) -> str:
     """Return the section in GitHub markdown: verdict, scores, data, limits."""
     overall = {title: scores.overall[key] for key, (_, title, _) in METRICS.items()}
     classes = {label: own.recall for label, own in scores.per_class.items()}
+    said = [
+        verdict_of(str(run.provenance.model["name"]), scores),
+        *sentences_of(scores, run.labels),
+    ]
     limits = [*caveats_of([run], [scores]), *LIMITS]
     parts = [
         "## Evaluation\n",
-        _safe(verdict_of(str(run.provenance.model["name"]), scores)),
-        _safe(baseline_sentence(scores, run.labels)) + "\n",
+        *map(_safe, said),
+        "",
         _table("Score", overall, {}),
         "Recall of each emotion:\n",
         _table("Emotion", classes, {label: c.support for label, c in scores.per_class.items()}),
@@ -87,7 +90,7 @@ def card_section(run: Run, scores: Scores) -> str:
         *_data_lines(run),
         "\n### Limits\n",
         *(f"- {_safe(line)}" for line in limits),
-        f"\n{_safe(interval_sentence(scores))} Measured with serval, which keeps every prediction.",
+        "\nMeasured with serval, which keeps every prediction.",
     ]
     return "\n".join(parts)
 
@@ -185,13 +188,17 @@ def _interval_arguments(scores: Scores, key: str) -> dict[str, Any]:
 def _table(first: str, rows: Mapping[str, Interval], clips: Mapping[str, int]) -> str:
     head, rule = f"| {first} | Value | 95 % interval |", "|---|---:|---:|"
     lines = [
-        f"| {_safe(name)} | {in_percent(own.value)} | {in_percent(own.low)} to "
-        f"{in_percent(own.high)} |" + (f" {clips[name]} |" if clips else "")
+        f"| {_safe(name)} | {in_percent(own.value)} | {_range(own)} |"
+        + (f" {clips[name]} |" if clips else "")
         for name, own in rows.items()
     ]
     if clips:
         head, rule = f"{head} Clips |", f"{rule}---:|"
     return "\n".join([head, rule, *lines, ""])
+
+
+def _range(own: Interval) -> str:
+    return "n/a" if math.isnan(own.low) else f"{in_percent(own.low)} to {in_percent(own.high)}"
 
 
 def _data_lines(run: Run) -> list[str]:

@@ -119,7 +119,7 @@ def speakers_chart(names: Sequence[str], runs: Sequence[Run]) -> Chart | None:
         id="speakers",
         kind="speakers",
         title="Each speaker",
-        note="One dot is one speaker, its area the number of clips. Small dots scatter by chance; "
+        note="One dot is one speaker; a larger dot has more clips. Small dots scatter by chance; "
         "the table begins with the speakers that are understood least.",
         columns=(RUN, Column(key="speaker", title="speaker"), BOUNDS[0], CLIPS),
         rows=rows,

@@ -26,10 +26,10 @@ from serval.report.pairing import (
 )
 from serval.report.trust import coverage_chart, group_charts, reliability_chart
 from serval.report.verdict import (
-    baseline_sentence,
     caveats_of,
+    counted,
     data_name,
-    interval_sentence,
+    sentences_of,
     verdict_of,
 )
 from serval.results.observations import observations_of, sentences
@@ -76,10 +76,11 @@ def report_content(
         "title": f"{' and '.join(names)} on {data_name(first)}",
         "eyebrow": f"{_listed_names(names)} on {data_name(first)}",
         "verdict": pair_verdict(comparison) if comparison else verdict_of(names[0], scores[0]),
-        "sentences": [baseline_sentence(scores[0], first.labels), interval_sentence(scores[0])],
+        "sentences": sentences_of(scores[0], first.labels),
         "caveats": caveats_of(clips.runs, scores, comparison.warnings if comparison else ()),
         "listen": _listen(clips, sounds),
-        "silence": "This clip has no audio in this page; make the page again with --audio all.",
+        "silence": "This clip has no audio in this page: either the page was made without it "
+        "(--audio all takes every clip), or its file was not found again.",
         "labels": list(first.labels),
         "runs": [
             _run_content(run, name, own)
@@ -131,7 +132,7 @@ def _listen(clips: Listed, sounds: Sounds) -> str:
     order = (
         "The most confident mistakes come first: some of them are wrong labels, not wrong answers."
     )
-    heard = f"{n:,} of {len(clips.positions[0]):,} clips can be heard here (♪)."
+    heard = f"{n:,} of {counted(len(clips.positions[0]), 'clip')} can be heard here (♪)."
     return " ".join((order, heard, *sounds.notes))
 
 
@@ -198,5 +199,5 @@ def _examples(under: Stressed, first: int) -> list[dict[str, Any]]:
 
 
 def _section(section_id: str, title: str, lead: str, *charts: Chart | None) -> dict[str, Any]:
-    shown = [asdict(chart) for chart in charts if chart is not None]
+    shown = [asdict(chart) for chart in charts if chart is not None and chart.rows]
     return {"id": section_id, "title": title, "lead": lead, "charts": shown}

@@ -95,8 +95,14 @@ def sounds_of(run: Run, wanted: Collection[int]) -> Sounds:
     except DatasetError as error:
         return Sounds(by_sha256=found, notes=(f"No audio beyond this point: {error}.",))
     missing = len(set(expected.values()) - found.keys())
-    changed = f"{missing} clips are not the files that were evaluated and cannot be heard here."
-    return Sounds(by_sha256=found, notes=(changed,) if missing else ())
+    changed = (
+        "1 clip is not the file that was evaluated"
+        if missing == 1
+        else f"{missing:,} clips are not the files that were evaluated"
+    )
+    return Sounds(
+        by_sha256=found, notes=(f"{changed} and cannot be heard here.",) if missing else ()
+    )
 
 
 def sound_of(encoded: bytes, max_seconds: float) -> Sound:

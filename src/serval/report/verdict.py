@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 __all__ = [
     "baseline_sentence",
     "caveats_of",
+    "counted",
     "data_name",
     "in_percent",
     "in_words",
     "interval_sentence",
+    "sentences_of",
     "verdict_of",
 ]
 
@@ -32,7 +34,24 @@ def verdict_of(name: str, scores: Scores) -> str:
     if not scores.n:
         return f"{name} answered no clip."
     accuracy = in_words(scores.overall["wa"])
-    return f"{name} names the right emotion in {accuracy} of {scores.n:,} clips."
+    return f"{name} names the right emotion in {accuracy} of {counted(scores.n, 'clip')}."
+
+
+def sentences_of(scores: Scores, labels: LabelSet) -> list[str]:
+    """Return what stands below the verdict: guessing, and the intervals; nothing without a clip."""
+    if not scores.n:
+        return []
+    return [baseline_sentence(scores, labels), interval_sentence(scores)]
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number of things.
+
+    Examples:
+        >>> counted(1, "clip"), counted(1999, "clip")
+        ('1 clip', '1,999 clips')
+    """
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def data_name(run: Run) -> str:
@@ -73,7 +92,7 @@ def interval_sentence(scores: Scores) -> str:
     """Return how the intervals were made."""
     how = scores.resampling
     return (
-        f"Intervals come from drawing {how.clusters:,} {how.by}s again {how.resamples:,} times"
+        f"Intervals come from drawing {counted(how.clusters, how.by)} again {how.resamples:,} times"
         f"{': clips of one speaker resemble each other' if how.by == 'speaker' else ''}."
     )
 

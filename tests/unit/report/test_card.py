@@ -95,3 +95,17 @@ def test_names_from_data_are_not_markup_in_the_card(tmp_path):
     (path,) = write_card(run, tmp_path / "README.md")
     body = ModelCard.load(path).text
     assert not re.search(r"(?<!\\)<(?!!-- serval)", body)
+
+
+def test_an_entity_in_a_name_is_shown_as_it_is_written(run, tmp_path):
+    (path,) = write_card(with_dataset(run, name="a &amp; b ~~c~~"), tmp_path / "README.md")
+    assert r"a \&amp; b \~\~c\~\~" in ModelCard.load(path).text
+
+
+def test_a_card_without_an_answer_says_so_and_no_more(tmp_path):
+    run = evaluated(tmp_path, spoken_set(tmp_path / "clips", 2, broken=2))
+    (path,) = write_card(run, tmp_path / "README.md")
+    text = ModelCard.load(path).text
+    assert "emo answered no clip." in text
+    assert "n/a to n/a" not in text
+    assert "Guessing" not in text

@@ -96,6 +96,15 @@ def test_a_run_without_an_answer_still_makes_a_page(tmp_path):
     content = blocks(write_report(run, tmp_path / "page.html").path)["content"]
     assert "answered no clip" in content["verdict"]
     assert content["clips"]["id"] == []
+    assert content["sentences"] == []
+    assert all(chart["rows"] for section in content["sections"] for chart in section["charts"])
+
+
+def test_one_clip_is_one_clip(tmp_path):
+    run = evaluated(tmp_path, spoken_set(tmp_path / "clips", 1))
+    content = blocks(write_report(run, tmp_path / "page.html", audio="none").path)["content"]
+    assert content["verdict"].endswith("of 1 clip.")
+    assert "1 clip can be heard" in content["listen"]
 
 
 def test_a_nan_never_reaches_the_page():
