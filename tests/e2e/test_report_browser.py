@@ -358,17 +358,37 @@ def test_audio_beside_the_page_is_heard(page, run, folder, monkeypatch):
     wait(browser, lambda: played(browser) > 0.05)
 
 
+def crowd(run, n, **changed):
+    """A run of n clips that nobody recorded, on the labels of another."""
+    rng, k = np.random.default_rng(0), len(run.labels)
+    probs = rng.dirichlet(np.ones(k) / 3, n).astype(np.float32)
+    clips = {
+        "clip_ids": tuple(f"clip {i}" for i in range(n)), "index": np.arange(n),
+        "truth": rng.integers(0, k, n), "predicted": probs.argmax(axis=1), "probs": probs,
+        "logits": np.log(probs + 1e-9), "duration_s": rng.uniform(1, 5, n), "failures": (),
+        "inference_s": rng.uniform(0.01, 0.02, n), "audio_sha256": ("",) * n,
+        "speakers": tuple(f"s{i % 90}" for i in range(n)), "groups": {},
+    }  # fmt: skip
+    return replace(run, **(clips | changed))
+
+
+def silent(run, path):
+    return write_report(run, path, audio="none").path
+
+
+def narrow(browser, width):
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    wait(browser, lambda: browser.execute_script("return innerWidth") == width)
+
+
+def box(browser, selector):
+    script = "return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()"
+    return browser.execute_script(script, selector)
+
+
 def test_two_thousand_clips_are_listed_a_page_at_a_time(page, run, folder):
-    n, rng = 2000, np.random.default_rng(0)
-    probs = rng.dirichlet(np.ones(8) / 3, n).astype(np.float32)
-    many = replace(
-        run, clip_ids=tuple(f"clip {i}" for i in range(n)), index=np.arange(n),
-        truth=rng.integers(0, 8, n), predicted=probs.argmax(axis=1), probs=probs,
-        logits=np.log(probs + 1e-9), duration_s=rng.uniform(1, 5, n), failures=(),
-        inference_s=rng.uniform(0.01, 0.02, n), audio_sha256=("",) * n,
-        speakers=tuple(f"s{i % 90}" for i in range(n)), groups={},
-    )  # fmt: skip
-    browser = page(write_report(many, folder / "many.html", audio="none").path)
+    browser = page(silent(crowd(run, 2000), folder / "many.html"))
     choose(browser, "outcome", "all")
     assert (shown_count(browser), len(rows(browser))) == (2000, 50)
     choose(browser, "order", "dataset order")
@@ -421,3 +441,91 @@ def test_a_stress_test_of_another_model_is_refused(stressed_page, pair, folder):
     other, _ = pair
     with pytest.raises(ConfigError, match="is of another model than"):
         write_report(other, folder / "no.html", stress=load_stress(folder / "stress"))
+
+
+def test_speakers_who_are_all_understood_stay_inside_of_their_chart(page, run, folder):
+    many = crowd(run, 360)
+    right = replace(many, predicted=many.truth.copy())
+    browser = page(silent(right, folder / "right.html"))
+    frame = box(browser, "#chart-speakers .plot svg")
+    spots = browser.execute_script(
+        "return [...document.querySelectorAll('#chart-speakers circle')]"
+        ".map((dot) => dot.getBoundingClientRect().toJSON())"
+    )
+    assert len(spots) == 90
+    assert min(spot["top"] for spot in spots) >= frame["top"]
+    assert max(spot["bottom"] for spot in spots) <= frame["bottom"]
+    ticks = texts(browser, "#chart-speakers [text-anchor=middle] text")
+    assert len(set(ticks)) == len(ticks)
+
+
+def test_a_run_without_an_answer_opens_without_empty_charts(page, folder):
+    run = evaluated(folder / "zero", spoken_set(folder / "zero clips", 2, broken=2))
+    browser = page(silent(run, folder / "zero.html"))
+    assert browser.find_element(By.TAG_NAME, "h1").text == "emo answered no clip."
+    for chart in browser.find_elements(By.CSS_SELECTOR, ".chart"):
+        assert chart.find_elements(By.CSS_SELECTOR, "tbody tr"), chart.get_attribute("id")
+
+
+def test_thirty_classes_keep_their_names_and_numbers_readable(page, folder):
+    labels = tuple(f"emotion {i:02d}" for i in range(30))
+    manifest = spoken_set(folder / "thirty clips", 30, labels=labels)
+    run = evaluated(folder / "thirty", manifest, labels=labels)
+    browser = page(silent(crowd(run, 300), folder / "thirty.html"))
+    narrowest, cut = browser.execute_script(
+        "const heads = [...document.querySelectorAll('.matrix thead th')];"
+        "return [Math.min(...heads.map((head) => head.offsetWidth)),"
+        " heads.filter((head) => head.scrollHeight > head.clientHeight + 1).length]"
+    )
+    assert narrowest >= 32
+    assert cut == 0
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 1360
+
+
+def test_a_half_is_rounded_alike_in_words_and_numbers(page, run, folder):
+    many = crowd(run, 400)
+    truth = (many.predicted + 1) % 8
+    truth[:13] = many.predicted[:13]
+    browser = page(silent(replace(many, truth=truth), folder / "half.html"))
+    assert "in 3.2 % (95" in browser.find_element(By.TAG_NAME, "h1").text
+    assert texts(browser, ".tile .value")[0] == "3.2 %"
+
+
+def test_two_runs_fit_a_phone(page, pair):
+    _, path = pair
+    browser = page(path)
+    narrow(browser, 360)
+    wait(browser, lambda: browser.execute_script("return document.body.scrollWidth") <= 360)
+    chart, words = (box(browser, f"#change {part}") for part in ("#chart-difference", ".side"))
+    assert (chart["left"], chart["width"]) == (words["left"], words["width"])
+    longest = browser.execute_script(
+        "return Math.max(...[...document.querySelectorAll('#chart-group-differences td')]"
+        ".map((cell) => cell.offsetHeight))"
+    )
+    assert longest < 60
+
+
+def test_paper_has_no_gaps_cut_tables_or_screen_wide_charts(page, pair):
+    _, path = pair
+    browser = page(path)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    style = (
+        "const of = (s, p) => getComputedStyle(document.querySelector(s))[p];"
+        "return [of('.listcard', 'breakInside'), of('.tall', 'maxHeight'),"
+        " of('h2', 'breakAfter'), of('.legend i', 'printColorAdjust')]"
+    )
+    assert browser.execute_script(style) == ["auto", "none", "avoid", "exact"]
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert box(browser, "#chart-per-class svg")["width"] <= 700
+    browser.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert browser.execute_script("return document.documentElement.className") == ""
+
+
+def test_a_saved_chart_of_two_runs_says_which_colour_is_which(page, pair):
+    _, path = pair
+    browser = page(path)
+    button = browser.find_element(By.CSS_SELECTOR, "#chart-reliability .tools button:last-child")
+    click(browser, button)
+    picture = ET.fromstring(saved(browser, "reliability.svg"))
+    words = [node.text for node in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"A emo", "B other"} <= set(words)

@@ -2,7 +2,7 @@
 
 const COLOURS = ["var(--a)", "var(--b)"];
 const colourOf = (row) => COLOURS[Math.max(0, content.runs.findIndex((run) => run.name === row.run))];
-const SHARE_AXIS = { tickFormat: (v) => `${Math.round(100 * v)} %`, grid: true };
+const SHARE_AXIS = { tickFormat: (v) => `${Number((100 * v).toFixed(1))} %`, grid: true };
 const GRID = { stroke: "currentColor", strokeOpacity: 0.12 };
 
 const STYLE = { fontSize: "12px", overflow: "visible" };
@@ -82,17 +82,32 @@ const cut = (name, room) => {
   return name.length > most ? `${name.slice(0, most - 1)}…` : name;
 };
 
+// Dots that share a place are stacked: the strip is as high as the highest stack, up to a limit from
+// which on all dots become smaller.
+const STRIP = { least: 120, most: 400, letters: 34 };
+
+const stacked = (rows, width, radius) => {
+  const step = 2 * radius({ clips: d3.median(rows, (row) => row.clips) });
+  const places = d3.rollups(rows, (own) => d3.sum(own, (row) => 2 * radius(row) + 1), (row) => row.run, (row) => Math.round((row.value * width) / step));
+  return d3.max(places, ([, stacks]) => d3.max(stacks, ([, height]) => height));
+};
+
 const speakers = (chart, width) => {
   const runs = [...new Set(chart.rows.map((row) => row.run))];
   const largest = d3.max(chart.rows, (row) => row.clips);
+  const wanted = (row) => 2.2 + 5.5 * Math.sqrt(row.clips / largest);
+  const needed = stacked(chart.rows, width, wanted);
+  const scale = Math.min(1, STRIP.most / needed);
+  const height = Math.max(STRIP.least, Math.min(STRIP.most, needed) + STRIP.letters);
+  const least = Math.min(0.9, Math.floor(10 * d3.min(chart.rows, (row) => row.value)) / 10);
   return Plot.plot({
-    style: STYLE, width, height: runs.length * 190 + 45, marginTop: 14, marginBottom: 40,
-    x: { domain: [Math.max(0, d3.min(chart.rows, (row) => row.value) - 0.03), 1.02], label: "accuracy of one speaker →", ...SHARE_AXIS },
+    style: STYLE, width, height: runs.length * height + 45, marginTop: 14, marginBottom: 40,
+    x: { domain: [least, 1], inset: 10, label: "accuracy of one speaker →", ...SHARE_AXIS },
     fy: { label: null, domain: runs, axis: runs.length > 1 ? "left" : null, tickFormat: (name) => "AB"[runs.indexOf(name)] }, marginLeft: 30, marginRight: 20,
     r: { type: "identity" },
     marks: [
       Plot.gridX(GRID),
-      Plot.dot(chart.rows, Plot.dodgeY("middle", { x: "value", fy: "run", r: (row) => 2.2 + 5.5 * Math.sqrt(row.clips / largest),
+      Plot.dot(chart.rows, Plot.dodgeY({ anchor: "middle", padding: scale }, { x: "value", fy: "run", r: (row) => scale * wanted(row),
         fill: colourOf, fillOpacity: 0.72, stroke: "var(--card)", strokeWidth: 0.6, tip: true,
         title: (row) => `${row.speaker}: ${percent(row.value)} of ${row.clips} clips` })),
     ],

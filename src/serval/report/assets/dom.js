@@ -12,6 +12,9 @@ const el = (tag, attributes = {}, ...children) => {
   return node;
 };
 
+// A name from the data, whose direction of writing must not turn what stands beside it.
+const isolated = (text) => el("bdi", {}, text);
+
 const widthOf = (node, share) => {
   node.style.width = `${(100 * share).toFixed(2)}%`;
   return node;
@@ -19,11 +22,17 @@ const widthOf = (node, share) => {
 
 const known = (value) => value !== null && value !== undefined;
 
-const percent = (share, digits = 1) =>
-  known(share) ? `${(100 * share).toFixed(digits)}\u00a0%` : "n/a";
+// A half goes to the even digit, as in the sentences, which Python wrote: 3.25 is 3.2 in both.
+const oneDigit = (value) => ((4 * value) % 4 === 1 ? Math.floor(value) + 0.2 : value).toFixed(1);
+
+const percent = (share) => (known(share) ? `${oneDigit(100 * share)}\u00a0%` : "n/a");
+
+const wholePercent = (share) => (share < 0.005 ? "<\u00a01\u00a0%" : `${Math.round(100 * share)}\u00a0%`);
 
 const points = (share) =>
-  known(share) ? `${share > 0 ? "+" : share < 0 ? "−" : ""}${Math.abs(100 * share).toFixed(1)}` : "n/a";
+  known(share) ? `${share > 0 ? "+" : share < 0 ? "−" : ""}${oneDigit(Math.abs(100 * share))}` : "n/a";
+
+const counted = (n, what) => `${n.toLocaleString("en-US")} ${what}${n === 1 ? "" : "s"}`;
 
 const seconds = (value) => `${value.toFixed(2)}\u00a0s`;
 

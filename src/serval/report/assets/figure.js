@@ -24,41 +24,63 @@ const paintInTurn = (at = 0) => {
   setTimeout(paintInTurn, 0, at + 1);
 };
 
+const svgOf = (tag, attributes, text = "") => {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.textContent = text;
+  return node;
+};
+
+// In a file the legend stands above the drawing, one entry below the other.
+const LEGEND_LINE = 18;
+
+const svgLegend = (entries, top) => entries.flatMap((entry, at) => [
+  svgOf("rect", { x: 4, y: top + at * LEGEND_LINE + 4, width: 11, height: 11, fill: `var(--${"abc"[at]})` }),
+  svgOf("text", { x: 21, y: top + at * LEGEND_LINE + 14, "font-size": 12, fill: "currentColor" }, entry),
+]);
+
 // The file has to look right without this page: variables become colours, the page's font is named.
-const svgText = (svg) => {
+const svgText = (chart, svg) => {
   const copy = svg.cloneNode(true);
+  const entries = legendEntries(chart);
+  const [width, height] = [Number(svg.getAttribute("width")), Number(svg.getAttribute("height"))];
+  const above = entries.length * LEGEND_LINE;
+  copy.setAttribute("height", height + above);
+  copy.setAttribute("viewBox", `0 ${-above} ${width} ${height + above}`);
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   copy.setAttribute("color", colourNow("--ink"));
   copy.setAttribute("font-family", "system-ui, sans-serif");
-  const back = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  for (const [name, value] of [["width", "100%"], ["height", "100%"], ["fill", colourNow("--card")]]) back.setAttribute(name, value);
-  copy.prepend(back);
+  copy.prepend(svgOf("rect", { y: -above, width, height: height + above, fill: "var(--card)" }), ...svgLegend(entries, -above));
   return new XMLSerializer().serializeToString(copy)
     .replace(/var\((--[a-z-]+)\)/g, (_, name) => colourNow(name));
 };
 
+const legendEntries = (chart) => {
+  if (content.runs.length === 1) return chart.kind === "perClass" ? ["recall", "precision", "F1"] : [];
+  if (["differences", "table"].includes(chart.kind)) return [];
+  return content.runs.map((run, side) => `${"AB"[side]} ${run.name}`);
+};
+
 const legendOf = (chart) => {
-  const single = chart.kind === "perClass" && content.runs.length === 1;
-  if (!single && (content.runs.length < 2 || ["differences", "table"].includes(chart.kind))) return null;
-  const entries = single ? ["recall", "precision", "F1"] : content.runs.map((run, side) => `${"AB"[side]} ${run.name}`);
-  return el("div", { class: "legend" }, ...entries.map((name, at) =>
-    el("span", {}, el("i", { class: "abc"[at] }), name)));
+  const entries = legendEntries(chart);
+  return entries.length ? el("div", { class: "legend" }, ...entries.map((entry, at) =>
+    el("span", {}, el("i", { class: "abc"[at] }), entry))) : null;
 };
 
 const figureOf = (chart) => {
   const place = el("div", { class: "plot" });
   const columnsOf = chart.columns;
-  if (DRAWN[chart.kind] && chart.rows.length) figures.push({ chart, place });
+  if (DRAWN[chart.kind]) figures.push({ chart, place });
   const table = el("div", { class: "tall", tabindex: 0, role: "region", "aria-label": `Table: ${chart.title}` },
     tableOf(columnsOf, chart.rows));
   const tools = el("div", { class: "tools" },
     el("button", { type: "button", "aria-label": `${chart.title} as CSV`,
       onclick: () => download(`${chart.id}.csv`, "text/csv", csvOf(columnsOf, chart.rows)) }, "CSV"),
     DRAWN[chart.kind] ? el("button", { type: "button", "aria-label": `${chart.title} as SVG`,
-      onclick: () => download(`${chart.id}.svg`, "image/svg+xml", svgText(place.querySelector("svg"))) }, "SVG") : null);
+      onclick: () => download(`${chart.id}.svg`, "image/svg+xml", svgText(chart, place.querySelector("svg"))) }, "SVG") : null);
   const open = !DRAWN[chart.kind];
   return el("figure", { class: `card chart${chart.wide ? " wide" : ""}`, id: `chart-${chart.id}` },
     el("figcaption", {}, el("h3", {}, chart.title), el("p", { class: "note" }, chart.note)),
     legendOf(chart), DRAWN[chart.kind] ? place : null,
-    el("footer", {}, el("details", { open }, el("summary", {}, `Table (${chart.rows.length} rows)`), table), tools));
+    el("footer", {}, el("details", { open }, el("summary", {}, `Table (${counted(chart.rows.length, "row")})`), table), tools));
 };

@@ -3,6 +3,9 @@
 // Where white letters become easier to read on the cell's colour than black ones.
 const WHITE_ABOVE = 0.83;
 
+// With more classes than this there is no room for names side by side: they are turned.
+const manyClasses = () => content.labels.length > 12;
+
 const matrixCell = (run, side, t, p, total, choose) => {
   const count = run.counts[t][p];
   const share = total ? count / total : 0;
@@ -15,7 +18,7 @@ const matrixCell = (run, side, t, p, total, choose) => {
     "data-run": side, "data-t": t, "data-p": p,
     onclick: () => choose({ side, truth: t, predicted: p }),
   },
-  String(count), count ? el("small", {}, `${Math.round(100 * share)}\u00a0%`) : null,
+  String(count), count ? el("small", {}, wholePercent(share)) : null,
   el("span", { class: "unseen" }, ` of ${content.labels[t]}, predicted ${content.labels[p]}`));
   // A small share still has to be seen: the colour grows with its root.
   button.style.setProperty("--share", String(right ? share : Math.sqrt(share) * 0.9));
@@ -37,17 +40,18 @@ const moveInMatrix = (event) => {
 
 const matrixOf = (run, side, choose) => {
   const head = el("tr", {}, el("td", { class: "corner" }, "predicted →", el("br"), "truth ↓"),
-    ...content.labels.map((label) => el("th", { scope: "col", title: label }, label)));
+    ...content.labels.map((label) => el("th", { scope: "col", title: label }, isolated(label))));
   const rows = content.labels.map((label, t) => {
     const total = run.counts[t].reduce((sum, n) => sum + n, 0);
     return el("tr", {},
-      el("th", { scope: "row", title: label }, label, el("small", {}, `${total} clips`)),
+      el("th", { scope: "row", title: label }, isolated(label), el("small", {}, counted(total, "clip"))),
       ...content.labels.map((_, p) => matrixCell(run, side, t, p, total, choose)));
   });
-  return el("div", { class: "scroll", tabindex: -1 },
-    el("table", { class: "matrix", onkeydown: moveInMatrix },
-      el("caption", {}, `${run.clips.toLocaleString("en-US")} clips. Choose a cell to hear its clips; arrow keys move between cells.`),
-      el("thead", {}, head), el("tbody", {}, ...rows)));
+  const table = el("table", { class: manyClasses() ? "matrix many" : "matrix", onkeydown: moveInMatrix },
+      el("caption", {}, `${counted(run.clips, "clip")}. Choose a cell to hear its clips; arrow keys move between cells.`),
+      el("thead", {}, head), el("tbody", {}, ...rows));
+  table.style.setProperty("--classes", String(content.labels.length));
+  return el("div", { class: "scroll", tabindex: -1 }, table);
 };
 
 const markCell = (filters) => {
@@ -67,6 +71,6 @@ const topConfusions = (run, side, choose) => {
   return el("ul", { class: "list-plain" }, ...all.slice(0, 7).map(({ t, p, count, share }) =>
     el("li", {}, el("button", {
       type: "button", class: "link", onclick: () => choose({ side, truth: t, predicted: p }),
-    }, el("span", {}, `${content.labels[t]} taken for ${content.labels[p]}`),
+    }, el("span", {}, isolated(content.labels[t]), " taken for ", isolated(content.labels[p])),
     el("span", {}, `${count} · ${percent(share)}`)))));
 };

@@ -58,7 +58,7 @@ const matrixSection = (explorer) => {
     ...run.observations.map((line) => el("p", {}, line)));
   const body = content.runs.length > 1
     ? el("div", { class: "pair" }, ...matrices, ...content.runs.map(side))
-    : el("div", { class: "split" }, matrices[0], side(content.runs[0], 0));
+    : el("div", { class: manyClasses() ? "stacked" : "split" }, matrices[0], side(content.runs[0], 0));
   return sectionOf("matrix", "What is taken for what",
     "A row is the true emotion, a column what the model heard. The stronger the colour, the larger the share of the row.", body);
 };
@@ -96,7 +96,12 @@ const repaintLater = (repaint) => {
     clearTimeout(waiting);
     waiting = setTimeout(repaint, 150);
   });
-  for (const name of ["beforeprint", "afterprint"]) addEventListener(name, repaint);
+  for (const [name, paper] of [["beforeprint", true], ["afterprint", false]]) {
+    addEventListener(name, () => {
+      document.documentElement.classList.toggle("paper", paper);
+      repaint();
+    });
+  }
 };
 
 const start = () => {
