@@ -443,6 +443,17 @@ def test_a_stress_test_of_another_model_is_refused(stressed_page, pair, folder):
         write_report(other, folder / "no.html", stress=load_stress(folder / "stress"))
 
 
+def test_a_button_that_makes_its_surroundings_anew_keeps_the_focus(page, run, folder):
+    browser = page(silent(crowd(run, 70), folder / "focus.html"))
+    choose(browser, "outcome", "all")
+    for name in ("next", "previous"):
+        browser.find_element(By.NAME, name).send_keys(Keys.ENTER)
+        assert browser.switch_to.active_element.get_attribute("name") == name
+    browser.find_element(By.NAME, "Later").send_keys(Keys.ENTER)
+    assert "page 2 of 2" in browser.find_element(By.CSS_SELECTOR, ".pager").text
+    assert browser.switch_to.active_element.get_attribute("name") == "Earlier"
+
+
 def test_speakers_who_are_all_understood_stay_inside_of_their_chart(page, run, folder):
     many = crowd(run, 360)
     right = replace(many, predicted=many.truth.copy())
@@ -457,6 +468,13 @@ def test_speakers_who_are_all_understood_stay_inside_of_their_chart(page, run, f
     assert max(spot["bottom"] for spot in spots) <= frame["bottom"]
     ticks = texts(browser, "#chart-speakers [text-anchor=middle] text")
     assert len(set(ticks)) == len(ticks)
+
+
+def test_where_nothing_was_wrong_all_clips_are_listed(page, run, folder):
+    many = crowd(run, 30)
+    browser = page(silent(replace(many, predicted=many.truth.copy()), folder / "none wrong.html"))
+    assert shown_count(browser) == 30
+    assert Select(browser.find_element(By.NAME, "outcome")).first_selected_option.text == "all"
 
 
 def test_a_run_without_an_answer_opens_without_empty_charts(page, folder):
@@ -491,6 +509,16 @@ def test_a_half_is_rounded_alike_in_words_and_numbers(page, run, folder):
     assert texts(browser, ".tile .value")[0] == "3.2 %"
 
 
+def test_names_of_either_direction_stand_apart_from_what_follows(page, run, folder):
+    speakers = ("\u0645\u062a\u062d\u062f\u062b 1",) * 20
+    browser = page(silent(crowd(run, 20, speakers=speakers), folder / "direction.html"))
+    first = browser.find_element(By.CSS_SELECTOR, ".rows .row")
+    apart = [node.text for node in first.find_elements(By.TAG_NAME, "bdi")]
+    clip = browser.find_element(By.ID, "clip-name").text
+    assert apart[2:] == [clip, speakers[0]]
+    assert set(apart[:2]) <= set(run.labels)
+
+
 def test_two_runs_fit_a_phone(page, pair):
     _, path = pair
     browser = page(path)
@@ -503,6 +531,14 @@ def test_two_runs_fit_a_phone(page, pair):
         ".map((cell) => cell.offsetHeight))"
     )
     assert longest < 60
+
+
+def test_on_a_phone_a_link_leads_to_the_clip_itself(page, report, run):
+    metrics = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser = page(report)
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.execute_script(f"location.hash = '#clip={run.clip_ids[3]}'")
+    wait(browser, lambda: 0 <= box(browser, "#clip-name")["top"] < 400)
 
 
 def test_paper_has_no_gaps_cut_tables_or_screen_wide_charts(page, pair):

@@ -47,8 +47,11 @@ const ORDERS = {
   long: { title: "longest first", by: () => (x, y) => columns().duration[y] - columns().duration[x] },
 };
 
+// Without a mistake there is nothing to show first, so everything is.
+const firstOutcome = () => (columns().id.some((_, i) => OUTCOMES.wrong.keep(i, 0)) ? "wrong" : "all");
+
 const noFilters = () => ({
-  side: 0, truth: -1, predicted: -1, outcome: "wrong", speaker: -1, group: "", low: 0, high: 100,
+  side: 0, truth: -1, predicted: -1, outcome: firstOutcome(), speaker: -1, group: "", low: 0, high: 100,
   text: "", order: "sure",
 });
 

@@ -23,21 +23,22 @@ const outcomeEntries = () => Object.entries(OUTCOMES)
 
 const numberOf = (name, title, value, change) =>
   el("input", { name, type: "number", min: 0, max: 100, step: 1, value, "aria-label": title,
-    oninput: (event) => change(Number(event.target.value)) });
+    oninput: (event) => change(Number(event.target.value || value)) });
 
 const rowOf = (explorer, i) => {
   const side = explorer.filters.side;
   const right = isRight(i, side);
-  const facts = [speakerOf(i), seconds(columns().duration[i])].filter(Boolean).join(" · ");
-  const other = content.runs.length > 1 ? `, ${"BA"[side]}: ${labelOf(predictedOf(i, 1 - side))}` : "";
+  const speaker = speakerOf(i) ? [isolated(speakerOf(i)), " · "] : [];
+  const other = content.runs.length > 1 ? [`, ${"BA"[side]}: `, isolated(labelOf(predictedOf(i, 1 - side)))] : [];
   return el("li", {}, el("button", {
     type: "button", class: "row", "data-clip": i, "aria-current": String(i === explorer.open),
     onclick: () => explorer.show(i, { play: true }),
   },
-  el("span", { class: right ? "what ok" : "what" }, labelOf(columns().truth[i]), " → ",
-    el("span", { class: "to" }, labelOf(predictedOf(i, side))), other),
+  el("span", { class: right ? "what ok" : "what" }, isolated(labelOf(columns().truth[i])), " → ",
+    el("bdi", { class: "to" }, labelOf(predictedOf(i, side))), ...other),
   el("span", { class: "conf" }, percent(confidenceOf(i, side))),
-  el("span", { class: "sub" }, el("span", {}, `${hasSound(i) ? "♪ " : ""}${columns().id[i]}`), el("span", {}, facts))));
+  el("span", { class: "sub" }, el("span", {}, hasSound(i) ? "♪ " : "", isolated(columns().id[i])),
+    el("span", {}, ...speaker, seconds(columns().duration[i])))));
 };
 
 class Explorer {
@@ -133,16 +134,24 @@ class Explorer {
   list() {
     const pages = Math.max(1, Math.ceil(this.chosen.length / PAGE));
     const from = this.page * PAGE;
-    this.count.textContent = `${this.chosen.length.toLocaleString("en-US")} ${this.chosen.length === 1 ? "clip" : "clips"}`;
+    this.count.textContent = counted(this.chosen.length, "clip");
     this.rows.replaceChildren(...this.chosen.slice(from, from + PAGE).map((i) => rowOf(this, i)));
     if (!this.chosen.length) this.rows.append(el("li", { class: "empty" }, "No clip passes these filters."));
     this.rows.scrollTop = 0;
     this.pager.hidden = pages === 1;
-    const turn = (by) => () => { this.page += by; this.list(); };
+    const turned = (by, text, last) =>
+      el("button", { type: "button", name: text, disabled: last, onclick: () => this.turn(by, text) }, text);
     this.pager.replaceChildren(
-      el("button", { type: "button", disabled: this.page === 0, onclick: turn(-1) }, "Earlier"),
+      turned(-1, "Earlier", this.page === 0),
       el("span", {}, `page ${this.page + 1} of ${pages}`),
-      el("button", { type: "button", disabled: this.page >= pages - 1, onclick: turn(1) }, "Later"));
+      turned(1, "Later", this.page >= pages - 1));
+  }
+
+  // The list is made anew; the focus stays on the button, or goes to the other at the last page.
+  turn(by, pressed) {
+    this.page += by;
+    this.list();
+    (this.pager.querySelector(`[name=${pressed}]:enabled`) || this.pager.querySelector(":enabled"))?.focus();
   }
 
   show(i, { play = false, focus = false, link = play } = {}) {
@@ -158,14 +167,26 @@ class Explorer {
       if (here && focus) row.focus();
     }
     const place = at < 0 ? "" : `${at + 1} of ${this.chosen.length}`;
-    this.opened = openClip(this.panel, i, { place, step: (by) => this.step(by, { focus: false }) });
+    this.opened = openClip(this.panel, i, { place, step: (by, pressed) => this.stepFrom(by, pressed) });
     if (link) history.replaceState(null, "", linkTo(i));
     if (play) this.opened.toggle();
+    if (play) this.reveal();
+  }
+
+  // Where list and clip are one below the other, the clip that was asked for is brought into view.
+  reveal() {
+    if (this.panel.offsetTop > this.rows.offsetTop) this.panel.scrollIntoView();
   }
 
   step(by, { focus = true } = {}) {
     const next = this.chosen[this.chosen.indexOf(this.open) + by];
     if (next !== undefined) this.show(next, { focus, link: true });
+  }
+
+  // The panel is made anew; the focus stays on the button.
+  stepFrom(by, pressed) {
+    this.step(by, { focus: false });
+    this.panel.querySelector(`[name=${pressed}]`).focus({ preventScroll: true });
   }
 
   key(event) {
@@ -189,6 +210,7 @@ class Explorer {
     }
     this.show(i, { link: false });
     document.getElementById("clips").scrollIntoView();
+    this.reveal();
     return true;
   }
 

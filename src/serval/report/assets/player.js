@@ -49,7 +49,7 @@ const probabilityRow = (i, label, probs) => {
     .map(({ mark }) => el("span", { class: `tag ${mark}` }, sides.length > 1 ? mark.toUpperCase() : "predicted"));
   if (columns().truth[i] === label) tags.unshift(el("span", { class: "tag t" }, "truth"));
   return el("tr", { class: columns().truth[i] === label ? "truth" : false },
-    el("th", { scope: "row" }, content.labels[label], ...tags),
+    el("th", { scope: "row" }, isolated(content.labels[label]), ...tags),
     el("td", {}, ...sides.map(({ share, mark }) => barOf(share, mark))),
     el("td", { class: "n" }, ...sides.map(({ share }) => el("div", {}, percent(share)))));
 };
@@ -69,23 +69,23 @@ const factsOf = (i) => {
   }
   facts.push(["Position in the set", String(columns().index[i])]);
   return el("dl", { class: "facts" }, ...facts.filter(([, value]) => value !== "").flatMap(([name, value]) =>
-    [el("dt", {}, name), el("dd", {}, value)]));
+    [el("dt", {}, isolated(name)), el("dd", {}, isolated(value))]));
 };
 
 const saidOf = (i) => columns().runs.map((_, side) => {
   const p = predictedOf(i, side);
   const who = columns().runs.length > 1 ? `${"AB"[side]} ` : "";
   const sure = p < 0 ? "" : ` (${percent(confidenceOf(i, side))} sure)`;
-  return el("p", { class: "said" }, `${labelOf(columns().truth[i])}, ${who}heard as `,
-    el("span", { class: isRight(i, side) ? "good" : "bad" }, labelOf(p)), sure);
+  return el("p", { class: "said" }, isolated(labelOf(columns().truth[i])), `, ${who}heard as `,
+    el("bdi", { class: isRight(i, side) ? "good" : "bad" }, labelOf(p)), sure);
 });
 
 const linkTo = (i) => `#clip=${encodeURIComponent(columns().id[i])}`;
 
 const copyLink = async (event, i) => {
-  const address = location.href.split("#")[0] + linkTo(i);
+  history.replaceState(null, "", linkTo(i));
   try {
-    await navigator.clipboard.writeText(address);
+    await navigator.clipboard.writeText(location.href);
     event.target.textContent = "Copied";
   } catch {
     event.target.textContent = "See the address bar";
@@ -98,10 +98,10 @@ const openClip = (panel, i, { place, step }) => {
   const stage = sound ? stageOf(sound, `Clip ${columns().id[i]}`, columns().duration[i]) : null;
   panel.replaceChildren(
     el("div", { class: "top" },
-      el("div", {}, el("p", { class: "eyebrow" }, place), el("h3", { id: "clip-name" }, columns().id[i])),
+      el("div", {}, el("p", { class: "eyebrow" }, place), el("h3", { id: "clip-name", dir: "auto" }, columns().id[i])),
       el("div", { class: "tools" },
-        el("button", { type: "button", onclick: () => step(-1) }, "Previous"),
-        el("button", { type: "button", onclick: () => step(1) }, "Next"),
+        el("button", { type: "button", name: "previous", onclick: () => step(-1, "previous") }, "Previous"),
+        el("button", { type: "button", name: "next", onclick: () => step(1, "next") }, "Next"),
         el("button", { type: "button", onclick: (event) => copyLink(event, i) }, "Copy link"))),
     ...saidOf(i),
     stage ? stage.whole : el("p", { class: "keys" }, content.silence),
