@@ -563,5 +563,15 @@ def test_a_saved_chart_of_two_runs_says_which_colour_is_which(page, pair):
     button = browser.find_element(By.CSS_SELECTOR, "#chart-reliability .tools button:last-child")
     click(browser, button)
     picture = ET.fromstring(saved(browser, "reliability.svg"))
-    words = [node.text for node in picture.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"A emo", "B other"} <= set(words)
+    words = {n.text: n.get("text-anchor") for n in picture.iter("{http://www.w3.org/2000/svg}text")}
+    assert (words.get("A emo"), words.get("B other")) == ("start", "start")
+
+
+def test_the_list_is_one_stop_on_the_way_to_the_clip(page, run, folder):
+    browser = page(silent(crowd(run, 70), folder / "stops.html"))
+    choose(browser, "outcome", "all")
+    rows(browser)[3].click()
+    stops = "return [...document.querySelectorAll('.row')].map((row) => row.tabIndex)"
+    assert browser.execute_script(stops) == [-1, -1, -1, 0] + [-1] * 46
+    click(browser, browser.find_element(By.NAME, "Later"))
+    assert browser.execute_script(stops) == [0] + [-1] * 19

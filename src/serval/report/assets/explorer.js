@@ -31,7 +31,7 @@ const rowOf = (explorer, i) => {
   const speaker = speakerOf(i) ? [isolated(speakerOf(i)), " · "] : [];
   const other = content.runs.length > 1 ? [`, ${"BA"[side]}: `, isolated(labelOf(predictedOf(i, 1 - side)))] : [];
   return el("li", {}, el("button", {
-    type: "button", class: "row", "data-clip": i, "aria-current": String(i === explorer.open),
+    type: "button", class: "row", "data-clip": i, "aria-current": String(i === explorer.open), tabindex: -1,
     onclick: () => explorer.show(i, { play: true }),
   },
   el("span", { class: right ? "what ok" : "what" }, isolated(labelOf(columns().truth[i])), " → ",
@@ -136,6 +136,7 @@ class Explorer {
     const from = this.page * PAGE;
     this.count.textContent = counted(this.chosen.length, "clip");
     this.rows.replaceChildren(...this.chosen.slice(from, from + PAGE).map((i) => rowOf(this, i)));
+    this.reachable();
     if (!this.chosen.length) this.rows.append(el("li", { class: "empty" }, "No clip passes these filters."));
     this.rows.scrollTop = 0;
     this.pager.hidden = pages === 1;
@@ -145,6 +146,14 @@ class Explorer {
       turned(-1, "Earlier", this.page === 0),
       el("span", {}, `page ${this.page + 1} of ${pages}`),
       turned(1, "Later", this.page >= pages - 1));
+  }
+
+  // One row of the list is a stop for the Tab key, the arrow keys go to the others: the clip behind
+  // the list is not fifty stops away.
+  reachable() {
+    const rows = [...this.rows.querySelectorAll(".row")];
+    const stop = rows.find((row) => row.getAttribute("aria-current") === "true") || rows[0];
+    for (const row of rows) row.tabIndex = row === stop ? 0 : -1;
   }
 
   // The list is made anew; the focus stays on the button, or goes to the other at the last page.
@@ -166,6 +175,7 @@ class Explorer {
       row.setAttribute("aria-current", String(here));
       if (here && focus) row.focus();
     }
+    this.reachable();
     const place = at < 0 ? "" : `${at + 1} of ${this.chosen.length}`;
     this.opened = openClip(this.panel, i, { place, step: (by, pressed) => this.stepFrom(by, pressed) });
     if (link) history.replaceState(null, "", linkTo(i));

@@ -36,7 +36,7 @@ const LEGEND_LINE = 18;
 
 const svgLegend = (entries, top) => entries.flatMap((entry, at) => [
   svgOf("rect", { x: 4, y: top + at * LEGEND_LINE + 4, width: 11, height: 11, fill: `var(--${"abc"[at]})` }),
-  svgOf("text", { x: 21, y: top + at * LEGEND_LINE + 14, "font-size": 12, fill: "currentColor" }, entry),
+  svgOf("text", { x: 21, y: top + at * LEGEND_LINE + 14, "font-size": 12, "text-anchor": "start", fill: "currentColor" }, entry),
 ]);
 
 // The file has to look right without this page: variables become colours, the page's font is named.
