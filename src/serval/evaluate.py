@@ -43,7 +43,7 @@ class EvalOptions:
     """Every option of an evaluation, with its default; stored in the run.
 
     Attributes:
-        model: Path of an .onnx file, or a built-in name.
+        model: Path of an .onnx file, a built-in name, or `hf:ORG/NAME/FILE.onnx`.
         dataset: `demo`, `ssi`, `hf:ORG/NAME`, a folder, or a .csv, .jsonl or .parquet file.
         split: Split to read; by default `validation` where there is one.
         revision: Branch, tag or commit of a hub set.

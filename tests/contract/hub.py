@@ -1,6 +1,7 @@
 """A small hub on 127.0.0.1: enough of the real one's protocol for its own clients.
 
-It serves dataset repositories from memory, logs every request, and can be told to misbehave.
+It serves repositories of datasets and models from memory, logs every request, and can be told to
+misbehave.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-API = re.compile(r"/api/datasets/(?P<repo>[^/]+/[^/]+)(?:/(?P<verb>[a-z-]+)/(?P<rest>.*))?")
-FILE = re.compile(r"/datasets/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)")
+NAME = "(?P<repo>[^/]+/[^/]+)"
+API = re.compile(rf"/api/(?:datasets|models)/{NAME}(?:/(?P<verb>[a-z-]+)/(?P<rest>.*))?")
+FILE = re.compile(rf"/(?:datasets/)?{NAME}/resolve/(?P<revision>[^/]+)/(?P<file>.+)")
 
 
 @dataclass
 class Repo:
-    """One dataset repository at one commit."""
+    """One repository at one commit."""
 
     files: dict[str, bytes]
     card: dict = field(default_factory=dict)

@@ -33,7 +33,7 @@ def evaluation_options(command: Command) -> Command:
     """Return the command with every option that says what is evaluated on what, and how."""
     options = (
         click.option("--model", "-m", default=DEFAULTS.model, show_default=True,
-                     help="An .onnx file, or a built-in name."),
+                     help="An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx."),
         click.option("--dataset", "-d", default=DEFAULTS.dataset, show_default=True,
                      help="demo, ssi, hf:ORG/NAME, a folder, or a .csv/.jsonl/.parquet file."),
         click.option("--split", help="Default: validation where there is one.", metavar="TEXT"),

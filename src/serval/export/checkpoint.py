@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkpoint", "open_checkpoint"]
 
-WANTED = ("*.json", "*.safetensors", "*.bin", "README.md")
+WANTED = ("*.json", "*.safetensors", "README.md")
+OLD_WEIGHTS = "pytorch_model*.bin"
+"""What is fetched where there is no safetensors file: many checkpoints have the weights twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,10 @@ def open_checkpoint(name: str, options: ExportOptions) -> Checkpoint:
 
 def _folder(name: str, revision: str | None) -> tuple[Path, str]:
     if name.startswith(HUB_PREFIX):
-        return hub_folder(name, revision, WANTED)
+        folder, commit = hub_folder(name, revision, WANTED)
+        if any(folder.glob("*.safetensors")):
+            return folder, commit
+        return hub_folder(name, commit, (*WANTED, OLD_WEIGHTS))
     folder = Path(name).expanduser()
     if revision:
         raise ConfigError(

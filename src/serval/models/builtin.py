@@ -43,16 +43,21 @@ BUILTIN_MODELS = (
 
 
 def model_path(name: str) -> Path:
-    """Return the file that a model name means: a built-in name, or a path.
+    """Return the file that a model name means: a built-in name, a path, or `hf:ORG/NAME/FILE`.
 
     Raises:
-        ModelError: There is neither.
+        ModelError: There is no such file, or the hub cannot give it.
     """
+    if name.startswith("hf:"):
+        from serval.models.hub import hub_model  # its client takes a while to load
+
+        return hub_model(name)
     builtin = {model.name: model.path for model in BUILTIN_MODELS}
     path = builtin.get(name, Path(name).expanduser())
     if not path.is_file():
         raise ModelError(
-            f"no model '{name}': neither a file nor built in; built in: {', '.join(builtin)}"
+            f"no model '{name}': neither a file nor built in; built in: {', '.join(builtin)}; "
+            "one of the hub is hf:ORG/NAME/FILE.onnx"
         )
     return path
 

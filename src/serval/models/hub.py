@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from huggingface_hub import errors, snapshot_download
+from huggingface_hub import HfApi, constants, errors, hf_hub_download, snapshot_download
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from serval.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["HUB_PREFIX", "hub_folder"]
+__all__ = ["HUB_PREFIX", "hub_folder", "hub_model"]
 
 HUB_PREFIX = "hf:"
+T = TypeVar("T")
 
 
 def hub_folder(name: str, revision: str | None, wanted: Sequence[str]) -> tuple[Path, str]:
@@ -30,14 +33,61 @@ def hub_folder(name: str, revision: str | None, wanted: Sequence[str]) -> tuple[
             reached and the files are not in its cache.
     """
     repo = name.removeprefix(HUB_PREFIX)
+    patterns = list(wanted)
+    folder = Path(
+        _asking(lambda: snapshot_download(repo, revision=revision, allow_patterns=patterns),
+                repo, revision)
+    )  # fmt: skip
+    return folder, folder.name
+
+
+def hub_model(name: str) -> Path:
+    """Return where `hf:ORG/NAME/FILE.onnx` is, fetched with its weights and the hub's own files.
+
+    Args:
+        name: Without `FILE.onnx`, the only such file of the model is meant.
+
+    Raises:
+        ModelError: There is no such model, it has no such file or more than one, the hub wants a
+            token, or it cannot be reached and the files are not in its cache.
+    """
+    org, _, rest = name.removeprefix(HUB_PREFIX).partition("/")
+    model, _, file = rest.partition("/")
+    repo = f"{org}/{model}"
+    file = file or _only_file(repo)
+    path = _asking(lambda: hf_hub_download(repo, file), repo, None)
+    # A file above 2 GB has its weights beside it: model.onnx_data, or model.onnx.data.
+    hub_folder(repo, None, (f"{file}?*", "*.json"))
+    return Path(path)
+
+
+def _only_file(repo: str) -> str:
+    files = _asking(lambda: HfApi().list_repo_files(repo), repo, None)
+    found = sorted(file for file in files if file.endswith(".onnx"))
+    if not found:
+        raise ModelError(
+            f"hub model {repo} has no .onnx file; make one: "
+            f"serval export {HUB_PREFIX}{repo} -o model.onnx"
+        )
+    if len(found) > 1:
+        raise ModelError(
+            f"hub model {repo} has {len(found)} .onnx files; "
+            f"name one: {', '.join(f'{HUB_PREFIX}{repo}/{file}' for file in found)}"
+        )
+    return found[0]
+
+
+def _asking(call: Callable[[], T], repo: str, revision: str | None) -> T:
+    """Return what the hub answers, or say in one line why it does not."""
+    if constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not sys.stderr.isatty():
+        disable_progress_bars()
     try:
-        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(wanted)))
+        return call()
     except Exception as error:
         reason = _reason(error, revision)
         if reason is None:
             raise
         raise ModelError(f"hub model {repo}: {reason}") from error
-    return folder, folder.name
 
 
 def _reason(error: Exception, revision: str | None) -> str | None:
@@ -60,6 +110,10 @@ def _reason(error: Exception, revision: str | None) -> str | None:
         (
             (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, ConnectionError),
             "not in the hub's cache, and the hub cannot be reached; check the network",
+        ),
+        (
+            errors.EntryNotFoundError,
+            "it has no such file; leave the file out to be told which it has",
         ),
         ((errors.HfHubHTTPError, OSError), " ".join(str(error).split())),
     )

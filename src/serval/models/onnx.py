@@ -150,7 +150,11 @@ class OnnxModel:
         if self.path.stem not in HUB_STEMS:
             return self.path.stem
         folder = self.path.absolute().parent
-        return f"{(folder.parent if folder.name == 'onnx' else folder).name}/{self.path.stem}"
+        folder = folder.parent if folder.name == "onnx" else folder
+        name = folder.name
+        if folder.parent.name == "snapshots":  # of the hub's cache: models--ORG--NAME/snapshots/SHA
+            name = folder.parent.parent.name.rpartition("--")[2]
+        return f"{name}/{self.path.stem}"
 
 
 def open_session(
