@@ -68,10 +68,14 @@ class Measures:
     def doubt(self, name: str) -> str:
         """Return why a number of a file is not one of this run's model, or `""`.
 
-        `serval bench` names the model of each number and its sha256; other files say nothing.
+        `serval bench` names the model of each number and its sha256, `serval stress` that of all;
+        other files say nothing.
         """
         source, _, path = name.partition(".")
         content = self.files.get(source, {})
+        only = content.get("model")
+        if isinstance(only, Mapping) and _sha256(only) not in (None, self.model_sha256):
+            return f"but that is of {only.get('name')}, not of the model of this run"
         models = content.get("models")
         if not isinstance(models, Mapping) or not models:
             return ""
@@ -162,10 +166,13 @@ def _inside(value: Any, key: str) -> Any:  # noqa: ANN401 - what JSON holds
 def _json(name: str, path: str) -> Mapping[str, Any]:
     if not path:
         return {}
+    file = Path(path)
+    if file.is_dir():
+        file /= f"{name}.json"
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{name} file {path} cannot be read: {error}") from error
+        raise ConfigError(f"{name} file {file} cannot be read: {error}") from error
     if not isinstance(content, Mapping):
-        raise ConfigError(f"{name} file {path} does not hold one JSON object")
+        raise ConfigError(f"{name} file {file} does not hold one JSON object")
     return content

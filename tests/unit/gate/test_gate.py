@@ -198,8 +198,19 @@ def test_numbers_of_a_stress_test_can_be_bounded(tmp_path, run):
     name = "stress.cases.white_20db.unchanged.value"
     for least, passed in ((0.7, True), (0.9, False)):
         assert gate(run, Bounds(least={name: least}, stress=str(stress))).passed is passed
+        assert gate(run, Bounds(least={name: least}, stress=str(tmp_path))).passed is passed
     with pytest.raises(ConfigError, match="in the stress file; give the file with --stress"):
         gate(run, Bounds(least={name: 0.7}))
+
+
+def test_the_stress_test_of_another_model_does_not_pass(tmp_path, run):
+    stress = tmp_path / "stress.json"
+    mine = run.provenance.model["sha256"]
+    for sha256, said in ((mine, "pass"), ("ff", "cannot tell")):
+        stress.write_text(json.dumps({"model": {"name": "m", "sha256": sha256}, "clips": 4}))
+        check = only(gate(run, Bounds(least={"stress.clips": 4}, stress=str(stress))))
+        assert check.verdict == said
+    assert "that is of m, not of the model of this run" in check.reason
 
 
 def test_a_gate_that_makes_no_sense_is_refused(run):
