@@ -12,9 +12,11 @@ from scipy.special import log_softmax
 
 from serval.clusters import Clustering, clustering_of
 from serval.errors import ConfigError
-from serval.stats import Interval, interval, mean_error, mean_interval
+from serval.stats import Interval, interval, mean_error, mean_interval, spread
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from serval.run import Run
@@ -42,6 +44,7 @@ BINS = 15
 CLIPS_IN_BIN = 10
 """Fewer clips in a bin drown what a small set could show, so a small set has fewer bins."""
 
+RESAMPLES = 400
 COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 COLDEST, HOTTEST = 0.05, 20.0
 SMALLEST = 1e-12
@@ -109,7 +112,7 @@ class Calibration:
         as_is: The confidence that the model states.
         scaled: The same at a temperature that was fitted on another run, if there is one.
         fitted_on: Folder of that other run, or `""`.
-        aurc: Area under the risk-coverage curve in [0, 1], lower is better.
+        aurc: Area under the risk-coverage curve in [0, 1], lower is better, with its interval.
         aurc_best: The area if every wrong clip were less confident than every right one.
         coverage: Accuracy at several shares of answered clips.
     """
@@ -118,7 +121,7 @@ class Calibration:
     as_is: Fit
     scaled: Fit | None
     fitted_on: str
-    aurc: float
+    aurc: Interval
     aurc_best: float
     coverage: tuple[CoveragePoint, ...]
 
@@ -133,7 +136,7 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> 
     Args:
         run: The run to judge; without a clip every number is NaN.
         fitted_on: A run of the same model on other clips, to fit the temperature on.
-        seed: Of the simulation of perfectly calibrated models.
+        seed: Of the simulation of perfectly calibrated models, and of the draws of speakers.
 
     Raises:
         ConfigError: `fitted_on` is of another model, shares clips with `run`, or has none.
@@ -152,7 +155,7 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> 
         as_is=_fit(logits, truth, 1.0, clustering, np.random.default_rng(seed)),
         scaled=scaled,
         fitted_on=str(fitted_on.folder) if fitted_on else "",
-        aurc=aurc(sure, right),
+        aurc=_aurc_interval(sure, right, clustering, np.random.default_rng(seed)),
         aurc_best=aurc(right.astype(np.float64), right),
         coverage=_coverage(sure, right, clustering) if len(truth) else (),
     )
@@ -304,6 +307,35 @@ def aurc(confidence: Floats, right: NDArray[np.bool_]) -> float:
     """
     risks = _risks(confidence, right)
     return float(risks.mean()) if len(risks) else float("nan")
+
+
+def _aurc_interval(
+    confidence: Floats, right: NDArray[np.bool_], clustering: Clustering, rng: np.random.Generator
+) -> Interval:
+    """Return AURC with the interval that draws of whole clusters give it."""
+    value = aurc(confidence, right)
+    if math.isnan(value):
+        return Interval(value=value, low=value, high=value)
+    order = np.argsort(-confidence, kind="stable")
+    _, starts = np.unique(-confidence[order], return_index=True)
+    wrong, ids = ~right[order], clustering.ids[order]
+    drawn = np.array([_drawn_aurc(times[ids], wrong, starts) for times in _draws(clustering, rng)])
+    effective = np.array([clustering.effective])
+    error = spread(drawn[:, np.newaxis], effective)[0] if len(clustering) > 1 else math.nan
+    return interval(value, float(error), clustering.effective)
+
+
+def _draws(clustering: Clustering, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Yield how often each cluster is drawn, `(C,)`, for each of the draws."""
+    shares = np.full(len(clustering), 1 / len(clustering))
+    return (rng.multinomial(len(clustering), shares) for _ in range(RESAMPLES))
+
+
+def _drawn_aurc(times: NDArray[np.int64], wrong: NDArray[np.bool_], starts: Ids) -> float:
+    """Return AURC of clips, surest first, that count `times` each; ties begin at `starts`."""
+    n, n_wrong = np.add.reduceat(times, starts), np.add.reduceat(times * wrong, starts)
+    answered = np.cumsum(n)
+    return float((n * np.cumsum(n_wrong) / np.maximum(answered, 1)).sum() / answered[-1])
 
 
 def _risks(confidence: Floats, right: NDArray[np.bool_]) -> Floats:

@@ -141,7 +141,7 @@ def test_clips_without_finite_logits_are_not_judged(tmp_path):
 def test_no_clip_no_calibration(tmp_path):
     calibration = calibration_of(run_of(tmp_path, [], []))
     assert calibration.n == 0
-    assert np.isnan(calibration.aurc)
+    assert np.isnan(calibration.aurc.value)
     assert np.isnan(calibration.as_is.ece)
     assert np.isnan(calibration.as_is.brier.value)
     assert calibration.coverage == ()
@@ -151,7 +151,7 @@ def test_no_clip_no_calibration(tmp_path):
 def test_confidence_that_sorts_perfectly_has_the_best_aurc(tmp_path):
     logits = np.array([[5.0, 0, 0]] * 8 + [[1.0, 0, 0]] * 2)
     calibration = calibration_of(run_of(tmp_path, [0] * 8 + [1] * 2, logits=logits))
-    assert calibration.aurc == pytest.approx(calibration.aurc_best)
+    assert calibration.aurc.value == pytest.approx(calibration.aurc_best)
     at = {point.coverage: point for point in calibration.coverage}
     assert at[0.8].accuracy.value == 1.0
     assert at[1.0].accuracy.value == pytest.approx(0.8)
@@ -161,6 +161,39 @@ def test_confidence_that_sorts_perfectly_has_the_best_aurc(tmp_path):
 
 def test_confidence_that_says_nothing_has_the_error_rate_as_aurc():
     assert aurc(np.full(100, 0.7), np.arange(100) < 75) == pytest.approx(0.25)
+
+
+def test_the_interval_of_aurc_holds_the_truth(tmp_path):
+    rng = np.random.default_rng(5)
+    truth, logits = honest(200_000, rng)
+    sure = np.exp(log_softmax(logits, axis=1).max(axis=1))
+    population = aurc(sure, logits.argmax(axis=1) == truth)
+    held = []
+    for i in range(100):
+        some_truth, some_logits = honest(150, rng)
+        run = run_of(tmp_path / str(i), some_truth, logits=some_logits)
+        found = calibration_of(run).aurc
+        held.append(found.low <= population <= found.high)
+    assert 88 <= sum(held) <= 99
+
+
+def test_the_interval_of_aurc_is_drawn_by_speaker(tmp_path):
+    truth, logits = honest(40, np.random.default_rng(6))
+    # Ten times the same clip of each speaker says no more about other speakers than once.
+    often = np.repeat(np.arange(40), 10)
+    by_clip = calibration_of(run_of(tmp_path / "a", truth, logits=logits)).aurc
+    speakers = [f"s{i}" for i in often]
+    repeated = run_of(tmp_path / "b", truth[often], logits=logits[often], speakers=speakers)
+    by_speaker = calibration_of(repeated).aurc
+    assert by_speaker.value == pytest.approx(by_clip.value, abs=0.03)
+    width = by_clip.high - by_clip.low
+    assert by_speaker.high - by_speaker.low == pytest.approx(width, rel=0.15)
+
+
+def test_one_clip_has_an_aurc_without_an_interval(tmp_path):
+    found = calibration_of(run_of(tmp_path, [0], [0])).aurc
+    assert found.value == 0.0
+    assert np.isnan(found.low)
 
 
 def test_calibration_as_dict(tmp_path):

@@ -57,4 +57,6 @@ def _draw_coverage(axes: Axes, calibration: Calibration) -> None:
     axes.invert_xaxis()
     if share:
         axes.legend(fontsize=8, frameon=False, loc="upper left")
-    axes.set_title(f"AURC {calibration.aurc:.3f}, at best {calibration.aurc_best:.3f}", fontsize=10)
+    axes.set_title(
+        f"AURC {calibration.aurc.value:.3f}, at best {calibration.aurc_best:.3f}", fontsize=10
+    )
