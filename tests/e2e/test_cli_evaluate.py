@@ -115,11 +115,14 @@ def test_killed_three_times_the_run_ends_with_the_same_numbers(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
-def test_ctrl_c_keeps_the_journal_and_says_how_to_go_on(serval, slow_model, slow_set, tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "told to end"])
+def test_a_stopped_run_keeps_the_journal_and_says_how_to_go_on(
+    serval, slow_model, slow_set, tmp_path, sent
+):
     arguments = ["-m", slow_model, "-d", slow_set, "-o", "out", "--workers", "1"]
     process = start(arguments, tmp_path)
     wait_for_records(tmp_path / "out" / JOURNAL, 20, process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "clips are kept in out: give the same command to go on" in said

@@ -67,7 +67,7 @@ def audit_command(
         )
     files = write_audit(found, folder)
     if as_json:
-        click.echo(json.dumps(audit_document(found), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(audit_document(found), indent=2))
     elif not quiet:
         _print_table(found, files)
     sys.exit(_exit_code(found, fail_on))

@@ -71,7 +71,7 @@ def bench_command(**flags: Any) -> None:  # noqa: ANN401 - click's flags
     measured = bench(options, watch)
     files = save_bench(measured, folder)
     if options.json:
-        click.echo(json.dumps(measured.as_dict(), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(measured.as_dict(), indent=2))
         return
     console = terminal()
     console.print(_latency_table(measured))

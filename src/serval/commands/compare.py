@@ -55,7 +55,7 @@ def compare_command(
     comparison = compare([load_run(run) for run in runs], options)
     files = write_comparison(comparison, Path(output))
     if as_json:
-        click.echo(json.dumps(comparison_document(comparison), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(comparison_document(comparison), indent=2))
         return
     console = terminal()
     for against in comparison.against:

@@ -69,7 +69,7 @@ def gate_command(
     if junit:
         write_text(junit, junit_xml(result))
     if as_json:
-        click.echo(json.dumps(without_nan(result.as_dict()), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(without_nan(result.as_dict()), indent=2))
     else:
         _print(result)
     sys.exit(0 if result.passed else 1)

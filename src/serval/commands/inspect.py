@@ -33,7 +33,7 @@ def inspect_command(model: str, other: str | None, *, as_json: bool) -> None:
     inspections = [inspect_model(model_path(name)) for name in (model, other) if name]
     comparison = size_comparison(*inspections) if other else None
     if as_json:
-        click.echo(json.dumps(_document(inspections, comparison), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_document(inspections, comparison), indent=2))
         return
     console = terminal()
     console.print(_table(inspections))

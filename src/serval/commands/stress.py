@@ -76,7 +76,7 @@ def _run(options: StressOptions) -> int:
         return 130
     written = write_stress(found)
     if options.evaluation.json:
-        click.echo(json.dumps(written.document, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(written.document, indent=2))
     elif not quiet:
         _show(written.document)
         for kind, path in written.files.items():
