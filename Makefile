@@ -1,5 +1,6 @@
 # make run    the built-in model on the built-in demo set
 # make test   every test
+# make coverage   the same, half as fast, with the share of branches that they take
 # make check  format, lint, types, import contract, spelling
 # make report-demo   the demo report of docs/demo
 # make clean   forget the environment and what was built
@@ -9,12 +10,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check report-demo setup clean
+.PHONY: run test coverage check report-demo setup clean
 
 run: $(VENV)/.installed
 	$(BIN)/serval evaluate
 
 test: setup
+	$(BIN)/pytest -n auto --dist loadfile
+
+coverage: setup
 	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 check: setup

@@ -34,9 +34,11 @@ __all__ = [
     "brier",
     "calibration_of",
     "calibration_sentences",
+    "confidence_sentence",
     "ece",
     "nll",
     "reliability_bins",
+    "silence_sentence",
     "temperature_of",
 ]
 
@@ -163,49 +165,55 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> 
 
 def calibration_sentences(calibration: Calibration) -> list[str]:
     """Return what the calibration means, for people; nothing if no clip was judged."""
+    said = (
+        confidence_sentence(calibration),
+        silence_sentence(calibration),
+        _temperature_sentence(calibration.scaled),
+    )
+    return [sentence for sentence in said if sentence]
+
+
+def confidence_sentence(calibration: Calibration) -> str:
+    """Return whether the model is as often right as it is sure, or `""` if no clip was judged."""
     if not calibration.n:
-        return []
+        return ""
     fit, everything = calibration.as_is, calibration.coverage[-1].accuracy.value
-    lean = "more" if fit.confidence > everything else "less"
     if fit.ece <= fit.ece_by_chance:
-        first = (
+        return (
             f"No miscalibration can be shown on {calibration.n} clips: ECE {fit.ece:.1%}, no more "
             "than chance makes of a calibrated model."
         )
-    else:
-        first = (
-            f"It is {lean} confident ({fit.confidence:.1%}) than right ({everything:.1%}): "
-            f"ECE {fit.ece:.1%}."
-        )
-    second = _silence_sentence(calibration.coverage, everything)
-    return [first, *second, *_temperature_sentence(calibration.scaled)]
-
-
-def _silence_sentence(coverage: tuple[CoveragePoint, ...], everything: float) -> list[str]:
-    """Return what silence gains; nothing where a fifth of the clips is not one."""
-    at = next(point for point in coverage if point.coverage == 0.8)
-    if at.n == coverage[-1].n:
-        return []
-    line = (
-        f"If it may stay silent on 20 % of the clips, it is right in {at.accuracy.value:.1%} "
-        f"{_span(at.accuracy)}of the others, against {everything:.1%} of all."
+    lean = "more" if fit.confidence > everything else "less"
+    return (
+        f"It is {lean} confident ({fit.confidence:.1%}) than right ({everything:.1%}): "
+        f"ECE {fit.ece:.1%}."
     )
-    return [line]
+
+
+def silence_sentence(calibration: Calibration) -> str:
+    """Return what silence gains, or `""` where a fifth of the clips is not one."""
+    at = next((point for point in calibration.coverage if point.coverage == 0.8), None)
+    if at is None or at.n == calibration.n:
+        return ""
+    return (
+        f"If it may stay silent on 20 % of the clips, it is right in {at.accuracy.value:.1%} "
+        f"{_span(at.accuracy)}of the others, against "
+        f"{calibration.coverage[-1].accuracy.value:.1%} of all."
+    )
 
 
 def _span(score: Interval) -> str:
     return "" if math.isnan(score.low) else f"({score.low:.1%} to {score.high:.1%}) "
 
 
-def _temperature_sentence(scaled: Fit | None) -> list[str]:
-    """Return a warning where no temperature in the range searched is the likeliest."""
+def _temperature_sentence(scaled: Fit | None) -> str:
+    """Return a warning where no temperature in the range searched is the likeliest, else `""`."""
     if scaled is None or 1.01 * COLDEST < scaled.temperature < 0.99 * HOTTEST:
-        return []
-    line = (
+        return ""
+    return (
         f"The temperature is at an end of the range searched, {COLDEST:g} to {HOTTEST:g}: it was "
         "fitted on too few clips, or on clips that are all right or all wrong."
     )
-    return [line]
 
 
 def reliability_bins(

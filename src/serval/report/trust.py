@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from serval.calibration import calibration_sentences
+from serval.calibration import confidence_sentence, silence_sentence
 from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column, bounds
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def reliability_chart(names: Sequence[str], fits: Sequence[Calibration]) -> Char
         for name, fit in zip(names, fits, strict=True)
         for part in fit.as_is.bins
     ]
-    said = [calibration_sentences(fit)[0] for fit in fits if fit.n]
+    said = [confidence_sentence(fit) for fit in fits]
     return Chart(
         id="reliability",
         kind="reliability",
@@ -57,7 +57,7 @@ def coverage_chart(names: Sequence[str], fits: Sequence[Calibration]) -> Chart:
         for name, fit in zip(names, fits, strict=True)
         for point in fit.coverage
     ]
-    said = [calibration_sentences(fit)[1] for fit in fits if fit.n]
+    said = [silence_sentence(fit) for fit in fits]
     return Chart(
         id="risk-coverage",
         kind="risk",
@@ -121,4 +121,4 @@ def _each(names: Sequence[str], said: Sequence[str]) -> str:
     """Return what is said of each run, with its letter where there are several."""
     if len(names) == 1 or len(said) != len(names):
         return " ".join(said)
-    return " ".join(f"{letter}: {line}" for letter, line in zip("AB", said, strict=False))
+    return " ".join(f"{letter}: {line}" for letter, line in zip("AB", said, strict=False) if line)
