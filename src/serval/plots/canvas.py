@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
+from functools import cache
 from typing import TYPE_CHECKING
 
+from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -19,6 +22,14 @@ __all__ = ["COLOURS", "DPI", "figure", "head", "save"]
 DPI = 300
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Okabe and Ito (2008): told apart with any colour vision."""
+
+OWN_FONT = "DejaVu Sans"
+OTHER_SCRIPTS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Source Han Sans SC"),
+    *("WenQuanYi Zen Hei", "PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo"),
+    *("Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "Noto Sans Devanagari", "Noto Sans Thai"),
+)
+"""Fonts that usual systems have for what the font of matplotlib lacks."""
 
 LETTER_INCHES = 0.085
 """Width of a wide letter in the head of a picture."""
@@ -41,7 +52,9 @@ def head(picture: Figure, text: str) -> None:
 def save(picture: Figure, path: Path) -> Path:
     """Return `path` after saving the picture there: 300 dpi, same input same bytes."""
     _print_as_it_is(picture)
-    with whole_file(path) as part:
+    with whole_file(path) as part, warnings.catch_warnings():
+        # Where no font here has a script, boxes are drawn; the tables have its letters.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         picture.savefig(part, dpi=DPI, metadata={"Software": None})
     return path
 
@@ -56,3 +69,12 @@ def _print_as_it_is(picture: Figure) -> None:
     for text in picture.findobj(Text):
         if text not in powers:
             text.set_parse_math(False)
+        if not text.get_text().isascii():
+            text.set_fontfamily(list(_fonts()))
+
+
+@cache
+def _fonts() -> tuple[str, ...]:
+    """Return the fonts of this machine that a letter is looked for in, one after the other."""
+    here = set(font_manager.get_font_names())
+    return (OWN_FONT, *(name for name in OTHER_SCRIPTS if name in here))

@@ -1,6 +1,7 @@
 import pytest
 from matplotlib.text import Text
 
+from serval.plots import canvas
 from serval.plots.canvas import figure, save
 
 FORMULA = r"a $\frac$ & $b$"
@@ -20,3 +21,17 @@ def test_no_name_is_read_as_a_formula(tmp_path):
     shown = {text.get_text(): text.get_parse_math() for text in picture.findobj(Text)}
     assert shown[FORMULA] is False
     assert shown[r"$\mathdefault{10^{3}}$"] is True
+
+
+def test_letters_of_any_script_are_drawn_without_a_word(tmp_path, monkeypatch, recwarn):
+    here = [*canvas.OTHER_SCRIPTS[:2], "Comic Sans MS", canvas.OWN_FONT]
+    monkeypatch.setattr(canvas.font_manager, "get_font_names", lambda: here)
+    canvas._fonts.cache_clear()
+    assert canvas._fonts() == (canvas.OWN_FONT, *canvas.OTHER_SCRIPTS[:2])
+    monkeypatch.setattr(canvas.font_manager, "get_font_names", lambda: [canvas.OWN_FONT])
+    canvas._fonts.cache_clear()
+    picture = figure(2, 1)
+    canvas.head(picture, "生气/angry")
+    assert save(picture, tmp_path / "a.png").stat().st_size > 500
+    assert not list(recwarn)
+    canvas._fonts.cache_clear()
