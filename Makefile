@@ -1,6 +1,6 @@
 # make run    the built-in model on the built-in demo set
 # make test   every test
-# make coverage   the same, half as fast, with the share of branches that they take
+# make coverage   the same, slower, with the share of branches that they take
 # make check  format, lint, types, import contract, spelling
 # make report-demo   the demo report of docs/demo
 # make clean   forget the environment and what was built

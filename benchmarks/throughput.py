@@ -57,11 +57,14 @@ def serval_loop(
         labels=opened.labels, model={}, dataset={}, options={}, platform={}, identity={}
     )
     with Journal(folder=folder, provenance=provenance) as journal:
-        while chunk := list(islice(clips, size)):
-            for record in predict(opened, chunk, workers=workers):
+        done = size
+        while done == size:  # each round drains the workers, so that they rest in those of others
+            done = 0
+            for record in predict(opened, islice(clips, size), workers=workers):
                 journal.append(record, 0.0)
                 predicted = record.predicted if isinstance(record, Prediction) else ""
                 yield opened.labels.id_of(predicted) if predicted else -1
+                done += 1
 
 
 def take(predicted: Iterator[int], found: list[int], size: int) -> None:

@@ -8,6 +8,8 @@ from conftest import ROOT
 from serval.errors import ConfigError
 from serval.sweep import SCORES, load_plan, sweep, write_tables
 
+pytestmark = pytest.mark.usefixtures("coarse_pictures")
+
 
 @pytest.fixture
 def plan_file(tmp_path):
