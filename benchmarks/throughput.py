@@ -57,14 +57,12 @@ def serval_loop(
         labels=opened.labels, model={}, dataset={}, options={}, platform={}, identity={}
     )
     with Journal(folder=folder, provenance=provenance) as journal:
-        done = size
-        while done == size:  # each round drains the workers, so that they rest in those of others
-            done = 0
+        # Each round drains the workers, so that they rest in those of the others.
+        for _ in range(-(-(dataset.n_clips or 10**9) // size)):
             for record in predict(opened, islice(clips, size), workers=workers):
                 journal.append(record, 0.0)
                 predicted = record.predicted if isinstance(record, Prediction) else ""
                 yield opened.labels.id_of(predicted) if predicted else -1
-                done += 1
 
 
 def take(predicted: Iterator[int], found: list[int], size: int) -> None:

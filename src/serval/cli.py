@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,8 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line and exit; being told to end is taken as Ctrl-C is, tidily."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(exit_code(lambda: group.main(prog_name="serval", standalone_mode=False) or 0))
 
 

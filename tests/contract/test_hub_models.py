@@ -26,7 +26,7 @@ def ask(hub, serval, tmp_path):
 
     def run(*arguments, **env):
         told = {"HF_HOME": tmp_path / "hf", "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_TELEMETRY": 1}
-        return serval(*arguments, timeout=240, **told, **env)
+        return serval(*arguments, timeout=240, **(told | env))
 
     return run
 
@@ -80,6 +80,19 @@ def test_a_name_that_is_not_one_model_is_one_line(hub, ask):
         assert done.stderr.startswith("serval: hub model org")
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_a_hub_that_cannot_be_reached_is_one_line(ask):
+    nobody = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    for name, env, said in (
+        ("hf:org/emo", nobody, "the hub cannot be reached; check the network"),
+        ("hf:org/emo/model.onnx", nobody, "the hub cannot be reached; check the network"),
+        ("hf:org/emo", {"HF_HUB_OFFLINE": 1}, "must be named too, hf:org/emo/FILE.onnx"),
+    ):
+        done = ask("evaluate", "-m", name, **env)
+        assert done.returncode == 2
+        assert said in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("doubled", [True, False])

@@ -27,7 +27,7 @@ DEFAULTS = BenchOptions()
     multiple=True,
     default=DEFAULTS.models,
     show_default=True,
-    help="An .onnx file, or a built-in name; give it again to compare.",
+    help="An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx; give it again to compare.",
 )
 @click.option(
     "--peer",

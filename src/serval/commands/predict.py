@@ -25,7 +25,7 @@ __all__ = ["predict_command"]
 @click.command("predict")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", "-m", default="serval-tiny", show_default=True,
-              help="An .onnx file, or a built-in name.")  # fmt: skip
+              help="An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx.")  # fmt: skip
 @click.option("--labels", help="The model's labels in order, with commas.")
 @click.option("--normalize", default="auto", show_default=True,
               type=click.Choice(["auto", "peak", "zscore", "none"]))  # fmt: skip

@@ -94,7 +94,7 @@ def open_checkpoint(name: str, options: ExportOptions) -> Checkpoint:
 def _folder(name: str, revision: str | None) -> tuple[Path, str]:
     if name.startswith(HUB_PREFIX):
         folder, commit = hub_folder(name, revision, WANTED)
-        if any(folder.glob("*.safetensors")):
+        if any(folder.glob("model*.safetensors")):
             return folder, commit
         return hub_folder(name, commit, (*WANTED, OLD_WEIGHTS))
     folder = Path(name).expanduser()

@@ -10,6 +10,7 @@ from huggingface_hub import HfApi, constants, errors, hf_hub_download, snapshot_
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from serval.errors import ModelError
+from serval.models.contract import HUB_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,11 +58,16 @@ def hub_model(name: str) -> Path:
     file = file or _only_file(repo)
     path = _asking(lambda: hf_hub_download(repo, file), repo, None)
     # A file above 2 GB has its weights beside it: model.onnx_data, or model.onnx.data.
-    hub_folder(repo, None, (f"{file}?*", "*.json"))
+    hub_folder(repo, None, (f"{file}?*", *HUB_FILES, *(f"*/{own}" for own in HUB_FILES)))
     return Path(path)
 
 
 def _only_file(repo: str) -> str:
+    if constants.HF_HUB_OFFLINE:
+        raise ModelError(
+            f"hub model {repo}: without a network the file must be named too, "
+            f"{HUB_PREFIX}{repo}/FILE.onnx"
+        )
     files = _asking(lambda: HfApi().list_repo_files(repo), repo, None)
     found = sorted(file for file in files if file.endswith(".onnx"))
     if not found:
@@ -92,6 +98,9 @@ def _asking(call: Callable[[], T], repo: str, revision: str | None) -> T:
 
 def _reason(error: Exception, revision: str | None) -> str | None:
     """Return the fault and the remedy, or `None` for an error that is not the hub's."""
+    # By name: whose class it is depends on the version of the hub's client.
+    if any(kind.__name__ == "TransportError" for kind in type(error).__mro__):
+        return "the hub cannot be reached; check the network, the proxy and HF_ENDPOINT"
     # Ordered, since some of these errors are kinds of others.
     said: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,10 @@ from matplotlib.text import Text
 from serval.files import whole_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["COLOURS", "DPI", "figure", "head", "save"]
+__all__ = ["COLOURS", "DPI", "figure", "head", "lay_out", "save"]
 
 DPI = 300
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
@@ -51,12 +53,24 @@ def head(picture: Figure, text: str) -> None:
 
 def save(picture: Figure, path: Path) -> Path:
     """Return `path` after saving the picture there: 300 dpi, same input same bytes."""
-    _print_as_it_is(picture)
-    with whole_file(path) as part, warnings.catch_warnings():
-        # Where no font here has a script, boxes are drawn; the tables have its letters.
-        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+    with whole_file(path) as part, _names_as_they_are(picture):
         picture.savefig(part, dpi=DPI, metadata={"Software": None})
     return path
+
+
+def lay_out(picture: Figure) -> None:
+    """Give every part of a picture its final place, for whoever must move one."""
+    with _names_as_they_are(picture):
+        picture.canvas.draw()
+
+
+@contextmanager
+def _names_as_they_are(picture: Figure) -> Iterator[None]:
+    """Draw names as they are: where no font here has their script as boxes, without a word."""
+    _print_as_it_is(picture)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        yield
 
 
 def _print_as_it_is(picture: Figure) -> None:

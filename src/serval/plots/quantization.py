@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from serval.plots.canvas import COLOURS, figure, save
+from serval.plots.canvas import COLOURS, figure, lay_out, save
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def label_apart(picture: Any, axes: Any, points: Sequence[QuantizedPoint]) -> li
     Variants of one model are of nearly the same size, so that labels at one fixed distance would
     be written over each other.
     """
-    picture.canvas.draw()  # until then nobody knows where the axes are
+    lay_out(picture)  # until then nobody knows where the axes are
     taken = [_disc_of(axes, point) for point in points]
     labels: list[Any] = []
     for point in sorted(points, key=lambda point: (-point.accuracy, point.size_mb)):

@@ -109,6 +109,11 @@ def read_graph(path: Path) -> onnx.ModelProto:
         graph = onnx.load(path)
     except (onnx.checker.ValidationError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0][:200]
+        if "symbolic link" in str(error):
+            reason = (
+                "its weights are links, as in the hub's cache, which onnx does not follow; "
+                "fetch real files: hf download ORG/NAME --local-dir FOLDER"
+            )
         raise ModelError(f"{path} cannot be read as an ONNX graph: {reason}") from error
     _refuse_quantized(graph, path)
     _lift_constants(graph)

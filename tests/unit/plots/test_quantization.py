@@ -14,6 +14,12 @@ def test_the_picture_is_the_same_every_time(tmp_path):
     assert first.startswith(b"\x89PNG")
 
 
+def test_a_title_is_no_formula_and_may_be_in_any_script(tmp_path):
+    point = QuantizedPoint(name="int8", size_mb=10, accuracy=0.8, speed=1, pareto=True)
+    path = save_quantization([point], r"生气 $\frac$", tmp_path / "a.png")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
 def test_no_label_covers_another():
     """Seven variants, all but one of nearly the same size and accuracy."""
     points = [
