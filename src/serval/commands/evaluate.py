@@ -84,7 +84,7 @@ def evaluate_command(**flags: Any) -> None:  # noqa: ANN401 - click's flags
     A run that was stopped goes on where it was when the same command is given again.
 
     Exit codes: 0 done; 2 something is wrong with the command, the model or the data;
-    3 more clips failed than --max-failures; 130 stopped by Ctrl-C.
+    3 more clips failed than --max-failures; 130 stopped by Ctrl-C or told to end.
     """
     sys.exit(run_evaluation(EvalOptions(**flags)))
 

@@ -41,8 +41,10 @@ COLOURS = {"pass": "green", "fail": "red", "cannot tell": "yellow"}
 @click.option("--max-group-gap", "gap", multiple=True, metavar="METRIC[:COLUMN]=VALUE",
               help="At most so much between the best and the worst group.")  # fmt: skip
 @click.option("--baseline", default="", help="The run that drops are measured against.")
-@click.option("--bench", default="", help="JSON file whose numbers are bench.KEY.")
-@click.option("--stress", default="", help="stress.json of serval stress: stress.KEY.")
+@click.option("--bench", default="", help="bench.json of serval bench, or its folder: bench.KEY.")
+@click.option(
+    "--stress", default="", help="stress.json of serval stress, or its folder: stress.KEY."
+)
 @click.option("--file", "-f", "file", type=click.Path(path_type=Path),
               help="Bounds as a TOML file; default: gate.toml, if there are no flags.")  # fmt: skip
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")

@@ -55,7 +55,8 @@ def stress_command(
     where it was when the same command is given again.
 
     Exit codes: 0 done; 2 something is wrong with the command, the model or the data;
-    130 stopped by Ctrl-C. Thresholds decide nothing here; give stress.json to serval gate.
+    130 stopped by Ctrl-C or told to end. Thresholds decide nothing here; give stress.json to
+    serval gate.
     """
     options = StressOptions(
         evaluation=EvalOptions(**flags), suite=suite, against=against, seed=seed
