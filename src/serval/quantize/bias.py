@@ -39,7 +39,7 @@ def bias_shifts(
     shifts = {}
     for layer in layers:
         precision = recipe.plan.get(layer.name)
-        if precision not in ROUNDED or layer.role == "grouped convolution":
+        if precision not in ROUNDED:
             continue
         exact = index.array(layer.weight)
         stored = stored_weights(exact, layer, recipe)
@@ -56,5 +56,6 @@ def _mean_output(
 ) -> NDArray[np.float64]:
     if layer.is_matmul:
         return np.asarray(mean @ weights.astype(np.float64))
-    kernel = weights.astype(np.float64).reshape(*weights.shape[:2], -1).sum(axis=2)
-    return np.asarray(kernel @ mean)
+    kernel = weights.astype(np.float64).reshape(layer.groups, -1, *weights.shape[1:])
+    sums = kernel.reshape(*kernel.shape[:3], -1).sum(axis=3)
+    return np.einsum("gmc,gc->gm", sums, mean.reshape(layer.groups, -1)).ravel()

@@ -34,6 +34,7 @@ class Layer:
         weight: The initializer with its weights: `(K, N)` of a MatMul, `(M, C/g, k...)` of a Conv.
         output: The tensor that it makes.
         size: Number of weights.
+        groups: Of a Conv; each output channel reads one group of the input channels.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Layer:
     weight: str
     output: str
     size: int
+    groups: int = 1
 
     @property
     def is_matmul(self) -> bool:
@@ -71,6 +73,7 @@ def layers_of(graph: onnx.ModelProto, classes: int) -> tuple[Layer, ...]:
                 weight=node.input[1],
                 output=node.output[0],
                 size=_product(dims),
+                groups=_groups(node),
             )
         )
     return tuple(found)
@@ -103,9 +106,13 @@ def _has_constant_weights(node: onnx.NodeProto, index: Index) -> bool:
 def _role(node: onnx.NodeProto, dims: list[int], *, is_last: bool) -> Role:
     if node.op_type == "MatMul":
         return "classifier" if is_last else "matmul"
-    if next((a.i for a in node.attribute if a.name == "group"), 1) > 1:
+    if _groups(node) > 1:
         return "grouped convolution"
     return "first convolution" if dims[1] == 1 else "convolution"
+
+
+def _groups(node: onnx.NodeProto) -> int:
+    return next((a.i for a in node.attribute if a.name == "group"), 1)
 
 
 def _last_products(graph: onnx.ModelProto, index: Index) -> set[str]:

@@ -1,20 +1,23 @@
-"""SmoothQuant: move the outliers of activations into the weights, where eight bits can hold them.
+"""Move the outliers of activations to where eight bits can hold them; nothing else changes.
 
-Source: Xiao et al., SmoothQuant (ICML 2023), eq. 4. `x W = (x / s)(s W)` for any `s > 0`.
+Sources: Xiao et al., SmoothQuant (ICML 2023), eq. 4: `x W = (x / s)(s W)` for any `s > 0`. Nagel et
+al., Data-Free Quantization (ICCV 2019), section 4.1: channels of unlike size share a grid badly, and
+a positive factor for each makes them alike.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from onnx import helper
 
-from serval.quantize.graph import Index, add_tensor, copied, index_of
+from serval.quantize.graph import Index, add_tensor, copied, index_of, replace_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import onnx
     from numpy.typing import NDArray
@@ -22,60 +25,131 @@ if TYPE_CHECKING:
     from serval.quantize.layers import Layer
     from serval.quantize.observe import Bounds
 
-__all__ = ["smooth_factors", "smoothed"]
+__all__ = ["levelled", "smooth_factors", "smoothed"]
 
 SMALLEST = 1e-5
+SMALLEST_SHARE = 1e-3
+"""A channel is taken to be at least this large beside the largest: silence would divide by zero."""
 Factors = dict[str, "NDArray[np.float32]"]
 
 
 def smooth_factors(
     graph: onnx.ModelProto,
-    layers: tuple[Layer, ...],
+    layers: Iterable[Layer],
     bounds: Mapping[str, Bounds],
     strength: float,
 ) -> Factors:
     """Return the factor of each input channel, by the name of the tensor; geometric mean 1.
 
-    Layers that read the same tensor share its factors.
+    Layers that read the same tensor share its factors, and must agree on where its channels are.
     """
     index = index_of(graph)
     factors: Factors = {}
     for source, readers in _by_source(layers).items():
-        peaks = [np.abs(index.array(layer.weight)).max(axis=1) for layer in readers]
+        peaks = [_input_peaks(index.array(layer.weight), layer) for layer in readers]
         weights = np.maximum(np.max(peaks, axis=0), SMALLEST)
         activations = np.maximum(bounds[source].peak, SMALLEST)
-        raw = activations**strength / weights ** (1 - strength)
-        factors[source] = (raw / np.exp(np.log(raw).mean())).astype(np.float32)
+        factors[source] = _centred(activations**strength / weights ** (1 - strength))
     return factors
 
 
 def smoothed(
-    graph: onnx.ModelProto, layers: tuple[Layer, ...], factors: Factors
+    graph: onnx.ModelProto, layers: Iterable[Layer], factors: Factors
 ) -> onnx.ModelProto:
     """Return a graph that computes the same with activations divided by their factors.
 
-    The division goes into the layer before where that is a normalisation or a product with a
-    constant that nobody else reads; else it becomes a Mul before the layer.
+    Before a matrix the division goes into the layer before, where that is a normalisation or a
+    product with one constant for each channel that nobody else reads; else it becomes a Mul before
+    the layer. A product with a single number stays as it is: that number may be the half of a GELU,
+    which runtimes compute in one step only if they recognize it.
     """
     twin = copied(graph)
     index = index_of(twin)
+    divisions: dict[str, onnx.NodeProto] = {}
     for source, readers in _by_source(layers).items():
         if source not in factors:
             continue
         scale = factors[source]
         for layer in readers:
-            add_tensor(twin, layer.weight, index.array(layer.weight) * scale[:, np.newaxis])
-        everyone = len(index.consumers[source]) == len(readers)
+            weights = index.array(layer.weight)
+            add_tensor(twin, layer.weight, weights * _on_inputs(scale, weights, layer))
+        everyone = len(index.consumers[source]) == len(readers) and readers[0].is_matmul
         if not (everyone and _folded(twin, index, source, scale)):
-            _divide_before(twin, source, {layer.name for layer in readers}, scale)
+            divisions |= _division(twin, index, readers, scale)
+    _insert(twin, before=divisions)
     return twin
 
 
-def _by_source(layers: tuple[Layer, ...]) -> dict[str, list[Layer]]:
+def levelled(
+    graph: onnx.ModelProto, layers: Iterable[Layer], bounds: Mapping[str, Bounds]
+) -> onnx.ModelProto:
+    """Return a graph that computes the same, in which each convolution's output is level.
+
+    Its output channels all reach the same peak, and a Div behind it gives each its own again. Kept
+    in eight bits between the two, no channel is the small one on a grid made for a large one.
+    Weights have a scale for each output channel, so that they are rounded as before. The Div is
+    none of the Muls by which runtimes recognize a GELU.
+    """
+    twin = copied(graph)
+    index = index_of(twin)
+    made: dict[str, onnx.NodeProto] = {}
+    nodes = {node.name: node for node in twin.graph.node}
+    for layer in layers:
+        peak = bounds[layer.output].peak
+        level = _centred(np.maximum(peak, max(SMALLEST_SHARE * peak.max(), SMALLEST)))
+        made[layer.name] = _levelled(twin, index, layer, nodes[layer.name], level)
+    _insert(twin, after=made)
+    return twin
+
+
+def _levelled(
+    graph: onnx.ModelProto,
+    index: Index,
+    layer: Layer,
+    node: onnx.NodeProto,
+    level: NDArray[np.float32],
+) -> onnx.NodeProto:
+    """Return the Div behind a convolution whose output channels were divided by their level."""
+    weights = index.array(layer.weight)
+    around = [1] * (weights.ndim - 2)
+    add_tensor(graph, layer.weight, weights / level.reshape(-1, 1, *around))
+    if len(node.input) > 2 and node.input[2]:
+        bias = index.array(node.input[2]) / level
+        node.input[2] = add_tensor(graph, f"{layer.name}_level_bias", bias)
+    node.output[0] = f"{layer.output}_level"
+    shares = add_tensor(graph, f"{layer.output}_shares", (1 / level).reshape(-1, *around))
+    return helper.make_node(
+        "Div", [node.output[0], shares], [layer.output], name=f"{layer.output}/level"
+    )
+
+
+def _centred(raw: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return positive factors divided by their geometric mean."""
+    return (raw / np.exp(np.log(raw).mean())).astype(np.float32)
+
+
+def _input_peaks(weights: NDArray[np.float32], layer: Layer) -> NDArray[np.float32]:
+    """Return the largest weight that meets each input channel, `(C,)`."""
+    if layer.is_matmul:
+        return np.abs(weights).max(axis=1)
+    grouped = np.abs(weights).reshape(layer.groups, -1, *weights.shape[1:])
+    return grouped.reshape(*grouped.shape[:3], -1).max(axis=(1, 3)).ravel()
+
+
+def _on_inputs(
+    scale: NDArray[np.float32], weights: NDArray[np.float32], layer: Layer
+) -> NDArray[np.float32]:
+    """Return the factors of the input channels `(C,)` in a shape that multiplies the weights."""
+    if layer.is_matmul:
+        return scale[:, np.newaxis]
+    of_group = np.repeat(scale.reshape(layer.groups, -1), len(weights) // layer.groups, axis=0)
+    return of_group.reshape(*weights.shape[:2], *[1] * (weights.ndim - 2))
+
+
+def _by_source(layers: Iterable[Layer]) -> dict[str, list[Layer]]:
     grouped: dict[str, list[Layer]] = defaultdict(list)
     for layer in layers:
-        if layer.role == "matmul":
-            grouped[layer.source].append(layer)
+        grouped[layer.source].append(layer)
     return grouped
 
 
@@ -91,7 +165,7 @@ def _folded(graph: onnx.ModelProto, index: Index, source: str, scale: NDArray[np
         return False
     number = constants[0]
     value = index.array(node.input[number])
-    if value.size != 1 and value.shape[-1:] != scale.shape:
+    if value.shape[-1:] != scale.shape:
         return False
     node.input[number] = add_tensor(graph, f"{source}_smoothing", value / scale)
     return True
@@ -108,15 +182,34 @@ def _fold_into_norm(
     return True
 
 
-def _divide_before(
-    graph: onnx.ModelProto, source: str, readers: set[str], scale: NDArray[np.float32]
-) -> None:
-    factor = add_tensor(graph, f"{source}_smoothing", 1 / scale)
-    divided = f"{source}_smoothed"
-    nodes = list(graph.graph.node)
-    first = next(i for i, node in enumerate(nodes) if node.name in readers)
+def _division(
+    graph: onnx.ModelProto, index: Index, readers: list[Layer], scale: NDArray[np.float32]
+) -> dict[str, onnx.NodeProto]:
+    """Return the Mul to put before layers that read one tensor, by the name of the first."""
+    source, last = readers[0].source, readers[0].is_matmul
+    around = 0 if last else index.array(readers[0].weight).ndim - 2
+    name = f"{source}_smoothed" if last else f"{source}_smoothed_channels"
+    factor = add_tensor(graph, f"{name}_factor", (1 / scale).reshape(-1, *[1] * around))
+    named = {layer.name for layer in readers}
+    nodes = [node for node in graph.graph.node if node.name in named]
     for node in nodes:
-        if node.name in readers:
-            node.input[0] = divided
-    product = helper.make_node("Mul", [source, factor], [divided], name=f"{source}/smoothing")
-    graph.graph.node.insert(first, product)
+        node.input[0] = name
+    return {
+        nodes[0].name: helper.make_node("Mul", [source, factor], [name], name=f"{source}/smoothing")
+    }
+
+
+def _insert(
+    graph: onnx.ModelProto,
+    *,
+    before: Mapping[str, onnx.NodeProto] = MappingProxyType({}),
+    after: Mapping[str, onnx.NodeProto] = MappingProxyType({}),
+) -> None:
+    """Add nodes before or after those of the given names."""
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.graph.node:
+        name = node.name
+        nodes += [before[name]] if name in before else []
+        nodes.append(node)
+        nodes += [after[name]] if name in after else []
+    replace_nodes(graph, nodes)

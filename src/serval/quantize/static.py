@@ -11,7 +11,7 @@ from serval.quantize.build import Recipe
 from serval.quantize.layers import layers_of
 from serval.quantize.observe import channel_bounds, histograms, rounding_means
 from serval.quantize.ranges import RANGE_METHODS, grid_of, range_of
-from serval.quantize.smooth import smooth_factors, smoothed
+from serval.quantize.smooth import levelled, smooth_factors, smoothed
 from serval.quantize.workbench import Candidate
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ __all__ = [
     "bias_corrected",
     "chosen_static",
     "plan_of",
-    "with_integer_convolutions",
     "with_matrices",
 ]
 
@@ -40,7 +39,14 @@ PLAN: Mapping[Role, Precision] = {
     "classifier": "fp32",
 }
 """Where nothing was measured. The first convolution reads raw samples, small and all-important;
-the grouped one has no fast integer kernel; the classifier's few weights decide the answer."""
+the classifier's few weights decide the answer."""
+
+INTEGER_ROLES: tuple[frozenset[Role], ...] = (
+    frozenset({"convolution", "grouped convolution"}),
+    frozenset({"convolution"}),
+    frozenset({"grouped convolution"}),
+)
+"""Convolutions that are tried in integer arithmetic together, until a set of them is taken."""
 
 CONVOLUTION_PRICE = 1.25
 """How much larger the error may get for convolutions in integer arithmetic, which are faster."""
@@ -56,33 +62,45 @@ class _Observed:
     words: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    """What a candidate is made of: what was seen, the method for ranges, each layer's precision."""
+
+    observed: _Observed
+    method: RangeMethod
+    plan: Mapping[str, Precision]
+
+
 @dataclass(slots=True, kw_only=True)
 class _Study:
-    """Candidates measured one after another; keeps the best."""
+    """Candidates made and measured one after another; keeps the best and what it is made of."""
 
     bench: Workbench
     clips: Clips
     trials: list[Trial] = field(default_factory=list)
-    best: tuple[Candidate, float] | None = None
+    best: tuple[_Choice, Candidate, float] | None = None
 
-    def consider(self, what: str, candidate: Candidate, price: float = 1.0) -> None:
-        """Measure a candidate, and keep it if its error is under `price` times the best."""
+    def consider(self, what: str, choice: _Choice, price: float = 1.0) -> bool:
+        """Return whether a candidate was kept: its error is under `price` times the best."""
+        candidate = _with_ranges(self.bench, choice)
         trial = self.bench.trial(what, candidate, self.clips)
         self.trials.append(trial)
         error = trial.measured.logit_error
-        if self.best is None or error < price * self.best[1]:
-            self.best = (candidate, error)
+        kept = self.best is None or error < price * self.best[2]
+        if kept:
+            self.best = (choice, candidate, error)
+        return kept
 
     @property
-    def winner(self) -> Candidate:
-        """The best candidate so far.
+    def winner(self) -> tuple[_Choice, Candidate]:
+        """The best so far.
 
         Raises:
             ConfigError: None was measured.
         """
         if self.best is None:
             raise ConfigError("no range method was tried; give --ranges auto")
-        return self.best[0]
+        return self.best[:2]
 
 
 def plan_of(bench: Workbench, matmul: Precision = "int8") -> dict[str, Precision]:
@@ -107,27 +125,13 @@ def chosen_static(bench: Workbench, matmul: Precision = "int8") -> tuple[Candida
     observed = _smoothed(bench) if bench.options.smoothing else _observed(bench, bench.graph)
     study = _Study(bench=bench, clips=_held_out(bench))
     plan = plan_of(bench, matmul)
-    by_method = {m: _with_ranges(bench, observed, m, plan) for m in _methods(bench, matmul)}
-    for method, candidate in by_method.items():
-        study.consider(f"{method} ranges", candidate)
+    for method in _methods(bench, matmul):
+        study.consider(f"{method} ranges", _Choice(observed=observed, method=method, plan=plan))
     if bench.options.smoothing:
-        method = next(m for m, candidate in by_method.items() if candidate is study.winner)
         plain = _observed(bench, bench.graph)
-        study.consider("no smoothing", _with_ranges(bench, plain, method, plan))
+        study.consider("no smoothing", replace(study.winner[0], observed=plain))
     _consider_convolutions(study)
-    return study.winner, study.trials
-
-
-def with_integer_convolutions(bench: Workbench, candidate: Candidate) -> Candidate:
-    """Return the candidate with its plain convolutions in integer arithmetic."""
-    names = [layer.name for layer in bench.layers if layer.role == "convolution"]
-    plan: dict[str, Precision] = dict.fromkeys(names, "int8")
-    changed = replace(
-        candidate,
-        recipe=candidate.recipe.with_plan(plan),
-        words=(*candidate.words, "convolutions in integer arithmetic"),
-    )
-    return bias_corrected(bench, changed)
+    return study.winner[1], study.trials
 
 
 def bias_corrected(bench: Workbench, candidate: Candidate) -> Candidate:
@@ -164,8 +168,9 @@ def _observed(bench: Workbench, graph: onnx.ModelProto, *words: str) -> _Observe
 def _smoothed(bench: Workbench) -> _Observed:
     strength = bench.options.smoothing
     bounds = channel_bounds(bench.observer(), bench.graph, _axes(bench.layers))
-    factors = smooth_factors(bench.graph, bench.layers, bounds, strength)
-    graph = smoothed(bench.graph, bench.layers, factors)
+    matrices = [layer for layer in bench.layers if layer.role == "matmul"]
+    factors = smooth_factors(bench.graph, matrices, bounds, strength)
+    graph = smoothed(bench.graph, matrices, factors)
     return _observed(bench, graph, f"SmoothQuant {strength:g}")
 
 
@@ -176,22 +181,21 @@ def _source_axes(layers: tuple[Layer, ...]) -> dict[str, int]:
 
 def _axes(layers: tuple[Layer, ...]) -> dict[str, int]:
     """Return the same, with the tensors that convolutions make."""
-    made = {layer.output: 1 for layer in layers if layer.role == "convolution"}
+    made = {layer.output: 1 for layer in layers if layer.role in INTEGER_ROLES[0]}
     return made | _source_axes(layers)
 
 
-def _with_ranges(
-    bench: Workbench, observed: _Observed, method: RangeMethod, plan: Mapping[str, Precision]
-) -> Candidate:
-    grids = {name: grid_of(*range_of(seen, method)) for name, seen in observed.seen.items()}
+def _with_ranges(bench: Workbench, choice: _Choice) -> Candidate:
+    observed = choice.observed
+    grids = {name: grid_of(*range_of(seen, choice.method)) for name, seen in observed.seen.items()}
     recipe = Recipe(
-        plan=plan,
+        plan=choice.plan,
         grids=grids,
         tables=bench.tables,
         block=bench.options.block,
         portable=bench.options.portable,
     )
-    words = (f"{method} ranges", *observed.words, "bias corrected")
+    words = (f"{choice.method} ranges", *observed.words, "bias corrected")
     candidate = Candidate(graph=observed.graph, layers=observed.layers, recipe=recipe, words=words)
     return bias_corrected(bench, candidate)
 
@@ -199,11 +203,40 @@ def _with_ranges(
 def _consider_convolutions(study: _Study) -> None:
     """Try integer convolutions, or take them unseen where the user asks for them."""
     asked = study.bench.options.convolutions
-    if asked == "weights" or not any(y.role == "convolution" for y in study.bench.layers):
+    if asked == "weights":
         return
     price = float("inf") if asked == "int8" else CONVOLUTION_PRICE
-    integer = with_integer_convolutions(study.bench, study.winner)
-    study.consider("integer convolutions", integer, price)
+    before, _ = study.winner
+    tried: list[tuple[Layer, ...]] = [()]
+    for roles in INTEGER_ROLES:
+        chosen = tuple(layer for layer in before.observed.layers if layer.role in roles)
+        if chosen in tried:
+            continue
+        tried.append(chosen)
+        kinds = sorted({f"{layer.role}s" for layer in chosen})
+        choice = _with_integer_convolutions(study.bench, before, chosen)
+        if study.consider(f"integer {' and '.join(kinds)}", choice, price):
+            return
+
+
+def _with_integer_convolutions(
+    bench: Workbench, choice: _Choice, chosen: tuple[Layer, ...]
+) -> _Choice:
+    """Return the choice with some convolutions in integers, levelled and smoothed for that."""
+    before = choice.observed
+    bounds = channel_bounds(bench.observer(), before.graph, _axes(chosen))
+    graph = levelled(before.graph, chosen, bounds)
+    if bench.options.smoothing:
+        factors = smooth_factors(graph, chosen, bounds, bench.options.smoothing)
+        graph = smoothed(graph, chosen, factors)
+    kinds = sorted({f"{layer.role}s" for layer in chosen})
+    words = (*before.words, f"levelled {' and '.join(kinds)} in integer arithmetic")
+    plan: dict[str, Precision] = dict.fromkeys([layer.name for layer in chosen], "int8")
+    return _Choice(
+        observed=_observed(bench, graph, *words),
+        method=choice.method,
+        plan={**choice.plan, **plan},
+    )
 
 
 def with_matrices(candidate: Candidate, precision: Precision) -> Candidate:
