@@ -1,6 +1,10 @@
 """Fixtures that more than one folder of tests needs."""
 
 import os
+
+# As many tests run at once as there are cores: one thread for each, before numpy is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import subprocess
 import sys
 from pathlib import Path
