@@ -344,11 +344,11 @@ class _Columns:
         self.speakers.append(line["speaker"] and sys.intern(line["speaker"]))
 
     def run(self, folder: Path, header: Mapping[str, Any]) -> Run:
-        whole = np.array(self.whole, dtype=np.int64).reshape(-1, 3)
+        whole = np.frombuffer(self.whole, dtype=np.int64).reshape(-1, 3)
         order = np.argsort(whole[:, 0], kind="stable")
         index, truth, predicted = whole[order].T
-        scores = np.array(self.scores, dtype=np.float32).reshape(-1, 2, len(self.labels))[order]
-        duration_s, inference_s = np.array(self.seconds).reshape(-1, 2)[order].T
+        scores = np.frombuffer(self.scores, np.float32).reshape(-1, 2, len(self.labels))[order]
+        duration_s, inference_s = np.frombuffer(self.seconds).reshape(-1, 2)[order].T
         end = self.end or {}
         return Run(
             folder=folder,

@@ -22,6 +22,8 @@ __all__ = ["harmless", "write_csv", "write_parquet"]
 
 FORMULA_STARTS = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20")
 """And the same in full width, as keyboards of East Asia write them."""
+GROUP_ROWS = 2_048
+"""Rows of the parquet file that are in memory at once."""
 
 
 def write_csv(run: Run, path: Path) -> Path:
@@ -45,24 +47,34 @@ def write_csv(run: Run, path: Path) -> Path:
 def write_parquet(run: Run, path: Path) -> Path:
     """Return `path` after writing every prediction with its logits and probabilities."""
     labels = list(run.labels)
+    notes = {"serval.failed_clips": str(len(run.failures)), "serval.labels": json.dumps(labels)}
+    schema = _table(run, slice(0)).schema.with_metadata(notes)
+    with whole_file(path) as part, pq.ParquetWriter(part, schema) as writer:
+        for start in range(0, len(run), GROUP_ROWS):
+            rows = _table(run, slice(start, start + GROUP_ROWS))
+            writer.write_table(rows.replace_schema_metadata(notes))
+    return path
+
+
+def _table(run: Run, rows: slice) -> pa.Table:
+    """Return some rows of a run; for all at once the memory of a large run would be needed twice."""
+    labels = pa.array(list(run.labels), pa.string())
+    logits, probs = (pa.array(scores[rows].ravel()) for scores in (run.logits, run.probs))
     columns = {
-        "clip_id": pa.array(run.clip_ids, pa.string()),
-        "index": pa.array(run.index),
-        "truth": pa.DictionaryArray.from_arrays(run.truth.astype("int32"), labels),
-        "predicted": pa.DictionaryArray.from_arrays(run.predicted.astype("int32"), labels),
-        "logits": pa.FixedSizeListArray.from_arrays(run.logits.ravel(), len(labels)),
-        "probs": pa.FixedSizeListArray.from_arrays(run.probs.ravel(), len(labels)),
-        "duration_s": pa.array(run.duration_s),
-        "inference_s": pa.array(run.inference_s),
-        "audio_sha256": pa.array(run.audio_sha256, pa.string()),
-        "speaker": pa.array(run.speakers, pa.string()),
+        "clip_id": pa.array(run.clip_ids[rows], pa.string()),
+        "index": pa.array(run.index[rows]),
+        "truth": pa.DictionaryArray.from_arrays(run.truth[rows].astype("int32"), labels),
+        "predicted": pa.DictionaryArray.from_arrays(run.predicted[rows].astype("int32"), labels),
+        "logits": pa.FixedSizeListArray.from_arrays(logits, len(labels)),
+        "probs": pa.FixedSizeListArray.from_arrays(probs, len(labels)),
+        "duration_s": pa.array(run.duration_s[rows]),
+        "inference_s": pa.array(run.inference_s[rows]),
+        "audio_sha256": pa.array(run.audio_sha256[rows], pa.string()),
+        "speaker": pa.array(run.speakers[rows], pa.string()),
     }
     names = _column_names(run.groups, columns)
-    groups = {names[name]: pa.array(values, pa.string()) for name, values in run.groups.items()}
-    notes = {"serval.failed_clips": str(len(run.failures)), "serval.labels": json.dumps(labels)}
-    with whole_file(path) as part:
-        pq.write_table(pa.table(groups | columns).replace_schema_metadata(notes), part)
-    return path
+    groups = {names[name]: pa.array(v[rows], pa.string()) for name, v in run.groups.items()}
+    return pa.table(groups | columns)
 
 
 def harmless(cell: str) -> str:
