@@ -56,6 +56,7 @@ def test_what_1999_clips_can_show(share, points):
     assert 100 * net / 1999 == pytest.approx(points, abs=0.06)
 
 
+@settings(max_examples=25)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_equals_statsmodels(p_values):
     expected = multipletests(p_values, method="holm")[1]
