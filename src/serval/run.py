@@ -345,7 +345,7 @@ class _Columns:
 
     def run(self, folder: Path, header: Mapping[str, Any]) -> Run:
         whole = np.frombuffer(self.whole, dtype=np.int64).reshape(-1, 3)
-        order = np.argsort(whole[:, 0], kind="stable")
+        order = _order(whole[:, 0])
         index, truth, predicted = whole[order].T
         scores = np.frombuffer(self.scores, np.float32).reshape(-1, 2, len(self.labels))[order]
         duration_s, inference_s = np.frombuffer(self.seconds).reshape(-1, 2)[order].T
@@ -373,8 +373,17 @@ class _Columns:
         )
 
 
-def _ordered(column: list[T], order: NDArray[np.int64]) -> tuple[T, ...]:
-    return tuple(column[i] for i in order)
+def _order(index: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+    """Return what brings a column into dataset order: all as it is, without a copy, if it can."""
+    in_order = bool((np.diff(index) >= 0).all())
+    return slice(None) if in_order else np.argsort(index, kind="stable")
+
+
+def _ordered(column: list[T], order: NDArray[np.int64] | slice) -> tuple[T, ...]:
+    """Return the column in that order, and leave the list empty: memory holds it once."""
+    kept = tuple(column) if isinstance(order, slice) else tuple(column[i] for i in order)
+    column.clear()
+    return kept
 
 
 def _provenance(header: Mapping[str, Any]) -> Provenance:

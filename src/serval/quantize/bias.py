@@ -58,4 +58,5 @@ def _mean_output(
         return np.asarray(mean @ weights.astype(np.float64))
     kernel = weights.astype(np.float64).reshape(layer.groups, -1, *weights.shape[1:])
     sums = kernel.reshape(*kernel.shape[:3], -1).sum(axis=3)
-    return np.einsum("gmc,gc->gm", sums, mean.reshape(layer.groups, -1)).ravel()
+    outputs = np.einsum("gmc,gc->gm", sums, mean.reshape(layer.groups, -1))
+    return np.asarray(outputs.ravel())

@@ -1,8 +1,8 @@
 """Move the outliers of activations to where eight bits can hold them; nothing else changes.
 
-Sources: Xiao et al., SmoothQuant (ICML 2023), eq. 4: `x W = (x / s)(s W)` for any `s > 0`. Nagel et
-al., Data-Free Quantization (ICCV 2019), section 4.1: channels of unlike size share a grid badly, and
-a positive factor for each makes them alike.
+Sources: Xiao et al., SmoothQuant (ICML 2023), eq. 4: `x W = (x / s)(s W)` for any `s > 0`. Nagel
+et al., Data-Free Quantization (ICCV 2019), section 4.1: channels of unlike size share a grid badly,
+and a positive factor for each makes them alike.
 """
 
 from __future__ import annotations
@@ -53,9 +53,7 @@ def smooth_factors(
     return factors
 
 
-def smoothed(
-    graph: onnx.ModelProto, layers: Iterable[Layer], factors: Factors
-) -> onnx.ModelProto:
+def smoothed(graph: onnx.ModelProto, layers: Iterable[Layer], factors: Factors) -> onnx.ModelProto:
     """Return a graph that computes the same with activations divided by their factors.
 
     Before a matrix the division goes into the layer before, where that is a normalisation or a
@@ -125,15 +123,16 @@ def _levelled(
 
 def _centred(raw: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return positive factors divided by their geometric mean."""
-    return (raw / np.exp(np.log(raw).mean())).astype(np.float32)
+    return np.asarray(raw / np.exp(np.log(raw).mean()), dtype=np.float32)
 
 
 def _input_peaks(weights: NDArray[np.float32], layer: Layer) -> NDArray[np.float32]:
     """Return the largest weight that meets each input channel, `(C,)`."""
     if layer.is_matmul:
-        return np.abs(weights).max(axis=1)
+        return np.asarray(np.abs(weights).max(axis=1))
     grouped = np.abs(weights).reshape(layer.groups, -1, *weights.shape[1:])
-    return grouped.reshape(*grouped.shape[:3], -1).max(axis=(1, 3)).ravel()
+    peaks = grouped.reshape(*grouped.shape[:3], -1).max(axis=(1, 3))
+    return np.asarray(peaks.ravel())
 
 
 def _on_inputs(

@@ -57,7 +57,7 @@ def write_parquet(run: Run, path: Path) -> Path:
 
 
 def _table(run: Run, rows: slice) -> pa.Table:
-    """Return some rows of a run; for all at once the memory of a large run would be needed twice."""
+    """Return some rows of a run: all at once, a large run would be in memory twice."""
     labels = pa.array(list(run.labels), pa.string())
     logits, probs = (pa.array(scores[rows].ravel()) for scores in (run.logits, run.probs))
     columns = {
