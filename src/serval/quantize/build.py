@@ -19,6 +19,7 @@ from serval.quantize.graph import (
 from serval.quantize.weights import (
     block_weights,
     channel_weights,
+    portable_kernel_scales,
     portable_scales,
     symmetric_scales,
 )
@@ -109,13 +110,8 @@ def _channel_scales(
 ) -> tuple[int, NDArray[np.float32]]:
     if not layer.is_matmul:
         integer = recipe.plan.get(layer.name) == "int8" and recipe.portable
-        return 0, _portable_kernel_scales(weights) if integer else symmetric_scales(weights, 0)
+        return 0, portable_kernel_scales(weights) if integer else symmetric_scales(weights, 0)
     return 1, portable_scales(weights) if recipe.portable else symmetric_scales(weights, 1)
-
-
-def _portable_kernel_scales(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return scales as for 7 bits: which weights of a kernel meet in a sum is not documented."""
-    return symmetric_scales(kernel, 0) * np.float32(127 / 64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

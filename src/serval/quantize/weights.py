@@ -10,7 +10,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Blocks", "block_weights", "channel_weights", "portable_scales", "symmetric_scales"]
+__all__ = [
+    "Blocks",
+    "block_weights",
+    "channel_weights",
+    "portable_kernel_scales",
+    "portable_scales",
+    "symmetric_scales",
+]
 
 S8_MAX = 127
 PAIR_MAX = 32_767 // 255
@@ -65,6 +72,21 @@ def portable_scales(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     largest = np.max([(half[0::2] + half[1::2]).max(axis=0, initial=0) for half in pairs], axis=0)
     paired = largest / (PAIR_MAX - 1)
     return np.asarray(np.maximum(symmetric_scales(matrix, 1), paired), dtype=np.float32)
+
+
+def portable_kernel_scales(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return one scale for each output channel of `(M, C, k...)` with which no pair saturates.
+
+    Which weights are neighbours depends on how a runtime lays a kernel out: channel after channel,
+    or tap after tap with the channels of each in a row, whose last may be left without a partner.
+    The scales hold for all of these.
+    """
+    outputs, channels = kernel.shape[:2]
+    taps_last = kernel.reshape(outputs, channels, -1)
+    taps_first = taps_last.transpose(0, 2, 1)
+    apart = np.pad(taps_first, ((0, 0), (0, 0), (0, channels % 2)))
+    layouts = (taps_last, taps_first, apart)
+    return np.max([portable_scales(one.reshape(outputs, -1).T) for one in layouts], axis=0)
 
 
 def channel_weights(

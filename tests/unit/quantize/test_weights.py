@@ -10,6 +10,7 @@ from onnx import helper, numpy_helper
 from serval.quantize.weights import (
     block_weights,
     channel_weights,
+    portable_kernel_scales,
     portable_scales,
     symmetric_scales,
 )
@@ -28,6 +29,32 @@ def test_portable_weights_never_overflow_sixteen_bits(matrix):
     for sign in (1, -1):
         half = np.maximum(sign * rows, 0)
         assert (255 * (half[0::2] + half[1::2])).max() <= 32_767
+
+
+@given(
+    hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 5)),
+        elements=st.floats(-100, 100, width=32),
+    )
+)
+def test_portable_kernels_never_overflow_in_either_layout(kernel):
+    levels = channel_weights(kernel, portable_kernel_scales(kernel), 0).astype(int)
+    outputs = len(kernel)
+    by_tap = levels.transpose(0, 2, 1)
+    apart = np.pad(by_tap, ((0, 0), (0, 0), (0, kernel.shape[1] % 2)))
+    for layout in (levels, by_tap, apart):
+        row = layout.reshape(outputs, -1)
+        row = np.pad(row, ((0, 0), (0, row.shape[1] % 2)))
+        for sign in (1, -1):
+            half = np.maximum(sign * row, 0)
+            assert (255 * (half[:, 0::2] + half[:, 1::2])).max() <= 32_767
+
+
+def test_portable_kernels_cost_less_than_a_bit():
+    kernel = np.random.default_rng(0).normal(size=(64, 384, 3)).astype(np.float32)
+    price = portable_kernel_scales(kernel) / symmetric_scales(kernel, 0)
+    assert 1 <= price.min() <= price.mean() < 1.75
 
 
 @given(MATRICES)
