@@ -86,7 +86,8 @@ def portable_kernel_scales(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     taps_first = taps_last.transpose(0, 2, 1)
     apart = np.pad(taps_first, ((0, 0), (0, 0), (0, channels % 2)))
     layouts = (taps_last, taps_first, apart)
-    return np.max([portable_scales(one.reshape(outputs, -1).T) for one in layouts], axis=0)
+    found = [portable_scales(one.reshape(outputs, -1).T) for one in layouts]
+    return np.asarray(np.max(found, axis=0))
 
 
 def channel_weights(
