@@ -15,8 +15,9 @@ from sklearn.metrics import (
 from serval.labels import LabelSet
 from serval.records import Failure, Prediction
 from serval.results import results_document, write_results
+from serval.results import table as table_room
 from serval.results.observations import observations_of, sentences
-from serval.results.table import harmless
+from serval.results.table import harmless, write_parquet
 from serval.run import Journal, Provenance, load_run
 from serval.scores import scores_of
 
@@ -168,6 +169,20 @@ def test_predictions_parquet_holds_every_number(run, tmp_path):
     np.testing.assert_array_equal(np.stack(table["logits"].to_numpy()), run.logits)
     assert table["truth"].to_pylist() == [LABELS[i] for i in run.truth]
     assert table.schema.metadata[b"serval.failed_clips"] == b"1"
+
+
+def test_parquet_in_several_groups_has_the_same_rows(run, tmp_path, monkeypatch):
+    whole = pq.read_table(write_parquet(run, tmp_path / "whole.parquet"))
+    monkeypatch.setattr(table_room, "GROUP_ROWS", 3)
+    parts = pq.ParquetFile(write_parquet(run, tmp_path / "parts.parquet"))
+    assert parts.num_row_groups == 3
+    assert parts.read().equals(whole, check_metadata=True)
+
+
+def test_parquet_of_no_clip_has_all_columns(tmp_path):
+    table = pq.read_table(write_parquet(stored(tmp_path, [], []), tmp_path / "none.parquet"))
+    assert table.num_rows == 0
+    assert {"clip_id", "truth", "logits", "speaker"} <= set(table.column_names)
 
 
 def test_the_summary_is_markdown_that_cannot_break(run, tmp_path):
