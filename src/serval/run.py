@@ -344,6 +344,7 @@ class _Columns:
         self.speakers.append(line["speaker"] and sys.intern(line["speaker"]))
 
     def run(self, folder: Path, header: Mapping[str, Any]) -> Run:
+        """Return the run; only once, for the columns move into it."""
         whole = np.frombuffer(self.whole, dtype=np.int64).reshape(-1, 3)
         order = _order(whole[:, 0])
         index, truth, predicted = whole[order].T

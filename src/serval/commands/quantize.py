@@ -46,7 +46,7 @@ TABLE_WIDTH = 131
 @click.option("--calibration", metavar="DATASET",
               help="Speech that fixes the ranges; its train split, where it has one.")  # fmt: skip
 @click.option("--clips", default=DEFAULTS.clips, show_default=True, metavar="N",
-              help="Clips for the ranges; as many more choose between recipes.")  # fmt: skip
+              help="Clips for the ranges; twice as many more choose between recipes.")  # fmt: skip
 @click.option("--ranges", type=click.Choice(["auto", "min-max", "percentile", "entropy"]),
               default=DEFAULTS.ranges, show_default=True,
               help="auto: the one with the smallest measured error.")  # fmt: skip

@@ -40,6 +40,9 @@ INT8_COMPUTE = 4
 """`accuracy_level` of MatMulNBits: activations are rounded to 8 bits in blocks, row by row, so
 that a clip's answer does not depend on its neighbours."""
 BLOCK_BITS = {"weights8": 8, "int4": 4}
+S32_LIMIT = 2.0**31
+SMALLEST_SHARE = np.float32(1e-4)
+"""Smallest scale of an output channel of an integer convolution, as a share of the largest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +111,13 @@ def stored_weights(
 def _channel_scales(
     weights: NDArray[np.float32], layer: Layer, recipe: Recipe
 ) -> tuple[int, NDArray[np.float32]]:
-    if not layer.is_matmul:
-        integer = recipe.plan.get(layer.name) == "int8" and recipe.portable
-        return 0, portable_kernel_scales(weights) if integer else symmetric_scales(weights, 0)
-    return 1, portable_scales(weights) if recipe.portable else symmetric_scales(weights, 1)
+    if layer.is_matmul:
+        return 1, portable_scales(weights) if recipe.portable else symmetric_scales(weights, 1)
+    if recipe.plan.get(layer.name) != "int8":
+        return 0, symmetric_scales(weights, 0)
+    scales = portable_kernel_scales(weights) if recipe.portable else symmetric_scales(weights, 0)
+    # A channel of nearly no weight must not make the step of its 32-bit bias too small to hold it.
+    return 0, np.maximum(scales, SMALLEST_SHARE * scales.max())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +138,7 @@ class _Builder:
             return [_cast(self.graph, self.index, layer.weight), node]
         if layer.is_matmul and precision in BLOCK_BITS:
             return [self._blocks(layer, node, BLOCK_BITS[precision])]
-        if precision == "weights8":
+        if precision == "weights8" or not self._bias_fits(layer, node):
             return [self._dequantized_weight(layer, node), node]
         nodes = [*self._rounded_source(layer, node), self._dequantized_weight(layer, node), node]
         return nodes if layer.is_matmul else [*nodes[:-1], *self._convolution(layer, node)]
@@ -147,7 +153,11 @@ class _Builder:
         )
         for place, number in places:
             name = place.input[number] if number < len(place.input) else ""
-            if name in self.index.weights and len(readers) <= 1:
+            if not name and not layer.is_matmul:
+                taken = -self.recipe.shifts[layer.name].astype(np.float32)
+                del place.input[2:]
+                place.input.append(add_tensor(self.graph, f"{layer.name}_bias", taken))
+            elif name in self.index.weights and len(readers) <= 1:
                 bias = self.index.array(name) - self.recipe.shifts[layer.name]
                 place.input[number] = add_tensor(
                     self.graph, f"{layer.name}_bias", bias.astype(np.float32)
@@ -192,20 +202,29 @@ class _Builder:
 
     def _convolution(self, layer: Layer, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         """Return an integer convolution: 32-bit bias, and an output on a grid of its own."""
-        nodes = []
-        if len(node.input) > 2 and node.input[2]:
-            scales = _channel_scales(self.index.array(layer.weight), layer, self.recipe)[1]
-            nodes.append(self._integer_bias(layer, node, scales))
+        nodes = [self._integer_bias(layer, node)] if _is_biased(node) else []
         raw = f"{layer.output}_raw"
         node.output[0] = raw
         return [*nodes, node, *self._round_trip(raw, layer.output, layer.output)]
 
-    def _integer_bias(
-        self, layer: Layer, node: onnx.NodeProto, scales: NDArray[np.float32]
-    ) -> onnx.NodeProto:
+    def _bias_fits(self, layer: Layer, node: onnx.NodeProto) -> bool:
+        """Tell whether 32 bits hold the bias; else the convolution is left to FP32."""
+        if layer.is_matmul or not _is_biased(node):
+            return True
+        bias, steps = self._bias(layer, node)
+        return float(np.abs(bias / steps).max()) < S32_LIMIT
+
+    def _bias(
+        self, layer: Layer, node: onnx.NodeProto
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the bias of a convolution as it is by now, and the step of each channel."""
         tensors = {tensor.name: tensor for tensor in self.graph.graph.initializer}
-        bias = replace(self.index, weights=tensors).array(node.input[2])
-        steps = (scales * np.float32(self.recipe.grids[layer.source].scale)).astype(np.float32)
+        scales = _channel_scales(self.index.array(layer.weight), layer, self.recipe)[1]
+        steps = scales * np.float32(self.recipe.grids[layer.source].scale)
+        return replace(self.index, weights=tensors).array(node.input[2]), steps.astype(np.float32)
+
+    def _integer_bias(self, layer: Layer, node: onnx.NodeProto) -> onnx.NodeProto:
+        bias, steps = self._bias(layer, node)
         constants = [
             add_tensor(self.graph, f"{layer.name}_b32", np.rint(bias / steps).astype(np.int32)),
             add_tensor(self.graph, f"{layer.name}_bias_scales", steps),
@@ -232,6 +251,10 @@ class _Builder:
             block_size=self.recipe.block,
             accuracy_level=INT8_COMPUTE,
         )
+
+
+def _is_biased(node: onnx.NodeProto) -> bool:
+    return len(node.input) > 2 and bool(node.input[2])
 
 
 def _dequantize(inputs: list[str], output: str, axis: int) -> onnx.NodeProto:

@@ -221,6 +221,6 @@ def recipe_words(model: OnnxModel) -> tuple[str, ...]:
 
 
 def static_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:
-    """Return the static recipe with the smallest measured error, and what was tried."""
+    """Return the static recipe that held-out clips speak for, and what was tried."""
     candidate, tried = chosen_static(bench)
     return candidate.described("static, U8 activations, S8 weights"), tried

@@ -54,6 +54,9 @@ class Layer:
 def layers_of(graph: onnx.ModelProto, classes: int) -> tuple[Layer, ...]:
     """Return every layer in the order of the graph; weights with several readers are none.
 
+    Nor is a convolution that reads the same tensor as a matrix, which has its channels elsewhere,
+    or whose bias is computed.
+
     The classifier is the last product before the output, with one column for each class. The first
     convolution reads the raw waveform. A grouped convolution is the positional one of the wav2vec2
     family, or the depthwise one of a conformer.
@@ -76,7 +79,8 @@ def layers_of(graph: onnx.ModelProto, classes: int) -> tuple[Layer, ...]:
                 groups=_groups(node),
             )
         )
-    return tuple(found)
+    read = {layer.source for layer in found if layer.is_matmul}
+    return tuple(layer for layer in found if layer.is_matmul or layer.source not in read)
 
 
 def tables_of(graph: onnx.ModelProto, layers: tuple[Layer, ...]) -> tuple[str, ...]:
@@ -100,7 +104,9 @@ def _has_constant_weights(node: onnx.NodeProto, index: Index) -> bool:
     if len(index.consumers[tensor.name]) > 1:
         # Rounding them for one reader would change what the others read.
         return False
-    return len(tensor.dims) == 2 if node.op_type == "MatMul" else len(tensor.dims) >= 3
+    if node.op_type == "MatMul":
+        return len(tensor.dims) == 2
+    return len(tensor.dims) >= 3 and all(name in index.weights for name in node.input[2:] if name)
 
 
 def _role(node: onnx.NodeProto, dims: list[int], *, is_last: bool) -> Role:

@@ -63,6 +63,7 @@ def smoothed(graph: onnx.ModelProto, layers: Iterable[Layer], factors: Factors) 
     """
     twin = copied(graph)
     index = index_of(twin)
+    outputs = {output.name for output in twin.graph.output}
     divisions: dict[str, onnx.NodeProto] = {}
     for source, readers in _by_source(layers).items():
         if source not in factors:
@@ -72,6 +73,7 @@ def smoothed(graph: onnx.ModelProto, layers: Iterable[Layer], factors: Factors) 
             weights = index.array(layer.weight)
             add_tensor(twin, layer.weight, weights * _on_inputs(scale, weights, layer))
         everyone = len(index.consumers[source]) == len(readers) and readers[0].is_matmul
+        everyone &= source not in outputs
         if not (everyone and _folded(twin, index, source, scale)):
             divisions |= _division(twin, index, readers, scale)
     _insert(twin, before=divisions)
@@ -194,7 +196,7 @@ def _division(
     for node in nodes:
         node.input[0] = name
     return {
-        nodes[0].name: helper.make_node("Mul", [source, factor], [name], name=f"{source}/smoothing")
+        nodes[0].name: helper.make_node("Mul", [source, factor], [name], name=f"{name}/smoothing")
     }
 
 

@@ -60,7 +60,7 @@ def portable_scales(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     Processors without VNNI add the products of two neighbouring weights in 16 bits
     (`vpmaddubsw`), and cut off above 32,767. Halving all weights, which is what `reduce_range`
     does, rules that out at the price of a bit. It is enough that no two neighbours of one sign
-    exceed 128 together, which costs about a third of a bit.
+    exceed 128 together, which costs a third to half of a bit.
 
     Examples:
         >>> matrix = np.float32([[1.0], [0.28], [0.1], [-1.0]])

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from onnx import helper, numpy_helper
 
 from build import classifier, labels_metadata
 from network import speech_network
@@ -25,8 +26,9 @@ from serval.quantize.flow import int4_candidate, static_candidate
 from serval.quantize.graph import index_of, read_graph, write_graph
 from serval.quantize.layers import layers_of
 from serval.quantize.measure import Fidelity, fidelity
-from serval.quantize.observe import Means, channel_bounds
+from serval.quantize.observe import Bounds, Means, channel_bounds
 from serval.quantize.options import QuantizeOptions
+from serval.quantize.ranges import grid_of
 from serval.quantize.search import kept_within, sensitivities
 from serval.quantize.smooth import levelled, smooth_factors, smoothed
 from serval.quantize.static import chosen_static, plan_of
@@ -343,3 +345,107 @@ def test_nothing_to_do_is_the_same_graph(bench, waveforms, tmp_path):
     model = bench.written(plain, "fp32", tmp_path / "same.onnx")
     before = logits_of(bench.model, waveforms, 1)
     np.testing.assert_allclose(logits_of(model, waveforms, 1), before, atol=1e-4)
+
+
+def convolution(weights, bias, *, group=1, more=(), read="x", inputs=(), output="y"):
+    """A graph of one convolution `(M, C, k...)` and whatever else is given."""
+    around = [f"d{i}" for i in range(weights.ndim - 2)]
+    channels = weights.shape[1] * group
+    node = helper.make_node("Conv", [read, "weights", "bias"], ["y"], name="/conv", group=group)
+    tensors = {"weights": weights, "bias": bias} | dict(inputs)
+    graph = helper.make_graph(
+        [*more, node],
+        "one",
+        [helper.make_tensor_value_info("x", 1, ["n", channels, *around])],
+        [helper.make_tensor_value_info(output, 1, None)],
+        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in tensors.items()
+         if value is not None],
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def outputs(graph, samples):
+    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": samples})[0]
+
+
+KERNELS = {
+    "plain": ((6, 4, 3), 1),
+    "grouped": ((6, 2, 3), 2),
+    "depthwise": ((6, 1, 3), 6),
+    "of two dimensions": ((6, 4, 3, 3), 1),
+}
+
+
+@pytest.mark.parametrize("level", [False, True])
+@pytest.mark.parametrize("kind", KERNELS)
+def test_an_integer_convolution_of_any_kind_is_nearly_the_same(kind, level):
+    (shape, group), rng = KERNELS[kind], np.random.default_rng(0)
+    weights = rng.normal(size=shape) * np.logspace(0, 2, 6).reshape(-1, *[1] * (len(shape) - 1))
+    weights[2] = 0  # a dead channel, of which only the bias is left
+    graph = convolution(weights, rng.normal(size=6) + 2, group=group)
+    samples = rng.normal(size=(1, shape[1] * group, *[20] * (len(shape) - 2))).astype(np.float32)
+    expected = outputs(graph, samples)
+    layers = layers_of(graph, 8)
+    inner = tuple(axis for axis in range(expected.ndim) if axis != 1)
+    seen = {
+        "x": Bounds(low=samples.min(axis=inner), high=samples.max(axis=inner)),
+        "y": Bounds(low=expected.min(axis=inner), high=expected.max(axis=inner)),
+    }
+    if level:
+        graph = levelled(graph, layers, seen)
+        graph = smoothed(graph, layers_of(graph, 8), smooth_factors(graph, layers, seen, 0.5))
+        layers = layers_of(graph, 8)
+        np.testing.assert_allclose(outputs(graph, samples), expected, rtol=1e-3, atol=1e-3)
+    ends = {name: _ends(graph, name, samples) for name in (layers[0].source, layers[0].output)}
+    grids = {name: grid_of(*pair) for name, pair in ends.items()}
+    made = built(graph, layers, Recipe(plan={"/conv": "int8"}, grids=grids))
+    error = np.abs(outputs(made, samples) - expected).max(axis=inner)
+    peak = np.abs(expected).max(axis=inner)
+    assert (error < (0.06 * peak if level else 0.06 * peak.max())).all()
+
+
+def _ends(graph, name, samples):
+    """Return the smallest and the largest value of a tensor, 0 among them."""
+    if name == "x":
+        values = samples
+    else:
+        twin = onnx.ModelProto()
+        twin.CopyFrom(graph)
+        del twin.graph.output[:]
+        twin.graph.output.append(helper.make_empty_tensor_value_info(name))
+        values = outputs(twin, samples)
+    return min(0.0, float(values.min())), max(0.0, float(values.max()))
+
+
+def test_a_bias_that_32_bits_cannot_hold_is_not_lost():
+    rng = np.random.default_rng(1)
+    graph = convolution(1e-6 * rng.normal(size=(6, 4, 3)), np.full(6, 5.0))
+    samples = 1e-3 * rng.normal(size=(1, 4, 20)).astype(np.float32)
+    grids = {"x": grid_of(-0.004, 0.004), "y": grid_of(0.0, 5.1)}
+    made = built(graph, layers_of(graph, 8), Recipe(plan={"/conv": "int8"}, grids=grids))
+    np.testing.assert_allclose(outputs(made, samples), 5, atol=0.02)
+
+
+def test_convolutions_that_cannot_be_moved_are_no_layers():
+    weights, bias = np.ones((4, 4, 1)), np.ones(4)
+    computed = [helper.make_node("Relu", ["raw"], ["bias"])]
+    graph = convolution(weights, None, more=computed, inputs=[("raw", bias)])
+    assert layers_of(graph, 8) == ()
+    beside = [helper.make_node("MatMul", ["x", "matrix"], ["z"], name="/matrix")]
+    graph = convolution(weights, bias, more=beside, inputs=[("matrix", np.ones((20, 4)))])
+    assert [layer.name for layer in layers_of(graph, 8)] == ["/matrix"]
+
+
+def test_what_the_graph_gives_out_is_not_divided():
+    norm = helper.make_node("LayerNormalization", ["x", "gamma"], ["y"], axis=-1)
+    graph = convolution(np.ones((1, 1, 1)), np.ones(1))
+    matrix = np.diag([1.0, 9.0]).astype(np.float32)
+    del graph.graph.node[:], graph.graph.initializer[:], graph.graph.input[:]
+    graph.graph.input.append(helper.make_tensor_value_info("x", 1, ["n", 2]))
+    graph.graph.node.extend([norm, helper.make_node("MatMul", ["y", "m"], ["z"], name="/m")])
+    for name, value in {"gamma": np.ones(2, np.float32), "m": matrix}.items():
+        graph.graph.initializer.append(numpy_helper.from_array(value, name))
+    calm = smoothed(graph, layers_of(graph, 8), {"y": np.float32([2.0, 0.5])})
+    samples = np.float32([[1, -3]])
+    np.testing.assert_array_equal(outputs(calm, samples), outputs(graph, samples))
