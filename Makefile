@@ -16,10 +16,10 @@ run: $(VENV)/.installed
 	$(BIN)/serval evaluate
 
 test: setup
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n auto --dist loadfile
 
 coverage: setup
-	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 check: setup
 	$(BIN)/ruff format --check .
