@@ -8,7 +8,6 @@ and a positive factor for each makes them alike.
 from __future__ import annotations
 
 from collections import defaultdict
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,7 +63,7 @@ def smoothed(graph: onnx.ModelProto, layers: Iterable[Layer], factors: Factors) 
     twin = copied(graph)
     index = index_of(twin)
     outputs = {output.name for output in twin.graph.output}
-    divisions: dict[str, onnx.NodeProto] = {}
+    divisions: dict[str, list[onnx.NodeProto]] = {}
     for source, readers in _by_source(layers).items():
         if source not in factors:
             continue
@@ -76,7 +75,7 @@ def smoothed(graph: onnx.ModelProto, layers: Iterable[Layer], factors: Factors) 
         everyone &= source not in outputs
         if not (everyone and _folded(twin, index, source, scale)):
             divisions |= _division(twin, index, readers, scale)
-    _insert(twin, before=divisions)
+    _replace(twin, divisions)
     return twin
 
 
@@ -92,13 +91,14 @@ def levelled(
     """
     twin = copied(graph)
     index = index_of(twin)
-    made: dict[str, onnx.NodeProto] = {}
+    made: dict[str, list[onnx.NodeProto]] = {}
     nodes = {node.name: node for node in twin.graph.node}
     for layer in layers:
         peak = bounds[layer.output].peak
         level = _centred(np.maximum(peak, max(SMALLEST_SHARE * peak.max(), SMALLEST)))
-        made[layer.name] = _levelled(twin, index, layer, nodes[layer.name], level)
-    _insert(twin, after=made)
+        node = nodes[layer.name]
+        made[layer.name] = [node, _levelled(twin, index, layer, node, level)]
+    _replace(twin, made)
     return twin
 
 
@@ -185,8 +185,8 @@ def _fold_into_norm(
 
 def _division(
     graph: onnx.ModelProto, index: Index, readers: list[Layer], scale: NDArray[np.float32]
-) -> dict[str, onnx.NodeProto]:
-    """Return the Mul to put before layers that read one tensor, by the name of the first."""
+) -> dict[str, list[onnx.NodeProto]]:
+    """Return a Mul with the first of the layers that read one tensor, by the name of that one."""
     source, last = readers[0].source, readers[0].is_matmul
     around = 0 if last else index.array(readers[0].weight).ndim - 2
     name = f"{source}_smoothed" if last else f"{source}_smoothed_channels"
@@ -195,22 +195,12 @@ def _division(
     nodes = [node for node in graph.graph.node if node.name in named]
     for node in nodes:
         node.input[0] = name
-    return {
-        nodes[0].name: helper.make_node("Mul", [source, factor], [name], name=f"{name}/smoothing")
-    }
+    product = helper.make_node("Mul", [source, factor], [name], name=f"{name}/smoothing")
+    return {nodes[0].name: [product, nodes[0]]}
 
 
-def _insert(
-    graph: onnx.ModelProto,
-    *,
-    before: Mapping[str, onnx.NodeProto] = MappingProxyType({}),
-    after: Mapping[str, onnx.NodeProto] = MappingProxyType({}),
-) -> None:
-    """Add nodes before or after those of the given names."""
-    nodes: list[onnx.NodeProto] = []
-    for node in graph.graph.node:
-        name = node.name
-        nodes += [before[name]] if name in before else []
-        nodes.append(node)
-        nodes += [after[name]] if name in after else []
-    replace_nodes(graph, nodes)
+def _replace(graph: onnx.ModelProto, places: Mapping[str, list[onnx.NodeProto]]) -> None:
+    """Put nodes in the place of those of the given names."""
+    replace_nodes(
+        graph, [one for node in graph.graph.node for one in places.get(node.name, [node])]
+    )

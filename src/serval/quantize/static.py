@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from serval.quantize.workbench import Trial, Workbench
 
 __all__ = [
-    "bias_corrected",
     "chosen_static",
     "plan_of",
     "with_matrices",
@@ -136,7 +135,7 @@ def chosen_static(bench: Workbench, matmul: Precision = "int8") -> tuple[Candida
     return study.winner[1], study.trials
 
 
-def bias_corrected(bench: Workbench, candidate: Candidate) -> Candidate:
+def _bias_corrected(bench: Workbench, candidate: Candidate) -> Candidate:
     """Return the candidate with the mean error of each layer taken off its bias."""
     axes = _source_axes(candidate.layers)
     means = rounding_means(bench.observer(), candidate.graph, axes, candidate.recipe.grids)
@@ -169,8 +168,8 @@ def _observed(bench: Workbench, graph: onnx.ModelProto, *words: str) -> _Observe
 
 def _smoothed(bench: Workbench) -> _Observed:
     strength = bench.options.smoothing
-    bounds = channel_bounds(bench.observer(), bench.graph, _axes(bench.layers))
-    matrices = [layer for layer in bench.layers if layer.role == "matmul"]
+    matrices = tuple(layer for layer in bench.layers if layer.role == "matmul")
+    bounds = channel_bounds(bench.observer(), bench.graph, _source_axes(matrices))
     factors = smooth_factors(bench.graph, matrices, bounds, strength)
     graph = smoothed(bench.graph, matrices, factors)
     return _observed(bench, graph, f"SmoothQuant {strength:g}")
@@ -199,7 +198,7 @@ def _with_ranges(bench: Workbench, choice: _Choice) -> Candidate:
     )
     words = (f"{choice.method} ranges", *observed.words, "bias corrected")
     candidate = Candidate(graph=observed.graph, layers=observed.layers, recipe=recipe, words=words)
-    return bias_corrected(bench, candidate)
+    return _bias_corrected(bench, candidate)
 
 
 def _consider_convolutions(study: _Study) -> None:
