@@ -45,7 +45,12 @@ class Observer:
     workers: int = 1
 
     def tensors(self, graph: onnx.ModelProto, names: list[str]) -> Iterator[Tensors]:
-        """Yield the tensors of those names for each clip, in the order of the clips."""
+        """Yield the tensors of those names for each clip, in the order of the clips.
+
+        No names, no runs: ONNX Runtime takes an empty list to mean every output.
+        """
+        if not names:
+            return
         session = open_session(_write_opened(graph, names, self.folder / "observed.onnx"))
 
         def run(samples: Waveform) -> Tensors:

@@ -20,15 +20,24 @@ def waveforms():
 
 
 @pytest.fixture
-def bench(network, waveforms, tmp_path):
-    """A workbench of the small network, whose clips are labelled with what FP32 says."""
-    model = load_onnx(network)
-    reference = logits_of(model, waveforms, 1)
-    clips = Clips(
-        name="voices train",
-        waveforms=waveforms,
-        reference=reference,
-        truth=reference.argmax(axis=1),
-    )
-    place = (tmp_path, 1, lambda _line: None)
-    return open_workbench(model, read_graph(network), clips, QuantizeOptions(), place)
+def bench_of(waveforms, tmp_path):
+    """Open a workbench of a file, whose clips are labelled with what FP32 says."""
+
+    def opened(path):
+        model = load_onnx(path)
+        reference = logits_of(model, waveforms, 1)
+        clips = Clips(
+            name="voices train",
+            waveforms=waveforms,
+            reference=reference,
+            truth=reference.argmax(axis=1),
+        )
+        place = (tmp_path, 1, lambda _line: None)
+        return open_workbench(model, read_graph(path), clips, QuantizeOptions(), place)
+
+    return opened
+
+
+@pytest.fixture
+def bench(bench_of, network):
+    return bench_of(network)

@@ -109,6 +109,17 @@ def test_static_keeps_answers_and_quantizes_only_inputs_of_matrices(bench):
     assert said["labels"].startswith('["angry"')
 
 
+def test_static_of_a_model_without_matrices_has_nothing_to_smooth(bench_of, tmp_path):
+    """ONNX Runtime takes an empty list of tensors to observe for every output."""
+    bench = bench_of(classifier(tmp_path / "small.onnx", metadata=labels_metadata()))
+    assert {layer.role for layer in bench.layers} == {"first convolution", "classifier"}
+    candidate, _ = chosen_static(bench)
+    model = bench.written(candidate, "int8", tmp_path / "static.onnx")
+    found = fidelity(logits_of(model, bench.held_out.waveforms, 1), bench.held_out)
+    assert found.agreement == 1
+    assert model.size_bytes < bench.model.size_bytes
+
+
 def test_integer_convolutions_run_in_integers(bench, tmp_path):
     asked = replace(bench, options=QuantizeOptions(convolutions="int8", ranges="min-max"))
     candidate, _ = chosen_static(asked)
