@@ -204,11 +204,13 @@ def _opened(job: Job) -> tuple[OnnxModel, Dataset]:
 
 
 def imported_ray() -> ModuleType:
-    """Return Ray's module.
+    """Return Ray's module, which from its first import on connects to a cluster only when told to.
 
     Raises:
         MissingExtraError: Ray is not installed.
     """
+    # A thread of Ray Data that outlives a run by a moment would connect once more, by itself.
+    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
     try:
         import ray
         import ray.data

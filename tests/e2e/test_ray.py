@@ -11,8 +11,8 @@ import pytest
 
 from build import EMOTIONS, speech_set
 from serval.datasets import DatasetOptions, load_dataset
-from serval.distributed import Job, predict_on_ray
-from serval.errors import ConfigError
+from serval.distributed import Job, imported_ray, predict_on_ray
+from serval.errors import ConfigError, MissingExtraError
 from serval.evaluate import EvalOptions, evaluate_named
 from serval.labels import LabelMap, LabelSet
 from serval.models.builtin import load_model
@@ -21,7 +21,10 @@ from serval.predict import predict
 from serval.records import Failure
 from serval.run import load_run
 
-ray = pytest.importorskip("ray", reason="the extra ray is not installed")
+try:
+    ray = imported_ray()
+except MissingExtraError as missing:
+    pytest.skip(str(missing), allow_module_level=True)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("default"),  # Ray's own
@@ -181,6 +184,16 @@ def test_a_model_that_a_worker_does_not_have_stops_the_run(cluster, job):
                 replace(job, model_sha256="0" * 64), iter(range(9)), address=cluster.address
             )
         )
+
+
+def test_what_outlives_a_run_connects_to_nothing(cluster, job):
+    """Some thread of Ray Data may, and what it asked of Ray joined the cluster once more."""
+    records = predict_on_ray(job, iter(range(CLIPS)), address=cluster.address)
+    next(records)
+    records.close()
+    with pytest.raises(ray.exceptions.RaySystemError, match="not been started"):
+        ray.put("late")
+    assert not ray.is_initialized()
 
 
 def test_a_cluster_that_is_not_there_is_named(job):
