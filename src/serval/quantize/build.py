@@ -55,6 +55,7 @@ class Recipe:
         tables: Constants to be stored as FP16.
         block: Weights that share a scale in MatMulNBits.
         portable: Whether 16-bit sums must not saturate on processors without VNNI.
+        qdq: Whether matrices, too, stand between QuantizeLinear and DequantizeLinear.
         shifts: What rounding adds to the mean of a layer's output, `(N,)`; is taken off its bias.
     """
 
@@ -63,6 +64,7 @@ class Recipe:
     tables: tuple[str, ...] = ()
     block: int = 128
     portable: bool = True
+    qdq: bool = False
     shifts: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def rounds(self, layer: Layer) -> bool:
@@ -127,7 +129,7 @@ class _Builder:
     graph: onnx.ModelProto
     index: Index
     recipe: Recipe
-    rounded: dict[str, str] = field(default_factory=dict)
+    met: set[str] = field(default_factory=set)
 
     def rewritten(self, layer: Layer, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         """Return the nodes that take the place of a layer's node."""
@@ -140,8 +142,10 @@ class _Builder:
             return [self._blocks(layer, node, BLOCK_BITS[precision])]
         if precision == "weights8" or not self._bias_fits(layer, node):
             return [self._dequantized_weight(layer, node), node]
-        nodes = [*self._rounded_source(layer, node), self._dequantized_weight(layer, node), node]
-        return nodes if layer.is_matmul else [*nodes[:-1], *self._convolution(layer, node)]
+        if layer.is_matmul and not self.recipe.qdq:
+            return self._integer_product(layer, node)
+        nodes = [*self._rounded_source(layer, node), self._dequantized_weight(layer, node)]
+        return [*nodes, node] if layer.is_matmul else [*nodes, *self._convolution(layer, node)]
 
     def shift_bias(self, layer: Layer, node: onnx.NodeProto) -> None:
         """Take off a layer's bias what rounding adds to the mean of its output."""
@@ -168,37 +172,75 @@ class _Builder:
 
     def _rounded_source(self, layer: Layer, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         """Return the nodes that round a tensor, unless another layer has made them already."""
-        known = self.rounded.get(layer.source)
-        name = known or f"{layer.source}_rounded"
-        nodes = [] if known else self._round_trip(layer.source, name)
-        self.rounded[layer.source] = name
-        node.input[0] = name
-        return nodes
+        node.input[0] = f"{layer.source}_rounded"
+        return [] if self._met(layer) else self._round_trip(layer.source, node.input[0])
+
+    def _met(self, layer: Layer) -> bool:
+        """Tell whether another layer has met the same source before."""
+        met = layer.source in self.met
+        self.met.add(layer.source)
+        return met
 
     def _round_trip(self, source: str, target: str, grid_name: str = "") -> list[onnx.NodeProto]:
-        grid = self.recipe.grids[grid_name or source]
+        there = self._quantize(source, target, self.recipe.grids[grid_name or source])
+        inputs = [there.output[0], *there.input[1:]]
+        back = helper.make_node("DequantizeLinear", inputs, [target], name=target)
+        return [there, back]
+
+    def _quantize(self, source: str, target: str, grid: Grid) -> onnx.NodeProto:
+        """Return what brings a tensor onto its grid: to `target` and `_u8`."""
         constants = [
             add_tensor(self.graph, f"{target}_scale", np.array(grid.scale, dtype=np.float32)),
             add_tensor(
                 self.graph, f"{target}_zero_point", np.array(grid.zero_point, dtype=np.uint8)
             ),
         ]
-        levels = f"{target}_u8"
+        inputs = [source, *constants]
+        return helper.make_node("QuantizeLinear", inputs, [f"{target}_u8"], name=f"{target}/Q")
+
+    def _integer_product(self, layer: Layer, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+        """Return a product of integers and what scales it.
+
+        ONNX Runtime makes one step of it and of the bias behind it; behind a MatMul that stands
+        between QuantizeLinear and DequantizeLinear the bias stays an addition of its own. It looks
+        for a Mul of two scales, which must not be folded before: hence the DequantizeLinear that
+        gives the step of the source.
+        """
+        target, name = f"{layer.source}_rounded", layer.name
+        nodes = [] if self._met(layer) else self._source_levels(layer, target)
+        whole, scale, plain = f"{name}_s32", f"{name}_scale", f"{name}_f32"
+        levels, scales, _ = self._stored_weight(layer)
         return [
-            helper.make_node("QuantizeLinear", [source, *constants], [levels], name=f"{target}/Q"),
-            helper.make_node("DequantizeLinear", [levels, *constants], [target], name=target),
+            *nodes,
+            helper.make_node(
+                "MatMulInteger", [f"{target}_u8", levels, f"{target}_zero_point"], [whole], name
+            ),
+            helper.make_node("Cast", [whole], [plain], name=plain, to=1),
+            helper.make_node("Mul", [f"{target}_step", scales], [scale], name=scale),
+            helper.make_node("Mul", [plain, scale], list(node.output), name=f"{name}/scaled"),
         ]
 
-    def _dequantized_weight(self, layer: Layer, node: onnx.NodeProto) -> onnx.NodeProto:
+    def _source_levels(self, layer: Layer, target: str) -> list[onnx.NodeProto]:
+        there = self._quantize(layer.source, target, self.recipe.grids[layer.source])
+        one = add_tensor(self.graph, f"{target}_one", np.array(1, dtype=np.uint8))
+        step = f"{target}_step"
+        back = helper.make_node("DequantizeLinear", [one, there.input[1]], [step], name=step)
+        return [there, back]
+
+    def _stored_weight(self, layer: Layer) -> list[str]:
+        """Return the names of a layer's weights in 8 bits, their scales and their zero points."""
         weights = self.index.array(layer.weight)
         axis, scales = _channel_scales(weights, layer, self.recipe)
-        constants = [
-            add_tensor(self.graph, f"{layer.name}_s8", channel_weights(weights, scales, axis)),
-            add_tensor(self.graph, f"{layer.name}_scales", scales),
-            add_tensor(self.graph, f"{layer.name}_zeros", np.zeros(len(scales), dtype=np.int8)),
-        ]
+        stored: dict[str, NDArray[Any]] = {
+            "s8": channel_weights(weights, scales, axis),
+            "scales": scales,
+            "zeros": np.zeros(len(scales), dtype=np.int8),
+        }
+        return [add_tensor(self.graph, f"{layer.name}_{n}", one) for n, one in stored.items()]
+
+    def _dequantized_weight(self, layer: Layer, node: onnx.NodeProto) -> onnx.NodeProto:
         node.input[1] = f"{layer.name}_weights"
-        return _dequantize(constants, node.input[1], axis)
+        return _dequantize(self._stored_weight(layer), node.input[1], 1 if layer.is_matmul else 0)
 
     def _convolution(self, layer: Layer, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         """Return an integer convolution: 32-bit bias, and an output on a grid of its own."""

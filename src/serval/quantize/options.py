@@ -28,6 +28,8 @@ class QuantizeOptions:
         smoothing: Strength of SmoothQuant in [0, 1]; 0 leaves it out.
         block: Weights that share a scale at 4 bits.
         portable: Whether the file must give the same answers on processors without VNNI.
+        qdq: Whether a static file holds nothing but QuantizeLinear and DequantizeLinear around
+            FP32 operators, which NPUs and other runtimes read, and which is a little slower.
         evaluation: Dataset on which accuracy is measured.
         split: Its split; by default validation.
         limit: Only its first clips.
@@ -46,6 +48,7 @@ class QuantizeOptions:
     smoothing: float = 0.5
     block: int = 128
     portable: bool = True
+    qdq: bool = False
     evaluation: str | None = None
     split: str | None = None
     limit: int | None = None

@@ -92,8 +92,9 @@ def test_static_keeps_answers_and_quantizes_only_inputs_of_matrices(bench):
     graph = built(candidate.graph, candidate.layers, candidate.recipe)
     tried = [trial.what for trial in trials]
     methods = ["min-max ranges", "percentile ranges", "entropy ranges"]
-    assert tried[:5] == [
+    assert tried[:6] == [
         *methods,
+        "smoothing where it is free",
         "no smoothing",
         "integer convolutions and grouped convolutions",
     ]
