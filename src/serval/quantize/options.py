@@ -28,8 +28,8 @@ class QuantizeOptions:
         smoothing: Strength of SmoothQuant in [0, 1]; 0 leaves it out.
         block: Weights that share a scale at 4 bits.
         portable: Whether the file must give the same answers on processors without VNNI.
-        qdq: Whether a static file holds nothing but QuantizeLinear and DequantizeLinear around
-            FP32 operators, which NPUs and other runtimes read, and which is a little slower.
+        qdq: Whether matrices of a static file, too, are FP32 operators between QuantizeLinear and
+            DequantizeLinear: the form that NPUs and other runtimes read, a little slower.
         evaluation: Dataset on which accuracy is measured.
         split: Its split; by default validation.
         limit: Only its first clips.
@@ -75,6 +75,10 @@ class QuantizeOptions:
             raise ConfigError("--max-drop needs clips to measure accuracy on; give --eval DATASET")
         if self.max_drop is not None and self.method == "dynamic":
             raise ConfigError("--max-drop searches with --method static or int4, not dynamic")
+        if self.qdq and self.method != "static":
+            raise ConfigError(
+                f"--qdq is a form of --method static; --method {self.method} has none"
+            )
         self._check_numbers()
 
     def _check_numbers(self) -> None:

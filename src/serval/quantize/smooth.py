@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from serval.quantize.layers import Layer
     from serval.quantize.observe import Bounds
 
-__all__ = ["Factors", "levelled", "smooth_factors", "smoothed"]
+__all__ = ["levelled", "smooth_factors", "smoothed"]
 
 SMALLEST = 1e-5
 SMALLEST_SHARE = 1e-3
@@ -52,21 +52,13 @@ def smooth_factors(
     return factors
 
 
-def smoothed(
-    graph: onnx.ModelProto, layers: Iterable[Layer], factors: Factors, *, where_free: bool = False
-) -> onnx.ModelProto:
+def smoothed(graph: onnx.ModelProto, layers: Iterable[Layer], factors: Factors) -> onnx.ModelProto:
     """Return a graph that computes the same with activations divided by their factors.
 
     Before a matrix the division goes into the layer before, where that is a normalisation or a
     product with one constant for each channel that nobody else reads; else it becomes a Mul before
     the layer. A product with a single number stays as it is: that number may be the half of a GELU,
     which runtimes compute in one step only if they recognize it.
-
-    Args:
-        graph: Is left as it is.
-        layers: Those to smooth.
-        factors: Of the tensors that they read.
-        where_free: Leave those alone that would need a Mul.
     """
     twin = copied(graph)
     index = index_of(twin)
@@ -76,15 +68,13 @@ def smoothed(
         if source not in factors:
             continue
         scale = factors[source]
-        everyone = len(index.consumers[source]) == len(readers) and readers[0].is_matmul
-        everyone &= source not in outputs
-        if not (everyone and _folded(twin, index, source, scale)):
-            if where_free:
-                continue
-            divisions |= _division(twin, index, readers, scale)
         for layer in readers:
             weights = index.array(layer.weight)
             add_tensor(twin, layer.weight, weights * _on_inputs(scale, weights, layer))
+        everyone = len(index.consumers[source]) == len(readers) and readers[0].is_matmul
+        everyone &= source not in outputs
+        if not (everyone and _folded(twin, index, source, scale)):
+            divisions |= _division(twin, index, readers, scale)
     _replace(twin, divisions)
     return twin
 

@@ -11,7 +11,7 @@ from serval.quantize.build import Recipe
 from serval.quantize.layers import layers_of
 from serval.quantize.observe import channel_bounds, histograms, rounding_means
 from serval.quantize.ranges import RANGE_METHODS, grid_of, range_of
-from serval.quantize.smooth import Factors, levelled, smooth_factors, smoothed
+from serval.quantize.smooth import levelled, smooth_factors, smoothed
 from serval.quantize.workbench import Candidate
 
 if TYPE_CHECKING:
@@ -47,9 +47,6 @@ INTEGER_ROLES: tuple[frozenset[Role], ...] = (
     frozenset({"grouped convolution"}),
 )
 """Convolutions that are tried in integer arithmetic together, until a set of them is taken."""
-
-SMOOTHING_PRICE = 1.1
-"""How much larger the error may get for smoothing without products of its own, which is faster."""
 
 CONVOLUTION_PRICE = 1.25
 """How much larger the error may get for convolutions in integer arithmetic, which are faster."""
@@ -116,8 +113,8 @@ def chosen_static(bench: Workbench, matmul: Precision = "int8") -> tuple[Candida
     """Return the best candidate by its error on held-out clips, and all trials.
 
     One choice after another: the ranges, smoothing, integer convolutions. Every candidate has its
-    biases corrected before it is measured. The smallest error wins, but what is faster may have
-    `SMOOTHING_PRICE` or `CONVOLUTION_PRICE` times that.
+    biases corrected before it is measured. The smallest error wins, but integer convolutions may
+    have `CONVOLUTION_PRICE` times that.
 
     Args:
         bench: With calibration clips.
@@ -126,15 +123,12 @@ def chosen_static(bench: Workbench, matmul: Precision = "int8") -> tuple[Candida
     Raises:
         ConfigError: There are no calibration clips, or no such range method.
     """
-    factors = _factors(bench) if bench.options.smoothing else {}
-    observed = _smoothed(bench, factors) if factors else _observed(bench, bench.graph)
+    observed = _smoothed(bench) if bench.options.smoothing else _observed(bench, bench.graph)
     study = _Study(bench=bench, clips=_held_out(bench))
     plan = plan_of(bench, matmul)
     for method in _methods(bench, matmul):
         study.consider(f"{method} ranges", _Choice(observed=observed, method=method, plan=plan))
-    if factors:
-        free = replace(study.winner[0], observed=_smoothed(bench, factors, where_free=True))
-        study.consider("smoothing where it is free", free, SMOOTHING_PRICE)
+    if bench.options.smoothing:
         plain = _observed(bench, bench.graph)
         study.consider("no smoothing", replace(study.winner[0], observed=plain))
     _consider_convolutions(study)
@@ -172,20 +166,13 @@ def _observed(bench: Workbench, graph: onnx.ModelProto, *words: str) -> _Observe
     return _Observed(graph=graph, layers=layers, seen=seen, words=words)
 
 
-def _factors(bench: Workbench) -> Factors:
-    matrices = _matrices(bench)
+def _smoothed(bench: Workbench) -> _Observed:
+    strength = bench.options.smoothing
+    matrices = tuple(layer for layer in bench.layers if layer.role == "matmul")
     bounds = channel_bounds(bench.observer(), bench.graph, _source_axes(matrices))
-    return smooth_factors(bench.graph, matrices, bounds, bench.options.smoothing)
-
-
-def _smoothed(bench: Workbench, factors: Factors, *, where_free: bool = False) -> _Observed:
-    graph = smoothed(bench.graph, _matrices(bench), factors, where_free=where_free)
-    words = f"SmoothQuant {bench.options.smoothing:g}"
-    return _observed(bench, graph, f"{words} where it is free" if where_free else words)
-
-
-def _matrices(bench: Workbench) -> tuple[Layer, ...]:
-    return tuple(layer for layer in bench.layers if layer.role == "matmul")
+    factors = smooth_factors(bench.graph, matrices, bounds, strength)
+    graph = smoothed(bench.graph, matrices, factors)
+    return _observed(bench, graph, f"SmoothQuant {strength:g}")
 
 
 def _source_axes(layers: tuple[Layer, ...]) -> dict[str, int]:
