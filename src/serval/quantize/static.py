@@ -71,6 +71,16 @@ class _Choice:
     plan: Mapping[str, Precision]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Convolutions that shall run in integers, in a graph where they are level or not."""
+
+    graph: onnx.ModelProto
+    convolutions: tuple[Layer, ...]
+    bounds: Mapping[str, Bounds]
+    level: bool
+
+
 @dataclass(slots=True, kw_only=True)
 class _Study:
     """Candidates made and measured one after another; keeps the best and what it is made of."""
@@ -216,33 +226,27 @@ def _consider_convolutions(study: _Study) -> None:
             continue
         tried.append(chosen)
         what = f"integer {_kinds(chosen)}"
-        bounds = channel_bounds(study.bench.observer(), before.observed.graph, _axes(chosen))
-        graph = levelled(before.observed.graph, chosen, bounds)
-        level = _with_integer_convolutions(study.bench, before, (graph, chosen, bounds), "level ")
-        kept = study.consider(what, level, price)
+        graph = before.observed.graph
+        bounds = channel_bounds(study.bench.observer(), graph, _axes(chosen))
+        plain = _Place(graph=graph, convolutions=chosen, bounds=bounds, level=False)
+        level = replace(plain, graph=levelled(graph, chosen, bounds), level=True)
+        kept = study.consider(what, _in_integers(study.bench, before, level), price)
         # A level channel ends at the peak that calibration saw, which can be too low.
-        whole = (before.observed.graph, chosen, bounds)
-        plain = _with_integer_convolutions(study.bench, before, whole)
-        if study.consider(f"{what}, not level", plain, 1.0 if kept else price) or kept:
+        other = _in_integers(study.bench, before, plain)
+        if study.consider(f"{what}, not level", other, 1.0 if kept else price) or kept:
             return
 
 
-def _with_integer_convolutions(
-    bench: Workbench,
-    choice: _Choice,
-    place: tuple[onnx.ModelProto, tuple[Layer, ...], Mapping[str, Bounds]],
-    how: str = "",
-) -> _Choice:
-    """Return the choice with some convolutions of a graph in integers, smoothed for that."""
-    graph, chosen, bounds = place
-    if bench.options.smoothing:
-        factors = smooth_factors(graph, chosen, bounds, bench.options.smoothing)
-        graph = smoothed(graph, chosen, factors)
-        how = f"smooth {how}"
-    words = (*choice.observed.words, f"{how}{_kinds(chosen)} in integer arithmetic")
+def _in_integers(bench: Workbench, choice: _Choice, place: _Place) -> _Choice:
+    """Return the choice with some convolutions in integers, smoothed for that."""
+    graph, chosen, strength = place.graph, place.convolutions, bench.options.smoothing
+    if strength:
+        graph = smoothed(graph, chosen, smooth_factors(graph, chosen, place.bounds, strength))
+    how = [word for word, said in (("smooth", strength), ("level", place.level)) if said]
+    words = " ".join([*how, _kinds(chosen), "in integer arithmetic"])
     plan: dict[str, Precision] = dict.fromkeys([layer.name for layer in chosen], "int8")
     return _Choice(
-        observed=_observed(bench, graph, *words),
+        observed=_observed(bench, graph, *choice.observed.words, words),
         method=choice.method,
         plan={**choice.plan, **plan},
     )
