@@ -293,11 +293,23 @@ def _records_of(
         compute=ray.data.ActorPoolStrategy(size=min(actors, len(ranges))),
         num_cpus=1,
     )
-    for row in rows.iter_rows():
-        answer = pickle.loads(row["pickled"])
-        if isinstance(answer, ServalError):
-            raise answer
-        yield answer
+    # Not `iter_rows`: it fetches in threads of its own, which live on when the reader stops early,
+    # and end the process if they ask Ray for something once it is shut down.
+    for bundle in rows.iter_internal_ref_bundles():
+        for block in ray.get(list(bundle.block_refs)):
+            yield from map(_record_of, block["pickled"].to_pylist())
+
+
+def _record_of(pickled: bytes) -> Record:
+    """Return what a worker sent.
+
+    Raises:
+        ServalError: That is what it sent.
+    """
+    answer: Record | ServalError = pickle.loads(pickled)
+    if isinstance(answer, ServalError):
+        raise answer
+    return answer
 
 
 def _hush() -> None:
