@@ -194,10 +194,15 @@ def _weights(graph: onnx.GraphProto) -> Iterator[Weight]:
         for index in SCALES.get(node.op_type, ())
         if index < len(node.input)
     }
-    # What dynamic quantization multiplies with the scale that it finds at run time.
-    found = {node.output[1] for node in nodes if node.op_type == "DynamicQuantizeLinear"}
+    # What is multiplied with the step of an activation: found at run time, or that of a 1.
+    ones = {tensor.name for tensor in _tensors(graph) if prod(tensor.dims) == 1}
+    steps = {node.output[1] for node in nodes if node.op_type == "DynamicQuantizeLinear"}
     for node in nodes:
-        if node.op_type == "Mul" and found & set(node.input):
+        if node.op_type == "DequantizeLinear" and node.input[0] in ones:
+            scales.add(node.input[0])
+            steps.add(node.output[0])
+    for node in nodes:
+        if node.op_type == "Mul" and steps & set(node.input):
             scales |= set(node.input)
     packed = {node.input[1]: node for node in nodes if node.op_type == "MatMulNBits"}
     for tensor in _tensors(graph):

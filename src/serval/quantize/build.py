@@ -14,6 +14,7 @@ from serval.quantize.graph import (
     copied,
     drop_unused,
     index_of,
+    made_name,
     replace_nodes,
 )
 from serval.quantize.weights import (
@@ -71,6 +72,13 @@ class Recipe:
         """Tell whether the recipe changes what a layer computes."""
         return self.plan.get(layer.name, "fp32") not in {"fp32", "fp16"}
 
+    def block_bits(self, layer: Layer) -> int | None:
+        """Return the bits of a matrix stored in the blocks of MatMulNBits; of others `None`."""
+        precision = self.plan.get(layer.name, "fp32")
+        if not layer.is_matmul or (self.qdq and precision == "weights8"):
+            return None
+        return BLOCK_BITS.get(precision)
+
     def with_plan(self, changes: Mapping[str, Precision]) -> Recipe:
         """Return the recipe with other precisions for some layers."""
         return replace(self, plan={**self.plan, **changes})
@@ -90,7 +98,8 @@ def built(graph: onnx.ModelProto, layers: tuple[Layer, ...], recipe: Recipe) -> 
         nodes.extend([node] if layer is None else builder.rewritten(layer, node))
     replace_nodes(twin, nodes)
     drop_unused(twin)
-    if not any(known.domain == MICROSOFT for known in twin.opset_import):
+    domains = {known.domain for known in twin.opset_import}
+    if MICROSOFT in {node.domain for node in nodes} - domains:
         twin.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
     return twin
 
@@ -99,11 +108,9 @@ def stored_weights(
     weights: NDArray[np.float32], layer: Layer, recipe: Recipe
 ) -> NDArray[np.float32]:
     """Return the weights as the quantized file gives them back."""
-    precision = recipe.plan.get(layer.name, "fp32")
-    if layer.is_matmul and precision in BLOCK_BITS:
-        bits = BLOCK_BITS[precision]
+    if bits := recipe.block_bits(layer):
         return block_weights(weights, bits=bits, block=recipe.block).matrix(len(weights), bits)
-    if precision in {"int8", "weights8"}:
+    if recipe.plan.get(layer.name) in {"int8", "weights8"}:
         axis, scales = _channel_scales(weights, layer, recipe)
         shape = [-1 if i == axis else 1 for i in range(weights.ndim)]
         return channel_weights(weights, scales, axis) * scales.reshape(shape)
@@ -138,11 +145,11 @@ class _Builder:
             return [node]
         if precision == "fp16":
             return [_cast(self.graph, self.index, layer.weight), node]
-        if layer.is_matmul and precision in BLOCK_BITS:
-            return [self._blocks(layer, node, BLOCK_BITS[precision])]
+        if bits := self.recipe.block_bits(layer):
+            return [self._blocks(layer, node, bits)]
         if precision == "weights8" or not self._bias_fits(layer, node):
             return [self._dequantized_weight(layer, node), node]
-        if layer.is_matmul and not self.recipe.qdq:
+        if layer.is_matmul and not self.recipe.qdq and not self._adds_another_length(layer):
             return self._integer_product(layer, node)
         nodes = [*self._rounded_source(layer, node), self._dequantized_weight(layer, node)]
         return [*nodes, node] if layer.is_matmul else [*nodes, *self._convolution(layer, node)]
@@ -160,43 +167,61 @@ class _Builder:
             if not name and not layer.is_matmul:
                 taken = -self.recipe.shifts[layer.name].astype(np.float32)
                 del place.input[2:]
-                place.input.append(add_tensor(self.graph, f"{layer.name}_bias", taken))
+                place.input.extend(self._constants(layer.name, bias=taken))
             elif name in self.index.weights and len(readers) <= 1:
                 bias = self.index.array(name) - self.recipe.shifts[layer.name]
-                place.input[number] = add_tensor(
-                    self.graph, f"{layer.name}_bias", bias.astype(np.float32)
-                )
+                [place.input[number]] = self._constants(layer.name, bias=bias.astype(np.float32))
+
+    def _constants(self, of: str, **values: NDArray[Any]) -> list[str]:
+        """Return the names of constants that were added for a layer or a tensor."""
+        return [add_tensor(self.graph, made_name(of, what), v) for what, v in values.items()]
 
     def _nodes_after(self, tensor: str) -> list[onnx.NodeProto]:
         return [node for node in self.graph.graph.node if tensor in node.input]
 
     def _rounded_source(self, layer: Layer, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         """Return the nodes that round a tensor, unless another layer has made them already."""
-        node.input[0] = f"{layer.source}_rounded"
-        return [] if self._met(layer) else self._round_trip(layer.source, node.input[0])
+        node.input[0] = made_name(layer.source, "rounded")
+        return self._unless_met(self._round_trip(layer.source, node.input[0]))
 
-    def _met(self, layer: Layer) -> bool:
-        """Tell whether another layer has met the same source before."""
-        met = layer.source in self.met
-        self.met.add(layer.source)
-        return met
+    def _unless_met(self, nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
+        """Return those that no other layer with the same source has brought in before."""
+        new = [node for node in nodes if node.output[0] not in self.met]
+        self.met.update(node.output[0] for node in new)
+        return new
 
     def _round_trip(self, source: str, target: str, grid_name: str = "") -> list[onnx.NodeProto]:
-        there = self._quantize(source, target, self.recipe.grids[grid_name or source])
+        there = self._quantize(source, self.recipe.grids[grid_name or source])
         inputs = [there.output[0], *there.input[1:]]
-        back = helper.make_node("DequantizeLinear", inputs, [target], name=target)
+        back = helper.make_node(
+            "DequantizeLinear", inputs, [target], name=made_name(source, "back")
+        )
         return [there, back]
 
-    def _quantize(self, source: str, target: str, grid: Grid) -> onnx.NodeProto:
-        """Return what brings a tensor onto its grid: to `target` and `_u8`."""
-        constants = [
-            add_tensor(self.graph, f"{target}_scale", np.array(grid.scale, dtype=np.float32)),
-            add_tensor(
-                self.graph, f"{target}_zero_point", np.array(grid.zero_point, dtype=np.uint8)
-            ),
-        ]
-        inputs = [source, *constants]
-        return helper.make_node("QuantizeLinear", inputs, [f"{target}_u8"], name=f"{target}/Q")
+    def _quantize(self, source: str, grid: Grid) -> onnx.NodeProto:
+        """Return what brings a tensor onto its grid."""
+        step = np.array(grid.scale, dtype=np.float32)
+        zero_point = np.array(grid.zero_point, dtype=np.uint8)
+        constants = self._constants(source, step=step, zero_point=zero_point)
+        target = made_name(source, "u8")
+        return helper.make_node("QuantizeLinear", [source, *constants], [target], name=target)
+
+    def _adds_another_length(self, layer: Layer) -> bool:
+        """Tell whether the product is added to a row of constants that is longer than its own.
+
+        ONNX Runtime takes every row of constants for a bias of the product, whatever its length,
+        where the product is written in integers.
+        """
+        length = self.index.weights[layer.weight].dims[1]
+        added = {
+            name
+            for node in self._nodes_after(layer.output)
+            if node.op_type == "Add"
+            for name in node.input
+        }
+        rows = [t.dims[0] for t in self.graph.graph.initializer
+                if t.name in added and len(t.dims) == 1]  # fmt: skip
+        return any(n != length for n in rows)
 
     def _integer_product(self, layer: Layer, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         """Return a product of integers and what scales it.
@@ -206,46 +231,43 @@ class _Builder:
         for a Mul of two scales, which must not be folded before: hence the DequantizeLinear that
         gives the step of the source.
         """
-        target, name = f"{layer.source}_rounded", layer.name
-        nodes = [] if self._met(layer) else self._source_levels(layer, target)
-        whole, scale, plain = f"{name}_s32", f"{name}_scale", f"{name}_f32"
+        there = self._quantize(layer.source, self.recipe.grids[layer.source])
+        step = self._unfolded(layer.source, there.input[1])
+        whole, scale, plain, end = (
+            made_name(layer.name, what) for what in ("s32", "scale", "f32", "scaled")
+        )
         levels, scales, _ = self._stored_weight(layer)
+        factors = [there.output[0], levels, there.input[2]]
         return [
-            *nodes,
-            helper.make_node(
-                "MatMulInteger", [f"{target}_u8", levels, f"{target}_zero_point"], [whole], name
-            ),
+            *self._unless_met([there, step]),
+            helper.make_node("MatMulInteger", factors, [whole], name=layer.name),
             helper.make_node("Cast", [whole], [plain], name=plain, to=1),
-            helper.make_node("Mul", [f"{target}_step", scales], [scale], name=scale),
-            helper.make_node("Mul", [plain, scale], list(node.output), name=f"{name}/scaled"),
+            helper.make_node("Mul", [step.output[0], scales], [scale], name=scale),
+            helper.make_node("Mul", [plain, scale], list(node.output), name=end),
         ]
 
-    def _source_levels(self, layer: Layer, target: str) -> list[onnx.NodeProto]:
-        there = self._quantize(layer.source, target, self.recipe.grids[layer.source])
-        one = add_tensor(self.graph, f"{target}_one", np.array(1, dtype=np.uint8))
-        step = f"{target}_step"
-        back = helper.make_node("DequantizeLinear", [one, there.input[1]], [step], name=step)
-        return [there, back]
+    def _unfolded(self, source: str, step: str) -> onnx.NodeProto:
+        """Return what gives the step of a grid where the runtime does not take it as constant."""
+        ones = self._constants(source, one=np.array(1, dtype=np.uint8))
+        name = made_name(source, "unfolded_step")
+        return helper.make_node("DequantizeLinear", [*ones, step], [name], name=name)
 
     def _stored_weight(self, layer: Layer) -> list[str]:
         """Return the names of a layer's weights in 8 bits, their scales and their zero points."""
         weights = self.index.array(layer.weight)
         axis, scales = _channel_scales(weights, layer, self.recipe)
-        stored: dict[str, NDArray[Any]] = {
-            "s8": channel_weights(weights, scales, axis),
-            "scales": scales,
-            "zeros": np.zeros(len(scales), dtype=np.int8),
-        }
-        return [add_tensor(self.graph, f"{layer.name}_{n}", one) for n, one in stored.items()]
+        levels = channel_weights(weights, scales, axis)
+        zeros = np.zeros(len(scales), dtype=np.int8)
+        return self._constants(layer.name, s8=levels, scales=scales, zeros=zeros)
 
     def _dequantized_weight(self, layer: Layer, node: onnx.NodeProto) -> onnx.NodeProto:
-        node.input[1] = f"{layer.name}_weights"
+        node.input[1] = made_name(layer.name, "weights")
         return _dequantize(self._stored_weight(layer), node.input[1], 1 if layer.is_matmul else 0)
 
     def _convolution(self, layer: Layer, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         """Return an integer convolution: 32-bit bias, and an output on a grid of its own."""
         nodes = [self._integer_bias(layer, node)] if _is_biased(node) else []
-        raw = f"{layer.output}_raw"
+        raw = made_name(layer.output, "raw")
         node.output[0] = raw
         return [*nodes, node, *self._round_trip(raw, layer.output, layer.output)]
 
@@ -267,20 +289,15 @@ class _Builder:
 
     def _integer_bias(self, layer: Layer, node: onnx.NodeProto) -> onnx.NodeProto:
         bias, steps = self._bias(layer, node)
-        constants = [
-            add_tensor(self.graph, f"{layer.name}_b32", np.rint(bias / steps).astype(np.int32)),
-            add_tensor(self.graph, f"{layer.name}_bias_scales", steps),
-        ]
-        node.input[2] = f"{layer.name}_bias_rounded"
+        levels = np.rint(bias / steps).astype(np.int32)
+        constants = self._constants(layer.name, b32=levels, bias_scales=steps)
+        node.input[2] = made_name(layer.name, "bias_rounded")
         return _dequantize(constants, node.input[2], 0)
 
     def _blocks(self, layer: Layer, node: onnx.NodeProto, bits: int) -> onnx.NodeProto:
         weights = self.index.array(layer.weight)
         blocks = block_weights(weights, bits=bits, block=self.recipe.block)
-        constants = [
-            add_tensor(self.graph, f"{layer.name}_packed", blocks.packed),
-            add_tensor(self.graph, f"{layer.name}_scales", blocks.scales),
-        ]
+        constants = self._constants(layer.name, packed=blocks.packed, scales=blocks.scales)
         return helper.make_node(
             "MatMulNBits",
             [node.input[0], *constants],
@@ -306,7 +323,7 @@ def _dequantize(inputs: list[str], output: str, axis: int) -> onnx.NodeProto:
 def _cast(graph: onnx.ModelProto, index: Index, name: str) -> onnx.NodeProto:
     """Return the node that makes FP32 of a constant from now on stored as FP16."""
     values: NDArray[Any] = index.array(name).astype(np.float16)
-    stored = add_tensor(graph, f"{name}_fp16", values)
+    stored = add_tensor(graph, made_name(name, "fp16"), values)
     for tensor in [known for known in graph.graph.initializer if known.name == name]:
         graph.graph.initializer.remove(tensor)
-    return helper.make_node("Cast", [stored], [name], name=f"{name}/Cast", to=1)
+    return helper.make_node("Cast", [stored], [name], name=made_name(name, "cast"), to=1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper, numpy_helper, version_converter
 
 from serval.errors import ModelError
 from serval.files import whole_files
@@ -25,6 +25,7 @@ __all__ = [
     "copied",
     "drop_unused",
     "index_of",
+    "made_name",
     "read_graph",
     "replace_nodes",
     "write_graph",
@@ -53,6 +54,9 @@ QUANTIZED_OPS = frozenset(
 )
 """Operators that only a quantized graph has."""
 ALIGNMENT = 4_096
+FIRST_OPSET = 13
+"""DequantizeLinear has an axis from here on."""
+USUAL_OPSET = 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +103,13 @@ def _names_read(node: onnx.NodeProto) -> Iterator[str]:
 def read_graph(path: Path) -> onnx.ModelProto:
     """Return the graph in a file with all weights in memory, in the shape the recipes expect.
 
-    Constant nodes become initializers, constant transposes are carried out, a Gemm with a constant
-    matrix becomes MatMul and Add, and every node has a name of its own.
+    An opset below 13 becomes 17, Constant nodes become initializers, constant transposes are
+    carried out, a Gemm with a constant matrix becomes MatMul and Add, and every node has a name of
+    its own.
 
     Raises:
-        ModelError: The file is not ONNX, its weights are missing, or it is quantized already.
+        ModelError: The file is not ONNX, its weights are missing, it is quantized already, or of
+            an old opset that cannot be converted.
     """
     try:
         graph = onnx.load(path)
@@ -116,6 +122,7 @@ def read_graph(path: Path) -> onnx.ModelProto:
             )
         raise ModelError(f"{path} cannot be read as an ONNX graph: {reason}") from error
     _refuse_quantized(graph, path)
+    graph = _of_usual_opset(graph, path)
     _lift_constants(graph)
     _fold_transposes(graph)
     _split_gemms(graph)
@@ -181,9 +188,22 @@ def _with_weights_in(beside: Path, graph: onnx.ModelProto) -> onnx.ModelProto:
     return twin
 
 
+def made_name(of: str, what: str) -> str:
+    """Return the name of something that a recipe adds to a graph.
+
+    No exporter begins a name so, and `what` has no slash: two names are the same only if both
+    parts are. A model may well have a node `fc` and a tensor `fc_scale` of its own.
+
+    Examples:
+        >>> made_name("fc", "scale")
+        'serval/fc/scale'
+    """
+    return f"serval/{of}/{what}"
+
+
 def add_tensor(graph: onnx.ModelProto, name: str, array: NDArray[Any]) -> str:
     """Return `name` after adding, or replacing, an initializer of that name."""
-    tensor = numpy_helper.from_array(np.ascontiguousarray(array), name)
+    tensor = numpy_helper.from_array(np.asarray(array, order="C"), name)
     for known in graph.graph.initializer:
         if known.name == name:
             known.CopyFrom(tensor)
@@ -216,6 +236,22 @@ def _refuse_quantized(graph: onnx.ModelProto, path: Path) -> None:
     halves = Counter(tensor.data_type for tensor in graph.graph.initializer)
     if halves[onnx.TensorProto.FLOAT16] > halves[onnx.TensorProto.FLOAT]:
         raise ModelError(f"{path} has its weights in FP16; give the FP32 file")
+
+
+def _of_usual_opset(graph: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    opset = next((o.version for o in graph.opset_import if o.domain in {"", "ai.onnx"}), 1)
+    if opset >= FIRST_OPSET:
+        return graph
+    try:
+        converted = version_converter.convert_version(graph, USUAL_OPSET)
+    except (RuntimeError, ValueError) as error:  # also what protobuf cannot hold: 2 GiB
+        raise ModelError(
+            f"{path} is of opset {opset}, quantizing needs {FIRST_OPSET}, and onnx cannot convert "
+            f"it ({str(error).strip().splitlines()[0][:100]}); export it with opset {USUAL_OPSET}"
+        ) from error
+    del converted.metadata_props[:]
+    converted.metadata_props.extend(graph.metadata_props)
+    return converted
 
 
 def replace_nodes(graph: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> None:
@@ -278,9 +314,9 @@ def _matmul_and_add(
     matrix, output = node.input[1], node.output[0]
     if turned:
         array = np.ascontiguousarray(numpy_helper.to_array(tensor).T)
-        matrix = add_tensor(graph, f"{matrix}_turned", array)
+        matrix = add_tensor(graph, made_name(matrix, "turned"), array)
     biased = len(node.input) > 2 and bool(node.input[2])
-    product = f"{output}_product" if biased else output
+    product = made_name(output, "product") if biased else output
     name = node.name or output
     nodes = [helper.make_node("MatMul", [node.input[0], matrix], [product], name=f"{name}/MatMul")]
     if biased:

@@ -77,7 +77,8 @@ class QuantizeOptions:
             raise ConfigError("--max-drop searches with --method static or int4, not dynamic")
         if self.qdq and self.method != "static":
             raise ConfigError(
-                f"--qdq is a form of --method static; --method {self.method} has none"
+                f"--qdq changes how --method static writes matrices, not --method {self.method}; "
+                "leave one of them out"
             )
         self._check_numbers()
 

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnx import helper
 
-from serval.quantize.graph import Index, add_tensor, copied, index_of, replace_nodes
+from serval.quantize.graph import (
+    Index,
+    add_tensor,
+    copied,
+    index_of,
+    made_name,
+    replace_nodes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -115,11 +122,12 @@ def _levelled(
     add_tensor(graph, layer.weight, weights / level.reshape(-1, 1, *around))
     if len(node.input) > 2 and node.input[2]:
         bias = index.array(node.input[2]) / level
-        node.input[2] = add_tensor(graph, f"{layer.name}_level_bias", bias)
-    node.output[0] = f"{layer.output}_level"
-    shares = add_tensor(graph, f"{layer.output}_shares", (1 / level).reshape(-1, *around))
+        node.input[2] = add_tensor(graph, made_name(layer.name, "level_bias"), bias)
+    node.output[0] = made_name(layer.output, "level")
+    shares = (1 / level).reshape(-1, *around)
+    inputs = [node.output[0], add_tensor(graph, made_name(layer.output, "shares"), shares)]
     return helper.make_node(
-        "Div", [node.output[0], shares], [layer.output], name=f"{layer.output}/level"
+        "Div", inputs, [layer.output], name=made_name(layer.output, "unlevelled")
     )
 
 
@@ -168,7 +176,7 @@ def _folded(graph: onnx.ModelProto, index: Index, source: str, scale: NDArray[np
     value = index.array(node.input[number])
     if value.shape[-1:] != scale.shape:
         return False
-    node.input[number] = add_tensor(graph, f"{source}_smoothing", value / scale)
+    node.input[number] = add_tensor(graph, made_name(source, "smoothing"), value / scale)
     return True
 
 
@@ -179,7 +187,9 @@ def _fold_into_norm(
     if any(name not in index.weights for name in names):
         return False
     for number, name in enumerate(names, start=1):
-        node.input[number] = add_tensor(graph, f"{name}_{node.name}", index.array(name) / scale)
+        node.input[number] = add_tensor(
+            graph, made_name(node.name, f"smoothed_{number}"), index.array(name) / scale
+        )
     return True
 
 
@@ -189,13 +199,14 @@ def _division(
     """Return a Mul with the first of the layers that read one tensor, by the name of that one."""
     source, last = readers[0].source, readers[0].is_matmul
     around = 0 if last else index.array(readers[0].weight).ndim - 2
-    name = f"{source}_smoothed" if last else f"{source}_smoothed_channels"
-    factor = add_tensor(graph, f"{name}_factor", (1 / scale).reshape(-1, *[1] * around))
+    what = "smoothed" if last else "smoothed_channels"
+    name, values = made_name(source, what), (1 / scale).reshape(-1, *[1] * around)
+    factor = add_tensor(graph, made_name(source, f"{what}_factor"), values)
     named = {layer.name for layer in readers}
     nodes = [node for node in graph.graph.node if node.name in named]
     for node in nodes:
         node.input[0] = name
-    product = helper.make_node("Mul", [source, factor], [name], name=f"{name}/smoothing")
+    product = helper.make_node("Mul", [source, factor], [name], name=name)
     return {nodes[0].name: [product, nodes[0]]}
 
 

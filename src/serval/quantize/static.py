@@ -207,7 +207,8 @@ def _with_ranges(bench: Workbench, choice: _Choice) -> Candidate:
         portable=bench.options.portable,
         qdq=bench.options.qdq,
     )
-    words = (f"{choice.method} ranges", *observed.words, "bias corrected")
+    form = ("matrices in QDQ form",) if bench.options.qdq else ()
+    words = (f"{choice.method} ranges", *observed.words, "bias corrected", *form)
     candidate = Candidate(graph=observed.graph, layers=observed.layers, recipe=recipe, words=words)
     return _bias_corrected(bench, candidate)
 

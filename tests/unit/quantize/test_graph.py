@@ -4,6 +4,7 @@ import pytest
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import quantize_dynamic
 
+from build import labels_metadata
 from network import speech_network
 from serval.errors import ModelError
 from serval.models.onnx import load_onnx
@@ -44,6 +45,57 @@ def test_a_failed_write_leaves_the_file_that_was_there(network, tmp_path, monkey
         write_graph(graph, target)
     assert target.read_text() == "old"
     assert not list(tmp_path.glob(".old*"))
+
+
+@pytest.mark.parametrize("opset", [11, 12])
+def test_a_file_of_an_older_opset_is_brought_to_a_newer_one(tmp_path, waveforms, opset):
+    path = old_network(tmp_path / "old.onnx", opset)
+    graph = read_graph(path)
+    assert [known.version for known in graph.opset_import if not known.domain] == [17]
+    again = load_onnx(write_graph(graph, tmp_path / "again.onnx"))
+    assert again.labels == load_onnx(path).labels
+    before = logits_of(load_onnx(path), waveforms, 1)
+    np.testing.assert_allclose(logits_of(again, waveforms, 1), before, atol=1e-5)
+
+
+def test_an_opset_that_onnx_cannot_convert_is_one_line(tmp_path):
+    path = old_network(tmp_path / "old.onnx", 11)
+    model = onnx.load(path)
+    model.graph.node[2].op_type = "SomebodysConv"
+    onnx.save(model, path)
+    with pytest.raises(ModelError, match=r"is of opset 11, quantizing needs 13.* opset 17"):
+        read_graph(path)
+
+
+def old_network(path, opset):
+    """Save a classifier as exporters wrote it before axes became inputs."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "kernel": rng.normal(0, 0.1, (16, 1, 400)),
+        "inner": rng.normal(0, 0.1, (16, 16, 3)),
+        "head": rng.normal(0, 1, (16, 8)),
+    }
+    nodes = [
+        helper.make_node("Unsqueeze", ["input_values"], ["wave"], axes=[1]),
+        helper.make_node("Conv", ["wave", "kernel"], ["bands"], strides=[160]),
+        helper.make_node("Conv", ["bands", "inner"], ["deeper"], pads=[1, 1]),
+        helper.make_node("ReduceMean", ["deeper"], ["mean"], axes=[2], keepdims=0),
+        helper.make_node("MatMul", ["mean", "head"], ["logits"]),
+    ]
+    model = helper.make_model(
+        helper.make_graph(
+            nodes,
+            "old",
+            [helper.make_tensor_value_info("input_values", 1, ["batch", "samples"])],
+            [helper.make_tensor_value_info("logits", 1, ["batch", 8])],
+            [numpy_helper.from_array(v.astype(np.float32), k) for k, v in weights.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", opset)],
+        ir_version=6,
+    )
+    helper.set_model_props(model, labels_metadata())
+    onnx.save(model, path)
+    return path
 
 
 def test_a_gemm_becomes_a_product_and_a_sum(network):

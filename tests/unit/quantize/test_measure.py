@@ -90,7 +90,7 @@ def test_the_pareto_front_keeps_equal_points():
     ("wrong", "said"),
     [
         ({"method": "magic"}, "known: static, dynamic, int4"),
-        ({"method": "int4", "qdq": True}, "--method int4 has none"),
+        ({"method": "int4", "qdq": True}, "not --method int4"),
         ({"method": "static"}, "give --calibration"),
         ({"method": "dynamic", "clips": 0}, "give at least 1"),
         ({"method": "dynamic", "max_drop": 1, "evaluation": "demo"}, "not dynamic"),

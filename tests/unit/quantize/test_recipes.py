@@ -14,6 +14,7 @@ from onnx import helper, numpy_helper
 from build import classifier, labels_metadata
 from network import speech_network
 from serval.errors import ConfigError, ModelError
+from serval.inspection.graph import stored_graph
 from serval.models.builtin import model_path
 from serval.models.onnx import load_onnx
 from serval.quantize import dynamic, search
@@ -69,9 +70,9 @@ def test_smoothing_folds_where_it_can_and_divides_where_others_read(bench):
     graph = smoothed(bench.graph, matrices(bench), factors)
     sources = {layer.name: layer.source for layer in layers_of(graph, 8)}
     assert sources["/wide"] == "normed"
-    assert sources["/gated"] == "y_smoothed"
+    assert sources["/gated"] == "serval/y/smoothed"
     # The half of `active` may belong to a GELU, which must stay recognizable.
-    assert sources["/narrow"] == "active_smoothed"
+    assert sources["/narrow"] == "serval/active/smoothed"
     assert ops(graph)["Mul"] == ops(bench.graph)["Mul"] + 2
 
 
@@ -125,7 +126,7 @@ def test_integer_convolutions_run_in_integers(bench, tmp_path):
     candidate, _ = chosen_static(asked)
     graph = built(candidate.graph, candidate.layers, candidate.recipe)
     kinds = {t.name: t.data_type for t in graph.graph.initializer}
-    assert kinds["/short_b32"] == onnx.TensorProto.INT32
+    assert kinds["serval//short/b32"] == onnx.TensorProto.INT32
     model = asked.written(candidate, "int8", tmp_path / "integer.onnx")
     runs = ops(onnx.load(optimized(model.path, tmp_path)))
     assert runs["QLinearConv"] == 2
@@ -166,6 +167,87 @@ def test_both_forms_of_a_matrix_give_the_same_answers(bench, waveforms, tmp_path
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
+TAKEN = {
+    "down_bias": "/wide_scales",
+    "up_bias": "/wide_bias",
+    "gamma": "/wide_scale",
+    "beta": "/gated_s8",
+    "bent": "/wide_f32",
+    "z": "y_rounded",
+    "placed": "short_level",
+}
+"""Names that a model may well use itself, in the words that recipes use."""
+
+
+@pytest.mark.parametrize("qdq", [False, True])
+def test_a_model_may_use_any_name_itself(bench_of, network, waveforms, tmp_path, qdq):
+    path = renamed(network, TAKEN, tmp_path / "taken.onnx")
+    asked = QuantizeOptions(ranges="min-max", convolutions="int8", smoothing=0, qdq=qdq)
+    one, other = (
+        logits_of(bench.written(chosen_static(bench)[0], "int8", tmp_path / name), waveforms, 1)
+        for name, bench in (
+            ("plain.onnx", replace(bench_of(network), options=asked)),
+            ("made.onnx", replace(bench_of(path), options=asked)),
+        )
+    )
+    np.testing.assert_array_equal(one, other)
+
+
+def renamed(path, names, target):
+    """Save a model with other names for some of its tensors, and for the nodes that make them."""
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        tensor.name = names.get(tensor.name, tensor.name)
+    for node in model.graph.node:
+        node.name = names.get(node.output[0], node.name)
+        for tensors in (node.input, node.output):
+            tensors[:] = [names.get(name, name) for name in tensors]
+    onnx.save(model, target)
+    return target
+
+
+@pytest.mark.parametrize("qdq", [False, True])
+def test_a_row_added_to_a_single_score_is_no_bias_of_it(bench_of, tmp_path, waveforms, qdq):
+    """ONNX Runtime takes any row of constants behind an integer product for its bias."""
+    path = speech_network(tmp_path / "gate.onnx")
+    model = onnx.load(path)
+    score = np.random.default_rng(0).normal(0, 0.2, (32, 1)).astype(np.float32)
+    row = np.linspace(-1, 1, 32, dtype=np.float32)
+    model.graph.initializer.extend(
+        [numpy_helper.from_array(score, "score"), numpy_helper.from_array(row, "row")]
+    )
+    gate = next(node for node in model.graph.node if node.name == "/gated")
+    gate.input[1], gate.output[0] = "score", "scored"
+    added = helper.make_node("Add", ["scored", "row"], ["gated"], name="/scored_row")
+    place = list(model.graph.node).index(gate) + 1
+    model.graph.node.insert(place, added)
+    onnx.save(model, path)
+    asked = QuantizeOptions(ranges="min-max", smoothing=0, qdq=qdq)
+    bench = replace(bench_of(path), options=asked)
+    made = bench.written(chosen_static(bench)[0], "int8", tmp_path / "made.onnx")
+    exact, found = logits_of(bench.model, waveforms, 1), logits_of(made, waveforms, 1)
+    np.testing.assert_allclose(found, exact, atol=0.05 * np.abs(exact).max())
+
+
+def test_pairs_hold_whatever_the_search_moves(bench, tmp_path):
+    asked = replace(bench, options=QuantizeOptions(ranges="min-max", smoothing=0, qdq=True))
+    candidate, _ = chosen_static(asked)
+    moved = replace(candidate, recipe=candidate.recipe.with_plan({"/wide": "weights8"}))
+    path = asked.written(moved, "int8", tmp_path / "pairs.onnx").path
+    model = onnx.load(path)
+    assert {node.domain for node in model.graph.node} == {""}
+    assert {known.domain for known in model.opset_import} == {""}
+    assert "matrices in QDQ form" in candidate.words
+
+
+@pytest.mark.parametrize("qdq", [False, True])
+def test_what_scales_a_matrix_is_no_parameter(bench, tmp_path, qdq):
+    asked = replace(bench, options=QuantizeOptions(ranges="min-max", smoothing=0, qdq=qdq))
+    path = asked.written(chosen_static(asked)[0], "int8", tmp_path / "made.onnx").path
+    new_bias = 32  # of the grouped convolution, to take the mean error off
+    assert stored_graph(path).parameters == stored_graph(bench.model.path).parameters + new_bias
+
+
 def test_the_runtime_still_knows_a_gelu_in_the_quantized_file(tmp_path):
     runs = ops(onnx.load(optimized(model_path("serval-tiny"), tmp_path)))
     assert runs["Erf"] == 0
@@ -188,10 +270,10 @@ def test_levelling_changes_no_answer_and_brings_channels_to_one_peak(bench, wave
     np.testing.assert_allclose(logits_of(level, waveforms, 1), expected, rtol=1e-3, atol=1e-3)
     found = {layer.name: layer for layer in layers_of(graph, 8)}
     twins = [found[layer.name] for layer in kernels(bench)]
-    assert [twin.output for twin in twins] == ["short_level", "around_level"]
+    assert [twin.output for twin in twins] == ["serval/short/level", "serval/around/level"]
     for one, seen in outputs_of(bench, graph, twins).items():
         assert np.ptp(seen.peak) < 1e-3 * seen.peak.max()
-        assert np.ptp(before[one.removesuffix("_level")].peak) > 0.1
+        assert np.ptp(before[one.split("/")[1]].peak) > 0.1
 
 
 def test_smoothing_a_grouped_convolution_changes_no_answer(bench, waveforms, tmp_path):
