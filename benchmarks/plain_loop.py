@@ -30,8 +30,8 @@ def rows_of(corpus: str, split: str = "validation") -> Dataset:
     return rows.cast_column(name, Audio(decode=False)).rename_column(name, "audio")
 
 
-def plain_loop(model: Path, rows: Dataset) -> Iterator[int]:
-    """Yield the predicted id of each row."""
+def plain_loop(model: Path, rows: Dataset, normalize: str) -> Iterator[int]:
+    """Yield the predicted id of each row; `normalize` is `peak`, `zscore` or `none`."""
     session = onnxruntime.InferenceSession(model)
     name = session.get_inputs()[0].name
     for row in rows:
@@ -40,6 +40,9 @@ def plain_loop(model: Path, rows: Dataset) -> Iterator[int]:
             samples = samples.mean(axis=1)
         if rate != SAMPLE_RATE:
             samples = librosa.resample(samples, orig_sr=rate, target_sr=SAMPLE_RATE)
-        samples = samples / max(np.abs(samples).max(), 1e-12)
+        if normalize == "peak":
+            samples = samples / max(np.abs(samples).max(), 1e-12)
+        elif normalize == "zscore":
+            samples = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
         logits = session.run(None, {name: samples[np.newaxis].astype(np.float32)})[0]
         yield int(logits.argmax())

@@ -105,10 +105,11 @@ def main() -> None:
         parser.error(f"{total} clips are {rounds} rounds of {size} and one to warm up: "
                      f"too few for a spread; give a smaller --chunk")  # fmt: skip
     rows = rows_of(given.corpus, given.split)
+    normalize = load_model(given.model).contract.normalize
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         predicted = {
-            f"plain loop on {model.name}": plain_loop(model, rows)
+            f"plain loop on {model.name}": plain_loop(model, rows, normalize)
             for model in plain_models(given, folder)
         }
         for n in given.workers:

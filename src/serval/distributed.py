@@ -204,7 +204,9 @@ def _opened(job: Job) -> tuple[OnnxModel, Dataset]:
 
 
 def imported_ray() -> ModuleType:
-    """Return Ray's module, which from its first import on connects to a cluster only when told to.
+    """Return Ray's module, which in this process connects to a cluster only when told to.
+
+    Ray reads that at its own import: where the caller has imported it before, it stays as it was.
 
     Raises:
         MissingExtraError: Ray is not installed.

@@ -60,7 +60,7 @@ TABLE_WIDTH = 131
 @click.option("--portable/--full-range", default=DEFAULTS.portable, show_default=True,
               help="Same answers with and without VNNI, or the last third of a bit.")  # fmt: skip
 @click.option("--qdq", is_flag=True,
-              help="Only QuantizeLinear and DequantizeLinear, for NPUs; a bit slower.")  # fmt: skip
+              help="Matrices, too, as QuantizeLinear and DequantizeLinear; slower.")  # fmt: skip
 @click.option("--eval", "evaluation", metavar="DATASET", help="Measure accuracy on this set.")
 @click.option("--split", metavar="TEXT", help="Its split; default: validation.")
 @click.option("--limit", type=int, metavar="N", help="Only its first N clips.")

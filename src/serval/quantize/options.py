@@ -29,7 +29,7 @@ class QuantizeOptions:
         block: Weights that share a scale at 4 bits.
         portable: Whether the file must give the same answers on processors without VNNI.
         qdq: Whether matrices of a static file, too, are FP32 operators between QuantizeLinear and
-            DequantizeLinear: the form that NPUs and other runtimes read, a little slower.
+            DequantizeLinear, as the tools of other runtimes expect it; slower in ONNX Runtime.
         evaluation: Dataset on which accuracy is measured.
         split: Its split; by default validation.
         limit: Only its first clips.

@@ -199,15 +199,17 @@ def _axes(layers: tuple[Layer, ...]) -> dict[str, int]:
 def _with_ranges(bench: Workbench, choice: _Choice) -> Candidate:
     observed = choice.observed
     grids = {name: grid_of(*range_of(seen, choice.method)) for name, seen in observed.seen.items()}
+    matrices = {choice.plan[layer.name] for layer in observed.layers if layer.role == "matmul"}
+    qdq = bench.options.qdq and "int8" in matrices
     recipe = Recipe(
         plan=choice.plan,
         grids=grids,
         tables=bench.tables,
         block=bench.options.block,
         portable=bench.options.portable,
-        qdq=bench.options.qdq,
+        qdq=qdq,
     )
-    form = ("matrices in QDQ form",) if bench.options.qdq else ()
+    form = ("matrices in QDQ form",) if qdq else ()
     words = (f"{choice.method} ranges", *observed.words, "bias corrected", *form)
     candidate = Candidate(graph=observed.graph, layers=observed.layers, recipe=recipe, words=words)
     return _bias_corrected(bench, candidate)
@@ -265,6 +267,6 @@ def with_matrices(candidate: Candidate, precision: Precision) -> Candidate:
         if precision == "fp16" or layer.role == "matmul"
     }
     shifts = {name: s for name, s in candidate.recipe.shifts.items() if name not in moved}
-    recipe = replace(candidate.recipe.with_plan(moved), shifts=shifts)
+    recipe = replace(candidate.recipe.with_plan(moved), shifts=shifts, qdq=False)
     others = "" if precision == "fp16" else "; the rest as in static"
     return replace(candidate, recipe=recipe, words=(f"matrices as {precision}{others}",))

@@ -32,7 +32,7 @@ from serval.quantize.options import QuantizeOptions
 from serval.quantize.ranges import grid_of
 from serval.quantize.search import kept_within, sensitivities
 from serval.quantize.smooth import levelled, smooth_factors, smoothed
-from serval.quantize.static import chosen_static, plan_of
+from serval.quantize.static import chosen_static, plan_of, with_matrices
 from serval.quantize.workbench import Candidate, Trial, open_workbench
 
 
@@ -238,6 +238,9 @@ def test_pairs_hold_whatever_the_search_moves(bench, tmp_path):
     assert {node.domain for node in model.graph.node} == {""}
     assert {known.domain for known in model.opset_import} == {""}
     assert "matrices in QDQ form" in candidate.words
+    blocks = with_matrices(candidate, "weights8")
+    assert ops(built(blocks.graph, blocks.layers, blocks.recipe))["MatMulNBits"] == 3
+    assert not chosen_static(asked, "int4")[0].recipe.qdq
 
 
 @pytest.mark.parametrize("qdq", [False, True])
