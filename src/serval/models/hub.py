@@ -6,7 +6,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from huggingface_hub import HfApi, constants, errors, hf_hub_download, snapshot_download
+from huggingface_hub import (
+    HfApi,
+    constants,
+    errors,
+    hf_hub_download,
+    snapshot_download,
+    try_to_load_from_cache,
+)
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from serval.errors import ModelError
@@ -18,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["HUB_PREFIX", "hub_folder", "hub_model"]
 
 HUB_PREFIX = "hf:"
+TIMEOUT_S = 10.0
+"""For the question what a model has; how long its files may take the hub's client decides."""
 T = TypeVar("T")
 
 
@@ -55,20 +64,38 @@ def hub_model(name: str) -> Path:
     org, _, rest = name.removeprefix(HUB_PREFIX).partition("/")
     model, _, file = rest.partition("/")
     repo = f"{org}/{model}"
-    file = file or _only_file(repo)
+    file = file if _in_cache(repo, file) else _listed(repo, file)
     path = _asking(lambda: hf_hub_download(repo, file), repo, None)
     # A file above 2 GB has its weights beside it: model.onnx_data, or model.onnx.data.
     hub_folder(repo, None, (f"{file}?*", *HUB_FILES, *(f"*/{own}" for own in HUB_FILES)))
     return Path(path)
 
 
-def _only_file(repo: str) -> str:
-    if constants.HF_HUB_OFFLINE:
+def _in_cache(repo: str, file: str) -> bool:
+    if not file:
+        return False
+    return isinstance(_asking(lambda: try_to_load_from_cache(repo, file), repo, None), str)
+
+
+def _listed(repo: str, file: str) -> str:
+    """Return the file, or without one the only .onnx file, which the hub says it has.
+
+    That takes a second where the hub cannot be reached; for a file, or for its own kind of listing,
+    the hub's client would try again for half a minute.
+    """
+    if constants.HF_HUB_OFFLINE and not file:
         raise ModelError(
             f"hub model {repo}: without a network the file must be named too, "
             f"{HUB_PREFIX}{repo}/FILE.onnx"
         )
-    files = _asking(lambda: HfApi().list_repo_files(repo), repo, None)
+    info = _asking(lambda: HfApi().model_info(repo, timeout=TIMEOUT_S), repo, None)
+    files = [sibling.rfilename for sibling in info.siblings or ()]
+    if file in files:
+        return file
+    if file:
+        raise ModelError(
+            f"hub model {repo}: it has no such file; leave the file out to be told which it has"
+        )
     found = sorted(file for file in files if file.endswith(".onnx"))
     if not found:
         raise ModelError(
@@ -119,10 +146,6 @@ def _reason(error: Exception, revision: str | None) -> str | None:
         (
             (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, ConnectionError),
             "not in the hub's cache, and the hub cannot be reached; check the network",
-        ),
-        (
-            errors.EntryNotFoundError,
-            "it has no such file; leave the file out to be told which it has",
         ),
         ((errors.HfHubHTTPError, OSError), " ".join(str(error).split())),
     )
