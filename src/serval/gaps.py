@@ -22,6 +22,9 @@ __all__ = ["NO_GAP", "Exchange", "Exchanged", "Gap", "exchange_of", "gaps_betwee
 PERMUTATIONS = 999
 ALPHA = 0.05
 
+WELL_MIXED = 0.8
+"""Clips are exchanged inside speakers if that moves at least this share of what could be moved."""
+
 TINY = 1e-18
 """A variance below this is rounding: every answer of these groups is the same."""
 
@@ -116,7 +119,12 @@ class _Groups:
 
 
 def exchange_of(group: Ids, speakers: Sequence[str | None] | None) -> Exchange:
-    """Return what is exchanged: whole speakers where each is in one group, else their clips.
+    """Return what is exchanged: inside speakers where most have clips in several groups.
+
+    Else all clips that a speaker has in one group go together, so that a single speaker with clips
+    in two groups does not hold all others where they are: regroupings that hardly move anything
+    would find any gap to be chance. Two such parts of one speaker are alike, which can only make
+    larger what chance seems to do.
 
     Source: Winkler et al. (2015), Multi-level block permutation, for exchanging whole blocks or
     inside of blocks.
@@ -132,12 +140,13 @@ def exchange_of(group: Ids, speakers: Sequence[str | None] | None) -> Exchange:
         )
     clustering = clustering_of(speakers)
     ids = clustering.ids
-    first = np.zeros(len(clustering), dtype=np.int64)
-    first[ids[::-1]] = group[::-1]
-    if np.array_equal(first[ids], group):
+    if _mixed(group, ids) < WELL_MIXED:
+        _, first, unit = np.unique(
+            ids * (group.max() + 1) + group, return_index=True, return_inverse=True
+        )
         what: Exchanged = "speakers" if clustering.by == "speaker" else "clips"
         return Exchange(
-            group=group, unit=ids, what=what, draw=lambda rng: rng.permutation(first)[ids]
+            group=group, unit=unit, what=what, draw=lambda rng: rng.permutation(group[first])[unit]
         )
     order = np.argsort(ids, kind="stable")
 
@@ -147,6 +156,22 @@ def exchange_of(group: Ids, speakers: Sequence[str | None] | None) -> Exchange:
         return regrouped
 
     return Exchange(group=group, unit=clips, what="clips", draw=inside_speakers)
+
+
+def _mixed(group: Ids, ids: Ids) -> float:
+    """Return how many clips change groups inside speakers, as a share of those that do in all.
+
+    0 where each speaker is in one group, 1 where each has clips of all groups.
+    """
+    inside, among_all = _moved(group, ids), _moved(group, np.zeros_like(ids))
+    return inside / among_all if among_all else 0.0
+
+
+def _moved(group: Ids, part: Ids) -> float:
+    """Return how many clips are expected to change groups when each part is shuffled."""
+    k = int(group.max()) + 1
+    counts = np.bincount(part * k + group, minlength=(int(part.max()) + 1) * k).reshape(-1, k)
+    return float(len(group) - (counts**2 / np.maximum(counts.sum(axis=1, keepdims=True), 1)).sum())
 
 
 def gaps_between(

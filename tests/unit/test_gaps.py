@@ -43,6 +43,29 @@ def test_a_gap_between_speakers_is_that_of_their_shares(monkeypatch):
     assert gap.reach == pytest.approx(max(gap.value, gap.by_chance))
 
 
+@pytest.mark.parametrize("shared", [0, 1])
+def test_one_speaker_in_two_groups_does_not_hide_a_gap(shared):
+    """Shuffled inside speakers alone, hardly a clip would move, and any gap would be chance."""
+    group = np.repeat([0, 1], [26, 14])
+    speakers = [f"s{i}" for i in range(40 - shared)] + ["s0"] * shared
+    right = 1.0 - group
+    exchange = exchange_of(group, speakers)
+    assert exchange.what == "speakers"
+    kinds = (np.zeros(40, dtype=int),)
+    (gap,) = gaps_between("ab", exchange, right, kinds, 1, np.random.default_rng(0))
+    assert gap.finding == "more than chance"
+    assert gap.by_chance < 0.6
+
+
+def test_clips_of_speakers_in_all_groups_are_exchanged_inside_them():
+    group, speakers = np.tile([0, 1], 20), [f"s{i // 4}" for i in range(40)]
+    exchange = exchange_of(group, speakers)
+    assert exchange.what == "clips"
+    drawn = exchange.draw(np.random.default_rng(0))
+    assert drawn.reshape(10, 4).sum(axis=1).tolist() == [2] * 10
+    assert drawn.tolist() != group.tolist()
+
+
 def test_without_a_kind_that_all_have_there_is_no_gap():
     group, kind = np.repeat([0, 1], 10), np.repeat([0, 1], 10)
     exchange = exchange_of(group, None)
