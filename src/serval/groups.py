@@ -70,8 +70,8 @@ class GroupTable:
         groups: Every group.
         accuracy_gap: Between two groups of at least `MIN_CLIPS` clips.
         uar_gap: The same, over the classes that all of these groups have.
-        regrouped: What is exchangeable: `speakers` where all clips of a speaker are in one group,
-            else `clips`, each with others of its speaker.
+        regrouped: What is exchanged: `speakers`, or where most of them have clips in several
+            groups `clips`, each with others of its speaker.
     """
 
     column: str

@@ -11,6 +11,7 @@ import html
 import io
 import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -45,6 +46,7 @@ KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 }
 """The types of the options, and what they are called in a plan."""
 SCORES = ("uar", "wa", "macro_f1", "weighted_f1")
+COUNTS = ("labels", "clips", "left out", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,8 @@ class Result:
         scores: By name, with intervals; empty where the cell could not be done.
         clips: With a prediction.
         failed: Without one.
+        labels: How many the model has.
+        left_out: Clips that were dropped on request, their label having no counterpart.
         rtfx: Seconds of audio in one second; NaN where nothing was timed.
         reused: Whether the run was complete before.
         problem: Why there are no scores, or `""`.
@@ -97,6 +101,8 @@ class Result:
     scores: Mapping[str, Interval]
     clips: int = 0
     failed: int = 0
+    labels: int = 0
+    left_out: int = 0
     rtfx: float = math.nan
     reused: bool = False
     problem: str = ""
@@ -280,6 +286,8 @@ def _scored(cell: Cell, run: Run, *, reused: bool) -> Result:
         scores=scores_of(run).overall,
         clips=len(run),
         failed=len(run.failures),
+        labels=len(run.labels),
+        left_out=sum(run.dropped.values()),
         rtfx=float(run.duration_s.sum()) / run.seconds if run.seconds else math.nan,
         reused=reused,
     )
@@ -298,7 +306,7 @@ def _scores_shown(plan: Plan) -> tuple[str, ...]:
 
 def _head(plan: Plan) -> tuple[str, ...]:
     scores = _scores_shown(plan)
-    return ("model", "dataset", "options", "clips", "failed", *scores, "rtfx", "folder")
+    return ("model", "dataset", "options", *COUNTS, *scores, "rtfx", "folder")
 
 
 def _cells_of(result: Result, plan: Plan) -> list[str]:
@@ -306,8 +314,12 @@ def _cells_of(result: Result, plan: Plan) -> list[str]:
     folder = Path(cell.settings.output).relative_to(plan.output).as_posix()
     scores = [_percent(result.scores.get(name)) for name in _scores_shown(plan)]
     speed = "" if math.isnan(result.rtfx) else f"{result.rtfx:.1f}"
-    counts = (str(result.clips), str(result.failed)) if not result.problem else ("", "")
+    counts = [str(n) if not result.problem else "" for n in _counts(result)]
     return [cell.model, cell.dataset, cell.options, *counts, *scores, speed, folder]
+
+
+def _counts(result: Result) -> tuple[int, ...]:
+    return result.labels, result.clips, result.left_out, result.failed
 
 
 def _percent(score: Interval | None) -> str:
@@ -316,10 +328,27 @@ def _percent(score: Interval | None) -> str:
     return f"{100 * score.value:.1f} % ({100 * score.low:.1f}-{100 * score.high:.1f})"
 
 
-def _caption(plan: Plan) -> str:
-    return (
-        f"Sorted by {plan.sort_by}; in brackets the 95 % interval. rtfx: seconds of audio a second."
+def _caption(finished: Sweep) -> str:
+    said = (
+        f"Sorted by {finished.plan.sort_by}; in brackets the 95 % interval. "
+        "rtfx: seconds of audio a second."
     )
+    return " ".join([said, *_other_tasks(finished.results)])
+
+
+def _other_tasks(results: Sequence[Result]) -> Iterator[str]:
+    """Yield a warning for each dataset whose rows are scored on other labels or other clips."""
+    tasks: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for result in results:
+        if not result.problem:
+            tasks[result.cell.dataset].add((result.labels, result.left_out))
+    for dataset, seen in tasks.items():
+        if len(seen) > 1:
+            rows = ", ".join(f"{k} labels with {n} clips left out" for k, n in sorted(seen))
+            yield (
+                f"On {dataset} the rows are not of one task ({rows}): with fewer labels, or "
+                "without the clips left out, the same model tends to score higher."
+            )
 
 
 def _markdown(finished: Sweep) -> str:
@@ -330,7 +359,7 @@ def _markdown(finished: Sweep) -> str:
     problems = [f"- {_name(r.cell)}: {r.problem}" for r in finished.problems]
     if problems:
         problems = ["", "Not done:", "", *problems]
-    return "\n".join([*lines, "", _caption(finished.plan), *problems, ""])
+    return "\n".join([*lines, "", _caption(finished), *problems, ""])
 
 
 def _csv(finished: Sweep) -> str:
@@ -339,14 +368,15 @@ def _csv(finished: Sweep) -> str:
     writer = csv.writer(text, lineterminator="\n")
     names_of_scores = _scores_shown(finished.plan)
     ends = [f"{name}{end}" for name in names_of_scores for end in ("", "_low", "_high")]
-    writer.writerow(["model", "dataset", "options", "clips", "failed", *ends, "rtfx", "problem"])
+    counts = [name.replace(" ", "_") for name in COUNTS]
+    writer.writerow(["model", "dataset", "options", *counts, *ends, "rtfx", "problem"])
     for result in finished.results:
         cell = result.cell
         scores = [n for name in names_of_scores for n in _numbers(result.scores.get(name))]
         speed = "" if math.isnan(result.rtfx) else round(result.rtfx, 3)
         names = map(harmless, (cell.model, cell.dataset, cell.options))
         problem = harmless(result.problem)
-        writer.writerow([*names, result.clips, result.failed, *scores, speed, problem])
+        writer.writerow([*names, *_counts(result), *scores, speed, problem])
     return text.getvalue()
 
 
@@ -364,9 +394,7 @@ def _html(finished: Sweep) -> str:
         f"<li>{html.escape(f'{_name(r.cell)}: {r.problem}')}</li>" for r in finished.problems
     )
     undone = f"<p>Not done:</p>\n<ul>\n{problems}\n</ul>\n" if problems else ""
-    return PAGE.format(
-        head=head, body=body, caption=html.escape(_caption(finished.plan)), undone=undone
-    )
+    return PAGE.format(head=head, body=body, caption=html.escape(_caption(finished)), undone=undone)
 
 
 def _name(cell: Cell) -> str:
@@ -379,7 +407,7 @@ PAGE = """<!doctype html>
 body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem; }}
 table {{ border-collapse: collapse; }}
 th, td {{ padding: .3rem .7rem; border-bottom: 1px solid #ccc; text-align: left; }}
-td {{ font-variant-numeric: tabular-nums; }}
+td {{ font-variant-numeric: tabular-nums; white-space: nowrap; }}
 </style></head><body>
 <table><thead><tr>{head}</tr></thead>
 <tbody>

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from build import classifier, labels_metadata, speech_set
+from build import EMOTIONS, classifier, labels_metadata, speech_set
 from conftest import ROOT
 from serval.errors import ConfigError
 from serval.sweep import SCORES, load_plan, sweep, write_tables
@@ -85,6 +85,20 @@ def test_a_sweep_ends_in_one_sorted_table(small_plan):
     assert markdown.count("\n| ") == 5
     assert "Not done" not in markdown
     assert files["html"].read_text(encoding="utf-8").count("<tr>") == 5
+
+
+def test_rows_that_are_not_of_one_task_are_said_to_be(tmp_path, manifest):
+    four = classifier(tmp_path / "four.onnx", metadata=labels_metadata(EMOTIONS[:4]), k=4)
+    eight = classifier(tmp_path / "eight.onnx", metadata=labels_metadata())
+    text = f"drop_unmapped: true\nmodels: [{four}, {eight}]\ndatasets: [{manifest}]\n"
+    files = write_tables(sweep(load_plan(written(tmp_path, text))))
+    markdown = files["markdown"].read_text(encoding="utf-8")
+    assert "the rows are not of one task (4 labels with 4 clips left out, 8 labels" in markdown
+    assert "not of one task" in files["html"].read_text(encoding="utf-8")
+    with files["csv"].open(encoding="utf-8", newline="") as file:
+        assert {(row["labels"], row["left_out"]) for row in csv.DictReader(file)} == {
+            ("4", "4"), ("8", "0"),
+        }  # fmt: skip
 
 
 def test_what_is_done_is_not_done_again(small_plan):

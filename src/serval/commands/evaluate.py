@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -158,7 +159,7 @@ def _print_files(console: Console, evaluation: Evaluation) -> None:
         console.print(f"  {kind:>16}  {path}", soft_wrap=True)
     folder = evaluation.run.folder
     console.print(
-        f"Next: hear what it got wrong: serval report {folder} -o report.html; "
+        f"Next: hear what it got wrong: serval report {quote(str(folder))} -o report.html; "
         "or run your own: serval evaluate -m model.onnx -d my_clips.csv -o mine",
         soft_wrap=True,
     )

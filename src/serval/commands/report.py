@@ -25,7 +25,7 @@ __all__ = ["report_command"]
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
-    help="A second run on the same clips, to see and hear the difference.",
+    help="A second run on the same clips; the page says whether it is worse than RUN.",
 )
 @click.option(
     "--stress",

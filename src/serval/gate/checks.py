@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Check", "GateResult", "gate"]
 
 Verdict = Literal["pass", "fail", "cannot tell"]
+NO_SHARES = {"brier", "nll", "clips", "size_mb"}
+"""The numbers of a run that are not from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +138,27 @@ def _lost(compared: Comparison) -> tuple[str, ...]:
     return compared.only_in[compared.against[0].a]
 
 
+def _refuse_meaningless(kind: str, metric: str, bound: float) -> None:
+    """Refuse a bound that a share can never keep, or never break."""
+    if canonical(metric) in NO_SHARES:
+        return
+    if not 0 <= bound <= 1:
+        hint = f"; for {bound:g} % write {bound / 100:g}" if 1 < bound <= 100 else ""
+        raise ConfigError(f"--{kind} {metric}={bound:g}: {metric} is a share from 0 to 1{hint}")
+    if kind == "max" and canonical(metric) == "failures" and bound == 1:
+        raise ConfigError(
+            "--max failures=1 can never be broken: failures is a share from 0 to 1; "
+            "for 1 % write 0.01"
+        )
+
+
 def _absolute(measures: Measures, bounds: Bounds) -> Iterator[Check]:
     for kind, of_kind in (("min", bounds.least), ("max", bounds.most)):
         for name, bound in of_kind.items():
-            check = _bounded(kind, name, bound, measures.named(name))
+            found = measures.named(name)
+            if name.partition(".")[0] not in measures.files:
+                _refuse_meaningless(kind, name, bound)
+            check = _bounded(kind, name, bound, found)
             doubt = measures.doubt(name) if check.passed else ""
             yield _undecided(check, doubt, bounds) if doubt else check
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["MEASURES", "Fairness", "GroupGap", "fairness_columns", "fairness_of"]
 
 MEASURES = ("uar", "recall", "precision")
-"""Of a group minus all clips: UAR, and the largest difference of one label's recall, precision."""
+"""Of a group minus all clips: UAR; the largest difference, either way, of one label's recall; and
+that of one label's precision."""
 
 MIN_CLIPS = 10
 AT_ONCE = 2_000_000
@@ -51,7 +52,8 @@ class GroupGap:
     Attributes:
         group: Value of the column.
         n: Clips of the group.
-        gaps: By measure, in [-1, 1]; UAR has a sign, below 0 the group is served worse.
+        gaps: By measure: that of UAR in [-1, 1], below 0 the group is served worse; those of
+            recall and precision are magnitudes in [0, 1].
         thresholds: By measure: the largest magnitude in `SIMULATIONS` random models.
         random: By measure: the mean magnitude in these.
         findings: By measure.
@@ -156,7 +158,8 @@ def _gaps(counts: Counts) -> Floats:
         np.broadcast_to(recall(everyone), counts.shape[:-1]), classes
     )
     of_recall = np.abs(recall(counts) - recall(everyone))
-    of_precision = np.abs(np.nan_to_num(precision(counts)) - np.nan_to_num(precision(everyone)))
+    # A label that a group is never given has no precision there, and no difference.
+    of_precision = np.nan_to_num(np.abs(precision(counts) - precision(everyone)))
     largest = [np.where(classes, gap, 0.0).max(axis=-1) for gap in (of_recall, of_precision)]
     return np.asarray(np.nan_to_num(np.stack([np.asarray(uar), *largest], axis=-1)))
 

@@ -204,9 +204,9 @@ def _fairness_part(fairness: Mapping[str, Any]) -> list[str]:
             gap["group"].replace("|", "\\|"),
             str(gap["n"]),
             *(
-                f"{100 * gap['gaps'][m]:+.1f} (at most {100 * gap['thresholds'][m]:.1f}, "
+                f"{100 * gap['gaps'][m]:{sign}.1f} (at most {100 * gap['thresholds'][m]:.1f}, "
                 f"random {100 * gap['random'][m]:.1f})"
-                for m in ("uar", "recall", "precision")
+                for m, sign in (("uar", "+"), ("recall", ""), ("precision", ""))
             ),
         ]
         for column, gaps in fairness["columns"].items()
@@ -217,7 +217,8 @@ def _fairness_part(fairness: Mapping[str, Any]) -> list[str]:
                        for column, n in fairness["beyond"].items())  # fmt: skip
     head = ("Column", "Group", "Clips", "UAR", "A label's recall", "A label's precision")
     lead = (
-        "Each group minus all clips, in points; the threshold is the largest difference of "
+        "UAR of each group minus that of all clips, and the largest difference, either way, of one "
+        "label's recall and precision, in points; the threshold is the largest difference of "
         f"1,000 random models. Groups beyond it: {beyond or 'no columns'}. Speakers and texts "
         "are listed only where they are beyond.\n"
     )

@@ -323,3 +323,17 @@ def test_an_unfinished_run_does_not_pass(tmp_path):
     ]
     assert "was not finished" in result.checks[0].reason
     assert result.as_dict()["passed"] is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "bound", "said"),
+    [
+        ("least", "accuracy", 80, "accuracy is a share from 0 to 1; for 80 % write 0.8"),
+        ("least", "uar", -0.5, "uar is a share from 0 to 1$"),
+        ("most", "failures", 1, "can never be broken.* for 1 % write 0.01"),
+    ],
+)
+def test_a_bound_that_means_nothing_is_refused(tmp_path, kind, metric, bound, said):
+    run = run_of(tmp_path / "run", [0, 1] * 5, [0, 1] * 5)
+    with pytest.raises(ConfigError, match=said):
+        gate(run, Bounds(**{kind: {metric: bound}}))
