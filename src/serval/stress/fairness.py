@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from serval.metrics import Counts, in_truth, macro, precision, recall
+from serval.metrics import Counts, in_truth, macro, precision, predictions, recall
 from serval.scores import scores_of
 from serval.stress.chance import SIMULATIONS
 
@@ -158,8 +158,9 @@ def _gaps(counts: Counts) -> Floats:
         np.broadcast_to(recall(everyone), counts.shape[:-1]), classes
     )
     of_recall = np.abs(recall(counts) - recall(everyone))
-    # A label that a group is never given has no precision there, and no difference.
-    of_precision = np.nan_to_num(np.abs(precision(counts) - precision(everyone)))
+    # A label that a group is never given has no precision there: it counts as 0 in scores alone.
+    given = predictions(counts) > 0
+    of_precision = np.where(given, np.abs(precision(counts) - precision(everyone)), 0.0)
     largest = [np.where(classes, gap, 0.0).max(axis=-1) for gap in (of_recall, of_precision)]
     return np.asarray(np.nan_to_num(np.stack([np.asarray(uar), *largest], axis=-1)))
 

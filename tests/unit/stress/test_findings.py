@@ -181,6 +181,17 @@ def test_fairness_finds_a_group_that_is_served_worse_and_no_other(tmp_path):
     assert 0 < gaps["M"].random["uar"] < gaps["M"].thresholds["uar"]
 
 
+def test_a_label_that_a_group_is_never_given_is_no_difference_of_precision(tmp_path):
+    predicted = truth()
+    men = np.arange(N) % 2 == 1
+    predicted[men & (predicted == 2)] = 0
+    stored(tmp_path / "run", predicted)
+    columns = fairness_of(load_run_of(tmp_path / "run")).columns
+    (gap,) = (gap for gap in columns["sex"] if gap.group == "M")
+    right, everyone = 0.5, 2 / 3  # of what is called 0: half among men, two thirds in all
+    assert gap.gaps["precision"] == pytest.approx(everyone - right, abs=0.02)
+
+
 def test_a_model_that_treats_all_alike_is_within_its_thresholds(tmp_path):
     stored(tmp_path / "run", with_errors(7))
     fairness = fairness_of(load_run_of(tmp_path / "run"))
