@@ -60,8 +60,8 @@ def duplicate_findings(facts: Sequence[ClipFacts], shelf: Shelf) -> Iterator[Fin
         clips = [facts[position] for position in group]
         if root in lowest:
             yield _near_finding(clips, lowest[root])
-        if len({clip.label for clip in clips}) > 1:
-            yield _conflict(clips)
+        if len(labels := sorted({clip.label for clip in clips} - {""})) > 1:
+            yield _conflict(clips, labels)
 
 
 def _identical(facts: Sequence[ClipFacts]) -> _Groups:
@@ -94,8 +94,7 @@ def _near_finding(clips: Sequence[ClipFacts], overlap: float) -> Finding:
     return _group_finding(Kind.NEAR_IDENTICAL_AUDIO, what, clips, overlap)
 
 
-def _conflict(clips: Sequence[ClipFacts]) -> Finding:
-    labels = sorted({clip.label for clip in clips})
+def _conflict(clips: Sequence[ClipFacts], labels: Sequence[str]) -> Finding:
     what = f"one recording, labelled {' and '.join(labels)}"
     return _group_finding(Kind.CONFLICTING_LABELS, what, clips, float(len(labels)))
 

@@ -87,6 +87,7 @@ def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: An
     else:
         made = quantize(model, output, options, _tell)
         _show(made, save_tried(made) if options.max_drop is not None else None)
+        click.echo(f"Next: {_next_command(made.path, options)}")
 
 
 def _tell(line: str) -> None:
@@ -108,7 +109,14 @@ def _show(made: Quantized, tried: Path | None) -> None:
         click.echo(f"  {_sentence(made.result)}")
     if tried:
         click.echo(f"  everything that was tried: {tried}")
-    click.echo(f"Next: serval evaluate -m {shlex.quote(str(made.path))}")
+
+
+def _next_command(path: Path, options: QuantizeOptions) -> str:
+    """Return what evaluates the file on the set that the user has, if any was named."""
+    words = ["serval", "evaluate", "-m", str(path)]
+    if options.evaluation is not None:
+        words += ["-d", options.evaluation]
+    return shlex.join(words)
 
 
 def _sentence(trial: Trial) -> str:

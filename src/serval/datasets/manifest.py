@@ -89,10 +89,8 @@ def _cells(file: Path) -> Iterator[Mapping[str, object]]:
             yield cells
             done = number
     except UnicodeError as error:
-        raise DatasetError(
-            f"{file} is not UTF-8 after line {done} ({error.__class__.__name__}); "
-            "save it with the encoding UTF-8"
-        ) from error
+        # Decoded in large pieces: which line it is in is not known.
+        raise DatasetError(f"{file} is not UTF-8; save it with the encoding UTF-8") from error
     except (csv.Error, json.JSONDecodeError) as error:
         raise DatasetError(f"{file} cannot be read after line {done}: {error}") from error
     except OSError as error:

@@ -65,6 +65,11 @@ def test_different_labels_on_one_recording_conflict():
     assert 0.75 <= near.value <= 1
 
 
+def test_a_copy_without_a_label_contradicts_nothing():
+    (near,) = found([("val", "a", "sad", encoded(ONE)), ("val", "b", "", encoded(ONE))])
+    assert named(near)[:2] == (Kind.IDENTICAL_AUDIO, ["a", "b"])
+
+
 def test_copies_of_identical_clips_are_one_group():
     whole = encoded(ONE)
     identical, near = found(

@@ -90,7 +90,7 @@ def test_a_faulty_csv_is_one_line_that_says_where(folder, text, message):
 
 def test_a_file_that_is_not_utf8_is_named_with_the_remedy(folder):
     path = manifest(folder, "path,label,text\na.wav,sad,hé\n", encoding="latin-1")
-    with pytest.raises(DatasetError, match=r"set\.csv is not UTF-8 .* save it with the encoding"):
+    with pytest.raises(DatasetError, match=r"set\.csv is not UTF-8; save it with the encoding"):
         load(path)
 
 
