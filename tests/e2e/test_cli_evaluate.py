@@ -131,6 +131,25 @@ def test_a_stopped_run_keeps_the_journal_and_says_how_to_go_on(
     assert len(load_run(tmp_path / "out")) == CLIPS
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
+@pytest.mark.parametrize("gap_s", [0.02, 0.1])
+def test_told_to_stop_again_it_stops_at_once(serval, slow_model, slow_set, tmp_path, gap_s):
+    arguments = ["-m", slow_model, "-d", slow_set, "-o", "out"]
+    process = start(arguments, tmp_path)
+    wait_for_records(tmp_path / "out" / JOURNAL, 20, process)
+    for _ in range(4):
+        process.send_signal(signal.SIGINT)
+        time.sleep(gap_s)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped" in said
+    assert "Traceback" not in said
+    assert "terminate" not in said
+    assert serval("evaluate", *arguments).returncode == 0
+    assert len(load_run(tmp_path / "out")) == CLIPS
+
+
 def test_a_second_process_in_the_folder_is_refused(serval, model_file, manifest, tmp_path):
     arguments = ["-m", model_file, "-d", manifest, "-o", "out"]
     assert serval("evaluate", *arguments).returncode == 0
