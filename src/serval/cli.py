@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
@@ -102,7 +103,8 @@ def _stop_at_once(_sent: int, _frame: FrameType | None) -> NoReturn:
 
     Left to itself, Python would end below their threads, with a signal and a message of C++.
     """
-    os.write(sys.stderr.fileno(), b"\nserval: stopped at once\n")
+    with suppress(OSError):
+        os.write(2, b"\nserval: stopped at once\n")
     os._exit(130)
 
 

@@ -24,6 +24,7 @@ def test_static_is_smaller_and_says_what_it_cost(serval, net, clips, tmp_path):
     done = serval("quantize", net, "-o", tmp_path / "q.onnx", "--calibration", clips,
                   "--clips", 6, "--eval", clips)  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].endswith(f" -d {clips}")
     assert "of FP32" in done.stdout
     assert "What was tried" in done.stdout
     assert "same emotion as FP32 on" in done.stdout

@@ -57,6 +57,23 @@ def test_one_speaker_in_two_groups_does_not_hide_a_gap(shared):
     assert gap.by_chance < 0.6
 
 
+@pytest.mark.parametrize("moved", [0.05, 0.3, 0.7])
+def test_unlike_speakers_partly_in_both_groups_make_no_gap(moved, monkeypatch):
+    monkeypatch.setattr(gaps, "PERMUTATIONS", 99)
+    rng, found = np.random.default_rng(0), 0
+    for _ in range(40):
+        speaker = np.repeat(np.arange(30), rng.integers(4, 16, 30))
+        own = rng.integers(0, 2, 30)[speaker]
+        any_group = rng.integers(0, 2, len(own))
+        group = np.where(rng.random(len(own)) < moved, any_group, own)
+        skill = np.clip(rng.normal(0.7, 0.2, 30), 0.05, 0.98)[speaker]
+        right = (rng.random(len(own)) < skill).astype(float)
+        exchange = exchange_of(group, [f"s{i}" for i in speaker])
+        (gap,) = gaps_between("ab", exchange, right, (np.zeros_like(group),), 1, rng)
+        found += gap.finding == "more than chance"
+    assert found <= 5
+
+
 def test_clips_of_speakers_in_all_groups_are_exchanged_inside_them():
     group, speakers = np.tile([0, 1], 20), [f"s{i // 4}" for i in range(40)]
     exchange = exchange_of(group, speakers)

@@ -112,10 +112,12 @@ def _show(made: Quantized, tried: Path | None) -> None:
 
 
 def _next_command(path: Path, options: QuantizeOptions) -> str:
-    """Return what evaluates the file on the set that the user has, if any was named."""
+    """Return what evaluates the file on the set that accuracy was measured on, if one was."""
     words = ["serval", "evaluate", "-m", str(path)]
     if options.evaluation is not None:
-        words += ["-d", options.evaluation]
+        given = {"-d": options.evaluation, "--split": options.split}
+        given["--label-map"] = options.label_map
+        words += [word for flag, text in given.items() if text for word in (flag, text)]
     return shlex.join(words)
 
 
