@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 
 from serval.files import whole_file
@@ -33,13 +34,16 @@ OTHER_SCRIPTS = (
 )
 """Fonts that usual systems have for what the font of matplotlib lacks."""
 
+EDGE_INCHES = 0.12
+"""Room on both sides: square axes end up to 0.05 inches outside of where the layout puts them."""
+
 LETTER_INCHES = 0.085
 """Width of a wide letter in the head of a picture."""
 
 
 def figure(width: float, height: float) -> Figure:
     """Return an empty figure of that many inches, drawn without a display."""
-    canvas = Figure(figsize=(width, height), layout="constrained")
+    canvas = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=EDGE_INCHES))
     FigureCanvasAgg(canvas)
     return canvas
 

@@ -86,8 +86,8 @@ def _draw_changed(axes: Axes, forest: Forest) -> None:
     axes.barh(position, [-n for n in broken], color=COLOURS[5], label="broken")
     axes.barh(position, fixed, color=COLOURS[2], label="fixed")
     for y, (lost, won) in enumerate(forest.changed.values()):
-        axes.text(-lost, y, f"{lost} ", ha="right", va="center", fontsize=7)
-        axes.text(won, y, f" {won}", ha="left", va="center", fontsize=7)
+        axes.text(-lost, y, f"{lost or ''} ", ha="right", va="center", fontsize=7)
+        axes.text(won, y, f" {won or ''}", ha="left", va="center", fontsize=7)
     axes.axvline(0, color="#333333", linewidth=0.8)
     axes.set_yticks(position, list(forest.changed))
     axes.invert_yaxis()

@@ -1,6 +1,8 @@
 import pytest
+from matplotlib import image
 from matplotlib.text import Text
 
+from build import EMOTIONS
 from runs import run_of
 from serval.plots import classes
 from serval.scores import scores_of
@@ -30,3 +32,11 @@ def test_long_names_stay_within_the_picture(tmp_path, monkeypatch, draw):
         assert picture.bbox.x0 - 2 <= box.x0, text
         assert box.x1 <= picture.bbox.x1 + 2, text
         assert box.y1 <= picture.bbox.y1 + 2, text
+
+
+@pytest.mark.parametrize("draw", [classes.save_confusion_matrix, classes.save_per_class])
+def test_nothing_is_cut_off_at_the_edge(tmp_path, draw):
+    run = run_of(tmp_path, [*range(8)] * 8, [0, 1] * 32, labels=EMOTIONS)
+    pixels = image.imread(draw(run, scores_of(run), tmp_path / "picture.png"))[..., :3]
+    edges = (pixels[:, :3], pixels[:, -3:], pixels[:3], pixels[-3:])
+    assert all(edge.min() == 1 for edge in edges)
