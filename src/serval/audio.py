@@ -42,6 +42,7 @@ class Audio:
         duration_s: Length of the file in seconds, at its own rate.
         source_rate: Sample rate of the file in Hz.
         channels: Channel count of the file.
+        notes: What was done to the sound beside resampling, as the end of a sentence each.
     """
 
     samples: Waveform
@@ -49,6 +50,7 @@ class Audio:
     duration_s: float
     source_rate: int
     channels: int
+    notes: tuple[str, ...] = ()
 
 
 def encoded_bytes(source: bytes | Path) -> bytes:

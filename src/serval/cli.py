@@ -14,6 +14,7 @@ import click
 
 from serval import __version__
 from serval.errors import ServalError
+from serval.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +122,7 @@ def exit_code(command: Callable[[], int]) -> int:
         error.show()
         return 2
     except ServalError as error:
-        click.echo(f"serval: {error}", err=True)
+        click.echo(f"serval: {one_line(error)}", err=True)
         return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("\nserval: stopped", err=True)

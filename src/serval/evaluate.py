@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -62,6 +63,8 @@ class EvalOptions:
         engine: `local`, or `ray`: workers on every machine of a cluster.
         ray_address: `host:port` of a running cluster; by default one is started here.
         max_failures: Share of failed clips, in [0, 1], above which the exit code is 3.
+        max_left_out: Share of the set's audio files that may be none of its clips, in [0, 1],
+            before nothing is evaluated.
         fresh: Start over instead of going on with the run in `output`.
         quiet: No progress on the terminal.
         json: Print the results as JSON.
@@ -87,6 +90,7 @@ class EvalOptions:
     engine: str = "local"
     ray_address: str | None = None
     max_failures: float = 0.01
+    max_left_out: float = 0.01
     fresh: bool = False
     quiet: bool = False
     json: bool = False
@@ -275,8 +279,12 @@ def _check(options: EvalOptions) -> None:
         raise ConfigError(f"--workers is {options.workers}; give at least 1")
     if options.engine not in {"local", "ray"}:
         raise ConfigError(f"unknown --engine '{options.engine}'; known: local, ray")
-    if not 0 <= options.max_failures <= 1:
-        raise ConfigError(f"--max-failures is {options.max_failures}; give a share from 0 to 1")
+    for flag, share in (
+        ("--max-failures", options.max_failures),
+        ("--max-left-out", options.max_left_out),
+    ):
+        if not 0 <= share <= 1:
+            raise ConfigError(f"{flag} is {share}; give a share from 0 to 1")
     if options.engine == "ray":
         imported_ray()
     elif options.ray_address is not None:
@@ -300,9 +308,25 @@ def _plan(model: Model, dataset: Dataset, options: EvalOptions) -> _Plan:
     total = sum(counts.values()) - sum(dropped.values())
     if set(counts) == {""}:
         raise LabelError(f"no clip of {dataset.name} has a label; name the column: --label-column")
+    _refuse_left_out(dataset, sum(counts.values()), options)
     if (dropped and not options.drop_unmapped) or total == counts[""]:
         raise LabelError(_unmapped_message(dropped, model))
     return _Plan(mapping=mapping, total=total, dropped=dropped)
+
+
+def _refuse_left_out(dataset: Dataset, n_clips: int, options: EvalOptions) -> None:
+    """Stop where more lies in the set's place than is evaluated, and nobody said that it may."""
+    n = sum(part.n for part in dataset.left_out)
+    share = math.ceil(100 * n / (n + n_clips)) / 100
+    if n > options.max_left_out * (n + n_clips):
+        reasons = "; ".join(
+            f"{part.n} {part.reason}, such as {', '.join(part.examples)}"
+            for part in dataset.left_out
+        )
+        raise DatasetError(
+            f"{dataset.name}: {n} of {n + n_clips} would be left out: {reasons}; mend that, or "
+            f"evaluate the rest alone with --max-left-out {share:g}"
+        )
 
 
 def _unmapped_message(dropped: dict[str, int], model: Model) -> str:
@@ -350,7 +374,8 @@ def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
         "n_clips",
         "caveats",
     )
-    return {name: getattr(dataset, name) for name in names}
+    facts = {name: getattr(dataset, name) for name in names}
+    return facts | {"left_out": [asdict(part) for part in dataset.left_out]}
 
 
 def _record_all(

@@ -13,7 +13,8 @@ import numpy as np
 
 from serval.audio import Audio, Waveform, decode, encoded_bytes
 from serval.errors import AudioError
-from serval.records import Clip, Failure, Prediction, Record, writable
+from serval.records import Clip, Failure, Prediction, Record
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +78,7 @@ def predict_clip(model: Model, clip: Clip, transform: Transform | None = None) -
 
 def failure_of(clip: Clip, stage: str, reason: str) -> Failure:
     """Return the record of a clip that has no prediction."""
-    return Failure(stage=stage, reason=writable(reason), **_identity(clip))
+    return Failure(stage=stage, reason=printable(reason), **_identity(clip))
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -116,6 +117,7 @@ def _prediction(
         duration_s=round(audio.duration_s, 6),
         inference_s=round(inference_s, 6),
         audio_sha256=hashlib.sha256(encoded).hexdigest(),
+        notes=audio.notes,
         **_identity(clip),
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Clip", "ClipReader", "Dataset", "Failure", "Prediction", "Record", "writable"]
+__all__ = ["Clip", "ClipReader", "Dataset", "Failure", "LeftOut", "Prediction", "Record"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,21 @@ ClipReader = Callable[[int, int | None], Iterator[Clip]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """What lies in a set's place and is not among its clips, for one reason.
+
+    Attributes:
+        reason: Why, as the end of a sentence: `named by no metadata file`.
+        n: How many files, rows or folders.
+        examples: The names of some of them.
+    """
+
+    reason: str
+    n: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
     """A labelled set of clips, opened but not read.
 
@@ -53,6 +68,8 @@ class Dataset:
         label_map: What this set's own codes mean (`ANG` -> `angry`), if it is a known set.
         licence: Of the audio, as far as known.
         caveats: One sentence each on what a score on this set does not mean.
+        left_out: Audio files, rows and label folders of the chosen split that are none of its
+            clips, by reason.
     """
 
     name: str
@@ -66,6 +83,7 @@ class Dataset:
     label_map: Mapping[str, str] = field(default_factory=dict)
     licence: str = "not stated"
     caveats: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +102,8 @@ class Prediction:
         audio_sha256: Of the encoded file, so that the same clip is known elsewhere.
         speaker: `Clip.speaker`.
         groups: `Clip.groups`.
+        notes: What was done to the sound, or is remarkable in it, as the end of a sentence:
+            `the model heard digital silence`.
     """
 
     clip_id: str
@@ -97,6 +117,7 @@ class Prediction:
     audio_sha256: str = ""
     speaker: str | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +144,3 @@ class Failure:
 
 
 Record = Prediction | Failure
-
-
-def writable(text: str) -> str:
-    r"""Return the text with `?` for what UTF-8 cannot hold: file names of an older encoding.
-
-    Examples:
-        >>> writable("Wut/äh-\udce9.wav")
-        'Wut/äh-?.wav'
-    """
-    return text.encode("utf-8", "replace").decode("utf-8")

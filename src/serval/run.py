@@ -77,6 +77,7 @@ class Run:
         audio_sha256: `(N,)` of the encoded files.
         speakers: `(N,)` or `None` where unknown.
         groups: Further columns by name, each `(N,)`, `None` where a clip has no value.
+        notes: `(N,)` what was done to each clip's sound, or is remarkable in it.
         failures: Clips without a prediction.
         complete: Whether the end of the dataset was reached.
         seconds: Wall time of all sessions together.
@@ -98,6 +99,7 @@ class Run:
     audio_sha256: tuple[str, ...]
     speakers: tuple[str | None, ...]
     groups: Mapping[str, tuple[str | None, ...]]
+    notes: tuple[tuple[str, ...], ...]
     failures: tuple[Failure, ...]
     complete: bool
     seconds: float
@@ -305,6 +307,7 @@ class _Columns:
     ids: list[str] = field(default_factory=list)
     shas: list[str] = field(default_factory=list)
     speakers: list[str | None] = field(default_factory=list)
+    notes: list[tuple[str, ...]] = field(default_factory=list)
     groups: dict[str, list[str | None]] = field(default_factory=dict)
     whole: array[int] = field(default_factory=lambda: array("q"))
     seconds: array[float] = field(default_factory=lambda: array("d"))
@@ -342,6 +345,8 @@ class _Columns:
         self.ids.append(line["clip_id"])
         self.shas.append(line["audio_sha256"])
         self.speakers.append(line["speaker"] and sys.intern(line["speaker"]))
+        # Absent from runs of earlier versions.
+        self.notes.append(tuple(map(sys.intern, line.get("notes", ()))))
 
     def run(self, folder: Path, header: Mapping[str, Any]) -> Run:
         """Return the run; only once, for the columns move into it."""
@@ -365,6 +370,7 @@ class _Columns:
             audio_sha256=_ordered(self.shas, order),
             speakers=_ordered(self.speakers, order),
             groups={name: _ordered(self.groups[name], order) for name in sorted(self.groups)},
+            notes=_ordered(self.notes, order),
             failures=tuple(sorted(self.failures, key=lambda failure: failure.index)),
             complete=self.end is not None,
             seconds=sum(self.session_s),

@@ -22,8 +22,8 @@ import yaml
 from serval.errors import ConfigError, ServalError
 from serval.evaluate import EvalOptions, Step, evaluate_named
 from serval.files import write_text
-from serval.results.table import harmless
 from serval.scores import OVERALL, scores_of
+from serval.wording import csv_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -374,8 +374,8 @@ def _csv(finished: Sweep) -> str:
         cell = result.cell
         scores = [n for name in names_of_scores for n in _numbers(result.scores.get(name))]
         speed = "" if math.isnan(result.rtfx) else round(result.rtfx, 3)
-        names = map(harmless, (cell.model, cell.dataset, cell.options))
-        problem = harmless(result.problem)
+        names = map(csv_cell, (cell.model, cell.dataset, cell.options))
+        problem = csv_cell(result.problem)
         writer.writerow([*names, *_counts(result), *scores, speed, problem])
     return text.getvalue()
 

@@ -139,7 +139,7 @@ def test_half_a_character_in_a_manifest_is_no_hindrance(options, manifest, tmp_p
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     run = evaluate_named(options(dataset=str(path))).run
     assert run.groups == {"who": ("?",)}
-    assert [failure.clip_id for failure in run.failures] == ["?.wav", "\0.wav"]
+    assert [failure.clip_id for failure in run.failures] == ["?.wav", "\\x00.wav"]
 
 
 def test_a_clip_without_a_label_is_a_failure(options, tmp_path):

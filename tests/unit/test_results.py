@@ -17,9 +17,10 @@ from serval.records import Failure, Prediction
 from serval.results import results_document, write_results
 from serval.results import table as table_room
 from serval.results.observations import observations_of, sentences
-from serval.results.table import harmless, write_parquet
+from serval.results.table import write_parquet
 from serval.run import Journal, Provenance, load_run
 from serval.scores import scores_of
+from serval.wording import csv_cell
 
 LABELS = LabelSet(["angry", "happy", "=cmd|'/C calc'!A0", "sad"])
 OVERALL = {
@@ -226,5 +227,5 @@ def test_an_emotion_is_never_best_and_hardest_or_best_at_nothing():
     "cell", ["=1", "  +1", "\xa0-1", "\n=1", "\nx", "\tx", "\rx", "\0x", "\uff1d1", "\uff20x"]
 )
 def test_each_way_to_begin_a_formula_is_made_harmless(cell):
-    assert harmless(cell) == f"'{cell}"
-    assert harmless(f"x{cell}") == f"x{cell}"
+    assert csv_cell(cell) == f"'{cell}"
+    assert csv_cell(f"x{cell}") == f"x{cell}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.audit.findings import MEANINGS
 from serval.files import whole_file, write_text, writing
-from serval.results.table import harmless
+from serval.wording import csv_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,4 +71,4 @@ def _row(finding: Finding) -> list[object]:
         BETWEEN.join(member.label for member in finding.clips),
     )
     value = "" if finding.value is None else f"{finding.value:.6g}"
-    return [finding.kind.value, *map(harmless, cells), value, harmless(finding.message)]
+    return [finding.kind.value, *map(csv_cell, cells), value, csv_cell(finding.message)]

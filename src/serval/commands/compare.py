@@ -14,8 +14,9 @@ from rich.table import Table
 from serval.commands.terminal import terminal
 from serval.compare import Against, Comparison, PairOptions, compare, sentences, write_comparison
 from serval.compare.files import comparison_document
-from serval.compare.words import TITLES, points
+from serval.compare.words import TITLES
 from serval.run import load_run
+from serval.wording import points
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -75,6 +75,13 @@ def evaluation_options(command: Command) -> Command:
     show_default=True,
     help="Share of clips that may fail before the exit code is 3.",
 )
+@click.option(
+    "--max-left-out",
+    type=float,
+    default=DEFAULTS.max_left_out,
+    show_default=True,
+    help="Share of the set's files that may be no clips of it before nothing is evaluated.",
+)
 @click.option("--fresh", is_flag=True, help="Start over instead of going on.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, no table.")
 @click.option("--json", is_flag=True, help="Print the results as JSON.")

@@ -16,8 +16,8 @@ from serval.commands.terminal import terminal
 from serval.files import write_text
 from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
 from serval.gate.bounds import FILES, merged
-from serval.results.document import without_nan
 from serval.run import load_run
+from serval.wording import without_nan
 
 if TYPE_CHECKING:
     from serval.gate import Check, GateResult

@@ -17,7 +17,7 @@ from serval.machine import available_cores
 from serval.models.builtin import load_model
 from serval.predict import predict
 from serval.records import Clip, Failure, Prediction, Record
-from serval.results.table import harmless
+from serval.wording import csv_cell
 
 __all__ = ["predict_command"]
 
@@ -59,11 +59,11 @@ def _print_json(records: list[Record], labels: tuple[str, ...]) -> None:
 def _print_csv(records: list[Record], labels: tuple[str, ...]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     columns = ("file", "emotion", "confidence", "duration_s", *labels, "failure")
-    writer.writerow([harmless(name) for name in columns])
+    writer.writerow([csv_cell(name) for name in columns])
     for record in records:
         row = _row(record, labels)
         probs = row["probabilities"] or dict.fromkeys(labels, "")
-        texts = {key: harmless(row[key] or "") for key in ("file", "emotion", "failure")}
+        texts = {key: csv_cell(row[key] or "") for key in ("file", "emotion", "failure")}
         numbers = (row["confidence"], row["duration_s"], *probs.values())
         writer.writerow([texts["file"], texts["emotion"], *numbers, texts["failure"]])
 

@@ -19,7 +19,7 @@ from serval.quantize import (
     save_comparison,
     save_tried,
 )
-from serval.results.summary import percent
+from serval.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from serval.results.summary import percent, scored, scored_short
+from serval.wording import percent, scored, scored_short
 
 __all__ = ["class_table", "group_tables"]
 

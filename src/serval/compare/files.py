@@ -9,8 +9,8 @@ from serval.compare.ranking import RANKED
 from serval.compare.words import TITLES, sentences
 from serval.files import whole_file
 from serval.plots.comparison import Forest, save_forests
-from serval.results.document import without_nan, write_json
-from serval.results.table import harmless
+from serval.results.document import write_json
+from serval.wording import csv_cell, without_nan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,10 +60,10 @@ def _write_flips(comparison: Comparison, path: Path) -> Path:
 
 def _flip_row(run: str, flip: Flip) -> list[object]:
     return [
-        *(harmless(run), flip.index, flip.kind),
-        *(harmless(label) for label in (flip.truth, flip.a, flip.b)),
+        *(csv_cell(run), flip.index, flip.kind),
+        *(csv_cell(label) for label in (flip.truth, flip.a, flip.b)),
         *(round(share, 6) for share in (flip.confidence_a, flip.confidence_b, flip.b_in_a)),
-        *(harmless(flip.clip_id), flip.duration_s, harmless(flip.speaker)),
+        *(csv_cell(flip.clip_id), flip.duration_s, csv_cell(flip.speaker)),
     ]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from serval.wording import points
+
 if TYPE_CHECKING:
     from serval.compare.comparison import Against, Comparison
     from serval.compare.pair import ScoreChange
@@ -57,19 +59,6 @@ def in_points(share: float) -> str:
         ('1 point', '0.5 points')
     """
     return f"{points(share)} point{'' if share == 0.01 else 's'}"
-
-
-def points(share: float, *, sign: bool = False) -> str:
-    """Return a share of 1 in percentage points, or `n/a` where it is not defined.
-
-    Examples:
-        >>> points(-0.0035, sign=True), points(0.01), points(float("nan"))
-        ('-0.35', '1', 'n/a')
-    """
-    if math.isnan(share):
-        return "n/a"
-    text = f"{100 * share:+.2f}" if sign else f"{100 * share:.2f}".rstrip("0").rstrip(".")
-    return "0.00" if sign and float(text) == 0 else text
 
 
 def _power(comparison: Comparison, against: Against) -> str:

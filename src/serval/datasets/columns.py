@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from serval.errors import DatasetError, DatasetNotFoundError
-from serval.records import writable
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ class Columns:
         if column is None:
             return None
         text = text_of(cells.get(column), self.class_names.get(column, ()))
-        return None if text is None else writable(text)
+        return None if text is None else printable(text)
 
 
 def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Columns:

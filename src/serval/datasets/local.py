@@ -15,7 +15,8 @@ from serval.datasets.speakers import shared_speakers
 from serval.datasets.splits import choose_split
 from serval.errors import DatasetError, DatasetNotFoundError
 from serval.files import sha256_of
-from serval.records import Dataset, writable
+from serval.records import Dataset
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -84,7 +85,7 @@ def short_name(path: Path) -> str:
         >>> short_name(Path("corpora/ravdess")), short_name(Path("corpora/../clips.csv"))
         ('ravdess', 'clips.csv')
     """
-    return writable(Path(os.path.abspath(path)).name or str(path))  # noqa: PTH100 - links keep their names
+    return printable(Path(os.path.abspath(path)).name or str(path))  # noqa: PTH100 - links keep their names
 
 
 def dataset_here(source: ClipSource, files: Sequence[Path], known: Known) -> Dataset:

@@ -10,7 +10,8 @@ from typing import NamedTuple, Protocol
 
 from serval.datasets.columns import Columns, Schema, text_of
 from serval.errors import DatasetError
-from serval.records import Clip, writable
+from serval.records import Clip
+from serval.wording import printable
 
 __all__ = ["ClipSource", "Row", "Table", "least"]
 
@@ -214,7 +215,7 @@ def _portable(name: str) -> str:
     """Return a name without what differs between machines: the folders of an absolute path."""
     path = PurePosixPath(name)
     rooted = path.is_absolute() or PureWindowsPath(name).is_absolute()
-    return writable(path.name if rooted else path.as_posix())
+    return printable(path.name if rooted else path.as_posix())
 
 
 def _is_inside(path: Path, root: Path) -> bool:

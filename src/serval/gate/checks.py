@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from serval.clusters import clustering_of
 from serval.compare import Comparison, PairOptions, compare
-from serval.compare.words import in_points, points
+from serval.compare.words import in_points
 from serval.errors import ConfigError
 from serval.gate.measures import Measures, canonical, measures_of
 from serval.groups import Gap, GroupTable, groups_of
 from serval.results.document import warnings_of
 from serval.run import load_run
 from serval.stats import Difference, Interval, verdict
+from serval.wording import points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.compare import sentences
-from serval.compare.words import TITLES, points
+from serval.compare.words import TITLES
 from serval.report.charts import CLIPS, Chart, Column
+from serval.wording import points
 
 if TYPE_CHECKING:
     from serval.compare import Comparison

