@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from serval.chance import WORTH_FINDING, random_uar
 from serval.clusters import cluster_tables, clustering_of
-from serval.gaps import NO_GAP, Exchanged, Gap, exchange_of, gaps_between
+from serval.deviations import GroupDeviation, deviations_from_all
+from serval.gaps import NO_GAP, GroupGap, Permuted, gaps_between, permutation_of
 from serval.scores import OVERALL, intervals
 
 if TYPE_CHECKING:
@@ -24,10 +26,15 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int64]
 
 __all__ = [
-    "Gap",
+    "Fairness",
+    "GroupDeviation",
+    "GroupGap",
     "GroupScores",
     "GroupTable",
     "Groups",
+    "canonical_column",
+    "fairness_columns",
+    "fairness_of",
     "group_columns",
     "group_sentences",
     "groups_of",
@@ -41,6 +48,18 @@ MIN_MEAN_CLIPS = 10
 
 RESAMPLES = 500
 
+COLUMNS = {
+    "sex": "gender", "gender": "gender", "age": "age", "age_group": "age", "dataset": "corpus",
+    "corpus": "corpus", "speaker": "speaker", "text": "text", "transcript": "text",
+}  # fmt: skip
+"""What a column holds by the names that public sets give it, in lower case."""
+
+GENDERS = {
+    **dict.fromkeys(("f", "female", "w", "woman", "women"), "female"),
+    **dict.fromkeys(("m", "male", "man", "men"), "male"),
+}
+"""Values of a column of genders that mean the same, in lower case."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupScores:
@@ -51,7 +70,7 @@ class GroupScores:
         n: Number of clips.
         accuracy: With its interval, clustered by speaker.
         uar: The same; over the classes with truth clips in this group.
-        better_than_chance: Whether the whole interval of UAR lies above guessing.
+        better_than_chance: Whether the whole interval of UAR lies above the random baseline.
     """
 
     name: str
@@ -70,15 +89,15 @@ class GroupTable:
         groups: Every group.
         accuracy_gap: Between two groups of at least `MIN_CLIPS` clips.
         uar_gap: The same, over the classes that all of these groups have.
-        regrouped: What is exchanged: `speakers`, or where most of them have clips in several
-            groups `clips`, each with others of its speaker.
+        permuted: `speakers`, or where most of them have clips in several groups `clips`, each
+            with others of its speaker.
     """
 
     column: str
     groups: tuple[GroupScores, ...]
-    accuracy_gap: Gap
-    uar_gap: Gap
-    regrouped: Exchanged
+    accuracy_gap: GroupGap
+    uar_gap: GroupGap
+    permuted: Permuted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,17 +105,44 @@ class Groups:
     """Every grouping of a run.
 
     Attributes:
-        better_than_chance: Whether the whole interval of UAR lies above guessing among the labels
-            that occur.
+        better_than_chance: Whether the whole interval of UAR lies above the random baseline among
+            the labels that occur.
         tables: One for each column.
     """
 
     better_than_chance: bool
     tables: tuple[GroupTable, ...]
 
+    def named(self, column: str) -> list[GroupTable]:
+        """Return the tables that a name asks for: the column's own name, else a synonym of it."""
+        own = [table for table in self.tables if table.column == column]
+        wanted = canonical_column(column)
+        return own or [table for table in self.tables if canonical_column(table.column) == wanted]
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the groups as dicts, lists and numbers; undefined ones are NaN."""
-        return asdict(self)
+        """Return the groups as dicts, lists and numbers; undefined ones are NaN.
+
+        What was permuted is `regrouped`, as in files of earlier versions.
+        """
+        tables = [asdict(table) for table in self.tables]
+        for table in tables:
+            table["regrouped"] = table.pop("permuted")
+        return {"better_than_chance": self.better_than_chance, "tables": tables}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fairness:
+    """Every group of a run against all clips, with thresholds that random models set.
+
+    Attributes:
+        judged: Whether the model is better than chance; one that is not treats all alike.
+        reason: Why it is not judged, else an empty text.
+        columns: Groups of at least `MIN_CLIPS` clips, by column; empty if not judged.
+    """
+
+    judged: bool
+    reason: str
+    columns: Mapping[str, tuple[GroupDeviation, ...]]
 
 
 def groups_of(run: Run, *, seed: int = 0) -> Groups:
@@ -104,11 +150,11 @@ def groups_of(run: Run, *, seed: int = 0) -> Groups:
 
     Args:
         run: Stored; without a clip or a group column there is no table.
-        seed: Of the intervals and of the random regroupings.
+        seed: Of the intervals and of the permutations.
     """
     rng = np.random.default_rng(seed)
-    everything = np.arange(len(run))
-    better = len(run) > 0 and _group_scores("all", everything, run, rng).better_than_chance
+    whole = _all_clips(run, rng)
+    better = whole is not None and whole.better_than_chance
     columns = group_columns(run.speakers, run.groups, run.duration_s)
     tables = [_table(name, values, run, rng, len(columns)) for name, values in columns.items()]
     if not better:
@@ -116,23 +162,72 @@ def groups_of(run: Run, *, seed: int = 0) -> Groups:
     return Groups(better_than_chance=better, tables=tuple(tables))
 
 
+def fairness_of(run: Run, *, seed: int = 0) -> Fairness:
+    """Return how far each group is from all clips, and how far it would be for a random model."""
+    rng = np.random.default_rng(seed)
+    reason = _no_better(run, _all_clips(run, rng))
+    if reason:
+        return Fairness(judged=False, reason=reason, columns={})
+    columns = {
+        name: _deviations(values, run, rng) for name, values in fairness_columns(run).items()
+    }
+    return Fairness(judged=True, reason="", columns=columns)
+
+
 def group_sentences(groups: Groups) -> list[str]:
     """Return what the groups mean, for people; nothing if there is no group."""
     if not groups.tables:
         return []
     if not groups.better_than_chance:
-        return ["Groups are not judged: the model is not shown to be better than guessing."]
-    gaps = [(table.column, table.accuracy_gap) for table in groups.tables]
+        return ["Groups are not judged: the model is not shown to be better than random labels."]
+    by: dict[str, list[tuple[str, GroupGap]]] = {}
+    for table in groups.tables:
+        by.setdefault(table.accuracy_gap.finding, []).append((table.column, table.accuracy_gap))
     found = [
         f"By {column}, {gap.best} is right {100 * gap.value:.1f} points more often than "
         f"{gap.worst}: more than chance (p = {gap.p_corrected:.2g})."
-        for column, gap in gaps
-        if gap.finding == "more than chance"
+        for column, gap in by.get("more than chance", [])
     ]
-    rest = [column for column, gap in gaps if gap.finding == "no more than chance"]
-    if rest:
-        found.append(f"By {', '.join(rest)}, gaps in accuracy are no more than chance makes.")
+    if rest := ", ".join(column for column, _ in by.get("no more than chance", [])):
+        found.append(f"By {rest}, gaps in accuracy are no more than chance makes; {_SHOWN}")
+    if open_ := ", ".join(_undecided(*one) for one in by.get("cannot tell", [])):
+        found.append(
+            f"Cannot tell whether gaps in accuracy are more than chance {open_}; {_MISSED}"
+        )
     return found
+
+
+_SHOWN = f"one of {100 * WORTH_FINDING:g} points would have been found at least four times in five."
+_MISSED = f"one of {100 * WORTH_FINDING:g} points could go unnoticed there."
+
+
+def _undecided(column: str, gap: GroupGap) -> str:
+    return (
+        f"by {column} ({gap.best} is {100 * gap.value:.1f} points above {gap.worst}; {gap.reason})"
+    )
+
+
+def canonical_column(name: str) -> str:
+    """Return what a column holds, by a name that all sets share; else its own name.
+
+    Examples:
+        >>> canonical_column("Sex"), canonical_column("age_group"), canonical_column("Mood")
+        ('gender', 'age', 'Mood')
+    """
+    return COLUMNS.get("_".join(name.lower().split()), name)
+
+
+def fairness_columns(run: Run) -> dict[str, Sequence[str | None]]:
+    """Return gender, age, corpus, speaker and text, where the set has them, in two groups or more.
+
+    Each has the name that the set gives it.
+    """
+    known = {
+        name: _one_spelling(name, values)
+        for name, values in {"speaker": run.speakers, **run.groups}.items()
+        if canonical_column(name) in COLUMNS
+    }
+    return {name: values for name, values in known.items() if len(_compared(values)) >= 2}
 
 
 def group_columns(
@@ -143,7 +238,7 @@ def group_columns(
     """Return the columns worth grouping by: two values or more, and enough clips for each.
 
     A column that splits the clips as an earlier one does (`speaker_id` and the speaker) is left
-    out. Lengths are cut into quarters.
+    out. Lengths are cut into quarters. Genders that are spelt in several ways are one group each.
 
     Args:
         speakers: `(N,)` or `None` where unknown.
@@ -153,7 +248,8 @@ def group_columns(
     columns: dict[str, Sequence[str | None]] = {}
     seen: set[tuple[int, ...]] = set()
     known = {"speaker": speakers, **groups, "duration": _quarters(duration_s)}
-    for name, values in known.items():
+    for name, own in known.items():
+        values = _one_spelling(name, own)
         shape = _shape(values)
         if _is_grouping(values) and shape not in seen:
             columns[name] = values
@@ -180,23 +276,79 @@ def _quarters(seconds: NDArray[np.float64]) -> tuple[str, ...]:
     return tuple(names[i] for i in place) if names else ("",) * len(seconds)
 
 
-def _table(
-    column: str, values: Sequence[str | None], run: Run, rng: np.random.Generator, tests: int
-) -> GroupTable:
+def _one_spelling(name: str, values: Sequence[str | None]) -> Sequence[str | None]:
+    """Return genders with one spelling for each, that of most clips; other columns as they are."""
+    if canonical_column(name) != "gender":
+        return values
+    counts = Counter(value for value in values if value is not None)
+    spelling: dict[str, str] = {}
+    for value in sorted(counts, key=lambda value: (-counts[value], value)):
+        spelling.setdefault(_gender(value), value)
+    return tuple(None if value is None else spelling[_gender(value)] for value in values)
+
+
+def _gender(value: str) -> str:
+    known = value.strip().lower()
+    return GENDERS.get(known, known)
+
+
+def _ranked(values: Sequence[str | None]) -> dict[str, Ids]:
+    """Return the clips of each group, most clips first."""
     members: dict[str, list[int]] = {}
     for i, value in enumerate(values):
         if value is not None:
             members.setdefault(value, []).append(i)
     ranked = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
-    compared = {name: clips for name, clips in ranked if len(clips) >= MIN_CLIPS}
-    accuracy, uar, regrouped = _gaps(column, compared, run, rng, tests)
+    return {name: np.array(clips, dtype=np.int64) for name, clips in ranked}
+
+
+def _compared(values: Sequence[str | None]) -> dict[str, Ids]:
+    """Return the clips of each group of at least `MIN_CLIPS`."""
+    return {name: clips for name, clips in _ranked(values).items() if len(clips) >= MIN_CLIPS}
+
+
+def _table(
+    column: str, values: Sequence[str | None], run: Run, rng: np.random.Generator, tests: int
+) -> GroupTable:
+    accuracy, uar, permuted = _gaps(column, _compared(values), run, rng, tests)
     return GroupTable(
         column=column,
-        groups=tuple(_group_scores(name, np.array(clips), run, rng) for name, clips in ranked),
+        groups=tuple(
+            _group_scores(name, clips, run, rng) for name, clips in _ranked(values).items()
+        ),
         accuracy_gap=accuracy,
         uar_gap=uar,
-        regrouped=regrouped,
+        permuted=permuted,
     )
+
+
+def _all_clips(run: Run, rng: np.random.Generator) -> GroupScores | None:
+    """Return the scores of all clips together, or `None` without a clip."""
+    return _group_scores("all", np.arange(len(run)), run, rng) if len(run) else None
+
+
+def _no_better(run: Run, whole: GroupScores | None) -> str:
+    """Return why groups are not judged, or an empty text where the model is better than chance."""
+    if whole is None:
+        return "there is no clip with an answer"
+    if whole.better_than_chance:
+        return ""
+    return (
+        "UAR is not better than chance: its 95 % interval begins at "
+        f"{100 * whole.uar.low:.1f} %, a random model has "
+        f"{100 * random_uar(run.truth, len(run.labels)):.1f} %"
+    )
+
+
+def _deviations(
+    values: Sequence[str | None], run: Run, rng: np.random.Generator
+) -> tuple[GroupDeviation, ...]:
+    compared = _compared(values)
+    group = np.full(len(run), len(compared))
+    for i, clips in enumerate(compared.values()):
+        group[clips] = i
+    answers = (run.truth, run.predicted, len(run.labels))
+    return deviations_from_all(tuple(compared), group, answers, run.speakers, rng)
 
 
 def _group_scores(name: str, clips: Ids, run: Run, rng: np.random.Generator) -> GroupScores:
@@ -210,39 +362,34 @@ def _group_scores(name: str, clips: Ids, run: Run, rng: np.random.Generator) -> 
         n=len(clips),
         accuracy=scores["wa"],
         uar=scores["uar"],
-        better_than_chance=scores["uar"].low > _guessed(truth, k),
+        better_than_chance=scores["uar"].low > random_uar(truth, k),
     )
-
-
-def _guessed(truth: Ids, k: int) -> float:
-    """Return the UAR of guessing among the labels that occur, or among all where only one does."""
-    occur = len(np.unique(truth))
-    return 1 / (occur if occur > 1 else k)
 
 
 def _gaps(
     column: str,
-    compared: Mapping[str, list[int]],
+    compared: Mapping[str, Ids],
     run: Run,
     rng: np.random.Generator,
     tests: int,
-) -> tuple[Gap, Gap, Exchanged]:
-    """Return the gap of accuracy, that of UAR, and what was regrouped to see what chance does."""
+) -> tuple[GroupGap, GroupGap, Permuted]:
+    """Return the gap of accuracy, that of UAR, and what was permuted to see what chance does."""
     if len(compared) < 2:
         return NO_GAP, NO_GAP, "clips"
-    clips = np.concatenate([np.array(members) for members in compared.values()])
+    clips = np.concatenate(list(compared.values()))
     group = np.repeat(np.arange(len(compared)), [len(members) for members in compared.values()])
-    exchange = exchange_of(group, None if column == "speaker" else [run.speakers[i] for i in clips])
+    speakers = None if column == "speaker" else [run.speakers[i] for i in clips]
+    permutation = permutation_of(group, speakers)
     truth = run.truth[clips]
     right = (run.predicted[clips] == truth).astype(np.float64)
     accuracy, uar = gaps_between(
-        tuple(compared), exchange, right, (np.zeros_like(truth), truth), tests, rng
+        tuple(compared), permutation, right, (np.zeros_like(truth), truth), tests, rng
     )
-    return accuracy, uar, exchange.what
+    return accuracy, uar, permutation.what
 
 
 def _not_judged(table: GroupTable) -> GroupTable:
-    accuracy = replace(table.accuracy_gap, finding="not judged")
-    return replace(
-        table, accuracy_gap=accuracy, uar_gap=replace(table.uar_gap, finding="not judged")
+    accuracy, uar = (
+        replace(gap, finding="not judged", reason="") for gap in (table.accuracy_gap, table.uar_gap)
     )
+    return replace(table, accuracy_gap=accuracy, uar_gap=uar)

@@ -13,7 +13,7 @@ from serval.commands.evaluate import evaluation_options
 from serval.commands.terminal import terminal
 from serval.evaluate import EvalOptions
 from serval.stress import Cost, Stage, StressOptions, stress, write_stress
-from serval.stress.table import kept_sentence, points, share
+from serval.stress.table import beyond_sentence, kept_sentence, points, share
 
 __all__ = ["stress_command"]
 
@@ -177,8 +177,7 @@ def _fairness_line(document: dict[str, Any]) -> str:
     fairness = document["fairness"]
     if not fairness["judged"]:
         return f"Fairness is not judged: {fairness['reason']}."
-    beyond = (f"{name} {n}" for name, n in fairness["beyond"].items())
-    return f"Groups further from the whole than random models get: {', '.join(beyond) or 'none'}."
+    return beyond_sentence(fairness)
 
 
 def _against_line(document: dict[str, Any]) -> str:

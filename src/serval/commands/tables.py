@@ -50,9 +50,10 @@ def _group_table(found: dict[str, Any]) -> Table:
     gap = found["accuracy_gap"]
     caption = "no gap is measured"
     if gap["value"] is not None:
+        why = gap["reason"] or f"up to {100 * gap['by_chance']:.1f} between such groups"
         caption = (
             f"{gap['best']} {100 * gap['value']:.1f} points above {gap['worst']}: "
-            f"{gap['finding']} (up to {100 * gap['by_chance']:.1f} between such groups)"
+            f"{gap['finding']} ({why})"
         )
     shown = found["groups"][:SHOWN]
     more = f", {SHOWN} of {len(found['groups'])}" if len(found["groups"]) > SHOWN else ""

@@ -11,7 +11,7 @@ from serval.compare import Comparison, PairOptions, compare
 from serval.compare.words import in_points
 from serval.errors import ConfigError
 from serval.gate.measures import Measures, canonical, measures_of
-from serval.groups import Gap, GroupTable, groups_of
+from serval.groups import GroupGap, Groups, GroupTable, groups_of
 from serval.results.document import warnings_of
 from serval.run import load_run
 from serval.stats import Difference, Interval, verdict
@@ -250,7 +250,7 @@ def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
     groups = groups_of(run)
     for name, bound in bounds.group_gap.items():
         metric, _, column = name.partition(":")
-        tables = [table for table in groups.tables if _asked(table, column)]
+        tables = _asked(groups, column)
         if not tables:
             known = ", ".join(table.column for table in groups.tables) or "none"
             raise ConfigError(f"no groups to bound --max-group-gap {name} for; groups: {known}")
@@ -258,12 +258,14 @@ def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
             yield _gapped(f"{metric}:{table.column}", bound, _gap(metric, table), bounds)
 
 
-def _asked(table: GroupTable, column: str) -> bool:
-    """Return whether a bound is meant for this table: speakers only when they are named."""
-    return table.column == column if column else table.column != "speaker"
+def _asked(groups: Groups, column: str) -> list[GroupTable]:
+    """Return the tables that a bound is meant for: speakers only when they are named."""
+    if column:
+        return groups.named(column)
+    return [table for table in groups.tables if table.column != "speaker"]
 
 
-def _gap(metric: str, table: GroupTable) -> Gap:
+def _gap(metric: str, table: GroupTable) -> GroupGap:
     gaps = {"wa": table.accuracy_gap, "uar": table.uar_gap}
     known = canonical(metric)
     if known not in gaps:
@@ -271,21 +273,8 @@ def _gap(metric: str, table: GroupTable) -> Gap:
     return gaps[known]
 
 
-def _gapped(name: str, bound: float, gap: Gap, bounds: Bounds) -> Check:
-    decided: Verdict = "cannot tell"
-    if gap.finding == "not judged":
-        reason = "not judged: too few groups, or the model is not shown to be better than guessing"
-    else:
-        reason = (
-            f"{gap.best} is {gap.value:.4g} above {gap.worst}, {gap.finding}: "
-            f"regrouped at random the gap is up to {gap.by_chance:.4g}"
-        )
-        if gap.value > bound and gap.finding == "more than chance":
-            decided = "fail"
-        elif gap.reach <= bound:
-            decided = "pass"
-        else:
-            reason += f"; between some two groups it may be up to {gap.reach:.4g} unnoticed"
+def _gapped(name: str, bound: float, gap: GroupGap, bounds: Bounds) -> Check:
+    decided = _gap_verdict(gap, bound)
     return Check(
         kind="max-group-gap",
         metric=name,
@@ -295,5 +284,25 @@ def _gapped(name: str, bound: float, gap: Gap, bounds: Bounds) -> Check:
         high=float("nan"),
         verdict=decided,
         passed=decided == "pass" or (decided == "cannot tell" and bounds.cannot_tell == "pass"),
-        reason=reason,
+        reason=_gap_reason(gap, decided),
+    )
+
+
+def _gap_verdict(gap: GroupGap, bound: float) -> Verdict:
+    if gap.finding == "more than chance" and gap.value > bound:
+        return "fail"
+    return "pass" if gap.finding != "not judged" and gap.reach <= bound else "cannot tell"
+
+
+def _gap_reason(gap: GroupGap, decided: Verdict) -> str:
+    if gap.finding == "not judged":
+        return "not judged: too few groups, or the model is not shown to be better than random"
+    more = {
+        "fail": "more than chance",
+        "pass": f"one over {gap.reach:.4g} would have been found between any two groups",
+        "cannot tell": f"one of up to {gap.reach:.4g} could go unnoticed between some two groups",
+    }
+    return (
+        f"{gap.best} is {gap.value:.4g} above {gap.worst}, permutations make a gap of up to "
+        f"{gap.by_chance:.4g}: {more[decided]}{f' ({gap.reason})' * bool(gap.reason)}"
     )

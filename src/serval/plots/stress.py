@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-__all__ = ["Cell", "Curve", "save_curves", "save_heat_map"]
+__all__ = ["HeatMapRow", "StressCurve", "save_curves", "save_heat_map"]
 
 ACROSS = 4
 FULL_COLOUR = 40
@@ -24,14 +24,14 @@ FULL_COLOUR = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class HeatMapRow:
     """One row of the heat map.
 
     Attributes:
         family: Rows of one family stand together.
         name: Of the perturbation.
         unchanged: Share of equal predictions, in [0, 1].
-        uar_change: In [-1, 1].
+        uar_change: Perturbed minus clean, in [-1, 1].
         recall_change: By label, in [-1, 1]; `None` for a label without clips.
         failed_rule: Whether a published threshold is missed; marked.
     """
@@ -45,10 +45,19 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
+class StressCurve:
     """UAR over the level of one kind of perturbation, levels rising.
 
     Curves with one panel and unit share their axes.
+
+    Attributes:
+        name: The kind of perturbation.
+        panel: What stands over its axes.
+        unit: Of the levels.
+        levels: `(L,)` in that unit, rising.
+        uar: `(L,)` in [0, 1].
+        low: `(L,)` lower ends of its 95 % intervals, in [0, 1].
+        high: `(L,)` upper ends.
     """
 
     name: str
@@ -60,35 +69,39 @@ class Curve:
     high: Sequence[float]
 
 
-def save_heat_map(cells: Sequence[Cell], clips: Mapping[str, int], title: str, path: Path) -> Path:
+def save_heat_map(
+    rows: Sequence[HeatMapRow], clips: Mapping[str, int], title: str, path: Path
+) -> Path:
     """Return `path` after drawing changes of UAR and of each recall, perturbations downwards.
 
     Args:
-        cells: One row each.
+        rows: One for each perturbation.
         clips: Of each label; beside its name, for one clip of five moves a recall by 20 points. A
             label without any has no column.
         title: Over all.
         path: Of the picture.
     """
-    labels = [label for label in cells[0].recall_change if clips[label]]
-    rows = [[cell.uar_change, *(cell.recall_change[label] for label in labels)] for cell in cells]
-    values = np.array(rows, dtype=np.float64)
-    tall = len(cells) > 20
-    picture = figure(4.6 + 0.55 * len(labels), 1.8 + 0.19 * max(5, len(cells)))
+    labels = [label for label in rows[0].recall_change if clips[label]]
+    values = np.array(
+        [[row.uar_change, *(row.recall_change[label] for label in labels)] for row in rows],
+        dtype=np.float64,
+    )
+    tall = len(rows) > 20
+    picture = figure(4.6 + 0.55 * len(labels), 1.8 + 0.19 * max(5, len(rows)))
     axes = picture.add_subplot()
     image = axes.imshow(100 * values, cmap="RdBu", vmin=-FULL_COLOUR, vmax=FULL_COLOUR,
                         aspect="auto")  # fmt: skip
-    for row, column in np.ndindex(*values.shape):
-        _write_value(axes, row, column, float(values[row, column]))
+    for place, column in np.ndindex(*values.shape):
+        _write_value(axes, place, column, float(values[place, column]))
     heads = ["UAR", *(f"{label} ({clips[label]})" for label in labels)]
     axes.set_xticks(range(1 + len(labels)), heads, rotation=45, ha="left", fontsize=7)
     axes.xaxis.tick_top()
-    names = [f"{cell.name}   {100 * cell.unchanged:.0f} %{' ✗' if cell.failed_rule else '  '}"
-             for cell in cells]  # fmt: skip
-    axes.set_yticks(range(len(cells)), names, fontsize=6)
-    for row in range(1, len(cells)):
-        if cells[row].family != cells[row - 1].family:
-            axes.axhline(row - 0.5, color="black", linewidth=0.8)
+    names = [f"{row.name}   {100 * row.unchanged:.0f} %{' ✗' if row.failed_rule else '  '}"
+             for row in rows]  # fmt: skip
+    axes.set_yticks(range(len(rows)), names, fontsize=6)
+    for place in range(1, len(rows)):
+        if rows[place].family != rows[place - 1].family:
+            axes.axhline(place - 0.5, color="black", linewidth=0.8)
     axes.axvline(0.5, color="black", linewidth=0.8)
     axes.set_title(f"{title}\nchange of UAR and of each emotion's recall, in points\n"
                    "(clips of the emotion); beside a perturbation: answers that\n"
@@ -99,7 +112,7 @@ def save_heat_map(cells: Sequence[Cell], clips: Mapping[str, int], title: str, p
 
 
 def save_curves(
-    curves: Sequence[Curve], lines: Mapping[str, float], title: str, path: Path
+    curves: Sequence[StressCurve], lines: Mapping[str, float], title: str, path: Path
 ) -> Path:
     """Return `path` after drawing UAR over the level of each kind with its 95 % band.
 
@@ -109,7 +122,7 @@ def save_curves(
         title: Over all.
         path: Of the picture.
     """
-    panels: dict[tuple[str, str], list[Curve]] = {}
+    panels: dict[tuple[str, str], list[StressCurve]] = {}
     for curve in curves:
         panels.setdefault((curve.panel, curve.unit), []).append(curve)
     across = min(ACROSS, len(panels))
@@ -128,7 +141,7 @@ def save_curves(
 
 
 def _draw_panel(
-    axes: Axes, name: str, curves: Sequence[Curve], lines: Mapping[str, float]
+    axes: Axes, name: str, curves: Sequence[StressCurve], lines: Mapping[str, float]
 ) -> list[Line2D]:
     """Return the lines to compare with, after drawing them and the curves."""
     for curve, colour in zip(curves, COLOURS, strict=False):

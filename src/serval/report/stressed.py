@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from serval.errors import ConfigError, ServalError
 from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column
 from serval.report.sound import Sound, sound_of_samples
-from serval.stress import examples_of, findings_of
-from serval.stress.document import stress_document
+from serval.stress import examples_of, findings_of, stress_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -163,7 +162,7 @@ def _cases(document: Mapping[str, Any], name: str) -> Chart:
         kind="table",
         title="Every perturbation",
         note="UAR under it, the change on the same clips, and whether the threshold that the field "
-        f"has published is kept; not sure: the interval reaches over it. {_guess(document)}",
+        f"has published is kept; not sure: the interval reaches over it. {_random_model(document)}",
         columns=(NAME, *BOUNDS, *CHANGE,
                  Column(key="unchanged", title="same answer", kind="share"),
                  Column(key="outcome", title="threshold"), CLIPS),
@@ -175,18 +174,20 @@ def _cases(document: Mapping[str, Any], name: str) -> Chart:
 def _outcome(case: Mapping[str, Any]) -> str:
     if case["rule"] is None:
         return "none published"
+    if case["outcome"] == "cannot tell":
+        return "cannot tell"
     kept = "kept" if case["outcome"] == "pass" else "not kept"
     return kept if case["sure"] else f"{kept}, not sure"
 
 
-def _guess(document: Mapping[str, Any]) -> str:
+def _random_model(document: Mapping[str, Any]) -> str:
     """Return what a random model has in each column of the table."""
-    guess = document["random"]
-    change = guess["change"]["uar"]
+    random = document["random"]
+    change = random["change"]["uar"]
     return (
-        f"A random model has a UAR of {100 * guess['uar']['value']:.1f} %, which changes by "
+        f"A random model has a UAR of {100 * random['uar']['value']:.1f} %, which changes by "
         f"{100 * change['low']:+.1f} to {100 * change['high']:+.1f} points, and gives "
-        f"{100 * guess['unchanged']['value']:.1f} % of the clips the same answer."
+        f"{100 * random['unchanged']['value']:.1f} % of the clips the same answer."
     )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from serval.calibration import Calibration
-    from serval.groups import Gap, Groups, GroupTable
+    from serval.groups import GroupGap, Groups, GroupTable
 
 __all__ = ["coverage_chart", "group_charts", "reliability_chart"]
 
@@ -108,13 +108,13 @@ def _group_chart(tables: Sequence[tuple[str, GroupTable]]) -> Chart:
     )  # fmt: skip
 
 
-def _gap_sentence(gap: Gap) -> str:
+def _gap_sentence(gap: GroupGap) -> str:
     if gap.finding == "not judged":
         return "The groups cannot be compared."
-    return (
-        f"{gap.best} is {100 * gap.value:.1f} points above {gap.worst}: {gap.finding} "
-        f"(up to {100 * gap.by_chance:.1f} between groups of this size)."
-    )
+    points = f"{gap.best} is {100 * gap.value:.1f} points above {gap.worst}"
+    if gap.finding == "cannot tell":
+        return f"{points}: cannot tell whether that is chance ({gap.reason})."
+    return f"{points}: {gap.finding} (up to {100 * gap.by_chance:.1f} between groups of this size)."
 
 
 def _each(names: Sequence[str], said: Sequence[str]) -> str:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from serval.stress.examples import Example, examples_of
-from serval.stress.findings import Findings, findings_of, write_stress
-from serval.stress.runs import Cost, Stage, StressOptions, StressRuns, load_stress, stress_runs
-from serval.stress.stress import stress
-from serval.stress.suite import FULL, suite_of
+from serval.stress.stress import (
+    FULL,
+    Cost,
+    Example,
+    Findings,
+    Stage,
+    StressFiles,
+    StressOptions,
+    StressRuns,
+    examples_of,
+    findings_of,
+    load_stress,
+    stress,
+    stress_document,
+    stress_runs,
+    suite_of,
+    write_stress,
+)
 
 __all__ = [
     "FULL",
@@ -14,12 +27,14 @@ __all__ = [
     "Example",
     "Findings",
     "Stage",
+    "StressFiles",
     "StressOptions",
     "StressRuns",
     "examples_of",
     "findings_of",
     "load_stress",
     "stress",
+    "stress_document",
     "stress_runs",
     "suite_of",
     "write_stress",

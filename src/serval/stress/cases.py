@@ -26,7 +26,7 @@ class Rule:
     """What is expected of a model under a kind of perturbation.
 
     Attributes:
-        name: Of the rule.
+        name: `small change`, `background noise` ...
         unchanged: Least share of predictions that stay as they are, in [0, 1].
         uar_change: Least change of UAR, in [-1, 0], or `None` where nothing is asked of it.
     """
@@ -34,6 +34,11 @@ class Rule:
     name: str
     unchanged: float
     uar_change: float | None = None
+
+    def is_kept(self, unchanged: float, uar_change: float) -> bool:
+        """Return whether a share of unchanged predictions and a change of UAR keep the rule."""
+        enough = self.uar_change is None or uar_change >= self.uar_change
+        return unchanged >= self.unchanged and enough
 
 
 RULES = {
@@ -64,7 +69,7 @@ class Case:
         perturb: The pure function.
         parameters: What it is given.
         level: The parameter that makes it harsher or milder, if there is one.
-        unit: Of the level.
+        unit: `dB`, `dB SNR`, `Hz`, `%` ...: what the level is in, or an empty text.
         rule: What is expected, or `None` where no threshold is published.
     """
 
@@ -86,7 +91,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """A clip that may talk in the babble behind another clip."""
+    """A clip that may talk in the babble behind another clip.
+
+    Attributes:
+        clip_id: Never behind itself.
+        speaker: Not behind clips of the same speaker, if others are known.
+        samples: `(T,) float32` at the model's sample rate.
+    """
 
     clip_id: str
     speaker: str | None

@@ -10,21 +10,21 @@ import numpy as np
 
 from serval.results.document import warnings_of
 from serval.stress.cases import RULES
-from serval.stress.effects import ALL
+from serval.stress.effects import ALL, MIN_CLIPS_OF_LABEL
 from serval.stress.invariance import EXACT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from serval.groups import Fairness
     from serval.run import Run
     from serval.stats import Difference, Interval
     from serval.stress.against import Against, Gap
-    from serval.stress.chance import Guessing
     from serval.stress.effects import Effect, Effects, FamilyEffect
-    from serval.stress.fairness import Fairness
     from serval.stress.findings import Findings
     from serval.stress.invariance import Invariance
     from serval.stress.panel import Panel
+    from serval.stress.random_baseline import RandomBaseline
     from serval.stress.runs import StressRuns
 
 __all__ = ["SCHEMA_VERSION", "stress_document"]
@@ -46,11 +46,12 @@ def stress_document(found: Findings) -> dict[str, Any]:
         "clips": effects.n,
         "clips_clean": len(clean),
         "clips_of_label": _clips_of_label(effects.panel),
+        "labels_judged": list(effects.judged_labels),
         "seed": found.seed,
         "clean": _intervals(effects.clean),
-        "random": _guessing(found.guessing),
+        "random": _random(found.random),
         "rules": {name: asdict(rule) for name, rule in RULES.items()},
-        "cases": {name: _effect(effect, found.guessing) for name, effect in
+        "cases": {name: _effect(effect, found.random) for name, effect in
                   effects.effects.items()},
         "families": {name: _family(family) for name, family in effects.families.items()},
         "fairness": _fairness(found.fairness),
@@ -63,7 +64,8 @@ def stress_document(found: Findings) -> dict[str, Any]:
         },
         "platform": dict(clean.provenance.platform),
         "warnings": [*warnings_of(clean), *effects.panel.clustering.warnings,
-                     *_own_warnings(effects, len(clean.failures)), *_undone(found.stress)],
+                     *_own_warnings(effects, len(clean.failures)), *_few_clips(effects),
+                     *_undone(found.stress)],
     }  # fmt: skip
     return {key: _without_nan(value) for key, value in document.items()}
 
@@ -73,7 +75,7 @@ def _clips_of_label(panel: Panel) -> dict[str, int]:
     return dict(zip(panel.labels, sizes.tolist(), strict=True))
 
 
-def _effect(effect: Effect, guessing: Guessing) -> dict[str, Any]:
+def _effect(effect: Effect, random: RandomBaseline) -> dict[str, Any]:
     case, rule = effect.case, effect.case.rule
     return {
         "family": case.family,
@@ -89,9 +91,9 @@ def _effect(effect: Effect, guessing: Guessing) -> dict[str, Any]:
         "failed": effect.failed,
         "rule": rule.name if rule else None,
         "outcome": effect.outcome,
-        "passed": None if rule is None else effect.outcome == "pass",
+        "passed": {"pass": True, "fail": False}.get(effect.outcome),
         "sure": effect.sure if rule else None,
-        "random_passes": guessing.passes[rule.name] if rule else None,
+        "random_passes": random.passes[rule.name] if rule else None,
     }
 
 
@@ -106,23 +108,31 @@ def _family(family: FamilyEffect) -> dict[str, Any]:
     }
 
 
-def _guessing(guessing: Guessing) -> dict[str, Any]:
+def _random(random: RandomBaseline) -> dict[str, Any]:
     return {
-        **{name: asdict(guess) for name, guess in guessing.scores.items()},
-        "change": {name: asdict(guess) for name, guess in guessing.change.items()},
-        "unchanged": asdict(guessing.unchanged),
-        "passes": {name.replace(" ", "_"): share for name, share in guessing.passes.items()},
+        **{name: asdict(score) for name, score in random.scores.items()},
+        "change": {name: asdict(change) for name, change in random.change.items()},
+        "unchanged": asdict(random.unchanged),
+        "passes": {name.replace(" ", "_"): share for name, share in random.passes.items()},
     }
 
 
 def _fairness(fairness: Fairness) -> dict[str, Any]:
-    columns = {name: [asdict(gap) for gap in gaps] for name, gaps in fairness.columns.items()}
-    beyond = {
-        name: sum("beyond" in gap.findings.values() for gap in gaps)
-        for name, gaps in fairness.columns.items()
+    """Return every group, and by column how many are beyond a threshold or cannot be told of."""
+    beyond, open_ = {}, {}
+    for name, groups in fairness.columns.items():
+        found = [set(group.findings.values()) for group in groups]
+        beyond[name] = sum("beyond" in of for of in found)
+        open_[name] = sum("cannot tell" in of and "beyond" not in of for of in found)
+    return {
+        "judged": fairness.judged,
+        "reason": fairness.reason,
+        "beyond": beyond,
+        "cannot_tell": open_,
+        "columns": {
+            name: [asdict(group) for group in groups] for name, groups in fairness.columns.items()
+        },
     }
-    return {"judged": fairness.judged, "reason": fairness.reason, "beyond": beyond,
-            "columns": columns}  # fmt: skip
 
 
 def _invariance(invariance: Invariance) -> dict[str, Any]:
@@ -160,7 +170,7 @@ def _differences(changes: Mapping[str, Difference]) -> dict[str, Any]:
 
 
 def _own_warnings(effects: Effects, failed_clean: int) -> list[str]:
-    """Return what to mind about clips that failed when perturbed and not when clean."""
+    """Return a warning of clips that failed when perturbed and not when clean."""
     failed = ((name, e.failed - failed_clean) for name, e in effects.effects.items())
     lost = {name: more for name, more in failed if more > 0}
     if not lost:
@@ -170,6 +180,22 @@ def _own_warnings(effects: Effects, failed_clean: int) -> list[str]:
         f"Clips that had an answer when clean have none under {len(lost)} of "
         f"{effects.families[ALL].cases} perturbations (most, {lost[worst]}, under {worst}); every "
         f"number is over the {effects.n} clips that have one under all."
+    )
+    return [sentence]
+
+
+def _few_clips(effects: Effects) -> list[str]:
+    """Return which emotions have so few clips that they decide no threshold."""
+    sizes = _clips_of_label(effects.panel)
+    few = [f"{label} ({n})" for label, n in sizes.items()
+           if n and label not in effects.judged_labels]  # fmt: skip
+    if not few:
+        return []
+    rest = ", ".join(effects.judged_labels)
+    others = f"the clips of {rest} do" if rest else "none is judged"
+    sentence = (
+        f"Emotions of fewer than {MIN_CLIPS_OF_LABEL} clips decide no threshold "
+        f"({', '.join(few)}); {others}."
     )
     return [sentence]
 

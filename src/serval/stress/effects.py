@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from serval.stats import Difference, Interval, holm
-from serval.stress.chance import kept
 from serval.stress.panel import METRICS, Estimates, Panel, metric_columns, panel_of
 from serval.stress.suite import FAMILIES
 
@@ -23,12 +22,23 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["ALL", "Effect", "Effects", "FamilyEffect", "effects_of", "groups_of_cases"]
+__all__ = [
+    "ALL",
+    "MIN_CLIPS_OF_LABEL",
+    "Effect",
+    "Effects",
+    "FamilyEffect",
+    "effects_of",
+    "groups_of_cases",
+]
 
 ALL = "all"
 """The family of every perturbation."""
 
-Outcome = Literal["pass", "fail", "no threshold"]
+MIN_CLIPS_OF_LABEL = 10
+"""A label of fewer clips decides no verdict: one clip of five moves its recall by 20 points."""
+
+Outcome = Literal["pass", "fail", "cannot tell", "no threshold"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +48,13 @@ class Effect:
     Attributes:
         case: The perturbation.
         failed: Clips without an answer under it.
-        scores: By name of the metric, with intervals.
-        change: Perturbed minus clean on the same clips, by name of the metric.
+        scores: In [0, 1] by name of the metric, with intervals.
+        change: Perturbed minus clean on the same clips, in [-1, 1] by name of the metric.
         p_corrected: That UAR does not change, corrected by Holm for all perturbations.
-        unchanged: Share of predictions that stay as they are.
-        recall: Of each label, perturbed minus clean; NaN for a label without clips.
-        outcome: Whether the rule is kept.
+        unchanged: Share of predictions that stay as they are, in [0, 1].
+        recall: Of each label, perturbed minus clean, in [-1, 1]; NaN for a label without clips.
+        outcome: Whether the rule is kept, on the labels of at least `MIN_CLIPS_OF_LABEL` clips
+            alone; `cannot tell` where there is no such label.
         sure: Whether the intervals lie wholly on that side of the thresholds.
     """
 
@@ -63,11 +74,11 @@ class FamilyEffect:
     """The mean over the perturbations of a family.
 
     Attributes:
-        cases: How many.
-        change: By name of the metric.
-        unchanged: Share of predictions that stay as they are.
+        cases: Number of perturbations.
+        change: Perturbed minus clean, in [-1, 1], by name of the metric.
+        unchanged: Share of predictions that stay as they are, in [0, 1].
         passed: Perturbations whose rule is kept.
-        judged: Perturbations with a rule.
+        judged: Perturbations of which it can be told whether their rule is kept.
         sure: Those of them whose intervals lie wholly on one side of the thresholds.
     """
 
@@ -88,6 +99,7 @@ class Effects:
         clean: Scores without a perturbation, on these clips.
         effects: By name of the perturbation.
         families: By name; `all` is the mean over all perturbations.
+        judged_labels: Those of at least `MIN_CLIPS_OF_LABEL` clips, which decide the verdicts.
         panel: The common clips; row 0 is the clean run, then one row for each perturbation.
     """
 
@@ -95,6 +107,7 @@ class Effects:
     clean: Mapping[str, Interval]
     effects: Mapping[str, Effect]
     families: Mapping[str, FamilyEffect]
+    judged_labels: tuple[str, ...]
     panel: Panel
 
 
@@ -104,23 +117,36 @@ def effects_of(stress: StressRuns, *, seed: int = 0) -> Effects:
     cases = stress.cases
     groups = groups_of_cases(cases)
     pairs = [(0, row) for row in range(1, len(cases) + 1)]
-    found = panel.estimates(pairs, lambda counts, same: _columns(counts, same, groups), seed=seed)
+
+    def estimated(of: Panel) -> Estimates:
+        return of.estimates(pairs, lambda counts, same: _columns(counts, same, groups), seed=seed)
+
+    found, judged = estimated(panel), _judged_clips(panel)
+    deciding = found if judged.all() else estimated(panel.only(judged)) if judged.any() else None
     corrected = holm([found.difference("change", i, 1).p for i in range(len(cases))])
-    recalls = found.values["recall"]
     effects = {
-        case.name: _effect(case, found, i, float(corrected[i]),
-                           dict(zip(panel.labels, (recalls[i + 1] - recalls[0]).tolist(),
-                                    strict=True)),
-                           len(stress.runs[case.name].failures))
+        case.name: replace(
+            _effect(case, found, i, panel.labels),
+            failed=len(stress.runs[case.name].failures),
+            p_corrected=float(corrected[i]),
+            **_verdict(case, deciding, i),
+        )
         for i, case in enumerate(cases)
-    }  # fmt: skip
+    }
     return Effects(
         n=len(panel.index),
         clean={name: found.interval("scores", 0, j) for j, name in enumerate(METRICS)},
         effects=effects,
         families=_families(groups, found, list(effects.values())),
+        judged_labels=tuple(panel.labels[i] for i in np.unique(panel.truth[judged])),
         panel=panel,
     )
+
+
+def _judged_clips(panel: Panel) -> NDArray[np.bool_]:
+    """Return which clips decide verdicts, `(N,)`: those of labels that have enough of them."""
+    sizes = np.bincount(panel.truth, minlength=len(panel.labels))
+    return np.asarray(sizes[panel.truth] >= MIN_CLIPS_OF_LABEL)
 
 
 def groups_of_cases(cases: Sequence[Case]) -> dict[str, list[int]]:
@@ -148,36 +174,32 @@ def _columns(counts: Counts, same: Floats, groups: Mapping[str, list[int]]) -> d
     }
 
 
-def _effect(
-    case: Case,
-    found: Estimates,
-    i: int,
-    p_corrected: float,
-    recall: Mapping[str, float],
-    failed: int,
-) -> Effect:
-    change = {name: found.difference("change", i, j) for j, name in enumerate(METRICS)}
-    unchanged = found.interval("unchanged", i)
-    outcome, sure = _judged(case, unchanged, change["uar"])
+def _effect(case: Case, found: Estimates, i: int, labels: Sequence[str]) -> Effect:
+    """Return what the numbers say of one perturbation, without a verdict."""
+    recall = found.values["recall"]
     return Effect(
         case=case,
-        failed=failed,
+        failed=0,
         scores={name: found.interval("scores", i + 1, j) for j, name in enumerate(METRICS)},
-        change=change,
-        p_corrected=p_corrected,
-        unchanged=unchanged,
-        recall=recall,
-        outcome=outcome,
-        sure=sure,
+        change={name: found.difference("change", i, j) for j, name in enumerate(METRICS)},
+        p_corrected=1.0,
+        unchanged=found.interval("unchanged", i),
+        recall=dict(zip(labels, (recall[i + 1] - recall[0]).tolist(), strict=True)),
+        outcome="no threshold",
+        sure=False,
     )
 
 
-def _judged(case: Case, unchanged: Interval, uar: Difference) -> tuple[Outcome, bool]:
+def _verdict(case: Case, deciding: Estimates | None, i: int) -> dict[str, Any]:
+    """Return `outcome` and `sure` of one perturbation, from the clips that may decide it."""
     if case.rule is None:
-        return "no threshold", False
-    if kept(case.rule, unchanged.value, uar.value):
-        return "pass", kept(case.rule, unchanged.low, uar.low)
-    return "fail", not kept(case.rule, unchanged.high, uar.high)
+        return {"outcome": "no threshold", "sure": False}
+    if deciding is None:
+        return {"outcome": "cannot tell", "sure": False}
+    unchanged, uar = deciding.interval("unchanged", i), deciding.difference("change", i, 1)
+    if case.rule.is_kept(unchanged.value, uar.value):
+        return {"outcome": "pass", "sure": case.rule.is_kept(unchanged.low, uar.low)}
+    return {"outcome": "fail", "sure": not case.rule.is_kept(unchanged.high, uar.high)}
 
 
 def _families(
@@ -194,7 +216,7 @@ def _families(
             },
             unchanged=found.interval("family unchanged", row),
             passed=outcomes.count("pass"),
-            judged=len(outcomes) - outcomes.count("no threshold"),
+            judged=outcomes.count("pass") + outcomes.count("fail"),
             sure=sum(effects[i].sure for i in places),
         )
     return families

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["CHECKS", "CLIPS", "Check", "Invariance", "clips_for_invariance", "invariance_of"]
+__all__ = [
+    "CHECKS",
+    "CLIPS",
+    "Invariance",
+    "InvarianceCheck",
+    "clips_for_invariance",
+    "invariance_of",
+]
 
 CLIPS = 32
 """Clips on which the file is tried."""
@@ -35,15 +42,15 @@ LENGTHS_S = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class InvarianceCheck:
     """How a variation of the input changes the answers.
 
     Attributes:
         what: What is varied.
         exact: Whether the answer must be the very same, for the input says the same.
         n: Clips that could be tried; 0 where the model takes no such input.
-        unchanged: Share of clips with the same label; NaN for none.
-        largest: Largest change of a probability; NaN for none.
+        unchanged: Share of clips with the same label, in [0, 1]; NaN for none.
+        largest: Largest change of a probability, in [0, 1]; NaN for none.
         passed: For an exact check, whether every label is the same and no probability moves by
             more than `EXACT`; else `None`.
         note: Why there are no clips, else an empty text.
@@ -64,10 +71,10 @@ class Invariance:
 
     Attributes:
         checks: By name.
-        shortest_s: The shortest clip of `LENGTHS_S` that the model takes; NaN if none.
+        shortest_s: The shortest clip of `LENGTHS_S` that the model takes, in seconds; NaN if none.
     """
 
-    checks: Mapping[str, Check]
+    checks: Mapping[str, InvarianceCheck]
     shortest_s: float
 
 
@@ -149,7 +156,13 @@ Vary = Callable[["Model", "Waveform", "Sequence[Waveform]"], "Floats"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variation:
-    """One way to give the same clip again, and whether the answer must be the very same."""
+    """One way to give the same clip again.
+
+    Attributes:
+        what: In words, for tables.
+        answer: The probabilities of the clip given so.
+        exact: Whether they must be the very same.
+    """
 
     what: str
     answer: Vary
@@ -175,7 +188,7 @@ CHECKS = {
 
 def _checked(
     model: Model, clips: Sequence[Waveform], alone: Sequence[Floats], varied: Variation
-) -> Check:
+) -> InvarianceCheck:
     same, moved, note = [], [], ""
     for i, (clip, before) in enumerate(zip(clips, alone, strict=True)):
         try:
@@ -186,7 +199,7 @@ def _checked(
         same.append(bool(before.argmax() == after.argmax()))
         moved.append(float(np.abs(before - after).max()))
     unchanged, largest = (float(np.mean(same)), max(moved)) if same else (float("nan"),) * 2
-    return Check(
+    return InvarianceCheck(
         what=varied.what,
         exact=varied.exact,
         n=len(same),

@@ -8,7 +8,7 @@ bootstrap serves all, and what is paired stays paired.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,17 @@ class Panel:
     truth: Ids
     predicted: Ids
     clustering: Clustering
+
+    def only(self, clips: NDArray[np.bool_]) -> Panel:
+        """Return the same runs on some of the clips, `(N,)` true for those to keep."""
+        _, ids = np.unique(self.clustering.ids[clips], return_inverse=True)
+        return Panel(
+            labels=self.labels,
+            index=self.index[clips],
+            truth=self.truth[clips],
+            predicted=self.predicted[:, clips],
+            clustering=replace(self.clustering, ids=ids),
+        )
 
     def estimates(
         self, pairs: Sequence[tuple[int, int]], statistic: Statistic, *, seed: int = 0

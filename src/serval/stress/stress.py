@@ -12,15 +12,43 @@ from serval.errors import ConfigError
 from serval.evaluate import open_dataset, overrides_of
 from serval.models.builtin import load_model, model_path
 from serval.stress.against import refuse_other_clips
+from serval.stress.document import stress_document
+from serval.stress.examples import Example, examples_of
 from serval.stress.findings import Findings, findings_of
 from serval.stress.invariance import clips_for_invariance, invariance_of
-from serval.stress.runs import StressOptions, StressRuns, Watch, load_stress, stress_runs
-from serval.stress.suite import suite_of
+from serval.stress.outputs import StressFiles, write_stress
+from serval.stress.runs import (
+    Cost,
+    Stage,
+    StressOptions,
+    StressRuns,
+    Watch,
+    load_stress,
+    stress_runs,
+)
+from serval.stress.suite import FULL, suite_of
 
 if TYPE_CHECKING:
     from serval.records import Dataset
 
-__all__ = ["stress"]
+__all__ = [
+    "FULL",
+    "Cost",
+    "Example",
+    "Findings",
+    "Stage",
+    "StressFiles",
+    "StressOptions",
+    "StressRuns",
+    "examples_of",
+    "findings_of",
+    "load_stress",
+    "stress",
+    "stress_document",
+    "stress_runs",
+    "suite_of",
+    "write_stress",
+]
 
 OTHER = "against"
 """Folder, within the output, of the suite of a model given to compare with."""

@@ -6,6 +6,7 @@ import csv
 from typing import TYPE_CHECKING, Any
 
 from serval.files import whole_file
+from serval.groups import canonical_column
 from serval.stress.panel import METRICS
 
 if TYPE_CHECKING:
@@ -14,9 +15,20 @@ if TYPE_CHECKING:
 
     Document = Mapping[str, Any]
 
-__all__ = ["kept_sentence", "markdown", "points", "share", "table_rows", "write_csv"]
+__all__ = [
+    "beyond_sentence",
+    "kept_sentence",
+    "markdown",
+    "points",
+    "share",
+    "table_rows",
+    "write_csv",
+]
 
 ENDS = ("value", "low", "high")
+SIGNS = {"uar": "+", "recall": "", "precision": ""}
+"""How a difference of each measure is signed: those of recall and precision are magnitudes."""
+
 TITLES = {"wa": "accuracy", "uar": "UAR", "macro_f1": "macro F1"}
 
 
@@ -57,7 +69,7 @@ def markdown(document: Document) -> str:
         *_against_part(document["against"]),
     ]
     if document["warnings"]:
-        parts += ["## Mind\n", *(f"- {line}" for line in document["warnings"])]
+        parts += ["## Warnings\n", *(f"- {line}" for line in document["warnings"])]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -131,7 +143,7 @@ def _cases_table(document: Document) -> str:
     random = document["random"]
     head = ("Perturbation", "Accuracy", "UAR", "Macro F1", "Change of UAR", "Unchanged",
             "Threshold", "Random passes")  # fmt: skip
-    guess = [
+    baseline = [
         "*a random model*",
         *(share(random[metric]) for metric in METRICS),
         points(random["change"]["uar"]),
@@ -150,13 +162,14 @@ def _cases_table(document: Document) -> str:
         ]
         for name, case in document["cases"].items()
     ]
-    return _table(head, [guess, *rows])
+    return _table(head, [baseline, *rows])
 
 
 def _outcome(case: Mapping[str, Any]) -> str:
     if case["rule"] is None:
         return "none published"
-    return f"{case['rule']}: {case['outcome']}{'' if case['sure'] else ' (not sure)'}"
+    doubt = "" if case["sure"] or case["outcome"] == "cannot tell" else " (not sure)"
+    return f"{case['rule']}: {case['outcome']}{doubt}"
 
 
 def _families_table(document: Document) -> str:
@@ -203,26 +216,45 @@ def _fairness_part(fairness: Mapping[str, Any]) -> list[str]:
             column,
             gap["group"].replace("|", "\\|"),
             str(gap["n"]),
-            *(
-                f"{100 * gap['gaps'][m]:{sign}.1f} (at most {100 * gap['thresholds'][m]:.1f}, "
-                f"random {100 * gap['random'][m]:.1f})"
-                for m, sign in (("uar", "+"), ("recall", ""), ("precision", ""))
-            ),
+            str(gap["speakers"] or "n/a"),
+            *(_deviation(gap, m, sign) for m, sign in SIGNS.items()),
         ]
         for column, gaps in fairness["columns"].items()
         for gap in gaps
-        if column in {"sex", "age", "corpus"} or "beyond" in gap["findings"].values()
+        if _is_listed(column) or "beyond" in gap["findings"].values()
     ]
-    beyond = ", ".join(f"{column} {n} of {len(fairness['columns'][column])}"
-                       for column, n in fairness["beyond"].items())  # fmt: skip
-    head = ("Column", "Group", "Clips", "UAR", "A label's recall", "A label's precision")
+    head = ("Column", "Group", "Clips", "Speakers", "UAR", "A label's recall",
+            "A label's precision")  # fmt: skip
     lead = (
         "UAR of each group minus that of all clips, and the largest difference, either way, of one "
         "label's recall and precision, in points; the threshold is the largest difference of "
-        f"1,000 random models. Groups beyond it: {beyond or 'no columns'}. Speakers and texts "
-        "are listed only where they are beyond.\n"
+        f"1,000 random models, which do not know of speakers. {beyond_sentence(fairness)} "
+        "Cannot tell: within the threshold, but a difference of 10 points would be missed. "
+        "Speakers and texts are listed only where they are beyond.\n"
     )
     return ["## Fairness\n", lead, _table(head, rows)]
+
+
+def beyond_sentence(fairness: Mapping[str, Any]) -> str:
+    """Return how many groups of each column are beyond a threshold, or cannot be told of."""
+    said = [
+        f"{column} {fairness['beyond'][column]} of {len(groups)}"
+        + (f" (cannot tell: {n})" if (n := fairness["cannot_tell"][column]) else "")
+        for column, groups in fairness["columns"].items()
+    ]
+    return f"Groups further from all clips than random models get: {', '.join(said) or 'none'}."
+
+
+def _is_listed(column: str) -> bool:
+    return canonical_column(column) in {"gender", "age", "corpus"}
+
+
+def _deviation(gap: Mapping[str, Any], measure: str, sign: str) -> str:
+    doubt = ", cannot tell" if gap["findings"][measure] == "cannot tell" else ""
+    return (
+        f"{100 * gap['gaps'][measure]:{sign}.1f} (at most {100 * gap['thresholds'][measure]:.1f}, "
+        f"random {100 * gap['random'][measure]:.1f}{doubt})"
+    )
 
 
 def _against_part(against: Mapping[str, Any] | None) -> list[str]:

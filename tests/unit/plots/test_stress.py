@@ -1,7 +1,7 @@
 import pytest
 
 from serval.plots import stress
-from serval.plots.stress import Cell, Curve, save_curves, save_heat_map
+from serval.plots.stress import HeatMapRow, StressCurve, save_curves, save_heat_map
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def drawn(monkeypatch):
 
 def curve(name, panel, unit, levels=(0, 10, 20)):
     uar = [0.3, 0.5, 0.7]
-    return Curve(name=name, panel=panel, unit=unit, levels=levels, uar=uar, low=uar, high=uar)
+    return StressCurve(name=name, panel=panel, unit=unit, levels=levels, uar=uar, low=uar, high=uar)
 
 
 def test_kinds_with_equal_levels_share_a_panel_and_all_lines_are_told(drawn, tmp_path):
@@ -39,7 +39,7 @@ def test_kinds_with_equal_levels_share_a_panel_and_all_lines_are_told(drawn, tmp
 
 
 def test_the_heat_map_says_how_many_clips_a_column_rests_on(drawn, tmp_path):
-    row = Cell(
+    row = HeatMapRow(
         family="noise",
         name="white_20db",
         unchanged=0.5,

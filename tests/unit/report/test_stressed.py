@@ -1,10 +1,13 @@
+import numpy as np
+
 from pages import spoken_set
+from runs import run_of
 from serval.evaluate import EvalOptions
 from serval.report.stressed import stressed
 from serval.stress import StressOptions, load_stress, stress
 
 
-def test_what_matters_comes_first_and_doubtful_verdicts_say_so(tmp_path, model_file):
+def test_what_matters_comes_first_and_verdicts_without_ten_clips_are_none(tmp_path, model_file):
     options = EvalOptions(
         model=str(model_file),
         dataset=str(spoken_set(tmp_path / "clips", 12)),
@@ -18,8 +21,19 @@ def test_what_matters_comes_first_and_doubtful_verdicts_say_so(tmp_path, model_f
         "stress-families", "stress-cases", "stress-white"
     ]  # fmt: skip
     cases = {row["label"]: row["outcome"] for row in shown.charts[1].rows}
-    assert cases["gain_plus1db"] == "kept, not sure", "12 clips are too few for 95 %"
+    assert cases["gain_plus1db"] == "cannot tell", "no emotion has ten of the 12 clips"
     assert cases["white_10db"] == "none published"
     assert "A random model has a UAR of " in shown.charts[1].note
     assert "of the clips the same answer." in shown.charts[1].note
     assert (shown.examples, shown.sounds, shown.notes) == ((), {}, ())
+
+
+def test_doubtful_verdicts_say_so(tmp_path):
+    clips = np.arange(60) % 3
+    worse = np.where(np.arange(60) < 2, (clips + 1) % 3, clips)
+    for name, predicted in (("clean", clips), ("gain_plus1db", worse)):
+        run_of(tmp_path / name, clips, predicted, model={"name": "m", "sha256": "m"})
+    tested = load_stress(tmp_path)
+    (row,) = stressed(tested, tested.clean, "m", audio=False).charts[1].rows
+    assert row["unchanged"] == 58 / 60
+    assert row["outcome"] == "kept, not sure", "60 clips are too few for 95 %"

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from runs import noisy, run_of
 from serval.errors import ConfigError
+from serval.groups import fairness_of
 from serval.labels import LabelSet
 from serval.metrics import confusion_matrix, macro_f1, uar, wa
 from serval.records import Failure, Prediction
 from serval.run import Journal, Provenance
 from serval.stress import StressRuns, findings_of, load_stress, write_stress
-from serval.stress.chance import guessing_of
-from serval.stress.fairness import fairness_of
+from serval.stress.random_baseline import random_baseline_of
 
 LABELS = LabelSet(["angry", "happy", "sad"])
 N = 240
@@ -159,12 +160,12 @@ def test_where_no_clip_has_all_answers_the_perturbation_at_fault_is_named(tmp_pa
 
 
 def test_a_random_model_scores_one_in_k_and_keeps_no_rule_of_unchanged_predictions():
-    guess = guessing_of(truth(), 3)
-    assert guess.scores["uar"].value == pytest.approx(1 / 3, abs=0.01)
-    assert guess.unchanged.value == pytest.approx(1 / 3, abs=0.01)
-    assert guess.change["uar"].low < 0 < guess.change["uar"].high
-    assert guess.passes["small change"] == 0
-    assert guess == guessing_of(truth(), 3)
+    random = random_baseline_of(truth(), 3)
+    assert random.scores["uar"].value == pytest.approx(1 / 3, abs=0.01)
+    assert random.unchanged.value == pytest.approx(1 / 3, abs=0.01)
+    assert random.change["uar"].low < 0 < random.change["uar"].high
+    assert random.passes["small change"] == 0
+    assert random == random_baseline_of(truth(), 3)
 
 
 def test_fairness_finds_a_group_that_is_served_worse_and_no_other(tmp_path):
@@ -174,10 +175,10 @@ def test_fairness_finds_a_group_that_is_served_worse_and_no_other(tmp_path):
     stored(tmp_path / "run", predicted)
     fairness = fairness_of(load_run_of(tmp_path / "run"))
     assert fairness.judged
-    gaps = {gap.group: gap for gap in fairness.columns["sex"]}
+    gaps = {gap.group: gap for gap in fairness.columns["gender"]}
     assert gaps["F"].gaps["uar"] < -gaps["F"].thresholds["uar"]
     assert gaps["F"].findings["uar"] == "beyond"
-    assert {"sex", "speaker", "text"} == set(fairness.columns)
+    assert {"gender", "speaker", "text"} == set(fairness.columns)
     assert 0 < gaps["M"].random["uar"] < gaps["M"].thresholds["uar"]
 
 
@@ -187,16 +188,96 @@ def test_a_label_that_a_group_is_never_given_is_no_difference_of_precision(tmp_p
     predicted[men & (predicted == 2)] = 0
     stored(tmp_path / "run", predicted)
     columns = fairness_of(load_run_of(tmp_path / "run")).columns
-    (gap,) = (gap for gap in columns["sex"] if gap.group == "M")
+    (gap,) = (gap for gap in columns["gender"] if gap.group == "M")
     right, everyone = 0.5, 2 / 3  # of what is called 0: half among men, two thirds in all
     assert gap.gaps["precision"] == pytest.approx(everyone - right, abs=0.02)
 
 
-def test_a_model_that_treats_all_alike_is_within_its_thresholds(tmp_path):
-    stored(tmp_path / "run", with_errors(7))
-    fairness = fairness_of(load_run_of(tmp_path / "run"))
-    findings = {f for gap in fairness.columns["sex"] for f in gap.findings.values()}
-    assert findings == {"within"}
+def test_a_model_that_treats_all_alike_is_within_its_thresholds_where_ten_points_would_show(
+    tmp_path,
+):
+    rng = np.random.default_rng(0)
+    for n, finding in ((240, "cannot tell"), (9000, "within")):
+        clips = np.arange(n) % 3
+        run = run_of(
+            tmp_path / str(n),
+            clips,
+            noisy(clips, 0.85, rng),
+            groups={"gender": ["FM"[i // 3 % 2] for i in range(n)]},
+        )
+        gaps = fairness_of(run).columns["gender"]
+        assert {found for gap in gaps for found in gap.findings.values()} == {finding}
+        for gap in gaps:
+            for measure, size in gap.detectable.items():
+                assert gap.thresholds[measure] < size
+                assert (size <= 0.1) == (finding == "within")
+
+
+def test_a_random_model_draws_among_the_labels_that_occur():
+    """As in groups: on a set of two of three emotions it has one half, not one third."""
+    random = random_baseline_of(np.arange(N) % 2, 3)
+    assert random.scores["uar"].value == pytest.approx(1 / 2, abs=0.01)
+    assert random.unchanged.value == pytest.approx(1 / 2, abs=0.01)
+
+
+def few_sad(folder, *, lost=0, sad=5, noisy=()):
+    """A suite on 200 clips, of which few are sad and so many are lost under noise."""
+    clips = np.r_[np.arange(200 - sad) % 2, np.full(sad, 2)]
+    heard = clips.copy()
+    heard[len(clips) - lost :] = 0
+    heard[list(noisy)] = 1 - clips[list(noisy)]
+    for name, predicted in (("clean", clips), ("white_40db", heard), ("white_20db", heard)):
+        run_of(
+            folder / name,
+            clips,
+            predicted,
+            model={"name": "m", "sha256": "m"},
+            speakers=[f"s{i}" for i in range(len(clips))],
+        )
+    return load_stress(folder)
+
+
+def test_a_label_of_under_ten_clips_decides_no_verdict(tmp_path):
+    """Four of five sad clips are lost: 27 points of UAR, and 2 % of all clips."""
+    found = findings_of(few_sad(tmp_path, lost=4))
+    effect = found.effects.effects["white_20db"]
+    assert effect.change["uar"].value == pytest.approx(-0.8 / 3), "the number itself stays"
+    assert (effect.outcome, effect.sure) == ("pass", True)
+    assert found.effects.judged_labels == ("angry", "happy")
+    document = write_stress(found, tmp_path / "out").document
+    assert document["labels_judged"] == ["angry", "happy"]
+    assert (
+        "Emotions of fewer than 10 clips decide no threshold (sad (5)); the clips of angry, happy "
+        "do."
+    ) in document["warnings"]
+
+
+def test_its_clips_decide_no_share_of_unchanged_answers_either(tmp_path):
+    """Nine sad clips of 200 are lost, then 1.6 % of the others: 94 % of all, 98.4 % of these."""
+    effect = findings_of(few_sad(tmp_path, lost=9, sad=9, noisy=(0, 1, 2))).effects.effects
+    assert effect["white_40db"].unchanged.value == pytest.approx(188 / 200)
+    assert effect["white_40db"].outcome == "pass"
+
+
+def test_a_label_of_ten_clips_counts(tmp_path):
+    found = findings_of(few_sad(tmp_path, lost=8, sad=10))
+    assert found.effects.effects["white_20db"].outcome == "fail"
+    assert found.effects.judged_labels == ("angry", "happy", "sad")
+    document = write_stress(found, tmp_path / "out").document
+    assert not [line for line in document["warnings"] if "decide no threshold" in line]
+
+
+def test_where_every_label_has_few_clips_no_threshold_can_be_told(tmp_path):
+    for name in ("clean", "white_20db", "white_10db"):
+        run_of(tmp_path / name, np.arange(27) % 3, np.arange(27) % 3)
+    found = findings_of(load_stress(tmp_path))
+    outcomes = {name: effect.outcome for name, effect in found.effects.effects.items()}
+    assert outcomes == {"white_20db": "cannot tell", "white_10db": "no threshold"}
+    everything = found.effects.families["all"]
+    assert (everything.judged, everything.passed, everything.sure) == (0, 0, 0)
+    written = write_stress(found, tmp_path / "out")
+    assert written.document["cases"]["white_20db"]["passed"] is None
+    assert "background noise: cannot tell |" in written.files["summary"].read_text("utf-8")
 
 
 def test_fairness_is_not_judged_where_the_model_guesses(tmp_path):

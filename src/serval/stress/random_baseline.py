@@ -1,0 +1,88 @@
+"""What a random model gets out of the same suite, on as many clips of the same classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from serval.chance import SIMULATIONS, random_predictions
+from serval.stress.cases import RULES
+from serval.stress.panel import METRICS, metric_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    Ids = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+__all__ = ["RandomBaseline", "RandomScore", "random_baseline_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomScore:
+    """A score, a change or a share of random models.
+
+    Attributes:
+        value: The mean over the simulations, in [0, 1], of a change in [-1, 1].
+        low: 2.5 % of the simulations are below it.
+        high: 2.5 % are above it.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomBaseline:
+    """A random model: it draws each label that occurs equally often, anew for each perturbation.
+
+    Attributes:
+        scores: In [0, 1], by name of the metric.
+        change: Perturbed minus clean, in [-1, 1], by name of the metric.
+        unchanged: Share of equal predictions, in [0, 1].
+        passes: Probability that it keeps a rule, in [0, 1], by name of the rule.
+    """
+
+    scores: Mapping[str, RandomScore]
+    change: Mapping[str, RandomScore]
+    unchanged: RandomScore
+    passes: Mapping[str, float]
+
+
+def random_baseline_of(truth: Ids, k: int, *, seed: int = 0) -> RandomBaseline:
+    """Return what `SIMULATIONS` random models get on clips of that truth, `(N,)` label ids.
+
+    Source: audeering ser-tests compares with a random categorical model in the same way.
+    """
+    rng = np.random.default_rng(seed)
+    clean, other = (random_predictions(truth, k, SIMULATIONS, rng) for _ in range(2))
+    scores = metric_columns(_counts(truth, clean, k))
+    change = metric_columns(_counts(truth, other, k)) - scores
+    same = (clean == other).mean(axis=1)
+    pairs = list(zip(same.tolist(), change[:, METRICS.index("uar")].tolist(), strict=True))
+    return RandomBaseline(
+        scores={name: _summed_up(scores[:, i]) for i, name in enumerate(METRICS)},
+        change={name: _summed_up(change[:, i]) for i, name in enumerate(METRICS)},
+        unchanged=_summed_up(same),
+        passes={
+            name: float(np.mean([rule.is_kept(*pair) for pair in pairs]))
+            for name, rule in RULES.items()
+        },
+    )
+
+
+def _counts(truth: Ids, predicted: Ids, k: int) -> Ids:
+    """Return the confusion matrices `(S, K, K)` of `(S, N)` predictions."""
+    simulation = np.arange(len(predicted))[:, np.newaxis] * k * k
+    cells = (simulation + truth * k + predicted).ravel()
+    return np.bincount(cells, minlength=len(predicted) * k * k).reshape(-1, k, k)
+
+
+def _summed_up(draws: Floats) -> RandomScore:
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return RandomScore(value=float(draws.mean()), low=float(low), high=float(high))
