@@ -87,11 +87,11 @@ def deviations_from_all(
     there they are simulated once, here for these clips.
 
     Args:
-        names: Of the groups.
+        names: `(G,)` names of the groups.
         group: `(N,)` place in `names`, or its length for a clip of no group.
         answers: Truth `(N,)`, predictions `(N,)` and the number of labels.
-        speakers: `(N,)`.
-        rng: Of the random models.
+        speakers: `(N,)`, `None` where not known.
+        rng: What the random models draw their labels from.
     """
     truth, predicted, k = answers
     shape = (len(names) + 1, k)

@@ -38,6 +38,9 @@ TINY = 1e-18
 ROUNDING = 1e-9
 """Two t-values that differ by less, relatively, are equal."""
 
+FEW_GROUPS = 16
+"""Up to here comparing every pair is quicker than looking for groups that are alike."""
+
 Permuted = Literal["speakers", "clips"]
 Finding = Literal["more than chance", "no more than chance", "cannot tell", "not judged"]
 
@@ -127,6 +130,8 @@ class _GroupMeans:
         """Return the largest t squared of any pair; of many small groups most are alike."""
         if np.isnan(self.score).any():
             return float("nan")
+        if len(self.score) <= FEW_GROUPS:
+            return float(self.t_squared().max())
         alike = np.unique(np.stack([self.score.round(12), self.variance.round(15)]), axis=1)
         score, variance = alike
         groups = _GroupMeans(score=score, variance=variance)
@@ -211,7 +216,7 @@ def permutation_of(group: Ids, speakers: Sequence[str | None] | None) -> Permuta
 
     Args:
         group: `(N,)` group of each clip.
-        speakers: Of the same clips; `None` where the groups are the speakers themselves.
+        speakers: `(N,)`; `None` where the groups are the speakers themselves.
     """
     clips = np.arange(len(group))
     if speakers is None:
@@ -272,13 +277,13 @@ def gaps_between(
     and Romano (2013), Exact and asymptotically robust permutation tests, for dividing by the error.
 
     Args:
-        names: Of the groups.
+        names: `(G,)` names of the groups.
         permutation: The groups, and what is dealt out again.
         right: `(N,)` 1 where the answer is right, else 0.
         kinds: For each gap `(N,)` kinds of clips, from 0: the score of a group is the mean over
             the kinds that all groups have. All 0 gives accuracy, the truth gives UAR.
         tests: Number of columns that are judged together.
-        rng: Of the permutations.
+        rng: What the permutations are drawn from.
     """
     expected = [_means(right, kind)[kind] for kind in kinds]
     both = list(zip(kinds, expected, strict=True))

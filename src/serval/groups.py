@@ -68,8 +68,8 @@ class GroupScores:
     Attributes:
         name: The value of the column.
         n: Number of clips.
-        accuracy: With its interval, clustered by speaker.
-        uar: The same; over the classes with truth clips in this group.
+        accuracy: In [0, 1] with its interval, clustered by speaker.
+        uar: In [0, 1], the same, over the classes with truth clips in this group.
         better_than_chance: Whether the whole interval of UAR lies above the random baseline.
     """
 
@@ -150,7 +150,7 @@ def groups_of(run: Run, *, seed: int = 0) -> Groups:
 
     Args:
         run: Stored; without a clip or a group column there is no table.
-        seed: Of the intervals and of the permutations.
+        seed: What the draws of the intervals and the permutations begin with.
     """
     rng = np.random.default_rng(seed)
     whole = _all_clips(run, rng)

@@ -88,7 +88,7 @@ def test_clips_of_one_length_are_one_group():
     assert group_columns(["a", "b"] * 20, {}, np.ones(40)).keys() == {"speaker"}
 
 
-def test_length_exchanges_clips_of_the_same_speaker(tmp_path):
+def test_length_permutes_clips_of_the_same_speaker(tmp_path):
     groups = groups_of(grouped_run(tmp_path, (0.9, 0.9), np.random.default_rng(5)))
     table = table_of(groups, "duration")
     assert table.permuted == "clips"
@@ -98,7 +98,7 @@ def test_length_exchanges_clips_of_the_same_speaker(tmp_path):
     assert len(table.groups) == 4
 
 
-def test_without_speakers_clips_are_exchanged(tmp_path):
+def test_without_speakers_clips_are_permuted(tmp_path):
     run = grouped_run(tmp_path, (0.95, 0.6), np.random.default_rng(6), speakers=False)
     table = table_of(groups_of(run), "gender")
     assert table.permuted == "clips"

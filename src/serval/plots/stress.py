@@ -29,7 +29,7 @@ class HeatMapRow:
 
     Attributes:
         family: Rows of one family stand together.
-        name: Of the perturbation.
+        name: The perturbation, as in files: `white_20db`.
         unchanged: Share of equal predictions, in [0, 1].
         uar_change: Perturbed minus clean, in [-1, 1].
         recall_change: By label, in [-1, 1]; `None` for a label without clips.
@@ -76,10 +76,10 @@ def save_heat_map(
 
     Args:
         rows: One for each perturbation.
-        clips: Of each label; beside its name, for one clip of five moves a recall by 20 points. A
-            label without any has no column.
-        title: Over all.
-        path: Of the picture.
+        clips: Number of clips of each label; beside its name, for one clip of five moves a recall
+            by 20 points. A label without any has no column.
+        title: What stands over the picture.
+        path: Where the picture is written.
     """
     labels = [label for label in rows[0].recall_change if clips[label]]
     values = np.array(
@@ -118,9 +118,9 @@ def save_curves(
 
     Args:
         curves: Those of one panel are drawn in one.
-        lines: UAR to compare with, by name: clean, random.
-        title: Over all.
-        path: Of the picture.
+        lines: UAR in [0, 1] to compare with, by name: clean, random.
+        title: What stands over the picture.
+        path: Where the picture is written.
     """
     panels: dict[tuple[str, str], list[StressCurve]] = {}
     for curve in curves:

@@ -31,10 +31,11 @@ class Gap:
     """This model minus the other under one condition, on the same perturbed clips.
 
     Attributes:
-        scores: This minus the other, by name of the metric.
-        extra: This model's change minus the other's: below 0 the perturbation hurts this more.
-        agreement: Share of clips on which both say the same.
-        unchanged: This model's share of unchanged predictions minus the other's.
+        scores: This minus the other, in [-1, 1], by name of the metric.
+        extra: This model's change minus the other's, in [-2, 2], by name of the metric: below 0
+            the perturbation hurts this more.
+        agreement: Share of clips on which both say the same, in [0, 1].
+        unchanged: This model's share of unchanged predictions minus the other's, in [-1, 1].
     """
 
     scores: Mapping[str, Difference]
@@ -49,10 +50,10 @@ class Against:
 
     Attributes:
         model: Name of the other model.
-        folder: Of its stress test.
+        folder: Where its stress test is stored.
         n: Clips that every run of both predicted.
-        clean: This minus the other without a perturbation.
-        agreement: Share of unperturbed clips on which both say the same.
+        clean: This minus the other without a perturbation, in [-1, 1], by name of the metric.
+        agreement: Share of unperturbed clips on which both say the same, in [0, 1].
         cases: By perturbation.
         families: The mean over the perturbations of a family; `all` over all.
     """
@@ -156,9 +157,9 @@ def refuse_other_clips(
 
     Args:
         other: The stored test.
-        labels: Of the model that is to be compared with it.
+        labels: Those of the model that is to be compared with it.
         identity: `dataset`, `split` and `limit` of what that model is run on.
-        seed: Of its perturbations, where they are still to be made.
+        seed: That of its perturbations, where they are still to be made.
 
     Raises:
         ConfigError: They differ.

@@ -29,12 +29,12 @@ class Example:
 
     Attributes:
         case: Name of the perturbation.
-        clip_id: Of the clip.
+        clip_id: Its id in the dataset.
         truth: Its label.
         clean_label: What the model says of the clean clip.
-        clean_confidence: Of that, in [0, 1].
+        clean_confidence: Probability of the clean label, in [0, 1].
         label: What it says of the perturbed one.
-        confidence: Of that, in [0, 1].
+        confidence: Probability of the label under the perturbation, in [0, 1].
         sample_rate: In Hz.
         clean: `(T,) float32`.
         perturbed: `(T',) float32`.

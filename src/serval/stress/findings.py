@@ -27,9 +27,10 @@ class Findings:
         effects: What each perturbation does.
         random: What a random model gets.
         fairness: How far each group of the clean run is from all clips.
-        invariance: Of the model file, or `None` where it was not tried.
+        invariance: Whether the model file gives the same clip the same answer, or `None` where it
+            was not tried.
         against: What changed from another model, if one was given.
-        seed: Of every random number.
+        seed: What every random number was drawn with.
     """
 
     stress: StressRuns

@@ -33,12 +33,13 @@ __all__ = [
 ]
 
 CLIPS = 32
-"""Clips on which the file is tried."""
+"""Number of clips on which the model file is tried."""
 
 EXACT = 1e-4
 """Probabilities that differ by less are the same answer: float32 sums in another order."""
 
 LENGTHS_S = (0.05, 0.1, 0.25, 0.5, 1.0)
+"""Lengths of noise, in seconds, among which the shortest that the model takes is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

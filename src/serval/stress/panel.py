@@ -48,11 +48,11 @@ class Panel:
     """What several runs said of their common clips.
 
     Attributes:
-        labels: Of all runs.
+        labels: The labels, equal in all runs.
         index: `(N,) int64` positions of the clips that every run predicted.
         truth: `(N,) int64` label ids.
         predicted: `(R, N) int64` label ids.
-        clustering: Of the clips.
+        clustering: Which of the N clips belong together, by speaker where known.
     """
 
     labels: LabelSet
@@ -80,7 +80,7 @@ class Panel:
         Args:
             pairs: Rows of `predicted` whose share of equal predictions the statistic wants.
             statistic: A function of counts and of those shares.
-            seed: Of the draws.
+            seed: What the draws of speakers begin with.
         """
         k, runs = len(self.labels), len(self.predicted)
         cells, n_cells = self._cells(pairs)
@@ -133,8 +133,8 @@ class Estimates:
     Attributes:
         values: By name.
         errors: By name, of the same shapes.
-        effective: Effective number of clusters.
-        flips: `(3,)` how much `METRICS` change when one clip flips.
+        effective: Effective number of clusters, in [0, C].
+        flips: `(3,)` how much `METRICS` change when one clip flips, in [0, 1].
     """
 
     values: Columns
@@ -151,7 +151,7 @@ class Estimates:
         """Return one difference with its interval.
 
         Args:
-            name: Of the array; where its last axis is not `METRICS`, it is one of shares.
+            name: Name of the array; where its last axis is not `METRICS`, it is one of shares.
             where: Place in the array.
             runs: Number of runs that it is the mean of.
         """

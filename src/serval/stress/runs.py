@@ -33,7 +33,7 @@ class StressOptions:
     Attributes:
         evaluation: What is evaluated on what; `output` is the folder of the whole suite.
         suite: `quick`, `full`, families or names, with commas.
-        seed: Of every random number.
+        seed: What every random number is drawn with.
         against: Folder of another stress test, or a model file, to compare with.
     """
 
@@ -70,7 +70,7 @@ class Stage:
     """How far a stress test is.
 
     Attributes:
-        name: Of the perturbation that runs now.
+        name: The perturbation that runs now, as in files: `white_20db`.
         number: Which it is, from 0 for the clean run.
         cases: Perturbations of the suite.
         cost: `None` until the clean run is done.
@@ -92,7 +92,7 @@ class StressRuns:
     """The stored runs of a stress test.
 
     Attributes:
-        folder: Of the whole suite.
+        folder: Where the whole suite is stored, each run in a folder of its own.
         clean: The run on unchanged clips.
         runs: One for each perturbation, by name, in the order of the suite.
     """

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["POOL", "voices_of"]
 
 POOL = 32
-"""Clips in the pool."""
+"""Number of clips in the pool from which babble is made."""
 
 LONGEST_S = 10.0
-"""How much of each is kept in memory: 20 MB for the whole pool at 16 kHz."""
+"""Seconds of each clip that are kept in memory: 20 MB for the whole pool at 16 kHz."""
 
 
 def voices_of(
