@@ -16,7 +16,7 @@ from serval.gaps import NO_GAP, GroupGap, Permuted, gaps_between, permutation_of
 from serval.scores import OVERALL, intervals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -164,10 +164,10 @@ def groups_of(run: Run, *, seed: int = 0) -> Groups:
 
 def fairness_of(run: Run, *, seed: int = 0) -> Fairness:
     """Return how far each group is from all clips, and how far it would be for a random model."""
-    rng = np.random.default_rng(seed)
-    reason = _no_better(run, _all_clips(run, rng))
+    reason = _no_better(run, _all_clips(run, np.random.default_rng(seed)))
     if reason:
         return Fairness(judged=False, reason=reason, columns={})
+    rng = np.random.default_rng(seed)
     columns = {
         name: _deviations(values, run, rng) for name, values in fairness_columns(run).items()
     }
@@ -180,31 +180,49 @@ def group_sentences(groups: Groups) -> list[str]:
         return []
     if not groups.better_than_chance:
         return ["Groups are not judged: the model is not shown to be better than random labels."]
-    by: dict[str, list[tuple[str, GroupGap]]] = {}
-    for table in groups.tables:
-        by.setdefault(table.accuracy_gap.finding, []).append((table.column, table.accuracy_gap))
-    found = [
-        f"By {column}, {gap.best} is right {100 * gap.value:.1f} points more often than "
-        f"{gap.worst}: more than chance (p = {gap.p_corrected:.2g})."
-        for column, gap in by.get("more than chance", [])
-    ]
-    if rest := ", ".join(column for column, _ in by.get("no more than chance", [])):
-        found.append(f"By {rest}, gaps in accuracy are no more than chance makes; {_SHOWN}")
-    if open_ := ", ".join(_undecided(*one) for one in by.get("cannot tell", [])):
-        found.append(
-            f"Cannot tell whether gaps in accuracy are more than chance {open_}; {_MISSED}"
+    accuracy = {table.column: table.accuracy_gap for table in groups.tables}
+    uar = {
+        table.column: table.uar_gap
+        for table in groups.tables
+        if table.uar_gap.finding not in ("not judged", table.accuracy_gap.finding)
+    }
+    return [*_sentences("accuracy", accuracy), *_sentences("UAR", uar)]
+
+
+def _sentences(score: str, gaps: Mapping[str, GroupGap]) -> Iterator[str]:
+    """Yield what the gaps of a score say, by column: each found one, then the rest together."""
+    by: dict[str, list[str]] = {}
+    for column, gap in gaps.items():
+        by.setdefault(gap.finding, []).append(_column_part(score, column, gap))
+    yield from by.get("more than chance", [])
+    if rest := ", ".join(by.get("no more than chance", [])):
+        yield (
+            f"By {rest}, gaps in {score} are no more than chance makes; one of {_WORTH} would have "
+            "been found at least four times in five."
         )
-    return found
+    if rest := ", ".join(by.get("cannot tell", [])):
+        yield (
+            f"Cannot tell whether gaps in {score} are more than chance {rest}; one of {_WORTH} "
+            "could go unnoticed there."
+        )
 
 
-_SHOWN = f"one of {100 * WORTH_FINDING:g} points would have been found at least four times in five."
-_MISSED = f"one of {100 * WORTH_FINDING:g} points could go unnoticed there."
+_WORTH = f"{100 * WORTH_FINDING:g} points"
 
 
-def _undecided(column: str, gap: GroupGap) -> str:
-    return (
-        f"by {column} ({gap.best} is {100 * gap.value:.1f} points above {gap.worst}; {gap.reason})"
+def _column_part(score: str, column: str, gap: GroupGap) -> str:
+    """Return what one column adds to a sentence, or the sentence of a gap that was found."""
+    points = f"{100 * gap.value:.1f} points"
+    if gap.finding == "cannot tell":
+        return f"by {column} ({gap.best} is {points} above {gap.worst}; {gap.reason})"
+    if gap.finding != "more than chance":
+        return column
+    found = (
+        f"{gap.best} is right {points} more often than {gap.worst}"
+        if score == "accuracy"
+        else f"the {score} of {gap.best} is {points} above that of {gap.worst}"
     )
+    return f"By {column}, {found}: more than chance (p = {gap.p_corrected:.2g})."
 
 
 def canonical_column(name: str) -> str:

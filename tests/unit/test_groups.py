@@ -312,3 +312,29 @@ def test_stored_groups_keep_their_keys(tmp_path):
     assert table["regrouped"] == "speakers"
     known = {"value", "best", "worst", "by_chance", "reach", "p", "p_corrected", "finding"}
     assert known <= table["accuracy_gap"].keys()
+
+
+def test_a_gap_of_uar_is_told_where_its_verdict_is_another_than_that_of_accuracy(tmp_path):
+    """Men's rare emotions are missed: a gap of UAR, hidden in the accuracy by the common one."""
+    truth = np.tile(np.r_[np.zeros(18, dtype=int), 1, 2], 200)
+    speaker = np.arange(len(truth)) // 20
+    predicted = np.where((truth > 0) & (speaker % 2 == 1), 0, truth)
+    rng = np.random.default_rng(0)
+    predicted = np.where((truth == 0) & (rng.random(len(truth)) < 0.1), 1, predicted)
+    women = (speaker % 2 == 0) & (truth == 0)
+    predicted = np.where(women & (rng.random(len(truth)) < 0.125), 2, predicted)
+    run = run_of(
+        tmp_path,
+        truth,
+        predicted,
+        speakers=[f"s{s}" for s in speaker],
+        groups={"gender": ["FM"[s % 2] for s in speaker]},
+    )
+    groups = groups_of(run)
+    table = table_of(groups, "gender")
+    assert table.accuracy_gap.finding == "no more than chance"
+    assert table.uar_gap.finding == "more than chance"
+    said = group_sentences(groups)
+    assert any(line.startswith("By gender, the UAR of F is 6") for line in said)
+    (rest,) = (line for line in said if "gaps in accuracy are no more than chance" in line)
+    assert "gender" in rest

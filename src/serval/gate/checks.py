@@ -303,6 +303,6 @@ def _gap_reason(gap: GroupGap, decided: Verdict) -> str:
         "cannot tell": f"one of up to {gap.reach:.4g} could go unnoticed between some two groups",
     }
     return (
-        f"{gap.best} is {gap.value:.4g} above {gap.worst}, permutations make a gap of up to "
+        f"{gap.best} is {gap.value:.4g} above {gap.worst}, chance makes a gap of up to "
         f"{gap.by_chance:.4g}: {more[decided]}{f' ({gap.reason})' * bool(gap.reason)}"
     )

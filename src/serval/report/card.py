@@ -11,6 +11,7 @@ from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, eval_result_
 
 from serval.errors import ConfigError
 from serval.files import write_text
+from serval.groups import group_sentences, groups_of
 from serval.report.verdict import (
     caveats_of,
     data_name,
@@ -71,7 +72,7 @@ def write_card(run: Run, path: Path) -> tuple[Path, ...]:
 
 
 def card_section(run: Run, scores: Scores) -> str:
-    """Return the section in GitHub markdown: verdict, scores, data, limits."""
+    """Return the section in GitHub markdown: verdict, scores, data, groups, limits."""
     overall = {title: scores.overall[key] for key, (_, title, _) in METRICS.items()}
     classes = {label: own.recall for label, own in scores.per_class.items()}
     said = [
@@ -88,6 +89,7 @@ def card_section(run: Run, scores: Scores) -> str:
         _table("Emotion", classes, {label: c.support for label, c in scores.per_class.items()}),
         "### Data\n",
         *_data_lines(run),
+        *_group_lines(run),
         "\n### Limits\n",
         *(f"- {_safe(line)}" for line in limits),
         "\nMeasured with serval, which keeps every prediction.",
@@ -199,6 +201,11 @@ def _table(first: str, rows: Mapping[str, Interval], clips: Mapping[str, int]) -
 
 def _range(own: Interval) -> str:
     return "n/a" if math.isnan(own.low) else f"{in_percent(own.low)} to {in_percent(own.high)}"
+
+
+def _group_lines(run: Run) -> list[str]:
+    said = group_sentences(groups_of(run))
+    return ["\n### Groups\n", *(f"- {_safe(line)}" for line in said)] if said else []
 
 
 def _data_lines(run: Run) -> list[str]:
