@@ -145,7 +145,7 @@ def _table(document: dict[str, Any]) -> Table:
     table.add_row("a random model", *_cells(document["random"]), "", style="dim")
     for name, case in document["cases"].items():
         outcome = {"pass": "yes", "fail": "NO"}.get(case["outcome"], "")
-        doubt = "?" if outcome and not case["sure"] else ""
+        doubt = "?" if case["rule"] and not case["sure"] else ""
         table.add_row(name, *_cells(case), f"{outcome}{doubt}")
     return table
 

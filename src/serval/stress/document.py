@@ -104,6 +104,7 @@ def _family(family: FamilyEffect) -> dict[str, Any]:
         "unchanged": asdict(family.unchanged),
         "passed": family.passed,
         "judged": family.judged,
+        "cannot_tell": family.undecided,
         "sure": family.sure,
     }
 

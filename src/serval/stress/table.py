@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.files import whole_file
 from serval.groups import canonical_column
+from serval.stress.effects import MIN_CLIPS_OF_LABEL
 from serval.stress.panel import METRICS
 
 if TYPE_CHECKING:
@@ -107,9 +108,14 @@ def share(score: Mapping[str, float | None], digits: int = 1) -> str:
 
 def kept_sentence(everything: Mapping[str, Any]) -> str:
     """Return how many thresholds are kept, and how many of these verdicts the clips can carry."""
+    undecided = (
+        f" Of {n} more it cannot be told: no emotion has {MIN_CLIPS_OF_LABEL} clips."
+        if (n := everything["cannot_tell"])
+        else ""
+    )
     return (
         f"{everything['passed']} of {everything['judged']} thresholds are kept; "
-        f"{everything['sure']} of the {everything['judged']} verdicts are sure."
+        f"{everything['sure']} of the {everything['judged']} verdicts are sure.{undecided}"
     )
 
 

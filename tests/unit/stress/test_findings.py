@@ -275,9 +275,12 @@ def test_where_every_label_has_few_clips_no_threshold_can_be_told(tmp_path):
     assert outcomes == {"white_20db": "cannot tell", "white_10db": "no threshold"}
     everything = found.effects.families["all"]
     assert (everything.judged, everything.passed, everything.sure) == (0, 0, 0)
+    assert everything.undecided == 1
     written = write_stress(found, tmp_path / "out")
     assert written.document["cases"]["white_20db"]["passed"] is None
-    assert "background noise: cannot tell |" in written.files["summary"].read_text("utf-8")
+    summary = written.files["summary"].read_text("utf-8")
+    assert "background noise: cannot tell |" in summary
+    assert "Of 1 more it cannot be told: no emotion has 10 clips." in summary
 
 
 def test_fairness_is_not_judged_where_the_model_guesses(tmp_path):
