@@ -17,7 +17,8 @@ def run(tmp_path):
     """Men are less well understood by 10 points, of 60 clips."""
     truth = np.arange(60) % 3
     predicted = np.where(np.arange(60) < 3, (truth + 1) % 3, truth)
-    return run_of(tmp_path, truth, predicted, groups={"gender": ["M"] * 30 + ["F"] * 30})
+    genders = {"gender": ["M"] * 30 + ["F"] * 30}
+    return run_of(tmp_path, truth, predicted, groups=genders, dataset={"fingerprint": "0" * 64})
 
 
 def test_a_chart_says_why_it_cannot_tell(run):
