@@ -38,7 +38,7 @@ COMMANDS = {
     "stress": "Say how a model holds outside the studio: noise, rooms, codecs.",
     "bench": "Say how fast models are here: latency, throughput, memory.",
     "audit": "Say what is wrong with a dataset: leaks, duplicates, broken audio, labels.",
-    "card": "Write a run into a model's card: scores, intervals, limits, hub metadata.",
+    "card": "Print a run as a model card: scores, intervals, limits, hub metadata.",
     "datasets": "List the datasets that serval knows by name.",
     "models": "List the models that are built in.",
 }

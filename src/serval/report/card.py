@@ -19,6 +19,7 @@ from serval.report.verdict import (
     verdict_of,
 )
 from serval.scores import scores_of
+from serval.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from serval.scores import Scores
     from serval.stats import Interval
 
-__all__ = ["card_section", "eval_results", "hub_dataset", "write_card"]
+__all__ = ["card_section", "card_text", "eval_results", "hub_dataset", "write_card"]
 
 BEGIN, END = "<!-- serval: evaluation begins -->", "<!-- serval: evaluation ends -->"
 
@@ -50,20 +51,24 @@ LIMITS = (
 UNSAFE = re.compile(r"([\\`*_\[\]<>|#&~$])")
 
 
+def card_text(run: Run) -> str:
+    """Return a new card for the model of a run: the hub's metadata and the evaluation section."""
+    title = f"# {_safe(str(run.provenance.model['name']))}\n"
+    return _filled(ModelCard(f"---\n{{}}\n---\n{title}"), run, scores_of(run))
+
+
 def write_card(run: Run, path: Path) -> tuple[Path, ...]:
     """Return the files that were written: the card, and the hub's results file for a hub set.
 
-    In a card that exists already only the evaluation section and the metadata of this very
-    evaluation are replaced.
+    Of a file that exists already only what stands between serval's own two markers is replaced, or
+    added at the end where they are missing. Metadata of this very evaluation is replaced too where
+    the file begins with the hub's metadata; one that does not is no card, and gets none.
 
     Raises:
         ConfigError: The card that is there has metadata that cannot be read.
     """
     scores = scores_of(run)
-    card = _opened(path, run)
-    card.text = _with_section(card.text, card_section(run, scores))
-    _add_metadata(card, eval_results(run, scores), run)
-    written = [write_text(path, str(card))]
+    written = [write_text(path, _updated(path, run, scores))]
     if hub_id := hub_dataset(run):
         target = path.parent / ".eval_results" / f"{hub_id.replace('/', '--')}.yaml"
         written.append(write_text(target, _entries(run, scores, hub_id)))
@@ -123,17 +128,38 @@ def hub_dataset(run: Run) -> str | None:
     return next((match[1] for match in found if match), None)
 
 
-def _opened(path: Path, run: Run) -> ModelCard:
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+def _updated(path: Path, run: Run, scores: Scores) -> str:
+    """Return the file's text with the evaluation in it."""
+    text = _read(path)
     if not text.strip():
-        text = f"# {_safe(str(run.provenance.model['name']))}\n"
+        return card_text(run)
     if not text.lstrip().startswith("---"):
-        text = f"---\n{{}}\n---\n{text}"
+        return _with_section(text, card_section(run, scores))
+    return _filled(_parsed(text, path), run, scores)
+
+
+def _filled(card: ModelCard, run: Run, scores: Scores) -> str:
+    """Return the text of a card with the section and the metadata of a run."""
+    card.text = _with_section(card.text, card_section(run, scores))
+    _add_metadata(card, eval_results(run, scores), run)
+    return str(card)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(
+            f"{path} cannot be read as a card: {one_line(error)}; give another --output"
+        ) from error
+
+
+def _parsed(text: str, path: Path) -> ModelCard:
     try:
         return ModelCard(text)
     except ValueError as error:
         raise ConfigError(
-            f"the metadata of {path} cannot be read: {' '.join(str(error).split())}; "
+            f"the metadata of {path} cannot be read: {one_line(error)}; "
             "mend it, or give another --output"
         ) from error
 
