@@ -135,11 +135,10 @@ def show_evaluation(evaluation: Evaluation, options: EvalOptions) -> None:
         click.echo(json.dumps(document, indent=2))
     elif not options.quiet:
         console = terminal()
-        from serval.commands.tables import class_table
+        from serval.commands.tables import print_findings, print_verdict
 
-        console.print(class_table(document))
-        for line in (*document["observations"]["sentences"], *document["warnings"]):
-            console.print(f"  {line}")
+        print_verdict(console, document)
+        print_findings(console, document)
         _print_files(console, evaluation)
 
 
@@ -162,9 +161,9 @@ def _show_contract(contract: Contract) -> None:
 def _print_files(console: Console, evaluation: Evaluation) -> None:
     if evaluation.reused:
         console.print("The run was complete already: scored again, nothing was computed.")
-    for kind, path in evaluation.files.items():
-        console.print(f"  {kind:>16}  {path}", soft_wrap=True)
     folder = evaluation.run.folder
+    inside = ", ".join(path.name for path in evaluation.files.values())
+    console.print(f"In {folder}: {inside}")
     console.print(
         f"Next: hear what it got wrong: serval report {quote(str(folder))} -o report.html; "
         "or run your own: serval evaluate -m model.onnx -d my_clips.csv -o mine",

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from serval.commands.tables import class_table, group_tables
+from serval.commands.tables import group_tables, print_findings, print_verdict
 from serval.commands.terminal import terminal
 from serval.results import Written, write_results
 from serval.run import load_run
@@ -35,11 +35,10 @@ def score_command(run: str, calibrate_on: str | None, *, groups: bool, as_json: 
 
 def _print(written: Written, *, groups: bool) -> None:
     document, console = written.document, terminal()
-    for table in (class_table(document), *(group_tables(document) if groups else [])):
+    print_verdict(console, document)
+    for table in group_tables(document) if groups else ():
         console.print(table)
-    for part in ("observations", "calibration", "groups"):
-        for line in document[part]["sentences"]:
-            console.print(f"  {line}")
+    print_findings(console, document, ("observations", "calibration", "groups"))
     scaled = document["calibration"]["scaled"]
     if scaled:
         before, after = document["calibration"]["as_is"]["ece"], scaled["ece"]
@@ -47,7 +46,5 @@ def _print(written: Written, *, groups: bool) -> None:
             f"  At temperature {scaled['temperature']:.3f}, fitted on "
             f"{document['calibration']['fitted_on']}, ECE goes from {before:.1%} to {after:.1%}.",
         )
-    for warning in document["warnings"]:
-        console.print(f"  {warning}")
     for kind, path in written.files.items():
         console.print(f"  {kind:>16}  {path}", soft_wrap=True)

@@ -11,8 +11,8 @@ from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, eval_result_
 
 from serval.errors import ConfigError
 from serval.files import write_text
-from serval.report.verdict import (
-    caveats_of,
+from serval.results.document import caveats_of
+from serval.results.verdict import (
     data_name,
     in_percent,
     sentences_of,

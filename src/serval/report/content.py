@@ -25,14 +25,14 @@ from serval.report.pairing import (
     pair_verdict,
 )
 from serval.report.trust import coverage_chart, group_charts, reliability_chart
-from serval.report.verdict import (
-    caveats_of,
+from serval.results.document import caveats_of
+from serval.results.observations import observations_of, sentences
+from serval.results.verdict import (
     counted,
     data_name,
     sentences_of,
     verdict_of,
 )
-from serval.results.observations import observations_of, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,16 +24,17 @@ from serval.metrics import (
     weighted,
 )
 from serval.results.observations import observations_of, sentences
+from serval.results.verdict import as_sentence, data_name, sentences_of, verdict_of
 from serval.wording import without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from serval.run import Run
     from serval.scores import Scores
 
-__all__ = ["results_document", "write_json"]
+__all__ = ["caveats_of", "results_document", "warnings_of", "write_json"]
 
 SCHEMA_VERSION = 1
 
@@ -53,7 +54,8 @@ def results_document(run: Run, scores: Scores) -> dict[str, Any]:
         "per_class": _per_class(counts, run),
         "scores": scores.as_dict(),
         "observations": asdict(observed) | {"sentences": sentences(observed)},
-        "warnings": [*warnings_of(run), *scores.warnings],
+        "verdict": _verdict(run, scores),
+        "warnings": caveats_of([run], [scores]),
         "metadata": _metadata(run),
         "model": dict(run.provenance.model),
         "dataset": dict(run.provenance.dataset),
@@ -78,6 +80,20 @@ def results_document(run: Run, scores: Scores) -> dict[str, Any]:
 def write_json(document: Mapping[str, Any], path: Path) -> Path:
     """Return `path` after writing the document as UTF-8 JSON."""
     return write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def _verdict(run: Run, scores: Scores) -> list[str]:
+    name = str(run.provenance.model["name"])
+    return [verdict_of(name, scores, data_name(run)), *sentences_of(scores, run.labels)]
+
+
+def caveats_of(
+    runs: Sequence[Run], scores: Sequence[Scores], more: Sequence[str] = ()
+) -> list[str]:
+    """Return what the numbers do not mean, one sentence each, each once."""
+    said = [line for run in runs for line in warnings_of(run)]
+    said += [line for own in scores for line in own.warnings]
+    return list(dict.fromkeys(as_sentence(line) for line in (*said, *more)))
 
 
 def warnings_of(run: Run) -> list[str]:

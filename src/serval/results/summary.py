@@ -34,6 +34,7 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
     )
     parts = [
         f"# {markdown_text(title)}\n",
+        f"**{markdown_text(document['verdict'][0])}**\n",
         counted,
         _overall_table(document),
         "## Per emotion\n",
@@ -46,7 +47,10 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
         if said:
             parts += [f"\n## {title}\n", *(f"- {markdown_text(line)}" for line in said)]
     if document["warnings"]:
-        parts += ["\n## Mind\n", *(f"- {markdown_text(line)}" for line in document["warnings"])]
+        parts += [
+            "\n## Before you trust these numbers\n",
+            *(f"- {markdown_text(line)}" for line in document["warnings"]),
+        ]
     return "\n".join(parts) + "\n"
 
 

@@ -6,19 +6,17 @@ import math
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from serval.results.document import warnings_of
+from serval.wording import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from serval.labels import LabelSet
     from serval.run import Run
     from serval.scores import Scores
     from serval.stats import Interval
 
 __all__ = [
+    "as_sentence",
     "baseline_sentence",
-    "caveats_of",
     "counted",
     "data_name",
     "in_percent",
@@ -29,12 +27,19 @@ __all__ = [
 ]
 
 
-def verdict_of(name: str, scores: Scores) -> str:
-    """Return the one sentence that a reader takes away from one run."""
+def verdict_of(name: str, scores: Scores, data: str = "") -> str:
+    """Return the one sentence that a reader takes away from one run.
+
+    Args:
+        name: What the run is called.
+        scores: Of the run.
+        data: What the clips are of, where no title says so.
+    """
     if not scores.n:
         return f"{name} answered no clip."
     accuracy = in_words(scores.overall["wa"])
-    return f"{name} names the right emotion in {accuracy} of {counted(scores.n, 'clip')}."
+    clips = counted(scores.n, "clip") + (f" of {data}" if data else "")
+    return f"{name} names the right emotion in {accuracy} of {clips}."
 
 
 def sentences_of(scores: Scores, labels: LabelSet) -> list[str]:
@@ -63,18 +68,18 @@ def data_name(run: Run) -> str:
 
 
 def in_words(interval: Interval) -> str:
-    """Return a share with its interval: `84.3 % (95 % interval 77.3 to 89.5 %)`."""
+    """Return a share with its interval: `84.34 % (95 % interval 77.3 to 89.5 %)`."""
     if math.isnan(interval.low):
         return in_percent(interval.value)
     return (
         f"{in_percent(interval.value)} (95\N{NO-BREAK SPACE}% interval "
-        f"{100 * interval.low:.1f} to {in_percent(interval.high)})"
+        f"{100 * interval.low:.1f} to {100 * interval.high:.1f}\N{NO-BREAK SPACE}%)"
     )
 
 
 def in_percent(share: float) -> str:
     """Return a share as a percentage that no line break divides, `n/a` where not defined."""
-    return "n/a" if math.isnan(share) else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+    return percent(share).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def baseline_sentence(scores: Scores, labels: LabelSet) -> str:
@@ -97,14 +102,6 @@ def interval_sentence(scores: Scores) -> str:
     )
 
 
-def caveats_of(
-    runs: Sequence[Run], scores: Sequence[Scores], more: Sequence[str] = ()
-) -> list[str]:
-    """Return what the numbers do not mean, one sentence each, each once."""
-    said = [line for run in runs for line in warnings_of(run)]
-    said += [line for own in scores for line in own.warnings]
-    return list(dict.fromkeys(_sentence(line) for line in (*said, *more)))
-
-
-def _sentence(text: str) -> str:
+def as_sentence(text: str) -> str:
+    """Return the text with a capital at its beginning and a full stop at its end."""
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
