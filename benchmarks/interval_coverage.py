@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serval.clusters import cluster_tables, clustering_of, effective_number, resampled
 from serval.labels import LabelSet
-from serval.metrics import confusion_matrix
 from serval.scores import bearing, score_columns
-from serval.stats import interval, spread
+from serval.scores.clusters import cluster_tables, clustering_of, effective_number, resampled
+from serval.scores.metrics import confusion_matrix
+from serval.scores.stats import interval, spread
 
 Ids = NDArray[np.int64]
 Set = tuple[Ids, Ids, Ids]

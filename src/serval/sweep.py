@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from serval.run import Run
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
 __all__ = ["Cell", "Plan", "Result", "Sweep", "load_plan", "sweep", "write_tables"]
 

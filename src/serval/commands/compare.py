@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from serval.compare.pair import ScoreChange
-    from serval.stats import Difference
+    from serval.scores.stats import Difference
 
 __all__ = ["compare_command"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import rel_entr
 
-from serval.clusters import Clustering, clustering_of
-from serval.stats import Difference, Interval, difference, mean_error, mean_interval
+from serval.scores.clusters import Clustering, clustering_of
+from serval.scores.stats import Difference, Interval, difference, mean_error, mean_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

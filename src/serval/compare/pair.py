@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.clusters import ClusterTables, cluster_tables, effective_number, resampled
-from serval.metrics import Counts, support
 from serval.scores import OVERALL, bearing, score_columns
-from serval.stats import (
+from serval.scores.clusters import ClusterTables, cluster_tables, effective_number, resampled
+from serval.scores.metrics import Counts, support
+from serval.scores.stats import (
     Difference,
     Interval,
     Verdict,
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from serval.clusters import Clustering
     from serval.compare.align import Aligned, Column
+    from serval.scores.clusters import Clustering
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]

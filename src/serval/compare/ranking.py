@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.stats import LEVEL, holm, rank_ranges
+from serval.scores.stats import LEVEL, holm, rank_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from serval.compare.pair import PairScores
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
 __all__ = ["RANKED", "PairTest", "Rank", "pair_tests", "ranks"]
 

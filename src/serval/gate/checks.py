@@ -6,7 +6,6 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from serval.clusters import clustering_of
 from serval.compare import Comparison, PairOptions, compare
 from serval.compare.words import in_points
 from serval.errors import ConfigError
@@ -14,7 +13,8 @@ from serval.gate.measures import Measures, canonical, measures_of
 from serval.groups import Gap, GroupTable, groups_of
 from serval.results.document import warnings_of
 from serval.run import load_run
-from serval.stats import Difference, Interval, verdict
+from serval.scores.clusters import clustering_of
+from serval.scores.stats import Difference, Interval, verdict
 from serval.wording import points
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serval.calibration import calibration_of
 from serval.errors import ConfigError
 from serval.scores import scores_of
+from serval.scores.calibration import calibration_of
 
 if TYPE_CHECKING:
     from serval.run import Run
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
 __all__ = ["SYNONYMS", "Measures", "canonical", "measures_of"]
 

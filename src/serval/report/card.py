@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from serval.run import Run
     from serval.scores import Scores
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
 __all__ = ["card_section", "eval_results", "hub_dataset", "write_card"]
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from serval.calibration import calibration_of
 from serval.groups import groups_of
 from serval.machine import platform_facts
-from serval.metrics import confusion_matrix
 from serval.report.charts import (
     Chart,
     bounds,
@@ -33,6 +31,8 @@ from serval.report.verdict import (
     verdict_of,
 )
 from serval.results.observations import observations_of, sentences
+from serval.scores.calibration import calibration_of
+from serval.scores.metrics import confusion_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from serval.compare.pair import ScoreChange
     from serval.labels import LabelSet
     from serval.run import Run
-    from serval.stats import Difference
+    from serval.scores.stats import Difference
 
 __all__ = ["difference_chart", "group_changes_chart", "pair_content", "pair_verdict", "relabelled"]
 

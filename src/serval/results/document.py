@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.files import write_text
-from serval.metrics import (
+from serval.results.observations import observations_of, sentences
+from serval.scores.metrics import (
     Counts,
     classification_report,
     confusion_matrix,
@@ -23,7 +24,6 @@ from serval.metrics import (
     wa,
     weighted,
 )
-from serval.results.observations import observations_of, sentences
 from serval.wording import without_nan
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.labels import LabelSet
-    from serval.metrics import Counts
-    from serval.stats import Difference, Interval
+    from serval.scores.metrics import Counts
+    from serval.scores.stats import Difference, Interval
     from serval.stress.runs import StressRuns
 
     Floats = NDArray[np.float64]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from serval.run import Run
-    from serval.stats import Difference, Interval
+    from serval.scores.stats import Difference, Interval
     from serval.stress.against import Against, Gap
     from serval.stress.chance import Guessing
     from serval.stress.effects import Effect, Effects, FamilyEffect

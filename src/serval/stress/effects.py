@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from serval.stats import Difference, Interval, holm
+from serval.scores.stats import Difference, Interval, holm
 from serval.stress.chance import kept
 from serval.stress.panel import METRICS, Estimates, Panel, metric_columns, panel_of
 from serval.stress.suite import FAMILIES
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from serval.metrics import Counts
+    from serval.scores.metrics import Counts
     from serval.stress.cases import Case
     from serval.stress.runs import StressRuns
 

@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.clusters import Clustering, cluster_tables, clustering_of, effective_number, resampled
-from serval.metrics import Counts, macro_f1, uar, wa
-from serval.stats import Difference, Interval, difference, interval, spread
+from serval.scores.clusters import (
+    Clustering,
+    cluster_tables,
+    clustering_of,
+    effective_number,
+    resampled,
+)
+from serval.scores.metrics import Counts, macro_f1, uar, wa
+from serval.scores.stats import Difference, Interval, difference, interval, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

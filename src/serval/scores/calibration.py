@@ -10,9 +10,9 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from serval.clusters import Clustering, clustering_of
 from serval.errors import ConfigError
-from serval.stats import Interval, interval, mean_error, mean_interval, spread
+from serval.scores.clusters import Clustering, clustering_of
+from serval.scores.stats import Interval, interval, mean_error, mean_interval, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from runs import noisy, run_of
-from serval.clusters import cluster_tables, clustering_of
-from serval.metrics import confusion_matrix, macro_f1, precision, uar, wa, weighted_f1
 from serval.scores import OVERALL, bearing, intervals, score_columns, scores_of
+from serval.scores.clusters import cluster_tables, clustering_of
+from serval.scores.metrics import confusion_matrix, macro_f1, precision, uar, wa, weighted_f1
 
 RNG = np.random.default_rng(4)
 TRUTH = RNG.integers(0, 3, 300)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from serval.clusters import (
+from serval.scores.clusters import (
     FEW_CLUSTERS,
     cluster_tables,
     clustering_of,
@@ -85,7 +85,7 @@ def test_draws_by_clip_vary_as_the_binomial():
 
 
 def test_memory_stays_flat_for_many_clusters(monkeypatch):
-    monkeypatch.setattr("serval.clusters.DRAWS_AT_ONCE", 10)
+    monkeypatch.setattr("serval.scores.clusters.DRAWS_AT_ONCE", 10)
     clustering = clustering_of([str(i) for i in range(4)])
     draws = resampled(cluster_tables([0, 0, 1, 1], 2, clustering), 7, np.random.default_rng(0))
     assert draws.shape == (7, 2)

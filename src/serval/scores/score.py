@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.clusters import (
+from serval.scores.clusters import (
     Clustering,
     ClusterTables,
     cluster_tables,
@@ -15,7 +15,7 @@ from serval.clusters import (
     effective_number,
     resampled,
 )
-from serval.metrics import (
+from serval.scores.metrics import (
     Counts,
     f1,
     in_truth,
@@ -30,7 +30,7 @@ from serval.metrics import (
     weighted,
     weighted_f1,
 )
-from serval.stats import LEVEL, Interval, interval, spread
+from serval.scores.stats import LEVEL, Interval, interval, spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
