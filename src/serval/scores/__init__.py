@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from serval.scores.chance import Outside, chance, guessable
+from serval.scores.registry import HEADLINES, METRICS, PUBLISHED, Metric, canonical, title_of
 from serval.scores.score import (
     OVERALL,
     ClassScores,
     Resampling,
     Scores,
-    bearing,
     intervals,
-    score_columns,
     scores_of,
 )
 
 __all__ = [
+    "HEADLINES",
+    "METRICS",
     "OVERALL",
+    "PUBLISHED",
     "ClassScores",
+    "Metric",
+    "Outside",
     "Resampling",
     "Scores",
-    "bearing",
+    "canonical",
+    "chance",
+    "guessable",
     "intervals",
-    "score_columns",
     "scores_of",
+    "title_of",
 ]
