@@ -7,11 +7,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from serval.scores import HEADLINES, METRICS, SHOWN
 from serval.wording import percent, scored, scored_short
 
 __all__ = ["class_table", "group_tables"]
 
-SHOWN = 8
+SHOWN_GROUPS = 8
 
 
 def class_table(document: dict[str, Any]) -> Table:
@@ -20,14 +21,13 @@ def class_table(document: dict[str, Any]) -> Table:
     whole = {name: scored(score) for name, score in scores["overall"].items()}
     by = scores["resampling"]
     random, majority = (
-        f"WA {percent(guess['wa'])}   UAR {percent(guess['uar'])}"
+        "   ".join(f"{METRICS[key].title} {percent(guess[key])}" for key in HEADLINES)
         for guess in (scores["baselines"][name] for name in ("random", "majority"))
     )
     table = Table(
         title=f"{document['model']['name']} on {document['dataset']['name']}: "
         f"{meta['total_samples']} clips, {meta['failed_samples']} failed",
-        caption=f"accuracy (WA) {whole['wa']}   UAR {whole['uar']}\n"
-        f"weighted F1 {whole['weighted_f1']}   macro F1 {whole['macro_f1']}\n"
+        caption=f"{_two_a_line(whole)}\n"
         f"random labels would score {random}\n"
         f"the majority label alone {majority}\n"
         f"in brackets: 95 % interval over {by['clusters']} {by['by']}s",
@@ -39,6 +39,12 @@ def class_table(document: dict[str, Any]) -> Table:
         cells = (scored_short(row[key]) for key in ("precision", "recall", "f1"))
         table.add_row(label, *cells, str(row["support"]))
     return table
+
+
+def _two_a_line(whole: dict[str, str]) -> str:
+    """Return every score of the run, by its title, two in a line."""
+    told = [f"{METRICS[key].title} {value}" for key, value in whole.items() if key in SHOWN]
+    return "\n".join("   ".join(told[i : i + 2]) for i in range(0, len(told), 2))
 
 
 def group_tables(document: dict[str, Any]) -> list[Table]:
@@ -54,8 +60,10 @@ def _group_table(found: dict[str, Any]) -> Table:
             f"{gap['best']} {100 * gap['value']:.1f} points above {gap['worst']}: "
             f"{gap['finding']} (up to {100 * gap['by_chance']:.1f} between such groups)"
         )
-    shown = found["groups"][:SHOWN]
-    more = f", {SHOWN} of {len(found['groups'])}" if len(found["groups"]) > SHOWN else ""
+    shown = found["groups"][:SHOWN_GROUPS]
+    more = (
+        f", {SHOWN_GROUPS} of {len(found['groups'])}" if len(found["groups"]) > SHOWN_GROUPS else ""
+    )
     table = Table(title=f"by {found['column']}{more}", caption=caption)
     table.add_column("group", min_width=9, overflow="fold")
     for column in ("clips", "accuracy %", "UAR %"):

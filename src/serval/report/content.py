@@ -31,6 +31,7 @@ from serval.report.verdict import (
     verdict_of,
 )
 from serval.results.observations import observations_of, sentences
+from serval.scores import SHOWN, title_of
 from serval.scores.calibration import calibration_of
 from serval.scores.metrics import confusion_matrix
 
@@ -44,13 +45,6 @@ if TYPE_CHECKING:
     from serval.scores import Scores
 
 __all__ = ["report_content", "run_names"]
-
-TILES = {
-    "wa": "Accuracy (WA)",
-    "uar": "UAR, each emotion alike",
-    "macro_f1": "Macro F1",
-    "weighted_f1": "Weighted F1",
-}
 
 
 def report_content(
@@ -115,8 +109,7 @@ def _run_content(run: Run, name: str, scores: Scores) -> dict[str, Any]:
         "clips": len(run),
         "counts": counts.tolist(),
         "tiles": [
-            {"name": title, "kind": "share", **bounds(scores.overall[key])}
-            for key, title in TILES.items()
+            {"name": title_of(key), "kind": "share", **bounds(scores.overall[key])} for key in SHOWN
         ],
         "observations": [
             line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serval.scores.chance import Outside, chance, guessable
-from serval.scores.registry import HEADLINES, METRICS, PUBLISHED, Metric, canonical, title_of
+from serval.scores.registry import HEADLINES, METRICS, PUBLISHED, SHOWN, Metric, canonical, title_of
 from serval.scores.score import (
     OVERALL,
     ClassScores,
@@ -18,6 +18,7 @@ __all__ = [
     "METRICS",
     "OVERALL",
     "PUBLISHED",
+    "SHOWN",
     "ClassScores",
     "Metric",
     "Outside",

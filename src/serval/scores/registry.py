@@ -6,6 +6,7 @@ function in `metrics.py` and an entry here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -33,6 +34,7 @@ __all__ = [
     "HEADLINES",
     "METRICS",
     "PUBLISHED",
+    "SHOWN",
     "Metric",
     "canonical",
     "column_names",
@@ -54,6 +56,7 @@ class Metric:
         range: The lowest and the highest value that it may have.
         higher_is_better: Its direction.
         headline: Whether it is shown where there is room for few.
+        minor: Whether it is shown only where there is room for all.
         hub: The hub's name of its kind and the arguments that make it this one, or `None`.
         task: What it judges.
     """
@@ -66,12 +69,17 @@ class Metric:
     range: tuple[float, float] = (0.0, 1.0)
     higher_is_better: bool = True
     headline: bool = False
+    minor: bool = False
     hub: tuple[str, Mapping[str, str]] | None = None
     task: Literal["emotion"] = "emotion"
 
     def better(self, one: float, other: float) -> bool:
         """Return whether the first of two values is the better one."""
         return one > other if self.higher_is_better else one < other
+
+    def order(self, value: float) -> tuple[bool, float]:
+        """Return a key that puts the best value first and one that is not defined last."""
+        return math.isnan(value), -value if self.higher_is_better else value
 
 
 METRICS: Mapping[str, Metric] = {
@@ -116,6 +124,7 @@ METRICS: Mapping[str, Metric] = {
             title="macro precision",
             full="Macro precision",
             of=macro_precision,
+            minor=True,
         ),
         Metric(
             key="weighted_precision",
@@ -123,6 +132,7 @@ METRICS: Mapping[str, Metric] = {
             full="Weighted precision",
             of=weighted_precision,
             synonyms=("precision_weighted",),
+            minor=True,
         ),
     )
 }
@@ -130,6 +140,9 @@ METRICS: Mapping[str, Metric] = {
 
 HEADLINES = tuple(metric.key for metric in METRICS.values() if metric.headline)
 """The few that are shown first, judged and ranked by."""
+
+SHOWN = tuple(metric.key for metric in METRICS.values() if not metric.minor)
+"""Those of the terminal, the page and the table of a sweep."""
 
 PUBLISHED: Mapping[str, Callable[[Margins], Score]] = {
     "accuracy": wa,
