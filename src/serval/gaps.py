@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from serval.clusters import clustering_of
+from serval.scores.clusters import clustering_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

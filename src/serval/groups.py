@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.clusters import cluster_tables, clustering_of
 from serval.gaps import NO_GAP, Exchanged, Gap, exchange_of, gaps_between
 from serval.scores import OVERALL, intervals
+from serval.scores.clusters import cluster_tables, clustering_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.run import Run
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
     Ids = NDArray[np.int64]
 

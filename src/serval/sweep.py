@@ -22,14 +22,14 @@ import yaml
 from serval.errors import ConfigError, ServalError
 from serval.evaluate import EvalOptions, Step, evaluate_named
 from serval.files import write_text
-from serval.scores import OVERALL, scores_of
+from serval.scores import METRICS, SHOWN, canonical, scores_of
 from serval.wording import csv_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from serval.run import Run
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
 __all__ = ["Cell", "Plan", "Result", "Sweep", "load_plan", "sweep", "write_tables"]
 
@@ -45,7 +45,6 @@ KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "bool": (bool, "true or false"),
 }
 """The types of the options, and what they are called in a plan."""
-SCORES = ("uar", "wa", "macro_f1", "weighted_f1")
 COUNTS = ("labels", "clips", "left out", "failed")
 
 
@@ -136,9 +135,9 @@ def load_plan(path: Path) -> Plan:
     """
     content = _content(path)
     _refuse_unknown(path, content, {*SHARED, *KNOWN})
-    sort_by = str(content.get("sort_by", "uar"))
-    if sort_by not in OVERALL:
-        raise ConfigError(f"{path}: cannot sort by '{sort_by}'; known: {', '.join(OVERALL)}")
+    sort_by = canonical(str(content.get("sort_by", "uar")))
+    if sort_by not in METRICS:
+        raise ConfigError(f"{path}: cannot sort by '{sort_by}'; known: {', '.join(METRICS)}")
     output = path.parent / str(content.get("output", "sweep_results"))
     every = {key: value for key, value in content.items() if key in KNOWN}
     cells = tuple(_cells(path, content, every, output))
@@ -295,13 +294,12 @@ def _scored(cell: Cell, run: Run, *, reused: bool) -> Result:
 
 def _rank(result: Result, score: str) -> tuple[bool, float]:
     """Return a key that puts the best score first and what has none last."""
-    value = result.scores[score].value if result.scores else math.nan
-    return math.isnan(value), -value
+    return METRICS[score].order(result.scores[score].value if result.scores else math.nan)
 
 
 def _scores_shown(plan: Plan) -> tuple[str, ...]:
     """Return the names of the scores in the tables, the one that they are sorted by first."""
-    return (plan.sort_by, *(name for name in SCORES if name != plan.sort_by))
+    return (plan.sort_by, *(name for name in SHOWN if name != plan.sort_by))
 
 
 def _head(plan: Plan) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from serval.scores import METRICS, SHOWN
 from serval.wording import percent, scored, scored_short
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["group_tables", "print_findings", "print_verdict"]
 
-SHOWN = 8
+SHOWN_GROUPS = 8
 """Groups of a column that a table shows, the largest first."""
 
 
@@ -55,14 +56,13 @@ def group_tables(document: dict[str, Any]) -> list[Table]:
 
 
 def _overall_lines(document: dict[str, Any]) -> list[str]:
-    scores = document["scores"]["overall"]
-    guesses = document["scores"]["baselines"]
+    scores, guesses = document["scores"]["overall"], document["scores"]["baselines"]
+    told = ", ".join(f"{METRICS[key].title} {scored(scores[key])}" for key in SHOWN)
     random, majority = (percent(guesses[name]["uar"]) for name in ("random", "majority"))
-    uar = (
-        f"UAR {scored(scores['uar'])}: random labels score {random}, the most frequent {majority}."
-    )
-    wa, weighted, macro = (scored(scores[key]) for key in ("wa", "weighted_f1", "macro_f1"))
-    return [uar, f"Accuracy (WA) {wa}, weighted F1 {weighted}, macro F1 {macro}."]
+    return [
+        f"{told[:1].upper()}{told[1:]}.",
+        f"UAR of random labels: {random}; of the most frequent label alone: {majority}.",
+    ]
 
 
 def _class_table(document: dict[str, Any]) -> Table:
@@ -104,8 +104,9 @@ def _group_table(found: dict[str, Any]) -> Table:
             f"{gap['best']} {100 * gap['value']:.1f} points above {gap['worst']}: "
             f"{gap['finding']} (up to {100 * gap['by_chance']:.1f} between such groups)"
         )
-    shown = found["groups"][:SHOWN]
-    more = f", {SHOWN} of {len(found['groups'])}" if len(found["groups"]) > SHOWN else ""
+    shown = found["groups"][:SHOWN_GROUPS]
+    rest = len(found["groups"]) > SHOWN_GROUPS
+    more = f", {SHOWN_GROUPS} of {len(found['groups'])}" if rest else ""
     table = _narrow()
     table.title, table.caption = f"by {found['column']}{more}", caption
     table.add_column("group", overflow="fold")

@@ -18,7 +18,7 @@ from serval.results.verdict import (
     sentences_of,
     verdict_of,
 )
-from serval.scores import scores_of
+from serval.scores import METRICS, scores_of
 from serval.wording import one_line
 
 if TYPE_CHECKING:
@@ -29,19 +29,11 @@ if TYPE_CHECKING:
 
     from serval.run import Run
     from serval.scores import Scores
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
 __all__ = ["card_section", "card_text", "eval_results", "hub_dataset", "write_card"]
 
 BEGIN, END = "<!-- serval: evaluation begins -->", "<!-- serval: evaluation ends -->"
-
-METRICS = {
-    "wa": ("accuracy", "Accuracy (WA)", {}),
-    "uar": ("recall", "UAR (unweighted average recall)", {"average": "macro"}),
-    "macro_f1": ("f1", "Macro F1", {"average": "macro"}),
-    "weighted_f1": ("f1", "Weighted F1", {"average": "weighted"}),
-}
-"""Score -> the hub's metric, its name for people, and its arguments."""
 
 LIMITS = (
     "A label says what an actor was asked for or what listeners agreed on, not what a person felt.",
@@ -77,7 +69,7 @@ def write_card(run: Run, path: Path) -> tuple[Path, ...]:
 
 def card_section(run: Run, scores: Scores) -> str:
     """Return the section in GitHub markdown: verdict, scores, data, limits."""
-    overall = {title: scores.overall[key] for key, (_, title, _) in METRICS.items()}
+    overall = {metric.full: scores.overall[key] for key, metric in METRICS.items()}
     classes = {label: own.recall for label, own in scores.per_class.items()}
     said = [
         verdict_of(str(run.provenance.model["name"]), scores),
@@ -110,13 +102,13 @@ def eval_results(run: Run, scores: Scores) -> list[EvalResult]:
             dataset_name=data_name(run),
             dataset_split=run.provenance.dataset["split"] or None,
             dataset_revision=run.provenance.dataset.get("revision") or None,
-            metric_type=kind,
-            metric_name=title,
+            metric_type=metric.hub[0],
+            metric_name=metric.full,
             metric_value=round(scores.overall[key].value, 4),
-            metric_args=arguments | _interval_arguments(scores, key),
+            metric_args={**metric.hub[1], **_interval_arguments(scores, key)},
         )
-        for key, (kind, title, arguments) in METRICS.items()
-        if not math.isnan(scores.overall[key].value)
+        for key, metric in METRICS.items()
+        if metric.hub is not None and not math.isnan(scores.overall[key].value)
     ]
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from serval.calibration import calibration_of
 from serval.groups import groups_of
 from serval.machine import platform_facts
-from serval.metrics import confusion_matrix
 from serval.report.charts import (
     Chart,
     bounds,
@@ -33,6 +31,9 @@ from serval.results.verdict import (
     sentences_of,
     verdict_of,
 )
+from serval.scores import SHOWN, title_of
+from serval.scores.calibration import calibration_of
+from serval.scores.metrics import confusion_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,13 +45,6 @@ if TYPE_CHECKING:
     from serval.scores import Scores
 
 __all__ = ["report_content", "run_names"]
-
-TILES = {
-    "wa": "Accuracy (WA)",
-    "uar": "UAR, each emotion alike",
-    "macro_f1": "Macro F1",
-    "weighted_f1": "Weighted F1",
-}
 
 
 def report_content(
@@ -115,8 +109,7 @@ def _run_content(run: Run, name: str, scores: Scores) -> dict[str, Any]:
         "clips": len(run),
         "counts": counts.tolist(),
         "tiles": [
-            {"name": title, "kind": "share", **bounds(scores.overall[key])}
-            for key, title in TILES.items()
+            {"name": title_of(key), "kind": "share", **bounds(scores.overall[key])} for key in SHOWN
         ],
         "observations": [
             line

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from serval.calibration import calibration_of, calibration_sentences
 from serval.files import write_text
 from serval.groups import group_sentences, groups_of
 from serval.plots.classes import save_confusion_matrix, save_per_class
@@ -14,6 +13,7 @@ from serval.results.summary import summary_markdown
 from serval.results.table import write_csv, write_parquet
 from serval.run import JOURNAL, Run
 from serval.scores import scores_of
+from serval.scores.calibration import calibration_of, calibration_sentences
 from serval.wording import without_nan
 
 if TYPE_CHECKING:

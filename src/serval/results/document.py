@@ -10,21 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.files import write_text
-from serval.metrics import (
+from serval.results.observations import observations_of, sentences
+from serval.results.verdict import as_sentence, data_name, sentences_of, verdict_of
+from serval.scores import PUBLISHED
+from serval.scores.metrics import (
     Counts,
     classification_report,
     confusion_matrix,
     f1,
-    macro,
-    occurring,
+    margins,
     precision,
     recall,
     support,
-    wa,
-    weighted,
 )
-from serval.results.observations import observations_of, sentences
-from serval.results.verdict import as_sentence, data_name, sentences_of, verdict_of
 from serval.wording import without_nan
 
 if TYPE_CHECKING:
@@ -139,17 +137,8 @@ def _length_warnings(run: Run) -> list[str]:
 
 
 def _overall(counts: Counts) -> dict[str, float]:
-    classes = occurring(counts)
-    p, r, f = precision(counts), recall(counts), f1(counts)
-    return {
-        "accuracy": wa(counts),
-        "precision_weighted": weighted(p, counts),
-        "recall_weighted": weighted(r, counts),
-        "f1_weighted": weighted(f, counts),
-        "precision_macro": macro(p, classes),
-        "recall_macro": macro(r, classes),
-        "f1_macro": macro(f, classes),
-    }
+    sums = margins(counts)
+    return {key: float(of(sums)) for key, of in PUBLISHED.items()}
 
 
 def _per_class(counts: Counts, run: Run) -> dict[str, dict[str, float]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.metrics import Counts, f1, precision, recall, support
+from serval.scores.metrics import Counts, f1, precision, recall, support
 from serval.wording import percent
 
 if TYPE_CHECKING:

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from serval.scores import METRICS, title_of
 from serval.wording import markdown_text, percent, scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["summary_markdown"]
-
-OVERALL = {
-    "Accuracy (WA)": "wa",
-    "UAR": "uar",
-    "Weighted F1": "weighted_f1",
-    "Macro F1": "macro_f1",
-    "Weighted precision": "weighted_precision",
-    "Macro precision": "macro_precision",
-}
 
 
 def summary_markdown(document: Mapping[str, Any]) -> str:
@@ -57,9 +49,9 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
 def _overall_table(document: Mapping[str, Any]) -> str:
     scores, guesses = document["scores"]["overall"], document["scores"]["baselines"]
     rows = [
-        f"| {title} | {scored(scores[key])} | {percent(guesses['random'][key])} "
+        f"| {title_of(key)} | {scored(scores[key])} | {percent(guesses['random'][key])} "
         f"| {percent(guesses['majority'][key])} |"
-        for title, key in OVERALL.items()
+        for key in METRICS
     ]
     head = ["| Metric | Value | Random labels | Majority label |", "|---|---:|---:|---:|"]
     return "\n".join([*head, *rows, ""])

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from serval.labels import LabelSet
     from serval.run import Run
     from serval.scores import Scores
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
 __all__ = [
     "as_sentence",

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from serval.scores import HEADLINES, guessable
+from serval.scores.metrics import Margins
 from serval.stress.cases import RULES, Rule
-from serval.stress.panel import METRICS, metric_columns
+from serval.stress.panel import metric_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["SIMULATIONS", "Guess", "Guessing", "guessed_counts", "guessing_of", "kept"]
+__all__ = ["SIMULATIONS", "Guess", "Guessing", "guessed_margins", "guessing_of", "kept"]
 
 SIMULATIONS = 1000
 
@@ -33,7 +35,7 @@ class Guess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guessing:
-    """A random model: it draws each label equally often, anew for each perturbation.
+    """A random model: it draws each label that occurs equally often, anew for each perturbation.
 
     Attributes:
         scores: By name of the metric.
@@ -54,30 +56,35 @@ def guessing_of(truth: NDArray[np.int64], k: int, *, seed: int = 0) -> Guessing:
     Source: audeering ser-tests compares with a random categorical model in the same way.
     """
     rng = np.random.default_rng(seed)
-    clean = rng.integers(k, size=(SIMULATIONS, len(truth)))
-    other = rng.integers(k, size=(SIMULATIONS, len(truth)))
-    scores = metric_columns(guessed_counts(truth, clean, k))
-    change = metric_columns(guessed_counts(truth, other, k)) - scores
+    labels = np.flatnonzero(guessable(np.bincount(truth, minlength=k)))
+    clean, other = (
+        labels[rng.integers(len(labels), size=(SIMULATIONS, len(truth)))] for _ in range(2)
+    )
+    scores = metric_columns(guessed_margins(truth, clean, k))
+    change = metric_columns(guessed_margins(truth, other, k)) - scores
     same = (clean == other).mean(axis=1)
     return Guessing(
-        scores={name: _guess(scores[:, i]) for i, name in enumerate(METRICS)},
-        change={name: _guess(change[:, i]) for i, name in enumerate(METRICS)},
+        scores={name: _guess(scores[:, i]) for i, name in enumerate(HEADLINES)},
+        change={name: _guess(change[:, i]) for i, name in enumerate(HEADLINES)},
         unchanged=_guess(same),
         passes={
             name: float(np.mean([kept(rule, float(s), float(c)) for s, c in
-                                 zip(same, change[:, METRICS.index("uar")], strict=True)]))
+                                 zip(same, change[:, HEADLINES.index("uar")], strict=True)]))
             for name, rule in RULES.items()
         },
     )  # fmt: skip
 
 
-def guessed_counts(
-    truth: NDArray[np.int64], predicted: NDArray[np.int64], k: int
-) -> NDArray[np.int64]:
-    """Return the confusion matrices `(S, K, K)` of `(S, N)` predictions."""
-    simulation = np.arange(len(predicted))[:, np.newaxis] * k * k
-    cells = (simulation + truth * k + predicted).ravel()
-    return np.bincount(cells, minlength=len(predicted) * k * k).reshape(-1, k, k)
+def guessed_margins(truth: NDArray[np.int64], predicted: NDArray[np.int64], k: int) -> Margins:
+    """Return the margins `(S, K)` of the confusion matrices of `(S, N)` predictions."""
+    cells = np.arange(len(predicted))[:, np.newaxis] * k + predicted
+    shape = (len(predicted), k)
+    hits, given = (
+        np.bincount(found.ravel(), minlength=shape[0] * k).reshape(shape)
+        for found in (cells[predicted == truth], cells)
+    )
+    support = np.broadcast_to(np.bincount(truth, minlength=k), shape)
+    return Margins(hits=hits, support=support, predictions=given)
 
 
 def kept(rule: Rule, unchanged: float, uar_change: float) -> bool:

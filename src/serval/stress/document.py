@@ -10,21 +10,21 @@ import numpy as np
 
 from serval.results.document import warnings_of
 from serval.stress.cases import RULES
-from serval.stress.effects import ALL
+from serval.stress.effects import ALL, DECIDING_CLIPS
 from serval.stress.invariance import EXACT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from serval.run import Run
-    from serval.stats import Difference, Interval
+    from serval.scores.stats import Difference, Interval
     from serval.stress.against import Against, Gap
     from serval.stress.chance import Guessing
     from serval.stress.effects import Effect, Effects, FamilyEffect
     from serval.stress.fairness import Fairness
     from serval.stress.findings import Findings
     from serval.stress.invariance import Invariance
-    from serval.stress.panel import Panel
+    from serval.stress.panel import StressPanel
     from serval.stress.runs import StressRuns
 
 __all__ = ["SCHEMA_VERSION", "stress_document"]
@@ -62,14 +62,15 @@ def stress_document(found: Findings) -> dict[str, Any]:
             "cases": {name: round(run.seconds, 1) for name, run in found.stress.runs.items()},
         },
         "platform": dict(clean.provenance.platform),
-        "warnings": [*warnings_of(clean), *effects.panel.clustering.warnings,
-                     *_own_warnings(effects, len(clean.failures)), *_undone(found.stress)],
+        "warnings": [*warnings_of(clean), *effects.panel.runs.clustering.warnings,
+                     *_own_warnings(effects, len(clean.failures)), *_few_clips(effects.panel),
+                     *_undone(found.stress)],
     }  # fmt: skip
     return {key: _without_nan(value) for key, value in document.items()}
 
 
-def _clips_of_label(panel: Panel) -> dict[str, int]:
-    sizes = np.bincount(panel.truth, minlength=len(panel.labels))
+def _clips_of_label(panel: StressPanel) -> dict[str, int]:
+    sizes = np.bincount(panel.runs.truth, minlength=len(panel.labels))
     return dict(zip(panel.labels, sizes.tolist(), strict=True))
 
 
@@ -91,6 +92,7 @@ def _effect(effect: Effect, guessing: Guessing) -> dict[str, Any]:
         "outcome": effect.outcome,
         "passed": None if rule is None else effect.outcome == "pass",
         "sure": effect.sure if rule else None,
+        "verdict": effect.verdict,
         "random_passes": guessing.passes[rule.name] if rule else None,
     }
 
@@ -172,6 +174,20 @@ def _own_warnings(effects: Effects, failed_clean: int) -> list[str]:
         f"number is over the {effects.n} clips that have one under all."
     )
     return [sentence]
+
+
+def _few_clips(panel: StressPanel) -> list[str]:
+    """Return which labels are too few to decide a verdict."""
+    few = {name: n for name, n in _clips_of_label(panel).items() if 0 < n < DECIDING_CLIPS}
+    if not few:
+        return []
+    named = ", ".join(f"{name} ({n})" for name, n in few.items())
+    return [
+        (
+            f"Labels with fewer than {DECIDING_CLIPS} clips decide no verdict of a perturbation: "
+            f"{named}."
+        )
+    ]
 
 
 def _undone(stress: StressRuns) -> list[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from serval.stats import Difference, Interval, holm
+from serval.scores import HEADLINES
+from serval.scores.metrics import macro, recall
+from serval.scores.stats import Difference, Interval, Outcome, holm
 from serval.stress.chance import kept
-from serval.stress.panel import METRICS, Estimates, Panel, metric_columns, panel_of
+from serval.stress.panel import StressPanel, metric_columns, panel_of
 from serval.stress.suite import FAMILIES
 
 if TYPE_CHECKING:
@@ -17,18 +19,30 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from serval.metrics import Counts
+    from serval.scores.metrics import Margins
+    from serval.scores.paired import PanelEstimates
     from serval.stress.cases import Case
     from serval.stress.runs import StressRuns
 
     Floats = NDArray[np.float64]
 
-__all__ = ["ALL", "Effect", "Effects", "FamilyEffect", "effects_of", "groups_of_cases"]
+__all__ = [
+    "ALL",
+    "DECIDING_CLIPS",
+    "Effect",
+    "Effects",
+    "FamilyEffect",
+    "effects_of",
+    "groups_of_cases",
+]
 
 ALL = "all"
 """The family of every perturbation."""
 
-Outcome = Literal["pass", "fail", "no threshold"]
+DECIDING_CLIPS = 10
+"""A label with fewer clips decides no verdict: one clip of it moves its recall by ten points."""
+
+Judgement = Literal["pass", "fail", "no threshold"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +57,7 @@ class Effect:
         p_corrected: That UAR does not change, corrected by Holm for all perturbations.
         unchanged: Share of predictions that stay as they are.
         recall: Of each label, perturbed minus clean; NaN for a label without clips.
-        outcome: Whether the rule is kept.
+        outcome: Whether the values keep the rule.
         sure: Whether the intervals lie wholly on that side of the thresholds.
     """
 
@@ -54,8 +68,15 @@ class Effect:
     p_corrected: float
     unchanged: Interval
     recall: Mapping[str, float]
-    outcome: Outcome
+    outcome: Judgement
     sure: bool
+
+    @property
+    def verdict(self) -> Outcome | None:
+        """Whether the rule is kept, as the intervals decide it; `None` without a rule."""
+        if self.outcome == "no threshold":
+            return None
+        return self.outcome if self.sure else "cannot tell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +116,7 @@ class Effects:
     clean: Mapping[str, Interval]
     effects: Mapping[str, Effect]
     families: Mapping[str, FamilyEffect]
-    panel: Panel
+    panel: StressPanel
 
 
 def effects_of(stress: StressRuns, *, seed: int = 0) -> Effects:
@@ -104,7 +125,10 @@ def effects_of(stress: StressRuns, *, seed: int = 0) -> Effects:
     cases = stress.cases
     groups = groups_of_cases(cases)
     pairs = [(0, row) for row in range(1, len(cases) + 1)]
-    found = panel.estimates(pairs, lambda counts, same: _columns(counts, same, groups), seed=seed)
+    judged = _judging(panel)
+    found = panel.runs.estimates(
+        pairs, lambda counts, same: _columns(counts, same, groups, judged), seed=seed
+    )
     corrected = holm([found.difference("change", i, 1).p for i in range(len(cases))])
     recalls = found.values["recall"]
     effects = {
@@ -116,7 +140,7 @@ def effects_of(stress: StressRuns, *, seed: int = 0) -> Effects:
     }  # fmt: skip
     return Effects(
         n=len(panel.index),
-        clean={name: found.interval("scores", 0, j) for j, name in enumerate(METRICS)},
+        clean={name: found.interval("scores", 0, j) for j, name in enumerate(HEADLINES)},
         effects=effects,
         families=_families(groups, found, list(effects.values())),
         panel=panel,
@@ -132,17 +156,23 @@ def groups_of_cases(cases: Sequence[Case]) -> dict[str, list[int]]:
     }
 
 
-def _columns(counts: Counts, same: Floats, groups: Mapping[str, list[int]]) -> dict[str, Floats]:
-    scores = metric_columns(counts)
+def _judging(panel: StressPanel) -> NDArray[np.bool_]:
+    """Return which labels have clips enough to decide a verdict, `(K,)`."""
+    return np.bincount(panel.runs.truth, minlength=len(panel.labels)) >= DECIDING_CLIPS
+
+
+def _columns(
+    counts: Margins, same: Floats, groups: Mapping[str, list[int]], judged: NDArray[np.bool_]
+) -> dict[str, Floats]:
+    scores, recalls = metric_columns(counts), recall(counts)
     change = scores[:, 1:] - scores[:, :1]
-    truth = counts.sum(axis=-1)
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    undefined = np.full(truth.shape, np.nan)
+    decided = macro(recalls, judged & ~np.isnan(recalls))
     return {
         "scores": scores,
         "change": change,
+        "judged change": decided[:, 1:] - decided[:, :1],
         "unchanged": same,
-        "recall": np.divide(hits, truth, out=undefined, where=truth > 0),
+        "recall": recalls,
         "family change": np.stack([change[:, p].mean(axis=1) for p in groups.values()], axis=1),
         "family unchanged": np.stack([same[:, p].mean(axis=1) for p in groups.values()], axis=1),
     }
@@ -150,19 +180,19 @@ def _columns(counts: Counts, same: Floats, groups: Mapping[str, list[int]]) -> d
 
 def _effect(
     case: Case,
-    found: Estimates,
+    found: PanelEstimates,
     i: int,
     p_corrected: float,
     recall: Mapping[str, float],
     failed: int,
 ) -> Effect:
-    change = {name: found.difference("change", i, j) for j, name in enumerate(METRICS)}
+    change = {name: found.difference("change", i, j) for j, name in enumerate(HEADLINES)}
     unchanged = found.interval("unchanged", i)
-    outcome, sure = _judged(case, unchanged, change["uar"])
+    outcome, sure = _judged(case, unchanged, found.difference("judged change", i))
     return Effect(
         case=case,
         failed=failed,
-        scores={name: found.interval("scores", i + 1, j) for j, name in enumerate(METRICS)},
+        scores={name: found.interval("scores", i + 1, j) for j, name in enumerate(HEADLINES)},
         change=change,
         p_corrected=p_corrected,
         unchanged=unchanged,
@@ -172,16 +202,27 @@ def _effect(
     )
 
 
-def _judged(case: Case, unchanged: Interval, uar: Difference) -> tuple[Outcome, bool]:
+def _judged(case: Case, unchanged: Interval, uar: Difference) -> tuple[Judgement, bool]:
+    """Return what the values say of a rule, and whether the intervals say the same.
+
+    Args:
+        case: With its rule.
+        unchanged: Share of equal predictions.
+        uar: Change of UAR over the labels with clips enough; NaN if there are none, which decides
+            nothing.
+    """
     if case.rule is None:
         return "no threshold", False
-    if kept(case.rule, unchanged.value, uar.value):
-        return "pass", kept(case.rule, unchanged.low, uar.low)
-    return "fail", not kept(case.rule, unchanged.high, uar.high)
+    known = not np.isnan(uar.value)
+    rule = case.rule if known else replace(case.rule, uar_change=None)
+    sure = known or case.rule.uar_change is None
+    if kept(rule, unchanged.value, uar.value):
+        return "pass", sure and kept(rule, unchanged.low, uar.low)
+    return "fail", not kept(rule, unchanged.high, uar.high)
 
 
 def _families(
-    groups: Mapping[str, list[int]], found: Estimates, effects: Sequence[Effect]
+    groups: Mapping[str, list[int]], found: PanelEstimates, effects: Sequence[Effect]
 ) -> dict[str, FamilyEffect]:
     families = {}
     for row, (name, places) in enumerate(groups.items()):
@@ -190,7 +231,7 @@ def _families(
             cases=len(places),
             change={
                 metric: found.difference("family change", row, j, runs=max(1, len(places)))
-                for j, metric in enumerate(METRICS)
+                for j, metric in enumerate(HEADLINES)
             },
             unchanged=found.interval("family unchanged", row),
             passed=outcomes.count("pass"),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from serval.metrics import Counts, in_truth, macro, precision, predictions, recall
 from serval.scores import scores_of
+from serval.scores.metrics import Counts, in_truth, macro, precision, predictions, recall
 from serval.stress.chance import SIMULATIONS
 
 if TYPE_CHECKING:

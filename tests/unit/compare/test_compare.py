@@ -14,7 +14,7 @@ from serval.compare import PairOptions, compare, sentences, write_comparison
 from serval.compare.files import comparison_document
 from serval.compare.flips import jensen_shannon, kullback_leibler, total_variation
 from serval.errors import ConfigError, LabelError
-from serval.metrics import confusion_matrix, uar
+from serval.scores.metrics import confusion_matrix, uar
 
 N = 600
 TRUTH = np.random.default_rng(0).integers(0, 3, N)

@@ -9,9 +9,9 @@ import pytest
 
 from serval.errors import ConfigError
 from serval.labels import LabelSet
-from serval.metrics import confusion_matrix, macro_f1, uar, wa
 from serval.records import Failure, Prediction
 from serval.run import Journal, Provenance
+from serval.scores.metrics import confusion_matrix, macro_f1, uar, wa
 from serval.stress import StressRuns, findings_of, load_stress, write_stress
 from serval.stress.chance import guessing_of
 from serval.stress.fairness import fairness_of

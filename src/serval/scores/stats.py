@@ -13,14 +13,19 @@ import numpy as np
 from scipy import special, stats
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
 
 __all__ = [
     "LEVEL",
+    "OUTCOMES",
     "Difference",
     "Interval",
+    "Outcome",
+    "Spread",
     "Verdict",
     "difference",
     "equivalence_p",
@@ -40,6 +45,16 @@ POWER = 0.80
 TINY = 1e-12
 
 Verdict = Literal["not worse", "worse", "cannot tell"]
+"""What can be said of a difference at a margin; the vocabulary of every room."""
+
+Outcome = Literal["pass", "fail", "cannot tell"]
+"""What becomes of a bound or a threshold."""
+
+OUTCOMES: Mapping[Verdict, Outcome] = {
+    "not worse": "pass",
+    "worse": "fail",
+    "cannot tell": "cannot tell",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,22 +87,46 @@ class Difference:
     detectable: float
 
 
-def spread(scores: Floats, effective: Floats) -> Floats:
-    """Return the standard error of each score, `(M,)`; NaN where fewer than two draws define it.
+class Spread:
+    """The standard error of each of M scores, from draws that come in parts."""
 
-    A bootstrap standard deviation is too small by sqrt((C - 1) / C); that is put right here.
+    def __init__(self, centre: Floats) -> None:
+        """Begin without a draw; `centre` is near the scores, `(M,)`, so that no digit is lost."""
+        self._centre = np.nan_to_num(centre)
+        self._n, self._sum, self._squares = np.zeros((3, len(centre)))
+
+    def add(self, scores: Floats) -> None:
+        """Take in `(B, M)` scores of resampled counts, NaN where a draw left one undefined."""
+        defined = ~np.isnan(scores)
+        apart = np.where(defined, scores - self._centre, 0.0)
+        self._n += defined.sum(axis=0)
+        self._sum += apart.sum(axis=0)
+        self._squares += (apart**2).sum(axis=0)
+
+    def errors(self, effective: Floats) -> Floats:
+        """Return the standard errors, `(M,)`; NaN where fewer than two draws define one.
+
+        A bootstrap standard deviation is too small by sqrt((C - 1) / C); that is put right here.
+
+        Args:
+            effective: `(M,)` effective number of clusters.
+        """
+        squares = np.maximum(self._squares - self._sum**2 / np.maximum(self._n, 1), 0.0)
+        clusters = np.maximum(effective, 2.0)
+        variance = squares / np.maximum(self._n - 1, 1) * clusters / (clusters - 1)
+        return np.where(self._n > 1, np.sqrt(variance), np.nan)
+
+
+def spread(scores: Floats, effective: Floats) -> Floats:
+    """Return the standard error of each score, `(M,)`, from all draws at once: see `Spread`.
 
     Args:
         scores: `(B, M)` of the resampled counts, NaN where a draw left a score undefined.
         effective: `(M,)` effective number of clusters.
     """
-    defined = ~np.isnan(scores)
-    n = defined.sum(axis=0)
-    centre = np.where(defined, scores, 0.0).sum(axis=0) / np.maximum(n, 1)
-    squares = np.where(defined, (scores - centre) ** 2, 0.0).sum(axis=0)
-    clusters = np.maximum(effective, 2.0)
-    variance = squares / np.maximum(n - 1, 1) * clusters / (clusters - 1)
-    return np.where(n > 1, np.sqrt(variance), np.nan)
+    found = Spread(scores[0] if len(scores) else np.zeros(scores.shape[1]))
+    found.add(scores)
+    return found.errors(effective)
 
 
 def mean_error(values: Floats, ids: NDArray[np.int64]) -> float:
@@ -249,17 +288,20 @@ def holm(p_values: ArrayLike) -> Floats:
     return corrected
 
 
-def verdict(result: Difference, margin: float) -> Verdict:
+def verdict(result: Difference, margin: float, p_swapped: float = 0.0) -> Verdict:
     """Return whether B is worse than A, in words, decided by the interval and not by the point.
 
     `not worse`: the whole interval lies above `-margin`. `worse`: it lies below 0 and reaches
-    `-margin`. Else, and where the score is not defined, `cannot tell`.
+    `-margin`, and a test that takes clips as independent does not contradict. Else, and where the
+    score is not defined, `cannot tell`. Every room that judges a difference judges it by this.
 
     Source: Piaggio et al. (2012), Reporting of noninferiority and equivalence randomized trials.
 
     Args:
         result: B minus A.
         margin: The loss that would not matter, in [0, 1].
+        p_swapped: Two-sided p-value of no difference as if clips were independent: exact McNemar
+            for accuracy. If not even that is significant, speakers cannot make it so.
 
     Examples:
         >>> small = Difference(value=-.002, low=-.006, high=.002, standard_error=.002, p=.3,
@@ -269,7 +311,7 @@ def verdict(result: Difference, margin: float) -> Verdict:
     """
     if result.low > -margin:
         return "not worse"
-    return "worse" if result.high < 0 else "cannot tell"
+    return "worse" if result.high < 0 and not p_swapped > 1 - LEVEL else "cannot tell"
 
 
 def equivalence_p(result: Difference, margin: float, effective: float) -> float:

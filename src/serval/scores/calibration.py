@@ -10,9 +10,10 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from serval.clusters import Clustering, clustering_of
 from serval.errors import ConfigError
-from serval.stats import Interval, interval, mean_error, mean_interval, spread
+from serval.scores.clusters import Clustering, clustering_of
+from serval.scores.stats import Interval, spread
+from serval.scores.uncertainty import Uncertainty, uncertainty_of_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -330,7 +331,13 @@ def _aurc_interval(
     drawn = np.array([_drawn_aurc(times[ids], wrong, starts) for times in _draws(clustering, rng)])
     effective = np.array([clustering.effective])
     error = spread(drawn[:, np.newaxis], effective)[0] if len(clustering) > 1 else math.nan
-    return interval(value, float(error), clustering.effective)
+    found = Uncertainty(error=float(error), clusters=clustering.effective)
+    if clustering.by != "clip":
+        each = Clustering(ids=np.arange(len(ids)), by="clip")
+        times = np.array([_drawn_aurc(n[order], wrong, starts) for n in _draws(each, rng)])
+        alone = float(spread(times[:, np.newaxis], np.array([float(len(ids))]))[0])
+        found = replace(found, independent=alone, clips=float(len(ids)))
+    return found.interval(value)
 
 
 def _draws(clustering: Clustering, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
@@ -387,8 +394,7 @@ def _bin_count(n: int) -> int:
 def _mean(losses: Floats, clustering: Clustering) -> Interval:
     if not len(losses):
         return Interval(value=float("nan"), low=float("nan"), high=float("nan"))
-    error = mean_error(losses, clustering.ids)
-    found = mean_interval(float(losses.mean()), error, clustering.effective)
+    found = uncertainty_of_mean(losses, clustering).mean_interval(float(losses.mean()))
     return replace(found, low=max(0.0, found.low))  # no loss is below 0
 
 
@@ -413,12 +419,12 @@ def _coverage(
         kept = order[:n]
         _, ids = np.unique(clustering.ids[kept], return_inverse=True)
         answered = Clustering(ids=ids, by=clustering.by)
-        error = mean_error(right[kept].astype(np.float64), ids)
+        error = uncertainty_of_mean(right[kept].astype(np.float64), answered)
         points.append(
             CoveragePoint(
                 coverage=coverage,
                 threshold=float(confidence[kept[-1]]),
-                accuracy=interval(float(1 - risks[n - 1]), error, answered.effective),
+                accuracy=error.interval(float(1 - risks[n - 1])),
                 n=n,
             )
         )

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from runs import noisy, run_of
-from serval.clusters import cluster_tables, clustering_of
-from serval.metrics import confusion_matrix, macro_f1, precision, uar, wa, weighted_f1
-from serval.scores import OVERALL, bearing, intervals, score_columns, scores_of
+from serval.scores import METRICS, OVERALL, intervals, scores_of
+from serval.scores.clusters import cluster_tables, clustering_of
+from serval.scores.metrics import confusion_matrix, macro_f1, precision, uar, wa, weighted_f1
+from serval.scores.sums import bearing, score_columns
 
 RNG = np.random.default_rng(4)
 TRUTH = RNG.integers(0, 3, 300)
@@ -89,20 +90,20 @@ def test_a_run_without_clips_has_no_scores(tmp_path):
 
 def test_as_dict_holds_plain_types(run):
     content = json.loads(json.dumps(scores_of(run).as_dict()))
-    assert content["overall"].keys() == set(OVERALL)
+    assert content["overall"].keys() == set(METRICS)
     assert content["per_class"]["happy"]["f1"].keys() == {"value", "low", "high"}
 
 
 def test_every_score_knows_the_clips_that_bear_on_it():
     counts = np.array([[3, 1], [0, 2]])
-    assert bearing(counts).tolist() == [6] * 6 + [3, 3] + [4, 2] + [7, 5]
+    assert bearing(counts).tolist() == [6] * len(OVERALL) + [3, 3] + [4, 2] + [7, 5]
 
 
 def test_columns_of_a_stack():
     stack = np.array([[[3, 1], [0, 2]], [[1, 1], [1, 1]]])
     columns = score_columns(stack)
-    assert columns.shape == (2, 12)
-    assert columns[1].tolist() == [0.5] * 12
+    assert columns.shape == (2, len(OVERALL) + 6)
+    assert columns[1].tolist() == [0.5] * (len(OVERALL) + 6)
     assert columns[0, OVERALL.index("wa")] == pytest.approx(5 / 6)
 
 

@@ -6,7 +6,8 @@ from scipy.special import log_softmax
 from sklearn.metrics import brier_score_loss, log_loss
 
 from runs import run_of
-from serval.calibration import (
+from serval.errors import ConfigError
+from serval.scores.calibration import (
     BINS,
     aurc,
     brier,
@@ -17,7 +18,6 @@ from serval.calibration import (
     reliability_bins,
     temperature_of,
 )
-from serval.errors import ConfigError
 
 
 def honest(n, rng, *, sharpen=1.0, k=3):

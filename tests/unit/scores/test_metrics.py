@@ -9,7 +9,7 @@ from sklearn import metrics as sklearn_metrics
 
 from serval.errors import LabelError
 from serval.labels import LabelSet
-from serval.metrics import (
+from serval.scores.metrics import (
     classification_report,
     confusion_matrix,
     f1,

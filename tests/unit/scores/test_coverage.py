@@ -7,12 +7,13 @@ the shapes of real ones: many clips of unknown speakers, few speakers, very uneq
 import numpy as np
 import pytest
 
-from serval.clusters import cluster_tables, clustering_of
 from serval.compare.align import Aligned, Column
 from serval.compare.pair import PairOptions, pair_scores
 from serval.labels import LabelSet
-from serval.metrics import confusion_matrix
-from serval.scores import OVERALL, intervals, score_columns
+from serval.scores import OVERALL, intervals
+from serval.scores.clusters import cluster_tables, clustering_of
+from serval.scores.metrics import confusion_matrix
+from serval.scores.sums import score_columns
 
 LABELS = LabelSet(["a", "b", "c", "d"])
 K = len(LABELS)

@@ -8,7 +8,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import ttost_paired
 
-from serval.stats import (
+from serval.scores.stats import (
     Difference,
     difference,
     equivalence_p,

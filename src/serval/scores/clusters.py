@@ -1,8 +1,9 @@
 """Which clips belong together, and draws of whole clusters with replacement.
 
 Clips of one speaker resemble each other, so whole speakers are drawn, not clips. A draw is a sum
-of tables of counts: any score that is a function of the confusion matrix is had for thousands of
-draws at the cost of one matrix product.
+of tables of counts: any score that is a function of sums over clips is had for thousands of draws
+at the cost of one matrix product. Tables are sparse: a clip counts in a few cells, however many
+there are.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy import sparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +27,7 @@ __all__ = [
     "Clustering",
     "cluster_tables",
     "clustering_of",
+    "draws",
     "effective_number",
     "resampled",
 ]
@@ -34,8 +37,11 @@ FEW_CLUSTERS = 20
 
 Source: MacKinnon and Webb (2017), Wild bootstrap inference for wildly different cluster sizes."""
 
-DRAWS_AT_ONCE = 4_000_000
-"""How many multinomial counts are in memory at once: 32 MB."""
+DRAWS_AT_ONCE = 1_000_000
+"""How many multinomial counts, or drawn sums, are in memory at once: 8 MB."""
+
+DENSE = 2_000_000
+"""Tables of no more cells than this are multiplied as dense matrices, which is faster: 16 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +79,14 @@ class ClusterTables:
     """What each cluster contains, clusters with equal contents stored once.
 
     Attributes:
-        tables: `(U, D) int64` counts of each kind of clip.
+        tables: `(U, D)` sparse counts of each kind of clip.
         times: `(U,) int64` how many clusters have this table; sums to the number of clusters.
+        clips: The same with every clip as a cluster of its own; `None` where these are.
     """
 
-    tables: NDArray[np.int64]
+    tables: sparse.csr_array
     times: NDArray[np.int64]
+    clips: ClusterTables | None = None
 
     @property
     def total(self) -> NDArray[np.int64]:
@@ -120,52 +128,80 @@ def cluster_tables(codes: ArrayLike, n_codes: int, clustering: Clustering) -> Cl
     Examples:
         >>> by_clip = clustering_of([None, None, None])
         >>> tables = cluster_tables([0, 1, 1], 2, by_clip)
-        >>> tables.tables.tolist(), tables.times.tolist()
+        >>> tables.tables.toarray().tolist(), tables.times.tolist()
         ([[1, 0], [0, 1]], [1, 2])
     """
     cells = np.asarray(codes, dtype=np.int64)
     cells = cells[:, np.newaxis] if cells.ndim == 1 else cells
-    rows, times = clustering.ids, np.ones(len(clustering), dtype=np.int64)
+    kinds, times = np.unique(cells, axis=0, return_counts=True)
+    by_clip = _counted(np.arange(len(kinds)), kinds, (len(kinds), n_codes), times)
     if clustering.by == "clip":
-        cells, times = np.unique(cells, axis=0, return_counts=True)
-        rows = np.arange(len(cells))
-    flat = (rows[:, np.newaxis] * n_codes + cells).ravel()
-    tables = np.bincount(flat, minlength=len(times) * n_codes).reshape(len(times), n_codes)
+        return by_clip
+    once = np.ones(len(clustering), dtype=np.int64)
+    found = _counted(clustering.ids, cells, (len(once), n_codes), once)
+    return replace(found, clips=by_clip)
+
+
+def _counted(
+    rows: NDArray[np.int64], cells: NDArray[np.int64], shape: tuple[int, int], times: NDArray[Any]
+) -> ClusterTables:
+    places = (np.repeat(rows, cells.shape[1]), cells.ravel())
+    ones = np.ones(cells.size, dtype=np.int64)
+    tables = sparse.coo_array((ones, places), shape=shape).tocsr()
     return ClusterTables(tables=tables, times=times.astype(np.int64))
 
 
-def resampled(tables: ClusterTables, n_resamples: int, rng: np.random.Generator) -> Floats:
-    """Return the summed counts of `n_resamples` draws of all clusters with replacement, `(B, D)`.
+def draws(
+    tables: ClusterTables, n_resamples: int, rng: np.random.Generator, width: int = 1
+) -> Iterator[Floats]:
+    """Yield the summed counts of draws of all clusters with replacement, `(b, D)` at a time.
 
     Source: Field and Welsh (2007), Bootstrapping clustered data, J. R. Statist. Soc. B 69; the
     number of times each table is drawn is multinomial.
+
+    Args:
+        tables: What is drawn.
+        n_resamples: Sum of all b.
+        rng: The random numbers; the draws do not depend on how they are divided.
+        width: Numbers that the caller makes of each draw, to keep its memory bounded too.
     """
-    clusters, contents = int(tables.times.sum()), tables.tables.astype(np.float64)
-    if not clusters:
-        return np.zeros((n_resamples, contents.shape[1]))
-    share = tables.times / clusters
-    at_once = max(1, DRAWS_AT_ONCE // len(share))
-    batches = [min(at_once, n_resamples - i) for i in range(0, n_resamples, at_once)]
-    return np.concatenate([rng.multinomial(clusters, share, size=n) @ contents for n in batches])
+    clusters, contents = int(tables.times.sum()), _contents(tables)
+    share = tables.times / max(clusters, 1)
+    at_once = max(1, DRAWS_AT_ONCE // max(1, len(share), tables.tables.shape[1], width))
+    for start in range(0, n_resamples, at_once):
+        n = min(at_once, n_resamples - start)
+        drawn = rng.multinomial(clusters, share, size=n) if clusters else np.zeros((n, len(share)))
+        yield np.asarray(drawn @ contents)
 
 
-def effective_number(weights: NDArray[Any], times: NDArray[np.int64]) -> Floats:
+def resampled(tables: ClusterTables, n_resamples: int, rng: np.random.Generator) -> Floats:
+    """Return the summed counts of `n_resamples` draws at once, `(B, D)`: see `draws`."""
+    return np.concatenate(list(draws(tables, n_resamples, rng)))
+
+
+def _contents(tables: ClusterTables) -> Any:  # noqa: ANN401 - dense or sparse
+    cells = tables.tables.astype(np.float64)
+    return cells.toarray() if np.prod(cells.shape) <= DENSE else cells
+
+
+def effective_number(weights: Any, times: NDArray[np.int64]) -> Floats:  # noqa: ANN401 - dense or sparse
     """Return how many clusters of equal size would say as much, `(M,)` in [0, C]; 0 if all empty.
 
     Source: Carter, Schnepel and Steigerwald (2017), Asymptotic behavior of a t-test robust to
     cluster heterogeneity; in survey sampling it is Kish's (sum w)^2 / sum w^2.
 
     Args:
-        weights: `(U, M)` clips of each cluster that bear on each of M scores.
+        weights: `(U, M)` clips of each cluster that bear on each of M scores, dense or sparse.
         times: `(U,)` how many clusters each row stands for.
 
     Examples:
         >>> effective_number(np.array([[5, 9], [5, 1]]), np.array([1, 1])).round(2).tolist()
         [2.0, 1.22]
     """
-    total, squares = times @ weights, times @ weights**2
+    squared = weights * weights  # cell by cell, of sparse arrays too
+    total, squares = np.asarray(times @ weights), np.asarray(times @ squared)
     none = np.zeros(total.shape)
-    return np.asarray(np.divide(total**2, squares, out=none, where=squares > 0))
+    return np.asarray(np.divide(total**2.0, squares, out=none, where=squares > 0))
 
 
 def _unclustered(speakers: Sequence[str | None]) -> Iterator[str]:

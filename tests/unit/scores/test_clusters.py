@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from serval.clusters import (
+from serval.scores.clusters import (
     FEW_CLUSTERS,
     cluster_tables,
     clustering_of,
@@ -59,14 +59,14 @@ def test_two_loud_speakers_among_many_count_as_few():
 
 def test_tables_count_every_cell_of_a_cluster():
     tables = cluster_tables([[0, 3], [1, 3], [0, 2]], 4, clustering_of(["a", "a", "b"]))
-    assert tables.tables.tolist() == [[1, 1, 0, 2], [1, 0, 1, 0]]
+    assert tables.tables.toarray().tolist() == [[1, 1, 0, 2], [1, 0, 1, 0]]
     assert tables.times.tolist() == [1, 1]
     assert tables.total.tolist() == [2, 1, 1, 2]
 
 
 def test_equal_clips_are_stored_once():
     tables = cluster_tables([1, 1, 0, 1], 2, clustering_of([None] * 4))
-    assert tables.tables.tolist() == [[1, 0], [0, 1]]
+    assert tables.tables.toarray().tolist() == [[1, 0], [0, 1]]
     assert tables.times.tolist() == [1, 3]
 
 
@@ -85,7 +85,7 @@ def test_draws_by_clip_vary_as_the_binomial():
 
 
 def test_memory_stays_flat_for_many_clusters(monkeypatch):
-    monkeypatch.setattr("serval.clusters.DRAWS_AT_ONCE", 10)
+    monkeypatch.setattr("serval.scores.clusters.DRAWS_AT_ONCE", 10)
     clustering = clustering_of([str(i) for i in range(4)])
     draws = resampled(cluster_tables([0, 0, 1, 1], 2, clustering), 7, np.random.default_rng(0))
     assert draws.shape == (7, 2)

@@ -5,11 +5,13 @@ such a class that was never predicted counts as 0, as in scikit-learn with `zero
 
 Every function but `confusion_matrix` and `classification_report` also takes a stack of matrices,
 `(..., K, K)`, and then returns one score for each: a bootstrap scores thousands at once with the
-very functions that made the point estimate.
+very functions that made the point estimate. They need no more of a matrix than its diagonal and
+its margins, and take those too: 3 K numbers instead of K x K.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -22,14 +24,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Counts",
+    "Margins",
     "PerClass",
     "Score",
+    "Tally",
     "classification_report",
     "confusion_matrix",
     "f1",
     "in_truth",
     "macro",
     "macro_f1",
+    "macro_precision",
+    "margins",
     "occurring",
     "precision",
     "predictions",
@@ -39,11 +45,31 @@ __all__ = [
     "wa",
     "weighted",
     "weighted_f1",
+    "weighted_precision",
 ]
 
 Counts = NDArray[Any]
 """`(K, K) int64`; `counts[t, p]` clips of truth `t` were predicted as `p`. Resampled and expected
 counts are stacks `(..., K, K)`, `int64` or `float64`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Margins:
+    """What the scores need of a confusion matrix, or of a stack of them.
+
+    Attributes:
+        hits: `(..., K)` clips of each class that were found.
+        support: `(..., K)` truth clips of each class.
+        predictions: `(..., K)` clips predicted as each class.
+    """
+
+    hits: NDArray[Any]
+    support: NDArray[Any]
+    predictions: NDArray[Any]
+
+
+Tally: TypeAlias = Counts | Margins
+"""A confusion matrix or its margins: every score takes either."""
 
 PerClass = NDArray[np.float64]
 """`(K,) float64`, or `(..., K)` of a stack; NaN where the score is not defined for a class."""
@@ -81,17 +107,33 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, labels: LabelSet) -
     return np.bincount(rows * k + columns, minlength=k * k).reshape(k, k)
 
 
-def support(counts: Counts) -> NDArray[Any]:
+def margins(counts: Tally) -> Margins:
+    """Return the diagonal, the row sums and the column sums of each matrix.
+
+    Examples:
+        >>> margins(np.array([[3, 1], [0, 2]])).predictions.tolist()
+        [3, 3]
+    """
+    if isinstance(counts, Margins):
+        return counts
+    return Margins(
+        hits=np.diagonal(counts, axis1=-2, axis2=-1),
+        support=np.asarray(counts.sum(axis=-1)),
+        predictions=np.asarray(counts.sum(axis=-2)),
+    )
+
+
+def support(counts: Tally) -> NDArray[Any]:
     """Return the number of truth clips of each class, `(..., K)`."""
-    return np.asarray(counts.sum(axis=-1))
+    return margins(counts).support
 
 
-def predictions(counts: Counts) -> NDArray[Any]:
+def predictions(counts: Tally) -> NDArray[Any]:
     """Return how many clips were predicted as each class, `(..., K)`."""
-    return np.asarray(counts.sum(axis=-2))
+    return margins(counts).predictions
 
 
-def wa(counts: Counts) -> Score:
+def wa(counts: Tally) -> Score:
     """Return weighted accuracy = accuracy = share of clips that are right, in [0, 1]; NaN if none.
 
     Source: `sklearn.metrics.accuracy_score`; called WA or WAR in speech emotion papers.
@@ -100,10 +142,10 @@ def wa(counts: Counts) -> Score:
         >>> wa(np.array([[3, 1], [0, 0]]))
         0.75
     """
-    return _plain(_ratio(_hits(counts).sum(axis=-1), counts.sum(axis=(-2, -1))))
+    return _plain(_ratio(_hits(counts).sum(axis=-1), support(counts).sum(axis=-1)))
 
 
-def recall(counts: Counts) -> PerClass:
+def recall(counts: Tally) -> PerClass:
     """Return the share of each class's truth clips that was found; NaN without truth clips.
 
     Source: `sklearn.metrics.recall_score(average=None)`.
@@ -115,7 +157,7 @@ def recall(counts: Counts) -> PerClass:
     return _ratio(_hits(counts), support(counts))
 
 
-def precision(counts: Counts) -> PerClass:
+def precision(counts: Tally) -> PerClass:
     """Return the share of each class's predictions that was right.
 
     0 for a class that has truth clips and was never predicted; NaN for one that has neither.
@@ -130,7 +172,7 @@ def precision(counts: Counts) -> PerClass:
     return np.where((support(counts) > 0) & np.isnan(share), 0.0, share)
 
 
-def f1(counts: Counts) -> PerClass:
+def f1(counts: Tally) -> PerClass:
     """Return 2TP / (2TP + FP + FN) of each class; NaN for one neither in truth nor predicted.
 
     Source: `sklearn.metrics.f1_score(average=None)`.
@@ -161,17 +203,17 @@ def macro(per_class: PerClass, classes: NDArray[np.bool_]) -> Score:
     return _plain(_ratio(total, classes.sum(axis=-1)))
 
 
-def in_truth(counts: Counts) -> NDArray[np.bool_]:
+def in_truth(counts: Tally) -> NDArray[np.bool_]:
     """Return which classes have truth clips, `(..., K) bool`: UAR and macro F1 average these."""
     return support(counts) > 0
 
 
-def occurring(counts: Counts) -> NDArray[np.bool_]:
+def occurring(counts: Tally) -> NDArray[np.bool_]:
     """Return which classes occur in truth or predictions, `(..., K)`: scikit-learn's default."""
     return np.asarray((support(counts) > 0) | (predictions(counts) > 0))
 
 
-def weighted(per_class: PerClass, counts: Counts) -> Score:
+def weighted(per_class: PerClass, counts: Tally) -> Score:
     """Return the mean of a per-class score weighted by truth clips; NaN if there are none.
 
     Source: `sklearn.metrics.precision_recall_fscore_support(average="weighted")`.
@@ -185,7 +227,7 @@ def weighted(per_class: PerClass, counts: Counts) -> Score:
     return _plain(_ratio(total, share.sum(axis=-1)))
 
 
-def uar(counts: Counts) -> Score:
+def uar(counts: Tally) -> Score:
     """Return unweighted average recall over the classes with truth clips, in [0, 1].
 
     Source: Schuller et al., The INTERSPEECH 2009 Emotion Challenge; equals
@@ -198,7 +240,7 @@ def uar(counts: Counts) -> Score:
     return macro(recall(counts), in_truth(counts))
 
 
-def macro_f1(counts: Counts) -> Score:
+def macro_f1(counts: Tally) -> Score:
     """Return the mean F1 over the classes with truth clips, in [0, 1].
 
     Source: `sklearn.metrics.f1_score(average="macro", labels=present)`.
@@ -210,7 +252,7 @@ def macro_f1(counts: Counts) -> Score:
     return macro(f1(counts), in_truth(counts))
 
 
-def weighted_f1(counts: Counts) -> Score:
+def weighted_f1(counts: Tally) -> Score:
     """Return the F1 of each class weighted by its truth clips, in [0, 1].
 
     Source: `sklearn.metrics.f1_score(average="weighted")`.
@@ -220,6 +262,30 @@ def weighted_f1(counts: Counts) -> Score:
         1.0
     """
     return weighted(f1(counts), counts)
+
+
+def macro_precision(counts: Tally) -> Score:
+    """Return the mean precision over the classes with truth clips, in [0, 1].
+
+    Source: `sklearn.metrics.precision_score(average="macro", labels=present, zero_division=0)`.
+
+    Examples:
+        >>> macro_precision(np.array([[2, 2], [0, 4]])).__round__(3)
+        0.833
+    """
+    return macro(precision(counts), in_truth(counts))
+
+
+def weighted_precision(counts: Tally) -> Score:
+    """Return the precision of each class weighted by its truth clips, in [0, 1].
+
+    Source: `sklearn.metrics.precision_score(average="weighted", zero_division=0)`.
+
+    Examples:
+        >>> weighted_precision(np.diag([5, 1]))
+        1.0
+    """
+    return weighted(precision(counts), counts)
 
 
 def classification_report(counts: Counts, labels: LabelSet) -> dict[str, Any]:
@@ -252,8 +318,8 @@ def classification_report(counts: Counts, labels: LabelSet) -> dict[str, Any]:
     return report
 
 
-def _hits(counts: Counts) -> NDArray[Any]:
-    return np.diagonal(counts, axis1=-2, axis2=-1)
+def _hits(counts: Tally) -> NDArray[Any]:
+    return margins(counts).hits
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:

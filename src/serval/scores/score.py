@@ -6,31 +6,21 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 
-from serval.clusters import (
+from serval.scores.chance import Outside, baselines_of, outside_of
+from serval.scores.clusters import (
     Clustering,
     ClusterTables,
     cluster_tables,
     clustering_of,
     effective_number,
-    resampled,
 )
-from serval.metrics import (
-    Counts,
-    f1,
-    in_truth,
-    macro,
-    macro_f1,
-    precision,
-    predictions,
-    recall,
-    support,
-    uar,
-    wa,
-    weighted,
-    weighted_f1,
-)
-from serval.stats import LEVEL, Interval, interval, spread
+from serval.scores.estimate import Estimates, estimates
+from serval.scores.metrics import Counts, in_truth, support
+from serval.scores.registry import METRICS, column_names
+from serval.scores.stats import LEVEL, Interval
+from serval.scores.sums import margin_tables, margins_of_sums, score_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,14 +36,13 @@ __all__ = [
     "ClassScores",
     "Resampling",
     "Scores",
-    "bearing",
+    "effective_clusters",
     "intervals",
-    "score_columns",
     "scores_of",
 ]
 
-OVERALL = ("wa", "uar", "macro_f1", "weighted_f1", "macro_precision", "weighted_precision")
-"""Scores of a whole run. Macro recall is `uar` and weighted recall is `wa`."""
+OVERALL = column_names()
+"""Names of the scores of a whole run, in the order of `intervals`."""
 
 RESAMPLES = 4000
 """The standard error of a bootstrap of 4,000 is itself uncertain by about 1 %."""
@@ -97,10 +86,12 @@ class Scores:
     Attributes:
         n: Clips that were scored.
         classes_averaged: Classes with truth clips: macro scores run over these.
-        overall: By name, see `OVERALL`.
+        overall: By key, see `METRICS`.
+        published: By the keys of the published result file that no metric of ours equals.
         per_class: By label.
-        baselines: What guessing scores on the same clips: `random`, each label equally often,
-            and `majority`, always the most frequent one.
+        baselines: What guessing scores on the same clips: `random`, each label that occurs equally
+            often, and `majority`, always the most frequent one.
+        outside: The answers that are labels which no clip of the set has.
         resampling: How the intervals were made.
         warnings: What a reader must know before trusting them, one sentence each.
     """
@@ -108,8 +99,10 @@ class Scores:
     n: int
     classes_averaged: int
     overall: Mapping[str, Interval]
+    published: Mapping[str, Interval]
     per_class: Mapping[str, ClassScores]
     baselines: Mapping[str, Mapping[str, float]]
+    outside: Outside
     resampling: Resampling
     warnings: tuple[str, ...]
 
@@ -131,40 +124,19 @@ def scores_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
     tables = cluster_tables(run.truth * k + run.predicted, k * k, clustering)
     counts = tables.total.reshape(k, k)
     found = intervals(tables, k, resamples, np.random.default_rng(seed))
-    first = len(OVERALL)
+    whole = dict(zip(OVERALL, found, strict=False))
+    outside = outside_of(run, clustering)
     return Scores(
         n=len(run),
         classes_averaged=int(in_truth(counts).sum()),
-        overall=dict(zip(OVERALL, found[:first], strict=True)),
-        per_class=_per_class(found[first:], counts, run.labels),
-        baselines=_baselines(counts),
+        overall={name: whole[name] for name in METRICS},
+        published={name: own for name, own in whole.items() if name not in METRICS},
+        per_class=_per_class(found[len(OVERALL) :], counts, run.labels),
+        baselines=baselines_of(counts),
+        outside=outside,
         resampling=_resampling(clustering, resamples, seed),
-        warnings=clustering.warnings,
+        warnings=(*outside.warnings(len(run)), *clustering.warnings),
     )
-
-
-def score_columns(counts: Counts) -> NDArray[np.float64]:
-    """Return every score of each matrix of a stack, `(..., 6 + 3 K)`.
-
-    First `OVERALL`, then the precision of each class, then recall, then F1.
-    """
-    p = precision(counts)
-    whole = (
-        wa(counts),
-        uar(counts),
-        macro_f1(counts),
-        weighted_f1(counts),
-        macro(p, in_truth(counts)),
-        weighted(p, counts),
-    )
-    return np.concatenate([np.stack(whole, axis=-1), p, recall(counts), f1(counts)], axis=-1)
-
-
-def bearing(counts: Counts) -> NDArray[Any]:
-    """Return how many clips bear on each score of `score_columns`, `(..., 6 + 3 K)`."""
-    truth, predicted = support(counts), predictions(counts)
-    all_clips = np.repeat(truth.sum(axis=-1, keepdims=True), len(OVERALL), axis=-1)
-    return np.concatenate([all_clips, predicted, truth, truth + predicted], axis=-1)
 
 
 def intervals(
@@ -178,12 +150,54 @@ def intervals(
         resamples: Draws of the bootstrap.
         rng: Its random numbers.
     """
-    values = score_columns(tables.total.reshape(k, k))
-    effective = effective_number(bearing(tables.tables.reshape(-1, k, k)), tables.times)
-    draws = resampled(tables, resamples, rng).reshape(-1, k, k)
-    errors = spread(score_columns(draws), effective)
-    rows = zip(values.tolist(), errors.tolist(), effective.tolist(), strict=True)
-    return [interval(value, error, number) for value, error, number in rows]
+    sums = margin_tables(tables, k)
+    found = estimates(
+        sums,
+        lambda drawn: score_columns(margins_of_sums(drawn, 1, k))[..., 0, :],
+        effective_clusters(sums, k),
+        resamples,
+        rng,
+    )
+    return [_interval(found, i) for i in range(len(found.values))]
+
+
+def effective_clusters(
+    sums: ClusterTables, k: int, runs: int = 1
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how many clusters, and how many clips, bear on each score of `score_columns`.
+
+    Args:
+        sums: Of R x 3 x K margins.
+        k: Number of labels.
+        runs: R; what bears on the score of one of them bears on it.
+    """
+    of_clusters = _bearing_number(sums, k, runs)
+    if sums.clips is None:
+        return of_clusters, np.full(len(of_clusters), np.nan)
+    return of_clusters, _bearing_number(sums.clips, k, runs)
+
+
+def _bearing_number(sums: ClusterTables, k: int, runs: int) -> NDArray[np.float64]:
+    truth, predicted = (_block(sums, k, runs, part) for part in (1, 2))
+    clips = sparse.csr_array(np.asarray(truth.sum(axis=1)).reshape(-1, 1))
+    whole, *of_classes = (
+        effective_number(part, sums.times) for part in (clips, predicted, truth, truth + predicted)
+    )
+    return np.concatenate([np.repeat(whole, len(OVERALL)), *of_classes])
+
+
+def _block(sums: ClusterTables, k: int, runs: int, part: int) -> Any:  # noqa: ANN401 - sparse
+    """Return one of the three margins, `(U, K)`, over all runs."""
+    places = (slice((3 * run + part) * k, (3 * run + part + 1) * k) for run in range(runs))
+    first, *more = (sums.tables[:, place] for place in places)
+    for block in more:
+        first = first + block
+    return first
+
+
+def _interval(found: Estimates, i: int) -> Interval:
+    bounds = METRICS[OVERALL[i]].range if i < len(METRICS) else (0.0, 1.0)
+    return found.uncertainty(i).interval(float(found.values[i]), bounds)
 
 
 def _per_class(found: list[Interval], counts: Counts, labels: LabelSet) -> dict[str, ClassScores]:
@@ -193,18 +207,6 @@ def _per_class(found: list[Interval], counts: Counts, labels: LabelSet) -> dict[
     )
     return {
         label: ClassScores(precision=p, recall=r, f1=f, support=n) for label, p, r, f, n in columns
-    }
-
-
-def _baselines(counts: Counts) -> dict[str, dict[str, float]]:
-    truth = support(counts).astype(np.float64)
-    uniform = np.repeat(truth[:, np.newaxis] / len(truth), len(truth), axis=1)
-    majority = np.zeros(counts.shape)
-    majority[:, truth.argmax()] = truth
-    tables = {"random": uniform, "majority": majority}
-    return {
-        name: dict(zip(OVERALL, score_columns(table)[: len(OVERALL)].tolist(), strict=True))
-        for name, table in tables.items()
     }
 
 

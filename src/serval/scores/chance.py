@@ -1,0 +1,118 @@
+"""What guessing scores, and answers that cannot be right: one meaning of chance for every room.
+
+A guess is among the labels that the set has. On four emotions that is one in four, whatever else
+the model could say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.scores.metrics import Counts, margins, support
+from serval.scores.registry import METRICS
+from serval.scores.stats import Interval
+from serval.scores.uncertainty import uncertainty_of_mean
+from serval.wording import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from serval.run import Run
+    from serval.scores.clusters import Clustering
+
+__all__ = ["Outside", "baselines_of", "chance", "guessable", "outside_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """Answers that are labels which no clip of the set has, and what a free choice costs.
+
+    Attributes:
+        n: How many answers are.
+        labels: Those answers, the most frequent first.
+        among: The labels that the set has.
+        accuracy: Where the model may choose among those only.
+    """
+
+    n: int
+    labels: tuple[str, ...]
+    among: tuple[str, ...]
+    accuracy: Interval
+
+    def warnings(self, clips: int) -> Iterator[str]:
+        """Yield what a reader must know, if there is any such answer."""
+        if self.n:
+            span = f"{percent(self.accuracy.low)} to {percent(self.accuracy.high)}"
+            yield (
+                f"{self.n} of {clips} answers are labels that no clip of this set has "
+                f"({', '.join(self.labels)}) and cannot be right; choosing among its "
+                f"{len(self.among)} labels only, the model is right in "
+                f"{percent(self.accuracy.value)} (95 % interval {span})."
+            )
+
+
+def guessable(truth_counts: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return among which of K labels a guess is made: those of the truth, all if it is one label.
+
+    Args:
+        truth_counts: `(K,)` truth clips of each label.
+
+    Examples:
+        >>> guessable(np.array([3, 0, 2])).tolist(), guessable(np.array([3, 0, 0])).tolist()
+        ([True, False, True], [True, True, True])
+    """
+    occur = np.asarray(truth_counts) > 0
+    return occur if occur.sum() > 1 else np.ones(len(occur), dtype=bool)
+
+
+def chance(truth_counts: NDArray[Any]) -> float:
+    """Return the accuracy and UAR of guessing, in (0, 1].
+
+    Examples:
+        >>> chance(np.array([3, 0, 2]))
+        0.5
+    """
+    return 1 / int(guessable(truth_counts).sum())
+
+
+def baselines_of(counts: Counts) -> dict[str, dict[str, float]]:
+    """Return every metric of guessing at random, and of always saying the most frequent label.
+
+    Args:
+        counts: `(K, K)` confusion matrix of the clips.
+    """
+    truth = support(counts).astype(np.float64)
+    guesses = guessable(truth)
+    uniform = np.outer(truth, guesses / guesses.sum())
+    majority = np.zeros(counts.shape)
+    majority[:, truth.argmax()] = truth
+    return {
+        name: {key: float(metric.of(margins(table))) for key, metric in METRICS.items()}
+        for name, table in (("random", uniform), ("majority", majority))
+    }
+
+
+def outside_of(run: Run, clustering: Clustering) -> Outside:
+    """Return the answers of a run that are labels which its set does not have."""
+    counts = np.bincount(run.truth, minlength=len(run.labels))
+    own = np.flatnonzero(guessable(counts))
+    elsewhere = run.predicted[~np.isin(run.predicted, own)]
+    kinds, times = np.unique(elsewhere, return_counts=True)
+    chosen = own[np.argmax(np.nan_to_num(run.logits[:, own], nan=-np.inf), axis=1)]
+    right = (np.where(np.isin(run.predicted, own), run.predicted, chosen) == run.truth).astype(
+        np.float64
+    )
+    nan = float("nan")
+    return Outside(
+        n=len(elsewhere),
+        labels=tuple(run.labels[int(i)] for i in kinds[np.argsort(-times, kind="stable")]),
+        among=tuple(run.labels[int(i)] for i in own),
+        accuracy=uncertainty_of_mean(right, clustering).interval(float(right.mean()))
+        if len(run)
+        else Interval(value=nan, low=nan, high=nan),
+    )
