@@ -14,7 +14,7 @@ from serval.errors import ServalError, WriteError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["sha256_of", "whole_file", "whole_files", "write_text", "writing"]
+__all__ = ["sha256_of", "whole_file", "whole_files", "write_bytes", "write_text", "writing"]
 
 
 @contextmanager
@@ -81,6 +81,13 @@ def write_text(path: Path, text: str) -> Path:
     """
     with whole_file(path) as part:
         part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+    return path
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Return `path` after writing `content` there."""
+    with whole_file(path) as part:
+        part.write_bytes(content)
     return path
 
 

@@ -36,7 +36,7 @@ __all__ = ["Cell", "Plan", "Result", "Sweep", "load_plan", "sweep", "write_table
 AXES = {"models": "model", "datasets": "dataset", "options": ""}
 """The lists of a plan, and the option that each entry of one must have."""
 SHARED = ("output", "sort_by", "models", "datasets", "options")
-NOT_IN_A_PLAN = {"output", "quiet", "json", "fresh"}
+NOT_IN_A_PLAN = {"output", "quiet", "json", "fresh", "dev_mode"}
 KNOWN = {field.name: field for field in fields(EvalOptions) if field.name not in NOT_IN_A_PLAN}
 KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "str": (str, "text"),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from serval.commands.stored import opened_run
 from serval.report.card import write_card
-from serval.run import load_run
 
 __all__ = ["card_command"]
 
@@ -24,5 +24,5 @@ __all__ = ["card_command"]
 )
 def card_command(run: Path, output: Path) -> None:
     """Write a run into a model's card: scores, intervals, limits and the hub's metadata."""
-    for path in write_card(load_run(run), output):
+    for path in write_card(opened_run(run), output):
         click.echo(path)

@@ -25,7 +25,8 @@ def class_table(document: dict[str, Any]) -> Table:
     )
     table = Table(
         title=f"{document['model']['name']} on {document['dataset']['name']}: "
-        f"{meta['total_samples']} clips, {meta['failed_samples']} failed",
+        f"{meta['total_samples']} clips, {len(document['failures'])} failed"
+        f"{'' if document['complete'] else ', not finished'}",
         caption=f"accuracy (WA) {whole['wa']}   UAR {whole['uar']}\n"
         f"weighted F1 {whole['weighted_f1']}   macro F1 {whole['macro_f1']}\n"
         f"random labels would score {random}\n"

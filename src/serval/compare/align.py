@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from serval.errors import ConfigError, LabelError
+from serval.run import unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -190,7 +191,7 @@ def _other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:
 
 
 def _warnings(runs: Sequence[Run], other_audio: int) -> list[str]:
-    warnings = [f"{run.folder} was not finished." for run in runs if not run.complete]
+    warnings = [f"{unfinished(run)}." for run in runs if not run.complete]
     if other_audio:
         warnings.append(
             f"{other_audio} clips have the same id but other audio in another run: a difference "

@@ -18,6 +18,7 @@ from serval.report.verdict import (
     sentences_of,
     verdict_of,
 )
+from serval.run import unfinished
 from serval.scores import scores_of
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def card_section(run: Run, scores: Scores) -> str:
     overall = {title: scores.overall[key] for key, (_, title, _) in METRICS.items()}
     classes = {label: own.recall for label, own in scores.per_class.items()}
     said = [
+        *([] if run.complete else [f"{unfinished(run)}."]),
         verdict_of(str(run.provenance.model["name"]), scores),
         *sentences_of(scores, run.labels),
     ]

@@ -62,7 +62,8 @@ def stress_document(found: Findings) -> dict[str, Any]:
             "cases": {name: round(run.seconds, 1) for name, run in found.stress.runs.items()},
         },
         "platform": dict(clean.provenance.platform),
-        "warnings": [*warnings_of(clean), *effects.panel.clustering.warnings,
+        "warnings": [*_unfinished(found.stress), *warnings_of(clean),
+                     *effects.panel.clustering.warnings,
                      *_own_warnings(effects, len(clean.failures)), *_undone(found.stress)],
     }  # fmt: skip
     return {key: _without_nan(value) for key, value in document.items()}
@@ -172,6 +173,13 @@ def _own_warnings(effects: Effects, failed_clean: int) -> list[str]:
         f"number is over the {effects.n} clips that have one under all."
     )
     return [sentence]
+
+
+def _unfinished(stress: StressRuns) -> list[str]:
+    if not stress.unfinished:
+        return []
+    names = ", ".join(stress.unfinished)
+    return [f"Not finished, and in no number: {names}; the command that made the test goes on."]
 
 
 def _undone(stress: StressRuns) -> list[str]:
