@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from serval.datasets import DatasetOptions, load_dataset
 from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, DatasetError, LabelError
+from serval.files import refuse_odd_place
 from serval.labels import LabelMap, label_map_from_option
 from serval.machine import available_cores, peak_memory_mb, platform_facts
 from serval.models.builtin import load_model
@@ -280,6 +281,7 @@ def _dataset_options(options: EvalOptions) -> DatasetOptions:
 
 
 def _check(options: EvalOptions) -> None:
+    refuse_odd_place("--output", options.output)
     if options.workers is not None and options.workers < 1:
         raise ConfigError(f"--workers is {options.workers}; give at least 1")
     if options.engine not in {"local", "ray"}:

@@ -21,8 +21,9 @@ import yaml
 
 from serval.errors import ConfigError, ServalError
 from serval.evaluate import EvalOptions, Step, evaluate_named
-from serval.files import write_text
+from serval.files import refuse_odd_place, write_text
 from serval.scores import OVERALL, scores_of
+from serval.stopping import stop_if_asked
 from serval.wording import csv_cell
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def load_plan(path: Path) -> Plan:
     if sort_by not in OVERALL:
         raise ConfigError(f"{path}: cannot sort by '{sort_by}'; known: {', '.join(OVERALL)}")
     output = path.parent / str(content.get("output", "sweep_results"))
+    refuse_odd_place(f"{path}: `output`", str(content.get("output", "sweep_results")))
     every = {key: value for key, value in content.items() if key in KNOWN}
     cells = tuple(_cells(path, content, every, output))
     folders = [cell.settings.output for cell in cells]
@@ -275,6 +277,7 @@ def _result(cell: Cell, watch: Watch, *, fresh: bool) -> Result:
         evaluation = evaluate_named(settings, lambda step: watch(cell, step))
         return _scored(cell, evaluation.run, reused=evaluation.reused)
     except ServalError as error:
+        stop_if_asked()
         return Result(cell=cell, scores={}, problem=str(error))
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from serval import stopping
 from serval.errors import RunError, RunLockedError
 from serval.labels import LabelSet
 from serval.records import Failure, Prediction
@@ -514,3 +515,16 @@ def test_an_unfinished_run_says_so_and_how_far_it_is(tmp_path):
     assert "part is not finished: 2 clips so far" in unfinished(run)
     known = replace(run.provenance, dataset=run.provenance.dataset | {"n_clips": 1200})
     assert "2 of 1,200 clips so far" in unfinished(replace(run, provenance=known))
+
+
+def test_an_interruption_that_was_lost_ends_the_work_at_the_next_record(tmp_path, monkeypatch):
+    def go_on():
+        with Journal(folder=tmp_path, provenance=provenance()) as journal:
+            journal.begin("now")
+            monkeypatch.setattr(stopping._TOLD, "asked", True)
+            journal.append(prediction(0), 1.0)
+            journal.append(prediction(1), 2.0)
+
+    with pytest.raises(KeyboardInterrupt):
+        go_on()
+    assert load_run(tmp_path).clip_ids == ("c0",)

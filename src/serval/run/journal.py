@@ -21,6 +21,7 @@ from serval.run.lines import (
     is_journal,
     refuse_odd_file,
 )
+from serval.stopping import stop_if_asked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,6 +137,7 @@ class Journal:
             self._file.write(encoded)
             self._file.flush()
         self._digest.update(encoded)
+        stop_if_asked()
 
 
 def load_run(folder: Path | str) -> Run:
