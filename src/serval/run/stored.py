@@ -109,8 +109,9 @@ def unfinished(run: Run) -> str:
     if run.complete:
         return ""
     done = len(run) + len(run.failures)
-    total = run.provenance.dataset.get("n_clips")
-    of = f" of {total:,}" if isinstance(total, int) and total > done else ""
+    known = (run.provenance.dataset.get("n_clips"), run.provenance.options.get("limit"))
+    total = min((n for n in known if isinstance(n, int)), default=0)
+    of = f" of {total:,}" if total > done else ""
     return (
         f"{run.folder} is not finished: {done:,}{of} clips so far, and every number is of those; "
         "give the command that made it again, it goes on where it was"
