@@ -2,6 +2,7 @@
 # make test   every test
 # make coverage   the same, slower, with the share of branches that they take
 # make check  format, lint, types, import contract, spelling
+# make kills  kill and stop commands at random moments: KILLS=100 SEED=0
 # make report-demo   the demo report of docs/demo
 # make clean   forget the environment and what was built
 
@@ -10,7 +11,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test coverage check report-demo setup clean
+.PHONY: run test coverage check kills report-demo setup clean
 
 run: $(VENV)/.installed
 	$(BIN)/serval evaluate
@@ -27,6 +28,12 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+
+KILLS ?= 100
+SEED ?= 0
+
+kills: setup
+	PYTHONPATH=src:tests $(BIN)/python tests/kills.py --kills $(KILLS) --seed $(SEED)
 
 report-demo: $(VENV)/.installed
 	$(BIN)/serval evaluate --output build/report-demo --fresh --quiet

@@ -21,8 +21,9 @@ import yaml
 
 from serval.errors import ConfigError, ServalError
 from serval.evaluate import EvalOptions, Step, evaluate_named
-from serval.files import write_text
+from serval.files import refuse_odd_place, write_text
 from serval.scores import METRICS, SHOWN, canonical, scores_of
+from serval.stopping import stop_if_asked
 from serval.wording import csv_cell
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ __all__ = ["Cell", "Plan", "Result", "Sweep", "load_plan", "sweep", "write_table
 AXES = {"models": "model", "datasets": "dataset", "options": ""}
 """The lists of a plan, and the option that each entry of one must have."""
 SHARED = ("output", "sort_by", "models", "datasets", "options")
-NOT_IN_A_PLAN = {"output", "quiet", "json", "fresh"}
+NOT_IN_A_PLAN = {"output", "quiet", "json", "fresh", "dev_mode"}
 KNOWN = {field.name: field for field in fields(EvalOptions) if field.name not in NOT_IN_A_PLAN}
 KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "str": (str, "text"),
@@ -139,6 +140,7 @@ def load_plan(path: Path) -> Plan:
     if sort_by not in METRICS:
         raise ConfigError(f"{path}: cannot sort by '{sort_by}'; known: {', '.join(METRICS)}")
     output = path.parent / str(content.get("output", "sweep_results"))
+    refuse_odd_place(f"{path}: `output`", str(content.get("output", "sweep_results")))
     every = {key: value for key, value in content.items() if key in KNOWN}
     cells = tuple(_cells(path, content, every, output))
     folders = [cell.settings.output for cell in cells]
@@ -274,6 +276,7 @@ def _result(cell: Cell, watch: Watch, *, fresh: bool) -> Result:
         evaluation = evaluate_named(settings, lambda step: watch(cell, step))
         return _scored(cell, evaluation.run, reused=evaluation.reused)
     except ServalError as error:
+        stop_if_asked()
         return Result(cell=cell, scores={}, problem=str(error))
 
 

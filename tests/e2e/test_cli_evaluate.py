@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -230,10 +231,17 @@ def test_python_dash_m_and_version(serval):
     assert "evaluate" in serval("--help").stdout
 
 
-def test_the_published_script_evaluates_ssi(tmp_path):
-    """Without the model file it says so in one line, as `serval evaluate` does."""
+@pytest.mark.parametrize(
+    ("flags", "remedy"),
+    [
+        ((), "no model 'emotion_recognition_quantized.onnx' in .*; set MODEL_PATH in .*export"),
+        (("-S",), "package '[a-z]+' is not installed; .*pip install -r requirements.txt"),
+    ],
+    ids=["no model", "no packages"],
+)
+def test_the_published_script_says_what_it_lacks_in_one_line(tmp_path, flags, remedy):
     done = subprocess.run(
-        [sys.executable, ROOT / "evaluation_emotion.py"],
+        [sys.executable, *flags, ROOT / "evaluation_emotion.py"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -241,8 +249,25 @@ def test_the_published_script_evaluates_ssi(tmp_path):
         check=False,
     )
     assert done.returncode == 2
-    assert "no model 'emotion_recognition_quantized.onnx'" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert re.fullmatch(f"evaluation_emotion.py: {remedy}.*\n", done.stderr)
+
+
+@pytest.mark.parametrize("dev", [False, True])
+def test_the_published_script_evaluates_ssi_as_it_is_set(tmp_path, monkeypatch, dev):
+    text = (ROOT / "evaluation_emotion.py").read_text(encoding="utf-8")
+    script = tmp_path / "evaluation_emotion.py"
+    text = text.replace("DEV_MODE = False", f"DEV_MODE = {dev}")
+    script.write_text(text.replace("emotion_recognition_quantized.onnx", "serval-tiny"))
+    asked = []
+    monkeypatch.setattr("serval.commands.evaluate.run_evaluation", lambda o: asked.append(o) or 0)
+    with pytest.raises(SystemExit) as done:
+        runpy.run_path(str(script), run_name="__main__")
+    assert done.value.code == 0
+    (options,) = asked
+    assert (options.dataset, options.split, options.output) == (
+        "ssi", "validation", "./evaluation_results"
+    )  # fmt: skip
+    assert (options.limit, options.dev_mode) == ((50, True) if dev else (None, False))
 
 
 def test_predict_prints_each_file(serval, model_file, tmp_path):

@@ -151,7 +151,7 @@ def test_a_clip_without_a_label_is_a_failure(options, tmp_path):
     (failure,) = evaluation.run.failures
     assert (failure.index, failure.reason) == (1, "the dataset gives no label")
     assert len(evaluation.run) == 2
-    assert "no label" in evaluation.files["clips"].read_text(encoding="utf-8")
+    assert "no label" in evaluation.files["failures"].read_text(encoding="utf-8")
 
 
 def test_only_unmapped_labels_leave_nothing_to_do(options, tmp_path):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from serval.commands.stored import opened_run
 from serval.report.card import card_text, write_card
-from serval.run import load_run
 
 __all__ = ["card_command"]
 
@@ -23,7 +23,7 @@ __all__ = ["card_command"]
 def card_command(run: Path, output: Path | None) -> None:
     """Print a run as a model card: scores, intervals, limits and the hub's metadata."""
     if output is None:
-        click.echo(card_text(load_run(run)))
+        click.echo(card_text(opened_run(run)))
         return
-    for path in write_card(load_run(run), output):
+    for path in write_card(opened_run(run), output):
         click.echo(path)

@@ -11,10 +11,10 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from serval.commands.stored import opened_run
 from serval.commands.terminal import terminal
 from serval.compare import Against, Comparison, PairOptions, compare, sentences, write_comparison
 from serval.compare.files import comparison_document
-from serval.run import load_run
 from serval.scores import HEADLINES, METRICS
 from serval.wording import points
 
@@ -53,7 +53,7 @@ def compare_command(
     cannot tell  these clips cannot decide it
     """
     options = PairOptions(margin=margin / 100, resamples=resamples, seed=seed)
-    comparison = compare([load_run(run) for run in runs], options)
+    comparison = compare([opened_run(run) for run in runs], options)
     files = write_comparison(comparison, Path(output))
     if as_json:
         click.echo(json.dumps(comparison_document(comparison), indent=2))

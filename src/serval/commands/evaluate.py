@@ -18,6 +18,7 @@ from serval.errors import RunError
 from serval.evaluate import EvalOptions, Evaluation, evaluate, open_dataset, overrides_of
 from serval.models.builtin import load_model
 from serval.run import load_run
+from serval.stopping import as_stop
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -104,7 +105,7 @@ def run_evaluation(options: EvalOptions) -> int:
         _show_contract(model.contract)
     dataset = open_dataset(options)
     try:
-        with shown_progress(quiet=options.quiet) as show:
+        with as_stop(), shown_progress(quiet=options.quiet) as show:
             evaluation = evaluate(model, dataset, options, show)
     except KeyboardInterrupt:
         click.echo(_interrupted_line(Path(options.output)), err=True)

@@ -6,10 +6,10 @@ import json
 
 import click
 
+from serval.commands.stored import opened_run
 from serval.commands.tables import group_tables, print_findings, print_verdict
 from serval.commands.terminal import terminal
 from serval.results import Written, write_results
-from serval.run import load_run
 
 __all__ = ["score_command"]
 
@@ -25,8 +25,8 @@ def score_command(run: str, calibrate_on: str | None, *, groups: bool, as_json: 
 
     RUN is the folder of `serval evaluate -o`, finished or not, from this machine or another.
     """
-    fitted_on = load_run(calibrate_on) if calibrate_on else None
-    written = write_results(load_run(run), calibrate_on=fitted_on)
+    fitted_on = opened_run(calibrate_on) if calibrate_on else None
+    written = write_results(opened_run(run), calibrate_on=fitted_on)
     if as_json:
         click.echo(json.dumps(written.document, indent=2))
         return

@@ -24,6 +24,8 @@ SHOWN_GROUPS = 8
 
 def print_verdict(console: Console, document: dict[str, Any]) -> None:
     """Print the sentence that a reader takes away, and the scores of each emotion below it."""
+    if not document["complete"]:
+        console.print(document["warnings"][0], style="bold")
     console.print(document["verdict"][0], style="bold")
     for line in _overall_lines(document):
         console.print(line)

@@ -22,7 +22,7 @@ __all__ = ["comparison_document", "write_comparison"]
 
 SCHEMA_VERSION = 1
 FLIP_COLUMNS = (
-    *("run", "sample_index", "kind", "true_emotion", "baseline_emotion", "emotion"),
+    *("run", "index", "kind", "true_emotion", "baseline_emotion", "emotion"),
     *("baseline_confidence", "confidence", "baseline_probability_of_emotion"),
     *("clip_id", "duration_s", "speaker"),
 )

@@ -12,7 +12,7 @@ from serval.errors import ConfigError
 from serval.gate.measures import Measures, measures_of
 from serval.groups import Gap, GroupTable, groups_of
 from serval.results.document import warnings_of
-from serval.run import load_run
+from serval.run import load_run, unfinished
 from serval.scores import METRICS, canonical
 from serval.scores.clusters import clustering_of
 from serval.scores.stats import OUTCOMES, Interval, Outcome
@@ -90,12 +90,14 @@ def gate(run: Run, bounds: Bounds) -> GateResult:
     if bounds.drop and not bounds.baseline:
         raise ConfigError("--max-drop needs a run to measure against; give it with --baseline")
     measures = measures_of(run, {"bench": bounds.bench, "stress": bounds.stress})
-    compared = compare([load_run(bounds.baseline), run], PairOptions()) if bounds.drop else None
+    baseline = load_run(bounds.baseline) if bounds.drop else None
+    compared = compare([baseline, run], PairOptions()) if baseline else None
     return GateResult(
         run=str(run.folder),
         baseline=bounds.baseline,
         checks=(
-            *_unfinished(run),
+            *_unfinished("run", run),
+            *(_unfinished("baseline", baseline) if baseline else ()),
             *_absolute(measures, bounds),
             *(_drops(compared, bounds) if compared else ()),
             *_gaps(run, bounds),
@@ -104,21 +106,21 @@ def gate(run: Run, bounds: Bounds) -> GateResult:
     )
 
 
-def _unfinished(run: Run) -> Iterator[Check]:
+def _unfinished(which: str, run: Run) -> Iterator[Check]:
     """Yield a check that fails where the end of the dataset was not reached."""
     if run.complete:
         return
     nan = float("nan")
     yield Check(
         kind="complete",
-        metric="run",
+        metric=which,
         bound=1.0,
         value=0.0,
         low=nan,
         high=nan,
         verdict="fail",
         passed=False,
-        reason=f"{run.folder} was not finished; give its command again, it goes on where it was",
+        reason=unfinished(run),
     )
 
 

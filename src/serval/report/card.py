@@ -18,6 +18,7 @@ from serval.results.verdict import (
     sentences_of,
     verdict_of,
 )
+from serval.run import unfinished
 from serval.scores import METRICS, scores_of
 from serval.wording import one_line
 
@@ -72,6 +73,7 @@ def card_section(run: Run, scores: Scores) -> str:
     overall = {metric.full: scores.overall[key] for key, metric in METRICS.items()}
     classes = {label: own.recall for label, own in scores.per_class.items()}
     said = [
+        *([] if run.complete else [f"{unfinished(run)}."]),
         verdict_of(str(run.provenance.model["name"]), scores),
         *sentences_of(scores, run.labels),
     ]

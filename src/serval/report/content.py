@@ -31,6 +31,7 @@ from serval.results.verdict import (
     sentences_of,
     verdict_of,
 )
+from serval.run import unfinished
 from serval.scores import SHOWN, title_of
 from serval.scores.calibration import calibration_of
 from serval.scores.metrics import confusion_matrix
@@ -70,7 +71,10 @@ def report_content(
         "title": f"{' and '.join(names)} on {data_name(first)}",
         "eyebrow": f"{_listed_names(names)} on {data_name(first)}",
         "verdict": pair_verdict(comparison) if comparison else verdict_of(names[0], scores[0]),
-        "sentences": sentences_of(scores[0], first.labels),
+        "sentences": [
+            *(f"{unfinished(run)}." for run in clips.runs if not run.complete),
+            *sentences_of(scores[0], first.labels),
+        ],
         "caveats": caveats_of(clips.runs, scores, comparison.warnings if comparison else ()),
         "listen": _listen(clips, sounds),
         "silence": "This clip has no audio in this page: either the page was made without it "

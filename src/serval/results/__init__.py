@@ -10,7 +10,7 @@ from serval.plots.classes import save_confusion_matrix, save_per_class
 from serval.plots.reliability import save_reliability
 from serval.results.document import results_document, write_json
 from serval.results.summary import summary_markdown
-from serval.results.table import write_csv, write_parquet
+from serval.results.table import write_csv, write_failures, write_parquet
 from serval.run import JOURNAL, Run
 from serval.scores import scores_of
 from serval.scores.calibration import calibration_of, calibration_sentences
@@ -61,6 +61,7 @@ def write_results(
     files = {
         "results": write_json(document, folder / "results.json"),
         "clips": write_csv(run, folder / "detailed_results.csv"),
+        "failures": write_failures(run, folder / "failures.csv"),
         "predictions": write_parquet(run, folder / "predictions.parquet"),
         "summary": write_text(folder / "summary.md", summary_markdown(document)),
         "confusion matrix": save_confusion_matrix(run, scores, folder / "confusion_matrix.png"),

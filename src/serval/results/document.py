@@ -12,6 +12,7 @@ import numpy as np
 from serval.files import write_text
 from serval.results.observations import observations_of, sentences
 from serval.results.verdict import as_sentence, data_name, sentences_of, verdict_of
+from serval.run import unfinished
 from serval.scores import PUBLISHED
 from serval.scores.metrics import (
     Counts,
@@ -48,6 +49,7 @@ def results_document(run: Run, scores: Scores) -> dict[str, Any]:
     observed = observations_of(counts, run.labels)
     document = {
         "schema_version": SCHEMA_VERSION,
+        "complete": run.complete,
         "overall": _overall(counts),
         "per_class": _per_class(counts, run),
         "scores": scores.as_dict(),
@@ -96,7 +98,8 @@ def caveats_of(
 
 def warnings_of(run: Run) -> list[str]:
     """Return what a reader must know before trusting the numbers, one sentence each."""
-    warnings = [str(caveat) for caveat in run.provenance.dataset.get("caveats", ())]
+    warnings = [] if run.complete else [f"{unfinished(run)}."]
+    warnings += [str(caveat) for caveat in run.provenance.dataset.get("caveats", ())]
     if run.failures:
         warnings.append(f"Clips that failed and are in no score: {len(run.failures)}.")
     if run.dropped:
@@ -109,8 +112,6 @@ def warnings_of(run: Run) -> list[str]:
         for part in _left_out(run)
     ]
     warnings += [f"{n} clips: {note}." for note, n in sorted(_notes(run).items())]
-    if not run.complete:
-        warnings.append("The run was not finished; the scores are of the clips so far.")
     return warnings + _length_warnings(run)
 
 
@@ -151,14 +152,20 @@ def _per_class(counts: Counts, run: Run) -> dict[str, dict[str, float]]:
 
 
 def _metadata(run: Run) -> dict[str, Any]:
-    total = len(run) + len(run.failures)
+    """Return the published keys with the published meaning.
+
+    A sample is a clip with a prediction; the others, whose label the model does not know among
+    them, are failed ones. Runs of earlier versions counted the latter and did not name them.
+    """
+    options = run.provenance.options
+    failed = [*(failure.index for failure in run.failures), *run.dropped_indices]
     return {
-        "total_samples": total,
-        "failed_samples": len(run.failures),
-        "failed_indices": [failure.index for failure in run.failures],
+        "total_samples": len(run),
+        "failed_samples": len(run.failures) + sum(run.dropped.values()),
+        "failed_indices": sorted(failed),
         "evaluation_time_seconds": round(run.seconds, 3),
-        "samples_per_second": round(total / run.seconds, 3) if run.seconds else float("nan"),
-        "dev_mode": run.provenance.options.get("limit") is not None,
+        "samples_per_second": round(len(run) / run.seconds, 3) if run.seconds else 0.0,
+        "dev_mode": options.get("dev_mode", options.get("limit") is not None),
         "model_path": run.provenance.model.get("path", run.provenance.model.get("name")),
         "timestamp": run.started,
     }

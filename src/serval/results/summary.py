@@ -20,12 +20,13 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
     split = f", split {data['split']}" if data["split"] else ""
     title = f"{document['model']['name']} on {data['name']}{split}"
     counted = (
-        f"{meta['total_samples']} clips, {meta['failed_samples']} of them failed. "
+        f"{meta['total_samples']} clips scored, {len(document['failures'])} failed. "
         f"UAR and macro scores average the {scores['classes_averaged']} emotions with truth clips. "
         f"In brackets: 95 % interval, drawn by {by['by']} ({by['clusters']} of them).\n"
     )
     parts = [
         f"# {markdown_text(title)}\n",
+        *([] if document["complete"] else [f"**{markdown_text(document['warnings'][0])}**\n"]),
         f"**{markdown_text(document['verdict'][0])}**\n",
         counted,
         _overall_table(document),

@@ -62,7 +62,8 @@ def stress_document(found: Findings) -> dict[str, Any]:
             "cases": {name: round(run.seconds, 1) for name, run in found.stress.runs.items()},
         },
         "platform": dict(clean.provenance.platform),
-        "warnings": [*warnings_of(clean), *effects.panel.runs.clustering.warnings,
+        "warnings": [*_unfinished(found.stress), *warnings_of(clean),
+                     *effects.panel.runs.clustering.warnings,
                      *_own_warnings(effects, len(clean.failures)), *_few_clips(effects.panel),
                      *_undone(found.stress)],
     }  # fmt: skip
@@ -188,6 +189,13 @@ def _few_clips(panel: StressPanel) -> list[str]:
             f"{named}."
         )
     ]
+
+
+def _unfinished(stress: StressRuns) -> list[str]:
+    if not stress.unfinished:
+        return []
+    names = ", ".join(stress.unfinished)
+    return [f"Not finished, and in no number: {names}; the command that made the test goes on."]
 
 
 def _undone(stress: StressRuns) -> list[str]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -132,8 +134,9 @@ def test_a_temperature_needs_clips():
 
 
 def test_clips_without_finite_logits_are_not_judged(tmp_path):
-    logits = np.array([[2.0, 0, 0], [np.nan, 0, 0], [0, 2.0, 0]])
-    calibration = calibration_of(run_of(tmp_path, [0, 0, 0], logits=logits))
+    logits = np.float32([[2.0, 0, 0], [np.nan, 0, 0], [0, 2.0, 0]])
+    run = run_of(tmp_path, [0, 0, 0], logits=np.nan_to_num(logits))
+    calibration = calibration_of(replace(run, logits=logits))
     assert calibration.n == 2
     assert np.isfinite(calibration.as_is.brier.value)
 

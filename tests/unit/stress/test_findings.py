@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from runs import sha256_of
 from serval.errors import ConfigError
 from serval.labels import LabelSet
 from serval.records import Failure, Prediction
@@ -53,7 +54,7 @@ def stored(folder, predicted, *, model="m", dataset="d", skip=(), failing=(), ch
                     probs=tuple(np.exp(logits) / np.exp(logits).sum()),
                     duration_s=1.0,
                     inference_s=0.01,
-                    audio_sha256=str(i),
+                    audio_sha256=sha256_of(str(i)),
                     speaker=f"s{i // 12}",
                     groups={"gender": "FM"[i % 2], "text": f"t{i % 4}"},
                 ),
