@@ -1,0 +1,102 @@
+"""Sound that libsndfile decodes, a block at a time, so that no header decides what is allocated."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import soundfile
+
+from serval.audio.limits import UNKNOWN_FROM, refuse_absurd
+from serval.audio.quiet import c_stderr_silenced
+from serval.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serval.audio.part import Blocks
+
+__all__ = ["UnknownSoundError", "knows", "opened", "reason_of"]
+
+BLOCK = 4096
+"""Samples of each channel that are decoded at once: an error costs no more than these."""
+
+ESTIMATED = frozenset({"OGG", "MPEG"})
+"""Formats whose length libsndfile derives from what it finds, not from a count in the header."""
+
+
+class UnknownSoundError(AudioError):
+    """Libsndfile does not know what it is, or not its codec."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    file: soundfile.SoundFile
+
+    @property
+    def sample_rate(self) -> int:
+        return int(self.file.samplerate)
+
+    @property
+    def channels(self) -> int:
+        return int(self.file.channels)
+
+    @property
+    def frames(self) -> int:
+        return int(self.file.frames) if 0 < self.file.frames < UNKNOWN_FROM else 0
+
+    @property
+    def encoding(self) -> str:
+        return f"{self.file.format}/{self.file.subtype}"
+
+    @property
+    def counts_exactly(self) -> bool:
+        return self.file.format not in ESTIMATED
+
+    def blocks(self) -> Blocks:
+        while len(block := self.file.read(BLOCK, dtype="float32", always_2d=True)):
+            yield block
+
+
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that soundfile does not seek in: it would after each block, which changes lossy ones.
+
+    Nor does it ask for no more than the length in the header then.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+@contextmanager
+def opened(encoded: bytes, *, is_mpeg: bool = False) -> Iterator[_Stream]:
+    """Open a sound; blocks must be read before it is left.
+
+    Raises:
+        UnknownSoundError: libsndfile cannot open it.
+        AudioError: Its header is absurd.
+    """
+    with c_stderr_silenced() if is_mpeg else nullcontext():
+        try:
+            file = _Forward(io.BytesIO(encoded))
+        except soundfile.SoundFileError as error:
+            raise UnknownSoundError(reason_of(error)) from error
+        with file:
+            refuse_absurd(file.samplerate, file.channels)
+            yield _Stream(file)
+
+
+def knows(encoded: bytes) -> bool:
+    """Tell whether libsndfile can open it."""
+    try:
+        with _Forward(io.BytesIO(encoded)):
+            return True
+    except soundfile.SoundFileError:
+        return False
+
+
+def reason_of(error: Exception) -> str:
+    """Return what libsndfile says, without what soundfile puts in front of it."""
+    return str(getattr(error, "error_string", error))
