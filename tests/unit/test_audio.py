@@ -84,7 +84,12 @@ def test_a_missing_file_is_an_audio_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("form", "reason"), [("WAV", "truncated: "), ("FLAC", "truncated or damaged after .* lost sync"), ("AIFF", "truncated: ")]
+    ("form", "reason"),
+    [
+        ("WAV", "truncated: "),
+        ("FLAC", "truncated or damaged after .* lost sync"),
+        ("AIFF", "truncated: "),
+    ],
 )
 def test_a_truncated_file_is_refused(form, reason):
     whole = encoded(voice(seconds=2), form=form)

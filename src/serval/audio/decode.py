@@ -267,7 +267,7 @@ def _entered(stack: ExitStack, part: Part) -> Stream:
     if part.demuxer:
         return stack.enter_context(ffmpeg.opened(part.encoded, part.demuxer))
     try:
-        return stack.enter_context(libsndfile.opened(part.encoded, is_mpeg=part.is_mpeg))
+        return stack.enter_context(libsndfile.opened(part.encoded))
     except UnknownSoundError as error:
         demuxer = demuxer_of(part.encoded)
         if demuxer and ffmpeg.is_installed():

@@ -50,7 +50,7 @@ class _Stream:
 
     def blocks(self) -> Blocks:
         for frame in self.frames_of_sound:
-            yield np.asarray(frame.to_ndarray().T, dtype=np.float32)
+            yield np.asarray(frame.to_ndarray(), dtype=np.float32).reshape(-1, self.channels)
 
 
 @contextmanager
@@ -65,15 +65,18 @@ def opened(encoded: bytes, demuxer: str) -> Iterator[_Stream]:
     try:
         container = av.open(io.BytesIO(encoded), "r", format=demuxer)
     except (av.FFmpegError, ValueError) as error:
-        raise AudioError(f"not decodable as audio: {one_line(error)}") from error
+        reason = one_line(getattr(error, "strerror", "") or error)
+        raise AudioError(f"not decodable as audio: {reason} (format {demuxer})") from error
     with container:
         yield _stream(container)
 
 
 def _stream(container: InputContainer) -> _Stream:
-    if not container.streams.audio:
-        raise AudioError(f"not decodable as audio: no sound in the {container.format.name} file")
-    stream = container.streams.audio[0]
+    stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
+    if stream is None:
+        raise AudioError(
+            f"not decodable as audio: no sound of a known codec (format {container.format.name})"
+        )
     refuse_absurd(stream.codec_context.sample_rate or 0, stream.codec_context.channels)
     frames = _as_float(container)
     first = next(frames, None)
@@ -102,6 +105,12 @@ def _promised_s(container: InputContainer, stream: AudioStream) -> float:
 def _as_float(container: InputContainer) -> Iterator[AudioFrame]:
     import av
 
-    to_float = av.AudioResampler(format="fltp")  # no other rate, no other channels
+    # Interleaved: of planes, PyAV reads eight and whatever lies in memory behind them.
+    to_float = av.AudioResampler(format="flt")  # no other rate, no other channels
+    first = None
     for frame in container.decode(audio=0):
+        kind = (frame.format.name, frame.layout.nb_channels, frame.sample_rate)
+        first = first or kind
+        if kind != first:
+            raise AudioError(f"damaged: its format changes from {first} to {kind} on the way")
         yield from to_float.resample(frame)

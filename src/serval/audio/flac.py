@@ -7,6 +7,7 @@ samples is the lower 36 bits of its bytes 10 to 17.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from serval.audio.limits import UNKNOWN_FROM
 from serval.audio.part import Part
@@ -20,11 +21,9 @@ TOTAL = slice(18, 26)
 
 
 def flac_parts(encoded: bytes) -> list[Part]:
-    """Return the FLAC files that lie one behind the other."""
+    """Return the FLAC files that lie one behind the other; none where no header is whole."""
     starts = [found.start() for found in START.finditer(encoded)]
-    ends = [*starts[1:], len(encoded)]
-    parts = [_part(encoded[a:b]) for a, b in zip(starts, ends, strict=True)]
-    return parts or [Part(encoded=encoded)]
+    return [_part(encoded[a:b]) for a, b in pairwise([*starts, len(encoded)])]
 
 
 def _part(encoded: bytes) -> Part:

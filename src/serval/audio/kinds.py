@@ -98,6 +98,7 @@ OTHERS = _kinds(
         Kind("a picture", "name the sound file in its place"),
     ),
     (rb"MThd|RIFF.{4}RMID", Kind("a MIDI file: notes, no sound", "render it to WAV first")),
+    (rb"\xff\xfe|\xfe\xff", Kind("UTF-16 text", "name the sound file in its place")),
     (rb"PAR1", Kind("a parquet file", "give it as the dataset: -d FILE.parquet")),
     (rb"\x93NUMPY", Kind("a NumPy array", "write its samples to WAV first")),
     (rb"\x89HDF\r\n", Kind("an HDF5 file", "write its samples to WAV first")),

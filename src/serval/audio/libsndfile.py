@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import soundfile
 
 from serval.audio.limits import UNKNOWN_FROM, refuse_absurd
-from serval.audio.quiet import c_stderr_silenced
+from serval.audio.quiet import c_output_silenced
 from serval.errors import AudioError
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ BLOCK = 4096
 
 ESTIMATED = frozenset({"OGG", "MPEG"})
 """Formats whose length libsndfile derives from what it finds, not from a count in the header."""
+
+
+PRINTING = (b"\xff", b"ID3", b"\xf0\x7e")
+"""How files begin whose decoders print what they think of them."""
 
 
 class UnknownSoundError(AudioError):
@@ -56,8 +60,10 @@ class _Stream:
         return self.file.format not in ESTIMATED
 
     def blocks(self) -> Blocks:
-        while len(block := self.file.read(BLOCK, dtype="float32", always_2d=True)):
+        left = self.file.frames  # a decoder that is asked for more may fail on what comes then
+        while len(block := self.file.read(min(BLOCK, left), dtype="float32", always_2d=True)):
             yield block
+            left -= len(block)
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]
@@ -70,17 +76,30 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
+class _Contents(io.BytesIO):
+    """The bytes of a file, whose reading libsndfile may begin before the first of them.
+
+    It does so where a header is wrong, and the error would be printed and not raised.
+    """
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):
+            return self.tell()
+
+
 @contextmanager
-def opened(encoded: bytes, *, is_mpeg: bool = False) -> Iterator[_Stream]:
+def opened(encoded: bytes) -> Iterator[_Stream]:
     """Open a sound; blocks must be read before it is left.
 
     Raises:
         UnknownSoundError: libsndfile cannot open it.
         AudioError: Its header is absurd.
     """
-    with c_stderr_silenced() if is_mpeg else nullcontext():
+    with _quietly(encoded):
         try:
-            file = _Forward(io.BytesIO(encoded))
+            file = _Forward(_Contents(encoded))
         except soundfile.SoundFileError as error:
             raise UnknownSoundError(reason_of(error)) from error
         with file:
@@ -91,12 +110,18 @@ def opened(encoded: bytes, *, is_mpeg: bool = False) -> Iterator[_Stream]:
 def knows(encoded: bytes) -> bool:
     """Tell whether libsndfile can open it."""
     try:
-        with _Forward(io.BytesIO(encoded)):
+        with _quietly(encoded), _Forward(_Contents(encoded)):
             return True
     except soundfile.SoundFileError:
         return False
 
 
 def reason_of(error: Exception) -> str:
-    """Return what libsndfile says, without what soundfile puts in front of it."""
-    return str(getattr(error, "error_string", error))
+    """Return what a decoder says, without what soundfile or PyAV puts round it."""
+    said = getattr(error, "error_string", "") or getattr(error, "strerror", "") or str(error)
+    return "no MPEG audio that can be decoded" if "not a regular file" in said else str(said)
+
+
+def _quietly(encoded: bytes) -> AbstractContextManager[None]:
+    """Keep the decoders quiet that print: libmpg123, and libsndfile's own of MIDI sample dumps."""
+    return c_output_silenced() if encoded.startswith(PRINTING) else nullcontext()

@@ -33,8 +33,8 @@ UNKNOWN_FROM = 2**31 - 2**16
 MISSING = 0.02
 """Share of a promised length that may be missing."""
 
-MISSING_BYTES = 512
-"""So many bytes may be missing of any file: 16 ms of 16-bit speech at 16 kHz, or a header that was
+MISSING_BYTES = 128
+"""So many bytes may be missing of any file: 4 ms of 16-bit speech at 16 kHz, or a header that was
 counted as sound."""
 
 

@@ -54,11 +54,13 @@ class _Frame:
         start: Where it begins in the file.
         kind: Version, layer, sample rate and whether it is mono: the same for all of a sound.
         size: In bytes, with the header.
+        bitrate: Its index in the table of its version and layer.
     """
 
     start: int
     kind: tuple[int, int, int, bool]
     size: int
+    bitrate: int
 
     @property
     def end(self) -> int:
@@ -122,7 +124,7 @@ def _counted(encoded: bytes, frames: list[_Frame]) -> Iterator[Part]:
 
 def _part(first: bytes, encoded: bytes, frames: list[_Frame]) -> Part:
     sound = b"".join(encoded[frame.start : frame.end] for frame in frames)
-    return Part(encoded=first + sound, is_mpeg=True)
+    return Part(encoded=first + sound)
 
 
 def _frames(encoded: bytes) -> Iterator[_Frame]:
@@ -167,7 +169,9 @@ def _frame(encoded: bytes, start: int) -> _Frame | None:
         return None
     kbits = KBITS[V1 if version == V1 else V2, layer][bitrate - 1]
     size = _frame_size(version, layer, kbits, RATES[version][rate], head >> 9 & 1)
-    return _Frame(start, (version, layer, RATES[version][rate], head >> 6 & 3 == MONO), size)
+    return _Frame(
+        start, (version, layer, RATES[version][rate], head >> 6 & 3 == MONO), size, bitrate
+    )
 
 
 def _frame_size(version: int, layer: int, kbits: int, sample_rate: int, padding: int) -> int:
@@ -187,8 +191,12 @@ def _count(encoded: bytes, frame: _Frame) -> int | None:
 
 
 def _count_frame(encoded: bytes, frames: list[_Frame]) -> bytes:
-    """Return a frame without sound that says how many follow; nothing where none can be said."""
-    if not frames or frames[0].kind[1] != 3:
+    """Return a frame without sound that says how many follow; nothing where none is needed.
+
+    At a constant bit rate the estimate is right, and such a frame makes libmpg123 leave out the
+    529 samples of its own delay.
+    """
+    if not frames or frames[0].kind[1] != 3 or len({frame.bitrate for frame in frames}) == 1:
         return b""
     first = frames[0]
     head = int.from_bytes(encoded[first.start : first.start + 4], "big")

@@ -24,14 +24,12 @@ class Part:
         promised: Samples of each channel that the file promises; 0 where it promises nothing.
         otherwise: The bytes to decode if these fail, if any.
         demuxer: Name in FFmpeg of the format, if libsndfile does not know it.
-        is_mpeg: Whether libmpg123 decodes it.
     """
 
     encoded: bytes
     promised: int = 0
     otherwise: bytes = b""
     demuxer: str = ""
-    is_mpeg: bool = False
 
 
 class Stream(Protocol):

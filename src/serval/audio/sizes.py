@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["sized_parts"]
 
+LAST_KIND = 9
+"""Of the blocks of a VOC file."""
+
 Order = Literal["little", "big"]
 
 
@@ -71,7 +74,7 @@ def _mended(encoded: bytes, size: _Size) -> bytes:
     there = len(encoded) - size.start
     if size.is_known and is_missing_much(there, size.n_bytes):
         raise TruncatedError(f"truncated: {there} of {size.n_bytes} bytes of samples are there")
-    if size.field is None or _is_right(encoded, size):
+    if there < 0 or size.field is None or _is_right(encoded, size):
         return encoded
     at, width, order = size.field
     field = (there + size.more).to_bytes(width, order)
@@ -237,7 +240,7 @@ def _au(encoded: bytes) -> _Size | None:
 
 def _nist(encoded: bytes) -> _Size | None:
     head = encoded[:1024].decode("latin-1")
-    numbers = {name: int(n) for name, n in re.findall(r"(\w+) -i (\d{1,12})\b", head)}
+    numbers = {name: int(n) for name, n in re.findall(r"(\w+) -(?:i|s\d) (\d{1,12})\b", head)}
     if "shorten" in head or not {"sample_count", "sample_n_bytes"} <= numbers.keys():
         return None
     n_values = numbers["sample_count"] * numbers.get("channel_count", 1)
@@ -245,11 +248,15 @@ def _nist(encoded: bytes) -> _Size | None:
 
 
 def _voc(encoded: bytes) -> _Size | None:
-    """Return the size of the blocks, each of a kind and 24 bits of size, up to kind 0."""
+    """Return the size of the blocks, each of a kind from 1 to 9 and 24 bits of size, up to kind 0.
+
+    Where another kind comes, a size before it was wrong, and none is known.
+    """
     first = start = int.from_bytes(encoded[20:22], "little")
-    while start + 4 <= len(encoded) and encoded[start]:
+    while start + 4 <= len(encoded) and 0 < encoded[start] <= LAST_KIND:
         start += 4 + int.from_bytes(encoded[start + 1 : start + 4], "little")
-    return _Size(start=first, n_bytes=start - first)
+    is_lost = encoded[start : start + 1] > bytes([LAST_KIND])
+    return _Size(start=first, n_bytes=0 if is_lost else start - first)
 
 
 def _mat4(encoded: bytes) -> _Size | None:
@@ -260,7 +267,7 @@ def _mat4(encoded: bytes) -> _Size | None:
 
 
 def _matrix(encoded: bytes, at: int) -> _Size:
-    order: Order = "big" if encoded[0] == 0 else "little"
+    order: Order = "big" if encoded.startswith(b"\0\0\x03\xe8") else "little"
     kind, rows, columns, _, name = (
         int.from_bytes(encoded[i : i + 4], order) for i in range(at, at + 20, 4)
     )
@@ -293,6 +300,13 @@ def _wve(encoded: bytes) -> _Size | None:
     return _Size(start=32, n_bytes=int.from_bytes(encoded[18:22], "big"))
 
 
+def _sds(encoded: bytes) -> _Size | None:
+    """Return the size of the blocks of a MIDI sample dump, 127 bytes each with 120 of samples."""
+    length = sum(byte << shift for byte, shift in zip(encoded[10:13], (0, 7, 14), strict=True))
+    in_a_block = 120 // max(1, -(-encoded[6] // 7))
+    return _Size(start=21, n_bytes=-(-length // max(1, in_a_block)) * 127)
+
+
 SIZES: dict[re.Pattern[bytes], Callable[[bytes], _Size | None]] = {
     re.compile(pattern, re.DOTALL): size_of
     for pattern, size_of in (
@@ -310,6 +324,7 @@ SIZES: dict[re.Pattern[bytes], Callable[[bytes], _Size | None]] = {
         (rb"MATLAB 5.{118}(MI|IM)", _mat5),
         (rb"2BIT.{124}", _avr),
         (rb"\x01\x04.{40}", _mpc2k),
+        (rb"\xf0\x7e.\x01.{17}", _sds),
         (rb"ALawSoundFile\*\*.{16}", _wve),
     )
 }
