@@ -119,7 +119,7 @@ def header_of(encoded: bytes) -> Header:
             return Header(
                 sample_rate=stream.sample_rate,
                 channels=stream.channels,
-                frames=part.promised or stream.frames,
+                frames=_promised(part, stream),
                 encoding=stream.encoding,
             )
 
@@ -211,7 +211,7 @@ class _Reading:
         with _opened(self._part) as stream:
             self.sample_rate, self.channels = stream.sample_rate, stream.channels
             self.encoding = stream.encoding
-            promised = self._part.promised or stream.frames
+            promised = _promised(self._part, stream)
             if stream.counts_exactly:
                 self._refuse_too_long(promised, promised)
             yield from self._bounded(_undamaged(stream), promised)
@@ -231,8 +231,12 @@ class _Reading:
     def _refuse_too_long(self, n: int, promised: int) -> None:
         limit = self._left_s * self.sample_rate
         if math.isfinite(limit) and n > math.ceil(limit):
-            seconds = self._max_seconds - self._left_s + max(n, promised) / self.sample_rate
-            raise too_long(seconds, self._max_seconds)
+            before_s = self._max_seconds - self._left_s
+            raise too_long(before_s + max(n, promised) / self.sample_rate, self._max_seconds)
+
+
+def _promised(part: Part, stream: Stream) -> int:
+    return stream.frames if part.promised is None else part.promised
 
 
 def _undamaged(stream: Stream) -> Blocks:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from serval.audio.part import Blocks
 
-__all__ = ["UnknownSoundError", "knows", "opened", "reason_of"]
+__all__ = ["UnknownSoundError", "frames_of", "opened", "reason_of"]
 
 BLOCK = 4096
 """Samples of each channel that are decoded at once: an error costs no more than these."""
@@ -107,13 +107,13 @@ def opened(encoded: bytes) -> Iterator[_Stream]:
             yield _Stream(file)
 
 
-def knows(encoded: bytes) -> bool:
-    """Tell whether libsndfile can open it."""
+def frames_of(encoded: bytes) -> int:
+    """Return how many samples of each channel libsndfile would decode at most; 0 if it cannot."""
     try:
-        with _quietly(encoded), _Forward(_Contents(encoded)):
-            return True
+        with _quietly(encoded), _Forward(_Contents(encoded)) as file:
+            return int(file.frames)
     except soundfile.SoundFileError:
-        return False
+        return 0
 
 
 def reason_of(error: Exception) -> str:

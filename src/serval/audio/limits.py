@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from serval.errors import AudioError, TooLongError
 
 __all__ = [
@@ -67,6 +65,11 @@ def is_missing_much(there: int, promised: int, least: int = MISSING_BYTES) -> bo
 
 
 def too_long(seconds: float, max_seconds: float) -> TooLongError:
-    """Return the error of a clip over the model's limit."""
-    shown = f"{seconds:.0f} s long" if math.isfinite(seconds) else "too long"
+    """Return the error of a clip over the model's limit.
+
+    Args:
+        seconds: As far as its length is known.
+        max_seconds: The limit.
+    """
+    shown = f"{seconds:.0f} s long" if seconds > max_seconds + 0.5 else "too long"
     return TooLongError(f"{shown}, but the limit is {max_seconds:g} s")

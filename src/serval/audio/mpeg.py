@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from serval.audio import libsndfile
 from serval.audio.limits import is_missing_much
 from serval.audio.part import Part
 from serval.errors import TruncatedError
@@ -54,17 +55,22 @@ class _Frame:
         start: Where it begins in the file.
         kind: Version, layer, sample rate and whether it is mono: the same for all of a sound.
         size: In bytes, with the header.
-        bitrate: Its index in the table of its version and layer.
     """
 
     start: int
     kind: tuple[int, int, int, bool]
     size: int
-    bitrate: int
 
     @property
     def end(self) -> int:
         return self.start + self.size
+
+    @property
+    def samples(self) -> int:
+        version, layer, *_ = self.kind
+        if layer == 1:
+            return 384
+        return 576 if layer == 3 and version != V1 else 1152
 
     @property
     def count_at(self) -> int:
@@ -105,26 +111,33 @@ def mpeg_parts(encoded: bytes) -> list[Part]:
 
 
 def _counted(encoded: bytes, frames: list[_Frame]) -> Iterator[Part]:
-    """Yield the frames that were counted, then those behind them, with a count of their own."""
+    """Yield the frames that were counted, then those behind them."""
     count = _count(encoded, frames[0])
-    if count is None:
-        yield _part(_count_frame(encoded, frames), encoded, frames)
-        return
     there = len(frames) - 1
-    if count and is_missing_much(there, count, FEW):
-        raise TruncatedError(f"truncated: {there} of {count} MPEG frames are there")
     if not count:
-        yield _part(_count_frame(encoded, frames[1:]), encoded, frames[1:])
+        yield _uncounted(encoded, frames[1:] if count == 0 else frames)
+    elif is_missing_much(there, count, FEW):
+        raise TruncatedError(f"truncated: {there} of {count} MPEG frames are there")
     elif is_missing_much(count, there, FEW):
-        yield _part(b"", encoded, frames[: count + 1])
-        yield _part(_count_frame(encoded, frames[count + 1 :]), encoded, frames[count + 1 :])
+        yield Part(encoded=_sound(encoded, frames[: count + 1]), promised=0)
+        yield _uncounted(encoded, frames[count + 1 :])
     else:
-        yield _part(b"", encoded, frames)
+        yield Part(encoded=_sound(encoded, frames), promised=0)
 
 
-def _part(first: bytes, encoded: bytes, frames: list[_Frame]) -> Part:
-    sound = b"".join(encoded[frame.start : frame.end] for frame in frames)
-    return Part(encoded=first + sound)
+def _uncounted(encoded: bytes, frames: list[_Frame]) -> Part:
+    """Return frames as they are, or behind a count where libsndfile would stop before the last.
+
+    The count is only given then, since libmpg123 leaves out 529 samples, its delay, behind one.
+    """
+    sound = _sound(encoded, frames)
+    if frames and libsndfile.frames_of(sound) < sum(frame.samples for frame in frames):
+        sound = _count_frame(encoded, frames) + sound
+    return Part(encoded=sound, promised=0)
+
+
+def _sound(encoded: bytes, frames: list[_Frame]) -> bytes:
+    return b"".join(encoded[frame.start : frame.end] for frame in frames)
 
 
 def _frames(encoded: bytes) -> Iterator[_Frame]:
@@ -169,9 +182,8 @@ def _frame(encoded: bytes, start: int) -> _Frame | None:
         return None
     kbits = KBITS[V1 if version == V1 else V2, layer][bitrate - 1]
     size = _frame_size(version, layer, kbits, RATES[version][rate], head >> 9 & 1)
-    return _Frame(
-        start, (version, layer, RATES[version][rate], head >> 6 & 3 == MONO), size, bitrate
-    )
+    kind = (version, layer, RATES[version][rate], head >> 6 & 3 == MONO)
+    return _Frame(start, kind, size)
 
 
 def _frame_size(version: int, layer: int, kbits: int, sample_rate: int, padding: int) -> int:
@@ -191,12 +203,8 @@ def _count(encoded: bytes, frame: _Frame) -> int | None:
 
 
 def _count_frame(encoded: bytes, frames: list[_Frame]) -> bytes:
-    """Return a frame without sound that says how many follow; nothing where none is needed.
-
-    At a constant bit rate the estimate is right, and such a frame makes libmpg123 leave out the
-    529 samples of its own delay.
-    """
-    if not frames or frames[0].kind[1] != 3 or len({frame.bitrate for frame in frames}) == 1:
+    """Return a frame without sound that says how many follow; nothing where none can be said."""
+    if frames[0].kind[1] != 3:
         return b""
     first = frames[0]
     head = int.from_bytes(encoded[first.start : first.start + 4], "big")

@@ -21,13 +21,14 @@ class Part:
 
     Attributes:
         encoded: A whole file, mended where its sizes were wrong.
-        promised: Samples of each channel that the file promises; 0 where it promises nothing.
+        promised: Samples of each channel that the file promises, 0 where it promises nothing;
+            `None` where the decoder knows.
         otherwise: The bytes to decode if these fail, if any.
         demuxer: Name in FFmpeg of the format, if libsndfile does not know it.
     """
 
     encoded: bytes
-    promised: int = 0
+    promised: int | None = None
     otherwise: bytes = b""
     demuxer: str = ""
 

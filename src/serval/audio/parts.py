@@ -43,7 +43,7 @@ def _parts(encoded: bytes) -> list[Part]:
     if begins_mpeg(encoded):
         return mpeg_parts(encoded)
     sized = sized_parts(encoded)
-    return sized or ([] if libsndfile.knows(encoded) else mpeg_parts(encoded))
+    return sized or ([] if libsndfile.frames_of(encoded) else mpeg_parts(encoded))
 
 
 def _without_tags(encoded: bytes) -> bytes:
