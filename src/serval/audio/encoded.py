@@ -44,6 +44,8 @@ def _contents(path: Path) -> bytes:
         with open(path, "rb", opener=_opened_at_once) as file:
             _refuse_other_kinds(path, os.fstat(file.fileno()))
             encoded = file.read(LARGEST_BYTES + 1)
+    except AudioError:
+        raise
     except OSError as error:
         raise AudioError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:

@@ -116,7 +116,7 @@ def _next_header(encoded: bytes, size: _Size) -> int:
 
 def _begins(encoded: bytes, start: int) -> bool:
     """Tell whether there is a header like the first one."""
-    alike = slice(12, 24) if encoded.startswith((b".snd", b"dns.")) else slice(8, 12)
+    alike = slice(12, 16) if encoded.startswith((b".snd", b"dns.")) else slice(8, 12)
     return (
         encoded.startswith(encoded[:4], start)
         and encoded[start + alike.start : start + alike.stop] == encoded[alike]
