@@ -84,7 +84,12 @@ def test_a_missing_file_is_an_audio_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("form", "reason"), [("WAV", "truncated: "), ("FLAC", "lost sync"), ("AIFF", "truncated: ")]
+    ("form", "reason"),
+    [
+        ("WAV", "truncated: "),
+        ("FLAC", "truncated or damaged after .* lost sync"),
+        ("AIFF", "truncated: "),
+    ],
 )
 def test_a_truncated_file_is_refused(form, reason):
     whole = encoded(voice(seconds=2), form=form)
@@ -94,7 +99,7 @@ def test_a_truncated_file_is_refused(form, reason):
 
 def test_a_cut_mp3_is_refused_by_its_own_count(capfd):
     whole = encoded(voice(seconds=8), form="MP3")
-    with pytest.raises(AudioError, match=r"truncated: \d+ of \d+ samples"):
+    with pytest.raises(AudioError, match=r"truncated: \d+ of \d+ MPEG frames"):
         decode(whole[: len(whole) // 2], 16_000, max_seconds=30)
 
 
@@ -114,10 +119,10 @@ def test_a_clip_of_exactly_the_limit_passes():
     assert decode(encoded(voice(seconds=1)), 16_000, max_seconds=1).duration_s == 1
 
 
-def test_ten_hours_are_refused_from_the_header_alone():
-    ten_hours = encoded(np.zeros(10 * 3600 * 100, dtype=np.float32), rate=100, form="FLAC")
-    with pytest.raises(AudioError, match="36000 s long, but the limit is 30 s"):
-        decode(ten_hours[:4096], 16_000, max_seconds=30)
+def test_an_hour_is_refused_from_the_header_alone():
+    an_hour = encoded(np.zeros(3600 * 1000, dtype=np.float32), rate=1000, form="FLAC")
+    with pytest.raises(AudioError, match="3600 s long, but the limit is 30 s"):
+        decode(an_hour[:4096], 16_000, max_seconds=30)
 
 
 def test_normalisation():
