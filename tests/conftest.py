@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from build import classifier, labels_metadata, speech_set
+from commandline import called
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,6 +39,20 @@ def coarse_pictures(monkeypatch):
 
 @pytest.fixture
 def serval(tmp_path):
+    """Call the command line in this process, in an empty folder.
+
+    What is about the process itself (start-up, signals, its memory, variables that libraries read
+    once, such as HF_HOME) takes `serval_process`.
+    """
+
+    def run(*args, cwd=tmp_path, **env):
+        return called(args, cwd, {key: str(value) for key, value in env.items()})
+
+    return run
+
+
+@pytest.fixture
+def serval_process(tmp_path):
     """Run the command line in a process of its own, in an empty folder."""
 
     def run(*args, timeout=120, cwd=tmp_path, **env):

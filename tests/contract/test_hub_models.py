@@ -22,12 +22,12 @@ def hub():
 
 
 @pytest.fixture
-def ask(hub, serval, tmp_path):
+def ask(hub, serval_process, tmp_path):
     """Run the command line against our hub."""
 
     def run(*arguments, **env):
         told = {"HF_HOME": tmp_path / "hf", "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_TELEMETRY": 1}
-        return serval(*arguments, timeout=240, **(told | env))
+        return serval_process(*arguments, timeout=240, **(told | env))
 
     return run
 

@@ -119,7 +119,6 @@ def test_the_real_set_has_what_its_card_tells_of(shared, serval, tmp_path):
     done = serval(
         *("audit", corpus, "--split", "validation", "--against", "train", "--json"),
         *("--fail-on", "shared-speakers"),
-        timeout=1800,
     )
     assert done.returncode == 1, done.stderr
     document = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""`serval evaluate` as a user meets it: real processes, killed, interrupted, given bad input."""
+"""`serval evaluate` as a user meets it: killed, interrupted, given bad input."""
 
 import csv
 import json
@@ -150,15 +150,15 @@ def test_told_to_stop_again_it_stops_at_once(serval, slow_model, slow_set, tmp_p
     assert len(load_run(tmp_path / "out")) == CLIPS
 
 
-def test_a_second_process_in_the_folder_is_refused(serval, model_file, manifest, tmp_path):
+def test_a_second_process_in_the_folder_is_refused(serval_process, model_file, manifest, tmp_path):
     arguments = ["-m", model_file, "-d", manifest, "-o", "out"]
-    assert serval("evaluate", *arguments).returncode == 0
+    assert serval_process("evaluate", *arguments).returncode == 0
     provenance = load_run(tmp_path / "out").provenance
     with Journal(folder=tmp_path / "out", provenance=provenance):
-        second = serval("evaluate", *arguments)
+        second = serval_process("evaluate", *arguments)
         assert second.returncode == 2
         assert "out is in use by another serval process" in second.stderr
-    assert serval("evaluate", *arguments).returncode == 0
+    assert serval_process("evaluate", *arguments).returncode == 0
 
 
 def test_too_many_failures_end_with_3_after_writing_everything(serval, model_file, tmp_path):
@@ -190,12 +190,12 @@ def test_what_is_wrong_is_one_line_and_exit_2(serval, model_file, manifest, argu
     assert "Traceback" not in done.stderr
 
 
-def test_odd_names_and_places_work(serval, tmp_path):
+def test_odd_names_and_places_work(serval_process, tmp_path):
     folder = tmp_path / "Größe & ünï 'q'"
     clips = speech_set(folder, 4, labels=("angry", "ärger"))
     labels = ("angry", "ärger")
     model = classifier(folder / "mödel.onnx", k=2, metadata=labels_metadata(labels))
-    done = serval("evaluate", "-m", model, "-d", clips, "-o", folder / "öut")
+    done = serval_process("evaluate", "-m", model, "-d", clips, "-o", folder / "öut")
     assert done.returncode == 0, done.stderr
     assert "ärger" in (folder / "öut" / "summary.md").read_text(encoding="utf-8")
 
@@ -225,9 +225,9 @@ def test_the_help_of_every_command_is_plain_text(name):
     assert "\\b" not in done.output
 
 
-def test_python_dash_m_and_version(serval):
-    assert "serval, version" in serval("--version").stdout
-    assert "evaluate" in serval("--help").stdout
+def test_python_dash_m_and_version(serval_process):
+    assert "serval, version" in serval_process("--version").stdout
+    assert "evaluate" in serval_process("--help").stdout
 
 
 def test_the_published_script_evaluates_ssi(tmp_path):

@@ -98,7 +98,7 @@ def test_max_drop_keeps_the_limit(serval, net, clips, tmp_path):
 @pytest.mark.slow
 def test_compare_all_writes_table_picture_and_every_file(serval, net, clips, tmp_path):
     done = serval("quantize", net, "-o", tmp_path / "out" / "net.onnx", "--calibration", clips,
-                  "--clips", 6, "--eval", clips, "--compare-all", timeout=300)  # fmt: skip
+                  "--clips", 6, "--eval", clips, "--compare-all")  # fmt: skip
     assert done.returncode == 0, done.stderr
     document = json.loads((tmp_path / "out" / "quantization.json").read_text(encoding="utf-8"))
     names = [variant["name"] for variant in document["variants"]]
@@ -199,7 +199,7 @@ def test_serval_tiny_keeps_its_accuracy_in_a_third_of_its_size(serval, shared, t
     corpus = shared / "corpora" / "ssi-like"
     made = tmp_path / "serval-tiny.onnx"
     done = serval("quantize", source, "-o", made, "--calibration", corpus, "--eval", corpus,
-                  "--limit", "600", "--ranges", "min-max", timeout=1800)  # fmt: skip
+                  "--limit", "600", "--ranges", "min-max")  # fmt: skip
     assert done.returncode == 0, done.stderr
     lost, agreement, share = _figures(done.stdout)
     assert lost <= 0.5

@@ -1,4 +1,4 @@
-"""`serval stress` in processes of its own."""
+"""`serval stress` as people call it."""
 
 import json
 import signal
@@ -105,11 +105,11 @@ def test_a_set_without_a_clip_that_works_is_not_perturbed(serval, model_file, ou
 
 
 @pytest.mark.slow
-def test_a_cluster_gives_the_same_answers_to_perturbed_clips(serval, model_file, manifest, out):
+def test_a_cluster_gives_the_same_answers_to_perturbed_clips(serval_process, model_file, manifest, out):
     pytest.importorskip("ray", reason="the extra ray is not installed")
     local = out.with_name("local")
     for folder, engine in ((out, "ray"), (local, "local")):
-        done = serval(
+        done = serval_process(
             *command(model_file, manifest, folder, "--quiet", "--engine", engine, "--workers", "1"),
             timeout=300,
         )
