@@ -69,7 +69,7 @@ def _captured():
 def _streams():
     """The same two files for all calls: what logs to `sys.stderr` keeps the one that it found."""
     return tuple(
-        TextIOWrapper(tempfile.TemporaryFile(buffering=0), encoding="utf-8", write_through=True)  # noqa: SIM115
+        TextIOWrapper(tempfile.TemporaryFile(buffering=0), encoding="utf-8", write_through=True)
         for _ in range(2)
     )
 

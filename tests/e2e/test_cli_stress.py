@@ -105,7 +105,9 @@ def test_a_set_without_a_clip_that_works_is_not_perturbed(serval, model_file, ou
 
 
 @pytest.mark.slow
-def test_a_cluster_gives_the_same_answers_to_perturbed_clips(serval_process, model_file, manifest, out):
+def test_a_cluster_gives_the_same_answers_to_perturbed_clips(
+    serval_process, model_file, manifest, out
+):
     pytest.importorskip("ray", reason="the extra ray is not installed")
     local = out.with_name("local")
     for folder, engine in ((out, "ray"), (local, "local")):
