@@ -1,15 +1,15 @@
 """Models and checkpoints of the hub through its real client, from a hub on 127.0.0.1."""
 
 import json
+import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import onnx
 import pytest
 
 from build import EMOTIONS, classifier, speech_set
-from conftest import process_environment
+from conftest import ROOT, process_environment
 from contract.hub import Hub, Repo, serving
 from serval.run import load_run
 
@@ -36,6 +36,34 @@ def ask(told, serval_process):
 
     def run(*arguments, **env):
         return serval_process(*arguments, timeout=240, **(told | env))
+
+    return run
+
+
+CALL_EACH = """
+import json
+import sys
+from dataclasses import asdict
+from commandline import called
+print(json.dumps([asdict(called(arguments, ".", {})) for arguments in json.loads(sys.argv[1])]))
+"""
+
+
+@pytest.fixture
+def ask_each(told, tmp_path):
+    """Call one command line after the other in one process whose hub is ours."""
+
+    def run(commands, **env):
+        places = f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}"
+        done = subprocess.run(
+            [sys.executable, "-c", CALL_EACH, json.dumps(commands)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=process_environment(**told | {"PYTHONPATH": places} | env),
+            check=True,
+        )
+        return json.loads(done.stdout)
 
     return run
 
@@ -73,7 +101,7 @@ def test_a_model_of_the_hub_is_evaluated_and_then_comes_from_the_cache(
     assert load_run(tmp_path / "again").logits.tolist() == run.logits.tolist()
 
 
-def test_a_name_that_is_not_one_model_is_one_line(hub, ask):
+def test_a_name_that_is_not_one_model_is_one_line(hub, ask_each):
     two = {"onnx/model.onnx": b"1", "onnx/model_int8.onnx": b"2"}
     hub.repos |= {"org/two": Repo(two), "org/none": Repo({"config.json": b"{}"})}
     cases = {
@@ -84,29 +112,40 @@ def test_a_name_that_is_not_one_model_is_one_line(hub, ask):
         "hf:org/-y-/model.onnx": "not the name of a hub model; write hf:ORG/NAME",
         "hf:org": "not the name of a hub model; write hf:ORG/NAME",
     }
-    for name, said in cases.items():
-        done = ask("evaluate", "-m", name)
-        assert done.returncode == 2
-        assert done.stderr.startswith("serval: hub model org")
-        assert said in done.stderr
-        assert done.stderr.count("\n") == 1
+    answers = ask_each([("evaluate", "-m", name) for name in cases])
+    for done, said in zip(answers, cases.values(), strict=True):
+        assert done["returncode"] == 2
+        assert done["stderr"].startswith("serval: hub model org")
+        assert said in done["stderr"]
+        assert done["stderr"].count("\n") == 1
 
 
-def test_a_hub_that_cannot_be_reached_is_one_line(ask):
-    nobody = {"HF_ENDPOINT": "http://127.0.0.1:9"}
-    cases = (
-        ("hf:org/emo", nobody, "the hub cannot be reached; check the network"),
-        ("hf:org/emo/model.onnx", nobody, "the hub cannot be reached; check the network"),
-        ("hf:org/emo", {"HF_HUB_OFFLINE": 1}, "must be named too, hf:org/emo/FILE.onnx"),
-        ("hf:org/emo/model.onnx", {"HF_HUB_OFFLINE": 1}, "not in the hub's cache"),
-    )
-    with ThreadPoolExecutor() as pool:
-        asked = [pool.submit(ask, "evaluate", "-m", name, **env) for name, env, _ in cases]
-    for one, (_, _, said) in zip(asked, cases, strict=True):
-        done = one.result()
-        assert done.returncode == 2
-        assert said in done.stderr
-        assert done.stderr.count("\n") == 1
+@pytest.mark.parametrize(
+    ("env", "cases"),
+    [
+        (
+            {"HF_ENDPOINT": "http://127.0.0.1:9"},
+            {
+                "hf:org/emo": "the hub cannot be reached; check the network",
+                "hf:org/emo/model.onnx": "the hub cannot be reached; check the network",
+            },
+        ),
+        (
+            {"HF_HUB_OFFLINE": 1},
+            {
+                "hf:org/emo": "must be named too, hf:org/emo/FILE.onnx",
+                "hf:org/emo/model.onnx": "not in the hub's cache",
+            },
+        ),
+    ],
+    ids=["nobody answers", "offline"],
+)
+def test_a_hub_that_cannot_be_reached_is_one_line(ask_each, env, cases):
+    answers = ask_each([("evaluate", "-m", name) for name in cases], **env)
+    for done, said in zip(answers, cases.values(), strict=True):
+        assert done["returncode"] == 2
+        assert said in done["stderr"]
+        assert done["stderr"].count("\n") == 1
 
 
 def published_checkpoint(tmp_path, doubled):
