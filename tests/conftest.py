@@ -7,6 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,16 @@ def manifest(tmp_path):
 def coarse_pictures(monkeypatch):
     """Draw at 50 dpi, where a test evaluates much and looks at no picture."""
     monkeypatch.setattr("serval.plots.canvas.DPI", 50)
+
+
+@pytest.fixture
+def brief_bench(monkeypatch):
+    """Time one duration and one setup, where a test looks at no figure of a benchmark."""
+    from serval.bench import benchmark
+
+    brief = replace(benchmark.QUICK, durations=(1.0,), clips=2, repetitions=1)
+    monkeypatch.setattr(benchmark, "QUICK", brief)
+    monkeypatch.setattr(benchmark, "available_cores", lambda: 1)
 
 
 @pytest.fixture
