@@ -1,5 +1,6 @@
 # make run    the built-in model on the built-in demo set
-# make test   every test
+# make test   the tests
+# make weekly   the long versions of some of them
 # make coverage   the same, slower, with the share of branches that they take
 # make check  format, lint, types, import contract, spelling
 # make kills  kill and stop commands at random moments: KILLS=100 SEED=0
@@ -8,19 +9,24 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := $(VENV)/.ready
+# One process for each core; tests of one xdist_group share what they start, and so one process.
+TESTS := $(BIN)/pytest -n auto --dist loadgroup
 
-.PHONY: run test coverage check kills report-demo setup clean
+.PHONY: run test weekly coverage check kills report-demo setup clean
 
 run: $(VENV)/.installed
 	$(BIN)/serval evaluate
 
 test: setup
-	$(BIN)/pytest -n auto --dist loadfile
+	$(TESTS)
+
+weekly: setup
+	$(TESTS) -m weekly
 
 coverage: setup
-	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+	$(TESTS) --cov --cov-report=term:skip-covered
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -41,11 +47,11 @@ report-demo: $(VENV)/.installed
 
 setup: $(READY)
 
-$(VENV)/bin/python:
+$(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e .
 	touch $@
 

@@ -67,6 +67,7 @@ class EvalOptions:
         max_failures: Share of failed clips, in [0, 1], above which the exit code is 3.
         max_left_out: Share of the set's audio files that may be none of its clips, in [0, 1],
             before nothing is evaluated.
+        plots: Draw the pictures, at 300 dpi.
         fresh: Start over instead of going on with the run in `output`.
         quiet: No progress on the terminal.
         json: Print the results as JSON.
@@ -95,6 +96,7 @@ class EvalOptions:
     ray_address: str | None = None
     max_failures: float = 0.01
     max_left_out: float = 0.01
+    plots: bool = True
     fresh: bool = False
     quiet: bool = False
     json: bool = False
@@ -193,7 +195,7 @@ def evaluate(
     # Scores and pictures load scipy and matplotlib, which the first clip need not wait for.
     from serval.results import write_results
 
-    written = write_results(run)
+    written = write_results(run, plots=options.plots)
     failed = len(run.failures) / max(1, len(run) + len(run.failures))
     return Evaluation(
         run=run,

@@ -43,12 +43,16 @@ def test_a_real_gap_is_more_than_chance(tmp_path):
 
 
 @pytest.mark.slow
-def test_no_gap_is_found_where_there_is_none(tmp_path):
+@pytest.mark.parametrize(
+    ("n_runs", "at_most"), [(10, 2), pytest.param(40, 5, marks=pytest.mark.weekly)]
+)
+def test_no_gap_is_found_where_there_is_none(tmp_path, n_runs, at_most):
+    """At the 5 % that are meant, more would be found in 1 % of such tests; at 50 %, in 95 %."""
     found = []
-    for seed in range(20):
+    for seed in range(n_runs):
         run = grouped_run(tmp_path / str(seed), (0.8, 0.8), np.random.default_rng(100 + seed))
         found.append(table_of(groups_of(run), "gender").accuracy_gap.finding)
-    assert found.count("more than chance") <= 2
+    assert found.count("more than chance") <= at_most
 
 
 def test_a_model_that_guesses_is_not_called_fair(tmp_path):

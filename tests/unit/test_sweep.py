@@ -22,6 +22,7 @@ def plan_file(tmp_path):
         tmp_path,
         """
         sort_by: wa
+        plots: false
         drop_unmapped: true
         models: [m0.onnx, {model: m1.onnx, name: second}]
         datasets: [a/set.csv, {dataset: b/set.csv, limit: 6}]
@@ -91,7 +92,7 @@ def test_a_sweep_ends_in_one_sorted_table(small_plan):
 def test_rows_that_are_not_of_one_task_are_said_to_be(tmp_path, manifest):
     four = classifier(tmp_path / "four.onnx", metadata=labels_metadata(EMOTIONS[:4]), k=4)
     eight = classifier(tmp_path / "eight.onnx", metadata=labels_metadata())
-    text = f"drop_unmapped: true\nmodels: [{four}, {eight}]\ndatasets: [{manifest}]\n"
+    text = f"plots: false\ndrop_unmapped: true\nmodels: [{four}, {eight}]\ndatasets: [{manifest}]\n"
     files = write_tables(sweep(load_plan(written(tmp_path, text))))
     markdown = files["markdown"].read_text(encoding="utf-8")
     assert "the rows are not of one task (4 labels with 4 clips left out, 8 labels" in markdown

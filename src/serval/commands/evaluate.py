@@ -83,6 +83,9 @@ def evaluation_options(command: Command) -> Command:
     show_default=True,
     help="Share of the set's files that may be no clips of it before nothing is evaluated.",
 )
+@click.option(
+    "--plots/--no-plots", default=DEFAULTS.plots, help="Draw pictures at 300 dpi. [default: yes]"
+)
 @click.option("--fresh", is_flag=True, help="Start over instead of going on.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, no table.")
 @click.option("--json", is_flag=True, help="Print the results as JSON.")

@@ -19,14 +19,17 @@ __all__ = ["score_command"]
 @click.option("--calibrate-on", metavar="RUN",
               help="Fit a temperature on this run of the same model on other clips.")  # fmt: skip
 @click.option("--groups/--no-groups", default=True, help="Show a table for each group column.")
+@click.option("--plots/--no-plots", default=True, help="Draw the pictures too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-def score_command(run: str, calibrate_on: str | None, *, groups: bool, as_json: bool) -> None:
+def score_command(
+    run: str, calibrate_on: str | None, *, groups: bool, plots: bool, as_json: bool
+) -> None:
     """Score a stored run again and write its files anew: no audio, no model.
 
     RUN is the folder of `serval evaluate -o`, finished or not, from this machine or another.
     """
     fitted_on = opened_run(calibrate_on) if calibrate_on else None
-    written = write_results(opened_run(run), calibrate_on=fitted_on)
+    written = write_results(opened_run(run), calibrate_on=fitted_on, plots=plots)
     if as_json:
         click.echo(json.dumps(written.document, indent=2))
         return

@@ -12,6 +12,8 @@ from serval.audit import AuditOptions, Kind, audit, write_audit
 from serval.errors import ConfigError, DatasetNotFoundError, LabelError
 from speech import after_silence, opus, utterance
 
+pytestmark = pytest.mark.xdist_group("audit of faults")
+
 LABELS = ("angry", "happy", "sad")
 
 
