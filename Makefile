@@ -1,25 +1,32 @@
 # make run    the built-in model on the built-in demo set
-# make test   every test
+# make test   the tests
+# make weekly   the long versions of some of them
 # make coverage   the same, slower, with the share of branches that they take
 # make check  format, lint, types, import contract, spelling
+# make kills  kill and stop commands at random moments: KILLS=100 SEED=0
 # make report-demo   the demo report of docs/demo
 # make clean   forget the environment and what was built
 
 PYTHON ?= python3
 VENV ?= .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := $(VENV)/.ready
+# One process for each core; tests of one xdist_group share what they start, and so one process.
+TESTS := $(BIN)/pytest -n auto --dist loadgroup
 
-.PHONY: run test coverage check report-demo setup clean
+.PHONY: run test weekly coverage check kills report-demo setup clean
 
 run: $(VENV)/.installed
 	$(BIN)/serval evaluate
 
 test: setup
-	$(BIN)/pytest -n auto --dist loadfile
+	$(TESTS)
+
+weekly: setup
+	$(TESTS) -m weekly
 
 coverage: setup
-	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+	$(TESTS) --cov --cov-report=term:skip-covered
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -28,17 +35,23 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
+KILLS ?= 100
+SEED ?= 0
+
+kills: setup
+	PYTHONPATH=src:tests $(BIN)/python tests/kills.py --kills $(KILLS) --seed $(SEED)
+
 report-demo: $(VENV)/.installed
 	$(BIN)/serval evaluate --output build/report-demo --fresh --quiet
 	$(BIN)/serval report build/report-demo --output docs/demo/report.html --audio all
 
 setup: $(READY)
 
-$(VENV)/bin/python:
+$(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e .
 	touch $@
 

@@ -9,8 +9,8 @@ import argparse
 
 import numpy as np
 
-from serval.chance import WORTH_FINDING
-from serval.gaps import gaps_between, permutation_of
+from serval.groups.gaps import gaps_between, permutation_of
+from serval.scores.chance import WORTH_FINDING
 
 SHAPES = {
     "40 and 40 speakers, 20 clips each": [[20] * 40, [20] * 40],

@@ -1,83 +1,145 @@
-"""How often do 95 % intervals hold the truth? `python benchmarks/interval_coverage.py`.
+"""How often do 95 % intervals hold the truth? `python benchmarks/interval_coverage.py [SETS]`.
 
-Datasets are simulated: speakers differ (a random effect on the logit of being right), emotions
-differ. From the same draws of speakers it makes percentile intervals and serval's own. Prints the
-coverage in percent, of three scores, and takes a few minutes.
+Datasets are simulated: speakers differ (a random effect on the logit of being right, which gives
+the clips of one speaker a correlation), emotions differ. For each number of speakers, equal and
+very unequal sizes and each correlation it prints, in percent of the sets: how often the interval
+of three scores holds the truth in all sets, and in the third of the sets with the narrowest
+intervals; the same for the difference of two models that are equally good; and how often one of
+these is called worse. A few minutes for each hundred sets.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serval.clusters import cluster_tables, clustering_of, effective_number, resampled
 from serval.labels import LabelSet
-from serval.metrics import confusion_matrix
-from serval.scores import bearing, score_columns
-from serval.stats import interval, spread
+from serval.scores import OVERALL, intervals
+from serval.scores.clusters import cluster_tables, clustering_of
+from serval.scores.metrics import confusion_matrix
+from serval.scores.paired import PairOptions, Panel
+from serval.scores.sums import score_columns
 
 Ids = NDArray[np.int64]
-Set = tuple[Ids, Ids, Ids]
 
 LABELS = LabelSet(["a", "b", "c", "d"])
 K = len(LABELS)
 EASE, SHARE = np.array([2.0, 1.5, 2.5, 1.0]), np.array([0.4, 0.3, 0.2, 0.1])
-SCORES = {"accuracy": 0, "UAR": 1, "macro F1": 2}
-SHAPES = {
-    "300 clips, each its own speaker": (np.ones(300, dtype=int), 0.0),
-    "5 speakers, 100 clips each": (np.full(5, 100), 0.5),
-    "10 speakers, 60 clips each": (np.full(10, 60), 0.5),
-    "24 speakers, 40 clips each": (np.full(24, 40), 0.5),
-    "115 speakers with 11-13 clips, 2 with 250": (
-        np.r_[np.full(91, 13), np.full(24, 11), np.full(2, 250)],
-        0.5,
-    ),
-}
+SCORES = ("wa", "uar", "macro_f1")
+PLACES = [OVERALL.index(name) for name in SCORES]
+CLIPS = 600
+SPEAKERS, CORRELATIONS = (2, 4, 8, 10, 24), (0.0, 0.1, 0.25, 0.5)
+RESAMPLES = 200
 
 
-def clips(sizes: Ids, spread_of_speakers: float, rng: np.random.Generator) -> Set:
-    """Return speaker, truth and prediction of each clip of one simulated set."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Intervals of many sets, `(S, 3, 2)`, what they ought to hold, and false verdicts, `(S,)`."""
+
+    ends: NDArray[np.float64]
+    truth: NDArray[np.float64]
+    called_worse: NDArray[np.bool_]
+
+    def held(self) -> NDArray[np.float64]:
+        """Return the share of all sets and of the narrowest third that hold the truth, `(3, 2)`."""
+        held = (self.ends[..., 0] <= self.truth) & (self.truth <= self.ends[..., 1])
+        order = np.argsort(self.ends[..., 1] - self.ends[..., 0], axis=0, kind="stable")
+        narrow = np.take_along_axis(held, order[: len(order) // 3], axis=0)
+        return np.stack([held.mean(axis=0), narrow.mean(axis=0)], axis=1)
+
+
+def sizes_of(speakers: int, *, equal: bool) -> Ids:
+    """Return the clips of each speaker; unequal ones fall off from the first as 1, 1/2, 1/3 ..."""
+    weights = np.ones(speakers) if equal else 1 / np.arange(1, speakers + 1)
+    return np.maximum(5, np.round(CLIPS * weights / weights.sum())).astype(np.int64)
+
+
+def spread_of(correlation: float) -> float:
+    """Return the standard deviation of speakers on the logit that gives clips this correlation."""
+    return float(np.sqrt(correlation / (1 - correlation)) * np.pi / np.sqrt(3))
+
+
+def answers(
+    sizes: Ids, correlation: float, rng: np.random.Generator, models: int = 1
+) -> tuple[Ids, Ids, Ids]:
+    """Return speaker and truth of each clip, and predictions `(M, N)` of equally good models.
+
+    Several models share most of their luck, and each has speakers that it alone finds hard.
+    """
     speaker = np.repeat(np.arange(len(sizes)), sizes)
     truth = rng.choice(K, len(speaker), p=SHARE)
-    ease = EASE[truth] + rng.normal(0, spread_of_speakers, len(sizes))[speaker]
-    right = ease > rng.logistic(size=len(speaker))
-    return speaker, truth, np.where(right, truth, (truth + rng.integers(1, K, len(truth))) % K)
+    spread = spread_of(correlation)
+    ease = EASE[truth] + rng.normal(0, spread, len(sizes))[speaker]
+    luck = rng.logistic(size=len(speaker))
+    wrong = (truth + rng.integers(1, K, len(truth))) % K
+    predicted = []
+    for _ in range(models):
+        own = np.zeros(len(speaker))
+        if models > 1:
+            own = 0.15 * rng.logistic(size=len(speaker))
+            own += rng.normal(0, 0.3 * spread, len(sizes))[speaker]
+        predicted.append(np.where(ease + own > luck, truth, wrong))
+    return speaker, truth, np.array(predicted)
 
 
-def both_intervals(simulated: Set, rng: np.random.Generator) -> tuple[Any, Any]:
-    """Return the percentile intervals and serval's, `(3, 2)` each, from the same draws."""
-    speaker, truth, predicted = simulated
-    clustering = clustering_of([str(i) for i in speaker])
-    tables = cluster_tables(truth * K + predicted, K * K, clustering)
-    values = score_columns(tables.total.reshape(K, K))
-    draws = score_columns(resampled(tables, 500, rng).reshape(-1, K, K))
-    effective = effective_number(bearing(tables.tables.reshape(-1, K, K)), tables.times)
-    errors = spread(draws, effective)
-    percentile = np.nanquantile(draws, [0.025, 0.975], axis=0).T
-    own = [interval(values[i], errors[i], effective[i]) for i in SCORES.values()]
-    return percentile[list(SCORES.values())], np.array([(i.low, i.high) for i in own])
+def wanted(correlation: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the three scores over very many speakers, `(3,)`."""
+    large = [answers(np.full(4000, 10), correlation, rng) for _ in range(20)]
+    counts = sum(confusion_matrix(truth, predicted[0], LABELS) for _, truth, predicted in large)
+    return score_columns(np.asarray(counts))[PLACES]
 
 
-def main(repeats: int) -> None:
-    """Print one line for each shape of a dataset."""
+def singles(sizes: Ids, correlation: float, sets: int, rng: np.random.Generator) -> Found:
+    """Return the intervals of the scores of one model on simulated sets."""
+    ends = np.zeros((sets, len(SCORES), 2))
+    for i in range(sets):
+        speaker, truth, (predicted,) = answers(sizes, correlation, rng)
+        tables = cluster_tables(truth * K + predicted, K * K, clustering_of(_names(speaker)))
+        found = intervals(tables, K, RESAMPLES, rng)
+        ends[i] = [(found[place].low, found[place].high) for place in PLACES]
+    return Found(ends=ends, truth=wanted(correlation, rng), called_worse=np.zeros(sets, bool))
+
+
+def pairs(sizes: Ids, correlation: float, sets: int, rng: np.random.Generator) -> Found:
+    """Return the intervals of differences of two equally good models on simulated sets."""
+    ends, worse = np.zeros((sets, len(SCORES), 2)), np.zeros(sets, dtype=bool)
+    for i in range(sets):
+        speaker, truth, predicted = answers(sizes, correlation, rng, models=2)
+        panel = Panel(
+            k=K, truth=truth, predicted=predicted, clustering=clustering_of(_names(speaker))
+        )
+        found = panel.changes(PairOptions(resamples=RESAMPLES, seed=i))
+        gaps = [found[place].difference for place in PLACES]
+        ends[i] = [(gap.low, gap.high) for gap in gaps]
+        worse[i] = found[PLACES[0]].verdict == "worse"
+    return Found(ends=ends, truth=np.zeros(len(SCORES)), called_worse=worse)
+
+
+def _names(speaker: Ids) -> list[str | None]:
+    return [str(i) for i in speaker]
+
+
+def main(sets: int) -> None:
+    """Print one line for each shape of a dataset and each correlation."""
     rng = np.random.default_rng(0)
-    print(f"{'':44}" + "".join(f"{name:>22}" for name in SCORES))
-    print(f"{f'coverage in %, {repeats} sets each':44}" + f"{'percentile':>12}{'serval':>10}" * 3)
-    for name, (sizes, speakers) in SHAPES.items():
-        large = [clips(np.full(2000, 20), speakers, rng)[1:] for _ in range(20)]
-        truth = score_columns(sum(confusion_matrix(t, p, LABELS) for t, p in large))
-        wanted = truth[list(SCORES.values()), np.newaxis]
-        held = np.zeros((2, len(SCORES)))
-        for _ in range(repeats):
-            for kind, ends in enumerate(both_intervals(clips(sizes, speakers, rng), rng)):
-                held[kind] += ((ends[:, :1] <= wanted) & (wanted <= ends[:, 1:])).ravel()
-        share = 100 * held / repeats
-        cells = "".join(f"{share[0, i]:12.1f}{share[1, i]:10.1f}" for i in range(len(SCORES)))
-        print(f"{name:44}{cells}", flush=True)
+    print(f"{sets} sets each; in percent: all sets / the third with the narrowest intervals")
+    head = [*SCORES, *(f"diff {name}" for name in SCORES), "called worse"]
+    print(f"{'speakers':>8} {'sizes':>8} {'corr':>5}" + "".join(f"{name:>15}" for name in head))
+    for speakers in SPEAKERS:
+        for equal in (True, False):
+            for correlation in CORRELATIONS:
+                sizes = sizes_of(speakers, equal=equal)
+                one, two = (of(sizes, correlation, sets, rng) for of in (singles, pairs))
+                cells: list[Any] = [*one.held(), *two.held()]
+                shown = "".join(f"{100 * a:8.1f} /{100 * b:5.1f}" for a, b in cells)
+                kind = "equal" if equal else "unequal"
+                worse = 100 * two.called_worse.mean()
+                print(f"{speakers:8} {kind:>8} {correlation:5.2f}{shown}{worse:15.1f}", flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)

@@ -7,12 +7,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from build import classifier, labels_metadata, speech_set
+from commandline import called
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,7 +39,31 @@ def coarse_pictures(monkeypatch):
 
 
 @pytest.fixture
+def brief_bench(monkeypatch):
+    """Time one duration and one setup, where a test looks at no figure of a benchmark."""
+    from serval.bench import benchmark
+
+    brief = replace(benchmark.QUICK, durations=(1.0,), clips=2, repetitions=1)
+    monkeypatch.setattr(benchmark, "QUICK", brief)
+    monkeypatch.setattr(benchmark, "available_cores", lambda: 1)
+
+
+@pytest.fixture
 def serval(tmp_path):
+    """Call the command line in this process, in an empty folder.
+
+    What is about the process itself (start-up, signals, its memory, variables that libraries read
+    once, such as HF_HOME) takes `serval_process`.
+    """
+
+    def run(*args, cwd=tmp_path, **env):
+        return called(args, cwd, {key: str(value) for key, value in env.items()})
+
+    return run
+
+
+@pytest.fixture
+def serval_process(tmp_path):
     """Run the command line in a process of its own, in an empty folder."""
 
     def run(*args, timeout=120, cwd=tmp_path, **env):

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,15 +10,22 @@ import click
 
 from serval import __version__
 from serval.errors import ServalError
+from serval.files import refuse_odd_place
+from serval.stopping import (
+    STOPPED,
+    as_stop,
+    hear_stops,
+    no_more_stops,
+    stop_if_asked,
+    stop_was_asked,
+)
 from serval.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
+    from pathlib import Path
 
-__all__ = ["exit_code", "main"]
-
-STOPS = (signal.SIGINT, signal.SIGTERM)
+__all__ = ["exit_code", "main", "run"]
 
 COMMANDS = {
     "evaluate": "Say how good a model is on a labelled dataset, per emotion.",
@@ -38,7 +41,7 @@ COMMANDS = {
     "stress": "Say how a model holds outside the studio: noise, rooms, codecs.",
     "bench": "Say how fast models are here: latency, throughput, memory.",
     "audit": "Say what is wrong with a dataset: leaks, duplicates, broken audio, labels.",
-    "card": "Write a run into a model's card: scores, intervals, limits, hub metadata.",
+    "card": "Print a run as a model card: scores, intervals, limits, hub metadata.",
     "datasets": "List the datasets that serval knows by name.",
     "models": "List the models that are built in.",
 }
@@ -46,6 +49,10 @@ COMMANDS = {
 
 MODULES = {"datasets": "listing", "models": "listing"}
 """Where a command does not live in the module of its own name."""
+
+
+PLACES = ("output", "junit")
+"""Options that name a place to write to."""
 
 
 class LazyCommands(click.Group):
@@ -61,12 +68,24 @@ class LazyCommands(click.Group):
             return None
         module = import_module(f"serval.commands.{MODULES.get(cmd_name, cmd_name)}")
         command: click.Command = getattr(module, f"{cmd_name}_command")
+        for option in command.params:
+            if option.name in PLACES:
+                option.callback = _checked_place
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing one."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _checked_place(
+    _context: click.Context, option: click.Parameter, place: Path | str | None
+) -> Path | str | None:
+    """Return where to write, looked at before there is anything to write."""
+    if place is not None:
+        refuse_odd_place(f"--{option.name}", str(place))
+    return place
 
 
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,52 +97,55 @@ def group() -> None:
     """
 
 
-def main() -> None:
-    """Run the command line and exit; being told to end is taken as Ctrl-C is, tidily."""
-    if threading.current_thread() is threading.main_thread():
-        for sent in STOPS:
-            signal.signal(sent, _stop)
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    run(lambda: group.main(prog_name="serval", standalone_mode=False) or 0)
+
+
+def run(command: Callable[[], int]) -> NoReturn:
+    """Run a command and exit; being told to end is taken as Ctrl-C is, tidily."""
+    hear_stops()
     try:
-        sys.exit(exit_code(lambda: group.main(prog_name="serval", standalone_mode=False) or 0))
-    finally:
-        # Python takes its handlers away on its last steps, where a signal would still count.
-        if signal.getsignal(signal.SIGINT) is _stop_at_once:
-            for sent in STOPS:
-                signal.signal(sent, signal.SIG_IGN)
-
-
-def _stop(_sent: int, _frame: FrameType | None) -> None:
-    """Stop tidily; who is told so again meanwhile stops at once."""
-    for sent in STOPS:
-        signal.signal(sent, _stop_at_once)
-    raise KeyboardInterrupt
-
-
-def _stop_at_once(_sent: int, _frame: FrameType | None) -> NoReturn:
-    """End without waiting for the clips that run: whatever was written is whole at any moment.
-
-    Left to itself, Python would end below their threads, with a signal and a message of C++.
-    """
-    with suppress(OSError):
-        os.write(2, b"\nserval: stopped at once\n")
-    os._exit(130)
+        code = exit_code(command)
+        no_more_stops()
+    except KeyboardInterrupt:
+        # Told so between the last step of the command and the line above.
+        code = _stopped()
+    sys.exit(code)
 
 
 def exit_code(command: Callable[[], int]) -> int:
     """Return the exit code of a command; what is wrong is one line on stderr and code 2.
 
-    Anything but a `ServalError` or a wrong flag is a bug and keeps its traceback.
+    Anything but a `ServalError` or a wrong flag is a bug and keeps its traceback. Whatever ends a
+    command that was told to stop, its last line included, is a stop.
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
+        with as_stop():
+            code = _code_of(command)
+        return _stopped() if stop_was_asked() and code != STOPPED else code
+    except (KeyboardInterrupt, click.Abort):
+        return _stopped()
+
+
+def _code_of(command: Callable[[], int]) -> int:
+    try:
         return command()
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
     except click.ClickException as error:
+        stop_if_asked()
         error.show()
         return 2
     except ServalError as error:
+        stop_if_asked()
         click.echo(f"serval: {one_line(error)}", err=True)
         return 2
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("\nserval: stopped", err=True)
-        return 130
+
+
+def _stopped() -> int:
+    no_more_stops()
+    click.echo("\nserval: stopped", err=True)
+    return STOPPED

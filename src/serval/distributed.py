@@ -22,6 +22,7 @@ from serval.errors import ConfigError, MissingExtraError, ServalError
 from serval.machine import available_cores
 from serval.models.builtin import load_model
 from serval.predict import Transform, failure_of, predict_clip
+from serval.stopping import kept_hearing
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -234,7 +235,9 @@ def _connected(ray: ModuleType, address: str | None) -> bool:
     where = {"address": address} if address else {"num_cpus": available_cores()}
     try:
         _refuse_silence(address)
-        ray.init(**({"address": "local"} | where), log_to_driver=False, logging_level="ERROR")
+        # Ray would end this process with code 1 where it is told to stop.
+        with kept_hearing():
+            ray.init(**({"address": "local"} | where), log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError) as error:
         raise ConfigError(_unreachable(address, error)) from error
     return True

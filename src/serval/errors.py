@@ -5,6 +5,8 @@ ServalError
 ├── ConfigError        (ValueError)         an option or a file of options is wrong
 │   └── LabelError     (ValueError)         a label is unknown, missing or ambiguous
 ├── AudioError         (ValueError)         one clip cannot be decoded; becomes a Failure
+│   ├── TooLongError   (ValueError)         it is longer than what the model takes
+│   └── TruncatedError (ValueError)         its sound ends before the file says that it does
 ├── DatasetError       (ValueError)         a dataset has not the shape that was asked for
 │   ├── DatasetNotFoundError (LookupError)  no such set, split, file or column
 │   ├── AccessError    (PermissionError)    the hub wants a token or an accepted licence
@@ -33,6 +35,8 @@ __all__ = [
     "RunError",
     "RunLockedError",
     "ServalError",
+    "TooLongError",
+    "TruncatedError",
     "WriteError",
 ]
 
@@ -51,6 +55,14 @@ class LabelError(ConfigError):
 
 class AudioError(ServalError, ValueError):
     """One clip cannot be turned into a waveform that the model accepts."""
+
+
+class TooLongError(AudioError):
+    """A clip is longer than what the model, or the audit, takes."""
+
+
+class TruncatedError(AudioError):
+    """A clip's sound ends before its file says that it does."""
 
 
 class DatasetError(ServalError, ValueError):

@@ -3,18 +3,61 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
-import tempfile
-from contextlib import contextmanager
+import re
+import shutil
+import socket
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serval.errors import ServalError, WriteError
+from serval.errors import ConfigError, ServalError, WriteError
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["sha256_of", "whole_file", "whole_files", "write_text", "writing"]
+__all__ = [
+    "refuse_odd_place",
+    "remove_orphans",
+    "scratch_folder",
+    "sha256_of",
+    "whole_file",
+    "whole_files",
+    "write_bytes",
+    "write_text",
+    "writing",
+]
+
+
+_SEARCHED: set[tuple[int, str]] = set()
+_COUNTER = itertools.count()
+
+PART = re.compile(
+    r"\.serval-(?P<place>[0-9a-f]{8})-(?P<pid>[0-9]{1,10})-(?P<start>[0-9]{1,12})-[0-9]+-.*",
+    re.DOTALL,
+)
+"""A file in the making: `.serval-PLACE-PID-START-NUMBER-NAME`."""
+
+SAME_START_S = 60.0
+"""Clocks are set; a process whose number was given anew within a minute is taken for its owner."""
+
+LONGEST_NAME = 48
+"""Characters of a name that are kept, its end: with what stands before it, no system refuses it."""
+
+
+def refuse_odd_place(what: str, place: str) -> None:
+    """Raise where text names no place that every part of this program can write to.
+
+    Raises:
+        ConfigError: It is empty, no UTF-8, or holds a character that no file name may.
+    """
+    if not place.strip():
+        raise ConfigError(f"{what} is empty; name a file or folder")
+    if "\0" in place or place != place.encode("utf-8", "replace").decode("utf-8"):
+        raise ConfigError(f"{what} '{printable(place)}' is not UTF-8; choose another name")
 
 
 @contextmanager
@@ -40,14 +83,16 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` that takes its name once the block has ended well.
 
     The suffix is kept, for libraries that choose a format by it. If the block raises, the file
-    that was there before is untouched and nothing else is left.
+    that was there before is untouched and nothing else is left. What a kill leaves is removed by
+    the next process that writes into that folder.
 
     Raises:
         WriteError: It cannot be written.
     """
-    part = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_orphans(path.parent)
+        part = path.with_name(_part_name(path.name))
         try:
             yield part
             part.replace(path)
@@ -65,13 +110,97 @@ def whole_files(path: Path) -> Iterator[Path]:
     Raises:
         WriteError: They cannot be written.
     """
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
-            part = Path(folder) / path.name
-            yield part
-            for file in sorted(Path(folder).iterdir(), key=lambda file: file == part):
-                file.replace(path.with_name(file.name))
+    with writing(path), scratch_folder(path.parent, path.name) as folder:
+        part = folder / path.name
+        yield part
+        for file in sorted(folder.iterdir(), key=lambda file: file == part):
+            file.replace(path.with_name(file.name))
+
+
+@contextmanager
+def scratch_folder(parent: Path, name: str = "") -> Iterator[Path]:
+    """Yield a new hidden folder in `parent` that is removed at the end.
+
+    What a kill leaves is removed by the next process that writes into `parent`.
+
+    Raises:
+        WriteError: It cannot be made, which is better known before the work.
+    """
+    folder = parent / _part_name(name)
+    with writing(folder):
+        parent.mkdir(parents=True, exist_ok=True)
+        remove_orphans(parent)
+        folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_orphans(folder: Path) -> None:
+    """Remove from a folder the unfinished files whose process is gone, once in a process.
+
+    They bear the names that `whole_file` and `scratch_folder` give, of this machine and user; what
+    may still be of use to somebody stays.
+    """
+    if (done := (os.getpid(), os.path.realpath(folder))) in _SEARCHED:
+        return
+    _SEARCHED.add(done)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in list(entries):
+            owner = PART.fullmatch(entry.name)
+            if owner and owner["place"] == _place() and _is_mine(entry) and not _lives(owner):
+                _remove(entry)
+
+
+def _part_name(name: str) -> str:
+    start = _start_of(os.getpid())
+    return f".serval-{_place()}-{os.getpid()}-{start:.0f}-{next(_COUNTER)}-{name[-LONGEST_NAME:]}"
+
+
+@cache
+def _place() -> str:
+    """Return what tells the processes of this machine, or container, from those of others."""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = ""
+    return hashlib.sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:8]
+
+
+@cache
+def _start_of(pid: int) -> float:
+    """Return when a process of this program began, in seconds since 1970."""
+    import psutil  # takes a while to load, and a command that writes nothing needs none
+
+    return float(psutil.Process(pid).create_time())
+
+
+def _lives(owner: re.Match[str]) -> bool:
+    import psutil
+
+    try:
+        process = psutil.Process(int(owner["pid"]))
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return bool(abs(process.create_time() - int(owner["start"])) < SAME_START_S)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True
+
+
+def _is_mine(entry: os.DirEntry[str]) -> bool:
+    if entry.is_symlink() or not hasattr(os, "getuid"):
+        return not entry.is_symlink()
+    return entry.stat(follow_symlinks=False).st_uid == os.getuid()
+
+
+def _remove(entry: os.DirEntry[str]) -> None:
+    if entry.is_dir(follow_symlinks=False):
+        shutil.rmtree(entry.path, ignore_errors=True)
+    else:
+        Path(entry.path).unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -81,6 +210,13 @@ def write_text(path: Path, text: str) -> Path:
     """
     with whole_file(path) as part:
         part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+    return path
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Return `path` after writing `content` there."""
+    with whole_file(path) as part:
+        part.write_bytes(content)
     return path
 
 

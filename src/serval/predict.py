@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.audio import Audio, Waveform, decode, encoded_bytes
-from serval.errors import AudioError
+from serval.errors import ServalError
 from serval.records import Clip, Failure, Prediction, Record
-from serval.wording import printable
+from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,8 +71,10 @@ def predict_clip(model: Model, clip: Clip, transform: Transform | None = None) -
         start = time.perf_counter()
         logits = model.logits(samples[np.newaxis], np.array([len(samples)]))[0]
         inference_s = time.perf_counter() - start
-    except AudioError as error:
+    except ServalError as error:
         return failure_of(clip, stage, str(error))
+    except Exception as error:  # noqa: BLE001 - one clip must not end the run, whatever is raised
+        return failure_of(clip, stage, f"{type(error).__name__}: {one_line(error)}")
     return _prediction(model, clip, audio, logits, inference_s, encoded)
 
 

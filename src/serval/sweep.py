@@ -21,22 +21,23 @@ import yaml
 
 from serval.errors import ConfigError, ServalError
 from serval.evaluate import EvalOptions, Step, evaluate_named
-from serval.files import write_text
-from serval.scores import OVERALL, scores_of
+from serval.files import refuse_odd_place, write_text
+from serval.scores import METRICS, SHOWN, canonical, scores_of
+from serval.stopping import stop_if_asked
 from serval.wording import csv_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from serval.run import Run
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
 __all__ = ["Cell", "Plan", "Result", "Sweep", "load_plan", "sweep", "write_tables"]
 
 AXES = {"models": "model", "datasets": "dataset", "options": ""}
 """The lists of a plan, and the option that each entry of one must have."""
 SHARED = ("output", "sort_by", "models", "datasets", "options")
-NOT_IN_A_PLAN = {"output", "quiet", "json", "fresh"}
+NOT_IN_A_PLAN = {"output", "quiet", "json", "fresh", "dev_mode"}
 KNOWN = {field.name: field for field in fields(EvalOptions) if field.name not in NOT_IN_A_PLAN}
 KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "str": (str, "text"),
@@ -45,7 +46,6 @@ KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "bool": (bool, "true or false"),
 }
 """The types of the options, and what they are called in a plan."""
-SCORES = ("uar", "wa", "macro_f1", "weighted_f1")
 COUNTS = ("labels", "clips", "left out", "failed")
 
 
@@ -136,10 +136,11 @@ def load_plan(path: Path) -> Plan:
     """
     content = _content(path)
     _refuse_unknown(path, content, {*SHARED, *KNOWN})
-    sort_by = str(content.get("sort_by", "uar"))
-    if sort_by not in OVERALL:
-        raise ConfigError(f"{path}: cannot sort by '{sort_by}'; known: {', '.join(OVERALL)}")
+    sort_by = canonical(str(content.get("sort_by", "uar")))
+    if sort_by not in METRICS:
+        raise ConfigError(f"{path}: cannot sort by '{sort_by}'; known: {', '.join(METRICS)}")
     output = path.parent / str(content.get("output", "sweep_results"))
+    refuse_odd_place(f"{path}: `output`", str(content.get("output", "sweep_results")))
     every = {key: value for key, value in content.items() if key in KNOWN}
     cells = tuple(_cells(path, content, every, output))
     folders = [cell.settings.output for cell in cells]
@@ -275,6 +276,7 @@ def _result(cell: Cell, watch: Watch, *, fresh: bool) -> Result:
         evaluation = evaluate_named(settings, lambda step: watch(cell, step))
         return _scored(cell, evaluation.run, reused=evaluation.reused)
     except ServalError as error:
+        stop_if_asked()
         return Result(cell=cell, scores={}, problem=str(error))
 
 
@@ -295,13 +297,12 @@ def _scored(cell: Cell, run: Run, *, reused: bool) -> Result:
 
 def _rank(result: Result, score: str) -> tuple[bool, float]:
     """Return a key that puts the best score first and what has none last."""
-    value = result.scores[score].value if result.scores else math.nan
-    return math.isnan(value), -value
+    return METRICS[score].order(result.scores[score].value if result.scores else math.nan)
 
 
 def _scores_shown(plan: Plan) -> tuple[str, ...]:
     """Return the names of the scores in the tables, the one that they are sorted by first."""
-    return (plan.sort_by, *(name for name in SCORES if name != plan.sort_by))
+    return (plan.sort_by, *(name for name in SHOWN if name != plan.sort_by))
 
 
 def _head(plan: Plan) -> tuple[str, ...]:

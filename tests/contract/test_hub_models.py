@@ -1,12 +1,15 @@
 """Models and checkpoints of the hub through its real client, from a hub on 127.0.0.1."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+import os
+import subprocess
+import sys
 
 import onnx
 import pytest
 
 from build import EMOTIONS, classifier, speech_set
+from conftest import ROOT, process_environment
 from contract.hub import Hub, Repo, serving
 from serval.run import load_run
 
@@ -22,12 +25,45 @@ def hub():
 
 
 @pytest.fixture
-def ask(hub, serval, tmp_path):
+def told(hub, tmp_path):
+    """What libraries read on import: that the hub is ours."""
+    return {"HF_HOME": tmp_path / "hf", "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_TELEMETRY": 1}
+
+
+@pytest.fixture
+def ask(told, serval_process):
     """Run the command line against our hub."""
 
     def run(*arguments, **env):
-        told = {"HF_HOME": tmp_path / "hf", "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_TELEMETRY": 1}
-        return serval(*arguments, timeout=240, **(told | env))
+        return serval_process(*arguments, timeout=240, **(told | env))
+
+    return run
+
+
+CALL_EACH = """
+import json
+import sys
+from dataclasses import asdict
+from commandline import called
+print(json.dumps([asdict(called(arguments, ".", {})) for arguments in json.loads(sys.argv[1])]))
+"""
+
+
+@pytest.fixture
+def ask_each(told, tmp_path):
+    """Call one command line after the other in one process whose hub is ours."""
+
+    def run(commands, **env):
+        places = f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}"
+        done = subprocess.run(
+            [sys.executable, "-c", CALL_EACH, json.dumps(commands)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=process_environment(**told | {"PYTHONPATH": places} | env),
+            check=True,
+        )
+        return json.loads(done.stdout)
 
     return run
 
@@ -51,21 +87,21 @@ def test_a_model_of_the_hub_is_evaluated_and_then_comes_from_the_cache(
     (tmp_path / "made").mkdir()
     hub.repos["org/emo"] = published(tmp_path / "made", external)
     clips = speech_set(tmp_path / "clips", 8)
-    done = ask("evaluate", "-m", "hf:org/emo", "-d", clips, "-o", "out")
+    done = ask("evaluate", "-m", "hf:org/emo", "-d", clips, "-o", "out", "--no-plots")
     assert done.returncode == 0, done.stderr
     run = load_run(tmp_path / "out")
     assert tuple(run.labels) == tuple(reversed(EMOTIONS))
     assert run.provenance.model["name"].endswith("emo/model")
     assert "pytorch_model.bin" not in hub.fetched()
 
-    named = ("-m", "hf:org/emo/onnx/model.onnx", "-d", clips, "-o", "again")
+    named = ("-m", "hf:org/emo/onnx/model.onnx", "-d", clips, "-o", "again", "--no-plots")
     hub.asked.clear()
     assert ask("evaluate", *named, HF_HUB_OFFLINE=1).returncode == 0
     assert hub.asked == []
     assert load_run(tmp_path / "again").logits.tolist() == run.logits.tolist()
 
 
-def test_a_name_that_is_not_one_model_is_one_line(hub, ask):
+def test_a_name_that_is_not_one_model_is_one_line(hub, ask_each):
     two = {"onnx/model.onnx": b"1", "onnx/model_int8.onnx": b"2"}
     hub.repos |= {"org/two": Repo(two), "org/none": Repo({"config.json": b"{}"})}
     cases = {
@@ -76,33 +112,44 @@ def test_a_name_that_is_not_one_model_is_one_line(hub, ask):
         "hf:org/-y-/model.onnx": "not the name of a hub model; write hf:ORG/NAME",
         "hf:org": "not the name of a hub model; write hf:ORG/NAME",
     }
-    for name, said in cases.items():
-        done = ask("evaluate", "-m", name)
-        assert done.returncode == 2
-        assert done.stderr.startswith("serval: hub model org")
-        assert said in done.stderr
-        assert done.stderr.count("\n") == 1
+    answers = ask_each([("evaluate", "-m", name) for name in cases])
+    for done, said in zip(answers, cases.values(), strict=True):
+        assert done["returncode"] == 2
+        assert done["stderr"].startswith("serval: hub model org")
+        assert said in done["stderr"]
+        assert done["stderr"].count("\n") == 1
 
 
-def test_a_hub_that_cannot_be_reached_is_one_line(ask):
-    nobody = {"HF_ENDPOINT": "http://127.0.0.1:9"}
-    cases = (
-        ("hf:org/emo", nobody, "the hub cannot be reached; check the network"),
-        ("hf:org/emo/model.onnx", nobody, "the hub cannot be reached; check the network"),
-        ("hf:org/emo", {"HF_HUB_OFFLINE": 1}, "must be named too, hf:org/emo/FILE.onnx"),
-        ("hf:org/emo/model.onnx", {"HF_HUB_OFFLINE": 1}, "not in the hub's cache"),
-    )
-    with ThreadPoolExecutor() as pool:
-        asked = [pool.submit(ask, "evaluate", "-m", name, **env) for name, env, _ in cases]
-    for one, (_, _, said) in zip(asked, cases, strict=True):
-        done = one.result()
-        assert done.returncode == 2
-        assert said in done.stderr
-        assert done.stderr.count("\n") == 1
+@pytest.mark.parametrize(
+    ("env", "cases"),
+    [
+        (
+            {"HF_ENDPOINT": "http://127.0.0.1:9"},
+            {
+                "hf:org/emo": "the hub cannot be reached; check the network",
+                "hf:org/emo/model.onnx": "the hub cannot be reached; check the network",
+            },
+        ),
+        (
+            {"HF_HUB_OFFLINE": 1},
+            {
+                "hf:org/emo": "must be named too, hf:org/emo/FILE.onnx",
+                "hf:org/emo/model.onnx": "not in the hub's cache",
+            },
+        ),
+    ],
+    ids=["nobody answers", "offline"],
+)
+def test_a_hub_that_cannot_be_reached_is_one_line(ask_each, env, cases):
+    answers = ask_each([("evaluate", "-m", name) for name in cases], **env)
+    for done, said in zip(answers, cases.values(), strict=True):
+        assert done["returncode"] == 2
+        assert said in done["stderr"]
+        assert done["stderr"].count("\n") == 1
 
 
-@pytest.mark.parametrize("doubled", [True, False])
-def test_the_weights_of_a_checkpoint_are_fetched_once(hub, ask, tmp_path, doubled):
+def published_checkpoint(tmp_path, doubled):
+    """A checkpoint with the older file of its weights, and the newer one too where doubled."""
     torch = pytest.importorskip("torch")
     from safetensors.torch import load_file
 
@@ -114,10 +161,35 @@ def test_the_weights_of_a_checkpoint_are_fetched_once(hub, ask, tmp_path, double
     files["pytorch_model.bin"] = (tmp_path / "weights.bin").read_bytes()
     if not doubled:
         del files["model.safetensors"]
-    hub.repos["org/checkpoint"] = Repo(files | {"training_args.bin": b"no weights"})
+    return Repo(files | {"training_args.bin": b"no weights"})
+
+
+def weights_fetched(hub):
+    return {name for name in hub.fetched() if name.endswith((".bin", ".safetensors"))}
+
+
+def test_a_checkpoint_of_the_hub_is_exported_and_its_weights_are_fetched_once(hub, ask, tmp_path):
+    hub.repos["org/checkpoint"] = published_checkpoint(tmp_path, doubled=True)
     clips = speech_set(tmp_path / "clips", 4)
     done = ask("export", "hf:org/checkpoint", "-o", "model.onnx", "--clips", clips)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model.onnx").is_file()
-    weights = {name for name in hub.fetched() if name.endswith((".bin", ".safetensors"))}
-    assert weights == {"model.safetensors" if doubled else "pytorch_model.bin"}
+    assert weights_fetched(hub) == {"model.safetensors"}
+
+
+def test_a_checkpoint_that_has_only_the_older_file_of_weights_is_opened(hub, told, tmp_path):
+    hub.repos["org/checkpoint"] = published_checkpoint(tmp_path, doubled=False)
+    code = (
+        "from serval.export.checkpoint import open_checkpoint;"
+        "from serval.export.options import ExportOptions;"
+        "print(*open_checkpoint('hf:org/checkpoint', ExportOptions()).labels)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=process_environment(**told),
+        check=True,
+    )
+    assert tuple(done.stdout.split()) == EMOTIONS
+    assert weights_fetched(hub) == {"pytorch_model.bin"}

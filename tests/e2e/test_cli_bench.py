@@ -4,6 +4,7 @@ import pytest
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("brief_bench")
 def test_bench_prints_rates_ratios_and_the_machine(serval, model_file, tmp_path):
     done = serval("bench", "--quick", "-m", model_file, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr

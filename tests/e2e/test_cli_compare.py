@@ -1,4 +1,4 @@
-"""`serval compare`, `serval gate` and `serval score` as a user meets them: real processes."""
+"""`serval compare`, `serval gate` and `serval score` as a user meets them."""
 
 import json
 from xml.etree import ElementTree as ET

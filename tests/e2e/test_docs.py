@@ -39,10 +39,11 @@ def folder(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("coarse_pictures", "brief_bench")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_of_a_page_work(page, folder, serval):
     for arguments, promised in commands(page):
-        done = serval(*arguments, cwd=folder, timeout=300)
+        done = serval(*arguments, cwd=folder)
         assert done.returncode == promised, f"serval {shlex.join(arguments)}\n{done.stderr}"
 
 

@@ -25,7 +25,7 @@ from serval.report import build
 from serval.report.build import write_report
 from serval.stress import StressOptions, load_stress, stress, write_stress
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runs import softmax
 from serval.labels import EMOTIONS, LabelSet
 from serval.records import Prediction
 from serval.run import Journal, Provenance, load_run
@@ -28,8 +29,9 @@ def run(tmp_path):
         journal.begin("2026-01-01T00:00:00+00:00")
         for i, row in enumerate(rows):
             certain = tuple(float(label == row["predicted"]) for label in EMOTIONS)
+            probs = tuple(map(float, softmax(certain)))
             record = Prediction(
-                index=i, logits=certain, probs=certain, duration_s=1.0, inference_s=0.1, **row
+                index=i, logits=certain, probs=probs, duration_s=1.0, inference_s=0.1, **row
             )
             journal.append(record, float(i))
     return load_run(tmp_path)

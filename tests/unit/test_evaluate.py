@@ -10,14 +10,12 @@ from build import classifier, encoded, labels_metadata, speech_set, voice, write
 from serval.errors import ConfigError, LabelError, RunError
 from serval.evaluate import EvalOptions, evaluate_named
 
-pytestmark = pytest.mark.usefixtures("coarse_pictures")
-
 
 @pytest.fixture
 def options(model_file, manifest, tmp_path):
     def made(**changes):
         known = {"model": str(model_file), "dataset": str(manifest), "output": str(tmp_path / "o")}
-        return EvalOptions(**known | changes)
+        return EvalOptions(**known | {"plots": False} | changes)
 
     return made
 
@@ -40,6 +38,23 @@ def test_a_complete_run_is_only_scored_again(options):
     again = evaluate_named(options(workers=1))
     assert again.reused
     assert again.run.logits.tobytes() == first.run.logits.tobytes()
+
+
+@pytest.mark.usefixtures("coarse_pictures")
+def test_pictures_are_drawn_unless_told_not_to_and_are_never_of_another_run(options, tmp_path):
+    def pictures():
+        return {path.name for path in (tmp_path / "o").glob("*.png")}
+
+    files = evaluate_named(options(plots=True)).files
+    three = {"confusion_matrix.png", "per_class_metrics.png", "reliability.png"}
+    assert pictures() == {path.name for path in files.values()} & three == three
+    fewer = evaluate_named(options(limit=5, fresh=True)).files
+    assert pictures() == {path.name for path in fewer.values() if path.suffix == ".png"} == set()
+    assert {path.name for path in (tmp_path / "o").iterdir()} >= {
+        path.name for path in fewer.values()
+    }
+    assert evaluate_named(options(limit=5, plots=True)).reused
+    assert pictures() == three
 
 
 def test_what_people_read_names_the_set_and_not_the_place_of_it(options, tmp_path):
@@ -151,7 +166,7 @@ def test_a_clip_without_a_label_is_a_failure(options, tmp_path):
     (failure,) = evaluation.run.failures
     assert (failure.index, failure.reason) == (1, "the dataset gives no label")
     assert len(evaluation.run) == 2
-    assert "no label" in evaluation.files["clips"].read_text(encoding="utf-8")
+    assert "no label" in evaluation.files["failures"].read_text(encoding="utf-8")
 
 
 def test_only_unmapped_labels_leave_nothing_to_do(options, tmp_path):

@@ -81,6 +81,49 @@ def test_what_the_model_refuses_is_a_failure_of_the_model():
     assert (record.stage, record.reason) == ("model", "too short")
 
 
+@pytest.mark.parametrize("error", [MemoryError("too much"), RuntimeError("shape\n of  X")])
+def test_whatever_the_model_raises_is_a_failure_of_that_clip(error):
+    class Brittle(Loudness):
+        def logits(self, samples, lengths):
+            if len(samples[0]) < 3_000:
+                raise error
+            return super().logits(samples, lengths)
+
+    records = list(predict(Brittle(), clips(7)))
+    failed = [record for record in records if isinstance(record, Failure)]
+    assert [record.clip_id for record in failed] == ["c0", "c1", "c2", "c3", "c4"]
+    assert {record.stage for record in failed} == {"model"}
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    assert {record.reason for record in failed} == {reason}
+
+
+def test_whatever_a_decoder_raises_is_a_failure_of_that_clip(monkeypatch):
+    def exhausted(*args, **options):
+        raise MemoryError
+
+    monkeypatch.setattr("serval.audio.waveform.soxr.resample", exhausted)
+    audio = encoded(voice(), 8_000)
+    (record,) = predict(Loudness(), [Clip(id="a", index=0, label="loud", audio=audio)])
+    assert record.stage == "decode"
+    assert "MemoryError" in record.reason
+
+
+def test_a_stop_is_no_failure_of_a_clip():
+    class Stopped(Loudness):
+        def logits(self, samples, lengths):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(predict(Stopped(), clips(1)))
+
+
+def test_what_was_done_to_the_sound_is_noted():
+    stereo = encoded(np.stack([voice(), -voice()], axis=1))
+    (record,) = predict(Loudness(), [Clip(id="a", index=0, label="loud", audio=stereo)])
+    assert record.predicted == "loud"
+    assert record.notes == ("its channels cancel out; the louder one was taken",)
+
+
 def test_a_transform_changes_what_the_model_hears():
     records = list(predict(Loudness(), clips(4), transform=lambda x, rate, clip: 0 * x))
     assert {record.predicted for record in records} == {"quiet"}

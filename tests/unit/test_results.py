@@ -1,8 +1,10 @@
 import csv
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import (
@@ -39,7 +41,7 @@ def stored(folder, truth, predicted, *, failures=1, contract=None, complete=True
         labels=LABELS,
         model={"name": "m", "path": "m.onnx", "sha256": "00", "contract": contract or {}},
         dataset={"name": "d", "split": "validation", "caveats": ["Synthetic."]},
-        options={"limit": 5},
+        options={"limit": 5, "dev_mode": False},
         platform={},
         identity={},
     )
@@ -48,6 +50,7 @@ def stored(folder, truth, predicted, *, failures=1, contract=None, complete=True
         journal.begin("2026-01-01T00:00:00+00:00")
         for i, (t, p) in enumerate(zip(truth, predicted, strict=True)):
             logits = rng.normal(size=4).astype(np.float32)
+            logits[p] += np.float32(8)
             probs = np.exp(logits) / np.exp(logits).sum()
             record = Prediction(
                 clip_id=f"@clip {i}",
@@ -68,7 +71,7 @@ def stored(folder, truth, predicted, *, failures=1, contract=None, complete=True
                 Failure(clip_id="bad", index=900 + i, truth="sad", stage="decode", reason=reason), 9
             )
         if complete:
-            journal.finish(10.0, dropped={"OTH": 2}, peak_memory_mb=1.0)
+            journal.finish(10.0, dropped={"OTH": 2}, dropped_indices=[7, 8], peak_memory_mb=1.0)
     return load_run(folder)
 
 
@@ -107,8 +110,11 @@ def test_the_published_keys_are_there_and_equal_scikit_learn(run):
     assert document["classification_report"]["macro avg"] == pytest.approx(report["macro avg"])
     assert document["predictions"] == run.predicted.tolist()
     assert document["ground_truth"] == run.truth.tolist()
-    assert document["metadata"]["failed_indices"] == [900]
-    assert document["metadata"]["dev_mode"] is True
+    meta = document["metadata"]
+    assert (meta["total_samples"], meta["failed_samples"]) == (7, 3)
+    assert meta["failed_indices"] == [7, 8, 900]
+    assert meta["samples_per_second"] == 0.7
+    assert meta["dev_mode"] is False
 
 
 def test_what_is_undefined_is_zero_for_old_scripts_and_null_in_scores(run):
@@ -120,20 +126,19 @@ def test_what_is_undefined_is_zero_for_old_scripts_and_null_in_scores(run):
 
 def test_observations_are_computed(run):
     observed = results_document(run, scores_of(run))["observations"]
-    assert observed["best"][0]["emotion"] == "happy"
-    assert "=cmd|'/C calc'!A0" not in {note["emotion"] for note in observed["hardest"]}
+    assert observed["best"] == observed["hardest"] == []
     assert observed["confusions"][0]["count"] == 1
     assert dict(map(tuple, observed["too_few"])) == {
         "angry": 2, "happy": 2, "=cmd|'/C calc'!A0": 0, "sad": 3
     }  # fmt: skip
-    assert len(observed["sentences"]) == 3 + bool(observed["hardest"])
+    assert len(observed["sentences"]) == 2
 
 
 def test_warnings_tell_what_a_reader_must_know(tmp_path):
     contract = {"static_samples": 32_000, "sample_rate": 16_000}
     run = stored(tmp_path, [0, 1, 2], [0, 1, 2], contract=contract, complete=False)
     text = " ".join(results_document(run, scores_of(run))["warnings"])
-    for part in ("Synthetic.", "in no score: 1.", "not finished", "exactly 2 s: 1 longer"):
+    for part in ("Synthetic.", "in no score: 1.", "is not finished: 4", "exactly 2 s: 1 longer"):
         assert part in text
 
 
@@ -145,20 +150,59 @@ def test_no_spreadsheet_runs_a_cell(run, tmp_path):
     first = "sample_index predicted_emotion true_emotion predicted_id true_id correct clip_id"
     assert head[:8] == [*first.split(), "confidence"]
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
-    assert len(rows) == 1 + len(run) + len(run.failures)
+    assert len(rows) == 1 + len(run)
     assert all(len(row) == len(head) for row in rows)
-    failed = dict(zip(head, rows[-1], strict=True))
-    assert (failed["failure"], failed["correct"]) == ("decode: =broken", "")
+    text = (tmp_path / "out" / "failures.csv").read_text(encoding="utf-8")
+    head_of_failed, failed = csv.reader(text.splitlines())
+    assert head_of_failed == ["index", "clip_id", "true_emotion", "stage", "reason", "speaker"]
+    assert failed == ["900", "bad", "sad", "decode", "'=broken", ""]
     good = dict(zip(head, rows[2], strict=True))
     assert (good["duration_s"], good["group_duration_s"]) == ("2.0", "long")
     assert (good["speaker"], good["group_speaker"]) == ("'-s", "x")
     assert (good["correct"], good["speaker"], good["'+gender"]) == ("False", "'-s", "F")
 
 
+def test_pandas_reads_the_published_columns_as_what_they_are(tmp_path):
+    run = stored(tmp_path, [0, 0, 1], [0, 1, 1], failures=2)
+    table = pd.read_csv(write_results(run, tmp_path / "out").files["clips"])
+    published = ["sample_index", "predicted_emotion", "true_emotion", "predicted_id", "true_id"]
+    assert list(table.columns[:6]) == [*published, "correct"]
+    assert table["sample_index"].tolist() == [0, 1, 2]
+    kinds = {name: table[name].dtype.kind for name in ("predicted_id", "true_id", "correct")}
+    assert kinds == {"predicted_id": "i", "true_id": "i", "correct": "b"}
+    assert table["correct"].tolist() == [True, False, True]
+
+
+def test_rows_are_numbered_as_published_and_keep_their_place_in_the_dataset(run, tmp_path):
+    later = replace(run, index=run.index + 40, notes=(("one", "two"), *run.notes[1:]))
+    files = write_results(later, tmp_path / "out").files
+    rows = list(csv.DictReader(files["clips"].read_text(encoding="utf-8").splitlines()))
+    assert [row["sample_index"] for row in rows] == [str(i) for i in range(7)]
+    assert [row["index"] for row in rows] == [str(40 + i) for i in range(7)]
+    assert [row["notes"] for row in rows][:2] == ["one; two", ""]
+    assert pq.read_table(files["predictions"])["notes"].to_pylist()[:2] == [["one", "two"], []]
+
+
+def test_a_run_of_an_earlier_version_counts_what_it_dropped_without_naming_it(run):
+    older = replace(run, dropped_indices=())
+    facts = replace(run.provenance, options={"limit": 5})
+    meta = results_document(replace(older, provenance=facts), scores_of(older))["metadata"]
+    assert (meta["failed_samples"], meta["failed_indices"], meta["dev_mode"]) == (3, [900], True)
+
+
+def test_an_unfinished_run_is_said_to_be_so_at_the_top(tmp_path):
+    run = stored(tmp_path, [0, 1], [0, 1], complete=False)
+    written = write_results(run, tmp_path / "out")
+    assert written.document["complete"] is False
+    first = written.files["summary"].read_text(encoding="utf-8").splitlines()[2]
+    assert "is not finished: 3 clips so far" in first
+
+
 def test_every_file_is_written_and_the_same_input_gives_the_same_bytes(run, tmp_path):
     first, second = (write_results(run, tmp_path / name).files for name in ("a", "b"))
     assert {p.name for p in first.values()} == {
         *("results.json", "detailed_results.csv", "predictions.parquet", "summary.md"),
+        *("failures.csv",),
         *("confusion_matrix.png", "per_class_metrics.png", "reliability.png", "journal.jsonl"),
     }
     for kind in first:
@@ -191,7 +235,7 @@ def test_the_summary_is_markdown_that_cannot_break(run, tmp_path):
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {5, 6}
     assert "| Accuracy (WA) | 57.14 % [" in text
-    assert "1 of them failed" in text
+    assert "7 clips scored, 1 failed" in text
 
 
 def test_pictures_are_300_dpi(run, tmp_path):
@@ -208,19 +252,27 @@ def test_a_run_of_failures_only_still_writes_everything(tmp_path):
     run = stored(tmp_path, [], [], failures=3)
     document = json.loads(write_results(run).files["results"].read_text(encoding="utf-8"))
     assert document["overall"]["accuracy"] is None
-    assert document["metadata"]["failed_samples"] == 3
+    assert document["metadata"]["failed_samples"] == 5
 
 
 def test_an_emotion_is_never_best_and_hardest_or_best_at_nothing():
     labels = LabelSet(["angry", "happy", "sad"])
-    nothing = observations_of(np.array([[0, 2, 0], [2, 0, 0], [0, 2, 0]]), labels)
+    nothing = observations_of(30 * np.array([[0, 2, 0], [2, 0, 0], [0, 2, 0]]), labels)
     assert nothing.best == ()
     assert len(nothing.hardest) == 3
     assert not any(line.startswith("Best") for line in sentences(nothing))
-    some = observations_of(np.array([[5, 0, 0], [3, 2, 0], [0, 2, 0]]), labels)
+    some = observations_of(30 * np.array([[5, 0, 0], [3, 2, 0], [0, 2, 0]]), labels)
     best, hardest = ({note.emotion for note in notes} for notes in (some.best, some.hardest))
     assert best == {"angry", "happy"}
     assert hardest == {"sad"}
+
+
+def test_an_emotion_with_few_clips_is_neither_best_nor_hardest():
+    labels = LabelSet(["angry", "happy", "sad"])
+    observed = observations_of(np.array([[29, 0, 0], [3, 40, 0], [20, 0, 20]]), labels)
+    judged = {note.emotion for note in (*observed.best, *observed.hardest)}
+    assert judged == {"happy", "sad"}
+    assert observed.too_few == (("angry", 29),)
 
 
 @pytest.mark.parametrize(

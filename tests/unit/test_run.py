@@ -1,14 +1,20 @@
+import hashlib
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from serval import stopping
 from serval.errors import RunError, RunLockedError
 from serval.labels import LabelSet
 from serval.records import Failure, Prediction
-from serval.run import JOURNAL, Journal, Provenance, load_run
+from serval.run import JOURNAL, Journal, Provenance, load_run, probabilities_of, unfinished
+from serval.run.lines import LONGEST_LINE
 
+LOCK = ".journal.lock"
+SHA256 = hashlib.sha256(b"").hexdigest()
 LABELS = LabelSet(["angry", "happy", "sad"])
 
 
@@ -24,17 +30,17 @@ def provenance(**identity):
 
 
 def prediction(index, **changes):
-    logits = tuple(float(v) for v in np.float32([0.1 * index, 0.25, -1.5]))
+    logits = changes.get("logits") or tuple(float(v) for v in np.float32([0.1 * index, 0.25, 1.5]))
     known = {
         "clip_id": f"c{index}",
         "index": index,
         "truth": "happy",
         "predicted": "sad",
         "logits": logits,
-        "probs": (0.2, 0.3, 0.5),
+        "probs": tuple(map(float, probabilities_of(np.float32(logits)))),
         "duration_s": 1.5,
         "inference_s": 0.01,
-        "audio_sha256": "ab",
+        "audio_sha256": SHA256,
         "speaker": "s1",
         "groups": {"gender": "F"},
     }
@@ -63,7 +69,7 @@ def test_what_was_written_comes_back_in_dataset_order(tmp_path):
     assert run.truth.tolist() == [1, 1]
     assert run.predicted.tolist() == [2, 2]
     assert run.logits[1].tolist() == list(prediction(3).logits)
-    np.testing.assert_allclose(run.probs.sum(axis=1), 1)
+    np.testing.assert_allclose(run.probs.sum(axis=1), 1, rtol=1e-6)
     assert run.speakers == (None, "s1")
     assert run.groups == {"gender": (None, "F")}
     assert run.failures == (FAILURE,)
@@ -98,7 +104,7 @@ def test_a_torn_last_line_is_cut_and_the_run_goes_on(tmp_path, cut):
 
 
 def test_a_journal_torn_in_its_header_starts_over(tmp_path):
-    (tmp_path / JOURNAL).write_text('{"kind": "hea')
+    (tmp_path / JOURNAL).write_text('{"kind": "header", "sche')
     write(tmp_path, [prediction(0)])
     assert load_run(tmp_path).clip_ids == ("c0",)
 
@@ -115,7 +121,7 @@ def test_a_header_that_cannot_be_written_leaves_the_earlier_journal(tmp_path):
 def test_a_torn_line_longer_than_one_read_is_cut(tmp_path):
     write(tmp_path, [prediction(0)], end=False)
     with (tmp_path / JOURNAL).open("a") as file:
-        file.write("x" * 200_000)
+        file.write('{"kind": "prediction", "clip_id": "' + "x" * 200_000)
     write(tmp_path, [prediction(1)])
     assert load_run(tmp_path).clip_ids == ("c0", "c1")
 
@@ -202,9 +208,9 @@ def test_a_closed_journal_takes_nothing(tmp_path):
 
 def test_float32_survives_the_journal_bit_by_bit(tmp_path):
     rng = np.random.default_rng(1)
-    logits = rng.normal(0, 5, 3).astype(np.float32)
+    logits = np.sort(rng.normal(0, 5, 3).astype(np.float32))
     exact = tuple(float(str(v)) for v in logits)
-    run = load_run(write(tmp_path, [replace(prediction(0), logits=exact)]))
+    run = load_run(write(tmp_path, [prediction(0, logits=exact)]))
     assert run.logits[0].tobytes() == logits.tobytes()
 
 
@@ -217,3 +223,308 @@ def test_the_journal_is_one_json_object_a_line(tmp_path):
         "prediction",
         "end",
     ]
+
+
+def changed(folder, change, *, end=False):
+    """A stored run of three clips and a failure whose lines `change` has had in its hands."""
+    write(folder, [prediction(0), prediction(1), FAILURE, prediction(3)], end=end)
+    path = folder / JOURNAL
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    change(lines)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return folder
+
+
+def setting(number, **values):
+    """What sets fields of a line, counted from 1 as messages do."""
+    return lambda lines: lines[number - 1].update(values)
+
+
+HEADER, SESSION, FIRST, SECOND, FAILED = 1, 2, 3, 4, 5
+
+SPOILT = {
+    "index below 0": (setting(FIRST, index=-7), "line 3 has index -7"),
+    "index beyond all sets": (setting(FIRST, index=10**9), "line 3 has index 1000000000"),
+    "index of 20 digits": (setting(FIRST, index=10**20), "line 3 has a number that is too large"),
+    "index in words": (setting(FIRST, index="0"), "line 3 has an index that is no whole number"),
+    "index true": (setting(SECOND, index=True), "line 4 has an index that is no whole number"),
+    "index of another clip": (setting(SECOND, index=0), "line 4 is a second record of clip 0"),
+    "index of a failed clip": (setting(FAILED, index=1), "line 5 is a second record of clip 1"),
+    "a line twice": (
+        lambda lines: lines.append(lines[FIRST - 1]), "line 7 is a second record of clip 0"
+    ),
+    "logit NaN": (
+        setting(SECOND, logits=[0.1, float("nan"), 1.5]), "line 4 has a logit that is not finite"
+    ),
+    "logit beyond float32": (
+        setting(SECOND, logits=[0.1, 1e300, 1.5]), "line 4 has a logit that is not finite"
+    ),
+    "logit beyond float64": (
+        setting(SECOND, logits=[0.1, 10**400, 1.5]), "line 4 has a number that is too large"
+    ),
+    "logit in words": (setting(SECOND, logits=["a", 0, 1]), "line 4 has logits that are not"),
+    "logit true": (setting(SECOND, logits=[True, 0, 1]), "line 4 has logits that are not a list"),
+    "logits missing": (lambda lines: lines[3].pop("logits"), "line 4 has no 'logits'"),
+    "logits too few": (setting(SECOND, logits=[0.1, 1.5]), "line 4 has 2 logits for 3 labels"),
+    "logits no list": (setting(SECOND, logits=None), "line 4 has logits that are not a list"),
+    "probability 5": (
+        setting(SECOND, probs=[0.1, 5, 0.2]), "line 4 has a probability outside of 0 to 1"
+    ),
+    "probability NaN": (
+        setting(SECOND, probs=[0.1, float("nan"), 0.2]), "line 4 has a probability outside"
+    ),
+    "probabilities of other logits": (
+        setting(SECOND, probs=[0.2, 0.3, 0.5]), "line 4 has probabilities that do not follow"
+    ),
+    "predicted not the largest": (
+        setting(SECOND, predicted="angry"), "line 4 names a label that has not the highest logit"
+    ),
+    "predicted unknown": (setting(SECOND, predicted="calm"), "line 4 has a label in 'predicted'"),
+    "truth unknown": (setting(SECOND, truth="calm"), "line 4 has a label in 'truth'"),
+    "truth a list": (setting(SECOND, truth=["sad"]), "line 4 has a label in 'truth'"),
+    "truth of a failed clip unknown": (setting(FAILED, truth="x"), "line 5 has a label in 'truth'"),
+    "labels turned round": (
+        setting(HEADER, labels=["sad", "happy", "angry"]), "line 3 names a label that has not"
+    ),
+    "labels the same": (setting(HEADER, labels=["a", "a"]), "line 1 has labels that no model has"),
+    "labels no list": (setting(HEADER, labels="angry"), "line 1 has labels that are not a list"),
+    "labels missing": (lambda lines: lines[0].pop("labels"), "line 1 has labels that are not"),
+    "labels numbers": (setting(HEADER, labels=[1, 2, 3]), "line 1 has labels that are not a list"),
+    "model no object": (setting(HEADER, model=[]), "line 1 has no object 'model'"),
+    "identity missing": (lambda lines: lines[0].pop("identity"), "line 1 has no object 'identity'"),
+    "contract no object": (setting(HEADER, model={"contract": 1}), "line 1 has an odd 'contract'"),
+    "rate 0": (
+        setting(HEADER, model={"contract": {"sample_rate": 0}}), "line 1 has an odd 'sample_rate'"
+    ),
+    "caveats a number": (setting(HEADER, dataset={"caveats": 5}), "line 1 has an odd 'caveats'"),
+    "left out without a count": (
+        setting(HEADER, dataset={"left_out": [{"reason": "x"}]}), "line 1 has an odd 'left_out'"
+    ),
+    "schema a list": (setting(HEADER, schema_version=[1]), "has schema"),
+    "duration below 0": (setting(SECOND, duration_s=-1), "line 4 has a time that is negative"),
+    "duration endless": (
+        setting(SECOND, duration_s=float("inf")), "line 4 has a time that is negative or not finite"
+    ),
+    "duration in words": (setting(SECOND, duration_s="1"), "line 4 has no number in 'duration_s'"),
+    "time missing": (lambda lines: lines[3].pop("at_s"), "line 4 has no 'at_s'"),
+    "time NaN": (setting(SECOND, at_s=float("nan")), "line 4 has a number in 'at_s' that"),
+    "name a number": (setting(SECOND, clip_id=1), "line 4 has no text in 'clip_id'"),
+    "speaker a list": (setting(SECOND, speaker=[]), "line 4 has no text in 'speaker'"),
+    "groups a list": (setting(SECOND, groups=["a"]), "line 4 has groups that are not text"),
+    "group a number": (setting(SECOND, groups={"age": 5}), "line 4 has groups that are not text"),
+    "notes a text": (setting(SECOND, notes="loud"), "line 4 has notes that are not a list"),
+    "sha256 a path": (setting(SECOND, audio_sha256="../x"), "line 4 has an audio_sha256 that is"),
+    "reason missing": (lambda lines: lines[4].pop("reason"), "line 5 has no 'reason'"),
+    "kind unknown": (setting(SECOND, kind="note"), "line 4 is of no kind that this serval"),
+    "kind a list": (setting(SECOND, kind=["end"]), "line 4 is of no kind that this serval"),
+    "kind missing": (lambda lines: lines[3].pop("kind"), "line 4 has no 'kind'"),
+    "a second header": (
+        lambda lines: lines.insert(2, lines[0]), "line 3 is of no kind that"
+    ),
+    "no session": (lambda lines: lines.pop(1), "line 2 stands before the start of a session"),
+    "a list": (lambda lines: lines.__setitem__(3, [1]), "line 4 is no JSON object"),
+    "the first clip gone": (lambda lines: lines.__setitem__(0, {}), "does not begin with a header"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "fault"), SPOILT.values(), ids=SPOILT)
+def test_a_journal_is_not_believed(tmp_path, change, fault):
+    folder = changed(tmp_path, change)
+    before = (folder / JOURNAL).read_bytes()
+    with pytest.raises(RunError, match=rf"journal\.jsonl .*{fault}"):
+        load_run(folder)
+    with pytest.raises(RunError), Journal(folder=folder, provenance=provenance()):
+        pass
+    assert (folder / JOURNAL).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda lines: lines.pop(FIRST - 1), "line 6 counts 3 predictions, but 2 stand above it"),
+        (lambda lines: lines.pop(FAILED - 1), "line 6 counts 1 failures, but 0 stand above it"),
+        (setting(FIRST, speaker="s2"), "line 7 has the sha256 of other lines"),
+        (setting(HEADER, options={"limit": 3}), "line 7 has the sha256 of other lines"),
+        (setting(7, sha256=None), "line 7 has the sha256 of other lines"),
+        (lambda lines: lines[6].pop("sha256"), "line 7 has no 'sha256'"),
+        (setting(7, dropped={"OTH": -1}), "line 7 has dropped clips that are not counts"),
+        (setting(7, dropped_indices=["a"]), "line 7 has positions of dropped clips"),
+        (setting(7, peak_memory_mb="x"), "line 7 has no number in 'peak_memory_mb'"),
+        (lambda lines: lines.append(lines[6]), "line 8 stands behind the end of the run"),
+        (lambda lines: lines.append(lines[1]), "line 8 stands behind the end of the run"),
+    ],
+)
+def test_the_end_tells_whether_the_lines_above_are_those_that_were_written(tmp_path, change, fault):
+    with pytest.raises(RunError, match=rf"journal\.jsonl {fault}"):
+        load_run(changed(tmp_path, change, end=True))
+
+
+def test_a_run_of_an_earlier_version_is_read_as_before(tmp_path):
+    def as_it_was(lines):
+        for name in ("predictions", "failures", "sha256", "dropped_indices"):
+            del lines[-1][name]
+        for line in lines:
+            line.pop("notes", None)
+
+    run = load_run(changed(tmp_path, as_it_was, end=True))
+    assert (len(run), run.complete, run.dropped, run.dropped_indices) == (3, True, {"OTH": 3}, ())
+    assert run.notes == ((), (), ())
+
+
+def test_a_run_that_went_on_three_times_ends_with_the_digest_of_all(tmp_path):
+    for index in range(3):
+        write(tmp_path, [prediction(index)], end=False)
+    path = tmp_path / JOURNAL
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    write(tmp_path, [replace(FAILURE, index=3)])
+    lines = path.read_bytes().replace(b"\r\n", b"\n").splitlines(keepends=True)
+    end = json.loads(lines[-1])
+    assert end["sha256"] == hashlib.sha256(b"".join(lines[:-1])).hexdigest()
+    assert (end["predictions"], end["failures"]) == (3, 1)
+    assert len(load_run(tmp_path)) == 3
+
+
+def test_equal_highest_logits_allow_either_label(tmp_path):
+    tied = prediction(0, logits=(1.0, 0.0, 1.0), predicted="angry")
+    run = load_run(write(tmp_path, [tied, prediction(1, logits=(1.0, 0.0, 1.0))]))
+    assert run.predicted.tolist() == [0, 2]
+
+
+def test_outputs_with_a_sigmoid_have_a_probability_each(tmp_path):
+    model = {"name": "m", "contract": {"outputs": "sigmoid"}}
+    facts = replace(provenance(), model=model)
+    scores = {"logits": (5.0, -200.0, 6.0)}
+    probs = tuple(map(float, 1 / (1 + np.exp(-np.float64(scores["logits"])))))
+    with Journal(folder=tmp_path, provenance=facts) as journal:
+        journal.begin("now")
+        journal.append(prediction(0, **scores, probs=probs), 1.0)
+    np.testing.assert_allclose(load_run(tmp_path).probs, [probs], atol=1e-6)
+    with Journal(folder=tmp_path, provenance=facts) as journal:
+        journal.append(prediction(1, **scores), 2.0)
+    with pytest.raises(RunError, match="line 4 has probabilities that do not follow"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        (b"\xff\xfe\n", "line 2 is not JSON"),
+        (b"[" * 100_000 + b"\n", "line 2 is not JSON"),
+        (b'{"index": ' + b"9" * 5_000 + b"}\n", "line 2 is not JSON"),
+        (b"x" * (LONGEST_LINE + 1), "line 2 is longer than 16 MB"),
+        (b"some notes of mine", "line 2 is not one that serval began to write"),
+    ],
+    ids=["no UTF-8", "nested", "digits", "gigantic", "a foreign end"],
+)
+def test_no_line_is_too_odd_to_be_refused(tmp_path, line, fault):
+    write(tmp_path, [], end=False)
+    path = tmp_path / JOURNAL
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0] + line)
+    before = path.read_bytes()
+    with pytest.raises(RunError, match=fault):
+        load_run(tmp_path)
+    with pytest.raises(RunError, match=fault), Journal(folder=tmp_path, provenance=provenance()):
+        pass
+    assert path.read_bytes() == before
+
+
+def test_zeros_where_a_line_was_to_be_are_cut(tmp_path):
+    write(tmp_path, [prediction(0)], end=False)
+    with (tmp_path / JOURNAL).open("ab") as file:
+        file.write(b'{"kind": "pred' + bytes(500))
+    assert len(load_run(tmp_path)) == 1
+    write(tmp_path, [prediction(1)])
+    assert load_run(tmp_path).index.tolist() == [0, 1]
+
+
+def foreign(folder):
+    (folder / JOURNAL).write_text("what I wrote, without an end of line")
+
+
+def foreign_lines(folder):
+    (folder / JOURNAL).write_text('{"event": "login"}\n{"event": "logout"}\n')
+
+
+def linked(folder):
+    (folder / "mine.txt").write_text("what I wrote, without an end of line")
+    (folder / JOURNAL).symlink_to(folder / "mine.txt")
+
+
+def linked_run(folder):
+    write(folder / "other", [prediction(0)], end=False)
+    (folder / JOURNAL).symlink_to(folder / "other" / JOURNAL)
+
+
+def dangling(folder):
+    (folder / JOURNAL).symlink_to(folder / "nowhere")
+
+
+def linked_lock(folder):
+    (folder / "mine.txt").write_text("mine")
+    (folder / ".journal.lock").symlink_to(folder / "mine.txt")
+
+
+def a_folder(folder):
+    (folder / JOURNAL).mkdir()
+
+
+def a_pipe(folder):
+    os.mkfifo(folder / JOURNAL)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there, and there are no pipes")
+@pytest.mark.parametrize("fresh", [False, True], ids=["go on", "fresh"])
+@pytest.mark.parametrize(
+    "made",
+    [foreign, foreign_lines, linked, linked_run, dangling, linked_lock, a_folder, a_pipe],
+)
+def test_what_is_not_ours_stays_as_it_is(tmp_path, made, fresh):
+    made(tmp_path)
+
+    def content():
+        return {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p.name != LOCK}
+
+    before = content()
+    with (
+        pytest.raises(
+            RunError, match=r"(journal\.jsonl|journal\.lock) is .*(move it away|another)"
+        ),
+        Journal(folder=tmp_path, provenance=provenance(), fresh=fresh),
+    ):
+        pass
+    assert content() == before
+    assert (
+        not any(p.is_symlink() and not p.exists() for p in tmp_path.iterdir()) or made is dangling
+    )
+
+
+def test_a_spoilt_journal_of_ours_may_be_started_over(tmp_path):
+    changed(tmp_path, setting(FIRST, index=-7))
+    with Journal(folder=tmp_path, provenance=provenance(), fresh=True) as journal:
+        assert not journal.done
+    assert len(load_run(tmp_path)) == 0
+
+
+def test_half_a_character_in_a_name_survives(tmp_path):
+    assert load_run(write(tmp_path, [prediction(0, clip_id="\udce9")])).clip_ids == ("\udce9",)
+
+
+def test_an_unfinished_run_says_so_and_how_far_it_is(tmp_path):
+    assert unfinished(load_run(write(tmp_path / "whole", [prediction(0)]))) == ""
+    run = load_run(write(tmp_path / "part", [prediction(0), FAILURE], end=False))
+    assert "part is not finished: 2 clips so far" in unfinished(run)
+    known = replace(run.provenance, dataset=run.provenance.dataset | {"n_clips": 1200})
+    assert "2 of 1,200 clips so far" in unfinished(replace(run, provenance=known))
+
+
+def test_an_interruption_that_was_lost_ends_the_work_at_the_next_record(tmp_path, monkeypatch):
+    def go_on():
+        with Journal(folder=tmp_path, provenance=provenance()) as journal:
+            journal.begin("now")
+            monkeypatch.setattr(stopping._TOLD, "asked", True)
+            journal.append(prediction(0), 1.0)
+            journal.append(prediction(1), 2.0)
+
+    with pytest.raises(KeyboardInterrupt):
+        go_on()
+    assert load_run(tmp_path).clip_ids == ("c0",)

@@ -6,7 +6,8 @@ import pytest
 from build import EMOTIONS, classifier, labels_metadata, speech_set
 from conftest import ROOT
 from serval.errors import ConfigError
-from serval.sweep import SCORES, load_plan, sweep, write_tables
+from serval.scores import SHOWN
+from serval.sweep import load_plan, sweep, write_tables
 
 pytestmark = pytest.mark.usefixtures("coarse_pictures")
 
@@ -21,6 +22,7 @@ def plan_file(tmp_path):
         tmp_path,
         """
         sort_by: wa
+        plots: false
         drop_unmapped: true
         models: [m0.onnx, {model: m1.onnx, name: second}]
         datasets: [a/set.csv, {dataset: b/set.csv, limit: 6}]
@@ -79,7 +81,7 @@ def test_a_sweep_ends_in_one_sorted_table(small_plan):
     assert [float(row["wa"]) for row in rows] == scores
     assert {row["clips"] for row in rows} == {"16", "6"}
     for row in rows:
-        for name in SCORES:
+        for name in SHOWN:
             assert float(row[f"{name}_low"]) <= float(row[name]) <= float(row[f"{name}_high"])
     markdown = files["markdown"].read_text(encoding="utf-8")
     assert markdown.count("\n| ") == 5
@@ -90,7 +92,7 @@ def test_a_sweep_ends_in_one_sorted_table(small_plan):
 def test_rows_that_are_not_of_one_task_are_said_to_be(tmp_path, manifest):
     four = classifier(tmp_path / "four.onnx", metadata=labels_metadata(EMOTIONS[:4]), k=4)
     eight = classifier(tmp_path / "eight.onnx", metadata=labels_metadata())
-    text = f"drop_unmapped: true\nmodels: [{four}, {eight}]\ndatasets: [{manifest}]\n"
+    text = f"plots: false\ndrop_unmapped: true\nmodels: [{four}, {eight}]\ndatasets: [{manifest}]\n"
     files = write_tables(sweep(load_plan(written(tmp_path, text))))
     markdown = files["markdown"].read_text(encoding="utf-8")
     assert "the rows are not of one task (4 labels with 4 clips left out, 8 labels" in markdown
@@ -132,7 +134,7 @@ def test_the_score_that_the_table_is_sorted_by_is_in_it(tmp_path, model_file, ma
         )
     )
     files = write_tables(sweep(plan))
-    assert "| failed | macro_precision | uar |" in files["markdown"].read_text(encoding="utf-8")
+    assert "| failed | macro_precision | wa |" in files["markdown"].read_text(encoding="utf-8")
     assert "<th>macro_precision</th><th>uar</th>" in files["html"].read_text(encoding="utf-8")
     with files["csv"].open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)

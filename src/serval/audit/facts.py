@@ -6,25 +6,21 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from serval.audio import decode, encoded_bytes, resampled
-from serval.audit.container import Header, decodable_frames, header_of, ogg_is_cut_off
+from serval.audio import Header, decode, encoded_bytes, header_of, resampled
 from serval.audit.findings import Kind
 from serval.audit.fingerprint import Fingerprint, fingerprint_of_audio
 from serval.audit.signal import Signal, signal_of
 from serval.audit.sketch import Sketch, sketch_of
-from serval.errors import AudioError
+from serval.errors import AudioError, TooLongError, TruncatedError
 
 if TYPE_CHECKING:
-    from serval.audio import Waveform
+    from serval.audio import Audio, Waveform
     from serval.records import Clip
 
 __all__ = ["LONGEST_S", "ClipFacts", "clip_facts", "is_silent"]
 
 LONGEST_S = 600.0
 """A clip that is longer is not decoded: ten minutes is no clip."""
-
-MISSING = 0.01
-"""Share of the promised samples that may be missing: an MP3's header only estimates."""
 
 SILENT_PEAK = 0.001
 """-60 dB of full scale; speech that peaks below it is not to be heard."""
@@ -43,7 +39,7 @@ class ClipFacts:
         text: What is said, if known.
         sha256: Of the encoded file.
         samples_sha256: Of the decoded samples and their rate; `""` if silent or not decoded.
-        header: What the file promises, if it can be opened.
+        header: Format and length, as found or, where it was not decoded, as the file says; if any.
         signal: What the samples are like, if there are any.
         print: Acoustic fingerprint; `None` if silent or not decoded.
         sketch: A narrow-band copy of the clip, taken out once it is stored elsewhere.
@@ -73,14 +69,11 @@ def clip_facts(clip: Clip, blank: ClipFacts) -> ClipFacts:
         return replace(blank, faults=((Kind.UNDECODABLE, str(error)),))
     known = replace(blank, sha256=hashlib.sha256(encoded).hexdigest())
     try:
-        header = header_of(encoded)
+        audio = decode(encoded, max_seconds=LONGEST_S)
     except AudioError as error:
-        return replace(known, faults=((Kind.UNDECODABLE, str(error)),))
-    known = replace(known, header=header)
-    if header.duration_s > LONGEST_S:
-        fault = f"{header.duration_s:.0f} s long and not decoded"
-        return replace(known, faults=((Kind.TOO_LONG, fault),))
-    return _with_audio(known, header, encoded)
+        faults = ((_kind_of(error), str(error)),)
+        return replace(known, header=_header_if_any(encoded), faults=faults)
+    return _with_audio(known, audio)
 
 
 def is_silent(signal: Signal) -> bool:
@@ -88,46 +81,41 @@ def is_silent(signal: Signal) -> bool:
     return signal.peak < SILENT_PEAK
 
 
-def _with_audio(known: ClipFacts, header: Header, encoded: bytes) -> ClipFacts:
-    try:
-        samples = decode(encoded, header.sample_rate, max_seconds=LONGEST_S).samples
-    except AudioError as error:
-        return replace(known, faults=(_decoding_fault(header, encoded, str(error)),))
+def _with_audio(known: ClipFacts, audio: Audio) -> ClipFacts:
+    samples, rate = audio.samples, audio.sample_rate
     signal = signal_of(samples)
-    faults = tuple(_cut_off(header, len(samples), encoded))
-    known = replace(known, signal=signal, faults=faults)
+    known = replace(known, header=_header(audio), signal=signal)
     if is_silent(signal):
         return known
     return replace(
         known,
-        samples_sha256=_samples_sha256(samples, header.sample_rate),
-        print=fingerprint_of_audio(samples, header.sample_rate),
-        sketch=sketch_of(resampled(samples, header.sample_rate, Sketch.sample_rate)),
+        samples_sha256=_samples_sha256(samples, rate),
+        print=fingerprint_of_audio(samples, rate),
+        sketch=sketch_of(resampled(samples, rate, Sketch.sample_rate)),
     )
 
 
-def _decoding_fault(header: Header, encoded: bytes, reason: str) -> tuple[Kind, str]:
-    """Return whether a file that opened but failed was cut off, or is no audio at all."""
-    if reason.startswith("truncated"):
-        return Kind.TRUNCATED, reason
-    n = decodable_frames(encoded)
-    if 0 < n < header.frames:
-        return Kind.TRUNCATED, _promise(header, n)
-    return Kind.UNDECODABLE, reason
-
-
-def _cut_off(header: Header, n: int, encoded: bytes) -> list[tuple[Kind, str]]:
-    if header.frames * (1 - MISSING) > n:
-        return [(Kind.TRUNCATED, _promise(header, n))]
-    if ogg_is_cut_off(encoded):
-        return [(Kind.TRUNCATED, "the Ogg stream stops before its last page")]
-    return []
-
-
-def _promise(header: Header, n: int) -> str:
-    return (
-        f"the header promises {header.duration_s:.3f} s, {n / header.sample_rate:.3f} s are there"
+def _header(audio: Audio) -> Header:
+    """Return the header with the length that was found, whatever the file promises."""
+    return Header(
+        sample_rate=audio.source_rate,
+        channels=audio.channels,
+        frames=len(audio.samples),
+        encoding=audio.encoding,
     )
+
+
+def _header_if_any(encoded: bytes) -> Header | None:
+    try:
+        return header_of(encoded)
+    except AudioError:
+        return None
+
+
+def _kind_of(error: AudioError) -> Kind:
+    if isinstance(error, TruncatedError):
+        return Kind.TRUNCATED
+    return Kind.TOO_LONG if isinstance(error, TooLongError) else Kind.UNDECODABLE
 
 
 def _samples_sha256(samples: Waveform, sample_rate: int) -> str:

@@ -71,7 +71,7 @@ class Audit:
     Attributes:
         looked: One for each split, the audited one first.
         findings: In the order of `Kind`; those that concern both splits first.
-        leak: One sentence on speakers that the splits share, if two were compared.
+        leak: One sentence on the recordings and speakers that two compared splits share.
         seconds: Wall time.
         peak_memory_mb: Of this process, in 10^6 bytes.
     """
@@ -106,7 +106,7 @@ def audit(options: AuditOptions, watch: Watch | None = None) -> Audit:
     return Audit(
         looked=tuple(_looked(side, _of(facts, side)) for side in sides),
         findings=tuple(sorted([*shared_speakers(facts, names), *findings], key=_place)),
-        leak=leak_line(facts, names),
+        leak=leak_line(facts, names, findings),
         seconds=round(time.perf_counter() - start, 2),
         peak_memory_mb=peak_memory_mb(),
     )

@@ -13,7 +13,7 @@ from serval.audit.findings import Finding, Kind, Member
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from serval.audit.container import Header
+    from serval.audio import Header
     from serval.audit.facts import ClipFacts
     from serval.audit.signal import Signal
 

@@ -30,17 +30,47 @@ def shared_speakers(facts: Sequence[ClipFacts], splits: Sequence[str]) -> Iterat
         )
 
 
-def leak_line(facts: Sequence[ClipFacts], splits: Sequence[str]) -> str | None:
-    """Return one sentence on how many speakers and clips leak, or `None` if it cannot be told."""
+def leak_line(
+    facts: Sequence[ClipFacts], splits: Sequence[str], findings: Sequence[Finding]
+) -> str | None:
+    """Return one sentence on the recordings and speakers that two splits share; `None` of one.
+
+    Args:
+        facts: Every clip of every split.
+        splits: The audited one first.
+        findings: What was found, of recordings that occur in both among others.
+    """
     if len(splits) < 2:
         return None
+    clips = _clips_in_both(splits, findings)
+    if not clips:
+        return _speaker_line(facts, splits)
+    total = sum(clip.split == splits[0] for clip in facts)
+    return (
+        f"{clips} of {total} clips of {splits[0]} are recordings that {splits[1]} has too, whoever "
+        f"is named as their speaker: score without them; {_speaker_line(facts, splits)}"
+    )
+
+
+def _clips_in_both(splits: Sequence[str], findings: Sequence[Finding]) -> int:
+    """Return how many clips of the first split are one recording with a clip of the second."""
+    crossing = (
+        finding.clips
+        for finding in findings
+        if finding.kind in (Kind.IDENTICAL_AUDIO, Kind.NEAR_IDENTICAL_AUDIO)
+        if set(splits[:2]) <= set(finding.splits)
+    )
+    return len({c.clip_id for clips in crossing for c in clips if c.split == splits[0]})
+
+
+def _speaker_line(facts: Sequence[ClipFacts], splits: Sequence[str]) -> str:
     here, there = (_clips_by_speaker(facts, split) for split in splits[:2])
     if not here or not there:
         return "speakers cannot be compared: not every split names them"
     shared = here.keys() & there.keys()
     n_clips, total = sum(here[speaker] for speaker in shared), sum(here.values())
     if not shared:
-        return f"no speaker of {splits[0]} occurs in {splits[1]}"
+        return f"no speaker that {splits[0]} names is named in {splits[1]}"
     return (
         f"{len(shared)} of {len(here)} speakers of {splits[0]} ({n_clips / total:.0%} of its "
         f"clips) also occur in {splits[1]}: a score says "

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from serval.report.card import write_card
-from serval.run import load_run
+from serval.commands.stored import opened_run
+from serval.report.card import card_text, write_card
 
 __all__ = ["card_command"]
 
@@ -18,11 +18,12 @@ __all__ = ["card_command"]
     "--output",
     "-o",
     type=click.Path(path_type=Path),
-    default=Path("README.md"),
-    show_default=True,
-    help="A model card; what it says outside of the evaluation stays as it is.",
+    help="Write it into this model card instead, which stays as it is beside that section.",
 )
-def card_command(run: Path, output: Path) -> None:
-    """Write a run into a model's card: scores, intervals, limits and the hub's metadata."""
-    for path in write_card(load_run(run), output):
+def card_command(run: Path, output: Path | None) -> None:
+    """Print a run as a model card: scores, intervals, limits and the hub's metadata."""
+    if output is None:
+        click.echo(card_text(opened_run(run)))
+        return
+    for path in write_card(opened_run(run), output):
         click.echo(path)

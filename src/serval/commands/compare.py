@@ -11,18 +11,18 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from serval.commands.stored import opened_run
 from serval.commands.terminal import terminal
 from serval.compare import Against, Comparison, PairOptions, compare, sentences, write_comparison
 from serval.compare.files import comparison_document
-from serval.compare.words import TITLES
-from serval.run import load_run
+from serval.scores import HEADLINES, METRICS
 from serval.wording import points
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from serval.compare.pair import ScoreChange
-    from serval.stats import Difference
+    from serval.scores.stats import Difference
 
 __all__ = ["compare_command"]
 
@@ -53,7 +53,7 @@ def compare_command(
     cannot tell  these clips cannot decide it
     """
     options = PairOptions(margin=margin / 100, resamples=resamples, seed=seed)
-    comparison = compare([load_run(run) for run in runs], options)
+    comparison = compare([opened_run(run) for run in runs], options)
     files = write_comparison(comparison, Path(output))
     if as_json:
         click.echo(json.dumps(comparison_document(comparison), indent=2))
@@ -82,9 +82,9 @@ def _print_against(console: Console, comparison: Comparison, against: Against) -
     for column in ("A", "B", "B - A", "interval", "p"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for name in ("wa", "uar", "macro_f1"):
+    for name in HEADLINES:
         change = against.scores.overall[name]
-        table.add_row(TITLES[name], *_cells(change), change.verdict)
+        table.add_row(METRICS[name].title, *_cells(change), change.verdict)
     for label, row in against.scores.per_class.items():
         moved = f"-{row.broken} +{row.fixed}"
         table.add_row(f"recall {label}", *_cells(row.recall), moved)
@@ -164,7 +164,7 @@ def _rank_table(comparison: Comparison) -> Table:
         low, value, high = (
             _two_places(share) for share in (rank.value.low, rank.value.value, rank.value.high)
         )
-        table.add_row(TITLES[rank.score], rank.name, value, f"{low} to {high}", place)
+        table.add_row(METRICS[rank.score].title, rank.name, value, f"{low} to {high}", place)
     return table
 
 
@@ -175,7 +175,7 @@ def _pair_table(comparison: Comparison) -> Table:
         table.add_column(column, justify="left" if column in {"score", "B - A"} else "right")
     for test in comparison.tests:
         p_values = (test.p, test.p_corrected, test.mcnemar_p, test.mcnemar_p_corrected)
-        table.add_row(TITLES[test.score], f"{test.b} - {test.a}",
+        table.add_row(METRICS[test.score].title, f"{test.b} - {test.a}",
                       points(test.difference, sign=True), *map(_p, p_values))  # fmt: skip
     return table
 

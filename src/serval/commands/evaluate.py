@@ -18,6 +18,7 @@ from serval.errors import RunError
 from serval.evaluate import EvalOptions, Evaluation, evaluate, open_dataset, overrides_of
 from serval.models.builtin import load_model
 from serval.run import load_run
+from serval.stopping import as_stop
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,6 +83,9 @@ def evaluation_options(command: Command) -> Command:
     show_default=True,
     help="Share of the set's files that may be no clips of it before nothing is evaluated.",
 )
+@click.option(
+    "--plots/--no-plots", default=DEFAULTS.plots, help="Draw pictures at 300 dpi. [default: yes]"
+)
 @click.option("--fresh", is_flag=True, help="Start over instead of going on.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, no table.")
 @click.option("--json", is_flag=True, help="Print the results as JSON.")
@@ -104,7 +108,7 @@ def run_evaluation(options: EvalOptions) -> int:
         _show_contract(model.contract)
     dataset = open_dataset(options)
     try:
-        with shown_progress(quiet=options.quiet) as show:
+        with as_stop(), shown_progress(quiet=options.quiet) as show:
             evaluation = evaluate(model, dataset, options, show)
     except KeyboardInterrupt:
         click.echo(_interrupted_line(Path(options.output)), err=True)
@@ -135,11 +139,10 @@ def show_evaluation(evaluation: Evaluation, options: EvalOptions) -> None:
         click.echo(json.dumps(document, indent=2))
     elif not options.quiet:
         console = terminal()
-        from serval.commands.tables import class_table
+        from serval.commands.tables import print_findings, print_verdict
 
-        console.print(class_table(document))
-        for line in (*document["observations"]["sentences"], *document["warnings"]):
-            console.print(f"  {line}")
+        print_verdict(console, document)
+        print_findings(console, document)
         _print_files(console, evaluation)
 
 
@@ -162,9 +165,9 @@ def _show_contract(contract: Contract) -> None:
 def _print_files(console: Console, evaluation: Evaluation) -> None:
     if evaluation.reused:
         console.print("The run was complete already: scored again, nothing was computed.")
-    for kind, path in evaluation.files.items():
-        console.print(f"  {kind:>16}  {path}", soft_wrap=True)
     folder = evaluation.run.folder
+    inside = ", ".join(path.name for path in evaluation.files.values())
+    console.print(f"In {folder}: {inside}")
     console.print(
         f"Next: hear what it got wrong: serval report {quote(str(folder))} -o report.html; "
         "or run your own: serval evaluate -m model.onnx -d my_clips.csv -o mine",

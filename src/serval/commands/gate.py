@@ -12,11 +12,11 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from serval.commands.stored import opened_run
 from serval.commands.terminal import terminal
 from serval.files import write_text
 from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
 from serval.gate.bounds import FILES, merged
-from serval.run import load_run
 from serval.wording import without_nan
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def gate_command(
         {kind: given[flag] for flag, kind in names.items()},
         **{name: given[name] for name in FILES},
     )
-    result = gate(load_run(run), _with_file(flags, file))
+    result = gate(opened_run(run), _with_file(flags, file))
     if junit:
         write_text(junit, junit_xml(result))
     if as_json:

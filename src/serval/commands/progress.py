@@ -20,6 +20,10 @@ __all__ = ["PlainLines", "shown_progress"]
 
 LINE_EVERY_S = 10.0
 
+SURE_AFTER_S = 3.0
+"""How long a rate is measured before the time to go is told from it: the first clip waits for
+whatever is loaded."""
+
 
 @contextmanager
 def shown_progress(*, quiet: bool) -> Iterator[Callable[[Step], None]]:
@@ -68,7 +72,8 @@ class PlainLines:
             return
         self.shown_at = now
         rate = _rate(step, now - self.start)
-        eta = f", {(step.total - step.done) / rate:.0f} s to go" if rate else ""
+        sure = rate and now - self.start >= SURE_AFTER_S
+        eta = f", {(step.total - step.done) / rate:.0f} s to go" if sure else ""
         click.echo(
             f"{step.done}/{step.total} clips, {rate:.1f} clips/s{eta}, {step.failures} failed",
             err=True,

@@ -19,6 +19,7 @@ from serval.quantize import (
     save_comparison,
     save_tried,
 )
+from serval.stopping import stop_if_asked
 from serval.wording import percent
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: An
 
 
 def _tell(line: str) -> None:
+    stop_if_asked()
     click.echo(line, err=True)
 
 

@@ -7,8 +7,8 @@ from typing import get_args
 
 import click
 
+from serval.commands.stored import opened_run
 from serval.report.build import EMBED_MB, AudioChoice, write_report
-from serval.run import load_run
 from serval.stress import load_stress
 
 __all__ = ["report_command"]
@@ -43,9 +43,9 @@ def report_command(
     run: Path, output: Path | None, against: Path | None, stress: Path | None, audio: AudioChoice
 ) -> None:
     """Make one HTML page of a stored run, to look and listen."""
-    other = load_run(against) if against else None
+    other = opened_run(against) if against else None
     page = write_report(
-        load_run(run),
+        opened_run(run),
         output or run / "report.html",
         against=other,
         stress=load_stress(stress) if stress else None,

@@ -6,10 +6,10 @@ import json
 
 import click
 
-from serval.commands.tables import class_table, group_tables
+from serval.commands.stored import opened_run
+from serval.commands.tables import group_tables, print_findings, print_verdict
 from serval.commands.terminal import terminal
 from serval.results import Written, write_results
-from serval.run import load_run
 
 __all__ = ["score_command"]
 
@@ -19,14 +19,17 @@ __all__ = ["score_command"]
 @click.option("--calibrate-on", metavar="RUN",
               help="Fit a temperature on this run of the same model on other clips.")  # fmt: skip
 @click.option("--groups/--no-groups", default=True, help="Show a table for each group column.")
+@click.option("--plots/--no-plots", default=True, help="Draw the pictures too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-def score_command(run: str, calibrate_on: str | None, *, groups: bool, as_json: bool) -> None:
+def score_command(
+    run: str, calibrate_on: str | None, *, groups: bool, plots: bool, as_json: bool
+) -> None:
     """Score a stored run again and write its files anew: no audio, no model.
 
     RUN is the folder of `serval evaluate -o`, finished or not, from this machine or another.
     """
-    fitted_on = load_run(calibrate_on) if calibrate_on else None
-    written = write_results(load_run(run), calibrate_on=fitted_on)
+    fitted_on = opened_run(calibrate_on) if calibrate_on else None
+    written = write_results(opened_run(run), calibrate_on=fitted_on, plots=plots)
     if as_json:
         click.echo(json.dumps(written.document, indent=2))
         return
@@ -35,11 +38,10 @@ def score_command(run: str, calibrate_on: str | None, *, groups: bool, as_json: 
 
 def _print(written: Written, *, groups: bool) -> None:
     document, console = written.document, terminal()
-    for table in (class_table(document), *(group_tables(document) if groups else [])):
+    print_verdict(console, document)
+    for table in group_tables(document) if groups else ():
         console.print(table)
-    for part in ("observations", "calibration", "groups"):
-        for line in document[part]["sentences"]:
-            console.print(f"  {line}")
+    print_findings(console, document, ("observations", "calibration", "groups"))
     scaled = document["calibration"]["scaled"]
     if scaled:
         before, after = document["calibration"]["as_is"]["ece"], scaled["ece"]
@@ -47,7 +49,5 @@ def _print(written: Written, *, groups: bool) -> None:
             f"  At temperature {scaled['temperature']:.3f}, fitted on "
             f"{document['calibration']['fitted_on']}, ECE goes from {before:.1%} to {after:.1%}.",
         )
-    for warning in document["warnings"]:
-        console.print(f"  {warning}")
     for kind, path in written.files.items():
         console.print(f"  {kind:>16}  {path}", soft_wrap=True)

@@ -12,6 +12,7 @@ from rich.table import Table
 from serval.commands.evaluate import evaluation_options
 from serval.commands.terminal import terminal
 from serval.evaluate import EvalOptions
+from serval.stopping import as_stop
 from serval.stress import Cost, Stage, StressOptions, stress, write_stress
 from serval.stress.table import beyond_sentence, kept_sentence, points, share
 
@@ -67,7 +68,8 @@ def stress_command(
 def _run(options: StressOptions) -> int:
     quiet = options.evaluation.quiet
     try:
-        found = stress(options, (lambda _stage: None) if quiet else _Lines())
+        with as_stop():
+            found = stress(options, (lambda _stage: None) if quiet else _Lines())
     except KeyboardInterrupt:
         click.echo(
             f"\nstopped; what was done is kept in {options.evaluation.output}: "

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import log_softmax
 
+from serval.compare.partners import Partners, partners
 from serval.errors import ConfigError, LabelError
+from serval.run import unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,44 +84,42 @@ class Aligned:
 
 
 def aligned(runs: Sequence[Run]) -> Aligned:
-    """Return the clips that every run predicted, matched by clip id.
+    """Return the clips that every run predicted, matched by id and audio; see `partners`.
 
     Raises:
-        ConfigError: Fewer than two runs, or no common clip.
+        ConfigError: Fewer than two runs, no common clip, or names that do not tell clips apart.
         LabelError: The runs have different labels, or disagree on the truth of a clip.
     """
     if len(runs) < 2:
         raise ConfigError(f"a comparison needs at least 2 runs, got {len(runs)}")
+    first = runs[0]
     for run in runs[1:]:
-        _refuse_other_labels(runs[0], run)
-    common = set.intersection(*(set(run.clip_ids) for run in runs))
-    ids = tuple(clip for clip in runs[0].clip_ids if clip in common)
-    if not ids:
+        _refuse_other_labels(first, run)
+    found = [partners(first, run) for run in runs[1:]]
+    places = np.flatnonzero(np.all([each.rows >= 0 for each in found], axis=0))
+    if not len(places):
         raise ConfigError(_nothing_common(runs))
-    rows = [_rows(run, ids) for run in runs]
-    first, places = runs[0], rows[0]
+    rows = [places, *(each.rows[places] for each in found)]
     for run, of_run in zip(runs[1:], rows[1:], strict=True):
         _refuse_other_truth(first, places, run, of_run)
     columns = zip(_names(runs), runs, rows, strict=True)
     other_audio = _other_audio(runs, rows)
     return Aligned(
         labels=first.labels,
-        clip_ids=ids,
+        clip_ids=tuple(first.clip_ids[i] for i in places),
         index=first.index[places],
         truth=first.truth[places],
         duration_s=first.duration_s[places],
         speakers=_picked(first.speakers, places),
         groups={name: _picked(values, places) for name, values in first.groups.items()},
-        columns=tuple(_column(name, run, of_run, first.labels, common)
+        columns=tuple(_column(name, run, of_run, first.labels)
                       for name, run, of_run in columns),
         other_audio=other_audio,
-        warnings=tuple(_warnings(runs, other_audio)),
+        warnings=tuple(_warnings(runs, found, other_audio)),
     )  # fmt: skip
 
 
-def _column(
-    name: str, run: Run, rows: NDArray[np.int64], labels: LabelSet, common: set[str]
-) -> Column:
+def _column(name: str, run: Run, rows: NDArray[np.int64], labels: LabelSet) -> Column:
     order = np.array([run.labels.index(label) for label in labels])
     logits = run.logits[rows][:, order].astype(np.float64)
     return Column(
@@ -128,14 +128,9 @@ def _column(
         model=str(run.provenance.model.get("name", "")),
         predicted=np.argsort(order)[run.predicted[rows]],
         log_probs=np.maximum(log_softmax(logits, axis=1), LEAST),
-        only_here=tuple(clip for clip in run.clip_ids if clip not in common),
+        only_here=tuple(run.clip_ids[i] for i in np.setdiff1d(np.arange(len(run)), rows)),
         failed=len(run.failures),
     )
-
-
-def _rows(run: Run, ids: Sequence[str]) -> NDArray[np.int64]:
-    place = {clip: i for i, clip in enumerate(run.clip_ids)}
-    return np.array([place[clip] for clip in ids], dtype=np.int64)
 
 
 def _picked(values: Sequence[str | None], rows: NDArray[np.int64]) -> tuple[str | None, ...]:
@@ -189,8 +184,19 @@ def _other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:
     return sum(len(set(versions) - {""}) > 1 for versions in zip(*shas, strict=True))
 
 
-def _warnings(runs: Sequence[Run], other_audio: int) -> list[str]:
-    warnings = [f"{run.folder} was not finished." for run in runs if not run.complete]
+def _warnings(runs: Sequence[Run], found: Sequence[Partners], other_audio: int) -> list[str]:
+    warnings = [f"{unfinished(run)}." for run in runs if not run.complete]
+    for run, pairs in zip(runs[1:], found, strict=True):
+        if pairs.by_audio:
+            warnings.append(
+                f"{pairs.by_audio} clips of {run.folder} are named otherwise than in "
+                f"{runs[0].folder} and were paired by their audio."
+            )
+        if pairs.doubtful:
+            warnings.append(
+                f"{pairs.doubtful} clips of {run.folder} bear a name that means another recording "
+                f"in {runs[0].folder}, which is not found there: they are compared with nothing."
+            )
     if other_audio:
         warnings.append(
             f"{other_audio} clips have the same id but other audio in another run: a difference "

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.clusters import Clustering, cluster_tables, clustering_of
 from serval.compare.align import Aligned, Column, aligned
 from serval.compare.flips import (
     Divergence,
@@ -23,12 +22,13 @@ from serval.compare.ranking import PairTest, Rank, pair_tests, ranks
 from serval.errors import ConfigError
 from serval.groups import group_columns
 from serval.scores import OVERALL, intervals
+from serval.scores.clusters import Clustering, cluster_tables, clustering_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from serval.run import Run
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
 __all__ = ["Against", "Comparison", "compare"]
 

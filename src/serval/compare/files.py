@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
-from serval.compare.ranking import RANKED
-from serval.compare.words import TITLES, sentences
+from serval.compare.words import sentences
 from serval.files import whole_file
 from serval.plots.comparison import Forest, save_forests
 from serval.results.document import write_json
+from serval.scores import HEADLINES, METRICS
 from serval.wording import csv_cell, without_nan
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ["comparison_document", "write_comparison"]
 
 SCHEMA_VERSION = 1
 FLIP_COLUMNS = (
-    *("run", "sample_index", "kind", "true_emotion", "baseline_emotion", "emotion"),
+    *("run", "index", "kind", "true_emotion", "baseline_emotion", "emotion"),
     *("baseline_confidence", "confidence", "baseline_probability_of_emotion"),
     *("clip_id", "duration_s", "speaker"),
 )
@@ -69,7 +69,7 @@ def _flip_row(run: str, flip: Flip) -> list[object]:
 
 def _forest(comparison: Comparison, against: Against) -> Forest:
     scores = against.scores
-    rows = {TITLES[name]: scores.overall[name].difference for name in RANKED}
+    rows = {METRICS[name].title: scores.overall[name].difference for name in HEADLINES}
     rows |= {f"recall {name}": row.recall.difference for name, row in scores.per_class.items()}
     return Forest(
         title=f"{against.b} minus {against.a}\n{comparison.n} clips, {len(against.flips)} flips",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.special import rel_entr
 
-from serval.clusters import Clustering, clustering_of
-from serval.stats import Difference, Interval, difference, mean_error, mean_interval
+from serval.scores.clusters import Clustering, clustering_of
+from serval.scores.stats import Difference, Interval
+from serval.scores.uncertainty import uncertainty_of_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,8 +201,8 @@ def _mean(values: Floats, clustering: Clustering) -> Interval:
     if not len(known):
         return Interval(value=float("nan"), low=float("nan"), high=float("nan"))
     ids = np.unique(clustering.ids[known], return_inverse=True)[1]
-    error = mean_error(values[known], ids)
-    return mean_interval(float(values[known].mean()), error, clustering.effective)
+    error = uncertainty_of_mean(values[known], replace(clustering, ids=ids), clustering.effective)
+    return error.mean_interval(float(values[known].mean()))
 
 
 def _group_change(
@@ -212,14 +213,14 @@ def _group_change(
 ) -> GroupChange:
     clustering = clustering_of(speakers)
     gain = right_b.astype(np.float64) - right_a
-    error = mean_error(gain, clustering.ids)
+    error = uncertainty_of_mean(gain, clustering)
     return GroupChange(
         column=key[0],
         name=key[1],
         n=len(gain),
         a=float(right_a.mean()),
         b=float(right_b.mean()),
-        difference=difference(float(gain.mean()), error, clustering.effective, 1 / len(gain)),
+        difference=error.difference(float(gain.mean()), 1 / len(gain)),
         broken=int((gain < 0).sum()),
         fixed=int((gain > 0).sum()),
     )

@@ -7,69 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.clusters import ClusterTables, cluster_tables, effective_number, resampled
-from serval.metrics import Counts, support
-from serval.scores import OVERALL, bearing, score_columns
-from serval.stats import (
-    Difference,
-    Interval,
-    Verdict,
-    difference,
-    equivalence_p,
-    interval,
-    mcnemar_exact,
-    mean_error,
-    smallest_significant,
-    spread,
-    verdict,
-)
+from serval.scores import METRICS, OVERALL
+from serval.scores.paired import PairOptions, Panel, ScoreChange
+from serval.scores.stats import Interval, mcnemar_exact, smallest_significant
+from serval.scores.uncertainty import uncertainty_of_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from serval.clusters import Clustering
     from serval.compare.align import Aligned, Column
+    from serval.scores.clusters import Clustering
 
-    Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
 __all__ = ["ClassChange", "McNemar", "PairOptions", "PairScores", "ScoreChange", "pair_scores"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairOptions:
-    """How two runs are compared.
-
-    Attributes:
-        margin: The loss that would not matter, in [0, 1]; 0.01 is one point.
-        resamples: Draws of the bootstrap.
-        seed: Of the random numbers: same runs, same seed, same numbers.
-    """
-
-    margin: float = 0.01
-    resamples: int = 4000
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreChange:
-    """One score of both runs, and what the difference means.
-
-    Attributes:
-        a: Of run A.
-        b: Of run B.
-        difference: B minus A.
-        p_equal: The p-value that they differ by the margin or more, in either direction.
-        verdict: Whether B is worse than A by more than the margin.
-    """
-
-    a: float
-    b: float
-    difference: Difference
-    p_equal: float
-    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,13 +69,15 @@ class PairScores:
     """The scores of two runs on the same clips.
 
     Attributes:
-        overall: By name, see `scores.OVERALL`.
+        overall: By key, see `scores.METRICS`.
+        published: By the keys of the published result file that no metric of ours equals.
         per_class: By label.
         mcnemar: On right and wrong.
         agreement: Share of clips with the same predicted label, with its interval.
     """
 
     overall: Mapping[str, ScoreChange]
+    published: Mapping[str, ScoreChange]
     per_class: Mapping[str, ClassChange]
     mcnemar: McNemar
     agreement: Interval
@@ -132,70 +87,23 @@ def pair_scores(
     clips: Aligned, a: Column, b: Column, clustering: Clustering, options: PairOptions
 ) -> PairScores:
     """Return the differences B minus A, from the same draws of whole speakers for both."""
-    k = len(clips.labels)
-    cells = clips.truth * k + np.stack([a.predicted, b.predicted])
-    tables = cluster_tables((cells + np.array([[0], [k * k]])).T, 2 * k * k, clustering)
-    changes = _changes(tables, k, options)
-    right_a, right_b = a.predicted == clips.truth, b.predicted == clips.truth
+    panel = Panel(
+        k=len(clips.labels),
+        truth=clips.truth,
+        predicted=np.stack([a.predicted, b.predicted]),
+        clustering=clustering,
+    )
+    changes = panel.changes(options)
+    whole = dict(zip(OVERALL, changes, strict=False))
+    right_a, right_b = panel.predicted == clips.truth
     same = (a.predicted == b.predicted).astype(np.float64)
-    error = mean_error(same, clustering.ids)
     return PairScores(
-        overall=dict(zip(OVERALL, changes, strict=False)),
+        overall={name: whole[name] for name in METRICS},
+        published={name: own for name, own in whole.items() if name not in METRICS},
         per_class=_per_class(clips, changes[len(OVERALL) :], right_a, right_b),
         mcnemar=_mcnemar(right_a, right_b),
-        agreement=interval(float(same.mean()), error, clustering.effective),
+        agreement=uncertainty_of_mean(same, clustering).interval(float(same.mean())),
     )
-
-
-def _changes(tables: ClusterTables, k: int, options: PairOptions) -> list[ScoreChange]:
-    """Return the change of each score of `score_columns`."""
-    rng = np.random.default_rng(options.seed)
-    of_clusters = tables.tables.reshape(-1, 2, k, k)
-    effective = effective_number(bearing(of_clusters.sum(axis=1)), tables.times)
-    totals = tables.total.reshape(2, k, k)
-    a, b = score_columns(totals)
-    draws = score_columns(resampled(tables, options.resamples, rng).reshape(-1, 2, k, k))
-    errors = spread(draws[:, 1] - draws[:, 0], effective)
-    flips = _one_flip(totals[1])
-    return [
-        _change(float(a[i]), float(b[i]), errors[i], effective[i], flips[i], options.margin)
-        for i in range(len(a))
-    ]
-
-
-def _change(
-    a: float, b: float, error: float, effective: float, one_flip: float, margin: float
-) -> ScoreChange:
-    result = difference(b - a, float(error), float(effective), float(one_flip))
-    return ScoreChange(
-        a=a,
-        b=b,
-        difference=result,
-        p_equal=equivalence_p(result, margin, float(effective)),
-        verdict=verdict(result, margin),
-    )
-
-
-def _one_flip(counts: Counts) -> Floats:
-    """Return how much each score changes, root mean square, when one clip that bears on it flips.
-
-    A flip moves a clip of one truth between the right label and a wrong one. It is weighted by
-    how many clips of that truth there are.
-    """
-    k = len(counts)
-    truth, other = np.nonzero(~np.eye(k, dtype=bool))
-    moved = np.repeat(counts[np.newaxis], len(truth), axis=0)
-    rows = np.arange(len(truth))
-    step = np.where(counts[truth, truth] > 0, 1, -1)
-    possible = np.where(step > 0, counts[truth, truth], counts[truth, other]) > 0
-    moved[rows, truth, truth] -= step
-    moved[rows, truth, other] += step
-    weights = np.where(possible, support(counts)[truth], 0)
-    squares = (score_columns(np.maximum(moved, 0)) - score_columns(counts)) ** 2
-    bears = weights[:, np.newaxis] * (squares > 0)
-    total = np.where(bears, bears * squares, 0.0).sum(axis=0)
-    none = np.zeros(total.shape)
-    return np.asarray(np.sqrt(np.divide(total, bears.sum(axis=0), out=none, where=total > 0)))
 
 
 def _per_class(

@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.stats import LEVEL, holm, rank_ranges
+from serval.scores import HEADLINES, METRICS
+from serval.scores.stats import LEVEL, holm, rank_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from serval.compare.pair import PairScores
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
-__all__ = ["RANKED", "PairTest", "Rank", "pair_tests", "ranks"]
-
-RANKED = ("wa", "uar", "macro_f1")
-"""The scores by which runs are ranked."""
+__all__ = ["PairTest", "Rank", "pair_tests", "ranks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +24,7 @@ class PairTest:
     """The test of one score between two of several runs.
 
     Attributes:
-        score: One of `RANKED`.
+        score: One of `HEADLINES`.
         a: Name of the first run.
         b: Name of the second.
         difference: B minus A, in [-1, 1].
@@ -51,7 +49,7 @@ class Rank:
     """Where one run stands among the others by one score.
 
     Attributes:
-        score: One of `RANKED`.
+        score: One of `HEADLINES`.
         name: Of the run.
         value: Its score on the common clips, with its interval.
         best: The best rank it may have: one more than the runs that are significantly better.
@@ -70,7 +68,7 @@ def pair_tests(pairs: Mapping[tuple[str, str], PairScores]) -> tuple[PairTest, .
     mcnemar = [pair.mcnemar.p for pair in pairs.values()]
     corrected_mcnemar = holm(mcnemar)
     tests = []
-    for score in RANKED:
+    for score in HEADLINES:
         found = [pair.overall[score].difference for pair in pairs.values()]
         corrected = holm([difference.p for difference in found])
         tests += [
@@ -100,18 +98,19 @@ def ranks(
     """
     names = list(scores)
     found = []
-    for score in RANKED:
+    for score in HEADLINES:
         worse = np.zeros((len(names), len(names)), dtype=bool)
         for test in tests:
             if test.score == score and test.p_corrected <= 1 - LEVEL:
                 pair = (names.index(test.a), names.index(test.b))
-                worse[pair if test.difference < 0 else pair[::-1]] = True
+                lost = METRICS[score].better(0.0, test.difference)
+                worse[pair if lost else pair[::-1]] = True
         ordered = zip(names, rank_ranges(worse.T), strict=True)
         found += sorted(
             (
                 Rank(score=score, name=name, value=scores[name][score], best=best, worst=last)
                 for name, (best, last) in ordered
             ),
-            key=lambda rank: (-rank.value.value, rank.name),
+            key=lambda rank: (METRICS[rank.score].order(rank.value.value), rank.name),
         )
     return tuple(found)

@@ -5,22 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from serval.scores import HEADLINES, METRICS
 from serval.wording import points
 
 if TYPE_CHECKING:
     from serval.compare.comparison import Against, Comparison
     from serval.compare.pair import ScoreChange
 
-__all__ = ["TITLES", "in_points", "points", "sentences", "verdict_sentence"]
-
-TITLES = {
-    "wa": "accuracy (WA)",
-    "uar": "UAR",
-    "macro_f1": "macro F1",
-    "weighted_f1": "weighted F1",
-    "macro_precision": "macro precision",
-    "weighted_precision": "weighted precision",
-}
+__all__ = ["in_points", "points", "sentences", "verdict_sentence"]
 
 
 def sentences(comparison: Comparison, against: Against) -> list[str]:
@@ -28,8 +20,8 @@ def sentences(comparison: Comparison, against: Against) -> list[str]:
     margin = comparison.options.margin
     scores = against.scores
     lines = [
-        f"{TITLES[name]}: {verdict_sentence(scores.overall[name], margin)}"
-        for name in ("wa", "uar", "macro_f1")
+        f"{METRICS[name].title}: {verdict_sentence(scores.overall[name], margin)}"
+        for name in HEADLINES
     ]
     return [*lines, _power(comparison, against), _mcnemar(against), _agreement(against)]
 
@@ -45,6 +37,12 @@ def verdict_sentence(change: ScoreChange, margin: float) -> str:
     if change.verdict == "worse":
         sure = "" if gap.high < -margin else f", though maybe by less than {in_points(margin)}"
         return f"worse{sure}."
+    if change.contradicted(margin):
+        return (
+            f"cannot tell: the interval, {points(gap.low, sign=True)} to "
+            f"{points(gap.high, sign=True)} points, lies below 0, but swapping the two answers of "
+            f"clips at random does as much with p = {change.p_swapped:.2g}: too few clips changed."
+        )
     return (
         f"cannot tell: the difference may lie anywhere from {points(gap.low, sign=True)} to "
         f"{points(gap.high, sign=True)} points."

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from serval.clusters import clustering_of
 from serval.compare import Comparison, PairOptions, compare
 from serval.compare.words import in_points
 from serval.errors import ConfigError
-from serval.gate.measures import Measures, canonical, measures_of
+from serval.gate.measures import Measures, measures_of
 from serval.groups import GroupGap, Groups, GroupTable, groups_of
 from serval.results.document import warnings_of
-from serval.run import load_run
-from serval.stats import Difference, Interval, verdict
+from serval.run import load_run, unfinished
+from serval.scores import METRICS, canonical
+from serval.scores.clusters import clustering_of
+from serval.scores.stats import OUTCOMES, Interval, Outcome
 from serval.wording import points
 
 if TYPE_CHECKING:
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
     from serval.gate.bounds import Bounds
     from serval.run import Run
+    from serval.scores.paired import ScoreChange
 
 __all__ = ["Check", "GateResult", "gate"]
 
-Verdict = Literal["pass", "fail", "cannot tell"]
 NO_SHARES = {"brier", "nll", "clips", "size_mb"}
-"""The numbers of a run that are not from 0 to 1."""
+"""The numbers of a run that are not from 0 to 1, apart from metrics, which say it themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ class Check:
     value: float
     low: float
     high: float
-    verdict: Verdict
+    verdict: Outcome
     passed: bool
     reason: str
 
@@ -89,12 +90,14 @@ def gate(run: Run, bounds: Bounds) -> GateResult:
     if bounds.drop and not bounds.baseline:
         raise ConfigError("--max-drop needs a run to measure against; give it with --baseline")
     measures = measures_of(run, {"bench": bounds.bench, "stress": bounds.stress})
-    compared = compare([load_run(bounds.baseline), run], PairOptions()) if bounds.drop else None
+    baseline = load_run(bounds.baseline) if bounds.drop else None
+    compared = compare([baseline, run], PairOptions()) if baseline else None
     return GateResult(
         run=str(run.folder),
         baseline=bounds.baseline,
         checks=(
-            *_unfinished(run),
+            *_unfinished("run", run),
+            *(_unfinished("baseline", baseline) if baseline else ()),
             *_absolute(measures, bounds),
             *(_drops(compared, bounds) if compared else ()),
             *_gaps(run, bounds),
@@ -103,21 +106,21 @@ def gate(run: Run, bounds: Bounds) -> GateResult:
     )
 
 
-def _unfinished(run: Run) -> Iterator[Check]:
+def _unfinished(which: str, run: Run) -> Iterator[Check]:
     """Yield a check that fails where the end of the dataset was not reached."""
     if run.complete:
         return
     nan = float("nan")
     yield Check(
         kind="complete",
-        metric="run",
+        metric=which,
         bound=1.0,
         value=0.0,
         low=nan,
         high=nan,
         verdict="fail",
         passed=False,
-        reason=f"{run.folder} was not finished; give its command again, it goes on where it was",
+        reason=unfinished(run),
     )
 
 
@@ -140,13 +143,18 @@ def _lost(compared: Comparison) -> tuple[str, ...]:
 
 
 def _refuse_meaningless(kind: str, metric: str, bound: float) -> None:
-    """Refuse a bound that a share can never keep, or never break."""
-    if canonical(metric) in NO_SHARES:
+    """Refuse a bound that a score can never keep, or never break."""
+    known = canonical(metric)
+    if known in NO_SHARES:
         return
-    if not 0 <= bound <= 1:
+    low, high = METRICS[known].range if known in METRICS else (0.0, 1.0)
+    if not low <= bound <= high:
         hint = f"; for {bound:g} % write {bound / 100:g}" if 1 < bound <= 100 else ""
-        raise ConfigError(f"--{kind} {metric}={bound:g}: {metric} is a share from 0 to 1{hint}")
-    if kind == "max" and canonical(metric) == "failures" and bound == 1:
+        kind_of = "a share" if low == 0 else "a score"
+        raise ConfigError(
+            f"--{kind} {metric}={bound:g}: {metric} is {kind_of} from {low:g} to {high:g}{hint}"
+        )
+    if kind == "max" and known == "failures" and bound == 1:
         raise ConfigError(
             "--max failures=1 can never be broken: failures is a share from 0 to 1; "
             "for 1 % write 0.01"
@@ -187,10 +195,10 @@ def _bounded(kind: str, name: str, bound: float, found: float | Interval) -> Che
 
 def _drops(compared: Comparison, bounds: Bounds) -> Iterator[Check]:
     scores = compared.against[0].scores
-    changes = {name: change.difference for name, change in scores.overall.items()}
+    changes = {**scores.overall, **scores.published}
     for label, row in scores.per_class.items():
-        changes |= {f"precision:{label}": row.precision.difference}
-        changes |= {f"recall:{label}": row.recall.difference, f"f1:{label}": row.f1.difference}
+        changes |= {f"precision:{label}": row.precision, f"recall:{label}": row.recall}
+        changes |= {f"f1:{label}": row.f1}
     for name, bound in bounds.drop.items():
         known = canonical(name)
         if known not in changes:
@@ -204,19 +212,22 @@ def _drops(compared: Comparison, bounds: Bounds) -> Iterator[Check]:
         yield _undecided(check, doubt, bounds) if doubt else check
 
 
-def _dropped(name: str, bound: float, change: Difference, cannot_tell: str) -> Check:
-    said = verdict(change, bound / 100)
-    words: dict[str, Verdict] = {"not worse": "pass", "worse": "fail", "cannot tell": "cannot tell"}
-    decided = words[said]
+def _dropped(name: str, bound: float, change: ScoreChange, cannot_tell: str) -> Check:
+    said, gap = change.verdict_at(bound / 100), change.difference
+    decided = OUTCOMES[said]
     unit = in_points(bound / 100)
-    span = f"{points(change.low, sign=True)} to {points(change.high, sign=True)} points"
+    span = f"{points(gap.low, sign=True)} to {points(gap.high, sign=True)} points"
+    if change.contradicted(bound / 100):
+        span += (
+            f", but too few clips changed: swapping their answers gives p {change.p_swapped:.2g}"
+        )
     return Check(
         kind="max-drop",
         metric=name,
         bound=bound,
-        value=100 * change.value,
-        low=100 * change.low,
-        high=100 * change.high,
+        value=100 * gap.value,
+        low=100 * gap.low,
+        high=100 * gap.high,
         verdict=decided,
         passed=decided == "pass" or (decided == "cannot tell" and cannot_tell == "pass"),
         reason=f"{name} is {said} than the baseline at a bound of {unit}: {span}"
@@ -288,13 +299,13 @@ def _gapped(name: str, bound: float, gap: GroupGap, bounds: Bounds) -> Check:
     )
 
 
-def _gap_verdict(gap: GroupGap, bound: float) -> Verdict:
+def _gap_verdict(gap: GroupGap, bound: float) -> Outcome:
     if gap.finding == "more than chance" and gap.value > bound:
         return "fail"
     return "pass" if gap.finding != "not judged" and gap.reach <= bound else "cannot tell"
 
 
-def _gap_reason(gap: GroupGap, decided: Verdict) -> str:
+def _gap_reason(gap: GroupGap, decided: Outcome) -> str:
     if gap.finding == "not judged":
         return "not judged: too few groups, or the model is not shown to be better than random"
     more = {

@@ -8,29 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serval.calibration import calibration_of
 from serval.errors import ConfigError
-from serval.scores import scores_of
+from serval.scores import canonical, scores_of
+from serval.scores.calibration import calibration_of
 
 if TYPE_CHECKING:
     from serval.run import Run
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
-__all__ = ["SYNONYMS", "Measures", "canonical", "measures_of"]
-
-SYNONYMS = {
-    "accuracy": "wa",
-    "war": "wa",
-    "recall_weighted": "wa",
-    "ua": "uar",
-    "balanced_accuracy": "uar",
-    "recall_macro": "uar",
-    "f1_macro": "macro_f1",
-    "f1_weighted": "weighted_f1",
-    "precision_macro": "macro_precision",
-    "precision_weighted": "weighted_precision",
-}
-"""Other names of the same scores: papers, scikit-learn, the published result file."""
+__all__ = ["Measures", "measures_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +72,10 @@ class Measures:
         return f"but that is of {owner or ', '.join(models)}, not of the model of this run"
 
 
-def canonical(name: str) -> str:
-    """Return the name by which a metric is known here; labels behind a colon keep their case.
-
-    Examples:
-        >>> canonical("Accuracy"), canonical("UAR"), canonical("Recall:Sad")
-        ('wa', 'uar', 'recall:Sad')
-    """
-    metric, colon, label = name.partition(":")
-    return SYNONYMS.get(metric.lower(), metric.lower()) + colon + label
-
-
 def measures_of(run: Run, files: Mapping[str, str]) -> Measures:
     """Return the numbers of a run, and those of further JSON files.
+
+    A key of the published result file names exactly the number that `results.json` has under it.
 
     Args:
         run: Stored.
@@ -111,6 +88,7 @@ def measures_of(run: Run, files: Mapping[str, str]) -> Measures:
     clips = len(run) + len(run.failures)
     known: dict[str, float | Interval] = {
         **scores.overall,
+        **scores.published,
         "ece": calibration.as_is.ece,
         "brier": calibration.as_is.brier,
         "nll": calibration.as_is.nll,

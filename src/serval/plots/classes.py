@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.metrics import Counts, confusion_matrix, support
 from serval.plots.canvas import COLOURS, figure, head, save
+from serval.scores.metrics import Counts, confusion_matrix, support
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from serval.run import Run
     from serval.scores import Scores
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
 __all__ = ["save_confusion_matrix", "save_per_class"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from serval.stats import Difference
+    from serval.scores.stats import Difference
 
     Floats = NDArray[np.float64]
 

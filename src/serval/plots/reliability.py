@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from serval.calibration import Calibration, Fit
+    from serval.scores.calibration import Calibration, Fit
 
 __all__ = ["save_reliability"]
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError
 from serval.evaluate import EvalOptions, overrides_of
-from serval.files import whole_files, write_text, writing
+from serval.files import scratch_folder, whole_files, write_text
 from serval.machine import available_cores
 from serval.models.builtin import model_path
 from serval.models.onnx import load_onnx
@@ -25,6 +23,8 @@ from serval.quantize.static import chosen_static, plan_of
 from serval.quantize.workbench import Candidate, Trial, Workbench, open_workbench
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from serval.models.onnx import OnnxModel
     from serval.quantize.clips import Clips
     from serval.quantize.options import QuantizeOptions
@@ -140,7 +140,7 @@ def opened_workbench(
     opened = load_onnx(path, overrides_of(stated))
     graph = read_graph(path)
     workers = options.workers or available_cores()
-    with _scratch(output) as folder:
+    with scratch_folder(output.parent, output.name) as folder:
         clips = None
         if options.calibration is not None:
             tell(f"reading up to {(1 + HELD_OUT) * options.clips} clips of {options.calibration}")
@@ -157,20 +157,6 @@ def _check_output(output: Path, source: Path) -> None:
         raise ConfigError(f"--output {output}: the name must end in .onnx")
     if output.exists() and output.samefile(source):
         raise ConfigError(f"--output {output} is the FP32 file itself; give the new file a name")
-
-
-@contextmanager
-def _scratch(output: Path) -> Iterator[Path]:
-    """Yield a folder beside `output` that is removed at the end.
-
-    Raises:
-        WriteError: Nothing can be written there, which is better known before the work.
-    """
-    with writing(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        made = tempfile.TemporaryDirectory(dir=output.parent, prefix=".serval-")
-    with made as folder:
-        yield Path(folder)
 
 
 def int4_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:

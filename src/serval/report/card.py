@@ -12,14 +12,16 @@ from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, eval_result_
 from serval.errors import ConfigError
 from serval.files import write_text
 from serval.groups import group_sentences, groups_of
-from serval.report.verdict import (
-    caveats_of,
+from serval.results.document import caveats_of
+from serval.results.verdict import (
     data_name,
     in_percent,
     sentences_of,
     verdict_of,
 )
-from serval.scores import scores_of
+from serval.run import unfinished
+from serval.scores import METRICS, scores_of
+from serval.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,19 +31,11 @@ if TYPE_CHECKING:
 
     from serval.run import Run
     from serval.scores import Scores
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
-__all__ = ["card_section", "eval_results", "hub_dataset", "write_card"]
+__all__ = ["card_section", "card_text", "eval_results", "hub_dataset", "write_card"]
 
 BEGIN, END = "<!-- serval: evaluation begins -->", "<!-- serval: evaluation ends -->"
-
-METRICS = {
-    "wa": ("accuracy", "Accuracy (WA)", {}),
-    "uar": ("recall", "UAR (unweighted average recall)", {"average": "macro"}),
-    "macro_f1": ("f1", "Macro F1", {"average": "macro"}),
-    "weighted_f1": ("f1", "Weighted F1", {"average": "weighted"}),
-}
-"""Score -> the hub's metric, its name for people, and its arguments."""
 
 LIMITS = (
     "A label says what an actor was asked for or what listeners agreed on, not what a person felt.",
@@ -51,20 +45,24 @@ LIMITS = (
 UNSAFE = re.compile(r"([\\`*_\[\]<>|#&~$])")
 
 
+def card_text(run: Run) -> str:
+    """Return a new card for the model of a run: the hub's metadata and the evaluation section."""
+    title = f"# {_safe(str(run.provenance.model['name']))}\n"
+    return _filled(ModelCard(f"---\n{{}}\n---\n{title}"), run, scores_of(run))
+
+
 def write_card(run: Run, path: Path) -> tuple[Path, ...]:
     """Return the files that were written: the card, and the hub's results file for a hub set.
 
-    In a card that exists already only the evaluation section and the metadata of this very
-    evaluation are replaced.
+    Of a file that exists already only what stands between serval's own two markers is replaced, or
+    added at the end where they are missing. Metadata of this very evaluation is replaced too where
+    the file begins with the hub's metadata; one that does not is no card, and gets none.
 
     Raises:
         ConfigError: The card that is there has metadata that cannot be read.
     """
     scores = scores_of(run)
-    card = _opened(path, run)
-    card.text = _with_section(card.text, card_section(run, scores))
-    _add_metadata(card, eval_results(run, scores), run)
-    written = [write_text(path, str(card))]
+    written = [write_text(path, _updated(path, run, scores))]
     if hub_id := hub_dataset(run):
         target = path.parent / ".eval_results" / f"{hub_id.replace('/', '--')}.yaml"
         written.append(write_text(target, _entries(run, scores, hub_id)))
@@ -73,9 +71,10 @@ def write_card(run: Run, path: Path) -> tuple[Path, ...]:
 
 def card_section(run: Run, scores: Scores) -> str:
     """Return the section in GitHub markdown: verdict, scores, data, groups, limits."""
-    overall = {title: scores.overall[key] for key, (_, title, _) in METRICS.items()}
+    overall = {metric.full: scores.overall[key] for key, metric in METRICS.items()}
     classes = {label: own.recall for label, own in scores.per_class.items()}
     said = [
+        *([] if run.complete else [f"{unfinished(run)}."]),
         verdict_of(str(run.provenance.model["name"]), scores),
         *sentences_of(scores, run.labels),
     ]
@@ -107,13 +106,13 @@ def eval_results(run: Run, scores: Scores) -> list[EvalResult]:
             dataset_name=data_name(run),
             dataset_split=run.provenance.dataset["split"] or None,
             dataset_revision=run.provenance.dataset.get("revision") or None,
-            metric_type=kind,
-            metric_name=title,
+            metric_type=metric.hub[0],
+            metric_name=metric.full,
             metric_value=round(scores.overall[key].value, 4),
-            metric_args=arguments | _interval_arguments(scores, key),
+            metric_args={**metric.hub[1], **_interval_arguments(scores, key)},
         )
-        for key, (kind, title, arguments) in METRICS.items()
-        if not math.isnan(scores.overall[key].value)
+        for key, metric in METRICS.items()
+        if metric.hub is not None and not math.isnan(scores.overall[key].value)
     ]
 
 
@@ -125,17 +124,38 @@ def hub_dataset(run: Run) -> str | None:
     return next((match[1] for match in found if match), None)
 
 
-def _opened(path: Path, run: Run) -> ModelCard:
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+def _updated(path: Path, run: Run, scores: Scores) -> str:
+    """Return the file's text with the evaluation in it."""
+    text = _read(path)
     if not text.strip():
-        text = f"# {_safe(str(run.provenance.model['name']))}\n"
+        return card_text(run)
     if not text.lstrip().startswith("---"):
-        text = f"---\n{{}}\n---\n{text}"
+        return _with_section(text, card_section(run, scores))
+    return _filled(_parsed(text, path), run, scores)
+
+
+def _filled(card: ModelCard, run: Run, scores: Scores) -> str:
+    """Return the text of a card with the section and the metadata of a run."""
+    card.text = _with_section(card.text, card_section(run, scores))
+    _add_metadata(card, eval_results(run, scores), run)
+    return str(card)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(
+            f"{path} cannot be read as a card: {one_line(error)}; give another --output"
+        ) from error
+
+
+def _parsed(text: str, path: Path) -> ModelCard:
     try:
         return ModelCard(text)
     except ValueError as error:
         raise ConfigError(
-            f"the metadata of {path} cannot be read: {' '.join(str(error).split())}; "
+            f"the metadata of {path} cannot be read: {one_line(error)}; "
             "mend it, or give another --output"
         ) from error
 

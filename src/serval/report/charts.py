@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from serval.run import Run
     from serval.scores import Scores
-    from serval.stats import Interval
+    from serval.scores.stats import Interval
 
 __all__ = [
     "BOUNDS",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from serval.compare import partners
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -43,13 +45,17 @@ class Listed:
 
 
 def listed(runs: Sequence[Run]) -> Listed:
-    """Return the clips of all runs: those of the first in its order, then what only others have."""
-    where = [{clip_id: at for at, clip_id in enumerate(run.clip_ids)} for run in runs]
-    ids = list(dict.fromkeys(clip_id for run in runs for clip_id in run.clip_ids))
-    return Listed(
-        runs=tuple(runs),
-        positions=tuple(tuple(places.get(clip_id, -1) for clip_id in ids) for places in where),
-    )
+    """Return the clips of all runs: those of the first in its order, then what only B has."""
+    first = runs[0]
+    positions = [list(range(len(first)))]
+    for run in runs[1:]:
+        rows = partners(first, run).rows
+        alone = np.setdiff1d(np.arange(len(run)), rows).tolist()
+        positions = [
+            *(places + [-1] * len(alone) for places in positions),
+            [*rows.tolist(), *alone],
+        ]
+    return Listed(runs=tuple(runs), positions=tuple(map(tuple, positions)))
 
 
 def heard(clips: Listed, audio: str) -> dict[int, list[int]]:

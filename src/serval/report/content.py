@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from serval.calibration import calibration_of
 from serval.groups import groups_of
 from serval.machine import platform_facts
-from serval.metrics import confusion_matrix
 from serval.report.charts import (
     Chart,
     bounds,
@@ -25,14 +23,18 @@ from serval.report.pairing import (
     pair_verdict,
 )
 from serval.report.trust import coverage_chart, group_charts, reliability_chart
-from serval.report.verdict import (
-    caveats_of,
+from serval.results.document import caveats_of
+from serval.results.observations import observations_of, sentences
+from serval.results.verdict import (
     counted,
     data_name,
     sentences_of,
     verdict_of,
 )
-from serval.results.observations import observations_of, sentences
+from serval.run import unfinished
+from serval.scores import SHOWN, title_of
+from serval.scores.calibration import calibration_of
+from serval.scores.metrics import confusion_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,13 +46,6 @@ if TYPE_CHECKING:
     from serval.scores import Scores
 
 __all__ = ["report_content", "run_names"]
-
-TILES = {
-    "wa": "Accuracy (WA)",
-    "uar": "UAR, each emotion alike",
-    "macro_f1": "Macro F1",
-    "weighted_f1": "Weighted F1",
-}
 
 
 def report_content(
@@ -76,7 +71,10 @@ def report_content(
         "title": f"{' and '.join(names)} on {data_name(first)}",
         "eyebrow": f"{_listed_names(names)} on {data_name(first)}",
         "verdict": pair_verdict(comparison) if comparison else verdict_of(names[0], scores[0]),
-        "sentences": sentences_of(scores[0], first.labels),
+        "sentences": [
+            *(f"{unfinished(run)}." for run in clips.runs if not run.complete),
+            *sentences_of(scores[0], first.labels),
+        ],
         "caveats": caveats_of(clips.runs, scores, comparison.warnings if comparison else ()),
         "listen": _listen(clips, sounds),
         "silence": "This clip has no audio in this page: either the page was made without it "
@@ -115,8 +113,7 @@ def _run_content(run: Run, name: str, scores: Scores) -> dict[str, Any]:
         "clips": len(run),
         "counts": counts.tolist(),
         "tiles": [
-            {"name": title, "kind": "share", **bounds(scores.overall[key])}
-            for key, title in TILES.items()
+            {"name": title_of(key), "kind": "share", **bounds(scores.overall[key])} for key in SHOWN
         ],
         "observations": [
             line

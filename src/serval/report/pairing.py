@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.compare import sentences
-from serval.compare.words import TITLES
 from serval.report.charts import CLIPS, Chart, Column
+from serval.scores import METRICS, SHOWN, title_of
 from serval.wording import points
 
 if TYPE_CHECKING:
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from serval.compare.pair import ScoreChange
     from serval.labels import LabelSet
     from serval.run import Run
-    from serval.stats import Difference
+    from serval.scores.stats import Difference
 
 __all__ = ["difference_chart", "group_changes_chart", "pair_content", "pair_verdict", "relabelled"]
 
-TILES = ("wa", "uar", "macro_f1", "weighted_f1")
 CHANGE = (
     Column(key="a", title="A", kind="share"),
     Column(key="b", title="B", kind="share"),
@@ -74,10 +73,7 @@ def pair_content(comparison: Comparison) -> dict[str, Any]:
     return {
         "margin": f"A loss of up to {margin} {'point' if margin == '1' else 'points'} counts as "
         "none; the interval of the difference decides, not the difference.",
-        "tiles": [
-            {"name": f"{TITLES[key][:1].upper()}{TITLES[key][1:]}", **_cells(scores.overall[key])}
-            for key in TILES
-        ],
+        "tiles": [{"name": title_of(key), **_cells(scores.overall[key])} for key in SHOWN],
         "sentences": sentences(comparison, comparison.against[0]),
     }
 
@@ -86,7 +82,7 @@ def difference_chart(comparison: Comparison) -> Chart:
     """Return the difference of every score and of each emotion's recall, with intervals."""
     scores = comparison.against[0].scores
     n = {"clips": comparison.n, "broken": scores.mcnemar.only_a, "fixed": scores.mcnemar.only_b}
-    rows = [{"label": TITLES[key], **_cells(scores.overall[key]), **n} for key in TILES]
+    rows = [{"label": METRICS[key].title, **_cells(scores.overall[key]), **n} for key in SHOWN]
     rows += [
         {
             "label": f"recall of {label}",

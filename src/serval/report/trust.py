@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from serval.calibration import confidence_sentence, silence_sentence
 from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column, bounds
+from serval.scores.calibration import confidence_sentence, silence_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serval.calibration import Calibration
     from serval.groups import GroupGap, Groups, GroupTable
+    from serval.scores.calibration import Calibration
 
 __all__ = ["coverage_chart", "group_charts", "reliability_chart"]
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from serval.calibration import calibration_of, calibration_sentences
-from serval.files import write_text
+from serval.files import write_text, writing
 from serval.groups import group_sentences, groups_of
 from serval.plots.classes import save_confusion_matrix, save_per_class
 from serval.plots.reliability import save_reliability
 from serval.results.document import results_document, write_json
 from serval.results.summary import summary_markdown
-from serval.results.table import write_csv, write_parquet
+from serval.results.table import write_csv, write_failures, write_parquet
 from serval.run import JOURNAL, Run
 from serval.scores import scores_of
+from serval.scores.calibration import calibration_of, calibration_sentences
 from serval.wording import without_nan
 
 if TYPE_CHECKING:
     from pathlib import Path
-from dataclasses import dataclass
-from typing import Any
+
+    from serval.scores import Scores
+    from serval.scores.calibration import Calibration
 
 __all__ = ["Written", "results_document", "write_results"]
 
@@ -37,8 +39,16 @@ class Written:
     files: dict[str, Path]
 
 
+PICTURES = {
+    "confusion matrix": "confusion_matrix.png",
+    "per emotion": "per_class_metrics.png",
+    "reliability": "reliability.png",
+}
+"""The file of each picture, by kind."""
+
+
 def write_results(
-    run: Run, folder: Path | None = None, *, calibrate_on: Run | None = None
+    run: Run, folder: Path | None = None, *, calibrate_on: Run | None = None, plots: bool = True
 ) -> Written:
     """Return the scores and files of a run, each file written whole or not at all.
 
@@ -46,6 +56,8 @@ def write_results(
         run: A stored run, complete or not.
         folder: Where to write; by default the run's own folder.
         calibrate_on: A run of the same model on other clips, to fit a temperature on.
+        plots: Draw the pictures; without, those of an earlier call are removed, since they may show
+            other numbers than the new files.
 
     Raises:
         ConfigError: `calibrate_on` is of another model, or shares clips with `run`.
@@ -61,11 +73,26 @@ def write_results(
     files = {
         "results": write_json(document, folder / "results.json"),
         "clips": write_csv(run, folder / "detailed_results.csv"),
+        "failures": write_failures(run, folder / "failures.csv"),
         "predictions": write_parquet(run, folder / "predictions.parquet"),
         "summary": write_text(folder / "summary.md", summary_markdown(document)),
-        "confusion matrix": save_confusion_matrix(run, scores, folder / "confusion_matrix.png"),
-        "per emotion": save_per_class(run, scores, folder / "per_class_metrics.png"),
-        "reliability": save_reliability(calibration, folder / "reliability.png"),
-        "journal": run.folder / JOURNAL,
     }
-    return Written(document=document, files=files)
+    if plots:
+        files |= _pictures(run, scores, calibration, folder)
+    else:
+        _remove_pictures(folder)
+    return Written(document=document, files=files | {"journal": run.folder / JOURNAL})
+
+
+def _pictures(run: Run, scores: Scores, calibration: Calibration, folder: Path) -> dict[str, Path]:
+    places = {kind: folder / name for kind, name in PICTURES.items()}
+    save_confusion_matrix(run, scores, places["confusion matrix"])
+    save_per_class(run, scores, places["per emotion"])
+    save_reliability(calibration, places["reliability"])
+    return places
+
+
+def _remove_pictures(folder: Path) -> None:
+    for name in PICTURES.values():
+        with writing(folder / name):
+            (folder / name).unlink(missing_ok=True)

@@ -10,30 +10,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.files import write_text
-from serval.metrics import (
+from serval.results.observations import observations_of, sentences
+from serval.results.verdict import as_sentence, data_name, sentences_of, verdict_of
+from serval.run import unfinished
+from serval.scores import PUBLISHED
+from serval.scores.metrics import (
     Counts,
     classification_report,
     confusion_matrix,
     f1,
-    macro,
-    occurring,
+    margins,
     precision,
     recall,
     support,
-    wa,
-    weighted,
 )
-from serval.results.observations import observations_of, sentences
 from serval.wording import without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from serval.run import Run
     from serval.scores import Scores
 
-__all__ = ["results_document", "write_json"]
+__all__ = ["caveats_of", "results_document", "warnings_of", "write_json"]
 
 SCHEMA_VERSION = 1
 
@@ -49,11 +49,13 @@ def results_document(run: Run, scores: Scores) -> dict[str, Any]:
     observed = observations_of(counts, run.labels)
     document = {
         "schema_version": SCHEMA_VERSION,
+        "complete": run.complete,
         "overall": _overall(counts),
         "per_class": _per_class(counts, run),
         "scores": scores.as_dict(),
         "observations": asdict(observed) | {"sentences": sentences(observed)},
-        "warnings": [*warnings_of(run), *scores.warnings],
+        "verdict": _verdict(run, scores),
+        "warnings": caveats_of([run], [scores]),
         "metadata": _metadata(run),
         "model": dict(run.provenance.model),
         "dataset": dict(run.provenance.dataset),
@@ -80,9 +82,24 @@ def write_json(document: Mapping[str, Any], path: Path) -> Path:
     return write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
+def _verdict(run: Run, scores: Scores) -> list[str]:
+    name = str(run.provenance.model["name"])
+    return [verdict_of(name, scores, data_name(run)), *sentences_of(scores, run.labels)]
+
+
+def caveats_of(
+    runs: Sequence[Run], scores: Sequence[Scores], more: Sequence[str] = ()
+) -> list[str]:
+    """Return what the numbers do not mean, one sentence each, each once."""
+    said = [line for run in runs for line in warnings_of(run)]
+    said += [line for own in scores for line in own.warnings]
+    return list(dict.fromkeys(as_sentence(line) for line in (*said, *more)))
+
+
 def warnings_of(run: Run) -> list[str]:
     """Return what a reader must know before trusting the numbers, one sentence each."""
-    warnings = [str(caveat) for caveat in run.provenance.dataset.get("caveats", ())]
+    warnings = [] if run.complete else [f"{unfinished(run)}."]
+    warnings += [str(caveat) for caveat in run.provenance.dataset.get("caveats", ())]
     if run.failures:
         warnings.append(f"Clips that failed and are in no score: {len(run.failures)}.")
     if run.dropped:
@@ -95,8 +112,6 @@ def warnings_of(run: Run) -> list[str]:
         for part in _left_out(run)
     ]
     warnings += [f"{n} clips: {note}." for note, n in sorted(_notes(run).items())]
-    if not run.complete:
-        warnings.append("The run was not finished; the scores are of the clips so far.")
     return warnings + _length_warnings(run)
 
 
@@ -123,17 +138,8 @@ def _length_warnings(run: Run) -> list[str]:
 
 
 def _overall(counts: Counts) -> dict[str, float]:
-    classes = occurring(counts)
-    p, r, f = precision(counts), recall(counts), f1(counts)
-    return {
-        "accuracy": wa(counts),
-        "precision_weighted": weighted(p, counts),
-        "recall_weighted": weighted(r, counts),
-        "f1_weighted": weighted(f, counts),
-        "precision_macro": macro(p, classes),
-        "recall_macro": macro(r, classes),
-        "f1_macro": macro(f, classes),
-    }
+    sums = margins(counts)
+    return {key: float(of(sums)) for key, of in PUBLISHED.items()}
 
 
 def _per_class(counts: Counts, run: Run) -> dict[str, dict[str, float]]:
@@ -146,14 +152,20 @@ def _per_class(counts: Counts, run: Run) -> dict[str, dict[str, float]]:
 
 
 def _metadata(run: Run) -> dict[str, Any]:
-    total = len(run) + len(run.failures)
+    """Return the published keys with the published meaning.
+
+    A sample is a clip with a prediction; the others, whose label the model does not know among
+    them, are failed ones. Runs of earlier versions counted the latter and did not name them.
+    """
+    options = run.provenance.options
+    failed = [*(failure.index for failure in run.failures), *run.dropped_indices]
     return {
-        "total_samples": total,
-        "failed_samples": len(run.failures),
-        "failed_indices": [failure.index for failure in run.failures],
+        "total_samples": len(run),
+        "failed_samples": len(run.failures) + sum(run.dropped.values()),
+        "failed_indices": sorted(failed),
         "evaluation_time_seconds": round(run.seconds, 3),
-        "samples_per_second": round(total / run.seconds, 3) if run.seconds else float("nan"),
-        "dev_mode": run.provenance.options.get("limit") is not None,
+        "samples_per_second": round(len(run) / run.seconds, 3) if run.seconds else 0.0,
+        "dev_mode": options.get("dev_mode", options.get("limit") is not None),
         "model_path": run.provenance.model.get("path", run.provenance.model.get("name")),
         "timestamp": run.started,
     }

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.metrics import Counts, f1, precision, recall, support
+from serval.scores.metrics import Counts, f1, precision, recall, support
+from serval.wording import percent
 
 if TYPE_CHECKING:
     from serval.labels import LabelSet
@@ -50,7 +51,7 @@ class Observations:
 
 
 def observations_of(counts: Counts, labels: LabelSet) -> Observations:
-    """Return what stands out; a class without truth clips is never called best or hardest."""
+    """Return what stands out; an emotion with too few clips is neither best nor hardest."""
     notes = sorted(_notes(counts, labels), key=lambda note: (-note.f1, note.emotion))
     best = [note for note in notes[:3] if note.f1 > 0]
     return Observations(
@@ -66,17 +67,16 @@ def observations_of(counts: Counts, labels: LabelSet) -> Observations:
 
 
 def sentences(observations: Observations) -> list[str]:
-    """Return the observations as sentences for people."""
+    """Return the observations as short sentences for people, at most four."""
     lines = []
     if observations.best:
-        shown = ", ".join(f"{note.emotion} (F1 {note.f1:.1%})" for note in observations.best)
+        shown = ", ".join(f"{note.emotion} (F1 {percent(note.f1)})" for note in observations.best)
         lines.append(f"Best: {shown}.")
     if observations.hardest:
-        lines.append(f"Hardest: {'; '.join(_hard(note) for note in observations.hardest)}.")
+        lines.append(f"Hardest: {', '.join(_hard(note) for note in observations.hardest)}.")
     if observations.confusions:
-        shown = "; ".join(
-            f"{c.truth} taken for {c.predicted} {c.count} times ({c.share:.1%} of {c.truth})"
-            for c in observations.confusions
+        shown = ", ".join(
+            f"{c.truth} taken for {c.predicted} ({c.count})" for c in observations.confusions
         )
         lines.append(f"Most frequent confusions: {shown}.")
     if observations.too_few:
@@ -86,7 +86,9 @@ def sentences(observations: Observations) -> list[str]:
 
 
 def _notes(counts: Counts, labels: LabelSet) -> list[EmotionNote]:
-    columns = zip(labels, f1(counts), precision(counts), recall(counts), strict=True)
+    columns = zip(
+        labels, f1(counts), precision(counts), recall(counts), support(counts), strict=True
+    )
     return [
         EmotionNote(
             emotion=emotion,
@@ -95,12 +97,12 @@ def _notes(counts: Counts, labels: LabelSet) -> list[EmotionNote]:
             recall=float(r),
             lacks="precision" if p < r else "recall",
         )
-        for emotion, score, p, r in columns
-        if not np.isnan(r)
+        for emotion, score, p, r, n in columns
+        if n >= FEW_CLIPS
     ]
 
 
-def _confusions(counts: Counts, labels: LabelSet, most: int = 5) -> tuple[Confusion, ...]:
+def _confusions(counts: Counts, labels: LabelSet, most: int = 3) -> tuple[Confusion, ...]:
     totals = support(counts)
     wrong = [
         Confusion(
@@ -116,11 +118,5 @@ def _confusions(counts: Counts, labels: LabelSet, most: int = 5) -> tuple[Confus
 
 
 def _hard(note: EmotionNote) -> str:
-    kind = {
-        "precision": "others are taken for it",
-        "recall": "it is missed",
-    }[note.lacks]
-    return (
-        f"{note.emotion} (F1 {note.f1:.1%}; {kind}: "
-        f"precision {note.precision:.1%}, recall {note.recall:.1%})"
-    )
+    kind = {"precision": "others are taken for it", "recall": "it is missed"}[note.lacks]
+    return f"{note.emotion} (F1 {percent(note.f1)}: {kind})"

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from serval.scores import METRICS, title_of
 from serval.wording import markdown_text, percent, scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["summary_markdown"]
-
-OVERALL = {
-    "Accuracy (WA)": "wa",
-    "UAR": "uar",
-    "Weighted F1": "weighted_f1",
-    "Macro F1": "macro_f1",
-    "Weighted precision": "weighted_precision",
-    "Macro precision": "macro_precision",
-}
 
 
 def summary_markdown(document: Mapping[str, Any]) -> str:
@@ -28,12 +20,14 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
     split = f", split {data['split']}" if data["split"] else ""
     title = f"{document['model']['name']} on {data['name']}{split}"
     counted = (
-        f"{meta['total_samples']} clips, {meta['failed_samples']} of them failed. "
+        f"{meta['total_samples']} clips scored, {len(document['failures'])} failed. "
         f"UAR and macro scores average the {scores['classes_averaged']} emotions with truth clips. "
         f"In brackets: 95 % interval, drawn by {by['by']} ({by['clusters']} of them).\n"
     )
     parts = [
         f"# {markdown_text(title)}\n",
+        *([] if document["complete"] else [f"**{markdown_text(document['warnings'][0])}**\n"]),
+        f"**{markdown_text(document['verdict'][0])}**\n",
         counted,
         _overall_table(document),
         "## Per emotion\n",
@@ -46,16 +40,19 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
         if said:
             parts += [f"\n## {title}\n", *(f"- {markdown_text(line)}" for line in said)]
     if document["warnings"]:
-        parts += ["\n## Mind\n", *(f"- {markdown_text(line)}" for line in document["warnings"])]
+        parts += [
+            "\n## Before you trust these numbers\n",
+            *(f"- {markdown_text(line)}" for line in document["warnings"]),
+        ]
     return "\n".join(parts) + "\n"
 
 
 def _overall_table(document: Mapping[str, Any]) -> str:
     scores, guesses = document["scores"]["overall"], document["scores"]["baselines"]
     rows = [
-        f"| {title} | {scored(scores[key])} | {percent(guesses['random'][key])} "
+        f"| {title_of(key)} | {scored(scores[key])} | {percent(guesses['random'][key])} "
         f"| {percent(guesses['majority'][key])} |"
-        for title, key in OVERALL.items()
+        for key in METRICS
     ]
     head = ["| Metric | Value | Random labels | Majority label |", "|---|---:|---:|---:|"]
     return "\n".join([*head, *rows, ""])

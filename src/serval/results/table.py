@@ -1,9 +1,10 @@
-"""One row for each clip: `detailed_results.csv` and `predictions.parquet`."""
+"""One row for each clip: `detailed_results.csv`, `failures.csv` and `predictions.parquet`."""
 
 from __future__ import annotations
 
 import csv
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,34 +14,55 @@ from serval.files import whole_file
 from serval.wording import csv_cell
 
 if TYPE_CHECKING:
+    from _csv import Writer
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from serval.records import Failure
     from serval.run import Run
 
-__all__ = ["write_csv", "write_parquet"]
+__all__ = ["write_csv", "write_failures", "write_parquet"]
+
+FAILURE_COLUMNS = ("index", "clip_id", "true_emotion", "stage", "reason", "speaker")
 
 GROUP_ROWS = 2_048
 """Rows of the parquet file that are in memory at once."""
 
 
 def write_csv(run: Run, path: Path) -> Path:
-    """Return `path` after writing one row for each clip: the predicted ones, then the failed ones.
+    """Return `path` after writing one row for each scored clip, the published columns first.
 
-    A failed clip has its reason in the column `failure` and no prediction.
+    `sample_index` counts the rows from 0, as published; `index` is the position in the dataset.
     """
     fixed = _fixed_columns(run)
     groups = _column_names(run.groups, fixed)
-    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with _csv_writer(path) as writer:
         writer.writerow([csv_cell(name) for name in (*fixed, *groups.values())])
         for i, row in enumerate(_rows(run)):
             writer.writerow([*row, *(csv_cell(run.groups[name][i] or "") for name in groups)])
-        for failure in run.failures:
-            cells = (csv_cell(failure.groups.get(name, "")) for name in groups)
-            writer.writerow([*_failed_row(failure, run), *cells])
     return path
+
+
+def write_failures(run: Run, path: Path) -> Path:
+    """Return `path` after writing one row for each clip that failed: which, where and why."""
+    names = sorted({name for failure in run.failures for name in failure.groups})
+    groups = _column_names(names, FAILURE_COLUMNS)
+    with _csv_writer(path) as writer:
+        writer.writerow([*FAILURE_COLUMNS, *map(csv_cell, groups.values())])
+        for failure in run.failures:
+            texts = (failure.clip_id, failure.truth, failure.stage, failure.reason)
+            cells = (*texts, failure.speaker or "", *(failure.groups.get(n, "") for n in groups))
+            writer.writerow([failure.index, *map(csv_cell, cells)])
+    return path
+
+
+@contextmanager
+def _csv_writer(path: Path) -> Iterator[Writer]:
+    """Yield what writes rows; half a character of an older encoding becomes a question mark."""
+    with (
+        whole_file(path) as part,
+        part.open("w", encoding="utf-8", errors="replace", newline="") as file,
+    ):
+        yield csv.writer(file, lineterminator="\n")
 
 
 def write_parquet(run: Run, path: Path) -> Path:
@@ -70,6 +92,7 @@ def _table(run: Run, rows: slice) -> pa.Table:
         "inference_s": pa.array(run.inference_s[rows]),
         "audio_sha256": pa.array(run.audio_sha256[rows], pa.string()),
         "speaker": pa.array(run.speakers[rows], pa.string()),
+        "notes": pa.array(run.notes[rows], pa.list_(pa.string())),
     }
     names = _column_names(run.groups, columns)
     groups = {names[name]: pa.array(v[rows], pa.string()) for name, v in run.groups.items()}
@@ -86,7 +109,7 @@ def _fixed_columns(run: Run) -> tuple[str, ...]:
     return (
         *("sample_index", "predicted_emotion", "true_emotion", "predicted_id", "true_id"),
         *("correct", "clip_id", "confidence", *(f"prob_{label}" for label in run.labels)),
-        *("duration_s", "inference_s", "failure", "speaker"),
+        *("duration_s", "inference_s", "index", "speaker", "notes"),
     )
 
 
@@ -95,17 +118,8 @@ def _rows(run: Run) -> Iterator[list[object]]:
         truth, predicted = int(run.truth[i]), int(run.predicted[i])
         probs = [str(p) for p in run.probs[i]]
         yield [
-            *(int(run.index[i]), csv_cell(run.labels[predicted]), csv_cell(run.labels[truth])),
+            *(i, csv_cell(run.labels[predicted]), csv_cell(run.labels[truth])),
             *(predicted, truth, predicted == truth, csv_cell(clip_id), probs[predicted], *probs),
-            *(run.duration_s[i], run.inference_s[i], "", csv_cell(run.speakers[i] or "")),
+            *(run.duration_s[i], run.inference_s[i], int(run.index[i])),
+            *(csv_cell(run.speakers[i] or ""), csv_cell("; ".join(run.notes[i]))),
         ]
-
-
-def _failed_row(failure: Failure, run: Run) -> list[object]:
-    truth = run.labels.id_of(failure.truth) if failure.truth else ""
-    unknown = [""] * (1 + len(run.labels) + 2)
-    return [
-        *(failure.index, "", csv_cell(failure.truth), "", truth, "", csv_cell(failure.clip_id)),
-        *(*unknown, csv_cell(f"{failure.stage}: {failure.reason}")),
-        csv_cell(failure.speaker or ""),
-    ]

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from serval.compare import compare
 from serval.errors import ConfigError
+from serval.scores import HEADLINES
 from serval.stress.effects import groups_of_cases
-from serval.stress.panel import METRICS, Estimates, metric_columns, panel_of
+from serval.stress.panel import metric_columns, panel_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.labels import LabelSet
-    from serval.metrics import Counts
-    from serval.stats import Difference, Interval
+    from serval.scores.metrics import Margins
+    from serval.scores.paired import PanelEstimates
+    from serval.scores.stats import Difference, Interval
     from serval.stress.runs import StressRuns
 
     Floats = NDArray[np.float64]
@@ -52,7 +55,8 @@ class Against:
         model: Name of the other model.
         folder: Where its stress test is stored.
         n: Clips that every run of both predicted.
-        clean: This minus the other without a perturbation, in [-1, 1], by name of the metric.
+        clean: This minus the other without a perturbation, in [-1, 1], by name of the metric, as
+            `serval compare` has it: over all clips that both predicted when clean.
         agreement: Share of unperturbed clips on which both say the same, in [0, 1].
         cases: By perturbation.
         families: The mean over the perturbations of a family; `all` over all.
@@ -89,18 +93,19 @@ def against_of(this: StressRuns, other: StressRuns, *, seed: int = 0) -> Against
         for run in (of_model.clean, *(of_model.runs[case.name] for case in cases))
     ]
     panel = panel_of(runs)
+    clean = compare([other.clean, this.clean]).against[0].scores
     across = [(i, rows + i) for i in range(rows)]
     mine, its = [(0, i) for i in range(1, rows)], [(rows, rows + i) for i in range(1, rows)]
     groups = groups_of_cases(cases)
-    found = panel.estimates(
+    found = panel.runs.estimates(
         [*across, *mine, *its], lambda counts, same: _columns(counts, same, groups), seed=seed
     )
     return Against(
         model=str(other.clean.provenance.model["name"]),
         folder=str(other.folder),
         n=len(panel.index),
-        clean=_differences(found, "clean"),
-        agreement=found.interval("agreement", 0),
+        clean={name: clean.overall[name].difference for name in HEADLINES},
+        agreement=clean.agreement,
         cases={case.name: _gap(found, "", i, 1) for i, case in enumerate(cases)},
         families={
             name: _gap(found, "family ", i, len(places))
@@ -109,8 +114,8 @@ def against_of(this: StressRuns, other: StressRuns, *, seed: int = 0) -> Against
     )
 
 
-def _columns(counts: Counts, same: Floats, groups: Mapping[str, list[int]]) -> dict[str, Floats]:
-    rows = counts.shape[1] // 2
+def _columns(counts: Margins, same: Floats, groups: Mapping[str, list[int]]) -> dict[str, Floats]:
+    rows = counts.support.shape[1] // 2
     scores = metric_columns(counts)
     gap = scores[:, :rows] - scores[:, rows:]
     agreement, mine, its = np.split(same, [rows, 2 * rows - 1], axis=1)
@@ -124,10 +129,10 @@ def _columns(counts: Counts, same: Floats, groups: Mapping[str, list[int]]) -> d
         f"family {name}": np.stack([v[:, p].mean(axis=1) for p in groups.values()], axis=1)
         for name, v in single.items()
     }
-    return {"clean": gap[:, :1], "agreement": agreement[:, :1], **single, **means}
+    return {**single, **means}
 
 
-def _gap(found: Estimates, prefix: str, i: int, runs: int) -> Gap:
+def _gap(found: PanelEstimates, prefix: str, i: int, runs: int) -> Gap:
     return Gap(
         scores=_differences(found, f"{prefix}scores", i, runs),
         extra=_differences(found, f"{prefix}extra", i, runs),
@@ -136,8 +141,10 @@ def _gap(found: Estimates, prefix: str, i: int, runs: int) -> Gap:
     )
 
 
-def _differences(found: Estimates, name: str, i: int = 0, runs: int = 1) -> dict[str, Difference]:
-    return {metric: found.difference(name, i, j, runs=runs) for j, metric in enumerate(METRICS)}
+def _differences(
+    found: PanelEstimates, name: str, i: int = 0, runs: int = 1
+) -> dict[str, Difference]:
+    return {metric: found.difference(name, i, j, runs=runs) for j, metric in enumerate(HEADLINES)}
 
 
 def _refuse_other_draws(this: StressRuns, other: StressRuns, name: str) -> None:

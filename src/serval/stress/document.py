@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from serval.groups import Fairness
     from serval.run import Run
-    from serval.stats import Difference, Interval
+    from serval.scores.stats import Difference, Interval
     from serval.stress.against import Against, Gap
     from serval.stress.effects import Effect, Effects, FamilyEffect
     from serval.stress.findings import Findings
     from serval.stress.invariance import Invariance
-    from serval.stress.panel import Panel
+    from serval.stress.panel import StressPanel
     from serval.stress.random_baseline import RandomBaseline
     from serval.stress.runs import StressRuns
 
@@ -63,15 +63,16 @@ def stress_document(found: Findings) -> dict[str, Any]:
             "cases": {name: round(run.seconds, 1) for name, run in found.stress.runs.items()},
         },
         "platform": dict(clean.provenance.platform),
-        "warnings": [*warnings_of(clean), *effects.panel.clustering.warnings,
+        "warnings": [*_unfinished(found.stress), *warnings_of(clean),
+                     *effects.panel.runs.clustering.warnings,
                      *_own_warnings(effects, len(clean.failures)), *_few_clips(effects),
                      *_undone(found.stress)],
     }  # fmt: skip
     return {key: _without_nan(value) for key, value in document.items()}
 
 
-def _clips_of_label(panel: Panel) -> dict[str, int]:
-    sizes = np.bincount(panel.truth, minlength=len(panel.labels))
+def _clips_of_label(panel: StressPanel) -> dict[str, int]:
+    sizes = np.bincount(panel.runs.truth, minlength=len(panel.labels))
     return dict(zip(panel.labels, sizes.tolist(), strict=True))
 
 
@@ -93,6 +94,7 @@ def _effect(effect: Effect, random: RandomBaseline) -> dict[str, Any]:
         "outcome": effect.outcome,
         "passed": {"pass": True, "fail": False}.get(effect.outcome),
         "sure": effect.sure if rule else None,
+        "verdict": effect.verdict,
         "random_passes": random.passes[rule.name] if rule else None,
     }
 
@@ -199,6 +201,13 @@ def _few_clips(effects: Effects) -> list[str]:
         f"({', '.join(few)}); {others}."
     )
     return [sentence]
+
+
+def _unfinished(stress: StressRuns) -> list[str]:
+    if not stress.unfinished:
+        return []
+    names = ", ".join(stress.unfinished)
+    return [f"Not finished, and in no number: {names}; the command that made the test goes on."]
 
 
 def _undone(stress: StressRuns) -> list[str]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from serval.stats import Difference, Interval, holm
-from serval.stress.panel import METRICS, Estimates, Panel, metric_columns, panel_of
+from serval.scores import HEADLINES
+from serval.scores.metrics import recall
+from serval.scores.stats import Difference, Interval, Outcome, holm
+from serval.stress.panel import StressPanel, metric_columns, panel_of
 from serval.stress.suite import FAMILIES
 
 if TYPE_CHECKING:
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from serval.metrics import Counts
+    from serval.scores.metrics import Margins
+    from serval.scores.paired import Panel, PanelEstimates
     from serval.stress.cases import Case
     from serval.stress.runs import StressRuns
 
@@ -38,7 +41,7 @@ ALL = "all"
 MIN_CLIPS_OF_LABEL = 10
 """A label of fewer clips decides no verdict: one clip of five moves its recall by 20 points."""
 
-Outcome = Literal["pass", "fail", "cannot tell", "no threshold"]
+Judgement = Literal["pass", "fail", "cannot tell", "no threshold"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +68,15 @@ class Effect:
     p_corrected: float
     unchanged: Interval
     recall: Mapping[str, float]
-    outcome: Outcome
+    outcome: Judgement
     sure: bool
+
+    @property
+    def verdict(self) -> Outcome | None:
+        """Whether the rule is kept, as the intervals decide it; `None` without a rule."""
+        if self.outcome == "no threshold":
+            return None
+        return self.outcome if self.sure else "cannot tell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +120,7 @@ class Effects:
     effects: Mapping[str, Effect]
     families: Mapping[str, FamilyEffect]
     judged_labels: tuple[str, ...]
-    panel: Panel
+    panel: StressPanel
 
 
 def effects_of(stress: StressRuns, *, seed: int = 0) -> Effects:
@@ -120,11 +130,12 @@ def effects_of(stress: StressRuns, *, seed: int = 0) -> Effects:
     groups = groups_of_cases(cases)
     pairs = [(0, row) for row in range(1, len(cases) + 1)]
 
-    def estimated(of: Panel) -> Estimates:
+    def estimated(of: Panel) -> PanelEstimates:
         return of.estimates(pairs, lambda counts, same: _columns(counts, same, groups), seed=seed)
 
-    found, judged = estimated(panel), _judged_clips(panel)
-    deciding = found if judged.all() else estimated(panel.only(judged)) if judged.any() else None
+    found, judged = estimated(panel.runs), _judged_clips(panel.runs)
+    some = judged.any() and not judged.all()
+    deciding = estimated(panel.runs.only(judged)) if some else found if judged.any() else None
     corrected = holm([found.difference("change", i, 1).p for i in range(len(cases))])
     effects = {
         case.name: replace(
@@ -137,17 +148,17 @@ def effects_of(stress: StressRuns, *, seed: int = 0) -> Effects:
     }
     return Effects(
         n=len(panel.index),
-        clean={name: found.interval("scores", 0, j) for j, name in enumerate(METRICS)},
+        clean={name: found.interval("scores", 0, j) for j, name in enumerate(HEADLINES)},
         effects=effects,
         families=_families(groups, found, list(effects.values())),
-        judged_labels=tuple(panel.labels[i] for i in np.unique(panel.truth[judged])),
+        judged_labels=tuple(panel.labels[i] for i in np.unique(panel.runs.truth[judged])),
         panel=panel,
     )
 
 
 def _judged_clips(panel: Panel) -> NDArray[np.bool_]:
     """Return which clips decide verdicts, `(N,)`: those of labels that have enough of them."""
-    sizes = np.bincount(panel.truth, minlength=len(panel.labels))
+    sizes = np.bincount(panel.truth, minlength=panel.k)
     return np.asarray(sizes[panel.truth] >= MIN_CLIPS_OF_LABEL)
 
 
@@ -160,39 +171,36 @@ def groups_of_cases(cases: Sequence[Case]) -> dict[str, list[int]]:
     }
 
 
-def _columns(counts: Counts, same: Floats, groups: Mapping[str, list[int]]) -> dict[str, Floats]:
+def _columns(counts: Margins, same: Floats, groups: Mapping[str, list[int]]) -> dict[str, Floats]:
     scores = metric_columns(counts)
     change = scores[:, 1:] - scores[:, :1]
-    truth = counts.sum(axis=-1)
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    undefined = np.full(truth.shape, np.nan)
     return {
         "scores": scores,
         "change": change,
         "unchanged": same,
-        "recall": np.divide(hits, truth, out=undefined, where=truth > 0),
+        "recall": recall(counts),
         "family change": np.stack([change[:, p].mean(axis=1) for p in groups.values()], axis=1),
         "family unchanged": np.stack([same[:, p].mean(axis=1) for p in groups.values()], axis=1),
     }
 
 
-def _effect(case: Case, found: Estimates, i: int, labels: Sequence[str]) -> Effect:
+def _effect(case: Case, found: PanelEstimates, i: int, labels: Sequence[str]) -> Effect:
     """Return what the numbers say of one perturbation, without a verdict."""
-    recall = found.values["recall"]
+    recalls = found.values["recall"]
     return Effect(
         case=case,
         failed=0,
-        scores={name: found.interval("scores", i + 1, j) for j, name in enumerate(METRICS)},
-        change={name: found.difference("change", i, j) for j, name in enumerate(METRICS)},
+        scores={name: found.interval("scores", i + 1, j) for j, name in enumerate(HEADLINES)},
+        change={name: found.difference("change", i, j) for j, name in enumerate(HEADLINES)},
         p_corrected=1.0,
         unchanged=found.interval("unchanged", i),
-        recall=dict(zip(labels, (recall[i + 1] - recall[0]).tolist(), strict=True)),
+        recall=dict(zip(labels, (recalls[i + 1] - recalls[0]).tolist(), strict=True)),
         outcome="no threshold",
         sure=False,
     )
 
 
-def _verdict(case: Case, deciding: Estimates | None, i: int) -> dict[str, Any]:
+def _verdict(case: Case, deciding: PanelEstimates | None, i: int) -> dict[str, Any]:
     """Return `outcome` and `sure` of one perturbation, from the clips that may decide it."""
     if case.rule is None:
         return {"outcome": "no threshold", "sure": False}
@@ -205,7 +213,7 @@ def _verdict(case: Case, deciding: Estimates | None, i: int) -> dict[str, Any]:
 
 
 def _families(
-    groups: Mapping[str, list[int]], found: Estimates, effects: Sequence[Effect]
+    groups: Mapping[str, list[int]], found: PanelEstimates, effects: Sequence[Effect]
 ) -> dict[str, FamilyEffect]:
     families = {}
     for row, (name, places) in enumerate(groups.items()):
@@ -214,7 +222,7 @@ def _families(
             cases=len(places),
             change={
                 metric: found.difference("family change", row, j, runs=max(1, len(places)))
-                for j, metric in enumerate(METRICS)
+                for j, metric in enumerate(HEADLINES)
             },
             unchanged=found.interval("family unchanged", row),
             passed=outcomes.count("pass"),

@@ -57,13 +57,14 @@ def findings_of(
     """
     if not stress.runs:
         raise ConfigError(f"{stress.folder} has no finished perturbation; run serval stress again")
-    effects = effects_of(stress, seed=seed)
-    if not effects.n:
+    runs = [stress.clean, *stress.runs.values()]
+    if not set.intersection(*(set(run.clip_ids) for run in runs)):
         raise ConfigError(_no_clip_left(stress))
+    effects = effects_of(stress, seed=seed)
     return Findings(
         stress=stress,
         effects=effects,
-        random=random_baseline_of(effects.panel.truth, len(stress.clean.labels), seed=seed),
+        random=random_baseline_of(effects.panel.runs.truth, len(stress.clean.labels), seed=seed),
         fairness=fairness_of(stress.clean, seed=seed),
         invariance=invariance,
         against=None if other is None else against_of(stress, other, seed=seed),

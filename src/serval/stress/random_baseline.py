@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.chance import SIMULATIONS, random_predictions
+from serval.scores import HEADLINES
+from serval.scores.chance import SIMULATIONS, random_predictions
+from serval.scores.metrics import Margins
 from serval.stress.cases import RULES
-from serval.stress.panel import METRICS, metric_columns
+from serval.stress.panel import metric_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,13 +63,13 @@ def random_baseline_of(truth: Ids, k: int, *, seed: int = 0) -> RandomBaseline:
     """
     rng = np.random.default_rng(seed)
     clean, other = (random_predictions(truth, k, SIMULATIONS, rng) for _ in range(2))
-    scores = metric_columns(_counts(truth, clean, k))
-    change = metric_columns(_counts(truth, other, k)) - scores
+    scores = metric_columns(_margins(truth, clean, k))
+    change = metric_columns(_margins(truth, other, k)) - scores
     same = (clean == other).mean(axis=1)
-    pairs = list(zip(same.tolist(), change[:, METRICS.index("uar")].tolist(), strict=True))
+    pairs = list(zip(same.tolist(), change[:, HEADLINES.index("uar")].tolist(), strict=True))
     return RandomBaseline(
-        scores={name: _summed_up(scores[:, i]) for i, name in enumerate(METRICS)},
-        change={name: _summed_up(change[:, i]) for i, name in enumerate(METRICS)},
+        scores={name: _summed_up(scores[:, i]) for i, name in enumerate(HEADLINES)},
+        change={name: _summed_up(change[:, i]) for i, name in enumerate(HEADLINES)},
         unchanged=_summed_up(same),
         passes={
             name: float(np.mean([rule.is_kept(*pair) for pair in pairs]))
@@ -76,11 +78,16 @@ def random_baseline_of(truth: Ids, k: int, *, seed: int = 0) -> RandomBaseline:
     )
 
 
-def _counts(truth: Ids, predicted: Ids, k: int) -> Ids:
-    """Return the confusion matrices `(S, K, K)` of `(S, N)` predictions."""
-    simulation = np.arange(len(predicted))[:, np.newaxis] * k * k
-    cells = (simulation + truth * k + predicted).ravel()
-    return np.bincount(cells, minlength=len(predicted) * k * k).reshape(-1, k, k)
+def _margins(truth: Ids, predicted: Ids, k: int) -> Margins:
+    """Return the margins `(S, K)` of the confusion matrices of `(S, N)` predictions."""
+    cells = np.arange(len(predicted))[:, np.newaxis] * k + predicted
+    shape = (len(predicted), k)
+    hits, given = (
+        np.bincount(found.ravel(), minlength=shape[0] * k).reshape(shape)
+        for found in (cells[predicted == truth], cells)
+    )
+    support = np.broadcast_to(np.bincount(truth, minlength=k), shape)
+    return Margins(hits=hits, support=support, predictions=given)
 
 
 def _summed_up(draws: Floats) -> RandomScore:

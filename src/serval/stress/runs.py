@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serval.errors import ConfigError, DatasetError
+from serval.errors import ConfigError, DatasetError, RunError
 from serval.evaluate import Change, EvalOptions, recorded
-from serval.run import JOURNAL, load_run
+from serval.run import JOURNAL, load_run, unfinished
 from serval.stress.cases import Case, Voice, transform_of
 from serval.stress.suite import FULL, suite_of
 from serval.stress.voices import voices_of
@@ -95,11 +95,13 @@ class StressRuns:
         folder: Where the whole suite is stored, each run in a folder of its own.
         clean: The run on unchanged clips.
         runs: One for each perturbation, by name, in the order of the suite.
+        unfinished: Perturbations that were begun only, by name; they are in no number.
     """
 
     folder: Path
     clean: Run
     runs: dict[str, Run]
+    unfinished: tuple[str, ...] = ()
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -148,6 +150,7 @@ def load_stress(folder: Path | str) -> StressRuns:
 
     Raises:
         ConfigError: There is no stress test in the folder.
+        RunError: Its clean run is not finished, or a run cannot be read.
     """
     folder = Path(folder)
     if not (folder / CLEAN / JOURNAL).is_file():
@@ -155,12 +158,16 @@ def load_stress(folder: Path | str) -> StressRuns:
             f"no stress test in {folder}: {CLEAN}/{JOURNAL} is missing; "
             "give the folder of `serval stress -o`"
         )
+    clean = load_run(folder / CLEAN)
+    if not clean.complete:
+        raise RunError(unfinished(clean))
     found = (case.name for case in FULL if (folder / case.name / JOURNAL).is_file())
     runs = {name: load_run(folder / name) for name in found}
     return StressRuns(
         folder=folder,
-        clean=load_run(folder / CLEAN),
+        clean=clean,
         runs={name: run for name, run in runs.items() if run.complete},
+        unfinished=tuple(name for name, run in runs.items() if not run.complete),
     )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from serval.files import whole_file
 from serval.groups import canonical_column
+from serval.scores import HEADLINES, METRICS
 from serval.stress.effects import MIN_CLIPS_OF_LABEL
-from serval.stress.panel import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,8 +30,6 @@ ENDS = ("value", "low", "high")
 SIGNS = {"uar": "+", "recall": "", "precision": ""}
 """How a difference of each measure is signed: those of recall and precision are magnitudes."""
 
-TITLES = {"wa": "accuracy", "uar": "UAR", "macro_f1": "macro F1"}
-
 
 def write_csv(document: Document, path: Path) -> Path:
     """Return `path` after writing one row for each perturbation, shares in [0, 1]."""
@@ -49,7 +47,7 @@ def table_rows(document: Document) -> Iterator[dict[str, Any]]:
     gaps = document["against"]["cases"] if document["against"] else {}
     for name, case in document["cases"].items():
         row = {key: case[key] for key in ("family", "kind", "level", "unit")}
-        for metric in METRICS:
+        for metric in HEADLINES:
             row |= _spread(metric, case[metric], random[metric])
             row |= _spread(f"{metric}_change", case["change"][metric], random["change"][metric])
         row |= _spread("unchanged", case["unchanged"], random["unchanged"])
@@ -136,7 +134,7 @@ def _gap_cells(gap: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _lead(document: Document) -> str:
     clean, everything = document["clean"], document["families"]["all"]
-    scores = ", ".join(f"{TITLES[m]} {share(clean[m])}" for m in METRICS)
+    scores = ", ".join(f"{METRICS[m].title} {share(clean[m])}" for m in HEADLINES)
     return (
         f"{document['clips']} clips of {document['dataset']['name']}; clean: {scores} (percent, "
         f"95 % interval). {kept_sentence(everything)} "
@@ -151,7 +149,7 @@ def _cases_table(document: Document) -> str:
             "Threshold", "Random passes")  # fmt: skip
     baseline = [
         "*a random model*",
-        *(share(random[metric]) for metric in METRICS),
+        *(share(random[metric]) for metric in HEADLINES),
         points(random["change"]["uar"]),
         share(random["unchanged"]),
         "",
@@ -160,7 +158,7 @@ def _cases_table(document: Document) -> str:
     rows = [
         [
             f"`{name}`",
-            *(share(case[metric]) for metric in METRICS),
+            *(share(case[metric]) for metric in HEADLINES),
             points(case["change"]["uar"]),
             share(case["unchanged"]),
             _outcome(case),
@@ -185,7 +183,7 @@ def _families_table(document: Document) -> str:
         [
             name,
             str(family["cases"]),
-            *(points(family["change"][metric]) for metric in METRICS),
+            *(points(family["change"][metric]) for metric in HEADLINES),
             share(family["unchanged"]),
             f"{family['passed']} of {family['judged']}",
         ]

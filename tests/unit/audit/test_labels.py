@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from serval.audit.facts import ClipFacts
-from serval.audit.findings import Kind
+from serval.audit.findings import Finding, Kind, Member
 from serval.audit.labels import label_findings, one_label_findings
 from serval.audit.speakers import leak_line, shared_speakers
 
@@ -61,7 +63,7 @@ def test_speakers_of_both_splits_are_found():
     facts = [fact(speaker="a"), fact(speaker="b"), fact(speaker="a", split="train"), fact()]
     (finding,) = shared_speakers(facts, ["val", "train"])
     assert finding.message == "speaker a: 1 clips in val, 1 in train"
-    assert leak_line(facts, ["val", "train"]) == (
+    assert leak_line(facts, ["val", "train"], []) == (
         "1 of 2 speakers of val (50% of its clips) also occur in train: "
         "a score says too little about new speakers"
     )
@@ -69,20 +71,33 @@ def test_speakers_of_both_splits_are_found():
 
 def test_a_split_whose_speakers_are_all_known_says_nothing_about_new_ones():
     facts = [fact(speaker="a"), fact(speaker="a", split="train")]
-    assert "a score says nothing" in leak_line(facts, ["val", "train"])
+    assert "a score says nothing" in leak_line(facts, ["val", "train"], [])
 
 
 def test_strangers_do_not_leak():
     facts = [fact(speaker="a"), fact(speaker="b", split="train")]
     assert list(shared_speakers(facts, ["val", "train"])) == []
-    assert leak_line(facts, ["val", "train"]) == "no speaker of val occurs in train"
+    assert leak_line(facts, ["val", "train"], []) == "no speaker that val names is named in train"
+
+
+def test_a_recording_under_two_speakers_names_leaks_all_the_same():
+    members = tuple(Member(split=s, clip_id=f"c{i}", label="sad")
+                    for i, s in enumerate(("val", "val", "train")))  # fmt: skip
+    both = Finding(
+        kind=Kind.IDENTICAL_AUDIO, message="", splits=("val", "train"), clips=members, value=1.0
+    )
+    inside = replace(both, splits=("val",), clips=members[:2])
+    facts = [fact(speaker="a"), fact(speaker="a", n=1), fact(speaker="b", split="train")]
+    said = leak_line(facts, ["val", "train"], [both, inside])
+    assert said.startswith("2 of 2 clips of val are recordings that train has too")
+    assert "recordings" not in leak_line(facts, ["val", "train"], [inside])
 
 
 def test_speakers_that_are_not_named_cannot_be_compared():
     facts = [fact(speaker="a"), fact(split="train")]
-    assert "cannot be compared" in leak_line(facts, ["val", "train"])
+    assert "cannot be compared" in leak_line(facts, ["val", "train"], [])
 
 
 def test_one_split_alone_has_nothing_to_share():
     assert list(shared_speakers([fact(speaker="a")], ["val"])) == []
-    assert leak_line([fact(speaker="a")], ["val"]) is None
+    assert leak_line([fact(speaker="a")], ["val"], []) is None

@@ -171,20 +171,6 @@ def test_openvino_gives_the_same_logits(model_file):
     np.testing.assert_allclose(np.asarray(answer[0]), expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.slow
-def test_torch_gives_the_logits_of_what_was_exported_from_it(tmp_path):
-    pytest.importorskip("torch")
-    from checkpoints import checkpoint
-    from serval.export import ExportOptions, export_checkpoint
-
-    folder = checkpoint(tmp_path / "checkpoint", "hubert")
-    export_checkpoint(str(folder), tmp_path / "exported.onnx", ExportOptions())
-    model = load_onnx(tmp_path / "exported.onnx")
-    samples = noise(1, 16_000)
-    answer = open_peer(f"torch:{folder}", model, 1)(samples)
-    np.testing.assert_allclose(answer, call_of(model)(samples), rtol=1e-3, atol=1e-4)
-
-
 def test_a_folder_that_is_no_checkpoint_is_one_line(model_file, tmp_path):
     pytest.importorskip("torch")
     with pytest.raises(ModelError, match="transformers cannot open") as raised:

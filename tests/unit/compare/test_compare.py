@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from serval.compare import PairOptions, compare, sentences, write_comparison
 from serval.compare.files import comparison_document
 from serval.compare.flips import jensen_shannon, kullback_leibler, total_variation
 from serval.errors import ConfigError, LabelError
-from serval.metrics import confusion_matrix, uar
+from serval.scores.metrics import confusion_matrix, uar
 
 N = 600
 TRUTH = np.random.default_rng(0).integers(0, 3, N)
@@ -156,7 +157,8 @@ def test_what_cannot_be_compared_is_refused(tmp_path):
     other = run_of(tmp_path / "b", [0, 1], [0, 1], labels=("angry", "happy", "calm"))
     with pytest.raises(LabelError, match=r"different labels \(calm, sad in one only\)"):
         compare([a, other])
-    elsewhere = run_of(tmp_path / "c", [0, 1], [0, 1], ids=["p", "q"])
+    shas = {0: "p", 1: "q"}
+    elsewhere = run_of(tmp_path / "c", [0, 1], [0, 1], ids=["p", "q"], shas=shas)
     with pytest.raises(ConfigError, match=r"no clip in common.*such as 'p'"):
         compare([a, elsewhere])
     empty = run_of(tmp_path / "d", [], [])
@@ -171,7 +173,7 @@ def test_it_warns_of_unfinished_runs_and_of_other_audio(tmp_path):
     a = run_of(tmp_path / "a", [0, 1], [0, 1])
     b = run_of(tmp_path / "b", [0, 1], [0, 1], end=False, shas={0: "other"})
     warnings = compare([a, b]).warnings
-    assert any("b was not finished" in line for line in warnings)
+    assert any("b is not finished: 2 clips" in line for line in warnings)
     assert any(line.startswith("1 clips have the same id but other audio") for line in warnings)
 
 
@@ -200,11 +202,11 @@ def test_same_seed_same_comparison(runs):
 
 
 def test_logits_that_are_not_numbers_leave_the_rest(tmp_path):
-    logits = np.array([[2.0, 0, 0], [np.nan, 0, 0]])
-    a = run_of(tmp_path / "a", [0, 0], logits=logits)
+    a = run_of(tmp_path / "a", [0, 0], logits=[[2.0, 0, 0], [1.0, 0, 0]])
+    a = replace(a, logits=np.float32([[2.0, 0, 0], [np.nan, 0, 0]]))
     b = run_of(tmp_path / "b", [0, 0], logits=[[1.0, 0, 0], [1.0, 0, 0]])
     assert compare([a, b]).against[0].divergence.tv.value > 0
-    nothing = run_of(tmp_path / "c", [0, 0], logits=np.full((2, 3), np.nan))
+    nothing = replace(b, folder=tmp_path / "c", logits=np.full((2, 3), np.nan, np.float32))
     assert math.isnan(compare([a, nothing]).against[0].divergence.kl.value)
 
 

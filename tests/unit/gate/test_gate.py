@@ -328,6 +328,15 @@ def test_junit_survives_names_that_xml_cannot_hold(tmp_path):
     assert names == ["min recall:ha?ppy=0.5", "min recall:an<g>ry=0.5"]
 
 
+def test_an_unfinished_baseline_does_not_pass(tmp_path):
+    run_of(tmp_path / "a", [0, 1] * 10, [0, 1] * 10, end=False)
+    run = run_of(tmp_path / "b", [0, 1] * 10, [0, 1] * 10)
+    result = gate(run, Bounds(drop={"accuracy": 50}, baseline=str(tmp_path / "a")))
+    unfinished = [(c.metric, c.passed) for c in result.checks if c.kind == "complete"]
+    assert unfinished == [("baseline", False)]
+    assert not result.passed
+
+
 def test_an_unfinished_run_does_not_pass(tmp_path):
     run = run_of(tmp_path, [0, 1] * 10, [0, 1] * 10, end=False)
     result = gate(run, Bounds(least={"accuracy": 0.5}))
@@ -335,7 +344,7 @@ def test_an_unfinished_run_does_not_pass(tmp_path):
         ("complete", "fail"),
         ("min", "pass"),
     ]
-    assert "was not finished" in result.checks[0].reason
+    assert "is not finished: 20 clips so far" in result.checks[0].reason
     assert result.as_dict()["passed"] is False
 
 

@@ -2,7 +2,7 @@ import numpy as np
 
 from serval.plots import comparison
 from serval.plots.comparison import Forest, save_forests
-from serval.stats import Difference
+from serval.scores.stats import Difference
 
 
 def known(low, high):

@@ -7,7 +7,7 @@ from huggingface_hub import ModelCard, parse_eval_result_entries
 
 from pages import HARM, evaluated, spoken_set
 from serval.errors import ConfigError
-from serval.report.card import hub_dataset, write_card
+from serval.report.card import card_text, hub_dataset, write_card
 from serval.run import Run
 
 
@@ -48,6 +48,23 @@ def test_what_a_card_says_already_stays(run, tmp_path):
     assert len(card.data.eval_results) == 4
     assert card.text.count("## Evaluation") == 1
     assert card.text.index("More.") < card.text.index("## Evaluation") < card.text.index("After.")
+
+
+def test_a_file_that_is_no_card_gets_the_section_and_nothing_else(run, tmp_path):
+    path = tmp_path / "README.md"
+    mine = "# A project\n\nWith words of its own.\n"
+    path.write_text(mine, "utf-8")
+    write_card(run, path)
+    write_card(run, path)
+    text = path.read_text("utf-8")
+    assert text.startswith(mine)
+    assert text.count("## Evaluation") == 1
+    assert "model-index" not in text
+
+
+def test_a_card_that_is_printed_is_the_one_that_would_be_written(run, tmp_path):
+    (path,) = write_card(run, tmp_path / "CARD.md")
+    assert path.read_text("utf-8") == card_text(run)
 
 
 def test_results_on_other_data_stay_in_the_metadata(run, tmp_path):

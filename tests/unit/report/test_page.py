@@ -63,7 +63,7 @@ def test_the_numbers_of_the_page_are_those_of_the_run(tmp_path):
     right = int((run.truth == run.predicted).sum())
     assert sum(map(sum, content["runs"][0]["counts"])) == 22
     assert content["runs"][0]["tiles"][0]["value"] == pytest.approx(right / 22, abs=1e-6)
-    assert f"{100 * right / 22:.1f}" in content["verdict"]
+    assert f"{100 * right / 22:.2f}" in content["verdict"]
     assert any("failed and are in no score: 2" in line for line in content["caveats"])
     sections = {section["id"]: section["charts"] for section in content["sections"]}
     failures = next(chart for chart in sections["run"] if chart["id"] == "failures")

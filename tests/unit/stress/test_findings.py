@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runs import noisy, run_of
+from runs import noisy, run_of, sha256_of
 from serval.errors import ConfigError
 from serval.groups import fairness_of
 from serval.labels import LabelSet
-from serval.metrics import confusion_matrix, macro_f1, uar, wa
 from serval.records import Failure, Prediction
 from serval.run import Journal, Provenance
+from serval.scores.metrics import confusion_matrix, macro_f1, uar, wa
 from serval.stress import StressRuns, findings_of, load_stress, write_stress
 from serval.stress.random_baseline import random_baseline_of
 
@@ -54,7 +54,7 @@ def stored(folder, predicted, *, model="m", dataset="d", skip=(), failing=(), ch
                     probs=tuple(np.exp(logits) / np.exp(logits).sum()),
                     duration_s=1.0,
                     inference_s=0.01,
-                    audio_sha256=str(i),
+                    audio_sha256=sha256_of(str(i)),
                     speaker=f"s{i // 12}",
                     groups={"gender": "FM"[i % 2], "text": f"t{i % 4}"},
                 ),

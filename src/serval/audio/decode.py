@@ -1,0 +1,280 @@
+"""The whole way from encoded bytes to one channel at the wanted sample rate."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from serval.audio import ffmpeg, libsndfile
+from serval.audio.kinds import demuxer_of, not_audio
+from serval.audio.libsndfile import UnknownSoundError
+from serval.audio.limits import LARGEST_VALUES, is_missing_much, too_long
+from serval.audio.mix import mixed
+from serval.audio.parts import parts_of
+from serval.audio.waveform import Waveform, resampled
+from serval.errors import AudioError, TruncatedError
+from serval.wording import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serval.audio.part import Blocks, Part, Stream
+
+__all__ = ["Audio", "Header", "decode", "header_of"]
+
+SILENT = "it is digital silence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audio:
+    """One decoded clip.
+
+    Attributes:
+        samples: `(T,) float32`, mono, at `sample_rate`.
+        sample_rate: In Hz, after resampling.
+        duration_s: Length of the file in seconds, at its own rate.
+        source_rate: Sample rate of the file in Hz.
+        channels: Channel count of the file.
+        notes: What was done to the sound beside resampling, as the end of a sentence each.
+        encoding: Container and codec, such as `FLAC/PCM_16`.
+    """
+
+    samples: Waveform
+    sample_rate: int
+    duration_s: float
+    source_rate: int
+    channels: int
+    notes: tuple[str, ...] = ()
+    encoding: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a file says of itself before it is decoded.
+
+    Attributes:
+        sample_rate: In Hz.
+        channels: Channel count.
+        frames: Samples of each channel; 0 where the file does not say.
+        encoding: Container and codec, such as `FLAC/PCM_16`.
+    """
+
+    sample_rate: int
+    channels: int
+    frames: int
+    encoding: str
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds; 0 where it is not known."""
+        return self.frames / self.sample_rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sound:
+    """One part, decoded: `(T,) float32` at its own rate."""
+
+    samples: Waveform
+    sample_rate: int
+    channels: int
+    encoding: str
+    notes: tuple[str, ...]
+
+
+def decode(
+    encoded: bytes, sample_rate: int | None = None, *, max_seconds: float = math.inf
+) -> Audio:
+    """Return the clip as mono float32 at `sample_rate`: channels by mean, resampled by soxr HQ.
+
+    The format is found from the content, never from a file name. Files joined end to end are
+    decoded one after the other. At most `max_seconds` are ever decoded, so that a ten-hour file
+    costs nothing. Where the mean of the channels cancels out, the loudest is taken and noted.
+
+    Args:
+        encoded: The contents of a file.
+        sample_rate: In Hz; by default the file's own.
+        max_seconds: The longest clip that is taken.
+
+    Raises:
+        AudioError: Not audio, no samples, NaN or infinite samples, too long, or more than fits
+            into memory. As `TruncatedError`: cut off.
+    """
+    with _faults_of_the_clip():
+        return _decoded(encoded, sample_rate, max_seconds)
+
+
+def header_of(encoded: bytes) -> Header:
+    """Return what the first sound of a file says of itself, without decoding it.
+
+    Raises:
+        AudioError: It is not an audio file that can be decoded.
+    """
+    with _faults_of_the_clip():
+        part = parts_of(encoded)[0]
+        with _opened(part) as stream:
+            return Header(
+                sample_rate=stream.sample_rate,
+                channels=stream.channels,
+                frames=_promised(part, stream),
+                encoding=stream.encoding,
+            )
+
+
+@contextmanager
+def _faults_of_the_clip() -> Iterator[None]:
+    """Turn whatever a library raises on a clip into that clip's AudioError."""
+    try:
+        yield
+    except AudioError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise AudioError(f"not decodable as audio: {reason}") from error
+
+
+def _decoded(encoded: bytes, sample_rate: int | None, max_seconds: float) -> Audio:
+    sounds: list[_Sound] = []
+    duration_s = 0.0
+    for part in parts_of(encoded):
+        sounds.append(_sound(part, max_seconds - duration_s, max_seconds))
+        duration_s += len(sounds[-1].samples) / sounds[-1].sample_rate
+    rate = sample_rate or sounds[0].sample_rate
+    samples = np.concatenate([_resampled(sound, rate) for sound in sounds])
+    notes = [note for sound in sounds for note in sound.notes]
+    if len(sounds) > 1:
+        notes.append(f"it is {len(sounds)} files joined end to end; all were decoded")
+    if not samples.any():
+        notes.append(SILENT)
+    return Audio(
+        samples=samples,
+        sample_rate=rate,
+        duration_s=duration_s,
+        source_rate=sounds[0].sample_rate,
+        channels=max(sound.channels for sound in sounds),
+        notes=tuple(dict.fromkeys(notes)),
+        encoding=sounds[0].encoding,
+    )
+
+
+def _resampled(sound: _Sound, sample_rate: int) -> Waveform:
+    n, rate = len(sound.samples), sound.sample_rate
+    if n * sample_rate / rate > LARGEST_VALUES:
+        raise AudioError(f"{n} samples at {rate} Hz are too many at {sample_rate} Hz")
+    samples = resampled(sound.samples, rate, sample_rate)
+    if not len(samples):
+        raise AudioError(f"{n} samples at {rate} Hz leave none at {sample_rate} Hz")
+    return samples
+
+
+def _sound(part: Part, left_s: float, max_seconds: float) -> _Sound:
+    """Return a part decoded, in the one way or the other."""
+    try:
+        return _read(part, left_s, max_seconds)
+    except AudioError:
+        if not part.otherwise:
+            raise
+    return _read(replace(part, encoded=part.otherwise, otherwise=b""), left_s, max_seconds)
+
+
+def _read(part: Part, left_s: float, max_seconds: float) -> _Sound:
+    reading = _Reading(part, left_s, max_seconds)
+    samples, notes = mixed(reading.blocks)
+    if not len(samples):
+        raise AudioError("no samples in the file (zero length or truncated)")
+    if not np.isfinite(samples).all():
+        n = np.count_nonzero(~np.isfinite(samples))
+        raise AudioError(f"{n} samples are NaN or infinite")
+    return _Sound(
+        samples=samples,
+        sample_rate=reading.sample_rate,
+        channels=reading.channels,
+        encoding=reading.encoding,
+        notes=notes,
+    )
+
+
+class _Reading:
+    """Decodes a part within bounds, as often as it is asked, and knows then what it was."""
+
+    def __init__(self, part: Part, left_s: float, max_seconds: float) -> None:
+        self._part = part
+        self._left_s = left_s
+        self._max_seconds = max_seconds
+        self.sample_rate = self.channels = 0
+        self.encoding = ""
+
+    def blocks(self) -> Blocks:
+        with _opened(self._part) as stream:
+            self.sample_rate, self.channels = stream.sample_rate, stream.channels
+            self.encoding = stream.encoding
+            promised = _promised(self._part, stream)
+            if stream.counts_exactly:
+                self._refuse_too_long(promised, promised)
+            yield from self._bounded(_undamaged(stream), promised)
+
+    def _bounded(self, blocks: Blocks, promised: int) -> Blocks:
+        n = 0
+        for block in blocks:
+            n += len(block)
+            self._refuse_too_long(n, promised)
+            if n * self.channels > LARGEST_VALUES:
+                size = LARGEST_VALUES * 4 // 2**20
+                raise AudioError(f"more than {size} MiB when decoded; cut it up")
+            yield block
+        if n and is_missing_much(n, promised, least=0):
+            raise TruncatedError(f"truncated: {n} of {promised} samples are there")
+
+    def _refuse_too_long(self, n: int, promised: int) -> None:
+        limit = self._left_s * self.sample_rate
+        if math.isfinite(limit) and n > math.ceil(limit):
+            before_s = self._max_seconds - self._left_s
+            raise too_long(before_s + max(n, promised) / self.sample_rate, self._max_seconds)
+
+
+def _promised(part: Part, stream: Stream) -> int:
+    return stream.frames if part.promised is None else part.promised
+
+
+def _undamaged(stream: Stream) -> Blocks:
+    """Yield the blocks; where the decoder gives up, say whether sound came before that."""
+    n = 0
+    try:
+        for block in stream.blocks():
+            n += len(block)
+            yield block
+    except (AudioError, MemoryError):
+        raise
+    except Exception as error:
+        reason = one_line(libsndfile.reason_of(error))
+        if n:
+            after = f"truncated or damaged after {n / stream.sample_rate:.3f} s"
+            raise TruncatedError(f"{after}: {reason}") from error
+        raise AudioError(f"not decodable as audio: {reason}") from error
+
+
+@contextmanager
+def _opened(part: Part) -> Iterator[Stream]:
+    with ExitStack() as stack:
+        yield _entered(stack, part)
+
+
+def _entered(stack: ExitStack, part: Part) -> Stream:
+    """Open a part with the decoder that knows it.
+
+    Raises:
+        AudioError: None does; the error says what the file is, if it is known.
+    """
+    if part.demuxer:
+        return stack.enter_context(ffmpeg.opened(part.encoded, part.demuxer))
+    try:
+        return stack.enter_context(libsndfile.opened(part.encoded))
+    except UnknownSoundError as error:
+        demuxer = demuxer_of(part.encoded)
+        if demuxer and ffmpeg.is_installed():
+            return stack.enter_context(ffmpeg.opened(part.encoded, demuxer))
+        what = not_audio(part.encoded)
+        raise AudioError(f"not decodable as audio: {what or error}") from error

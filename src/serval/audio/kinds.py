@@ -1,0 +1,175 @@
+"""What bytes are by how they begin, and what to do with those that libsndfile does not decode."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from serval.audio import ffmpeg
+from serval.wording import printable
+
+__all__ = ["Kind", "container_of", "decodable_suffixes", "demuxer_of", "not_audio"]
+
+CONVERT = "to read it: pip install 'serval-ser[av]', or convert it: ffmpeg -i CLIP -ac 1 CLIP.wav"
+
+UNPACK = "unpack it and name the sound files in it"
+
+FETCH_AGAIN = "download it again, signed in if the site asks for it"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of file.
+
+    Attributes:
+        name: With its article.
+        remedy: What to do about it.
+        demuxer: Its name in FFmpeg, if it holds sound.
+    """
+
+    name: str
+    remedy: str = CONVERT
+    demuxer: str = ""
+
+
+def _kinds(*rows: tuple[bytes, Kind]) -> dict[re.Pattern[bytes], Kind]:
+    return {re.compile(pattern, re.DOTALL): kind for pattern, kind in rows}
+
+
+CONTAINERS = _kinds(
+    (rb".{4}(ftyp|moov|mdat|wide|free|skip)", Kind("an MP4 or M4A file", demuxer="mov")),
+    (rb"\x1a\x45\xdf\xa3", Kind("a WebM or Matroska file", demuxer="matroska")),
+    (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", Kind("a WMA (ASF) file", demuxer="asf")),
+    (rb"#!AMR(-WB)?\n", Kind("an AMR file", demuxer="amr")),
+    (rb"\xff[\xf0\xf1\xf8\xf9]", Kind("an AAC (ADTS) file", demuxer="aac")),
+    (rb"ADIF", Kind("an AAC (ADIF) file", demuxer="aac")),
+    (rb"\x56[\xe0-\xff]", Kind("an AAC (LATM) file", demuxer="loas")),
+    (rb"FLV\x01", Kind("a Flash video", demuxer="flv")),
+    (rb"wvpk", Kind("a WavPack file", demuxer="wv")),
+    (rb"MAC ", Kind("a Monkey's Audio file", demuxer="ape")),
+    (rb"TTA1", Kind("a True Audio file", demuxer="tta")),
+    (rb"MPCK", Kind("a Musepack file", demuxer="mpc8")),
+    (rb"MP\+", Kind("a Musepack file", demuxer="mpc")),
+    (rb"\x0b\x77", Kind("an AC-3 file", demuxer="ac3")),
+    (rb"\.RMF|\.ra\xfd", Kind("a RealAudio file", demuxer="rm")),
+    (rb"DSD ", Kind("a DSD file", demuxer="dsf")),
+    (rb"RIFF.{4}AVI ", Kind("an AVI video", demuxer="avi")),
+    (rb"\x00\x00\x01\xba", Kind("an MPEG video", demuxer="mpeg")),
+)
+"""Files with sound that libsndfile does not read."""
+
+ODD_CODECS = _kinds(
+    (rb"(RIFF|RF64|BW64).{4}WAVE", Kind("a WAV file whose codec is not known", demuxer="wav")),
+    (rb"FORM.{4}AIFC", Kind("an AIFF-C file whose codec is not known", demuxer="aiff")),
+    (rb"caff", Kind("a CAF file whose codec is not known", demuxer="caf")),
+    (rb"OggS", Kind("an Ogg file whose codec is not known", demuxer="ogg")),
+)
+"""Containers that libsndfile reads, but not with every codec."""
+
+OTHERS = _kinds(
+    (
+        rb"version https://git-lfs\.",
+        Kind("a pointer of git-lfs, not the file", "fetch the files with: git lfs pull"),
+    ),
+    (
+        rb"(\.\./)*(\.git)?/annex/objects/",
+        Kind("a pointer of git-annex, not the file", "fetch the files with: git annex get"),
+    ),
+    (
+        rb"(?i)(<!--.*?-->\s*)?<(!doctype\s+html|html|head|body)\b",
+        Kind("an HTML page, such as the login page of a web site", FETCH_AGAIN),
+    ),
+    (rb"<\?xml|<Error>", Kind("XML text, such as the error of a server", FETCH_AGAIN)),
+    (
+        rb"\{\s*[\"}]|\[\s*[\[{\"\]\d-]",
+        Kind("JSON text, such as the error of a server", FETCH_AGAIN),
+    ),
+    (rb"PK(\x03\x04|\x05\x06)", Kind("a ZIP archive", UNPACK)),
+    (rb"\x1f\x8b", Kind("a gzip archive", UNPACK)),
+    (rb"BZh\d", Kind("a bzip2 archive", UNPACK)),
+    (rb"\xfd7zXZ\0", Kind("an xz archive", UNPACK)),
+    (rb"\x28\xb5\x2f\xfd", Kind("a Zstandard archive", UNPACK)),
+    (rb"7z\xbc\xaf\x27\x1c", Kind("a 7z archive", UNPACK)),
+    (rb"Rar!\x1a\x07", Kind("a RAR archive", UNPACK)),
+    (rb".{257}ustar", Kind("a tar archive", UNPACK)),
+    (rb"%PDF-", Kind("a PDF document", "name the sound file in its place")),
+    (
+        rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF.{4}WEBP",
+        Kind("a picture", "name the sound file in its place"),
+    ),
+    (rb"MThd|RIFF.{4}RMID", Kind("a MIDI file: notes, no sound", "render it to WAV first")),
+    (rb"\xff\xfe|\xfe\xff", Kind("UTF-16 text", "name the sound file in its place")),
+    (rb"PAR1", Kind("a parquet file", "give it as the dataset: -d FILE.parquet")),
+    (rb"\x93NUMPY", Kind("a NumPy array", "write its samples to WAV first")),
+    (rb"\x89HDF\r\n", Kind("an HDF5 file", "write its samples to WAV first")),
+    (rb"SQLite format 3", Kind("an SQLite database", "write its sounds to files first")),
+    (
+        rb"(data:audio/|(UklGR|SUQz|T2dnUw|ZkxhQ|//[stuv]))[\w+/=;,-]{20,}",
+        Kind("Base64 text", "decode it first: base64 -d"),
+    ),
+    (
+        rb"\0{512}",
+        Kind(
+            "nothing but zeros where its header should be",
+            "copy it again: such files come from a copy that did not end",
+        ),
+    ),
+)
+"""What lies in a sound file's place without being one."""
+
+BASIC_SUFFIXES = (
+    "wav", "wave", "flac", "mp3", "mp2", "mpga", "ogg", "oga", "opus", "aif", "aiff", "aifc", "au",
+    "snd", "caf", "w64", "rf64", "voc", "sph", "nist", "svx", "8svx", "iff", "mat", "avr", "htk",
+    "sf", "ircam", "paf", "pvf", "wve", "xi", "sds",
+)  # fmt: skip
+FFMPEG_SUFFIXES = (
+    "m4a", "mp4", "m4b", "mov", "3gp", "3g2", "webm", "mka", "mkv", "weba", "wma", "asf", "wmv",
+    "amr", "awb", "aac", "flv", "wv", "ape", "tta", "mpc", "ac3", "ra", "rm", "dsf", "avi", "mpg",
+    "spx",
+)  # fmt: skip
+
+
+def decodable_suffixes() -> frozenset[str]:
+    """Return the suffixes of files that can be decoded here and now: `.wav`, with PyAV `.m4a`.
+
+    A suffix is only what people call a file: what it is is found from its content.
+    """
+    suffixes = BASIC_SUFFIXES + (FFMPEG_SUFFIXES if ffmpeg.is_installed() else ())
+    return frozenset(f".{suffix}" for suffix in suffixes)
+
+
+def container_of(encoded: bytes) -> Kind | None:
+    """Return what a file with sound is that libsndfile does not read."""
+    return _first(CONTAINERS, encoded)
+
+
+def demuxer_of(encoded: bytes) -> str:
+    """Return FFmpeg's name for a file whose codec libsndfile does not know, or `""`."""
+    kind = _first(ODD_CODECS, encoded)
+    return kind.demuxer if kind else ""
+
+
+def not_audio(encoded: bytes) -> str:
+    """Return what bytes are that are no sound, and what to do; `""` where that is not known."""
+    text = encoded[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    for kind in (_first(OTHERS, encoded), _first(OTHERS, text), _first(ODD_CODECS, encoded)):
+        if kind:
+            return f"{kind.name}; {kind.remedy}"
+    beginning = _text(encoded[:64])
+    if beginning:
+        return f"plain text ({printable(repr(beginning))}); name the sound file in its place"
+    return ""
+
+
+def _first(kinds: dict[re.Pattern[bytes], Kind], encoded: bytes) -> Kind | None:
+    return next((kind for pattern, kind in kinds.items() if pattern.match(encoded)), None)
+
+
+def _text(encoded: bytes) -> str:
+    """Return the first line, where it reads as text."""
+    try:
+        text = encoded.decode("utf-8", "strict" if len(encoded) < 64 else "ignore").strip()
+    except UnicodeDecodeError:
+        return ""
+    first = text.splitlines()[0] if text else ""
+    return first[:40] if len(first) > 3 and first.isprintable() else ""

@@ -1,0 +1,127 @@
+"""Sound that libsndfile decodes, a block at a time, so that no header decides what is allocated."""
+
+from __future__ import annotations
+
+import io
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import soundfile
+
+from serval.audio.limits import UNKNOWN_FROM, refuse_absurd
+from serval.audio.quiet import c_output_silenced
+from serval.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serval.audio.part import Blocks
+
+__all__ = ["UnknownSoundError", "frames_of", "opened", "reason_of"]
+
+BLOCK = 4096
+"""Samples of each channel that are decoded at once: an error costs no more than these."""
+
+ESTIMATED = frozenset({"OGG", "MPEG"})
+"""Formats whose length libsndfile derives from what it finds, not from a count in the header."""
+
+
+PRINTING = (b"\xff", b"ID3", b"\xf0\x7e")
+"""How files begin whose decoders print what they think of them."""
+
+
+class UnknownSoundError(AudioError):
+    """Libsndfile does not know what it is, or not its codec."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    file: soundfile.SoundFile
+
+    @property
+    def sample_rate(self) -> int:
+        return int(self.file.samplerate)
+
+    @property
+    def channels(self) -> int:
+        return int(self.file.channels)
+
+    @property
+    def frames(self) -> int:
+        return int(self.file.frames) if 0 < self.file.frames < UNKNOWN_FROM else 0
+
+    @property
+    def encoding(self) -> str:
+        return f"{self.file.format}/{self.file.subtype}"
+
+    @property
+    def counts_exactly(self) -> bool:
+        return self.file.format not in ESTIMATED
+
+    def blocks(self) -> Blocks:
+        left = self.file.frames  # a decoder that is asked for more may fail on what comes then
+        while len(block := self.file.read(min(BLOCK, left), dtype="float32", always_2d=True)):
+            yield block
+            left -= len(block)
+
+
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that soundfile does not seek in: it would after each block, which changes lossy ones.
+
+    Nor does it ask for no more than the length in the header then.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class _Contents(io.BytesIO):
+    """The bytes of a file, whose reading libsndfile may begin before the first of them.
+
+    It does so where a header is wrong, and the error would be printed and not raised.
+    """
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):
+            return self.tell()
+
+
+@contextmanager
+def opened(encoded: bytes) -> Iterator[_Stream]:
+    """Open a sound; blocks must be read before it is left.
+
+    Raises:
+        UnknownSoundError: libsndfile cannot open it.
+        AudioError: Its header is absurd.
+    """
+    with _quietly(encoded):
+        try:
+            file = _Forward(_Contents(encoded))
+        except soundfile.SoundFileError as error:
+            raise UnknownSoundError(reason_of(error)) from error
+        with file:
+            refuse_absurd(file.samplerate, file.channels)
+            yield _Stream(file)
+
+
+def frames_of(encoded: bytes) -> int:
+    """Return how many samples of each channel libsndfile would decode at most; 0 if it cannot."""
+    try:
+        with _quietly(encoded), _Forward(_Contents(encoded)) as file:
+            return int(file.frames)
+    except soundfile.SoundFileError:
+        return 0
+
+
+def reason_of(error: Exception) -> str:
+    """Return what a decoder says, without what soundfile or PyAV puts round it."""
+    said = getattr(error, "error_string", "") or getattr(error, "strerror", "") or str(error)
+    return "no MPEG audio that can be decoded" if "not a regular file" in said else str(said)
+
+
+def _quietly(encoded: bytes) -> AbstractContextManager[None]:
+    """Keep the decoders quiet that print: libmpg123, and libsndfile's own of MIDI sample dumps."""
+    return c_output_silenced() if encoded.startswith(PRINTING) else nullcontext()

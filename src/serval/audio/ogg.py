@@ -1,0 +1,71 @@
+"""Ogg: links of a chain, each a sound of its own, each ended by a page that is marked as last.
+
+Source: RFC 3533, sections 4 (chaining) and 6 (the flags in byte 5, the table from byte 27 on).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from serval.audio.part import Part
+from serval.errors import TruncatedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["ogg_parts"]
+
+PAGE = 27
+"""Bytes of a page before its table of segments."""
+
+FIRST, LAST = 2, 4
+"""Flags of a page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    start: int
+    end: int
+    flags: int
+
+
+def ogg_parts(encoded: bytes) -> list[Part]:
+    """Return the links of an Ogg chain.
+
+    Raises:
+        TruncatedError: A link ends within a page, or without its last page.
+    """
+    return [_part(encoded, link) for link in _links(encoded)]
+
+
+def _part(encoded: bytes, link: list[_Page]) -> Part:
+    last = link[-1]
+    if not last.flags & LAST or last.end > len(encoded):
+        raise TruncatedError("truncated: the Ogg stream stops before its last page")
+    return Part(encoded=encoded[link[0].start : last.end])
+
+
+def _links(encoded: bytes) -> list[list[_Page]]:
+    """Return the pages of each link, which begins with one or more pages marked as first."""
+    links: list[list[_Page]] = [[]]
+    for page in _pages(encoded):
+        if page.flags & FIRST and links[-1] and not links[-1][-1].flags & FIRST:
+            links.append([])
+        links[-1].append(page)
+    return links
+
+
+def _pages(encoded: bytes) -> Iterator[_Page]:
+    """Yield the pages; the last one may end behind the end of the file."""
+    start = encoded.find(b"OggS")
+    while start >= 0:
+        page = _page(encoded, start)
+        yield page
+        start = encoded.find(b"OggS", page.end)
+
+
+def _page(encoded: bytes, start: int) -> _Page:
+    head = encoded[start : start + PAGE].ljust(PAGE, b"\xff")  # cut off: as long as can be
+    table = encoded[start + PAGE : start + PAGE + head[-1]]
+    return _Page(start=start, end=start + PAGE + head[-1] + sum(table), flags=head[5])

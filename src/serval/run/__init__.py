@@ -1,0 +1,24 @@
+"""A run: what was evaluated on what, and every prediction, on disk before it is scored.
+
+The journal is one JSON object a line: a header, then each record as soon as it exists, then an
+end. A process may be killed at any moment; the same command then goes on where it was. Whatever
+is computed later (scores, plots, comparisons) needs the journal only: no audio, no model.
+
+As every number comes from it, a journal is not believed: each line is checked when it is read.
+"""
+
+from serval.run.checks import probabilities_of
+from serval.run.journal import Journal, load_run
+from serval.run.lines import JOURNAL, SCHEMA_VERSION
+from serval.run.stored import Provenance, Run, unfinished
+
+__all__ = [
+    "JOURNAL",
+    "SCHEMA_VERSION",
+    "Journal",
+    "Provenance",
+    "Run",
+    "load_run",
+    "probabilities_of",
+    "unfinished",
+]

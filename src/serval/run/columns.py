@@ -1,0 +1,347 @@
+"""The lines of a journal -> compact columns, so that 100,000 clips stay small in memory.
+
+What a line must have is checked here, line by line; what its numbers must be, in `checks`.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from serval.errors import RunError
+from serval.records import Failure
+from serval.run.checks import Numbers, faults
+from serval.run.header import provenance_of
+from serval.run.lines import Lines, header_of, line_error
+from serval.run.stored import Provenance, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["Columns", "End", "read_columns"]
+
+T = TypeVar("T")
+
+KINDS = frozenset(("prediction", "failure", "end"))
+"""What stands in a session."""
+
+NUMBERS = frozenset((int, float))
+"""JSON has `true` too, which Python would count as 1."""
+
+TEXT_OR_NONE = frozenset((str, type(None)))
+
+PROMISES = ("predictions", "failures", "sha256")
+"""What the last line says of those above it; in runs of earlier versions, nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The last line of a finished run.
+
+    Attributes:
+        dropped: Clips left out on request, by raw label.
+        dropped_indices: Their positions.
+        peak_memory_mb: Of the process.
+    """
+
+    dropped: Mapping[str, int]
+    dropped_indices: tuple[int, ...]
+    peak_memory_mb: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Columns:
+    """What the lines of a journal hold.
+
+    Attributes:
+        provenance: Of the header.
+        lines: What read them, with the size and the digest of them all.
+        end: `None` while the run is not finished.
+    """
+
+    provenance: Provenance
+    lines: Lines
+    end: End | None = None
+    started: str = ""
+    session_s: list[float] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    shas: list[str] = field(default_factory=list)
+    speakers: list[str | None] = field(default_factory=list)
+    notes: list[tuple[str, ...]] = field(default_factory=list)
+    groups: dict[str, list[str | None]] = field(default_factory=dict)
+    whole: array[int] = field(default_factory=lambda: array("q"))
+    seconds: array[float] = field(default_factory=lambda: array("d"))
+    scores: array[float] = field(default_factory=lambda: array("f"))
+    failures: list[Failure] = field(default_factory=list)
+    at: array[int] = field(default_factory=lambda: array("q"))
+    failed_at: array[int] = field(default_factory=lambda: array("q"))
+    label_ids: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.label_ids = {label: i for i, label in enumerate(self.provenance.labels)}
+
+    @property
+    def done(self) -> set[int]:
+        """The positions that have a record."""
+        return {*self.whole[::3], *(failure.index for failure in self.failures)}
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Take one line in.
+
+        Raises:
+            ValueError, KeyError, OverflowError: The line is not as serval writes it.
+        """
+        kind = line["kind"]
+        if self.end is not None:
+            raise ValueError("stands behind the end of the run")
+        if kind == "session":
+            self.started = self.started or _text(line, "started")
+            self.session_s.append(0.0)
+            return
+        if type(kind) is not str or kind not in KINDS:
+            raise ValueError("is of no kind that this serval knows here")
+        if not self.session_s:
+            raise ValueError("stands before the start of a session")
+        self.session_s[-1] = _seconds(line, "at_s")
+        if kind == "prediction":
+            self._add_prediction(line)
+        elif kind == "failure":
+            self._add_failure(line)
+        else:
+            self.end = self._ended(line)
+
+    def _add_prediction(self, line: Mapping[str, Any]) -> None:
+        index, logits, probs = line["index"], line["logits"], line["probs"]
+        if type(index) is not int:
+            raise ValueError("has an index that is no whole number")
+        for name, scores in (("logits", logits), ("probs", probs)):
+            if type(scores) is not list or not NUMBERS.issuperset(map(type, scores)):
+                raise ValueError(f"has {name} that are not a list of numbers")
+            if len(scores) != len(self.label_ids):
+                raise ValueError(f"has {len(scores)} {name} for {len(self.label_ids)} labels")
+        truth, predicted = self._label_id(line, "truth"), self._label_id(line, "predicted")
+        times = _number(line, "duration_s"), _number(line, "inference_s")
+        clip_id, sha256, speaker = _text(line, "clip_id"), _sha256(line), _speaker(line)
+        self._add_groups(_groups(line))
+        self.notes.append(_notes(line))
+        self.whole.extend((index, truth, predicted))
+        self.seconds.extend(times)
+        self.scores.extend(logits)
+        self.scores.extend(probs)
+        self.ids.append(clip_id)
+        self.shas.append(sha256)
+        self.speakers.append(speaker)
+        self.at.append(self.lines.number)
+
+    def _add_groups(self, groups: Mapping[str, str | None]) -> None:
+        for name in groups.keys() - self.groups.keys():
+            self.groups[sys.intern(name)] = [None] * len(self.ids)
+        for name, column in self.groups.items():
+            value = groups.get(name)
+            column.append(None if value is None else sys.intern(value))
+
+    def _add_failure(self, line: Mapping[str, Any]) -> None:
+        if type(line["index"]) is not int:
+            raise ValueError("has an index that is no whole number")
+        # A clip without any label fails too.
+        truth = _text(line, "truth") and self.provenance.labels[self._label_id(line, "truth")]
+        self.failures.append(
+            Failure(
+                clip_id=_text(line, "clip_id"),
+                index=line["index"],
+                truth=truth,
+                stage=_text(line, "stage"),
+                reason=_text(line, "reason"),
+                speaker=_speaker(line),
+                groups={name: value for name, value in _groups(line).items() if value is not None},
+            )
+        )
+        self.failed_at.append(self.lines.number)
+
+    def _label_id(self, line: Mapping[str, Any], name: str) -> int:
+        label = line[name]
+        if type(label) is not str or label not in self.label_ids:
+            raise ValueError(f"has a label in '{name}' that the header does not have")
+        return self.label_ids[label]
+
+    def _ended(self, line: Mapping[str, Any]) -> End:
+        dropped, places = line["dropped"], line.get("dropped_indices", [])
+        if type(dropped) is not dict or not all(map(_is_count, dropped.values())):
+            raise ValueError("has dropped clips that are not counts by label")
+        if type(places) is not list or not all(map(_is_count, places)):
+            raise ValueError("has positions of dropped clips that are not whole numbers")
+        if any(name in line for name in PROMISES):
+            self._refuse_other_lines(line)
+        return End(
+            dropped=dropped,
+            dropped_indices=tuple(places),
+            peak_memory_mb=_number(line, "peak_memory_mb"),
+        )
+
+    def _refuse_other_lines(self, end: Mapping[str, Any]) -> None:
+        """Raise unless the lines above are those that the end was written for."""
+        found = (len(self.ids), len(self.failures), self.lines.digest.hexdigest())
+        for name, value in zip(PROMISES, found, strict=True):
+            if end[name] != value and name != "sha256":
+                raise ValueError(f"counts {str(end[name])[:20]} {name}, but {value} stand above it")
+            if end[name] != value:
+                raise ValueError("has the sha256 of other lines than those above it")
+
+    def numbers(self) -> Numbers:
+        """Return the numbers of the lines so far, in their order."""
+        whole = np.frombuffer(self.whole, dtype=np.int64).reshape(-1, 3)
+        scores = np.frombuffer(self.scores, np.float32).reshape(-1, 2, len(self.label_ids))
+        return Numbers(
+            index=whole[:, 0],
+            truth=whole[:, 1],
+            predicted=whole[:, 2],
+            logits=scores[:, 0],
+            probs=scores[:, 1],
+            seconds=np.frombuffer(self.seconds).reshape(-1, 2),
+            failed=np.array([failure.index for failure in self.failures], dtype=np.int64),
+        )
+
+    def line_of(self, row: int) -> int:
+        """Return the number of the line of a prediction, or behind them of a failed clip."""
+        return self.at[row] if row < len(self.at) else self.failed_at[row - len(self.at)]
+
+    def run(self, folder: Path) -> Run:
+        """Return the run; only once, for the columns move into it."""
+        numbers = self.numbers()
+        order = _order(numbers.index)
+        duration_s, inference_s = numbers.seconds[order].T
+        end = self.end or End(dropped={}, dropped_indices=(), peak_memory_mb=math.nan)
+        return Run(
+            folder=folder,
+            provenance=self.provenance,
+            clip_ids=_ordered(self.ids, order),
+            index=numbers.index[order],
+            truth=numbers.truth[order],
+            predicted=numbers.predicted[order],
+            logits=numbers.logits[order],
+            probs=numbers.probs[order],
+            duration_s=duration_s,
+            inference_s=inference_s,
+            audio_sha256=_ordered(self.shas, order),
+            speakers=_ordered(self.speakers, order),
+            groups={name: _ordered(self.groups[name], order) for name in sorted(self.groups)},
+            notes=_ordered(self.notes, order),
+            failures=tuple(sorted(self.failures, key=lambda failure: failure.index)),
+            complete=self.end is not None,
+            seconds=sum(self.session_s),
+            dropped=end.dropped,
+            dropped_indices=end.dropped_indices,
+            started=self.started,
+            peak_memory_mb=end.peak_memory_mb,
+        )
+
+
+def read_columns(path: Path) -> Columns:
+    """Return what a journal holds, with every line checked.
+
+    Raises:
+        RunError: A line is not as serval writes it, or the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            columns = _columns(Lines(path=path, file=file))
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
+    outputs = columns.provenance.model.get("contract", {}).get("outputs", "")
+    for row, fault in faults(columns.numbers(), outputs):
+        raise line_error(path, columns.line_of(row), fault)
+    return columns
+
+
+def _columns(lines: Lines) -> Columns:
+    each = iter(lines)
+    columns = Columns(
+        provenance=provenance_of(lines.path, header_of(lines.path, next(each, {}))), lines=lines
+    )
+    try:
+        for line in each:
+            columns.add(line)
+    except KeyError as missing:
+        raise line_error(lines.path, lines.number, f"has no {missing}") from None
+    except OverflowError:
+        raise line_error(lines.path, lines.number, "has a number that is too large") from None
+    except ValueError as fault:
+        raise line_error(lines.path, lines.number, str(fault)) from None
+    return columns
+
+
+def _text(line: Mapping[str, Any], name: str) -> str:
+    value = line[name]
+    if type(value) is not str:
+        raise ValueError(f"has no text in '{name}'")
+    return value
+
+
+def _speaker(line: Mapping[str, Any]) -> str | None:
+    value = line["speaker"]
+    if value is None:
+        return None
+    return sys.intern(_text(line, "speaker"))
+
+
+def _sha256(line: Mapping[str, Any]) -> str:
+    value = _text(line, "audio_sha256")
+    if value and (len(value) != 64 or value.strip("0123456789abcdef")):
+        raise ValueError("has an audio_sha256 that is no sha256")
+    return value
+
+
+def _groups(line: Mapping[str, Any]) -> dict[str, str | None]:
+    groups = line["groups"]
+    if type(groups) is not dict or not TEXT_OR_NONE.issuperset(map(type, groups.values())):
+        raise ValueError("has groups that are not text by column")
+    return groups
+
+
+def _notes(line: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what was done to the sound; runs of earlier versions do not say it."""
+    notes = line.get("notes")
+    if notes is None or notes == []:
+        return ()
+    if type(notes) is not list or not all(type(note) is str for note in notes):
+        raise ValueError("has notes that are not a list of text")
+    return tuple(map(sys.intern, notes))
+
+
+def _number(line: Mapping[str, Any], name: str) -> float:
+    value = line[name]
+    if type(value) not in NUMBERS:
+        raise ValueError(f"has no number in '{name}'")
+    return float(value)
+
+
+def _seconds(line: Mapping[str, Any], name: str) -> float:
+    value = _number(line, name)
+    if not 0 <= value < math.inf:
+        raise ValueError(f"has a number in '{name}' that is negative or not finite")
+    return value
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _order(index: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+    """Return what brings a column into dataset order: all as it is, without a copy, if it can."""
+    in_order = bool((np.diff(index) >= 0).all())
+    return slice(None) if in_order else np.argsort(index, kind="stable")
+
+
+def _ordered(column: list[T], order: NDArray[np.int64] | slice) -> tuple[T, ...]:
+    """Return the column in that order, and leave the list empty: memory holds it once."""
+    kept = tuple(column) if isinstance(order, slice) else tuple(column[i] for i in order)
+    column.clear()
+    return kept

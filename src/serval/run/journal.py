@@ -1,0 +1,203 @@
+"""The journal of a run folder: written line by line, gone on with, and read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from filelock import FileLock, Timeout
+
+from serval.errors import RunError, RunLockedError
+from serval.files import write_bytes, writing
+from serval.records import Prediction, Record
+from serval.run.columns import read_columns
+from serval.run.lines import (
+    JOURNAL,
+    SCHEMA_VERSION,
+    encoded_line,
+    is_journal,
+    refuse_odd_file,
+)
+from serval.stopping import stop_if_asked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import BinaryIO
+
+    from serval.run.stored import Provenance, Run
+
+__all__ = ["Journal", "load_run"]
+
+SHOWN = 60
+"""Characters of a value that a message shows."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Journal:
+    """The journal of one run folder, open for writing by this process alone.
+
+    Use as a context manager. `done` holds the indices that already have a record.
+    """
+
+    folder: Path
+    provenance: Provenance
+    fresh: bool = False
+    done: set[int] = field(default_factory=set)
+    complete: bool = False
+    failed: int = 0
+    _file: BinaryIO | None = None
+    _lock: FileLock | None = None
+    _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def __enter__(self) -> Self:
+        """Lock the folder and open its journal: a new one, or the one to go on with.
+
+        Raises:
+            RunLockedError: Another process writes here.
+            RunError: The journal belongs to another evaluation, cannot be read, or is no journal.
+            WriteError: The folder cannot be made or written.
+        """
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self.folder)
+        try:
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the journal and release the folder."""
+        try:
+            if self._file is not None:
+                with writing(self.folder / JOURNAL):
+                    self._file.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    def begin(self, started: str) -> None:
+        """Write that a session starts now."""
+        self._write({"kind": "session", "started": started})
+
+    def append(self, record: Record, at_s: float) -> None:
+        """Write one record, `at_s` seconds into the session; it survives a kill from here on."""
+        kind = "prediction" if isinstance(record, Prediction) else "failure"
+        self._write({"kind": kind, "at_s": round(at_s, 4)} | asdict(record))
+        self.done.add(record.index)
+        self.failed += kind == "failure"
+
+    def finish(
+        self,
+        at_s: float,
+        *,
+        dropped: Mapping[str, int],
+        dropped_indices: Sequence[int] = (),
+        peak_memory_mb: float,
+    ) -> None:
+        """Write that the end of the dataset was reached, and what the lines above it are."""
+        self._write(
+            {
+                "kind": "end",
+                "at_s": round(at_s, 4),
+                "dropped": dict(dropped),
+                "dropped_indices": list(dropped_indices),
+                "peak_memory_mb": peak_memory_mb,
+                "predictions": len(self.done) - self.failed,
+                "failures": self.failed,
+                "sha256": self._digest.hexdigest(),
+            }
+        )
+        self.complete = True
+
+    def _open(self) -> None:
+        """Nothing is written before what is there was read and is known to be ours."""
+        path = self.folder / JOURNAL
+        if not is_journal(path) or self.fresh:
+            header = {"kind": "header", "schema_version": SCHEMA_VERSION}
+            write_bytes(path, encoded_line(header | asdict(self.provenance)))
+        stored = read_columns(path)
+        _refuse_other_run(self.folder, stored.provenance.identity, self.provenance)
+        self.done, self.failed = stored.done, len(stored.failures)
+        self.complete, self._digest = stored.end is not None, stored.lines.digest
+        with writing(path):
+            self._file = path.open("ab")
+            # What a kill left of a last line.
+            self._file.truncate(stored.lines.size)
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if self._file is None:
+            raise RunError(f"the journal of {self.folder} is not open; use it in a with block")
+        encoded = encoded_line(line)
+        with writing(self.folder / JOURNAL):
+            self._file.write(encoded)
+            self._file.flush()
+        self._digest.update(encoded)
+        stop_if_asked()
+
+
+def load_run(folder: Path | str) -> Run:
+    """Return the run that is stored in `folder`, whether or not it was finished.
+
+    Raises:
+        RunError: There is no journal, it cannot be read, or a line is not as serval writes it.
+    """
+    path = Path(folder) / JOURNAL
+    if not _is_file(path):
+        raise RunError(
+            f"no run in {folder}: {JOURNAL} is missing; give the folder of `serval evaluate -o`"
+        )
+    return read_columns(path).run(Path(folder))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError) as error:
+        raise RunError(f"cannot read {path}: {error}; give the folder of a run") from error
+
+
+def _locked(folder: Path) -> FileLock:
+    name = folder / ".journal.lock"
+    refuse_odd_file(name)
+    lock = FileLock(name)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunLockedError(
+            f"{folder} is in use by another serval process; wait for it or choose another --output"
+        ) from None
+    return lock
+
+
+def _refuse_other_run(folder: Path, stored: Mapping[str, Any], now: Provenance) -> None:
+    identity = json.loads(json.dumps(now.identity))
+    differences = [
+        "{} was {} and is now {}".format(key, *_shown(stored.get(key), identity.get(key)))
+        for key in sorted(stored.keys() | identity.keys())
+        if stored.get(key) != identity.get(key)
+    ]
+    if differences:
+        raise RunError(
+            f"{folder} holds another run: {'; '.join(differences)}; "
+            "choose another --output, or start over with --fresh"
+        )
+
+
+def _shown(*values: object) -> tuple[str, ...]:
+    """Return the values as short texts which begin just before they differ."""
+    texts = [json.dumps(value, ensure_ascii=False) for value in values]
+    if max(map(len, texts)) <= SHOWN:
+        return tuple(texts)
+    pairs = enumerate(zip(*texts, strict=False))
+    differ = next((i for i, pair in pairs if len(set(pair)) > 1), min(map(len, texts)))
+    same = max(0, differ - SHOWN // 3)
+    return tuple(f"{'...' if same else ''}{_short(text[same:])}" for text in texts)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

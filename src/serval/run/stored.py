@@ -1,0 +1,118 @@
+"""What a run is once it is read: its provenance and its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from serval.labels import LabelSet
+    from serval.records import Failure
+
+__all__ = ["Provenance", "Run", "unfinished"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Everything that a number depends on, in plain JSON types.
+
+    Attributes:
+        labels: The model's labels, in the order of its outputs.
+        model: name, path, sha256, size in bytes and the resolved contract.
+        dataset: name, location, revision, split, fingerprint, licence and caveats.
+        options: Every option of the evaluation.
+        platform: Versions of packages, Python, system and processor.
+        identity: The part that decides whether two runs are the same evaluation: a run goes on
+            only in a folder with an equal identity.
+    """
+
+    labels: LabelSet
+    model: Mapping[str, Any]
+    dataset: Mapping[str, Any]
+    options: Mapping[str, Any]
+    platform: Mapping[str, Any]
+    identity: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A finished or unfinished run, column by column, in dataset order.
+
+    Attributes:
+        folder: Where it is stored.
+        provenance: What was evaluated on what.
+        clip_ids: `(N,)` names of the predicted clips.
+        index: `(N,) int64` positions in the dataset split.
+        truth: `(N,) int64` label ids.
+        predicted: `(N,) int64` label ids.
+        logits: `(N, K) float32`.
+        probs: `(N, K) float32` in [0, 1], see `probabilities_of`.
+        duration_s: `(N,) float64` seconds of audio.
+        inference_s: `(N,) float64` seconds in the model.
+        audio_sha256: `(N,)` of the encoded files, `""` where unknown.
+        speakers: `(N,)` or `None` where unknown.
+        groups: Further columns by name, each `(N,)`, `None` where a clip has no value.
+        notes: `(N,)` what was done to each clip's sound, or is remarkable in it.
+        failures: Clips without a prediction.
+        complete: Whether the end of the dataset was reached.
+        seconds: Wall time of all sessions together.
+        dropped: Clips left out on request because their label has no counterpart, by raw label.
+        dropped_indices: Their positions in the dataset split; empty in runs of earlier versions,
+            which did not keep them.
+        started: UTC time of the first session, ISO 8601.
+        peak_memory_mb: Highest resident memory of the process, or NaN when incomplete.
+    """
+
+    folder: Path
+    provenance: Provenance
+    clip_ids: tuple[str, ...]
+    index: NDArray[np.int64]
+    truth: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    probs: NDArray[np.float32]
+    duration_s: NDArray[np.float64]
+    inference_s: NDArray[np.float64]
+    audio_sha256: tuple[str, ...]
+    speakers: tuple[str | None, ...]
+    groups: Mapping[str, tuple[str | None, ...]]
+    notes: tuple[tuple[str, ...], ...]
+    failures: tuple[Failure, ...]
+    complete: bool
+    seconds: float
+    dropped: Mapping[str, int]
+    dropped_indices: tuple[int, ...] = ()
+    started: str
+    peak_memory_mb: float
+
+    @property
+    def labels(self) -> LabelSet:
+        """The model's labels."""
+        return self.provenance.labels
+
+    def __len__(self) -> int:
+        """Return the number of predicted clips, failures not counted."""
+        return len(self.clip_ids)
+
+
+def unfinished(run: Run) -> str:
+    """Return the sentence that every reader of an unfinished run begins with; `""` of a whole one.
+
+    How many clips are missing is not known where the dataset did not say how many it has.
+    """
+    if run.complete:
+        return ""
+    done = len(run) + len(run.failures)
+    known = (run.provenance.dataset.get("n_clips"), run.provenance.options.get("limit"))
+    total = min((n for n in known if isinstance(n, int)), default=0)
+    of = f" of {total:,}" if total > done else ""
+    return (
+        f"{run.folder} is not finished: {done:,}{of} clips so far, and every number is of those; "
+        "give the command that made it again, it goes on where it was"
+    )

@@ -1,0 +1,33 @@
+"""A run -> its scores, each with an interval: the metrics, their list, and how sure they are."""
+
+from __future__ import annotations
+
+from serval.scores.chance import Outside, chance, guessable
+from serval.scores.registry import HEADLINES, METRICS, PUBLISHED, SHOWN, Metric, canonical, title_of
+from serval.scores.score import (
+    OVERALL,
+    ClassScores,
+    Resampling,
+    Scores,
+    intervals,
+    scores_of,
+)
+
+__all__ = [
+    "HEADLINES",
+    "METRICS",
+    "OVERALL",
+    "PUBLISHED",
+    "SHOWN",
+    "ClassScores",
+    "Metric",
+    "Outside",
+    "Resampling",
+    "Scores",
+    "canonical",
+    "chance",
+    "guessable",
+    "intervals",
+    "scores_of",
+    "title_of",
+]

@@ -1,0 +1,446 @@
+"""Whether a model's confidence can be believed, and what it gains by staying silent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from serval.errors import ConfigError
+from serval.scores.clusters import Clustering, clustering_of
+from serval.scores.stats import Interval, spread
+from serval.scores.uncertainty import Uncertainty, uncertainty_of_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from serval.run import Run
+
+    Floats = NDArray[np.float64]
+    Ids = NDArray[np.int64]
+
+__all__ = [
+    "BINS",
+    "Calibration",
+    "CoveragePoint",
+    "Fit",
+    "ReliabilityBin",
+    "aurc",
+    "brier",
+    "calibration_of",
+    "calibration_sentences",
+    "confidence_sentence",
+    "ece",
+    "nll",
+    "reliability_bins",
+    "silence_sentence",
+    "temperature_of",
+]
+
+BINS = 15
+CLIPS_IN_BIN = 10
+"""Fewer clips in a bin drown what a small set could show, so a small set has fewer bins."""
+
+RESAMPLES = 400
+COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+COLDEST, HOTTEST = 0.05, 20.0
+SMALLEST = 1e-12
+"""A probability of 0 counts as this much, so that one clip cannot make NLL infinite."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReliabilityBin:
+    """Clips of like confidence: how sure the model was, and how often it was right, in [0, 1]."""
+
+    low: float
+    high: float
+    confidence: float
+    accuracy: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoveragePoint:
+    """Accuracy on the most confident share of the clips.
+
+    Attributes:
+        coverage: Share of clips that are answered, in (0, 1].
+        threshold: The confidence from which it answers.
+        accuracy: Of the answered clips, with its interval.
+        n: How many those are.
+    """
+
+    coverage: float
+    threshold: float
+    accuracy: Interval
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """How well confidence and truth agree, at one temperature.
+
+    Attributes:
+        temperature: The logits were divided by this.
+        ece: Expected calibration error in [0, 1], 0 is perfect.
+        ece_by_chance: ECE below which 95 % of perfectly calibrated models of this confidence
+            stay on as many clips.
+        confidence: Mean confidence in [0, 1].
+        brier: In [0, 2], lower is better.
+        nll: In nats, lower is better.
+        bins: Of equal mass, from the least to the most confident.
+    """
+
+    temperature: float
+    ece: float
+    ece_by_chance: float
+    confidence: float
+    brier: Interval
+    nll: Interval
+    bins: tuple[ReliabilityBin, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What the confidence of a run is worth.
+
+    Attributes:
+        n: Clips with finite logits; only these are judged.
+        as_is: The confidence that the model states.
+        scaled: The same at a temperature that was fitted on another run, if there is one.
+        fitted_on: Folder of that other run, or `""`.
+        aurc: Area under the risk-coverage curve in [0, 1], lower is better, with its interval.
+        aurc_best: The area if every wrong clip were less confident than every right one.
+        coverage: Accuracy at several shares of answered clips.
+    """
+
+    n: int
+    as_is: Fit
+    scaled: Fit | None
+    fitted_on: str
+    aurc: Interval
+    aurc_best: float
+    coverage: tuple[CoveragePoint, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the calibration as dicts, lists and numbers; undefined ones are NaN."""
+        return asdict(self)
+
+
+def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> Calibration:
+    """Return what the confidence of a run is worth, and what a temperature would change.
+
+    Args:
+        run: The run to judge; without a clip every number is NaN.
+        fitted_on: A run of the same model on other clips, to fit the temperature on.
+        seed: Of the simulation of perfectly calibrated models, and of the draws of speakers.
+
+    Raises:
+        ConfigError: `fitted_on` is of another model, shares clips with `run`, or has none.
+    """
+    usable = np.flatnonzero(np.isfinite(run.logits).all(axis=1))
+    logits, truth = run.logits[usable].astype(np.float64), run.truth[usable]
+    clustering = clustering_of([run.speakers[i] for i in usable])
+    sure, right = _top(logits, truth)
+    scaled = None
+    if fitted_on is not None:
+        _refuse_unfit(run, fitted_on)
+        temperature = temperature_of(fitted_on.logits, fitted_on.truth)
+        scaled = _fit(logits, truth, temperature, clustering, np.random.default_rng(seed))
+    return Calibration(
+        n=len(truth),
+        as_is=_fit(logits, truth, 1.0, clustering, np.random.default_rng(seed)),
+        scaled=scaled,
+        fitted_on=str(fitted_on.folder) if fitted_on else "",
+        aurc=_aurc_interval(sure, right, clustering, np.random.default_rng(seed)),
+        aurc_best=aurc(right.astype(np.float64), right),
+        coverage=_coverage(sure, right, clustering) if len(truth) else (),
+    )
+
+
+def calibration_sentences(calibration: Calibration) -> list[str]:
+    """Return what the calibration means, for people; nothing if no clip was judged."""
+    said = (
+        confidence_sentence(calibration),
+        silence_sentence(calibration),
+        _temperature_sentence(calibration.scaled),
+    )
+    return [sentence for sentence in said if sentence]
+
+
+def confidence_sentence(calibration: Calibration) -> str:
+    """Return whether the model is as often right as it is sure, or `""` if no clip was judged."""
+    if not calibration.n:
+        return ""
+    fit, everything = calibration.as_is, calibration.coverage[-1].accuracy.value
+    if fit.ece <= fit.ece_by_chance:
+        return (
+            f"No miscalibration can be shown on {calibration.n} clips: ECE {fit.ece:.1%}, no more "
+            "than chance makes of a calibrated model."
+        )
+    lean = "more" if fit.confidence > everything else "less"
+    return (
+        f"It is {lean} confident ({fit.confidence:.1%}) than right ({everything:.1%}): "
+        f"ECE {fit.ece:.1%}."
+    )
+
+
+def silence_sentence(calibration: Calibration) -> str:
+    """Return what silence gains, or `""` where a fifth of the clips is not one."""
+    at = next((point for point in calibration.coverage if point.coverage == 0.8), None)
+    if at is None or at.n == calibration.n:
+        return ""
+    return (
+        f"If it may stay silent on 20 % of the clips, it is right in {at.accuracy.value:.1%} "
+        f"{_span(at.accuracy)}of the others, against "
+        f"{calibration.coverage[-1].accuracy.value:.1%} of all."
+    )
+
+
+def _span(score: Interval) -> str:
+    return "" if math.isnan(score.low) else f"({score.low:.1%} to {score.high:.1%}) "
+
+
+def _temperature_sentence(scaled: Fit | None) -> str:
+    """Return a warning where no temperature in the range searched is the likeliest, else `""`."""
+    if scaled is None or 1.01 * COLDEST < scaled.temperature < 0.99 * HOTTEST:
+        return ""
+    return (
+        f"The temperature is at an end of the range searched, {COLDEST:g} to {HOTTEST:g}: it was "
+        "fitted on too few clips, or on clips that are all right or all wrong."
+    )
+
+
+def reliability_bins(
+    confidence: Floats, right: NDArray[np.bool_], bins: int = BINS
+) -> tuple[ReliabilityBin, ...]:
+    """Return bins with equally many clips each, from the least to the most confident.
+
+    Source: Nixon et al. (2019), Measuring calibration in deep learning, for bins of equal mass.
+
+    Args:
+        confidence: `(N,)` probability of the predicted label.
+        right: `(N,)` whether that label is the truth.
+        bins: Number of bins; at most N.
+    """
+    order = np.argsort(confidence, kind="stable")
+    parts = np.array_split(order, min(bins, len(order))) if len(order) else []
+    return tuple(
+        ReliabilityBin(
+            low=float(confidence[part[0]]),
+            high=float(confidence[part[-1]]),
+            confidence=float(confidence[part].mean()),
+            accuracy=float(right[part].mean()),
+            n=len(part),
+        )
+        for part in parts
+    )
+
+
+def ece(bins: tuple[ReliabilityBin, ...]) -> float:
+    """Return the expected calibration error in [0, 1]; NaN without bins.
+
+    It is biased upwards on few clips: compare it with `Fit.ece_by_chance`.
+
+    Source: Naeini, Cooper and Hauskrecht (2015); Guo et al. (2017), On calibration of modern
+    neural networks.
+
+    Examples:
+        >>> sure = np.array([0.6, 0.6, 0.9, 0.9])
+        >>> round(ece(reliability_bins(sure, np.array([True, False, True, True]), 2)), 3)
+        0.1
+    """
+    n = sum(part.n for part in bins)
+    gaps = sum(part.n * abs(part.accuracy - part.confidence) for part in bins)
+    return gaps / n if n else float("nan")
+
+
+def brier(log_probs: Floats, truth: Ids) -> Floats:
+    """Return the Brier score of each clip, `(N,)` in [0, 2]: over all labels, not halved.
+
+    Source: Brier (1950); the mean equals
+    `sklearn.metrics.brier_score_loss(scale_by_half=False)`.
+    """
+    hit = np.eye(log_probs.shape[1])[truth]
+    return np.asarray(((np.exp(log_probs) - hit) ** 2).sum(axis=1))
+
+
+def nll(log_probs: Floats, truth: Ids) -> Floats:
+    """Return the negative log likelihood of each clip, `(N,)` nats in [0, 27.7].
+
+    Source: the mean equals `sklearn.metrics.log_loss`.
+    """
+    return np.asarray(np.minimum(-log_probs[np.arange(len(truth)), truth], -np.log(SMALLEST)))
+
+
+def temperature_of(logits: NDArray[np.float32], truth: Ids) -> float:
+    """Return the temperature in [0.05, 20] that makes the truth likeliest.
+
+    Source: Guo et al. (2017), On calibration of modern neural networks.
+
+    Args:
+        logits: `(N, K)`; rows that are not finite are left out.
+        truth: `(N,)` label ids.
+
+    Raises:
+        ConfigError: There is no usable clip.
+    """
+    usable = np.isfinite(logits).all(axis=1)
+    if not usable.any():
+        raise ConfigError("a temperature needs clips with finite logits; this run has none")
+    wide, labels = logits[usable].astype(np.float64), truth[usable]
+
+    def loss(log_temperature: float) -> float:
+        return float(nll(log_softmax(wide / math.exp(log_temperature), axis=1), labels).mean())
+
+    bounds = (math.log(COLDEST), math.log(HOTTEST))
+    return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)
+
+
+def aurc(confidence: Floats, right: NDArray[np.bool_]) -> float:
+    """Return the mean error rate over all shares of answered clips, in [0, 1]; NaN without clips.
+
+    Clips of equal confidence are answered in no particular order.
+
+    Source: Geifman and El-Yaniv (2017), Selective classification for deep neural networks.
+
+    Examples:
+        >>> aurc(np.array([0.9, 0.5]), np.array([True, False]))
+        0.25
+    """
+    risks = _risks(confidence, right)
+    return float(risks.mean()) if len(risks) else float("nan")
+
+
+def _aurc_interval(
+    confidence: Floats, right: NDArray[np.bool_], clustering: Clustering, rng: np.random.Generator
+) -> Interval:
+    """Return AURC with the interval that draws of whole clusters give it."""
+    value = aurc(confidence, right)
+    if math.isnan(value):
+        return Interval(value=value, low=value, high=value)
+    order = np.argsort(-confidence, kind="stable")
+    _, starts = np.unique(-confidence[order], return_index=True)
+    wrong, ids = ~right[order], clustering.ids[order]
+    drawn = np.array([_drawn_aurc(times[ids], wrong, starts) for times in _draws(clustering, rng)])
+    effective = np.array([clustering.effective])
+    error = spread(drawn[:, np.newaxis], effective)[0] if len(clustering) > 1 else math.nan
+    found = Uncertainty(error=float(error), clusters=clustering.effective)
+    if clustering.by != "clip":
+        each = Clustering(ids=np.arange(len(ids)), by="clip")
+        times = np.array([_drawn_aurc(n[order], wrong, starts) for n in _draws(each, rng)])
+        alone = float(spread(times[:, np.newaxis], np.array([float(len(ids))]))[0])
+        found = replace(found, independent=alone, clips=float(len(ids)))
+    return found.interval(value)
+
+
+def _draws(clustering: Clustering, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Yield how often each cluster is drawn, `(C,)`, for each of the draws."""
+    shares = np.full(len(clustering), 1 / len(clustering))
+    return (rng.multinomial(len(clustering), shares) for _ in range(RESAMPLES))
+
+
+def _drawn_aurc(times: NDArray[np.int64], wrong: NDArray[np.bool_], starts: Ids) -> float:
+    """Return AURC of clips, surest first, that count `times` each; ties begin at `starts`."""
+    n, n_wrong = np.add.reduceat(times, starts), np.add.reduceat(times * wrong, starts)
+    answered = np.cumsum(n)
+    return float((n * np.cumsum(n_wrong) / np.maximum(answered, 1)).sum() / answered[-1])
+
+
+def _risks(confidence: Floats, right: NDArray[np.bool_]) -> Floats:
+    """Return the error rate on the 1, 2, ... N most confident clips, `(N,)`."""
+    _, place, times = np.unique(-confidence, return_inverse=True, return_counts=True)
+    shared = np.bincount(place, weights=~right, minlength=len(times)) / np.maximum(times, 1)
+    wrong = np.cumsum(np.repeat(shared, times))
+    return np.asarray(wrong / np.arange(1, len(wrong) + 1))
+
+
+def _top(logits: Floats, truth: Ids) -> tuple[Floats, NDArray[np.bool_]]:
+    sure = np.exp(log_softmax(logits, axis=1).max(axis=1))
+    return sure, np.asarray(logits.argmax(axis=1) == truth)
+
+
+def _fit(
+    logits: Floats,
+    truth: Ids,
+    temperature: float,
+    clustering: Clustering,
+    rng: np.random.Generator,
+) -> Fit:
+    log_probs = log_softmax(logits / temperature, axis=1)
+    sure, right = _top(logits / temperature, truth)
+    bins = reliability_bins(sure, right, _bin_count(len(sure)))
+    return Fit(
+        temperature=temperature,
+        ece=ece(bins),
+        ece_by_chance=_ece_by_chance(sure, rng),
+        confidence=float(sure.mean()) if len(sure) else float("nan"),
+        brier=_mean(brier(log_probs, truth), clustering),
+        nll=_mean(nll(log_probs, truth), clustering),
+        bins=bins,
+    )
+
+
+def _bin_count(n: int) -> int:
+    return max(1, min(BINS, n // CLIPS_IN_BIN))
+
+
+def _mean(losses: Floats, clustering: Clustering) -> Interval:
+    if not len(losses):
+        return Interval(value=float("nan"), low=float("nan"), high=float("nan"))
+    found = uncertainty_of_mean(losses, clustering).mean_interval(float(losses.mean()))
+    return replace(found, low=max(0.0, found.low))  # no loss is below 0
+
+
+def _ece_by_chance(confidence: Floats, rng: np.random.Generator, draws: int = 400) -> float:
+    if not len(confidence):
+        return float("nan")
+    sure = np.sort(confidence)
+    gaps = (rng.random((draws, len(sure))) < sure) - sure
+    edges = [part[0] for part in np.array_split(np.arange(len(sure)), _bin_count(len(sure)))]
+    totals = np.abs(np.add.reduceat(gaps, edges, axis=1)).sum(axis=1)
+    return float(np.quantile(totals / len(sure), 0.95))
+
+
+def _coverage(
+    confidence: Floats, right: NDArray[np.bool_], clustering: Clustering
+) -> tuple[CoveragePoint, ...]:
+    order = np.argsort(-confidence, kind="stable")
+    risks = _risks(confidence, right)
+    points = []
+    for coverage in COVERAGES:
+        n = max(1, round(coverage * len(order)))
+        kept = order[:n]
+        _, ids = np.unique(clustering.ids[kept], return_inverse=True)
+        answered = Clustering(ids=ids, by=clustering.by)
+        error = uncertainty_of_mean(right[kept].astype(np.float64), answered)
+        points.append(
+            CoveragePoint(
+                coverage=coverage,
+                threshold=float(confidence[kept[-1]]),
+                accuracy=error.interval(float(1 - risks[n - 1])),
+                n=n,
+            )
+        )
+    return tuple(points)
+
+
+def _refuse_unfit(run: Run, fitted_on: Run) -> None:
+    mine, other = run.provenance.model.get("sha256"), fitted_on.provenance.model.get("sha256")
+    if mine != other or run.labels != fitted_on.labels:
+        raise ConfigError(
+            f"the temperature of {run.folder} cannot be fitted on {fitted_on.folder}: that run is "
+            "of another model; evaluate the same model file on another split"
+        )
+    shared = set(run.audio_sha256) & set(fitted_on.audio_sha256) - {""}
+    if shared or run.folder == fitted_on.folder:
+        raise ConfigError(
+            f"the temperature of {run.folder} cannot be fitted on {fitted_on.folder}: "
+            f"{len(shared)} clips are in both; fit it on another split"
+        )

@@ -1,0 +1,178 @@
+"""What guessing scores, and answers that cannot be right: one meaning of chance for every room.
+
+A guess is among the labels that the set has. On four emotions that is one in four, whatever else
+the model could say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.scores.metrics import Counts, margins, support
+from serval.scores.registry import METRICS
+from serval.scores.stats import Interval
+from serval.scores.uncertainty import uncertainty_of_mean
+from serval.wording import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from serval.run import Run
+    from serval.scores.clusters import Clustering
+
+    Ids = NDArray[np.int64]
+
+__all__ = [
+    "ALPHA",
+    "POWER",
+    "SIMULATIONS",
+    "WORTH_FINDING",
+    "Outside",
+    "baselines_of",
+    "chance",
+    "guessable",
+    "outside_of",
+    "random_predictions",
+    "random_uar",
+]
+
+ALPHA = 0.05
+"""How often chance alone may be taken for a gap, over all columns of groups together."""
+
+POWER = 0.80
+"""How often a gap of a size would have to be found, for its absence to say anything."""
+
+WORTH_FINDING = 0.10
+"""A gap of 10 points: where one of this size would be missed, the verdict is `cannot tell`."""
+
+SIMULATIONS = 1000
+"""Random models whose scores are simulated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """Answers that are labels which no clip of the set has, and what a free choice costs.
+
+    Attributes:
+        n: How many answers are.
+        labels: Those answers, the most frequent first.
+        among: The labels that the set has.
+        accuracy: Where the model may choose among those only.
+    """
+
+    n: int
+    labels: tuple[str, ...]
+    among: tuple[str, ...]
+    accuracy: Interval
+
+    def warnings(self, clips: int) -> Iterator[str]:
+        """Yield what a reader must know, if there is any such answer."""
+        if self.n:
+            span = f"{percent(self.accuracy.low)} to {percent(self.accuracy.high)}"
+            yield (
+                f"{self.n} of {clips} answers are labels that no clip of this set has "
+                f"({', '.join(self.labels)}) and cannot be right; choosing among its "
+                f"{len(self.among)} labels only, the model is right in "
+                f"{percent(self.accuracy.value)} (95 % interval {span})."
+            )
+
+
+def guessable(truth_counts: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return among which of K labels a guess is made: those of the truth, all if it is one label.
+
+    Args:
+        truth_counts: `(K,)` truth clips of each label.
+
+    Examples:
+        >>> guessable(np.array([3, 0, 2])).tolist(), guessable(np.array([3, 0, 0])).tolist()
+        ([True, False, True], [True, True, True])
+    """
+    occur = np.asarray(truth_counts) > 0
+    return occur if occur.sum() > 1 else np.ones(len(occur), dtype=bool)
+
+
+def chance(truth_counts: NDArray[Any]) -> float:
+    """Return the accuracy and UAR of guessing, in (0, 1].
+
+    Examples:
+        >>> chance(np.array([3, 0, 2]))
+        0.5
+    """
+    return 1 / int(guessable(truth_counts).sum())
+
+
+def random_uar(truth: Ids, k: int) -> float:
+    """Return the UAR of a random model on clips, in (0, 1].
+
+    Args:
+        truth: `(N,)` label ids in [0, k).
+        k: Number of labels.
+
+    Examples:
+        >>> random_uar(np.array([2, 0, 2]), 4)
+        0.5
+    """
+    return chance(np.bincount(truth, minlength=k))
+
+
+def random_predictions(truth: Ids, k: int, models: int, rng: np.random.Generator) -> Ids:
+    """Return what random models say, `(models, N)` label ids, each label equally often.
+
+    Source: audeering ser-tests, the random categorical model.
+
+    Args:
+        truth: `(N,)` label ids in [0, k); a random model draws from those that are `guessable`.
+        k: Number of labels.
+        models: Number of random models.
+        rng: What the labels are drawn with.
+
+    Examples:
+        >>> drawn = random_predictions(np.array([2, 0, 2]), 4, 5, np.random.default_rng(0))
+        >>> drawn.shape, sorted(set(drawn.ravel().tolist()))
+        ((5, 3), [0, 2])
+    """
+    labels = np.flatnonzero(guessable(np.bincount(truth, minlength=k)))
+    return np.asarray(labels[rng.integers(len(labels), size=(models, len(truth)))])
+
+
+def baselines_of(counts: Counts) -> dict[str, dict[str, float]]:
+    """Return every metric of guessing at random, and of always saying the most frequent label.
+
+    Args:
+        counts: `(K, K)` confusion matrix of the clips.
+    """
+    truth = support(counts).astype(np.float64)
+    guesses = guessable(truth)
+    uniform = np.outer(truth, guesses / guesses.sum())
+    majority = np.zeros(counts.shape)
+    majority[:, truth.argmax()] = truth
+    return {
+        name: {key: float(metric.of(margins(table))) for key, metric in METRICS.items()}
+        for name, table in (("random", uniform), ("majority", majority))
+    }
+
+
+def outside_of(run: Run, clustering: Clustering) -> Outside:
+    """Return the answers of a run that are labels which its set does not have."""
+    counts = np.bincount(run.truth, minlength=len(run.labels))
+    own = np.flatnonzero(guessable(counts))
+    elsewhere = run.predicted[~np.isin(run.predicted, own)]
+    kinds, times = np.unique(elsewhere, return_counts=True)
+    chosen = own[np.argmax(np.nan_to_num(run.logits[:, own], nan=-np.inf), axis=1)]
+    right = (np.where(np.isin(run.predicted, own), run.predicted, chosen) == run.truth).astype(
+        np.float64
+    )
+    nan = float("nan")
+    return Outside(
+        n=len(elsewhere),
+        labels=tuple(run.labels[int(i)] for i in kinds[np.argsort(-times, kind="stable")]),
+        among=tuple(run.labels[int(i)] for i in own),
+        accuracy=uncertainty_of_mean(right, clustering).interval(float(right.mean()))
+        if len(run)
+        else Interval(value=nan, low=nan, high=nan),
+    )

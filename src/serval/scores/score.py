@@ -1,0 +1,221 @@
+"""A run -> its scores, each with an interval, beside what guessing would score."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from serval.scores.chance import Outside, baselines_of, outside_of
+from serval.scores.clusters import (
+    Clustering,
+    ClusterTables,
+    cluster_tables,
+    clustering_of,
+    effective_number,
+)
+from serval.scores.estimate import Estimates, estimates
+from serval.scores.metrics import Counts, in_truth, support
+from serval.scores.registry import METRICS, column_names
+from serval.scores.stats import LEVEL, Interval
+from serval.scores.sums import margin_tables, margins_of_sums, score_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from serval.labels import LabelSet
+    from serval.run import Run
+
+__all__ = [
+    "OVERALL",
+    "RESAMPLES",
+    "ClassScores",
+    "Resampling",
+    "Scores",
+    "effective_clusters",
+    "intervals",
+    "scores_of",
+]
+
+OVERALL = column_names()
+"""Names of the scores of a whole run, in the order of `intervals`."""
+
+RESAMPLES = 4000
+"""The standard error of a bootstrap of 4,000 is itself uncertain by about 1 %."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScores:
+    """The scores of one class, and how many truth clips it has."""
+
+    precision: Interval
+    recall: Interval
+    f1: Interval
+    support: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resampling:
+    """How the intervals were made.
+
+    Attributes:
+        level: 0.95.
+        by: What was drawn: `speaker` or `clip`.
+        clusters: Number of them.
+        effective: How many of equal size would say as much.
+        resamples: Number of draws.
+        seed: Of the random numbers.
+    """
+
+    level: float
+    by: str
+    clusters: int
+    effective: float
+    resamples: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Everything that the confusion matrix of a run says, and how sure it is.
+
+    Attributes:
+        n: Clips that were scored.
+        classes_averaged: Classes with truth clips: macro scores run over these.
+        overall: By key, see `METRICS`.
+        published: By the keys of the published result file that no metric of ours equals.
+        per_class: By label.
+        baselines: What guessing scores on the same clips: `random`, each label that occurs equally
+            often, and `majority`, always the most frequent one.
+        outside: The answers that are labels which no clip of the set has.
+        resampling: How the intervals were made.
+        warnings: What a reader must know before trusting them, one sentence each.
+    """
+
+    n: int
+    classes_averaged: int
+    overall: Mapping[str, Interval]
+    published: Mapping[str, Interval]
+    per_class: Mapping[str, ClassScores]
+    baselines: Mapping[str, Mapping[str, float]]
+    outside: Outside
+    resampling: Resampling
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the scores as dicts, lists and numbers; undefined ones are NaN."""
+        return asdict(self)
+
+
+def scores_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
+    """Return the scores of a run with 95 % intervals, clustered by speaker where known.
+
+    Args:
+        run: Stored, complete or not. Without a clip every score is NaN.
+        resamples: Draws of the bootstrap.
+        seed: Same run, same seed, same intervals.
+    """
+    k = len(run.labels)
+    clustering = clustering_of(run.speakers)
+    tables = cluster_tables(run.truth * k + run.predicted, k * k, clustering)
+    counts = tables.total.reshape(k, k)
+    found = intervals(tables, k, resamples, np.random.default_rng(seed))
+    whole = dict(zip(OVERALL, found, strict=False))
+    outside = outside_of(run, clustering)
+    return Scores(
+        n=len(run),
+        classes_averaged=int(in_truth(counts).sum()),
+        overall={name: whole[name] for name in METRICS},
+        published={name: own for name, own in whole.items() if name not in METRICS},
+        per_class=_per_class(found[len(OVERALL) :], counts, run.labels),
+        baselines=baselines_of(counts),
+        outside=outside,
+        resampling=_resampling(clustering, resamples, seed),
+        warnings=(*outside.warnings(len(run)), *clustering.warnings),
+    )
+
+
+def intervals(
+    tables: ClusterTables, k: int, resamples: int, rng: np.random.Generator
+) -> list[Interval]:
+    """Return the interval of each score of `score_columns`.
+
+    Args:
+        tables: Of K x K cells, truth x K + predicted.
+        k: Number of labels.
+        resamples: Draws of the bootstrap.
+        rng: Its random numbers.
+    """
+    sums = margin_tables(tables, k)
+    found = estimates(
+        sums,
+        lambda drawn: score_columns(margins_of_sums(drawn, 1, k))[..., 0, :],
+        effective_clusters(sums, k),
+        resamples,
+        rng,
+    )
+    return [_interval(found, i) for i in range(len(found.values))]
+
+
+def effective_clusters(
+    sums: ClusterTables, k: int, runs: int = 1
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how many clusters, and how many clips, bear on each score of `score_columns`.
+
+    Args:
+        sums: Of R x 3 x K margins.
+        k: Number of labels.
+        runs: R; what bears on the score of one of them bears on it.
+    """
+    of_clusters = _bearing_number(sums, k, runs)
+    if sums.clips is None:
+        return of_clusters, np.full(len(of_clusters), np.nan)
+    return of_clusters, _bearing_number(sums.clips, k, runs)
+
+
+def _bearing_number(sums: ClusterTables, k: int, runs: int) -> NDArray[np.float64]:
+    truth, predicted = (_block(sums, k, runs, part) for part in (1, 2))
+    clips = sparse.csr_array(np.asarray(truth.sum(axis=1)).reshape(-1, 1))
+    whole, *of_classes = (
+        effective_number(part, sums.times) for part in (clips, predicted, truth, truth + predicted)
+    )
+    return np.concatenate([np.repeat(whole, len(OVERALL)), *of_classes])
+
+
+def _block(sums: ClusterTables, k: int, runs: int, part: int) -> Any:  # noqa: ANN401 - sparse
+    """Return one of the three margins, `(U, K)`, over all runs."""
+    places = (slice((3 * run + part) * k, (3 * run + part + 1) * k) for run in range(runs))
+    first, *more = (sums.tables[:, place] for place in places)
+    for block in more:
+        first = first + block
+    return first
+
+
+def _interval(found: Estimates, i: int) -> Interval:
+    bounds = METRICS[OVERALL[i]].range if i < len(METRICS) else (0.0, 1.0)
+    return found.uncertainty(i).interval(float(found.values[i]), bounds)
+
+
+def _per_class(found: list[Interval], counts: Counts, labels: LabelSet) -> dict[str, ClassScores]:
+    k = len(labels)
+    columns = zip(
+        labels, found[:k], found[k : 2 * k], found[2 * k :], support(counts).tolist(), strict=True
+    )
+    return {
+        label: ClassScores(precision=p, recall=r, f1=f, support=n) for label, p, r, f, n in columns
+    }
+
+
+def _resampling(clustering: Clustering, resamples: int, seed: int) -> Resampling:
+    return Resampling(
+        level=LEVEL,
+        by=clustering.by,
+        clusters=len(clustering),
+        effective=round(clustering.effective, 1),
+        resamples=resamples,
+        seed=seed,
+    )

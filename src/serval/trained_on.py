@@ -1,0 +1,196 @@
+"""Whether a model has heard a clip before: what it says of its own training data.
+
+An ONNX file may carry a metadata entry `trained_on`, a JSON object:
+
+    {"corpora": ["RAVDESS"], "splits": ["stapesai/ssi-speech-emotion-recognition: train"],
+     "n_clips": 9520, "names": "<hashes>", "audio": "<hashes>"}
+
+`names` are hashes of the clips' file names without folder and suffix, since corpora are copied in
+other formats under their own names; `audio` are hashes of the encoded files. Either is sorted,
+written as differences, compressed, in base64: about 3 bytes a clip.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+import zlib
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serval.errors import ConfigError
+from serval.wording import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["HEARD", "TrainedOn", "same_corpus"]
+
+HEARD = "the model was trained on them"
+"""The note of a clip that the model was trained on."""
+
+MOST_CLIPS = 10_000_000
+LONGEST_TEXT = 64_000_000
+
+Hashes = NDArray[np.uint32]
+"""Sorted, distinct; two different clips have the same one in 1 of 4 billion cases."""
+
+
+def _none() -> Hashes:
+    return np.zeros(0, dtype=np.uint32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedOn:
+    """What a model was trained on, as far as its file says.
+
+    Attributes:
+        corpora: Names of corpora: `RAVDESS`.
+        splits: Names of sets with their splits.
+        n_clips: Number of clips, or `None` where that is not said.
+        names: Hashes of the clips' file names.
+        audio: Hashes of the clips' encoded files.
+    """
+
+    corpora: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    n_clips: int | None = None
+    names: Hashes = field(default_factory=_none)
+    audio: Hashes = field(default_factory=_none)
+
+    @classmethod
+    def of_clips(
+        cls, clips: Iterable[tuple[str, str]], corpora: Sequence[str], splits: Sequence[str]
+    ) -> Self:
+        """Return what there is to say of `(clip id, sha256 of the encoded file)` pairs.
+
+        Args:
+            clips: Every clip that the model was trained on.
+            corpora: Their corpora, by name.
+            splits: Sets with their splits, as people read them.
+        """
+        pairs = list(clips)
+        return cls(
+            corpora=tuple(corpora),
+            splits=tuple(splits),
+            n_clips=len(pairs),
+            names=_hashes(_name_hash(clip_id) for clip_id, _ in pairs),
+            audio=_hashes(_audio_hash(sha256) for _, sha256 in pairs),
+        )
+
+    @classmethod
+    def parsed(cls, text: str) -> Self:
+        """Return what a metadata entry `trained_on` says.
+
+        Raises:
+            ConfigError: It is not such an entry.
+        """
+        try:
+            said = json.loads(text[:LONGEST_TEXT])
+            return cls(
+                corpora=_texts(said.get("corpora", [])),
+                splits=_texts(said.get("splits", [])),
+                n_clips=None if said.get("n_clips") is None else int(said["n_clips"]),
+                names=_unpacked(said.get("names", "")),
+                audio=_unpacked(said.get("audio", "")),
+            )
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError,
+                binascii.Error, zlib.error) as error:  # fmt: skip
+            raise ConfigError(
+                f"trained_on cannot be read: {error}; docs/models.md says what it may hold"
+            ) from error
+
+    def metadata(self) -> str:
+        """Return the text of the metadata entry."""
+        return json.dumps(self.facts() | {"names": _packed(self.names),
+                                          "audio": _packed(self.audio)})  # fmt: skip
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a run keeps of it, in plain JSON types: all but the hashes."""
+        return {
+            "corpora": list(self.corpora),
+            "splits": list(self.splits),
+            "n_clips": self.n_clips,
+        }
+
+    def has(self, clip_id: str, sha256: str) -> bool:
+        """Tell whether a clip of that name, or with that very audio, was among them.
+
+        Examples:
+            >>> heard = TrainedOn.of_clips([("Actor_11/03-01-05-01-02-01-11.wav", "")], [], [])
+            >>> heard.has("copy/03-01-05-01-02-01-11.flac", "")
+            True
+            >>> heard.has("03-01-05-01-02-01-12.wav", "")
+            False
+        """
+        return _is_in(self.names, _name_hash(clip_id)) or _is_in(self.audio, _audio_hash(sha256))
+
+
+def same_corpus(one: str, other: str) -> bool:
+    """Tell whether two names are of one corpus, written in different ways.
+
+    Examples:
+        >>> same_corpus("CREMA-D", "crema_d"), same_corpus("TESS", "RAVDESS")
+        (True, False)
+    """
+    return _letters(one) == _letters(other) != ""
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).casefold()
+
+
+def _name_hash(clip_id: str) -> int | None:
+    """Return the hash of a name; `None` of one that many sets have: short, or all digits."""
+    stem = PurePosixPath(re.sub(r"#\d+$", "", clip_id)).stem.casefold()
+    if len(stem) < 6 or stem.isdigit():
+        return None
+    return int.from_bytes(hashlib.sha256(stem.encode("utf-8", "replace")).digest()[:4], "big")
+
+
+def _audio_hash(sha256: str) -> int | None:
+    return int(sha256[:8], 16) if re.fullmatch("[0-9a-f]{64}", sha256) else None
+
+
+def _hashes(found: Iterable[int | None]) -> Hashes:
+    return np.array(sorted({one for one in found if one is not None}), dtype=np.uint32)
+
+
+def _is_in(hashes: Hashes, one: int | None) -> bool:
+    if one is None or not len(hashes):
+        return False
+    at = int(np.searchsorted(hashes, np.uint32(one)))
+    return at < len(hashes) and int(hashes[at]) == one
+
+
+def _packed(hashes: Hashes) -> str:
+    steps = np.diff(hashes.astype(np.int64), prepend=0).astype("<u4")
+    # Byte by byte: the high bytes of the steps are nearly all 0.
+    planes = steps.view(np.uint8).reshape(-1, 4).T.tobytes()
+    return base64.b64encode(zlib.compress(planes, 9)).decode("ascii")
+
+
+def _unpacked(text: object) -> Hashes:
+    if not isinstance(text, str):
+        raise TypeError("hashes must be a text")
+    if not text:
+        return _none()
+    inflater = zlib.decompressobj()
+    planes = inflater.decompress(base64.b64decode(text, validate=True), 4 * MOST_CLIPS)
+    if inflater.unconsumed_tail or not inflater.eof or len(planes) % 4:
+        raise ValueError("hashes are cut off or too many")
+    steps = np.frombuffer(planes, np.uint8).reshape(4, -1).T.copy().view("<u4")[:, 0]
+    return np.cumsum(steps, dtype=np.uint64).astype(np.uint32)
+
+
+def _texts(said: object) -> tuple[str, ...]:
+    if not isinstance(said, list) or not all(isinstance(name, str) for name in said):
+        raise TypeError("corpora and splits must be lists of texts")
+    return tuple(printable(name) for name in said)
