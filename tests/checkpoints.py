@@ -83,10 +83,11 @@ FAMILIES = {
 }
 
 
-def checkpoint(folder, family="wav2vec2"):
+def checkpoint(folder, family="wav2vec2", layers=2):
     """The folder of a checkpoint of that family, whose logits are of the size of real ones."""
     torch.manual_seed(0)
     config, extractor = FAMILIES[family]()
+    config.num_hidden_layers = layers
     model = transformers.AutoModelForAudioClassification.from_config(config).eval()
     head = model.classifier.dense if hasattr(model.classifier, "dense") else model.classifier
     with torch.no_grad():

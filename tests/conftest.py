@@ -5,6 +5,7 @@ import os
 # As many tests run at once as there are cores: one thread for each, before numpy is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,6 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 settings.register_profile("serval", deadline=None)
 settings.load_profile("serval")
+
+
+def pytest_collection_finish():
+    """Let the garbage collector pass by what was imported, a million objects with torch."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def main() -> int:
             verb = rng.choice(list(verbs))
             place = Path(name) / f"{verb}-{sum(count.hits.values())}"
             _round(place, verb, verbs[verb], whole[verb], rng, count)
-            print(f"{sum(count.hits.values())} hits, {len(count.faults)} faults", flush=True)
+            print(f"{sum(count.hits.values())} hits, faults: {count.faults}", flush=True)
             shutil.rmtree(place)
     print(f"seed {options.seed}; hits: {dict(count.hits)}; ended with: {dict(count.ended)}")
     print("\n".join(count.faults) or "no fault: same results, nothing half-written, nothing left")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -23,7 +23,10 @@ from serval.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    Kind = click.ParamType[Any]
+else:
+    Kind = click.ParamType  # no generic type in earlier versions of click
 
 __all__ = ["exit_code", "main", "run"]
 
@@ -70,7 +73,7 @@ class LazyCommands(click.Group):
         command: click.Command = getattr(module, f"{cmd_name}_command")
         for option in command.params:
             if option.name in PLACES:
-                option.callback = _checked_place
+                option.type = Place(option.type)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -79,13 +82,17 @@ class LazyCommands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _checked_place(
-    _context: click.Context, option: click.Parameter, place: Path | str | None
-) -> Path | str | None:
-    """Return where to write, looked at before there is anything to write."""
-    if place is not None:
-        refuse_odd_place(f"--{option.name}", str(place))
-    return place
+class Place(Kind):
+    """Where to write, looked at before there is anything to write and before it is a path."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind, self.name = kind, kind.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - as click has it
+        """Return the place as its command wants it."""
+        if isinstance(value, str) and param is not None:
+            refuse_odd_place(param.opts[0], value)
+        return self.kind.convert(value, param, ctx)
 
 
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})

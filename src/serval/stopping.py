@@ -7,6 +7,7 @@ what does long work asks `stop_if_asked`, and whatever was raised meanwhile is a
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -47,6 +48,9 @@ _TOLD = _Told()
 def hear_stops() -> None:
     """Take Ctrl-C and being told to end as the wish to stop, from here on."""
     _TOLD.asked = _TOLD.over = False
+    # The first to be registered is the last to be called.
+    atexit.unregister(_leave)
+    atexit.register(_leave)
     if threading.current_thread() is threading.main_thread():
         for sent in STOPS:
             signal.signal(sent, _stop)
@@ -124,6 +128,18 @@ def _stop(_sent: int, _frame: FrameType | None) -> None:
     sys.unraisablehook = _say_nothing
     threading.excepthook = _say_nothing
     raise KeyboardInterrupt
+
+
+def _leave() -> None:
+    """End with the code of a stop where one was asked for.
+
+    Python ends with a signal instead if Ctrl-C once went through C code that runs Python code.
+    """
+    if _TOLD.asked:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(STOPPED)
 
 
 def _say_nothing(_what: object) -> None:

@@ -53,7 +53,7 @@ def test_compare_lists_what_only_one_run_has(serval, stored):
 
 
 def test_what_cannot_be_compared_is_one_line(serval, stored):
-    run_of(stored / "ids", [0, 1], [0, 1], ids=["p", "q"])
+    run_of(stored / "ids", [0, 1], [0, 1], ids=["p", "q"], shas={0: "p", 1: "q"})
     run_of(stored / "labels", [0, 1], [0, 1], labels=("x", "y", "z"))
     for arguments, message in (
         (["a", "gone"], "no run in gone: journal.jsonl is missing"),

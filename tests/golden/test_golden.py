@@ -37,6 +37,16 @@ def run(tmp_path):
     return load_run(tmp_path)
 
 
+def test_a_run_stored_by_version_0_1_is_read_as_it_was():
+    run = load_run(HERE / "run")
+    assert (len(run), run.complete, run.dropped_indices) == (6, True, ())
+    assert run.clip_ids[0] == "angry_f1.flac"
+    assert [run.labels[i] for i in run.predicted] == [
+        *("happy", "angry", "happy", "neutral", "angry", "happy"),
+    ]
+    assert run.seconds == 0.5925
+
+
 def test_scores_are_what_they_were(run):
     expected = json.loads((HERE / "scores.json").read_text(encoding="utf-8"))
     scores = scores_of(run)

@@ -120,8 +120,13 @@ def test_unknown_labels_stop_before_the_first_clip(options, tmp_path):
     with pytest.raises(LabelError, match=r"'bored' \(3 clips\); known: angry.*--drop-unmapped"):
         evaluate_named(options(dataset=str(clips)))
     assert not (tmp_path / "o").exists()
-    dropped = evaluate_named(options(dataset=str(clips), drop_unmapped=True)).run
+    evaluation = evaluate_named(options(dataset=str(clips), drop_unmapped=True))
+    dropped = evaluation.run
     assert (len(dropped), dropped.dropped) == (6, {"bored": 3})
+    unmapped = sorted(set(range(9)) - set(dropped.index.tolist()))
+    meta = evaluation.document["metadata"]
+    assert (meta["total_samples"], meta["failed_samples"]) == (6, 3)
+    assert meta["failed_indices"] == unmapped
     mapped = options(dataset=str(clips), label_map="bored=calm", output=str(tmp_path / "m"))
     assert len(evaluate_named(mapped).run) == 9
 
@@ -217,6 +222,8 @@ def test_bad_clips_are_counted_and_may_be_too_many(options, tmp_path):
     [
         ({"limit": 0}, "--limit 0 leaves no clip"),
         ({"workers": 0}, "--workers is 0"),
+        ({"output": ""}, "--output is empty"),
+        ({"output": "a\udcff"}, "--output 'a.' is not UTF-8"),
         ({"max_failures": 1.5}, "--max-failures is 1.5"),
         ({"normalize": "loud"}, "unknown --normalize 'loud'"),
     ],

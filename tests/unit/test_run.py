@@ -262,11 +262,11 @@ SPOILT = {
     "logit beyond float64": (
         setting(SECOND, logits=[0.1, 10**400, 1.5]), "line 4 has a number that is too large"
     ),
-    "logit in words": (setting(SECOND, logits=["a", 0, 1]), "line 4 has logits that are not"),
-    "logit true": (setting(SECOND, logits=[True, 0, 1]), "line 4 has logits that are not a list"),
+    "logit in words": (setting(SECOND, logits=["a", 0, 1]), "line 4 has logits or probs that are"),
+    "logit true": (setting(SECOND, logits=[True, 0, 1]), "line 4 has logits or probs that are no"),
     "logits missing": (lambda lines: lines[3].pop("logits"), "line 4 has no 'logits'"),
-    "logits too few": (setting(SECOND, logits=[0.1, 1.5]), "line 4 has 2 logits for 3 labels"),
-    "logits no list": (setting(SECOND, logits=None), "line 4 has logits that are not a list"),
+    "logits too few": (setting(SECOND, logits=[0.1, 1.5]), "line 4 has 2 logits and 3 probs for"),
+    "logits no list": (setting(SECOND, logits=None), "line 4 has logits or probs that are no"),
     "probability 5": (
         setting(SECOND, probs=[0.1, 5, 0.2]), "line 4 has a probability outside of 0 to 1"
     ),
@@ -292,6 +292,13 @@ SPOILT = {
     "labels numbers": (setting(HEADER, labels=[1, 2, 3]), "line 1 has labels that are not a list"),
     "model no object": (setting(HEADER, model=[]), "line 1 has no object 'model'"),
     "identity missing": (lambda lines: lines[0].pop("identity"), "line 1 has no object 'identity'"),
+    "model of many levels": (
+        setting(HEADER, model={"contract": json.loads("[" * 500 + "]" * 500)}),
+        "line 1 has a 'model' of more than 20 levels",
+    ),
+    "labels of half a character": (
+        setting(HEADER, labels=["a", "b", "\udce9"]), "line 1 has labels that are not a list"
+    ),
     "contract no object": (setting(HEADER, model={"contract": 1}), "line 1 has an odd 'contract'"),
     "rate 0": (
         setting(HEADER, model={"contract": {"sample_rate": 0}}), "line 1 has an odd 'sample_rate'"
@@ -305,7 +312,7 @@ SPOILT = {
     "duration endless": (
         setting(SECOND, duration_s=float("inf")), "line 4 has a time that is negative or not finite"
     ),
-    "duration in words": (setting(SECOND, duration_s="1"), "line 4 has no number in 'duration_s'"),
+    "duration in words": (setting(SECOND, duration_s="1"), "line 4 has a time that is no number"),
     "time missing": (lambda lines: lines[3].pop("at_s"), "line 4 has no 'at_s'"),
     "time NaN": (setting(SECOND, at_s=float("nan")), "line 4 has a number in 'at_s' that"),
     "name a number": (setting(SECOND, clip_id=1), "line 4 has no text in 'clip_id'"),
@@ -505,8 +512,12 @@ def test_a_spoilt_journal_of_ours_may_be_started_over(tmp_path):
     assert len(load_run(tmp_path)) == 0
 
 
-def test_half_a_character_in_a_name_survives(tmp_path):
-    assert load_run(write(tmp_path, [prediction(0, clip_id="\udce9")])).clip_ids == ("\udce9",)
+def test_half_a_character_is_written_and_comes_back_as_a_question_mark(tmp_path):
+    odd = {"clip_id": "a\udce9", "groups": {"na\ud800me": "b\udfff"}, "speaker": "ü\udce9"}
+    run = load_run(write(tmp_path, [prediction(0, **odd), replace(FAILURE, reason="c\udce9")]))
+    assert (run.clip_ids, run.speakers, run.groups) == (("a?",), ("ü?",), {"na?me": ("b?",)})
+    assert run.failures[0].reason == "c?"
+    assert json.loads((tmp_path / JOURNAL).read_bytes().splitlines()[2])["clip_id"] == "a\udce9"
 
 
 def test_an_unfinished_run_says_so_and_how_far_it_is(tmp_path):

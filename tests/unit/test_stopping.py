@@ -1,10 +1,12 @@
 import os
 import signal
+import subprocess
 import sys
 import threading
 
 import pytest
 
+from conftest import process_environment
 from serval import cli, stopping
 from serval.errors import ConfigError
 from serval.stopping import as_stop, hear_stops, kept_hearing, stop_if_asked, stop_was_asked
@@ -68,6 +70,25 @@ def test_whatever_ends_a_command_that_was_told_to_stop_is_a_stop(command, capsys
         cli.run(command)
     assert done.value.code == 130
     assert capsys.readouterr().err == "\nserval: stopped\n"
+
+
+def test_the_exit_code_is_that_of_a_stop_where_c_code_was_interrupted_too(tmp_path):
+    """Python remembers an interruption below `PyRun_...` and would end with the signal itself."""
+    (tmp_path / "told.py").write_text(
+        "import ctypes\nfrom serval import cli\n"
+        "told = b'import os, signal; os.kill(os.getpid(), signal.SIGINT)'\n"
+        "cli.run(lambda: ctypes.pythonapi.PyRun_SimpleString(told))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "told"],
+        cwd=tmp_path,
+        env=process_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert done.stderr.endswith("\nserval: stopped\n")
 
 
 def test_a_command_that_nobody_stopped_ends_as_before(capsys):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Audio", "Header", "decode", "header_of"]
 
-SILENT = "it is digital silence"
+SILENT = "the model heard digital silence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,10 @@ def _kinds(*rows: tuple[bytes, Kind]) -> dict[re.Pattern[bytes], Kind]:
 
 
 CONTAINERS = _kinds(
-    (rb".{4}(ftyp|moov|mdat|wide|free|skip)", Kind("an MP4 or M4A file", demuxer="mov")),
+    (
+        rb".{4}(ftyp|moov|mdat|wide|free|skip|styp|moof|sidx)",
+        Kind("an MP4 or M4A file", demuxer="mov"),
+    ),
     (rb"\x1a\x45\xdf\xa3", Kind("a WebM or Matroska file", demuxer="matroska")),
     (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", Kind("a WMA (ASF) file", demuxer="asf")),
     (rb"#!AMR(-WB)?\n", Kind("an AMR file", demuxer="amr")),

@@ -124,4 +124,6 @@ def reason_of(error: Exception) -> str:
 
 def _quietly(encoded: bytes) -> AbstractContextManager[None]:
     """Keep the decoders quiet that print: libmpg123, and libsndfile's own of MIDI sample dumps."""
-    return c_output_silenced() if encoded.startswith(PRINTING) else nullcontext()
+    is_mpeg_in_wav = encoded.startswith(b"RIFF") and encoded[20:21] == b"\x55"
+    prints = encoded.startswith(PRINTING) or is_mpeg_in_wav
+    return c_output_silenced() if prints else nullcontext()

@@ -114,6 +114,8 @@ def _counted(encoded: bytes, frames: list[_Frame]) -> Iterator[Part]:
     """Yield the frames that were counted, then those behind them."""
     count = _count(encoded, frames[0])
     there = len(frames) - 1
+    if count is not None and not there:
+        return  # a count without sound, or in front of frames of another kind
     if not count:
         yield _uncounted(encoded, frames[1:] if count == 0 else frames)
     elif is_missing_much(there, count, FEW):

@@ -34,7 +34,7 @@ FAR = 4.0
 
 def clip_findings(facts: Sequence[ClipFacts], split: str) -> Iterator[Finding]:
     """Yield what is wrong with single clips of one split."""
-    lengths = [clip.header.duration_s for clip in facts if clip.header]
+    lengths = [clip.header.duration_s for clip in facts if clip.header and clip.header.frames]
     median = float(np.median(lengths)) if lengths else 0.0
     for clip in facts:
         for kind, message in clip.faults:

@@ -17,7 +17,7 @@ from serval.errors import RunError
 from serval.records import Failure
 from serval.run.checks import Numbers, faults
 from serval.run.header import provenance_of
-from serval.run.lines import Lines, header_of, line_error
+from serval.run.lines import Lines, header_of, line_error, whole_text
 from serval.run.stored import Provenance, Run
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ KINDS = frozenset(("prediction", "failure", "end"))
 
 NUMBERS = frozenset((int, float))
 """JSON has `true` too, which Python would count as 1."""
+
+INTERN = sys.intern
+HEX = "0123456789abcdef"
 
 TEXT_OR_NONE = frozenset((str, type(None)))
 
@@ -119,58 +122,47 @@ class Columns:
             self.end = self._ended(line)
 
     def _add_prediction(self, line: Mapping[str, Any]) -> None:
-        index, logits, probs = line["index"], line["logits"], line["probs"]
-        if type(index) is not int:
-            raise ValueError("has an index that is no whole number")
-        for name, scores in (("logits", logits), ("probs", probs)):
-            if type(scores) is not list or not NUMBERS.issuperset(map(type, scores)):
-                raise ValueError(f"has {name} that are not a list of numbers")
-            if len(scores) != len(self.label_ids):
-                raise ValueError(f"has {len(scores)} {name} for {len(self.label_ids)} labels")
         truth, predicted = self._label_id(line, "truth"), self._label_id(line, "predicted")
-        times = _number(line, "duration_s"), _number(line, "inference_s")
-        clip_id, sha256, speaker = _text(line, "clip_id"), _sha256(line), _speaker(line)
+        self.whole.extend((_index(line), truth, predicted))
+        self.seconds.extend(_times(line))
+        self.scores.extend(_scores(line, len(self.label_ids)))
         self._add_groups(_groups(line))
+        self.ids.append(_text(line, "clip_id"))
+        self.shas.append(_sha256(line))
+        self.speakers.append(_speaker(line))
         self.notes.append(_notes(line))
-        self.whole.extend((index, truth, predicted))
-        self.seconds.extend(times)
-        self.scores.extend(logits)
-        self.scores.extend(probs)
-        self.ids.append(clip_id)
-        self.shas.append(sha256)
-        self.speakers.append(speaker)
         self.at.append(self.lines.number)
 
     def _add_groups(self, groups: Mapping[str, str | None]) -> None:
-        for name in groups.keys() - self.groups.keys():
-            self.groups[sys.intern(name)] = [None] * len(self.ids)
+        if not self.groups.keys() >= groups.keys():
+            for name in groups.keys() - self.groups.keys():
+                self.groups[INTERN(name)] = [None] * len(self.ids)
         for name, column in self.groups.items():
             value = groups.get(name)
-            column.append(None if value is None else sys.intern(value))
+            column.append(value if value is None else INTERN(whole_text(value)))
 
     def _add_failure(self, line: Mapping[str, Any]) -> None:
-        if type(line["index"]) is not int:
-            raise ValueError("has an index that is no whole number")
         # A clip without any label fails too.
         truth = _text(line, "truth") and self.provenance.labels[self._label_id(line, "truth")]
         self.failures.append(
             Failure(
                 clip_id=_text(line, "clip_id"),
-                index=line["index"],
+                index=_index(line),
                 truth=truth,
                 stage=_text(line, "stage"),
                 reason=_text(line, "reason"),
                 speaker=_speaker(line),
-                groups={name: value for name, value in _groups(line).items() if value is not None},
+                groups={n: whole_text(v) for n, v in _groups(line).items() if v is not None},
             )
         )
         self.failed_at.append(self.lines.number)
 
     def _label_id(self, line: Mapping[str, Any], name: str) -> int:
         label = line[name]
-        if type(label) is not str or label not in self.label_ids:
+        known = self.label_ids.get(label) if type(label) is str else None
+        if known is None:
             raise ValueError(f"has a label in '{name}' that the header does not have")
-        return self.label_ids[label]
+        return known
 
     def _ended(self, line: Mapping[str, Any]) -> End:
         dropped, places = line["dropped"], line.get("dropped_indices", [])
@@ -232,7 +224,9 @@ class Columns:
             inference_s=inference_s,
             audio_sha256=_ordered(self.shas, order),
             speakers=_ordered(self.speakers, order),
-            groups={name: _ordered(self.groups[name], order) for name in sorted(self.groups)},
+            groups={
+                whole_text(name): _ordered(self.groups[name], order) for name in sorted(self.groups)
+            },
             notes=_ordered(self.notes, order),
             failures=tuple(sorted(self.failures, key=lambda failure: failure.index)),
             complete=self.end is not None,
@@ -278,23 +272,51 @@ def _columns(lines: Lines) -> Columns:
     return columns
 
 
+def _index(line: Mapping[str, Any]) -> int:
+    index = line["index"]
+    if type(index) is not int:
+        raise ValueError("has an index that is no whole number")
+    return index
+
+
+def _times(line: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the seconds of audio and in the model."""
+    times = line["duration_s"], line["inference_s"]
+    if not NUMBERS.issuperset(map(type, times)):
+        raise ValueError("has a time that is no number")
+    return times
+
+
+def _scores(line: Mapping[str, Any], k: int) -> list[float]:
+    """Return logits and probabilities, one behind the other."""
+    logits, probs = line["logits"], line["probs"]
+    if type(logits) is not list or type(probs) is not list:
+        raise ValueError("has logits or probs that are no list")
+    if not len(logits) == len(probs) == k:
+        raise ValueError(f"has {len(logits)} logits and {len(probs)} probs for {k} labels")
+    scores = logits + probs
+    if not NUMBERS.issuperset(map(type, scores)):
+        raise ValueError("has logits or probs that are no numbers")
+    return scores
+
+
 def _text(line: Mapping[str, Any], name: str) -> str:
     value = line[name]
     if type(value) is not str:
         raise ValueError(f"has no text in '{name}'")
-    return value
+    return value if value.isascii() else whole_text(value)
 
 
 def _speaker(line: Mapping[str, Any]) -> str | None:
     value = line["speaker"]
     if value is None:
         return None
-    return sys.intern(_text(line, "speaker"))
+    return INTERN(_text(line, "speaker"))
 
 
 def _sha256(line: Mapping[str, Any]) -> str:
-    value = _text(line, "audio_sha256")
-    if value and (len(value) != 64 or value.strip("0123456789abcdef")):
+    value = line["audio_sha256"]
+    if type(value) is not str or (value and not (len(value) == 64 and not value.strip(HEX))):
         raise ValueError("has an audio_sha256 that is no sha256")
     return value
 
@@ -313,7 +335,7 @@ def _notes(line: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     if type(notes) is not list or not all(type(note) is str for note in notes):
         raise ValueError("has notes that are not a list of text")
-    return tuple(map(sys.intern, notes))
+    return tuple(INTERN(whole_text(note)) for note in notes)
 
 
 def _number(line: Mapping[str, Any], name: str) -> float:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.errors import LabelError
 from serval.labels import LabelSet
-from serval.run.lines import line_error
+from serval.run.lines import line_error, whole_text
 from serval.run.stored import Provenance
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["provenance_of"]
+
+DEEPEST = 20
+"""Levels of lists and objects in a part of the header: whoever walks through it gets to its end."""
 
 PARTS = ("model", "dataset", "options", "platform", "identity")
 
@@ -32,6 +35,13 @@ def _is_count_or_none(value: object) -> bool:
 
 def _is_texts(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    parts = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(part, levels - 1) for part in parts)
 
 
 def _is_object(value: object) -> bool:
@@ -83,6 +93,8 @@ def provenance_of(path: Path, header: Mapping[str, Any]) -> Provenance:
     for part in PARTS:
         if not _is_object(header.get(part)):
             raise line_error(path, 1, f"has no object '{part}'")
+        if not _is_shallow(header[part], DEEPEST):
+            raise line_error(path, 1, f"has a '{part}' of more than {DEEPEST} levels")
     for (part, name), fits in KNOWN.items():
         if name in header[part] and not fits(header[part][name]):
             raise line_error(path, 1, f"has an odd '{name}' of its {part}")
@@ -95,7 +107,7 @@ def provenance_of(path: Path, header: Mapping[str, Any]) -> Provenance:
 
 def _labels(path: Path, header: Mapping[str, Any]) -> LabelSet:
     labels: Any = header.get("labels")
-    if not _is_texts(labels):
+    if not _is_texts(labels) or any(whole_text(label) != label for label in labels):
         raise line_error(path, 1, "has labels that are not a list of text")
     try:
         return LabelSet(labels)

@@ -24,6 +24,7 @@ __all__ = [
     "is_journal",
     "line_error",
     "refuse_odd_file",
+    "whole_text",
 ]
 
 JOURNAL = "journal.jsonl"
@@ -34,6 +35,8 @@ HEADER_START = b'{"kind": "header"'
 
 LINE_START = b'{"kind": "'
 """How every line of a journal begins."""
+
+PARSED = json.JSONDecoder().decode
 
 LONGEST_LINE = 1 << 24
 """Bytes: 16 MB are a clip's answers for 400,000 labels. What is longer is no line of ours."""
@@ -50,7 +53,7 @@ class Lines:
         path: Of the journal, for messages.
         file: The journal, open in binary.
         number: Of the line that was read last, from 1.
-        size: Bytes of the whole lines so far, that one included.
+        size: Bytes of the whole lines, once all are read.
         digest: sha256 of the lines above it, each with the line end of Unix.
     """
 
@@ -66,18 +69,20 @@ class Lines:
         Raises:
             RunError: A line is no JSON object, or longer than any that serval writes.
         """
-        while raw := self.file.readline(LONGEST_LINE):
+        read, update = self.file.readline, self.digest.update
+        while raw := read(LONGEST_LINE):
             self.number += 1
             if not raw.endswith(b"\n"):
                 self._refuse_foreign_end(raw)
+                self.size = self.file.tell() - len(raw)
                 return
-            self.size += len(raw)
             yield self._parsed(raw)
-            self.digest.update(raw if raw[-2:] != b"\r\n" else raw[:-2] + b"\n")
+            update(raw if not raw.endswith(b"\r\n") else raw[:-2] + b"\n")
+        self.size = self.file.tell()
 
     def _parsed(self, raw: bytes) -> dict[str, Any]:
         try:
-            line = json.loads(raw.decode("utf-8"))
+            line = PARSED(raw.decode("utf-8"))
         except (ValueError, RecursionError, MemoryError):
             raise line_error(self.path, self.number, "is not JSON") from None
         if not isinstance(line, dict):
@@ -105,6 +110,11 @@ def encoded_line(line: Mapping[str, Any]) -> bytes:
     """Return a line as it is stored; what UTF-8 cannot hold becomes an escape, which JSON reads."""
     text = json.dumps(line, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace")
+
+
+def whole_text(text: str) -> str:
+    """Return the text with `?` for each half of a character, which no file of UTF-8 can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def header_of(path: Path, line: Mapping[str, Any]) -> Mapping[str, Any]:

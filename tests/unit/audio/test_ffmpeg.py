@@ -59,6 +59,15 @@ def test_without_another_name_than_wav_they_are_read():
         assert lags.max() / energy > 0.8, encoding
 
 
+@pytest.mark.parametrize(
+    ("form", "codec"), [("ipod", "aac"), ("matroska", "flac"), ("adts", "aac"), ("asf", "wmav2")]
+)
+def test_joined_containers_are_all_heard(form, codec):
+    a, b = muxed(form, codec), muxed(form, codec, voice(2, 2))
+    alone = sum(decode(one, 16_000).duration_s for one in (a, b))
+    assert decode(a + b, 16_000).duration_s == pytest.approx(alone, abs=0.1)
+
+
 def test_stereo_is_mixed_as_elsewhere():
     stereo = np.stack([VOICE, -VOICE], axis=1)
     audio = decode(muxed("matroska", "flac", stereo, layout="stereo"), 16_000)

@@ -60,6 +60,6 @@ def test_lossy_copies_of_inverted_channels_are_heard():
 
 
 def test_digital_silence_is_noted():
-    assert decode(encoded(0 * LEFT), 16_000).notes == ("it is digital silence",)
-    assert heard(0 * LEFT, 0 * LEFT).notes == ("it is digital silence",)
+    assert decode(encoded(0 * LEFT), 16_000).notes == ("the model heard digital silence",)
+    assert heard(0 * LEFT, 0 * LEFT).notes == ("the model heard digital silence",)
     assert decode(encoded(1e-3 * LEFT), 16_000).notes == ()

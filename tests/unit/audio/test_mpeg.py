@@ -1,6 +1,7 @@
 """MP3 files as encoders, editors and broken copies leave them."""
 
 import contextlib
+import ctypes
 import io
 import sys
 
@@ -10,6 +11,7 @@ import soundfile
 
 from build import encoded, voice
 from serval.audio import decode
+from serval.audio.quiet import c_output_silenced
 from serval.errors import AudioError, TruncatedError
 
 ID3 = b"ID3\x04\0\0\0\0\x01\0" + b"\xff\xfb" * 64
@@ -99,3 +101,22 @@ def test_the_decoder_prints_nothing_and_python_still_does(capfd):
         decode(bytes(damaged), 16_000)
     print("said", file=sys.stderr)  # noqa: T201 - what is tested
     assert capfd.readouterr() == ("", "said\n")
+
+
+def test_c_code_prints_again_once_the_last_thread_has_left(capfd):
+    libc = ctypes.CDLL(None)
+    with c_output_silenced():
+        with c_output_silenced():
+            pass
+        libc.perror(b"inside")
+    libc.perror(b"behind")
+    printed = capfd.readouterr().err
+    assert "behind" in printed
+    assert "inside" not in printed
+
+
+def test_a_count_without_frames_is_no_sound():
+    whole = vbr(1)
+    alone = whole[: len(whole) - len(without_xing(whole))]
+    with pytest.raises(AudioError):
+        decode(alone, 16_000)
