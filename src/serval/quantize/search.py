@@ -118,7 +118,7 @@ def _not_held(name: str, last: Trial, max_drop: float) -> str:
     """Return what to say where the limit does not hold with every layer in FP32."""
     found = last.measured
     said = f"{name} loses {found.drop:.2f} points even with every layer in FP32"
-    if found.change is not None and found.verdict(max_drop) == "cannot tell":
+    if found.change is not None and found.verdict(max_drop) != "not worse":
         low, high = 100 * found.change.low, 100 * found.change.high
         said += f", and {found.clips} clips cannot tell more than {low:+.2f} to {high:+.2f}"
     return f"{said}; allow more than --max-drop {max_drop:g}, or take more --eval clips"

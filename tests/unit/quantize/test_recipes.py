@@ -17,7 +17,7 @@ from serval.errors import ConfigError, ModelError
 from serval.inspection.graph import stored_graph
 from serval.models.builtin import model_path
 from serval.models.onnx import load_onnx
-from serval.quantize import dynamic, search
+from serval.quantize import dynamic
 from serval.quantize import graph as graph_room
 from serval.quantize.bias import bias_shifts
 from serval.quantize.build import Recipe, built, stored_weights
@@ -454,15 +454,21 @@ def test_search_takes_convolutions_back_to_fp32_too(bench):
     assert found.sensitive[0].layer == "/short"
 
 
-def test_search_says_when_no_layer_can_help(bench, monkeypatch):
-    candidate, _ = static_candidate(bench)
-    plan = candidate.recipe.plan | {"/bands": "weights8"}
-    hopeless = replace(
-        candidate, recipe=replace(candidate.recipe, plan=plan, shifts={"logits/MatMul": 1e3})
-    )
-    monkeypatch.setattr(search, "STEPS", ("fp32",))
-    with pytest.raises(ModelError, match=r"loses .* points even with .*; allow more than --max"):
-        kept_within(bench, hopeless, bench.held_out, 25.0)
+def test_search_says_when_no_layer_can_help(bench):
+    def trial(what, candidate, clips):
+        change = difference(-0.1, 0.02, 900, 1 / 900)
+        measured = Fidelity(clips=900, agreement=1, logit_error=1, divergence=0, right=700,
+                            reference_right=790, change=change, p_swapped=1e-6)  # fmt: skip
+        return Trial(what=what, size_bytes=1, clips="voices", measured=measured)
+
+    stub = SimpleNamespace(trial=trial, held_out=bench.held_out, model=bench.model)
+    start = Candidate(graph=bench.graph, layers=bench.layers, recipe=Recipe(plan=plan_of(bench)))
+    many = replace(bench.held_out, reference=np.repeat(bench.held_out.reference, 100, axis=0),
+                   truth=np.repeat(bench.held_out.truth, 100))  # fmt: skip
+    with pytest.raises(ModelError, match=r"loses 10.00 points even with .*; allow more than --max"):
+        kept_within(stub, start, many, 5.0)
+    with pytest.raises(ModelError, match=r"900 clips cannot tell more than -13.9. to -6.0."):
+        kept_within(stub, start, many, 12.0)
 
 
 def test_too_few_clips_to_rule_out_a_loss_are_refused_before_the_search(bench):
