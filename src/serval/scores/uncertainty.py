@@ -69,14 +69,15 @@ class Uncertainty:
         """Return the 95 % interval of a mean that may take any value."""
         return self._widest(lambda error, n: stats.mean_interval(value, error, n))
 
-    def difference(self, value: float, one_flip: float) -> Difference:
+    def difference(self, value: float, one_flip: float, most: float = 1.0) -> Difference:
         """Return B minus A with the wider interval and the larger p-value.
 
         Args:
             value: B minus A.
             one_flip: How much the score changes when one clip flips.
+            most: The largest difference that there can be.
         """
-        found = [stats.difference(value, error, n, one_flip) for error, n in self._errors()]
+        found = [stats.difference(value, error, n, one_flip, most) for error, n in self._errors()]
         return Difference(
             value=value,
             low=min(one.low for one in found),
