@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from runs import noisy, run_of, sha256_of
+from serval.compare import compare
 from serval.errors import ConfigError
 from serval.groups import fairness_of
 from serval.labels import LabelSet
@@ -104,6 +105,7 @@ def test_rules_pass_fail_or_are_not_published(tmp_path):
     assert outcomes["white_40db"] == ("pass", False), "20 speakers cannot be sure of 95 %"
     assert outcomes["white_20db"] == ("fail", True)
     assert outcomes["white_10db"] == ("no threshold", False)
+    assert [effect.verdict for effect in effects.values()][1:] == ["cannot tell", "fail", None]
     assert effects["gain_minus2db"].unchanged.value == 1.0
 
 
@@ -246,6 +248,7 @@ def test_a_label_of_under_ten_clips_decides_no_verdict(tmp_path):
     assert found.effects.judged_labels == ("angry", "happy")
     document = write_stress(found, tmp_path / "out").document
     assert document["labels_judged"] == ["angry", "happy"]
+    assert document["cases"]["white_20db"]["verdict"] == "pass"
     assert (
         "Emotions of fewer than 10 clips decide no threshold (sad (5)); the clips of angry, happy "
         "do."
@@ -277,7 +280,8 @@ def test_where_every_label_has_few_clips_no_threshold_can_be_told(tmp_path):
     assert (everything.judged, everything.passed, everything.sure) == (0, 0, 0)
     assert everything.undecided == 1
     written = write_stress(found, tmp_path / "out")
-    assert written.document["cases"]["white_20db"]["passed"] is None
+    case = written.document["cases"]["white_20db"]
+    assert (case["passed"], case["verdict"]) == (None, "cannot tell")
     summary = written.files["summary"].read_text("utf-8")
     assert "background noise: cannot tell |" in summary
     assert "Of 1 more it cannot be told: no emotion has 10 clips." in summary
@@ -386,3 +390,15 @@ def test_stress_runs_keep_the_order_of_the_suite(tmp_path):
     assert this.folder == Path(tmp_path)
     assert list(this.runs) == ["gain_minus2db", "white_40db", "white_20db", "white_10db"]
     assert this.seconds == pytest.approx(5 * 24.0)
+
+
+def test_the_clean_row_against_another_model_is_what_compare_says(tmp_path):
+    this = suite(tmp_path / "int8", model="int8", clean=11, noisy=3)
+    other = suite(tmp_path / "fp32", model="fp32", clean=20, noisy=10)
+    against = findings_of(this, other=other).against
+    compared = compare([other.clean, this.clean]).against[0].scores
+    assert against.clean == {
+        name: compared.overall[name].difference for name in ("wa", "uar", "macro_f1")
+    }
+    assert against.clean["uar"].value < 0
+    assert against.agreement == compared.agreement
