@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,13 @@ from serval.quantize import (
     save_tried,
 )
 from serval.stopping import stop_if_asked
-from serval.wording import percent
+from serval.wording import percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from serval.bench.rounds import Ratio
+    from serval.quantize.measure import Fidelity
     from serval.quantize.search import Sensitivity
     from serval.quantize.workbench import Trial
 
@@ -66,7 +68,7 @@ TABLE_WIDTH = 131
 @click.option("--split", metavar="TEXT", help="Its split; default: validation.")
 @click.option("--limit", type=int, metavar="N", help="Only its first N clips.")
 @click.option("--max-drop", type=float, metavar="POINTS",
-              help="Take layers out of INT8 until accuracy loses no more than this.")  # fmt: skip
+              help="Take layers out of INT8 until a larger loss is ruled out.")  # fmt: skip
 @click.option("--compare-all", is_flag=True, help="Make every variant and compare them.")
 @click.option("--labels", metavar="TEXT", help="The model's labels in order, with commas.")
 @click.option("--label-map", metavar="TEXT", help="ANG=angry,... or a JSON file.")
@@ -130,8 +132,16 @@ def _sentence(trial: Trial) -> str:
         return f"{agreement} of {trial.clips} that no range has seen"
     return (
         f"{trial.clips}: {found.right} of {found.clips} right, FP32 {found.reference_right} "
-        f"({_gain(found.drop)} points); {agreement}"
+        f"({_gain(found.drop)} points{_span(found)}); {agreement}"
     )
+
+
+def _span(found: Fidelity) -> str:
+    """Return the interval of a gain, where it is known."""
+    gap = found.change
+    if gap is None or math.isnan(gap.low):
+        return ""
+    return f", 95 % interval {points(gap.low, sign=True)} to {points(gap.high, sign=True)}"
 
 
 def _trial_table(trials: Iterable[Trial]) -> Table:

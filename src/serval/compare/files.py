@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from serval.compare.words import sentences
 from serval.files import whole_file
-from serval.plots.comparison import Forest, save_forests
+from serval.plots.comparison import MOST_LABELS, Forest, save_forests
 from serval.results.document import write_json
 from serval.scores import HEADLINES, METRICS
 from serval.wording import csv_cell, without_nan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from serval.compare.comparison import Against, Comparison
     from serval.compare.flips import Flip
+    from serval.compare.pair import ClassChange
 
 __all__ = ["comparison_document", "write_comparison"]
 
@@ -70,9 +72,20 @@ def _flip_row(run: str, flip: Flip) -> list[object]:
 def _forest(comparison: Comparison, against: Against) -> Forest:
     scores = against.scores
     rows = {METRICS[name].title: scores.overall[name].difference for name in HEADLINES}
-    rows |= {f"recall {name}": row.recall.difference for name, row in scores.per_class.items()}
+    labels = _most_changed(scores.per_class)
+    rows |= {f"recall {name}": scores.per_class[name].recall.difference for name in labels}
+    some = f", the {len(labels)} labels that changed most" * (len(labels) < len(scores.per_class))
     return Forest(
-        title=f"{against.b} minus {against.a}\n{comparison.n} clips, {len(against.flips)} flips",
+        title=f"{against.b} minus {against.a}\n"
+        f"{comparison.n} clips, {len(against.flips)} flips{some}",
         rows=rows,
-        changed={name: (row.broken, row.fixed) for name, row in scores.per_class.items()},
-    )
+        changed={name: (scores.per_class[name].broken, scores.per_class[name].fixed)
+                 for name in labels},
+    )  # fmt: skip
+
+
+def _most_changed(per_class: Mapping[str, ClassChange]) -> list[str]:
+    """Return the labels to draw, in their order: all, or of many those with most changed clips."""
+    most = sorted(per_class, key=lambda name: -(per_class[name].broken + per_class[name].fixed))
+    drawn = set(most[:MOST_LABELS])
+    return [name for name in per_class if name in drawn]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.plots.canvas import COLOURS, figure, head, save
-from serval.scores.metrics import Counts, confusion_matrix, support
+from serval.scores.metrics import confusion_matrix, support
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,22 +28,27 @@ LEAST = 6.0
 FITS = 13
 """Letters of an emotion that have room beside the next one."""
 
+MOST_CLASSES = 24
+"""Of more classes a picture shows those with most clips; files and tables have all."""
+
 
 def save_confusion_matrix(run: Run, scores: Scores, path: Path) -> Path:
     """Return `path` after drawing counts and row shares, truth down, predicted across."""
     counts = confusion_matrix(run.truth, run.predicted, run.labels)
-    size = max(LEAST, 2.6 + 0.72 * len(run.labels))
+    shown = _largest(support(counts))
+    size = max(LEAST, 2.6 + 0.72 * len(shown))
     picture = figure(size + 0.8, size - 0.4)
     axes = picture.add_subplot()
     total = support(counts)[:, np.newaxis]
     share = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
-    edges = np.arange(len(run.labels) + 1) - 0.5
+    counts, share = (part[np.ix_(shown, shown)] for part in (counts, share))
+    edges = np.arange(len(shown) + 1) - 0.5
     image = axes.pcolormesh(edges, edges, share, cmap="Blues", vmin=0, vmax=1)
     axes.set_aspect("equal")
     axes.invert_yaxis()
     for t, p in np.ndindex(*counts.shape):
         _write_cell(axes, t, p, int(counts[t, p]), float(share[t, p]))
-    _name_axes(axes, run, counts)
+    _name_axes(axes, [run.labels[i] for i in shown], total[shown, 0])
     head(picture, _headline(run, scores))
     picture.colorbar(image, ax=axes, label="share of the true emotion", shrink=0.8)
     return save(picture, path)
@@ -51,7 +56,9 @@ def save_confusion_matrix(run: Run, scores: Scores, path: Path) -> Path:
 
 def save_per_class(run: Run, scores: Scores, path: Path) -> Path:
     """Return `path` after drawing precision, recall and F1 as bars for each emotion."""
-    rows = list(scores.per_class.values())
+    shown = _largest(np.array([own.support for own in scores.per_class.values()]))
+    per_class = [list(scores.per_class.items())[i] for i in shown]
+    rows = [own for _, own in per_class]
     picture = figure(max(LEAST, 2.5 + 1.15 * len(rows)), 4.8)
     axes = picture.add_subplot()
     columns = {
@@ -61,7 +68,7 @@ def save_per_class(run: Run, scores: Scores, path: Path) -> Path:
     }
     for i, (name, found) in enumerate(columns.items()):
         _draw_bars(axes, np.arange(len(rows)) + (i - 1) * 0.27, found, name, COLOURS[i])
-    names = [f"{fill(label, FITS)}\nn={n.support}" for label, n in scores.per_class.items()]
+    names = [f"{fill(label, FITS)}\nn={n.support}" for label, n in per_class]
     axes.set_xticks(range(len(rows)), names)
     axes.set(ylim=(0, 1.12), ylabel="score with 95 % interval")
     axes.set_yticks(np.linspace(0, 1, 6), [f"{100 * v:.0f} %" for v in np.linspace(0, 1, 6)])
@@ -96,11 +103,15 @@ def _write_cell(axes: Axes, t: int, p: int, count: int, share: float) -> None:
         )
 
 
-def _name_axes(axes: Axes, run: Run, counts: Counts) -> None:
-    ids = range(len(run.labels))
-    axes.set_xticks(ids, run.labels, rotation=45, ha="right", rotation_mode="anchor")
-    names = [f"{label} (n={n})" for label, n in zip(run.labels, support(counts), strict=True)]
-    axes.set_yticks(ids, names)
+def _largest(clips: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the classes to show, in their order: all, or of many those with most clips."""
+    return np.sort(np.argsort(-clips, kind="stable")[:MOST_CLASSES])
+
+
+def _name_axes(axes: Axes, labels: list[str], clips: NDArray[Any]) -> None:
+    ids = range(len(labels))
+    axes.set_xticks(ids, labels, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(ids, [f"{label} (n={n})" for label, n in zip(labels, clips, strict=True)])
     axes.set(xlabel="predicted", ylabel="truth")
 
 
@@ -108,6 +119,8 @@ def _headline(run: Run, scores: Scores) -> str:
     data = run.provenance.dataset
     where = " ".join(part for part in (data["name"], data["split"]) if part)
     failed = f", {len(run.failures)} failed" if run.failures else ""
+    many = len(run.labels) > MOST_CLASSES
+    failed += f" · the {MOST_CLASSES} largest of {len(run.labels)} classes" if many else ""
     return (
         f"{run.provenance.model['name']} on {where}\n{len(run)} clips{failed} · "
         f"accuracy {_with_interval(scores.overall['wa'])} · "

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Forest", "save_forests"]
+__all__ = ["MOST_LABELS", "Forest", "save_forests"]
+
+MOST_LABELS = 24
+"""As many labels have room in a picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from serval.quantize.options import QuantizeOptions
     from serval.records import Clip, Dataset
 
+_Answer: TypeAlias = "tuple[Waveform, NDArray[np.float32], int, str | None]"
+"""Waveform, FP32 logits, class and speaker of a clip."""
+
 __all__ = ["Clips", "calibration_clips", "evaluation_clips", "logits_of"]
 
 
@@ -37,6 +40,7 @@ class Clips:
         waveforms: N waveforms at the model's rate.
         reference: `(N, K) float32` logits in FP32.
         truth: `(N,)` classes, or `None` where nobody asked.
+        speakers: Who speaks in each, `None` where unknown; empty if nothing is known.
         failed: Further clips that could not be decoded or run.
         unknown: Further clips by a label that the model does not have.
     """
@@ -45,6 +49,7 @@ class Clips:
     waveforms: tuple[Waveform, ...]
     reference: Logits
     truth: NDArray[np.int64] | None = None
+    speakers: tuple[str | None, ...] = ()
     failed: int = 0
     unknown: Mapping[str, int] = field(default_factory=dict)
 
@@ -64,6 +69,7 @@ class Clips:
             waveforms=tuple(self.waveforms[i] for i in kept),
             reference=self.reference[kept],
             truth=None if self.truth is None else self.truth[kept],
+            speakers=tuple(self.speakers[i] for i in kept) if self.speakers else (),
         )
 
     def every(self, step: int) -> Clips:
@@ -150,26 +156,27 @@ def _answered(
     rows = [row for row in answers if row is not None]
     if not rows:
         raise DatasetError(f"{dataset.name} has no clip that the model can use; try another set")
-    waveforms, reference, truth = zip(*rows, strict=True)
+    waveforms, reference, truth, speakers = zip(*rows, strict=True)
     return Clips(
         name=f"{dataset.name} {dataset.split}".strip(),
         waveforms=waveforms,
         reference=np.stack(reference),
         truth=np.array(truth) if labelled else None,
+        speakers=speakers,
         failed=len(answers) - len(rows),
     )
 
 
 def _answers(
     clips: Iterable[tuple[Clip, int]], model: OnnxModel, workers: int
-) -> Iterator[tuple[Waveform, NDArray[np.float32], int] | None]:
-    """Yield waveform, FP32 logits and class of each clip, or `None` if it cannot be run."""
+) -> Iterator[_Answer | None]:
+    """Yield what became of each clip, or `None` if it cannot be run."""
 
-    def answer(item: tuple[Clip, int]) -> tuple[Waveform, NDArray[np.float32], int] | None:
+    def answer(item: tuple[Clip, int]) -> _Answer | None:
         try:
             audio = encoded_bytes(item[0].audio)
             samples = decode(audio, model.sample_rate, max_seconds=model.max_seconds).samples
-            return samples, _logits(model, samples), item[1]
+            return samples, _logits(model, samples), item[1], item[0].speaker
         except AudioError:
             return None
 

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.predict import softmax
+from serval.scores.clusters import clustering_of
+from serval.scores.stats import Difference, Verdict, mcnemar_exact, verdict
+from serval.scores.uncertainty import uncertainty_of_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from serval.models.protocol import Logits
     from serval.quantize.clips import Clips
 
@@ -27,6 +34,9 @@ class Fidelity:
         divergence: Mean Kullback-Leibler divergence from the FP32 probabilities, in nats.
         right: Clips named correctly, or `None` where the truth was not asked for.
         reference_right: The same of FP32.
+        change: Accuracy minus that of FP32 on the same clips, with its interval, clustered by
+            speaker where known; `None` where the truth was not asked for.
+        p_swapped: Exact McNemar's p-value that both are right equally often.
     """
 
     clips: int
@@ -35,6 +45,14 @@ class Fidelity:
     divergence: float
     right: int | None = None
     reference_right: int | None = None
+    change: Difference | None = None
+    p_swapped: float = 1.0
+
+    def verdict(self, max_drop: float) -> Verdict:
+        """Return whether a loss of more than `max_drop` points is ruled out, as a gate decides."""
+        if self.change is None:
+            return "cannot tell"
+        return verdict(self.change, max_drop / 100, self.p_swapped)
 
     @property
     def accuracy(self) -> float:
@@ -55,6 +73,7 @@ class Fidelity:
         return asdict(self) | {
             "accuracy": self.accuracy if known else None,
             "drop": self.drop if known else None,
+            "p_swapped": self.p_swapped if known else None,
         }
 
 
@@ -65,11 +84,23 @@ def fidelity(logits: Logits, clips: Clips) -> Fidelity:
     tiny = np.finfo(np.float64).tiny
     divergence = (p * (np.log(np.maximum(p, tiny)) - np.log(np.maximum(q, tiny)))).sum(axis=1)
     known = clips.truth is not None
+    right, reference_right = top == clips.truth, reference_top == clips.truth
+    broken, fixed = int((reference_right & ~right).sum()), int((right & ~reference_right).sum())
     return Fidelity(
         clips=len(logits),
         agreement=float((top == reference_top).mean()),
         logit_error=float(np.sqrt(np.square(logits - clips.reference).mean())),
         divergence=float(divergence.mean()),
-        right=int((top == clips.truth).sum()) if known else None,
-        reference_right=int((reference_top == clips.truth).sum()) if known else None,
+        right=int(right.sum()) if known else None,
+        reference_right=int(reference_right.sum()) if known else None,
+        change=_change(right, reference_right, clips.speakers) if known else None,
+        p_swapped=mcnemar_exact(broken, fixed) if known else 1.0,
     )
+
+
+def _change(
+    right: NDArray[np.bool_], reference_right: NDArray[np.bool_], speakers: Sequence[str | None]
+) -> Difference:
+    gain = right.astype(np.float64) - reference_right
+    clustering = clustering_of(speakers or [None] * len(gain))
+    return uncertainty_of_mean(gain, clustering).difference(float(gain.mean()), 1 / len(gain))

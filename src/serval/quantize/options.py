@@ -33,7 +33,8 @@ class QuantizeOptions:
         evaluation: Dataset on which accuracy is measured.
         split: Its split; by default validation.
         limit: Only its first clips.
-        max_drop: Largest loss of accuracy, in points; layers stay in FP32 until it holds.
+        max_drop: Loss of accuracy, in points, that must be ruled out; layers leave INT8 until it
+            is.
         labels: Label names in the order of the outputs, with commas.
         label_map: `RAW=label,...` or a JSON file.
         normalize: `auto`, `peak`, `zscore` or `none`.
@@ -86,8 +87,11 @@ class QuantizeOptions:
         for flag, number in (("--clips", self.clips), ("--workers", self.workers)):
             if number is not None and number < 1:
                 raise ConfigError(f"{flag} is {number}; give at least 1")
-        if self.max_drop is not None and not 0 <= self.max_drop <= 100:
-            raise ConfigError(f"--max-drop is {self.max_drop}; give points of accuracy, 0 to 100")
+        if self.max_drop is not None and not 0 < self.max_drop <= 100:
+            raise ConfigError(
+                f"--max-drop is {self.max_drop}; give points of accuracy, above 0, to 100: the "
+                "interval of a loss is never without width"
+            )
         if not 0 <= self.smoothing <= 1:
             raise ConfigError(f"--smoothing is {self.smoothing}; give a strength from 0 to 1")
         if self.block < 16 or self.block & (self.block - 1):

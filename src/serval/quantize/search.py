@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from serval.errors import ModelError
+from serval.errors import ConfigError, ModelError
+from serval.quantize.measure import fidelity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,31 +72,56 @@ def sensitivities(bench: Workbench, candidate: Candidate, clips: Clips) -> list[
 
 
 def kept_within(bench: Workbench, candidate: Candidate, clips: Clips, max_drop: float) -> Kept:
-    """Return the smallest candidate that loses at most `max_drop` points, and how it was found.
+    """Return the smallest candidate of which a loss over `max_drop` points is ruled out.
+
+    It is ruled out by the interval, as in `serval gate`, not by the point.
 
     The most sensitive layers leave first: to 8-bit weights, which costs no bytes; if all of them
     there do not hold the limit, to FP16, then to FP32. In each step the number of layers is found
     by bisection, which takes the loss to shrink as layers leave.
 
     Raises:
+        ConfigError: The clips are too few to rule it out even for answers equal to FP32's.
         ModelError: Not even with every layer in FP32 does the limit hold.
     """
+    _refuse_undecidable(clips, max_drop)
     trials = [bench.trial("the whole model", candidate, clips)]
-    if trials[0].measured.drop <= max_drop:
+    if _holds(trials[0], max_drop):
         return Kept(candidate=candidate, trials=tuple(trials))
     sensitive = tuple(sensitivities(bench, candidate, bench.held_out or clips))
     order = [one.layer for one in sensitive]
     for precision in STEPS:
         everything = _moved(candidate, order, precision)
         trials.append(bench.trial(f"all layers as {precision}", everything, clips))
-        if trials[-1].measured.drop <= max_drop:
+        if _holds(trials[-1], max_drop):
             found = _fewest(bench, candidate, (order, precision, max_drop), clips, trials)
             return Kept(candidate=found, trials=tuple(trials), sensitive=sensitive)
-    worst = trials[-1].measured.drop
-    raise ModelError(
-        f"{bench.model.path.name} loses {worst:.2f} points even with every layer in FP32; "
-        f"allow more than --max-drop {max_drop:g}, or take more --eval clips"
-    )
+    raise ModelError(_not_held(bench.model.path.name, trials[-1], max_drop))
+
+
+def _holds(trial: Trial, max_drop: float) -> bool:
+    return trial.measured.verdict(max_drop) == "not worse"
+
+
+def _refuse_undecidable(clips: Clips, max_drop: float) -> None:
+    """Raise where not even a perfect copy could be shown to keep the limit."""
+    same = fidelity(clips.reference, clips)
+    if same.change is not None and same.verdict(max_drop) != "not worse":
+        raise ConfigError(
+            f"{same.clips} clips of {clips.name} cannot tell whether a model loses more than "
+            f"--max-drop {max_drop:g} points: of equal answers the interval begins at "
+            f"{100 * same.change.low:.2f}; take more --eval clips, or allow more"
+        )
+
+
+def _not_held(name: str, last: Trial, max_drop: float) -> str:
+    """Return what to say where the limit does not hold with every layer in FP32."""
+    found = last.measured
+    said = f"{name} loses {found.drop:.2f} points even with every layer in FP32"
+    if found.change is not None and found.verdict(max_drop) != "not worse":
+        low, high = 100 * found.change.low, 100 * found.change.high
+        said += f", and {found.clips} clips cannot tell more than {low:+.2f} to {high:+.2f}"
+    return f"{said}; allow more than --max-drop {max_drop:g}, or take more --eval clips"
 
 
 def _moved(candidate: Candidate, layers: list[str], precision: Precision) -> Candidate:
@@ -125,7 +151,7 @@ def _fewest(
         moved = _moved(candidate, order[:middle], precision)
         what = f"{middle} most sensitive layers as {precision}"
         trials.append(bench.trial(what, moved, clips))
-        if trials[-1].measured.drop <= max_drop:
+        if _holds(trials[-1], max_drop):
             holds = middle
         else:
             fails = middle

@@ -21,7 +21,7 @@ from serval.scores.clusters import (
 )
 from serval.scores.estimate import Estimates, estimates
 from serval.scores.metrics import Margins
-from serval.scores.registry import HEADLINES
+from serval.scores.registry import HEADLINES, METRICS
 from serval.scores.score import OVERALL, effective_clusters
 from serval.scores.stats import Difference, Interval, Verdict, mcnemar_exact, verdict
 from serval.scores.sums import margin_tables, margins_of_sums, score_columns
@@ -109,8 +109,9 @@ class PanelEstimates:
     flips: Floats
 
     def interval(self, name: str, *where: int) -> Interval:
-        """Return one value in [0, 1] with its interval."""
-        return self._uncertainty(name, where).interval(float(self.values[name][where]))
+        """Return one value with its interval; where the last axis is `HEADLINES`, of a score."""
+        bounds = METRICS[HEADLINES[where[-1]]].range if self._of_metric(name, where) else (0.0, 1.0)
+        return self._uncertainty(name, where).interval(float(self.values[name][where]), bounds)
 
     def difference(self, name: str, *where: int, runs: int = 1) -> Difference:
         """Return one difference with its interval.
@@ -120,10 +121,14 @@ class PanelEstimates:
             where: Place in the array.
             runs: Number of runs that it is the mean of.
         """
-        by_metric = self.values[name].shape[-1:] == self.flips.shape and len(where) > 1
+        by_metric = self._of_metric(name, where)
         flip = self.flips[where[-1]] if by_metric else self.flips[0]
+        most = METRICS[HEADLINES[where[-1]]].width if by_metric else 1.0
         value = float(self.values[name][where])
-        return self._uncertainty(name, where).difference(value, float(flip) / runs)
+        return self._uncertainty(name, where).difference(value, float(flip) / runs, most)
+
+    def _of_metric(self, name: str, where: tuple[int, ...]) -> bool:
+        return self.values[name].shape[-1:] == self.flips.shape and len(where) > 1
 
     def _uncertainty(self, name: str, where: tuple[int, ...]) -> Uncertainty:
         place = np.ravel_multi_index(where, self.values[name].shape)
@@ -167,7 +172,7 @@ class Panel:
                 found.uncertainty(i),
                 float(flips[i]),
                 float(swapped[i]),
-                options.margin,
+                (options.margin, METRICS[OVERALL[i]].width if i < len(METRICS) else 1.0),
             )
             for i in range(len(a))
         ]
@@ -328,10 +333,11 @@ def _change(
     uncertainty: Uncertainty,
     flip: float,
     p_swapped: float,
-    margin: float,
+    limits: tuple[float, float],
 ) -> ScoreChange:
-    a, b = values
-    result = uncertainty.difference(b - a, flip)
+    """Return the change; the limits are the margin and the largest difference that can be."""
+    (a, b), (margin, most) = values, limits
+    result = uncertainty.difference(b - a, flip, most)
     return ScoreChange(
         a=a,
         b=b,

@@ -73,6 +73,11 @@ class Metric:
     hub: tuple[str, Mapping[str, str]] | None = None
     task: Literal["emotion"] = "emotion"
 
+    @property
+    def width(self) -> float:
+        """The largest difference that there can be."""
+        return self.range[1] - self.range[0]
+
     def better(self, one: float, other: float) -> bool:
         """Return whether the first of two values is the better one."""
         return one > other if self.higher_is_better else one < other

@@ -198,7 +198,7 @@ def interval(value: float, standard_error: float, effective: float) -> Interval:
 
 
 def difference(
-    value: float, standard_error: float, effective: float, one_flip: float
+    value: float, standard_error: float, effective: float, one_flip: float, most: float = 1.0
 ) -> Difference:
     """Return B minus A with its 95 % interval, p-value and the smallest detectable difference.
 
@@ -214,6 +214,7 @@ def difference(
         standard_error: From `spread` of the paired differences.
         effective: Effective number of clusters that bear on the score.
         one_flip: How much the score changes when one clip flips.
+        most: The largest difference that there can be.
 
     Examples:
         >>> difference(-0.003, 0.0, 2000.0, 0.0005)
@@ -226,8 +227,8 @@ def difference(
     t, power = _quantile((1 + LEVEL) / 2, effective), _quantile(POWER, effective)
     return Difference(
         value=value,
-        low=max(-1.0, value - t * error),
-        high=min(1.0, value + t * error),
+        low=max(-most, value - t * error),
+        high=min(most, value + t * error),
         standard_error=error,
         p=float(2 * special.stdtr(_degrees(effective), -abs(value) / error)),
         detectable=(t + power) * error,

@@ -8,6 +8,8 @@ from runs import noisy, run_of
 from serval.errors import ConfigError
 from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
 from serval.gate.bounds import merged
+from serval.scores import PUBLISHED
+from serval.scores.metrics import confusion_matrix, margins
 
 N = 600
 RNG = np.random.default_rng(0)
@@ -346,3 +348,47 @@ def test_a_bound_that_means_nothing_is_refused(tmp_path, kind, metric, bound, sa
     run = run_of(tmp_path / "run", [0, 1] * 5, [0, 1] * 5)
     with pytest.raises(ConfigError, match=said):
         gate(run, Bounds(**{kind: {metric: bound}}))
+
+
+def test_a_published_key_bounds_the_number_that_results_json_has_under_it(tmp_path):
+    """On truth a a b b, predicted a c b b, UAR is 0.75 and `recall_macro` is 0.50."""
+    run = run_of(tmp_path / "r", [0, 0, 1, 1] * 10, [0, 2, 1, 1] * 10)
+    counts = confusion_matrix(run.truth, run.predicted, run.labels)
+    for key, of in PUBLISHED.items():
+        (check,) = gate(run, bounds_from_options({"min": [f"{key}=0.1"]})).checks
+        assert check.value == pytest.approx(float(of(margins(counts))), abs=1e-12), key
+    (low,) = gate(run, bounds_from_options({"min": ["recall_macro=0.6"]})).checks
+    assert (low.value, low.verdict) == (pytest.approx(0.5), "fail")
+    (own,) = gate(run, bounds_from_options({"min": ["uar=0.6"]})).checks
+    assert (own.value, own.verdict) == (pytest.approx(0.75), "pass")
+
+
+def test_a_drop_of_a_published_key_is_that_of_its_own_number(tmp_path):
+    truth = [0, 0, 1, 1] * 100
+    run_of(tmp_path / "a", truth, truth)
+    worse = run_of(tmp_path / "b", truth, [0, 2, 1, 1] * 100)
+    drops = {
+        name: gate(
+            worse, bounds_from_options({"max-drop": [f"{name}=1"]}, baseline=str(tmp_path / "a"))
+        )
+        .checks[0]
+        .value
+        for name in ("uar", "recall_macro")
+    }
+    assert drops == {"uar": pytest.approx(-25), "recall_macro": pytest.approx(-50)}
+
+
+def test_a_drop_of_too_few_flips_cannot_be_told(tmp_path):
+    """Four speakers whose clips fall alike by chance: the case in which the interval says worse."""
+    truth = [0, 1, 2] * 200
+    speakers = [f"s{i // 150}" for i in range(600)]
+    a, b = np.array(truth), np.array(truth)
+    broken = [0, 30, 150, 180, 300, 330, 450, 480]
+    b[broken] = (b[broken] + 1) % 3
+    a[[60, 61]] = (a[[60, 61]] + 1) % 3
+    run_of(tmp_path / "a", truth, a, speakers=speakers)
+    run = run_of(tmp_path / "b", truth, b, speakers=speakers)
+    (check,) = gate(
+        run, bounds_from_options({"max-drop": ["accuracy=0.5"]}, baseline=str(tmp_path / "a"))
+    ).checks
+    assert (check.verdict, check.passed) == ("cannot tell", False)

@@ -1,10 +1,11 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from runs import noisy, run_of
-from serval.scores import METRICS, OVERALL, intervals, scores_of
+from serval.scores import METRICS, OVERALL, chance, intervals, scores_of
 from serval.scores.clusters import cluster_tables, clustering_of
 from serval.scores.metrics import confusion_matrix, macro_f1, precision, uar, wa, weighted_f1
 from serval.scores.sums import bearing, score_columns
@@ -112,3 +113,45 @@ def test_intervals_of_a_perfect_model_by_clip():
     found = dict(zip(OVERALL, intervals(tables, 2, 200, np.random.default_rng(0)), strict=False))
     assert found["wa"].high == 1.0
     assert found["wa"].low == pytest.approx(0.94, abs=0.005)
+
+
+def test_answers_that_the_set_does_not_have_are_told_and_guessing_knows_its_labels(tmp_path):
+    truth = np.array([0, 1] * 20)
+    logits = np.zeros((40, 4))
+    logits[np.arange(40), truth] = 1.0
+    logits[:10, 3] = 2.0
+    logits[np.arange(10, 14), 1 - truth[10:14]] = 0.5
+    run = run_of(tmp_path, truth, labels=("angry", "calm", "happy", "sad"), logits=logits)
+    scores = scores_of(run)
+    assert (scores.outside.n, scores.outside.labels) == (10, ("sad",))
+    assert scores.outside.among == ("angry", "calm")
+    assert scores.overall["wa"].value == 0.75
+    assert scores.outside.accuracy.value == 1.0
+    assert scores.warnings[0].startswith("10 of 40 answers are labels that no clip of this set")
+    assert "among its 2 labels only, the model is right in 100" in scores.warnings[0]
+    assert scores.baselines["random"]["wa"] == pytest.approx(0.5)
+    assert scores.baselines["random"]["uar"] == pytest.approx(0.5)
+
+
+def test_a_set_of_one_label_leaves_every_label_to_guess(tmp_path):
+    scores = scores_of(run_of(tmp_path, [0] * 8, [0] * 6 + [1, 2]))
+    assert scores.baselines["random"]["wa"] == pytest.approx(1 / 3)
+    assert scores.outside.n == 0
+    assert chance(np.array([8, 0, 0])) == pytest.approx(1 / 3)
+    assert chance(np.array([8, 1, 0])) == 0.5
+
+
+def test_a_thousand_labels_take_bounded_memory():
+    k, n = 1000, 1500
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, k, n)
+    predicted = np.where(rng.random(n) < 0.6, truth, rng.integers(0, k, n))
+    names = [f"s{i % 40}" for i in range(n)]
+    tracemalloc.start()
+    tables = cluster_tables(truth * k + predicted, k * k, clustering_of(names))
+    found = dict(zip(OVERALL, intervals(tables, k, 200, rng), strict=False))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200e6
+    assert found["wa"].value == pytest.approx((truth == predicted).mean())
+    assert found["uar"].low < found["uar"].value < found["uar"].high

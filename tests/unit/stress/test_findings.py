@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from runs import sha256_of
+from serval.compare import compare
 from serval.errors import ConfigError
 from serval.labels import LabelSet
 from serval.records import Failure, Prediction
@@ -303,3 +304,39 @@ def test_stress_runs_keep_the_order_of_the_suite(tmp_path):
     assert this.folder == Path(tmp_path)
     assert list(this.runs) == ["gain_minus2db", "white_40db", "white_20db", "white_10db"]
     assert this.seconds == pytest.approx(5 * 24.0)
+
+
+def test_the_clean_row_against_another_model_is_what_compare_says(tmp_path):
+    this = suite(tmp_path / "int8", model="int8", clean=11, noisy=3)
+    other = suite(tmp_path / "fp32", model="fp32", clean=20, noisy=10)
+    against = findings_of(this, other=other).against
+    compared = compare([other.clean, this.clean]).against[0].scores
+    assert against.clean == {
+        name: compared.overall[name].difference for name in ("wa", "uar", "macro_f1")
+    }
+    assert against.clean["uar"].value < 0
+    assert against.agreement == compared.agreement
+
+
+def test_a_label_of_few_clips_decides_no_verdict(tmp_path):
+    """All of what noise breaks are the four clips of one label."""
+    rare = np.flatnonzero(truth() == 2)[:4]
+    skip = set(np.flatnonzero(truth() == 2)) - set(rare)
+    noisy = truth()
+    noisy[rare] = 0
+    stored(tmp_path / "clean", truth(), skip=skip)
+    stored(tmp_path / "white_20db", noisy, skip=skip)
+    found = findings_of(load_stress(tmp_path))
+    effect = found.effects.effects["white_20db"]
+    assert effect.change["uar"].value == pytest.approx(-1 / 3)
+    assert effect.outcome == "pass"
+    document = write_stress(found, tmp_path / "out").document
+    assert document["cases"]["white_20db"]["verdict"] in {"pass", "cannot tell"}
+    told = "Labels with fewer than 10 clips decide no verdict of a perturbation: sad (4)."
+    assert told in document["warnings"]
+
+
+def test_a_random_model_guesses_among_the_labels_that_occur():
+    guess = guessing_of(np.array([0, 1] * 60), 8)
+    assert guess.scores["uar"].value == pytest.approx(1 / 2, abs=0.01)
+    assert guess.unchanged.value == pytest.approx(1 / 2, abs=0.01)
