@@ -155,7 +155,7 @@ def test_large_weights_go_beside_the_file(tmp_path, monkeypatch, clips):
     assert exported.size_bytes == exported.path.stat().st_size + beside.stat().st_size
     seen = inspect_model(exported.path)
     assert (seen.graph.external, seen.graph.size_bytes) == (("m.onnx.data",), exported.size_bytes)
-    assert sorted(load_onnx(exported.path).external) == ["m.onnx.data"]
+    assert sorted(load_onnx(exported.path).identity.external) == ["m.onnx.data"]
 
 
 @pytest.mark.slow

@@ -7,7 +7,9 @@ import pytest
 from build import encoded, voice
 from serval.errors import AudioError
 from serval.labels import LabelSet
-from serval.predict import AHEAD, predict, softmax
+from serval.models.contract import Contract
+from serval.predict import AHEAD, predict
+from serval.probabilities import softmax
 from serval.records import Clip, Failure, Prediction
 
 
@@ -15,6 +17,7 @@ class Loudness:
     """Says `loud` where the waveform is loud."""
 
     labels = LabelSet(["quiet", "loud"])
+    contract = Contract(labels=labels)
     sample_rate = 16_000
     max_seconds = 5.0
     facts = {"name": "loudness", "sha256": "0"}  # noqa: RUF012 - a fake

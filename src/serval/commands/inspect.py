@@ -11,7 +11,7 @@ from rich.table import Table
 
 from serval.commands.terminal import terminal
 from serval.inspection import Inspection, SizeComparison, inspect_model, size_comparison
-from serval.models.builtin import model_path
+from serval.models.load import model_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

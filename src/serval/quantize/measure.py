@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.predict import softmax
+from serval.metrics import confusion_matrix
+from serval.probabilities import probabilities_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from serval.models.protocol import Logits
     from serval.quantize.clips import Clips
 
@@ -61,15 +64,35 @@ class Fidelity:
 def fidelity(logits: Logits, clips: Clips) -> Fidelity:
     """Return how true `(N, K) float32` logits are to those of FP32."""
     top, reference_top = logits.argmax(axis=1), clips.reference.argmax(axis=1)
-    p, q = softmax(clips.reference), softmax(logits)
-    tiny = np.finfo(np.float64).tiny
-    divergence = (p * (np.log(np.maximum(p, tiny)) - np.log(np.maximum(q, tiny)))).sum(axis=1)
-    known = clips.truth is not None
     return Fidelity(
         clips=len(logits),
         agreement=float((top == reference_top).mean()),
         logit_error=float(np.sqrt(np.square(logits - clips.reference).mean())),
-        divergence=float(divergence.mean()),
-        right=int((top == clips.truth).sum()) if known else None,
-        reference_right=int((reference_top == clips.truth).sum()) if known else None,
+        divergence=float(_divergences(clips.reference, logits, clips.outputs).mean()),
+        right=_right(top, clips),
+        reference_right=_right(reference_top, clips),
     )
+
+
+def _right(predicted: NDArray[np.int64], clips: Clips) -> int | None:
+    """Return how many clips are named correctly; `None` where the truth was not asked for."""
+    if clips.truth is None:
+        return None
+    return int(np.trace(confusion_matrix(clips.truth, predicted, clips.labels)))
+
+
+def _divergences(reference: Logits, logits: Logits, outputs: str) -> NDArray[np.float64]:
+    """Return `(N,)` Kullback-Leibler divergences in nats.
+
+    Where each label has a score of its own, that is a divergence a label, and their sum a clip.
+    """
+    p, q = (probabilities_of(some, outputs) for some in (reference, logits))
+    parts = _shares(p, q)
+    return np.asarray(
+        (parts + _shares(1 - p, 1 - q) if outputs == "sigmoid" else parts).sum(axis=1)
+    )
+
+
+def _shares(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
+    tiny = np.finfo(np.float64).tiny
+    return np.asarray(p * (np.log(np.maximum(p, tiny)) - np.log(np.maximum(q, tiny))))

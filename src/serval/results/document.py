@@ -82,7 +82,9 @@ def write_json(document: Mapping[str, Any], path: Path) -> Path:
 
 def warnings_of(run: Run) -> list[str]:
     """Return what a reader must know before trusting the numbers, one sentence each."""
-    warnings = [str(caveat) for caveat in run.provenance.dataset.get("caveats", ())]
+    provenance = run.provenance
+    warnings = [str(sentence) for sentence in provenance.model.get("warnings", ())]
+    warnings += [str(caveat) for caveat in provenance.dataset.get("caveats", ())]
     if run.failures:
         warnings.append(f"Clips that failed and are in no score: {len(run.failures)}.")
     if run.dropped:

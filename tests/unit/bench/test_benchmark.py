@@ -9,9 +9,8 @@ from build import classifier, labels_metadata
 from serval.bench import BenchOptions, bench, save_bench
 from serval.bench.benchmark import QUICK
 from serval.bench.loading import measured_loading
-from serval.bench.peers import open_peer, peer_packages
 from serval.bench.roofline import MATMUL_MACS, matmul_work
-from serval.bench.subjects import call_of, noise, open_subjects
+from serval.bench.subjects import call_of, noise, open_peer, open_subjects, peer_packages
 from serval.bench.throughput import generated_clips, setups_for
 from serval.errors import ConfigError, DatasetError, MissingExtraError, ModelError
 from serval.machine import available_cores, instruction_sets, peak_memory_mb
@@ -146,11 +145,10 @@ def test_the_ceiling_is_a_real_product(precision):
 
 
 def test_unknown_peers_and_missing_checkpoints_are_refused(model_file, tmp_path):
-    model = load_onnx(model_file)
-    with pytest.raises(ConfigError, match="unknown peer 'tensorrt'"):
-        open_peer("tensorrt", model, 1)
-    with pytest.raises(ConfigError, match="torch:FOLDER"):
-        open_peer(f"torch:{tmp_path / 'gone'}", model, 1)
+    refused = ("tensorrt", "onnxruntime", "openvino:folder", "torch", f"torch:{tmp_path / 'gone'}")
+    for peer in refused:
+        with pytest.raises(ConfigError, match=f"unknown peer '{peer}'; known: .*torch:FOLDER"):
+            open_peer(peer, str(model_file), Overrides(), 1)
     assert peer_packages(["openvino"]) == ("openvino",)
 
 
@@ -159,36 +157,37 @@ def test_a_peer_that_is_not_installed_is_named(peer, model_file, tmp_path, monke
     monkeypatch.setitem(sys.modules, peer, None)
     name = peer if peer == "openvino" else f"torch:{tmp_path}"
     with pytest.raises(MissingExtraError, match=rf"pip install {peer}"):
-        open_peer(name, load_onnx(model_file), 1)
+        open_peer(name, str(model_file), Overrides(), 1)
 
 
 def test_openvino_gives_the_same_logits(model_file):
     pytest.importorskip("openvino")
-    model = load_onnx(model_file)
     samples = noise(1, 16_000)
-    answer = open_peer("openvino", model, 1)(samples)
-    expected = call_of(model)(samples)
-    np.testing.assert_allclose(np.asarray(answer[0]), expected, rtol=1e-3, atol=1e-4)
+    answer = call_of(open_peer("openvino", str(model_file), Overrides(), 1))(samples)
+    expected = call_of(load_onnx(model_file))(samples)
+    np.testing.assert_allclose(answer, expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow
 def test_torch_gives_the_logits_of_what_was_exported_from_it(tmp_path):
+    """Normalisation included: noise at a tenth of its level would else answer something else."""
     pytest.importorskip("torch")
     from checkpoints import checkpoint
     from serval.export import ExportOptions, export_checkpoint
 
-    folder = checkpoint(tmp_path / "checkpoint", "hubert")
+    folder = checkpoint(tmp_path / "checkpoint", "wav2vec2")
     export_checkpoint(str(folder), tmp_path / "exported.onnx", ExportOptions())
     model = load_onnx(tmp_path / "exported.onnx")
-    samples = noise(1, 16_000)
-    answer = open_peer(f"torch:{folder}", model, 1)(samples)
-    np.testing.assert_allclose(answer, call_of(model)(samples), rtol=1e-3, atol=1e-4)
+    peer = open_peer(f"torch:{folder}", "serval-tiny", Overrides(), 1)
+    assert (peer.labels, peer.contract.normalize) == (model.labels, "zscore")
+    samples = 0.1 * noise(1, 16_000)
+    np.testing.assert_allclose(call_of(peer)(samples), call_of(model)(samples), atol=1e-4)
 
 
 def test_a_folder_that_is_no_checkpoint_is_one_line(model_file, tmp_path):
     pytest.importorskip("torch")
     with pytest.raises(ModelError, match="transformers cannot open") as raised:
-        open_peer(f"torch:{tmp_path}", load_onnx(model_file), 1)
+        open_peer(f"torch:{tmp_path}", str(model_file), Overrides(), 1)
     assert "\n" not in str(raised.value)
 
 
