@@ -12,12 +12,15 @@ from rich.table import Table
 from serval.commands.terminal import terminal
 from serval.inspection import Inspection, SizeComparison, inspect_model, size_comparison
 from serval.models.load import model_path
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 __all__ = ["inspect_command"]
 
+MOST_SAID = 300
+"""Characters of what a file says of itself."""
 MOST_OPS = 8
 
 
@@ -39,7 +42,7 @@ def inspect_command(model: str, other: str | None, *, as_json: bool) -> None:
     console.print(_table(inspections))
     for inspection in inspections:
         for verdict in inspection.verdicts:
-            line = f"{inspection.path.name}: {verdict.text}."
+            line = printable(f"{inspection.path.name}: {verdict.text}.")
             console.print(line, soft_wrap=True)
     if comparison:
         console.print(f"{comparison.text}.", soft_wrap=True)
@@ -61,7 +64,7 @@ def _table(inspections: list[Inspection]) -> Table:
     for inspection in inspections:
         table.add_column(inspection.path.name, overflow="fold")
     for key in columns[0] | columns[-1]:
-        table.add_row(key, *(column.get(key, "") for column in columns))
+        table.add_row(key, *(printable(column.get(key, "")) for column in columns))
     return table
 
 
@@ -86,7 +89,7 @@ def _cells(inspection: Inspection) -> Iterator[tuple[str, str]]:
     yield "opset", str(graph.opset)
     for key in ("source", "revision", "layers", "license"):
         if said := inspection.document["metadata"].get(key):
-            yield key, said
+            yield key, said[:MOST_SAID]
 
 
 def _length(inspection: Inspection) -> str:

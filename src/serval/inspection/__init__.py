@@ -12,6 +12,7 @@ from serval.inspection.verdicts import (
     contract_verdicts,
     dequantized_weights,
     graph_verdicts,
+    random_verdicts,
     work_verdicts,
 )
 from serval.inspection.work import Work, work_of
@@ -62,7 +63,7 @@ class Inspection:
             "parameters": graph.parameters,
             "opset": graph.opset,
             "metadata": {entry.key: entry.value for entry in graph.model.metadata_props},
-            "contract": asdict(self.contract) if self.contract else None,
+            "contract": self.contract.facts if self.contract else None,
             "weights": graph.weight_shares,
             "ops": dict(graph.ops),
             "work": {**asdict(work), "gmac_per_s": work.gmac_per_s} if work else None,
@@ -96,8 +97,9 @@ def inspect_model(path: Path) -> Inspection:
         model = _opened(path, graph)
         nodes = ran_nodes(model, CLIP_S)
     except (ModelError, AudioError) as error:
-        refused = Verdict(code="not-a-classifier", text=f"not a raw-waveform classifier: {error}")
-        verdicts = (refused, *graph_verdicts(graph))
+        text = f"not a raw-waveform classifier that can be evaluated: {error}"
+        refused = Verdict(code="not-a-classifier", text=text)
+        verdicts = (refused, *random_verdicts(path), *graph_verdicts(graph))
         return Inspection(path=path, graph=graph, contract=None, work=None, verdicts=verdicts)
     work = work_of(nodes, _clip_s(model), _bits(graph))
     return Inspection(
@@ -131,6 +133,8 @@ def _opened(path: Path, graph: StoredGraph) -> OnnxModel:
     try:
         return load_onnx(path)
     except ModelError:
+        if not graph.model.graph.output:
+            raise
         shape = graph.model.graph.output[0].type.tensor_type.shape.dim
         n_outputs = shape[-1].dim_value if shape else 0
         if n_outputs < 2:
@@ -155,4 +159,5 @@ def _verdicts(
     yield from work_verdicts(
         graph, work, dequantized_weights(graph, {node.name: node.op for node in nodes})
     )
+    yield from random_verdicts(model.path)
     yield from graph_verdicts(graph)

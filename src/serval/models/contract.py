@@ -24,6 +24,7 @@ __all__ = [
     "Normalize",
     "Overrides",
     "declared_contract",
+    "hub_file",
     "trained_on",
 ]
 
@@ -43,6 +44,7 @@ DEFAULT_MAX_SECONDS = 120.0
 LARGEST_CONFIG = 10_000_000
 """Bytes of a file beside a model, and characters of one entry of its metadata: those that people
 have are a thousand times smaller."""
+MOST_LABELS = 10_000
 SHOWN = 60
 """Characters of a value that a message shows."""
 
@@ -320,6 +322,8 @@ def _labels(value: object) -> LabelSet:
             raise ValueError("ids must run from 0 without a gap")
     if not isinstance(value, list | tuple):
         raise TypeError("expected a list of names")
+    if len(value) > MOST_LABELS:
+        raise ValueError(f"{len(value)} labels are more than any classifier has ({MOST_LABELS})")
     if len(value) == 1:
         raise ValueError(
             "a classifier needs at least 2 labels, got 1; where one output tells two classes "

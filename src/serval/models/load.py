@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from serval.errors import ConfigError, MissingExtraError, ModelError
 from serval.models.builtin import BUILTIN_MODELS
 from serval.models.contract import Overrides
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from serval.models.classifier import Classifier
@@ -93,16 +95,14 @@ def model_path(name: str) -> Path:
         return hub_model(name)
     builtin = {model.name: model.path for model in BUILTIN_MODELS}
     path = builtin.get(name) or Path(name).expanduser()
-    try:
-        if path.is_file():
-            return path
-        if path.is_dir():
-            raise ModelError(_folder_instead(name, path))
-    except (OSError, ValueError):  # a name that no file can have, or a folder that is not ours
-        pass
+    # Any text may be asked of in this way: pathlib's own questions raise for some.
+    if os.path.isfile(path):  # noqa: PTH113
+        return path
+    if name and os.path.isdir(path):  # noqa: PTH112
+        raise ModelError(_folder_instead(name, path))
     raise ModelError(
-        f"no model '{name[:200]}': neither a file nor built in; built in: {', '.join(builtin)}; "
-        "one of the hub is hf:ORG/NAME/FILE.onnx"
+        f"no model '{printable(name[:200])}': neither a file nor built in; "
+        f"built in: {', '.join(builtin)}; one of the hub is hf:ORG/NAME/FILE.onnx"
     )
 
 
