@@ -86,11 +86,13 @@ def open_peer(peer: str, model: str, overrides: Overrides, threads: int) -> Mode
         ModelError: It cannot run this model.
     """
     runtime, _, folder = peer.partition(":")
-    others = [name for name in RUNTIMES if name != "onnxruntime"]
-    known = runtime in others and RUNTIMES[runtime].takes_folder == bool(folder)
-    if not known or (folder and not Path(folder).is_dir()):
+    others = {name: known for name, known in RUNTIMES.items() if name != "onnxruntime"}
+    fits = runtime in others and others[runtime].takes_folder == bool(folder)
+    if not fits or (folder and not Path(folder).is_dir()):
+        names = [f"{name}:FOLDER" if known.takes_folder else name for name, known in others.items()]
         raise ConfigError(
-            f"unknown peer '{peer}'; known: openvino, and torch:FOLDER with an existing checkpoint"
+            f"unknown peer '{peer}'; known: {', '.join(names)}, with the folder of an existing "
+            "checkpoint"
         )
     return load_model(folder or model, overrides, threads=threads, runtime=runtime)
 

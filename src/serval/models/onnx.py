@@ -28,16 +28,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.models.graph import Skeleton
-    from serval.models.protocol import Logits
+    from serval.models.protocol import Backend, Logits
 
 __all__ = [
     "OnnxBackend",
     "OnnxModel",
+    "as_rows",
     "feeds_of",
     "load_onnx",
+    "one_by_one",
     "open_model",
     "open_session",
     "ort_reason",
+    "refuse_no_file",
 ]
 
 ORT_ERRORS: tuple[type[Exception], ...] = (
@@ -95,8 +98,7 @@ class OnnxBackend:
             AudioError: ONNX Runtime cannot run the graph on samples of this length.
         """
         if self.signature.alone and len(samples) > 1:
-            rows = zip(samples[:, np.newaxis], lengths[:, np.newaxis], strict=True)
-            return np.concatenate([self.scores(*row) for row in rows])
+            return one_by_one(self, samples, lengths)
         return self.answer(self.feeds(samples, lengths))
 
     def answer(self, feeds: Mapping[str, NDArray[Any]]) -> Logits:
@@ -114,7 +116,7 @@ class OnnxBackend:
                 f"the model cannot take {n} samples "
                 f"({n / self.contract.sample_rate:.3f} s): {ort_reason(error)}"
             ) from error
-        return _as_rows(np.asarray(output, dtype=np.float32), self.signature.batch_of(shape))
+        return as_rows(np.asarray(output, dtype=np.float32), self.signature.batch_of(shape))
 
     def feeds(
         self, samples: NDArray[np.float32], lengths: NDArray[np.int64]
@@ -335,7 +337,15 @@ def _with_trial(model: OnnxModel, skeleton: Skeleton) -> OnnxModel:
     return with_contract(tried(chosen, skeleton).contract)
 
 
-def _as_rows(output: NDArray[np.float32], batch: int) -> Logits:
+def one_by_one(
+    backend: Backend, samples: NDArray[np.float32], lengths: NDArray[np.int64]
+) -> Logits:
+    """Return `(B, K) float32` scores from a backend whose graph takes one clip at a time."""
+    rows = zip(samples[:, np.newaxis], lengths[:, np.newaxis], strict=True)
+    return np.concatenate([backend.scores(*row) for row in rows])
+
+
+def as_rows(output: NDArray[np.float32], batch: int) -> Logits:
     """Return `(B, K)` of `(B, K)`, `(B, 1, K)`, `(B, K, 1)` or, for one clip, `(K,)`.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.errors import AudioError, MissingExtraError, ModelError
-from serval.models.onnx import OnnxBackend, load_onnx
+from serval.models.onnx import OnnxBackend, as_rows, load_onnx, one_by_one
 from serval.wording import one_line
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class OpenVinoBackend:
         Raises:
             AudioError: OpenVINO cannot run the graph on samples of this length.
         """
+        if self.graph.signature.alone and len(samples) > 1:
+            return one_by_one(self, samples, lengths)
         if not hasattr(self.requests, "own"):
             self.requests.own = self.compiled.create_infer_request()
         feeds = self.graph.feeds(samples, lengths)
@@ -54,7 +56,7 @@ class OpenVinoBackend:
                 f"OpenVINO cannot run the model on {samples.shape[1]} samples: "
                 f"{one_line(error)[-300:]}"
             ) from error
-        return np.array(answer, dtype=np.float32).reshape(len(samples), -1)
+        return as_rows(np.array(answer, dtype=np.float32), len(samples))
 
 
 def open_model(path: Path, overrides: Overrides, threads: int) -> Classifier[OpenVinoBackend]:

@@ -15,6 +15,7 @@ from serval.bench.throughput import generated_clips, setups_for
 from serval.errors import ConfigError, DatasetError, MissingExtraError, ModelError
 from serval.machine import available_cores, instruction_sets, peak_memory_mb
 from serval.models.contract import Overrides
+from serval.models.load import load_model
 from serval.models.onnx import load_onnx
 
 
@@ -166,6 +167,15 @@ def test_openvino_gives_the_same_logits(model_file):
     answer = call_of(open_peer("openvino", str(model_file), Overrides(), 1))(samples)
     expected = call_of(load_onnx(model_file))(samples)
     np.testing.assert_allclose(answer, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_openvino_takes_a_batch_where_the_graph_takes_one_clip(tmp_path):
+    pytest.importorskip("openvino")
+    path = classifier(tmp_path / "m.onnx", static=16_000, batch=1)
+    batch, lengths = np.stack([noise(1, 16_000), noise(1, 16_000, seed=1)]), np.array([16_000] * 2)
+    answers = load_model(str(path), runtime="openvino").logits(batch, lengths)
+    expected = load_model(str(path)).logits(batch, lengths)
+    np.testing.assert_allclose(answers, expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow
