@@ -54,6 +54,7 @@ class BenchOptions:
         output: Folder of `bench.json` and the plot.
         labels: Label names in the order of the models' outputs, separated by commas.
         normalize: `auto`, `peak`, `zscore` or `none`.
+        output_name: The output of the model files with the scores, of several that they have.
         quick: Fewer durations and rounds: about half a minute for a small model.
         json: Print the whole document.
     """
@@ -65,6 +66,7 @@ class BenchOptions:
     output: str = "./bench_results"
     labels: str | None = None
     normalize: str = "auto"
+    output_name: str | None = None
     quick: bool = False
     json: bool = False
 
@@ -151,7 +153,11 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     pace = QUICK if options.quick else FULL
     setups = setups_for(available_cores())
     threads = sorted({threads for _, threads in setups})
-    overrides = overrides_of(EvalOptions(labels=options.labels, normalize=options.normalize))
+    overrides = overrides_of(
+        EvalOptions(
+            labels=options.labels, normalize=options.normalize, output_name=options.output_name
+        )
+    )
     subjects = open_subjects(options.models, threads, overrides)
     calls = _calls(subjects, options, overrides, threads)
     clips = _clips(options, subjects[0].any.sample_rate, pace)

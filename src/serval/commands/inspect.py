@@ -11,6 +11,7 @@ from rich.table import Table
 
 from serval.commands.terminal import terminal
 from serval.inspection import Inspection, SizeComparison, inspect_model, size_comparison
+from serval.models.contract import Overrides
 from serval.models.load import model_path
 from serval.wording import printable
 
@@ -27,13 +28,18 @@ MOST_OPS = 8
 @click.command("inspect")
 @click.argument("model")
 @click.argument("other", required=False)
+@click.option("--output-name", metavar="NAME",
+              help="The model file's output with the scores, of several.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def inspect_command(model: str, other: str | None, *, as_json: bool) -> None:
+def inspect_command(
+    model: str, other: str | None, *, output_name: str | None, as_json: bool
+) -> None:
     """Say what is in an ONNX file: size, contract, precision, what to expect of it.
 
     With a second file, the two are shown side by side.
     """
-    inspections = [inspect_model(model_path(name)) for name in (model, other) if name]
+    stated = Overrides(output_name=output_name)
+    inspections = [inspect_model(model_path(name), stated) for name in (model, other) if name]
     comparison = size_comparison(*inspections) if other else None
     if as_json:
         click.echo(json.dumps(_document(inspections, comparison), indent=2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import AudioError, ModelError
@@ -86,15 +86,19 @@ class SizeComparison:
     text: str
 
 
-def inspect_model(path: Path) -> Inspection:
+def inspect_model(path: Path, overrides: Overrides | None = None) -> Inspection:
     """Return what is in a model file, and what ONNX Runtime on this machine makes of it.
+
+    Args:
+        path: The .onnx file.
+        overrides: What the user states about it.
 
     Raises:
         ModelError: The file is missing, empty, damaged, or lacks its external weights.
     """
     graph = stored_graph(path)
     try:
-        model = _opened(path, graph)
+        model = _opened(path, graph, overrides or Overrides())
         nodes = ran_nodes(model, CLIP_S)
     except (ModelError, AudioError) as error:
         text = f"not a raw-waveform classifier that can be evaluated: {error}"
@@ -128,10 +132,10 @@ def size_comparison(first: Inspection, second: Inspection) -> SizeComparison:
     return SizeComparison(size_ratio=sizes, parameter_ratio=parameters, text=text)
 
 
-def _opened(path: Path, graph: StoredGraph) -> OnnxModel:
+def _opened(path: Path, graph: StoredGraph, overrides: Overrides) -> OnnxModel:
     """Return the model; where its labels are not known, with numbers in their place."""
     try:
-        return load_onnx(path)
+        return load_onnx(path, overrides)
     except ModelError:
         if not graph.model.graph.output:
             raise
@@ -139,7 +143,7 @@ def _opened(path: Path, graph: StoredGraph) -> OnnxModel:
         n_outputs = shape[-1].dim_value if shape else 0
         if n_outputs < 2:
             raise
-        return load_onnx(path, Overrides(labels=tuple(str(i) for i in range(n_outputs))))
+        return load_onnx(path, replace(overrides, labels=tuple(str(i) for i in range(n_outputs))))
 
 
 def _clip_s(model: OnnxModel) -> float:

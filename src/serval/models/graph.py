@@ -79,7 +79,7 @@ def external_names(skeleton: Skeleton, path: Path) -> list[str]:
     """Return the names of the files beside the model that hold weights of its graph, sorted.
 
     Raises:
-        ModelError: One of them would not lie beside the model.
+        ModelError: One of them would not lie beside the model, or is no regular file.
     """
     if b"location" not in skeleton:
         return []
@@ -89,8 +89,14 @@ def external_names(skeleton: Skeleton, path: Path) -> list[str]:
     for name in names:
         if not _is_beside(name):
             raise ModelError(
-                f"{path} says that its weights are in {printable(name)[:100]!r}, outside of its "
+                f"{path} says that its weights are in '{printable(name)[:100]}', outside of its "
                 "own folder; put the two files beside each other and save the model again"
+            )
+        beside = path.parent / name
+        if beside.exists() and not beside.is_file():
+            raise ModelError(
+                f"{path} says that its weights are in '{printable(name)[:100]}', which is no "
+                "regular file; copy both files again"
             )
     return names
 
@@ -229,8 +235,8 @@ def _within(nodes: object) -> Iterator[onnx.NodeProto]:
 
 
 def _may_be_random(node: onnx.NodeProto) -> bool:
-    # Without its third input a Dropout is out of training mode.
-    return node.op_type in RANDOM or (node.op_type == "Dropout" and len(node.input) > 2)
+    # Without a third input a Dropout is out of training mode; ONNX Runtime has further kinds of it.
+    return node.op_type in RANDOM or ("Dropout" in node.op_type and len(node.input) > 2)
 
 
 def _is_active(node: onnx.NodeProto, constants: dict[str, float]) -> bool:

@@ -1,6 +1,7 @@
 """From names to models, and what is said of files that are none."""
 
 import json
+import os
 
 import onnx
 import pytest
@@ -80,6 +81,14 @@ def test_weights_outside_of_the_model_s_folder_are_neither_read_nor_hashed(tmp_p
     (tmp_path / "w.bin").write_bytes(b"\0" * 384)
     for call in (load_onnx, inspect_model):
         assert "outside of its own folder" in refusal(call, path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_weights_in_a_pipe_are_not_waited_for(tmp_path):
+    path = external(tmp_path / "m.onnx", "pipe")
+    os.mkfifo(tmp_path / "pipe")
+    for call in (load_onnx, inspect_model):
+        assert "'pipe', which is no regular file" in refusal(call, path)
 
 
 def test_missing_weights_are_named_in_one_line(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from build import voice
 from graphs import classifier_graph, node, value
 from serval.errors import ModelError
+from serval.inspection import inspect_model
 from serval.models.contract import Overrides
 from serval.models.onnx import load_onnx
 
@@ -68,6 +69,9 @@ def test_outputs_that_could_both_be_meant_need_a_name(tmp_path, plain):
         load_onnx(path)
     model = load_onnx(path, Overrides(output_name="arousal"))
     np.testing.assert_array_equal(answer(model, voice()), answer(plain, voice()))
+    assert inspect_model(path).contract is None
+    inspected = inspect_model(path, Overrides(output_name="arousal"))
+    assert inspected.contract == model.contract
     with pytest.raises(ModelError, match=r"no float output 'gone' .*its outputs are 'arousal'"):
         load_onnx(path, Overrides(output_name="gone"))
 
