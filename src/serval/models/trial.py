@@ -166,12 +166,10 @@ def _outputs_of(model: Classifier[B], answers: Floats, skeleton: Skeleton) -> Fo
     """
     in_range = answers.min() >= -SCORE_MARGIN and answers.max() <= 1 + SCORE_MARGIN
     sums = answers.sum(axis=1)
-    made_by = activation_of(skeleton, model.contract.output_name) if answers.min() >= -1 else None
+    made_by = activation_of(skeleton, model.contract.output_name) if in_range else None
     if model.contract.one_output:
-        scores = answers[:, -1]
-        if scores.min() >= -SCORE_MARGIN and scores.max() <= 1 + SCORE_MARGIN:
-            return Found(outputs="probabilities", source="graph" if made_by else "trial")
-        return Found(outputs="logits", source="graph")
+        of_one: Outputs = "probabilities" if in_range else "logits"
+        return Found(outputs=of_one, source="graph" if made_by or not in_range else "trial")
     if not in_range:
         _refuse_scaled(model, answers, sums)
         return Found(outputs="logits", source="graph")
@@ -183,7 +181,11 @@ def _outputs_of(model: Classifier[B], answers: Floats, skeleton: Skeleton) -> Fo
             f"to {sums.min():.2f} to {sums.max():.2f}; export it with the softmax over the last "
             "axis, or without it"
         )
-    return Found(outputs="sigmoid", source="graph" if made_by == "sigmoid" else "trial")
+    if made_by == "sigmoid":
+        return Found(outputs="sigmoid", source="graph")
+    if not np.ptp(answers, axis=0).any():  # one answer to everything tells nothing
+        return Found(outputs="logits", source="graph")
+    return Found(outputs="sigmoid", source="trial")
 
 
 def _refuse_scaled(model: Classifier[B], answers: Floats, sums: Floats) -> None:

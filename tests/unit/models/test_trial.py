@@ -99,6 +99,15 @@ def test_scores_between_0_and_1_that_nothing_explains_are_taken_so_with_a_warnin
     assert any("between 0 and 1 on every trial" in text for text in model.facts["warnings"])
 
 
+def test_one_answer_to_everything_tells_nothing_of_what_the_outputs_are(tmp_path):
+    after = [node("Mul", "scores zero", "logits")]
+    path = classifier_graph(tmp_path / "m.onnx", after=after, constants={"zero": np.float32(0)})
+    model = load_onnx(path)
+    assert model.contract.outputs == "logits"
+    probs = probabilities_of(answer(model, voice()), model.contract.outputs)
+    assert probs.ravel().tolist() == [0.125] * 8
+
+
 SOFTMAXES = {
     "softmax": [node("Softmax", "scores", "logits", axis=1)],
     "written out": [
