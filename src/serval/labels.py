@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -57,7 +58,7 @@ class LabelSet(tuple[str, ...]):
             raise LabelError(f"a classifier needs at least 2 labels, got {len(labels)}")
         if not all(name.strip() for name in labels):
             raise LabelError(f"label {labels.index('') if '' in labels else '?'} has no name")
-        if twice := sorted({name for name in labels if labels.count(name) > 1}):
+        if twice := sorted(name for name, n in Counter(labels).items() if n > 1):
             raise LabelError(
                 f"label occurs twice: {', '.join(twice)}; give each class its own name"
             )

@@ -18,6 +18,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from serval.errors import ModelError
 from serval.models.contract import HUB_FILES
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,11 +65,22 @@ def hub_model(name: str) -> Path:
     org, _, rest = name.removeprefix(HUB_PREFIX).partition("/")
     model, _, file = rest.partition("/")
     repo = f"{org}/{model}"
+    _refuse_other_place(name, file)
     file = file if _in_cache(repo, file) else _listed(repo, file)
     path = _asking(lambda: hf_hub_download(repo, file), repo, None)
     # A file above 2 GB has its weights beside it: model.onnx_data, or model.onnx.data.
     hub_folder(repo, None, (f"{file}?*", *HUB_FILES, *(f"*/{own}" for own in HUB_FILES)))
     return Path(path)
+
+
+def _refuse_other_place(name: str, file: str) -> None:
+    """Raise where a file's name would lead out of its repository."""
+    parts = file.replace("\\", "/").split("/") if file else []
+    if any(part in {"", ".", ".."} for part in parts) or not file.isprintable():
+        raise ModelError(
+            f"{printable(name)[:200]} does not name a file within a hub model; "
+            f"write {HUB_PREFIX}ORG/NAME/FILE.onnx"
+        )
 
 
 def _in_cache(repo: str, file: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from serval.distributed import cluster
 from serval.errors import ConfigError
 from serval.evaluate import open_dataset, overrides_of
-from serval.models.builtin import load_model, model_path
+from serval.models.load import load_model, model_path
 from serval.stress.against import refuse_other_clips
 from serval.stress.findings import Findings, findings_of
 from serval.stress.invariance import clips_for_invariance, invariance_of
