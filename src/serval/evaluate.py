@@ -308,7 +308,8 @@ def _plan(model: Model, dataset: Dataset, options: EvalOptions) -> _Plan:
     total = sum(counts.values()) - sum(dropped.values())
     if set(counts) == {""}:
         raise LabelError(f"no clip of {dataset.name} has a label; name the column: --label-column")
-    _refuse_left_out(dataset, sum(counts.values()), options)
+    n_rows = dataset.n_rows or 0  # a limit is no reason to think little of the rest
+    _refuse_left_out(dataset, max(n_rows, sum(counts.values())), options)
     if (dropped and not options.drop_unmapped) or total == counts[""]:
         raise LabelError(_unmapped_message(dropped, model))
     return _Plan(mapping=mapping, total=total, dropped=dropped)

@@ -83,8 +83,10 @@ def test_audio_beside_the_file_is_read_where_the_row_has_only_its_path(tmp_path)
 
 
 def test_a_column_that_cannot_play_its_part_is_refused(tmp_path):
-    path = written(tmp_path / "set.parquet", {"audio": audio(), "label": [["a"], ["b"]]})
-    with pytest.raises(DatasetError, match=r"'label' holds lists or records, no label; name anot"):
+    path = written(tmp_path / "set.parquet", {"audio": audio(), "label": [{"a": 1}, {"a": 2}]})
+    with pytest.raises(
+        DatasetError, match="'label' holds records or images, no label; columns that may: no"
+    ):
         load(path, label_column="label")
     with pytest.raises(DatasetNotFoundError, match="no label column"):
         load(path)
@@ -114,5 +116,5 @@ def test_damaged_pages_are_an_error_of_the_set_not_a_crash(tmp_path):
     dataset = load(path)
     content[4:3000] = bytes(2996)
     path.write_bytes(content)
-    with pytest.raises(DatasetError, match="breaks off near row 0"):
+    with pytest.raises(DatasetError, match=r"set\.parquet breaks off"):
         list(dataset.clips(0, None))

@@ -5,9 +5,12 @@ import errno
 import pytest
 from huggingface_hub.errors import HfHubHTTPError, RemoteEntryNotFoundError
 
-from serval.datasets import hub_errors
-from serval.datasets.hub_errors import asking_hub
+import serval.hub
+from serval.datasets.hub import HubSet
 from serval.errors import AccessError, DatasetError, DatasetNotFoundError, NetworkError
+from serval.hub import asking
+
+SET = HubSet(repo="org/set").asked
 
 
 class Answer:
@@ -29,7 +32,7 @@ ConnectTimeout = type("ConnectTimeout", (TransportError,), {})
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch):
-    monkeypatch.setattr(hub_errors, "WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(serval.hub, "WAITS_S", (0.0, 0.0))
 
 
 class Call:
@@ -55,7 +58,7 @@ def http(status, kind=HfHubHTTPError):
 )
 def test_what_may_pass_is_tried_again(error):
     call = Call(error, error)
-    assert asking_hub(call, "org/set", None) == "answer"
+    assert asking(call, SET) == "answer"
     assert call.times == 3
 
 
@@ -63,7 +66,7 @@ def test_what_may_pass_is_tried_again(error):
 def test_what_will_not_pass_is_not_tried_again(error):
     call = Call(error)
     with pytest.raises(DatasetError):
-        asking_hub(call, "org/set", None)
+        asking(call, SET)
     assert call.times == 1
 
 
@@ -84,7 +87,7 @@ def test_what_will_not_pass_is_not_tried_again(error):
 )
 def test_each_error_is_one_line_with_its_remedy(error, kind, message):
     with pytest.raises(kind, match=message) as caught:
-        asking_hub(Call(error, error, error), "org/set", None)
+        asking(Call(error, error, error), SET)
     assert "\n" not in str(caught.value)
     assert caught.value.__cause__ is error
 
@@ -93,9 +96,9 @@ def test_the_reason_may_lie_behind_another_error():
     outer = RuntimeError("something went wrong")
     outer.__cause__ = http(401)
     with pytest.raises(AccessError, match=r"no such public set \(401\); check the spelling"):
-        asking_hub(Call(outer), "org/set", None)
+        asking(Call(outer), SET)
 
 
 def test_a_bug_keeps_its_traceback():
     with pytest.raises(KeyError, match="bug"):
-        asking_hub(Call(KeyError("bug")), "org/set", None)
+        asking(Call(KeyError("bug")), SET)
