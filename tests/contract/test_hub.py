@@ -352,7 +352,7 @@ def test_what_lies_in_a_set_and_is_no_clip_is_counted_on_the_hub_too(ask, hub):
     (kinds, samples), _ = ask(("hf:org/kinds", {}), ("hf:org/samples", {}))
     assert len(kinds["clips"]) == len(samples["clips"]) == len(ROWS)
     assert [(n, reason.partition(" (")[0]) for n, reason in kinds["left_out"]] == [
-        (1, "hidden files or files in hidden folders"),
-        (1, "files of a kind that is not decoded"),
+        (1, "hidden, or in a hidden folder"),
+        (1, "of a kind that is not decoded"),
     ]
     assert [n for n, _ in samples["left_out"]] == [1]

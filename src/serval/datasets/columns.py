@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from serval.datasets.options import DatasetOptions
 
-__all__ = ["Columns", "Kind", "Schema", "choose_columns", "text_of"]
+__all__ = ["Columns", "Kind", "Schema", "audio_alone", "choose_columns", "text_of"]
 
 AUDIO_NAMES = (
     "audio", "file_path", "file_name", "path", "file", "filename", "filepath", "audio_path",
@@ -124,6 +124,17 @@ def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Col
         rate=rate,
         class_names=schema.class_names,
     )
+
+
+def audio_alone(schema: Schema, options: DatasetOptions, subject: str) -> Columns:
+    """Return the column of the audio, of a table that needs no labels.
+
+    Raises:
+        DatasetNotFoundError: A named column is absent, or none of the usual ones is there.
+        DatasetError: A named column holds no audio.
+    """
+    audio = _audio_column(schema, options.audio_column, subject)
+    return Columns(audio=audio, label="", embedded=schema.kinds[audio] is not Kind.SCALAR)
 
 
 def text_of(value: object, class_names: Sequence[str] = ()) -> str | None:

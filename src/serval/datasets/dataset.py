@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serval.datasets.columns import choose_columns
+from serval.datasets.columns import Columns, Schema, choose_columns
 from serval.datasets.listing import is_file
+from serval.datasets.options import DatasetOptions
 from serval.datasets.rows import ClipSource, Table, least
 from serval.errors import DatasetError, DatasetNotFoundError
 from serval.files import sha256_of
@@ -19,10 +21,10 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from serval.datasets.options import DatasetOptions
     from serval.records import LeftOut
 
 __all__ = [
+    "ColumnChoice",
     "Known",
     "clip_source",
     "dataset_here",
@@ -57,11 +59,20 @@ class Known:
     left_out: tuple[LeftOut, ...] = ()
 
 
+ColumnChoice = Callable[[Schema, DatasetOptions, str], Columns]
+"""`(schema, options, subject)` -> which column is which."""
+
+
 def clip_source(
-    table: Table, root: Path, split: str, options: DatasetOptions, name: str
+    table: Table,
+    root: Path,
+    split: str,
+    options: DatasetOptions,
+    name: str,
+    choose: ColumnChoice = choose_columns,
 ) -> ClipSource:
     """Return what reads the clips of `table`, its columns chosen by `options`."""
-    columns = choose_columns(table.schema, options, name)
+    columns = choose(table.schema, options, name)
     return ClipSource(
         table=table, columns=columns, root=root, name=name, split=split, limit=options.limit
     )

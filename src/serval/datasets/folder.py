@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serval.datasets.card import CARD, card_of
+from serval.datasets.columns import audio_alone, choose_columns
 from serval.datasets.dataset import (
+    ColumnChoice,
     Known,
     clip_source,
     dataset_here,
@@ -14,15 +16,15 @@ from serval.datasets.dataset import (
     short_name,
 )
 from serval.datasets.layout import layout_of
-from serval.datasets.left_out import left_out_of
+from serval.datasets.left_out import left_out_of, rows_in_missing_parts
 from serval.datasets.listing import is_file, listing_of_folder
 from serval.datasets.parquet import Here
 from serval.datasets.splits import TRAIN, choose_split
-from serval.datasets.tables import split_table
+from serval.datasets.tables import SplitTable, split_table
 from serval.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from serval.datasets.layout import Layout
@@ -46,20 +48,22 @@ def load_folder(root: Path, options: DatasetOptions) -> Dataset:
     subject, listing = str(root), listing_of_folder(root)
     layout = layout_of(listing.files, card_of(_card_text(root), None, subject), subject)
     split = choose_split(layout.splits, options.split, subject)
-    source, rows_in = _source(root, layout, split, options)
+    source, found = _source(root, layout, split, options)
 
-    def other(name: str) -> ClipSource:
-        return _source(root, layout, name, options)[0]
+    def named_by(name: str) -> Iterator[Path]:
+        return _source(root, layout, name, options, audio_alone)[0].audio_paths()
 
-    left_out = (*listing.closed, *left_out_of(layout, source, other))
+    left_out = (*listing.closed, *left_out_of(layout, source, named_by))
+    if found.by_shard:
+        left_out += tuple(rows_in_missing_parts(found.rows_in, source.table.n_rows()))
     known = Known(
         name=short_name(root),
         location=str(root.resolve()),
         licence=layout.card.licence,
-        caveats=tuple(_leaks(layout, source, other)),
+        caveats=tuple(_leaks(root, layout, source, options)),
         left_out=left_out,
     )
-    return dataset_here(source, [root / file for file in rows_in], known)
+    return dataset_here(source, [root / file for file in found.rows_in], known)
 
 
 def _card_text(root: Path) -> str:
@@ -74,22 +78,28 @@ def _card_text(root: Path) -> str:
 
 
 def _source(
-    root: Path, layout: Layout, split: str, options: DatasetOptions
-) -> tuple[ClipSource, tuple[str, ...]]:
-    """Return what reads a split, and the files that its rows stand in."""
+    root: Path,
+    layout: Layout,
+    split: str,
+    options: DatasetOptions,
+    choose: ColumnChoice = choose_columns,
+) -> tuple[ClipSource, SplitTable]:
+    """Return what reads a split, and its rows."""
     subject = str(root)
     found = split_table(root, layout, split, options, subject, lambda file: Here(root / file))
-    source = clip_source(found.table, root, split, options, subject)
-    return replace(source, closed=True), found.rows_in
+    source = clip_source(found.table, root, split, options, subject, choose)
+    return replace(source, closed=True), found
 
 
-def _leaks(layout: Layout, source: ClipSource, other: Callable[[str], ClipSource]) -> Iterator[str]:
+def _leaks(
+    root: Path, layout: Layout, source: ClipSource, options: DatasetOptions
+) -> Iterator[str]:
     """Yield what the split's speakers have in common with a train split beside it."""
     train = next((name for name in layout.splits if name.casefold() in TRAIN), None)
-    if train in (None, source.split) or not source.columns.speaker:
+    if train is None or train == source.split or not source.columns.speaker:
         return
     try:
-        yield from shared_speakers(source, other(train))
+        yield from shared_speakers(source, _source(root, layout, train, options)[0])
     except DatasetError:
         # A train split of another shape is no reason not to read this one.
         return

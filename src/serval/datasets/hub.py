@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub import HfApi, constants
 
 from serval.datasets.card import CARD, card_of
-from serval.datasets.dataset import Known, clip_source, dataset_of, fingerprint_of, lines_of_audio
+from serval.datasets.columns import audio_alone, choose_columns
+from serval.datasets.dataset import (
+    ColumnChoice,
+    Known,
+    clip_source,
+    dataset_of,
+    fingerprint_of,
+    lines_of_audio,
+)
 from serval.datasets.hub_files import HubCommit, fetch_all, refuse_unless_it_fits
 from serval.datasets.layout import Layout, layout_of
 from serval.datasets.left_out import left_out_of
@@ -23,7 +31,8 @@ from serval.errors import AccessError, DatasetError, DatasetNotFoundError, Netwo
 from serval.hub import Repo, Trouble, asking, hide_bars, keep, kept
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from serval.datasets.options import DatasetOptions
     from serval.datasets.rows import ClipSource
@@ -102,15 +111,15 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
     split = choose_split(layout.splits, options.split, known.name)
     source, by_shard = _source(at, layout, split, options, known.name)
 
-    def other(name: str) -> ClipSource:
-        return _rows(at, layout, name, options, known.name)[0]
+    def named_by(name: str) -> Iterator[Path]:
+        return _rows(at, layout, name, options, known.name, audio_alone)[0].audio_paths()
 
     known = replace(
         known,
         location=f"hf://datasets/{hub_set.repo}@{at.commit}",
         revision=at.commit,
         licence=known.licence if layout.card.licence == "not stated" else layout.card.licence,
-        left_out=tuple(left_out_of(layout, source, other)),
+        left_out=tuple(left_out_of(layout, source, named_by)),
     )
     fingerprint = fingerprint_of((hub_set.repo, at.commit, split, *layout.splits[split]))
     # Counting rows would fetch every file; what is in the cache must not change what is said.
@@ -140,7 +149,12 @@ def _source(
 
 
 def _rows(
-    at: HubCommit, layout: Layout, split: str, options: DatasetOptions, name: str
+    at: HubCommit,
+    layout: Layout,
+    split: str,
+    options: DatasetOptions,
+    name: str,
+    choose: ColumnChoice = choose_columns,
 ) -> tuple[ClipSource, SplitTable]:
     """Return what reads the rows of a split, having fetched the files that say which there are."""
     wanted = [file for file in layout.metadata_of(split) if not is_file(at.folder / file)]
@@ -153,7 +167,7 @@ def _rows(
         refuse_unless_it_fits([file for file in needed if not is_file(file.path)])
     else:
         fetch_all(rows_in)
-    source = clip_source(found.table, at.folder, split, options, name)
+    source = clip_source(found.table, at.folder, split, options, name, choose)
     return replace(source, closed=True), found
 
 

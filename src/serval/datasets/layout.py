@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from serval.datasets.card import Card
 
-__all__ = ["Layout", "is_audio", "is_decoded", "is_metadata", "layout_of", "suffix_of"]
+__all__ = ["PARQUET", "Layout", "is_audio", "is_decoded", "is_metadata", "layout_of", "suffix_of"]
 
 DECODED = frozenset(
     (

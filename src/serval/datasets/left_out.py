@@ -8,78 +8,93 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from serval.datasets.layout import is_decoded, suffix_of
-from serval.datasets.listing import counted, is_hidden
+from serval.datasets.layout import PARQUET, is_decoded, suffix_of
+from serval.datasets.listing import SHOWN, counted, is_hidden
 from serval.datasets.rows import same_name
+from serval.datasets.splits import missing_parts
 from serval.datasets.tables import FolderTable, ListedTable
 from serval.errors import DatasetError
+from serval.records import LeftOut
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from serval.datasets.layout import Layout
     from serval.datasets.rows import ClipSource
-    from serval.records import LeftOut
 
-__all__ = ["left_out_of"]
+__all__ = ["left_out_of", "rows_in_missing_parts"]
 
 
 def left_out_of(
-    layout: Layout, source: ClipSource, other: Callable[[str], ClipSource]
+    layout: Layout, source: ClipSource, named_by: Callable[[str], Iterable[Path]]
 ) -> Iterator[LeftOut]:
     """Yield what is there and is no clip of the source.
 
     Args:
         layout: The files of the set.
         source: The clips of the split.
-        other: From the name of another split to its clips.
+        named_by: From the name of another split to the audio files that its rows name.
     """
-    named = set(_named(source))
+    named = _names(source, source.audio_paths())
     left = [f for f in layout.sounds_of(source.split) if same_name(f) not in named]
-    if any(not is_hidden(file) for file in left) and not layout.folders:
-        named = set(_named_elsewhere(layout, source.split, other))
+    if left and not (layout.folders or source.columns.embedded):
+        named = _named_elsewhere(layout, source, named_by)
         left = [file for file in left if same_name(file) not in named]
     reasons: dict[str, list[str]] = {}
     for file in left:
         reasons.setdefault(_reason(file, layout, source), []).append(file)
-    if isinstance(source.table, ListedTable) and (astray := list(source.table.astray())):
-        reasons["rows that name a file of no split"] = astray
+    if isinstance(source.table, ListedTable):
+        reasons["named by a row, but in no split"] = list(source.table.astray())
     if isinstance(source.table, FolderTable):
-        beside = [f for f in layout.splits[source.split] if suffix_of(f) == ".parquet"]
-        reasons |= {"parquet files beside audio files (move the ones or the others)": beside}
+        beside = [f for f in layout.splits[source.split] if suffix_of(f) == PARQUET]
+        reasons["in parquet beside audio files (move the ones or the others)"] = beside
     for reason, names in reasons.items():
         if names:
             yield counted(reason, names)
 
 
-def _named(source: ClipSource) -> Iterator[str]:
-    for path in source.audio_paths():
-        yield same_name(source.relative(path))
+def rows_in_missing_parts(files: Sequence[str], n_rows: int) -> Iterator[LeftOut]:
+    """Yield how many rows the parts of a split hold that are not there, if all are of a size.
+
+    Args:
+        files: The parts that are there.
+        n_rows: The rows in them.
+    """
+    missing = missing_parts(files)
+    if missing:
+        n = max(1, round(n_rows * len(missing) / len(files)))
+        reason = f"in {len(missing)} parts that are missing, judged by the others (fetch them)"
+        yield LeftOut(reason=reason, n=n, examples=tuple(missing[:SHOWN]))
+
+
+def _names(source: ClipSource, paths: Iterable[Path]) -> frozenset[str]:
+    return frozenset(same_name(source.relative(path)) for path in paths)
 
 
 def _named_elsewhere(
-    layout: Layout, split: str, other: Callable[[str], ClipSource]
-) -> Iterator[str]:
-    """Yield the files that the tables of the other splits name; those files are not lost."""
-    for name in layout.splits:
-        if name != split:
+    layout: Layout, source: ClipSource, named_by: Callable[[str], Iterable[Path]]
+) -> frozenset[str]:
+    """Return the files that the tables of the other splits name; those are not lost."""
+    found: frozenset[str] = frozenset()
+    for split in layout.splits:
+        if split != source.split:
             try:
-                yield from _named(other(name))
+                found |= _names(source, named_by(split))
             except DatasetError:
                 # A split of another shape is no reason not to read this one.
                 continue
+    return found
 
 
 def _reason(file: str, layout: Layout, source: ClipSource) -> str:
+    """Return why a file is no clip, in words that fit one and many."""
     if is_hidden(file):
-        return "hidden files or files in hidden folders (rename them, or delete them)"
+        return "hidden, or in a hidden folder (rename or delete them)"
     if not is_decoded(file):
-        return (
-            "files of a kind that is not decoded (convert them to .wav or .flac: "
-            "ffmpeg -i IN OUT.wav)"
-        )
+        return "of a kind that is not decoded (convert them: ffmpeg -i IN OUT.wav)"
     if file not in layout.splits[source.split] and layout.folders:
-        return "audio files in the folder of no split"
+        return "in the folder of no split"
     if source.columns.embedded:
-        return "audio files beside parquet files that hold their own"
-    return "audio files that no row of the metadata names"
+        return "beside parquet files, which hold their own audio"
+    return "named by no row"

@@ -14,7 +14,7 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Listing", "counted", "is_file", "is_folder", "is_hidden", "listing_of_folder"]
+__all__ = ["SHOWN", "Listing", "counted", "is_file", "is_folder", "is_hidden", "listing_of_folder"]
 
 SHOWN = 3
 """Examples beside a count."""
@@ -114,14 +114,14 @@ def _below(root: Path, closed: dict[str, str]) -> Iterator[str]:
     while waiting:
         folder = waiting.pop()
         if folder.links > MOST_LINKS:
-            closed[folder.name] = f"folders behind more than {MOST_LINKS} links (copy them here)"
+            closed[folder.name] = f"behind more than {MOST_LINKS} links (copy them here)"
             continue
         try:
             status = os.stat(folder.path)  # noqa: PTH116 - the text of a name in any encoding
             with os.scandir(folder.path) as found:
                 entries = list(found)
         except OSError as error:
-            closed[folder.name or "."] = f"folders that cannot be looked into ({error.strerror})"
+            closed[folder.name or "."] = f"in folders that cannot be looked into ({error.strerror})"
             continue
         identity = (status.st_dev, status.st_ino)
         if identity in folder.above:

@@ -17,7 +17,7 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["TRAIN", "Splits", "choose_split", "splits_by_name"]
+__all__ = ["TRAIN", "Splits", "choose_split", "missing_parts", "splits_by_name"]
 
 VALIDATION = ("validation", "valid", "val", "dev", "devel", "development")
 """Names that sets give to the split on which models are compared."""
@@ -25,8 +25,11 @@ VALIDATION = ("validation", "valid", "val", "dev", "devel", "development")
 TRAIN = ("train", "training")
 NAMES = frozenset((*TRAIN, *VALIDATION, "test", "testing", "eval", "evaluation"))
 
-SHARD = re.compile(r"(?P<name>.+)-\d{5}-of-\d{5}")
+SHARD = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})")
 """How the hub's tools name the parts of a split: `train-00000-of-00003`."""
+
+MOST_PARTS = 10_000
+"""Of one split; a name may claim more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,24 @@ def choose_split(splits: Iterable[str], asked: str | None, subject: str) -> str:
             f"{subject} has no validation split; choose one with --split: {listed}"
         )
     return known[0]
+
+
+def missing_parts(files: Iterable[str]) -> list[str]:
+    """Return the names of parts that others of a split tell of and that are not among them.
+
+    Examples:
+        >>> missing_parts(["data/dev-00000-of-00003.parquet", "data/dev-00002-of-00003.parquet"])
+        ['data/dev-00001-of-00003.parquet']
+    """
+    paths = [PurePosixPath(file) for file in files]
+    told = {
+        str(path.with_stem(f"{part['name']}-{number:05d}-of-{part['total']}"))
+        for path in paths
+        for part in [SHARD.fullmatch(path.stem)]
+        if part is not None
+        for number in range(min(int(part["total"]), MOST_PARTS))
+    }
+    return sorted(told - {str(path) for path in paths})
 
 
 def _bases(files: Sequence[str], folder: str) -> list[str]:

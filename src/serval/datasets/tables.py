@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from serval.datasets.columns import Kind, Schema, choose_columns
+from serval.datasets.columns import Kind, Schema, audio_alone
 from serval.datasets.layout import Layout, is_audio, is_decoded, suffix_of
 from serval.datasets.manifest import SUFFIXES, ManifestTable
 from serval.datasets.parquet import ParquetTable, Shard
@@ -148,7 +148,7 @@ def split_table(
         found = _table(root, metadata, layout, shard, own_folder=True)
         if set(metadata) <= set(files):
             return found
-        column = choose_columns(found.table.schema, options, subject).audio
+        column = audio_alone(found.table.schema, options, subject).audio
         table = ListedTable(table=found.table, column=column, root=root, layout=layout, split=split)
         return SplitTable(table=table, rows_in=found.rows_in, by_shard=found.by_shard)
     folder = layout.folders.get(split, "")

@@ -46,7 +46,7 @@ def test_audio_that_no_row_names_is_counted(tmp_path):
     dataset = load(tmp_path)
     assert dataset.n_clips == 5
     (part,) = dataset.left_out
-    assert (part.n, part.reason) == (3, "audio files that no row of the metadata names")
+    assert (part.n, part.reason) == (3, "named by no row")
     assert part.examples == ("clip5.flac", "clip6.ogg", "clip7.aiff")
 
 
