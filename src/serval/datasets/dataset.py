@@ -91,7 +91,8 @@ def dataset_of(source: ClipSource, known: Known, fingerprint: str, n_rows: int |
         DatasetError: There is no clip.
     """
     if n_rows == 0:
-        raise DatasetError(f"{source.name} has no clips; give it at least one row")
+        where = f" in split '{source.split}'" if source.split else ""
+        raise DatasetError(f"{source.name} has no clips{where}; give it at least one row")
     return Dataset(
         name=known.name,
         location=known.location,

@@ -70,7 +70,7 @@ def _rows_of_split(
     splits = dict.fromkeys(text for text in texts if text) or {"": None}
     split = choose_split(splits, options.split, name)
     unnamed = [f"row {i}" for i, text in enumerate(texts, 1) if not text and split]
-    left_out = (counted(f"rows with nothing in the column {column}", unnamed),) if unnamed else ()
+    left_out = (counted(f"with nothing in the column {column}", unnamed),) if unnamed else ()
     return replace(table, split_column=column, split=split), split, left_out
 
 

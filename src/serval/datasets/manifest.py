@@ -198,8 +198,7 @@ def _has_bare_quotes(lines: IO[str], quoted: Dialect, bare: Dialect) -> bool:
             return False
     except csv.Error:
         pass
-    lengths = [len(cells) for cells in _filled(bare.reader(lines))]
-    return bool(lengths) and max(lengths) == lengths[0]
+    return len({len(cells) for cells in _filled(bare.reader(lines))}) == 1
 
 
 def _filled(rows: Iterator[list[str]]) -> Iterator[list[str]]:

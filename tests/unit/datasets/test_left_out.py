@@ -182,6 +182,7 @@ NAMES = st.sampled_from(
 )  # fmt: skip
 TREES = st.lists(st.tuples(FOLDERS, NAMES), max_size=14)
 LISTS = st.lists(st.tuples(FOLDERS, st.sampled_from(["a.wav", "c.m4a", "gone.wav"])), max_size=4)
+LABELLED_IN = st.sampled_from(["", "train/", "dev/", "data/train/", "custom/"])
 
 
 def sounds_there(root, others):
@@ -194,20 +195,22 @@ def sounds_there(root, others):
 
 
 @settings(max_examples=150, deadline=None, database=None, derandomize=True)
-@given(tree=TREES, listed=st.one_of(st.none(), LISTS), link=st.booleans())
-def test_clips_and_what_is_left_out_are_all_that_is_there(tree, listed, link):
+@given(tree=TREES, listed=st.one_of(st.none(), LISTS), link=st.booleans(), labelled_in=LABELLED_IN)
+def test_clips_and_what_is_left_out_are_all_that_is_there(tree, listed, link, labelled_in):
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "set")
-        root.mkdir()
+        write(root, *(f"{labelled_in}{name}" for name in LABELLED))
         write(root, *(f"{folder}/{name}".lstrip("/") for folder, name in tree))
         if link:
             write(root.parent, "elsewhere/l.wav")
             (root / "linked").symlink_to(root.parent / "elsewhere")
         if listed is not None:
-            rows = "".join(f"{f'{folder}/{name}'.lstrip('/')},sad\n" for folder, name in listed)
+            names = [*(f"{folder}/{name}".lstrip("/") for folder, name in listed)]
+            rows = "".join(f"{name},sad\n" for name in [f"{labelled_in}{LABELLED[0]}", *names])
             (root / "metadata.csv").write_text(f"file_name,label\n{rows}")
-        with contextlib.suppress(DatasetError):
-            account(root, load(root))
+        for split in (None, "train", "dev", "custom", "data", "linked"):
+            with contextlib.suppress(DatasetError):
+                account(root, load(root, split=split))
 
 
 def account(root, dataset):
@@ -223,5 +226,11 @@ def other_splits(root, split):
         return []
     own = next(path for path in (root / split, root / "data" / split) if path.is_dir())
     beside = [path for path in own.parent.iterdir() if path.is_dir() and path != own]
-    hidden = (".", "__MACOSX")
-    return [path.relative_to(root) for path in beside if not path.name.startswith(hidden)]
+    return [path.relative_to(root) for path in beside if any(visible(path, root))]
+
+
+def visible(folder, root):
+    for path in folder.rglob("*"):
+        parts = path.relative_to(root).parts
+        if is_audio(path.name) and not any(p.startswith((".", "__MACOSX")) for p in parts):
+            yield path
