@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from serval.datasets import DatasetOptions, load_dataset
 from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, DatasetError, LabelError
+from serval.files import is_file, is_folder
 from serval.labels import LabelMap, label_map_from_option
 from serval.machine import available_cores, peak_memory_mb, platform_facts
 from serval.models.builtin import load_model
@@ -440,4 +441,4 @@ def _to_do(
 
 def _absolute(name: str) -> str:
     """Return a path as any process of this machine can use it; another name as it is."""
-    return str(Path(name).absolute()) if Path(name).exists() else name
+    return str(Path(name).absolute()) if is_file(name) or is_folder(name) else name

@@ -198,9 +198,12 @@ def _absent(cause: BaseException, repo: Repo) -> str | None:
     if isinstance(cause, EntryNotFoundError) and not isinstance(cause, LocalEntryNotFoundError):
         return f" lacks a file that it lists: {one_line(cause)}; tell its owner"
     if isinstance(cause, RepositoryNotFoundError) or _status(cause) == 404:
-        return f" does not exist on {constants.ENDPOINT}; check the spelling"
+        return (
+            f": no such public {repo.kind} on {constants.ENDPOINT}; check the spelling, "
+            "and if it is private set HF_TOKEN"
+        )
     if isinstance(cause, HFValidationError):
-        return f": '{repo.name}' is not the name of a hub {repo.kind}; write hf:ORG/NAME"
+        return f": not the name of a hub {repo.kind}; write hf:ORG/NAME"
     return None
 
 
@@ -214,18 +217,18 @@ def _unreachable(cause: BaseException, repo: Repo) -> str | None:
     if _is_a(cause, "TransportError") or isinstance(cause, ConnectionError):
         remedy = ", or use --dataset demo, which needs none" if repo.kind == "set" else ""
         return (
-            f": {constants.ENDPOINT} cannot be reached ({type(cause).__name__}); "
-            f"check the network, the proxy and HF_ENDPOINT{remedy}"
+            ": the hub cannot be reached; check the network, the proxy and HF_ENDPOINT "
+            f"({constants.ENDPOINT}, {type(cause).__name__}){remedy}"
         )
     return None
 
 
 def _incomplete() -> str:
-    start = f" is not complete in the cache {constants.HF_HUB_CACHE} and "
+    start = f": it or a part of it is not in the hub's cache {constants.HF_HUB_CACHE}, and "
     if not constants.HF_HUB_OFFLINE:
         return f"{start}the hub cannot be reached; check the network, the proxy and HF_ENDPOINT"
     switch = "HF_HUB_OFFLINE" if os.environ.get("HF_HUB_OFFLINE") else "TRANSFORMERS_OFFLINE"
-    return f"{start}{switch} is set; unset it and run once with a network"
+    return f"{start}{switch} is set; unset it, and run once with a network"
 
 
 def _unusable(cause: BaseException, _repo: Repo) -> str | None:

@@ -115,7 +115,7 @@ def test_without_a_network_a_complete_cache_serves_and_says_so(ask, hub):
     dead = {"HF_ENDPOINT": "http://127.0.0.1:9"}
     (again, other), said = ask(("ssi", {}), ("hf:org/other", {}), env=dead)
     assert again == first
-    assert re.search(r"cannot be reached .* going on with commit \w{12} from the cache", said)
+    assert re.search(r"cannot be reached; going on with commit \w{12} from the cache", said)
     assert other["error"] == "NetworkError"
     assert re.search(r"org/other.*cannot be reached.*check the network", other["message"])
 
@@ -128,7 +128,7 @@ def test_a_limit_starts_with_the_first_file_alone(ask, hub):
     (offline, whole), _ = ask(("ssi", {"limit": 3}), ("ssi", {}), env={"HF_HUB_OFFLINE": 1})
     assert sounds(offline) == ALL_SOUNDS[:3]
     assert whole["error"] == "NetworkError"
-    assert re.search("not complete in the cache.*HF_HUB_OFFLINE.*unset", whole["message"])
+    assert re.search("not in the hub's cache.*HF_HUB_OFFLINE is set; unset", whole["message"])
 
 
 def test_a_download_that_breaks_off_goes_on_by_itself(ask, hub):
@@ -187,7 +187,10 @@ def test_each_trouble_is_one_line_with_its_remedy(ask, hub):
     }
     hub.faults.append(Fault("org/busy", times=1000))
     expected = {
-        ("hf:org/missing",): ("DatasetNotFoundError", "does not exist on http.*check the spelling"),
+        ("hf:org/missing",): (
+            "DatasetNotFoundError",
+            "no such public set on http.*the spelling",
+        ),
         ("hf:org/private",): ("AccessError", r"\(401\).*hf auth login.*HF_TOKEN"),
         ("hf:org/gated",): ("AccessError", "gated; accept its terms on .*/datasets/org/gated"),
         ("hf:org/busy",): ("NetworkError", "answers 503 again and again; try later"),

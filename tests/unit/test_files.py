@@ -5,7 +5,7 @@ import json
 import pytest
 
 from serval.errors import WriteError
-from serval.files import sha256_of, whole_file, whole_files, write_text
+from serval.files import is_file, is_folder, sha256_of, whole_file, whole_files, write_text
 
 
 def test_a_file_appears_only_when_whole(tmp_path):
@@ -71,3 +71,18 @@ def test_a_folder_that_is_a_file_is_one_line(tmp_path):
 def test_half_a_character_is_an_escape_that_json_reads(tmp_path):
     path = write_text(tmp_path / "a.json", json.dumps("ä\udce9", ensure_ascii=False))
     assert json.loads(path.read_text(encoding="utf-8")) == "ä\udce9"
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "x" * 5000, "nul\0", "\ud800", "~" * 256, ""])
+def test_any_text_may_be_asked_whether_it_is_a_path(text):
+    assert not is_file(text)
+    assert not is_folder(text)
+
+
+def test_a_file_is_a_file_and_a_folder_a_folder(tmp_path):
+    file = tmp_path / "a"
+    file.touch()
+    assert [is_file(file), is_folder(file), is_file(tmp_path), is_folder(tmp_path)] == [
+        True, False, False, True,
+    ]  # fmt: skip
+    assert not is_file("/dev/zero")

@@ -1,14 +1,20 @@
 """What the hub's clients raise, without a hub."""
 
 import errno
+import functools
 
 import pytest
-from huggingface_hub.errors import HfHubHTTPError, RemoteEntryNotFoundError
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RemoteEntryNotFoundError,
+)
 
 import serval.hub
 from serval.datasets.hub import HubSet
-from serval.errors import AccessError, DatasetError, DatasetNotFoundError, NetworkError
-from serval.hub import asking
+from serval.errors import AccessError, DatasetError, DatasetNotFoundError, ModelError, NetworkError
+from serval.hub import Repo, Trouble, asking, keep, kept
 
 SET = HubSet(repo="org/set").asked
 
@@ -75,10 +81,10 @@ def test_what_will_not_pass_is_not_tried_again(error):
     [
         (http(403), AccessError, r"refuses access with this token \(403\); accept its terms on"),
         (http(502), NetworkError, "answers 502 again and again"),
-        (http(404), DatasetNotFoundError, "org/set does not exist on"),
+        (http(404), DatasetNotFoundError, "org/set: no such public set on"),
         (http(404, RemoteEntryNotFoundError), DatasetNotFoundError, "lacks a file that it lists"),
         (OSError("Consistency check failed: 3"), NetworkError, "broke off; run the same command"),
-        (ReadTimeout("slow"), NetworkError, r"cannot be reached \(ReadTimeout\); check the netw"),
+        (ReadTimeout("slow"), NetworkError, r"cannot be reached; check the .*, ReadTimeout\)"),
         (ConnectionError("gone"), NetworkError, "cannot be reached"),
         (OSError(errno.ENOSPC, "full"), DatasetError, "does not fit on the disk .* set HF_HOME"),
         (PermissionError("/cache"), DatasetError, "cannot write to the cache .* set HF_HOME"),
@@ -102,3 +108,34 @@ def test_the_reason_may_lie_behind_another_error():
 def test_a_bug_keeps_its_traceback():
     with pytest.raises(KeyError, match="bug"):
         asking(Call(KeyError("bug")), SET)
+
+
+def test_a_switch_is_named_only_where_it_is_set(monkeypatch):
+    absent = LocalEntryNotFoundError("not here")
+    with pytest.raises(NetworkError, match=r"not in the hub's .*; check the network") as caught:
+        asking(Call(absent), SET)
+    assert "OFFLINE" not in str(caught.value)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        monkeypatch.setenv(name, "1")
+        with pytest.raises(NetworkError, match=f"{name} is set; unset it"):
+            asking(Call(OfflineModeIsEnabled("no")), SET)
+
+
+def test_a_models_troubles_are_of_the_model_and_name_its_page():
+    model = Repo(name="org/net", kind="model", errors=dict.fromkeys(Trouble, ModelError))
+    with pytest.raises(ModelError, match=r"^hub model org/net: .* on https?://[^/]+/org/net, then"):
+        asking(Call(http(403)), model)
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b"\xff", b"[" * 100_000])
+def test_what_was_kept_comes_back_unless_somebody_spoilt_it(tmp_path, monkeypatch, content):
+    own = functools.partial(serval.hub.cached_assets_path, assets_dir=tmp_path)
+    monkeypatch.setattr(serval.hub, "cached_assets_path", own)
+    keep(SET, "v1/x", {"files": ["a"]})
+    assert kept(SET, "v1/x") == {"files": ["a"]}
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    file.write_bytes(content)
+    assert kept(SET, "v1/x") is None
+    assert kept(SET, "v2") is None

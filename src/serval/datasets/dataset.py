@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serval.datasets.columns import Columns, Schema, choose_columns
-from serval.datasets.listing import is_file
 from serval.datasets.options import DatasetOptions
 from serval.datasets.rows import ClipSource, Table, least
 from serval.errors import DatasetError, DatasetNotFoundError
-from serval.files import sha256_of
+from serval.files import is_file, sha256_of
 from serval.records import Dataset
 from serval.wording import printable
 

@@ -17,11 +17,12 @@ from serval.datasets.dataset import (
 )
 from serval.datasets.layout import layout_of
 from serval.datasets.left_out import left_out_of, rows_in_missing_parts
-from serval.datasets.listing import is_file, listing_of_folder
+from serval.datasets.listing import listing_of_folder
 from serval.datasets.parquet import Here
 from serval.datasets.splits import TRAIN, choose_split
 from serval.datasets.tables import SplitTable, split_table
 from serval.errors import DatasetError
+from serval.files import is_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,11 +23,11 @@ from serval.datasets.dataset import (
 from serval.datasets.hub_files import HubCommit, fetch_all, refuse_unless_it_fits
 from serval.datasets.layout import Layout, layout_of
 from serval.datasets.left_out import left_out_of
-from serval.datasets.listing import is_file
 from serval.datasets.rows import same_name
 from serval.datasets.splits import choose_split
 from serval.datasets.tables import SplitTable, split_table
 from serval.errors import AccessError, DatasetError, DatasetNotFoundError, NetworkError
+from serval.files import is_file
 from serval.hub import Repo, Trouble, asking, hide_bars, keep, kept
 
 if TYPE_CHECKING:

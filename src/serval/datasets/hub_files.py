@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from huggingface_hub import HfApi, constants, hf_hub_download
 from huggingface_hub.hf_api import RepoFile, RepoFolder
 
-from serval.datasets.listing import is_file
 from serval.errors import DatasetError, DatasetNotFoundError
-from serval.files import sha256_of
+from serval.files import is_file, sha256_of
 from serval.hub import asking, disk_full
 
 if TYPE_CHECKING:

@@ -21,18 +21,19 @@ __all__ = ["PARQUET", "Layout", "is_audio", "is_decoded", "is_metadata", "layout
 
 DECODED = frozenset(
     (
-        *(".aif", ".aifc", ".aiff", ".au", ".avr", ".caf", ".flac", ".mp2", ".mp3", ".mpga"),
-        *(".nist", ".oga", ".ogg", ".opus", ".paf", ".pvf", ".rf64", ".snd", ".sph", ".svx"),
-        *(".voc", ".w64", ".wav", ".wave"),
+        *(".8svx", ".aif", ".aifc", ".aiff", ".au", ".avr", ".caf", ".flac", ".htk", ".ircam"),
+        *(".mp2", ".mp3", ".mpga", ".nist", ".oga", ".ogg", ".opus", ".paf", ".pvf", ".rf64"),
+        *(".sf", ".snd", ".sph", ".svx", ".voc", ".w64", ".wav", ".wave"),
     )
 )
 """Kinds of audio files that become clips."""
 
 UNDECODED = frozenset(
     (
-        *(".3gp", ".aac", ".ac3", ".aiffc", ".amr", ".ape", ".avi", ".awb", ".dss", ".flv"),
-        *(".gsm", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpc", ".mpeg"),
-        *(".mpg", ".pcm", ".ra", ".raw", ".spx", ".tta", ".webm", ".wma", ".wmv", ".wv"),
+        *(".3g2", ".3gp", ".aac", ".ac3", ".amr", ".ape", ".asf", ".avi", ".awb", ".dsf", ".dss"),
+        *(".flv", ".gsm", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpc"),
+        *(".mpeg", ".mpg", ".pcm", ".ra", ".raw", ".rm", ".spx", ".tta", ".weba", ".webm"),
+        *(".wma", ".wmv", ".wv"),
     )
 )
 """Kinds of files with sound in them that cannot be decoded here, and are counted as left out."""

@@ -14,7 +14,7 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["SHOWN", "Listing", "counted", "is_file", "is_folder", "is_hidden", "listing_of_folder"]
+__all__ = ["SHOWN", "Listing", "counted", "is_hidden", "listing_of_folder"]
 
 SHOWN = 3
 """Examples beside a count."""
@@ -66,16 +66,6 @@ def is_hidden(file: str) -> bool:
         (True, True, False)
     """
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(file).parts)
-
-
-def is_file(path: Path) -> bool:
-    """Tell whether there is a regular file, whatever text somebody wrote as its path."""
-    return os.path.isfile(path)  # noqa: PTH113 - False for what cannot be a path, where Path raises
-
-
-def is_folder(path: Path) -> bool:
-    """Tell whether there is a folder, whatever text somebody wrote as its path."""
-    return os.path.isdir(path)  # noqa: PTH112 - False for what cannot be a path, where Path raises
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from serval.datasets.dataset import Known
 from serval.datasets.file import load_file
 from serval.datasets.known import KnownDataset, built_in, known_datasets
-from serval.datasets.listing import is_file, is_folder
 from serval.datasets.options import DatasetOptions
 from serval.errors import ConfigError, DatasetNotFoundError
+from serval.files import is_file, is_folder
 from serval.wording import one_line
 
 if TYPE_CHECKING:

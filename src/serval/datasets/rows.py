@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple, Protocol
 
 from serval.datasets.columns import Columns, Schema, text_of
-from serval.datasets.listing import is_file
 from serval.datasets.samples import wav_of
 from serval.errors import DatasetError
+from serval.files import is_file
 from serval.records import Clip
 from serval.wording import printable
 

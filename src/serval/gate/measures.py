@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.calibration import calibration_of
 from serval.errors import ConfigError
+from serval.files import is_folder
 from serval.scores import scores_of
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _json(name: str, path: str) -> Mapping[str, Any]:
     if not path:
         return {}
     file = Path(path)
-    if file.is_dir():
+    if is_folder(file):
         file /= f"{name}.json"
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
