@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from serval.datasets.listing import is_hidden
 from serval.datasets.manifest import SUFFIXES
-from serval.datasets.splits import Splits, splits_by_name
+from serval.datasets.splits import Splits, folders_of, splits_by_name
 from serval.errors import DatasetError, DatasetNotFoundError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ UNDECODED = frozenset(
 )
 """Kinds of files with sound in them that cannot be decoded here, and are counted as left out."""
 
+SOUNDS = DECODED | UNDECODED
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 PARQUET = ".parquet"
 
@@ -67,12 +69,10 @@ class Layout:
         """Return the files that label a split's audio files: its own, else of a folder above."""
         files = self.splits[split]
         own = tuple(file for file in files if is_metadata(file))
-        above = {parent for file in files for parent in PurePosixPath(file).parents}
-        return own or tuple(
-            file
-            for file in self.files
-            if is_metadata(file) and not is_hidden(file) and PurePosixPath(file).parent in above
-        )
+        ends = [PurePosixPath(folder, METADATA_NAMES[0]) for folder in folders_of(files)]
+        above = {up for end in ends for up in end.parents}
+        shared = (file for file in self.files if is_metadata(file) and not is_hidden(file))
+        return own or tuple(file for file in shared if PurePosixPath(file).parent in above)
 
     def sounds_of(self, split: str) -> Iterator[str]:
         """Yield every audio file that is not another split's, decoded or not, hidden or not."""
@@ -112,12 +112,12 @@ def layout_of(files: Sequence[str], card: Card, subject: str) -> Layout:
 
 def suffix_of(file: str) -> str:
     """Return what a name ends in, in small letters."""
-    return PurePosixPath(file).suffix.lower()
+    return posixpath.splitext(file)[1].lower()
 
 
 def is_audio(file: str) -> bool:
     """Tell whether a file holds sound, by its name."""
-    return suffix_of(file) in DECODED or suffix_of(file) in UNDECODED
+    return suffix_of(file) in SOUNDS
 
 
 def is_decoded(file: str) -> bool:
@@ -127,7 +127,7 @@ def is_decoded(file: str) -> bool:
 
 def is_metadata(file: str) -> bool:
     """Tell whether a file labels the audio files beside and below it."""
-    return PurePosixPath(file).name.lower() in METADATA_NAMES
+    return file.rpartition("/")[2].lower() in METADATA_NAMES
 
 
 def _is_table(file: str) -> bool:

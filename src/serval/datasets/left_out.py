@@ -36,7 +36,7 @@ def left_out_of(
         source: The clips of the split.
         named_by: From the name of another split to the audio files that its rows name.
     """
-    named = _names(source, source.audio_paths())
+    named = _named(source)
     left = [f for f in layout.sounds_of(source.split) if same_name(f) not in named]
     if left and not (layout.folders or source.columns.embedded):
         named = _named_elsewhere(layout, source, named_by)
@@ -66,6 +66,13 @@ def rows_in_missing_parts(files: Sequence[str], n_rows: int) -> Iterator[LeftOut
         n = max(1, round(n_rows * len(missing) / len(files)))
         reason = f"in {len(missing)} parts that are missing, judged by the others (fetch them)"
         yield LeftOut(reason=reason, n=n, examples=tuple(missing[:SHOWN]))
+
+
+def _named(source: ClipSource) -> frozenset[str]:
+    """Return the audio files that the clips are."""
+    if isinstance(source.table, FolderTable):
+        return frozenset(same_name(file) for file in source.table.files)
+    return _names(source, source.audio_paths())
 
 
 def _names(source: ClipSource, paths: Iterable[Path]) -> frozenset[str]:

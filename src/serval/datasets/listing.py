@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from serval.records import LeftOut
@@ -13,6 +12,7 @@ from serval.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 __all__ = ["SHOWN", "Listing", "counted", "is_hidden", "listing_of_folder"]
 
@@ -65,7 +65,7 @@ def is_hidden(file: str) -> bool:
         >>> is_hidden("angry/._a.wav"), is_hidden("__MACOSX/a.wav"), is_hidden("__angry/a.wav")
         (True, True, False)
     """
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(file).parts)
+    return any(part.startswith(".") or part == "__MACOSX" for part in file.split("/"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -256,4 +256,5 @@ def _portable(name: str) -> str:
 
 def _is_inside(path: Path, root: Path) -> bool:
     """Tell whether a path stays in `root` by its text: the hub's cache is made of links."""
-    return Path(os.path.normpath(path.absolute())).is_relative_to(os.path.normpath(root.absolute()))
+    above = os.path.join(os.path.abspath(root), "")  # noqa: PTH100, PTH118 - far faster on text
+    return os.path.abspath(path).startswith(above)  # noqa: PTH100

@@ -17,7 +17,7 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["TRAIN", "Splits", "choose_split", "missing_parts", "splits_by_name"]
+__all__ = ["TRAIN", "Splits", "choose_split", "folders_of", "missing_parts", "splits_by_name"]
 
 VALIDATION = ("validation", "valid", "val", "dev", "devel", "development")
 """Names that sets give to the split on which models are compared."""
@@ -102,6 +102,11 @@ def choose_split(splits: Iterable[str], asked: str | None, subject: str) -> str:
     return known[0]
 
 
+def folders_of(files: Iterable[str]) -> frozenset[str]:
+    """Return the folders that files lie in; `""` is the set's own."""
+    return frozenset(file.rpartition("/")[0] for file in files)
+
+
 def missing_parts(files: Iterable[str]) -> list[str]:
     """Return the names of parts that others of a split tell of and that are not among them.
 
@@ -182,8 +187,7 @@ def _refuse_deeper(files: Iterable[str], subject: str) -> None:
     """Refuse what would be read as one set though folders say that it is train and test."""
     found = {
         "/".join(parents[: i + 1])
-        for file in files
-        for parents in [PurePosixPath(file).parts[:-1]]
+        for parents in [folder.split("/") for folder in folders_of(files)]
         for i, name in enumerate(parents)
         if name.casefold() in NAMES
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from serval.datasets.columns import Kind, Schema, audio_alone
@@ -17,6 +16,7 @@ from serval.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from serval.datasets.options import DatasetOptions
 
@@ -183,8 +183,8 @@ def _table(
 
 
 def _label_of(file: str, folder: str) -> str:
-    parent = PurePosixPath(file).parent
-    return "" if str(parent) == folder else parent.name
+    parent = file.rpartition("/")[0]
+    return "" if parent == folder else parent.rpartition("/")[2]
 
 
 def _refuse_mixed(metadata: Sequence[str], subject: str) -> None:
