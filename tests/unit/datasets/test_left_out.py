@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from build import encoded, voice
 from contract.sets import parquet_bytes, write_files
 from serval.datasets import DatasetOptions, load_dataset
 from serval.datasets.layout import is_audio
 from serval.errors import DatasetError
+from serval.evaluate import EvalOptions, evaluate_named
 
 
 def load(path, **options):
@@ -170,6 +172,22 @@ def test_a_pipe_is_no_file_and_nothing_waits_for_it(tmp_path):
     for name in ("metadata.csv", "sad/pipe.wav", "README.md"):
         os.mkfifo(tmp_path / name)
     assert ids(load(tmp_path)) == ["happy/b.WAV", "sad/a.wav"]
+
+
+def test_more_than_a_hundredth_left_out_stops_before_the_first_clip(model_file, tmp_path):
+    folder = tmp_path / "set"
+    for number, label in enumerate(("angry", "sad") * 4):
+        write_files(folder, {f"{label}/{number}.wav": encoded(voice(number))})
+    write(folder, "sad/a.m4a")
+    asked = {"model": str(model_file), "dataset": str(folder), "output": str(tmp_path / "o")}
+    with pytest.raises(DatasetError, match=r"1 of 9 would be left out: 1 of a kind .* sad/a\.m4a;"):
+        evaluate_named(EvalOptions(**asked))
+    assert not (tmp_path / "o").exists()
+    # One of nine is as much of the set whatever the limit.
+    done = evaluate_named(EvalOptions(**asked, max_left_out=0.12, limit=2))
+    (part,) = done.document["left_out"]
+    assert (len(done.run), part["n"], part["examples"]) == (2, 1, ["sad/a.m4a"])
+    assert "1 left out: of a kind that is not decoded" in done.files["summary"].read_text("utf-8")
 
 
 FOLDERS = st.sampled_from(
