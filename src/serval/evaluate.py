@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from serval.datasets import DatasetOptions, load_dataset
 from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, DatasetError, LabelError
-from serval.files import refuse_odd_place
+from serval.files import is_file, is_folder, refuse_odd_place
 from serval.labels import LabelMap, label_map_from_option
 from serval.machine import available_cores, peak_memory_mb, platform_facts
 from serval.models.contract import Normalize, Overrides
@@ -334,7 +334,8 @@ def plan_of(model: Model, dataset: Dataset, options: EvalOptions) -> Plan:
     total = sum(counts.values()) - sum(dropped.values())
     if set(counts) == {""}:
         raise LabelError(f"no clip of {dataset.name} has a label; name the column: --label-column")
-    _refuse_left_out(dataset, sum(counts.values()), options)
+    n_rows = dataset.n_rows or 0  # a limit is no reason to think little of the rest
+    _refuse_left_out(dataset, max(n_rows, sum(counts.values())), options)
     if (dropped and not options.drop_unmapped) or total == counts[""]:
         raise LabelError(_unmapped_message(dropped, model))
     indices = tuple(sorted(index for raw in dropped for index in places[raw]))
@@ -471,4 +472,4 @@ def labelled(
 
 def _absolute(name: str) -> str:
     """Return a path as any process of this machine can use it; another name as it is."""
-    return str(Path(name).absolute()) if Path(name).exists() else name
+    return str(Path(name).absolute()) if is_file(name) or is_folder(name) else name

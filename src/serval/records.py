@@ -65,6 +65,7 @@ class Dataset:
         clips: Reads clips with their audio.
         metadata: Reads the same clips without audio, which is far cheaper.
         n_clips: Number of clips, or `None` while that is not known.
+        n_rows: The same without a limit.
         label_map: What this set's own codes mean (`ANG` -> `angry`), if it is a known set.
         licence: Of the audio, as far as known.
         caveats: One sentence each on what a score on this set does not mean.
@@ -80,6 +81,7 @@ class Dataset:
     metadata: ClipReader
     revision: str = ""
     n_clips: int | None = None
+    n_rows: int | None = None
     label_map: Mapping[str, str] = field(default_factory=dict)
     licence: str = "not stated"
     caveats: tuple[str, ...] = ()
