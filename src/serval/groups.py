@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.gaps import NO_GAP, Exchanged, Gap, exchange_of, gaps_between
-from serval.scores import OVERALL, intervals
+from serval.scores import chance, whole_intervals
 from serval.scores.clusters import cluster_tables, clustering_of
 
 if TYPE_CHECKING:
@@ -203,21 +203,15 @@ def _group_scores(name: str, clips: Ids, run: Run, rng: np.random.Generator) -> 
     k = len(run.labels)
     clustering = clustering_of([run.speakers[i] for i in clips])
     truth, predicted = run.truth[clips], run.predicted[clips]
-    found = intervals(cluster_tables(truth * k + predicted, k * k, clustering), k, RESAMPLES, rng)
-    scores = dict(zip(OVERALL, found, strict=False))
+    tables = cluster_tables(truth * k + predicted, k * k, clustering)
+    scores = whole_intervals(tables, k, RESAMPLES, rng)
     return GroupScores(
         name=name,
         n=len(clips),
         accuracy=scores["wa"],
         uar=scores["uar"],
-        better_than_chance=scores["uar"].low > _guessed(truth, k),
+        better_than_chance=scores["uar"].low > chance(np.bincount(truth, minlength=k)),
     )
-
-
-def _guessed(truth: Ids, k: int) -> float:
-    """Return the UAR of guessing among the labels that occur, or among all where only one does."""
-    occur = len(np.unique(truth))
-    return 1 / (occur if occur > 1 else k)
 
 
 def _gaps(
