@@ -24,7 +24,7 @@ from serval.bench.disclosure import load_average
 from serval.bench.subjects import noise
 from serval.evaluate import EvalOptions, open_dataset
 from serval.machine import available_cores
-from serval.models.builtin import model_path
+from serval.models.load import model_path
 from serval.models.onnx import load_onnx
 
 if TYPE_CHECKING:

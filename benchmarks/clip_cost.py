@@ -23,7 +23,7 @@ import soundfile
 from serval.audio import decode, encoded_bytes
 from serval.bench.disclosure import disclosure, load_average
 from serval.evaluate import EvalOptions, open_dataset
-from serval.models.builtin import load_model
+from serval.models.load import load_model
 from serval.predict import predict_clip
 from serval.records import Prediction
 from serval.run import Journal, Provenance
@@ -62,8 +62,9 @@ def stages_of(model: OnnxModel, dataset: Dataset, n: int, journal: Journal) -> t
         spent.on("decoding alone", decode, encoded, rate)
         audio = spent.on("decoding and resampling", decode, encoded, model.sample_rate)
         batch, lengths = audio.samples[np.newaxis], np.array([len(audio.samples)])
-        feeds = spent.on("normalizing", model.feeds, batch, lengths)
-        spent.on("the model", model.session.run, None, feeds)
+        prepared = spent.on("normalizing", model.prepared, batch, lengths)
+        feeds = model.backend.feeds(*prepared)
+        spent.on("the model", model.backend.session.run, None, feeds)
         spent.on("hash", hashlib.sha256, encoded)
         spent.on("journal", journal.append, record, 0.0)
     return spent, usable

@@ -25,7 +25,7 @@ import psutil
 
 from serval.evaluate import EvalOptions, evaluate, open_dataset
 from serval.machine import peak_memory_mb
-from serval.models.builtin import load_model
+from serval.models.load import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

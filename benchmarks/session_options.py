@@ -17,7 +17,7 @@ import onnxruntime as ort
 from serval.bench import Effort, interleaved, ratio_of
 from serval.bench.disclosure import load_average
 from serval.bench.subjects import call_of, noise
-from serval.models.builtin import load_model
+from serval.models.load import load_model
 
 if TYPE_CHECKING:
     from serval.audio import Waveform
@@ -44,7 +44,7 @@ def opened_with(model: OnnxModel, name: str) -> OnnxModel:
     else:
         options.add_session_config_entry(*ENTRIES[name])
     session = ort.InferenceSession(model.path, options, providers=["CPUExecutionProvider"])
-    return replace(model, session=session)
+    return replace(model, backend=replace(model.backend, session=session))
 
 
 def run(model: OnnxModel, clips: list[Waveform]) -> None:

@@ -39,7 +39,7 @@ from serval.bench import Effort, interleaved, ratio_of
 from serval.bench.disclosure import disclosure, load_average
 from serval.evaluate import EvalOptions, open_dataset
 from serval.machine import available_cores
-from serval.models.builtin import load_model, model_path
+from serval.models.load import load_model, model_path
 from serval.predict import predict
 from serval.records import Dataset, Prediction
 from serval.run import Journal, Provenance

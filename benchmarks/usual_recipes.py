@@ -16,7 +16,6 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from onnxruntime.quantization import (
     CalibrationDataReader,
     QuantType,
@@ -24,12 +23,13 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from serval.models.onnx import OnnxModel, load_onnx
+from serval.models.onnx import OnnxModel, feeds_of, load_onnx
 from serval.quantize.clips import calibration_clips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
 LAYERS = ["Conv", "MatMul", "Gemm"]
@@ -41,7 +41,7 @@ class Feeds(CalibrationDataReader):
     def __init__(self, model: OnnxModel, clips: str, n: int) -> None:
         waveforms = calibration_clips(clips, n, model, 1).waveforms
         self.feeds: Iterator[dict[str, NDArray[np.float32]]] = (
-            model.feeds(samples[np.newaxis], np.array([len(samples)])) for samples in waveforms
+            feeds_of(model, samples) for samples in waveforms
         )
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:

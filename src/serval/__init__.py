@@ -25,7 +25,7 @@ PUBLIC = {
     "ServalError": "serval.errors",
     "evaluate_named": "serval.evaluate",
     "load_dataset": "serval.datasets",
-    "load_model": "serval.models.builtin",
+    "load_model": "serval.models.load",
     "load_run": "serval.run",
     "write_results": "serval.results",
 }

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import ConfigError, MissingExtraError, ServalError
 from serval.machine import available_cores
-from serval.models.builtin import load_model
+from serval.models.load import load_model
 from serval.predict import Transform, failure_of, predict_clip
 from serval.stopping import kept_hearing
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from serval.labels import LabelMap
     from serval.models.contract import Overrides
-    from serval.models.onnx import OnnxModel
+    from serval.models.protocol import Model
     from serval.records import Clip, Dataset, Record
 
 __all__ = ["Job", "cluster", "imported_ray", "ledger_on", "predict_on_ray"]
@@ -154,7 +154,7 @@ class Worker:
 
     def __init__(self, job: Job, ask: Ask) -> None:
         self.ask, self.job = ask, job
-        self.opened: tuple[OnnxModel, Dataset] | ServalError
+        self.opened: tuple[Model, Dataset] | ServalError
         try:
             self.opened = _opened(job)
         except ServalError as error:
@@ -168,7 +168,7 @@ class Worker:
         records = (record for r in ranges for record in self._records(*self.opened, r))
         return {"pickled": [pickle.dumps(record) for record in records]}
 
-    def _records(self, model: OnnxModel, dataset: Dataset, wanted: list[int]) -> Iterator[Record]:
+    def _records(self, model: Model, dataset: Dataset, wanted: list[int]) -> Iterator[Record]:
         first, chosen = wanted[0], set(wanted)
         deadly = set(self.ask("resume", first))
         for clip in dataset.clips(first, wanted[-1] + 1):
@@ -185,13 +185,14 @@ class Worker:
         return replace(clip, label=label or "")
 
 
-def _opened(job: Job) -> tuple[OnnxModel, Dataset]:
-    model = load_model(job.model, job.overrides)
+def _opened(job: Job) -> tuple[Model, Dataset]:
+    model: Model = load_model(job.model, job.overrides)
+    external = model.facts.get("external", {})
     dataset = load_dataset(job.dataset, options=job.dataset_options)
     for what, mine, drivers in (
-        (f"model {job.model}", model.sha256, job.model_sha256),
+        (f"model {job.model}", model.facts["sha256"], job.model_sha256),
         *(
-            (f"{name} beside model {job.model}", model.external.get(name, "missing"), drivers)
+            (f"{name} beside model {job.model}", external.get(name, "missing"), drivers)
             for name, drivers in job.external.items()
         ),
         (f"dataset {job.dataset}", dataset.fingerprint, job.fingerprint),

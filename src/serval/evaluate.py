@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from serval.datasets import DatasetOptions, load_dataset
 from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, DatasetError, LabelError
-from serval.files import refuse_odd_place
+from serval.files import is_file, is_folder, refuse_odd_place
 from serval.labels import LabelMap, label_map_from_option
 from serval.machine import available_cores, peak_memory_mb, platform_facts
-from serval.models.builtin import load_model
 from serval.models.contract import Normalize, Overrides
+from serval.models.load import load_model
 from serval.predict import Transform, predict
 from serval.records import Clip, ClipReader, Dataset, Failure, Record
 from serval.run import Journal, Provenance, Run, load_run
@@ -31,12 +31,15 @@ __all__ = [
     "Change",
     "EvalOptions",
     "Evaluation",
+    "Plan",
     "Step",
     "Watch",
     "evaluate",
     "evaluate_named",
+    "labelled",
     "open_dataset",
     "overrides_of",
+    "plan_of",
     "recorded",
 ]
 
@@ -60,6 +63,7 @@ class EvalOptions:
         sample_rate: What the model wants, in Hz; by default what the model file says, else 16000.
         normalize: `auto` (what the model file says), `peak`, `zscore` or `none`.
         max_seconds: Longest clip in seconds; by default what the model file says, else 120.
+        output_name: The output of the model file with the scores, of several that it has.
         drop_unmapped: Leave clips out whose label the model does not know, instead of stopping.
         workers: Clips at once; by default one for each core.
         engine: `local`, or `ray`: workers on every machine of a cluster.
@@ -90,6 +94,7 @@ class EvalOptions:
     sample_rate: int | None = None
     normalize: str = "auto"
     max_seconds: float | None = None
+    output_name: str | None = None
     drop_unmapped: bool = False
     workers: int | None = None
     engine: str = "local"
@@ -141,8 +146,15 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """Which clips of a dataset will be evaluated, known before the first is decoded."""
+class Plan:
+    """Which clips of a dataset will be evaluated, known before the first is decoded.
+
+    Attributes:
+        mapping: From the dataset's labels to the model's.
+        total: Clips that will have a record.
+        dropped: Clips left out on request because their label has no counterpart, by raw label.
+        transform: What is done to each waveform.
+    """
 
     mapping: LabelMap
     total: int
@@ -235,7 +247,7 @@ def _recorded(
 ) -> tuple[Run, bool]:
     """Return the stored run, and whether it was complete already."""
     _check(options)
-    plan, provenance = _plan(model, dataset, options), _provenance(model, dataset, options)
+    plan, provenance = plan_of(model, dataset, options), _provenance(model, dataset, options)
     if change is not None:
         plan = replace(plan, transform=change.transform)
         identity = {**provenance.identity, "change": change.facts}
@@ -261,6 +273,7 @@ def overrides_of(options: EvalOptions) -> Overrides:
         sample_rate=options.sample_rate,
         normalize=names.get(options.normalize),
         max_seconds=options.max_seconds,
+        output_name=options.output_name,
     )
 
 
@@ -300,11 +313,12 @@ def _check(options: EvalOptions) -> None:
         raise ConfigError("--ray-address is of use with --engine ray only")
 
 
-def _plan(model: Model, dataset: Dataset, options: EvalOptions) -> _Plan:
+def plan_of(model: Model, dataset: Dataset, options: EvalOptions) -> Plan:
     """Return what will be evaluated, from the labels alone.
 
     Raises:
         LabelError: A label has no counterpart and clips may not be dropped.
+        DatasetError: There is no clip, or too much of the set is left out.
     """
     explicit = {**dataset.label_map, **label_map_from_option(options.label_map)}
     known = {raw: label for raw, label in explicit.items() if label in model.labels}
@@ -320,11 +334,12 @@ def _plan(model: Model, dataset: Dataset, options: EvalOptions) -> _Plan:
     total = sum(counts.values()) - sum(dropped.values())
     if set(counts) == {""}:
         raise LabelError(f"no clip of {dataset.name} has a label; name the column: --label-column")
-    _refuse_left_out(dataset, sum(counts.values()), options)
+    n_rows = dataset.n_rows or 0  # a limit is no reason to think little of the rest
+    _refuse_left_out(dataset, max(n_rows, sum(counts.values())), options)
     if (dropped and not options.drop_unmapped) or total == counts[""]:
         raise LabelError(_unmapped_message(dropped, model))
     indices = tuple(sorted(index for raw in dropped for index in places[raw]))
-    return _Plan(mapping=mapping, total=total, dropped=dropped, dropped_indices=indices)
+    return Plan(mapping=mapping, total=total, dropped=dropped, dropped_indices=indices)
 
 
 def _refuse_left_out(dataset: Dataset, n_clips: int, options: EvalOptions) -> None:
@@ -394,7 +409,7 @@ def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
 def _record_all(
     model: Model,
     dataset: Dataset,
-    plan: _Plan,
+    plan: Plan,
     options: EvalOptions,
     journal: Journal,
     watch: Watch,
@@ -418,14 +433,14 @@ def _record_all(
 
 
 def _records(
-    model: Model, dataset: Dataset, plan: _Plan, options: EvalOptions, done: frozenset[int]
+    model: Model, dataset: Dataset, plan: Plan, options: EvalOptions, done: frozenset[int]
 ) -> Iterator[Record]:
     """Return a record for each clip without one, made here or on a cluster."""
     if options.engine == "local":
-        clips = _to_do(dataset.clips, plan.mapping, options.limit, done)
+        clips = labelled(dataset.clips, plan.mapping, options.limit, done)
         workers = options.workers or available_cores()
         return predict(model, clips, workers=workers, transform=plan.transform)
-    to_do = _to_do(dataset.metadata, plan.mapping, options.limit, done)
+    to_do = labelled(dataset.metadata, plan.mapping, options.limit, done)
     job = Job(
         model=_absolute(options.model),
         model_sha256=model.facts["sha256"],
@@ -441,8 +456,8 @@ def _records(
     return predict_on_ray(job, indices, workers=options.workers, address=options.ray_address)
 
 
-def _to_do(
-    read: ClipReader, mapping: LabelMap, limit: int | None, done: frozenset[int]
+def labelled(
+    read: ClipReader, mapping: LabelMap, limit: int | None, done: frozenset[int] = frozenset()
 ) -> Iterator[Clip]:
     """Yield the clips without a record, labelled with the model's labels.
 
@@ -457,4 +472,4 @@ def _to_do(
 
 def _absolute(name: str) -> str:
     """Return a path as any process of this machine can use it; another name as it is."""
-    return str(Path(name).absolute()) if Path(name).exists() else name
+    return str(Path(name).absolute()) if is_file(name) or is_folder(name) else name

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "is_file",
+    "is_folder",
     "refuse_odd_place",
     "remove_orphans",
     "scratch_folder",
@@ -224,3 +226,13 @@ def sha256_of(path: Path) -> str:
     """Return the sha256 of a file as 64 hex digits, reading it in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_file(path: Path | str) -> bool:
+    """Tell whether there is a regular file, whatever text somebody wrote as its path."""
+    return os.path.isfile(path)  # noqa: PTH113 - False for what cannot be a path, where Path raises
+
+
+def is_folder(path: Path | str) -> bool:
+    """Tell whether there is a folder, whatever text somebody wrote as its path."""
+    return os.path.isdir(path)  # noqa: PTH112 - False for what cannot be a path, where Path raises

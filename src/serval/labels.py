@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from serval.errors import LabelError
+from serval.files import is_file
+from serval.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -57,7 +59,7 @@ class LabelSet(tuple[str, ...]):
             raise LabelError(f"a classifier needs at least 2 labels, got {len(labels)}")
         if not all(name.strip() for name in labels):
             raise LabelError(f"label {labels.index('') if '' in labels else '?'} has no name")
-        if twice := sorted({name for name in labels if labels.count(name) > 1}):
+        if twice := sorted(name for name, n in Counter(labels).items() if n > 1):
             raise LabelError(
                 f"label occurs twice: {', '.join(twice)}; give each class its own name"
             )
@@ -128,7 +130,7 @@ def label_map_from_option(option: str | None) -> dict[str, str]:
     """
     if option is None or not option.strip():
         return {}
-    if "=" in option and not os.path.isfile(option):  # noqa: PTH113 - any text may be asked of
+    if "=" in option and not is_file(option):
         return dict(_inline_pairs(option))
     return _json_map(Path(option))
 
@@ -154,11 +156,19 @@ def _inline_pairs(option: str) -> Iterator[tuple[str, str]]:
 
 def _json_map(path: Path) -> dict[str, str]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+        content = json.loads(_text_in(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise LabelError(
-            f"label map '{path}' is neither RAW=label,... nor a readable JSON file: {error}"
+            f"label map '{one_line(str(path)[:200])}' is neither RAW=label,... nor a readable JSON "
+            f"file: {one_line(error)[:200]}"
         ) from error
     if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
         raise LabelError(f'label map {path} must hold one object of texts: {{"ANG": "angry"}}')
     return {str(raw): label for raw, label in content.items()}
+
+
+def _text_in(path: Path) -> str:
+    """Return what is written in a file; a device or a pipe might never end."""
+    if path.exists() and not path.is_file():
+        raise OSError("it is a folder, a device or a pipe")
+    return path.read_text(encoding="utf-8-sig")

@@ -7,12 +7,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from serval.audio import Audio, Waveform, decode, encoded_bytes
 from serval.errors import ServalError
+from serval.probabilities import probabilities_of
 from serval.records import Clip, Failure, Prediction, Record
 from serval.wording import one_line, printable
 
@@ -21,22 +24,70 @@ if TYPE_CHECKING:
 
     from serval.models.protocol import Model
 
-__all__ = ["Transform", "failure_of", "predict", "predict_clip", "softmax"]
+__all__ = [
+    "Answer",
+    "Transform",
+    "answer_of",
+    "failure_of",
+    "in_order",
+    "infer",
+    "predict",
+    "predict_clip",
+]
 
 AHEAD = 4
-"""Clips in flight for each worker: enough to keep it busy, few enough to keep memory flat."""
+"""Items in flight for each worker: enough to keep it busy, few enough to keep memory flat."""
 
 Transform = Callable[[Waveform, int, Clip], Waveform]
 """`(samples, sample_rate, clip)` -> other samples, applied between decoding and the model."""
 
+T = TypeVar("T")
+Result = TypeVar("Result")
 
-def predict(
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a model says of one clip, and what it heard.
+
+    Attributes:
+        clip: As its dataset gives it.
+        audio: Decoded, at the model's rate.
+        samples: `(T,) float32`, what the model heard, before its normalisation.
+        logits: `(K,) float32`.
+        inference_s: Wall time of the model call in seconds.
+        audio_sha256: Of the encoded file.
+    """
+
+    clip: Clip
+    audio: Audio
+    samples: Waveform
+    logits: NDArray[np.float32]
+    inference_s: float
+    audio_sha256: str
+
+
+def infer(
     model: Model, clips: Iterable[Clip], *, workers: int = 1, transform: Transform | None = None
 ) -> Iterator[Record]:
     """Yield one record for each clip, in order, holding only a few clips in memory.
 
     Each worker does a whole clip: read, decode, resample, run. The model runs each clip alone and
-    unpadded, so the answer does not depend on the number of workers or on the neighbours.
+    unpadded, so the answer does not depend on the number of workers or on the neighbours. A clip
+    without a label is as good as any: the truth of its record is `None`.
+
+    Args:
+        model: Must be safe to call from several threads.
+        clips: Labelled with the model's own labels, or not at all.
+        workers: Threads.
+        transform: Changes each waveform before the model sees it; must be a pure function.
+    """
+    return in_order(partial(_inferred, model, transform), clips, workers)
+
+
+def predict(
+    model: Model, clips: Iterable[Clip], *, workers: int = 1, transform: Transform | None = None
+) -> Iterator[Record]:
+    """Yield one record for each clip as `infer` does; a clip without a label is a Failure.
 
     Args:
         model: Must be safe to call from several threads.
@@ -44,23 +95,18 @@ def predict(
         workers: Threads.
         transform: Changes each waveform before the model sees it; must be a pure function.
     """
-    waiting: deque[Future[Record]] = deque()
-    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="serval")
-    try:
-        for clip in clips:
-            waiting.append(pool.submit(predict_clip, model, clip, transform))
-            if len(waiting) >= workers * AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    return in_order(partial(predict_clip, model, transform=transform), clips, workers)
 
 
 def predict_clip(model: Model, clip: Clip, transform: Transform | None = None) -> Record:
     """Return the prediction for one clip, or the Failure that says why there is none."""
     if not clip.label:
-        return Failure(stage="read", reason="the dataset gives no label", **_identity(clip))
+        return failure_of(clip, "read", "the dataset gives no label")
+    return _inferred(model, transform, clip)
+
+
+def answer_of(model: Model, clip: Clip, transform: Transform | None = None) -> Answer | Failure:
+    """Return what the model says of one clip, whatever its label, or why it says nothing."""
     stage = "read"
     try:
         encoded = encoded_bytes(clip.audio)
@@ -75,7 +121,29 @@ def predict_clip(model: Model, clip: Clip, transform: Transform | None = None) -
         return failure_of(clip, stage, str(error))
     except Exception as error:  # noqa: BLE001 - one clip must not end the run, whatever is raised
         return failure_of(clip, stage, f"{type(error).__name__}: {one_line(error)}")
-    return _prediction(model, clip, audio, logits, inference_s, encoded)
+    return Answer(
+        clip=clip,
+        audio=audio,
+        samples=samples,
+        logits=logits,
+        inference_s=inference_s,
+        audio_sha256=hashlib.sha256(encoded).hexdigest(),
+    )
+
+
+def in_order(work: Callable[[T], Result], items: Iterable[T], workers: int = 1) -> Iterator[Result]:
+    """Yield what the work makes of each item, in order, with few items in memory at a time."""
+    waiting: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="serval")
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= workers * AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def failure_of(clip: Clip, stage: str, reason: str) -> Failure:
@@ -83,15 +151,9 @@ def failure_of(clip: Clip, stage: str, reason: str) -> Failure:
     return Failure(stage=stage, reason=printable(reason), **_identity(clip))
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return probabilities, `(..., K) float64` in [0, 1], that sum to 1 over the last axis.
-
-    Examples:
-        >>> softmax(np.float32([0.0, 0.0])).tolist()
-        [0.5, 0.5]
-    """
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+def _inferred(model: Model, transform: Transform | None, clip: Clip) -> Record:
+    answer = answer_of(model, clip, transform)
+    return answer if isinstance(answer, Failure) else _prediction(model, answer)
 
 
 def _identity(clip: Clip) -> dict[str, Any]:
@@ -104,23 +166,17 @@ def _identity(clip: Clip) -> dict[str, Any]:
     }
 
 
-def _prediction(
-    model: Model,
-    clip: Clip,
-    audio: Audio,
-    logits: NDArray[np.float32],
-    inference_s: float,
-    encoded: bytes,
-) -> Prediction:
+def _prediction(model: Model, answer: Answer) -> Prediction:
+    logits = answer.logits
     return Prediction(
         predicted=model.labels[int(logits.argmax())],
         logits=_shortest(logits),
-        probs=_shortest(softmax(logits).astype(np.float32)),
-        duration_s=round(audio.duration_s, 6),
-        inference_s=round(inference_s, 6),
-        audio_sha256=hashlib.sha256(encoded).hexdigest(),
-        notes=audio.notes,
-        **_identity(clip),
+        probs=_shortest(probabilities_of(logits, model.contract.outputs).astype(np.float32)),
+        duration_s=round(answer.audio.duration_s, 6),
+        inference_s=round(answer.inference_s, 6),
+        audio_sha256=answer.audio_sha256,
+        notes=answer.audio.notes,
+        **_identity(answer.clip) | {"truth": answer.clip.label or None},
     )
 
 

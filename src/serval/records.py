@@ -19,7 +19,7 @@ class Clip:
     Attributes:
         id: A name that is unique in the dataset and the same on every machine.
         index: Position in the dataset split, from 0.
-        label: The label as the dataset writes it (`ANG`), before any label map.
+        label: The label as the dataset writes it (`ANG`), before any label map; empty for none.
         audio: The encoded file's bytes, or where the file is. Empty bytes in a metadata pass.
         speaker: Who speaks, or `None` where the dataset does not say.
         groups: Every further column as text: gender, corpus, age, the spoken text.
@@ -65,6 +65,7 @@ class Dataset:
         clips: Reads clips with their audio.
         metadata: Reads the same clips without audio, which is far cheaper.
         n_clips: Number of clips, or `None` while that is not known.
+        n_rows: The same without a limit.
         label_map: What this set's own codes mean (`ANG` -> `angry`), if it is a known set.
         licence: Of the audio, as far as known.
         caveats: One sentence each on what a score on this set does not mean.
@@ -80,6 +81,7 @@ class Dataset:
     metadata: ClipReader
     revision: str = ""
     n_clips: int | None = None
+    n_rows: int | None = None
     label_map: Mapping[str, str] = field(default_factory=dict)
     licence: str = "not stated"
     caveats: tuple[str, ...] = ()
@@ -93,10 +95,13 @@ class Prediction:
     Attributes:
         clip_id: `Clip.id`.
         index: `Clip.index`.
-        truth: The clip's label after the label map; one of the model's labels.
+        truth: The clip's label after the label map, one of the model's labels; `None` where
+            nobody labelled it, which no run stores.
         predicted: The label with the highest logit.
         logits: `K` raw outputs, in the order of the model's labels.
-        probs: `K` probabilities in [0, 1] that sum to 1: the softmax of the logits.
+        probs: `K` probabilities in [0, 1], as `serval.probabilities.probabilities_of` makes them
+            of the logits: their softmax, which sums to 1; of a model with an independent
+            (sigmoid) score for each label, those scores.
         duration_s: Length of the decoded audio in seconds.
         inference_s: Wall time of the model call in seconds, without decoding.
         audio_sha256: Of the encoded file, so that the same clip is known elsewhere.
@@ -108,7 +113,7 @@ class Prediction:
 
     clip_id: str
     index: int
-    truth: str
+    truth: str | None
     predicted: str
     logits: tuple[float, ...]
     probs: tuple[float, ...]
@@ -127,7 +132,7 @@ class Failure:
     Attributes:
         clip_id: `Clip.id`.
         index: `Clip.index`.
-        truth: The clip's label after the label map.
+        truth: The clip's label after the label map; empty where it has none.
         stage: `read`, `decode`, `model`, or `worker` where it took its worker down.
         reason: One line that says what is wrong with the clip.
         speaker: `Clip.speaker`.

@@ -21,7 +21,7 @@ import yaml
 
 from serval.errors import ConfigError, ServalError
 from serval.evaluate import EvalOptions, Step, evaluate_named
-from serval.files import refuse_odd_place, write_text
+from serval.files import is_file, is_folder, refuse_odd_place, write_text
 from serval.scores import METRICS, SHOWN, canonical, scores_of
 from serval.stopping import stop_if_asked
 from serval.wording import csv_cell
@@ -251,8 +251,9 @@ def _entry(path: Path, entry: object, axis: str) -> tuple[str, dict[str, Any]]:
     _refuse_unknown(path, settings, {*KNOWN})
     shown = settings[key] if key else ", ".join(f"{k}={v}" for k, v in settings.items())
     for known in ("model", "dataset"):
-        if known in settings and (path.parent / str(settings[known])).exists():
-            settings[known] = str(path.parent / str(settings[known]))
+        beside = path.parent / str(settings.get(known, ""))
+        if known in settings and (is_file(beside) or is_folder(beside)):
+            settings[known] = str(beside)
     return str(name or shown), settings
 
 

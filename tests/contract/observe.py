@@ -29,6 +29,7 @@ def observe(name, **options):
         "label_map": dict(dataset.label_map),
         "licence": dataset.licence,
         "caveats": list(dataset.caveats),
+        "left_out": [[part.n, part.reason] for part in dataset.left_out],
         "clips": [facts(clip) for clip in dataset.clips(0, None)],
         "metadata": [facts(clip) for clip in dataset.metadata(0, None)],
         "slices": {
@@ -63,9 +64,9 @@ def main():
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     order = json.loads(sys.argv[1])
     if order["shrink_waits"]:
-        from serval.datasets import hub_errors
+        import serval.hub
 
-        hub_errors.WAITS_S = (0.05, 0.05)
+        serval.hub.WAITS_S = (0.05, 0.05)
     free = order["free_bytes"] or shutil.disk_usage("/").free
     usage = type(shutil.disk_usage("/"))(free, 0, free)
     with patch("shutil.disk_usage", return_value=usage):

@@ -95,7 +95,9 @@ def test_only_the_chosen_split_is_fetched_and_then_the_cache_serves(ask, hub, ho
     assert len(first["label_map"]) == len(CODES)
     assert first["licence"] == "cc-by-4.0"
     assert "train" in first["caveats"][0]
-    assert (home / "hub" / "datasets--stapesai--ssi-speech-emotion-recognition").is_dir()
+    cache = home / "hub" / "datasets--stapesai--ssi-speech-emotion-recognition"
+    # What the client keeps there is its own affair.
+    assert not {path.name for path in cache.iterdir()} - {"blobs", "refs", "snapshots", ".no_exist"}
 
     hub.asked.clear()
     (again,), _ = ask(("ssi", {}))
@@ -113,7 +115,7 @@ def test_without_a_network_a_complete_cache_serves_and_says_so(ask, hub):
     dead = {"HF_ENDPOINT": "http://127.0.0.1:9"}
     (again, other), said = ask(("ssi", {}), ("hf:org/other", {}), env=dead)
     assert again == first
-    assert re.search(r"cannot be reached .* going on with commit \w{12} from the cache", said)
+    assert re.search(r"cannot be reached; going on with commit \w{12} from the cache", said)
     assert other["error"] == "NetworkError"
     assert re.search(r"org/other.*cannot be reached.*check the network", other["message"])
 
@@ -126,7 +128,7 @@ def test_a_limit_starts_with_the_first_file_alone(ask, hub):
     (offline, whole), _ = ask(("ssi", {"limit": 3}), ("ssi", {}), env={"HF_HUB_OFFLINE": 1})
     assert sounds(offline) == ALL_SOUNDS[:3]
     assert whole["error"] == "NetworkError"
-    assert re.search("not complete in the cache.*HF_HUB_OFFLINE.*unset", whole["message"])
+    assert re.search("not in the hub's cache.*HF_HUB_OFFLINE is set; unset", whole["message"])
 
 
 def test_a_download_that_breaks_off_goes_on_by_itself(ask, hub):
@@ -185,23 +187,34 @@ def test_each_trouble_is_one_line_with_its_remedy(ask, hub):
     }
     hub.faults.append(Fault("org/busy", times=1000))
     expected = {
-        ("hf:org/missing",): ("DatasetNotFoundError", "does not exist on http.*check the spelling"),
+        ("hf:org/missing",): (
+            "DatasetNotFoundError",
+            "no such public set on http.*the spelling",
+        ),
         ("hf:org/private",): ("AccessError", r"\(401\).*hf auth login.*HF_TOKEN"),
         ("hf:org/gated",): ("AccessError", "gated; accept its terms on .*/datasets/org/gated"),
         ("hf:org/busy",): ("NetworkError", "answers 503 again and again; try later"),
         ("hf:org/codes",): ("DatasetError", "own code.*--revision refs/convert/parquet"),
-        ("hf:org/archive",): ("DatasetError", r"stored as \.tar.*to_parquet"),
+        ("hf:org/archive",): ("DatasetError", r"stored as \.tar.*unpack it"),
         ("hf:org/nothing",): ("DatasetError", "org/nothing has no files that make a dataset"),
         ("hf:org/renamed",): ("DatasetNotFoundError", "mood.*--label-column"),
         ("hf:org/changed",): ("DatasetNotFoundError", "00001-of.*no column 'emotion'"),
         ("hf:org/broken",): ("DatasetError", "cannot be read as parquet"),
         ("hf:org/outside",): ("DatasetError", "outside of its own folder"),
-        ("hf:org/many",): ("DatasetNotFoundError", "hf:org/many/CONFIG.*'en'"),
+        ("hf:org/many",): ("DatasetNotFoundError", "en, de; write hf:org/many/CONFIG"),
         ("hf:org",): ("DatasetNotFoundError", "hf:ORG/NAME"),
         ("hf:or g/na me",): ("DatasetNotFoundError", "hf:ORG/NAME"),
-        ("ssi", "split", "test"): ("DatasetNotFoundError", "choose one.*train, validation"),
-        ("ssi", "revision", "v9"): ("DatasetNotFoundError", "no revision 'v9'.*--revision"),
-        ("ssi", "label_column", "mood"): ("DatasetNotFoundError", "no column 'mood'.*file_path"),
+        ("hf:org/many/../..",): ("DatasetNotFoundError", "hf:ORG/NAME/CONFIG"),
+        ("hf:org/many/fr",): ("DatasetNotFoundError", "no configuration 'fr'; it has: en, de"),
+        ("ssi", "split", "test"): (
+            "DatasetNotFoundError",
+            "no split 'test'; it has: train, validation",
+        ),
+        ("ssi", "revision", "v9"): ("DatasetNotFoundError", "no revision 'v9'; give a branch"),
+        ("ssi", "label_column", "mood"): (
+            "DatasetNotFoundError",
+            "no column 'mood' for --label-column; .*file_path",
+        ),
     }
     sets = [(name, dict([option] if option else [])) for name, *option in expected]
     seen, _ = ask(*sets, shrink_waits=True)
@@ -245,7 +258,7 @@ def test_a_revision_and_a_configuration_are_read_where_they_are_named(ask, hub):
         }
     )
     seen, _ = ask(
-        ("ssi", {"revision": "v1", "split": "val"}),
+        ("ssi", {"revision": "v1", "split": "validation"}),
         ("ssi", {"revision": old.commit}),
         ("ssi", {"revision": old.commit}),
         ("hf:org/two/de", {}),
@@ -313,3 +326,36 @@ def test_a_limit_on_audio_files_fetches_only_those(ask, hub, tmp_path):
         "validation/clip1.flac",
         "validation/metadata.csv",
     ]
+
+
+def test_a_damaged_file_in_the_cache_is_named_and_what_the_hub_has_is_not_blamed_on_it(
+    ask, hub, home
+):
+    hub.repos["org/broken"] = Repo({"validation.parquet": b"no parquet"})
+    (first,), _ = ask(("ssi", {}))
+    (blob,) = {path.resolve() for path in (home / "hub").rglob(FIRST.rpartition("/")[2])}
+    blob.write_bytes(blob.read_bytes()[:-100])
+    (damaged, broken), _ = ask(("ssi", {}), ("hf:org/broken", {}))
+    assert f"is damaged: delete {blob} and run the same command again" in damaged["message"]
+    assert "it is so on the hub: tell the set's owner" in broken["message"]
+    blob.unlink()
+    (again,), _ = ask(("ssi", {}))
+    assert again == first
+
+
+def test_what_lies_in_a_set_and_is_no_clip_is_counted_on_the_hub_too(ask, hub):
+    sound = ROWS[0]["sound"]
+    hub.repos |= {
+        "org/kinds": Repo(
+            {f"{row['emotion']}/{row['name']}": row["sound"] for row in ROWS}
+            | {"SAD/a.M4A": b"x", "SAD/._a.wav": b"x"}
+        ),
+        "org/samples": Repo({"validation.parquet": parquet_bytes(), "samples/a.wav": sound}),
+    }
+    (kinds, samples), _ = ask(("hf:org/kinds", {}), ("hf:org/samples", {}))
+    assert len(kinds["clips"]) == len(samples["clips"]) == len(ROWS)
+    assert [(n, reason.partition(" (")[0]) for n, reason in kinds["left_out"]] == [
+        (1, "hidden, or in a hidden folder"),
+        (1, "of a kind that is not decoded"),
+    ]
+    assert [n for n, _ in samples["left_out"]] == [1]

@@ -91,7 +91,10 @@ def test_a_model_trained_without_a_mask_hears_its_padding(tmp_path):
     (tmp_path / "preprocessor_config.json").write_text('{"return_attention_mask": false}')
     unmarked = load_onnx(tmp_path / "m.onnx")
     short = voice(seconds=0.5)[np.newaxis], np.array([8_000])
-    assert [m.feeds(*short)["attention_mask"].sum() for m in (marked, unmarked)] == [8_000, 16_000]
+    sums = [
+        m.backend.feeds(*m.prepared(*short))["attention_mask"].sum() for m in (marked, unmarked)
+    ]
+    assert sums == [8_000, 16_000]
     with pytest.raises(ModelError, match=r"without an attention mask \(preprocessor_config.json\)"):
         unmarked.logits(np.zeros((2, 16_000), dtype=np.float32), np.array([16_000, 8_000]))
 
@@ -204,7 +207,7 @@ def test_external_weights_count(tmp_path):
     onnx.save(graph, path, save_as_external_data=True, location="m.onnx_data", size_threshold=1024)
     (path.parent / "input_values").write_bytes(b"a name that the graph knows for something else")
     model = load_onnx(path)
-    assert list(model.external) == ["m.onnx_data"]
+    assert list(model.identity.external) == ["m.onnx_data"]
     assert model.size_bytes > whole.stat().st_size * 0.8
     np.testing.assert_array_equal(answer(model, voice()), answer(load_onnx(whole), voice()))
 

@@ -15,8 +15,8 @@ from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, MissingExtraError
 from serval.evaluate import EvalOptions, evaluate_named
 from serval.labels import LabelMap, LabelSet
-from serval.models.builtin import load_model
 from serval.models.contract import Overrides
+from serval.models.load import load_model
 from serval.predict import predict
 from serval.records import Failure
 from serval.run import load_run
@@ -71,7 +71,7 @@ def clips(tmp_path_factory):
 def job(model_file, clips):
     return Job(
         model=str(model_file),
-        model_sha256=load_model(str(model_file)).sha256,
+        model_sha256=load_model(str(model_file)).facts["sha256"],
         external={},
         overrides=Overrides(),
         dataset=str(clips),

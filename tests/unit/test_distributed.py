@@ -22,8 +22,8 @@ from serval.distributed import (
 from serval.errors import ConfigError, MissingExtraError
 from serval.evaluate import EvalOptions, evaluate_named
 from serval.labels import LabelMap, LabelSet
-from serval.models.builtin import load_model
 from serval.models.contract import Overrides
+from serval.models.load import load_model
 from serval.predict import predict
 from serval.records import Failure
 
@@ -32,7 +32,7 @@ from serval.records import Failure
 def job(model_file, manifest):
     return Job(
         model=str(model_file),
-        model_sha256=load_model(str(model_file)).sha256,
+        model_sha256=load_model(str(model_file)).facts["sha256"],
         external={},
         overrides=Overrides(),
         dataset=str(manifest),

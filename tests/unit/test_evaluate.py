@@ -4,11 +4,15 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
+from serval.calibration import calibration_of
 
 from build import classifier, encoded, labels_metadata, speech_set, voice, write_manifest
+from graphs import classifier_graph, node
 from serval.errors import ConfigError, LabelError, RunError
 from serval.evaluate import EvalOptions, evaluate_named
+from serval.run import load_run
 
 
 @pytest.fixture
@@ -31,6 +35,55 @@ def test_every_clip_is_evaluated_once_and_saved(options):
     assert run.provenance.model["contract"]["sources"]["labels"] == "model metadata"
     assert not evaluation.too_many_failures
     assert not evaluation.reused
+
+
+def test_assumptions_about_a_bare_model_are_in_every_file(options, tmp_path):
+    """Nothing names labels or normalisation: that must not be on a line that -q hides alone."""
+    bare = classifier(tmp_path / "bare.onnx")
+    evaluation = evaluate_named(options(model=str(bare)))
+    warnings = evaluation.document["warnings"]
+    assert sum("name them with --labels" in text for text in warnings) == 1
+    assert sum("state --normalize" in text for text in warnings) == 1
+    assert "name them with --labels" in evaluation.files["summary"].read_text(encoding="utf-8")
+    stored = load_run(tmp_path / "o").provenance.model
+    assert stored["warnings"] == warnings[: len(stored["warnings"])]
+
+
+def test_the_built_in_model_assumes_nothing(options):
+    evaluation = evaluate_named(options(model="serval-tiny", limit=2))
+    assert "warnings" not in evaluation.run.provenance.model
+
+
+def test_confidence_and_calibration_of_independent_scores_are_what_the_model_says(
+    options, tmp_path
+):
+    after = [node("Mul", "scores large", "l"), node("Sigmoid", "l", "logits")]
+    constants = {"large": np.float32(40)}
+    model = classifier_graph(tmp_path / "s.onnx", after=after, constants=constants)
+    evaluation = evaluate_named(options(model=str(model)))
+    run = evaluation.run
+    by_hand = 1 / (1 + np.exp(-run.logits.astype(np.float64)))
+    np.testing.assert_allclose(run.probs, by_hand, atol=1e-6)
+    assert run.probs.max() > 0.99
+    calibration = calibration_of(run)
+    assert calibration.as_is.confidence == pytest.approx(run.probs.max(axis=1).mean(), abs=1e-6)
+    hit = np.eye(8)[run.truth]
+    brier = ((by_hand - hit) ** 2).sum(axis=1).mean()
+    assert calibration.as_is.brier.value == pytest.approx(brier, abs=1e-6)
+
+
+def test_a_run_of_an_earlier_version_goes_on(options, tmp_path):
+    """Its identity has exactly the parts that it always had."""
+    evaluate_named(options())
+    header = json.loads((tmp_path / "o" / "journal.jsonl").read_text().splitlines()[0])
+    assert {key for key in header["identity"] if key.startswith("contract")} == {
+        f"contract {part}"
+        for part in (
+            *("labels", "sample_rate", "normalize", "max_seconds", "input_name", "output_name"),
+            *("mask_name", "masks_padding", "static_samples", "outputs"),
+        )
+    }
+    assert evaluate_named(options()).reused
 
 
 def test_a_complete_run_is_only_scored_again(options):

@@ -11,6 +11,8 @@ import pytest
 from conftest import process_environment
 from serval.errors import ConfigError, WriteError
 from serval.files import (
+    is_file,
+    is_folder,
     refuse_odd_place,
     scratch_folder,
     sha256_of,
@@ -183,3 +185,18 @@ def test_a_place_that_cannot_be_written_to_is_refused(place):
     with pytest.raises(ConfigError, match=r"--output .*; (name|choose)"):
         refuse_odd_place("--output", place)
     refuse_odd_place("--output", "Größe & ünï 'q'")
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "x" * 5000, "nul\0", "\ud800", "~" * 256, ""])
+def test_any_text_may_be_asked_whether_it_is_a_path(text):
+    assert not is_file(text)
+    assert not is_folder(text)
+
+
+def test_a_file_is_a_file_and_a_folder_a_folder(tmp_path):
+    file = tmp_path / "a"
+    file.touch()
+    assert [is_file(file), is_folder(file), is_file(tmp_path), is_folder(tmp_path)] == [
+        True, False, False, True,
+    ]  # fmt: skip
+    assert not is_file("/dev/zero")

@@ -119,3 +119,21 @@ def test_a_map_that_notepad_saved_is_read(tmp_path):
     path = tmp_path / "map.json"
     path.write_text('{"ANG": "angry"}', encoding="utf-8-sig")
     assert label_map_from_option(str(path)) == {"ANG": "angry"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("[" * 100_000, "recursion"), ('{"a": ' + "9" * 5000 + "}", "Exceeds the limit")],
+)
+def test_a_hostile_label_map_is_one_short_line(tmp_path, content, message):
+    path = tmp_path / "map.json"
+    path.write_text(content)
+    with pytest.raises(LabelError, match=message) as caught:
+        label_map_from_option(str(path))
+    assert len(str(caught.value)) < 700
+
+
+@pytest.mark.parametrize("option", ["/dev/zero", "x" * 5000, "nul\0", "."])
+def test_what_can_be_no_label_map_is_not_read(option):
+    with pytest.raises(LabelError, match="is neither RAW=label"):
+        label_map_from_option(option)

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 from build import encoded, voice
 from serval.errors import AudioError
 from serval.labels import LabelSet
-from serval.predict import AHEAD, predict, softmax
+from serval.models.contract import Contract
+from serval.predict import AHEAD, infer, predict
+from serval.probabilities import softmax
 from serval.records import Clip, Failure, Prediction
 
 
@@ -15,6 +18,7 @@ class Loudness:
     """Says `loud` where the waveform is loud."""
 
     labels = LabelSet(["quiet", "loud"])
+    contract = Contract(labels=labels)
     sample_rate = 16_000
     max_seconds = 5.0
     facts = {"name": "loudness", "sha256": "0"}  # noqa: RUF012 - a fake
@@ -70,6 +74,31 @@ def test_a_bad_clip_becomes_a_failure(audio, stage, reason):
     assert record.stage == stage
     assert reason in record.reason
     assert (record.clip_id, record.truth, record.speaker) == ("a", "loud", "s")
+
+
+def test_clips_without_labels_are_inferred_and_a_failure_of_predict():
+    unlabelled = [Clip(id="a", index=0, label="", audio=encoded(voice(seconds=0.5)))]
+    (inferred,) = infer(Loudness(), unlabelled)
+    (labelled,) = predict(Loudness(), [replace(unlabelled[0], label="quiet")])
+    assert inferred.truth is None
+    assert labelled.truth == "quiet"
+    assert without_timing(inferred) | {"truth": "quiet"} == without_timing(labelled)
+    (failed,) = predict(Loudness(), unlabelled)
+    assert (failed.stage, failed.reason) == ("read", "the dataset gives no label")
+    (broken,) = infer(Loudness(), [replace(unlabelled[0], audio=b"no sound" * 99)])
+    assert (broken.stage, broken.truth) == ("decode", "")
+
+
+def test_independent_scores_are_the_probabilities():
+    class Scores(Loudness):
+        contract = Contract(labels=Loudness.labels, outputs="sigmoid")
+
+        def logits(self, samples, lengths):
+            return np.float32([[np.log(9), np.log(4)]])
+
+    (record,) = predict(Scores(), clips(1))
+    assert record.probs == pytest.approx((0.9, 0.8))
+    assert record.predicted == "quiet"
 
 
 def test_what_the_model_refuses_is_a_failure_of_the_model():

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from serval.bench.disclosure import disclosure, load_average
 from serval.bench.latency import Latency, LatencyOf, latencies, measured_latency, totals
 from serval.bench.loading import Loading, measured_loading
-from serval.bench.peers import open_peer
 from serval.bench.roofline import MATMUL_MACS, Reached, matmul_work, reached
 from serval.bench.rounds import Effort, Ratio, Seconds, interleaved, ratio_of, timing_of
-from serval.bench.subjects import Call, Subject, call_of, open_subjects
+from serval.bench.subjects import Call, Subject, call_of, open_peer, open_subjects
 from serval.bench.throughput import (
     Throughput,
     ThroughputOf,
@@ -27,12 +26,15 @@ from serval.evaluate import EvalOptions, open_dataset, overrides_of
 from serval.files import write_text
 from serval.inspection import inspect_model
 from serval.machine import available_cores
+from serval.models.contract import Overrides
 from serval.plots.latency import LatencyCurve, save_latency
-from serval.predict import predict
+from serval.predict import infer
 from serval.records import Clip, Prediction
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from serval.models.protocol import Model
 
 __all__ = ["Bench", "BenchOptions", "bench", "save_bench"]
 
@@ -52,6 +54,7 @@ class BenchOptions:
         output: Folder of `bench.json` and the plot.
         labels: Label names in the order of the models' outputs, separated by commas.
         normalize: `auto`, `peak`, `zscore` or `none`.
+        output_name: The output of the model files with the scores, of several that they have.
         quick: Fewer durations and rounds: about half a minute for a small model.
         json: Print the whole document.
     """
@@ -63,6 +66,7 @@ class BenchOptions:
     output: str = "./bench_results"
     labels: str | None = None
     normalize: str = "auto"
+    output_name: str | None = None
     quick: bool = False
     json: bool = False
 
@@ -149,9 +153,13 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     pace = QUICK if options.quick else FULL
     setups = setups_for(available_cores())
     threads = sorted({threads for _, threads in setups})
-    overrides = overrides_of(EvalOptions(labels=options.labels, normalize=options.normalize))
+    overrides = overrides_of(
+        EvalOptions(
+            labels=options.labels, normalize=options.normalize, output_name=options.output_name
+        )
+    )
     subjects = open_subjects(options.models, threads, overrides)
-    calls = _calls(subjects, options.peers, threads)
+    calls = _calls(subjects, options, overrides, threads)
     clips = _clips(options, subjects[0].any.sample_rate, pace)
     audio_s = _audio_s(subjects[0], clips)
     loads = [load_average()]
@@ -198,30 +206,28 @@ def _warm_up_rounds(pace: Pace) -> dict[str, int]:
 
 
 def _calls(
-    subjects: tuple[Subject, ...], peers: tuple[str, ...], threads: list[int]
+    subjects: tuple[Subject, ...], options: BenchOptions, overrides: Overrides, threads: list[int]
 ) -> dict[tuple[str, int], tuple[Call, int]]:
-    first = subjects[0].any
-    own = {
-        (subject.name, n): (call_of(subject.models[n]), subject.any.sample_rate)
-        for subject in subjects
-        for n in threads
+    models: dict[tuple[str, int], Model] = {
+        (subject.name, n): subject.models[n] for subject in subjects for n in threads
     }
-    others = {
-        (peer, n): (open_peer(peer, first, n), first.sample_rate) for peer in peers for n in threads
-    }
-    return own | others
+    for peer in options.peers:
+        # Labels and the like are the first model's; a checkpoint states its own.
+        stated = Overrides() if ":" in peer else overrides
+        for n in threads:
+            models[peer, n] = open_peer(peer, options.models[0], stated, n)
+    return {key: (call_of(model), model.sample_rate) for key, model in models.items()}
 
 
 def _clips(options: BenchOptions, sample_rate: int, pace: Pace) -> list[Clip]:
     if options.dataset is None:
         return generated_clips(sample_rate, pace.clips)
     dataset = open_dataset(EvalOptions(dataset=options.dataset, limit=options.limit))
-    clips = dataset.clips(0, options.limit)
-    return [replace(clip, label=clip.label or "no label") for clip in clips]
+    return list(dataset.clips(0, options.limit))
 
 
 def _audio_s(subject: Subject, clips: list[Clip]) -> float:
-    records = predict(subject.any, clips, workers=available_cores())
+    records = infer(subject.any, clips, workers=available_cores())
     seconds = sum(record.duration_s for record in records if isinstance(record, Prediction))
     if not seconds:
         raise DatasetError("not one of the clips can be evaluated, so there is no rate; try others")

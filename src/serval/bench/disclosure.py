@@ -6,7 +6,7 @@ import os
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from serval.bench.peers import peer_packages
+from serval.bench.subjects import peer_packages
 from serval.machine import instruction_sets, platform_facts
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def disclosure(warm_up_rounds: Mapping[str, int], peers: Sequence[str]) -> dict[
         peers: As they were named.
     """
     facts = platform_facts()
-    packages = {name: metadata.version(name) for name in peer_packages(list(peers))}
+    packages = {name: metadata.version(name) for name in peer_packages(peers)}
     return facts | {
         "packages": facts["packages"] | packages,
         "instruction_sets": list(instruction_sets()),

@@ -93,10 +93,10 @@ def _in_a_process(path: Path, overrides: Overrides, setup: tuple[int, int]) -> d
 
 
 def _measure(path: Path, overrides: Overrides, workers: int, threads: int) -> dict[str, float]:
-    from serval.models.onnx import load_onnx
+    from serval.models.load import load_model
 
     start = time.perf_counter()
-    model = load_onnx(path, overrides, threads=threads)
+    model = load_model(str(path), overrides, threads=threads)
     load_s = time.perf_counter() - start
     samples = np.zeros((1, round(min(LONG_CLIP_S, model.max_seconds) * model.sample_rate)), "f4")
     lengths = np.array([samples.shape[1]])

@@ -1,25 +1,36 @@
-"""What is timed: a model file on ONNX Runtime, or a peer that runs the same classifier."""
+"""What is timed: models on ONNX Runtime, and the same classifiers on another runtime."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from serval.audio import Waveform
 from serval.errors import ConfigError
-from serval.models.builtin import model_path
-from serval.models.onnx import OnnxModel, load_onnx
+from serval.models.load import RUNTIMES, load_model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from serval.models.classifier import Classifier
     from serval.models.contract import Overrides
+    from serval.models.protocol import Backend, Model
 
-__all__ = ["Call", "Subject", "call_of", "named", "noise", "open_subjects"]
+__all__ = [
+    "Call",
+    "Subject",
+    "call_of",
+    "named",
+    "noise",
+    "open_peer",
+    "open_subjects",
+    "peer_packages",
+]
 
 Call = Callable[[Waveform], object]
 """`(T,) float32` -> whatever the classifier says; only the time is of interest."""
@@ -35,10 +46,10 @@ class Subject:
     """
 
     name: str
-    models: dict[int, OnnxModel]
+    models: dict[int, Classifier[Backend]]
 
     @property
-    def any(self) -> OnnxModel:
+    def any(self) -> Classifier[Backend]:
         """One of the opened models, for what does not depend on threads."""
         return next(iter(self.models.values()))
 
@@ -54,11 +65,47 @@ def open_subjects(
     """
     if len(set(models)) < len(models):
         raise ConfigError("a model is named twice; a benchmark of a model with itself is noise")
-    opened = [
-        {n: load_onnx(model_path(model), overrides, threads=n) for n in threads} for model in models
-    ]
+    opened = [{n: load_model(model, overrides, threads=n) for n in threads} for model in models]
     names = named([next(iter(subject.values())).facts["name"] for subject in opened])
     return tuple(Subject(name=n, models=m) for n, m in zip(names, opened, strict=True))
+
+
+def open_peer(peer: str, model: str, overrides: Overrides, threads: int) -> Model:
+    """Return the classifier on another runtime with that many threads.
+
+    Args:
+        peer: `openvino`, which runs the model file too, or `torch:FOLDER`, the checkpoint that it
+            was exported from.
+        model: The model's name or path.
+        overrides: What the user states about it.
+        threads: Threads inside one operator.
+
+    Raises:
+        ConfigError: There is no such peer, or it needs a checkpoint folder.
+        MissingExtraError: Its package is not installed.
+        ModelError: It cannot run this model.
+    """
+    runtime, _, folder = peer.partition(":")
+    others = {name: known for name, known in RUNTIMES.items() if name != "onnxruntime"}
+    fits = runtime in others and others[runtime].takes_folder == bool(folder)
+    if not fits or (folder and not Path(folder).is_dir()):
+        names = [f"{name}:FOLDER" if known.takes_folder else name for name, known in others.items()]
+        raise ConfigError(
+            f"unknown peer '{peer}'; known: {', '.join(names)}, with the folder of an existing "
+            "checkpoint"
+        )
+    return load_model(folder or model, overrides, threads=threads, runtime=runtime)
+
+
+def peer_packages(peers: Sequence[str]) -> tuple[str, ...]:
+    """Return the packages whose versions a reader must know.
+
+    Examples:
+        >>> peer_packages(["torch:wav2vec2", "openvino"])
+        ('torch', 'transformers', 'openvino')
+    """
+    kinds = (peer.partition(":")[0] for peer in peers)
+    return tuple(name for kind in kinds if kind in RUNTIMES for name in RUNTIMES[kind].packages)
 
 
 def named(names: Sequence[str]) -> list[str]:
@@ -74,7 +121,7 @@ def named(names: Sequence[str]) -> list[str]:
     ]
 
 
-def call_of(model: OnnxModel) -> Call:
+def call_of(model: Model) -> Call:
     """Return a function that runs the model on one waveform, normalisation included."""
     return partial(_run_alone, model)
 
@@ -87,5 +134,5 @@ def noise(seconds: float, sample_rate: int, seed: int = 0) -> Waveform:
     return np.asarray(0.9 * steps / np.abs(steps).max(), dtype=np.float32)
 
 
-def _run_alone(model: OnnxModel, samples: Waveform) -> object:
+def _run_alone(model: Model, samples: Waveform) -> object:
     return model.logits(samples[np.newaxis], np.array([len(samples)]))

@@ -12,7 +12,7 @@ import soundfile
 
 from serval.bench.rounds import Effort, Seconds, Timing, interleaved, timing_of
 from serval.bench.subjects import Subject, noise
-from serval.predict import predict
+from serval.predict import infer
 from serval.records import Clip
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from serval.models.onnx import OnnxModel
+    from serval.models.protocol import Model
 
 __all__ = [
     "Throughput",
@@ -81,7 +81,7 @@ def generated_clips(sample_rate: int, n: int, longest_s: int = 10) -> list[Clip]
         Clip(
             id=f"noise-{i}",
             index=i,
-            label="noise",
+            label="",
             audio=_wav(noise(1 + i % longest_s, sample_rate, seed=i), sample_rate),
         )
         for i in range(n)
@@ -123,8 +123,8 @@ def throughputs(
     ]
 
 
-def _pass_over(model: OnnxModel, clips: Sequence[Clip], workers: int) -> None:
-    deque(predict(model, clips, workers=workers), maxlen=0)
+def _pass_over(model: Model, clips: Sequence[Clip], workers: int) -> None:
+    deque(infer(model, clips, workers=workers), maxlen=0)
 
 
 def _wav(samples: np.ndarray[tuple[int], np.dtype[np.float32]], sample_rate: int) -> bytes:

@@ -51,6 +51,11 @@ DEFAULTS = BenchOptions()
     show_default=True,
     help="auto: as the model file says.",
 )
+@click.option(
+    "--output-name",
+    metavar="NAME",
+    help="The model files' output with the scores, of several.",
+)
 @click.option("--output", "-o", default=DEFAULTS.output, show_default=True, help="Results folder.")
 @click.option("--quick", is_flag=True, help="Fewer durations and rounds.")
 @click.option("--json", is_flag=True, help="Print the whole document as JSON.")

@@ -16,9 +16,10 @@ from serval.commands.progress import shown_progress
 from serval.commands.terminal import terminal
 from serval.errors import RunError
 from serval.evaluate import EvalOptions, Evaluation, evaluate, open_dataset, overrides_of
-from serval.models.builtin import load_model
+from serval.models.load import load_model
 from serval.run import load_run
 from serval.stopping import as_stop
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,6 +54,8 @@ def evaluation_options(command: Command) -> Command:
                      help="auto: as the model file says."),
         click.option("--max-seconds", type=float, metavar="S",
                      help="Longest clip; default: as the model file says, else 120."),
+        click.option("--output-name", metavar="NAME",
+                     help="The model file's output with the scores, of several."),
         click.option("--drop-unmapped", is_flag=True,
                      help="Leave out clips whose label the model does not know."),
         click.option("--workers", type=int, metavar="N", help="Default: one for each core."),
@@ -148,18 +151,27 @@ def show_evaluation(evaluation: Evaluation, options: EvalOptions) -> None:
 
 def _show_contract(contract: Contract) -> None:
     said = contract.sources
-    mask = f"attention mask '{contract.mask_name}'" if contract.mask_name else "no attention mask"
-    if contract.mask_name and not contract.masks_padding:
-        mask += f" of ones [{said['masks_padding']}]"
     length = f"fixed {contract.static_samples} samples" if contract.static_samples else "any length"
     click.echo(
         f"model contract: {len(contract.labels)} labels [{said['labels']}], "
         f"{contract.sample_rate} Hz [{said['sample_rate']}], "
         f"normalize {contract.normalize} [{said['normalize']}], "
         f"clips up to {contract.max_seconds:g} s [{said['max_seconds']}], "
-        f"{length}, {mask}, outputs {contract.outputs} [graph]",
+        f"{length}, {_mask(contract)}, outputs {contract.outputs} "
+        f"[{said.get('outputs', 'graph')}]",
         err=True,
     )
+
+
+def _mask(contract: Contract) -> str:
+    if contract.mask_name is None:
+        return "no attention mask"
+    mask = f"attention mask '{printable(contract.mask_name)}'"
+    if contract.mask_marks == "padding":
+        mask += " that marks padding [trial]"
+    if contract.masks_padding:
+        return mask
+    return f"{mask}, all of it valid [{contract.sources['masks_padding']}]"
 
 
 def _print_files(console: Console, evaluation: Evaluation) -> None:

@@ -11,26 +11,35 @@ from rich.table import Table
 
 from serval.commands.terminal import terminal
 from serval.inspection import Inspection, SizeComparison, inspect_model, size_comparison
-from serval.models.builtin import model_path
+from serval.models.contract import Overrides
+from serval.models.load import model_path
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 __all__ = ["inspect_command"]
 
+MOST_SAID = 300
+"""Characters of what a file says of itself."""
 MOST_OPS = 8
 
 
 @click.command("inspect")
 @click.argument("model")
 @click.argument("other", required=False)
+@click.option("--output-name", metavar="NAME",
+              help="The model file's output with the scores, of several.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def inspect_command(model: str, other: str | None, *, as_json: bool) -> None:
+def inspect_command(
+    model: str, other: str | None, *, output_name: str | None, as_json: bool
+) -> None:
     """Say what is in an ONNX file: size, contract, precision, what to expect of it.
 
     With a second file, the two are shown side by side.
     """
-    inspections = [inspect_model(model_path(name)) for name in (model, other) if name]
+    stated = Overrides(output_name=output_name)
+    inspections = [inspect_model(model_path(name), stated) for name in (model, other) if name]
     comparison = size_comparison(*inspections) if other else None
     if as_json:
         click.echo(json.dumps(_document(inspections, comparison), indent=2))
@@ -39,7 +48,7 @@ def inspect_command(model: str, other: str | None, *, as_json: bool) -> None:
     console.print(_table(inspections))
     for inspection in inspections:
         for verdict in inspection.verdicts:
-            line = f"{inspection.path.name}: {verdict.text}."
+            line = printable(f"{inspection.path.name}: {verdict.text}.")
             console.print(line, soft_wrap=True)
     if comparison:
         console.print(f"{comparison.text}.", soft_wrap=True)
@@ -61,7 +70,7 @@ def _table(inspections: list[Inspection]) -> Table:
     for inspection in inspections:
         table.add_column(inspection.path.name, overflow="fold")
     for key in columns[0] | columns[-1]:
-        table.add_row(key, *(column.get(key, "") for column in columns))
+        table.add_row(key, *(printable(column.get(key, "")) for column in columns))
     return table
 
 
@@ -86,7 +95,7 @@ def _cells(inspection: Inspection) -> Iterator[tuple[str, str]]:
     yield "opset", str(graph.opset)
     for key in ("source", "revision", "layers", "license"):
         if said := inspection.document["metadata"].get(key):
-            yield key, said
+            yield key, said[:MOST_SAID]
 
 
 def _length(inspection: Inspection) -> str:

@@ -14,10 +14,10 @@ from rich.table import Table
 from serval.commands.terminal import terminal
 from serval.evaluate import EvalOptions, overrides_of
 from serval.machine import available_cores
-from serval.models.builtin import load_model
-from serval.predict import predict
+from serval.models.load import load_model
+from serval.predict import infer
 from serval.records import Clip, Failure, Prediction, Record
-from serval.wording import csv_cell
+from serval.wording import csv_cell, printable
 
 __all__ = ["predict_command"]
 
@@ -29,6 +29,8 @@ __all__ = ["predict_command"]
 @click.option("--labels", help="The model's labels in order, with commas.")
 @click.option("--normalize", default="auto", show_default=True,
               type=click.Choice(["auto", "peak", "zscore", "none"]))  # fmt: skip
+@click.option("--output-name", metavar="NAME",
+              help="The model file's output with the scores, of several.")  # fmt: skip
 @click.option("--max-seconds", type=float, metavar="S", help="Longest clip.")
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
@@ -38,11 +40,10 @@ def predict_command(files: tuple[Path, ...], model: str, form: str | None, **fla
     Exit code 3 if a file could not be used; the others are printed all the same.
     """
     classifier = load_model(model, overrides_of(EvalOptions(**flags)))
-    clips = (
-        Clip(id=str(path), index=i, label=classifier.labels[0], audio=path)
-        for i, path in enumerate(files)
-    )
-    records = list(predict(classifier, clips, workers=min(len(files), available_cores())))
+    for warning in classifier.facts.get("warnings", ()):
+        click.echo(f"serval: {printable(warning)}", err=True)
+    clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
+    records = list(infer(classifier, clips, workers=min(len(files), available_cores())))
     write = {"json": _print_json, "csv": _print_csv}.get(form or "", _print_table)
     write(records, classifier.labels)
     failures = [record for record in records if isinstance(record, Failure)]

@@ -72,6 +72,10 @@ TABLE_WIDTH = 131
 @click.option("--compare-all", is_flag=True, help="Make every variant and compare them.")
 @click.option("--labels", metavar="TEXT", help="The model's labels in order, with commas.")
 @click.option("--label-map", metavar="TEXT", help="ANG=angry,... or a JSON file.")
+@click.option("--drop-unmapped", is_flag=True,
+              help="Leave out clips whose label the model does not know.")  # fmt: skip
+@click.option("--output-name", metavar="NAME",
+              help="The model file's output with the scores, of several.")  # fmt: skip
 @click.option("--normalize", type=click.Choice(["auto", "peak", "zscore", "none"]),
               default=DEFAULTS.normalize, show_default=True,
               help="auto: as the model file says.")  # fmt: skip

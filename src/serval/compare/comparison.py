@@ -21,7 +21,7 @@ from serval.compare.pair import PairOptions, PairScores, pair_scores
 from serval.compare.ranking import PairTest, Rank, pair_tests, ranks
 from serval.errors import ConfigError
 from serval.groups import group_columns
-from serval.scores import OVERALL, intervals
+from serval.scores import whole_intervals
 from serval.scores.clusters import Clustering, cluster_tables, clustering_of
 
 if TYPE_CHECKING:
@@ -156,8 +156,7 @@ def _scores(
     for column in clips.columns:
         tables = cluster_tables(clips.truth * k + column.predicted, k * k, clustering)
         rng = np.random.default_rng(options.seed)
-        of_run = intervals(tables, k, options.resamples, rng)
-        found[column.name] = dict(zip(OVERALL, of_run, strict=False))
+        found[column.name] = whole_intervals(tables, k, options.resamples, rng)
     return found
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from serval.datasets.options import DatasetOptions
 
-__all__ = ["Columns", "Kind", "Schema", "choose_columns", "text_of"]
+__all__ = ["Columns", "Kind", "Schema", "audio_alone", "choose_columns", "text_of"]
 
 AUDIO_NAMES = (
     "audio", "file_path", "file_name", "path", "file", "filename", "filepath", "audio_path",
@@ -27,6 +27,11 @@ LABEL_NAMES = (
 SPEAKER_NAMES = (
     "speaker_id", "speaker", "spk_id", "spk", "speakerid", "actor", "actor_id", "voice",
 )  # fmt: skip
+SAMPLES_NAMES = (
+    "audio", "array", "samples", "waveform", "wave", "signal", "speech", "input_values",
+    "raw_audio",
+)  # fmt: skip
+RATE_NAMES = ("sampling_rate", "sample_rate", "samplerate", "sr", "rate", "fs")
 
 
 class Kind(Enum):
@@ -34,12 +39,13 @@ class Kind(Enum):
 
     AUDIO = "encoded audio"
     SCALAR = "text or number"
-    OTHER = "lists or records"
+    LIST = "lists"
+    OTHER = "records or images"
 
 
 PARTS = {
-    "audio": {Kind.AUDIO, Kind.SCALAR},
-    "label": {Kind.SCALAR},
+    "audio": {Kind.AUDIO, Kind.SCALAR, Kind.LIST},
+    "label": {Kind.SCALAR, Kind.LIST},
     "speaker": {Kind.SCALAR},
 }
 """What a column must hold to play a part."""
@@ -63,11 +69,12 @@ class Columns:
     """The part that each column plays.
 
     Attributes:
-        audio: Holds the encoded audio or the path of a file.
-        label: Holds the label.
+        audio: Holds the encoded audio, its samples, or the path of a file.
+        label: Holds the label, also as the only item of a list.
         speaker: Says who speaks, if one does.
         groups: Every further column whose cells can be written as text.
         embedded: The audio column holds the audio itself, not only a path.
+        rate: Holds the sample rate in Hz where the audio column holds samples.
         class_names: Column name -> the texts that its integers stand for.
     """
 
@@ -76,6 +83,7 @@ class Columns:
     speaker: str | None = None
     groups: tuple[str, ...] = ()
     embedded: bool = False
+    rate: str | None = None
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def cell(self, cells: Mapping[str, object], column: str | None) -> str | None:
@@ -84,6 +92,13 @@ class Columns:
             return None
         text = text_of(cells.get(column), self.class_names.get(column, ()))
         return None if text is None else printable(text)
+
+    def label_of(self, cells: Mapping[str, object]) -> str:
+        """Return the label of a row, empty where it has none; several are one that no model has."""
+        value, names = cells.get(self.label), self.class_names.get(self.label, ())
+        items = value if isinstance(value, list) else [value]
+        texts = (text_of(item, names) for item in items)
+        return printable(" + ".join(text for text in texts if text is not None))
 
 
 def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Columns:
@@ -96,8 +111,9 @@ def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Col
     audio = _audio_column(schema, options.audio_column, subject)
     label = _required(schema, "label", options.label_column, subject)
     speaker = _named(schema, "speaker", options.speaker_column, subject)
-    speaker = speaker or _usual(schema, SPEAKER_NAMES)
-    taken = {audio, label, speaker}
+    speaker = speaker or _usual(SPEAKER_NAMES, _of_kind(schema, Kind.SCALAR))
+    rate = _rate_column(schema, audio, subject)
+    taken = {audio, label, speaker, rate}
     scalars = (name for name, kind in schema.kinds.items() if kind is Kind.SCALAR)
     return Columns(
         audio=audio,
@@ -105,8 +121,20 @@ def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Col
         speaker=speaker,
         groups=tuple(name for name in scalars if name not in taken),
         embedded=schema.kinds[audio] is not Kind.SCALAR,
+        rate=rate,
         class_names=schema.class_names,
     )
+
+
+def audio_alone(schema: Schema, options: DatasetOptions, subject: str) -> Columns:
+    """Return the column of the audio, of a table that needs no labels.
+
+    Raises:
+        DatasetNotFoundError: A named column is absent, or none of the usual ones is there.
+        DatasetError: A named column holds no audio.
+    """
+    audio = _audio_column(schema, options.audio_column, subject)
+    return Columns(audio=audio, label="", embedded=schema.kinds[audio] is not Kind.SCALAR)
 
 
 def text_of(value: object, class_names: Sequence[str] = ()) -> str | None:
@@ -134,16 +162,38 @@ def _float_text(value: float) -> str | None:
 
 
 def _audio_column(schema: Schema, asked: str | None, subject: str) -> str:
+    """Return the column of the audio: one that holds it before one that holds a path."""
     if named := _named(schema, "audio", asked, subject):
         return named
-    embedded = [name for name, kind in schema.kinds.items() if kind is Kind.AUDIO]
-    usual = _usual(schema, AUDIO_NAMES, embedded) or next(iter(embedded), None)
-    return usual or _required(schema, "audio", None, subject)
+    embedded = _of_kind(schema, Kind.AUDIO)
+    if usual := _usual(AUDIO_NAMES, embedded) or next(iter(embedded), None):
+        return usual
+    samples = _usual(SAMPLES_NAMES, _of_kind(schema, Kind.LIST))
+    if samples and _usual(RATE_NAMES, _of_kind(schema, Kind.SCALAR)):
+        return samples
+    paths = _usual(AUDIO_NAMES, _of_kind(schema, Kind.SCALAR))
+    return paths or samples or _required(schema, "audio", None, subject)
+
+
+def _rate_column(schema: Schema, audio: str, subject: str) -> str | None:
+    """Return the column with the sample rate, where the audio column holds bare samples."""
+    if schema.kinds[audio] is not Kind.LIST:
+        return None
+    rate = _usual(RATE_NAMES, _of_kind(schema, Kind.SCALAR))
+    if rate is None:
+        raise DatasetError(
+            f"{subject}: column '{audio}' holds samples, but no column says their rate; "
+            "add a column sampling_rate in Hz"
+        )
+    return rate
 
 
 def _required(schema: Schema, part: str, asked: str | None, subject: str) -> str:
     names = AUDIO_NAMES if part == "audio" else LABEL_NAMES
-    found = _named(schema, part, asked, subject) or _usual(schema, names)
+    kinds = (Kind.SCALAR, Kind.LIST) if part == "label" else (Kind.SCALAR,)
+    found = _named(schema, part, asked, subject)
+    for kind in kinds:
+        found = found or _usual(names, _of_kind(schema, kind))
     if found is None:
         raise DatasetNotFoundError(
             f"{subject} has no {part} column that serval knows by name; "
@@ -155,22 +205,23 @@ def _required(schema: Schema, part: str, asked: str | None, subject: str) -> str
 def _named(schema: Schema, part: str, asked: str | None, subject: str) -> str | None:
     if asked is not None and asked not in schema.kinds:
         raise DatasetNotFoundError(
-            f"{subject} has no column '{asked}'; its columns: {', '.join(schema.kinds)}; "
-            f"name one of them with --{part}-column"
+            f"{subject} has no column '{asked}' for --{part}-column; "
+            f"its columns: {', '.join(schema.kinds)}"
         )
     if asked is not None and schema.kinds[asked] not in PARTS[part]:
+        fit = [name for name, kind in schema.kinds.items() if kind in PARTS[part]]
         raise DatasetError(
             f"{subject}: column '{asked}' holds {schema.kinds[asked].value}, no {part}; "
-            f"name another with --{part}-column"
+            f"columns that may: {', '.join(fit) or 'none'}"
         )
     return asked
 
 
-def _usual(
-    schema: Schema, names: Sequence[str], columns: Sequence[str] | None = None
-) -> str | None:
+def _of_kind(schema: Schema, kind: Kind) -> list[str]:
+    return [name for name, of in schema.kinds.items() if of is kind]
+
+
+def _usual(names: Sequence[str], columns: Sequence[str]) -> str | None:
     """Return the first column that bears one of `names`, in the order of `names`."""
-    if columns is None:
-        columns = [name for name, kind in schema.kinds.items() if kind is Kind.SCALAR]
     folded = {name.casefold(): name for name in reversed(columns)}
     return next((folded[name] for name in names if name in folded), None)

@@ -5,24 +5,38 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from serval.datasets.audiofolder import unlisted
-from serval.datasets.layout import Layout, layout_of_folder
-from serval.datasets.local import Known, clip_source, dataset_here, short_name
-from serval.datasets.parquet import Here, Shard
-from serval.datasets.speakers import shared_speakers
-from serval.datasets.splits import choose_split
-from serval.datasets.stored import split_table
+from serval.datasets.card import CARD, card_of
+from serval.datasets.columns import audio_alone, choose_columns
+from serval.datasets.dataset import (
+    ColumnChoice,
+    Known,
+    clip_source,
+    dataset_here,
+    shared_speakers,
+    short_name,
+)
+from serval.datasets.layout import layout_of
+from serval.datasets.left_out import left_out_of, rows_in_missing_parts
+from serval.datasets.listing import listing_of_folder
+from serval.datasets.parquet import Here
+from serval.datasets.splits import TRAIN, choose_split
+from serval.datasets.tables import SplitTable, split_table
 from serval.errors import DatasetError
+from serval.files import is_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from serval.datasets.layout import Layout
     from serval.datasets.options import DatasetOptions
     from serval.datasets.rows import ClipSource
     from serval.records import Dataset
 
 __all__ = ["load_folder"]
+
+MOST_OF_CARD = 1 << 22
+"""Bytes of a README.md that are looked at."""
 
 
 def load_folder(root: Path, options: DatasetOptions) -> Dataset:
@@ -32,43 +46,61 @@ def load_folder(root: Path, options: DatasetOptions) -> Dataset:
         DatasetNotFoundError: A column, the split, or all of the audio is missing.
         DatasetError: The folder holds nothing that can be read as a dataset.
     """
-    layout = layout_of_folder(root)
-    split = choose_split(layout.splits, options.split, str(root))
-    source, rows_in = _source(root, layout, split, options)
+    subject, listing = str(root), listing_of_folder(root)
+    layout = layout_of(listing.files, card_of(_card_text(root), None, subject), subject)
+    split = choose_split(layout.splits, options.split, subject)
+    source, found = _source(root, layout, split, options)
+
+    def named_by(name: str) -> Iterator[Path]:
+        return _source(root, layout, name, options, audio_alone)[0].audio_paths()
+
+    left_out = (*listing.closed, *left_out_of(layout, source, named_by))
+    if found.by_shard:
+        left_out += tuple(rows_in_missing_parts(found.rows_in, source.table.n_rows()))
     known = Known(
         name=short_name(root),
         location=str(root.resolve()),
-        licence=layout.licence,
-        caveats=(
-            *unlisted(layout.splits[split], source),
-            *_leaks(root, layout, source, options),
-        ),
+        licence=layout.card.licence,
+        caveats=tuple(_leaks(root, layout, source, options)),
+        left_out=left_out,
     )
-    return dataset_here(source, rows_in, known)
+    return dataset_here(source, [root / file for file in found.rows_in], known)
+
+
+def _card_text(root: Path) -> str:
+    card = root / CARD
+    if not is_file(card):
+        return ""
+    try:
+        with card.open("rb") as file:
+            return file.read(MOST_OF_CARD).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _source(
-    root: Path, layout: Layout, split: str, options: DatasetOptions
-) -> tuple[ClipSource, list[Path]]:
-    """Return what reads a split, and the files that its rows stand in."""
-
-    def shard(file: str) -> Shard:
-        return Here(root / file)
-
-    found = split_table(root, layout, split, str(root), shard)
-    source = clip_source(found.table, root, split, options, str(root))
-    return replace(source, closed=True), [root / file for file in found.rows_in]
+    root: Path,
+    layout: Layout,
+    split: str,
+    options: DatasetOptions,
+    choose: ColumnChoice = choose_columns,
+) -> tuple[ClipSource, SplitTable]:
+    """Return what reads a split, and its rows."""
+    subject = str(root)
+    found = split_table(root, layout, split, options, subject, lambda file: Here(root / file))
+    source = clip_source(found.table, root, split, options, subject, choose)
+    return replace(source, closed=True), found
 
 
 def _leaks(
     root: Path, layout: Layout, source: ClipSource, options: DatasetOptions
 ) -> Iterator[str]:
     """Yield what the split's speakers have in common with a train split beside it."""
-    if "train" not in layout.splits or source.split == "train" or not source.columns.speaker:
+    train = next((name for name in layout.splits if name.casefold() in TRAIN), None)
+    if train is None or train == source.split or not source.columns.speaker:
         return
     try:
-        train, _ = _source(root, layout, "train", options)
-        yield from shared_speakers(source, train)
+        yield from shared_speakers(source, _source(root, layout, train, options)[0])
     except DatasetError:
         # A train split of another shape is no reason not to read this one.
         return

@@ -2,28 +2,94 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import replace
+import logging
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
-from huggingface_hub import constants
-from huggingface_hub.utils.tqdm import disable_progress_bars
+from huggingface_hub import HfApi, constants
 
-from serval.datasets.audiofolder import unlisted
-from serval.datasets.fingerprint import fingerprint_of
-from serval.datasets.hub_fetch import HubCommit, fetch_all, refuse_unless_it_fits
-from serval.datasets.hub_listing import HubSet, listing_of
-from serval.datasets.local import Known, clip_source, dataset_of, lines_of_audio
+from serval.datasets.card import CARD, card_of
+from serval.datasets.columns import audio_alone, choose_columns
+from serval.datasets.dataset import (
+    ColumnChoice,
+    Known,
+    clip_source,
+    dataset_of,
+    fingerprint_of,
+    lines_of_audio,
+)
+from serval.datasets.hub_files import HubCommit, fetch_all, refuse_unless_it_fits
+from serval.datasets.layout import Layout, layout_of
+from serval.datasets.left_out import left_out_of
+from serval.datasets.rows import same_name
 from serval.datasets.splits import choose_split
-from serval.datasets.stored import SplitTable, split_table
+from serval.datasets.tables import SplitTable, split_table
+from serval.errors import AccessError, DatasetError, DatasetNotFoundError, NetworkError
+from serval.files import is_file
+from serval.hub import Repo, Trouble, asking, hide_bars, keep, kept
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
     from serval.datasets.options import DatasetOptions
     from serval.datasets.rows import ClipSource
     from serval.records import Dataset
 
-__all__ = ["load_hub"]
+__all__ = ["HubSet", "load_hub"]
+
+SCHEMA = 2
+"""Counts up when stored listings can no longer be read."""
+
+TIMEOUT_S = 10.0
+
+ERRORS = {
+    Trouble.ACCESS: AccessError,
+    Trouble.ABSENT: DatasetNotFoundError,
+    Trouble.NETWORK: NetworkError,
+    Trouble.UNUSABLE: DatasetError,
+}
+
+log = logging.getLogger("serval.datasets")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubSet:
+    """Which set of the hub is meant.
+
+    Attributes:
+        repo: `ORG/NAME`.
+        config: The configuration, for sets that have several.
+        revision: Branch, tag or commit; without it the default branch.
+    """
+
+    repo: str
+    config: str | None = None
+    revision: str | None = None
+
+    @property
+    def asked(self) -> Repo:
+        """The repository as the hub is asked for it."""
+        return Repo(
+            name=self.repo, kind="set", errors=ERRORS, revision=self.revision, page="datasets/"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listing:
+    """What a hub set consists of at one commit.
+
+    Attributes:
+        commit: The commit.
+        files: The names of all files, sorted.
+        card: The text of its card; empty where it has none.
+    """
+
+    commit: str
+    files: tuple[str, ...]
+    card: str
 
 
 def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
@@ -35,46 +101,128 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
         NetworkError: The hub cannot be reached, and the set is not in its cache.
         DatasetError: The set does not fit on the disk, or is of a kind that is not read here.
     """
-    _hide_bars(quiet=options.quiet)
-    listing = listing_of(hub_set)
-    at, layout = HubCommit(hub_set=hub_set, commit=listing.commit), listing.layout
+    hide_bars(quiet=options.quiet)
+    listing = _listing_of(hub_set)
+    subject = f"hf:{hub_set.repo}"
+    at = HubCommit(repo=hub_set.asked, commit=listing.commit)
+    layout = _as_on_hub(
+        layout_of(listing.files, card_of(listing.card, hub_set.config, subject), subject)
+    )
     split = choose_split(layout.splits, options.split, known.name)
-    found = split_table(at.folder, layout, split, known.name, at.file)
-    source = _source(at, found, split, options, known.name)
+    source, by_shard = _source(at, layout, split, options, known.name)
+
+    def named_by(name: str) -> Iterator[Path]:
+        return _rows(at, layout, name, options, known.name, audio_alone)[0].audio_paths()
+
     known = replace(
         known,
         location=f"hf://datasets/{hub_set.repo}@{at.commit}",
         revision=at.commit,
-        caveats=(*known.caveats, *unlisted(layout.splits[split], source)),
-        licence=layout.licence if known.licence == "not stated" else known.licence,
+        licence=known.licence if layout.card.licence == "not stated" else layout.card.licence,
+        left_out=tuple(left_out_of(layout, source, named_by)),
     )
     fingerprint = fingerprint_of((hub_set.repo, at.commit, split, *layout.splits[split]))
     # Counting rows would fetch every file; what is in the cache must not change what is said.
-    n_rows = layout.n_clips.get(split) if found.by_shard else source.table.n_rows()
+    n_rows = layout.card.n_clips.get(split) if by_shard else source.table.n_rows()
     return dataset_of(source, known, fingerprint, n_rows)
 
 
+def _as_on_hub(layout: Layout) -> Layout:
+    """Return the layout with the name that the hub gives to what has no split: `train`."""
+    return replace(layout, splits={name or "train": files for name, files in layout.splits.items()})
+
+
 def _source(
-    at: HubCommit, found: SplitTable, split: str, options: DatasetOptions, name: str
-) -> ClipSource:
+    at: HubCommit, layout: Layout, split: str, options: DatasetOptions, name: str
+) -> tuple[ClipSource, bool]:
     """Return what reads the split, having fetched what the first clip needs."""
+    source, found = _rows(at, layout, split, options, name)
+    if not found.by_shard:
+        listed = {same_name(file): file for file in layout.files}
+        paths = islice(source.audio_paths(), options.limit)
+        names = (same_name(source.relative(path)) for path in paths)
+        fetch_all(at.file(listed[name]) for name in names if name in listed)
+        # What was not to be had is missing now: the clip's failure, unless it is all of them.
+        for _ in lines_of_audio(source):
+            pass
+    return source, found.by_shard
+
+
+def _rows(
+    at: HubCommit,
+    layout: Layout,
+    split: str,
+    options: DatasetOptions,
+    name: str,
+    choose: ColumnChoice = choose_columns,
+) -> tuple[ClipSource, SplitTable]:
+    """Return what reads the rows of a split, having fetched the files that say which there are."""
+    wanted = [file for file in layout.metadata_of(split) if not is_file(at.folder / file)]
+    fetch_all(at.file(file) for file in wanted)
+    found = split_table(at.folder, layout, split, options, name, at.file)
     rows_in = [at.file(file) for file in found.rows_in]
     if found.by_shard:
         # How many files a limit needs is not known before they are read.
         needed = rows_in if options.limit is None else rows_in[:1]
-        refuse_unless_it_fits([file for file in needed if not file.cached.exists()])
+        refuse_unless_it_fits([file for file in needed if not is_file(file.path)])
     else:
         fetch_all(rows_in)
-    source = replace(clip_source(found.table, at.folder, split, options, name), closed=True)
-    paths = islice(source.audio_paths(), options.limit)
-    fetch_all(at.file(source.relative(path)) for path in paths)
-    # What was not to be had is missing now: the clip's failure, unless it is all of them.
-    for _ in lines_of_audio(source):
-        pass
-    return source
+    source = clip_source(found.table, at.folder, split, options, name, choose)
+    return replace(source, closed=True), found
 
 
-def _hide_bars(*, quiet: bool) -> None:
-    """Turn off the progress bars of downloads where nobody looks, unless the user set them."""
-    if constants.HF_HUB_DISABLE_PROGRESS_BARS is None and (quiet or not sys.stderr.isatty()):
-        disable_progress_bars()
+def _listing_of(hub_set: HubSet) -> _Listing:
+    """Return what the set consists of now, or what the cache knows where there is no network.
+
+    Raises:
+        NetworkError: The hub cannot be reached and the set was never opened before.
+        AccessError: The hub wants a token, or an accepted licence.
+        DatasetNotFoundError: There is no such set or revision.
+    """
+    stored = _parsed(kept(hub_set.asked, hub_set.revision or "default"))
+    if stored is not None and (stored.commit == hub_set.revision or constants.HF_HUB_OFFLINE):
+        return stored
+    try:
+        return _asked(hub_set, stored)
+    except NetworkError as error:
+        if stored is None:
+            raise
+        fault, _, _ = str(error).partition(";")
+        log.warning("%s; going on with commit %s from the cache", fault, stored.commit[:12])
+        return stored
+
+
+def _asked(hub_set: HubSet, stored: _Listing | None) -> _Listing:
+    """Return the listing of the newest commit, keeping it for the next time."""
+    info = asking(lambda: _info(hub_set), hub_set.asked)
+    if stored is not None and stored.commit == info.sha:
+        return stored
+    names = (sibling.rfilename for sibling in info.siblings or ())
+    files = tuple(sorted(name for name in names if _is_below(name)))
+    card = HubCommit(repo=hub_set.asked, commit=info.sha).file(CARD)
+    text = card().read_bytes().decode("utf-8", "replace") if CARD in files else ""
+    content = {"schema": SCHEMA, "commit": info.sha, "files": files, "card": text}
+    keep(hub_set.asked, hub_set.revision or "default", content)
+    return _Listing(commit=info.sha, files=files, card=text)
+
+
+def _info(hub_set: HubSet) -> Any:  # noqa: ANN401 - the hub's own type differs between versions
+    return HfApi().dataset_info(hub_set.repo, revision=hub_set.revision, timeout=TIMEOUT_S)
+
+
+def _is_below(name: str) -> bool:
+    """Tell whether a name that the hub gives stays in the set's folder."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _parsed(content: Mapping[str, Any] | None) -> _Listing | None:
+    """Return a stored listing, or `None` for what another version or hand wrote."""
+    if content is None or content.get("schema") != SCHEMA:
+        return None
+    commit, files, card = (content.get(key) for key in ("commit", "files", "card"))
+    if not (isinstance(commit, str) and isinstance(files, list) and isinstance(card, str)):
+        return None
+    if not all(isinstance(file, str) and _is_below(file) for file in files):
+        return None
+    return _Listing(commit=commit, files=tuple(files), card=card)

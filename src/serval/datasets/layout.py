@@ -1,170 +1,205 @@
-"""Which files make up each split of a set, found by the rules of the hub's own client."""
+"""What a set consists of: the files of each split, and those that are in none."""
 
 from __future__ import annotations
 
-import os
-import tempfile
+import posixpath
+import re
 from dataclasses import dataclass, field
-from enum import Enum
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
+from serval.datasets.listing import is_hidden
 from serval.datasets.manifest import SUFFIXES
-from serval.errors import DatasetError
+from serval.datasets.splits import Splits, folders_of, splits_by_name
+from serval.errors import DatasetError, DatasetNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from datasets import DatasetBuilder
+    from serval.datasets.card import Card
 
-__all__ = [
-    "AUDIO_SUFFIXES",
-    "METADATA_NAMES",
-    "Layout",
-    "Stored",
-    "class_names_of",
-    "layout_of_folder",
-    "licence_text",
-    "only_metadata",
-    "open_builder",
-    "split_files",
-    "stored_as",
-]
+__all__ = ["PARQUET", "Layout", "is_audio", "is_decoded", "is_metadata", "layout_of", "suffix_of"]
 
-AUDIO_SUFFIXES = frozenset(
+DECODED = frozenset(
     (
-        *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"),
-        *(".rf64", ".voc", ".w64", ".wav", ".wave"),
+        *(".8svx", ".aif", ".aifc", ".aiff", ".au", ".avr", ".caf", ".flac", ".htk", ".ircam"),
+        *(".mp2", ".mp3", ".mpga", ".nist", ".oga", ".ogg", ".opus", ".paf", ".pvf", ".rf64"),
+        *(".sf", ".snd", ".sph", ".svx", ".voc", ".w64", ".wav", ".wave"),
     )
 )
+"""Kinds of audio files that become clips."""
+
+UNDECODED = frozenset(
+    (
+        *(".3g2", ".3gp", ".aac", ".ac3", ".amr", ".ape", ".asf", ".avi", ".awb", ".dsf", ".dss"),
+        *(".flv", ".gsm", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpc"),
+        *(".mpeg", ".mpg", ".pcm", ".ra", ".raw", ".rm", ".spx", ".tta", ".weba", ".webm"),
+        *(".wma", ".wmv", ".wv"),
+    )
+)
+"""Kinds of files with sound in them that cannot be decoded here, and are counted as left out."""
+
+SOUNDS = DECODED | UNDECODED
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+PARQUET = ".parquet"
 
-
-class Stored(Enum):
-    """How a split is stored."""
-
-    PARQUET = "parquet"
-    AUDIO_FILES = "audio files"
-    MANIFESTS = "manifests"
+MOST_STARS = 8
+"""In one pattern of a card; the time that a match may take grows with each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """The files of a set.
+    """The files of a set, as paths relative to its folder with `/` in them.
 
     Attributes:
-        splits: Split -> its files, as paths relative to the set's folder with `/` in them.
-        class_names: Column -> the texts that its integers stand for, as the set's card says.
-        n_clips: Split -> number of clips, as the set's card says.
-        licence: As the set's card says, else `not stated`.
-        metadata: The files in the whole set that may label audio files.
+        files: All of them.
+        splits: Split -> its files; the split of a set that has none is called `""`.
+        folders: Split -> the folder that is named after it, if there is one.
+        card: What the set's card says beside.
+        unnamed: Nothing in the set is named after a split.
     """
 
+    files: tuple[str, ...]
     splits: Mapping[str, tuple[str, ...]]
-    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    n_clips: Mapping[str, int] = field(default_factory=dict)
-    licence: str = "not stated"
-    metadata: tuple[str, ...] = ()
+    card: Card
+    folders: Mapping[str, str] = field(default_factory=dict)
+    unnamed: bool = False
+
+    def metadata_of(self, split: str) -> tuple[str, ...]:
+        """Return the files that label a split's audio files: its own, else of a folder above."""
+        files = self.splits[split]
+        own = tuple(file for file in files if is_metadata(file))
+        ends = [PurePosixPath(folder, METADATA_NAMES[0]) for folder in folders_of(files)]
+        above = {up for end in ends for up in end.parents}
+        shared = (file for file in self.files if is_metadata(file) and not is_hidden(file))
+        return own or tuple(file for file in shared if PurePosixPath(file).parent in above)
+
+    def sounds_of(self, split: str) -> Iterator[str]:
+        """Yield every audio file that is not another split's, decoded or not, hidden or not."""
+        own = set(self.splits[split])
+        others = {file for files in self.splits.values() for file in files} - own
+        folders = tuple(f"{path}/" for name, path in self.folders.items() if name != split)
+        for file in self.files:
+            elsewhere = file in others or file.startswith(folders)
+            if is_audio(file) and (file in own or not elsewhere):
+                yield file
 
 
-def layout_of_folder(root: Path) -> Layout:
-    """Return the layout of a local folder.
+def layout_of(files: Sequence[str], card: Card, subject: str) -> Layout:
+    """Return the layout of a set, from the names of its files and its card alone.
 
     Raises:
         DatasetError: There is nothing in it that could be a dataset.
     """
-    try:
-        builder = open_builder(str(root.resolve()))
-    except Exception as error:
-        raise DatasetError(
-            f"folder {root} is not a dataset: {' '.join(str(error).split())}; it needs parquet "
-            "files, or audio files with a metadata.csv or in one folder for each label"
-        ) from error
+    useful = [file for file in files if _is_useful(file) and not is_hidden(file)]
+    if not useful:
+        raise DatasetError(_nothing(files, subject))
+    if card.patterns is not None:
+        splits = Splits(files=_by_pattern(useful, card, card.patterns))
+    else:
+        tables = frozenset(file for file in useful if _is_table(file))
+        splits = splits_by_name(useful, tables, card.folder, subject)
+        if card.folder and not any(file.startswith(f"{card.folder}/") for file in useful):
+            raise DatasetNotFoundError(f"{subject}: there is no configuration '{card.folder}'")
     return Layout(
-        splits=_named_splits(builder, root.resolve().as_posix()),
-        class_names=class_names_of(builder),
-        licence=_licence(root / "README.md"),
-        metadata=only_metadata(path.relative_to(root).as_posix() for path in root.rglob("meta*")),
+        files=tuple(files),
+        splits={name: tuple(found) for name, found in splits.files.items()},
+        folders=splits.folders,
+        card=card,
+        unnamed=card.patterns is None and "" in splits.files,
     )
 
 
-def only_metadata(files: Iterable[str]) -> tuple[str, ...]:
-    """Return the files among `files` that may label audio files, sorted."""
-    return tuple(sorted(file for file in files if PurePosixPath(file).name in METADATA_NAMES))
+def suffix_of(file: str) -> str:
+    """Return what a name ends in, in small letters."""
+    return posixpath.splitext(file)[1].lower()
 
 
-def stored_as(files: Sequence[str], subject: str) -> Stored:
-    """Return how the files of a split are to be read.
+def is_audio(file: str) -> bool:
+    """Tell whether a file holds sound, by its name."""
+    return suffix_of(file) in SOUNDS
 
-    Raises:
-        DatasetError: They are of a kind that is not read here.
+
+def is_decoded(file: str) -> bool:
+    """Tell whether a file is of a kind that can become a clip, by its name."""
+    return suffix_of(file) in DECODED
+
+
+def is_metadata(file: str) -> bool:
+    """Tell whether a file labels the audio files beside and below it."""
+    return file.rpartition("/")[2].lower() in METADATA_NAMES
+
+
+def _is_table(file: str) -> bool:
+    return suffix_of(file) in (*SUFFIXES, PARQUET) and not is_metadata(file)
+
+
+def _is_useful(file: str) -> bool:
+    return is_audio(file) or is_metadata(file) or _is_table(file)
+
+
+def _by_pattern(
+    files: Sequence[str], card: Card, patterns: Mapping[str, tuple[str, ...]]
+) -> dict[str, list[str]]:
+    """Return the files of each split that the card's patterns match, in their order."""
+    base = f"{card.folder}/" if card.folder else ""
+    return {
+        split: list(
+            dict.fromkeys(
+                file
+                for pattern in several
+                for matches in [_pattern(f"{base}{pattern}").fullmatch]
+                for file in files
+                if matches(file)
+            )
+        )
+        for split, several in patterns.items()
+    }
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """Return a pattern of paths, in which `**` alone reaches into folders, as an expression.
+
+    Examples:
+        >>> bool(_pattern("./data/train-*").fullmatch("data/train-0.parquet"))
+        True
+        >>> bool(_pattern("*.csv").fullmatch("a/b.csv")), bool(_pattern("a").fullmatch("a/b.csv"))
+        (False, True)
     """
-    suffixes = {PurePosixPath(file).suffix.lower() for file in files}
-    if suffixes & AUDIO_SUFFIXES:
-        return Stored.AUDIO_FILES
-    if suffixes == {".parquet"}:
-        return Stored.PARQUET
-    if suffixes and suffixes <= set(SUFFIXES):
-        return Stored.MANIFESTS
-    raise DatasetError(
-        f"{subject} is stored as {', '.join(sorted(suffixes)) or 'no files'}, which is not read "
-        "here; turn it into parquet with load_dataset(...).to_parquet(...) of `datasets`, or try "
-        "--revision refs/convert/parquet, the hub's own copy, if it is a hub set"
+    path = re.sub(r"^(\./)+", "", text).rstrip("/")
+    if path.count("*") > MOST_STARS:
+        raise DatasetError(
+            f"a card's pattern '{text[:80]}' has too many stars; write a plainer one"
+        )
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]/]+\])", path)
+    known = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    expression = "".join(
+        known.get(part) or (_one_of(part) if i % 2 else re.escape(part))
+        for i, part in enumerate(parts)
     )
-
-
-def open_builder(
-    path: str, config: str | None = None, revision: str | None = None
-) -> DatasetBuilder:
-    """Return what `datasets` knows of a set before it reads a clip, without its progress bars."""
-    import datasets
-
-    had_bars = not datasets.are_progress_bars_disabled()
-    if had_bars:
-        datasets.disable_progress_bars()
     try:
-        # Nothing is prepared, so its cache is of no use to anyone afterwards.
-        with tempfile.TemporaryDirectory(prefix="serval-") as cache:
-            return datasets.load_dataset_builder(path, config, revision=revision, cache_dir=cache)
-    finally:
-        if had_bars:
-            datasets.enable_progress_bars()
+        return re.compile(f"{expression}(/.*)?", re.DOTALL)
+    except re.error:
+        return re.compile(re.escape(path))
 
 
-def split_files(builder: DatasetBuilder, root: str) -> dict[str, tuple[str, ...]]:
-    """Return the files of each split, relative to `root`."""
-    found = builder.config.data_files or {}
-    return {str(name): tuple(_below(str(f), root) for f in files) for name, files in found.items()}
+def _one_of(part: str) -> str:
+    inner = part[1:-1].replace("\\", r"\\").replace("[", r"\[")
+    return f"[^{inner[1:]}]" if inner.startswith(("!", "^")) and len(inner) > 1 else f"[{inner}]"
 
 
-def class_names_of(builder: DatasetBuilder) -> dict[str, tuple[str, ...]]:
-    """Return the names of the classes in each column that has such, as the set's card says."""
-    features: Mapping[str, Any] = builder.info.features or {}
-    named = {column: getattr(feature, "names", None) for column, feature in features.items()}
-    return {column: tuple(names) for column, names in named.items() if names}
-
-
-def _named_splits(builder: DatasetBuilder, root: str) -> dict[str, tuple[str, ...]]:
-    """Return the splits; a lone `train` that no file or folder is named after is no split."""
-    splits = split_files(builder, root)
-    only = splits.get("train", ()) if len(splits) == 1 else ()
-    unnamed = only and not any("train" in file.casefold() for file in only)
-    return {"": only} if unnamed else splits
-
-
-def _below(file: str, root: str) -> str:
-    return os.path.relpath(file, root).replace(os.sep, "/")
-
-
-def _licence(card: Path) -> str:
-    from huggingface_hub import DatasetCard
-
-    if not card.is_file():
-        return "not stated"
-    return licence_text(DatasetCard.load(card).data.to_dict().get("license"))
-
-
-def licence_text(stated: object) -> str:
-    """Return a card's licence as text: one name, or several."""
-    names = stated if isinstance(stated, list) else [stated]
-    return ", ".join(str(name) for name in names if name) or "not stated"
+def _nothing(files: Sequence[str], subject: str) -> str:
+    """Return why a set is none, and what it is instead as far as that can be seen."""
+    needs = "parquet files, manifests, or audio files with a metadata.csv or in label folders"
+    kinds = {suffix_of(file) for file in files if not is_hidden(file)} - {".md", ""}
+    if ".py" in kinds and subject.startswith("hf:"):
+        return (
+            f"{subject} needs its own code, which is never run here; try the copy that the hub "
+            "makes of it: --revision refs/convert/parquet"
+        )
+    if kinds:
+        return (
+            f"{subject} is stored as {', '.join(sorted(kinds))}, which is not read here; it needs "
+            f"{needs}: unpack it, or write it anew, as with to_parquet of `datasets`"
+        )
+    return f"{subject} has no files that make a dataset: {needs}"

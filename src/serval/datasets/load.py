@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serval.datasets.dataset import Known
+from serval.datasets.file import load_file
+from serval.datasets.known import KnownDataset, built_in, known_datasets
 from serval.datasets.options import DatasetOptions
 from serval.errors import ConfigError, DatasetNotFoundError
+from serval.files import is_file, is_folder
+from serval.wording import one_line
 
 if TYPE_CHECKING:
     from serval.records import Dataset
@@ -14,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["load_dataset"]
 
 HUB = "hf:"
+
+NAME = re.compile(r"(?!.*\.\.)[\w.-]+")
+"""One part of a name on the hub: no path, and none that leads upwards."""
 
 
 def load_dataset(name: str, *, options: DatasetOptions | None = None) -> Dataset:
@@ -33,42 +42,48 @@ def load_dataset(name: str, *, options: DatasetOptions | None = None) -> Dataset
     options = options or DatasetOptions()
     if options.limit is not None and options.limit < 1:
         raise ConfigError(f"--limit {options.limit} leaves no clip; give at least 1")
-    if name == "demo":
-        from serval.datasets.demo import load_demo
-
-        return load_demo(options)
-    if name == "ssi":
-        from serval.datasets.ssi import load_ssi
-
-        return load_ssi(options)
+    corpus = next((corpus for corpus in known_datasets() if corpus.name == name), None)
+    if corpus is not None:
+        return _corpus(corpus, options)
     if name.startswith(HUB):
-        return _from_hub(name, options)
+        return _from_hub(name, options, Known(name=name, location=name))
     return _from_disk(Path(name).expanduser(), options)
 
 
-def _from_hub(name: str, options: DatasetOptions) -> Dataset:
-    org, _, rest = name.removeprefix(HUB).partition("/")
-    repo, _, config = rest.partition("/")
-    if not (org and repo):
-        raise DatasetNotFoundError(f"'{name}' does not name a hub set; write hf:ORG/NAME")
-    from serval.datasets.hub import load_hub
-    from serval.datasets.hub_listing import HubSet
-    from serval.datasets.local import Known
+def _corpus(corpus: KnownDataset, options: DatasetOptions) -> Dataset:
+    """Return a set that has a name of its own."""
+    known = Known(
+        name=corpus.name,
+        location=corpus.location,
+        licence=corpus.licence,
+        caveats=corpus.caveats,
+        label_map=corpus.label_map,
+    )
+    if corpus.location.startswith(HUB):
+        return _from_hub(corpus.location, options, known)
+    return load_file(built_in(corpus), options, known)
 
-    hub_set = HubSet(repo=f"{org}/{repo}", config=config or None, revision=options.revision)
-    return load_hub(hub_set, options, Known(name=name, location=name))
+
+def _from_hub(name: str, options: DatasetOptions, known: Known) -> Dataset:
+    parts = name.removeprefix(HUB).split("/", 2)
+    if len(parts) < 2 or not all(NAME.fullmatch(part) for part in parts):
+        raise DatasetNotFoundError(
+            f"'{name}' does not name a hub set; write hf:ORG/NAME or hf:ORG/NAME/CONFIG"
+        )
+    from serval.datasets.hub import HubSet, load_hub
+
+    repo, config = "/".join(parts[:2]), parts[2] if len(parts) > 2 else None
+    return load_hub(HubSet(repo=repo, config=config, revision=options.revision), options, known)
 
 
 def _from_disk(path: Path, options: DatasetOptions) -> Dataset:
-    if path.is_dir():
+    if is_folder(path):
         from serval.datasets.folder import load_folder
 
         return load_folder(path, options)
-    if path.is_file():
-        from serval.datasets.local import load_file
-
+    if is_file(path):
         return load_file(path, options)
     raise DatasetNotFoundError(
-        f"dataset '{path}' is not a name that serval knows, nor a folder or file that exists; "
-        "known: demo, ssi, hf:ORG/NAME, or a path"
+        f"dataset '{one_line(str(path)[:200])}' is not a name that serval knows, nor a folder or "
+        "file that exists; known: demo, ssi, hf:ORG/NAME, or a path"
     )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, islice, zip_longest
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from serval.datasets.columns import Kind, Schema, text_of
 from serval.datasets.rows import Row
 from serval.errors import DatasetError, DatasetNotFoundError
+from serval.wording import one_line
 
 if TYPE_CHECKING:
+    from _csv import Reader
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -22,7 +25,41 @@ __all__ = ["SUFFIXES", "ManifestTable"]
 SUFFIXES = (".csv", ".jsonl", ".ndjson", ".tsv")
 """What the name of a manifest ends in."""
 
-DELIMITERS = ",;\t"
+DELIMITERS = ",;\t|"
+
+LONGEST_CELL = 1 << 27
+"""Characters; the default of `csv` refuses a whole file for one clip that somebody put in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How a CSV file is written.
+
+    Attributes:
+        encoding: Of its text.
+        delimiter: What stands between the columns: spreadsheets of many countries write `;`.
+        quoted: Quotes hold a cell together; without, they are a part of what somebody said.
+        hint: Its first line is Excel's `sep=;`.
+    """
+
+    encoding: str
+    delimiter: str
+    quoted: bool = True
+    hint: bool = False
+
+    def reader(self, lines: IO[str]) -> Reader:
+        """Return what reads the cells of each row from the start of the file."""
+        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
+        lines.seek(0)
+        if self.hint:
+            lines.readline()
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quoting=csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE,
+            strict=True,
+            skipinitialspace=True,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +79,7 @@ class ManifestTable:
     @cached_property
     def schema(self) -> Schema:
         """The columns of all files, in the order in which they first occur."""
-        names = chain.from_iterable(_column_names(file) for file in self.files)
+        names = chain.from_iterable(self._column_names(file) for file in self.files)
         kinds = dict.fromkeys(names, Kind.SCALAR)
         if not kinds:
             raise DatasetError(f"{self.files[0]} has no rows; give it one for each clip")
@@ -56,9 +93,45 @@ class ManifestTable:
         """Yield the rows from `start` up to `stop`."""
         return islice(self._all(), start, stop)
 
+    @cached_property
+    def _dialects(self) -> Mapping[Path, Dialect]:
+        return {file: _dialect(file) for file in self.files if _is_csv(file)}
+
+    def _cells(self, file: Path) -> Iterator[Mapping[str, object]]:
+        """Yield the rows of one manifest.
+
+        Raises:
+            DatasetError: It is not what its name says; the message names the line.
+        """
+        done = 0
+        try:
+            is_csv = _is_csv(file)
+            rows = _csv_rows(file, self._dialects[file]) if is_csv else _jsonl_rows(file)
+            for number, cells in rows:
+                yield cells
+                done = number
+        except DatasetError:
+            raise
+        except UnicodeError as error:
+            # Decoded in large pieces: which line it is in is not known.
+            raise DatasetError(f"{file} is not UTF-8; save it with the encoding UTF-8") from error
+        except RecursionError as error:
+            raise DatasetError(f"{file} is nested too deep after line {done}") from error
+        except (csv.Error, ValueError) as error:
+            raise DatasetError(
+                f"{file} cannot be read after line {done}: {one_line(error)}"
+            ) from error
+        except OSError as error:
+            raise DatasetNotFoundError(f"{file} cannot be read: {error.strerror}") from error
+
+    def _column_names(self, file: Path) -> Iterator[str]:
+        """Yield the columns of a file: of a CSV file those of its header, else of any row."""
+        rows = self._cells(file)
+        return chain.from_iterable(islice(rows, 1) if _is_csv(file) else rows)
+
     def _all(self) -> Iterator[Row]:
         for file in self.files:
-            for cells in _cells(file):
+            for cells in self._cells(file):
                 if (
                     self.split_column is None
                     or (text_of(cells.get(self.split_column)) or "") == self.split
@@ -66,52 +139,24 @@ class ManifestTable:
                     yield Row(cells, file.parent)
 
 
-def _column_names(file: Path) -> Iterator[str]:
-    """Yield the columns of a file: of a CSV file those of its header, else those of any row."""
-    rows = _cells(file)
-    return chain.from_iterable(islice(rows, 1) if _is_csv(file) else rows)
-
-
 def _is_csv(file: Path) -> bool:
     return file.suffix.lower() in (".csv", ".tsv")
 
 
-def _cells(file: Path) -> Iterator[Mapping[str, object]]:
-    """Yield the rows of one manifest.
-
-    Raises:
-        DatasetError: It is not what its name says; the message names the line.
-    """
-    done = 0
-    try:
-        reader = _csv_rows if _is_csv(file) else _jsonl_rows
-        for number, cells in reader(file):
-            yield cells
-            done = number
-    except UnicodeError as error:
-        # Decoded in large pieces: which line it is in is not known.
-        raise DatasetError(f"{file} is not UTF-8; save it with the encoding UTF-8") from error
-    except (csv.Error, json.JSONDecodeError) as error:
-        raise DatasetError(f"{file} cannot be read after line {done}: {error}") from error
-    except OSError as error:
-        raise DatasetNotFoundError(f"{file} cannot be read: {error.strerror}") from error
-
-
-def _csv_rows(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
-    with file.open(encoding=_encoding(file), newline="") as lines:
-        delimiter = _delimiter(lines.readline())
-        lines.seek(0)
-        reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+def _csv_rows(file: Path, dialect: Dialect) -> Iterator[tuple[int, Mapping[str, object]]]:
+    with file.open(encoding=dialect.encoding, newline="") as lines:
+        reader = dialect.reader(lines)
         header = _checked_header([name.strip() for name in next(reader, [])], file)
         for cells in reader:
+            line = reader.line_num + dialect.hint
             if len(cells) > len(header):
                 raise csv.Error(
-                    f"line {reader.line_num} has {len(cells)} cells, the header {len(header)}; "
-                    f"put quotes around a cell that holds '{delimiter}'"
+                    f"line {line} has {len(cells)} cells, the header {len(header)}; "
+                    f"put quotes around a cell that holds '{dialect.delimiter}'"
                 )
             if cells:
                 # A short row is a row whose last cells are empty.
-                yield reader.line_num, dict(zip_longest(header, cells))
+                yield line, dict(zip_longest(header, cells))
 
 
 def _checked_header(header: list[str], file: Path) -> list[str]:
@@ -133,15 +178,40 @@ def _jsonl_rows(file: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
             yield number, cells
 
 
+def _dialect(file: Path) -> Dialect:
+    """Return how a CSV file is written, found from its beginning and its quotes."""
+    encoding = _encoding(file)
+    with file.open(encoding=encoding, newline="") as lines:
+        first = lines.readline()
+        hint = re.fullmatch(r"(?i)sep=(.)\s*", first)
+        delimiter = hint[1] if hint else max(DELIMITERS, key=first.count)
+        quoted = Dialect(encoding=encoding, delimiter=delimiter, hint=hint is not None)
+        bare = replace(quoted, quoted=False)
+        return bare if delimiter == "\t" and _has_bare_quotes(lines, quoted, bare) else quoted
+
+
+def _has_bare_quotes(lines: IO[str], quoted: Dialect, bare: Dialect) -> bool:
+    """Tell whether quotes are a part of the text, as in Common Voice: else lines would be lost."""
+    n_lines = sum(1 for _ in _filled(bare.reader(lines)))
+    try:
+        if sum(1 for _ in _filled(quoted.reader(lines))) == n_lines:
+            return False
+    except csv.Error:
+        pass
+    return len({len(cells) for cells in _filled(bare.reader(lines))}) == 1
+
+
+def _filled(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    return (cells for cells in rows if cells)
+
+
 def _encoding(file: Path) -> str:
-    """Return the encoding that a byte order mark names, else UTF-8."""
+    """Return the encoding that a byte order mark names, or zeros between letters, else UTF-8."""
     with file.open("rb") as content:
-        mark = content.read(3)
+        mark = content.read(4)
     if mark.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
-    return "utf-8-sig"
-
-
-def _delimiter(header: str) -> str:
-    """Return what stands between the columns: spreadsheets of many countries write `;`."""
-    return max(DELIMITERS, key=header.count)
+    zeros = [byte == 0 for byte in mark]
+    if zeros == [False, True, False, True]:
+        return "utf-16-le"
+    return "utf-16-be" if zeros == [True, False, True, False] else "utf-8-sig"

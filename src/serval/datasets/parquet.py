@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from serval.datasets.card import class_names_of
 from serval.datasets.columns import Kind, Schema
 from serval.datasets.rows import Row
 from serval.errors import DatasetError, DatasetNotFoundError
+from serval.wording import one_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Here", "ParquetTable", "Shard"]
 
@@ -24,8 +29,17 @@ BATCH_ROWS = 16
 BUFFER_BYTES = 1 << 20
 """Read at a time from each column."""
 
-Shard = Callable[[], Path]
-"""Returns where one parquet file is, after fetching it if need be."""
+
+class Shard(Protocol):
+    """One parquet file."""
+
+    def __call__(self) -> Path:
+        """Return where it is, after fetching it if need be."""
+        ...
+
+    def remedy(self) -> str:
+        """Return what helps where it cannot be read."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,10 @@ class Here:
     def __call__(self) -> Path:
         """Return where the file is."""
         return self.path
+
+    def remedy(self) -> str:
+        """Return what helps where it cannot be read."""
+        return "fetch or write it again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +74,22 @@ class ParquetTable:
     @cached_property
     def schema(self) -> Schema:
         """The columns of the first file, which the others must have too."""
-        with _opened(self.shards[0]()) as file:
+        with _opened(self.shards[0]) as file:
             schema = file.schema_arrow
+        names = Counter(schema.names)
+        if twice := [name for name in names if names[name] > 1]:
+            raise DatasetError(
+                f"{self.shards[0]()} has two columns '{twice[0]}'; write it anew with one"
+            )
         features = _features(schema)
         return Schema(
             kinds={field.name: _kind(field.type, features.get(field.name)) for field in schema},
-            class_names={**self.class_names, **_class_names(features)},
+            class_names={**self.class_names, **class_names_of(features)},
         )
 
     def n_rows(self) -> int:
         """Return how many rows there are, fetching every file if need be."""
-        return sum(_n_rows(shard()) for shard in self.shards)
+        return sum(_n_rows(shard) for shard in self.shards)
 
     def rows(self, start: int, stop: int | None, columns: Sequence[str], /) -> Iterator[Row]:
         """Yield the rows from `start` up to `stop`, opening only the files that hold them."""
@@ -74,11 +97,17 @@ class ParquetTable:
         for shard in self.shards:
             if stop is not None and first >= stop:
                 return
-            with _opened(path := shard()) as file:
+            with _opened(shard) as file:
+                path = shard()
                 self._check(file, columns, path)
                 end = None if stop is None else stop - first
-                for cells in _rows_of(file, max(start - first, 0), end, columns):
-                    yield Row(cells, self.folder or path.parent)
+                try:
+                    for cells in _rows_of(file, max(start - first, 0), end, columns):
+                        yield Row(cells, self.folder or path.parent)
+                except (pa.ArrowException, OSError) as error:
+                    raise DatasetError(
+                        f"{path} breaks off: {one_line(error)}; {shard.remedy()}"
+                    ) from error
                 first += file.metadata.num_rows
 
     def _check(self, file: pq.ParquetFile, columns: Sequence[str], path: Path) -> None:
@@ -93,18 +122,21 @@ class ParquetTable:
             )
 
 
-def _opened(path: Path) -> pq.ParquetFile:
+def _opened(shard: Shard) -> pq.ParquetFile:
+    path = shard()
     try:
         # So the reader holds pages, not a row group, which may be the whole file.
-        return pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
+        file = pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
+        _ = file.schema_arrow.names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DatasetError(
-            f"{path} cannot be read as parquet: {_one_line(error)}; fetch or write it again"
+            f"{path} cannot be read as parquet: {one_line(error)}; {shard.remedy()}"
         ) from error
+    return file
 
 
-def _n_rows(path: Path) -> int:
-    with _opened(path) as file:
+def _n_rows(shard: Shard) -> int:
+    with _opened(shard) as file:
         return int(file.metadata.num_rows)
 
 
@@ -114,16 +146,33 @@ def _rows_of(
     """Yield rows of one file, skipping the row groups that lie before `start`."""
     groups, skipped = _groups(file, start, stop)
     position = skipped
+    for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=list(columns)):
+        for cells in _python(batch):
+            if position >= start and (stop is None or position < stop):
+                yield cells
+            position += 1
+
+
+def _python(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Return the rows of a batch; a cell that Python has no value for is text, or empty."""
     try:
-        for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=list(columns)):
-            for cells in batch.to_pylist():
-                if position >= start and (stop is None or position < stop):
-                    yield cells
-                position += 1
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetError(
-            f"a parquet file breaks off near row {position}: {_one_line(error)}; fetch it again"
-        ) from error
+        rows: list[dict[str, Any]] = batch.to_pylist()
+    except (ValueError, OverflowError):
+        columns = {name: [_cell(cell) for cell in batch[name]] for name in batch.schema.names}
+        return [{name: cells[i] for name, cells in columns.items()} for i in range(len(batch))]
+    return rows
+
+
+def _cell(scalar: pa.Scalar) -> object:
+    """Return one cell: text that is not UTF-8 is none, a time in nanoseconds is text."""
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return scalar.cast(pa.string()).as_py()
+    except (ValueError, pa.ArrowException):
+        return None
 
 
 def _groups(file: pq.ParquetFile, start: int, stop: int | None) -> tuple[list[int], int]:
@@ -145,7 +194,7 @@ def _features(schema: pa.Schema) -> Mapping[str, Any]:
     stored = (schema.metadata or {}).get(b"huggingface")
     try:
         features = json.loads(stored)["info"]["features"] if stored else {}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}
     return features if isinstance(features, dict) else {}
 
@@ -155,21 +204,37 @@ def _kind(arrow_type: pa.DataType, feature: object) -> Kind:
     if declared in ("Audio", "Image", "Video"):
         return Kind.AUDIO if declared == "Audio" else Kind.OTHER
     if pa.types.is_struct(arrow_type):
-        names = {field.name for field in arrow_type}
-        return Kind.AUDIO if {"bytes", "path"} <= names else Kind.OTHER
-    if pa.types.is_binary(arrow_type) or pa.types.is_large_binary(arrow_type):
+        return Kind.AUDIO if _holds_audio(arrow_type) else Kind.OTHER
+    if _is_binary(arrow_type):
         return Kind.AUDIO
+    if _is_list(arrow_type):
+        # Lists of lists are channels of samples.
+        inner = arrow_type.value_type
+        inner = inner.value_type if _is_list(inner) else inner
+        return Kind.OTHER if pa.types.is_nested(inner) else Kind.LIST
     return Kind.OTHER if pa.types.is_nested(arrow_type) else Kind.SCALAR
 
 
-def _class_names(features: Mapping[str, Any]) -> dict[str, Sequence[str]]:
-    return {
-        name: tuple(feature["names"])
-        for name, feature in features.items()
-        if isinstance(feature, Mapping) and feature.get("_type") == "ClassLabel"
-        if "names" in feature
-    }
+def _holds_audio(record: pa.StructType) -> bool:
+    """Tell whether records hold an encoded file, or samples with their rate."""
+    types = {field.name: field.type for field in record}
+    if "bytes" in types:
+        return _is_binary(types["bytes"]) or pa.types.is_null(types["bytes"])
+    return {"array", "sampling_rate"} <= set(types) and _is_list(types["array"])
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+def _is_binary(arrow_type: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_binary(arrow_type)
+        or pa.types.is_large_binary(arrow_type)
+        or pa.types.is_binary_view(arrow_type)
+        or pa.types.is_fixed_size_binary(arrow_type)
+    )
+
+
+def _is_list(arrow_type: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_list(arrow_type)
+        or pa.types.is_large_list(arrow_type)
+        or pa.types.is_fixed_size_list(arrow_type)
+    )

@@ -1,22 +1,78 @@
-"""Which split of a set is read."""
+"""Which files make up which split, and which split is read.
+
+Only the whole name of a folder or of a table of clips makes a split: the words in the names of
+audio files are what somebody said, and no reason to leave a clip out.
+"""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from serval.errors import DatasetNotFoundError
+from serval.errors import DatasetError, DatasetNotFoundError
+from serval.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["choose_split"]
+__all__ = ["TRAIN", "Splits", "choose_split", "folders_of", "missing_parts", "splits_by_name"]
 
-VALIDATION = ("validation", "valid", "val", "dev")
+VALIDATION = ("validation", "valid", "val", "dev", "devel", "development")
 """Names that sets give to the split on which models are compared."""
+
+TRAIN = ("train", "training")
+NAMES = frozenset((*TRAIN, *VALIDATION, "test", "testing", "eval", "evaluation"))
+
+SHARD = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})")
+"""How the hub's tools name the parts of a split: `train-00000-of-00003`."""
+
+MOST_PARTS = 10_000
+"""Of one split; a name may claim more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """The files of a set, by split.
+
+    Attributes:
+        files: Split -> its files; the split of a set that has none is called `""`.
+        folders: Split -> the folder that is named after it, if there is one.
+    """
+
+    files: dict[str, list[str]]
+    folders: dict[str, str] = field(default_factory=dict)
+
+
+def splits_by_name(
+    files: Sequence[str], tables: frozenset[str], folder: str, subject: str
+) -> Splits:
+    """Return the splits that folders or tables are named after, else one without a name.
+
+    Args:
+        files: The files that may hold clips or speak of them.
+        tables: Those of them that list clips, or hold them.
+        folder: Where to look; the root and `data` are looked at in any case.
+        subject: What the user calls the set.
+
+    Raises:
+        DatasetError: Folders named after splits lie below several others.
+    """
+    files = [file for file in files if not folder or file.startswith(f"{folder}/")]
+    for base in _bases(files, folder):
+        below = {file: file.removeprefix(base) for file in files if file.startswith(base)}
+        found = _named_in(below, base, tables)
+        if found.files:
+            return found
+    _refuse_deeper(files, subject)
+    if tables.issuperset(files) and len({_table_name(file) for file in files}) > 1:
+        return Splits(files=_grouped({file: _table_name(file) for file in files}))
+    return Splits(files={"": list(files)})
 
 
 def choose_split(splits: Iterable[str], asked: str | None, subject: str) -> str:
-    """Return the split to read: the one asked for, else validation, else the only one.
+    """Return the split to read: exactly the one asked for, else validation, else the only one.
 
     Raises:
         DatasetNotFoundError: There is no such split, or no way to tell which one is meant.
@@ -24,29 +80,122 @@ def choose_split(splits: Iterable[str], asked: str | None, subject: str) -> str:
     Examples:
         >>> choose_split(["train", "dev"], None, "set")
         'dev'
-        >>> choose_split(["train", "validation"], "val", "set")
+        >>> choose_split(["train", "validation"], "validation", "set")
         'validation'
     """
     known = list(splits)
+    listed = ", ".join(printable(name) for name in known)
+    if asked is not None and asked not in known:
+        if not any(known):
+            raise DatasetNotFoundError(f"{subject} has no splits; leave out --split {asked}")
+        raise DatasetNotFoundError(f"{subject} has no split '{asked}'; it has: {listed}")
     if asked is not None:
-        return _asked(known, asked, subject)
-    validation = next((name for name in VALIDATION if name in known), None)
-    if validation is not None:
-        return validation
+        return asked
+    folded = {name.casefold(): name for name in reversed(known)}
+    usual = next((folded[name] for name in VALIDATION if name in folded), None)
+    if usual is not None:
+        return usual
     if len(known) != 1:
         raise DatasetNotFoundError(
-            f"{subject} has no validation split; choose one with --split: {', '.join(known)}"
+            f"{subject} has no validation split; choose one with --split: {listed}"
         )
     return known[0]
 
 
-def _asked(known: list[str], asked: str, subject: str) -> str:
-    same: tuple[str, ...] = (asked, *VALIDATION) if asked in VALIDATION else (asked,)
-    found = next((name for name in same if name in known), None)
-    if found is not None:
-        return found
-    if not any(known):
-        raise DatasetNotFoundError(f"{subject} has no splits; leave out --split {asked}")
-    raise DatasetNotFoundError(
-        f"{subject} has no split '{asked}'; choose one with --split: {', '.join(known)}"
-    )
+def folders_of(files: Iterable[str]) -> frozenset[str]:
+    """Return the folders that files lie in; `""` is the set's own."""
+    return frozenset(file.rpartition("/")[0] for file in files)
+
+
+def missing_parts(files: Iterable[str]) -> list[str]:
+    """Return the names of parts that others of a split tell of and that are not among them.
+
+    Examples:
+        >>> missing_parts(["data/dev-00000-of-00003.parquet", "data/dev-00002-of-00003.parquet"])
+        ['data/dev-00001-of-00003.parquet']
+    """
+    paths = [PurePosixPath(file) for file in files]
+    told = {
+        str(path.with_stem(f"{part['name']}-{number:05d}-of-{part['total']}"))
+        for path in paths
+        for part in [SHARD.fullmatch(path.stem)]
+        if part is not None
+        for number in range(min(int(part["total"]), MOST_PARTS))
+    }
+    return sorted(told - {str(path) for path in paths})
+
+
+def _bases(files: Sequence[str], folder: str) -> list[str]:
+    """Return where splits may lie, each ending in `/` or empty.
+
+    The folder itself, a lone folder that holds everything, and `data`.
+    """
+    base = f"{folder}/" if folder else ""
+    bases = [base]
+    while below := {file.removeprefix(base).partition("/")[::2] for file in files}:
+        first = {name for name, _ in below}
+        if len(first) != 1 or not all(rest for _, rest in below):
+            break
+        base = f"{base}{first.pop()}/"
+        bases.append(base)
+    return [*bases, *(f"{base}data/" for base in bases)]
+
+
+def _named_in(below: dict[str, str], base: str, tables: frozenset[str]) -> Splits:
+    """Return the splits directly in one folder, or none.
+
+    Args:
+        below: File -> its path in that folder.
+        base: That folder.
+        tables: The files that list or hold clips.
+    """
+    folder_of = {file: path.partition("/")[0] for file, path in below.items() if "/" in path}
+    table_of = {file: _table_name(path) for file, path in below.items()
+                if "/" not in path and file in tables}  # fmt: skip
+    named_tables = {file: name for file, name in table_of.items() if _is_split(file, name)}
+    if any(name.casefold() in NAMES for name in folder_of.values()):
+        folders = {name: f"{base}{name}" for name in folder_of.values()}
+        return Splits(files=_grouped(folder_of | named_tables), folders=folders)
+    return Splits(files=_grouped(table_of) if named_tables else {})
+
+
+def _grouped(names: dict[str, str]) -> dict[str, list[str]]:
+    """Return split -> its files, from file -> its split; both sorted."""
+    groups: dict[str, list[str]] = {name: [] for name in sorted(set(names.values()))}
+    for file in sorted(names):
+        groups[names[file]].append(file)
+    return groups
+
+
+def _table_name(file: str) -> str:
+    """Return the name of a table without the numbers of its parts.
+
+    Examples:
+        >>> _table_name("data/train-00000-of-00003.parquet"), _table_name("a/0001.parquet")
+        ('train', '')
+    """
+    stem = PurePosixPath(file).stem
+    shard = SHARD.fullmatch(stem)
+    return shard["name"] if shard else re.sub(r"(^|[-_. ])\d+$", "", stem)
+
+
+def _is_split(file: str, name: str) -> bool:
+    return name.casefold() in NAMES or SHARD.fullmatch(PurePosixPath(file).stem) is not None
+
+
+def _refuse_deeper(files: Iterable[str], subject: str) -> None:
+    """Refuse what would be read as one set though folders say that it is train and test."""
+    found = {
+        "/".join(parents[: i + 1])
+        for parents in [folder.split("/") for folder in folders_of(files)]
+        for i, name in enumerate(parents)
+        if name.casefold() in NAMES
+    }
+    if found:
+        above = sorted({str(PurePosixPath(folder).parent) for folder in found})
+        way = f"{subject}/CONFIG" if subject.startswith("hf:") else "one of those folders"
+        raise DatasetError(
+            f"{subject} has folders named after splits in more than one place: "
+            f"{', '.join(printable(name) for name in above[:3])}; give {way}, or a manifest with "
+            "a column split"
+        )

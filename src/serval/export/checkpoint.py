@@ -13,7 +13,9 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATIO
 from yaml import YAMLError
 
 from serval.errors import ConfigError, ModelError
+from serval.models.contract import HUB_FILES, hub_file
 from serval.models.hub import HUB_PREFIX, hub_folder
+from serval.wording import one_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -74,6 +76,9 @@ def open_checkpoint(name: str, options: ExportOptions) -> Checkpoint:
         ModelError: It is not there, not an audio classifier, or has no trained classifier.
     """
     folder, revision = _folder(name, options.revision)
+    for file in (folder / own for own in HUB_FILES):
+        if file.is_file():
+            hub_file(file)
     config = _config(name, folder)
     extractor = _extractor(name, folder, config, options)
     model = _trained_model(name, folder)
@@ -114,8 +119,8 @@ def _folder(name: str, revision: str | None) -> tuple[Path, str]:
 def _config(name: str, folder: Path) -> Any:  # noqa: ANN401 - transformers' own class for each family
     try:
         config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"checkpoint '{name}': {_one_line(error)}") from error
+    except Exception as error:  # transformers raises whatever the file makes it stumble over
+        raise ModelError(f"checkpoint '{name}': its config.json: {_why(error)}") from error
     families = MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES
     if config.model_type not in families:
         raise ModelError(
@@ -139,11 +144,13 @@ def _extractor(name: str, folder: Path, config: Any, options: ExportOptions) -> 
                 "normalisation in preprocessor_config.json; leave the option out"
             )
         try:
-            return transformers.AutoFeatureExtractor.from_pretrained(folder)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return transformers.AutoFeatureExtractor.from_pretrained(
+                folder, trust_remote_code=False
+            )
+        except Exception as error:
             raise ModelError(
                 f"checkpoint '{name}': its preprocessor_config.json is not that of a feature "
-                f"extractor for audio: {_one_line(error, 120)}"
+                f"extractor for audio: {_why(error, 120)}"
             ) from error
     if options.normalize and hasattr(config, "conv_stride"):
         zscore = options.normalize == "zscore"
@@ -157,15 +164,19 @@ def _extractor(name: str, folder: Path, config: Any, options: ExportOptions) -> 
 def _trained_model(name: str, folder: Path) -> Any:  # noqa: ANN401 - transformers' own class for each family
     try:
         model, loaded = transformers.AutoModelForAudioClassification.from_pretrained(
-            folder, output_loading_info=True, attn_implementation="eager", dtype="float32"
+            folder,
+            trust_remote_code=False,
+            output_loading_info=True,
+            attn_implementation="eager",
+            dtype="float32",
         )
     except (SafetensorError, UnpicklingError, EOFError, KeyError) as error:
         raise ModelError(
-            f"checkpoint '{name}': its weights cannot be read ({_one_line(error, 120)}); the file "
+            f"checkpoint '{name}': its weights cannot be read ({_why(error, 120)}); the file "
             "is cut off, or only the pointer of git-lfs: download it again"
         ) from error
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ModelError(f"checkpoint '{name}': {_one_line(error)}") from error
+    except Exception as error:
+        raise ModelError(f"checkpoint '{name}': {_why(error)}") from error
     if loaded["missing_keys"]:
         raise ModelError(_untrained(name, loaded))
     return model
@@ -218,12 +229,19 @@ def _licence(card: Path) -> str:
         return ""
     try:
         data = ModelCard.load(card, ignore_metadata_errors=True).data
-    except (ValueError, YAMLError):
+    except (ValueError, YAMLError, RecursionError):
         return ""
     stated = data.to_dict().get("license")
     names = stated if isinstance(stated, list) else [stated]
     return ", ".join(str(name) for name in names if name)
 
 
-def _one_line(error: Exception, longest: int = 400) -> str:
-    return " ".join(str(error).split())[:longest]
+def _why(error: Exception, longest: int = 400) -> str:
+    """Return what transformers stumbled over, but not its advice to run code of the checkpoint."""
+    said = one_line(error) or type(error).__name__
+    if "trust_remote_code" in said:
+        return (
+            "it is read by Python code of its own, which serval never runs; save it again with a "
+            "class of transformers"
+        )
+    return said[:longest]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError
+from serval.files import is_folder
 from serval.scores import canonical, scores_of
 from serval.scores.calibration import calibration_of
 
@@ -145,7 +146,7 @@ def _json(name: str, path: str) -> Mapping[str, Any]:
     if not path:
         return {}
     file = Path(path)
-    if file.is_dir():
+    if is_folder(file):
         file /= f"{name}.json"
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from serval.groups.deviations import GroupDeviation, deviations_from_all
 from serval.groups.gaps import NO_GAP, GroupGap, Permuted, gaps_between, permutation_of
-from serval.scores import OVERALL, intervals
+from serval.scores import whole_intervals
 from serval.scores.chance import WORTH_FINDING, random_uar
 from serval.scores.clusters import cluster_tables, clustering_of
 
@@ -373,8 +373,8 @@ def _group_scores(name: str, clips: Ids, run: Run, rng: np.random.Generator) -> 
     k = len(run.labels)
     clustering = clustering_of([run.speakers[i] for i in clips])
     truth, predicted = run.truth[clips], run.predicted[clips]
-    found = intervals(cluster_tables(truth * k + predicted, k * k, clustering), k, RESAMPLES, rng)
-    scores = dict(zip(OVERALL, found, strict=False))
+    tables = cluster_tables(truth * k + predicted, k * k, clustering)
+    scores = whole_intervals(tables, k, RESAMPLES, rng)
     return GroupScores(
         name=name,
         n=len(clips),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import AudioError, ModelError
@@ -12,6 +12,7 @@ from serval.inspection.verdicts import (
     contract_verdicts,
     dequantized_weights,
     graph_verdicts,
+    random_verdicts,
     work_verdicts,
 )
 from serval.inspection.work import Work, work_of
@@ -62,7 +63,7 @@ class Inspection:
             "parameters": graph.parameters,
             "opset": graph.opset,
             "metadata": {entry.key: entry.value for entry in graph.model.metadata_props},
-            "contract": asdict(self.contract) if self.contract else None,
+            "contract": self.contract.facts if self.contract else None,
             "weights": graph.weight_shares,
             "ops": dict(graph.ops),
             "work": {**asdict(work), "gmac_per_s": work.gmac_per_s} if work else None,
@@ -85,19 +86,24 @@ class SizeComparison:
     text: str
 
 
-def inspect_model(path: Path) -> Inspection:
+def inspect_model(path: Path, overrides: Overrides | None = None) -> Inspection:
     """Return what is in a model file, and what ONNX Runtime on this machine makes of it.
+
+    Args:
+        path: The .onnx file.
+        overrides: What the user states about it.
 
     Raises:
         ModelError: The file is missing, empty, damaged, or lacks its external weights.
     """
     graph = stored_graph(path)
     try:
-        model = _opened(path, graph)
+        model = _opened(path, graph, overrides or Overrides())
         nodes = ran_nodes(model, CLIP_S)
     except (ModelError, AudioError) as error:
-        refused = Verdict(code="not-a-classifier", text=f"not a raw-waveform classifier: {error}")
-        verdicts = (refused, *graph_verdicts(graph))
+        text = f"not a raw-waveform classifier that can be evaluated: {error}"
+        refused = Verdict(code="not-a-classifier", text=text)
+        verdicts = (refused, *random_verdicts(path), *graph_verdicts(graph))
         return Inspection(path=path, graph=graph, contract=None, work=None, verdicts=verdicts)
     work = work_of(nodes, _clip_s(model), _bits(graph))
     return Inspection(
@@ -126,16 +132,18 @@ def size_comparison(first: Inspection, second: Inspection) -> SizeComparison:
     return SizeComparison(size_ratio=sizes, parameter_ratio=parameters, text=text)
 
 
-def _opened(path: Path, graph: StoredGraph) -> OnnxModel:
+def _opened(path: Path, graph: StoredGraph, overrides: Overrides) -> OnnxModel:
     """Return the model; where its labels are not known, with numbers in their place."""
     try:
-        return load_onnx(path)
+        return load_onnx(path, overrides)
     except ModelError:
+        if not graph.model.graph.output:
+            raise
         shape = graph.model.graph.output[0].type.tensor_type.shape.dim
         n_outputs = shape[-1].dim_value if shape else 0
         if n_outputs < 2:
             raise
-        return load_onnx(path, Overrides(labels=tuple(str(i) for i in range(n_outputs))))
+        return load_onnx(path, replace(overrides, labels=tuple(str(i) for i in range(n_outputs))))
 
 
 def _clip_s(model: OnnxModel) -> float:
@@ -155,4 +163,5 @@ def _verdicts(
     yield from work_verdicts(
         graph, work, dequantized_weights(graph, {node.name: node.op for node in nodes})
     )
+    yield from random_verdicts(model.path)
     yield from graph_verdicts(graph)

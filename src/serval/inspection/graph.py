@@ -12,6 +12,8 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
 from serval.errors import ModelError
+from serval.models.graph import external_names, read_skeleton, stored_nodes, tensors_of
+from serval.models.onnx import refuse_no_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -113,7 +115,7 @@ def stored_graph(path: Path) -> StoredGraph:
     """
     model = _parsed(path)
     ops: Counter[str] = Counter(_op_name(node) for node in stored_nodes(model.graph))
-    external = sorted({name for tensor in _tensors(model.graph) for name in _locations(tensor)})
+    external = external_names(read_skeleton(path), path)
     return StoredGraph(
         model=model,
         opset=max(
@@ -126,28 +128,16 @@ def stored_graph(path: Path) -> StoredGraph:
     )
 
 
-def stored_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Yield every node of a graph and of the graphs inside it."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from stored_nodes(inner)
-
-
 def bits_of(node: onnx.NodeProto) -> int:
     """Return the bits of each weight of a `MatMulNBits` node; 4 where it does not say."""
     return next((int(a.i) for a in node.attribute if a.name == "bits"), 4)
 
 
 def _parsed(path: Path) -> onnx.ModelProto:
-    if not path.is_file():
-        raise ModelError(f"no model file {path}; give the path of an .onnx file or a built-in name")
-    if path.stat().st_size == 0:
-        raise ModelError(f"{path} is empty (0 bytes); copy or download it again")
+    refuse_no_file(path)
     try:
         model = onnx.load_model(path, load_external_data=False)
-    except DecodeError as error:
+    except (DecodeError, UnicodeDecodeError) as error:
         raise ModelError(
             f"{path} is not an ONNX file, or is damaged; copy or download it again"
         ) from error
@@ -170,22 +160,6 @@ def _op_name(node: onnx.NodeProto) -> str:
     return node.op_type if standard else f"{node.domain}:{node.op_type}"
 
 
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """Yield the constant tensors of a graph and of the graphs inside it."""
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if node.op_type == "Constant" and attribute.name == "value":
-                yield attribute.t
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _tensors(inner)
-
-
-def _locations(tensor: onnx.TensorProto) -> Iterator[str]:
-    if tensor.data_location == TensorProto.EXTERNAL:
-        yield from (entry.value for entry in tensor.external_data if entry.key == "location")
-
-
 def _weights(graph: onnx.GraphProto) -> Iterator[Weight]:
     nodes = list(stored_nodes(graph))
     scales = {
@@ -195,7 +169,7 @@ def _weights(graph: onnx.GraphProto) -> Iterator[Weight]:
         if index < len(node.input)
     }
     # What is multiplied with the step of an activation: found at run time, or that of a 1.
-    ones = {tensor.name for tensor in _tensors(graph) if prod(tensor.dims) == 1}
+    ones = {tensor.name for tensor in tensors_of(graph) if prod(tensor.dims) == 1}
     steps = {node.output[1] for node in nodes if node.op_type == "DynamicQuantizeLinear"}
     for node in nodes:
         if node.op_type == "DequantizeLinear" and node.input[0] in ones:
@@ -205,7 +179,7 @@ def _weights(graph: onnx.GraphProto) -> Iterator[Weight]:
         if node.op_type == "Mul" and steps & set(node.input):
             scales |= set(node.input)
     packed = {node.input[1]: node for node in nodes if node.op_type == "MatMulNBits"}
-    for tensor in _tensors(graph):
+    for tensor in tensors_of(graph):
         if tensor.name in packed:
             yield _unpacked(tensor.name, packed[tensor.name])
         elif tensor.data_type in PRECISIONS and tensor.dims and tensor.name not in scales:

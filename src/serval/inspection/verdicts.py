@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from serval.inspection.work import CONVOLUTIONS, PRODUCTS
 from serval.labels import EMOTIONS
+from serval.models.graph import active_dropouts, node_name, random_nodes, read_skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     import onnx
 
@@ -17,7 +19,17 @@ if TYPE_CHECKING:
     from serval.inspection.work import Work
     from serval.models.contract import Contract
 
-__all__ = ["Verdict", "contract_verdicts", "dequantized_weights", "graph_verdicts", "work_verdicts"]
+__all__ = [
+    "Verdict",
+    "contract_verdicts",
+    "dequantized_weights",
+    "graph_verdicts",
+    "random_verdicts",
+    "work_verdicts",
+]
+
+NAMED = 4
+"""Nodes that a sentence names."""
 
 MOBILE_OPSETS = range(12, 16)
 MOBILE_PACKAGE = "onnxruntime-mobile (the reduced package; its last release is 1.18)"
@@ -79,12 +91,47 @@ def contract_verdicts(contract: Contract) -> Iterator[Verdict]:
             text=f"{len(contract.labels)} outputs, more than the {len(EMOTIONS)} of the published "
             "label order: chance is lower, and no score compares with one on eight",
         )
+    if contract.outputs == "sigmoid":
+        yield Verdict(
+            code="sigmoid",
+            text="one independent score for each label: they do not sum to 1, and the confidence "
+            "of an answer is the score of its label",
+        )
+    if contract.mask_marks == "padding":
+        yield Verdict(
+            code="padding-mask",
+            text="a one in the mask stands for padding, as a trial shows: other tools that feed "
+            "ones for sound make the model deaf",
+        )
     if contract.sources.get("labels") == "default":
         yield Verdict(
             code="no-labels",
             text="the file does not name its labels: the published order is assumed; state "
             "--labels if that is not theirs",
         )
+
+
+def random_verdicts(path: Path) -> Iterator[Verdict]:
+    """Yield which nodes of a file may answer another way each time it runs."""
+    skeleton = read_skeleton(path)
+    active = active_dropouts(skeleton)
+    if active:
+        yield Verdict(
+            code="training-mode",
+            text=f"in training mode: {_named(active)}; answers are random: export it in "
+            "evaluation mode (model.eval())",
+        )
+    suspects = [node for node in random_nodes(skeleton) if node not in active]
+    if suspects:
+        yield Verdict(
+            code="random",
+            text=f"may be random: {_named(suspects)}; two runs on one input show whether it is",
+        )
+
+
+def _named(nodes: list[onnx.NodeProto]) -> str:
+    more = f" and {len(nodes) - NAMED} more" if len(nodes) > NAMED else ""
+    return ", ".join(node_name(node) for node in nodes[:NAMED]) + more
 
 
 def graph_verdicts(graph: StoredGraph) -> Iterator[Verdict]:

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from serval.errors import ModelError
 from serval.labels import EMOTIONS, LabelSet
+from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Contract", "Declared", "Overrides", "declared_contract"]
+    from serval.probabilities import Outputs
+
+__all__ = [
+    "Contract",
+    "Declared",
+    "Layout",
+    "Normalize",
+    "Overrides",
+    "declared_contract",
+    "hub_file",
+    "trained_on",
+]
 
 Normalize = Literal["peak", "zscore", "none"]
 NORMALIZE: Mapping[str, Normalize] = {
@@ -29,6 +41,15 @@ HUB_FILES = ("config.json", "preprocessor_config.json")
 DEFAULT_NORMALIZE: Normalize = "peak"
 DEFAULT_MAX_SECONDS = 120.0
 """Longest clip where a model declares none: attention grows with the square of the length."""
+LARGEST_CONFIG = 10_000_000
+"""Bytes of a file beside a model, and characters of one entry of its metadata: those that people
+have are a thousand times smaller."""
+MOST_LABELS = 10_000
+SHOWN = 60
+"""Characters of a value that a message shows."""
+
+Layout = Literal["batch samples", "batch 1 samples", "batch samples 1", "samples"]
+"""The axes of the waveform input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +61,14 @@ class Overrides:
         sample_rate: In Hz.
         normalize: `peak`, `zscore` or `none`.
         max_seconds: Longest clip in seconds.
+        output_name: The output with the scores, of several that the model file has.
     """
 
     labels: tuple[str, ...] | None = None
     sample_rate: int | None = None
     normalize: Normalize | None = None
     max_seconds: float | None = None
+    output_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,34 +85,55 @@ class Declared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """The whole contract of a model file: what is declared and what its graph shows.
+    """What a model expects and gives: what is declared, and what its graph and a trial show.
 
     Attributes:
         labels: K labels in the order of the outputs.
         sample_rate: In Hz.
         normalize: `peak` (divide by the largest magnitude), `zscore` or `none`.
         max_seconds: A longer clip is a Failure.
-        input_name: The float input, `(batch, samples)`.
-        output_name: The output, `(batch, K)`.
+        input_name: The waveform input of the graph.
+        output_name: The output of the graph with the scores.
         mask_name: The attention mask input, or `None`: then nothing may be padded.
         masks_padding: Whether the mask marks what is padded. The hub's models that were trained
-            without a mask (`return_attention_mask` is false) get ones everywhere.
+            without a mask (`return_attention_mask` is false) get all of it marked as valid.
         static_samples: The fixed input length, or `None` where any length goes.
-        outputs: `logits`, or `probabilities` where the graph ends in a softmax.
+        outputs: What the K outputs are; `probabilities_of` follows it.
+        mask_marks: What a one (or true) in the mask stands for.
+        layout: The axes of the waveform input.
+        one_output: Whether two labels share one output, which is high for the second of them.
         sources: Where each part was found.
     """
 
     labels: LabelSet
-    sample_rate: int
-    normalize: Normalize
-    max_seconds: float
-    input_name: str
-    output_name: str
+    sample_rate: int = 16_000
+    normalize: Normalize = "none"
+    max_seconds: float = DEFAULT_MAX_SECONDS
+    input_name: str = ""
+    output_name: str = ""
     mask_name: str | None = None
     masks_padding: bool = True
     static_samples: int | None = None
-    outputs: Literal["logits", "probabilities"] = "logits"
+    outputs: Outputs = "logits"
+    mask_marks: Literal["valid", "padding"] = "valid"
+    layout: Layout = "batch samples"
+    one_output: bool = False
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The contract in plain JSON types.
+
+        What a run compares to tell whether it is the same one: parts that came later are left out
+        where they say what every earlier version did, so that its runs go on.
+        """
+        usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False}
+        return {k: v for k, v in asdict(self).items() if k not in usual or usual[k] != v}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One sentence each on what was assumed, for want of anybody who states it."""
+        return tuple(_assumptions(self))
 
     @property
     def may_pad(self) -> bool:
@@ -119,7 +163,7 @@ def declared_contract(path: Path, metadata: Mapping[str, str], overrides: Overri
     sources: list[Source] = [
         ("command line", _stated(overrides)),
         ("model metadata", metadata),
-        *((name, _hub_file(path.parent, name)) for name in HUB_FILES),
+        *((name, _beside(path.parent, name)) for name in HUB_FILES),
     ]
     labels, labels_from = _first(sources, ("labels", "id2label"), _labels, LabelSet(EMOTIONS))
     rate, rate_from = _first(sources, ("sample_rate", "sampling_rate"), _sample_rate, 16_000)
@@ -154,18 +198,93 @@ def _stated(overrides: Overrides) -> dict[str, Any]:
     return {name: value for name, value in stated.items() if value is not None}
 
 
-def _hub_file(folder: Path, name: str) -> Mapping[str, Any]:
-    path = folder / name
-    if not path.is_file():
-        above = folder.absolute()
-        return _hub_file(above.parent, name) if above.name == "onnx" else {}
+def trained_on(metadata: Mapping[str, str]) -> tuple[Any, str]:
+    """Return what a model file says that it was trained on, parsed, and what is wrong with that.
+
+    Args:
+        metadata: With an entry `trained_on` that is JSON, or without one.
+
+    Returns:
+        The value, or `None` where there is none that can be read, and a sentence or `""`.
+    """
+    text = metadata.get("trained_on", "")
+    if not text:
+        return None, ""
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        return _json(text), ""
+    except ValueError as error:
+        return None, (
+            "What the model file says that it was trained on (metadata: trained_on) is not "
+            f"readable JSON ({one_line(error)[:SHOWN]}), so no overlap with it is looked for."
+        )
+
+
+def hub_file(path: Path) -> Mapping[str, Any]:
+    """Return the content of a `config.json` or the like.
+
+    Raises:
+        ModelError: It is no JSON object of a size and depth that such files have.
+    """
+    try:
+        size = path.stat().st_size
+        content = _json(path.read_text(encoding="utf-8-sig")) if size <= LARGEST_CONFIG else None
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is not readable JSON: {error}") from error
+        raise ModelError(f"{path} is not readable JSON: {one_line(error)}") from error
+    if size > LARGEST_CONFIG:
+        raise ModelError(
+            f"{path} has {size} bytes, more than any such file ({LARGEST_CONFIG}); replace it by "
+            "the one of the checkpoint that the model was made from"
+        )
     if not isinstance(content, dict):
         raise ModelError(f"{path} must hold one JSON object")
     return content
+
+
+def _assumptions(contract: Contract) -> Iterator[str]:
+    said = contract.sources
+    if said.get("labels") == "default":
+        yield (
+            f"Nothing names the model's labels: its outputs are taken for "
+            f"{', '.join(contract.labels)}, in this order; name them with --labels."
+        )
+    if said.get("normalize") == "default":
+        yield (
+            "Nothing says how the model wants its waveform normalised: it was divided by its "
+            "peak; state --normalize peak, zscore or none."
+        )
+    if said.get("sample_rate") == "default":
+        yield (
+            f"Nothing states the model's sample rate: {contract.sample_rate} Hz was taken; state "
+            "it with --sample-rate."
+        )
+    if said.get("outputs") == "trial":
+        yield (
+            "The model's outputs were between 0 and 1 on every trial, and nothing in its graph "
+            "says why: they are taken for one independent score a label."
+        )
+
+
+def _beside(folder: Path, name: str) -> Mapping[str, Any]:
+    """Return the hub's own file beside a model; for a folder `onnx`, the one above it."""
+    path = folder / name
+    if path.is_file():
+        return hub_file(path)
+    above = folder.absolute()
+    return _beside(above.parent, name) if above.name == "onnx" else {}
+
+
+def _json(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what JSON says; a `ValueError` too for one of absurd size, depth or numbers."""
+    if len(text) > LARGEST_CONFIG:
+        raise ValueError(f"{len(text)} characters are too many")
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("lists within lists without an end") from None
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _first(
@@ -181,21 +300,36 @@ def _first(
 def _parsed(value: object, parse: Callable[[object], T], where: str) -> T:
     try:
         return parse(value)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{where} is {value!r}, which cannot be used: {error}") from error
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise ModelError(
+            f"{where} is {_short(value)}, which cannot be used: {_short(one_line(error), 300)}"
+        ) from error
+
+
+def _short(value: object, most: int = SHOWN) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    shown = text if len(text) <= most else f"{text[:most]}..."
+    return printable(f"'{shown}'" if value is text and most == SHOWN else shown)
 
 
 def _labels(value: object) -> LabelSet:
     """Read a list, `id2label` (`{"0": "angry"}`), either of them as JSON, or `a,b,c`."""
     if isinstance(value, str):
-        value = json.loads(value) if value.lstrip().startswith(("[", "{")) else value.split(",")
+        value = _json(value) if value.lstrip().startswith(("[", "{")) else value.split(",")
     if isinstance(value, Mapping):
         value = [value.get(str(i), value.get(i)) for i in range(len(value))]
         if None in value:
             raise ValueError("ids must run from 0 without a gap")
     if not isinstance(value, list | tuple):
         raise TypeError("expected a list of names")
-    return LabelSet(str(name).strip() for name in value)
+    if len(value) > MOST_LABELS:
+        raise ValueError(f"{len(value)} labels are more than any classifier has ({MOST_LABELS})")
+    if len(value) == 1:
+        raise ValueError(
+            "a classifier needs at least 2 labels, got 1; where one output tells two classes "
+            "apart, name both, the second being what it is high for: --labels other,angry"
+        )
+    return LabelSet(printable(str(name).strip()) for name in value)
 
 
 def _sample_rate(value: object) -> int:

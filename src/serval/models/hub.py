@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from huggingface_hub import (
     HfApi,
     constants,
-    errors,
     hf_hub_download,
     snapshot_download,
     try_to_load_from_cache,
 )
-from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from serval.errors import ModelError
+from serval.hub import Repo, Trouble, asking, hide_bars
 from serval.models.contract import HUB_FILES
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,11 +63,22 @@ def hub_model(name: str) -> Path:
     org, _, rest = name.removeprefix(HUB_PREFIX).partition("/")
     model, _, file = rest.partition("/")
     repo = f"{org}/{model}"
+    _refuse_other_place(name, file)
     file = file if _in_cache(repo, file) else _listed(repo, file)
     path = _asking(lambda: hf_hub_download(repo, file), repo, None)
     # A file above 2 GB has its weights beside it: model.onnx_data, or model.onnx.data.
     hub_folder(repo, None, (f"{file}?*", *HUB_FILES, *(f"*/{own}" for own in HUB_FILES)))
     return Path(path)
+
+
+def _refuse_other_place(name: str, file: str) -> None:
+    """Raise where a file's name would lead out of its repository."""
+    parts = file.replace("\\", "/").split("/") if file else []
+    if any(part in {"", ".", ".."} for part in parts) or not file.isprintable():
+        raise ModelError(
+            f"{printable(name)[:200]} does not name a file within a hub model; "
+            f"write {HUB_PREFIX}ORG/NAME/FILE.onnx"
+        )
 
 
 def _in_cache(repo: str, file: str) -> bool:
@@ -112,41 +122,6 @@ def _listed(repo: str, file: str) -> str:
 
 def _asking(call: Callable[[], T], repo: str, revision: str | None) -> T:
     """Return what the hub answers, or say in one line why it does not."""
-    if constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not sys.stderr.isatty():
-        disable_progress_bars()
-    try:
-        return call()
-    except Exception as error:
-        reason = _reason(error, revision)
-        if reason is None:
-            raise
-        raise ModelError(f"hub model {repo}: {reason}") from error
-
-
-def _reason(error: Exception, revision: str | None) -> str | None:
-    """Return the fault and the remedy, or `None` for an error that is not the hub's."""
-    # By name: whose class it is depends on the version of the hub's client.
-    if any(kind.__name__ == "TransportError" for kind in type(error).__mro__):
-        return "the hub cannot be reached; check the network, the proxy and HF_ENDPOINT"
-    # Ordered, since some of these errors are kinds of others.
-    said: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
-        (
-            errors.GatedRepoError,
-            "it is gated; accept its terms on its page, then `hf auth login` or set HF_TOKEN",
-        ),
-        (
-            errors.RevisionNotFoundError,
-            f"it has no revision '{revision}'; give a branch, tag or commit, or leave it out",
-        ),
-        (
-            errors.RepositoryNotFoundError,
-            "no such public model; check the spelling, and if it is private set HF_TOKEN",
-        ),
-        (errors.HFValidationError, "not the name of a hub model; write hf:ORG/NAME"),
-        (
-            (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, ConnectionError),
-            "not in the hub's cache, and the hub cannot be reached; check the network",
-        ),
-        ((errors.HfHubHTTPError, OSError), " ".join(str(error).split())),
-    )
-    return next((reason for kinds, reason in said if isinstance(error, kinds)), None)
+    hide_bars()
+    errors = dict.fromkeys(Trouble, ModelError)
+    return asking(call, Repo(name=repo, kind="model", errors=errors, revision=revision))

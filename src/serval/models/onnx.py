@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
-import mmap
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
-from serval.audio import peak_normalized, zscored
 from serval.errors import AudioError, ModelError
-from serval.files import sha256_of
-from serval.models.contract import Contract, Declared, Overrides, declared_contract
+from serval.models.classifier import Classifier, identity_of
+from serval.models.contract import Contract, Declared, Overrides, declared_contract, trained_on
+from serval.models.graph import external_names, read_skeleton
+from serval.models.masks import marked_by
+from serval.models.signature import Signature, signature_of
+from serval.models.trial import tried
+from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from serval.labels import LabelSet
-    from serval.models.protocol import Logits
+    from serval.models.graph import Skeleton
+    from serval.models.protocol import Backend, Logits
 
-__all__ = ["OnnxModel", "load_onnx", "open_session"]
+__all__ = [
+    "OnnxBackend",
+    "OnnxModel",
+    "as_rows",
+    "feeds_of",
+    "load_onnx",
+    "one_by_one",
+    "open_model",
+    "open_session",
+    "ort_reason",
+    "refuse_no_file",
+]
 
 ORT_ERRORS: tuple[type[Exception], ...] = (
     ort_state.EPFail,
@@ -36,9 +54,18 @@ ORT_ERRORS: tuple[type[Exception], ...] = (
     ort_state.NoSuchFile,
     ort_state.NotImplemented,
     ort_state.RuntimeException,
+    MemoryError,
 )
-FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
-MASKS = FLOATS | {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_}
+TYPES: Mapping[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(bool)": np.bool_,
+}
 HUB_STEMS = frozenset(
     (
         "model",
@@ -46,115 +73,77 @@ HUB_STEMS = frozenset(
     )
 )
 """What every model of the hub is called, so that its folder has to name it."""
+LONGEST_INPUT_S = 600.0
+"""Longest fixed input that is fed: a longer one is no clip, and would only fill the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OnnxModel:
-    """An opened model file; keeps the `Model` protocol.
+class OnnxBackend:
+    """Runs a graph.
 
     Attributes:
-        path: The .onnx file.
-        sha256: Of the .onnx file.
-        external: Files with external weights: name -> sha256.
-        size_bytes: Of the .onnx file and its external weights together.
-        contract: What it expects and gives.
         session: The ONNX Runtime session.
+        contract: Which inputs and output of the graph are used, and how.
+        signature: Their types and shapes.
     """
 
-    path: Path
-    sha256: str
-    external: dict[str, str]
-    size_bytes: int
-    contract: Contract
     session: ort.InferenceSession
+    contract: Contract
+    signature: Signature
 
-    @property
-    def labels(self) -> LabelSet:
-        """The K labels, in the order of the logits."""
-        return self.contract.labels
-
-    @property
-    def sample_rate(self) -> int:
-        """The sample rate in Hz that `logits` expects."""
-        return self.contract.sample_rate
-
-    @property
-    def max_seconds(self) -> float:
-        """The longest clip in seconds."""
-        return self.contract.max_seconds
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What a run must know of the model: name, path, sha256, size and contract."""
-        return {
-            "name": self._name(),
-            "path": str(self.path),
-            "sha256": self.sha256,
-            "external": self.external,
-            "size_bytes": self.size_bytes,
-            "contract": asdict(self.contract),
-        }
-
-    def logits(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
-        """Return `(B, K) float32` logits of `(B, T) float32` samples with `(B,)` valid lengths.
-
-        Each row is normalised over its valid length. A model with a fixed input length gets the
-        first samples of a longer clip and zeros behind a shorter one. For a model that ends in a
-        softmax the logits are the logarithms of its probabilities.
+    def scores(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
+        """Return `(B, K) float32`, what the graph gives for each row.
 
         Raises:
-            ModelError: Rows of different lengths, but the model has no use of an attention mask.
-            AudioError: The model cannot take a clip of this length, or answers with NaN.
+            AudioError: ONNX Runtime cannot run the graph on samples of this length.
         """
-        if len(set(lengths.tolist())) > 1 and not self.contract.may_pad:
-            raise ModelError(f"{self.path.name} {self._no_mask()}, so clips cannot be padded")
-        feeds = self.feeds(samples, lengths)
+        if self.signature.alone and len(samples) > 1:
+            return one_by_one(self, samples, lengths)
+        return self.answer(self.feeds(samples, lengths))
+
+    def answer(self, feeds: Mapping[str, NDArray[Any]]) -> Logits:
+        """Return `(B, K) float32`, what the graph gives for its inputs.
+
+        Raises:
+            AudioError: ONNX Runtime cannot run the graph on them.
+        """
+        shape = feeds[self.contract.input_name].shape
         try:
             (output,) = self.session.run([self.contract.output_name], feeds)
         except ORT_ERRORS as error:
+            n = max(shape)
             raise AudioError(
-                f"the model cannot take {samples.shape[1]} samples "
-                f"({samples.shape[1] / self.sample_rate:.3f} s): {_first_line(error)}"
+                f"the model cannot take {n} samples "
+                f"({n / self.contract.sample_rate:.3f} s): {ort_reason(error)}"
             ) from error
-        scores = np.asarray(output, dtype=np.float32)
-        if not np.isfinite(scores).all():
-            raise AudioError("the model answered with NaN or infinite scores")
-        if self.contract.outputs == "probabilities":
-            return np.log(np.maximum(scores, np.finfo(np.float32).tiny))
-        return scores
+        return as_rows(np.asarray(output, dtype=np.float32), self.signature.batch_of(shape))
 
     def feeds(
         self, samples: NDArray[np.float32], lengths: NDArray[np.int64]
     ) -> dict[str, NDArray[Any]]:
-        """Return the graph's inputs for `(B, T) float32` samples with `(B,)` valid lengths."""
-        contract = self.contract
-        length = contract.static_samples or samples.shape[1]
-        batch = np.zeros((len(samples), length), dtype=np.float32)
-        mask = np.zeros(batch.shape, dtype=np.bool_)
-        for row, (clip, valid) in enumerate(zip(samples, lengths, strict=True)):
-            kept = min(int(valid), length)
-            batch[row, :kept] = _normalized(clip[:valid], contract.normalize)[:kept]
-            mask[row, : kept if contract.masks_padding else length] = True
-        types = {node.name: node.type for node in self.session.get_inputs()}
-        feeds = {contract.input_name: batch.astype(FLOATS[types[contract.input_name]], copy=False)}
-        if contract.mask_name is not None:
-            feeds[contract.mask_name] = mask.astype(MASKS[types[contract.mask_name]])
+        """Return the graph's inputs for normalised `(B, T)` samples with `(B,)` valid lengths."""
+        all_of_it = samples.shape[1]
+        valid = lengths if self.contract.masks_padding else np.full(len(samples), all_of_it)
+        return self.marked(samples, np.arange(all_of_it) < valid[:, np.newaxis])
+
+    def marked(
+        self, samples: NDArray[np.float32], valid: NDArray[np.bool_]
+    ) -> dict[str, NDArray[Any]]:
+        """Return the graph's inputs for `(B, T)` samples of which some are valid."""
+        contract, signature = self.contract, self.signature
+        wave = signature.laid_out(samples, contract.layout)
+        feeds: dict[str, NDArray[Any]] = {
+            contract.input_name: wave.astype(TYPES[signature.waveform.type], copy=False)
+        }
+        if signature.mask is not None:
+            ones = valid if contract.mask_marks == "valid" else ~valid
+            shaped = signature.mask_laid_out(ones)
+            feeds[signature.mask.name] = shaped.astype(TYPES[signature.mask.type])
         return feeds
 
-    def _no_mask(self) -> str:
-        if self.contract.mask_name is None:
-            return "has no attention mask"
-        return f"was trained without an attention mask ({self.contract.sources['masks_padding']})"
 
-    def _name(self) -> str:
-        if self.path.stem not in HUB_STEMS:
-            return self.path.stem
-        folder = self.path.absolute().parent
-        folder = folder.parent if folder.name == "onnx" else folder
-        name = folder.name
-        if folder.parent.name == "snapshots":  # of the hub's cache: models--ORG--NAME/snapshots/SHA
-            name = folder.parent.parent.name.rpartition("--")[2]
-        return f"{name}/{self.path.stem}"
+OnnxModel: TypeAlias = Classifier[OnnxBackend]
+"""An opened .onnx file."""
 
 
 def open_session(
@@ -171,10 +160,7 @@ def open_session(
     Raises:
         ModelError: The file is missing, empty or not a model that ONNX Runtime can run.
     """
-    if not path.is_file():
-        raise ModelError(f"no model file {path}; give the path of an .onnx file or a built-in name")
-    if path.stat().st_size == 0:
-        raise ModelError(f"{path} is empty (0 bytes); copy or download it again")
+    refuse_no_file(path)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -194,134 +180,209 @@ def open_session(
         ) from error
 
 
+def open_model(path: Path, overrides: Overrides, threads: int) -> OnnxModel:
+    """Return the model in an .onnx file; see `load_onnx`."""
+    return load_onnx(path, overrides, threads=threads)
+
+
 def load_onnx(path: Path, overrides: Overrides | None = None, *, threads: int = 1) -> OnnxModel:
-    """Return the model in an .onnx file with its contract resolved and tried once on noise.
+    """Return the model in an .onnx file with its contract resolved, and tried before any clip.
 
     Raises:
         ModelError: The file cannot be run, its inputs or outputs are not those of a speech
-            classifier, or it has not as many outputs as labels.
+            classifier, it has not as many outputs as labels, or two runs of it disagree.
     """
-    session = open_session(path, threads=threads)
-    metadata = session.get_modelmeta().custom_metadata_map
-    declared = declared_contract(path, metadata, overrides or Overrides())
-    contract = _graph_contract(path, session, declared)
-    external = _external_files(path)
-    model = OnnxModel(
-        path=path,
-        sha256=sha256_of(path),
-        external={file.name: sha256_of(file) for file in external},
-        size_bytes=sum(file.stat().st_size for file in (path, *external)),
-        contract=contract,
-        session=session,
-    )
-    return _tried(model)
+    refuse_no_file(path)
+    with _plain_names(path):
+        skeleton = read_skeleton(path)
+        files = [path, *(path.parent / name for name in external_names(skeleton, path))]
+        session = open_session(path, threads=threads)
+        metadata = session.get_modelmeta().custom_metadata_map
+        given = overrides or Overrides()
+        declared = declared_contract(path, metadata, given)
+        trained, note = trained_on(metadata)
+        signature = signature_of(
+            path,
+            (session.get_inputs(), session.get_outputs()),
+            (len(declared.labels), given.output_name),
+            partial(_fitting, session, declared),
+        )
+        contract = _contract(declared, signature)
+        _refuse_endless(path, contract)
+        model = Classifier(
+            contract=contract,
+            identity=identity_of(_name(path), path, files),
+            backend=OnnxBackend(session=session, contract=contract, signature=signature),
+            trained_on=trained,
+            notes=(note,) if note else (),
+        )
+        return _with_trial(model, skeleton)
 
 
-def _graph_contract(path: Path, session: ort.InferenceSession, declared: Declared) -> Contract:
-    waveform, mask = _inputs(path, session.get_inputs())
-    batch, samples = waveform.shape
-    if isinstance(batch, int) and batch != 1:
-        raise ModelError(f"{path}: input '{waveform.name}' wants batches of {batch}; export with 1")
+def feeds_of(model: OnnxModel, samples: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """Return the inputs of a model's graph for one clip, `(T,) float32` as decoded."""
+    return model.backend.feeds(*model.prepared(samples[np.newaxis], np.array([len(samples)])))
+
+
+def refuse_no_file(path: Path) -> None:
+    """Do nothing if there is a file with something in it.
+
+    Raises:
+        ModelError: There is none, or it is empty.
+    """
+    if not path.is_file():
+        raise ModelError(f"no model file {path}; give the path of an .onnx file or a built-in name")
+    if path.stat().st_size == 0:
+        raise ModelError(f"{path} is empty (0 bytes); copy or download it again")
+
+
+def ort_reason(error: BaseException) -> str:
+    """Return why ONNX Runtime refuses, without the places in its source that it names.
+
+    Examples:
+        >>> ort_reason(ValueError(
+        ...     "[ONNXRuntimeError] : 1 : FAIL : Load model from m.onnx failed:/src/model.cc:256 "
+        ...     "onnxruntime::Model::Model(onnx::ModelProto&&, const int*) Unsupported model IR "
+        ...     "version: 99, max supported IR version: 14"
+        ... ))
+        'Unsupported model IR version: 99, max supported IR version: 14'
+    """
+    text = one_line(error) or type(error).__name__
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    text = re.sub(r"^Load model from .*? failed: ?", "", text)
+    while (
+        place := re.search(r"\S*[/\\]\S+\.(?:cc|h|cpp|hpp|cu)(?::\d+|\(\d+\)) ", text)
+    ) is not None:
+        text = text[: place.start()] + _after_signature(text[place.end() :])
+    text = re.sub(r"\b(?:onnxruntime|onnx|std|Ort|google)(?:::\w+)+", _last_name, text)
+    return text[:400].strip()
+
+
+def _last_name(found: re.Match[str]) -> str:
+    return found.group().rpartition("::")[2]
+
+
+def _after_signature(text: str) -> str:
+    """Return what follows the signature of a C++ function that a text begins with."""
+    depth = 0
+    for at, character in enumerate(text):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == ")" and depth == 0:
+            rest = text[at + 1 :]
+            return re.sub(r"^(?: const| noexcept|::\S+|\s*\[with [^]]*\])*\s*", "", rest)
+    return text
+
+
+@contextmanager
+def _plain_names(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise ModelError(
+            f"{path}: a name or an entry of its metadata is not UTF-8; the file is damaged, or was "
+            "made by a faulty tool: export the model again"
+        ) from error
+
+
+def _contract(declared: Declared, signature: Signature) -> Contract:
     return Contract(
         labels=declared.labels,
         sample_rate=declared.sample_rate,
         normalize=declared.normalize,
         max_seconds=declared.max_seconds,
-        input_name=waveform.name,
-        mask_name=mask.name if mask else None,
+        input_name=signature.waveform.name,
+        mask_name=signature.mask.name if signature.mask else None,
         masks_padding=declared.masks_padding,
-        output_name=_output_name(path, session.get_outputs()),
-        static_samples=samples if isinstance(samples, int) else None,
+        output_name=signature.output,
+        static_samples=signature.static_samples,
+        layout=signature.layout,
         sources=declared.sources,
     )
 
 
-def _inputs(path: Path, nodes: list[Any]) -> tuple[Any, Any | None]:
-    """Return the waveform input and the mask input, if any."""
-    masks = [node for node in nodes if "mask" in node.name.lower() and node.type in MASKS]
-    others = [node for node in nodes if node not in masks]
-    waveforms = [node for node in others if node.type in FLOATS and len(node.shape) == 2]
-    if not waveforms:
-        raise ModelError(
-            f"{path}: no float input (batch, samples) for a raw waveform; "
-            f"its inputs are {_listed(nodes)}"
-        )
-    unknown = [node for node in others if node is not waveforms[0]] + masks[1:]
-    if unknown:
-        raise ModelError(
-            f"{path}: unknown input {_listed(unknown)} beside '{waveforms[0].name}'; "
-            "serval feeds a waveform and an attention mask"
-        )
-    return waveforms[0], masks[0] if masks else None
-
-
-def _output_name(path: Path, nodes: list[Any]) -> str:
-    scores = [node for node in nodes if node.type in FLOATS and len(node.shape) == 2]
-    named = [node for node in scores if "logit" in node.name.lower()]
-    candidates = named or scores
-    if len(candidates) != 1:
-        raise ModelError(
-            f"{path}: expected one float output (batch, K) or one named 'logits'; "
-            f"its outputs are {_listed(nodes)}"
-        )
-    return str(candidates[0].name)
-
-
-def _tried(model: OnnxModel) -> OnnxModel:
-    """Return the model after a first run on noise, with what its outputs turned out to be."""
-    rng = np.random.default_rng(0)
-    noise = rng.normal(0, 0.1, (1, model.contract.static_samples or model.sample_rate))
+def _fitting(
+    session: ort.InferenceSession, declared: Declared, signature: Signature, names: list[str]
+) -> list[str]:
+    """Return the outputs that give one number a label for a second of noise."""
+    contract = _contract(declared, signature)
+    n = min(contract.static_samples or contract.sample_rate, 10_000_000)
+    noise = np.random.default_rng(0).normal(0, 0.1, (1, n)).astype(np.float32)
+    backend = OnnxBackend(session=session, contract=contract, signature=signature)
     try:
-        answer = model.logits(noise.astype(np.float32), np.array([noise.shape[1]]))
-    except AudioError as error:
-        raise ModelError(f"{model.path}: tried on a second of noise, {error}") from error
-    labels = model.labels
-    if answer.shape != (1, len(labels)):
+        answers = session.run(names, backend.feeds(noise, np.array([n])))
+    except ORT_ERRORS:
+        return names
+    pairs = zip(names, answers, strict=True)
+    return [name for name, answer in pairs if np.size(answer) == len(declared.labels)]
+
+
+def _refuse_endless(path: Path, contract: Contract) -> None:
+    fixed = contract.static_samples
+    if fixed is not None and fixed > LONGEST_INPUT_S * contract.sample_rate:
         raise ModelError(
-            f"{model.path}: {answer.shape[-1]} outputs but {len(labels)} labels "
-            f"({', '.join(labels)}, from {model.contract.sources['labels']}); "
-            "state them with --labels"
+            f"{path}: its input is fixed to {fixed} samples "
+            f"({fixed / contract.sample_rate:,.0f} s), more than the {LONGEST_INPUT_S:g} s that "
+            "serval fills up at most; export it with a free number of samples"
         )
-    # The margin is what an 8-bit softmax may be off by.
-    if not (answer.min() >= 0 and abs(answer.sum() - 1) < 0.02):
-        return model
-    return replace(model, contract=replace(model.contract, outputs="probabilities"))
 
 
-def _normalized(samples: NDArray[np.float32], normalize: str) -> NDArray[np.float32]:
-    if normalize == "peak":
-        return peak_normalized(samples)
-    return zscored(samples) if normalize == "zscore" else samples
+def _with_trial(model: OnnxModel, skeleton: Skeleton) -> OnnxModel:
+    """Return the model with what a few runs on noise show of its mask and its outputs."""
+
+    def with_contract(contract: Contract) -> OnnxModel:
+        backend = replace(model.backend, contract=contract)
+        return replace(model, contract=contract, backend=backend)
+
+    chosen = with_contract(marked_by(model))
+    return with_contract(tried(chosen, skeleton).contract)
 
 
-def _external_files(path: Path) -> list[Path]:
-    """Return the files beside the model that hold weights of its graph."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as graph:
-        if graph.find(b"location") < 0:
-            return []
-    import onnx  # only for models that may have such files: it takes a while to load
-
-    weights = onnx.load(path, load_external_data=False).graph.initializer
-    named = {e.value for w in weights for e in w.external_data if e.key == "location"}
-    return sorted(path.parent / name for name in named)
+def one_by_one(
+    backend: Backend, samples: NDArray[np.float32], lengths: NDArray[np.int64]
+) -> Logits:
+    """Return `(B, K) float32` scores from a backend whose graph takes one clip at a time."""
+    rows = zip(samples[:, np.newaxis], lengths[:, np.newaxis], strict=True)
+    return np.concatenate([backend.scores(*row) for row in rows])
 
 
-def _listed(nodes: list[Any]) -> str:
-    return ", ".join(f"'{node.name}' {node.type} {node.shape}" for node in nodes)
+def as_rows(output: NDArray[np.float32], batch: int) -> Logits:
+    """Return `(B, K)` of `(B, K)`, `(B, 1, K)`, `(B, K, 1)` or, for one clip, `(K,)`.
+
+    Raises:
+        AudioError: It is none of these.
+    """
+    longer = [size for size in output.shape if size != 1]
+    rows = longer[1:] if batch > 1 and longer[:1] == [batch] else longer
+    if len(rows) > 1 or output.size % batch or (batch > 1 and longer[:1] != [batch]):
+        raise AudioError(
+            f"the model answered with a tensor of shape {list(output.shape)}, not (batch, labels)"
+        )
+    return output.reshape(batch, -1)
 
 
-def _fault(path: Path, error: Exception) -> str:
+def _name(path: Path) -> str:
+    if path.stem not in HUB_STEMS:
+        return printable(path.stem)
+    folder = path.absolute().parent
+    folder = folder.parent if folder.name == "onnx" else folder
+    name = folder.name
+    if folder.parent.name == "snapshots":  # of the hub's cache: models--ORG--NAME/snapshots/SHA
+        name = folder.parent.parent.name.rpartition("--")[2]
+    return printable(f"{name}/{path.stem}")
+
+
+def _fault(path: Path, error: BaseException) -> str:
     """Return why a file does not open, in the words of ONNX Runtime only where there are no better.
 
     What it says of a damaged file or of missing weights is true, but tells nobody what to do.
     """
     if isinstance(error, ort_state.InvalidProtobuf):
         return "it is damaged, cut off or another kind of file; copy or download it again"
-    gone = [file.name for file in _external_files(path) if not file.is_file()]
+    names = external_names(read_skeleton(path), path)
+    gone = [printable(name) for name in names if not (path.parent / name).is_file()]
     if gone:
         return f"its weights in {', '.join(gone)} are not beside it; copy both"
-    return _first_line(error)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300]
+    reason = ort_reason(error)
+    newer = re.search(r"IR version|[Oo]pset|domain_version|not a registered function", reason)
+    remedy = "; install a newer onnxruntime, or export the model for an older opset"
+    return reason.rstrip(".") + (remedy if newer else "")

@@ -60,7 +60,9 @@ def ran_nodes(model: OnnxModel, seconds: float) -> tuple[RanNode, ...]:
     noise = np.random.default_rng(0).normal(0, 0.1, (1, n_samples)).astype(np.float32)
     with tempfile.TemporaryDirectory(prefix="serval-") as folder:
         session = open_session(model.path, profile=Path(folder) / "profile")
-        replace(model, session=session).logits(noise, np.array([n_samples]))
+        replace(model, backend=replace(model.backend, session=session)).logits(
+            noise, np.array([n_samples])
+        )
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     return tuple(_ran(event) for event in events if event["name"].endswith(SUFFIX))
 

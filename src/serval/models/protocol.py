@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from serval.labels import LabelSet
+    from serval.models.contract import Contract
 
-__all__ = ["Logits", "Model"]
+__all__ = ["Backend", "Logits", "Model"]
 
 Logits = NDArray[np.float32]
 """`(B, K) float32`, one column for each label."""
@@ -20,6 +21,11 @@ Logits = NDArray[np.float32]
 
 class Model(Protocol):
     """Waveforms in, logits out. Must be safe to call from several threads at once."""
+
+    @property
+    def contract(self) -> Contract:
+        """What it expects and what it gives."""
+        ...
 
     @property
     def labels(self) -> LabelSet:
@@ -38,12 +44,31 @@ class Model(Protocol):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What a run must know of the model, in plain JSON types: name, sha256, contract."""
+        """What a run must know of the model, in plain JSON types.
+
+        `name` and `sha256` always; of a file also its path, size, external weights and contract,
+        `warnings` if there are any, and `trained_on` if the file says so.
+        """
         ...
 
     def logits(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
         """Return `(B, K) float32` for `(B, T) float32` samples with `(B,)` valid lengths.
 
-        The samples are as decoded: normalisation is the model's own business.
+        The samples are as decoded: mono, at `sample_rate`, not normalised.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """One way to run a model: a file of its own, named in `serval.models.load.RUNTIMES`."""
+
+    def scores(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
+        """Return `(B, K) float32`, whatever the model gives, of normalised `(B, T) float32`.
+
+        Rows are valid up to their `(B,)` lengths, and zero behind. Must be safe to call from
+        several threads at once.
+
+        Raises:
+            AudioError: It cannot take samples of this length.
         """
         ...

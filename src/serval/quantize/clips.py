@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.audio import decode, encoded_bytes
 from serval.datasets import DatasetOptions, load_dataset
-from serval.errors import AudioError, DatasetError, DatasetNotFoundError, LabelError
-from serval.labels import LabelMap, label_map_from_option
+from serval.errors import DatasetError, DatasetNotFoundError
+from serval.evaluate import EvalOptions, labelled, open_dataset, plan_of
+from serval.predict import Answer, answer_of, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from serval.audio import Waveform
-    from serval.models.onnx import OnnxModel
-    from serval.models.protocol import Logits
+    from serval.labels import LabelSet
+    from serval.models.protocol import Logits, Model
     from serval.quantize.options import QuantizeOptions
-    from serval.records import Clip, Dataset
-
-_Answer: TypeAlias = "tuple[Waveform, NDArray[np.float32], int, str | None]"
-"""Waveform, FP32 logits, class and speaker of a clip."""
+    from serval.records import Clip, Dataset, LeftOut
 
 __all__ = ["Clips", "calibration_clips", "evaluation_clips", "logits_of"]
 
@@ -39,26 +35,36 @@ class Clips:
         name: Of the dataset, with its split.
         waveforms: N waveforms at the model's rate.
         reference: `(N, K) float32` logits in FP32.
+        labels: The model's K labels.
+        outputs: What its logits mean; see `serval.probabilities`.
         truth: `(N,)` classes, or `None` where nobody asked.
         speakers: Who speaks in each, `None` where unknown; empty if nothing is known.
         failed: Further clips that could not be decoded or run.
-        unknown: Further clips by a label that the model does not have.
+        unlabelled: Further clips without a label.
+        unknown: Further clips by a label that the model does not have, left out on request.
+        others: What else lies in the set's place and is none of its clips.
     """
 
     name: str
     waveforms: tuple[Waveform, ...]
     reference: Logits
+    labels: LabelSet
+    outputs: str = "logits"
     truth: NDArray[np.int64] | None = None
     speakers: tuple[str | None, ...] = ()
     failed: int = 0
+    unlabelled: int = 0
     unknown: Mapping[str, int] = field(default_factory=dict)
+    others: tuple[LeftOut, ...] = ()
 
     @property
     def left_out(self) -> str:
         """Which clips of the set are not among these, in words; empty if all of them are."""
         names = ", ".join(f"'{raw}' ({n})" for raw, n in sorted(self.unknown.items()))
         reasons = [f"label unknown to the model: {names}"] if names else []
+        reasons += [f"without a label: {self.unlabelled}"] if self.unlabelled else []
         reasons += [f"not decodable: {self.failed}"] if self.failed else []
+        reasons += [f"{part.reason}: {part.n}" for part in self.others]
         return "; ".join(reasons)
 
     def part(self, chosen: Iterable[int]) -> Clips:
@@ -68,6 +74,8 @@ class Clips:
             name=self.name,
             waveforms=tuple(self.waveforms[i] for i in kept),
             reference=self.reference[kept],
+            labels=self.labels,
+            outputs=self.outputs,
             truth=None if self.truth is None else self.truth[kept],
             speakers=tuple(self.speakers[i] for i in kept) if self.speakers else (),
         )
@@ -81,7 +89,7 @@ class Clips:
         return self.part(i for i in range(len(self.waveforms)) if i % step)
 
 
-def calibration_clips(name: str, n: int, model: OnnxModel, workers: int) -> Clips:
+def calibration_clips(name: str, n: int, model: Model, workers: int) -> Clips:
     """Return up to n clips spread evenly over a dataset's train split, or its only split.
 
     Raises:
@@ -91,49 +99,40 @@ def calibration_clips(name: str, n: int, model: OnnxModel, workers: int) -> Clip
     total = sum(1 for _ in dataset.metadata(0, None))
     chosen = {int(i) for i in np.linspace(0, max(0, total - 1), min(n, total))}
     picked = (clip for clip in dataset.clips(0, None) if clip.index in chosen)
-    return _answered(dataset, ((clip, 0) for clip in picked), model, workers, labelled=False)
+    return _answered(dataset, picked, model, workers)
 
 
-def evaluation_clips(options: QuantizeOptions, model: OnnxModel, workers: int) -> Clips:
-    """Return the labelled clips of the evaluation set whose emotion the model knows.
+def evaluation_clips(options: QuantizeOptions, model: Model, workers: int) -> Clips:
+    """Return the labelled clips of the evaluation set, as `serval evaluate` would take them.
 
     Raises:
         DatasetError: There is none that can be decoded.
-        LabelError: There is none with such a label.
+        LabelError: A label has no counterpart among the model's, and clips may not be dropped.
     """
-    dataset = load_dataset(
-        options.evaluation or "", options=DatasetOptions(split=options.split, limit=options.limit)
+    evaluation = EvalOptions(
+        dataset=options.evaluation or "",
+        split=options.split,
+        limit=options.limit,
+        label_map=options.label_map,
+        drop_unmapped=options.drop_unmapped,
+        max_left_out=1.0,  # they are told instead
     )
-    stated = label_map_from_option(options.label_map)
-    known = {raw: label for raw, label in dataset.label_map.items() if label in model.labels}
-    mapping = LabelMap(labels=model.labels, explicit=known | stated)
-    unknown: Counter[str] = Counter()
-
-    def labelled() -> Iterator[tuple[Clip, int]]:
-        for clip in dataset.clips(0, options.limit):
-            label = mapping[clip.label]
-            if label is None:
-                unknown[clip.label] += 1
-            else:
-                yield clip, model.labels.id_of(label)
-
-    try:
-        found = _answered(dataset, labelled(), model, workers, labelled=True)
-    except DatasetError as error:
-        if not unknown:
-            raise
-        raise LabelError(
-            f"no clip of {dataset.name} has a label that the model knows; it has "
-            f"{', '.join(sorted(unknown))}; known: {', '.join(model.labels)}; "
-            "map them with --label-map RAW=label,..."
-        ) from error
-    return replace(found, unknown=dict(unknown))
+    dataset = open_dataset(evaluation)
+    plan = plan_of(model, dataset, evaluation)
+    clips = labelled(dataset.clips, plan.mapping, options.limit)
+    known = (clip for clip in clips if clip.label)
+    found = _answered(dataset, known, model, workers, with_truth=True)
+    return replace(
+        found,
+        unlabelled=plan.total - len(found.waveforms) - found.failed,
+        unknown=plan.dropped,
+        others=dataset.left_out,
+    )
 
 
-def logits_of(model: OnnxModel, waveforms: tuple[Waveform, ...], workers: int) -> Logits:
+def logits_of(model: Model, waveforms: tuple[Waveform, ...], workers: int) -> Logits:
     """Return `(N, K) float32` logits, every clip run alone."""
-    with ThreadPoolExecutor(workers) as pool:
-        rows = list(pool.map(lambda samples: _logits(model, samples), waveforms))
+    rows = list(in_order(partial(_logits, model), waveforms, workers))
     return np.stack(rows) if rows else np.zeros((0, len(model.labels)), dtype=np.float32)
 
 
@@ -145,45 +144,26 @@ def _train_split(name: str) -> Dataset:
 
 
 def _answered(
-    dataset: Dataset,
-    clips: Iterable[tuple[Clip, int]],
-    model: OnnxModel,
-    workers: int,
-    *,
-    labelled: bool,
+    dataset: Dataset, clips: Iterable[Clip], model: Model, workers: int, *, with_truth: bool = False
 ) -> Clips:
-    answers = list(_answers(clips, model, workers))
-    rows = [row for row in answers if row is not None]
-    if not rows:
+    """Return the clips that the model answers; for their truth they need the model's labels."""
+    tried = list(in_order(partial(answer_of, model), clips, workers))
+    answers = [answer for answer in tried if isinstance(answer, Answer)]
+    if not answers:
         raise DatasetError(f"{dataset.name} has no clip that the model can use; try another set")
-    waveforms, reference, truth, speakers = zip(*rows, strict=True)
+    truth = [model.labels.id_of(a.clip.label) for a in answers] if with_truth else None
     return Clips(
         name=f"{dataset.name} {dataset.split}".strip(),
-        waveforms=waveforms,
-        reference=np.stack(reference),
-        truth=np.array(truth) if labelled else None,
-        speakers=speakers,
-        failed=len(answers) - len(rows),
+        waveforms=tuple(answer.samples for answer in answers),
+        reference=np.stack([answer.logits for answer in answers]),
+        labels=model.labels,
+        outputs=model.contract.outputs,
+        truth=None if truth is None else np.array(truth),
+        speakers=tuple(answer.clip.speaker for answer in answers),
+        failed=len(tried) - len(answers),
     )
 
 
-def _answers(
-    clips: Iterable[tuple[Clip, int]], model: OnnxModel, workers: int
-) -> Iterator[_Answer | None]:
-    """Yield what became of each clip, or `None` if it cannot be run."""
-
-    def answer(item: tuple[Clip, int]) -> _Answer | None:
-        try:
-            audio = encoded_bytes(item[0].audio)
-            samples = decode(audio, model.sample_rate, max_seconds=model.max_seconds).samples
-            return samples, _logits(model, samples), item[1], item[0].speaker
-        except AudioError:
-            return None
-
-    with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(answer, clips)
-
-
-def _logits(model: OnnxModel, samples: Waveform) -> NDArray[np.float32]:
+def _logits(model: Model, samples: Waveform) -> NDArray[np.float32]:
     answer: NDArray[np.float32] = model.logits(samples[np.newaxis], np.array([len(samples)]))[0]
     return answer

@@ -12,7 +12,7 @@ from serval.errors import ConfigError
 from serval.evaluate import EvalOptions, overrides_of
 from serval.files import scratch_folder, whole_files, write_text
 from serval.machine import available_cores
-from serval.models.builtin import model_path
+from serval.models.load import model_path
 from serval.models.onnx import load_onnx
 from serval.quantize.build import Recipe
 from serval.quantize.clips import calibration_clips, evaluation_clips
@@ -21,6 +21,7 @@ from serval.quantize.graph import read_graph
 from serval.quantize.search import kept_within
 from serval.quantize.static import chosen_static, plan_of
 from serval.quantize.workbench import Candidate, Trial, Workbench, open_workbench
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,7 +137,9 @@ def opened_workbench(
     """
     path = model_path(model)
     _check_output(output, path)
-    stated = EvalOptions(labels=options.labels, normalize=options.normalize)
+    stated = EvalOptions(
+        labels=options.labels, normalize=options.normalize, output_name=options.output_name
+    )
     opened = load_onnx(path, overrides_of(stated))
     graph = read_graph(path)
     workers = options.workers or available_cores()
@@ -202,8 +205,8 @@ def _made(bench: Workbench, path: Path, clips: Clips | None) -> Quantized:
 
 def recipe_words(model: OnnxModel) -> tuple[str, ...]:
     """Return what a file says of how it was made."""
-    said = model.session.get_modelmeta().custom_metadata_map.get("serval.recipe", "")
-    return tuple(said.split("; "))
+    said = model.backend.session.get_modelmeta().custom_metadata_map.get("serval.recipe", "")
+    return tuple(printable(said).split("; "))
 
 
 def static_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:

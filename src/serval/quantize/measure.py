@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.predict import softmax
+from serval.probabilities import probabilities_of
 from serval.scores.clusters import clustering_of
 from serval.scores.stats import Difference, Verdict, mcnemar_exact, verdict
 from serval.scores.uncertainty import uncertainty_of_mean
@@ -80,9 +80,6 @@ class Fidelity:
 def fidelity(logits: Logits, clips: Clips) -> Fidelity:
     """Return how true `(N, K) float32` logits are to those of FP32."""
     top, reference_top = logits.argmax(axis=1), clips.reference.argmax(axis=1)
-    p, q = softmax(clips.reference), softmax(logits)
-    tiny = np.finfo(np.float64).tiny
-    divergence = (p * (np.log(np.maximum(p, tiny)) - np.log(np.maximum(q, tiny)))).sum(axis=1)
     known = clips.truth is not None
     right, reference_right = top == clips.truth, reference_top == clips.truth
     broken, fixed = int((reference_right & ~right).sum()), int((right & ~reference_right).sum())
@@ -90,7 +87,7 @@ def fidelity(logits: Logits, clips: Clips) -> Fidelity:
         clips=len(logits),
         agreement=float((top == reference_top).mean()),
         logit_error=float(np.sqrt(np.square(logits - clips.reference).mean())),
-        divergence=float(divergence.mean()),
+        divergence=float(_divergences(clips.reference, logits, clips.outputs).mean()),
         right=int(right.sum()) if known else None,
         reference_right=int(reference_right.sum()) if known else None,
         change=_change(right, reference_right, clips.speakers) if known else None,
@@ -104,3 +101,20 @@ def _change(
     gain = right.astype(np.float64) - reference_right
     clustering = clustering_of(speakers or [None] * len(gain))
     return uncertainty_of_mean(gain, clustering).difference(float(gain.mean()), 1 / len(gain))
+
+
+def _divergences(reference: Logits, logits: Logits, outputs: str) -> NDArray[np.float64]:
+    """Return `(N,)` Kullback-Leibler divergences in nats.
+
+    Where each label has a score of its own, that is a divergence a label, and their sum a clip.
+    """
+    p, q = (probabilities_of(some, outputs) for some in (reference, logits))
+    parts = _shares(p, q)
+    return np.asarray(
+        (parts + _shares(1 - p, 1 - q) if outputs == "sigmoid" else parts).sum(axis=1)
+    )
+
+
+def _shares(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
+    tiny = np.finfo(np.float64).tiny
+    return np.asarray(p * (np.log(np.maximum(p, tiny)) - np.log(np.maximum(q, tiny))))

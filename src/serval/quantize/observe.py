@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import helper
 
-from serval.models.onnx import open_session
+from serval.models.onnx import feeds_of, open_session
 from serval.quantize.graph import write_graph
 from serval.quantize.ranges import BINS, Grid, Histogram
 
@@ -54,7 +54,7 @@ class Observer:
         session = open_session(_write_opened(graph, names, self.folder / "observed.onnx"))
 
         def run(samples: Waveform) -> Tensors:
-            feeds = self.model.feeds(samples[np.newaxis], np.array([len(samples)]))
+            feeds = feeds_of(self.model, samples)
             return dict(zip(names, session.run(names, feeds), strict=True))
 
         with ThreadPoolExecutor(self.workers) as pool:

@@ -37,7 +37,10 @@ class QuantizeOptions:
             is.
         labels: Label names in the order of the outputs, with commas.
         label_map: `RAW=label,...` or a JSON file.
+        drop_unmapped: Leave clips of the evaluation set out whose label the model does not know,
+            instead of stopping.
         normalize: `auto`, `peak`, `zscore` or `none`.
+        output_name: The output of the model file with the scores, of several that it has.
         workers: Clips at once; by default one for each core.
     """
 
@@ -56,7 +59,9 @@ class QuantizeOptions:
     max_drop: float | None = None
     labels: str | None = None
     label_map: str | None = None
+    drop_unmapped: bool = False
     normalize: str = "auto"
+    output_name: str | None = None
     workers: int | None = None
 
     def check(self) -> None:

@@ -182,6 +182,7 @@ def _pinned(contract: Contract) -> Overrides:
         sample_rate=contract.sample_rate,
         normalize=contract.normalize,
         max_seconds=contract.max_seconds,
+        output_name=contract.output_name,
     )
 
 

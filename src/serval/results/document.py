@@ -98,8 +98,10 @@ def caveats_of(
 
 def warnings_of(run: Run) -> list[str]:
     """Return what a reader must know before trusting the numbers, one sentence each."""
+    provenance = run.provenance
     warnings = [] if run.complete else [f"{unfinished(run)}."]
-    warnings += [str(caveat) for caveat in run.provenance.dataset.get("caveats", ())]
+    warnings += [str(sentence) for sentence in provenance.model.get("warnings", ())]
+    warnings += [str(caveat) for caveat in provenance.dataset.get("caveats", ())]
     if run.failures:
         warnings.append(f"Clips that failed and are in no score: {len(run.failures)}.")
     if run.dropped:

@@ -7,7 +7,6 @@ is computed later (scores, plots, comparisons) needs the journal only: no audio,
 As every number comes from it, a journal is not believed: each line is checked when it is read.
 """
 
-from serval.run.checks import probabilities_of
 from serval.run.journal import Journal, load_run
 from serval.run.lines import JOURNAL, SCHEMA_VERSION
 from serval.run.stored import Provenance, Run, unfinished
@@ -19,6 +18,5 @@ __all__ = [
     "Provenance",
     "Run",
     "load_run",
-    "probabilities_of",
     "unfinished",
 ]

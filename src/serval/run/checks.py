@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from serval.probabilities import probabilities_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     Ids = NDArray[np.int64]
 
-__all__ = ["HIGHEST_INDEX", "Numbers", "faults", "probabilities_of"]
+__all__ = ["HIGHEST_INDEX", "Numbers", "faults"]
 
 HIGHEST_INDEX = 10**9
 """No set has more clips: a thousand years of speech."""
@@ -47,27 +49,6 @@ class Numbers:
     probs: NDArray[np.float32]
     seconds: NDArray[np.float64]
     failed: Ids
-
-
-def probabilities_of(logits: NDArray[np.float32], outputs: str = "") -> NDArray[np.float64]:
-    """Return what a row of outputs says of each label, `(..., K) float64` in [0, 1].
-
-    Args:
-        logits: `(..., K)` raw outputs.
-        outputs: The contract's: of `sigmoid` each label has a probability of its own, else they
-            sum to 1.
-
-    Examples:
-        >>> probabilities_of(np.float32([0.0, 0.0])).tolist()
-        [0.5, 0.5]
-        >>> probabilities_of(np.float32([0.0, 40.0]), "sigmoid").round(6).tolist()
-        [0.5, 1.0]
-    """
-    exact = logits.astype(np.float64)
-    if outputs == "sigmoid":
-        return np.asarray(0.5 + 0.5 * np.tanh(exact / 2))
-    shifted = np.exp(exact - exact.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
 
 
 def faults(numbers: Numbers, outputs: str) -> Iterator[tuple[int, str]]:

@@ -11,6 +11,7 @@ from serval.scores.score import (
     Scores,
     intervals,
     scores_of,
+    whole_intervals,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "intervals",
     "scores_of",
     "title_of",
+    "whole_intervals",
 ]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 from serval.errors import ConfigError
+from serval.probabilities import log_probabilities_of, outputs_of
 from serval.scores.clusters import Clustering, clustering_of
 from serval.scores.stats import Interval, spread
 from serval.scores.uncertainty import Uncertainty, uncertainty_of_mean
@@ -92,8 +92,8 @@ class Fit:
         ece_by_chance: ECE below which 95 % of perfectly calibrated models of this confidence
             stay on as many clips.
         confidence: Mean confidence in [0, 1].
-        brier: In [0, 2], lower is better.
-        nll: In nats, lower is better.
+        brier: In [0, 2], lower is better; in [0, K] for K independent scores.
+        nll: In nats, lower is better; for independent scores that of all of them together.
         bins: Of equal mass, from the least to the most confident.
     """
 
@@ -136,6 +136,9 @@ class Calibration:
 def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> Calibration:
     """Return what the confidence of a run is worth, and what a temperature would change.
 
+    The confidence is the probability of the predicted label, as `probabilities_of` has it: of a
+    model with an independent score for each label, that score.
+
     Args:
         run: The run to judge; without a clip every number is NaN.
         fitted_on: A run of the same model on other clips, to fit the temperature on.
@@ -147,15 +150,17 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> 
     usable = np.flatnonzero(np.isfinite(run.logits).all(axis=1))
     logits, truth = run.logits[usable].astype(np.float64), run.truth[usable]
     clustering = clustering_of([run.speakers[i] for i in usable])
-    sure, right = _top(logits, truth)
+    outputs = outputs_of(run.provenance.model)
+    sure, right = _top(logits, truth, outputs)
     scaled = None
     if fitted_on is not None:
         _refuse_unfit(run, fitted_on)
-        temperature = temperature_of(fitted_on.logits, fitted_on.truth)
-        scaled = _fit(logits, truth, temperature, clustering, np.random.default_rng(seed))
+        temperature = temperature_of(fitted_on.logits, fitted_on.truth, outputs)
+        scaled = _fit(logits / temperature, truth, outputs, clustering, np.random.default_rng(seed))
+        scaled = replace(scaled, temperature=temperature)
     return Calibration(
         n=len(truth),
-        as_is=_fit(logits, truth, 1.0, clustering, np.random.default_rng(seed)),
+        as_is=_fit(logits, truth, outputs, clustering, np.random.default_rng(seed)),
         scaled=scaled,
         fitted_on=str(fitted_on.folder) if fitted_on else "",
         aurc=_aurc_interval(sure, right, clustering, np.random.default_rng(seed)),
@@ -279,7 +284,7 @@ def nll(log_probs: Floats, truth: Ids) -> Floats:
     return np.asarray(np.minimum(-log_probs[np.arange(len(truth)), truth], -np.log(SMALLEST)))
 
 
-def temperature_of(logits: NDArray[np.float32], truth: Ids) -> float:
+def temperature_of(logits: NDArray[np.float32], truth: Ids, outputs: str = "logits") -> float:
     """Return the temperature in [0.05, 20] that makes the truth likeliest.
 
     Source: Guo et al. (2017), On calibration of modern neural networks.
@@ -287,6 +292,7 @@ def temperature_of(logits: NDArray[np.float32], truth: Ids) -> float:
     Args:
         logits: `(N, K)`; rows that are not finite are left out.
         truth: `(N,)` label ids.
+        outputs: What the logits mean; see `serval.probabilities`.
 
     Raises:
         ConfigError: There is no usable clip.
@@ -297,7 +303,7 @@ def temperature_of(logits: NDArray[np.float32], truth: Ids) -> float:
     wide, labels = logits[usable].astype(np.float64), truth[usable]
 
     def loss(log_temperature: float) -> float:
-        return float(nll(log_softmax(wide / math.exp(log_temperature), axis=1), labels).mean())
+        return float(_nll(wide / math.exp(log_temperature), labels, outputs).mean())
 
     bounds = (math.log(COLDEST), math.log(HOTTEST))
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)
@@ -361,28 +367,37 @@ def _risks(confidence: Floats, right: NDArray[np.bool_]) -> Floats:
     return np.asarray(wrong / np.arange(1, len(wrong) + 1))
 
 
-def _top(logits: Floats, truth: Ids) -> tuple[Floats, NDArray[np.bool_]]:
-    sure = np.exp(log_softmax(logits, axis=1).max(axis=1))
+def _nll(logits: Floats, truth: Ids, outputs: str) -> Floats:
+    """Return the negative log likelihood of each clip: of its label, or of all its scores."""
+    losses = nll(log_probabilities_of(logits, outputs), truth)
+    if outputs != "sigmoid":
+        return losses
+    absent = log_probabilities_of(-logits, outputs)  # of 1 - score
+    absent[np.arange(len(truth)), truth] = 0.0
+    return np.asarray(losses - np.maximum(absent, np.log(SMALLEST)).sum(axis=1))
+
+
+def _top(logits: Floats, truth: Ids, outputs: str) -> tuple[Floats, NDArray[np.bool_]]:
+    sure = np.exp(log_probabilities_of(logits, outputs).max(axis=1))
     return sure, np.asarray(logits.argmax(axis=1) == truth)
 
 
 def _fit(
     logits: Floats,
     truth: Ids,
-    temperature: float,
+    outputs: str,
     clustering: Clustering,
     rng: np.random.Generator,
 ) -> Fit:
-    log_probs = log_softmax(logits / temperature, axis=1)
-    sure, right = _top(logits / temperature, truth)
+    sure, right = _top(logits, truth, outputs)
     bins = reliability_bins(sure, right, _bin_count(len(sure)))
     return Fit(
-        temperature=temperature,
+        temperature=1.0,
         ece=ece(bins),
         ece_by_chance=_ece_by_chance(sure, rng),
         confidence=float(sure.mean()) if len(sure) else float("nan"),
-        brier=_mean(brier(log_probs, truth), clustering),
-        nll=_mean(nll(log_probs, truth), clustering),
+        brier=_mean(brier(log_probabilities_of(logits, outputs), truth), clustering),
+        nll=_mean(_nll(logits, truth, outputs), clustering),
         bins=bins,
     )
 

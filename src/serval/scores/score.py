@@ -17,13 +17,13 @@ from serval.scores.clusters import (
     effective_number,
 )
 from serval.scores.estimate import Estimates, estimates
-from serval.scores.metrics import Counts, in_truth, support
+from serval.scores.metrics import Counts, Margins, in_truth, support
 from serval.scores.registry import METRICS, column_names
 from serval.scores.stats import LEVEL, Interval
-from serval.scores.sums import margin_tables, margins_of_sums, score_columns
+from serval.scores.sums import margin_tables, margins_of_sums, score_columns, whole_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -39,6 +39,7 @@ __all__ = [
     "effective_clusters",
     "intervals",
     "scores_of",
+    "whole_intervals",
 ]
 
 OVERALL = column_names()
@@ -150,13 +151,37 @@ def intervals(
         resamples: Draws of the bootstrap.
         rng: Its random numbers.
     """
+    return _intervals(tables, k, score_columns, (resamples, rng))
+
+
+def whole_intervals(
+    tables: ClusterTables, k: int, resamples: int, rng: np.random.Generator
+) -> dict[str, Interval]:
+    """Return the interval of each score of a whole run, by name: `intervals` without the classes'.
+
+    Args:
+        tables: Of K x K cells, truth x K + predicted.
+        k: Number of labels.
+        resamples: Draws of the bootstrap.
+        rng: Its random numbers.
+    """
+    return dict(zip(OVERALL, _intervals(tables, k, whole_columns, (resamples, rng)), strict=True))
+
+
+def _intervals(
+    tables: ClusterTables,
+    k: int,
+    columns: Callable[[Margins], NDArray[np.float64]],
+    draws: tuple[int, np.random.Generator],
+) -> list[Interval]:
     sums = margin_tables(tables, k)
+    n = columns(margins_of_sums(sums.total, 1, k)).shape[-1]
+    clusters, clips = effective_clusters(sums, k)
     found = estimates(
         sums,
-        lambda drawn: score_columns(margins_of_sums(drawn, 1, k))[..., 0, :],
-        effective_clusters(sums, k),
-        resamples,
-        rng,
+        lambda drawn: columns(margins_of_sums(drawn, 1, k))[..., 0, :],
+        (clusters[:n], clips[:n]),
+        *draws,
     )
     return [_interval(found, i) for i in range(len(found.values))]
 

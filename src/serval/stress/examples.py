@@ -9,7 +9,7 @@ import numpy as np
 
 from serval.audio import Waveform, decode, encoded_bytes
 from serval.evaluate import EvalOptions, open_dataset, overrides_of
-from serval.models.builtin import load_model
+from serval.models.load import load_model
 from serval.stress.cases import perturbed
 from serval.stress.voices import voices_of
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from serval.audio import decode, encoded_bytes
 from serval.errors import AudioError, ModelError
-from serval.predict import softmax
+from serval.probabilities import probabilities_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,7 +107,7 @@ def invariance_of(model: Model, clips: Sequence[Waveform]) -> Invariance:
 
 def _alone(model: Model, clip: Waveform) -> Floats:
     logits = model.logits(clip[np.newaxis], np.array([len(clip)]))
-    return np.asarray(softmax(logits)[0])
+    return np.asarray(probabilities_of(logits, model.contract.outputs)[0])
 
 
 def _again(model: Model, clip: Waveform, _others: Sequence[Waveform]) -> Floats:
@@ -119,7 +119,7 @@ def _beside_others(model: Model, clip: Waveform, others: Sequence[Waveform]) -> 
     mates = [np.resize(other, len(clip)) for other in others[:3]]
     batch = np.stack([*mates[:1], clip, *mates[1:]])
     logits = model.logits(batch, np.full(len(batch), len(clip)))
-    return np.asarray(softmax(logits)[min(1, len(batch) - 1)])
+    return np.asarray(probabilities_of(logits, model.contract.outputs)[min(1, len(batch) - 1)])
 
 
 def _zero_padded(model: Model, clip: Waveform, others: Sequence[Waveform]) -> Floats:
@@ -127,7 +127,7 @@ def _zero_padded(model: Model, clip: Waveform, others: Sequence[Waveform]) -> Fl
     longer = np.resize(others[0] if others else clip, 2 * len(clip))
     batch = np.stack([np.pad(clip, (0, len(clip))), longer])
     logits = model.logits(batch, np.array([len(clip), len(longer)]))
-    return np.asarray(softmax(logits)[0])
+    return np.asarray(probabilities_of(logits, model.contract.outputs)[0])
 
 
 def _moved(count_s: float) -> Vary:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from serval.distributed import cluster
 from serval.errors import ConfigError
 from serval.evaluate import open_dataset, overrides_of
-from serval.models.builtin import load_model, model_path
+from serval.files import is_folder
+from serval.models.load import load_model, model_path
 from serval.stress.against import refuse_other_clips
 from serval.stress.document import stress_document
 from serval.stress.examples import Example, examples_of
@@ -88,7 +89,7 @@ def _stored_against(options: StressOptions) -> StressRuns | None:
     """
     if options.against is None:
         return None
-    if not Path(options.against).is_dir():
+    if not is_folder(options.against):
         model_path(options.against)
         return None
     if Path(options.against).resolve() == Path(options.evaluation.output).resolve():

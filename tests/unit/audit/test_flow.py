@@ -139,7 +139,7 @@ def test_a_split_cannot_be_held_against_itself(faulty):
 
 
 def test_against_must_be_a_split_or_a_dataset(faulty):
-    said = "nowhere is neither a split nor a dataset: .* no split 'nowhere'; .* --against: "
+    said = "nowhere is neither a split nor a dataset: .* no split 'nowhere'; it has: "
     with pytest.raises(DatasetNotFoundError, match=said):
         audit(options(faulty, against="nowhere"))
 

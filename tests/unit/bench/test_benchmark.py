@@ -9,13 +9,13 @@ from build import classifier, labels_metadata
 from serval.bench import BenchOptions, bench, save_bench
 from serval.bench.benchmark import QUICK
 from serval.bench.loading import measured_loading
-from serval.bench.peers import open_peer, peer_packages
 from serval.bench.roofline import MATMUL_MACS, matmul_work
-from serval.bench.subjects import call_of, noise, open_subjects
+from serval.bench.subjects import call_of, noise, open_peer, open_subjects, peer_packages
 from serval.bench.throughput import generated_clips, setups_for
 from serval.errors import ConfigError, DatasetError, MissingExtraError, ModelError
 from serval.machine import available_cores, instruction_sets, peak_memory_mb
 from serval.models.contract import Overrides
+from serval.models.load import load_model
 from serval.models.onnx import load_onnx
 
 
@@ -146,11 +146,10 @@ def test_the_ceiling_is_a_real_product(precision):
 
 
 def test_unknown_peers_and_missing_checkpoints_are_refused(model_file, tmp_path):
-    model = load_onnx(model_file)
-    with pytest.raises(ConfigError, match="unknown peer 'tensorrt'"):
-        open_peer("tensorrt", model, 1)
-    with pytest.raises(ConfigError, match="torch:FOLDER"):
-        open_peer(f"torch:{tmp_path / 'gone'}", model, 1)
+    refused = ("tensorrt", "onnxruntime", "openvino:folder", "torch", f"torch:{tmp_path / 'gone'}")
+    for peer in refused:
+        with pytest.raises(ConfigError, match=f"unknown peer '{peer}'; known: .*torch:FOLDER"):
+            open_peer(peer, str(model_file), Overrides(), 1)
     assert peer_packages(["openvino"]) == ("openvino",)
 
 
@@ -159,22 +158,30 @@ def test_a_peer_that_is_not_installed_is_named(peer, model_file, tmp_path, monke
     monkeypatch.setitem(sys.modules, peer, None)
     name = peer if peer == "openvino" else f"torch:{tmp_path}"
     with pytest.raises(MissingExtraError, match=rf"pip install {peer}"):
-        open_peer(name, load_onnx(model_file), 1)
+        open_peer(name, str(model_file), Overrides(), 1)
 
 
 def test_openvino_gives_the_same_logits(model_file):
     pytest.importorskip("openvino")
-    model = load_onnx(model_file)
     samples = noise(1, 16_000)
-    answer = open_peer("openvino", model, 1)(samples)
-    expected = call_of(model)(samples)
-    np.testing.assert_allclose(np.asarray(answer[0]), expected, rtol=1e-3, atol=1e-4)
+    answer = call_of(open_peer("openvino", str(model_file), Overrides(), 1))(samples)
+    expected = call_of(load_onnx(model_file))(samples)
+    np.testing.assert_allclose(answer, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_openvino_takes_a_batch_where_the_graph_takes_one_clip(tmp_path):
+    pytest.importorskip("openvino")
+    path = classifier(tmp_path / "m.onnx", static=16_000, batch=1)
+    batch, lengths = np.stack([noise(1, 16_000), noise(1, 16_000, seed=1)]), np.array([16_000] * 2)
+    answers = load_model(str(path), runtime="openvino").logits(batch, lengths)
+    expected = load_model(str(path)).logits(batch, lengths)
+    np.testing.assert_allclose(answers, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_a_folder_that_is_no_checkpoint_is_one_line(model_file, tmp_path):
     pytest.importorskip("torch")
     with pytest.raises(ModelError, match="transformers cannot open") as raised:
-        open_peer(f"torch:{tmp_path}", load_onnx(model_file), 1)
+        open_peer(f"torch:{tmp_path}", str(model_file), Overrides(), 1)
     assert "\n" not in str(raised.value)
 
 

@@ -45,9 +45,9 @@ def test_audio_that_no_row_names_is_counted(tmp_path):
     (tmp_path / "metadata.csv").write_text(csv_text(ROWS[:5], "file_name"))
     dataset = load(tmp_path)
     assert dataset.n_clips == 5
-    assert dataset.caveats == (
-        "3 audio files of this split stand in no metadata file and are left out",
-    )
+    (part,) = dataset.left_out
+    assert (part.n, part.reason) == (3, "named by no row")
+    assert part.examples == ("clip5.flac", "clip6.ogg", "clip7.aiff")
 
 
 def test_a_folder_says_whose_voices_its_train_split_shares(tmp_path):
@@ -111,8 +111,11 @@ dataset_info:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"README.md": b"nothing"}, "is not a dataset: .*any data files; it needs parquet files"),
-        ({"data/set.tar": b"x"}, r"is stored as \.tar, which is not read here; turn it into"),
+        (
+            {"README.md": b"nothing"},
+            "has no files that make a dataset: parquet files, manifests, or aud",
+        ),
+        ({"data/set.tar": b"x"}, r"is stored as \.tar, which is not read here; it needs parquet"),
     ],
 )
 def test_a_folder_of_something_else_is_refused(tmp_path, files, message):

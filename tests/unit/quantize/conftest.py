@@ -30,6 +30,7 @@ def bench_of(waveforms, tmp_path):
             name="voices train",
             waveforms=waveforms,
             reference=reference,
+            labels=model.labels,
             truth=reference.argmax(axis=1),
         )
         place = (tmp_path, 1, lambda _line: None)

@@ -27,7 +27,7 @@ def test_weights_above_the_limit_go_beside_the_file(network, waveforms, tmp_path
     path = write_graph(read_graph(network), folder / "net.onnx")
     assert {file.name for file in folder.iterdir()} == {"net.onnx", "net.onnx.data"}
     model = load_onnx(path)
-    assert set(model.external) == {"net.onnx.data"}
+    assert set(model.identity.external) == {"net.onnx.data"}
     np.testing.assert_allclose(logits_of(model, waveforms, 1), before, atol=1e-4)
     assert layers_of(read_graph(path), 8) == layers_of(read_graph(network), 8)
 

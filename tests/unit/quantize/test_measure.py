@@ -6,6 +6,7 @@ import pytest
 
 from build import speech_set
 from serval.errors import ConfigError, LabelError
+from serval.labels import LabelSet
 from serval.quantize.clips import Clips, calibration_clips, evaluation_clips
 from serval.quantize.comparison import pareto_front
 from serval.quantize.measure import fidelity
@@ -15,7 +16,8 @@ REFERENCE = np.float32([[2, 0], [0, 2], [1, 0], [0, 1]])
 
 
 def clips(truth=None):
-    return Clips(name="s", waveforms=(), reference=REFERENCE, truth=truth)
+    labels = LabelSet(["angry", "sad"])
+    return Clips(name="s", waveforms=(), reference=REFERENCE, labels=labels, truth=truth)
 
 
 def test_equal_logits_are_perfectly_true():
@@ -67,18 +69,43 @@ def test_broken_clips_are_left_out_of_the_evaluation(bench, tmp_path):
 
 def test_labels_that_the_model_does_not_have_are_counted(bench, tmp_path):
     manifest = speech_set(tmp_path / "set", 6, labels=("angry", "bored", "sad"))
-    options = QuantizeOptions(method="dynamic", evaluation=str(manifest))
+    options = QuantizeOptions(method="dynamic", evaluation=str(manifest), drop_unmapped=True)
     found = evaluation_clips(options, bench.model, 1)
     assert len(found.waveforms) == 4
     assert found.left_out == "label unknown to the model: 'bored' (2)"
-    mapped = replace(options, label_map="bored=neutral")
+    mapped = replace(options, label_map="bored=neutral", drop_unmapped=False)
     assert evaluation_clips(mapped, bench.model, 1).left_out == ""
+
+
+def test_an_unknown_label_stops_unless_its_clips_may_be_dropped_as_in_evaluate(bench, tmp_path):
+    manifest = speech_set(tmp_path / "set", 6, labels=("angry", "bored", "sad"))
+    options = QuantizeOptions(method="dynamic", evaluation=str(manifest))
+    with pytest.raises(LabelError, match=r"'bored' \(2 clips\).*--drop-unmapped"):
+        evaluation_clips(options, bench.model, 1)
+
+
+def test_a_clip_without_a_label_is_counted_and_not_taken_for_an_unknown_one(bench, tmp_path):
+    manifest = speech_set(tmp_path / "set", 6, labels=("angry", "", "sad"))
+    options = QuantizeOptions(method="dynamic", evaluation=str(manifest))
+    found = evaluation_clips(options, bench.model, 1)
+    assert found.left_out == "without a label: 2"
+    assert found.truth.tolist() == [0, 6, 0, 6]
+
+
+def test_the_divergence_of_independent_scores_is_a_sum_over_labels():
+    """By hand: each label is a coin of its own, 0.5 against 0.25."""
+    scores = replace(clips(), reference=np.zeros((1, 2), np.float32), outputs="sigmoid")
+    found = fidelity(np.full((1, 2), -np.log(3), np.float32), scores)
+    by_hand = 2 * (0.5 * np.log(0.5 / 0.25) + 0.5 * np.log(0.5 / 0.75))
+    assert found.divergence == pytest.approx(by_hand, rel=1e-6)
 
 
 def test_a_set_without_a_known_label_says_which_it_has(bench, tmp_path):
     manifest = speech_set(tmp_path / "set", 4, labels=("bored", "tired"))
     options = QuantizeOptions(method="dynamic", evaluation=str(manifest))
-    with pytest.raises(LabelError, match=r"it has bored, tired; known: angry, .*--label-map"):
+    with pytest.raises(
+        LabelError, match=r"'bored' \(2 clips\), 'tired' \(2 clips\); known: angry, .*--label-map"
+    ):
         evaluation_clips(options, bench.model, 1)
 
 

@@ -15,7 +15,7 @@ from build import classifier, labels_metadata
 from network import speech_network
 from serval.errors import ConfigError, ModelError
 from serval.inspection.graph import stored_graph
-from serval.models.builtin import model_path
+from serval.models.load import model_path
 from serval.models.onnx import load_onnx
 from serval.quantize import dynamic
 from serval.quantize import graph as graph_room
@@ -106,7 +106,7 @@ def test_static_keeps_answers_and_quantizes_only_inputs_of_matrices(bench):
     found = fidelity(logits_of(model, bench.held_out.waveforms, 1), bench.held_out)
     assert found.agreement >= 0.9
     assert found.logit_error <= 1.25 * min(trial.measured.logit_error for trial in trials)
-    said = model.session.get_modelmeta().custom_metadata_map
+    said = model.backend.session.get_modelmeta().custom_metadata_map
     assert said["serval.precision"] == "int8"
     assert said["labels"].startswith('["angry"')
 

@@ -6,6 +6,7 @@ import pytest
 from build import classifier, labels_metadata, voice
 from serval.errors import AudioError
 from serval.labels import LabelSet
+from serval.models.contract import Contract
 from serval.models.onnx import load_onnx
 from serval.stress.invariance import invariance_of
 
@@ -42,6 +43,7 @@ class Fussy:
     """A model that refuses clips under 0.3 s and answers by what else is in the batch."""
 
     labels = LabelSet(["a", "b"])
+    contract = Contract(labels=labels)
     sample_rate = 16_000
     max_seconds = 10.0
     facts = {}  # noqa: RUF012

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from huggingface_hub import HfApi, constants, hf_hub_download
 from huggingface_hub.hf_api import RepoFile, RepoFolder
 
-from serval.datasets.hub_errors import asking_hub, disk_full
 from serval.errors import DatasetError, DatasetNotFoundError
+from serval.files import is_file, sha256_of
+from serval.hub import asking, disk_full
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from serval.datasets.hub_listing import HubSet
+    from serval.hub import Repo
 
 __all__ = ["HubCommit", "HubFile", "fetch_all", "refuse_unless_it_fits"]
-
-Answer = TypeVar("Answer")
 
 AT_ONCE = 4
 """Small files fetched at the same time."""
@@ -35,25 +35,26 @@ class HubCommit:
     """A hub set at one commit.
 
     Attributes:
-        hub_set: The set.
+        repo: The set.
         commit: The commit.
     """
 
-    hub_set: HubSet
+    repo: Repo
     commit: str
+
+    @property
+    def cache(self) -> Path:
+        """The folder in which the hub's client keeps the set."""
+        return Path(constants.HF_HUB_CACHE) / f"datasets--{self.repo.name.replace('/', '--')}"
 
     @property
     def folder(self) -> Path:
         """The folder in which the hub's client shows the files of this commit."""
-        return self.hub_set.cache / "snapshots" / self.commit
+        return self.cache / "snapshots" / self.commit
 
     def file(self, name: str) -> HubFile:
         """Return one of the set's files."""
         return HubFile(at=self, name=name)
-
-    def asking(self, call: Callable[[], Answer]) -> Answer:
-        """Return what `call` gets from the hub, or say in one line why it gets nothing."""
-        return asking_hub(call, self.hub_set.repo, self.commit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ class HubFile:
     name: str
 
     @property
-    def cached(self) -> Path:
+    def path(self) -> Path:
         """Where the file is once it is here."""
         return self.at.folder / self.name
 
@@ -80,13 +81,21 @@ class HubFile:
             NetworkError: The hub cannot be reached, or the connection broke for good.
             AccessError: The hub wants a token, or an accepted licence.
         """
-        if self.cached.exists():
-            return self.cached
-        return self.at.asking(self._download)
+        return self.path if is_file(self.path) else asking(self._download, self.at.repo)
+
+    def remedy(self) -> str:
+        """Return what helps where the file cannot be read: it is damaged here, or on the hub."""
+        blob = self.path.resolve()
+        if _digest(blob) == blob.name:
+            return "it is so on the hub: tell the set's owner, or choose another set"
+        return (
+            f"the copy in the hub's cache is damaged: delete {blob} and run the same command again"
+        )
 
     def _download(self) -> Path:
-        repo, commit = self.at.hub_set.repo, self.at.commit
-        return Path(hf_hub_download(repo, self.name, repo_type="dataset", revision=commit))
+        commit = self.at.commit
+        name = self.at.repo.name
+        return Path(hf_hub_download(name, self.name, repo_type="dataset", revision=commit))
 
 
 def fetch_all(files: Iterable[HubFile]) -> None:
@@ -95,7 +104,7 @@ def fetch_all(files: Iterable[HubFile]) -> None:
     Raises:
         NetworkError: The hub cannot be reached, or the connection broke for good.
     """
-    missing = [file for file in files if not file.cached.exists()]
+    missing = [file for file in files if not is_file(file.path)]
     refuse_unless_it_fits(missing)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for _ in pool.map(_fetch_if_there, missing):
@@ -114,9 +123,7 @@ def refuse_unless_it_fits(files: Sequence[HubFile]) -> None:
     needed = sum(_sizes(files))
     free = shutil.disk_usage(_existing(Path(constants.HF_HUB_CACHE))).free
     if needed > free:
-        subject = (
-            f"hub set {files[0].at.hub_set.repo} needs {_mb(needed)}, {_mb(free)} are free; it"
-        )
+        subject = f"{files[0].at.repo} needs {_mb(needed)}, {_mb(free)} are free; it"
         raise DatasetError(disk_full(subject))
 
 
@@ -136,11 +143,11 @@ def _sizes_of_few(files: Sequence[HubFile]) -> list[int]:
     at, names = files[0].at, [file.name for file in files]
 
     def ask() -> list[int]:
-        repo, commit = at.hub_set.repo, at.commit
+        repo, commit = at.repo.name, at.commit
         found = HfApi().get_paths_info(repo, names, revision=commit, repo_type="dataset")
-        return [_to_fetch(info, at.hub_set.cache / "blobs") for info in found]
+        return [_to_fetch(info, at.cache / "blobs") for info in found]
 
-    return at.asking(ask)
+    return asking(ask, at.repo)
 
 
 def _to_fetch(info: RepoFile | RepoFolder, blobs: Path) -> int:
@@ -149,6 +156,15 @@ def _to_fetch(info: RepoFile | RepoFolder, blobs: Path) -> int:
         return 0
     name = info.lfs.sha256 if info.lfs else info.blob_id
     return 0 if (blobs / name).exists() else info.size
+
+
+def _digest(blob: Path) -> str:
+    """Return the name that the hub's client gives to this content: sha256, or git's own sha1."""
+    if len(blob.name) == 64:
+        return sha256_of(blob)
+    content = blob.read_bytes()
+    head = f"blob {len(content)}\0".encode()
+    return hashlib.sha1(head + content, usedforsecurity=False).hexdigest()
 
 
 def _existing(folder: Path) -> Path:

@@ -1,0 +1,181 @@
+"""From what reads the clips of a set to the dataset: its fingerprint, its speakers, its place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serval.datasets.columns import Columns, Schema, choose_columns
+from serval.datasets.options import DatasetOptions
+from serval.datasets.rows import ClipSource, Table, least
+from serval.errors import DatasetError, DatasetNotFoundError
+from serval.files import is_file, sha256_of
+from serval.records import Dataset
+from serval.wording import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from serval.records import LeftOut
+
+__all__ = [
+    "ColumnChoice",
+    "Known",
+    "clip_source",
+    "dataset_here",
+    "dataset_of",
+    "fingerprint_of",
+    "lines_of_audio",
+    "shared_speakers",
+    "short_name",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known about a set beside its rows.
+
+    Attributes:
+        name: What people read in titles and tables.
+        location: Where it was found.
+        licence: Of the audio, as far as known.
+        caveats: One sentence each on what a score on this set does not mean.
+        label_map: What the set's own codes mean.
+        revision: The commit of a hub set.
+        left_out: What lies in its place and is none of its clips.
+    """
+
+    name: str
+    location: str
+    licence: str = "not stated"
+    caveats: tuple[str, ...] = ()
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
+    left_out: tuple[LeftOut, ...] = ()
+
+
+ColumnChoice = Callable[[Schema, DatasetOptions, str], Columns]
+"""`(schema, options, subject)` -> which column is which."""
+
+
+def clip_source(
+    table: Table,
+    root: Path,
+    split: str,
+    options: DatasetOptions,
+    name: str,
+    choose: ColumnChoice = choose_columns,
+) -> ClipSource:
+    """Return what reads the clips of `table`, its columns chosen by `options`."""
+    columns = choose(table.schema, options, name)
+    return ClipSource(
+        table=table, columns=columns, root=root, name=name, split=split, limit=options.limit
+    )
+
+
+def dataset_of(source: ClipSource, known: Known, fingerprint: str, n_rows: int | None) -> Dataset:
+    """Return the dataset of a source.
+
+    Args:
+        source: What reads the clips.
+        known: What is known beside the rows.
+        fingerprint: Changes when a clip or a label changes.
+        n_rows: Number of rows as far as known.
+
+    Raises:
+        DatasetError: There is no clip.
+    """
+    if n_rows == 0:
+        where = f" in split '{source.split}'" if source.split else ""
+        raise DatasetError(f"{source.name} has no clips{where}; give it at least one row")
+    return Dataset(
+        name=known.name,
+        location=known.location,
+        split=source.split,
+        revision=known.revision,
+        fingerprint=fingerprint,
+        clips=source.clips,
+        metadata=source.metadata,
+        n_clips=None if n_rows is None else least(n_rows, source.limit),
+        n_rows=n_rows,
+        label_map=known.label_map,
+        licence=known.licence,
+        caveats=known.caveats,
+        left_out=known.left_out,
+    )
+
+
+def short_name(path: Path) -> str:
+    """Return the last part of a path, whatever it was reached by: titles have no room for more.
+
+    Examples:
+        >>> short_name(Path("corpora/ravdess")), short_name(Path("corpora/../clips.csv"))
+        ('ravdess', 'clips.csv')
+    """
+    return printable(Path(os.path.abspath(path)).name or str(path))  # noqa: PTH100 - links keep their names
+
+
+def dataset_here(source: ClipSource, files: Sequence[Path], known: Known) -> Dataset:
+    """Return the dataset of a source whose rows stand in `files`, which are all here.
+
+    Raises:
+        DatasetError: There is no clip.
+        DatasetNotFoundError: The rows name audio files, and not one of them exists.
+    """
+    lines = (*_lines_of_contents(files), *lines_of_audio(source))
+    return dataset_of(source, known, fingerprint_of(lines), source.table.n_rows())
+
+
+def fingerprint_of(lines: Iterable[str]) -> str:
+    """Return the sha256 of a listing, as 64 hex digits."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
+    return digest.hexdigest()
+
+
+def lines_of_audio(source: ClipSource) -> Iterator[str]:
+    """Yield the name and content of each audio file, as a hash.
+
+    Raises:
+        DatasetNotFoundError: Not one of the files exists.
+    """
+    n_files, first = 0, None
+    for path in source.audio_paths():
+        found = is_file(path)
+        n_files += found
+        first = first or path
+        yield f"{source.relative(path)} {_content_of(path) if found else 'missing'}"
+    if first is not None and n_files == 0:
+        raise DatasetNotFoundError(
+            f"{source.name}: not one of its audio files exists, beginning with "
+            f"{printable(str(first))}; paths are relative to the folder of the file that lists them"
+        )
+
+
+def shared_speakers(source: ClipSource, train: ClipSource) -> Iterator[str]:
+    """Yield one sentence if speakers of `source` occur in the train split too, else nothing."""
+    here = set(source.speakers())
+    shared = here & set(train.speakers())
+    if shared:
+        yield (
+            f"{len(shared)} of {len(here)} speakers of this split also occur in train: "
+            f"the score says {'nothing' if shared == here else 'too little'} about new speakers"
+        )
+
+
+def _content_of(path: Path) -> str:
+    """Return the file's sha256; a file that cannot be read is its clip's failure, not the set's."""
+    try:
+        return sha256_of(path)
+    except OSError:
+        return "unreadable"
+
+
+def _lines_of_contents(files: Iterable[Path]) -> Iterable[str]:
+    """Yield one line for each file, which changes with its content."""
+    return (f"{file.name} {sha256_of(file)}" for file in files)

@@ -1,0 +1,107 @@
+"""What lies in a set's place and is none of its clips, counted by reason.
+
+Whoever reads a score must know how much of the folder it is about. So after the split is chosen,
+every audio file that is there and not another split's is a clip or stands here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from serval.datasets.layout import PARQUET, is_decoded, suffix_of
+from serval.datasets.listing import SHOWN, counted, is_hidden
+from serval.datasets.rows import same_name
+from serval.datasets.splits import missing_parts
+from serval.datasets.tables import FolderTable, ListedTable
+from serval.errors import DatasetError
+from serval.records import LeftOut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from serval.datasets.layout import Layout
+    from serval.datasets.rows import ClipSource
+
+__all__ = ["left_out_of", "rows_in_missing_parts"]
+
+
+def left_out_of(
+    layout: Layout, source: ClipSource, named_by: Callable[[str], Iterable[Path]]
+) -> Iterator[LeftOut]:
+    """Yield what is there and is no clip of the source.
+
+    Args:
+        layout: The files of the set.
+        source: The clips of the split.
+        named_by: From the name of another split to the audio files that its rows name.
+    """
+    named = _named(source)
+    left = [f for f in layout.sounds_of(source.split) if same_name(f) not in named]
+    if left and not (layout.folders or source.columns.embedded):
+        named = _named_elsewhere(layout, source, named_by)
+        left = [file for file in left if same_name(file) not in named]
+    reasons: dict[str, list[str]] = {}
+    for file in left:
+        reasons.setdefault(_reason(file, layout, source), []).append(file)
+    if isinstance(source.table, ListedTable):
+        reasons["named by a row, but in no split"] = list(source.table.astray())
+    if isinstance(source.table, FolderTable):
+        beside = [f for f in layout.splits[source.split] if suffix_of(f) == PARQUET]
+        reasons["in parquet beside audio files (move the ones or the others)"] = beside
+    for reason, names in reasons.items():
+        if names:
+            yield counted(reason, names)
+
+
+def rows_in_missing_parts(files: Sequence[str], n_rows: int) -> Iterator[LeftOut]:
+    """Yield how many rows the parts of a split hold that are not there, if all are of a size.
+
+    Args:
+        files: The parts that are there.
+        n_rows: The rows in them.
+    """
+    missing = missing_parts(files)
+    if missing:
+        n = max(1, round(n_rows * len(missing) / len(files)))
+        reason = f"in {len(missing)} parts that are missing, judged by the others (fetch them)"
+        yield LeftOut(reason=reason, n=n, examples=tuple(missing[:SHOWN]))
+
+
+def _named(source: ClipSource) -> frozenset[str]:
+    """Return the audio files that the clips are."""
+    if isinstance(source.table, FolderTable):
+        return frozenset(same_name(file) for file in source.table.files)
+    return _names(source, source.audio_paths())
+
+
+def _names(source: ClipSource, paths: Iterable[Path]) -> frozenset[str]:
+    return frozenset(same_name(source.relative(path)) for path in paths)
+
+
+def _named_elsewhere(
+    layout: Layout, source: ClipSource, named_by: Callable[[str], Iterable[Path]]
+) -> frozenset[str]:
+    """Return the files that the tables of the other splits name; those are not lost."""
+    found: frozenset[str] = frozenset()
+    for split in layout.splits:
+        if split != source.split:
+            try:
+                found |= _names(source, named_by(split))
+            except DatasetError:
+                # A split of another shape is no reason not to read this one.
+                continue
+    return found
+
+
+def _reason(file: str, layout: Layout, source: ClipSource) -> str:
+    """Return why a file is no clip, in words that fit one and many."""
+    if is_hidden(file):
+        return "hidden, or in a hidden folder (rename or delete them)"
+    if not is_decoded(file):
+        return "of a kind that is not decoded (convert them: ffmpeg -i IN OUT.wav)"
+    if file not in layout.splits[source.split] and layout.folders:
+        return "in the folder of no split"
+    if source.columns.embedded:
+        return "beside parquet files, which hold their own audio"
+    return "named by no row"

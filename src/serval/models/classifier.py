@@ -1,0 +1,188 @@
+"""An opened model on whatever runtime: what is the same for all of them stands here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from serval.audio import peak_normalized, zscored
+from serval.errors import AudioError, ModelError
+from serval.files import sha256_of
+from serval.models.protocol import Backend
+from serval.probabilities import logits_of_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from serval.labels import LabelSet
+    from serval.models.contract import Contract
+    from serval.models.protocol import Logits
+
+__all__ = ["Classifier", "Identity", "identity_of"]
+
+Other = TypeVar("Other", bound=Backend)
+B_co = TypeVar("B_co", bound=Backend, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Which model it is, whatever it runs on.
+
+    Attributes:
+        name: What people read.
+        path: The model file, or the folder of a checkpoint.
+        sha256: Of the model file.
+        size_bytes: Of all its files together.
+        external: Files with further weights: name -> sha256.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    size_bytes: int
+    external: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classifier(Generic[B_co]):
+    """An opened model; keeps the `Model` protocol.
+
+    Attributes:
+        contract: What it expects and gives.
+        identity: Which model it is.
+        backend: What runs it.
+        trained_on: What it says that it was trained on, in plain JSON types, else `None`.
+        notes: One sentence each on what is wrong with what it says of itself.
+    """
+
+    contract: Contract
+    identity: Identity
+    backend: B_co
+    trained_on: Any = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> LabelSet:
+        """The K labels, in the order of the logits."""
+        return self.contract.labels
+
+    @property
+    def sample_rate(self) -> int:
+        """The sample rate in Hz that `logits` expects."""
+        return self.contract.sample_rate
+
+    @property
+    def max_seconds(self) -> float:
+        """The longest clip in seconds."""
+        return self.contract.max_seconds
+
+    @property
+    def path(self) -> Path:
+        """The model file, or the folder of a checkpoint."""
+        return self.identity.path
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files of the model together."""
+        return self.identity.size_bytes
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a run must know of the model: name, path, sha256, size, contract and warnings."""
+        warnings = [*self.contract.warnings, *self.notes]
+        return {
+            "name": self.identity.name,
+            "path": str(self.identity.path),
+            "sha256": self.identity.sha256,
+            "external": dict(self.identity.external),
+            "size_bytes": self.identity.size_bytes,
+            "contract": self.contract.facts,
+            **({"warnings": warnings} if warnings else {}),
+            **({} if self.trained_on is None else {"trained_on": self.trained_on}),
+        }
+
+    def on(self, backend: Other) -> Classifier[Other]:
+        """Return the same model on another backend."""
+        return Classifier(
+            contract=self.contract,
+            identity=self.identity,
+            backend=backend,
+            trained_on=self.trained_on,
+            notes=self.notes,
+        )
+
+    def logits(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
+        """Return `(B, K) float32` logits of `(B, T) float32` samples with `(B,)` valid lengths.
+
+        Each row is normalised over its valid length. A model with a fixed input length gets the
+        first samples of a longer clip and zeros behind a shorter one. Of a model that ends in a
+        softmax the logits are the logarithms of its probabilities, of one that ends in sigmoids
+        the log-odds of its scores.
+
+        Raises:
+            ModelError: Rows of different lengths, but the model has no use of an attention mask.
+            AudioError: The model cannot take a clip of this length, or answers with NaN.
+        """
+        if len(set(lengths.tolist())) > 1 and not self.contract.may_pad:
+            raise ModelError(f"{self.path.name} {self._no_mask()}, so clips cannot be padded")
+        return logits_of_scores(self.scores(samples, lengths), self.contract.outputs)
+
+    def scores(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
+        """Return `(B, K) float32` as the model gives it, one column for each label.
+
+        Raises:
+            AudioError: The model cannot take a clip of this length, or answers with NaN.
+        """
+        scores = self.backend.scores(*self.prepared(samples, lengths))
+        if not np.isfinite(scores).all():
+            raise AudioError("the model answered with NaN or infinite scores")
+        if not self.contract.one_output or scores.shape[1] != 1:
+            return scores
+        first = 1 - scores if self.contract.outputs == "probabilities" else np.zeros_like(scores)
+        return np.concatenate([first, scores], axis=1)
+
+    def prepared(
+        self, samples: NDArray[np.float32], lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return the samples normalised, cut or filled with zeros, and their valid lengths."""
+        length = self.contract.static_samples or samples.shape[1]
+        batch = np.zeros((len(samples), length), dtype=np.float32)
+        kept = np.minimum(lengths, length)
+        for row, clip, valid, n in zip(batch, samples, lengths, kept, strict=True):
+            row[:n] = _normalized(clip[:valid], self.contract.normalize)[:n]
+        return batch, kept
+
+    def _no_mask(self) -> str:
+        if self.contract.mask_name is None:
+            return "has no attention mask"
+        source = self.contract.sources["masks_padding"]
+        return f"was trained without an attention mask ({source})"
+
+
+def identity_of(name: str, path: Path, files: Sequence[Path]) -> Identity:
+    """Return the identity of a model that consists of a file and others beside it.
+
+    Args:
+        name: What people read.
+        path: What the model was opened by: its file, or its folder.
+        files: The model file first, then those with further weights.
+    """
+    first, *others = files
+    return Identity(
+        name=name,
+        path=path,
+        sha256=sha256_of(first),
+        external={file.name: sha256_of(file) for file in others},
+        size_bytes=sum(file.stat().st_size for file in files),
+    )
+
+
+def _normalized(samples: NDArray[np.float32], normalize: str) -> NDArray[np.float32]:
+    if normalize == "peak":
+        return peak_normalized(samples)
+    return zscored(samples) if normalize == "zscore" else samples

@@ -1,0 +1,121 @@
+"""From a name to an opened model, on one of the runtimes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serval.errors import ConfigError, MissingExtraError, ModelError
+from serval.models.builtin import BUILTIN_MODELS
+from serval.models.contract import Overrides
+from serval.wording import printable
+
+if TYPE_CHECKING:
+    from serval.models.classifier import Classifier
+
+__all__ = ["RUNTIMES", "Runtime", "load_model", "model_path"]
+
+SHOWN = 6
+"""Files of a folder that a message names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """What runs models.
+
+    Attributes:
+        module: Where its `open_model(path, overrides, threads)` is, which returns a `Classifier`.
+        packages: What must be installed for it; their versions go into a benchmark.
+        takes_folder: Whether it opens the folder of a checkpoint, not a file.
+    """
+
+    module: str
+    packages: tuple[str, ...]
+    takes_folder: bool = False
+
+
+RUNTIMES = {
+    "onnxruntime": Runtime(module="serval.models.onnx", packages=("onnxruntime",)),
+    "openvino": Runtime(module="serval.models.openvino", packages=("openvino",)),
+    "torch": Runtime(
+        module="serval.models.torch", packages=("torch", "transformers"), takes_folder=True
+    ),
+}
+"""Every runtime by name; a further one is a line here and a file beside this one."""
+
+
+def load_model(
+    name: str,
+    overrides: Overrides | None = None,
+    *,
+    threads: int = 1,
+    runtime: str = "onnxruntime",
+) -> Classifier[Any]:
+    """Return the model of that name or path, opened, with its contract.
+
+    Args:
+        name: A built-in name, a path, or `hf:ORG/NAME/FILE.onnx`.
+        overrides: What the user states about it.
+        threads: Threads inside one operator.
+        runtime: One of `RUNTIMES`.
+
+    Raises:
+        ModelError: There is no such model, or it does not keep its contract.
+        ConfigError: There is no such runtime.
+        MissingExtraError: The runtime is not installed.
+    """
+    if runtime not in RUNTIMES:
+        raise ConfigError(f"unknown runtime '{runtime}'; known: {', '.join(RUNTIMES)}")
+    chosen = RUNTIMES[runtime]
+    path = Path(name).expanduser() if chosen.takes_folder else model_path(name)
+    try:
+        module = import_module(chosen.module)
+        opened: Classifier[Any] = module.open_model(path, overrides or Overrides(), threads)
+    except ImportError as error:
+        if isinstance(error, MissingExtraError) or runtime == "onnxruntime":
+            raise
+        raise MissingExtraError(
+            f"the runtime '{runtime}' is not installed; pip install {' '.join(chosen.packages)}"
+        ) from error
+    return opened
+
+
+def model_path(name: str) -> Path:
+    """Return the file that a model name means: a built-in name, a path, or `hf:ORG/NAME/FILE`.
+
+    Raises:
+        ModelError: There is no such file, or the hub cannot give it.
+    """
+    if name.startswith("hf:"):
+        from serval.models.hub import hub_model  # its client takes a while to load
+
+        return hub_model(name)
+    builtin = {model.name: model.path for model in BUILTIN_MODELS}
+    path = builtin.get(name) or Path(name).expanduser()
+    # Any text may be asked of in this way: pathlib's own questions raise for some.
+    if os.path.isfile(path):  # noqa: PTH113
+        return path
+    if name and os.path.isdir(path):  # noqa: PTH112
+        raise ModelError(_folder_instead(name, path))
+    raise ModelError(
+        f"no model '{printable(name[:200])}': neither a file nor built in; "
+        f"built in: {', '.join(builtin)}; one of the hub is hf:ORG/NAME/FILE.onnx"
+    )
+
+
+def _folder_instead(name: str, folder: Path) -> str:
+    """Return what to name instead of a folder: the models in it, or how to make one of it."""
+    found = sorted(folder.glob("*.onnx")) + sorted(folder.glob("onnx/*.onnx"))
+    if found:
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        names = ", ".join(f"-m {file}" for file in found[:SHOWN])
+        return f"model '{name}' is a folder; name the file in it: {names}{more}"
+    if (folder / "config.json").is_file():
+        return (
+            f"model '{name}' is the folder of a checkpoint; make a model of it first: "
+            f"serval export {name} -o model.onnx"
+        )
+    return f"model '{name}' is a folder without an .onnx file; name the file of a model"

@@ -1,0 +1,202 @@
+"""What a few runs on noise, tones and silence show of a model before its first clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from serval.errors import AudioError, ModelError
+from serval.models.graph import activation_of, active_dropouts, node_name, random_nodes
+from serval.models.protocol import Backend
+from serval.wording import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from serval.models.classifier import Classifier
+    from serval.models.graph import Skeleton
+    from serval.probabilities import Outputs
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["tried"]
+
+B = TypeVar("B", bound=Backend)
+
+REPEATS = 16
+"""Runs on the same noise where the graph has nodes that may be random: a Dropout of few outputs
+often gives the same twice."""
+
+UNEQUAL = 1e-4
+"""Difference of a score, relative to the largest, that two orders of a sum do not make."""
+
+MARGIN = 0.02
+"""What an 8-bit softmax may be off by in sum."""
+
+SCORE_MARGIN = 1e-3
+SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a model's outputs are, and what that was told by: `graph`, or `trial` alone."""
+
+    outputs: Outputs
+    source: str
+
+
+def tried(model: Classifier[B], skeleton: Skeleton = b"") -> Classifier[B]:
+    """Return the model with what its outputs turned out to be.
+
+    Args:
+        model: Opened, with everything else known.
+        skeleton: Of its graph, where it has one.
+
+    Raises:
+        ModelError: It cannot run, has not one score for each label, is no function of what goes
+            in, or gives neither logits nor probabilities.
+    """
+    noise = _noise(model, 0.1, seed=0)
+    try:
+        first = _scores(model, noise)
+        again = _scores(model, noise)
+    except AudioError as error:
+        raise ModelError(f"{model.path}: tried on a second of noise, {error}") from error
+    _refuse_other_labels(model, first)
+    if first.shape[1] < len(model.labels):
+        model = replace(model, contract=replace(model.contract, one_output=True))
+        first, again = (np.pad(scores, ((0, 0), (1, 0))) for scores in (first, again))
+    _refuse_random(model, (noise, first, again), skeleton)
+    answers = np.concatenate([first, *_further(model)]) if first.min() >= -SCORE_MARGIN else first
+    found = _outputs_of(model, answers, skeleton)
+    # A run compares where parts were found as little as it compares sources of labels.
+    said = {"outputs": found.source} if found.source != "graph" else {}
+    contract = replace(
+        model.contract, outputs=found.outputs, sources={**model.contract.sources, **said}
+    )
+    return replace(model, contract=contract)
+
+
+def _scores(model: Classifier[B], samples: Floats) -> Floats:
+    return model.scores(samples, np.array([samples.shape[1]]))
+
+
+def _further(model: Classifier[B]) -> Iterator[Floats]:
+    """Yield the scores of unlike sounds, as far as the model takes them."""
+    for samples in _sounds(model):
+        try:
+            yield _scores(model, samples)
+        except AudioError:
+            continue
+
+
+def _sounds(model: Classifier[B]) -> Iterator[Floats]:
+    n = _length(model)
+    t = np.arange(n, dtype=np.float32) / model.sample_rate
+    yield _noise(model, 1.0, seed=1)
+    yield _noise(model, 0.001, seed=2)
+    yield np.zeros((1, n), dtype=np.float32)
+    for hertz in (110.0, 440.0, 1800.0):
+        yield (0.5 * np.sin(2 * np.pi * hertz * t * (1 + 0.2 * t))).astype(np.float32)[np.newaxis]
+    yield (_noise(model, 0.3, seed=3) * (np.sin(2 * np.pi * 3 * t) > 0)).astype(np.float32)
+
+
+def _length(model: Classifier[B]) -> int:
+    seconds = min(1.0, model.max_seconds)
+    return model.contract.static_samples or max(1, round(seconds * model.sample_rate))
+
+
+def _noise(model: Classifier[B], level: float, seed: int) -> Floats:
+    rng = np.random.default_rng(seed)
+    return rng.normal(0, level, (1, _length(model))).astype(np.float32)
+
+
+def _refuse_other_labels(model: Classifier[B], scores: Floats) -> None:
+    k, labels, source = scores.shape[1], model.labels, model.contract.sources.get("labels", "")
+    if k == len(labels) or (k, len(labels)) == (1, 2):
+        return
+    shown = ", ".join(labels[:SHOWN]) + (" ..." if len(labels) > SHOWN else "")
+    remedy = "state them with --labels"
+    if k == 1:
+        remedy = (
+            "one output tells two classes apart: name both, the second being what it is high "
+            "for, such as --labels other,angry"
+        )
+    raise ModelError(
+        f"{model.path}: {k} output{'s' * (k != 1)} but {len(labels)} labels "
+        f"({shown}, from {source}); {remedy}"
+    )
+
+
+def _refuse_random(
+    model: Classifier[B], runs: tuple[Floats, Floats, Floats], skeleton: Skeleton
+) -> None:
+    noise, first, again = runs
+    suspects = random_nodes(skeleton)
+    active = active_dropouts(skeleton)
+    if not suspects:
+        if np.abs(first - again).max() <= UNEQUAL * max(1.0, float(np.abs(first).max())):
+            return
+        raise ModelError(_no_function(model, "nothing in the graph says why; export it again"))
+    repeats = (_scores(model, noise) for _ in range(REPEATS - 2))
+    same = bool(np.array_equal(first, again)) and all(
+        np.array_equal(first, answer) for answer in repeats
+    )
+    if not same or active:
+        named = ", ".join(node_name(node) for node in (active or suspects)[:SHOWN])
+        remedy = f"because of {named}: export it in evaluation mode (model.eval()), without them"
+        raise ModelError(_no_function(model, remedy))
+
+
+def _no_function(model: Classifier[B], reason: str) -> str:
+    return f"{model.path}: the model does not give the same clip the same answer twice, {reason}"
+
+
+def _outputs_of(model: Classifier[B], answers: Floats, skeleton: Skeleton) -> Found:
+    """Return what the scores are, by their values and by the node that makes them.
+
+    Args:
+        model: For its output's name.
+        answers: `(N, K)` scores of unlike sounds.
+        skeleton: Of the graph; empty where there is none.
+    """
+    in_range = answers.min() >= -SCORE_MARGIN and answers.max() <= 1 + SCORE_MARGIN
+    sums = answers.sum(axis=1)
+    made_by = activation_of(skeleton, model.contract.output_name) if in_range else None
+    if model.contract.one_output:
+        of_one: Outputs = "probabilities" if in_range else "logits"
+        return Found(outputs=of_one, source="graph" if made_by or not in_range else "trial")
+    if not in_range:
+        _refuse_scaled(model, answers, sums)
+        return Found(outputs="logits", source="graph")
+    if made_by != "sigmoid" and np.abs(sums - 1).max() < MARGIN:
+        return Found(outputs="probabilities", source="graph")
+    if made_by == "softmax":
+        raise ModelError(
+            f"{model.path}: its softmax does not run over the labels, for their probabilities sum "
+            f"to {sums.min():.2f} to {sums.max():.2f}; export it with the softmax over the last "
+            "axis, or without it"
+        )
+    if made_by == "sigmoid":
+        return Found(outputs="sigmoid", source="graph")
+    if not np.ptp(answers, axis=0).any():  # one answer to everything tells nothing
+        return Found(outputs="logits", source="graph")
+    return Found(outputs="sigmoid", source="trial")
+
+
+def _refuse_scaled(model: Classifier[B], answers: Floats, sums: Floats) -> None:
+    """Raise where every answer sums to one number that is not 1: shares of something, scaled."""
+    total = float(sums.mean())
+    if len(answers) < 3 or answers.min() < 0 or np.abs(sums - total).max() > MARGIN * total:
+        return
+    if np.ptp(answers, axis=0).max() <= MARGIN * total:
+        return  # the same answer to everything has the same sum too
+    raise ModelError(
+        f"{model.path}: its outputs '{printable(model.contract.output_name)}' are never negative "
+        f"and always sum to {total:.4g}: neither logits nor probabilities; export it without the "
+        "last scaling"
+    )
