@@ -135,7 +135,7 @@ def test_the_score_that_the_table_is_sorted_by_is_in_it(tmp_path, model_file, ma
     )
     files = write_tables(sweep(plan))
     assert "| failed | macro_precision | wa |" in files["markdown"].read_text(encoding="utf-8")
-    assert "<th>macro_precision</th><th>uar</th>" in files["html"].read_text(encoding="utf-8")
+    assert "<th>macro_precision</th><th>wa</th>" in files["html"].read_text(encoding="utf-8")
     with files["csv"].open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
     assert float(row["macro_precision_low"]) <= float(row["macro_precision"])
