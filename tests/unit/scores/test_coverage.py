@@ -108,19 +108,20 @@ def test_of_equally_good_models_at_most_5_percent_are_called_worse(speakers, spr
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_intervals_hold_the_truth_in_93_to_98_percent(shape):
+    """Of 500 sets one score in fifty is under 93 % by chance; where sets are cheap there are 2,000."""
     sizes, spread, known = SHAPES[shape]
     rng = np.random.default_rng(20_260_101)
     large = [clips(np.full(2000, 20), spread, rng) for _ in range(10)]
     truth = score_columns(sum(confusion_matrix(t, p[0], LABELS) for _, t, p in large))
-    held = np.zeros(len(truth))
-    for _ in range(REPEATS):
+    held, sets = np.zeros(len(truth)), REPEATS if known else 4 * REPEATS
+    for _ in range(sets):
         ids, labels, (predicted,) = clips(sizes, spread, rng)
         clustering = clustering_of(speakers_of(ids, known=known))
         tables = cluster_tables(labels * K + predicted, K * K, clustering)
         found = intervals(tables, K, 300, rng)
         held += [i.low <= v <= i.high for i, v in zip(found, truth, strict=True)]
-    coverage = dict(zip(OVERALL, held / REPEATS, strict=False))
-    per_class = held[len(OVERALL) :] / REPEATS
+    coverage = dict(zip(OVERALL, held / sets, strict=False))
+    per_class = held[len(OVERALL) :] / sets
     for score in ("wa", "uar", "macro_f1", "weighted_f1"):
         assert 0.93 <= coverage[score] <= 0.98, (score, coverage)
     assert 0.93 <= per_class.mean() <= 0.98, per_class
