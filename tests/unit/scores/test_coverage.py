@@ -108,7 +108,7 @@ def test_of_equally_good_models_at_most_5_percent_are_called_worse(speakers, spr
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_intervals_hold_the_truth_in_93_to_98_percent(shape):
-    """Of 500 sets one score in fifty is under 93 % by chance; where sets are cheap there are 2,000."""
+    """Of 500 sets one score in fifty is under 93 % by chance; of cheap sets there are 2,000."""
     sizes, spread, known = SHAPES[shape]
     rng = np.random.default_rng(20_260_101)
     large = [clips(np.full(2000, 20), spread, rng) for _ in range(10)]
