@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from serval.calibration import calibration_of
 
 from build import classifier, encoded, labels_metadata, speech_set, voice, write_manifest
 from graphs import classifier_graph, node
 from serval.errors import ConfigError, LabelError, RunError
 from serval.evaluate import EvalOptions, evaluate_named
 from serval.run import load_run
+from serval.scores.calibration import calibration_of
 
 
 @pytest.fixture
