@@ -23,6 +23,7 @@ from serval.models.load import load_model
 from serval.predict import Transform, predict
 from serval.records import Clip, ClipReader, Dataset, Failure, Record
 from serval.run import Journal, Provenance, Run, load_run
+from serval.trained_on import HEARD, TrainedOn
 
 if TYPE_CHECKING:
     from serval.models.protocol import Model
@@ -54,6 +55,8 @@ class EvalOptions:
         split: Split to read; by default `validation` where there is one.
         revision: Branch, tag or commit of a hub set.
         limit: Only the first clips.
+        sample: Only this many clips, drawn by label.
+        sample_seed: Of that draw.
         output: Folder of the run and its files.
         labels: Label names in the order of the model's outputs, separated by commas.
         label_map: `RAW=label,...` or a JSON file.
@@ -85,6 +88,8 @@ class EvalOptions:
     split: str | None = None
     revision: str | None = None
     limit: int | None = None
+    sample: int | None = None
+    sample_seed: int = 0
     output: str = "./evaluation_results"
     labels: str | None = None
     label_map: str | None = None
@@ -290,6 +295,8 @@ def _dataset_options(options: EvalOptions) -> DatasetOptions:
         split=options.split,
         revision=options.revision,
         limit=options.limit,
+        sample=options.sample,
+        seed=options.sample_seed,
         quiet=options.quiet,
         **columns,
     )
@@ -418,7 +425,7 @@ def _record_all(
     journal.begin(datetime.now(UTC).isoformat(timespec="seconds"))
     records = _records(model, dataset, plan, options, frozenset(journal.done))
     watch(Step(done=resumed, total=plan.total, failures=0, resumed=resumed))
-    for record in records:
+    for record in _marked(records, model.contract.trained_on):
         journal.append(record, time.perf_counter() - start)
         failures += isinstance(record, Failure)
         done = len(journal.done)
@@ -430,6 +437,17 @@ def _record_all(
         dropped_indices=plan.dropped_indices,
         peak_memory_mb=peak_memory_mb(),
     )
+
+
+def _marked(records: Iterator[Record], trained_on: TrainedOn | None) -> Iterator[Record]:
+    """Yield the records, with a note on those of clips that the model was trained on."""
+    for record in records:
+        if trained_on is None or isinstance(record, Failure):
+            yield record
+        elif trained_on.has(record.clip_id, record.audio_sha256):
+            yield replace(record, notes=(*record.notes, HEARD))
+        else:
+            yield record
 
 
 def _records(

@@ -31,9 +31,9 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["HEARD", "TrainedOn", "same_corpus"]
+__all__ = ["HEARD", "TrainedOn", "overlap_sentences", "same_corpus"]
 
-HEARD = "the model was trained on them"
+HEARD = "the model was trained on it"
 """The note of a clip that the model was trained on."""
 
 MOST_CLIPS = 10_000_000
@@ -131,6 +131,35 @@ class TrainedOn:
             False
         """
         return _is_in(self.names, _name_hash(clip_id)) or _is_in(self.audio, _audio_hash(sha256))
+
+
+def overlap_sentences(said: object, heard: int, clips: int, names: Iterable[str]) -> list[str]:
+    """Return what a reader must know of the overlap with a model's training data.
+
+    Args:
+        said: `TrainedOn.facts` as a run has it, or `None`.
+        heard: Number of clips that the model was trained on.
+        clips: Number of clips that it was evaluated on.
+        names: Of the set, its corpora and groups.
+
+    Examples:
+        >>> overlap_sentences({"corpora": ["RAVDESS"]}, 284, 360, ["ravdess"])[0]
+        'The model was trained on 284 of these 360 clips: the score says too little about new ones.'
+        >>> overlap_sentences({"corpora": ["RAVDESS"]}, 0, 360, ["ravdess"])
+        ['The model was trained on other clips of RAVDESS: expect far less on other corpora.']
+        >>> overlap_sentences({"corpora": ["RAVDESS"]}, 0, 360, ["tess"])
+        []
+    """
+    if heard:
+        part = f"{heard:,} of these {clips:,} clips"
+        return [f"The model was trained on {part}: the score says too little about new ones."]
+    corpora = said.get("corpora", []) if isinstance(said, dict) else []
+    found = list(names)
+    shared = [name for name in corpora if any(same_corpus(str(name), own) for own in found)]
+    if not shared:
+        return []
+    named = ", ".join(map(str, shared))
+    return [f"The model was trained on other clips of {named}: expect far less on other corpora."]
 
 
 def same_corpus(one: str, other: str) -> bool:

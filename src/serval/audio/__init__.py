@@ -8,7 +8,7 @@ whole way.
 
 from serval.audio.decode import Audio, Header, decode, header_of
 from serval.audio.encoded import encoded_bytes
-from serval.audio.kinds import decodable_suffixes
+from serval.audio.kinds import decodable_suffixes, sound_suffixes
 from serval.audio.waveform import Waveform, peak_normalized, resampled, zscored
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "header_of",
     "peak_normalized",
     "resampled",
+    "sound_suffixes",
     "zscored",
 ]

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from serval.audio import ffmpeg
 from serval.wording import printable
 
-__all__ = ["Kind", "container_of", "decodable_suffixes", "demuxer_of", "not_audio"]
+__all__ = [
+    "Kind",
+    "container_of",
+    "decodable_suffixes",
+    "demuxer_of",
+    "not_audio",
+    "sound_suffixes",
+]
 
 CONVERT = "to read it: pip install 'serval-ser[av]', or convert it: ffmpeg -i CLIP -ac 1 CLIP.wav"
 
@@ -122,14 +129,16 @@ OTHERS = _kinds(
 
 BASIC_SUFFIXES = (
     "wav", "wave", "flac", "mp3", "mp2", "mpga", "ogg", "oga", "opus", "aif", "aiff", "aifc", "au",
-    "snd", "caf", "w64", "rf64", "voc", "sph", "nist", "svx", "8svx", "iff", "mat", "avr", "htk",
-    "sf", "ircam", "paf", "pvf", "wve", "xi", "sds",
+    "snd", "caf", "w64", "rf64", "voc", "sph", "nist", "svx", "8svx", "avr", "htk",
+    "sf", "ircam", "paf", "pvf",
 )  # fmt: skip
 FFMPEG_SUFFIXES = (
     "m4a", "mp4", "m4b", "mov", "3gp", "3g2", "webm", "mka", "mkv", "weba", "wma", "asf", "wmv",
     "amr", "awb", "aac", "flv", "wv", "ape", "tta", "mpc", "ac3", "ra", "rm", "dsf", "avi", "mpg",
     "spx",
 )  # fmt: skip
+OTHER_SUFFIXES = ("dss", "gsm", "m4v", "mpeg", "pcm", "raw")
+"""Sound as well, of which neither reads every file: raw samples say nothing of themselves."""
 
 
 def decodable_suffixes() -> frozenset[str]:
@@ -139,6 +148,12 @@ def decodable_suffixes() -> frozenset[str]:
     """
     suffixes = BASIC_SUFFIXES + (FFMPEG_SUFFIXES if ffmpeg.is_installed() else ())
     return frozenset(f".{suffix}" for suffix in suffixes)
+
+
+def sound_suffixes() -> frozenset[str]:
+    """Return the suffixes of files with sound in them, whether or not they can be decoded here."""
+    every = (*BASIC_SUFFIXES, *FFMPEG_SUFFIXES, *OTHER_SUFFIXES)
+    return frozenset(f".{suffix}" for suffix in every)
 
 
 def container_of(encoded: bytes) -> Kind | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from serval.audio import decodable_suffixes, sound_suffixes
 from serval.datasets.listing import is_hidden
 from serval.datasets.manifest import SUFFIXES
 from serval.datasets.splits import Splits, folders_of, splits_by_name
@@ -20,26 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PARQUET", "Layout", "is_audio", "is_decoded", "is_metadata", "layout_of", "suffix_of"]
 
-DECODED = frozenset(
-    (
-        *(".8svx", ".aif", ".aifc", ".aiff", ".au", ".avr", ".caf", ".flac", ".htk", ".ircam"),
-        *(".mp2", ".mp3", ".mpga", ".nist", ".oga", ".ogg", ".opus", ".paf", ".pvf", ".rf64"),
-        *(".sf", ".snd", ".sph", ".svx", ".voc", ".w64", ".wav", ".wave"),
-    )
-)
-"""Kinds of audio files that become clips."""
-
-UNDECODED = frozenset(
-    (
-        *(".3g2", ".3gp", ".aac", ".ac3", ".amr", ".ape", ".asf", ".avi", ".awb", ".dsf", ".dss"),
-        *(".flv", ".gsm", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpc"),
-        *(".mpeg", ".mpg", ".pcm", ".ra", ".raw", ".rm", ".spx", ".tta", ".weba", ".webm"),
-        *(".wma", ".wmv", ".wv"),
-    )
-)
-"""Kinds of files with sound in them that cannot be decoded here, and are counted as left out."""
-
-SOUNDS = DECODED | UNDECODED
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 PARQUET = ".parquet"
 
@@ -117,12 +98,12 @@ def suffix_of(file: str) -> str:
 
 def is_audio(file: str) -> bool:
     """Tell whether a file holds sound, by its name."""
-    return suffix_of(file) in SOUNDS
+    return suffix_of(file) in sound_suffixes()
 
 
 def is_decoded(file: str) -> bool:
     """Tell whether a file is of a kind that can become a clip, by its name."""
-    return suffix_of(file) in DECODED
+    return suffix_of(file) in decodable_suffixes()
 
 
 def is_metadata(file: str) -> bool:

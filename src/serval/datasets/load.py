@@ -10,6 +10,7 @@ from serval.datasets.dataset import Known
 from serval.datasets.file import load_file
 from serval.datasets.known import KnownDataset, built_in, known_datasets
 from serval.datasets.options import DatasetOptions
+from serval.datasets.subset import first_clips, sampled
 from serval.errors import ConfigError, DatasetNotFoundError
 from serval.files import is_file, is_folder
 from serval.wording import one_line
@@ -40,8 +41,23 @@ def load_dataset(name: str, *, options: DatasetOptions | None = None) -> Dataset
         DatasetError: The set is there but cannot be read.
     """
     options = options or DatasetOptions()
-    if options.limit is not None and options.limit < 1:
-        raise ConfigError(f"--limit {options.limit} leaves no clip; give at least 1")
+    _check(options)
+    dataset = _whole(name, options)
+    if options.limit is not None:
+        return first_clips(dataset, options.limit)
+    return dataset if options.sample is None else sampled(dataset, options.sample, options.seed)
+
+
+def _check(options: DatasetOptions) -> None:
+    if options.limit is not None and options.sample is not None:
+        raise ConfigError("--limit and --sample both cut the set; give one of them")
+    for flag, n in (("--limit", options.limit), ("--sample", options.sample)):
+        if n is not None and n < 1:
+            raise ConfigError(f"{flag} {n} leaves no clip; give at least 1")
+
+
+def _whole(name: str, options: DatasetOptions) -> Dataset:
+    """Return the dataset of that name, cut by `limit` only."""
     corpus = next((corpus for corpus in known_datasets() if corpus.name == name), None)
     if corpus is not None:
         return _corpus(corpus, options)

@@ -56,15 +56,11 @@ class Classifier(Generic[B_co]):
         contract: What it expects and gives.
         identity: Which model it is.
         backend: What runs it.
-        trained_on: What it says that it was trained on, in plain JSON types, else `None`.
-        notes: One sentence each on what is wrong with what it says of itself.
     """
 
     contract: Contract
     identity: Identity
     backend: B_co
-    trained_on: Any = None
-    notes: tuple[str, ...] = ()
 
     @property
     def labels(self) -> LabelSet:
@@ -94,7 +90,7 @@ class Classifier(Generic[B_co]):
     @property
     def facts(self) -> dict[str, Any]:
         """What a run must know of the model: name, path, sha256, size, contract and warnings."""
-        warnings = [*self.contract.warnings, *self.notes]
+        warnings, trained_on = list(self.contract.warnings), self.contract.trained_on
         return {
             "name": self.identity.name,
             "path": str(self.identity.path),
@@ -103,18 +99,12 @@ class Classifier(Generic[B_co]):
             "size_bytes": self.identity.size_bytes,
             "contract": self.contract.facts,
             **({"warnings": warnings} if warnings else {}),
-            **({} if self.trained_on is None else {"trained_on": self.trained_on}),
+            **({} if trained_on is None else {"trained_on": trained_on.facts()}),
         }
 
     def on(self, backend: Other) -> Classifier[Other]:
         """Return the same model on another backend."""
-        return Classifier(
-            contract=self.contract,
-            identity=self.identity,
-            backend=backend,
-            trained_on=self.trained_on,
-            notes=self.notes,
-        )
+        return Classifier(contract=self.contract, identity=self.identity, backend=backend)
 
     def logits(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
         """Return `(B, K) float32` logits of `(B, T) float32` samples with `(B,)` valid lengths.

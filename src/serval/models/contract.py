@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from serval.errors import ModelError
+from serval.errors import ConfigError, ModelError
 from serval.labels import EMOTIONS, LabelSet
+from serval.trained_on import TrainedOn
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ class Contract:
         layout: The axes of the waveform input.
         one_output: Whether two labels share one output, which is high for the second of them.
         sources: Where each part was found.
+        trained_on: What the model says that it was trained on, or `None`.
+        notes: One sentence each on what of that cannot be read.
     """
 
     labels: LabelSet
@@ -119,6 +122,8 @@ class Contract:
     layout: Layout = "batch samples"
     one_output: bool = False
     sources: Mapping[str, str] = field(default_factory=dict)
+    trained_on: TrainedOn | None = field(default=None, compare=False, repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -128,12 +133,14 @@ class Contract:
         where they say what every earlier version did, so that its runs go on.
         """
         usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False}
-        return {k: v for k, v in asdict(self).items() if k not in usual or usual[k] != v}
+        facts = asdict(replace(self, trained_on=None))
+        others = {"trained_on", "notes"}
+        return {k: v for k, v in facts.items() if k not in others and usual.get(k, others) != v}
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """One sentence each on what was assumed, for want of anybody who states it."""
-        return tuple(_assumptions(self))
+        return (*_assumptions(self), *self.notes)
 
     @property
     def may_pad(self) -> bool:
@@ -198,25 +205,22 @@ def _stated(overrides: Overrides) -> dict[str, Any]:
     return {name: value for name, value in stated.items() if value is not None}
 
 
-def trained_on(metadata: Mapping[str, str]) -> tuple[Any, str]:
-    """Return what a model file says that it was trained on, parsed, and what is wrong with that.
+def trained_on(metadata: Mapping[str, str]) -> tuple[TrainedOn | None, tuple[str, ...]]:
+    """Return what a model file says that it was trained on, and what is wrong with that.
 
     Args:
-        metadata: With an entry `trained_on` that is JSON, or without one.
+        metadata: With an entry `trained_on`, see `serval.trained_on`, or without one.
 
     Returns:
-        The value, or `None` where there is none that can be read, and a sentence or `""`.
+        That, or `None` where nothing can be read, and one sentence if something cannot.
     """
     text = metadata.get("trained_on", "")
     if not text:
-        return None, ""
+        return None, ()
     try:
-        return _json(text), ""
-    except ValueError as error:
-        return None, (
-            "What the model file says that it was trained on (metadata: trained_on) is not "
-            f"readable JSON ({one_line(error)[:SHOWN]}), so no overlap with it is looked for."
-        )
+        return TrainedOn.parsed(text), ()
+    except ConfigError as error:
+        return None, (f"The model's metadata: {one_line(error)}; no overlap is looked for.",)
 
 
 def hub_file(path: Path) -> Mapping[str, Any]:

@@ -200,21 +200,19 @@ def load_onnx(path: Path, overrides: Overrides | None = None, *, threads: int = 
         metadata = session.get_modelmeta().custom_metadata_map
         given = overrides or Overrides()
         declared = declared_contract(path, metadata, given)
-        trained, note = trained_on(metadata)
         signature = signature_of(
             path,
             (session.get_inputs(), session.get_outputs()),
             (len(declared.labels), given.output_name),
             partial(_fitting, session, declared),
         )
-        contract = _contract(declared, signature)
+        trained, notes = trained_on(metadata)
+        contract = replace(_contract(declared, signature), trained_on=trained, notes=notes)
         _refuse_endless(path, contract)
         model = Classifier(
             contract=contract,
             identity=identity_of(_name(path), path, files),
             backend=OnnxBackend(session=session, contract=contract, signature=signature),
-            trained_on=trained,
-            notes=(note,) if note else (),
         )
         return _with_trial(model, skeleton)
 

@@ -24,6 +24,7 @@ from serval.scores.metrics import (
     recall,
     support,
 )
+from serval.trained_on import HEARD, overlap_sentences
 from serval.wording import without_nan
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["caveats_of", "results_document", "warnings_of", "write_json"]
 
 SCHEMA_VERSION = 1
+
+MOST_CORPORA = 100
+"""A column with more values than this does not name corpora."""
 
 
 def results_document(run: Run, scores: Scores) -> dict[str, Any]:
@@ -113,12 +117,23 @@ def warnings_of(run: Run) -> list[str]:
         f"{part['n']} left out: {part['reason']}, such as {', '.join(part['examples'])}."
         for part in _left_out(run)
     ]
-    warnings += [f"{n} clips: {note}." for note, n in sorted(_notes(run).items())]
+    notes = _notes(run)
+    warnings += overlap_sentences(
+        provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), _names(run)
+    )
+    warnings += [f"{n} clips: {note}." for note, n in sorted(notes.items())]
     return warnings + _length_warnings(run)
 
 
 def _left_out(run: Run) -> list[dict[str, Any]]:
     return [dict(part) for part in run.provenance.dataset.get("left_out", ())]
+
+
+def _names(run: Run) -> set[str]:
+    """Return what may be the name of a corpus: that of the set, and every value of a group."""
+    values = (set(column) for column in run.groups.values())
+    found = {value for some in values if len(some) <= MOST_CORPORA for value in some if value}
+    return {str(run.provenance.dataset.get("name", "")), *found}
 
 
 def _notes(run: Run) -> Counter[str]:

@@ -12,10 +12,17 @@ from hypothesis import strategies as st
 
 from build import encoded, voice
 from contract.sets import parquet_bytes, write_files
+from serval.audio import ffmpeg
 from serval.datasets import DatasetOptions, load_dataset
 from serval.datasets.layout import is_audio
 from serval.errors import DatasetError
 from serval.evaluate import EvalOptions, evaluate_named
+
+
+@pytest.fixture
+def without_av(monkeypatch):
+    """As where the extra is not installed."""
+    monkeypatch.setattr(ffmpeg, "is_installed", lambda: False)
 
 
 def load(path, **options):
@@ -73,11 +80,20 @@ def test_hidden_files_and_what_macos_leaves_are_counted_and_named(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["m4a", "MP4", "webm", "wma", "amr", "aac", "mkv", "3gp", "m4b"])
+@pytest.mark.usefixtures("without_av")
 def test_a_kind_that_is_not_decoded_is_counted(tmp_path, kind):
     dataset = load(write(tmp_path, *LABELLED, f"sad/c.{kind}"))
     assert left_out(dataset) == {"of a kind that is not decoded": 1}
 
 
+def test_a_kind_is_a_clip_where_something_decodes_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(ffmpeg, "is_installed", lambda: True)
+    dataset = load(write(tmp_path, *LABELLED, "sad/c.m4a"))
+    assert "sad/c.m4a" in ids(dataset)
+    assert dataset.left_out == ()
+
+
+@pytest.mark.usefixtures("without_av")
 def test_nothing_but_such_kinds_is_refused_with_the_remedy(tmp_path):
     write(tmp_path, "sad/a.m4a", "happy/b.m4a")
     with pytest.raises(DatasetError, match=r"none of a kind that is decoded \(\.m4a\); convert"):
@@ -174,6 +190,7 @@ def test_a_pipe_is_no_file_and_nothing_waits_for_it(tmp_path):
     assert ids(load(tmp_path)) == ["happy/b.WAV", "sad/a.wav"]
 
 
+@pytest.mark.usefixtures("without_av")
 def test_more_than_a_hundredth_left_out_stops_before_the_first_clip(model_file, tmp_path):
     folder = tmp_path / "set"
     for number, label in enumerate(("angry", "sad") * 4):

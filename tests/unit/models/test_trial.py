@@ -12,6 +12,7 @@ from serval.inspection import inspect_model
 from serval.models.contract import Overrides
 from serval.models.onnx import load_onnx
 from serval.probabilities import probabilities_of
+from serval.trained_on import TrainedOn
 
 
 def answer(model, samples):
@@ -331,17 +332,18 @@ def test_the_built_in_labels_of_a_bare_file_are_a_warning_with_a_remedy(tmp_path
 
 
 def test_what_a_file_was_trained_on_is_a_fact_of_it(tmp_path):
-    said = {"corpora": ["RAVDESS"], "n": 3}
-    metadata = {"trained_on": '{"corpora": ["RAVDESS"], "n": 3}'}
+    heard = TrainedOn.of_clips([("03-01-05-01-02-01-11.wav", "")], ["RAVDESS"], [])
+    metadata = {"trained_on": heard.metadata()}
     model = load_onnx(classifier_graph(tmp_path / "m.onnx", metadata=metadata))
-    assert model.facts["trained_on"] == said
-    for broken in ("RAVDESS", "[" * 100_000, '{"n": NaN}'):
+    assert model.facts["trained_on"] == {"corpora": ["RAVDESS"], "splits": [], "n_clips": 1}
+    assert model.contract.trained_on.has("copy/03-01-05-01-02-01-11.flac", "")
+    for broken in ("RAVDESS", "[" * 100_000, '{"n_clips": NaN}'):
         path = classifier_graph(tmp_path / "b.onnx", metadata={"trained_on": broken})
         facts = load_onnx(path).facts
         assert "trained_on" not in facts
         (warning,) = facts["warnings"]
         assert "trained_on" in warning
-        assert "not readable JSON" in warning
+        assert "cannot be read" in warning
 
 
 def test_contracts_of_earlier_runs_keep_their_parts(tmp_path):
