@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import sys
@@ -9,10 +10,12 @@ import pytest
 
 from build import classifier, encoded, labels_metadata, speech_set, voice, write_manifest
 from graphs import classifier_graph, node
+from serval.datasets import load_dataset
 from serval.errors import ConfigError, LabelError, RunError
 from serval.evaluate import EvalOptions, evaluate_named
 from serval.run import load_run
 from serval.scores.calibration import calibration_of
+from serval.trained_on import HEARD, TrainedOn
 
 
 @pytest.fixture
@@ -47,6 +50,38 @@ def test_assumptions_about_a_bare_model_are_in_every_file(options, tmp_path):
     assert "name them with --labels" in evaluation.files["summary"].read_text(encoding="utf-8")
     stored = load_run(tmp_path / "o").provenance.model
     assert stored["warnings"] == warnings[: len(stored["warnings"])]
+
+
+def test_clips_that_the_model_was_trained_on_are_said_to_be(options, manifest, tmp_path):
+    clips = list(load_dataset(str(manifest)).clips(0, 5))
+    heard = TrainedOn.of_clips(
+        [(clip.id, hashlib.sha256(clip.audio.read_bytes()).hexdigest()) for clip in clips], [], []
+    )
+    metadata = labels_metadata() | {"trained_on": heard.metadata()}
+    model = classifier(tmp_path / "heard.onnx", metadata=metadata)
+    evaluation = evaluate_named(options(model=str(model)))
+    assert [HEARD in notes for notes in evaluation.run.notes] == 5 * [True] + 7 * [False]
+    (said,) = [w for w in evaluation.document["warnings"] if "trained" in w]
+    assert "5 of these 12 clips" in said
+    assert said in evaluation.files["summary"].read_text(encoding="utf-8")
+    assert "trained" not in " ".join(
+        evaluate_named(options(output=str(tmp_path / "p"))).document["warnings"]
+    )
+
+
+def test_a_sample_is_evaluated_and_said_to_be_one(options, manifest):
+    evaluation = evaluate_named(options(sample=4, sample_seed=3))
+    assert len(evaluation.run) == 4
+    assert any(
+        "random sample of 4 of the set's 12 clips" in w for w in evaluation.document["warnings"]
+    )
+    with pytest.raises(RunError, match="holds another run"):
+        evaluate_named(options(sample=4, sample_seed=4))
+
+
+def test_the_first_clips_are_said_to_be_so(options):
+    warnings = evaluate_named(options(limit=4)).document["warnings"]
+    assert any("nly the first 4 clips of the set" in text for text in warnings)
 
 
 def test_the_built_in_model_assumes_nothing(options):
