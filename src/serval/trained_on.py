@@ -38,6 +38,8 @@ HEARD = "the model was trained on it"
 
 MOST_CLIPS = 10_000_000
 LONGEST_TEXT = 64_000_000
+MOST_WORDS = 12
+"""More than the name of a set has: what is longer is a text."""
 
 Hashes = NDArray[np.uint32]
 """Sorted, distinct; two different clips have the same one in 1 of 4 billion cases."""
@@ -162,14 +164,20 @@ def overlap_sentences(said: object, heard: int, clips: int, names: Iterable[str]
     return [f"The model was trained on other clips of {named}: expect far less on other corpora."]
 
 
-def same_corpus(one: str, other: str) -> bool:
-    """Tell whether two names are of one corpus, written in different ways.
+def same_corpus(corpus: str, name: str) -> bool:
+    """Tell whether the words of a name hold that of a corpus, written in whatever way.
 
     Examples:
-        >>> same_corpus("CREMA-D", "crema_d"), same_corpus("TESS", "RAVDESS")
-        (True, False)
+        >>> same_corpus("CREMA-D", "crema_d.csv"), same_corpus("RAVDESS", "my RAVDESS")
+        (True, True)
+        >>> same_corpus("TESS", "hostess"), same_corpus("TESS", "RAVDESS")
+        (False, False)
     """
-    return _letters(one) == _letters(other) != ""
+    wanted, words = _letters(corpus), re.split(r"[\W_]+", name.casefold())
+    if not wanted or len(words) > MOST_WORDS:
+        return False
+    ends = range(1, len(words) + 1)
+    return any("".join(words[start:end]) == wanted for end in ends for start in range(end))
 
 
 def _letters(name: str) -> str:
