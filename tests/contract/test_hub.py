@@ -348,7 +348,7 @@ def test_what_lies_in_a_set_and_is_no_clip_is_counted_on_the_hub_too(ask, hub):
     hub.repos |= {
         "org/kinds": Repo(
             {f"{row['emotion']}/{row['name']}": row["sound"] for row in ROWS}
-            | {"SAD/a.M4A": b"x", "SAD/._a.wav": b"x"}
+            | {"SAD/a.DSS": b"x", "SAD/._a.wav": b"x"}
         ),
         "org/samples": Repo({"validation.parquet": parquet_bytes(), "samples/a.wav": sound}),
     }

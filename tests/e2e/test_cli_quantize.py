@@ -218,6 +218,6 @@ def _figures(text):
     import re
 
     share = re.search(r"([\d.]+) % of FP32", text)
-    points = re.search(r"\(([+-][\d.]+) points\)", text)
+    points = re.search(r"\(([+-][\d.]+) points", text)
     agreement = re.search(r"same emotion as FP32 on ([\d.]+) %", text)
     return -float(points[1]), float(agreement[1]), float(share[1])

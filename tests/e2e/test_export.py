@@ -12,16 +12,16 @@ pytest.importorskip("torch")
 
 import torch
 import transformers
-from serval.bench.peers import open_peer
 
 from build import EMOTIONS, speech_set
 from checkpoints import FAMILIES, checkpoint
 from commandline import called
-from serval.bench.subjects import call_of
+from serval.bench.subjects import call_of, open_peer
 from serval.cli import COMMANDS
 from serval.errors import ModelError
 from serval.export import ExportOptions, export_checkpoint, flow
 from serval.inspection import inspect_model
+from serval.models.contract import Overrides
 from serval.models.onnx import load_onnx
 
 
@@ -195,5 +195,7 @@ def test_large_weights_go_beside_the_file(first_layer_alone):
 @pytest.mark.parametrize("exported", [SMALLEST["hubert"]], indirect=True)
 def test_torch_as_a_peer_gives_the_logits_of_what_was_exported_from_it(exported):
     model, samples = load_onnx(exported.path), noise(16_000)
-    answer = open_peer(f"torch:{exported.path.parent / 'checkpoint'}", model, 1)(samples)
-    np.testing.assert_allclose(answer, call_of(model)(samples), rtol=1e-3, atol=1e-4)
+    folder = exported.path.parent / "checkpoint"
+    peer = open_peer(f"torch:{folder}", str(exported.path), Overrides(), 1)
+    assert (peer.labels, peer.contract.normalize) == (model.labels, model.contract.normalize)
+    np.testing.assert_allclose(call_of(peer)(samples), call_of(model)(samples), atol=1e-4)

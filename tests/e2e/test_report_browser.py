@@ -501,12 +501,12 @@ def test_thirty_classes_keep_their_names_and_numbers_readable(page, folder):
 
 
 def test_a_half_is_rounded_alike_in_words_and_numbers(page, run, folder):
-    many = crowd(run, 400)
+    many = crowd(run, 800)
     truth = (many.predicted + 1) % 8
-    truth[:13] = many.predicted[:13]
+    truth[:25] = many.predicted[:25]
     browser = page(silent(replace(many, truth=truth), folder / "half.html"))
-    assert "in 3.2 % (95" in browser.find_element(By.TAG_NAME, "h1").text
-    assert texts(browser, ".tile .value")[0] == "3.2 %"
+    assert "in 3.12 % (95" in browser.find_element(By.TAG_NAME, "h1").text
+    assert texts(browser, ".tile .value")[0] == "3.12 %"
 
 
 def test_names_of_either_direction_stand_apart_from_what_follows(page, run, folder):

@@ -9,8 +9,9 @@ import pytest
 from serval import stopping
 from serval.errors import RunError, RunLockedError
 from serval.labels import LabelSet
+from serval.probabilities import probabilities_of
 from serval.records import Failure, Prediction
-from serval.run import JOURNAL, Journal, Provenance, load_run, probabilities_of, unfinished
+from serval.run import JOURNAL, Journal, Provenance, load_run, unfinished
 from serval.run.lines import LONGEST_LINE
 
 LOCK = ".journal.lock"

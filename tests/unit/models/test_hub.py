@@ -15,13 +15,16 @@ def answer(status):
 
 
 CASES = {
-    "gated": (errors.GatedRepoError("no", response=answer(403)), "it is gated"),
+    "gated": (errors.GatedRepoError("no", response=answer(403)), "is gated; accept its terms"),
     "revision": (errors.RevisionNotFoundError("no", response=answer(404)), "no revision 'v9'"),
     "unknown": (errors.RepositoryNotFoundError("no", response=answer(401)), "no such public model"),
     "name": (errors.HFValidationError("no"), "write hf:ORG/NAME"),
     "offline": (errors.LocalEntryNotFoundError("no"), "the hub cannot be reached"),
-    "server": (errors.HfHubHTTPError("sorry,\nlater", response=answer(503)), "sorry, later"),
-    "disk": (OSError(28, "No space left"), "No space left"),
+    "server": (
+        errors.HfHubHTTPError("sorry,\nlater", response=answer(503)),
+        "503 again and again; try",
+    ),
+    "disk": (OSError(28, "No space left"), "does not fit on the disk"),
 }
 
 
@@ -42,7 +45,7 @@ def test_each_trouble_is_one_line(case, failing):
     failing(error)
     with pytest.raises(ModelError, match=said) as raised:
         hub.hub_folder("hf:org/name", "v9", ["*.json"])
-    assert str(raised.value).startswith("hub model org/name: ")
+    assert str(raised.value).startswith("hub model org/name")
     assert "\n" not in str(raised.value)
 
 

@@ -25,6 +25,11 @@ const known = (value) => value !== null && value !== undefined;
 // A half goes to the even digit, as in the sentences, which Python wrote: 3.25 is 3.2 in both.
 const oneDigit = (value) => ((4 * value) % 4 === 1 ? Math.floor(value) + 0.2 : value).toFixed(1);
 
+// The same for two digits: 3.125 is 3.12 in both.
+const twoDigits = (value) => ((8 * value) % 4 === 1 ? value - 0.005 : value).toFixed(2);
+
+const scored = (share) => (known(share) ? `${twoDigits(100 * share)}\u00a0%` : "n/a");
+
 const percent = (share) => (known(share) ? `${oneDigit(100 * share)}\u00a0%` : "n/a");
 
 const wholePercent = (share) => (share < 0.005 ? "<\u00a01\u00a0%" : `${Math.round(100 * share)}\u00a0%`);

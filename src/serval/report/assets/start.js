@@ -15,7 +15,7 @@ const spanOf = (tile, mark) => {
 const tileOf = (tile, mark) =>
   el("div", { class: "tile" },
     el("div", { class: "name" }, tile.name),
-    el("div", { class: "value" }, shown(tile.value, tile.kind), tile.unit ? el("small", {}, ` ${tile.unit}`) : null),
+    el("div", { class: "value" }, tile.kind === "share" ? scored(tile.value) : shown(tile.value, tile.kind), tile.unit ? el("small", {}, ` ${tile.unit}`) : null),
     known(tile.low) ? spanOf(tile, mark) : null,
     el("div", { class: "range" }, known(tile.low) ? `${percent(tile.low)} to ${percent(tile.high)}` : tile.note || ""));
 
@@ -24,7 +24,7 @@ const pairTile = (tile, at) =>
     el("div", { class: "name" }, tile.name),
     ...content.runs.map((run, side) => el("div", { class: "two" },
       el("span", { class: "letter" }, "AB"[side]),
-      el("span", { class: "value" }, percent(run.tiles[at].value)),
+      el("span", { class: "value" }, scored(run.tiles[at].value)),
       el("span", { class: "range" }, `${percent(run.tiles[at].low)} to ${percent(run.tiles[at].high)}`),
       spanOf(run.tiles[at], "ab"[side]))),
     el("div", { class: "gap" }, el("strong", {}, `${points(tile.value)} points`),
