@@ -78,7 +78,14 @@ def test_the_results_stand_in_the_folder_and_on_the_terminal(
     assert done.returncode == 0, done.stderr
     assert "model contract: 8 labels [model metadata]" in done.stderr
     assert "12/12 clips" in done.stderr
-    for part in ("emotion", "precision", "Accuracy (WA)", "results.json", "Next:"):
+    for part in (
+        "emotion",
+        "precision",
+        "accuracy (WA)",
+        "12 clips, 0 failed",
+        "results.json",
+        "Next:",
+    ):
         assert part in done.stdout
     document = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
     assert document["metadata"]["total_samples"] == 12

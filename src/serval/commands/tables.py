@@ -58,12 +58,15 @@ def group_tables(document: dict[str, Any]) -> list[Table]:
 
 
 def _overall_lines(document: dict[str, Any]) -> list[str]:
+    meta, data = document["metadata"], document["dataset"]
     scores, guesses = document["scores"]["overall"], document["scores"]["baselines"]
-    told = ", ".join(f"{METRICS[key].title} {scored(scores[key])}" for key in SHOWN)
+    failed, left_out = len(document["failures"]), sum(p["n"] for p in document["left_out"])
     random, majority = (percent(guesses[name]["uar"]) for name in ("random", "majority"))
     return [
-        f"{told[:1].upper()}{told[1:]}.",
-        f"UAR of random labels: {random}; of the most frequent label alone: {majority}.",
+        f"{document['model']['name']} on {data['name']}: {meta['total_samples']} clips, "
+        f"{failed} failed" + (f", {left_out} left out" if left_out else ""),
+        ", ".join(f"{METRICS[key].title} {scored(scores[key])}" for key in SHOWN),
+        f"UAR of random labels: {random}; of the most frequent label alone: {majority}",
     ]
 
 
