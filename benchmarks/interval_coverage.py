@@ -1,4 +1,4 @@
-"""How often do 95 % intervals hold the truth? `python benchmarks/interval_coverage.py [SETS]`.
+"""How often do 95 % intervals hold the truth? `interval_coverage.py [SETS [SPEAKERS ...]]`.
 
 Datasets are simulated: speakers differ (a random effect on the logit of being right, which gives
 the clips of one speaker a correlation), emotions differ. For each number of speakers, equal and
@@ -123,13 +123,13 @@ def _names(speaker: Ids) -> list[str | None]:
     return [str(i) for i in speaker]
 
 
-def main(sets: int) -> None:
+def main(sets: int, numbers: tuple[int, ...]) -> None:
     """Print one line for each shape of a dataset and each correlation."""
     rng = np.random.default_rng(0)
     print(f"{sets} sets each; in percent: all sets / the third with the narrowest intervals")
     head = [*SCORES, *(f"diff {name}" for name in SCORES), "called worse"]
     print(f"{'speakers':>8} {'sizes':>8} {'corr':>5}" + "".join(f"{name:>15}" for name in head))
-    for speakers in SPEAKERS:
+    for speakers in numbers:
         for equal in (True, False):
             for correlation in CORRELATIONS:
                 sizes = sizes_of(speakers, equal=equal)
@@ -142,4 +142,5 @@ def main(sets: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    asked = [int(argument) for argument in sys.argv[1:]]
+    main(asked[0] if asked else 1000, tuple(asked[1:]) or SPEAKERS)

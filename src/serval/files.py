@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import platform
 import re
 import shutil
-import socket
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -167,7 +167,7 @@ def _place() -> str:
         namespace = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         namespace = ""
-    return hashlib.sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:8]
+    return hashlib.sha256(f"{platform.node()} {namespace}".encode()).hexdigest()[:8]
 
 
 @cache
