@@ -14,10 +14,12 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
+from runs import run_of
 from serval.labels import LabelSet
 from serval.records import Failure, Prediction
 from serval.results import results_document, write_results
 from serval.results import table as table_room
+from serval.results.document import warnings_of
 from serval.results.observations import observations_of, sentences
 from serval.results.table import write_parquet
 from serval.run import Journal, Provenance, load_run
@@ -281,3 +283,21 @@ def test_an_emotion_with_few_clips_is_neither_best_nor_hardest():
 def test_each_way_to_begin_a_formula_is_made_harmless(cell):
     assert csv_cell(cell) == f"'{cell}"
     assert csv_cell(f"x{cell}") == f"x{cell}"
+
+
+def test_clips_that_are_the_same_file_or_name_twice_are_counted_among_the_warnings(tmp_path):
+    ids = ["a.wav", "b.wav", "copy/a.wav", "b.mp3", "take.1", "take.2"]
+    shas = ("1" * 64, "2" * 64, "1" * 64, "3" * 64, "", "")
+    run = replace(run_of(tmp_path / "r", [0, 1, 1, 1, 2, 2], [0] * 6, ids=ids), audio_sha256=shas)
+    said = " ".join(warnings_of(run))
+    assert (
+        "1 of 6 clips are the same file as another clip, such as copy/a.wav and a.wav: they count "
+        "again, and intervals are too narrow. 1 of them bear another label than the first." in said
+    )
+    assert "1 of 6 clips have the name of another clip with another ending, such as b.mp3" in said
+
+
+def test_names_that_recur_under_other_sound_are_no_copies(tmp_path):
+    ids = ["a.wav", "b/a.wav", "a.wav#2"]
+    run = replace(run_of(tmp_path / "r", [0, 1, 1], [0] * 3, ids=ids), audio_sha256=tuple("123"))
+    assert not any("another clip" in line for line in warnings_of(run))

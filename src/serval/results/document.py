@@ -11,6 +11,7 @@ import numpy as np
 
 from serval.files import write_text
 from serval.results.observations import observations_of, sentences
+from serval.results.repeats import repeat_sentences
 from serval.results.verdict import as_sentence, data_name, sentences_of, verdict_of
 from serval.run import unfinished
 from serval.scores import PUBLISHED
@@ -117,6 +118,7 @@ def warnings_of(run: Run) -> list[str]:
         f"{part['n']} left out: {part['reason']}, such as {', '.join(part['examples'])}."
         for part in _left_out(run)
     ]
+    warnings += repeat_sentences(run)
     notes = _notes(run)
     warnings += overlap_sentences(
         provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), _names(run)
