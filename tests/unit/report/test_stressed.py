@@ -1,5 +1,5 @@
 from pages import spoken_set
-from serval.evaluate import EvalOptions
+from serval.evaluation import EvalOptions
 from serval.report.stressed import stressed
 from serval.stress import StressOptions, load_stress, stress
 

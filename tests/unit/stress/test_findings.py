@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from runs import sha256_of
-from serval.compare import compare
+from serval.comparison import compare
 from serval.errors import ConfigError
 from serval.labels import LabelSet
 from serval.records import Failure, Prediction

@@ -10,7 +10,7 @@ import pytest
 from build import classifier, encoded, labels_metadata, speech_set, voice, write_manifest
 from graphs import classifier_graph, node
 from serval.errors import ConfigError, LabelError, RunError
-from serval.evaluate import EvalOptions, evaluate_named
+from serval.evaluation import EvalOptions, evaluate_named
 from serval.run import load_run
 from serval.scores.calibration import calibration_of
 
