@@ -28,7 +28,7 @@ def evaluate(model: str, **options: object) -> None:
         import_module("serval.results")  # it loads late what scores and pictures need
         from serval.cli import run
         from serval.commands.evaluate import run_evaluation
-        from serval.evaluate import EvalOptions
+        from serval.evaluation import EvalOptions
     except ImportError as missing:
         refuse(
             f"package '{missing.name}' is not installed; in the folder of this script: "

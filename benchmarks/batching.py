@@ -22,7 +22,7 @@ from serval.audio import decode, encoded_bytes
 from serval.bench import Effort, interleaved, ratio_of
 from serval.bench.disclosure import load_average
 from serval.bench.subjects import noise
-from serval.evaluate import EvalOptions, open_dataset
+from serval.evaluation import EvalOptions, open_dataset
 from serval.machine import available_cores
 from serval.models.load import model_path
 from serval.models.onnx import load_onnx

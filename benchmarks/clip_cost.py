@@ -22,7 +22,7 @@ import soundfile
 
 from serval.audio import decode, encoded_bytes
 from serval.bench.disclosure import disclosure, load_average
-from serval.evaluate import EvalOptions, open_dataset
+from serval.evaluation import EvalOptions, open_dataset
 from serval.models.load import load_model
 from serval.predict import predict_clip
 from serval.records import Prediction

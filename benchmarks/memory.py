@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from serval.evaluate import EvalOptions, evaluate, open_dataset
+from serval.evaluation import EvalOptions, evaluate, open_dataset
 from serval.machine import peak_memory_mb
 from serval.models.load import load_model
 

@@ -17,7 +17,7 @@ import numpy as np
 from serval.bench import Effort, interleaved, ratio_of
 from serval.bench.disclosure import load_average
 from serval.distributed import imported_ray, ledger_on
-from serval.evaluate import EvalOptions, evaluate_named
+from serval.evaluation import EvalOptions, evaluate_named
 from serval.machine import available_cores
 from serval.run import load_run
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from build import EMOTIONS, classifier, encoded, labels_metadata, voice, write_manifest
 from serval.datasets import load_dataset
-from serval.evaluate import EvalOptions
+from serval.evaluation import EvalOptions
 from serval.machine import platform_facts
 from serval.models.onnx import load_onnx
 from serval.predict import predict

@@ -1,7 +1,7 @@
 """Serval: speech emotion recognition, evaluated.
 
 The public names are imported when they are first used, so that `import serval` costs nothing.
-`evaluate` and `predict` are modules as well as functions: `from serval.evaluate import evaluate`.
+`evaluate` and `predict` are modules as well as functions: `from serval.evaluation import evaluate`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ PUBLIC = {
     "Clip": "serval.records",
     "Dataset": "serval.records",
     "DatasetOptions": "serval.datasets",
-    "EvalOptions": "serval.evaluate",
-    "Evaluation": "serval.evaluate",
+    "EvalOptions": "serval.evaluation",
+    "Evaluation": "serval.evaluation",
     "Failure": "serval.records",
     "LabelMap": "serval.labels",
     "LabelSet": "serval.labels",
@@ -23,7 +23,7 @@ PUBLIC = {
     "Prediction": "serval.records",
     "Run": "serval.run",
     "ServalError": "serval.errors",
-    "evaluate_named": "serval.evaluate",
+    "evaluate_named": "serval.evaluation",
     "load_dataset": "serval.datasets",
     "load_model": "serval.models.load",
     "load_run": "serval.run",

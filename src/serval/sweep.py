@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from serval.errors import ConfigError, ServalError
-from serval.evaluate import EvalOptions, Step, evaluate_named
+from serval.evaluation import EvalOptions, Step, evaluate_named
 from serval.files import is_file, is_folder, refuse_odd_place, write_text
 from serval.scores import METRICS, SHOWN, canonical, scores_of
 from serval.stopping import stop_if_asked

@@ -13,7 +13,7 @@ from build import EMOTIONS, speech_set
 from serval.datasets import DatasetOptions, load_dataset
 from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, MissingExtraError
-from serval.evaluate import EvalOptions, evaluate_named
+from serval.evaluation import EvalOptions, evaluate_named
 from serval.labels import LabelMap, LabelSet
 from serval.models.contract import Overrides
 from serval.models.load import load_model

@@ -9,7 +9,7 @@ import soundfile
 import soxr
 
 from serval.datasets import DatasetOptions, load_dataset
-from serval.evaluate import EvalOptions, evaluate_named
+from serval.evaluation import EvalOptions, evaluate_named
 
 CLIPS = 100
 

@@ -20,7 +20,7 @@ from serval.distributed import (
     predict_on_ray,
 )
 from serval.errors import ConfigError, MissingExtraError
-from serval.evaluate import EvalOptions, evaluate_named
+from serval.evaluation import EvalOptions, evaluate_named
 from serval.labels import LabelMap, LabelSet
 from serval.models.contract import Overrides
 from serval.models.load import load_model

@@ -540,3 +540,28 @@ def test_an_interruption_that_was_lost_ends_the_work_at_the_next_record(tmp_path
     with pytest.raises(KeyboardInterrupt):
         go_on()
     assert load_run(tmp_path).clip_ids == ("c0",)
+
+
+def named(name):
+    return replace(provenance(), options={"limit": None, "name": name})
+
+
+@pytest.mark.parametrize("end", [True, False], ids=["finished", "unfinished"])
+def test_a_run_is_called_by_its_name_and_can_be_given_another(tmp_path, end):
+    write(tmp_path, [prediction(0), prediction(1)], end=end)
+    assert load_run(tmp_path).name == "m"
+    with Journal(folder=tmp_path, provenance=named("int8 smooth")) as journal:
+        assert journal.complete is end
+    run = load_run(tmp_path)
+    assert (run.name, len(run), run.complete) == ("int8 smooth", 2, end)
+    with Journal(folder=tmp_path, provenance=named(None)) as journal:
+        if not end:
+            journal.append(prediction(2), at_s=3.0)
+            journal.finish(4.0, dropped={}, peak_memory_mb=1.0)
+    assert load_run(tmp_path).name == "int8 smooth"
+    assert load_run(tmp_path).complete
+
+
+def test_a_run_is_one_short_line(tmp_path):
+    run = load_run(write(tmp_path, [prediction(i) for i in range(10)]))
+    assert repr(run) == f"<Run m on d: 10 clips, in {tmp_path}>"

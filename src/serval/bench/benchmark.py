@@ -22,7 +22,7 @@ from serval.bench.throughput import (
     throughputs,
 )
 from serval.errors import DatasetError
-from serval.evaluate import EvalOptions, open_dataset, overrides_of
+from serval.evaluation import EvalOptions, open_dataset, overrides_of
 from serval.files import write_text
 from serval.inspection import inspect_model
 from serval.machine import available_cores

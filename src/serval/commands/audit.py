@@ -13,7 +13,7 @@ from rich.table import Table
 from serval.audit import MEANINGS, AuditOptions, Kind, audit, audit_document, writable, write_audit
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import terminal
-from serval.evaluate import Step
+from serval.evaluation import Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

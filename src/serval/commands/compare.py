@@ -13,15 +13,15 @@ from rich.table import Table
 
 from serval.commands.stored import opened_run
 from serval.commands.terminal import terminal
-from serval.compare import Against, Comparison, PairOptions, compare, sentences, write_comparison
-from serval.compare.files import comparison_document
+from serval.comparison import Against, Comparison, PairOptions, compare, sentences, write_comparison
+from serval.comparison.files import comparison_document
 from serval.scores import HEADLINES, METRICS
 from serval.wording import points
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from serval.compare.pair import ScoreChange
+    from serval.comparison.pair import ScoreChange
     from serval.scores.stats import Difference
 
 __all__ = ["compare_command"]

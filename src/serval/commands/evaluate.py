@@ -15,7 +15,7 @@ import click
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import terminal
 from serval.errors import RunError
-from serval.evaluate import EvalOptions, Evaluation, evaluate, open_dataset, overrides_of
+from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset, overrides_of
 from serval.models.load import load_model
 from serval.run import load_run
 from serval.stopping import as_stop
@@ -76,6 +76,8 @@ def evaluation_options(command: Command) -> Command:
 @click.command("evaluate")
 @evaluation_options
 @click.option("--output", "-o", default=DEFAULTS.output, show_default=True, help="Results folder.")
+@click.option("--name", metavar="TEXT",
+              help="What tables and pages call the run; default: as its model.")  # fmt: skip
 @click.option(
     "--max-failures",
     type=float,

@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from serval.commands.terminal import terminal
-from serval.evaluate import EvalOptions, overrides_of
+from serval.evaluation import EvalOptions, overrides_of
 from serval.machine import available_cores
 from serval.models.load import load_model
 from serval.predict import infer

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from serval.evaluate import Step
+    from serval.evaluation import Step
 
 __all__ = ["PlainLines", "shown_progress"]
 

@@ -44,9 +44,10 @@ def report_command(
 ) -> None:
     """Make one HTML page of a stored run, to look and listen."""
     other = opened_run(against) if against else None
+    first = opened_run(run)
     page = write_report(
-        opened_run(run),
-        output or run / "report.html",
+        first,
+        output or first.folder / "report.html",
         against=other,
         stress=load_stress(stress) if stress else None,
         audio=audio,

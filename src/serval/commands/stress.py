@@ -11,7 +11,7 @@ from rich.table import Table
 
 from serval.commands.evaluate import evaluation_options
 from serval.commands.terminal import terminal
-from serval.evaluate import EvalOptions
+from serval.evaluation import EvalOptions
 from serval.stopping import as_stop
 from serval.stress import Cost, Stage, StressOptions, stress, write_stress
 from serval.stress.table import beyond_sentence, kept_sentence, points, share

@@ -12,7 +12,7 @@ from serval.commands.progress import PlainLines
 from serval.sweep import Cell, load_plan, sweep, write_tables
 
 if TYPE_CHECKING:
-    from serval.evaluate import Step
+    from serval.evaluation import Step
 
 __all__ = ["sweep_command"]
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from serval.compare import Comparison, PairOptions, compare
-from serval.compare.words import in_points
+from serval.comparison import Comparison, PairOptions, compare
+from serval.comparison.words import in_points
 from serval.errors import ConfigError
 from serval.gate.measures import Measures, measures_of
 from serval.groups import GroupGap, Groups, GroupTable, groups_of

@@ -122,7 +122,7 @@ def _headline(run: Run, scores: Scores) -> str:
     many = len(run.labels) > MOST_CLASSES
     failed += f" · the {MOST_CLASSES} largest of {len(run.labels)} classes" if many else ""
     return (
-        f"{run.provenance.model['name']} on {where}\n{len(run)} clips{failed} · "
+        f"{run.name} on {where}\n{len(run)} clips{failed} · "
         f"accuracy {_with_interval(scores.overall['wa'])} · "
         f"UAR {_with_interval(scores.overall['uar'])}"
     )

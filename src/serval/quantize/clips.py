@@ -10,7 +10,7 @@ import numpy as np
 
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import DatasetError, DatasetNotFoundError
-from serval.evaluate import EvalOptions, labelled, open_dataset, plan_of
+from serval.evaluation import EvalOptions, labelled, open_dataset, plan_of
 from serval.predict import Answer, answer_of, in_order
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError
-from serval.evaluate import EvalOptions, overrides_of
+from serval.evaluation import EvalOptions, overrides_of
 from serval.files import scratch_folder, whole_files, write_text
 from serval.machine import available_cores
 from serval.models.load import model_path

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from serval.compare import compare
+from serval.comparison import compare
 from serval.files import whole_file, write_text
 from serval.report.columns import Listed, heard, listed
 from serval.report.content import report_content, run_names
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from serval.compare import Comparison
+    from serval.comparison import Comparison
     from serval.run import Run
     from serval.stress import StressRuns
 

@@ -47,7 +47,7 @@ UNSAFE = re.compile(r"([\\`*_\[\]<>|#&~$])")
 
 def card_text(run: Run) -> str:
     """Return a new card for the model of a run: the hub's metadata and the evaluation section."""
-    title = f"# {_safe(str(run.provenance.model['name']))}\n"
+    title = f"# {_safe(run.name)}\n"
     return _filled(ModelCard(f"---\n{{}}\n---\n{title}"), run, scores_of(run))
 
 
@@ -75,7 +75,7 @@ def card_section(run: Run, scores: Scores) -> str:
     classes = {label: own.recall for label, own in scores.per_class.items()}
     said = [
         *([] if run.complete else [f"{unfinished(run)}."]),
-        verdict_of(str(run.provenance.model["name"]), scores),
+        verdict_of(run.name, scores),
         *sentences_of(scores, run.labels),
     ]
     limits = [*caveats_of([run], [scores]), *LIMITS]
@@ -176,7 +176,7 @@ def _add_metadata(card: ModelCard, results: Sequence[EvalResult], run: Run) -> N
     new = {result.unique_identifier for result in results}
     kept = [old for old in data.eval_results or [] if old.unique_identifier not in new]
     data.eval_results = [*kept, *results]
-    data.model_name = data.model_name or str(run.provenance.model["name"])
+    data.model_name = data.model_name or run.name
     data.pipeline_tag = data.pipeline_tag or "audio-classification"
     data.library_name = data.library_name or "onnx"
     data.tags = list(dict.fromkeys([*(data.tags or []), "speech-emotion-recognition"]))

@@ -39,7 +39,7 @@ from serval.scores.metrics import confusion_matrix
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serval.compare import Comparison
+    from serval.comparison import Comparison
     from serval.report.sound import Sounds
     from serval.report.stressed import Stressed
     from serval.run import Run
@@ -94,10 +94,10 @@ def report_content(
 
 
 def run_names(runs: Sequence[Run], comparison: Comparison | None) -> list[str]:
-    """Return what each run is called: its model, or what tells two runs apart."""
+    """Return what each run is called: its name, or what tells two runs apart."""
     if comparison:
         return [comparison.against[0].a, comparison.against[0].b]
-    return [str(run.provenance.model["name"]) for run in runs]
+    return [run.name for run in runs]
 
 
 def _listed_names(names: Sequence[str]) -> str:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.compare import sentences
+from serval.comparison import sentences
 from serval.report.charts import CLIPS, Chart, Column
 from serval.scores import METRICS, SHOWN, title_of
 from serval.wording import points
 
 if TYPE_CHECKING:
-    from serval.compare import Comparison
-    from serval.compare.pair import ScoreChange
+    from serval.comparison import Comparison
+    from serval.comparison.pair import ScoreChange
     from serval.labels import LabelSet
     from serval.run import Run
     from serval.scores.stats import Difference

@@ -16,7 +16,7 @@ from scipy.signal import get_window
 
 from serval.audio import Waveform, decode, encoded_bytes, resampled
 from serval.errors import AudioError, DatasetError
-from serval.evaluate import EvalOptions, open_dataset
+from serval.evaluation import EvalOptions, open_dataset
 from serval.machine import available_cores
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def sounds_of(run: Run, wanted: Collection[int]) -> Sounds:
     """
     if not wanted:
         return Sounds(by_sha256={})
+    if reason := run.provenance.dataset.get("no_audio"):
+        return Sounds(by_sha256={}, notes=(f"No clip can be heard: {reason}.",))
     expected = {int(run.index[i]): run.audio_sha256[i] for i in wanted}
     found: dict[str, Sound] = {}
     try:

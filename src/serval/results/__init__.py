@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serval.files import write_text, writing
+from serval.files import is_file, write_text, writing
 from serval.groups import group_sentences, groups_of
 from serval.plots.classes import save_confusion_matrix, save_per_class
 from serval.plots.reliability import save_reliability
@@ -81,7 +81,10 @@ def write_results(
         files |= _pictures(run, scores, calibration, folder)
     else:
         _remove_pictures(folder)
-    return Written(document=document, files=files | {"journal": run.folder / JOURNAL})
+    journal = run.folder / JOURNAL
+    return Written(
+        document=document, files=files | ({"journal": journal} if is_file(journal) else {})
+    )
 
 
 def _pictures(run: Run, scores: Scores, calibration: Calibration, folder: Path) -> dict[str, Path]:

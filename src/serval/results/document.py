@@ -54,6 +54,7 @@ def results_document(run: Run, scores: Scores) -> dict[str, Any]:
     observed = observations_of(counts, run.labels)
     document = {
         "schema_version": SCHEMA_VERSION,
+        "name": run.name,
         "complete": run.complete,
         "overall": _overall(counts),
         "per_class": _per_class(counts, run),
@@ -88,8 +89,7 @@ def write_json(document: Mapping[str, Any], path: Path) -> Path:
 
 
 def _verdict(run: Run, scores: Scores) -> list[str]:
-    name = str(run.provenance.model["name"])
-    return [verdict_of(name, scores, data_name(run)), *sentences_of(scores, run.labels)]
+    return [verdict_of(run.name, scores, data_name(run)), *sentences_of(scores, run.labels)]
 
 
 def caveats_of(

@@ -18,7 +18,7 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
     meta, data = document["metadata"], document["dataset"]
     scores, by = document["scores"], document["scores"]["resampling"]
     split = f", split {data['split']}" if data["split"] else ""
-    title = f"{document['model']['name']} on {data['name']}{split}"
+    title = f"{document['name']} on {data['name']}{split}"
     counted = (
         f"{meta['total_samples']} clips scored, {len(document['failures'])} failed. "
         f"UAR and macro scores average the {scores['classes_averaged']} emotions with truth clips. "

@@ -5,11 +5,13 @@ What a line must have is checked here, line by line; what its numbers must be, i
 
 from __future__ import annotations
 
+import gzip
 import math
 import sys
+import zlib
 from array import array
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -23,6 +25,7 @@ from serval.run.stored import Provenance, Run
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from typing import BinaryIO
 
     from numpy.typing import NDArray
 
@@ -245,14 +248,22 @@ def read_columns(path: Path) -> Columns:
         RunError: A line is not as serval writes it, or the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             columns = _columns(Lines(path=path, file=file))
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(f"cannot read {path}: {reason}") from error
     outputs = columns.provenance.model.get("contract", {}).get("outputs", "")
     for row, fault in faults(columns.numbers(), outputs):
         raise line_error(path, columns.line_of(row), fault)
     return columns
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Return a journal open for reading; those that come with serval are compressed."""
+    if path.suffix == ".gz":
+        return cast("BinaryIO", gzip.GzipFile(path))
+    return path.open("rb")
 
 
 def _columns(lines: Lines) -> Columns:

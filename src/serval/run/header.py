@@ -25,6 +25,10 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _is_text_or_none(value: object) -> bool:
+    return value is None or _is_text(value)
+
+
 def _is_count(value: object) -> bool:
     return type(value) is int and value >= 0
 
@@ -73,7 +77,9 @@ KNOWN: Mapping[tuple[str, str], Callable[[object], bool]] = {
     ("dataset", "n_clips"): _is_count_or_none,
     ("dataset", "caveats"): _is_texts,
     ("dataset", "left_out"): _is_left_out,
+    ("dataset", "no_audio"): _is_text,
     ("options", "limit"): _is_count_or_none,
+    ("options", "name"): _is_text_or_none,
 }
 """What a part of the header must be where it is there; earlier versions wrote fewer."""
 

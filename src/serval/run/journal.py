@@ -14,6 +14,7 @@ from serval.errors import RunError, RunLockedError
 from serval.files import write_bytes, writing
 from serval.records import Prediction, Record
 from serval.run.columns import read_columns
+from serval.run.examples import example_folder, example_journal, is_example
 from serval.run.lines import (
     JOURNAL,
     SCHEMA_VERSION,
@@ -21,6 +22,7 @@ from serval.run.lines import (
     is_journal,
     refuse_odd_file,
 )
+from serval.run.naming import write_renamed
 from serval.stopping import stop_if_asked
 
 if TYPE_CHECKING:
@@ -122,6 +124,10 @@ class Journal:
             write_bytes(path, encoded_line(header | asdict(self.provenance)))
         stored = read_columns(path)
         _refuse_other_run(self.folder, stored.provenance.identity, self.provenance)
+        name = self.provenance.options.get("name")
+        if name not in (None, stored.provenance.options.get("name")):
+            write_renamed(path, str(name))
+            stored = read_columns(path)
         self.done, self.failed = stored.done, len(stored.failures)
         self.complete, self._digest = stored.end is not None, stored.lines.digest
         with writing(path):
@@ -143,9 +149,15 @@ class Journal:
 def load_run(folder: Path | str) -> Run:
     """Return the run that is stored in `folder`, whether or not it was finished.
 
+    Args:
+        folder: Of the run; or the name of one that comes with serval, such as `example:int8`,
+            whose own folder is then where files made of it go: `example-int8`.
+
     Raises:
         RunError: There is no journal, it cannot be read, or a line is not as serval writes it.
     """
+    if is_example(folder):
+        return read_columns(example_journal(folder)).run(example_folder(folder))
     path = Path(folder) / JOURNAL
     if not _is_file(path):
         raise RunError(

@@ -25,7 +25,8 @@ class Provenance:
     Attributes:
         labels: The model's labels, in the order of its outputs.
         model: name, path, sha256, size in bytes and the resolved contract.
-        dataset: name, location, revision, split, fingerprint, licence and caveats.
+        dataset: name, location, revision, split, fingerprint, licence and caveats; `no_audio`
+            says in a sentence why the clips cannot be fetched again, where that is so.
         options: Every option of the evaluation.
         platform: Versions of packages, Python, system and processor.
         identity: The part that decides whether two runs are the same evaluation: a run goes on
@@ -40,7 +41,7 @@ class Provenance:
     identity: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Run:
     """A finished or unfinished run, column by column, in dataset order.
 
@@ -92,9 +93,21 @@ class Run:
     peak_memory_mb: float
 
     @property
+    def name(self) -> str:
+        """What people read: the name that the run was given, or that of its model."""
+        given, model = self.provenance.options.get("name"), self.provenance.model.get("name", "")
+        return str(given or model)
+
+    @property
     def labels(self) -> LabelSet:
         """The model's labels."""
         return self.provenance.labels
+
+    def __repr__(self) -> str:
+        """Return one line: the columns of 100,000 clips are no text for people."""
+        data = self.provenance.dataset.get("name", "")
+        state = "" if self.complete else ", not finished"
+        return f"<Run {self.name} on {data}: {len(self):,} clips{state}, in {self.folder}>"
 
     def __len__(self) -> int:
         """Return the number of predicted clips, failures not counted."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.compare import compare
+from serval.comparison import compare
 from serval.errors import ConfigError
 from serval.scores import HEADLINES
 from serval.stress.effects import groups_of_cases

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serval.audio import Waveform, decode, encoded_bytes
-from serval.evaluate import EvalOptions, open_dataset, overrides_of
+from serval.evaluation import EvalOptions, open_dataset, overrides_of
 from serval.models.load import load_model
 from serval.stress.cases import perturbed
 from serval.stress.voices import voices_of

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serval.errors import ConfigError, DatasetError, RunError
-from serval.evaluate import Change, EvalOptions, recorded
+from serval.evaluation import Change, EvalOptions, recorded
 from serval.run import JOURNAL, load_run, unfinished
 from serval.stress.cases import Case, Voice, transform_of
 from serval.stress.suite import FULL, suite_of
 from serval.stress.voices import voices_of
 
 if TYPE_CHECKING:
-    from serval.evaluate import Step
+    from serval.evaluation import Step
     from serval.models.protocol import Model
     from serval.records import Dataset
     from serval.run import Run

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from serval.distributed import cluster
 from serval.errors import ConfigError
-from serval.evaluate import open_dataset, overrides_of
+from serval.evaluation import open_dataset, overrides_of
 from serval.files import is_folder
 from serval.models.load import load_model, model_path
 from serval.stress.against import refuse_other_clips

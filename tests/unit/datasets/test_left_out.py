@@ -16,7 +16,7 @@ from serval.audio import ffmpeg
 from serval.datasets import DatasetOptions, load_dataset
 from serval.datasets.layout import is_audio
 from serval.errors import DatasetError
-from serval.evaluate import EvalOptions, evaluate_named
+from serval.evaluation import EvalOptions, evaluate_named
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import numpy as np
 
 from pages import spoken_set
 from runs import run_of
-from serval.evaluate import EvalOptions
+from serval.evaluation import EvalOptions
 from serval.report.stressed import stressed
 from serval.stress import StressOptions, load_stress, stress
 

@@ -7,8 +7,8 @@ the shapes of real ones: many clips of unknown speakers, few speakers, very uneq
 import numpy as np
 import pytest
 
-from serval.compare.align import Aligned, Column
-from serval.compare.pair import PairOptions, pair_scores
+from serval.comparison.align import Aligned, Column
+from serval.comparison.pair import PairOptions, pair_scores
 from serval.labels import LabelSet
 from serval.scores import OVERALL, intervals
 from serval.scores.clusters import cluster_tables, clustering_of

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from runs import noisy, run_of, sha256_of
-from serval.compare import compare
+from serval.comparison import compare
 from serval.errors import ConfigError
 from serval.groups import fairness_of
 from serval.labels import LabelSet

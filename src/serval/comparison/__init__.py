@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from serval.compare.comparison import Against, Comparison, compare
-from serval.compare.files import write_comparison
-from serval.compare.pair import PairOptions
-from serval.compare.partners import Partners, partners
-from serval.compare.words import sentences
+from serval.comparison.comparison import Against, Comparison, compare
+from serval.comparison.files import write_comparison
+from serval.comparison.pair import PairOptions
+from serval.comparison.partners import Partners, partners
+from serval.comparison.words import sentences
 
 __all__ = [
     "Against",

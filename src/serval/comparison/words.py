@@ -9,8 +9,8 @@ from serval.scores import HEADLINES, METRICS
 from serval.wording import points
 
 if TYPE_CHECKING:
-    from serval.compare.comparison import Against, Comparison
-    from serval.compare.pair import ScoreChange
+    from serval.comparison.comparison import Against, Comparison
+    from serval.comparison.pair import ScoreChange
 
 __all__ = ["in_points", "points", "sentences", "verdict_sentence"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
-from serval.compare.words import sentences
+from serval.comparison.words import sentences
 from serval.files import whole_file
 from serval.plots.comparison import MOST_LABELS, Forest, save_forests
 from serval.results.document import write_json
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from serval.compare.comparison import Against, Comparison
-    from serval.compare.flips import Flip
-    from serval.compare.pair import ClassChange
+    from serval.comparison.comparison import Against, Comparison
+    from serval.comparison.flips import Flip
+    from serval.comparison.pair import ClassChange
 
 __all__ = ["comparison_document", "write_comparison"]
 

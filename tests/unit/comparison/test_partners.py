@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from runs import run_of
-from serval.compare import compare, partners
+from serval.comparison import compare, partners
 from serval.errors import ConfigError, LabelError
 from serval.report.columns import listed
 

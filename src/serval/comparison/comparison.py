@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.compare.align import Aligned, Column, aligned
-from serval.compare.flips import (
+from serval.comparison.align import Aligned, Column, aligned
+from serval.comparison.flips import (
     Divergence,
     Flip,
     GroupChange,
@@ -17,8 +17,8 @@ from serval.compare.flips import (
     flips,
     group_changes,
 )
-from serval.compare.pair import PairOptions, PairScores, pair_scores
-from serval.compare.ranking import PairTest, Rank, pair_tests, ranks
+from serval.comparison.pair import PairOptions, PairScores, pair_scores
+from serval.comparison.ranking import PairTest, Rank, pair_tests, ranks
 from serval.errors import ConfigError
 from serval.groups import group_columns
 from serval.scores import whole_intervals

@@ -24,6 +24,7 @@ from serval.predict import Transform, predict
 from serval.records import Clip, ClipReader, Dataset, Failure, Record
 from serval.run import Journal, Provenance, Run, load_run
 from serval.trained_on import HEARD, TrainedOn
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from serval.models.protocol import Model
@@ -58,6 +59,7 @@ class EvalOptions:
         sample: Only this many clips, drawn by label.
         sample_seed: Of that draw.
         output: Folder of the run and its files.
+        name: What the run is called in tables, pictures and pages; by default as its model.
         labels: Label names in the order of the model's outputs, separated by commas.
         label_map: `RAW=label,...` or a JSON file.
         audio_column: Column with the audio or its path.
@@ -91,6 +93,7 @@ class EvalOptions:
     sample: int | None = None
     sample_seed: int = 0
     output: str = "./evaluation_results"
+    name: str | None = None
     labels: str | None = None
     label_map: str | None = None
     audio_column: str | None = None
@@ -304,6 +307,8 @@ def _dataset_options(options: EvalOptions) -> DatasetOptions:
 
 def _check(options: EvalOptions) -> None:
     refuse_odd_place("--output", options.output)
+    if options.name is not None and (not options.name.strip() or not options.name.isprintable()):
+        raise ConfigError(f"--name '{printable(options.name)}' is no name; give one line of text")
     if options.workers is not None and options.workers < 1:
         raise ConfigError(f"--workers is {options.workers}; give at least 1")
     if options.engine not in {"local", "ray"}:

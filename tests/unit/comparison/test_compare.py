@@ -11,9 +11,9 @@ from scipy.stats import entropy
 from statsmodels.stats.contingency_tables import mcnemar
 
 from runs import noisy, run_of
-from serval.compare import PairOptions, compare, sentences, write_comparison
-from serval.compare.files import comparison_document
-from serval.compare.flips import jensen_shannon, kullback_leibler, total_variation
+from serval.comparison import PairOptions, compare, sentences, write_comparison
+from serval.comparison.files import comparison_document
+from serval.comparison.flips import jensen_shannon, kullback_leibler, total_variation
 from serval.errors import ConfigError, LabelError
 from serval.scores.metrics import confusion_matrix, uar
 
@@ -263,3 +263,13 @@ def test_a_set_that_can_show_nothing_says_so(tmp_path):
     text = " ".join(sentences(comparison, comparison.against[0]))
     assert "This set can show no difference at all: 2 clips are too few." in text
     assert "nan" not in text
+
+
+def test_runs_that_are_called_alike_go_by_their_folders_and_named_ones_by_their_names(tmp_path):
+    made = [
+        run_of(tmp_path / folder, TRUTH[:60], TRUTH[:60], model={"name": "tiny"})
+        for folder in ("a", "b", "c")
+    ]
+    facts = made[2].provenance
+    smooth = replace(made[2], provenance=replace(facts, options={"name": "int8 smooth"}))
+    assert list(compare([made[0], made[1], smooth]).runs) == ["a", "b", "int8 smooth"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import log_softmax
 
-from serval.compare.partners import Partners, partners
+from serval.comparison.partners import Partners, partners
 from serval.errors import ConfigError, LabelError
 from serval.run import unfinished
 
@@ -138,12 +139,16 @@ def _picked(values: Sequence[str | None], rows: NDArray[np.int64]) -> tuple[str 
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """Return the shortest of model name, folder name and path that tells the runs apart."""
-    models = [str(run.provenance.model.get("name", "")) for run in runs]
+    """Return what tells the runs apart: names, with folders for those that are called alike."""
+    called = Counter(run.name for run in runs)
+    names = [
+        run.name if run.name and called[run.name] == 1 else Path(run.folder).resolve().name
+        for run in runs
+    ]
     folders = [Path(run.folder).resolve().name for run in runs]
     paths = [str(run.folder) for run in runs]
     numbered = [f"{path} #{i + 1}" for i, path in enumerate(paths)]
-    choices = (models, folders, paths, numbered)
+    choices = (names, folders, paths, numbered)
     return next(names for names in choices if len(set(names)) == len(runs) and all(names))
 
 

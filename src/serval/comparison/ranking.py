@@ -13,7 +13,7 @@ from serval.scores.stats import LEVEL, holm, rank_ranges
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from serval.compare.pair import PairScores
+    from serval.comparison.pair import PairScores
     from serval.scores.stats import Interval
 
 __all__ = ["PairTest", "Rank", "pair_tests", "ranks"]

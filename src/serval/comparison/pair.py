@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from serval.compare.align import Aligned, Column
+    from serval.comparison.align import Aligned, Column
     from serval.scores.clusters import Clustering
 
     Flags = NDArray[np.bool_]
