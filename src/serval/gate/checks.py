@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from serval.compare import Comparison, PairOptions, compare
 from serval.compare.words import in_points
 from serval.errors import ConfigError
+from serval.gate.bounds import NO_SHARES
 from serval.gate.measures import Measures, measures_of
 from serval.groups import Gap, GroupTable, groups_of
 from serval.results.document import warnings_of
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "GateResult", "gate"]
 
-NO_SHARES = {"brier", "nll", "clips", "size_mb"}
-"""The numbers of a run that are not from 0 to 1, apart from metrics, which say it themselves."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
@@ -38,7 +36,7 @@ class Check:
     Attributes:
         kind: `min`, `max`, `max-drop`, `max-group-gap`, or `complete` where the run is not.
         metric: As the bound names it; a group gap has its column behind a colon.
-        bound: What was demanded; points for a drop, else the metric's unit.
+        bound: What was demanded; points for a drop or a gap, else the metric's unit.
         value: What was found, in the same unit; NaN if not defined.
         low: Lower end of its 95 % interval, NaN where it has none.
         high: Upper end.
@@ -254,9 +252,10 @@ def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
     if not bounds.group_gap:
         return
     for name, bound in bounds.group_gap.items():
-        if not 0 < bound < 1:
+        if not 0 < bound < 100:
             raise ConfigError(
-                f"--max-group-gap {name}={bound:g} is no share; for ten points give {name}=0.1"
+                f"--max-group-gap {name}={bound:g} is not between 0 and 100 points; for ten points "
+                f"give {name}=10"
             )
     groups = groups_of(run)
     for name, bound in bounds.group_gap.items():
@@ -288,20 +287,20 @@ def _gapped(name: str, bound: float, gap: Gap, bounds: Bounds) -> Check:
         reason = "not judged: too few groups, or the model is not shown to be better than guessing"
     else:
         reason = (
-            f"{gap.best} is {gap.value:.4g} above {gap.worst}, {gap.finding}: "
-            f"regrouped at random the gap is up to {gap.by_chance:.4g}"
+            f"{gap.best} is {points(gap.value)} points above {gap.worst}, {gap.finding}: with "
+            f"groups at random the gap is up to {points(gap.by_chance)}"
         )
-        if gap.value > bound and gap.finding == "more than chance":
+        if 100 * gap.value > bound and gap.finding == "more than chance":
             decided = "fail"
-        elif gap.reach <= bound:
+        elif 100 * gap.reach <= bound:
             decided = "pass"
         else:
-            reason += f"; between some two groups it may be up to {gap.reach:.4g} unnoticed"
+            reason += f"; between some two groups it may be up to {points(gap.reach)} unnoticed"
     return Check(
         kind="max-group-gap",
         metric=name,
         bound=bound,
-        value=gap.value,
+        value=100 * gap.value,
         low=float("nan"),
         high=float("nan"),
         verdict=decided,
