@@ -19,6 +19,7 @@ import numpy as np
 
 from serval.models.onnx import load_onnx
 from serval.quantize.clips import calibration_clips, logits_of
+from serval.quantize.options import QuantizeOptions
 
 LONGEST_S = 1.5
 VALGRIND = ("valgrind", "--tool=none", "-q")
@@ -28,7 +29,7 @@ def save_logits(model: Path, clips: str, n: int, output: Path) -> None:
     """Save the model's logits on the first 1.5 s of n clips."""
     opened = load_onnx(model)
     longest = round(LONGEST_S * opened.sample_rate)
-    waveforms = calibration_clips(clips, n, opened, 1).waveforms
+    waveforms = calibration_clips(QuantizeOptions(calibration=clips), n, opened, 1).waveforms
     np.save(output, logits_of(opened, tuple(samples[:longest] for samples in waveforms), 1))
 
 

@@ -35,7 +35,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         path = Path(folder) / "report.html"
-        page = write_report(run, path, against=others[0] if others else None, audio=chosen.audio)
+        page = write_report(run, path, baseline=others[0] if others else None, audio=chosen.audio)
         made_s = time.perf_counter() - start
         stamps = [opened(page.path) for _ in range(chosen.times)]
     ready, drawn = (sorted(column) for column in zip(*stamps, strict=True))

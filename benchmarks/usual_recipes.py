@@ -25,6 +25,7 @@ from onnxruntime.quantization import (
 
 from serval.models.onnx import OnnxModel, feeds_of, load_onnx
 from serval.quantize.clips import calibration_clips
+from serval.quantize.options import QuantizeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ class Feeds(CalibrationDataReader):
     """The calibration clips, as the model is fed with them."""
 
     def __init__(self, model: OnnxModel, clips: str, n: int) -> None:
-        waveforms = calibration_clips(clips, n, model, 1).waveforms
+        waveforms = calibration_clips(QuantizeOptions(calibration=clips), n, model, 1).waveforms
         self.feeds: Iterator[dict[str, NDArray[np.float32]]] = (
             feeds_of(model, samples) for samples in waveforms
         )

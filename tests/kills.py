@@ -123,7 +123,7 @@ def _export(folder: Path, clips: str) -> Verb:
 
     (folder / "checkpoint").mkdir()
     stored = checkpoint(folder / "checkpoint")
-    arguments = ("export", str(stored or folder / "checkpoint"), "-o", "{out}", "--clips", clips)
+    arguments = ("export", str(stored or folder / "checkpoint"), "-o", "{out}", "--dataset", clips)
     return Verb(arguments=arguments, out="out/model.onnx")
 
 

@@ -19,7 +19,7 @@ from serval.stopping import (
     stop_if_asked,
     stop_was_asked,
 )
-from serval.wording import one_line
+from serval.wording import did_you_mean, one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,19 +31,19 @@ else:
 __all__ = ["exit_code", "main", "run"]
 
 COMMANDS = {
-    "evaluate": "Say how good a model is on a labelled dataset, per emotion.",
+    "evaluate": "Evaluate a model on a labelled dataset, per emotion.",
     "predict": "Name the emotion in single audio files.",
     "report": "Make one HTML page of a stored run, to look and listen.",
-    "compare": "Say whether another run is worse, on the same clips.",
+    "compare": "Compare runs on the same clips: whether another is worse.",
     "gate": "Fail if a run does not keep its bounds: for CI.",
     "score": "Score a stored run again: no audio, no model.",
     "export": "Turn a checkpoint of transformers into an ONNX file, checked against torch.",
-    "inspect": "Say what is in an ONNX file: size, contract, precision, what to expect of it.",
-    "quantize": "Make a model smaller and faster, and say what that cost.",
+    "inspect": "Show what is in an ONNX file: size, contract, precision, what to expect of it.",
+    "quantize": "Make a model smaller and faster, and measure what that cost.",
     "sweep": "Evaluate many models on many datasets, and end in one table.",
-    "stress": "Say how a model holds outside the studio: noise, rooms, codecs.",
-    "bench": "Say how fast models are here: latency, throughput, memory.",
-    "audit": "Say what is wrong with a dataset: leaks, duplicates, broken audio, labels.",
+    "stress": "Test a model outside the studio: noise, rooms, codecs.",
+    "bench": "Measure how fast models are here: latency, throughput, memory.",
+    "audit": "Check a dataset for leaks, duplicates, broken audio and wrong labels.",
     "card": "Print a run as a model card: scores, intervals, limits, hub metadata.",
     "datasets": "List the datasets that serval knows by name.",
     "models": "List the models that are built in.",
@@ -53,6 +53,9 @@ COMMANDS = {
 MODULES = {"datasets": "listing", "models": "listing"}
 """Where a command does not live in the module of its own name."""
 
+
+SHOWN = 60
+"""Characters of an unknown command that a message shows."""
 
 PLACES = ("output", "junit")
 """Options that name a place to write to."""
@@ -75,6 +78,17 @@ class LazyCommands(click.Group):
             if option.name in PLACES:
                 option.type = Place(option.type)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is called; one that does not exist is told with its like."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            name = printable(args[0][:SHOWN])
+            ctx.fail(
+                f"no command '{name}'; known: {', '.join(COMMANDS)}{did_you_mean(name, COMMANDS)}"
+            )
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing one."""

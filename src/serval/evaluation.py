@@ -12,14 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serval.datasets import DatasetOptions, load_dataset
+from serval.datasets import load_dataset
 from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, DatasetError, LabelError
 from serval.files import is_file, is_folder, refuse_odd_place
 from serval.labels import LabelMap, label_map_from_option
 from serval.machine import available_cores, peak_memory_mb, platform_facts
-from serval.models.contract import Normalize, Overrides
 from serval.models.load import load_model
+from serval.models.options import overrides_of
+from serval.options import EvalOptions, stored_options
 from serval.predict import Transform, predict
 from serval.records import Clip, ClipReader, Dataset, Failure, Record
 from serval.run import Journal, Provenance, Run, load_run
@@ -27,6 +28,7 @@ from serval.trained_on import HEARD, TrainedOn
 from serval.wording import printable
 
 if TYPE_CHECKING:
+    from serval.datasets import LabelledOptions
     from serval.models.protocol import Model
 
 __all__ = [
@@ -43,78 +45,8 @@ __all__ = [
     "overrides_of",
     "plan_of",
     "recorded",
+    "stored_options",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvalOptions:
-    """Every option of an evaluation, with its default; stored in the run.
-
-    Attributes:
-        model: Path of an .onnx file, a built-in name, or `hf:ORG/NAME/FILE.onnx`.
-        dataset: `demo`, `ssi`, `hf:ORG/NAME`, a folder, or a .csv, .jsonl or .parquet file.
-        split: Split to read; by default `validation` where there is one.
-        revision: Branch, tag or commit of a hub set.
-        limit: Only the first clips.
-        sample: Only this many clips, drawn by label.
-        sample_seed: Of that draw.
-        output: Folder of the run and its files.
-        name: What the run is called in tables, pictures and pages; by default as its model.
-        labels: Label names in the order of the model's outputs, separated by commas.
-        label_map: `RAW=label,...` or a JSON file.
-        audio_column: Column with the audio or its path.
-        label_column: Column with the emotion.
-        speaker_column: Column with the speaker.
-        sample_rate: What the model wants, in Hz; by default what the model file says, else 16000.
-        normalize: `auto` (what the model file says), `peak`, `zscore` or `none`.
-        max_seconds: Longest clip in seconds; by default what the model file says, else 120.
-        output_name: The output of the model file with the scores, of several that it has.
-        drop_unmapped: Leave clips out whose label the model does not know, instead of stopping.
-        workers: Clips at once; by default one for each core.
-        engine: `local`, or `ray`: workers on every machine of a cluster.
-        ray_address: `host:port` of a running cluster; by default one is started here.
-        max_failures: Share of failed clips, in [0, 1], above which the exit code is 3.
-        max_left_out: Share of the set's audio files that may be none of its clips, in [0, 1],
-            before nothing is evaluated.
-        plots: Draw the pictures, at 300 dpi.
-        fresh: Start over instead of going on with the run in `output`.
-        quiet: No progress on the terminal.
-        json: Print the results as JSON.
-        report: Make the HTML page too.
-        dev_mode: Whether `evaluation_emotion.py` was told to take its first samples only; for
-            the published key of that name, and without an effect.
-    """
-
-    model: str = "serval-tiny"
-    dataset: str = "demo"
-    split: str | None = None
-    revision: str | None = None
-    limit: int | None = None
-    sample: int | None = None
-    sample_seed: int = 0
-    output: str = "./evaluation_results"
-    name: str | None = None
-    labels: str | None = None
-    label_map: str | None = None
-    audio_column: str | None = None
-    label_column: str | None = None
-    speaker_column: str | None = None
-    sample_rate: int | None = None
-    normalize: str = "auto"
-    max_seconds: float | None = None
-    output_name: str | None = None
-    drop_unmapped: bool = False
-    workers: int | None = None
-    engine: str = "local"
-    ray_address: str | None = None
-    max_failures: float = 0.01
-    max_left_out: float = 0.01
-    plots: bool = True
-    fresh: bool = False
-    quiet: bool = False
-    json: bool = False
-    report: bool = False
-    dev_mode: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,41 +200,9 @@ def _recorded(
         return load_run(folder), reused
 
 
-def overrides_of(options: EvalOptions) -> Overrides:
-    """Return what the options state about the model's contract."""
-    names: dict[str, Normalize] = {"peak": "peak", "zscore": "zscore", "none": "none"}
-    if options.normalize not in {"auto", *names}:
-        raise ConfigError(
-            f"unknown --normalize '{options.normalize}'; known: auto, {', '.join(names)}"
-        )
-    labels = options.labels and tuple(name.strip() for name in options.labels.split(","))
-    return Overrides(
-        labels=labels or None,
-        sample_rate=options.sample_rate,
-        normalize=names.get(options.normalize),
-        max_seconds=options.max_seconds,
-        output_name=options.output_name,
-    )
-
-
 def open_dataset(options: EvalOptions) -> Dataset:
     """Return the dataset that the options name, opened."""
-    return load_dataset(options.dataset, options=_dataset_options(options))
-
-
-def _dataset_options(options: EvalOptions) -> DatasetOptions:
-    columns = {
-        name: getattr(options, name) for name in ("audio_column", "label_column", "speaker_column")
-    }
-    return DatasetOptions(
-        split=options.split,
-        revision=options.revision,
-        limit=options.limit,
-        sample=options.sample,
-        seed=options.sample_seed,
-        quiet=options.quiet,
-        **columns,
-    )
+    return load_dataset(options.dataset, options=options)
 
 
 def _check(options: EvalOptions) -> None:
@@ -325,7 +225,7 @@ def _check(options: EvalOptions) -> None:
         raise ConfigError("--ray-address is of use with --engine ray only")
 
 
-def plan_of(model: Model, dataset: Dataset, options: EvalOptions) -> Plan:
+def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
     """Return what will be evaluated, from the labels alone.
 
     Raises:
@@ -354,7 +254,7 @@ def plan_of(model: Model, dataset: Dataset, options: EvalOptions) -> Plan:
     return Plan(mapping=mapping, total=total, dropped=dropped, dropped_indices=indices)
 
 
-def _refuse_left_out(dataset: Dataset, n_clips: int, options: EvalOptions) -> None:
+def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -> None:
     """Stop where more lies in the set's place than is evaluated, and nobody said that it may."""
     n = sum(part.n for part in dataset.left_out)
     share = math.ceil(100 * n / (n + n_clips)) / 100
@@ -471,7 +371,7 @@ def _records(
         overrides=overrides_of(options),
         dataset=_absolute(options.dataset),
         fingerprint=dataset.fingerprint,
-        dataset_options=_dataset_options(options),
+        dataset_options=options,
         mapping=plan.mapping,
         transform=plan.transform,
     )

@@ -120,9 +120,9 @@ def disk_full(subject: str) -> str:
     )
 
 
-def hide_bars(*, quiet: bool = False) -> None:
+def hide_bars() -> None:
     """Turn off the progress bars of downloads where nobody looks, unless the user set them."""
-    if constants.HF_HUB_DISABLE_PROGRESS_BARS is None and (quiet or not sys.stderr.isatty()):
+    if constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not sys.stderr.isatty():
         disable_progress_bars()
 
 

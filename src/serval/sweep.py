@@ -22,9 +22,10 @@ import yaml
 from serval.errors import ConfigError, ServalError
 from serval.evaluation import EvalOptions, Step, evaluate_named
 from serval.files import is_file, is_folder, refuse_odd_place, write_text
+from serval.options import misfit
 from serval.scores import METRICS, SHOWN, canonical, scores_of
 from serval.stopping import stop_if_asked
-from serval.wording import csv_cell
+from serval.wording import csv_cell, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,15 +38,8 @@ __all__ = ["Cell", "Plan", "Result", "Sweep", "load_plan", "sweep", "write_table
 AXES = {"models": "model", "datasets": "dataset", "options": ""}
 """The lists of a plan, and the option that each entry of one must have."""
 SHARED = ("output", "sort_by", "models", "datasets", "options")
-NOT_IN_A_PLAN = {"output", "quiet", "json", "fresh", "dev_mode"}
-KNOWN = {field.name: field for field in fields(EvalOptions) if field.name not in NOT_IN_A_PLAN}
-KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
-    "str": (str, "text"),
-    "int": (int, "a whole number"),
-    "float": ((int, float), "a number"),
-    "bool": (bool, "true or false"),
-}
-"""The types of the options, and what they are called in a plan."""
+NOT_IN_A_PLAN = {"output", "fresh", "dev_mode"}
+KNOWN = {field.name for field in fields(EvalOptions)} - NOT_IN_A_PLAN
 COUNTS = ("labels", "clips", "left out", "failed")
 
 
@@ -187,7 +181,10 @@ def _content(path: Path) -> Mapping[str, Any]:
 
 def _refuse_unknown(path: Path, keys: Mapping[str, Any], known: set[str]) -> None:
     if unknown := sorted(str(key) for key in keys if key not in known):
-        raise ConfigError(f"{path}: unknown key '{unknown[0]}'; known: {', '.join(sorted(known))}")
+        raise ConfigError(
+            f"{path}: unknown key '{unknown[0]}'; known: {', '.join(sorted(known))}"
+            f"{did_you_mean(unknown[0], known)}"
+        )
 
 
 def _cells(
@@ -225,14 +222,9 @@ def _value(path: Path, name: str, value: Any) -> Any:  # noqa: ANN401 - what YAM
         return ",".join(map(str, value))
     if name == "label_map" and isinstance(value, Mapping):
         return ",".join(f"{raw}={label}" for raw, label in value.items())
-    kind, *other = str(KNOWN[name].type).split(" | ")
-    if _is_of(value, kind) or (value is None and other):
-        return value
-    raise ConfigError(f"{path}: `{name}` must be {KINDS[kind][1]}, not {value!r}")
-
-
-def _is_of(value: object, kind: str) -> bool:
-    return isinstance(value, KINDS[kind][0]) and (kind == "bool" or not isinstance(value, bool))
+    if wanted := misfit(name, value):
+        raise ConfigError(f"{path}: `{name}` must be {wanted}, not {value!r}")
+    return value
 
 
 def _entries(path: Path, entries: object, axis: str) -> list[tuple[str, dict[str, Any]]]:
@@ -248,7 +240,7 @@ def _entry(path: Path, entry: object, axis: str) -> tuple[str, dict[str, Any]]:
     name = settings.pop("name", None)
     if key not in settings and key:
         raise ConfigError(f"{path}: an entry of `{axis}` has no `{key}`")
-    _refuse_unknown(path, settings, {*KNOWN})
+    _refuse_unknown(path, settings, KNOWN)
     shown = settings[key] if key else ", ".join(f"{k}={v}" for k, v in settings.items())
     for known in ("model", "dataset"):
         beside = path.parent / str(settings.get(known, ""))

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Literal
 
 __all__ = [
     "csv_cell",
+    "did_you_mean",
     "markdown_table",
     "markdown_text",
     "one_line",
@@ -118,6 +120,17 @@ def csv_cell(text: str) -> str:
     """
     hidden = text.startswith(("\0", "\t", "\r", "\n"))
     return f"'{text}" if hidden or text.lstrip().startswith(FORMULA_STARTS) else text
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message on an unknown name: the known one that it looks like, or `""`.
+
+    Examples:
+        >>> did_you_mean("modls", ["models", "datasets"]), did_you_mean("x", ["models"])
+        ("; did you mean 'models'?", '')
+    """
+    alike = get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{alike[0]}'?" if alike else ""
 
 
 def markdown_text(text: str) -> str:

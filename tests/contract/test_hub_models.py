@@ -171,7 +171,7 @@ def weights_fetched(hub):
 def test_a_checkpoint_of_the_hub_is_exported_and_its_weights_are_fetched_once(hub, ask, tmp_path):
     hub.repos["org/checkpoint"] = published_checkpoint(tmp_path, doubled=True)
     clips = speech_set(tmp_path / "clips", 4)
-    done = ask("export", "hf:org/checkpoint", "-o", "model.onnx", "--clips", clips)
+    done = ask("export", "hf:org/checkpoint", "-o", "model.onnx", "--dataset", clips)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model.onnx").is_file()
     assert weights_fetched(hub) == {"model.safetensors"}

@@ -23,7 +23,7 @@ def test_report_and_card_of_stored_runs(serval, tmp_path):
     done = serval("report", a)
     assert (done.returncode, done.stdout.strip()) == (0, str(a / "report.html")), done.stderr
     assert "clips can be heard" in done.stderr
-    done = serval("report", a, "--against", b, "-o", "pair.html", "--audio", "none")
+    done = serval("report", b, "--baseline", a, "-o", "pair.html", "--audio", "none")
     assert done.returncode == 0, done.stderr
     assert "other (B)" in (tmp_path / "pair.html").read_text("utf-8")
     done = serval("card", a, "-o", "CARD.md")
@@ -44,6 +44,6 @@ def test_runs_that_cannot_be_compared_are_one_line(serval, tmp_path):
     labels = EMOTIONS[:3]
     other = spoken_set(tmp_path / "other", 6, labels=labels)
     b = evaluated(tmp_path / "b", other, labels=labels).folder
-    done = serval("report", a, "--against", b)
+    done = serval("report", b, "--baseline", a)
     assert done.returncode == 2
     assert "different labels" in done.stderr

@@ -73,22 +73,22 @@ def test_a_killed_test_goes_on_where_it_was(serval, model_file, manifest, out):
         assert one.logits.tolist() == two.logits.tolist()
 
 
-def test_against_takes_a_model_or_the_folder_of_its_test(
+def test_the_baseline_is_a_model_or_the_folder_of_its_test(
     serval, model_file, manifest, out, tmp_path
 ):
     other = classifier(tmp_path / "fp32.onnx", metadata=labels_metadata(), seed=1)
-    done = serval(*command(model_file, manifest, out, "--against", other, "--json"))
+    done = serval(*command(model_file, manifest, out, "--baseline", other, "--json"))
     assert done.returncode == 0, done.stderr
     by_model = json.loads(done.stdout)["against"]
     assert by_model["model"] == "fp32"
     assert set(by_model["cases"]) == set(SUITE.split(","))
-    done = serval(*command(model_file, manifest, out, "--against", out / "against", "--json"))
+    done = serval(*command(model_file, manifest, out, "--baseline", out / "against", "--json"))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["against"]["families"] == by_model["families"]
     for flags, fault in ((("--seed", "1"), "made with --seed 0, not 1"),
                          (("--limit", "5"), "another limit (None, not 5)")):  # fmt: skip
         late = tmp_path / "late"
-        done = serval(*command(model_file, manifest, late, "--against", out / "against", *flags))
+        done = serval(*command(model_file, manifest, late, "--baseline", out / "against", *flags))
         assert (done.returncode, late.exists()) == (2, False), "said before the first clip"
         assert fault in done.stderr
 
@@ -146,8 +146,8 @@ def test_examples_can_be_heard_clean_and_perturbed(serval, model_file, manifest,
     ("flags", "message"),
     [
         (("--suite", "whites"), "unknown perturbation 'whites'; known: quick, full, level"),
-        (("--against", "."), "no stress test in ."),
-        (("--against", "gone.onnx"), "no model 'gone.onnx'"),
+        (("--baseline", "."), "no stress test in ."),
+        (("--baseline", "gone.onnx"), "no model 'gone.onnx'"),
         (("--workers", "0"), "--workers is 0"),
         (("--seed", "-1"), "-1 is not in the range x>=0"),
     ],

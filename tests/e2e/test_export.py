@@ -16,7 +16,7 @@ import transformers
 from build import EMOTIONS, speech_set
 from checkpoints import FAMILIES, checkpoint
 from commandline import called
-from serval.bench.subjects import call_of, open_peer
+from serval.bench.subjects import call_of, open_reference
 from serval.cli import COMMANDS
 from serval.errors import ModelError
 from serval.export import ExportOptions, export_checkpoint, flow
@@ -146,7 +146,7 @@ def first_layer_alone(tmp_path_factory, clips):
     that was printed."""
     folder = tmp_path_factory.mktemp("unmasked")
     source = checkpoint(folder / "checkpoint")
-    arguments = ("export", source, "-o", "model.onnx", "--layers", 1, "--clips", clips)
+    arguments = ("export", source, "-o", "model.onnx", "--layers", 1, "--dataset", clips)
     with patch.object(flow, "INLINE_LIMIT_BYTES", 10_000):
         done = called(arguments, folder, {})
     assert done.returncode == 0, done.stderr
@@ -193,9 +193,9 @@ def test_large_weights_go_beside_the_file(first_layer_alone):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("exported", [SMALLEST["hubert"]], indirect=True)
-def test_torch_as_a_peer_gives_the_logits_of_what_was_exported_from_it(exported):
+def test_torch_as_a_reference_gives_the_logits_of_what_was_exported_from_it(exported):
     model, samples = load_onnx(exported.path), noise(16_000)
     folder = exported.path.parent / "checkpoint"
-    peer = open_peer(f"torch:{folder}", str(exported.path), Overrides(), 1)
-    assert (peer.labels, peer.contract.normalize) == (model.labels, model.contract.normalize)
-    np.testing.assert_allclose(call_of(peer)(samples), call_of(model)(samples), atol=1e-4)
+    other = open_reference(f"torch:{folder}", str(exported.path), Overrides(), 1)
+    assert (other.labels, other.contract.normalize) == (model.labels, model.contract.normalize)
+    np.testing.assert_allclose(call_of(other)(samples), call_of(model)(samples), atol=1e-4)

@@ -101,7 +101,7 @@ def report(run, folder):
 @pytest.fixture(scope="module")
 def pair(run, folder):
     other = evaluated(folder / "b", folder / "clips" / "set.csv", seed=1, name="other")
-    return other, write_report(run, folder / "pair.html", against=other).path
+    return other, write_report(other, folder / "pair.html", baseline=run).path
 
 
 def requested(browser):

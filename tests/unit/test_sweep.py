@@ -231,3 +231,23 @@ def test_no_spreadsheet_runs_a_cell_of_the_table(tmp_path):
     text = write_tables(sweep(plan))["csv"].read_text(encoding="utf-8")
     assert "\n=1+1" not in text
     assert "'=1+1" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("report: true", "unknown key 'report'"),
+        ("quiet: true", "unknown key 'quiet'"),
+        ("json: true", "unknown key 'json'"),
+        ("label_colum: x", "did you mean 'label_column'?"),
+    ],
+)
+def test_a_key_that_nothing_reads_is_named(tmp_path, key, said):
+    for text in (
+        f"{key}\nmodels: [m]\ndatasets: [d]",
+        f"models: [{{model: m, {key}}}]\ndatasets: [d]",
+    ):
+        (tmp_path / "plan.yaml").write_text(text, encoding="utf-8")
+        with pytest.raises(ConfigError, match="plan") as refused:
+            load_plan(tmp_path / "plan.yaml")
+        assert said in str(refused.value)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from serval.audit.facts import ClipFacts
-from serval.datasets import DatasetOptions, load_dataset
+from serval.datasets import load_dataset
 from serval.errors import ConfigError, DatasetNotFoundError
 from serval.labels import LabelMap, LabelSet, label_map_from_option
 
@@ -64,7 +64,7 @@ def open_sides(options: AuditOptions) -> tuple[Side, ...]:
         DatasetNotFoundError: There is no such set, split, file or column.
         LabelError: The label map leads to a label that is not expected.
     """
-    first = load_dataset(options.dataset, options=_dataset_options(options, options.split))
+    first = load_dataset(options.dataset, options=options)
     if options.text_column is not None:
         _refuse_unknown_text(first, options.text_column)
     if options.against is None:
@@ -82,10 +82,10 @@ def open_sides(options: AuditOptions) -> tuple[Side, ...]:
 def _against(options: AuditOptions, against: str) -> Dataset:
     """Return the split of that name, else the dataset of that name."""
     try:
-        return load_dataset(options.dataset, options=_dataset_options(options, against))
+        return load_dataset(options.dataset, options=replace(options, split=against))
     except DatasetNotFoundError as no_split:
         try:
-            return load_dataset(against, options=_dataset_options(options, None))
+            return load_dataset(against, options=replace(options, split=None))
         except DatasetNotFoundError:
             why = str(no_split).replace("--split", "--against")  # the flag that was given
             raise DatasetNotFoundError(
@@ -102,17 +102,6 @@ def _refuse_unknown_text(dataset: Dataset, column: str) -> None:
     raise DatasetNotFoundError(
         f"{dataset.name} has no column '{column}' for --text-column; "
         f"its further columns: {', '.join(known) or 'none'}"
-    )
-
-
-def _dataset_options(options: AuditOptions, split: str | None) -> DatasetOptions:
-    return DatasetOptions(
-        split=split,
-        revision=options.revision,
-        limit=options.limit,
-        audio_column=options.audio_column,
-        label_column=options.label_column,
-        speaker_column=options.speaker_column,
     )
 
 

@@ -12,7 +12,7 @@ from serval.bench.latency import Latency, LatencyOf, latencies, measured_latency
 from serval.bench.loading import Loading, measured_loading
 from serval.bench.roofline import MATMUL_MACS, Reached, matmul_work, reached
 from serval.bench.rounds import Effort, Ratio, Seconds, interleaved, ratio_of, timing_of
-from serval.bench.subjects import Call, Subject, call_of, open_peer, open_subjects
+from serval.bench.subjects import Call, Subject, call_of, open_reference, open_subjects
 from serval.bench.throughput import (
     Throughput,
     ThroughputOf,
@@ -21,12 +21,13 @@ from serval.bench.throughput import (
     setups_for,
     throughputs,
 )
+from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import DatasetError
-from serval.evaluation import EvalOptions, open_dataset, overrides_of
 from serval.files import write_text
 from serval.inspection import inspect_model
 from serval.machine import available_cores
 from serval.models.contract import Overrides
+from serval.models.options import ModelOptions, overrides_of
 from serval.plots.latency import LatencyCurve, save_latency
 from serval.predict import infer
 from serval.records import Clip, Prediction
@@ -42,33 +43,23 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BenchOptions:
+class BenchOptions(ModelOptions, DatasetOptions):
     """Every option of a benchmark, with its default; stored in `bench.json`.
 
     Attributes:
         models: Paths of .onnx files, or built-in names; the first is what the others are
             compared with.
-        peers: `openvino`, `torch:FOLDER`.
+        runtimes: Further ones, to compare with: `openvino`, `torch:FOLDER`.
         dataset: Clips for the throughput; by default generated noise of 1 to 10 s.
-        limit: Only the first clips of the dataset.
         output: Folder of `bench.json` and the plot.
-        labels: Label names in the order of the models' outputs, separated by commas.
-        normalize: `auto`, `peak`, `zscore` or `none`.
-        output_name: The output of the model files with the scores, of several that they have.
         quick: Fewer durations and rounds: about half a minute for a small model.
-        json: Print the whole document.
     """
 
     models: tuple[str, ...] = ("serval-tiny",)
-    peers: tuple[str, ...] = ()
+    runtimes: tuple[str, ...] = ()
     dataset: str | None = None
-    limit: int | None = None
     output: str = "./bench_results"
-    labels: str | None = None
-    normalize: str = "auto"
-    output_name: str | None = None
     quick: bool = False
-    json: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +95,7 @@ class Bench:
 
     Attributes:
         facts: Each model's facts by its name in the benchmark.
-        latency: For each model or peer, number of threads and duration.
+        latency: For each model or reference runtime, number of threads and duration.
         throughput: For each model, number of workers and threads.
         loading: For each model.
         matmul_gmac_per_s: 10^9 multiply-adds a second of the fastest MatMul, by
@@ -148,16 +139,12 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     """Return how fast the models are on this machine.
 
     Raises:
-        ServalError: A model, peer or dataset cannot be opened; nothing was timed then.
+        ServalError: A model, runtime or dataset cannot be opened; nothing was timed then.
     """
     pace = QUICK if options.quick else FULL
     setups = setups_for(available_cores())
     threads = sorted({threads for _, threads in setups})
-    overrides = overrides_of(
-        EvalOptions(
-            labels=options.labels, normalize=options.normalize, output_name=options.output_name
-        )
-    )
+    overrides = overrides_of(options)
     subjects = open_subjects(options.models, threads, overrides)
     calls = _calls(subjects, options, overrides, threads)
     clips = _clips(options, subjects[0].any.sample_rate, pace)
@@ -181,7 +168,7 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         matmul_gmac_per_s=ceiling,
         roofline=dict(_roofline(subjects, latencies(latency), ceiling)),
         ratios=dict(_ratios(latency, throughput, threads, setups)),
-        disclosure=disclosure(_warm_up_rounds(pace), options.peers)
+        disclosure=disclosure(_warm_up_rounds(pace), options.runtimes)
         | {"load_average": loads, "throughput_clips": len(clips)},
         options=options,
     )
@@ -211,18 +198,18 @@ def _calls(
     models: dict[tuple[str, int], Model] = {
         (subject.name, n): subject.models[n] for subject in subjects for n in threads
     }
-    for peer in options.peers:
+    for runtime in options.runtimes:
         # Labels and the like are the first model's; a checkpoint states its own.
-        stated = Overrides() if ":" in peer else overrides
+        stated = Overrides() if ":" in runtime else overrides
         for n in threads:
-            models[peer, n] = open_peer(peer, options.models[0], stated, n)
+            models[runtime, n] = open_reference(runtime, options.models[0], stated, n)
     return {key: (call_of(model), model.sample_rate) for key, model in models.items()}
 
 
 def _clips(options: BenchOptions, sample_rate: int, pace: Pace) -> list[Clip]:
     if options.dataset is None:
         return generated_clips(sample_rate, pace.clips)
-    dataset = open_dataset(EvalOptions(dataset=options.dataset, limit=options.limit))
+    dataset = load_dataset(options.dataset, options=options)
     return list(dataset.clips(0, options.limit))
 
 
@@ -262,7 +249,7 @@ def _ratios(
     threads: list[int],
     setups: list[tuple[int, int]],
 ) -> Iterator[tuple[str, list[Ratio]]]:
-    """Yield what is compared: models and peers with the first model, setups with the engine's."""
+    """Yield what is compared: models, runtimes with the first, setups with the engine's."""
     for n in threads:
         yield f"latency, threads {n}", _to_the_first(totals(latency, n))
     for workers, n in setups:

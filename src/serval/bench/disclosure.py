@@ -6,7 +6,7 @@ import os
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from serval.bench.subjects import peer_packages
+from serval.bench.subjects import runtime_packages
 from serval.machine import instruction_sets, platform_facts
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ SCOPES = {
 }
 
 
-def disclosure(warm_up_rounds: Mapping[str, int], peers: Sequence[str]) -> dict[str, Any]:
+def disclosure(warm_up_rounds: Mapping[str, int], runtimes: Sequence[str]) -> dict[str, Any]:
     """Return processor, instruction sets, cores, versions, provider, batch, warm-up and scopes.
 
     Args:
         warm_up_rounds: What was measured -> rounds before it whose times were thrown away.
-        peers: As they were named.
+        runtimes: As they were named.
     """
     facts = platform_facts()
-    packages = {name: metadata.version(name) for name in peer_packages(peers)}
+    packages = {name: metadata.version(name) for name in runtime_packages(runtimes)}
     return facts | {
         "packages": facts["packages"] | packages,
         "instruction_sets": list(instruction_sets()),

@@ -27,9 +27,9 @@ __all__ = [
     "call_of",
     "named",
     "noise",
-    "open_peer",
+    "open_reference",
     "open_subjects",
-    "peer_packages",
+    "runtime_packages",
 ]
 
 Call = Callable[[Waveform], object]
@@ -70,41 +70,41 @@ def open_subjects(
     return tuple(Subject(name=n, models=m) for n, m in zip(names, opened, strict=True))
 
 
-def open_peer(peer: str, model: str, overrides: Overrides, threads: int) -> Model:
+def open_reference(named: str, model: str, overrides: Overrides, threads: int) -> Model:
     """Return the classifier on another runtime with that many threads.
 
     Args:
-        peer: `openvino`, which runs the model file too, or `torch:FOLDER`, the checkpoint that it
+        named: `openvino`, which runs the model file too, or `torch:FOLDER`, the checkpoint that it
             was exported from.
         model: The model's name or path.
         overrides: What the user states about it.
         threads: Threads inside one operator.
 
     Raises:
-        ConfigError: There is no such peer, or it needs a checkpoint folder.
+        ConfigError: There is no such runtime, or it needs a checkpoint folder.
         MissingExtraError: Its package is not installed.
         ModelError: It cannot run this model.
     """
-    runtime, _, folder = peer.partition(":")
+    runtime, _, folder = named.partition(":")
     others = {name: known for name, known in RUNTIMES.items() if name != "onnxruntime"}
     fits = runtime in others and others[runtime].takes_folder == bool(folder)
     if not fits or (folder and not Path(folder).is_dir()):
         names = [f"{name}:FOLDER" if known.takes_folder else name for name, known in others.items()]
         raise ConfigError(
-            f"unknown peer '{peer}'; known: {', '.join(names)}, with the folder of an existing "
+            f"unknown runtime '{named}'; known: {', '.join(names)}, with the folder of an existing "
             "checkpoint"
         )
     return load_model(folder or model, overrides, threads=threads, runtime=runtime)
 
 
-def peer_packages(peers: Sequence[str]) -> tuple[str, ...]:
+def runtime_packages(runtimes: Sequence[str]) -> tuple[str, ...]:
     """Return the packages whose versions a reader must know.
 
     Examples:
-        >>> peer_packages(["torch:wav2vec2", "openvino"])
+        >>> runtime_packages(["torch:wav2vec2", "openvino"])
         ('torch', 'transformers', 'openvino')
     """
-    kinds = (peer.partition(":")[0] for peer in peers)
+    kinds = (name.partition(":")[0] for name in runtimes)
     return tuple(name for kind in kinds if kind in RUNTIMES for name in RUNTIMES[kind].packages)
 
 

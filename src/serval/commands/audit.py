@@ -11,6 +11,7 @@ import click
 from rich.table import Table
 
 from serval.audit import MEANINGS, AuditOptions, Kind, audit, audit_document, writable, write_audit
+from serval.commands.options import quiet_option, reading_options
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import terminal
 from serval.evaluation import Step
@@ -28,17 +29,12 @@ EXAMPLES = 3
 
 @click.command("audit")
 @click.argument("dataset")
-@click.option("--split", help="Default: validation where there is one.", metavar="TEXT")
+@reading_options
 @click.option("--against", help="A split of the set, or a dataset, to share nothing with.",
               metavar="TEXT")  # fmt: skip
-@click.option("--revision", help="Branch, tag or commit of a hub set.", metavar="TEXT")
-@click.option("--limit", type=int, metavar="N", help="Only the first N clips of each split.")
 @click.option("--labels", help="The labels to expect, with commas.  [default: eight emotions]",
               metavar="TEXT")  # fmt: skip
 @click.option("--label-map", help="ANG=angry,... or a JSON file.", metavar="TEXT")
-@click.option("--audio-column", help="Column with the audio or its path.", metavar="TEXT")
-@click.option("--label-column", help="Column with the emotion.", metavar="TEXT")
-@click.option("--speaker-column", help="Column with the speaker.", metavar="TEXT")
 @click.option("--text-column", help="Column with the spoken text.", metavar="TEXT")
 @click.option("--workers", type=int, metavar="N", help="Default: one for each core.")
 @click.option("--output", "-o", default="./audit_results", show_default=True,
@@ -47,12 +43,12 @@ EXAMPLES = 3
               type=click.Choice([*(kind.value for kind in Kind), "any"]),
               help="Exit with 1 if there is such a finding; may be given again. "
               f"KIND: {', '.join(kind.value for kind in Kind)}, any.")  # fmt: skip
-@click.option("--quiet", "-q", is_flag=True, help="No progress, no table.")
+@quiet_option("No progress, no table.")
 @click.option("--json", "as_json", is_flag=True, help="Print the audit as JSON.")
 def audit_command(
     output: str, fail_on: tuple[str, ...], *, quiet: bool, as_json: bool, **flags: Any  # noqa: ANN401 - click's flags
 ) -> None:  # fmt: skip
-    """Say what is wrong with a dataset: leaks, duplicates, broken audio, labels.
+    """Check a dataset for leaks, duplicates, broken audio and wrong labels.
 
     Exit codes: 0 done, whatever was found; 1 a kind of --fail-on was found;
     2 something is wrong with the command or the data.

@@ -11,6 +11,12 @@ import click
 from rich.table import Table
 
 from serval.bench import Bench, BenchOptions, bench, save_bench
+from serval.commands.options import (
+    Renamed,
+    contract_options,
+    dataset_option,
+    reading_options,
+)
 from serval.commands.terminal import terminal
 from serval.files import writing
 
@@ -30,37 +36,22 @@ DEFAULTS = BenchOptions()
     help="An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx; give it again to compare.",
 )
 @click.option(
-    "--peer",
-    "peers",
+    "--runtime",
+    "runtimes",
+    cls=Renamed,
+    was="--peer",
     multiple=True,
     metavar="NAME",
-    help="openvino (the first model's file), or torch:CHECKPOINT_FOLDER.",
+    help="A further runtime: openvino (the first model's file), or torch:CHECKPOINT_FOLDER.",
 )
-@click.option(
-    "--dataset",
-    "-d",
-    metavar="TEXT",
-    help="Clips for the throughput; default: generated noise of 1 to 10 s.",
-)
-@click.option("--limit", type=int, metavar="N", help="Only the first N clips of the dataset.")
-@click.option("--labels", metavar="TEXT", help="The models' labels in order, with commas.")
-@click.option(
-    "--normalize",
-    type=click.Choice(["auto", "peak", "zscore", "none"]),
-    default=DEFAULTS.normalize,
-    show_default=True,
-    help="auto: as the model file says.",
-)
-@click.option(
-    "--output-name",
-    metavar="NAME",
-    help="The model files' output with the scores, of several.",
-)
+@dataset_option(help="Clips for the throughput; default: generated noise of 1 to 10 s.")
+@reading_options
+@contract_options
 @click.option("--output", "-o", default=DEFAULTS.output, show_default=True, help="Results folder.")
 @click.option("--quick", is_flag=True, help="Fewer durations and rounds.")
-@click.option("--json", is_flag=True, help="Print the whole document as JSON.")
-def bench_command(**flags: Any) -> None:  # noqa: ANN401 - click's flags
-    """Say how fast models are on this machine.
+@click.option("--json", "as_json", is_flag=True, help="Print the whole document as JSON.")
+def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
+    """Measure how fast models are on this machine: latency, throughput, memory.
 
     All models take turns in every round, so that their ratios hold on a busy machine; a ratio
     smaller than the spread is not quoted.
@@ -75,7 +66,7 @@ def bench_command(**flags: Any) -> None:  # noqa: ANN401 - click's flags
 
     measured = bench(options, watch)
     files = save_bench(measured, folder)
-    if options.json:
+    if as_json:
         click.echo(json.dumps(measured.as_dict(), indent=2))
         return
     console = terminal()

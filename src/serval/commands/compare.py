@@ -43,15 +43,16 @@ SHOWN_SPEAKERS = 3
 def compare_command(
     runs: tuple[str, ...], margin: float, output: str, resamples: int, seed: int, *, as_json: bool
 ) -> None:
-    """Say whether other runs are worse than the first, on the same clips.
+    """Compare runs on the same clips: whether the others are worse than the first.
 
     Reads stored runs only: no audio, no model. Differences are paired clip by clip, and their
     intervals are drawn by speaker where speakers are known.
 
+    \b
     not worse    a loss of more than the margin is ruled out
     worse        it is worse, and a loss of more than the margin cannot be ruled out
     cannot tell  these clips cannot decide it
-    """
+    """  # noqa: D301 - click wants that backspace
     options = PairOptions(margin=margin / 100, resamples=resamples, seed=seed)
     comparison = compare([opened_run(run) for run in runs], options)
     files = write_comparison(comparison, Path(output))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from serval.commands.options import evaluation_options, quiet_option
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import terminal
 from serval.errors import RunError
@@ -26,51 +26,24 @@ if TYPE_CHECKING:
 
     from serval.models.contract import Contract
 
-__all__ = ["evaluate_command", "evaluation_options", "run_evaluation", "show_evaluation"]
+__all__ = ["Told", "evaluate_command", "run_evaluation", "show_evaluation"]
 
 DEFAULTS = EvalOptions()
-Command = Callable[..., None]
 
 
-def evaluation_options(command: Command) -> Command:
-    """Return the command with every option that says what is evaluated on what, and how."""
-    options = (
-        click.option("--model", "-m", default=DEFAULTS.model, show_default=True,
-                     help="An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx."),
-        click.option("--dataset", "-d", default=DEFAULTS.dataset, show_default=True,
-                     help="demo, ssi, hf:ORG/NAME, a folder, or a .csv/.jsonl/.parquet file."),
-        click.option("--split", help="Default: validation where there is one.", metavar="TEXT"),
-        click.option("--revision", help="Branch, tag or commit of a hub set.", metavar="TEXT"),
-        click.option("--limit", type=int, metavar="N", help="Only the first N clips."),
-        click.option("--sample", type=int, metavar="N",
-                     help="Only N clips, drawn at random with each label's share."),
-        click.option("--sample-seed", type=int, default=DEFAULTS.sample_seed, show_default=True,
-                     help="Of that draw."),
-        click.option("--labels", help="The model's labels in order, with commas.", metavar="TEXT"),
-        click.option("--label-map", help="ANG=angry,... or a JSON file.", metavar="TEXT"),
-        click.option("--audio-column", help="Column with the audio or its path.", metavar="TEXT"),
-        click.option("--label-column", help="Column with the emotion.", metavar="TEXT"),
-        click.option("--speaker-column", help="Column with the speaker.", metavar="TEXT"),
-        click.option("--sample-rate", type=int, metavar="HZ",
-                     help="What the model wants; default: as the model file says, else 16000."),
-        click.option("--normalize", type=click.Choice(["auto", "peak", "zscore", "none"]),
-                     default=DEFAULTS.normalize, show_default=True,
-                     help="auto: as the model file says."),
-        click.option("--max-seconds", type=float, metavar="S",
-                     help="Longest clip; default: as the model file says, else 120."),
-        click.option("--output-name", metavar="NAME",
-                     help="The model file's output with the scores, of several."),
-        click.option("--drop-unmapped", is_flag=True,
-                     help="Leave out clips whose label the model does not know."),
-        click.option("--workers", type=int, metavar="N", help="Default: one for each core."),
-        click.option("--engine", type=click.Choice(["local", "ray"]), default=DEFAULTS.engine,
-                     show_default=True, help="ray: on every machine of a cluster."),
-        click.option("--ray-address", metavar="HOST:PORT",
-                     help="A running Ray cluster; default: one is started here."),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What an evaluation says on the terminal, beside its folder.
+
+    Attributes:
+        quiet: No progress, no table.
+        json: The results as JSON instead of a table.
+        report: Make the HTML page too.
+    """
+
+    quiet: bool = False
+    json: bool = False
+    report: bool = False
 
 
 @click.command("evaluate")
@@ -96,35 +69,37 @@ def evaluation_options(command: Command) -> Command:
     "--plots/--no-plots", default=DEFAULTS.plots, help="Draw pictures at 300 dpi. [default: yes]"
 )
 @click.option("--fresh", is_flag=True, help="Start over instead of going on.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress, no table.")
+@quiet_option("No progress, no table.")
 @click.option("--json", is_flag=True, help="Print the results as JSON.")
 @click.option("--report", is_flag=True, help="Make an HTML page too, to look and listen.")
-def evaluate_command(**flags: Any) -> None:  # noqa: ANN401 - click's flags
-    """Say how good a model is on a labelled dataset, per emotion.
+def evaluate_command(*, quiet: bool, json: bool, report: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
+    """Evaluate a model on a labelled dataset, per emotion.
 
     A run that was stopped goes on where it was when the same command is given again.
 
     Exit codes: 0 done; 2 something is wrong with the command, the model or the data;
     3 more clips failed than --max-failures; 130 stopped by Ctrl-C or told to end.
     """
-    sys.exit(run_evaluation(EvalOptions(**flags)))
+    told = Told(quiet=quiet, json=json, report=report)
+    sys.exit(run_evaluation(EvalOptions(**flags), told))
 
 
-def run_evaluation(options: EvalOptions) -> int:
+def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
     """Return the exit code of an evaluation whose progress and results went to the terminal."""
+    told = told or Told()
     model = load_model(options.model, overrides_of(options))
-    if not options.quiet:
+    if not told.quiet:
         _show_contract(model.contract)
     dataset = open_dataset(options)
     try:
-        with as_stop(), shown_progress(quiet=options.quiet) as show:
+        with as_stop(), shown_progress(quiet=told.quiet) as show:
             evaluation = evaluate(model, dataset, options, show)
     except KeyboardInterrupt:
         click.echo(_interrupted_line(Path(options.output)), err=True)
         return 130
-    if options.report:
+    if told.report:
         evaluation = _with_report(evaluation)
-    show_evaluation(evaluation, options)
+    show_evaluation(evaluation, told)
     if not evaluation.too_many_failures:
         return 0
     click.echo(_failure_line(evaluation, options), err=True)
@@ -141,12 +116,12 @@ def _with_report(evaluation: Evaluation) -> Evaluation:
     return replace(evaluation, files=evaluation.files | {"report": page.path})
 
 
-def show_evaluation(evaluation: Evaluation, options: EvalOptions) -> None:
+def show_evaluation(evaluation: Evaluation, told: Told) -> None:
     """Print the results: as JSON, or as a table with the files and what to try next."""
     document = evaluation.document
-    if options.json:
+    if told.json:
         click.echo(json.dumps(document, indent=2))
-    elif not options.quiet:
+    elif not told.quiet:
         console = terminal()
         from serval.commands.tables import print_findings, print_verdict
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from serval.commands.options import Renamed, dataset_option
 from serval.export import Exported, ExportOptions, export_checkpoint
 
 __all__ = ["export_command"]
@@ -25,8 +26,8 @@ DEFAULTS = ExportOptions()
 @click.option("--revision", help="Branch, tag or commit of a hub checkpoint.", metavar="TEXT")
 @click.option("--normalize", type=click.Choice(["zscore", "none"]),
               help="For a checkpoint without preprocessor_config.json.")  # fmt: skip
-@click.option("--clips", default=DEFAULTS.clips, show_default=True, metavar="DATASET",
-              help="The file is compared with torch on its first clips.")  # fmt: skip
+@dataset_option(cls=Renamed, was="--clips", default=DEFAULTS.dataset, show_default=True,
+                help="The file is compared with torch on its first clips.")  # fmt: skip
 def export_command(checkpoint: str, output: Path, **flags: Any) -> None:  # noqa: ANN401 - click's flags
     r"""Turn a checkpoint of transformers into an ONNX file, checked against torch.
 

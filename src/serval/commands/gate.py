@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from serval.commands.stored import opened_run
-from serval.commands.terminal import terminal
+from serval.commands.terminal import say, terminal
 from serval.files import write_text
 from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
-from serval.gate.bounds import FILES, merged
+from serval.gate.bounds import DIFFERENCES, FILES, merged
 from serval.wording import without_nan
 
 if TYPE_CHECKING:
@@ -31,20 +31,22 @@ COLOURS = {"pass": "green", "fail": "red", "cannot tell": "yellow"}
 @click.command("gate")
 @click.argument("run")
 @click.option(
-    "--min", "least", multiple=True, metavar="METRIC=VALUE", help="At least, accuracy=0.8."
+    "--min", "least", multiple=True, metavar="METRIC=VALUE", help="At least, accuracy=0.8 or 80%."
 )
 @click.option(
-    "--max", "most", multiple=True, metavar="METRIC=VALUE", help="At most, failures=0.01."
+    "--max", "most", multiple=True, metavar="METRIC=VALUE", help="At most, failures=0.01 or 1%."
 )
 @click.option("--max-drop", "drop", multiple=True, metavar="METRIC=POINTS",
               help="At most so many points below --baseline, decided by the interval.")  # fmt: skip
-@click.option("--max-group-gap", "gap", multiple=True, metavar="METRIC[:COLUMN]=VALUE",
-              help="At most so much between the best and the worst group.")  # fmt: skip
+@click.option("--max-group-gap", "gap", multiple=True, metavar="METRIC[:COLUMN]=POINTS",
+              help="At most so many points between the best and the worst group.")  # fmt: skip
 @click.option("--baseline", default="", help="The run that drops are measured against.")
 @click.option("--bench", default="", help="bench.json of serval bench, or its folder: bench.KEY.")
 @click.option(
     "--stress", default="", help="stress.json of serval stress, or its folder: stress.KEY."
 )
+@click.option("--cannot-tell", type=click.Choice(["fail", "pass"]),
+              help="Of a bound that the clips cannot decide.  [default: fail]")  # fmt: skip
 @click.option("--file", "-f", "file", type=click.Path(path_type=Path),
               help="Bounds as a TOML file; default: gate.toml, if there are no flags.")  # fmt: skip
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
@@ -65,9 +67,12 @@ def gate_command(
     names = {"least": "min", "most": "max", "drop": "max-drop", "gap": "max-group-gap"}
     flags = bounds_from_options(
         {kind: given[flag] for flag, kind in names.items()},
-        **{name: given[name] for name in FILES},
+        **{name: given[name] or "" for name in (*FILES, "cannot_tell")},
     )
-    result = gate(opened_run(run), _with_file(flags, file))
+    bounds = _with_file(flags, file)
+    for line in bounds.outdated:
+        say(f"serval: {line}", err=True)
+    result = gate(opened_run(run), bounds)
     if junit:
         write_text(junit, junit_xml(result))
     if as_json:
@@ -98,7 +103,7 @@ def _print(result: GateResult) -> None:
 
 
 def _cells(check: Check) -> tuple[str, str, str]:
-    unit = " points" if check.kind == "max-drop" else ""
+    unit = " points" if check.kind in DIFFERENCES else ""
     span = "" if math.isnan(check.low) else f"{check.low:.4g} to {check.high:.4g}"
     found = "n/a" if math.isnan(check.value) else f"{check.value:.4g}"
     return f"{check.bound:g}{unit}", found, span

@@ -34,7 +34,7 @@ MOST_OPS = 8
 def inspect_command(
     model: str, other: str | None, *, output_name: str | None, as_json: bool
 ) -> None:
-    """Say what is in an ONNX file: size, contract, precision, what to expect of it.
+    """Show what is in an ONNX file: size, contract, precision, what to expect of it.
 
     With a second file, the two are shown side by side.
     """

@@ -11,10 +11,11 @@ from typing import Any
 import click
 from rich.table import Table
 
+from serval.commands.options import contract_options
 from serval.commands.terminal import terminal
-from serval.evaluation import EvalOptions, overrides_of
 from serval.machine import available_cores
 from serval.models.load import load_model
+from serval.models.options import ModelOptions, overrides_of
 from serval.predict import infer
 from serval.records import Clip, Failure, Prediction, Record
 from serval.wording import csv_cell, printable
@@ -26,12 +27,7 @@ __all__ = ["predict_command"]
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", "-m", default="serval-tiny", show_default=True,
               help="An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx.")  # fmt: skip
-@click.option("--labels", help="The model's labels in order, with commas.")
-@click.option("--normalize", default="auto", show_default=True,
-              type=click.Choice(["auto", "peak", "zscore", "none"]))  # fmt: skip
-@click.option("--output-name", metavar="NAME",
-              help="The model file's output with the scores, of several.")  # fmt: skip
-@click.option("--max-seconds", type=float, metavar="S", help="Longest clip.")
+@contract_options
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
 def predict_command(files: tuple[Path, ...], model: str, form: str | None, **flags: Any) -> None:  # noqa: ANN401 - click's flags
@@ -39,7 +35,7 @@ def predict_command(files: tuple[Path, ...], model: str, form: str | None, **fla
 
     Exit code 3 if a file could not be used; the others are printed all the same.
     """
-    classifier = load_model(model, overrides_of(EvalOptions(**flags)))
+    classifier = load_model(model, overrides_of(ModelOptions(**flags)))
     for warning in classifier.facts.get("warnings", ()):
         click.echo(f"serval: {printable(warning)}", err=True)
     clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))

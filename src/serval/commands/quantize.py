@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
+from serval.commands.options import contract_options, label_options, reading_options
 from serval.commands.terminal import terminal
 from serval.quantize import (
     Comparison,
@@ -45,7 +46,7 @@ TABLE_WIDTH = 131
               help="The .onnx file to write.")  # fmt: skip
 @click.option("--method", type=click.Choice(["static", "dynamic", "int4"]),
               default=DEFAULTS.method, show_default=True,
-              help="Fixed ranges, ranges found at run time, or matrices at 4 bits.")  # fmt: skip
+              help="Fixed ranges, ranges found at run time, or weights at 4 bits.")  # fmt: skip
 @click.option("--calibration", metavar="DATASET",
               help="Speech that fixes the ranges; its train split, where it has one.")  # fmt: skip
 @click.option("--clips", default=DEFAULTS.clips, show_default=True, metavar="N",
@@ -63,31 +64,24 @@ TABLE_WIDTH = 131
 @click.option("--portable/--full-range", default=DEFAULTS.portable, show_default=True,
               help="Same answers with and without VNNI, or the last third of a bit.")  # fmt: skip
 @click.option("--qdq", is_flag=True,
-              help="Matrices, too, as QuantizeLinear and DequantizeLinear; slower.")  # fmt: skip
+              help="Linear layers too as QuantizeLinear, DequantizeLinear; slower.")  # fmt: skip
 @click.option("--eval", "evaluation", metavar="DATASET", help="Measure accuracy on this set.")
-@click.option("--split", metavar="TEXT", help="Its split; default: validation.")
-@click.option("--limit", type=int, metavar="N", help="Only its first N clips.")
+@reading_options
+@label_options
 @click.option("--max-drop", type=float, metavar="POINTS",
               help="Take layers out of INT8 until a larger loss is ruled out.")  # fmt: skip
 @click.option("--compare-all", is_flag=True, help="Make every variant and compare them.")
-@click.option("--labels", metavar="TEXT", help="The model's labels in order, with commas.")
-@click.option("--label-map", metavar="TEXT", help="ANG=angry,... or a JSON file.")
-@click.option("--drop-unmapped", is_flag=True,
-              help="Leave out clips whose label the model does not know.")  # fmt: skip
-@click.option("--output-name", metavar="NAME",
-              help="The model file's output with the scores, of several.")  # fmt: skip
-@click.option("--normalize", type=click.Choice(["auto", "peak", "zscore", "none"]),
-              default=DEFAULTS.normalize, show_default=True,
-              help="auto: as the model file says.")  # fmt: skip
+@contract_options
 @click.option("--workers", type=int, metavar="N", help="Default: one for each core.")
 def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
-    """Make a model smaller and faster, and say what that cost.
+    """Make a model smaller and faster, and measure what that cost.
 
     MODEL is an FP32 .onnx file.
 
+    \b
     serval quantize model.onnx -o model.int8.onnx --calibration ssi --eval ssi
     serval quantize model.onnx -o model.int8.onnx --calibration ssi --eval ssi --compare-all
-    """
+    """  # noqa: D301 - click wants that backspace
     options = QuantizeOptions(**flags)
     if compare_all:
         _show_comparison(model, output, options)

@@ -7,6 +7,7 @@ from typing import get_args
 
 import click
 
+from serval.commands.options import say_renamed
 from serval.commands.stored import opened_run
 from serval.report.build import EMBED_MB, AudioChoice, write_report
 from serval.stress import load_stress
@@ -23,10 +24,11 @@ __all__ = ["report_command"]
     help="The page; default: report.html in the folder of RUN.",
 )
 @click.option(
-    "--against",
+    "--baseline",
     type=click.Path(path_type=Path),
-    help="A second run on the same clips; the page says whether it is worse than RUN.",
+    help="An earlier run on the same clips; the page says whether RUN is worse.",
 )
+@click.option("--against", type=click.Path(path_type=Path), hidden=True)
 @click.option(
     "--stress",
     type=click.Path(path_type=Path),
@@ -40,15 +42,21 @@ __all__ = ["report_command"]
     help=f"Which clips can be heard; over {EMBED_MB:g} MB they lie in a folder beside the page.",
 )
 def report_command(
-    run: Path, output: Path | None, against: Path | None, stress: Path | None, audio: AudioChoice
+    run: Path,
+    output: Path | None,
+    baseline: Path | None,
+    against: Path | None,
+    stress: Path | None,
+    audio: AudioChoice,
 ) -> None:
     """Make one HTML page of a stored run, to look and listen."""
-    other = opened_run(against) if against else None
+    if against:
+        run, baseline = _turned_round(run, against, baseline)
     first = opened_run(run)
     page = write_report(
         first,
         output or first.folder / "report.html",
-        against=other,
+        baseline=opened_run(baseline) if baseline else None,
         stress=load_stress(stress) if stress else None,
         audio=audio,
     )
@@ -57,3 +65,13 @@ def report_command(
         click.echo(note, err=True)
     click.echo(f"{page.size_mb:g} MB, {page.sounds} clips can be heard{beside}", err=True)
     click.echo(page.path)
+
+
+def _turned_round(run: Path, against: Path, baseline: Path | None) -> tuple[Path, Path]:
+    """Return the run and its baseline; the earlier flag named the run, RUN being the baseline."""
+    if baseline:
+        raise click.UsageError(
+            "--against is an earlier spelling of --baseline turned round: give one"
+        )
+    say_renamed("serval report A --against B", "serval report B --baseline A")
+    return against, run

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from serval.commands.evaluate import evaluation_options
+from serval.commands.options import Renamed, evaluation_options, quiet_option
 from serval.commands.terminal import terminal
 from serval.evaluation import EvalOptions
 from serval.stopping import as_stop
@@ -33,9 +33,11 @@ DEFAULTS = StressOptions()
     "--output", "-o", default=DEFAULTS.evaluation.output, show_default=True, help="Results folder."
 )
 @click.option(
-    "--against",
+    "--baseline",
+    cls=Renamed,
+    was="--against",
     metavar="DIR|MODEL",
-    help="Another model's stress folder, or a model to run now: what changed.",
+    help="What changed since: another model's stress folder, or a model to run now.",
 )
 @click.option(
     "--seed",
@@ -45,12 +47,18 @@ DEFAULTS = StressOptions()
     help="Of every random number.",
 )
 @click.option("--fresh", is_flag=True, help="Start over instead of going on.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress, no table.")
-@click.option("--json", is_flag=True, help="Print the results as JSON.")
+@quiet_option("No progress, no table.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def stress_command(
-    suite: str, against: str | None, seed: int, **flags: Any  # noqa: ANN401 - click's flags
-) -> None:  # fmt: skip
-    """Say how a model holds outside the studio: noise, rooms, codecs, other speeds.
+    suite: str,
+    baseline: str | None,
+    seed: int,
+    *,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401 - click's flags
+) -> None:
+    """Test a model outside the studio: noise, rooms, codecs, other speeds.
 
     Every perturbation is a run of its own in the output folder. A test that was stopped goes on
     where it was when the same command is given again.
@@ -60,13 +68,12 @@ def stress_command(
     serval gate.
     """
     options = StressOptions(
-        evaluation=EvalOptions(**flags), suite=suite, against=against, seed=seed
+        evaluation=EvalOptions(**flags), suite=suite, baseline=baseline, seed=seed
     )
-    sys.exit(_run(options))
+    sys.exit(_run(options, quiet=quiet, as_json=as_json))
 
 
-def _run(options: StressOptions) -> int:
-    quiet = options.evaluation.quiet
+def _run(options: StressOptions, *, quiet: bool, as_json: bool) -> int:
     try:
         with as_stop():
             found = stress(options, (lambda _stage: None) if quiet else _Lines())
@@ -78,7 +85,7 @@ def _run(options: StressOptions) -> int:
         )
         return 130
     written = write_stress(found)
-    if options.evaluation.json:
+    if as_json:
         click.echo(json.dumps(written.document, indent=2))
     elif not quiet:
         _show(written.document)

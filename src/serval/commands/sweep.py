@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from serval.commands.options import quiet_option
 from serval.commands.progress import PlainLines
 from serval.sweep import Cell, load_plan, sweep, write_tables
 
@@ -20,7 +21,7 @@ __all__ = ["sweep_command"]
 @click.command("sweep")
 @click.argument("plan", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--fresh", is_flag=True, help="Start every evaluation over instead of going on.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@quiet_option("No progress.")
 def sweep_command(plan: Path, *, fresh: bool, quiet: bool) -> None:
     """Evaluate many models on many datasets, and end in one table.
 

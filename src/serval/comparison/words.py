@@ -64,9 +64,10 @@ def _power(comparison: Comparison, against: Against) -> str:
     if overall["wa"].difference.detectable >= 1:
         return f"This set can show no difference at all: {comparison.n} clips are too few."
     return (
-        f"This set shows a true difference of {points(overall['wa'].difference.detectable)} points "
-        f"of accuracy, or {points(overall['uar'].difference.detectable)} of UAR, four times in "
-        f"five; {comparison.n} clips, drawn by {comparison.clustering['by']}."
+        "Minimum detectable effect at 80 % power: "
+        f"{points(overall['wa'].difference.detectable)} points of accuracy, "
+        f"{points(overall['uar'].difference.detectable)} of UAR; {comparison.n} clips, drawn by "
+        f"{comparison.clustering['by']}."
     )
 
 

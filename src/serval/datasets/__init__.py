@@ -2,6 +2,6 @@
 
 from serval.datasets.known import KnownDataset, known_datasets
 from serval.datasets.load import load_dataset
-from serval.datasets.options import DatasetOptions
+from serval.datasets.options import DatasetOptions, LabelledOptions
 
-__all__ = ["DatasetOptions", "KnownDataset", "known_datasets", "load_dataset"]
+__all__ = ["DatasetOptions", "KnownDataset", "LabelledOptions", "known_datasets", "load_dataset"]

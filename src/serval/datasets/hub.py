@@ -101,7 +101,7 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
         NetworkError: The hub cannot be reached, and the set is not in its cache.
         DatasetError: The set does not fit on the disk, or is of a kind that is not read here.
     """
-    hide_bars(quiet=options.quiet)
+    hide_bars()
     listing = _listing_of(hub_set)
     subject = f"hf:{hub_set.repo}"
     at = HubCommit(repo=hub_set.asked, commit=listing.commit)

@@ -45,7 +45,9 @@ def load_dataset(name: str, *, options: DatasetOptions | None = None) -> Dataset
     dataset = _whole(name, options)
     if options.limit is not None:
         return first_clips(dataset, options.limit)
-    return dataset if options.sample is None else sampled(dataset, options.sample, options.seed)
+    return (
+        dataset if options.sample is None else sampled(dataset, options.sample, options.sample_seed)
+    )
 
 
 def _check(options: DatasetOptions) -> None:

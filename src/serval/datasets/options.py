@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DatasetOptions"]
+__all__ = ["DatasetOptions", "LabelledOptions"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Without slots, so that the options of a verb can be those of a model and of a set at once.
+@dataclass(frozen=True, kw_only=True)
 class DatasetOptions:
     """Which part of a dataset to read, and which columns hold what.
 
@@ -16,19 +17,33 @@ class DatasetOptions:
         revision: Branch, tag or commit of a hub set; without it the default branch.
         limit: Read no further than this many clips; without it all.
         sample: Draw this many clips by label; without it take all.
-        seed: Of that draw.
+        sample_seed: What they are drawn with.
         audio_column: Column with the audio; without it the set's own audio column.
         label_column: Column with the label; without it `emotion`, `label` and the like.
         speaker_column: Column that says who speaks; without it `speaker_id` and the like.
-        quiet: Show no progress of downloads.
     """
 
     split: str | None = None
     revision: str | None = None
     limit: int | None = None
     sample: int | None = None
-    seed: int = 0
+    sample_seed: int = 0
     audio_column: str | None = None
     label_column: str | None = None
     speaker_column: str | None = None
-    quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledOptions(DatasetOptions):
+    """How the clips of a set get the labels of a model.
+
+    Attributes:
+        label_map: `RAW=label,...` or a JSON file.
+        drop_unmapped: Leave clips out whose label the model does not know, instead of stopping.
+        max_left_out: Share of the set's audio files that may be none of its clips, in [0, 1],
+            before nothing is evaluated.
+    """
+
+    label_map: str | None = None
+    drop_unmapped: bool = False
+    max_left_out: float = 0.01

@@ -40,7 +40,7 @@ def _exported(name: str, output: Path, options: ExportOptions) -> Exported:
     checkpoint = open_checkpoint(name, options)
     metadata = metadata_of(checkpoint)
     longest = float(metadata.get("max_seconds", DEFAULT_MAX_SECONDS))
-    waveforms = parity_waveforms(options.clips, checkpoint.sample_rate, longest)
+    waveforms = parity_waveforms(options.dataset, checkpoint.sample_rate, longest)
     # Before the export, which changes layers of the same model.
     expected = torch_logits(checkpoint, waveforms)
     network = network_of(checkpoint, masked=options.attention_mask)

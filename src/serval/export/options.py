@@ -20,14 +20,14 @@ class ExportOptions:
         attention_mask: Give the graph a mask input, so that clips may be padded to one length.
         revision: Branch, tag or commit of a hub checkpoint.
         normalize: `zscore` or `none`, for a checkpoint that does not say.
-        clips: Dataset on whose first clips the file is compared with torch.
+        dataset: The one on whose first clips the file is compared with torch.
     """
 
     layers: int | None = None
     attention_mask: bool = False
     revision: str | None = None
     normalize: str | None = None
-    clips: str = "demo"
+    dataset: str = "demo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError
+from serval.scores import canonical
+from serval.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,8 +22,25 @@ __all__ = ["KINDS", "Bounds", "bounds_from_options", "bounds_from_toml", "merged
 KINDS = ("min", "max", "max-drop", "max-group-gap")
 """The kinds of bounds, as they are called in flags and in `gate.toml`."""
 
+DIFFERENCES = ("max-drop", "max-group-gap")
+"""The kinds whose numbers are differences of scores, in percentage points."""
+
+NO_SHARES = {"brier", "nll", "clips", "size_mb"}
+"""The numbers of a run that are not from 0 to 1, apart from metrics, which say it themselves."""
+
 FILES = ("baseline", "bench", "stress")
 """Where a gate finds what it compares with."""
+
+
+UNIT = re.compile(r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+))\s*(?P<unit>%|points?|pp)")
+"""A number with its unit; of a difference of scores, a percent is a point."""
+
+EXAMPLES = {
+    "min": "accuracy=0.8 or accuracy=80%",
+    "max": "failures=0.01 or failures=1%",
+    "max-drop": "accuracy=1, which is points",
+    "max-group-gap": "uar:gender=15, which is points",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +51,13 @@ class Bounds:
         least: At least this, in the metric's own unit: `accuracy` in [0, 1].
         most: At most this.
         drop: At most so many points below the baseline.
-        group_gap: At most this between the best and the worst group, in [0, 1].
+        group_gap: At most so many points between the best and the worst group.
         baseline: Folder of the run to measure drops against, or `""`.
         bench: A JSON file with numbers for `bench.` metrics, or `""`.
         stress: The same for `stress.` metrics: the `stress.json` of `serval stress`.
-        cannot_tell: Whether a bound that the clips cannot decide passes: `fail` or `pass`.
+        cannot_tell: Whether a bound that the clips cannot decide passes: `fail` or `pass`;
+            `""` is `fail`, and leaves it to a file where flags are merged with one.
+        outdated: One sentence each on a bound that was written as earlier versions want it.
     """
 
     least: Mapping[str, float] = field(default_factory=dict)
@@ -45,11 +67,12 @@ class Bounds:
     baseline: str = ""
     bench: str = ""
     stress: str = ""
-    cannot_tell: str = "fail"
+    cannot_tell: str = ""
+    outdated: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a policy that does not exist."""
-        if self.cannot_tell not in {"fail", "pass"}:
+        if self.cannot_tell not in {"", "fail", "pass"}:
             raise ConfigError(f"unknown cannot-tell '{self.cannot_tell}'; known: fail, pass")
 
     def __len__(self) -> int:
@@ -58,9 +81,14 @@ class Bounds:
 
 
 def bounds_from_options(
-    kinds: Mapping[str, Iterable[str]], *, baseline: str = "", bench: str = "", stress: str = ""
+    kinds: Mapping[str, Iterable[str]],
+    *,
+    baseline: str = "",
+    bench: str = "",
+    stress: str = "",
+    cannot_tell: str = "",
 ) -> Bounds:
-    """Return the bounds that flags give, each as `metric=number`.
+    """Return the bounds that flags give, each as `metric=number`, with a unit if wished.
 
     Raises:
         ConfigError: A flag is not of that form.
@@ -68,9 +96,12 @@ def bounds_from_options(
     Examples:
         >>> dict(bounds_from_options({"min": ["accuracy=0.8"]}).least)
         {'accuracy': 0.8}
+        >>> dict(bounds_from_options({"max-drop": ["uar=1", "wa=0.5 %"]}).drop)
+        {'uar': 1.0, 'wa': 0.5}
     """
-    maps = {kind: dict(_pair(kind, text) for text in kinds.get(kind, ())) for kind in KINDS}
-    return _bounds(maps, baseline=baseline, bench=bench, stress=stress)
+    written = {kind: [_pair(kind, text) for text in kinds.get(kind, ())] for kind in KINDS}
+    files = {"baseline": baseline, "bench": bench, "stress": stress}
+    return replace(_bounds(written, "--", files), cannot_tell=cannot_tell)
 
 
 def bounds_from_toml(path: Path) -> Bounds:
@@ -88,13 +119,14 @@ def bounds_from_toml(path: Path) -> Bounds:
     known = {*KINDS, *FILES, "cannot-tell"}
     if unknown := sorted(content.keys() - known):
         raise ConfigError(
-            f"gate file {path} has unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+            f"gate file {path} has unknown {', '.join(unknown)}; known: "
+            f"{', '.join(sorted(known))}{did_you_mean(unknown[0], known)}"
         )
-    maps = {kind: dict(_flat(path, kind, content.get(kind, {}))) for kind in KINDS}
+    written = {kind: list(_flat(path, kind, content.get(kind, {}))) for kind in KINDS}
     texts = {name: _text(path, content, name) for name in (*FILES, "cannot-tell")}
-    policy = texts.pop("cannot-tell") or "fail"
+    policy = texts.pop("cannot-tell")
     files = {name: str(path.parent / text) for name, text in texts.items() if text}
-    return replace(_bounds(maps, **files), cannot_tell=policy)
+    return replace(_bounds(written, f"gate file {path}: ", files), cannot_tell=policy)
 
 
 def merged(file: Bounds, flags: Bounds) -> Bounds:
@@ -107,29 +139,65 @@ def merged(file: Bounds, flags: Bounds) -> Bounds:
         baseline=flags.baseline or file.baseline,
         bench=flags.bench or file.bench,
         stress=flags.stress or file.stress,
-        cannot_tell=file.cannot_tell,
+        cannot_tell=flags.cannot_tell or file.cannot_tell,
+        outdated=(*file.outdated, *flags.outdated),
     )
 
 
-def _bounds(maps: Mapping[str, Mapping[str, float]], **files: str) -> Bounds:
+Written = tuple[str, str | float]
+"""A metric, and the number as it stands in a flag or a file, with a unit or without."""
+
+
+def _bounds(
+    written: Mapping[str, Iterable[Written]], where: str, files: Mapping[str, str]
+) -> Bounds:
+    maps: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
+    outdated = []
+    for kind, of_kind in written.items():
+        for name, number in of_kind:
+            subject = f"{where}{kind} {name}"
+            maps[kind][name] = _number(subject, kind, name, number)
+            if kind == "max-group-gap" and not isinstance(number, str) and 0 < number < 1:
+                maps[kind][name] *= 100
+                outdated.append(
+                    f"{subject}={number:g} is a share, as earlier versions want it; from the next "
+                    f"version on it is points, so write {100 * number:g}"
+                )
     return Bounds(
         least=maps["min"],
         most=maps["max"],
         drop=maps["max-drop"],
         group_gap=maps["max-group-gap"],
+        outdated=tuple(outdated),
         **files,
     )
 
 
-def _pair(kind: str, text: str) -> tuple[str, float]:
+def _pair(kind: str, text: str) -> Written:
     name, equals, number = (part.strip() for part in text.rpartition("="))
-    try:
-        value = float(number)
-    except ValueError:
-        value = float("nan")
-    if not (name and equals) or not math.isfinite(value):
+    if not (name and equals and number):
         raise ConfigError(f"--{kind} '{text}' is not of the form metric=number, as accuracy=0.8")
-    return name, value
+    try:
+        return name, float(number)
+    except ValueError:
+        return name, number
+
+
+def _number(subject: str, kind: str, name: str, written: str | float) -> float:
+    """Return a bound in the unit of its kind: points of a difference, else the metric's own.
+
+    Raises:
+        ConfigError: It is no number, or its unit is not one of this bound.
+    """
+    match = UNIT.fullmatch(written) if isinstance(written, str) else None
+    number = float(match["number"]) if match else written
+    if isinstance(number, str) or not math.isfinite(number):
+        raise ConfigError(f"{subject} is {written}, not a number; write {EXAMPLES[kind]}")
+    if match is None or kind in DIFFERENCES:
+        return number
+    if match["unit"] != "%" or canonical(name) in NO_SHARES or name.startswith("bench."):
+        raise ConfigError(f"{subject}={written}: {name} is not counted so; leave the unit out")
+    return number / 100
 
 
 def _text(path: Path, content: Mapping[str, Any], name: str) -> str:
@@ -139,15 +207,13 @@ def _text(path: Path, content: Mapping[str, Any], name: str) -> str:
     return text
 
 
-def _flat(path: Path, kind: str, table: Any, prefix: str = "") -> Iterator[tuple[str, float]]:  # noqa: ANN401 - what TOML holds
+def _flat(path: Path, kind: str, table: Any, prefix: str = "") -> Iterator[Written]:  # noqa: ANN401 - what TOML holds
     if not isinstance(table, Mapping):
         raise ConfigError(f"gate file {path}: {kind} must be a table, as [{kind}]")
     for name, value in table.items():
         if isinstance(value, Mapping):
             yield from _flat(path, kind, value, f"{prefix}{name}.")
-        elif isinstance(value, bool) or not isinstance(value, int | float):
+        elif isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ConfigError(f"gate file {path}: {kind} {prefix}{name} is not a number")
-        elif not math.isfinite(value):
-            raise ConfigError(f"gate file {path}: {kind} {prefix}{name} is {value}; give a number")
         else:
-            yield f"{prefix}{name}", float(value)
+            yield f"{prefix}{name}", value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from serval.comparison import Comparison, PairOptions, compare
 from serval.comparison.words import in_points
 from serval.errors import ConfigError
+from serval.gate.bounds import NO_SHARES
 from serval.gate.measures import Measures, measures_of
 from serval.groups import GroupGap, Groups, GroupTable, groups_of
 from serval.results.document import warnings_of
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "GateResult", "gate"]
 
-NO_SHARES = {"brier", "nll", "clips", "size_mb"}
-"""The numbers of a run that are not from 0 to 1, apart from metrics, which say it themselves."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
@@ -38,7 +36,7 @@ class Check:
     Attributes:
         kind: `min`, `max`, `max-drop`, `max-group-gap`, or `complete` where the run is not.
         metric: As the bound names it; a group gap has its column behind a colon.
-        bound: What was demanded; points for a drop, else the metric's unit.
+        bound: What was demanded; points for a drop or a gap, else the metric's unit.
         value: What was found, in the same unit; NaN if not defined.
         low: Lower end of its 95 % interval, NaN where it has none.
         high: Upper end.
@@ -254,9 +252,10 @@ def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
     if not bounds.group_gap:
         return
     for name, bound in bounds.group_gap.items():
-        if not 0 < bound < 1:
+        if not 0 < bound < 100:
             raise ConfigError(
-                f"--max-group-gap {name}={bound:g} is no share; for ten points give {name}=0.1"
+                f"--max-group-gap {name}={bound:g} is not between 0 and 100 points; for ten points "
+                f"give {name}=10"
             )
     groups = groups_of(run)
     for name, bound in bounds.group_gap.items():
@@ -290,7 +289,7 @@ def _gapped(name: str, bound: float, gap: GroupGap, bounds: Bounds) -> Check:
         kind="max-group-gap",
         metric=name,
         bound=bound,
-        value=gap.value,
+        value=100 * gap.value,
         low=float("nan"),
         high=float("nan"),
         verdict=decided,
@@ -300,20 +299,21 @@ def _gapped(name: str, bound: float, gap: GroupGap, bounds: Bounds) -> Check:
 
 
 def _gap_verdict(gap: GroupGap, bound: float) -> Outcome:
-    if gap.finding == "more than chance" and gap.value > bound:
+    if gap.finding == "more than chance" and 100 * gap.value > bound:
         return "fail"
-    return "pass" if gap.finding != "not judged" and gap.reach <= bound else "cannot tell"
+    return "pass" if gap.finding != "not judged" and 100 * gap.reach <= bound else "cannot tell"
 
 
 def _gap_reason(gap: GroupGap, decided: Outcome) -> str:
     if gap.finding == "not judged":
         return "not judged: too few groups, or the model is not shown to be better than random"
+    reach = f"{points(gap.reach)} points"
     more = {
         "fail": "more than chance",
-        "pass": f"one over {gap.reach:.4g} would have been found between any two groups",
-        "cannot tell": f"one of up to {gap.reach:.4g} could go unnoticed between some two groups",
+        "pass": f"one over {reach} would have been found between any two groups",
+        "cannot tell": f"one of up to {reach} could go unnoticed between some two groups",
     }
     return (
-        f"{gap.best} is {gap.value:.4g} above {gap.worst}, chance makes a gap of up to "
-        f"{gap.by_chance:.4g}: {more[decided]}{f' ({gap.reason})' * bool(gap.reason)}"
+        f"{gap.best} is {points(gap.value)} points above {gap.worst}, chance makes a gap of up to "
+        f"{points(gap.by_chance)}: {more[decided]}{f' ({gap.reason})' * bool(gap.reason)}"
     )

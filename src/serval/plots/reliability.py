@@ -1,4 +1,4 @@
-"""How far confidence can be believed, and what a model gains by staying silent."""
+"""How far confidence can be believed, and what a model gains by abstaining."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import DatasetError, DatasetNotFoundError
-from serval.evaluation import EvalOptions, labelled, open_dataset, plan_of
+from serval.evaluation import labelled, plan_of
 from serval.predict import Answer, answer_of, in_order
 
 if TYPE_CHECKING:
@@ -89,13 +89,13 @@ class Clips:
         return self.part(i for i in range(len(self.waveforms)) if i % step)
 
 
-def calibration_clips(name: str, n: int, model: Model, workers: int) -> Clips:
-    """Return up to n clips spread evenly over a dataset's train split, or its only split.
+def calibration_clips(options: QuantizeOptions, n: int, model: Model, workers: int) -> Clips:
+    """Return up to n clips spread evenly over the train split of the calibration set, or its own.
 
     Raises:
         DatasetError: No clip of it can be used.
     """
-    dataset = _train_split(name)
+    dataset = _train_split(options)
     total = sum(1 for _ in dataset.metadata(0, None))
     chosen = {int(i) for i in np.linspace(0, max(0, total - 1), min(n, total))}
     picked = (clip for clip in dataset.clips(0, None) if clip.index in chosen)
@@ -109,16 +109,8 @@ def evaluation_clips(options: QuantizeOptions, model: Model, workers: int) -> Cl
         DatasetError: There is none that can be decoded.
         LabelError: A label has no counterpart among the model's, and clips may not be dropped.
     """
-    evaluation = EvalOptions(
-        dataset=options.evaluation or "",
-        split=options.split,
-        limit=options.limit,
-        label_map=options.label_map,
-        drop_unmapped=options.drop_unmapped,
-        max_left_out=1.0,  # they are told instead
-    )
-    dataset = open_dataset(evaluation)
-    plan = plan_of(model, dataset, evaluation)
+    dataset = load_dataset(options.evaluation or "", options=options)
+    plan = plan_of(model, dataset, options)
     clips = labelled(dataset.clips, plan.mapping, options.limit)
     known = (clip for clip in clips if clip.label)
     found = _answered(dataset, known, model, workers, with_truth=True)
@@ -136,11 +128,14 @@ def logits_of(model: Model, waveforms: tuple[Waveform, ...], workers: int) -> Lo
     return np.stack(rows) if rows else np.zeros((0, len(model.labels)), dtype=np.float32)
 
 
-def _train_split(name: str) -> Dataset:
+def _train_split(options: QuantizeOptions) -> Dataset:
+    """Return the train split; the columns that are named are those of the evaluation set."""
+    name, same = options.calibration or "", options.calibration == options.evaluation
+    whole = replace(options, limit=None, sample=None) if same else DatasetOptions()
     try:
-        return load_dataset(name, options=DatasetOptions(split="train"))
+        return load_dataset(name, options=replace(whole, split="train"))
     except DatasetNotFoundError:
-        return load_dataset(name)
+        return load_dataset(name, options=replace(whole, split=None))
 
 
 def _answered(

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError
-from serval.evaluation import EvalOptions, overrides_of
 from serval.files import scratch_folder, whole_files, write_text
 from serval.machine import available_cores
 from serval.models.load import model_path
 from serval.models.onnx import load_onnx
+from serval.models.options import overrides_of
 from serval.quantize.build import Recipe
 from serval.quantize.clips import calibration_clips, evaluation_clips
 from serval.quantize.dynamic import written_dynamic
@@ -137,19 +137,14 @@ def opened_workbench(
     """
     path = model_path(model)
     _check_output(output, path)
-    stated = EvalOptions(
-        labels=options.labels, normalize=options.normalize, output_name=options.output_name
-    )
-    opened = load_onnx(path, overrides_of(stated))
+    opened = load_onnx(path, overrides_of(options))
     graph = read_graph(path)
     workers = options.workers or available_cores()
     with scratch_folder(output.parent, output.name) as folder:
         clips = None
         if options.calibration is not None:
             tell(f"reading up to {(1 + HELD_OUT) * options.clips} clips of {options.calibration}")
-            clips = calibration_clips(
-                options.calibration, (1 + HELD_OUT) * options.clips, opened, workers
-            )
+            clips = calibration_clips(options, (1 + HELD_OUT) * options.clips, opened, workers)
             left_out = f"; left out: {clips.left_out}" if clips.left_out else ""
             tell(f"calibrating on {len(clips.waveforms)} clips of {clips.name}{left_out}")
         yield open_workbench(opened, graph, clips, options, (folder, workers, tell))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from serval.datasets import LabelledOptions
 from serval.errors import ConfigError
+from serval.models.options import ModelOptions
 
 __all__ = ["Method", "QuantizeOptions"]
 
@@ -13,8 +15,8 @@ Method = Literal["static", "dynamic", "int4"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QuantizeOptions:
-    """How to make a model smaller.
+class QuantizeOptions(ModelOptions, LabelledOptions):
+    """How to make a model smaller; what is said of a dataset is of the one to evaluate on.
 
     Attributes:
         method: `static` (U8 activations on fixed grids), `dynamic` (grids found at run time) or
@@ -31,16 +33,9 @@ class QuantizeOptions:
         qdq: Whether matrices of a static file, too, are FP32 operators between QuantizeLinear and
             DequantizeLinear, as the tools of other runtimes expect it; slower in ONNX Runtime.
         evaluation: Dataset on which accuracy is measured.
-        split: Its split; by default validation.
-        limit: Only its first clips.
         max_drop: Loss of accuracy, in points, that must be ruled out; layers leave INT8 until it
             is.
-        labels: Label names in the order of the outputs, with commas.
-        label_map: `RAW=label,...` or a JSON file.
-        drop_unmapped: Leave clips of the evaluation set out whose label the model does not know,
-            instead of stopping.
-        normalize: `auto`, `peak`, `zscore` or `none`.
-        output_name: The output of the model file with the scores, of several that it has.
+        max_left_out: As of any labelled set; by default all of it, since what is left out is told.
         workers: Clips at once; by default one for each core.
     """
 
@@ -54,14 +49,8 @@ class QuantizeOptions:
     portable: bool = True
     qdq: bool = False
     evaluation: str | None = None
-    split: str | None = None
-    limit: int | None = None
     max_drop: float | None = None
-    labels: str | None = None
-    label_map: str | None = None
-    drop_unmapped: bool = False
-    normalize: str = "auto"
-    output_name: str | None = None
+    max_left_out: float = 1.0
     workers: int | None = None
 
     def check(self) -> None:

@@ -18,7 +18,7 @@ from serval.report.stressed import Stressed, stressed
 from serval.scores import scores_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from serval.comparison import Comparison
@@ -56,28 +56,29 @@ def write_report(
     run: Run,
     path: Path,
     *,
-    against: Run | None = None,
+    baseline: Run | None = None,
     stress: StressRuns | None = None,
     audio: AudioChoice = "wrong",
 ) -> Page:
     """Return the page of a run, or of two runs on the same labels, after writing it.
 
     Args:
-        run: The run, or A of two.
+        run: The run, or B of two.
         path: Where to write the HTML file.
-        against: B, another run on the same clips.
-        stress: A stress test of the model of `run`, for a section of its own.
+        baseline: A, an earlier run on the same clips.
+        stress: A stress test of the model of one of the runs, for a section of its own.
         audio: Which clips can be heard: those that any run got wrong, all, or none.
 
     Raises:
         ConfigError: The two runs have no clip in common, or the stress test is of another model.
         LabelError: They have different labels, or disagree on the truth of a clip.
     """
-    comparison = compare([run, against]) if against else None
-    clips = listed([run, relabelled(against, run.labels)] if against else [run])
+    comparison = compare([baseline, run]) if baseline else None
+    clips = listed([baseline, relabelled(run, baseline.labels)] if baseline else [run])
     sounds = _sounds(clips, audio)
     scores = [scores_of(each) for each in clips.runs]
-    under = _stressed(stress, run, comparison, audio) if stress else None
+    runs = [baseline, run] if baseline else [run]
+    under = _stressed(stress, runs, comparison, audio) if stress else None
     content = report_content(clips, scores, sounds, comparison, under)
     heard_too = under.sounds if under else {}
     every = {**sounds.by_sha256, **heard_too}
@@ -93,9 +94,14 @@ def write_report(
 
 
 def _stressed(
-    stress: StressRuns, run: Run, comparison: Comparison | None, audio: AudioChoice
+    stress: StressRuns, runs: Sequence[Run], comparison: Comparison | None, audio: AudioChoice
 ) -> Stressed:
-    return stressed(stress, run, run_names([run], comparison)[0], audio=audio != "none")
+    """Return what the stress test adds for the run of its model; of two such it is the later."""
+    tested = stress.clean.provenance.model.get("sha256")
+    named = list(zip(runs, run_names(runs, comparison), strict=True))
+    of_it = [(run, name) for run, name in named if run.provenance.model.get("sha256") == tested]
+    run, name = (of_it or named)[-1]
+    return stressed(stress, run, name, audio=audio != "none")
 
 
 def _sounds(clips: Listed, audio: AudioChoice) -> Sounds:

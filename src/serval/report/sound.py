@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from scipy.signal import get_window
 
 from serval.audio import Waveform, decode, encoded_bytes, resampled
 from serval.errors import AudioError, DatasetError
-from serval.evaluation import EvalOptions, open_dataset
+from serval.evaluation import open_dataset, stored_options
 from serval.machine import available_cores
 
 if TYPE_CHECKING:
@@ -177,9 +177,7 @@ def _checked(job: tuple[Clip, str, float]) -> tuple[str, Sound | None]:
 
 
 def _clips(run: Run, expected: dict[int, str]) -> Iterator[Clip]:
-    known = {field.name for field in fields(EvalOptions)}
-    stored = {name: value for name, value in run.provenance.options.items() if name in known}
-    dataset = open_dataset(EvalOptions(**stored))
+    dataset = open_dataset(stored_options(run))
     for clip in dataset.clips(min(expected), max(expected) + 1):
         if clip.index in expected:
             yield clip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column, bounds
-from serval.scores.calibration import confidence_sentence, silence_sentence
+from serval.scores.calibration import abstention_sentence, confidence_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,11 +57,11 @@ def coverage_chart(names: Sequence[str], fits: Sequence[Calibration]) -> Chart:
         for name, fit in zip(names, fits, strict=True)
         for point in fit.coverage
     ]
-    said = [silence_sentence(fit) for fit in fits]
+    said = [abstention_sentence(fit) for fit in fits]
     return Chart(
         id="risk-coverage",
         kind="risk",
-        title="What silence buys",
+        title="Selective prediction",
         note=_each(names, said),
         columns=(RUN, Column(key="coverage", title="answered", kind="share"), *BOUNDS,
                  Column(key="threshold", title="when at least this sure", kind="share"), CLIPS),

@@ -1,4 +1,4 @@
-"""Whether a model's confidence can be believed, and what it gains by staying silent."""
+"""Whether a model's confidence can be believed, and what it gains by abstaining."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ __all__ = [
     "CoveragePoint",
     "Fit",
     "ReliabilityBin",
+    "abstention_sentence",
     "aurc",
     "brier",
     "calibration_of",
@@ -39,7 +40,6 @@ __all__ = [
     "ece",
     "nll",
     "reliability_bins",
-    "silence_sentence",
     "temperature_of",
 ]
 
@@ -173,7 +173,7 @@ def calibration_sentences(calibration: Calibration) -> list[str]:
     """Return what the calibration means, for people; nothing if no clip was judged."""
     said = (
         confidence_sentence(calibration),
-        silence_sentence(calibration),
+        abstention_sentence(calibration),
         _temperature_sentence(calibration.scaled),
     )
     return [sentence for sentence in said if sentence]
@@ -196,13 +196,13 @@ def confidence_sentence(calibration: Calibration) -> str:
     )
 
 
-def silence_sentence(calibration: Calibration) -> str:
-    """Return what silence gains, or `""` where a fifth of the clips is not one."""
+def abstention_sentence(calibration: Calibration) -> str:
+    """Return what abstention gains, or `""` where a fifth of the clips is not one."""
     at = next((point for point in calibration.coverage if point.coverage == 0.8), None)
     if at is None or at.n == calibration.n:
         return ""
     return (
-        f"If it may stay silent on 20 % of the clips, it is right in {at.accuracy.value:.1%} "
+        f"If it may abstain on 20 % of the clips, it is right in {at.accuracy.value:.1%} "
         f"{_span(at.accuracy)}of the others, against "
         f"{calibration.coverage[-1].accuracy.value:.1%} of all."
     )

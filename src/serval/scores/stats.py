@@ -76,7 +76,7 @@ class Difference:
         high: Upper end.
         standard_error: Clustered; NaN like the others where the score is not defined.
         p: Two-sided, of no difference.
-        detectable: The smallest true difference that a set like this shows four times in five.
+        detectable: Minimum detectable effect: the smallest true difference found with 80 % power.
     """
 
     value: float

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serval.audio import Waveform, decode, encoded_bytes
-from serval.evaluation import EvalOptions, open_dataset, overrides_of
+from serval.evaluation import open_dataset, overrides_of, stored_options
 from serval.models.load import load_model
 from serval.stress.cases import perturbed
 from serval.stress.voices import voices_of
@@ -64,7 +64,7 @@ def examples_of(stress: StressRuns, *, per_kind: int = 1) -> Iterator[Example]:
     Raises:
         ServalError: The dataset or the model cannot be opened, or a clip not be decoded.
     """
-    options = EvalOptions(**stress.clean.provenance.options)
+    options = stored_options(stress.clean)
     model = load_model(options.model, overrides_of(options))
     dataset = open_dataset(options)
     chosen = _chosen(stress, per_kind)

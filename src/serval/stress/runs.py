@@ -34,13 +34,13 @@ class StressOptions:
         evaluation: What is evaluated on what; `output` is the folder of the whole suite.
         suite: `quick`, `full`, families or names, with commas.
         seed: What every random number is drawn with.
-        against: Folder of another stress test, or a model file, to compare with.
+        baseline: Folder of another stress test, or a model file, to compare with.
     """
 
     evaluation: EvalOptions = field(default_factory=lambda: EvalOptions(output="./stress_results"))
     suite: str = "quick"
     seed: int = 0
-    against: str | None = None
+    baseline: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

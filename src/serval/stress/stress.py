@@ -81,27 +81,29 @@ def stress(options: StressOptions, watch: Watch | None = None) -> Findings:
 
 
 def _stored_against(options: StressOptions) -> StressRuns | None:
-    """Return the stored test that `against` names, or `None` where it names a model or nothing.
+    """Return the stored test that `baseline` names, or `None` where it names a model or nothing.
 
     Raises:
         ConfigError: It is a folder without a stress test, or the output itself.
         ModelError: It is no folder and no model.
     """
-    if options.against is None:
+    if options.baseline is None:
         return None
-    if not is_folder(options.against):
-        model_path(options.against)
+    if not is_folder(options.baseline):
+        model_path(options.baseline)
         return None
-    if Path(options.against).resolve() == Path(options.evaluation.output).resolve():
-        raise ConfigError(f"--against is the output {options.against} itself; give another folder")
-    return load_stress(options.against)
+    if Path(options.baseline).resolve() == Path(options.evaluation.output).resolve():
+        raise ConfigError(
+            f"--baseline is the output {options.baseline} itself; give another folder"
+        )
+    return load_stress(options.baseline)
 
 
 def _other(options: StressOptions, dataset: Dataset, watch: Watch | None) -> StressRuns | None:
     """Return the runs of the other model, made now; `None` where none is to be compared with."""
-    if options.against is None:
+    if options.baseline is None:
         return None
     folder = str(Path(options.evaluation.output) / OTHER)
-    evaluation = replace(options.evaluation, model=options.against, output=folder)
-    other = load_model(options.against, overrides_of(evaluation))
+    evaluation = replace(options.evaluation, model=options.baseline, output=folder)
+    other = load_model(options.baseline, overrides_of(evaluation))
     return stress_runs(other, dataset, replace(options, evaluation=evaluation), watch)

@@ -10,7 +10,7 @@ from serval.bench import BenchOptions, bench, save_bench
 from serval.bench.benchmark import QUICK
 from serval.bench.loading import measured_loading
 from serval.bench.roofline import MATMUL_MACS, matmul_work
-from serval.bench.subjects import call_of, noise, open_peer, open_subjects, peer_packages
+from serval.bench.subjects import call_of, noise, open_reference, open_subjects, runtime_packages
 from serval.bench.throughput import generated_clips, setups_for
 from serval.errors import ConfigError, DatasetError, MissingExtraError, ModelError
 from serval.machine import available_cores, instruction_sets, peak_memory_mb
@@ -148,9 +148,9 @@ def test_the_ceiling_is_a_real_product(precision):
 def test_unknown_peers_and_missing_checkpoints_are_refused(model_file, tmp_path):
     refused = ("tensorrt", "onnxruntime", "openvino:folder", "torch", f"torch:{tmp_path / 'gone'}")
     for peer in refused:
-        with pytest.raises(ConfigError, match=f"unknown peer '{peer}'; known: .*torch:FOLDER"):
-            open_peer(peer, str(model_file), Overrides(), 1)
-    assert peer_packages(["openvino"]) == ("openvino",)
+        with pytest.raises(ConfigError, match=f"unknown runtime '{peer}'; known: .*torch:FOLDER"):
+            open_reference(peer, str(model_file), Overrides(), 1)
+    assert runtime_packages(["openvino"]) == ("openvino",)
 
 
 @pytest.mark.parametrize("peer", ["openvino", "torch"])
@@ -158,13 +158,13 @@ def test_a_peer_that_is_not_installed_is_named(peer, model_file, tmp_path, monke
     monkeypatch.setitem(sys.modules, peer, None)
     name = peer if peer == "openvino" else f"torch:{tmp_path}"
     with pytest.raises(MissingExtraError, match=rf"pip install {peer}"):
-        open_peer(name, str(model_file), Overrides(), 1)
+        open_reference(name, str(model_file), Overrides(), 1)
 
 
 def test_openvino_gives_the_same_logits(model_file):
     pytest.importorskip("openvino")
     samples = noise(1, 16_000)
-    answer = call_of(open_peer("openvino", str(model_file), Overrides(), 1))(samples)
+    answer = call_of(open_reference("openvino", str(model_file), Overrides(), 1))(samples)
     expected = call_of(load_onnx(model_file))(samples)
     np.testing.assert_allclose(answer, expected, rtol=1e-3, atol=1e-4)
 
@@ -181,7 +181,7 @@ def test_openvino_takes_a_batch_where_the_graph_takes_one_clip(tmp_path):
 def test_a_folder_that_is_no_checkpoint_is_one_line(model_file, tmp_path):
     pytest.importorskip("torch")
     with pytest.raises(ModelError, match="transformers cannot open") as raised:
-        open_peer(f"torch:{tmp_path}", str(model_file), Overrides(), 1)
+        open_reference(f"torch:{tmp_path}", str(model_file), Overrides(), 1)
     assert "\n" not in str(raised.value)
 
 

@@ -215,7 +215,7 @@ def test_sentences_for_every_verdict(runs):
     near, far = (sentences(comparison, against) for against in comparison.against)
     assert "a loss of more than 2 points is ruled out" in near[0]
     assert far[0] == "accuracy (WA): worse."
-    assert any("four times in five" in line for line in near)
+    assert any("detectable effect at 80 % power" in line for line in near)
     assert any("Exact McNemar" in line for line in near)
     back = compare([runs["far"], runs["a"]], PairOptions(margin=0.3))
     assert sentences(back, back.against[0])[0].endswith("; it is better.")

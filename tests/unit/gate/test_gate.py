@@ -89,19 +89,19 @@ def unfair(folder, shares):
 def test_a_gap_between_groups_is_bounded(tmp_path):
     run = unfair(tmp_path / "unfair", (0.95, 0.6))
     for column in ("gender", "sex"):
-        failed = only(gate(run, Bounds(group_gap={f"uar:{column}": 0.1})))
+        failed = only(gate(run, Bounds(group_gap={f"uar:{column}": 10})))
         assert (failed.metric, failed.verdict) == ("uar:gender", "fail")
-    wide = gate(run, Bounds(group_gap={"accuracy": 0.9}))
+    wide = gate(run, Bounds(group_gap={"accuracy": 90}))
     assert wide.passed
     assert [check.metric for check in wide.checks] == ["accuracy:gender"]
     fair = unfair(tmp_path / "fair", (0.8, 0.8))
-    assert only(gate(fair, Bounds(group_gap={"uar:gender": 0.0001}))).verdict == "cannot tell"
+    assert only(gate(fair, Bounds(group_gap={"uar:gender": 0.01}))).verdict == "cannot tell"
 
 
 def test_a_gap_under_the_bound_does_not_pass_where_chance_makes_a_larger_one(tmp_path):
     fair = unfair(tmp_path / "fair", (0.8, 0.8))
-    gap = only(gate(fair, Bounds(group_gap={"accuracy:gender": 0.9}))).value
-    between = only(gate(fair, Bounds(group_gap={"accuracy:gender": gap + 1e-6})))
+    gap = only(gate(fair, Bounds(group_gap={"accuracy:gender": 90}))).value
+    between = only(gate(fair, Bounds(group_gap={"accuracy:gender": gap + 1e-4})))
     assert (between.verdict, between.passed) == ("cannot tell", False)
     assert "chance makes a gap of up to" in between.reason
 
@@ -109,7 +109,7 @@ def test_a_gap_under_the_bound_does_not_pass_where_chance_makes_a_larger_one(tmp
 def test_a_gap_does_not_pass_beside_a_group_too_small_to_know_of(tmp_path):
     age = ["young"] * 290 + ["adult"] * 290 + ["old"] * 20
     run = run_of(tmp_path, TRUTH, FIRST, groups={"age": age})
-    check = only(gate(run, Bounds(group_gap={"accuracy:age": 0.2})))
+    check = only(gate(run, Bounds(group_gap={"accuracy:age": 20})))
     assert (check.verdict, check.passed) == ("cannot tell", False)
     assert "could go unnoticed between some two groups (too few clips: old has 20)" in check.reason
 
@@ -120,9 +120,9 @@ def test_a_corpus_of_two_speakers_passes_no_bound_however_alike_the_groups_look(
     dataset = ["many" if i < 300 else "two" for i in range(600)]
     predicted = np.where(np.arange(600) % 10 == 0, (TRUTH + 1) % 3, TRUTH)
     run = run_of(tmp_path, TRUTH, predicted, speakers=speakers, groups={"dataset": dataset})
-    check = only(gate(run, Bounds(group_gap={"accuracy:corpus": 0.2})))
+    check = only(gate(run, Bounds(group_gap={"accuracy:corpus": 20})))
     assert (check.metric, check.verdict, check.passed) == ("accuracy:dataset", "cannot tell", False)
-    assert check.value < 0.01
+    assert check.value < 1
     assert "(too few speakers: two has 2)" in check.reason
 
 
@@ -160,7 +160,7 @@ def test_a_gate_that_is_passed_says_what_its_numbers_rest_on(tmp_path):
 
 def test_a_model_that_guesses_does_not_pass_as_fair(tmp_path):
     run = unfair(tmp_path / "guess", (1 / 3, 1 / 3))
-    check = only(gate(run, Bounds(group_gap={"uar:gender": 0.5})))
+    check = only(gate(run, Bounds(group_gap={"uar:gender": 50})))
     assert (check.verdict, check.passed) == ("cannot tell", False)
     assert "not shown to be better than random" in check.reason
 
@@ -237,10 +237,10 @@ def test_a_gate_that_makes_no_sense_is_refused(run):
         (Bounds(drop={"accuracy": 1}), "--baseline"),
         (Bounds(drop={"ece": 1}, **known), "no drop of 'ece'"),
         (Bounds(drop={"accuracy": 0}, **known), "must be above 0"),
-        (Bounds(group_gap={"uar": 10}), "uar=10 is no share; for ten points give uar=0.1"),
-        (Bounds(group_gap={"uar": 1.0}), "is no share"),
-        (Bounds(group_gap={"uar:shoe": 0.1}), "groups: speaker"),
-        (Bounds(group_gap={"f1:speaker": 0.1}), "no group gap of 'f1'"),
+        (Bounds(group_gap={"uar": 100}), "uar=100 is not between 0 and 100 points; for ten"),
+        (Bounds(group_gap={"uar": 0}), "not between 0 and 100 points"),
+        (Bounds(group_gap={"uar:shoe": 10}), "groups: speaker"),
+        (Bounds(group_gap={"f1:speaker": 10}), "no group gap of 'f1'"),
     ):
         with pytest.raises(ConfigError, match=message):
             gate(run, bounds)
@@ -250,9 +250,48 @@ def test_bounds_from_flags():
     bounds = bounds_from_options({"min": ["accuracy=0.8"], "max-drop": ["recall:a=b=1"]})
     assert bounds.least == {"accuracy": 0.8}
     assert bounds.drop == {"recall:a=b": 1.0}
-    for text in ("accuracy", "=1", "accuracy=high", "accuracy=nan", "accuracy=inf", "accuracy="):
+    for text in ("accuracy", "=1", "accuracy="):
         with pytest.raises(ConfigError, match="not of the form metric=number"):
             bounds_from_options({"max": [text]})
+    for number in ("high", "nan", "inf", "80 %%", "% 80", "1.2.3%"):
+        with pytest.raises(ConfigError, match=f"--max accuracy is {number}, not a number; write"):
+            bounds_from_options({"max": [f"accuracy={number}"]})
+
+
+def test_a_unit_may_be_written_and_a_difference_is_in_points_without_one():
+    bounds = bounds_from_options(
+        {
+            "min": ["accuracy=80%", "stress.clean.uar=75 %", "size_mb=1"],
+            "max-drop": ["uar=1", "wa=0.5%", "f1:a=2 points"],
+            "max-group-gap": ["uar:gender=15", "wa=7.5 %", "uar:age=1 point", "uar=0.5 points"],
+        }
+    )
+    assert bounds.least == {"accuracy": 0.8, "stress.clean.uar": 0.75, "size_mb": 1}
+    assert bounds.drop == {"uar": 1, "wa": 0.5, "f1:a": 2}
+    assert bounds.group_gap == {"uar:gender": 15, "wa": 7.5, "uar:age": 1, "uar": 0.5}
+    assert not bounds.outdated
+    for name, number in (("nll", "3%"), ("bench.rtf", "3 %"), ("size_mb", "1%"), ("wa", "1 point")):
+        with pytest.raises(ConfigError, match=f"{name} is not counted so; leave the unit out"):
+            bounds_from_options({"max": [f"{name}={number}"]})
+
+
+def test_a_group_gap_written_as_a_share_is_still_taken_with_a_line_that_says_so(tmp_path):
+    path = tmp_path / "gate.toml"
+    path.write_text('[max-group-gap]\n"uar:sex" = 0.15\nuar = "2 points"\n', encoding="utf-8")
+    flags = bounds_from_options({"max-group-gap": ["accuracy=0.2"]})
+    bounds = merged(bounds_from_toml(path), flags)
+    assert bounds.group_gap == {"uar:sex": pytest.approx(15), "uar": 2, "accuracy": 20}
+    assert len(bounds.outdated) == 2
+    assert f"{path}: max-group-gap uar:sex=0.15 is a share" in bounds.outdated[0]
+    assert bounds.outdated[1].endswith("so write 20")
+
+
+def test_what_cannot_be_decided_may_pass_by_flag_too(tmp_path):
+    path = tmp_path / "gate.toml"
+    path.write_text('cannot-tell = "pass"\n', encoding="utf-8")
+    for flag, policy in (("", "pass"), ("fail", "fail"), ("pass", "pass")):
+        both = merged(bounds_from_toml(path), bounds_from_options({}, cannot_tell=flag))
+        assert both.cannot_tell == policy
 
 
 def test_bounds_from_a_file(tmp_path):
@@ -260,13 +299,13 @@ def test_bounds_from_a_file(tmp_path):
     path.write_text(
         'baseline = "runs/fp32"\nbench = "bench.json"\nstress = "s.json"\ncannot-tell = "pass"\n'
         '[min]\naccuracy = 0.8\n"recall:angry" = 1\n'
-        "[max]\nbench.rtf = 0.2\n[max-drop]\nuar = 1.0\n[max-group-gap]\nuar = 0.1\n",
+        "[max]\nbench.rtf = 0.2\n[max-drop]\nuar = 1.0\n[max-group-gap]\nuar = 2\n",
         encoding="utf-8",
     )
     bounds = bounds_from_toml(path)
     assert bounds.least == {"accuracy": 0.8, "recall:angry": 1.0}
     assert bounds.most == {"bench.rtf": 0.2}
-    assert (bounds.drop, bounds.group_gap) == ({"uar": 1.0}, {"uar": 0.1})
+    assert (bounds.drop, bounds.group_gap) == ({"uar": 1.0}, {"uar": 2})
     assert bounds.baseline == str(tmp_path / "runs" / "fp32")
     assert bounds.bench == str(tmp_path / "bench.json")
     assert bounds.stress == str(tmp_path / "s.json")
@@ -280,7 +319,7 @@ def test_bounds_from_a_file(tmp_path):
         ("[min", "cannot be read"),
         ("[limits]\na = 1", "unknown limits; known: baseline"),
         ("min = 3", "min must be a table"),
-        ('[min]\naccuracy = "high"', "min accuracy is not a number"),
+        ('[min]\naccuracy = "high"', "min accuracy is high, not a number"),
         ("[min]\naccuracy = true", "min accuracy is not a number"),
         ('cannot-tell = "maybe"', "unknown cannot-tell 'maybe'"),
         ("cannot-tell = []", "cannot-tell must be text, not \\[\\]"),

@@ -43,8 +43,9 @@ def test_without_truth_there_is_no_accuracy():
 
 def test_calibration_clips_are_spread_over_the_set(bench, tmp_path):
     manifest = speech_set(tmp_path / "set", 12)
-    chosen = calibration_clips(str(manifest), 4, bench.model, 1)
-    everything = calibration_clips(str(manifest), 99, bench.model, 1)
+    options = QuantizeOptions(calibration=str(manifest))
+    chosen = calibration_clips(options, 4, bench.model, 1)
+    everything = calibration_clips(options, 99, bench.model, 1)
     assert len(everything.waveforms) == 12
     assert len(chosen.waveforms) == 4
     np.testing.assert_array_equal(chosen.waveforms[0], everything.waveforms[0])

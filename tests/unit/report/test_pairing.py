@@ -14,7 +14,7 @@ def test_two_runs_side_by_side(tmp_path):
     manifest = spoken_set(tmp_path / "clips", 24)
     a = evaluated(tmp_path / "a", manifest, name="one")
     b = evaluated(tmp_path / "b", manifest, seed=1, name="two")
-    content = blocks(write_report(a, tmp_path / "page.html", against=b).path)["content"]
+    content = blocks(write_report(b, tmp_path / "page.html", baseline=a).path)["content"]
     assert [run["name"] for run in content["runs"]] == ["one", "two"]
     gap = content["pair"]["tiles"][0]
     right = [(run.truth == run.predicted).mean() for run in (a, b)]
@@ -32,7 +32,7 @@ def test_runs_of_other_labels_are_refused(tmp_path):
     other = spoken_set(tmp_path / "other", 6, labels=labels)
     b = evaluated(tmp_path / "b", other, labels=labels)
     with pytest.raises(LabelError, match="different labels"):
-        write_report(a, tmp_path / "page.html", against=b)
+        write_report(b, tmp_path / "page.html", baseline=a)
     assert not (tmp_path / "page.html").exists()
 
 

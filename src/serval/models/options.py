@@ -1,0 +1,52 @@
+"""What the caller may say about a model beside its name, as text and numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from serval.errors import ConfigError
+from serval.models.contract import Normalize, Overrides
+
+__all__ = ["ModelOptions", "overrides_of"]
+
+NORMALIZE: dict[str, Normalize] = {"peak": "peak", "zscore": "zscore", "none": "none"}
+
+
+# Without slots, so that the options of a verb can be those of a model and of a set at once.
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """What is stated about a model's contract; what is not is left to the model file.
+
+    Attributes:
+        labels: Label names in the order of the model's outputs, separated by commas.
+        sample_rate: What the model wants, in Hz; by default what the model file says, else 16000.
+        normalize: `auto` (what the model file says), `peak`, `zscore` or `none`.
+        max_seconds: Longest clip in seconds; by default what the model file says, else 120.
+        output_name: The output of the model file with the scores, of several that it has.
+    """
+
+    labels: str | None = None
+    sample_rate: int | None = None
+    normalize: str = "auto"
+    max_seconds: float | None = None
+    output_name: str | None = None
+
+
+def overrides_of(options: ModelOptions) -> Overrides:
+    """Return what the options state about the model's contract.
+
+    Raises:
+        ConfigError: There is no such normalization.
+    """
+    if options.normalize not in {"auto", *NORMALIZE}:
+        raise ConfigError(
+            f"unknown --normalize '{options.normalize}'; known: auto, {', '.join(NORMALIZE)}"
+        )
+    labels = options.labels and tuple(name.strip() for name in options.labels.split(","))
+    return Overrides(
+        labels=labels or None,
+        sample_rate=options.sample_rate,
+        normalize=NORMALIZE.get(options.normalize),
+        max_seconds=options.max_seconds,
+        output_name=options.output_name,
+    )

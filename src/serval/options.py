@@ -1,0 +1,91 @@
+"""Every option of an evaluation: as given, as written in a plan, and as stored in a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from serval.datasets.options import LabelledOptions
+from serval.errors import RunError
+from serval.models.options import ModelOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from serval.run import Run
+
+__all__ = ["EvalOptions", "misfit", "stored_options"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalOptions(ModelOptions, LabelledOptions):
+    """Every option of an evaluation, with its default; stored in the run.
+
+    Attributes:
+        model: Path of an .onnx file, a built-in name, or `hf:ORG/NAME/FILE.onnx`.
+        dataset: `demo`, `ssi`, `hf:ORG/NAME`, a folder, or a .csv, .jsonl or .parquet file.
+        output: Folder of the run and its files.
+        name: What the run is called in tables, pictures and pages; by default as its model.
+        workers: Clips at once; by default one for each core.
+        engine: `local`, or `ray`: workers on every machine of a cluster.
+        ray_address: `host:port` of a running cluster; by default one is started here.
+        max_failures: Share of failed clips, in [0, 1], above which the exit code is 3.
+        plots: Draw the pictures, at 300 dpi.
+        fresh: Start over instead of going on with the run in `output`.
+        dev_mode: Whether `evaluation_emotion.py` was told to take its first samples only; for
+            the published key of that name, and without an effect.
+    """
+
+    model: str = "serval-tiny"
+    dataset: str = "demo"
+    output: str = "./evaluation_results"
+    name: str | None = None
+    workers: int | None = None
+    engine: str = "local"
+    ray_address: str | None = None
+    max_failures: float = 0.01
+    plots: bool = True
+    fresh: bool = False
+    dev_mode: bool = False
+
+
+KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    "str": (str, "text"),
+    "int": (int, "a whole number"),
+    "float": ((int, float), "a number"),
+    "bool": (bool, "true or false"),
+}
+"""The types of the options, and what they are called."""
+
+
+def misfit(name: str, value: object) -> str:
+    """Return what the option of that name must be where `value` is something else, else `""`.
+
+    Examples:
+        >>> misfit("limit", "ten"), misfit("limit", None), misfit("plots", True)
+        ('a whole number', '', '')
+    """
+    kind, *other = str(TYPES[name]).split(" | ")
+    fits = isinstance(value, KINDS[kind][0]) and (kind == "bool" or not isinstance(value, bool))
+    return "" if fits or (value is None and other) else KINDS[kind][1]
+
+
+TYPES = {field.name: field.type for field in fields(EvalOptions)}
+
+
+def stored_options(run: Run) -> EvalOptions:
+    """Return the options that a run was made with; those that only other versions have are let be.
+
+    Raises:
+        RunError: One of them is of another kind than the option.
+    """
+    stored = {
+        name: run.provenance.options[name] for name in TYPES if name in run.provenance.options
+    }
+    for name, value in stored.items():
+        if wanted := misfit(name, value):
+            raise RunError(
+                f"the run in {run.folder} was stored with an odd option {name}, which is {wanted}; "
+                "evaluate again with --fresh"
+            )
+    return EvalOptions(**stored)
