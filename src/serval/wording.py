@@ -65,14 +65,14 @@ def one_line(error: BaseException | str) -> str:
     return printable(" ".join(str(error).split()))
 
 
-def percent(value: float | None) -> str:
-    """Return a share in [0, 1] as a percentage with two digits, or `n/a` where it is not defined.
+def percent(value: float | None, digits: int = 2) -> str:
+    """Return a share in [0, 1] as a percentage, or `n/a` where it is not defined.
 
     Examples:
-        >>> percent(0.8214), percent(None)
-        ('82.14 %', 'n/a')
+        >>> percent(0.8214), percent(0.8214, 0), percent(None)
+        ('82.14 %', '82 %', 'n/a')
     """
-    return "n/a" if value is None or math.isnan(value) else f"{100 * value:.2f} %"
+    return "n/a" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
 
 
 def points(share: float | None, *, sign: bool = False) -> str:

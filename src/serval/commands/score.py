@@ -10,6 +10,7 @@ from serval.commands.stored import opened_run
 from serval.commands.tables import group_tables, print_findings, print_verdict
 from serval.commands.terminal import terminal
 from serval.results import Written, write_results
+from serval.wording import percent
 
 __all__ = ["score_command"]
 
@@ -47,7 +48,7 @@ def _print(written: Written, *, groups: bool) -> None:
         before, after = document["calibration"]["as_is"]["ece"], scaled["ece"]
         console.print(
             f"  At temperature {scaled['temperature']:.3f}, fitted on "
-            f"{document['calibration']['fitted_on']}, ECE goes from {before:.1%} to {after:.1%}.",
+            f"{document['calibration']['fitted_on']}, ECE goes from {percent(before, 1)} to {percent(after, 1)}.",
         )
     for kind, path in written.files.items():
         console.print(f"  {kind:>16}  {path}", soft_wrap=True)

@@ -14,6 +14,7 @@ from serval.probabilities import log_probabilities_of, outputs_of
 from serval.scores.clusters import Clustering, clustering_of
 from serval.scores.stats import Interval, spread
 from serval.scores.uncertainty import Uncertainty, uncertainty_of_mean
+from serval.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,13 +187,13 @@ def confidence_sentence(calibration: Calibration) -> str:
     fit, everything = calibration.as_is, calibration.coverage[-1].accuracy.value
     if fit.ece <= fit.ece_by_chance:
         return (
-            f"No miscalibration can be shown on {calibration.n} clips: ECE {fit.ece:.1%}, no more "
-            "than chance makes of a calibrated model."
+            f"No miscalibration can be shown on {calibration.n} clips: ECE {percent(fit.ece, 1)}, no "
+            "more than chance makes of a calibrated model."
         )
     lean = "more" if fit.confidence > everything else "less"
     return (
-        f"It is {lean} confident ({fit.confidence:.1%}) than right ({everything:.1%}): "
-        f"ECE {fit.ece:.1%}."
+        f"It is {lean} confident ({percent(fit.confidence, 1)}) than right "
+        f"({percent(everything, 1)}): ECE {percent(fit.ece, 1)}."
     )
 
 
@@ -202,14 +203,16 @@ def abstention_sentence(calibration: Calibration) -> str:
     if at is None or at.n == calibration.n:
         return ""
     return (
-        f"If it may abstain on 20 % of the clips, it is right in {at.accuracy.value:.1%} "
+        f"If it may abstain on 20 % of the clips, it is right in {percent(at.accuracy.value, 1)} "
         f"{_span(at.accuracy)}of the others, against "
-        f"{calibration.coverage[-1].accuracy.value:.1%} of all."
+        f"{percent(calibration.coverage[-1].accuracy.value, 1)} of all."
     )
 
 
 def _span(score: Interval) -> str:
-    return "" if math.isnan(score.low) else f"({score.low:.1%} to {score.high:.1%}) "
+    return (
+        "" if math.isnan(score.low) else f"({percent(score.low, 1)} to {percent(score.high, 1)}) "
+    )
 
 
 def _temperature_sentence(scaled: Fit | None) -> str:

@@ -80,7 +80,7 @@ def test_few_clips_can_show_that_a_model_is_far_too_shy(tmp_path):
     fit = calibration_of(run).as_is
     assert len(fit.bins) == 5
     assert fit.ece > fit.ece_by_chance
-    assert calibration_sentences(calibration_of(run))[0].startswith("It is less confident (78.7%)")
+    assert calibration_sentences(calibration_of(run))[0].startswith("It is less confident (78.7 %)")
 
 
 def test_one_clip_cannot_be_kept_back(tmp_path):
