@@ -45,10 +45,12 @@ def _print(written: Written, *, groups: bool) -> None:
     print_findings(console, document, ("observations", "calibration", "groups"))
     scaled = document["calibration"]["scaled"]
     if scaled:
-        before, after = document["calibration"]["as_is"]["ece"], scaled["ece"]
+        before, after = (
+            percent(fit["ece"], 1) for fit in (document["calibration"]["as_is"], scaled)
+        )
         console.print(
             f"  At temperature {scaled['temperature']:.3f}, fitted on "
-            f"{document['calibration']['fitted_on']}, ECE goes from {percent(before, 1)} to {percent(after, 1)}.",
+            f"{document['calibration']['fitted_on']}, ECE goes from {before} to {after}.",
         )
     for kind, path in written.files.items():
         console.print(f"  {kind:>16}  {path}", soft_wrap=True)

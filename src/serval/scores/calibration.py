@@ -187,8 +187,8 @@ def confidence_sentence(calibration: Calibration) -> str:
     fit, everything = calibration.as_is, calibration.coverage[-1].accuracy.value
     if fit.ece <= fit.ece_by_chance:
         return (
-            f"No miscalibration can be shown on {calibration.n} clips: ECE {percent(fit.ece, 1)}, no "
-            "more than chance makes of a calibrated model."
+            f"No miscalibration can be shown on {calibration.n} clips: "
+            f"ECE {percent(fit.ece, 1)}, no more than chance makes of a calibrated model."
         )
     lean = "more" if fit.confidence > everything else "less"
     return (
