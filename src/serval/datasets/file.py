@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from serval.datasets.columns import text_of
 from serval.datasets.dataset import (
     Known,
     clip_source,
@@ -13,9 +12,8 @@ from serval.datasets.dataset import (
     shared_speakers,
     short_name,
 )
-from serval.datasets.listing import counted
 from serval.datasets.manifest import SUFFIXES, ManifestTable
-from serval.datasets.splits import choose_split
+from serval.datasets.split_column import OfSplit, rows_of_split
 from serval.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 
     from serval.datasets.options import DatasetOptions
     from serval.datasets.rows import ClipSource, Table
-    from serval.records import Dataset, LeftOut
+    from serval.records import Dataset
 
 __all__ = ["load_file"]
 
@@ -47,7 +45,7 @@ def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -
             f"{', '.join(sorted((*SUFFIXES, '.parquet')))}"
         )
     whole = _parquet_table(path) if suffix == ".parquet" else ManifestTable(files=[path])
-    table, split, left_out = _rows_of_split(whole, options, subject)
+    table, split, left_out = rows_of_split(whole, options.split, subject)
     source = clip_source(table, path.parent, split, options, subject)
     caveats = (*known.caveats, *_shared_in_file(source))
     return dataset_here(source, [path], replace(known, caveats=caveats, left_out=left_out))
@@ -59,25 +57,9 @@ def _parquet_table(path: Path) -> Table:
     return ParquetTable(shards=[Here(path)], folder=path.parent, class_names={})
 
 
-def _rows_of_split(
-    table: Table, options: DatasetOptions, name: str
-) -> tuple[Table, str, tuple[LeftOut, ...]]:
-    """Return the rows of one split, if there is a column `split`, and what is in none."""
-    column = next((name for name in table.schema.kinds if name.casefold() == "split"), None)
-    if column is None or not isinstance(table, ManifestTable):
-        return table, choose_split([""], options.split, name), ()
-    texts = [text_of(row.cells.get(column)) or "" for row in table.rows(0, None, ())]
-    splits = dict.fromkeys(text for text in texts if text) or {"": None}
-    split = choose_split(splits, options.split, name)
-    unnamed = [f"row {i}" for i, text in enumerate(texts, 1) if not text and split]
-    left_out = (counted(f"with nothing in the column {column}", unnamed),) if unnamed else ()
-    return replace(table, split_column=column, split=split), split, left_out
-
-
 def _shared_in_file(source: ClipSource) -> Iterator[str]:
     """Yield what the split's speakers have in common with a train split in the same manifest."""
     table = source.table
-    if source.split in ("", "train") or not isinstance(table, ManifestTable):
+    if source.split.casefold() in ("", "train") or not isinstance(table, OfSplit):
         return
-    train = replace(table, split="train")
-    yield from shared_speakers(source, replace(source, table=train))
+    yield from shared_speakers(source, replace(source, table=table.of("train")))

@@ -19,6 +19,7 @@ from serval.datasets.layout import layout_of
 from serval.datasets.left_out import left_out_of, rows_in_missing_parts
 from serval.datasets.listing import listing_of_folder
 from serval.datasets.parquet import Here
+from serval.datasets.split_column import rows_of_split
 from serval.datasets.splits import TRAIN, choose_split
 from serval.datasets.tables import SplitTable, split_table
 from serval.errors import DatasetError
@@ -48,15 +49,19 @@ def load_folder(root: Path, options: DatasetOptions) -> Dataset:
     """
     subject, listing = str(root), listing_of_folder(root)
     layout = layout_of(listing.files, card_of(_card_text(root), None, subject), subject)
-    split = choose_split(layout.splits, options.split, subject)
-    source, found = _source(root, layout, split, options)
+    split = _split_of(layout, options, subject)
+    whole, found = _source(root, layout, split, options)
 
     def named_by(name: str) -> Iterator[Path]:
         return _source(root, layout, name, options, audio_alone)[0].audio_paths()
 
-    left_out = (*listing.closed, *left_out_of(layout, source, named_by))
+    left_out = (*listing.closed, *left_out_of(layout, whole, named_by))
     if found.by_shard:
-        left_out += tuple(rows_in_missing_parts(found.rows_in, source.table.n_rows()))
+        left_out += tuple(rows_in_missing_parts(found.rows_in, whole.table.n_rows()))
+    source = whole
+    if layout.unnamed and not split:
+        table, own, unnamed = rows_of_split(whole.table, options.split, subject)
+        source, left_out = replace(whole, table=table, split=own), (*left_out, *unnamed)
     known = Known(
         name=short_name(root),
         location=str(root.resolve()),
@@ -65,6 +70,13 @@ def load_folder(root: Path, options: DatasetOptions) -> Dataset:
         left_out=left_out,
     )
     return dataset_here(source, [root / file for file in found.rows_in], known)
+
+
+def _split_of(layout: Layout, options: DatasetOptions, subject: str) -> str:
+    """Return the split of the files; `""` where only a column can tell of any."""
+    if layout.unnamed and set(layout.splits) == {""}:
+        return ""
+    return choose_split(layout.splits, options.split, subject)
 
 
 def _card_text(root: Path) -> str:

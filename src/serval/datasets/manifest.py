@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import chain, islice, zip_longest
 from typing import IO, TYPE_CHECKING
 
-from serval.datasets.columns import Kind, Schema, text_of
+from serval.datasets.columns import Kind, Schema
 from serval.datasets.rows import Row
 from serval.errors import DatasetError, DatasetNotFoundError
 from serval.wording import one_line
@@ -68,13 +68,9 @@ class ManifestTable:
 
     Attributes:
         files: The manifests in order.
-        split_column: Keep only rows that bear `split` in this column.
-        split: The split to keep.
     """
 
     files: Sequence[Path]
-    split_column: str | None = None
-    split: str | None = None
 
     @cached_property
     def schema(self) -> Schema:
@@ -132,11 +128,7 @@ class ManifestTable:
     def _all(self) -> Iterator[Row]:
         for file in self.files:
             for cells in self._cells(file):
-                if (
-                    self.split_column is None
-                    or (text_of(cells.get(self.split_column)) or "") == self.split
-                ):
-                    yield Row(cells, file.parent)
+                yield Row(cells, file.parent)
 
 
 def _is_csv(file: Path) -> bool:

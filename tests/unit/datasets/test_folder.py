@@ -1,5 +1,7 @@
 """Local folders, well made and otherwise."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from build import encoded, voice
@@ -137,3 +139,25 @@ def test_the_folder_one_stands_in_has_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(audio_folder(tmp_path / "clips"))
     assert load_dataset(".").name == "clips"
     assert load_dataset("validation/..").name == "clips"
+
+
+@pytest.mark.parametrize("form", ["metadata.csv", "all.parquet"])
+def test_a_column_split_in_a_folder_chooses_the_rows(tmp_path, form):
+    splits = ["train", "test", "train", "test"]
+    if form == "metadata.csv":
+        rows = [f"{i}.wav,sad,{split}" for i, split in enumerate(splits)]
+        (tmp_path / form).write_text("\n".join(["file_name,label,split", *rows]))
+        for i in range(5):
+            (tmp_path / f"{i}.wav").write_bytes(encoded(voice(i, 0.1)))
+    else:
+        audio = [{"bytes": encoded(voice(i, 0.1)), "path": f"{i}.wav"} for i in range(4)]
+        table = pa.table({"audio": audio, "label": ["sad"] * 4, "split": splits})
+        pq.write_table(table, tmp_path / form)
+    with pytest.raises(DatasetNotFoundError, match=r"choose one with --split: train, test"):
+        load(tmp_path)
+    dataset = load(tmp_path, split="test")
+    assert [clip.id for clip in dataset.clips(0, None)] == ["1.wav", "3.wav"]
+    assert [clip.id for clip in dataset.clips(1, 2)] == ["3.wav"]
+    assert (dataset.split, dataset.n_clips) == ("test", 2)
+    named_by_no_row = 1 if form == "metadata.csv" else 0
+    assert sum(part.n for part in dataset.left_out) == named_by_no_row

@@ -144,6 +144,13 @@ def test_a_split_column_chooses_the_rows(folder):
             load(manifest(folder, text), split=absent)
 
 
+def test_a_split_written_in_several_ways_is_one(folder):
+    rows = ["a.wav,sad,Test ", "sub/b.wav,sad,TEST", "a.wav,sad,train", "a.wav,sad, test"]
+    dataset = load(manifest(folder, "\n".join(["path,label,split", *rows])), split="Test")
+    assert [clip.id for clip in dataset.clips(0, None)] == ["a.wav", "sub/b.wav", "a.wav#2"]
+    assert (dataset.n_clips, dataset.left_out) == (3, ())
+
+
 def test_a_split_that_cannot_be_known_is_asked_for(folder):
     text = "path,label,split\na.wav,sad,one\na.wav,sad,two\n"
     with pytest.raises(DatasetNotFoundError, match=r"choose one with --split: one, two"):
