@@ -11,7 +11,7 @@ import click
 from rich.table import Table
 
 from serval.bench import Bench, BenchOptions, bench, save_bench
-from serval.commands.terminal import terminal
+from serval.commands.terminal import say, terminal
 from serval.files import writing
 
 __all__ = ["bench_command"]
@@ -71,7 +71,7 @@ def bench_command(**flags: Any) -> None:  # noqa: ANN401 - click's flags
     def watch(step: str) -> None:
         # Models and clips are open by now; minutes of measuring are not for a full disk.
         _refuse_unwritable(folder)
-        click.echo(f"measuring {step}", err=True)
+        say(f"measuring {step}", err=True)
 
     measured = bench(options, watch)
     files = save_bench(measured, folder)

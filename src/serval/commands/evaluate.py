@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from serval.commands.progress import shown_progress
-from serval.commands.terminal import terminal
+from serval.commands.terminal import say, terminal
 from serval.errors import RunError
 from serval.evaluate import EvalOptions, Evaluation, evaluate, open_dataset, overrides_of
 from serval.models.load import load_model
@@ -118,14 +118,14 @@ def run_evaluation(options: EvalOptions) -> int:
         with as_stop(), shown_progress(quiet=options.quiet) as show:
             evaluation = evaluate(model, dataset, options, show)
     except KeyboardInterrupt:
-        click.echo(_interrupted_line(Path(options.output)), err=True)
+        say(_interrupted_line(Path(options.output)), err=True)
         return 130
     if options.report:
         evaluation = _with_report(evaluation)
     show_evaluation(evaluation, options)
     if not evaluation.too_many_failures:
         return 0
-    click.echo(_failure_line(evaluation, options), err=True)
+    say(_failure_line(evaluation, options), err=True)
     return 3
 
 
@@ -135,7 +135,7 @@ def _with_report(evaluation: Evaluation) -> Evaluation:
 
     page = write_report(evaluation.run, evaluation.run.folder / "report.html")
     for note in page.notes:
-        click.echo(note, err=True)
+        say(note, err=True)
     return replace(evaluation, files=evaluation.files | {"report": page.path})
 
 
@@ -156,7 +156,7 @@ def show_evaluation(evaluation: Evaluation, options: EvalOptions) -> None:
 def _show_contract(contract: Contract) -> None:
     said = contract.sources
     length = f"fixed {contract.static_samples} samples" if contract.static_samples else "any length"
-    click.echo(
+    say(
         f"model contract: {len(contract.labels)} labels [{said['labels']}], "
         f"{contract.sample_rate} Hz [{said['sample_rate']}], "
         f"normalize {contract.normalize} [{said['normalize']}], "
