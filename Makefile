@@ -4,6 +4,7 @@
 # make coverage   the same, slower, with the share of branches that they take
 # make check  format, lint, types, import contract, spelling
 # make kills  kill and stop commands at random moments: KILLS=100 SEED=0
+# make fuzz   mutated files of every kind that is read, to every command: FUZZ=20000 SEED=0
 # make report-demo   the demo report of docs/demo
 # make clean   forget the environment and what was built
 
@@ -14,7 +15,7 @@ READY := $(VENV)/.ready
 # One process for each core; tests of one xdist_group share what they start, and so one process.
 TESTS := $(BIN)/pytest -n auto --dist loadgroup
 
-.PHONY: run test weekly coverage check kills report-demo setup clean
+.PHONY: run test weekly coverage check kills fuzz report-demo setup clean
 
 run: $(VENV)/.installed
 	$(BIN)/serval evaluate
@@ -40,6 +41,11 @@ SEED ?= 0
 
 kills: setup
 	PYTHONPATH=src:tests $(BIN)/python tests/kills.py --kills $(KILLS) --seed $(SEED)
+
+FUZZ ?= 20000
+
+fuzz: setup
+	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m fuzz.campaign --cases $(FUZZ) --seed $(SEED)
 
 report-demo: $(VENV)/.installed
 	$(BIN)/serval evaluate --output build/report-demo --fresh --quiet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from io import StringIO
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -158,12 +159,19 @@ def _code_of(command: Callable[[], int]) -> int:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     except click.ClickException as error:
         stop_if_asked()
-        error.show()
+        _show(error)
         return 2
     except ServalError as error:
         stop_if_asked()
         click.echo(f"serval: {one_line(error)}", err=True)
         return 2
+
+
+def _show(error: click.ClickException) -> None:
+    """Print what is wrong with a command; names of files in it may hold anything."""
+    text = StringIO()
+    error.show(file=text)
+    click.echo("\n".join(map(printable, text.getvalue().rstrip().split("\n"))), err=True)
 
 
 def _stopped() -> int:

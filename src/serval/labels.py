@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from serval.errors import LabelError
 from serval.files import is_file
+from serval.texts import json_in
 from serval.wording import one_line
 
 if TYPE_CHECKING:
@@ -156,8 +156,8 @@ def _inline_pairs(option: str) -> Iterator[tuple[str, str]]:
 
 def _json_map(path: Path) -> dict[str, str]:
     try:
-        content = json.loads(_text_in(path))
-    except (OSError, ValueError, RecursionError) as error:
+        content = json_in(path)
+    except ValueError as error:
         raise LabelError(
             f"label map '{one_line(str(path)[:200])}' is neither RAW=label,... nor a readable JSON "
             f"file: {one_line(error)[:200]}"
@@ -165,10 +165,3 @@ def _json_map(path: Path) -> dict[str, str]:
     if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
         raise LabelError(f'label map {path} must hold one object of texts: {{"ANG": "angry"}}')
     return {str(raw): label for raw, label in content.items()}
-
-
-def _text_in(path: Path) -> str:
-    """Return what is written in a file; a device or a pipe might never end."""
-    if path.exists() and not path.is_file():
-        raise OSError("it is a folder, a device or a pipe")
-    return path.read_text(encoding="utf-8-sig")

@@ -17,15 +17,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from serval.errors import ConfigError, ServalError
 from serval.evaluation import EvalOptions, Step, evaluate_named
 from serval.files import is_file, is_folder, refuse_odd_place, write_text
 from serval.options import misfit
 from serval.scores import METRICS, SHOWN, canonical, scores_of
 from serval.stopping import stop_if_asked
-from serval.wording import csv_cell, did_you_mean
+from serval.texts import yaml_in
+from serval.wording import csv_cell, did_you_mean, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -132,9 +131,8 @@ def load_plan(path: Path) -> Plan:
     _refuse_unknown(path, content, {*SHARED, *KNOWN})
     sort_by = canonical(str(content.get("sort_by", "uar")))
     if sort_by not in METRICS:
-        raise ConfigError(f"{path}: cannot sort by '{sort_by}'; known: {', '.join(METRICS)}")
-    output = path.parent / str(content.get("output", "sweep_results"))
-    refuse_odd_place(f"{path}: `output`", str(content.get("output", "sweep_results")))
+        raise ConfigError(f"{path}: cannot sort by {shown(sort_by)}; known: {', '.join(METRICS)}")
+    output = path.parent / _place(path, content.get("output", "sweep_results"))
     every = {key: value for key, value in content.items() if key in KNOWN}
     cells = tuple(_cells(path, content, every, output))
     folders = [cell.settings.output for cell in cells]
@@ -170,19 +168,25 @@ def write_tables(finished: Sweep) -> dict[str, Path]:
 
 def _content(path: Path) -> Mapping[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"plan {path} cannot be read as YAML: {reason}") from error
+        content = yaml_in(path)
+    except ValueError as error:
+        raise ConfigError(f"plan {path} cannot be read as YAML: {error}") from error
     if not isinstance(content, dict) or not content.get("models") or not content.get("datasets"):
         raise ConfigError(f"plan {path} must name `models` and `datasets`, each a list")
     return content
 
 
+def _place(path: Path, output: object) -> str:
+    if not isinstance(output, str):
+        raise ConfigError(f"{path}: `output` must be the name of a folder, not {shown(output)}")
+    refuse_odd_place(f"{path}: `output`", output)
+    return output
+
+
 def _refuse_unknown(path: Path, keys: Mapping[str, Any], known: set[str]) -> None:
     if unknown := sorted(str(key) for key in keys if key not in known):
         raise ConfigError(
-            f"{path}: unknown key '{unknown[0]}'; known: {', '.join(sorted(known))}"
+            f"{path}: unknown key {shown(unknown[0])}; known: {', '.join(sorted(known))}"
             f"{did_you_mean(unknown[0], known)}"
         )
 
@@ -223,7 +227,7 @@ def _value(path: Path, name: str, value: Any) -> Any:  # noqa: ANN401 - what YAM
     if name == "label_map" and isinstance(value, Mapping):
         return ",".join(f"{raw}={label}" for raw, label in value.items())
     if wanted := misfit(name, value):
-        raise ConfigError(f"{path}: `{name}` must be {wanted}, not {value!r}")
+        raise ConfigError(f"{path}: `{name}` must be {wanted}, not {shown(value)}")
     return value
 
 
@@ -238,15 +242,17 @@ def _entry(path: Path, entry: object, axis: str) -> tuple[str, dict[str, Any]]:
     key = AXES[axis]
     settings = _settings(path, entry, axis)
     name = settings.pop("name", None)
+    if not isinstance(name, str | int | float | None):
+        raise ConfigError(f"{path}: a `name` must be text, not {shown(name)}")
     if key not in settings and key:
         raise ConfigError(f"{path}: an entry of `{axis}` has no `{key}`")
     _refuse_unknown(path, settings, KNOWN)
-    shown = settings[key] if key else ", ".join(f"{k}={v}" for k, v in settings.items())
+    title = settings[key] if key else ", ".join(f"{k}={v}" for k, v in settings.items())
     for known in ("model", "dataset"):
         beside = path.parent / str(settings.get(known, ""))
         if known in settings and (is_file(beside) or is_folder(beside)):
             settings[known] = str(beside)
-    return str(name or shown), settings
+    return str(name or title), settings
 
 
 def _settings(path: Path, entry: object, axis: str) -> dict[str, Any]:
@@ -256,7 +262,7 @@ def _settings(path: Path, entry: object, axis: str) -> dict[str, Any]:
     if isinstance(entry, str) and AXES[axis]:
         return {AXES[axis]: entry}
     wanted = "a name or a map of options" if AXES[axis] else "a map of options"
-    raise ConfigError(f"{path}: an entry of `{axis}` must be {wanted}, not {entry!r}")
+    raise ConfigError(f"{path}: an entry of `{axis}` must be {wanted}, not {shown(entry)}")
 
 
 def _folder_name(name: str) -> str:
@@ -349,11 +355,15 @@ def _markdown(finished: Sweep) -> str:
     rows = [_cells_of(result, finished.plan) for result in finished.results]
     head = _head(finished.plan)
     table = [head, ["---"] * len(head), *rows]
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table]
-    problems = [f"- {_name(r.cell)}: {r.problem}" for r in finished.problems]
+    lines = ["| " + " | ".join(map(_markdown_cell, row)) + " |" for row in table]
+    problems = [f"- {printable(f'{_name(r.cell)}: {r.problem}')}" for r in finished.problems]
     if problems:
         problems = ["", "Not done:", "", *problems]
-    return "\n".join([*lines, "", _caption(finished), *problems, ""])
+    return "\n".join([*lines, "", printable(_caption(finished)), *problems, ""])
+
+
+def _markdown_cell(cell: str) -> str:
+    return printable(cell.replace("|", "\\|"))
 
 
 def _csv(finished: Sweep) -> str:
@@ -382,13 +392,17 @@ def _html(finished: Sweep) -> str:
     rows = [_cells_of(result, finished.plan) for result in finished.results]
     head = "".join(f"<th>{html.escape(name)}</th>" for name in _head(finished.plan))
     body = "\n".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td>{_html_text(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
     problems = "\n".join(
-        f"<li>{html.escape(f'{_name(r.cell)}: {r.problem}')}</li>" for r in finished.problems
+        f"<li>{_html_text(f'{_name(r.cell)}: {r.problem}')}</li>" for r in finished.problems
     )
     undone = f"<p>Not done:</p>\n<ul>\n{problems}\n</ul>\n" if problems else ""
-    return PAGE.format(head=head, body=body, caption=html.escape(_caption(finished)), undone=undone)
+    return PAGE.format(head=head, body=body, caption=_html_text(_caption(finished)), undone=undone)
+
+
+def _html_text(text: str) -> str:
+    return html.escape(printable(text))
 
 
 def _name(cell: Cell) -> str:

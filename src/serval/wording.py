@@ -24,6 +24,7 @@ __all__ = [
     "printable",
     "scored",
     "scored_short",
+    "shown",
     "without_nan",
 ]
 
@@ -58,6 +59,18 @@ def printable(text: str) -> str:
         _escape(character) if _is_hidden(character) else character for character in text
     )
     return shown.encode("utf-8", "replace").decode("utf-8")
+
+
+def shown(value: object, most: int = 60) -> str:
+    """Return a value of outside as a message shows it: quoted text, in one line, cut where long.
+
+    Examples:
+        >>> shown("calm"), shown(["a", 1]), shown("a" * 9, most=4)
+        ("'calm'", "['a', 1]", "'aaaa...'")
+    """
+    text = value if isinstance(value, str) else repr(value)
+    cut = printable(text if len(text) <= most else f"{text[:most]}...")
+    return f"'{cut}'" if isinstance(value, str) else cut
 
 
 def one_line(error: BaseException | str) -> str:
@@ -110,7 +123,7 @@ def scored_short(score: Mapping[str, float | None]) -> str:
 
 
 def csv_cell(text: str) -> str:
-    """Return a cell that no spreadsheet runs as a formula: an apostrophe goes in front of one.
+    """Return a printable cell that no spreadsheet runs as a formula: those get an apostrophe.
 
     Source: OWASP, CSV Injection.
 
@@ -119,7 +132,8 @@ def csv_cell(text: str) -> str:
         ("'=HYPERLINK(1)", 'angry', "'-")
     """
     hidden = text.startswith(("\0", "\t", "\r", "\n"))
-    return f"'{text}" if hidden or text.lstrip().startswith(FORMULA_STARTS) else text
+    shown_text = printable(text)
+    return f"'{shown_text}" if hidden or text.lstrip().startswith(FORMULA_STARTS) else shown_text
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -123,7 +123,7 @@ def test_a_map_that_notepad_saved_is_read(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("[" * 100_000, "recursion"), ('{"a": ' + "9" * 5000 + "}", "Exceeds the limit")],
+    [("[" * 100_000, "nested too deep"), ('{"a": ' + "9" * 5000 + "}", "Exceeds the limit")],
 )
 def test_a_hostile_label_map_is_one_short_line(tmp_path, content, message):
     path = tmp_path / "map.json"

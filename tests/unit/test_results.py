@@ -24,7 +24,7 @@ from serval.results.observations import observations_of, sentences
 from serval.results.table import write_parquet
 from serval.run import Journal, Provenance, load_run
 from serval.scores import scores_of
-from serval.wording import csv_cell
+from serval.wording import csv_cell, printable
 
 LABELS = LabelSet(["angry", "happy", "=cmd|'/C calc'!A0", "sad"])
 OVERALL = {
@@ -281,7 +281,7 @@ def test_an_emotion_with_few_clips_is_neither_best_nor_hardest():
     "cell", ["=1", "  +1", "\xa0-1", "\n=1", "\nx", "\tx", "\rx", "\0x", "\uff1d1", "\uff20x"]
 )
 def test_each_way_to_begin_a_formula_is_made_harmless(cell):
-    assert csv_cell(cell) == f"'{cell}"
+    assert csv_cell(cell) == f"'{printable(cell)}"
     assert csv_cell(f"x{cell}") == f"x{cell}"
 
 

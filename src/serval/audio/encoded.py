@@ -10,12 +10,17 @@ from serval.audio.limits import LARGEST_BYTES
 from serval.errors import AudioError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 __all__ = ["encoded_bytes"]
 
 AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Without O_NONBLOCK the opening of a pipe waits for somebody who writes into it."""
+
+PIECE = 1 << 16
+"""Bytes that are read at once of a file that is longer than it says."""
 
 OTHER_KINDS = {
     stat.S_IFDIR: "a folder",
@@ -42,8 +47,9 @@ def _contents(path: Path) -> bytes:
     try:
         _refuse_other_kinds(path, path.stat())  # before opening: some devices act when opened
         with open(path, "rb", opener=_opened_at_once) as file:
-            _refuse_other_kinds(path, os.fstat(file.fileno()))
-            encoded = file.read(LARGEST_BYTES + 1)
+            status = os.fstat(file.fileno())
+            _refuse_other_kinds(path, status)
+            encoded = b"".join(_pieces(file, status.st_size))
     except AudioError:
         raise
     except OSError as error:
@@ -53,6 +59,19 @@ def _contents(path: Path) -> bytes:
     if len(encoded) > LARGEST_BYTES:
         raise _too_large(path)
     return encoded
+
+
+def _pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """Yield what a file holds, up to little more than the bound.
+
+    A read allocates what it is asked for, so the size of the file is asked for first; those of
+    /proc hold more than they say.
+    """
+    total, piece = 0, file.read(size or PIECE)
+    while piece and total <= LARGEST_BYTES:
+        yield piece
+        total += len(piece)
+        piece = file.read(PIECE)
 
 
 def _refuse_other_kinds(path: Path, status: os.stat_result) -> None:

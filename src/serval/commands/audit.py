@@ -13,7 +13,7 @@ from rich.table import Table
 from serval.audit import MEANINGS, AuditOptions, Kind, audit, audit_document, writable, write_audit
 from serval.commands.options import quiet_option, reading_options
 from serval.commands.progress import shown_progress
-from serval.commands.terminal import terminal
+from serval.commands.terminal import say, terminal
 from serval.evaluation import Step
 
 if TYPE_CHECKING:
@@ -103,5 +103,5 @@ def _exit_code(found: Audit, fail_on: tuple[str, ...]) -> int:
     kinds = [kind for kind in Kind if kind.value in fail_on or "any" in fail_on]
     hit = [f"{kind.value} ({counts[kind]})" for kind in kinds if counts[kind]]
     if hit:
-        click.echo(f"serval: --fail-on: found {', '.join(hit)}", err=True)
+        say(f"serval: --fail-on: found {', '.join(hit)}", err=True)
     return int(bool(hit))

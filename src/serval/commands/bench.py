@@ -17,7 +17,7 @@ from serval.commands.options import (
     dataset_option,
     reading_options,
 )
-from serval.commands.terminal import terminal
+from serval.commands.terminal import say, terminal
 from serval.files import writing
 
 __all__ = ["bench_command"]
@@ -62,7 +62,7 @@ def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - cli
     def watch(step: str) -> None:
         # Models and clips are open by now; minutes of measuring are not for a full disk.
         _refuse_unwritable(folder)
-        click.echo(f"measuring {step}", err=True)
+        say(f"measuring {step}", err=True)
 
     measured = bench(options, watch)
     files = save_bench(measured, folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from serval.commands.stored import opened_run
+from serval.commands.terminal import say
 from serval.report.card import card_text, write_card
 
 __all__ = ["card_command"]
@@ -23,7 +24,7 @@ __all__ = ["card_command"]
 def card_command(run: Path, output: Path | None) -> None:
     """Print a run as a model card: scores, intervals, limits and the hub's metadata."""
     if output is None:
-        click.echo(card_text(opened_run(run)))
+        say(card_text(opened_run(run)))
         return
     for path in write_card(opened_run(run), output):
-        click.echo(path)
+        say(path)

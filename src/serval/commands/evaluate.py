@@ -13,7 +13,7 @@ import click
 
 from serval.commands.options import evaluation_options, quiet_option
 from serval.commands.progress import shown_progress
-from serval.commands.terminal import terminal
+from serval.commands.terminal import say, terminal
 from serval.errors import RunError
 from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset, overrides_of
 from serval.models.load import load_model
@@ -95,14 +95,14 @@ def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
         with as_stop(), shown_progress(quiet=told.quiet) as show:
             evaluation = evaluate(model, dataset, options, show)
     except KeyboardInterrupt:
-        click.echo(_interrupted_line(Path(options.output)), err=True)
+        say(_interrupted_line(Path(options.output)), err=True)
         return 130
     if told.report:
         evaluation = _with_report(evaluation)
     show_evaluation(evaluation, told)
     if not evaluation.too_many_failures:
         return 0
-    click.echo(_failure_line(evaluation, options), err=True)
+    say(_failure_line(evaluation, options), err=True)
     return 3
 
 
@@ -112,7 +112,7 @@ def _with_report(evaluation: Evaluation) -> Evaluation:
 
     page = write_report(evaluation.run, evaluation.run.folder / "report.html")
     for note in page.notes:
-        click.echo(note, err=True)
+        say(note, err=True)
     return replace(evaluation, files=evaluation.files | {"report": page.path})
 
 
@@ -133,7 +133,7 @@ def show_evaluation(evaluation: Evaluation, told: Told) -> None:
 def _show_contract(contract: Contract) -> None:
     said = contract.sources
     length = f"fixed {contract.static_samples} samples" if contract.static_samples else "any length"
-    click.echo(
+    say(
         f"model contract: {len(contract.labels)} labels [{said['labels']}], "
         f"{contract.sample_rate} Hz [{said['sample_rate']}], "
         f"normalize {contract.normalize} [{said['normalize']}], "

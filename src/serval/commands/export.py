@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from serval.commands.options import Renamed, dataset_option
+from serval.commands.terminal import say
 from serval.export import Exported, ExportOptions, export_checkpoint
 
 __all__ = ["export_command"]
@@ -36,27 +37,25 @@ def export_command(checkpoint: str, output: Path, **flags: Any) -> None:  # noqa
 
     Needs the extra: pip install 'serval-ser[export]'
     """
-    click.echo(f"exporting {checkpoint} ...", err=True)
+    say(f"exporting {checkpoint} ...", err=True)
     _show(export_checkpoint(checkpoint, output, ExportOptions(**flags)))
 
 
 def _show(exported: Exported) -> None:
     parity, said = exported.parity, exported.metadata
     lengths = ", ".join(f"{seconds:g}" for seconds in parity.durations_s)
-    click.echo(f"{exported.path}: {exported.size_bytes / 1e6:,.1f} MB")
+    say(f"{exported.path}: {exported.size_bytes / 1e6:,.1f} MB")
     for key, value in said.items():
-        click.echo(f"  {key:>14}  {value}")
-    click.echo(
+        say(f"  {key:>14}  {value}")
+    say(
         f"Parity with torch on {len(parity.durations_s)} clips ({lengths} s): logits differ by at "
         f"most {parity.max_abs_diff:.1e}, same label {parity.same_argmax} of "
         f"{len(parity.durations_s)}"
     )
     if parity.padded_max_abs_diff is not None:
-        click.echo(f"Padded in one batch: differ by at most {parity.padded_max_abs_diff:.1e}")
+        say(f"Padded in one batch: differ by at most {parity.padded_max_abs_diff:.1e}")
     for note in exported.notes:
-        click.echo(f"Note: {note}")
+        say(f"Note: {note}")
     path, small = exported.path, exported.path.with_suffix(".int8.onnx")
-    click.echo(f"Next: serval evaluate -m {quote(str(path))} -d DATASET")
-    click.echo(
-        f"      serval quantize {quote(str(path))} -o {quote(str(small))} --calibration DATASET"
-    )
+    say(f"Next: serval evaluate -m {quote(str(path))} -d DATASET")
+    say(f"      serval quantize {quote(str(path))} -o {quote(str(small))} --calibration DATASET")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.table import Table
 
-from serval.commands.terminal import terminal
+from serval.commands.terminal import say, terminal
 from serval.datasets import known_datasets
 from serval.models.builtin import BUILTIN_MODELS
 
@@ -28,7 +28,7 @@ def datasets_command() -> None:
             info.source,
         )
     terminal().print(table)
-    click.echo("Also: hf:ORG/NAME, a folder, or a .csv, .jsonl or .parquet file.")
+    say("Also: hf:ORG/NAME, a folder, or a .csv, .jsonl or .parquet file.")
 
 
 @click.command("models")
@@ -41,4 +41,4 @@ def models_command() -> None:
         size = f"{model.path.stat().st_size / 1e6:.1f}"
         table.add_row(model.name, model.what, size, model.licence, model.origin)
     terminal().print(table)
-    click.echo("Also: the path of any .onnx speech classifier.")
+    say("Also: the path of any .onnx speech classifier.")

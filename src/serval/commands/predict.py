@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from serval.commands.options import contract_options
-from serval.commands.terminal import terminal
+from serval.commands.terminal import say, terminal
 from serval.machine import available_cores
 from serval.models.load import load_model
 from serval.models.options import ModelOptions, overrides_of
@@ -37,14 +37,14 @@ def predict_command(files: tuple[Path, ...], model: str, form: str | None, **fla
     """
     classifier = load_model(model, overrides_of(ModelOptions(**flags)))
     for warning in classifier.facts.get("warnings", ()):
-        click.echo(f"serval: {printable(warning)}", err=True)
+        say(f"serval: {printable(warning)}", err=True)
     clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
     records = list(infer(classifier, clips, workers=min(len(files), available_cores())))
     write = {"json": _print_json, "csv": _print_csv}.get(form or "", _print_table)
     write(records, classifier.labels)
     failures = [record for record in records if isinstance(record, Failure)]
     for failure in failures:
-        click.echo(f"serval: {failure.clip_id}: {failure.stage}: {failure.reason}", err=True)
+        say(f"serval: {failure.clip_id}: {failure.stage}: {failure.reason}", err=True)
     if failures:
         sys.exit(3)
 

@@ -7,9 +7,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from serval.commands.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,7 +75,7 @@ class PlainLines:
         rate = _rate(step, now - self.start)
         sure = rate and now - self.start >= SURE_AFTER_S
         eta = f", {(step.total - step.done) / rate:.0f} s to go" if sure else ""
-        click.echo(
+        say(
             f"{step.done}/{step.total} clips, {rate:.1f} clips/s{eta}, {step.failures} failed",
             err=True,
         )

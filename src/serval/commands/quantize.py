@@ -11,7 +11,7 @@ import click
 from rich.table import Table
 
 from serval.commands.options import contract_options, label_options, reading_options
-from serval.commands.terminal import terminal
+from serval.commands.terminal import say, terminal
 from serval.quantize import (
     Comparison,
     Quantized,
@@ -88,12 +88,12 @@ def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: An
     else:
         made = quantize(model, output, options, _tell)
         _show(made, save_tried(made) if options.max_drop is not None else None)
-        click.echo(f"Next: {_next_command(made.path, options)}")
+        say(f"Next: {_next_command(made.path, options)}")
 
 
 def _tell(line: str) -> None:
     stop_if_asked()
-    click.echo(line, err=True)
+    say(line, err=True)
 
 
 def _show(made: Quantized, tried: Path | None) -> None:
@@ -103,14 +103,12 @@ def _show(made: Quantized, tried: Path | None) -> None:
     if made.sensitive:
         console.print(_sensitive_table(made.sensitive))
     share = made.size_bytes / made.fp32_bytes
-    click.echo(
-        f"{made.path}: {made.precision}, {made.size_bytes / 1e6:.1f} MB, {percent(share)} of FP32"
-    )
-    click.echo(f"  {'; '.join(made.recipe)}")
+    say(f"{made.path}: {made.precision}, {made.size_bytes / 1e6:.1f} MB, {percent(share)} of FP32")
+    say(f"  {'; '.join(made.recipe)}")
     if made.result is not None:
-        click.echo(f"  {_sentence(made.result)}")
+        say(f"  {_sentence(made.result)}")
     if tried:
-        click.echo(f"  everything that was tried: {tried}")
+        say(f"  everything that was tried: {tried}")
 
 
 def _next_command(path: Path, options: QuantizeOptions) -> str:
@@ -185,9 +183,9 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
     width = max(TABLE_WIDTH, terminal().width)
     terminal(width).print(_comparison_table(comparison))
     for kind, path in save_comparison(comparison, output.parent).items():
-        click.echo(f"  {kind:>8}  {path}")
+        say(f"  {kind:>8}  {path}")
     made = [variant.file for variant in comparison.variants[1:]]
-    click.echo(f"     files  {', '.join(made)} in {output.parent}")
+    say(f"     files  {', '.join(made)} in {output.parent}")
 
 
 def _comparison_table(comparison: Comparison) -> Table:

@@ -9,6 +9,7 @@ import click
 
 from serval.commands.options import say_renamed
 from serval.commands.stored import opened_run
+from serval.commands.terminal import say
 from serval.report.build import EMBED_MB, AudioChoice, write_report
 from serval.stress import load_stress
 
@@ -62,9 +63,9 @@ def report_command(
     )
     beside = f", audio in {page.beside.name}/" if page.beside else ""
     for note in page.notes:
-        click.echo(note, err=True)
-    click.echo(f"{page.size_mb:g} MB, {page.sounds} clips can be heard{beside}", err=True)
-    click.echo(page.path)
+        say(note, err=True)
+    say(f"{page.size_mb:g} MB, {page.sounds} clips can be heard{beside}", err=True)
+    say(page.path)
 
 
 def _turned_round(run: Path, against: Path, baseline: Path | None) -> tuple[Path, Path]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
+from serval.commands.terminal import say
 from serval.run import Run, load_run, unfinished
 from serval.wording import printable
 
@@ -23,5 +22,5 @@ def opened_run(folder: Path | str) -> Run:
     """
     run = load_run(folder)
     if not run.complete:
-        click.echo(f"warning: {printable(unfinished(run))}", err=True)
+        say(f"warning: {printable(unfinished(run))}", err=True)
     return run

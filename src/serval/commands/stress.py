@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from serval.commands.options import Renamed, evaluation_options, quiet_option
-from serval.commands.terminal import terminal
+from serval.commands.terminal import say, terminal
 from serval.evaluation import EvalOptions
 from serval.stopping import as_stop
 from serval.stress import Cost, Stage, StressOptions, stress, write_stress
@@ -78,7 +78,7 @@ def _run(options: StressOptions, *, quiet: bool, as_json: bool) -> int:
         with as_stop():
             found = stress(options, (lambda _stage: None) if quiet else _Lines())
     except KeyboardInterrupt:
-        click.echo(
+        say(
             f"\nstopped; what was done is kept in {options.evaluation.output}: "
             "give the same command to go on",
             err=True,
@@ -90,7 +90,7 @@ def _run(options: StressOptions, *, quiet: bool, as_json: bool) -> int:
     elif not quiet:
         _show(written.document)
         for kind, path in written.files.items():
-            click.echo(f"  {kind:>16}  {path}")
+            say(f"  {kind:>16}  {path}")
     return 0
 
 
@@ -104,13 +104,13 @@ class _Lines:
     def __call__(self, stage: Stage) -> None:
         if stage.number == 0 and self.shown != (stage.name, 0):
             self.priced = False
-            click.echo(_first_line(stage), err=True)
+            say(_first_line(stage), err=True)
         if stage.cost is not None and not self.priced:
             self.priced = True
-            click.echo(_cost_line(stage.cost), err=True)
+            say(_cost_line(stage.cost), err=True)
         if (stage.name, stage.number) != self.shown:
             self.shown = (stage.name, stage.number)
-            click.echo(f"[{stage.number}/{stage.cases}] {stage.name}", err=True)
+            say(f"[{stage.number}/{stage.cases}] {stage.name}", err=True)
 
 
 def _first_line(stage: Stage) -> str:

@@ -10,6 +10,7 @@ import click
 
 from serval.commands.options import quiet_option
 from serval.commands.progress import PlainLines
+from serval.commands.terminal import say
 from serval.sweep import Cell, load_plan, sweep, write_tables
 
 if TYPE_CHECKING:
@@ -39,11 +40,14 @@ def sweep_command(plan: Path, *, fresh: bool, quiet: bool) -> None:
     Exit codes: 0 done; 2 something is wrong with the plan; 3 some cells could not be done.
     """  # noqa: D301 - click wants that backspace
     show = _Progress(quiet=quiet)
-    finished = sweep(load_plan(plan), show, fresh=fresh)
+    loaded = load_plan(plan)
+    if not loaded.output.resolve().is_relative_to(plan.resolve().parent):
+        say(f"{plan} writes outside of its own folder: to {loaded.output.resolve()}", err=True)
+    finished = sweep(loaded, show, fresh=fresh)
     files = write_tables(finished)
-    click.echo(files["markdown"].read_text(encoding="utf-8"))
+    say(files["markdown"].read_text(encoding="utf-8"))
     for kind, path in files.items():
-        click.echo(f"  {kind:>9}  {path}")
+        say(f"  {kind:>9}  {path}")
     sys.exit(3 if finished.problems else 0)
 
 
@@ -60,5 +64,5 @@ class _Progress:
             return
         if cell is not self.cell:
             self.cell, self.lines = cell, PlainLines()
-            click.echo(f"{cell.model} on {cell.dataset} {cell.options}".rstrip(), err=True)
+            say(f"{cell.model} on {cell.dataset} {cell.options}".rstrip(), err=True)
         self.lines(step)

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from serval.errors import DatasetError, DatasetNotFoundError
-from serval.wording import one_line
+from serval.texts import yaml_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,9 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["CARD", "Card", "card_of", "class_names_of"]
 
 CARD = "README.md"
-
-MAX_NODES = 200_000
-"""Values in a card after its aliases are written out; an honest card has some hundreds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,30 +106,13 @@ def _head(text: str, subject: str) -> Mapping[str, Any]:
 
 def _parsed(text: str, subject: str) -> object:
     """Return what the YAML says, refusing what would grow without bound."""
-    refusal = f"{subject}: the YAML at the head of its {CARD} cannot be read"
     try:
-        loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
-        if root is None:
-            return None
-        if _n_nodes(root, {}) > MAX_NODES:
-            raise DatasetError(f"{refusal}: its aliases repeat too much; write it without them")
-        return loader.construct_document(root)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        if isinstance(error, DatasetError):
-            raise
-        reason = "nested too deep" if isinstance(error, RecursionError) else one_line(error)
-        raise DatasetError(f"{refusal}: {reason}; mend it, or move the file away") from error
-
-
-def _n_nodes(node: yaml.Node, known: dict[int, int]) -> int:
-    """Return how many values a node has with every alias written out; many if it holds itself."""
-    if id(node) not in known:
-        known[id(node)] = MAX_NODES + 1
-        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
-        inner = [part for pair in parts for part in (pair if isinstance(pair, tuple) else (pair,))]
-        known[id(node)] = 1 + sum(_n_nodes(part, known) for part in inner)
-    return known[id(node)]
+        return yaml_of(text)
+    except ValueError as error:
+        raise DatasetError(
+            f"{subject}: the YAML at the head of its {CARD} cannot be read: {error}; "
+            "mend it, or move the file away"
+        ) from error
 
 
 def _config(head: Mapping[str, Any], asked: str | None, subject: str) -> Mapping[str, Any]:

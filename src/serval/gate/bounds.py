@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError
 from serval.scores import canonical
-from serval.wording import did_you_mean
+from serval.texts import toml_in
+from serval.wording import did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -113,8 +113,8 @@ def bounds_from_toml(path: Path) -> Bounds:
         ConfigError: The file cannot be read, or holds something else.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        content = toml_in(path)
+    except ValueError as error:
         raise ConfigError(f"gate file {path} cannot be read: {error}") from error
     known = {*KINDS, *FILES, "cannot-tell"}
     if unknown := sorted(content.keys() - known):
@@ -203,7 +203,7 @@ def _number(subject: str, kind: str, name: str, written: str | float) -> float:
 def _text(path: Path, content: Mapping[str, Any], name: str) -> str:
     text = content.get(name, "")
     if not isinstance(text, str):
-        raise ConfigError(f"gate file {path}: {name} must be text, not {text!r}")
+        raise ConfigError(f"gate file {path}: {name} must be text, not {shown(text)}")
     return text
 
 

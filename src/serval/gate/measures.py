@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from serval.errors import ConfigError
 from serval.files import is_folder
 from serval.scores import canonical, scores_of
 from serval.scores.calibration import calibration_of
+from serval.texts import json_in
 
 if TYPE_CHECKING:
     from serval.run import Run
@@ -137,7 +137,7 @@ def _sha256(facts: Any) -> str | None:  # noqa: ANN401 - what JSON holds
 
 
 def _inside(value: Any, key: str) -> Any:  # noqa: ANN401 - what JSON holds
-    if isinstance(value, list) and key.isdigit() and int(key) < len(value):
+    if isinstance(value, list) and key in map(str, range(len(value))):
         return value[int(key)]
     return value.get(key) if isinstance(value, Mapping) else None
 
@@ -149,8 +149,8 @@ def _json(name: str, path: str) -> Mapping[str, Any]:
     if is_folder(file):
         file /= f"{name}.json"
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json_in(file)
+    except ValueError as error:
         raise ConfigError(f"{name} file {file} cannot be read: {error}") from error
     if not isinstance(content, Mapping):
         raise ConfigError(f"{name} file {file} does not hold one JSON object")

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,18 @@ def test_a_file_without_end_is_refused_before_it_is_read(tmp_path):
 def test_what_cannot_be_a_name_is_refused():
     assert "cannot be the name of a file" in refused(Path("a\0b.wav"))
     assert "File name too long" in refused(Path("a" * 300))
+
+
+def test_a_small_file_costs_no_more_memory_than_it_holds(tmp_path):
+    (tmp_path / "a.wav").write_bytes(encoded(voice()))
+    tracemalloc.start()
+    try:
+        encoded_bytes(tmp_path / "a.wav")
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="files of Linux")
+def test_a_file_that_holds_more_than_it_says_is_read_to_its_end():
+    assert encoded_bytes(Path("/proc/self/status")).endswith(b"\n")
