@@ -78,7 +78,7 @@ def test_bombs_under_a_scalar_key_end_at_once(tmp_path):
         (".".join(["a"] * 2_000) + " = 1", "nested too deep"),
         ("min = 1", "must be a table"),
         ("baseline = [1]", "must be text, not [1]"),
-        ("[min]\naccuracy = nan", "is nan; give a number"),
+        ("[min]\naccuracy = nan", "is nan, not a number"),
     ],
 )
 def test_a_hostile_gate_file_is_one_line(tmp_path, text, reason):
