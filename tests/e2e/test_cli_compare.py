@@ -134,7 +134,8 @@ def test_score_fits_a_temperature_on_another_run(serval, stored):
     done = serval("score", "a", "--calibrate-on", "dev", "--no-groups")
     assert done.returncode == 0, done.stderr
     assert "At temperature" in done.stdout
-    assert "by gender" not in done.stdout
+    assert "\n  by gender" not in done.stdout
+    assert "group clips" not in done.stdout
     refused = serval("score", "a", "--calibrate-on", "same")
     assert refused.returncode == 2
     assert "300 clips are in both" in refused.stderr

@@ -52,7 +52,7 @@ def exported(request, tmp_path_factory, clips):
     """A checkpoint of each family, exported with a mask."""
     family, layers = request.param
     folder = tmp_path_factory.mktemp(family)
-    options = ExportOptions(attention_mask=True, clips=clips)
+    options = ExportOptions(attention_mask=True, dataset=clips)
     source = checkpoint(folder / "checkpoint", family, layers)
     return export_checkpoint(str(source), folder / "model.onnx", options)
 
@@ -134,7 +134,7 @@ def test_the_file_keeps_no_trace_of_this_machine(exported, request):
 @pytest.mark.slow
 def test_a_family_that_mixes_padding_in_is_refused_a_mask(tmp_path, clips):
     source = str(checkpoint(tmp_path / "sew", "sew", layers=1))
-    options = ExportOptions(attention_mask=True, clips=clips)
+    options = ExportOptions(attention_mask=True, dataset=clips)
     with pytest.raises(ModelError, match="export it without --attention-mask"):
         export_checkpoint(source, tmp_path / "out" / "model.onnx", options)
     assert list((tmp_path / "out").iterdir()) == []

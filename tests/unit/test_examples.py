@@ -45,7 +45,7 @@ def test_the_table_of_the_readme_is_that_of_the_examples(runs):
         )
         assert row.replace("-", "\N{MINUS SIGN}") in readme
     detectable = against.scores.overall["wa"].difference.detectable
-    assert f"four times in five is {100 * detectable:.2f} points" in readme
+    assert f"(at 80 % power) is {100 * detectable:.2f} points" in readme
     assert f"{len(against.flips)} clips flipped" in readme
     assert f"{100 * against.scores.agreement.value:.1f} % kept their label" in readme
 
