@@ -114,8 +114,8 @@ def test_a_file_can_be_quantized(exported, serval, clips, tmp_path):
     done = serval("quantize", exported.path, "-o", small, "--calibration", clips)
     assert done.returncode == 0, done.stderr
     seen = inspect_model(small)
-    # In networks this small the tables (spectrogram, positions) outweigh the layers.
-    assert seen.graph.weight_shares["int8"] > 0.05
+    # In networks of one layer the tables (spectrogram, positions) outweigh it by far.
+    assert seen.graph.weight_shares["int8"] > 0.02
     assert seen.work.shares["int8"] > 0
 
 
