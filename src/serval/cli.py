@@ -45,6 +45,7 @@ COMMANDS = {
     "bench": "Say how fast models are here: latency, throughput, memory.",
     "audit": "Say what is wrong with a dataset: leaks, duplicates, broken audio, labels.",
     "card": "Print a run as a model card: scores, intervals, limits, hub metadata.",
+    "runs": "List the stored runs below a folder, with their scores.",
     "datasets": "List the datasets that serval knows by name.",
     "models": "List the models that are built in.",
 }
