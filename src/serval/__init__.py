@@ -1,7 +1,8 @@
 """Serval: speech emotion recognition, evaluated.
 
 The public names are imported when they are first used, so that `import serval` costs nothing.
-`evaluate` and `predict` are modules as well as functions: `from serval.evaluation import evaluate`.
+`evaluate`, `score` and `compare` take what one holds in Python and write nothing unless asked; the
+command line uses `serval.evaluation` and `serval.comparison`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ __version__ = "0.1.0"
 
 PUBLIC = {
     "Clip": "serval.records",
+    "ComparisonResult": "serval.library",
     "Dataset": "serval.records",
     "DatasetOptions": "serval.datasets",
     "EvalOptions": "serval.evaluation",
@@ -21,12 +23,16 @@ PUBLIC = {
     "LabelSet": "serval.labels",
     "Model": "serval.models.protocol",
     "Prediction": "serval.records",
+    "Result": "serval.library",
     "Run": "serval.run",
     "ServalError": "serval.errors",
+    "compare": "serval.library",
+    "evaluate": "serval.library",
     "evaluate_named": "serval.evaluation",
     "load_dataset": "serval.datasets",
     "load_model": "serval.models.load",
     "load_run": "serval.run",
+    "score": "serval.library",
     "write_results": "serval.results",
 }
 """Every public name and the module that it lives in."""

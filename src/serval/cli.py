@@ -46,6 +46,7 @@ COMMANDS = {
     "bench": "Measure how fast models are here: latency, throughput, memory.",
     "audit": "Check a dataset for leaks, duplicates, broken audio and wrong labels.",
     "card": "Print a run as a model card: scores, intervals, limits, hub metadata.",
+    "runs": "List the stored runs below a folder, with their scores.",
     "datasets": "List the datasets that serval knows by name.",
     "models": "List the models that are built in.",
 }

@@ -315,7 +315,8 @@ def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
         "caveats",
     )
     facts = {name: getattr(dataset, name) for name in names}
-    return facts | {"left_out": [asdict(part) for part in dataset.left_out]}
+    silent = {"no_audio": dataset.no_audio} if dataset.no_audio else {}
+    return facts | silent | {"left_out": [asdict(part) for part in dataset.left_out]}
 
 
 def _record_all(

@@ -71,6 +71,7 @@ class Dataset:
         caveats: One sentence each on what a score on this set does not mean.
         left_out: Audio files, rows and label folders of the chosen split that are none of its
             clips, by reason.
+        no_audio: Why a stored run cannot fetch the clips again, in a sentence; else empty.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Dataset:
     licence: str = "not stated"
     caveats: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    no_audio: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,8 +125,13 @@ def show_evaluation(evaluation: Evaluation, told: Told) -> None:
         console = terminal()
         from serval.commands.tables import print_findings, print_verdict
 
-        print_verdict(console, document)
-        print_findings(console, document)
+        if document["dataset"]["name"] == DEFAULTS.dataset:
+            from serval.commands.selftest import print_self_test
+
+            print_self_test(console, evaluation)
+        else:
+            print_verdict(console, document)
+            print_findings(console, document)
         _print_files(console, evaluation)
 
 

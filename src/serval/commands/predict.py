@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import pyarrow as pa
+import pyarrow.parquet as pq
 from rich.table import Table
 
 from serval.commands.options import contract_options
 from serval.commands.terminal import say, terminal
+from serval.datasets.layout import is_audio
+from serval.datasets.listing import listing_of_folder
+from serval.errors import ConfigError
+from serval.files import is_folder, write_bytes
 from serval.machine import available_cores
 from serval.models.load import load_model
 from serval.models.options import ModelOptions, overrides_of
@@ -20,7 +27,18 @@ from serval.predict import infer
 from serval.records import Clip, Failure, Prediction, Record
 from serval.wording import csv_cell, printable
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    Write = Callable[[list[Record], tuple[str, ...]], None]
+
 __all__ = ["predict_command"]
+
+NAME_COLUMNS = 20
+BAR_COLUMNS = 48
+"""For the name of an emotion and its bar: with the number between, 60 columns hold both."""
+
+MOST_BARS = 24
 
 
 @click.command("predict")
@@ -28,19 +46,30 @@ __all__ = ["predict_command"]
 @click.option("--model", "-m", default="serval-tiny", show_default=True,
               help="An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx.")  # fmt: skip
 @contract_options
+@click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write a .csv, .json or .parquet file instead.")  # fmt: skip
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
-def predict_command(files: tuple[Path, ...], model: str, form: str | None, **flags: Any) -> None:  # noqa: ANN401 - click's flags
-    """Name the emotion in single audio files.
+def predict_command(
+    files: tuple[Path, ...],
+    model: str,
+    form: str | None,
+    output: Path | None,
+    **flags: Any,  # noqa: ANN401 - click's flags
+) -> None:
+    """Name the emotion in audio files, and in those of folders.
+
+    One file is shown as a bar for each emotion, several as a table.
 
     Exit code 3 if a file could not be used; the others are printed all the same.
     """
+    write = _writer(output, form)
+    files = tuple(_sound_files(files))
     classifier = load_model(model, overrides_of(ModelOptions(**flags)))
     for warning in classifier.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
     records = list(infer(classifier, clips, workers=min(len(files), available_cores())))
-    write = {"json": _print_json, "csv": _print_csv}.get(form or "", _print_table)
     write(records, classifier.labels)
     failures = [record for record in records if isinstance(record, Failure)]
     for failure in failures:
@@ -49,12 +78,97 @@ def predict_command(files: tuple[Path, ...], model: str, form: str | None, **fla
         sys.exit(3)
 
 
+def _sound_files(given: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files that were named, and of folders every audio file below, by name.
+
+    Raises:
+        ConfigError: A folder holds no audio file.
+    """
+    for path in given:
+        if not is_folder(path):
+            yield path
+            continue
+        found = [name for name in listing_of_folder(path).files if is_audio(name)]
+        if not found:
+            raise ConfigError(f"there is no audio file below {path}; name the files themselves")
+        yield from (path / name for name in found)
+
+
+def _writer(output: Path | None, form: str | None) -> Write:
+    """Return what shows or writes the records.
+
+    Raises:
+        ConfigError: The name of the file ends in no known form.
+    """
+    if output is None:
+        return {"json": _print_json, "csv": _print_csv}.get(form or "", _print_for_people)
+    known: dict[str, Callable[[list[Record], tuple[str, ...]], bytes]] = {
+        ".csv": lambda *told: _csv_text(*told).encode("utf-8", "replace"),
+        ".json": lambda *told: f"{_json_text(*told)}\n".encode("utf-8", "backslashreplace"),
+        ".parquet": _parquet_bytes,
+    }
+    if output.suffix.lower() not in known:
+        raise ConfigError(f"--output {output} ends in no form; known: {', '.join(known)}")
+    content = known[output.suffix.lower()]
+
+    def write(records: list[Record], labels: tuple[str, ...]) -> None:
+        say(write_bytes(output, content(records, labels)))
+
+    return write
+
+
+def _print_for_people(records: list[Record], labels: tuple[str, ...]) -> None:
+    if len(records) == 1 and isinstance(records[0], Prediction):
+        _print_bars(records[0], labels)
+    else:
+        _print_table(records, labels)
+
+
+def _print_bars(record: Prediction, labels: tuple[str, ...]) -> None:
+    """Print a bar for each emotion, the most likely first, within 60 columns."""
+    console = terminal()
+    head = f"{record.clip_id}: {record.predicted}, {max(record.probs):.0%}"
+    console.print(head, style="bold", soft_wrap=True)
+    names = [name if len(name) <= NAME_COLUMNS else f"{name[: NAME_COLUMNS - 3]}..." for name in
+             map(printable, labels)]  # fmt: skip
+    width = max(map(len, names))
+    ranked = sorted(zip(record.probs, names, strict=True), key=lambda pair: -pair[0])
+    for share, name in ranked[:MOST_BARS]:
+        bar = "\N{FULL BLOCK}" * round(share * (BAR_COLUMNS - width))
+        console.print(f"{name:<{width}} {100 * share:5.1f} % {bar}".rstrip())
+    for note in record.notes:
+        console.print(f"- {note}")
+
+
+def _parquet_bytes(records: list[Record], labels: tuple[str, ...]) -> bytes:
+    rows = []
+    for record in records:
+        row = _row(record, labels)
+        probs = row.pop("probabilities") or dict.fromkeys(labels)
+        rows.append(row | {f"prob_{label}": probs[label] for label in labels})
+    names = [("file", pa.string()), ("emotion", pa.string()), ("confidence", pa.float64()),
+             ("duration_s", pa.float64()), ("failure", pa.string())]  # fmt: skip
+    schema = pa.schema([*names, *((f"prob_{label}", pa.float64()) for label in labels)])
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), buffer)
+    return buffer.getvalue()
+
+
 def _print_json(records: list[Record], labels: tuple[str, ...]) -> None:
-    click.echo(json.dumps([_row(record, labels) for record in records], indent=2))
+    click.echo(_json_text(records, labels))
+
+
+def _json_text(records: list[Record], labels: tuple[str, ...]) -> str:
+    return json.dumps([_row(record, labels) for record in records], indent=2)
 
 
 def _print_csv(records: list[Record], labels: tuple[str, ...]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    click.echo(_csv_text(records, labels), nl=False)
+
+
+def _csv_text(records: list[Record], labels: tuple[str, ...]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     columns = ("file", "emotion", "confidence", "duration_s", *labels, "failure")
     writer.writerow([csv_cell(name) for name in columns])
     for record in records:
@@ -63,6 +177,7 @@ def _print_csv(records: list[Record], labels: tuple[str, ...]) -> None:
         texts = {key: csv_cell(row[key] or "") for key in ("file", "emotion", "failure")}
         numbers = (row["confidence"], row["duration_s"], *probs.values())
         writer.writerow([texts["file"], texts["emotion"], *numbers, texts["failure"]])
+    return text.getvalue()
 
 
 def _print_table(records: list[Record], labels: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
@@ -19,18 +20,28 @@ __all__ = ["score_command"]
 @click.argument("run")
 @click.option("--calibrate-on", metavar="RUN",
               help="Fit a temperature on this run of the same model on other clips.")  # fmt: skip
+@click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Where to write; default: the folder of RUN.")  # fmt: skip
 @click.option("--groups/--no-groups", default=True, help="Show a table for each group column.")
 @click.option("--plots/--no-plots", default=True, help="Draw the pictures too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def score_command(
-    run: str, calibrate_on: str | None, *, groups: bool, plots: bool, as_json: bool
+    run: str,
+    calibrate_on: str | None,
+    output: Path | None,
+    *,
+    groups: bool,
+    plots: bool,
+    as_json: bool,
 ) -> None:
     """Score a stored run again and write its files anew: no audio, no model.
 
-    RUN is the folder of `serval evaluate -o`, finished or not, from this machine or another.
+    RUN is the folder of `serval evaluate -o`, finished or not, from this machine or another; or
+    example:fp32 or example:int8, which come with serval; or a .csv, .jsonl or .parquet file of
+    predictions with the columns truth, predicted or prob_LABEL for each label, and speaker.
     """
     fitted_on = opened_run(calibrate_on) if calibrate_on else None
-    written = write_results(opened_run(run), calibrate_on=fitted_on, plots=plots)
+    written = write_results(opened_run(run), output, calibrate_on=fitted_on, plots=plots)
     if as_json:
         click.echo(json.dumps(written.document, indent=2))
         return

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from serval.commands.terminal import say
+from serval.files import is_file
 from serval.run import Run, load_run, unfinished
 from serval.wording import printable
 
-if TYPE_CHECKING:
-    from pathlib import Path
+__all__ = ["is_predictions", "opened_run"]
 
-__all__ = ["opened_run"]
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+"""What the name of a file of predictions ends in."""
+
+
+def is_predictions(name: Path | str) -> bool:
+    """Tell whether a name is that of a file which may hold predictions."""
+    return str(name).lower().endswith(TABLES) and is_file(name)
 
 
 def opened_run(folder: Path | str) -> Run:
     """Return the stored run in `folder`, after a line on stderr if it is not finished.
 
+    Args:
+        folder: Of a run, `example:int8`, or a file of predictions, as `run_of_file` reads it.
+
     Raises:
         RunError: There is none, or it cannot be read.
     """
+    if is_predictions(folder):
+        from serval.library import run_of_file  # and with it pyarrow
+
+        return run_of_file(Path(folder))
     run = load_run(folder)
     if not run.complete:
         say(f"warning: {printable(unfinished(run))}", err=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from serval.comparison.flips import Flip
     from serval.comparison.pair import ClassChange
 
-__all__ = ["comparison_document", "write_comparison"]
+__all__ = ["comparison_document", "forest_of", "write_comparison"]
 
 SCHEMA_VERSION = 1
 FLIP_COLUMNS = (
@@ -36,7 +36,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
         "comparison": write_json(comparison_document(comparison), folder / "comparison.json"),
         "flips": _write_flips(comparison, folder / "flips.csv"),
         "picture": save_forests(
-            [_forest(comparison, against) for against in comparison.against],
+            [forest_of(comparison, against) for against in comparison.against],
             comparison.options.margin,
             folder / "comparison.png",
         ),
@@ -69,7 +69,8 @@ def _flip_row(run: str, flip: Flip) -> list[object]:
     ]
 
 
-def _forest(comparison: Comparison, against: Against) -> Forest:
+def forest_of(comparison: Comparison, against: Against) -> Forest:
+    """Return what a picture of one run against the first shows."""
     scores = against.scores
     rows = {METRICS[name].title: scores.overall[name].difference for name in HEADLINES}
     labels = _most_changed(scores.per_class)

@@ -14,13 +14,14 @@ from serval.models.trial import tried
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from serval.models.protocol import Logits
 
-__all__ = ["TorchBackend", "open_model"]
+__all__ = ["TorchBackend", "answer_of_module", "open_model"]
 
 WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
@@ -111,3 +112,26 @@ def _refuse_other_folder(folder: Path) -> None:
             f"{folder} is not a classifier on raw waveforms, and torch runs no other here; make a "
             f"model of it: serval export {folder} -o model.onnx"
         )
+
+
+def answer_of_module(module: Any) -> Callable[[NDArray[np.float32]], Any]:  # noqa: ANN401 - torch is an extra
+    """Return a function that gives the scores of a module, which is in evaluation mode meanwhile.
+
+    Args:
+        module: A `torch.nn.Module` from `(B, T) float32` samples to `(B, K)` scores, or to an
+            object with these as its `logits`.
+    """
+    import torch
+
+    def answer(samples: NDArray[np.float32]) -> Any:  # noqa: ANN401
+        modes = {part: part.training for part in module.modules()}
+        weight = next(iter(module.parameters()), torch.zeros(0))
+        module.eval()
+        try:
+            with torch.inference_mode():
+                return module(torch.from_numpy(samples).to(weight.device, weight.dtype))
+        finally:
+            for part, training in modes.items():
+                part.training = training
+
+    return answer

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from matplotlib import font_manager
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["COLOURS", "DPI", "figure", "head", "lay_out", "save"]
+__all__ = ["COLOURS", "DPI", "Axes", "figure", "given_axes", "head", "lay_out", "save"]
 
 DPI = 300
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
@@ -96,3 +97,12 @@ def _fonts() -> tuple[str, ...]:
     """Return the fonts of this machine that a letter is looked for in, one after the other."""
     here = set(font_manager.get_font_names())
     return (OWN_FONT, *(name for name in OTHER_SCRIPTS if name in here))
+
+
+def given_axes(axes: Axes | None, width: float, height: float) -> Axes:
+    """Return the axes to draw into: those that are given, else new ones that a notebook shows."""
+    if axes is not None:
+        return axes
+    from matplotlib import pyplot as plt  # looks for a display
+
+    return plt.figure(figsize=(width, height), layout="constrained").add_subplot()

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
     from numpy.typing import NDArray
 
     from serval.run import Run
     from serval.scores import Scores
     from serval.scores.stats import Interval
 
-__all__ = ["save_confusion_matrix", "save_per_class"]
+__all__ = ["draw_confusion_matrix", "draw_per_class", "save_confusion_matrix", "save_per_class"]
 
 LEAST = 6.0
 """Inches that even two classes get, for what is written around them."""
@@ -34,11 +35,19 @@ MOST_CLASSES = 24
 
 def save_confusion_matrix(run: Run, scores: Scores, path: Path) -> Path:
     """Return `path` after drawing counts and row shares, truth down, predicted across."""
-    counts = confusion_matrix(run.truth, run.predicted, run.labels)
-    shown = _largest(support(counts))
-    size = max(LEAST, 2.6 + 0.72 * len(shown))
+    size = max(LEAST, 2.6 + 0.72 * min(len(run.labels), MOST_CLASSES))
     picture = figure(size + 0.8, size - 0.4)
     axes = picture.add_subplot()
+    image = draw_confusion_matrix(axes, run)
+    head(picture, _headline(run, scores))
+    picture.colorbar(image, ax=axes, label="share of the true emotion", shrink=0.8)
+    return save(picture, path)
+
+
+def draw_confusion_matrix(axes: Axes, run: Run) -> QuadMesh:
+    """Return what shows the shares, after drawing counts and row shares into the axes."""
+    counts = confusion_matrix(run.truth, run.predicted, run.labels)
+    shown = _largest(support(counts))
     total = support(counts)[:, np.newaxis]
     share = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
     counts, share = (part[np.ix_(shown, shown)] for part in (counts, share))
@@ -49,18 +58,22 @@ def save_confusion_matrix(run: Run, scores: Scores, path: Path) -> Path:
     for t, p in np.ndindex(*counts.shape):
         _write_cell(axes, t, p, int(counts[t, p]), float(share[t, p]))
     _name_axes(axes, [run.labels[i] for i in shown], total[shown, 0])
-    head(picture, _headline(run, scores))
-    picture.colorbar(image, ax=axes, label="share of the true emotion", shrink=0.8)
-    return save(picture, path)
+    return image
 
 
 def save_per_class(run: Run, scores: Scores, path: Path) -> Path:
     """Return `path` after drawing precision, recall and F1 as bars for each emotion."""
+    picture = figure(max(LEAST, 2.5 + 1.15 * min(len(run.labels), MOST_CLASSES)), 4.8)
+    draw_per_class(picture.add_subplot(), scores)
+    head(picture, _headline(run, scores))
+    return save(picture, path)
+
+
+def draw_per_class(axes: Axes, scores: Scores) -> None:
+    """Draw precision, recall and F1 of each emotion as bars into the axes."""
     shown = _largest(np.array([own.support for own in scores.per_class.values()]))
     per_class = [list(scores.per_class.items())[i] for i in shown]
     rows = [own for _, own in per_class]
-    picture = figure(max(LEAST, 2.5 + 1.15 * len(rows)), 4.8)
-    axes = picture.add_subplot()
     columns = {
         "precision": [row.precision for row in rows],
         "recall": [row.recall for row in rows],
@@ -76,8 +89,6 @@ def save_per_class(run: Run, scores: Scores, path: Path) -> Path:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    head(picture, _headline(run, scores))
-    return save(picture, path)
 
 
 def _draw_bars(

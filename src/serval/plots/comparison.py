@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["MOST_LABELS", "Forest", "save_forests"]
+__all__ = ["MOST_LABELS", "Forest", "draw_differences", "save_forests"]
 
 MOST_LABELS = 24
 """As many labels have room in a picture."""
@@ -52,12 +52,13 @@ def save_forests(forests: Sequence[Forest], margin: float, path: Path) -> Path:
     picture = figure(11, (1.4 + 0.34 * tall) * len(forests))
     panels = picture.subplots(len(forests), 2, squeeze=False, width_ratios=(3, 2))
     for forest, (left, right) in zip(forests, panels, strict=True):
-        _draw_differences(left, forest, margin)
+        draw_differences(left, forest, margin)
         _draw_changed(right, forest)
     return save(picture, path)
 
 
-def _draw_differences(axes: Axes, forest: Forest, margin: float) -> None:
+def draw_differences(axes: Axes, forest: Forest, margin: float) -> None:
+    """Draw the differences in points with their intervals and the margin into the axes."""
     known = {name: d for name, d in forest.rows.items() if not np.isnan(d.low)}
     values = 100 * np.array([d.value for d in known.values()])
     ends = 100 * np.array([(d.low, d.high) for d in known.values()]).reshape(-1, 2)

@@ -13,26 +13,31 @@ if TYPE_CHECKING:
 
     from serval.scores.calibration import Calibration, Fit
 
-__all__ = ["save_reliability"]
+__all__ = ["draw_reliability", "save_reliability"]
 
 
 def save_reliability(calibration: Calibration, path: Path) -> Path:
     """Return `path` after drawing accuracy against confidence, and against answered clips."""
     picture = figure(9.5, 4.4)
     left, right = picture.subplots(1, 2)
-    left.plot([0, 1], [0, 1], color="#333333", linewidth=0.8, linestyle=":")
-    _draw_bins(left, calibration.as_is, COLOURS[0], "as it is")
-    if calibration.scaled is not None:
-        label = f"at temperature {calibration.scaled.temperature:.2f}"
-        _draw_bins(left, calibration.scaled, COLOURS[1], label)
-    left.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", aspect="equal")
-    left.legend(fontsize=8, frameon=False, loc="upper left")
-    left.set_title(f"{calibration.n} clips in bins of equal mass", fontsize=10)
+    draw_reliability(left, calibration)
     _draw_coverage(right, calibration)
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     return save(picture, path)
+
+
+def draw_reliability(axes: Axes, calibration: Calibration) -> None:
+    """Draw accuracy against confidence into the axes."""
+    axes.plot([0, 1], [0, 1], color="#333333", linewidth=0.8, linestyle=":")
+    _draw_bins(axes, calibration.as_is, COLOURS[0], "as it is")
+    if calibration.scaled is not None:
+        label = f"at temperature {calibration.scaled.temperature:.2f}"
+        _draw_bins(axes, calibration.scaled, COLOURS[1], label)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", aspect="equal")
+    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    axes.set_title(f"{calibration.n} clips in bins of equal mass", fontsize=10)
 
 
 def _draw_bins(axes: Axes, fit: Fit, colour: str, label: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from serval.run import Run
 
-__all__ = ["write_csv", "write_failures", "write_parquet"]
+__all__ = ["table_of", "write_csv", "write_failures", "write_parquet"]
 
 FAILURE_COLUMNS = ("index", "clip_id", "true_emotion", "stage", "reason", "speaker")
 
@@ -69,15 +69,15 @@ def write_parquet(run: Run, path: Path) -> Path:
     """Return `path` after writing every prediction with its logits and probabilities."""
     labels = list(run.labels)
     notes = {"serval.failed_clips": str(len(run.failures)), "serval.labels": json.dumps(labels)}
-    schema = _table(run, slice(0)).schema.with_metadata(notes)
+    schema = table_of(run, slice(0)).schema.with_metadata(notes)
     with whole_file(path) as part, pq.ParquetWriter(part, schema) as writer:
         for start in range(0, len(run), GROUP_ROWS):
-            rows = _table(run, slice(start, start + GROUP_ROWS))
+            rows = table_of(run, slice(start, start + GROUP_ROWS))
             writer.write_table(rows.replace_schema_metadata(notes))
     return path
 
 
-def _table(run: Run, rows: slice) -> pa.Table:
+def table_of(run: Run, rows: slice = slice(None)) -> pa.Table:
     """Return some rows of a run: all at once, a large run would be in memory twice."""
     labels = pa.array(list(run.labels), pa.string())
     logits, probs = (pa.array(scores[rows].ravel()) for scores in (run.logits, run.probs))

@@ -36,6 +36,8 @@ __all__ = ["Journal", "load_run"]
 SHOWN = 60
 """Characters of a value that a message shows."""
 
+RUNS_SHOWN = 6
+
 
 @dataclass(slots=True, kw_only=True)
 class Journal:
@@ -160,10 +162,17 @@ def load_run(folder: Path | str) -> Run:
         return read_columns(example_journal(folder)).run(example_folder(folder))
     path = Path(folder) / JOURNAL
     if not _is_file(path):
-        raise RunError(
-            f"no run in {folder}: {JOURNAL} is missing; give the folder of `serval evaluate -o`"
-        )
+        raise RunError(f"no run in {folder}: {JOURNAL} is missing; {_instead(Path(folder))}")
     return read_columns(path).run(Path(folder))
+
+
+def _instead(folder: Path) -> str:
+    """Return what to give instead of a folder without a run: the runs in it, if there are any."""
+    found = sorted(str(path.parent) for path in folder.glob(f"*/{JOURNAL}"))
+    if not found:
+        return "give the folder of `serval evaluate -o`"
+    more = f" and {len(found) - RUNS_SHOWN} more" if len(found) > RUNS_SHOWN else ""
+    return f"there are runs in it: {', '.join(found[:RUNS_SHOWN])}{more}"
 
 
 def _is_file(path: Path) -> bool:

@@ -1,0 +1,57 @@
+"""What `serval evaluate` says of the built-in set: a self-test, beside a result on real speech."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from serval.commands.tables import print_findings, print_verdict
+from serval.models.builtin import BUILTIN_MODELS
+from serval.results import results_document
+from serval.run import load_run
+from serval.scores import scores_of
+from serval.wording import percent
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from serval.evaluation import Evaluation
+
+__all__ = ["print_self_test"]
+
+EXAMPLE = "example:int8"
+
+
+def print_self_test(console: Console, evaluation: Evaluation) -> None:
+    """Print whether everything works; of the built-in model also how good it is on real speech."""
+    run, document = evaluation.run, evaluation.document
+    n = len(run) + len(run.failures)
+    rate = f"{n / run.seconds:.0f} clips/s, " if run.seconds else ""
+    console.print(
+        f"Self-test: {len(run)} of {n} clips decoded and answered, {rate}"
+        f"{len(evaluation.files)} files written.",
+        style="bold",
+    )
+    for failure in run.failures[:3]:
+        console.print(f"  {failure.clip_id}: {failure.stage}: {failure.reason}")
+    accuracy = percent(document["scores"]["overall"]["wa"]["value"])
+    console.print(
+        f"The demo set is synthetic speech, and no benchmark: accuracy {accuracy} there says "
+        "nothing about people.",
+        style="dim",
+    )
+    if document["model"]["path"] in {str(model.path) for model in BUILTIN_MODELS}:
+        _print_example(console)
+
+
+def _print_example(console: Console) -> None:
+    run = load_run(EXAMPLE)
+    document = results_document(run, scores_of(run))
+    console.print(
+        f"\nOn real voices, a stored run of the same model on {len(run):,} clips of acted speech:"
+    )
+    print_verdict(console, document)
+    print_findings(console, document, ())
+    console.print(
+        f"Repeat it offline: serval score {EXAMPLE}; against its FP32 original: "
+        f"serval compare example:fp32 {EXAMPLE}\n"
+    )

@@ -1,0 +1,240 @@
+"""`serval.evaluate`, `serval.score` and `serval.compare`: nothing is written unless asked."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import serval.comparison as paired
+from serval import evaluation
+from serval.datasets.given import NO_AUDIO, Given, given_dataset, is_table
+from serval.errors import ConfigError
+from serval.library.predictions import run_of_predictions
+from serval.library.results import ComparisonResult, Result
+from serval.models.callable import model_of_object
+from serval.models.load import load_model
+from serval.records import Dataset
+from serval.run import Run, load_run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serval.models.protocol import Model
+
+__all__ = ["compare", "evaluate", "score"]
+
+DEFAULTS = evaluation.EvalOptions()
+
+OWN = frozenset(("model", "dataset", "labels", "name", "output", "sample_rate"))
+"""Options that are arguments here."""
+
+
+def evaluate(  # noqa: PLR0913 - what one cell of a notebook says
+    model: object,
+    dataset: object = "demo",
+    *,
+    truth: Sequence[object] | str | None = None,
+    labels: Sequence[str] | str | None = None,
+    speakers: Sequence[object] | str | None = None,
+    sample_rate: int | None = None,
+    name: str | None = None,
+    output: str | Path | None = None,
+    **options: Any,  # noqa: ANN401 - the fields of EvalOptions
+) -> Result:
+    """Return how good a model is on labelled clips.
+
+    Args:
+        model: Path of an .onnx file, a built-in name, a torch module, an estimator or pipeline of
+            scikit-learn, or a function of `(B, T) float32` samples, and if it has a second argument
+            their `(B,) int64` lengths, that returns `(B, K)` scores. B is 1 here.
+        dataset: A name or path as on the command line; a list of files or of `(T,)` arrays; a table
+            of pandas or pyarrow, or one split of `datasets`, with a column of audio.
+        truth: The emotion of each clip, or of a table the name of that column.
+        labels: What the model's outputs are, in their order, where it does not say. Beside clips
+            without `truth` it is taken for their emotions.
+        speakers: Who speaks in each clip, or of a table the name of that column.
+        sample_rate: Of arrays, and of a model that does not say what it wants, in Hz.
+        name: What tables and pictures call the run.
+        output: Folder for the run and its files; without it nothing is written.
+        **options: Further fields of `EvalOptions`, such as `split`, `limit` or `label_map`.
+
+    Raises:
+        ServalError: Something is wrong with the model, the clips or the labels; no clip was
+            decoded then.
+    """
+    listed = _is_given(dataset)
+    dataset, truth = _parted(dataset, truth)
+    if listed and truth is None and _are_emotions(labels, dataset):
+        truth, labels = labels, None
+    chosen = _options(options, name=name, output=output)
+    chosen = replace(chosen, labels=_commas(labels), sample_rate=None if listed else sample_rate)
+    opened = _opened_model(model, chosen, sample_rate)
+    chosen = replace(chosen, model=str(opened.facts["name"]) if _is_object(model) else str(model))
+    told = Given(truth=truth, speakers=speakers, sample_rate=sample_rate,
+                 classes=opened.labels if labels is not None else ())  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="serval-") as folder:
+        clips = _opened_clips(dataset, told, chosen, Path(folder), listed=listed)
+        chosen = replace(chosen, dataset=clips.name if listed else str(dataset))
+        chosen = replace(chosen, fresh=chosen.fresh or _is_object(model))
+        return _evaluated(opened, clips, chosen, Path(folder), output)
+
+
+def score(
+    y_true: object,
+    y_pred: object,
+    *,
+    labels: Sequence[str] | None = None,
+    speakers: Sequence[object] | None = None,
+    name: str | None = None,
+) -> Result:
+    """Return the scores of predictions that are there already.
+
+    Args:
+        y_true: `(N,)` labels, or numbers of `labels`.
+        y_pred: `(N,)` labels or numbers, or `(N, K)` probabilities in the order of `labels`; of a
+            table of pandas its columns are the labels.
+        labels: The K labels; by default those that occur, sorted.
+        speakers: `(N,)` who speaks: intervals are then drawn by speaker.
+        name: What tables and pictures call the run.
+
+    Raises:
+        ConfigError: Lengths differ, a label is unknown, or rows are no probabilities.
+    """
+    return Result(run=run_of_predictions(y_true, y_pred, labels, speakers, name))
+
+
+def compare(
+    a: Result | Run | str | Path,
+    b: Result | Run | str | Path,
+    *more: Result | Run | str | Path,
+    margin: float = 1.0,
+) -> ComparisonResult:
+    """Return whether other runs are worse than the first, on the same clips.
+
+    Args:
+        a: The baseline: a result, a stored run, its folder, or `example:fp32`.
+        b: The run that is measured against it.
+        *more: Further ones.
+        margin: The loss in points that would not matter.
+
+    Raises:
+        ConfigError: There is no common clip, or something else than runs was given.
+    """
+    runs = [_run_of(one) for one in (a, b, *more)]
+    return ComparisonResult(
+        comparison=paired.compare(runs, paired.PairOptions(margin=margin / 100))
+    )
+
+
+def _evaluated(
+    model: Model,
+    clips: Dataset,
+    options: evaluation.EvalOptions,
+    folder: Path,
+    output: str | Path | None,
+) -> Result:
+    if output is not None:
+        done = evaluation.evaluate(model, clips, options)
+        return Result(run=done.run, files=done.files)
+    run = evaluation.recorded(model, clips, replace(options, output=str(folder / "run")))
+    return Result(run=replace(run, folder=Path(run.name)))
+
+
+def _options(
+    given: dict[str, Any], *, name: str | None, output: str | Path | None
+) -> evaluation.EvalOptions:
+    known = {field.name for field in fields(evaluation.EvalOptions)} - OWN
+    if odd := sorted(given.keys() - known):
+        raise ConfigError(f"evaluate takes no '{odd[0]}'; it takes {', '.join(sorted(known))}")
+    place = DEFAULTS.output if output is None else os.fspath(output)
+    return evaluation.EvalOptions(**given, output=place, name=name)
+
+
+def _opened_model(model: object, options: evaluation.EvalOptions, sample_rate: int | None) -> Model:
+    overrides = evaluation.overrides_of(options)
+    if not _is_object(model):
+        return load_model(os.fspath(model), overrides)  # type: ignore[call-overload]
+    if hasattr(model, "contract") and hasattr(model, "logits"):
+        return model  # type: ignore[return-value]
+    return model_of_object(model, replace(overrides, sample_rate=sample_rate))
+
+
+def _opened_clips(
+    dataset: object,
+    given: Given,
+    options: evaluation.EvalOptions,
+    folder: Path,
+    *,
+    listed: bool,
+) -> Dataset:
+    if listed:
+        return replace(given_dataset(dataset, given, folder), no_audio=NO_AUDIO)
+    if given.truth is not None and not isinstance(given.truth, str):
+        raise ConfigError("a named set has labels of its own; truth= may only name their column")
+    if given.speakers is not None and not isinstance(given.speakers, str):
+        raise ConfigError("a named set has speakers of its own; speakers= may only name the column")
+    if isinstance(dataset, Dataset):
+        return dataset
+    named = replace(
+        options,
+        dataset=os.fspath(dataset),  # type: ignore[call-overload]
+        label_column=given.truth or options.label_column,
+        speaker_column=given.speakers or options.speaker_column,
+    )
+    return evaluation.open_dataset(named)
+
+
+def _is_given(dataset: object) -> bool:
+    """Tell whether the clips themselves were given, and not the name of a set."""
+    return not isinstance(dataset, str | os.PathLike | Dataset)
+
+
+def _is_object(model: object) -> bool:
+    return not isinstance(model, str | os.PathLike)
+
+
+def _parted(
+    dataset: object, truth: Sequence[object] | str | None
+) -> tuple[object, Sequence[object] | str | None]:
+    """Return the clips and their labels, of a pair of both too."""
+    if truth is None and isinstance(dataset, tuple) and len(dataset) == 2:
+        clips, labels = dataset
+        texts = isinstance(labels, str | bytes) or not hasattr(labels, "__len__")
+        if not texts and not isinstance(clips, str | bytes) and len(clips) == len(labels):
+            return clips, labels
+    return dataset, truth
+
+
+def _are_emotions(labels: Sequence[str] | str | None, clips: object) -> bool:
+    """Tell whether `labels` speaks of the clips, and not of the outputs of the model.
+
+    Beside a list nothing else does; a table has a column for them, which text names, and a list of
+    all its rows says again.
+    """
+    if labels is None or not is_table(clips):
+        return labels is not None
+    if isinstance(labels, str):
+        return "," not in labels
+    return len(labels) == len(clips) > len(set(labels))  # type: ignore[arg-type]
+
+
+def _commas(labels: Sequence[str] | str | None) -> str | None:
+    if labels is None or isinstance(labels, str):
+        return labels
+    return ",".join(str(label) for label in labels)
+
+
+def _run_of(one: object) -> Run:
+    if isinstance(one, Result):
+        return one.run
+    if isinstance(one, Run):
+        return one
+    if isinstance(one, str | os.PathLike):
+        return load_run(os.fspath(one))
+    raise ConfigError(
+        f"{type(one).__name__} is no run; give a result of serval.evaluate or serval.score, a run, "
+        "or its folder"
+    )

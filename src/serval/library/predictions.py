@@ -1,0 +1,262 @@
+"""Predictions that somebody has already, in Python or in a file -> a run like any other."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from serval.datasets.given import texts_of
+from serval.datasets.manifest import ManifestTable
+from serval.errors import ConfigError, DatasetError, LabelError
+from serval.labels import LabelSet
+from serval.probabilities import probabilities_of
+from serval.run import Provenance, Run
+from serval.wording import one_line, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["run_of_file", "run_of_predictions"]
+
+TRUTH = ("truth", "true_emotion", "y_true", "label", "emotion")
+PREDICTED = ("predicted", "predicted_emotion", "prediction", "y_pred")
+SPEAKER = ("speaker", "speaker_id")
+CLIP = ("clip_id", "file", "path", "file_name")
+PROB = "prob_"
+
+HARD = "only labels were given, no probabilities: nothing here says how sure the model is"
+NO_AUDIO = "the run was made of predictions, without their clips"
+
+SURE = 30.0
+"""The logit of a label that was given without a probability."""
+
+TOLERANCE = 0.01
+"""What rounding to two decimals may put the sum of a few probabilities off by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What is known beside the predictions: what they are called, and the columns of a file."""
+
+    name: str = ""
+    folder: Path = Path("predictions")
+    clip_ids: Sequence[str] | None = None
+    groups: Mapping[str, tuple[str | None, ...]] | None = None
+
+
+def run_of_file(path: Path) -> Run:
+    """Return the run of a .csv, .tsv, .jsonl or .parquet file with a row for each clip.
+
+    Its columns: `truth`; `predicted`, or `prob_LABEL` for each label; `speaker` and `clip_id` if
+    there are any. Others are kept as groups. `detailed_results.csv` of serval is one.
+
+    Raises:
+        ConfigError: A column is missing, or does not hold what it should.
+    """
+    columns = _columns(path)
+    truth = _first(columns, TRUTH)
+    probs = [name for name in columns if name.startswith(PROB)]
+    predicted = _first(columns, PREDICTED)
+    if truth is None or not (probs or predicted):
+        raise ConfigError(
+            f"{path} has the columns {', '.join(columns)}; predictions need truth, and predicted "
+            "or prob_LABEL for each label"
+        )
+    labels = [name.removeprefix(PROB) for name in probs] or None
+    said = _numbers(columns, probs, path) if probs else columns[str(predicted)]
+    speaker, clip = _first(columns, SPEAKER), _first(columns, CLIP)
+    told = Told(
+        name=printable(path.stem),
+        folder=Path(path.stem),
+        clip_ids=[text or "" for text in columns[clip]] if clip else None,
+        groups={name: tuple(columns[name]) for name in _groups(columns)},
+    )
+    return _run(columns[truth], said, labels, columns[speaker] if speaker else None, told)
+
+
+def run_of_predictions(
+    y_true: object,
+    y_pred: object,
+    labels: Sequence[str] | None,
+    speakers: object,
+    name: str | None,
+) -> Run:
+    """Return a run of labels and predictions; see `serval.score`."""
+    return _run(y_true, y_pred, labels, speakers, Told(name=name or "predictions"))
+
+
+def _run(
+    y_true: object, y_pred: object, labels: Sequence[str] | None, speakers: object, told: Told
+) -> Run:
+    said, labels = _said(y_pred, labels)
+    n = len(said)
+    truth_texts = _whole(y_true, "y_true", n, labels or ())
+    texts = None if said.ndim == 2 else _whole(said, "y_pred", n, labels or ())
+    names = labels or sorted({*truth_texts, *(texts or ())})
+    known = LabelSet(tuple(str(name) for name in names))
+    logits = _logits(said) if texts is None else _hard(texts, known)
+    probs = probabilities_of(logits).astype(np.float32)
+    ids = tuple(told.clip_ids or (f"clip-{i:06d}" for i in range(n)))
+    who = texts_of(speakers, "speakers", n) if speakers is not None else [None] * n
+    caveats = () if texts is None else (HARD,)
+    return Run(
+        folder=told.folder,
+        provenance=_provenance(known, told, caveats, n),
+        clip_ids=_distinct(ids),
+        index=np.arange(n),
+        truth=np.array([known.id_of(text) for text in truth_texts], dtype=np.int64),
+        predicted=logits.argmax(axis=1).astype(np.int64),
+        logits=logits,
+        probs=probs,
+        duration_s=np.zeros(n),
+        inference_s=np.zeros(n),
+        audio_sha256=("",) * n,
+        speakers=tuple(who),
+        groups=told.groups or {},
+        notes=((),) * n,
+        failures=(),
+        complete=True,
+        seconds=0.0,
+        dropped={},
+        started="",
+        peak_memory_mb=math.nan,
+    )
+
+
+def _said(y_pred: Any, labels: Sequence[str] | None) -> tuple[Any, Sequence[str] | None]:  # noqa: ANN401
+    """Return predictions as an array, and the labels: of a table of probabilities its columns."""
+    columns = getattr(y_pred, "columns", None)
+    if columns is not None and hasattr(y_pred, "to_numpy"):
+        named = [str(name) for name in columns]
+        if labels is not None and set(map(str, labels)) == set(named):
+            y_pred = y_pred[list(labels)]
+        labels = labels or named
+    array = _array(y_pred)
+    if array.ndim == 2 and labels is None:
+        raise ConfigError("probabilities do not say of which labels; give labels=[...]")
+    if array.ndim not in (1, 2) or not len(array):
+        raise ConfigError(
+            f"y_pred has the shape {array.shape}; give (N,) labels or (N, K) probabilities"
+        )
+    if array.ndim == 2 and array.shape[1] != len(labels or ()):
+        raise LabelError(f"y_pred has {array.shape[1]} columns for {len(labels or ())} labels")
+    return array, labels
+
+
+def _array(y_pred: Any) -> NDArray[Any]:  # noqa: ANN401 - lists, arrays, columns
+    if isinstance(y_pred, list | tuple) and any(isinstance(one, str) for one in y_pred):
+        return np.array(y_pred, dtype=object)  # so that a NaN among texts stays one
+    return np.asarray(y_pred)
+
+
+def _whole(values: object, what: str, n: int, classes: Sequence[str]) -> list[str]:
+    texts = texts_of(values, what, n, classes)
+    if None in texts:
+        raise LabelError(f"{what} has no label in row {texts.index(None)}; leave such rows out")
+    return [str(text) for text in texts]
+
+
+def _logits(probs: NDArray[Any]) -> NDArray[np.float32]:
+    if probs.dtype.kind not in "fiu":
+        raise ConfigError(f"y_pred holds {probs.dtype}, no probabilities; give numbers in [0, 1]")
+    wide = probs.astype(np.float64)
+    odd = ~((wide >= 0) & (wide <= 1)).all(axis=1) | (np.abs(wide.sum(axis=1) - 1) > TOLERANCE)
+    if odd.any():
+        row = int(odd.argmax())
+        raise ConfigError(
+            f"row {row} of the probabilities sums to {wide[row].sum():.4g}; give shares in [0, 1] "
+            "that sum to 1, such as the softmax of logits"
+        )
+    return np.log(np.maximum(wide, np.finfo(np.float32).tiny)).astype(np.float32)
+
+
+def _hard(texts: Sequence[str], labels: LabelSet) -> NDArray[np.float32]:
+    return (
+        np.float32(SURE)
+        * np.eye(len(labels), dtype=np.float32)[[labels.id_of(text) for text in texts]]
+    )
+
+
+def _distinct(ids: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(ids)) == len(ids):
+        return ids
+    return tuple(f"{name}#{i}" for i, name in enumerate(ids))
+
+
+def _provenance(labels: LabelSet, told: Told, caveats: tuple[str, ...], n: int) -> Provenance:
+    data: dict[str, Any] = {"name": told.name, "location": "", "revision": "", "split": "",
+                            "fingerprint": "", "licence": "not stated", "n_clips": n}  # fmt: skip
+    return Provenance(
+        labels=labels,
+        model={"name": told.name, "path": "", "sha256": "", "size_bytes": None, "contract": {}},
+        dataset=data | {"caveats": list(caveats), "left_out": [], "no_audio": NO_AUDIO},
+        options={"name": told.name, "limit": None},
+        platform={},
+        identity={},
+    )
+
+
+def _columns(path: Path) -> dict[str, list[str | None]]:
+    if path.suffix.lower() == ".parquet":
+        return _parquet_columns(path)
+    table = ManifestTable(files=[path])
+    names = list(table.schema.kinds)
+    rows = [row.cells for row in table.rows(0, None, names)]
+    if not rows:
+        raise DatasetError(f"{path} has no rows; give it one for each clip")
+    return {name: [_cell(row.get(name)) for row in rows] for name in names}
+
+
+def _parquet_columns(path: Path) -> dict[str, list[str | None]]:
+    """Return the columns that are text; `probs` of serval's own file in a column for each label."""
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetError(f"{path} cannot be read as parquet: {one_line(error)}") from error
+    columns = {
+        name: [_cell(value) for value in table[name].to_pylist()]
+        for name in table.column_names
+        if not pa.types.is_nested(table.schema.field(name).type)
+    }
+    stored = (table.schema.metadata or {}).get(b"serval.labels")
+    if stored and "probs" in table.column_names:
+        rows = table["probs"].to_pylist()
+        for k, label in enumerate(json.loads(stored)):
+            columns[f"{PROB}{label}"] = [str(row[k]) for row in rows]
+    return columns
+
+
+def _cell(value: object) -> str | None:
+    text = "" if value is None else str(value).strip()
+    # What a spreadsheet must not take for a formula has an apostrophe in front.
+    text = text[1:] if text[:1] == "'" and text[1:2] in "=+-@" else text
+    return text or None
+
+
+def _first(columns: Mapping[str, object], names: Sequence[str]) -> str | None:
+    return next((name for name in names if name in columns), None)
+
+
+def _numbers(
+    columns: Mapping[str, list[str | None]], names: Sequence[str], path: Path
+) -> NDArray[np.float64]:
+    try:
+        return np.array([[float(cell or "nan") for cell in columns[name]] for name in names]).T
+    except ValueError as error:
+        raise ConfigError(f"{path}: {one_line(error)} in the columns of probabilities") from error
+
+
+def _groups(columns: Mapping[str, object]) -> list[str]:
+    own = {*TRUTH, *PREDICTED, *SPEAKER, *CLIP}
+    numbers = {"sample_index", "predicted_id", "true_id", "correct", "confidence", "duration_s",
+               "inference_s", "index", "notes", "audio_sha256"}  # fmt: skip
+    return [n for n in columns if n not in own | numbers and not n.startswith(PROB)]

@@ -1,0 +1,210 @@
+"""A model that is an object of Python: a callable, a scikit-learn estimator, a torch module."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.errors import AudioError, ModelError
+from serval.labels import LabelSet
+from serval.models.classifier import Classifier, Identity
+from serval.models.contract import DEFAULT_MAX_SECONDS, Contract, Overrides
+from serval.models.trial import tried
+from serval.wording import one_line, printable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from serval.models.protocol import Logits
+
+__all__ = ["CallableBackend", "model_of_object"]
+
+DEFAULT_RATE = 16_000
+
+WANTED = (
+    "give the path of an .onnx file, a built-in name, a torch module, a scikit-learn estimator, or "
+    "a function of (samples, lengths) that returns one score for each label"
+)
+
+Answer = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallableBackend:
+    """Runs a function of Python.
+
+    Attributes:
+        answer: Takes `(B, T) float32` samples, and if `takes_lengths` their `(B,)` valid lengths.
+        takes_lengths: Whether it wants two arguments.
+    """
+
+    answer: Answer
+    takes_lengths: bool = False
+
+    def scores(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
+        """Return `(B, K) float32` of what the function gives.
+
+        Raises:
+            AudioError: The function raises, or gives no row of numbers for each clip.
+        """
+        try:
+            given = self.answer(samples, lengths) if self.takes_lengths else self.answer(samples)
+        except Exception as error:
+            raise AudioError(
+                f"the model raises {type(error).__name__}: {one_line(error)[:300]}"
+            ) from error
+        return _rows(given, len(samples))
+
+
+def model_of_object(
+    model: object, overrides: Overrides, name: str = ""
+) -> Classifier[CallableBackend]:
+    """Return an object that answers as a model, tried on a second of noise.
+
+    Args:
+        model: A torch module, an estimator of scikit-learn, or any callable.
+        overrides: Labels and sample rate, as far as the object does not say.
+        name: What people read; by default that of the object.
+
+    Raises:
+        ModelError: It is none of them, or labels or sample rate are not known.
+    """
+    labels = overrides.labels or _own_labels(model)
+    answer = _answer_of(model, labels)
+    if labels is None:
+        raise ModelError(
+            f"{_title(model)} does not say what its outputs are; give labels=[...] in their order"
+        )
+    rate = overrides.sample_rate or _own_rate(model)
+    if rate is None:
+        raise ModelError(
+            f"{_title(model)} does not say what sample rate it wants; give sample_rate=16000"
+        )
+    contract = Contract(
+        labels=LabelSet(labels),
+        sample_rate=rate,
+        normalize=overrides.normalize or "none",
+        max_seconds=overrides.max_seconds or DEFAULT_MAX_SECONDS,
+        output_name="scores",
+        sources={"labels": "Python" if overrides.labels is None else "labels=",
+                 "masks_padding": "default"},
+    )  # fmt: skip
+    called = printable(name or _title(model))
+    opened = Classifier(
+        contract=contract,
+        identity=Identity(name=called, path=Path(called), sha256=_unique(), size_bytes=0),
+        backend=CallableBackend(answer=answer, takes_lengths=_takes_lengths(answer)),
+    )
+    return _with_estimator_outputs(tried(opened), model)
+
+
+def _answer_of(model: object, labels: tuple[str, ...] | None) -> Answer:
+    if isinstance(model, type):
+        raise ModelError(f"{model.__name__} is a class, not a model; give an object of it, fitted")
+    if _is_torch(model):
+        from serval.models.torch import answer_of_module
+
+        return answer_of_module(model)
+    for method in ("predict_proba", "decision_function"):
+        if callable(found := getattr(model, method, None)):
+            answer: Answer = found
+            return answer
+    if callable(predict := getattr(model, "predict", None)) and hasattr(model, "fit"):
+        return _one_hot(predict, labels or ())
+    if callable(model):
+        return model
+    raise ModelError(f"{type(model).__name__} is not a model that serval can call; {WANTED}")
+
+
+def _one_hot(predict: Answer, labels: tuple[str, ...]) -> Answer:
+    """Return a function that gives 1 to the label which an estimator predicts, and 0 to others."""
+
+    def answer(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        said = [str(label) for label in np.ravel(predict(samples))]
+        return np.array([[float(label == one) for label in labels] for one in said], np.float32)
+
+    return answer
+
+
+def _with_estimator_outputs(
+    model: Classifier[CallableBackend], source: object
+) -> Classifier[CallableBackend]:
+    """Return the model with what its class says of its outputs, which a trial can only guess."""
+    if not callable(getattr(source, "predict_proba", None)) or _is_torch(source):
+        return model
+    return replace(model, contract=replace(model.contract, outputs="probabilities"))
+
+
+def _own_labels(model: object) -> tuple[str, ...] | None:
+    """Return the labels that an estimator was fitted on, or that a network's configuration has."""
+    classes = getattr(model, "classes_", None)
+    if classes is not None:
+        return tuple(str(label) for label in classes)
+    names = getattr(getattr(model, "config", None), "id2label", None)
+    if isinstance(names, dict) and names:
+        return tuple(str(names[key]) for key in sorted(names, key=int))
+    own = getattr(model, "labels", None)
+    return tuple(map(str, own)) if isinstance(own, list | tuple) else None
+
+
+def _own_rate(model: object) -> int | None:
+    rate = getattr(model, "sample_rate", None)
+    if isinstance(rate, int):
+        return rate
+    return DEFAULT_RATE if hasattr(getattr(model, "config", None), "id2label") else None
+
+
+def _is_torch(model: object) -> bool:
+    return any(
+        f"{kind.__module__}.{kind.__name__}" == "torch.nn.modules.module.Module"
+        for kind in type(model).__mro__
+    )
+
+
+def _takes_lengths(answer: Answer) -> bool:
+    """Tell whether a function must be given a second argument."""
+    try:
+        given = inspect.signature(answer).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [one for one in given if one.kind in places and one.default is one.empty]
+    return len(needed) > 1
+
+
+def _rows(given: Any, n: int) -> Logits:  # noqa: ANN401 - whatever a function returns
+    given = getattr(given, "logits", given)
+    if callable(detach := getattr(given, "detach", None)):
+        given = detach().cpu().float()
+    try:
+        rows = np.asarray(given, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise AudioError(
+            f"the model gives {type(given).__name__}; return one score for each label"
+        ) from error
+    if rows.ndim == 1 and n == 1:
+        rows = rows[np.newaxis]
+    if rows.ndim == 1 and len(rows) == n:  # the decision function of two classes
+        rows = rows[:, np.newaxis]
+    if rows.ndim != 2 or len(rows) != n:
+        raise AudioError(
+            f"the model gives an array of shape {rows.shape} for {n} clip; return (B, K) scores"
+        )
+    return rows
+
+
+def _title(model: object) -> str:
+    name = getattr(model, "__name__", "")
+    return str(name) if name and name != "<lambda>" else type(model).__name__
+
+
+def _unique() -> str:
+    """Return a sha256 that no other model has: what a function does cannot be told from outside."""
+    return hashlib.sha256(secrets.token_bytes(32)).hexdigest()

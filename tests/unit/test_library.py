@@ -1,0 +1,288 @@
+"""What a notebook does: models and clips as objects, results as tables and figures."""
+
+import re
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from matplotlib.figure import Figure
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.svm import LinearSVC
+
+import serval
+from build import classifier, encoded, labels_metadata, speech_set
+from serval.errors import ConfigError, DatasetError, LabelError, ModelError, ServalError
+from serval.run import load_run
+
+RATE = 16_000
+LABELS = ["low", "high"]
+CLIPS = [
+    0.5 * np.sin(2 * np.pi * hertz * np.arange(4000) / RATE).astype(np.float32)
+    for hertz in (100, 110, 120, 3000, 3100, 3200)
+]
+TRUTH = ["low", "low", "high", "high", "high", "high"]
+
+
+def crossings(samples):
+    """The share of zero crossings, (B, 1)."""
+    return np.stack([[np.mean(np.diff(np.sign(row)) != 0)] for row in np.atleast_2d(samples)])
+
+
+def by_pitch(samples, lengths):
+    high = crossings(samples)[:, 0] > 0.1
+    assert samples.dtype == np.float32
+    assert lengths.tolist() == [samples.shape[1]]
+    return np.stack([~high, high], axis=1) * 4.0 - 2.0
+
+
+def right(result):
+    return int((result.run.truth == result.run.predicted).sum())
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def evaluated(model=by_pitch, clips=CLIPS, **given):
+    known = {"truth": TRUTH, "labels": LABELS, "sample_rate": RATE}
+    return serval.evaluate(model, clips, **known | given)
+
+
+def test_a_function_on_arrays_writes_nothing(empty_folder):
+    result = evaluated(speakers=list("aabbcc"), name="zero crossings")
+    assert (len(result.run), right(result), result.run.failures) == (6, 5, ())
+    assert result.run.speakers == tuple("aabbcc")
+    assert result.run.logits.max() == 2.0
+    assert not list(empty_folder.iterdir())
+    assert re.fullmatch(r"<Result zero crossings on .*UAR 87\.50 % .*6 clips>", repr(result))
+    assert len(repr(result)) < 200
+
+
+def test_the_same_clips_in_every_form_give_the_same_answers(tmp_path):
+    files = []
+    for i, clip in enumerate(CLIPS):
+        files.append(tmp_path / f"{i}.wav")
+        files[-1].write_bytes(encoded(clip, RATE, subtype="FLOAT"))
+    cells = [clip.tolist() for clip in CLIPS]
+    columns = {"audio": cells, "sampling_rate": [RATE] * 6, "emotion": TRUTH}
+    expected = evaluated().run.predicted.tolist()
+    hub = datasets.Dataset.from_dict(columns).select([5, 3, 1, 0, 2, 4])
+    forms = {
+        "paths": (files, TRUTH),
+        "texts": ([str(file) for file in files], TRUTH),
+        "bytes": ([file.read_bytes() for file in files], TRUTH),
+        "one array": (np.stack(CLIPS), TRUTH),
+        "numbers": (CLIPS, [0, 0, 1, 1, 1, 1]),
+        "a column": (CLIPS, pd.Series(TRUTH)),
+        "pandas": (pd.DataFrame(columns), None),
+        "pandas of arrays": (pd.DataFrame({"audio": CLIPS, "emotion": TRUTH}), None),
+        "pyarrow": (pa.table(columns), "emotion"),
+        "pair": ((CLIPS, TRUTH), None),
+    }
+    for form, (clips, truth) in forms.items():
+        result = evaluated(clips=clips, truth=truth, labels=LABELS)
+        assert result.run.predicted.tolist() == expected, form
+        assert [LABELS[i] for i in result.run.truth] == TRUTH, form
+    assert right(evaluated(clips=hub, truth=None, labels=LABELS)) == 5
+
+
+def test_labels_are_the_emotions_of_clips_where_the_model_knows_its_own(tmp_path):
+    model = classifier(tmp_path / "m.onnx", k=2, metadata=labels_metadata(LABELS))
+    by_name = serval.evaluate(model, CLIPS, labels=TRUTH, sample_rate=RATE)
+    assert [LABELS[i] for i in by_name.run.truth] == TRUTH
+
+
+def test_a_stored_set_and_a_named_model_are_those_of_the_command_line(tmp_path):
+    model = classifier(tmp_path / "m.onnx", metadata=labels_metadata())
+    clips = speech_set(tmp_path / "clips")
+    options = serval.EvalOptions(model=str(model), dataset=str(clips), plots=False,
+                                 output=str(tmp_path / "out"))  # fmt: skip
+    stored = serval.evaluate_named(options)
+    mine = serval.evaluate(model, clips, limit=12)
+    np.testing.assert_array_equal(mine.run.logits, stored.run.logits)
+    assert (
+        serval.evaluate(str(model), serval.load_dataset(str(clips))).document["verdict"]
+        == (mine.document["verdict"])
+    )
+
+
+def test_with_output_the_run_and_its_files_are_written(empty_folder):
+    result = evaluated(output="out", plots=False, name="mine")
+    assert result.files["results"] == Path("out/results.json")
+    assert load_run("out").name == "mine"
+    assert len(evaluated(output="out", plots=False).run) == 6
+
+
+@pytest.mark.parametrize(
+    "head",
+    [LogisticRegression(C=1e4), LinearSVC()],
+    ids=["probabilities", "decision function"],
+)
+def test_a_pipeline_of_scikit_learn_brings_its_labels(head):
+    pipeline = make_pipeline(FunctionTransformer(crossings), head)
+    pipeline.fit(np.stack(CLIPS), TRUTH)
+    result = serval.evaluate(pipeline, CLIPS, truth=TRUTH, sample_rate=RATE)
+    expected = pipeline.predict(np.stack(CLIPS))
+    assert [result.run.labels[i] for i in result.run.predicted] == expected.tolist()
+    if hasattr(head, "predict_proba"):
+        np.testing.assert_allclose(
+            result.run.probs, pipeline.predict_proba(np.stack(CLIPS)), atol=1e-5
+        )
+
+
+def test_a_torch_module_is_left_in_the_mode_that_it_had():
+    torch = pytest.importorskip("torch")
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = torch.nn.Linear(1, 2)
+            self.drop = torch.nn.Dropout(0.9)
+            self.head.weight.data = torch.tensor([[-1.0], [1.0]])
+            self.head.bias.data = torch.tensor([0.1, -0.1])
+
+        def forward(self, samples):
+            rate = (samples[:, 1:] * samples[:, :-1] < 0).float().mean(dim=1, keepdim=True)
+            return self.drop(self.head(rate))
+
+    network = Net().train()
+    network.head.eval()
+    result = evaluated(network)
+    assert result.run.predicted.tolist() == [0, 0, 0, 1, 1, 1]
+    assert (network.training, network.drop.training, network.head.training) == (True, True, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "said"),
+    [
+        ({"model": 3}, ModelError, "int is not a model .* a scikit-learn estimator"),
+        ({"model": LogisticRegression}, ModelError, "is a class, not a model; give an object"),
+        ({"labels": None}, ModelError, r"by_pitch does not say what its outputs are; give labels="),
+        ({"clips": 3}, DatasetError, "int is no set of clips; give a name or path"),
+        ({"clips": {"train": 1}}, DatasetError, "dict has the parts train; give one of them"),
+        ({"clips": [3.0] * 6}, DatasetError, "clip 0 is float; a clip is a path"),
+        ({"clips": []}, DatasetError, "the list of clips is empty"),
+        ({"truth": TRUTH[:2]}, DatasetError, "truth has 2 entries for 6 clips"),
+        ({"speakers": ["a"]}, DatasetError, "speakers has 1 entries for 6 clips"),
+        ({"truth": [0, 1, 2, 0, 0, 0]}, DatasetError, "truth has 2, but there are 2 labels"),
+        ({"truth": ["calm"] * 6}, LabelError, "labels that the model does not know: 'calm'"),
+        ({"labels": ["a", "b", "c"]}, ModelError, "2 outputs but 3 labels"),
+        ({"model": lambda s: "sad"}, ModelError, "return one score for each label"),
+        (
+            {"model": lambda s: np.random.default_rng().normal(size=(1, 2))},
+            ModelError,
+            "does not give the same clip the same answer twice",
+        ),
+        ({"model": lambda s: 1 / 0}, ModelError, "the model raises ZeroDivisionError"),
+        ({"colour": 1}, ConfigError, "evaluate takes no 'colour'; it takes audio_column"),
+        ({"clips": "demo"}, ConfigError, "truth= may only name their column"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_line(change, kind, said):
+    with pytest.raises(kind, match=said) as caught:
+        evaluated(**change)
+    assert isinstance(caught.value, ServalError)
+    assert "\n" not in str(caught.value)
+
+
+def test_arrays_without_their_rate_are_refused(tmp_path):
+    model = classifier(tmp_path / "m.onnx", k=2, metadata=labels_metadata(LABELS))
+    with pytest.raises(DatasetError, match="give sample_rate=16000"):
+        serval.evaluate(model, CLIPS, truth=TRUTH)
+    with pytest.raises(DatasetError, match=r"6 clips without labels; give truth="):
+        serval.evaluate(model, CLIPS, sample_rate=RATE)
+
+
+def test_a_clip_that_fails_is_a_counted_failure():
+    result = evaluated(clips=[*CLIPS[:5], np.zeros(0, np.float32)], max_failures=1.0)
+    assert [failure.index for failure in result.run.failures] == [5]
+    assert "1 failed" in repr(result)
+
+
+PREDICTED = ["low", "high", "high", "high", "high", "low"]
+PROBS = np.array([[0.9, 0.1], [0.2, 0.8], [0.1, 0.9], [0.3, 0.7], [0.4, 0.6], [0.8, 0.2]])
+
+
+def test_predictions_that_are_there_already_are_scored():
+    hard = serval.score(TRUTH, PREDICTED, labels=LABELS, speakers=list("aabbcc"), name="theirs")
+    soft = serval.score(TRUTH, PROBS, labels=LABELS)
+    assert hard.scores.overall["uar"].value == pytest.approx((1 / 2 + 3 / 4) / 2)
+    assert hard.scores.resampling.by == "speaker"
+    assert soft.run.predicted.tolist() == hard.run.predicted.tolist()
+    np.testing.assert_allclose(soft.run.probs, PROBS, atol=1e-6)
+    framed = serval.score(TRUTH, pd.DataFrame(PROBS[:, ::-1], columns=LABELS[::-1]), labels=LABELS)
+    np.testing.assert_allclose(framed.run.probs, PROBS, atol=1e-6)
+    numbers = serval.score([0, 0, 1, 1, 1, 1], PROBS, labels=LABELS)
+    assert numbers.run.truth.tolist() == soft.run.truth.tolist()
+    assert serval.score(np.array(TRUTH), np.array(PREDICTED)).run.labels == ("high", "low")
+    assert any("how sure the model is" in line for line in hard.document["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((TRUTH, PROBS), r"of which labels; give labels="),
+        ((TRUTH, PROBS * 2, LABELS), r"row 0 of the probabilities sums to 2"),
+        ((TRUTH, PROBS, ["a", "b", "c"]), "2 columns for 3 labels"),
+        ((TRUTH[:3], PREDICTED), "y_true has 3 entries for 6 clips"),
+        (([None, *TRUTH[1:]], PREDICTED), "y_true has no label in row 0"),
+        ((TRUTH, [*PREDICTED[:5], float("nan")]), "y_pred has no label in row 5"),
+        ((TRUTH, ["calm"] * 6, LABELS), "unknown label 'calm'; known: low, high"),
+        ((TRUTH, 3), "give .N,. labels or .N, K. probabilities"),
+    ],
+)
+def test_predictions_that_do_not_fit_are_refused(given, said):
+    y_true, y_pred, *labels = given
+    with pytest.raises(ServalError, match=said):
+        serval.score(y_true, y_pred, labels=labels[0] if labels else None)
+
+
+def test_results_become_tables_and_html(empty_folder):
+    result = serval.score(TRUTH, PROBS, labels=LABELS, name="<b>&me")
+    frame = result.to_pandas()
+    assert frame["truth"].tolist() == TRUTH
+    assert result.to_arrow().num_rows == 6
+    page = result._repr_html_()
+    assert "&lt;b&gt;&amp;me" in page
+    assert "<b>&me" not in page
+    assert result.save("kept", plots=False)["results"].exists()
+    assert [path.name for path in empty_folder.iterdir()] == ["kept"]
+
+
+def test_figures_are_drawn_into_given_axes_and_into_new_ones(monkeypatch):
+    monkeypatch.setattr("matplotlib.pyplot.figure", Figure)
+    result = serval.score(TRUTH, PROBS, labels=LABELS)
+    both = serval.compare(result, serval.score(TRUTH, PREDICTED, labels=LABELS, name="b"))
+    plots = (result.plot_confusion_matrix, result.plot_per_class, result.plot_reliability,
+             both.plot)  # fmt: skip
+    axes = Figure().subplots(1, len(plots))
+    for plot, ax in zip(plots, axes, strict=True):
+        assert plot(ax=ax) is ax
+        assert ax.has_data()
+        assert plot().has_data()
+    with pytest.raises(ConfigError, match="has labels only"):
+        serval.score(TRUTH, PREDICTED).plot_reliability()
+
+
+def test_runs_are_compared_by_result_by_folder_and_by_name(empty_folder):
+    both = serval.compare("example:fp32", "example:int8")
+    rows = {row["score"]: row for row in both.to_arrow().to_pylist()}
+    assert rows["uar"]["verdict"] == "not worse"
+    assert round(100 * rows["wa"]["difference"], 2) == -0.15
+    assert "serval-tiny INT8 against serval-tiny FP32: UAR -0.12" in repr(both)
+    assert "not worse" in both._repr_html_()
+    assert len(both.to_pandas()) == len(rows)
+    again = serval.compare(load_run("example:fp32"), serval.Result(run=load_run("example:int8")))
+    assert again.comparison == both.comparison
+    assert not list(empty_folder.iterdir())
+    with pytest.raises(ConfigError, match="int is no run; give a result"):
+        serval.compare("example:fp32", 3)
