@@ -71,7 +71,6 @@ def given_dataset(clips: object, given: Given, folder: Path) -> Dataset:
     pq.write_table(table, path, row_group_size=GROUP_ROWS)
     known = Known(name=NAME, location="")
     options = DatasetOptions(
-        quiet=True,
         label_column=columns.get("label"),
         speaker_column=columns.get("speaker"),
     )
