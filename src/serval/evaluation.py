@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from serval.datasets import load_dataset
@@ -249,7 +249,7 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
     n_rows = dataset.n_rows or 0  # a limit is no reason to think little of the rest
     _refuse_left_out(dataset, max(n_rows, sum(counts.values())), options)
     if (dropped and not options.drop_unmapped) or total == counts[""]:
-        raise LabelError(_unmapped_message(dropped, model))
+        raise LabelError(_unmapped_message(dropped, model, folders=_are_folders(dataset, dropped)))
     indices = tuple(sorted(index for raw in dropped for index in places[raw]))
     return Plan(mapping=mapping, total=total, dropped=dropped, dropped_indices=indices)
 
@@ -269,9 +269,18 @@ def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -
         )
 
 
-def _unmapped_message(dropped: dict[str, int], model: Model) -> str:
+def _are_folders(dataset: Dataset, dropped: dict[str, int]) -> bool:
+    """Tell whether labels are names of the folders that the clips lie in."""
+    named = {clip.label: PurePosixPath(clip.id).parent.name for clip in dataset.metadata(0, None)}
+    return bool(dropped) and all(named.get(label) == label for label in dropped)
+
+
+def _unmapped_message(dropped: dict[str, int], model: Model, *, folders: bool) -> str:
     shown = ", ".join(f"'{raw}' ({n} clips)" for raw, n in list(dropped.items())[:12])
     more = f" and {len(dropped) - 12} more" if len(dropped) > 12 else ""
+    if folders:
+        more += ", which are the names of the folders that the clips lie in (a metadata.csv with "
+        more += "file_name and label would say more)"
     return (
         f"labels that the model does not know: {shown}{more}; known: {', '.join(model.labels)}; "
         "map them with --label-map RAW=label,..., leave those clips out with --drop-unmapped, or "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serval.records import LeftOut
+from serval.run import JOURNAL
 from serval.wording import printable
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ __all__ = ["SHOWN", "Listing", "counted", "is_hidden", "listing_of_folder"]
 
 SHOWN = 3
 """Examples beside a count."""
+
+TABLES = (".csv", ".jsonl", ".parquet")
+"""Beside a journal these are results of serval, and no part of a set that they lie in."""
 
 MOST_LINKS = 4
 """Links within links that are followed; folders that link to each other have no end."""
@@ -116,6 +120,8 @@ def _below(root: Path, closed: dict[str, str]) -> Iterator[str]:
         identity = (status.st_dev, status.st_ino)
         if identity in folder.above:
             continue
+        if any(entry.name == JOURNAL for entry in entries):
+            entries = [entry for entry in entries if not entry.name.endswith(TABLES)]
         waiting += [folder.inner(entry, identity) for entry in entries if _is_folder(entry)]
         yield from (folder.inner_name(entry) for entry in entries if _is_of_bytes(entry))
 

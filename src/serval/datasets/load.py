@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["load_dataset"]
 
 HUB = "hf:"
+KNOWN = "known: demo, ssi, hf:ORG/NAME, or a path"
 
 NAME = re.compile(r"(?!.*\.\.)[\w.-]+")
 """One part of a name on the hub: no path, and none that leads upwards."""
@@ -41,6 +42,8 @@ def load_dataset(name: str, *, options: DatasetOptions | None = None) -> Dataset
         DatasetError: The set is there but cannot be read.
     """
     options = options or DatasetOptions()
+    if not name.strip():
+        raise ConfigError(f"the dataset has no name; {KNOWN}")
     _check(options)
     dataset = _whole(name, options)
     if options.limit is not None:
@@ -103,5 +106,5 @@ def _from_disk(path: Path, options: DatasetOptions) -> Dataset:
         return load_file(path, options)
     raise DatasetNotFoundError(
         f"dataset '{one_line(str(path)[:200])}' is not a name that serval knows, nor a folder or "
-        "file that exists; known: demo, ssi, hf:ORG/NAME, or a path"
+        f"file that exists; {KNOWN}"
     )

@@ -15,7 +15,7 @@ from contract.sets import parquet_bytes, write_files
 from serval.audio import ffmpeg
 from serval.datasets import DatasetOptions, load_dataset
 from serval.datasets.layout import is_audio
-from serval.errors import DatasetError
+from serval.errors import ConfigError, DatasetError, LabelError
 from serval.evaluation import EvalOptions, evaluate_named
 
 
@@ -269,3 +269,27 @@ def visible(folder, root):
         parts = path.relative_to(root).parts
         if is_audio(path.name) and not any(p.startswith((".", "__MACOSX")) for p in parts):
             yield path
+
+
+def test_results_that_lie_in_the_set_are_no_part_of_it(model_file, tmp_path):
+    for number, label in enumerate(("angry", "sad") * 4):
+        write_files(tmp_path, {f"{label}/{number}.wav": encoded(voice(number))})
+    asked = {"model": str(model_file), "dataset": str(tmp_path), "plots": False}
+    first = evaluate_named(EvalOptions(**asked, output=str(tmp_path / "evaluation_results")))
+    again = evaluate_named(EvalOptions(**asked, output=str(tmp_path / "evaluation_results")))
+    assert len(first.run) == len(again.run) == 8
+    assert again.reused
+    assert again.document["left_out"] == []
+
+
+def test_labels_that_are_names_of_folders_are_said_to_be(model_file, tmp_path):
+    for number in range(4):
+        write_files(tmp_path, {f"Actor_0{number}/{number}.wav": encoded(voice(number))})
+    options = EvalOptions(model=str(model_file), dataset=str(tmp_path), output=str(tmp_path / "o"))
+    with pytest.raises(LabelError, match=r"names of the folders .* metadata\.csv"):
+        evaluate_named(options)
+
+
+def test_a_dataset_without_a_name_is_not_the_folder_that_one_stands_in():
+    with pytest.raises(ConfigError, match="the dataset has no name; known: demo"):
+        load("")
