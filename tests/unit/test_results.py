@@ -24,7 +24,7 @@ from serval.results.observations import observations_of, sentences
 from serval.results.table import write_parquet
 from serval.run import Journal, Provenance, load_run
 from serval.scores import scores_of
-from serval.wording import csv_cell, printable
+from serval.wording import csv_cell, printable, printable
 
 LABELS = LabelSet(["angry", "happy", "=cmd|'/C calc'!A0", "sad"])
 OVERALL = {
@@ -282,7 +282,7 @@ def test_an_emotion_with_few_clips_is_neither_best_nor_hardest():
 )
 def test_each_way_to_begin_a_formula_is_made_harmless(cell):
     assert csv_cell(cell) == f"'{printable(cell)}"
-    assert csv_cell(f"x{cell}") == f"x{cell}"
+    assert csv_cell(f"x{cell}") == printable(f"x{cell}")
 
 
 def test_clips_that_are_the_same_file_or_name_twice_are_counted_among_the_warnings(tmp_path):
