@@ -24,7 +24,7 @@ from serval.results.observations import observations_of, sentences
 from serval.results.table import write_parquet
 from serval.run import Journal, Provenance, load_run
 from serval.scores import scores_of
-from serval.wording import csv_cell, printable, printable
+from serval.wording import csv_cell, printable
 
 LABELS = LabelSet(["angry", "happy", "=cmd|'/C calc'!A0", "sad"])
 OVERALL = {
