@@ -4,10 +4,11 @@ import json
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
 
 from fuzz.forked import forked
-from fuzz.inputs import EVALUATE, Case
+from fuzz.inputs import EVALUATE, Case, world
 from fuzz.mutations import BIDI, ESC, YAML_MARKS, raw
 from fuzz.verdict import fault_of, write
 
@@ -110,6 +111,36 @@ def test_settings_are_read_from_regular_files_only(tmp_path):
         code, line = said(tmp_path, arguments, {})
         assert code == 2
         assert "it is a folder, a device or a pipe" in line
+
+
+@pytest.mark.parametrize("name", [b"Conv", b"input_values", b"labels"])
+@pytest.mark.parametrize("verb", ["inspect", "predict", "evaluate"])
+def test_a_model_with_a_name_that_is_not_utf8_is_one_line(tmp_path, name, verb):
+    content = world()["model.onnx"].replace(name, b"\xff" * len(name))
+    arguments = {"inspect": ("inspect", "model.onnx"),
+                 "predict": ("predict", "-m", "model.onnx", "clips/clip0000.wav"),
+                 "evaluate": (*EVALUATE, "-d", "clips/set.csv", "-o", "out")}[verb]  # fmt: skip
+    code, line = said(tmp_path, arguments, {"model.onnx": content})
+    assert (code, line.count("\n")) == (2, 1), line
+
+
+def test_a_model_that_promises_a_billion_labels_is_no_classifier(tmp_path):
+    model = onnx.load_from_string(world()["model.onnx"])
+    kind = model.graph.output[0].type.tensor_type
+    kind.elem_type = 0
+    kind.shape.dim.add().dim_value = 10**9
+    content = model.SerializeToString()
+    write(Case(kind="", arguments=(), files={"model.onnx": content}), tmp_path)
+    seen = forked(("inspect", "model.onnx"), tmp_path)
+    assert "not a raw-waveform classifier" in seen.done.stdout
+    assert seen.peak_mb < 500
+
+
+@pytest.mark.parametrize("flag", ["--limit", "--sample"])
+def test_more_clips_than_there_can_be_are_refused(tmp_path, flag):
+    code, line = said(tmp_path, (*EVALUATE, "-d", "clips/set.csv", "-o", "o", flag, "9" * 30), {})
+    assert (code, line.count("\n")) == (2, 1)
+    assert "is more clips than any set has" in line
 
 
 @pytest.mark.parametrize("harm", [ESC, BIDI, "\x9b2J", "\u2028"])

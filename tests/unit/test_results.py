@@ -226,6 +226,13 @@ def test_parquet_in_several_groups_has_the_same_rows(run, tmp_path, monkeypatch)
     assert parts.read().equals(whole, check_metadata=True)
 
 
+def test_parquet_with_many_labels_holds_fewer_rows_at_once(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(table_room, "GROUP_SCORES", 2 * len(run.labels))
+    parts = pq.ParquetFile(write_parquet(run, tmp_path / "parts.parquet"))
+    assert parts.metadata.row_group(0).num_rows == 2
+    assert parts.metadata.num_rows == len(run)
+
+
 def test_parquet_of_no_clip_has_all_columns(tmp_path):
     table = pq.read_table(write_parquet(stored(tmp_path, [], []), tmp_path / "none.parquet"))
     assert table.num_rows == 0

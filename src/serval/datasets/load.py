@@ -13,7 +13,7 @@ from serval.datasets.options import DatasetOptions
 from serval.datasets.subset import first_clips, sampled
 from serval.errors import ConfigError, DatasetNotFoundError
 from serval.files import is_file, is_folder
-from serval.wording import one_line
+from serval.wording import one_line, shown
 
 if TYPE_CHECKING:
     from serval.records import Dataset
@@ -22,6 +22,9 @@ __all__ = ["load_dataset"]
 
 HUB = "hf:"
 KNOWN = "known: demo, ssi, hf:ORG/NAME, or a path"
+
+MOST_CLIPS = 10**9
+"""No set has more: a thousand years of speech."""
 
 NAME = re.compile(r"(?!.*\.\.)[\w.-]+")
 """One part of a name on the hub: no path, and none that leads upwards."""
@@ -59,6 +62,8 @@ def _check(options: DatasetOptions) -> None:
     for flag, n in (("--limit", options.limit), ("--sample", options.sample)):
         if n is not None and n < 1:
             raise ConfigError(f"{flag} {n} leaves no clip; give at least 1")
+        if n is not None and n > MOST_CLIPS:
+            raise ConfigError(f"{flag} {shown(n)} is more clips than any set has; leave it out")
 
 
 def _whole(name: str, options: DatasetOptions) -> Dataset:

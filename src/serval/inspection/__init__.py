@@ -16,7 +16,7 @@ from serval.inspection.verdicts import (
     work_verdicts,
 )
 from serval.inspection.work import Work, work_of
-from serval.models.contract import Contract, Overrides
+from serval.models.contract import MOST_LABELS, Contract, Overrides
 from serval.models.onnx import OnnxModel, load_onnx
 from serval.models.profile import RanNode, ran_nodes
 
@@ -141,7 +141,7 @@ def _opened(path: Path, graph: StoredGraph, overrides: Overrides) -> OnnxModel:
             raise
         shape = graph.model.graph.output[0].type.tensor_type.shape.dim
         n_outputs = shape[-1].dim_value if shape else 0
-        if n_outputs < 2:
+        if not 2 <= n_outputs <= MOST_LABELS:
             raise
         return load_onnx(path, replace(overrides, labels=tuple(str(i) for i in range(n_outputs))))
 

@@ -12,7 +12,13 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
 from serval.errors import ModelError
-from serval.models.graph import external_names, read_skeleton, stored_nodes, tensors_of
+from serval.models.graph import (
+    external_names,
+    read_skeleton,
+    refuse_odd_names,
+    stored_nodes,
+    tensors_of,
+)
 from serval.models.onnx import refuse_no_file
 
 if TYPE_CHECKING:
@@ -141,6 +147,7 @@ def _parsed(path: Path) -> onnx.ModelProto:
         raise ModelError(
             f"{path} is not an ONNX file, or is damaged; copy or download it again"
         ) from error
+    refuse_odd_names(model)
     if not model.graph.node:
         raise ModelError(f"{path} holds no ONNX graph; copy or download it again")
     return model

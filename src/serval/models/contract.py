@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from serval.probabilities import Outputs
 
 __all__ = [
+    "MOST_LABELS",
     "Contract",
     "Declared",
     "Layout",

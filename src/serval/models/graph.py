@@ -6,6 +6,8 @@ import mmap
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
+from google.protobuf.message import Message
+
 from serval.errors import ModelError
 from serval.wording import printable
 
@@ -23,6 +25,7 @@ __all__ = [
     "node_name",
     "random_nodes",
     "read_skeleton",
+    "refuse_odd_names",
     "stored_nodes",
     "tensors_of",
 ]  # fmt: skip
@@ -154,9 +157,30 @@ def parsed(skeleton: Skeleton) -> onnx.ModelProto | None:
     from google.protobuf.message import DecodeError
 
     try:
-        return onnx.ModelProto.FromString(skeleton) if skeleton else None
+        model = onnx.ModelProto.FromString(skeleton) if skeleton else None
     except (DecodeError, UnicodeDecodeError):
         return None
+    if model is not None:
+        refuse_odd_names(model)
+    return model
+
+
+def refuse_odd_names(message: Message) -> None:
+    """Raise where a name in the graph is not UTF-8: protobuf gives it as bytes, or not at all.
+
+    Raises:
+        ModelError: One is.
+    """
+    for field, value in message.ListFields():
+        if field.type not in (field.TYPE_MESSAGE, field.TYPE_STRING):
+            continue
+        for part in (value,) if isinstance(value, str | bytes | Message) else value:
+            if isinstance(part, bytes):
+                raise ModelError(
+                    "the model file holds a name that is not UTF-8; export or download it again"
+                )
+            if not isinstance(part, str):
+                refuse_odd_names(part)
 
 
 def _without_long_fields(

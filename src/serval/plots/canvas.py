@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 import warnings
 from contextlib import contextmanager
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["COLOURS", "DPI", "Axes", "figure", "given_axes", "head", "lay_out", "save"]
 
 DPI = 300
+
+MOST_PIXELS = 8_000_000
+"""Of a picture, 32 MB while it is drawn: one of many classes is coarser than the others."""
+
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Okabe and Ito (2008): told apart with any colour vision."""
 
@@ -57,10 +62,16 @@ def head(picture: Figure, text: str) -> None:
 
 
 def save(picture: Figure, path: Path) -> Path:
-    """Return `path` after saving the picture there: 300 dpi, same input same bytes."""
+    """Return `path` after saving the picture: 300 dpi unless huge, same input same bytes."""
     with whole_file(path) as part, _names_as_they_are(picture):
-        picture.savefig(part, dpi=DPI, metadata={"Software": None})
+        picture.savefig(part, dpi=_dpi(picture), metadata={"Software": None})
     return path
+
+
+def _dpi(picture: Figure) -> float:
+    """Return the dots per inch: as many as the pixels of the whole picture allow."""
+    width, height = picture.get_size_inches()
+    return min(DPI, math.sqrt(MOST_PIXELS / (width * height)))
 
 
 def lay_out(picture: Figure) -> None:

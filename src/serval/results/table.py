@@ -25,7 +25,10 @@ __all__ = ["table_of", "write_csv", "write_failures", "write_parquet"]
 FAILURE_COLUMNS = ("index", "clip_id", "true_emotion", "stage", "reason", "speaker")
 
 GROUP_ROWS = 2_048
-"""Rows of the parquet file that are in memory at once."""
+"""Rows of the parquet file that are in memory at once, at most."""
+
+GROUP_SCORES = 1 << 17
+"""Logits that are in memory at once: with many labels, fewer rows."""
 
 
 def write_csv(run: Run, path: Path) -> Path:
@@ -71,8 +74,9 @@ def write_parquet(run: Run, path: Path) -> Path:
     notes = {"serval.failed_clips": str(len(run.failures)), "serval.labels": json.dumps(labels)}
     schema = table_of(run, slice(0)).schema.with_metadata(notes)
     with whole_file(path) as part, pq.ParquetWriter(part, schema) as writer:
-        for start in range(0, len(run), GROUP_ROWS):
-            rows = table_of(run, slice(start, start + GROUP_ROWS))
+        step = min(GROUP_ROWS, max(1, GROUP_SCORES // len(labels)))
+        for start in range(0, len(run), step):
+            rows = table_of(run, slice(start, start + step))
             writer.write_table(rows.replace_schema_metadata(notes))
     return path
 

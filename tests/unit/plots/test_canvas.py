@@ -1,5 +1,6 @@
 import pytest
 from matplotlib.text import Text
+from PIL import Image
 
 from serval.plots import canvas
 from serval.plots.canvas import figure, save
@@ -21,6 +22,12 @@ def test_no_name_is_read_as_a_formula(tmp_path):
     shown = {text.get_text(): text.get_parse_math() for text in picture.findobj(Text)}
     assert shown[FORMULA] is False
     assert shown[r"$\mathdefault{10^{3}}$"] is True
+
+
+def test_a_huge_picture_is_drawn_in_a_bounded_number_of_pixels(tmp_path):
+    for size, pixels in (((4, 3), (1200, 900)), ((30, 20), (3464, 2309))):
+        with Image.open(save(figure(*size), tmp_path / "a.png")) as image:
+            assert image.size == pixels
 
 
 def test_letters_of_any_script_are_drawn_without_a_word(tmp_path, monkeypatch, recwarn):
