@@ -156,8 +156,10 @@ def test_a_torch_module_is_left_in_the_mode_that_it_had():
 
     network = Net().train()
     network.head.eval()
-    result = evaluated(network)
-    assert result.run.predicted.tolist() == [0, 0, 0, 1, 1, 1]
+    result = serval.evaluate(
+        network, CLIPS * 20, truth=TRUTH * 20, labels=LABELS, sample_rate=RATE, workers=4
+    )
+    assert result.run.predicted.tolist() == [0, 0, 0, 1, 1, 1] * 20
     assert (network.training, network.drop.training, network.head.training) == (True, True, False)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from serval.models.trial import tried
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -117,21 +119,32 @@ def _refuse_other_folder(folder: Path) -> None:
 def answer_of_module(module: Any) -> Callable[[NDArray[np.float32]], Any]:  # noqa: ANN401 - torch is an extra
     """Return a function that gives the scores of a module, which is in evaluation mode meanwhile.
 
+    One clip at a time, whatever the number of threads that call: the mode belongs to the whole
+    module, and torch has threads of its own inside each operator.
+
     Args:
         module: A `torch.nn.Module` from `(B, T) float32` samples to `(B, K)` scores, or to an
             object with these as its `logits`.
     """
     import torch
 
+    turn = Lock()
+
     def answer(samples: NDArray[np.float32]) -> Any:  # noqa: ANN401
-        modes = {part: part.training for part in module.modules()}
         weight = next(iter(module.parameters()), torch.zeros(0))
-        module.eval()
-        try:
-            with torch.inference_mode():
-                return module(torch.from_numpy(samples).to(weight.device, weight.dtype))
-        finally:
-            for part, training in modes.items():
-                part.training = training
+        with turn, _evaluating(module), torch.inference_mode():
+            return module(torch.from_numpy(samples).to(weight.device, weight.dtype))
 
     return answer
+
+
+@contextmanager
+def _evaluating(module: Any) -> Iterator[None]:  # noqa: ANN401 - torch is an extra
+    """Put a module into evaluation mode, and each of its parts back into the mode that it had."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
