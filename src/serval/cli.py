@@ -33,7 +33,7 @@ __all__ = ["exit_code", "main", "run"]
 
 COMMANDS = {
     "evaluate": "Evaluate a model on a labelled dataset, per emotion.",
-    "predict": "Name the emotion in single audio files.",
+    "predict": "Name the emotion in audio files and folders.",
     "report": "Make one HTML page of a stored run, to look and listen.",
     "compare": "Compare runs on the same clips: whether another is worse.",
     "gate": "Fail if a run does not keep its bounds: for CI.",
@@ -116,7 +116,7 @@ class Place(Kind):
 def group() -> None:
     """Evaluate, shrink and compare speech-emotion classifiers.
 
-    Start with `serval evaluate`: the built-in model on the built-in demo set.
+    Start with `serval evaluate`: a self-test, and a result on real speech.
     """
 
 

@@ -125,7 +125,7 @@ def show_evaluation(evaluation: Evaluation, told: Told) -> None:
         console = terminal()
         from serval.commands.tables import print_findings, print_verdict
 
-        if document["dataset"]["name"] == DEFAULTS.dataset:
+        if document["options"]["dataset"] == DEFAULTS.dataset:
             from serval.commands.selftest import print_self_test
 
             print_self_test(console, evaluation)

@@ -1,0 +1,43 @@
+"""The Python of README.md, docs/python.md and the notebook runs, in an empty folder."""
+
+import ast
+import json
+import re
+
+import pytest
+from matplotlib.figure import Figure
+
+from conftest import ROOT
+
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("matplotlib.pyplot.figure", Figure)
+    yield tmp_path
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_the_python_of_a_page_runs(page, capsys):
+    blocks = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+    exec("\n".join(blocks), {})
+    assert "<Result" in capsys.readouterr().out
+
+
+def test_the_notebook_runs_and_shows_what_it_promises():
+    notebook = json.loads((ROOT / "docs" / "first_hour.ipynb").read_text(encoding="utf-8"))
+    names, shown = {}, []
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            *before, last = ast.parse("".join(cell["source"])).body
+            exec(compile(ast.Module(before, []), "cell", "exec"), names)
+            assert isinstance(last, ast.Expr), "a cell ends in what it shows"
+            value = eval(compile(ast.Expression(last.value), "cell", "eval"), names)
+            shown.append(repr(value))
+    assert "serval-tiny INT8 against serval-tiny FP32: UAR -0.12" in shown[1]
+    assert "UAR 85.23 %" in shown[2]
+    assert shown[4].startswith("<Result by pitch on clips: UAR")
+    assert all(cell.get("outputs", []) == [] for cell in notebook["cells"])
