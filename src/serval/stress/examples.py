@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serval.audio import Waveform, decode, encoded_bytes
-from serval.evaluation import open_dataset, overrides_of, stored_options
-from serval.models.load import load_model
+from serval.evaluation import open_dataset, stored_options
+from serval.models.load import load_as_stated
 from serval.stress.cases import perturbed
 from serval.stress.voices import voices_of
 
@@ -65,7 +65,7 @@ def examples_of(stress: StressRuns, *, per_kind: int = 1) -> Iterator[Example]:
         ServalError: The dataset or the model cannot be opened, or a clip not be decoded.
     """
     options = stored_options(stress.clean)
-    model = load_model(options.model, overrides_of(options))
+    model = load_as_stated(options.model, options)
     dataset = open_dataset(options)
     chosen = _chosen(stress, per_kind)
     seed = int(next(iter(stress.runs.values())).provenance.identity["change"]["seed"])
