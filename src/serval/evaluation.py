@@ -20,6 +20,7 @@ from serval.labels import LabelMap, label_map_from_option
 from serval.machine import available_cores, peak_memory_mb, platform_facts
 from serval.models.load import load_as_stated
 from serval.models.options import overrides_of
+from serval.models.python import PREFIX, absolute
 from serval.options import EvalOptions, stored_options
 from serval.predict import Transform, predict
 from serval.records import Clip, ClipReader, Dataset, Failure, Record
@@ -414,4 +415,6 @@ def labelled(
 
 def _absolute(name: str) -> str:
     """Return a path as any process of this machine can use it; another name as it is."""
+    if name.startswith(PREFIX):
+        return absolute(name)
     return str(Path(name).absolute()) if is_file(name) or is_folder(name) else name

@@ -86,7 +86,11 @@ def open_reference(named: str, model: str, overrides: Overrides, threads: int) -
         ModelError: It cannot run this model.
     """
     runtime, _, folder = named.partition(":")
-    others = {name: known for name, known in RUNTIMES.items() if name != "onnxruntime"}
+    others = {
+        name: known
+        for name, known in RUNTIMES.items()
+        if not known.prefix and name != "onnxruntime"
+    }
     fits = runtime in others and others[runtime].takes_folder == bool(folder)
     if not fits or (folder and not Path(folder).is_dir()):
         names = [f"{name}:FOLDER" if known.takes_folder else name for name, known in others.items()]

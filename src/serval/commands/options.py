@@ -13,6 +13,7 @@ from serval.models.load import RUNTIMES
 from serval.options import EvalOptions
 
 __all__ = [
+    "MODEL_HELP",
     "Renamed",
     "contract_options",
     "dataset_option",
@@ -26,7 +27,9 @@ __all__ = [
 ]
 
 DEFAULTS = EvalOptions()
-MODEL_HELP = "An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx."
+MODEL_HELP = (
+    "An .onnx or .xml file, a built-in name, hf:ORG/NAME/FILE.onnx, or python:FILE.py:NAME."
+)
 DATASET_HELP = "demo, ssi, hf:ORG/NAME, a folder, or a .csv/.jsonl/.parquet file."
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.table import Table
 
-from serval.commands.options import inference_options
+from serval.commands.options import MODEL_HELP, inference_options
 from serval.commands.terminal import say, terminal
 from serval.datasets.layout import is_audio
 from serval.datasets.listing import listing_of_folder
@@ -44,7 +44,7 @@ MOST_BARS = 24
 @click.command("predict")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", "-m", default="serval-tiny", show_default=True,
-              help="An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx.")  # fmt: skip
+              help=MODEL_HELP)  # fmt: skip
 @inference_options
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE",
               help="Write a .csv, .json or .parquet file instead.")  # fmt: skip
