@@ -319,7 +319,8 @@ def _provenance(model: Model, dataset: Dataset, options: EvalOptions) -> Provena
 def _setup(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what beside the model decides its numbers, without what every earlier version did."""
     runtime = {k: v for k, v in facts.get("runtime", {}).items() if k != "version"}
-    return {"runtime": runtime} if runtime else {}
+    setup = {"runtime": runtime, "window": facts.get("window")}
+    return {part: value for part, value in setup.items() if value}
 
 
 def _dataset_facts(dataset: Dataset) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Blocks = Iterator[NDArray[np.float32]]
 
-__all__ = ["LOUDER_CHANNEL", "mixed"]
+__all__ = ["LOUDER_CHANNEL", "mixed", "mixed_blocks"]
 
 LEAST_LEFT = 0.2
 """Share of what unrelated channels leave in their mean, below which channels cancel out.
@@ -24,6 +24,9 @@ The mean of N unrelated channels has 1/N of the mean power of a channel. For two
 is thus 10 % of that power, where an inverted copy leaves nothing, an inverted copy at half the
 level 10 %, one silent channel 50 % and equal channels 100 %.
 """
+
+ONE: NDArray[np.float32] = np.zeros((0, 1), dtype=np.float32)
+"""A block of one channel without samples."""
 
 LOUDER_CHANNEL = "its channels cancel out; the louder one was taken"
 
@@ -43,6 +46,24 @@ def mixed(blocks: Callable[[], Blocks]) -> tuple[Waveform, tuple[str, ...]]:
     if loudest is None:
         return _joined(means), ()
     return _joined([block[:, loudest] for block in blocks()]), (LOUDER_CHANNEL,)
+
+
+def mixed_blocks(blocks: Callable[[], Blocks], note: Callable[[str], None]) -> Iterator[Waveform]:
+    """Yield what `mixed` returns a block at a time; several channels are decoded once more first.
+
+    Args:
+        blocks: Starts to decode and yields `(n, channels) float32`, again at each call.
+        note: Is told what was done.
+    """
+    power = _Power()
+    if next(blocks(), ONE).shape[1] > 1:
+        for block in blocks():
+            power.mean_of(block)
+    loudest = power.loudest_of_cancelling()
+    if loudest is not None:
+        note(LOUDER_CHANNEL)
+    for block in blocks():
+        yield power.mean_of(block) if loudest is None else block[:, loudest]
 
 
 class _Power:

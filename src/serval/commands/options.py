@@ -145,6 +145,13 @@ def inference_options(command: Command) -> Command:
                      show_default=True, help="auto: what the model's kind of file calls for."),
         click.option("--provider", default=DEFAULTS.provider, show_default=True, metavar="NAME",
                      help="Of ONNX Runtime: cuda, coreml, xnnpack, ... where it is installed."),
+        click.option("--window", type=float, metavar="S",
+                     help="Hear longer clips in windows of S seconds, and average."),
+        click.option("--hop", type=float, metavar="S",
+                     help="From one window to the next; default: the window's length."),
+        click.option("--window-mean", type=click.Choice(["probabilities", "logits"]),
+                     default=DEFAULTS.window_mean, show_default=True,
+                     help="What is averaged over the windows."),
     )  # fmt: skip
 
 

@@ -12,10 +12,12 @@ from serval.errors import ConfigError, MissingExtraError, ModelError
 from serval.models.builtin import BUILTIN_MODELS
 from serval.models.contract import Overrides
 from serval.models.options import InferenceOptions, overrides_of
+from serval.models.windowed import windowed
 from serval.wording import printable
 
 if TYPE_CHECKING:
     from serval.models.classifier import Classifier
+    from serval.models.protocol import Model
 
 __all__ = ["RUNTIMES", "Runtime", "load_as_stated", "load_model", "model_path", "refuse_no_model"]
 
@@ -54,7 +56,7 @@ RUNTIMES = {
 """Every runtime by name; a further one is a line here and a file beside this one."""
 
 
-def load_as_stated(name: str, options: InferenceOptions, *, threads: int = 1) -> Classifier[Any]:
+def load_as_stated(name: str, options: InferenceOptions, *, threads: int = 1) -> Model:
     """Return the model of that name or path, opened as the options say.
 
     Raises:
@@ -62,13 +64,14 @@ def load_as_stated(name: str, options: InferenceOptions, *, threads: int = 1) ->
         ConfigError: An option names nothing, or does not go with another.
         MissingExtraError: The runtime is not installed.
     """
-    return load_model(
+    opened = load_model(
         name,
         overrides_of(options),
         threads=threads,
         runtime=options.runtime,
         provider=options.provider,
     )
+    return windowed(opened, options)
 
 
 def load_model(

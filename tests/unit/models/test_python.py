@@ -41,7 +41,8 @@ from features import cepstra
 def load():
     noise = np.random.default_rng(0).normal(0, 0.1, (24, 8_000)).astype(np.float32)
     tones = np.sin(np.arange(8_000) * np.arange(1, 25)[:, np.newaxis] / 40)
-    pipeline = make_pipeline(FunctionTransformer(cepstra), KNeighborsClassifier(5, weights="distance"))
+    nearest = KNeighborsClassifier(5, weights="distance")
+    pipeline = make_pipeline(FunctionTransformer(cepstra), nearest)
     pipeline.fit(np.concatenate([noise, tones]), ["angry", "sad"] * 24)
     pipeline.sample_rate = 16_000
     return pipeline
