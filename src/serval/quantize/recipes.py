@@ -1,41 +1,44 @@
-"""The static recipe: activations on fixed grids, each choice made by measured error."""
+"""The recipes: static, each choice made by measured error; and dynamic, which needs no clips."""
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import onnx
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
 from serval.errors import ConfigError
-from serval.quantize.bias import bias_shifts
-from serval.quantize.build import Recipe
+from serval.models.onnx import load_onnx
+from serval.quantize.build import Recipe, built
+from serval.quantize.equalize import bias_corrections, equalized, smooth_factors, smoothed
+from serval.quantize.graph import INLINE_LIMIT_BYTES, write_graph
 from serval.quantize.layers import layers_of
 from serval.quantize.observe import channel_bounds, histograms, rounding_means
-from serval.quantize.ranges import RANGE_METHODS, grid_of, range_of
-from serval.quantize.smooth import levelled, smooth_factors, smoothed
-from serval.quantize.workbench import Candidate
+from serval.quantize.rounding import RANGE_METHODS, params_of, range_of
+from serval.quantize.workbench import Candidate, tagged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-    import onnx
-
+    from serval.models.onnx import OnnxModel
     from serval.quantize.clips import Clips
     from serval.quantize.layers import Layer, Precision, Role
-    from serval.quantize.observe import Bounds
-    from serval.quantize.ranges import Histogram, RangeMethod
+    from serval.quantize.observe import ChannelBounds
+    from serval.quantize.rounding import Histogram, RangeMethod
     from serval.quantize.workbench import Trial, Workbench
 
-__all__ = [
-    "chosen_static",
-    "plan_of",
-    "with_matrices",
-]
+__all__ = ["chosen_static", "default_dynamic", "plan_of", "with_linear_layers", "written_dynamic"]
+
 
 PLAN: Mapping[Role, Precision] = {
-    "matmul": "int8",
-    "convolution": "weights8",
+    "linear": "int8",
+    "convolution": "weight-only int8",
     "first convolution": "fp16",
-    "grouped convolution": "weights8",
+    "grouped convolution": "weight-only int8",
     "classifier": "fp32",
 }
 """Where nothing was measured. The first convolution reads raw samples, small and all-important;
@@ -73,12 +76,12 @@ class _Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """Convolutions that shall run in integers, in a graph where they are level or not."""
+    """Convolutions that shall run in integers, in a graph where they are equalized or not."""
 
     graph: onnx.ModelProto
     convolutions: tuple[Layer, ...]
-    bounds: Mapping[str, Bounds]
-    level: bool
+    bounds: Mapping[str, ChannelBounds]
+    equalized: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,13 +116,13 @@ class _Study:
         return self.best[:2]
 
 
-def plan_of(bench: Workbench, matmul: Precision = "int8") -> dict[str, Precision]:
+def plan_of(bench: Workbench, linear: Precision = "int8") -> dict[str, Precision]:
     """Return the precision of each layer before any is tried out."""
-    chosen = {**PLAN, "matmul": matmul}
+    chosen = {**PLAN, "linear": linear}
     return {layer.name: chosen[layer.role] for layer in bench.layers}
 
 
-def chosen_static(bench: Workbench, matmul: Precision = "int8") -> tuple[Candidate, list[Trial]]:
+def chosen_static(bench: Workbench, linear: Precision = "int8") -> tuple[Candidate, list[Trial]]:
     """Return the best candidate by its error on held-out clips, and all trials.
 
     One choice after another: the ranges, smoothing, integer convolutions. Every candidate has its
@@ -128,15 +131,15 @@ def chosen_static(bench: Workbench, matmul: Precision = "int8") -> tuple[Candida
 
     Args:
         bench: With calibration clips.
-        matmul: Precision of the matrices; at 4 bits only the convolutions need ranges.
+        linear: Precision of the linear layers; at 4 bits only the convolutions need ranges.
 
     Raises:
         ConfigError: There are no calibration clips, or no such range method.
     """
     observed = _smoothed(bench) if bench.options.smoothing else _observed(bench, bench.graph)
     study = _Study(bench=bench, clips=_held_out(bench))
-    plan = plan_of(bench, matmul)
-    for method in _methods(bench, matmul):
+    plan = plan_of(bench, linear)
+    for method in _methods(bench, linear):
         study.consider(f"{method} ranges", _Choice(observed=observed, method=method, plan=plan))
     if bench.options.smoothing:
         plain = _observed(bench, bench.graph)
@@ -148,15 +151,15 @@ def chosen_static(bench: Workbench, matmul: Precision = "int8") -> tuple[Candida
 def _bias_corrected(bench: Workbench, candidate: Candidate) -> Candidate:
     """Return the candidate with the mean error of each layer taken off its bias."""
     axes = _source_axes(candidate.layers)
-    means = rounding_means(bench.observer(), candidate.graph, axes, candidate.recipe.grids)
-    shifts = bias_shifts(candidate.graph, candidate.layers, candidate.recipe, means)
-    return replace(candidate, recipe=replace(candidate.recipe, shifts=shifts))
+    means = rounding_means(bench.observer(), candidate.graph, axes, candidate.recipe.params)
+    corrections = bias_corrections(candidate.graph, candidate.layers, candidate.recipe, means)
+    return replace(candidate, recipe=replace(candidate.recipe, corrections=corrections))
 
 
-def _methods(bench: Workbench, matmul: Precision) -> tuple[RangeMethod, ...]:
+def _methods(bench: Workbench, linear: Precision) -> tuple[RangeMethod, ...]:
     asked = bench.options.ranges
     if asked == "auto":
-        return RANGE_METHODS if matmul == "int8" else RANGE_METHODS[:1]
+        return RANGE_METHODS if linear == "int8" else RANGE_METHODS[:1]
     chosen = tuple(method for method in RANGE_METHODS if method == asked)
     if not chosen:
         raise ConfigError(f"unknown --ranges '{asked}'; known: auto, {', '.join(RANGE_METHODS)}")
@@ -178,16 +181,16 @@ def _observed(bench: Workbench, graph: onnx.ModelProto, *words: str) -> _Observe
 
 def _smoothed(bench: Workbench) -> _Observed:
     strength = bench.options.smoothing
-    matrices = tuple(layer for layer in bench.layers if layer.role == "matmul")
-    bounds = channel_bounds(bench.observer(), bench.graph, _source_axes(matrices))
-    factors = smooth_factors(bench.graph, matrices, bounds, strength)
-    graph = smoothed(bench.graph, matrices, factors)
+    linear = tuple(layer for layer in bench.layers if layer.role == "linear")
+    bounds = channel_bounds(bench.observer(), bench.graph, _source_axes(linear))
+    factors = smooth_factors(bench.graph, linear, bounds, strength)
+    graph = smoothed(bench.graph, linear, factors)
     return _observed(bench, graph, f"SmoothQuant {strength:g}")
 
 
 def _source_axes(layers: tuple[Layer, ...]) -> dict[str, int]:
     """Return where the channels are of every tensor that a layer reads."""
-    return {layer.source: -1 if layer.is_matmul else 1 for layer in layers}
+    return {layer.source: -1 if layer.is_linear else 1 for layer in layers}
 
 
 def _axes(layers: tuple[Layer, ...]) -> dict[str, int]:
@@ -198,18 +201,20 @@ def _axes(layers: tuple[Layer, ...]) -> dict[str, int]:
 
 def _with_ranges(bench: Workbench, choice: _Choice) -> Candidate:
     observed = choice.observed
-    grids = {name: grid_of(*range_of(seen, choice.method)) for name, seen in observed.seen.items()}
-    matrices = {choice.plan[layer.name] for layer in observed.layers if layer.role == "matmul"}
-    qdq = bench.options.qdq and "int8" in matrices
+    params = {
+        name: params_of(*range_of(seen, choice.method)) for name, seen in observed.seen.items()
+    }
+    precisions = {choice.plan[layer.name] for layer in observed.layers if layer.role == "linear"}
+    qdq = bench.options.qdq and "int8" in precisions
     recipe = Recipe(
         plan=choice.plan,
-        grids=grids,
+        params=params,
         tables=bench.tables,
         block=bench.options.block,
         portable=bench.options.portable,
         qdq=qdq,
     )
-    form = ("matrices in QDQ form",) if qdq else ()
+    form = ("linear layers in QDQ form",) if qdq else ()
     words = (f"{choice.method} ranges", *observed.words, "bias corrected", *form)
     candidate = Candidate(graph=observed.graph, layers=observed.layers, recipe=recipe, words=words)
     return _bias_corrected(bench, candidate)
@@ -231,12 +236,12 @@ def _consider_convolutions(study: _Study) -> None:
         what = f"integer {_kinds(chosen)}"
         graph = before.observed.graph
         bounds = channel_bounds(study.bench.observer(), graph, _axes(chosen))
-        plain = _Place(graph=graph, convolutions=chosen, bounds=bounds, level=False)
-        level = replace(plain, graph=levelled(graph, chosen, bounds), level=True)
-        kept = study.consider(what, _in_integers(study.bench, before, level), price)
-        # A level channel ends at the peak that calibration saw, which can be too low.
+        plain = _Place(graph=graph, convolutions=chosen, bounds=bounds, equalized=False)
+        even = replace(plain, graph=equalized(graph, chosen, bounds), equalized=True)
+        kept = study.consider(what, _in_integers(study.bench, before, even), price)
+        # An equalized channel ends at the peak that calibration saw, which can be too low.
         other = _in_integers(study.bench, before, plain)
-        if study.consider(f"{what}, not level", other, 1.0 if kept else price) or kept:
+        if study.consider(f"{what}, not equalized", other, 1.0 if kept else price) or kept:
             return
 
 
@@ -245,7 +250,7 @@ def _in_integers(bench: Workbench, choice: _Choice, place: _Place) -> _Choice:
     graph, chosen, strength = place.graph, place.convolutions, bench.options.smoothing
     if strength:
         graph = smoothed(graph, chosen, smooth_factors(graph, chosen, place.bounds, strength))
-    how = [word for word, said in (("smooth", strength), ("level", place.level)) if said]
+    how = [word for word, said in (("smooth", strength), ("equalized", place.equalized)) if said]
     words = " ".join([*how, _kinds(chosen), "in integer arithmetic"])
     plan: dict[str, Precision] = dict.fromkeys([layer.name for layer in chosen], "int8")
     return _Choice(
@@ -259,14 +264,66 @@ def _kinds(layers: tuple[Layer, ...]) -> str:
     return " and ".join(sorted({f"{layer.role}s" for layer in layers}))
 
 
-def with_matrices(candidate: Candidate, precision: Precision) -> Candidate:
+def with_linear_layers(candidate: Candidate, precision: Precision) -> Candidate:
     """Return the candidate with all layers that are no convolution, or all at FP16, moved."""
     moved: dict[str, Precision] = {
         layer.name: precision
         for layer in candidate.layers
-        if precision == "fp16" or layer.role == "matmul"
+        if precision == "fp16" or layer.role == "linear"
     }
-    shifts = {name: s for name, s in candidate.recipe.shifts.items() if name not in moved}
-    recipe = replace(candidate.recipe.with_plan(moved), shifts=shifts, qdq=False)
+    corrections = {name: s for name, s in candidate.recipe.corrections.items() if name not in moved}
+    recipe = replace(candidate.recipe.with_plan(moved), corrections=corrections, qdq=False)
     others = "" if precision == "fp16" else "; the rest as in static"
-    return replace(candidate, recipe=recipe, words=(f"matrices as {precision}{others}",))
+    return replace(candidate, recipe=recipe, words=(f"linear layers as {precision}{others}",))
+
+
+def written_dynamic(bench: Workbench, path: Path) -> OnnxModel:
+    """Return the model with its linear layers quantized dynamically, S8 per channel, and opened.
+
+    The convolutions stay out of it, because ConvInteger has no fast kernel: their weights are
+    stored in 8 bits and computed in FP32. The classifier and the products of attention stay FP32.
+    """
+    plan = plan_of(bench, "fp32")
+    recipe = Recipe(plan=plan, tables=bench.tables, portable=bench.options.portable)
+    before = write_graph(built(bench.graph, bench.layers, recipe), bench.folder / "before.onnx")
+    linear = [layer.name for layer in bench.layers if layer.role == "linear"]
+    # An empty list of nodes would mean all of them to ONNX Runtime, the classifier among them.
+    after = _dynamic(bench, before, linear) if linear else before
+    words = ("MatMul dynamic, S8 per channel", "convolutions' weights in 8 bits, tables FP16")
+    write_graph(tagged(onnx.load(after), bench.model, "int8", words), path)
+    return load_onnx(path, bench.overrides)
+
+
+def _dynamic(bench: Workbench, before: Path, linear: list[str]) -> Path:
+    after = bench.folder / "dynamic.onnx"
+    with _quiet():
+        quantize_dynamic(
+            before,
+            after,
+            op_types_to_quantize=["MatMul"],
+            nodes_to_quantize=linear,
+            per_channel=True,
+            reduce_range=bench.options.portable,
+            weight_type=QuantType.QInt8,
+            use_external_data_format=bench.model.size_bytes > INLINE_LIMIT_BYTES,
+        )
+    return after
+
+
+def default_dynamic(bench: Workbench, path: Path) -> OnnxModel:
+    """Return what `quantize_dynamic(fp32, int8)` makes with all its defaults: the usual recipe."""
+    large = bench.model.size_bytes > INLINE_LIMIT_BYTES
+    with _quiet():
+        quantize_dynamic(bench.model.path, path, use_external_data_format=large)
+    return load_onnx(path, bench.overrides)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep ONNX Runtime's advice to pre-process the model off the terminal."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

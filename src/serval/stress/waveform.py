@@ -1,4 +1,4 @@
-"""Time: cut, padded, faster, slower, higher, lower."""
+"""What changes the speech itself: level and clipping, filters, time and pitch."""
 
 from __future__ import annotations
 
@@ -6,13 +6,134 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import soxr
+from scipy import signal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.audio import Waveform
 
-__all__ = ["cropped", "padded", "pitch", "silence", "speed", "stretched", "tempo"]
+__all__ = [
+    "clipped",
+    "cropped",
+    "gain",
+    "offset",
+    "one_channel_silent",
+    "padded",
+    "passed",
+    "pitch",
+    "quantized",
+    "silence",
+    "speed",
+    "stretched",
+    "telephone",
+    "tempo",
+    "tilted",
+]
+
+
+def gain(
+    samples: Waveform, sample_rate: int, rng: np.random.Generator, *, gain_db: float
+) -> Waveform:
+    """Return the samples louder by `gain_db`.
+
+    Source: audeering ser-tests, robustness to small changes, gain.
+    """
+    del sample_rate, rng
+    return np.asarray(samples * 10 ** (gain_db / 20), dtype=np.float32)
+
+
+def clipped(
+    samples: Waveform, sample_rate: int, rng: np.random.Generator, *, percent: float
+) -> Waveform:
+    """Return the samples with the `percent` that are largest in magnitude cut to one level.
+
+    Source: audeering ser-tests, robustness to small changes, clipping.
+    """
+    del sample_rate, rng
+    level = np.quantile(np.abs(samples), 1 - percent / 100, method="lower")
+    return np.clip(samples, -level, level)
+
+
+def offset(
+    samples: Waveform, sample_rate: int, rng: np.random.Generator, *, shift: float
+) -> Waveform:
+    """Return the samples plus a constant, as cheap sound cards add it.
+
+    Source: the definition; 0.05 of full scale is a plain fault, and louder than quiet speech.
+    """
+    del sample_rate, rng
+    return np.asarray(samples + np.float32(shift), dtype=np.float32)
+
+
+def one_channel_silent(samples: Waveform, sample_rate: int, rng: np.random.Generator) -> Waveform:
+    """Return what the mean of two channels is when one of them is silent: half of the samples.
+
+    Source: `serval.audio.decode`, which takes the mean of channels.
+    """
+    del sample_rate, rng
+    stereo = np.stack([samples, np.zeros_like(samples)], axis=1)
+    return np.asarray(stereo.mean(axis=1), dtype=np.float32)
+
+
+def quantized(
+    samples: Waveform, sample_rate: int, rng: np.random.Generator, *, bits: int
+) -> Waveform:
+    """Return the samples rounded to `2 ** bits` steps of full scale, without dither.
+
+    Source: linear PCM, as `audiomentations.BitCrush` has it.
+    """
+    del sample_rate, rng
+    steps = 2 ** (bits - 1)
+    return np.asarray(np.clip(np.round(samples * steps), -steps, steps - 1) / steps, np.float32)
+
+
+def passed(
+    samples: Waveform,
+    sample_rate: int,
+    rng: np.random.Generator,
+    *,
+    cutoff_hz: float,
+    side: Literal["highpass", "lowpass"],
+) -> Waveform:
+    """Return the samples after a Butterworth filter of order 4, -3 dB at `cutoff_hz`.
+
+    A low-pass at or above half the sample rate changes nothing.
+
+    Source: audeering ser-tests, robustness to small changes; `scipy.signal.butter`.
+    """
+    del rng
+    if cutoff_hz >= sample_rate / 2:
+        return samples
+    sos = signal.butter(4, cutoff_hz, side, fs=sample_rate, output="sos")
+    return np.asarray(signal.sosfilt(sos, samples), dtype=np.float32)
+
+
+def telephone(samples: Waveform, sample_rate: int, rng: np.random.Generator) -> Waveform:
+    """Return the samples with nothing left below 300 Hz and above 3.4 kHz.
+
+    Source: ITU-T G.712, the band of a telephone channel; a Chebyshev filter of type 2, order 10.
+    """
+    del rng
+    edges = [200.0, min(3900.0, 0.49 * sample_rate)]
+    sos = signal.cheby2(10, 40, edges, "band", fs=sample_rate, output="sos")
+    return np.asarray(signal.sosfilt(sos, samples), dtype=np.float32)
+
+
+def tilted(
+    samples: Waveform, sample_rate: int, rng: np.random.Generator, *, tilt: float
+) -> Waveform:
+    """Return the samples through 1 + `tilt` z^-1, at the level that they had.
+
+    A negative tilt lifts the high frequencies, as a voice raised does, a positive one the low.
+
+    Source: audeering ser-tests, spectral tilt; pre-emphasis as in Rabiner and Schafer (1978).
+    """
+    del sample_rate, rng
+    bent = signal.lfilter([1.0, tilt], [1.0], samples.astype(np.float64))
+    before, after = np.sqrt(np.mean(samples.astype(np.float64) ** 2)), np.sqrt(np.mean(bent**2))
+    return np.asarray(bent * (before / after if after > 0 else 1.0), dtype=np.float32)
+
 
 End = Literal["start", "end"]
 FINE = 10_000

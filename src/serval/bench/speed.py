@@ -1,4 +1,4 @@
-"""How many clips a second the engine gets through, by workers and threads: end to end."""
+"""How fast models are: one clip alone on the machine by its length, and a set by workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import soundfile
 
 from serval.bench.rounds import Effort, Seconds, Timing, interleaved, timing_of
-from serval.bench.subjects import Subject, noise
+from serval.bench.subjects import Call, Subject, noise
 from serval.predict import infer
 from serval.records import Clip
 
@@ -20,16 +20,95 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from serval.audio import Waveform
     from serval.models.protocol import Model
 
 __all__ = [
+    "Latency",
+    "LatencyOf",
     "Throughput",
     "ThroughputOf",
     "generated_clips",
+    "latencies",
+    "measured_latency",
     "measured_throughput",
     "setups_for",
     "throughputs",
+    "totals",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyOf:
+    """What a latency is of; the key of its times.
+
+    Attributes:
+        model: Name of the subject.
+        threads: Threads inside one operator.
+        seconds: Duration of the clip.
+    """
+
+    model: str
+    threads: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Times of one model on clips of one duration.
+
+    Attributes:
+        of: Which model, threads and duration.
+        timing: Of single calls, one at a time.
+        rtf: Median processing time over audio time; under 1 is faster than real time.
+    """
+
+    of: LatencyOf
+    timing: Timing
+    rtf: float
+
+
+def measured_latency(
+    calls: Mapping[tuple[str, int], tuple[Call, int]],
+    durations: Sequence[float],
+    effort: Effort,
+) -> dict[LatencyOf, Seconds]:
+    """Return the times of every call for every duration, all in the same rounds.
+
+    Args:
+        calls: `(model, threads)` -> the call and the sample rate that it wants.
+        durations: Of the clips, in seconds.
+        effort: How long to measure.
+    """
+    works = {
+        LatencyOf(model=model, threads=threads, seconds=seconds): _work(call, rate, seconds)
+        for seconds in durations
+        for (model, threads), (call, rate) in calls.items()
+    }
+    return interleaved(works, effort)
+
+
+def latencies(seconds: Mapping[LatencyOf, Seconds]) -> list[Latency]:
+    """Return what the times say, for each model, threads and duration."""
+    timings = {of: timing_of(times) for of, times in seconds.items()}
+    return [
+        Latency(of=of, timing=timing, rtf=timing.median_s / of.seconds)
+        for of, timing in timings.items()
+    ]
+
+
+def totals(seconds: Mapping[LatencyOf, Seconds], threads: int) -> dict[str, Seconds]:
+    """Return the time of all durations together, round by round, for each model."""
+    sums: dict[str, Seconds] = {}
+    for of, times in seconds.items():
+        if of.threads == threads:
+            sums[of.model] = sums.get(of.model, 0) + times
+    return sums
+
+
+def _work(call: Call, rate: int, seconds: float) -> Callable[[], object]:
+    samples: Waveform = noise(seconds, rate)
+    return partial(call, samples)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +172,6 @@ def measured_throughput(
     clips: Sequence[Clip],
     setups: Sequence[tuple[int, int]],
     effort: Effort,
-    tick: Callable[[], None] = lambda: None,
 ) -> dict[ThroughputOf, Seconds]:
     """Return the time of a pass over the clips, for every model and setup, in the same rounds."""
     works = {
@@ -103,7 +181,7 @@ def measured_throughput(
         for workers, threads in setups
         for subject in subjects
     }
-    return interleaved(works, effort, tick)
+    return interleaved(works, effort)
 
 
 def throughputs(

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from serval.bench.disclosure import disclosure, load_average
-from serval.bench.latency import Latency, LatencyOf, latencies, measured_latency, totals
 from serval.bench.loading import Loading, measured_loading
 from serval.bench.roofline import MATMUL_MACS, Reached, matmul_work, reached
 from serval.bench.rounds import Effort, Ratio, Seconds, interleaved, ratio_of, timing_of
-from serval.bench.subjects import Call, Subject, call_of, open_reference, open_subjects
-from serval.bench.throughput import (
+from serval.bench.speed import (
+    Latency,
+    LatencyOf,
     Throughput,
     ThroughputOf,
     generated_clips,
+    latencies,
+    measured_latency,
     measured_throughput,
     setups_for,
     throughputs,
+    totals,
+)
+from serval.bench.subjects import (
+    Call,
+    Subject,
+    call_of,
+    open_reference,
+    open_subjects,
+    runtime_packages,
 )
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import DatasetError
 from serval.files import write_text
 from serval.inspection import inspect_model
-from serval.machine import available_cores
+from serval.machine import available_cores, instruction_sets, platform_facts
 from serval.models.contract import Overrides
 from serval.models.options import ModelOptions, overrides_of
 from serval.plots.latency import LatencyCurve, save_latency
@@ -33,11 +45,13 @@ from serval.predict import infer
 from serval.records import Clip, Prediction
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from serval.models.protocol import Model
 
-__all__ = ["Bench", "BenchOptions", "bench", "save_bench"]
+__all__ = ["Bench", "BenchOptions", "bench", "disclosure", "load_average", "save_bench"]
+
 
 SCHEMA_VERSION = 1
 
@@ -300,3 +314,35 @@ def _told(ratio: Ratio) -> dict[str, Any]:
     """Return a ratio for the document: its number only where it is larger than the spread."""
     stated = asdict(ratio) | {"told_apart": ratio.told_apart, "sentence": ratio.sentence()}
     return stated if ratio.told_apart else stated | {"median": None}
+
+
+SCOPES = {
+    "latency": "model only: normalisation and the model, one clip at a time, no padding",
+    "throughput": "end to end: read from memory, decode, resample, model, softmax, record",
+    "loading": "a fresh process: open, verify the contract, answer once",
+}
+
+
+def disclosure(warm_up_rounds: Mapping[str, int], runtimes: Sequence[str]) -> dict[str, Any]:
+    """Return processor, instruction sets, cores, versions, provider, batch, warm-up and scopes.
+
+    Args:
+        warm_up_rounds: What was measured -> rounds before it whose times were thrown away.
+        runtimes: As they were named.
+    """
+    facts = platform_facts()
+    packages = {name: metadata.version(name) for name in runtime_packages(runtimes)}
+    return facts | {
+        "packages": facts["packages"] | packages,
+        "instruction_sets": list(instruction_sets()),
+        "provider": "CPUExecutionProvider",
+        "batch": 1,
+        "warm_up_rounds": dict(warm_up_rounds),
+        "order": "all models in every round, the order turning by one place a round",
+        "scopes": SCOPES,
+    }
+
+
+def load_average() -> float | None:
+    """Return how many processes wanted a core in the last minute, or `None` where unknown."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

@@ -15,15 +15,14 @@ from serval.errors import ConfigError
 from serval.files import write_text
 from serval.machine import platform_facts
 from serval.plots.quantization import QuantizedPoint, save_quantization
-from serval.quantize.dynamic import default_dynamic, written_dynamic
-from serval.quantize.flow import (
+from serval.quantize.quantize import (
     evaluated_in_fp32,
     int4_candidate,
     opened_workbench,
     recipe_words,
     static_candidate,
 )
-from serval.quantize.static import with_matrices
+from serval.quantize.recipes import default_dynamic, with_linear_layers, written_dynamic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,13 +30,13 @@ if TYPE_CHECKING:
 
     from serval.bench.rounds import Seconds
     from serval.models.onnx import OnnxModel
-    from serval.quantize.clips import Clips
-    from serval.quantize.flow import Tell
-    from serval.quantize.measure import Fidelity
+    from serval.quantize.clips import Clips, Fidelity
     from serval.quantize.options import QuantizeOptions
+    from serval.quantize.quantize import Tell
     from serval.quantize.workbench import Workbench
 
-__all__ = ["Comparison", "Variant", "compare_all", "pareto_front", "save_comparison"]
+__all__ = ["Variant", "Variants", "compare_all", "pareto_front", "save_comparison"]
+
 
 FP32, DEFAULT = "fp32", "default dynamic"
 UNTOUCHED = {FP32: ("as given",), DEFAULT: ("quantize_dynamic with its defaults",)}
@@ -77,7 +76,7 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Variants:
     """All variants of one model.
 
     Attributes:
@@ -95,7 +94,7 @@ class Comparison:
 
 def compare_all(
     model: str, output: Path, options: QuantizeOptions, tell: Tell = lambda _line: None
-) -> Comparison:
+) -> Variants:
     """Return the comparison of every variant, whose files stay beside `output`.
 
     Raises:
@@ -112,7 +111,7 @@ def compare_all(
         tell("timing all of them in turn")
         seconds = _race(files, clips)
         measured = [_variant(bench, name, files[name], clips, seconds) for name in files]
-    return Comparison(
+    return Variants(
         model=bench.model.path.name,
         clips=clips.name,
         calibration=bench.calibration.name if bench.calibration else "none",
@@ -140,7 +139,7 @@ def pareto_front(costs: Sequence[tuple[float, ...]]) -> list[bool]:
     ]
 
 
-def save_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
+def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
     """Return the files written: `quantization.json` and `quantization.png`."""
     variants = [asdict(v) | {"measured": v.measured.document} for v in comparison.variants]
     document: dict[str, Any] = asdict(comparison) | {
@@ -177,8 +176,10 @@ def _files(bench: Workbench, output: Path) -> Iterator[tuple[str, OnnxModel]]:
         static = static_candidate(bench)[0]
         makers |= {
             "static": partial(bench.written, static, "int8"),
-            "weights8": partial(bench.written, with_matrices(static, "weights8"), "int8"),
-            "fp16 stored": partial(bench.written, with_matrices(static, "fp16"), "fp16"),
+            "weight-only int8": partial(
+                bench.written, with_linear_layers(static, "weight-only int8"), "int8"
+            ),
+            "fp16 stored": partial(bench.written, with_linear_layers(static, "fp16"), "fp16"),
         }
     for name, make in makers.items():
         bench.tell(f"making {name}")

@@ -1,32 +1,39 @@
-"""The whole audit: every clip read once, then everything that the facts tell."""
+"""The whole audit: every clip read once, everything that the facts tell, and its two files."""
 
 from __future__ import annotations
 
+import csv
+import json
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serval.audit.duplicates import duplicate_findings
 from serval.audit.facts import ClipFacts, clip_facts
-from serval.audit.findings import Finding, Kind
-from serval.audit.labels import label_findings, one_label_findings
+from serval.audit.findings import MEANINGS, Finding, FindingKind
+from serval.audit.labels import label_findings, leak_line, one_label_findings, shared_speakers
+from serval.audit.matching import Shelf
 from serval.audit.quality import clip_findings, format_findings
 from serval.audit.side import Side, open_sides
-from serval.audit.sketch import Shelf
-from serval.audit.speakers import leak_line, shared_speakers
 from serval.errors import ConfigError
+from serval.files import whole_file, write_text, writing
 from serval.machine import available_cores, peak_memory_mb
+from serval.wording import csv_cell
 
 if TYPE_CHECKING:
-    from serval.audit.options import AuditOptions
+    from pathlib import Path
+
+    from serval.audit.side import AuditOptions
     from serval.records import Clip
 
-__all__ = ["Audit", "Looked", "audit"]
+__all__ = ["Audit", "Looked", "audit", "audit_document", "writable", "write_audit"]
+
 
 BATCH = 16
 """Clips in memory for each worker."""
@@ -70,7 +77,7 @@ class Audit:
 
     Attributes:
         looked: One for each split, the audited one first.
-        findings: In the order of `Kind`; those that concern both splits first.
+        findings: In the order of `FindingKind`; those that concern both splits first.
         leak: One sentence on the recordings and speakers that two compared splits share.
         seconds: Wall time.
         peak_memory_mb: Of this process, in 10^6 bytes.
@@ -82,10 +89,10 @@ class Audit:
     seconds: float
     peak_memory_mb: float
 
-    def counts(self) -> dict[Kind, int]:
+    def counts(self) -> dict[FindingKind, int]:
         """Return the number of findings of each kind, 0 included."""
         found = Counter(finding.kind for finding in self.findings)
-        return {kind: found[kind] for kind in Kind}
+        return {kind: found[kind] for kind in FindingKind}
 
 
 def audit(options: AuditOptions, watch: Watch | None = None) -> Audit:
@@ -154,7 +161,7 @@ def _of(facts: Sequence[ClipFacts], side: Side) -> list[ClipFacts]:
 
 
 def _place(finding: Finding) -> tuple[int, int]:
-    return list(Kind).index(finding.kind), -len(finding.splits)
+    return list(FindingKind).index(finding.kind), -len(finding.splits)
 
 
 def _looked(side: Side, facts: Sequence[ClipFacts]) -> Looked:
@@ -171,3 +178,57 @@ def _looked(side: Side, facts: Sequence[ClipFacts]) -> Looked:
         labels=dict(Counter(clip.label for clip in facts).most_common()),
         encodings=dict(Counter(header.encoding for header in headers).most_common()),
     )
+
+
+COLUMNS = ("kind", "splits", "clip_ids", "labels", "value", "message")
+BETWEEN = " | "
+
+
+def audit_document(audit: Audit) -> dict[str, Any]:
+    """Return everything that an audit found, as JSON has it."""
+    counts = audit.counts()
+    return {
+        "splits": [asdict(looked) for looked in audit.looked],
+        "leak": audit.leak,
+        "counts": {kind.value: n for kind, n in counts.items()},
+        "meanings": {kind.value: MEANINGS[kind] for kind in counts},
+        "findings": [asdict(finding) for finding in audit.findings],
+        "seconds": audit.seconds,
+        "peak_memory_mb": audit.peak_memory_mb,
+    }
+
+
+def write_audit(audit: Audit, folder: Path) -> tuple[Path, Path]:
+    """Return the paths of `audit.json` and `audit.csv` after writing them into `folder`."""
+    document = json.dumps(audit_document(audit), indent=2, ensure_ascii=False)
+    return write_text(folder / "audit.json", document + "\n"), _write_csv(audit, folder)
+
+
+def writable(folder: Path) -> Path:
+    """Return `folder` if files can be made there, so that a long audit does not end without any.
+
+    Raises:
+        WriteError: They cannot.
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    with writing(folder), tempfile.TemporaryFile(dir=there):
+        return folder
+
+
+def _write_csv(audit: Audit, folder: Path) -> Path:
+    path = folder / "audit.csv"
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(_row(finding) for finding in audit.findings)
+    return path
+
+
+def _row(finding: Finding) -> list[object]:
+    cells = (
+        BETWEEN.join(finding.splits),
+        BETWEEN.join(f"{member.split}:{member.clip_id}" for member in finding.clips),
+        BETWEEN.join(member.label for member in finding.clips),
+    )
+    value = "" if finding.value is None else f"{finding.value:.6g}"
+    return [finding.kind.value, *map(csv_cell, cells), value, csv_cell(finding.message)]

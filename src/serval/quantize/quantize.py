@@ -16,10 +16,9 @@ from serval.models.onnx import load_onnx
 from serval.models.options import overrides_of
 from serval.quantize.build import Recipe
 from serval.quantize.clips import calibration_clips, evaluation_clips
-from serval.quantize.dynamic import written_dynamic
 from serval.quantize.graph import read_graph
+from serval.quantize.recipes import chosen_static, plan_of, written_dynamic
 from serval.quantize.search import kept_within
-from serval.quantize.static import chosen_static, plan_of
 from serval.quantize.workbench import Candidate, Trial, Workbench, open_workbench
 from serval.wording import printable
 
@@ -42,6 +41,7 @@ __all__ = [
     "save_tried",
     "static_candidate",
 ]
+
 
 HELD_OUT = 2
 """Clips to choose recipes by, for each clip that sets ranges."""
@@ -158,8 +158,8 @@ def _check_output(output: Path, source: Path) -> None:
 
 
 def int4_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:
-    """Return large matrices at 4 bits and convolutions at 8, in integers where clips allow it."""
-    said = f"matrices at 4 bits in blocks of {bench.options.block}"
+    """Return large linear layers at 4 bits, convolutions at 8, in integers where clips allow it."""
+    said = f"linear layers at 4 bits in blocks of {bench.options.block}"
     if bench.calibration is not None:
         candidate, tried = chosen_static(bench, "int4")
         return candidate.described(said), tried
