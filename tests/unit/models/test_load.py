@@ -31,7 +31,7 @@ def test_a_folder_with_models_names_them(tmp_path):
     assert "folder without an .onnx file" in refusal(model_path, str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
     said = refusal(model_path, str(tmp_path))
-    assert f"folder of a checkpoint; make a model of it first: serval export {tmp_path}" in said
+    assert "folder with a config.json but without weights" in said
     classifier(tmp_path / "a.onnx")
     (tmp_path / "onnx").mkdir()
     classifier(tmp_path / "onnx" / "b.onnx")
