@@ -256,12 +256,12 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
 
 def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -> None:
     """Stop where more lies in the set's place than is evaluated, and nobody said that it may."""
-    n = sum(part.n for part in dataset.left_out)
+    strange = [part for part in dataset.left_out if not part.kind]
+    n = sum(part.n for part in strange)
     share = math.ceil(100 * n / (n + n_clips)) / 100
     if n > options.max_left_out * (n + n_clips):
         reasons = "; ".join(
-            f"{part.n} {part.reason}, such as {', '.join(part.examples)}"
-            for part in dataset.left_out
+            f"{part.n} {part.reason}, such as {', '.join(part.examples)}" for part in strange
         )
         raise DatasetError(
             f"{dataset.name}: {n} of {n + n_clips} would be left out: {reasons}; mend that, or "
@@ -322,6 +322,8 @@ def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
         "licence",
         "n_clips",
         "caveats",
+        "corpus",
+        "read_as",
     )
     facts = {name: getattr(dataset, name) for name in names}
     silent = {"no_audio": dataset.no_audio} if dataset.no_audio else {}

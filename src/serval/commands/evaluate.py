@@ -91,6 +91,8 @@ def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
     if not told.quiet:
         _show_contract(model.contract)
     dataset = open_dataset(options)
+    if dataset.read_as and not told.quiet:
+        say(f"dataset: {dataset.read_as}", err=True)
     try:
         with as_stop(), shown_progress(quiet=told.quiet) as show:
             evaluation = evaluate(model, dataset, options, show)

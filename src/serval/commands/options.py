@@ -91,7 +91,10 @@ def reading_options(command: Command) -> Command:
     """Return the command with what `DatasetOptions` holds."""
     return _with(
         command,
-        click.option("--split", help="Default: validation where there is one.", metavar="TEXT"),
+        click.option("--split", metavar="TEXT",
+                     help="Also folds, fold1.test; default: validation where there is one."),
+        click.option("--include", metavar="KIND",
+                     help="Recordings of a known corpus that are left out else: song,video."),
         click.option("--revision", help="Branch, tag or commit of a hub set.", metavar="TEXT"),
         click.option("--limit", type=int, metavar="N", help="Only the first N clips."),
         click.option("--sample", type=int, metavar="N",

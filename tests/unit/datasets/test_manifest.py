@@ -176,7 +176,9 @@ def test_a_limit_below_one_is_refused(folder):
 def test_what_is_no_dataset_is_refused_by_name(folder):
     with pytest.raises(DatasetError, match=r"a\.wav is not a dataset: give a folder, or a file"):
         load(folder / "a.wav")
-    with pytest.raises(DatasetNotFoundError, match="known: demo, ssi, hf:ORG/NAME, or a path"):
+    with pytest.raises(
+        DatasetNotFoundError, match="known: demo, ssi, hf:ORG/NAME, CORPUS:PATH, or a path"
+    ):
         load(folder / "nowhere")
 
 
