@@ -18,7 +18,7 @@ class AuditOptions(DatasetOptions):
         dataset: `demo`, `ssi`, `hf:ORG/NAME`, a folder, or a .csv, .jsonl or .parquet file.
         against: What the split must share nothing with: another split of the set, or a dataset.
         labels: The labels that are expected.
-        label_map: `RAW=label,...` or a JSON file.
+        label_map: The name of a preset, `RAW=label,...`, both, or a JSON file.
         text_column: Column with the spoken text; by default `text`, `sentence` and the like.
         workers: Clips at once; by default one for each core.
     """

@@ -116,7 +116,12 @@ def _names(first: Dataset, second: Dataset) -> tuple[str, str]:
 
 def _side(dataset: Dataset, name: str, options: AuditOptions) -> Side:
     expected = LabelSet(options.labels)
-    known = {raw: label for raw, label in dataset.label_map.items() if label in expected}
-    mapping = LabelMap(labels=expected, explicit=known | label_map_from_option(options.label_map))
+    stated = label_map_from_option(options.label_map)
+    mapping = LabelMap(
+        labels=expected,
+        explicit=stated.explicit,
+        meanings=dataset.label_map,
+        preset=stated.preset,
+    )
     side = Side(name=name, dataset=dataset, labels=mapping)
     return replace(side, text_column=options.text_column)
