@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from serval.commands.terminal import say
+from serval.labels import PRESETS
 from serval.options import EvalOptions
 
 __all__ = [
@@ -111,7 +112,8 @@ def label_options(command: Command) -> Command:
     """Return the command with how a set's labels become the model's."""
     return _with(
         command,
-        click.option("--label-map", help="ANG=angry,... or a JSON file.", metavar="TEXT"),
+        click.option("--label-map", metavar="TEXT",
+                     help=f"ANG=angry,..., a JSON file, or a preset: {', '.join(PRESETS)}."),
         click.option("--drop-unmapped", is_flag=True,
                      help="Leave out clips whose label the model does not know."),
     )  # fmt: skip
