@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from serval.datasets import load_dataset
+from serval.dimensions import dimension_columns, plan_values
 from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, DatasetError, LabelError
 from serval.files import is_file, is_folder, refuse_odd_place
@@ -28,6 +29,8 @@ from serval.trained_on import HEARD, TrainedOn
 from serval.wording import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from serval.datasets import LabelledOptions
     from serval.models.protocol import Model
 
@@ -90,17 +93,20 @@ class Plan:
     """Which clips of a dataset will be evaluated, known before the first is decoded.
 
     Attributes:
-        mapping: From the dataset's labels to the model's.
+        mapping: From the dataset's labels to the model's; `None` for a model of dimensions, whose
+            clips need none.
         total: Clips that will have a record.
         dropped: Clips left out on request because their label has no counterpart, by raw label.
         transform: What is done to each waveform.
+        dimensions: Columns and scales of a model of dimensions, as the run stores them.
     """
 
-    mapping: LabelMap
+    mapping: LabelMap | None
     total: int
     dropped: dict[str, int]
     dropped_indices: tuple[int, ...] = ()
     transform: Transform | None = None
+    dimensions: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +193,8 @@ def _recorded(
 ) -> tuple[Run, bool]:
     """Return the stored run, and whether it was complete already."""
     _check(options)
-    plan, provenance = plan_of(model, dataset, options), _provenance(model, dataset, options)
+    plan = plan_of(model, dataset, options)
+    provenance = _provenance(model, dataset, options, plan)
     if change is not None:
         plan = replace(plan, transform=change.transform)
         identity = {**provenance.identity, "change": change.facts}
@@ -232,6 +239,8 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
         LabelError: A label has no counterpart and clips may not be dropped.
         DatasetError: There is no clip, or too much of the set is left out.
     """
+    if model.contract.outputs == "values":
+        return _plan_of_dimensions(model, dataset, options)
     explicit = {**dataset.label_map, **label_map_from_option(options.label_map)}
     known = {raw: label for raw, label in explicit.items() if label in model.labels}
     stated = label_map_from_option(options.label_map)
@@ -252,6 +261,28 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
         raise LabelError(_unmapped_message(dropped, model, folders=_are_folders(dataset, dropped)))
     indices = tuple(sorted(index for raw in dropped for index in places[raw]))
     return Plan(mapping=mapping, total=total, dropped=dropped, dropped_indices=indices)
+
+
+def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
+    own = model.contract.scale
+    if not own:
+        raise ConfigError(
+            "the model does not say on which scale its values are; add --model-scale 0..1"
+        )
+    wanted = dimension_columns(model.labels, options.dimension_columns)
+    total = 0
+
+    def counted() -> Iterator[Clip]:
+        nonlocal total
+        for clip in dataset.metadata(0, options.limit):
+            total += 1
+            yield clip
+
+    stated = options.scale or dataset.scale or None
+    columns, scale = plan_values(counted(), wanted, stated, dataset.name)
+    _refuse_left_out(dataset, max(dataset.n_rows or 0, total), options)
+    facts = {"columns": columns, "scale": str(scale), "model_scale": own}
+    return Plan(mapping=None, total=total, dropped={}, dimensions=facts)
 
 
 def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -> None:
@@ -288,14 +319,15 @@ def _unmapped_message(dropped: dict[str, int], model: Model, *, folders: bool) -
     )
 
 
-def _provenance(model: Model, dataset: Dataset, options: EvalOptions) -> Provenance:
+def _provenance(model: Model, dataset: Dataset, options: EvalOptions, plan: Plan) -> Provenance:
     """Return what the numbers depend on; identity leaves out what cannot change a number."""
     facts = model.facts
     contract = {k: v for k, v in facts.get("contract", {}).items() if k != "sources"}
+    numbers = {} if plan.dimensions is None else {"dimensions": dict(plan.dimensions)}
     return Provenance(
         labels=model.labels,
         model=facts,
-        dataset=_dataset_facts(dataset),
+        dataset=_dataset_facts(dataset) | numbers,
         options=asdict(options),
         platform=platform_facts(),
         identity={
@@ -308,6 +340,7 @@ def _provenance(model: Model, dataset: Dataset, options: EvalOptions) -> Provena
             "label map": label_map_from_option(options.label_map),
             "drop_unmapped": options.drop_unmapped,
             "columns": [options.audio_column, options.label_column, options.speaker_column],
+            **numbers,
         },
     )
 
@@ -390,15 +423,18 @@ def _records(
 
 
 def labelled(
-    read: ClipReader, mapping: LabelMap, limit: int | None, done: frozenset[int] = frozenset()
+    read: ClipReader,
+    mapping: LabelMap | None,
+    limit: int | None,
+    done: frozenset[int] = frozenset(),
 ) -> Iterator[Clip]:
-    """Yield the clips without a record, labelled with the model's labels.
+    """Yield the clips without a record, labelled with the model's labels, or without any mapping.
 
     A clip without any label stays so: it becomes a Failure, and is not lost.
     """
     first = next((i for i in range(len(done) + 1) if i not in done), 0)
     for clip in read(first, limit):
-        label = mapping[clip.label] if clip.label else ""
+        label = mapping[clip.label] if clip.label and mapping else ""
         if label is not None and clip.index not in done:
             yield replace(clip, label=label)
 

@@ -24,8 +24,9 @@ __all__ = [
     "softmax",
 ]
 
-Outputs = Literal["logits", "probabilities", "sigmoid"]
-"""What a model gives: logits, a softmax of them, or one independent score in [0, 1] a label.
+Outputs = Literal["logits", "probabilities", "sigmoid", "values"]
+"""What a model gives: logits, a softmax of them, one independent score in [0, 1] a label, or values
+of dimensions such as arousal, which are no probabilities and stay as they are.
 
 A log-softmax is as good as logits: its softmax is the same.
 """
@@ -55,6 +56,8 @@ def probabilities_of(logits: NDArray[Any], outputs: str = "logits") -> Probabili
         >>> probabilities_of(np.float32([0.0, 0.0, 0.0, 0.0]), "sigmoid").tolist()
         [0.5, 0.5, 0.5, 0.5]
     """
+    if outputs == "values":
+        return logits.astype(np.float64)
     return _sigmoid(logits) if outputs == "sigmoid" else softmax(logits)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from serval.dimensions.scale import scale_of_text
 from serval.errors import ConfigError, ModelError
 from serval.labels import EMOTIONS, LabelSet
 from serval.trained_on import TrainedOn
@@ -64,6 +65,7 @@ class Overrides:
         normalize: `peak`, `zscore` or `none`.
         max_seconds: Longest clip in seconds.
         output_name: The output with the scores, of several that the model file has.
+        scale: Of the values of a model of dimensions, such as `0..1`.
     """
 
     labels: tuple[str, ...] | None = None
@@ -71,6 +73,7 @@ class Overrides:
     normalize: Normalize | None = None
     max_seconds: float | None = None
     output_name: str | None = None
+    scale: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,8 @@ class Declared:
     normalize: Normalize
     max_seconds: float
     masks_padding: bool
+    of_dimensions: bool
+    scale: str
     sources: Mapping[str, str]
 
 
@@ -104,6 +109,7 @@ class Contract:
         mask_marks: What a one (or true) in the mask stands for.
         layout: The axes of the waveform input.
         one_output: Whether two labels share one output, which is high for the second of them.
+        scale: Of the values of a model of dimensions, such as `0..1`; else empty.
         sources: Where each part was found.
         trained_on: What the model says that it was trained on, or `None`.
         notes: One sentence each on what of that cannot be read.
@@ -122,6 +128,7 @@ class Contract:
     mask_marks: Literal["valid", "padding"] = "valid"
     layout: Layout = "batch samples"
     one_output: bool = False
+    scale: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
     trained_on: TrainedOn | None = field(default=None, compare=False, repr=False)
     notes: tuple[str, ...] = ()
@@ -133,7 +140,8 @@ class Contract:
         What a run compares to tell whether it is the same one: parts that came later are left out
         where they say what every earlier version did, so that its runs go on.
         """
-        usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False}
+        usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False,
+                 "scale": ""}  # fmt: skip
         facts = asdict(replace(self, trained_on=None))
         others = {"trained_on", "notes"}
         return {k: v for k, v in facts.items() if k not in others and usual.get(k, others) != v}
@@ -180,12 +188,16 @@ def declared_contract(path: Path, metadata: Mapping[str, str], overrides: Overri
     )
     masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
     longest, longest_from = _first(sources, ("max_seconds",), _seconds, DEFAULT_MAX_SECONDS)
+    of_dimensions, _ = _first(sources, ("task", "problem_type"), _is_regression, default=False)
+    scale, _ = _first(sources, ("scale",), _scale, "")
     return Declared(
         labels=labels,
         sample_rate=rate,
         normalize=normalize,
         max_seconds=longest,
         masks_padding=masks,
+        of_dimensions=of_dimensions,
+        scale=scale if of_dimensions else "",
         sources={
             "labels": labels_from,
             "sample_rate": rate_from,
@@ -202,6 +214,7 @@ def _stated(overrides: Overrides) -> dict[str, Any]:
         "sample_rate": overrides.sample_rate,
         "normalize": overrides.normalize,
         "max_seconds": overrides.max_seconds,
+        "scale": overrides.scale,
     }
     return {name: value for name, value in stated.items() if value is not None}
 
@@ -305,7 +318,7 @@ def _first(
 def _parsed(value: object, parse: Callable[[object], T], where: str) -> T:
     try:
         return parse(value)
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
+    except (ConfigError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise ModelError(
             f"{where} is {_short(value)}, which cannot be used: {_short(one_line(error), 300)}"
         ) from error
@@ -357,6 +370,15 @@ def _yes_or_no(value: object) -> bool:
     if name not in {"true", "false"}:
         raise ValueError("expected true or false")
     return name == "true"
+
+
+def _is_regression(value: object) -> bool:
+    """Read `task` of our own metadata, or `problem_type` of the hub's configurations."""
+    return str(value).strip().lower() in {"dimensions", "regression"}
+
+
+def _scale(value: object) -> str:
+    return str(scale_of_text(str(value), "scale"))
 
 
 def _seconds(value: object) -> float:

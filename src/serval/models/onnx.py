@@ -303,6 +303,8 @@ def _contract(declared: Declared, signature: Signature) -> Contract:
         output_name=signature.output,
         static_samples=signature.static_samples,
         layout=signature.layout,
+        outputs="values" if declared.of_dimensions else "logits",
+        scale=declared.scale,
         sources=declared.sources,
     )
 

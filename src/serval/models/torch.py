@@ -95,6 +95,8 @@ def open_model(folder: Path, overrides: Overrides, threads: int) -> Classifier[T
             max_seconds=declared.max_seconds,
             input_name=str(network.main_input_name),
             output_name="logits",
+            outputs="values" if declared.of_dimensions else "logits",
+            scale=declared.scale,
             sources=declared.sources,
         ),
         identity=identity_of(printable(folder.resolve().name), folder, files),
