@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["Checkpoint", "Normalization", "Task"]
+    from serval.probabilities import Task
+
+__all__ = ["Checkpoint", "Normalization"]
 
 Normalization = Literal["zscore", "none"]
-Task = Literal["emotions", "emotions, several at once", "dimensions"]
-"""What the outputs are: shares of one emotion, a score for each emotion, or values on scales."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

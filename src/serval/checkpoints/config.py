@@ -9,6 +9,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATIO
 
 from serval.errors import LabelError, ModelError
 from serval.labels import LabelSet, names_in_order
+from serval.probabilities import task_of
 from serval.texts import json_in
 from serval.wording import one_line, printable, shown
 
@@ -16,16 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from serval.checkpoints.checkpoint import Task
+    from serval.probabilities import Task
 
 __all__ = ["config_in", "config_of", "labels_in", "task_in", "unnamed", "why"]
 
-TASKS: Mapping[str, Task] = {
-    "single_label_classification": "emotions",
-    "multi_label_classification": "emotions, several at once",
-    "regression": "dimensions",
-}
-"""What `problem_type` may say."""
 NEVER_REPAIRED = frozenset({"id2label", "label2id", "num_labels", "auto_map", "architectures"})
 
 
@@ -123,15 +118,13 @@ def task_in(said: Mapping[str, Any], name: str) -> Task:
     Raises:
         ModelError: `problem_type` says something else.
     """
-    problem = said.get("problem_type")
-    if problem is None:
-        return "emotions"
-    if str(problem) not in TASKS:
+    try:
+        return task_of(said.get("problem_type") or "emotions")
+    except ValueError as error:
         raise ModelError(
-            f"checkpoint '{name}': problem_type in its config.json is {shown(problem)}; "
-            f"known: {', '.join(TASKS)}"
-        )
-    return TASKS[str(problem)]
+            f"checkpoint '{name}': problem_type in its config.json is "
+            f"{shown(said['problem_type'])}; {error}"
+        ) from error
 
 
 def why(error: Exception, longest: int = 400) -> str:
