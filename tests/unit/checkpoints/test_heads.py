@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 from build import EMOTIONS, voice
 from published import LAYOUTS, audeering, ehcalabres, speech_classification
 from serval.checkpoints import open_checkpoint
-from serval.checkpoints.network import published_scores
 from serval.errors import ModelError
 from serval.models.contract import Overrides
 from serval.models.load import load_model

@@ -1,10 +1,12 @@
-"""One check for each bound: the value, the bound, and whether it is kept."""
+"""One check for each bound: the value, the bound, and whether it is kept; as JUnit XML too."""
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 from serval.comparison import Comparison, PairOptions, compare
 from serval.comparison.words import in_points
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores.paired import ScoreChange
 
-__all__ = ["Check", "GateResult", "gate"]
+__all__ = ["Check", "GateResult", "gate", "junit_xml"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,3 +319,29 @@ def _gap_reason(gap: GroupGap, decided: Outcome) -> str:
         f"{gap.best} is {points(gap.value)} points above {gap.worst}, chance makes a gap of up to "
         f"{points(gap.by_chance)}: {more[decided]}{f' ({gap.reason})' * bool(gap.reason)}"
     )
+
+
+NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot hold."""
+
+
+def junit_xml(result: GateResult) -> str:
+    """Return the checks as one test suite: a check that does not pass is a failure."""
+    failed = sum(not check.passed for check in result.checks)
+    counts = {"tests": str(len(result.checks)), "failures": str(failed), "errors": "0"}
+    suites = ET.Element("testsuites", {"name": "serval gate"} | counts)
+    suite = ET.SubElement(suites, "testsuite", {"name": _clean(result.run)} | counts)
+    for check in result.checks:
+        name = f"{check.kind} {check.metric}={check.bound:g}"
+        case = ET.SubElement(suite, "testcase", classname="serval.gate", name=_clean(name))
+        if check.passed:
+            ET.SubElement(case, "system-out").text = _clean(check.reason)
+        else:
+            failure = ET.SubElement(case, "failure", type=check.verdict)
+            failure.set("message", _clean(check.reason))
+    ET.indent(suites)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, "unicode") + "\n"
+
+
+def _clean(text: str) -> str:
+    return NOT_XML.sub("?", text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison.align import Aligned, Column, aligned
+from serval.comparison.align import Aligned, AlignedRun, aligned
 from serval.comparison.flips import (
     Divergence,
     Flip,
@@ -17,8 +17,15 @@ from serval.comparison.flips import (
     flips,
     group_changes,
 )
-from serval.comparison.pair import PairOptions, PairScores, pair_scores
-from serval.comparison.ranking import PairTest, Rank, pair_tests, ranks
+from serval.comparison.pair import (
+    PairOptions,
+    PairScores,
+    PairTest,
+    Rank,
+    pair_scores,
+    pair_tests,
+    ranks,
+)
 from serval.errors import ConfigError
 from serval.groups import group_columns
 from serval.scores import whole_intervals
@@ -134,7 +141,7 @@ def compare(runs: Sequence[Run], options: PairOptions | None = None) -> Comparis
 
 
 def _against(
-    clips: Aligned, a: Column, b: Column, scores: PairScores, clustering: Clustering
+    clips: Aligned, a: AlignedRun, b: AlignedRun, scores: PairScores, clustering: Clustering
 ) -> Against:
     columns = group_columns(clips.speakers, clips.groups, clips.duration_s)
     changes = (group_changes(clips, a, b, name, values) for name, values in columns.items())
