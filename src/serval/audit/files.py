@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from serval.audit.findings import MEANINGS
+from serval.audit.words import audit_verdict
 from serval.files import whole_file, write_text, writing
 from serval.wording import csv_cell
 
@@ -28,6 +29,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
     """Return everything that an audit found, as JSON has it."""
     counts = audit.counts()
     return {
+        "verdict": audit_verdict(audit),
         "splits": [asdict(looked) for looked in audit.looked],
         "leak": audit.leak,
         "counts": {kind.value: n for kind, n in counts.items()},

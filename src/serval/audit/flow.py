@@ -24,7 +24,7 @@ from serval.machine import available_cores, peak_memory_mb
 
 if TYPE_CHECKING:
     from serval.audit.options import AuditOptions
-    from serval.records import Clip
+    from serval.records import Clip, LeftOut
 
 __all__ = ["Audit", "Looked", "audit"]
 
@@ -50,6 +50,7 @@ class Looked:
         speakers: Number of speakers that are named.
         labels: Label -> number of clips.
         encodings: Container and codec -> number of clips.
+        left_out: What lies in the set's place and is none of its clips.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Looked:
     speakers: int
     labels: dict[str, int]
     encodings: dict[str, int]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,4 +172,5 @@ def _looked(side: Side, facts: Sequence[ClipFacts]) -> Looked:
         speakers=len({clip.speaker for clip in facts} - {None}),
         labels=dict(Counter(clip.label for clip in facts).most_common()),
         encodings=dict(Counter(header.encoding for header in headers).most_common()),
+        left_out=side.dataset.left_out,
     )

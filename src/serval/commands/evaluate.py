@@ -123,14 +123,14 @@ def show_evaluation(evaluation: Evaluation, told: Told) -> None:
         click.echo(json.dumps(document, indent=2))
     elif not told.quiet:
         console = terminal()
-        from serval.commands.tables import print_findings, print_verdict
+        from serval.commands.tables import print_findings, print_run
 
         if document["options"]["dataset"] == DEFAULTS.dataset:
             from serval.commands.selftest import print_self_test
 
             print_self_test(console, evaluation)
         else:
-            print_verdict(console, document)
+            print_run(console, document)
             print_findings(console, document)
         _print_files(console, evaluation)
 
@@ -163,9 +163,10 @@ def _mask(contract: Contract) -> str:
 def _print_files(console: Console, evaluation: Evaluation) -> None:
     if evaluation.reused:
         console.print("The run was complete already: scored again, nothing was computed.")
+    from serval.commands.tables import print_files
+
     folder = evaluation.run.folder
-    inside = ", ".join(path.name for path in evaluation.files.values())
-    console.print(f"In {folder}: {inside}")
+    print_files(console, evaluation.files.values())
     console.print(
         f"Next: hear what it got wrong: serval report {quote(str(folder))} -o report.html; "
         "or run your own: serval evaluate -m model.onnx -d my_clips.csv -o mine",

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from serval.commands.stored import opened_run
-from serval.commands.tables import group_tables, print_findings, print_verdict
+from serval.commands.tables import group_tables, print_files, print_findings, print_run
 from serval.commands.terminal import terminal
 from serval.results import Written, write_results
 from serval.wording import percent
@@ -50,7 +50,7 @@ def score_command(
 
 def _print(written: Written, *, groups: bool) -> None:
     document, console = written.document, terminal()
-    print_verdict(console, document)
+    print_run(console, document)
     for table in group_tables(document) if groups else ():
         console.print(table)
     print_findings(console, document, ("observations", "calibration", "groups"))
@@ -63,5 +63,4 @@ def _print(written: Written, *, groups: bool) -> None:
             f"  At temperature {scaled['temperature']:.3f}, fitted on "
             f"{document['calibration']['fitted_on']}, ECE goes from {before} to {after}.",
         )
-    for kind, path in written.files.items():
-        console.print(f"  {kind:>16}  {path}", soft_wrap=True)
+    print_files(console, written.files.values())

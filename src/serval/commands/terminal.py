@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["say", "terminal"]
 
-FILE_COLUMNS = 160
-"""Where the output goes into a file or a pipe, whose lines may be long: no number is cut off."""
+FILE_COLUMNS = 2_000
+"""Where the output goes into a file or a pipe: a sentence is one line, whatever reads it."""
 
 
 class _HarmlessConsole(Console):
@@ -42,7 +42,7 @@ def terminal(width: int | None = None) -> Console:
     """Return the console of standard output; no text in it is markup, whatever a label looks like.
 
     Args:
-        width: Columns; by default those of the terminal, of which a file has enough.
+        width: Columns; by default those of the terminal, or of COLUMNS; a file has enough.
     """
     if width is None and not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         width = FILE_COLUMNS

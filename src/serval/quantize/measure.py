@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from serval.models.protocol import Logits
     from serval.quantize.clips import Clips
 
-__all__ = ["Fidelity", "fidelity"]
+__all__ = ["Fidelity", "accuracy_change", "fidelity"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +90,15 @@ def fidelity(logits: Logits, clips: Clips) -> Fidelity:
         divergence=float(_divergences(clips.reference, logits, clips.outputs).mean()),
         right=int(right.sum()) if known else None,
         reference_right=int(reference_right.sum()) if known else None,
-        change=_change(right, reference_right, clips.speakers) if known else None,
+        change=accuracy_change(right, reference_right, clips.speakers) if known else None,
         p_swapped=mcnemar_exact(broken, fixed) if known else 1.0,
     )
 
 
-def _change(
+def accuracy_change(
     right: NDArray[np.bool_], reference_right: NDArray[np.bool_], speakers: Sequence[str | None]
 ) -> Difference:
+    """Return the accuracy of the first minus that of the second, on the same clips."""
     gain = right.astype(np.float64) - reference_right
     clustering = clustering_of(speakers or [None] * len(gain))
     return uncertainty_of_mean(gain, clustering).difference(float(gain.mean()), 1 / len(gain))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from serval.wording import percent
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from serval.labels import LabelSet
     from serval.run import Run
     from serval.scores import Scores
@@ -22,6 +24,7 @@ __all__ = [
     "in_percent",
     "in_words",
     "interval_sentence",
+    "left_out_sentences",
     "sentences_of",
     "verdict_of",
 ]
@@ -47,16 +50,6 @@ def sentences_of(scores: Scores, labels: LabelSet) -> list[str]:
     if not scores.n:
         return []
     return [baseline_sentence(scores, labels), interval_sentence(scores)]
-
-
-def counted(n: int, what: str) -> str:
-    """Return a number of things.
-
-    Examples:
-        >>> counted(1, "clip"), counted(1999, "clip")
-        ('1 clip', '1,999 clips')
-    """
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def data_name(run: Run) -> str:
@@ -105,3 +98,16 @@ def interval_sentence(scores: Scores) -> str:
 def as_sentence(text: str) -> str:
     """Return the text with a capital at its beginning and a full stop at its end."""
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def left_out_sentences(parts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return what lies in a set's place and was not looked at, a sentence for each reason.
+
+    Args:
+        parts: The fields of `records.LeftOut`.
+    """
+    return [
+        f"{part['n']} left out: {part['reason']}"
+        + (f", such as {', '.join(part['examples'])}." if part["examples"] else ".")
+        for part in parts
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from serval.results.document import warnings_of
 from serval.stress.cases import RULES
 from serval.stress.effects import ALL, MIN_CLIPS_OF_LABEL
 from serval.stress.invariance import EXACT
+from serval.stress.words import stress_verdict
+from serval.wording import without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +69,8 @@ def stress_document(found: Findings) -> dict[str, Any]:
                      *_own_warnings(effects, len(clean.failures)), *_few_clips(effects),
                      *_undone(found.stress)],
     }  # fmt: skip
-    return {key: _without_nan(value) for key, value in document.items()}
+    plain = {key: without_nan(value) for key, value in document.items()}
+    return plain | {"verdict": stress_verdict(plain)}
 
 
 def _clips_of_label(panel: StressPanel) -> dict[str, int]:
@@ -229,11 +231,3 @@ def _undone(stress: StressRuns) -> list[str]:
 def _largest_move(clean: Run, run: Run) -> float:
     _, mine, its = np.intersect1d(clean.index, run.index, return_indices=True)
     return float(np.abs(clean.probs[mine] - run.probs[its]).max(initial=0.0))
-
-
-def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, dict):
-        return {key: _without_nan(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(part) for part in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
