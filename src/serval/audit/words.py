@@ -8,7 +8,7 @@ from serval.results.verdict import as_sentence
 from serval.wording import counted
 
 if TYPE_CHECKING:
-    from serval.audit.flow import Audit
+    from serval.audit.audit import Audit
 
 __all__ = ["audit_verdict"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from serval.wording import percent
 
 if TYPE_CHECKING:
-    from serval.bench.benchmark import Bench
-    from serval.bench.latency import Latency
+    from serval.bench.bench import Bench
+    from serval.bench.speed import Latency
 
 __all__ = ["bench_verdict"]
 

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.audit import MEANINGS, AuditOptions, Kind, audit, audit_document, writable, write_audit
+from serval.audit import (
+    MEANINGS,
+    AuditOptions,
+    FindingKind,
+    audit,
+    audit_document,
+    writable,
+    write_audit,
+)
 from serval.audit.words import audit_verdict
 from serval.commands.options import quiet_option, reading_options
 from serval.commands.progress import shown_progress
@@ -40,9 +48,9 @@ __all__ = ["audit_command"]
 @click.option("--output", "-o", default="./audit_results", show_default=True,
               help="Folder of audit.json and audit.csv.")  # fmt: skip
 @click.option("--fail-on", multiple=True, metavar="KIND",
-              type=click.Choice([*(kind.value for kind in Kind), "any"]),
+              type=click.Choice([*(kind.value for kind in FindingKind), "any"]),
               help="Exit with 1 if there is such a finding; may be given again. "
-              f"KIND: {', '.join(kind.value for kind in Kind)}, any.")  # fmt: skip
+              f"KIND: {', '.join(kind.value for kind in FindingKind)}, any.")  # fmt: skip
 @quiet_option("No progress, no table.")
 @click.option("--json", "as_json", is_flag=True, help="Print the audit as JSON.")
 def audit_command(
@@ -83,7 +91,7 @@ def _print(found: Audit, files: Sequence[Path]) -> None:
     table = narrow_table(["kind"], ["found"])
     table.add_column("what", overflow="fold")
     table.padding = (0, 1, 0, 0)
-    first: dict[Kind, str] = {}
+    first: dict[FindingKind, str] = {}
     for finding in found.findings:
         first.setdefault(finding.kind, finding.message)
     for kind, n in found.counts().items():
@@ -101,7 +109,7 @@ def _print(found: Audit, files: Sequence[Path]) -> None:
 
 def _exit_code(found: Audit, fail_on: tuple[str, ...]) -> int:
     counts = found.counts()
-    kinds = [kind for kind in Kind if kind.value in fail_on or "any" in fail_on]
+    kinds = [kind for kind in FindingKind if kind.value in fail_on or "any" in fail_on]
     hit = [f"{kind.value} ({counts[kind]})" for kind in kinds if counts[kind]]
     if hit:
         say(f"serval: --fail-on: found {', '.join(hit)}", err=True)

@@ -68,6 +68,8 @@ class Told:
 @click.option(
     "--plots/--no-plots", default=DEFAULTS.plots, help="Draw pictures at 300 dpi. [default: yes]"
 )
+@click.option("--restrict", is_flag=True,
+              help="Score too with only those labels that both model and set know.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Start over instead of going on.")
 @quiet_option("No progress, no table.")
 @click.option("--json", is_flag=True, help="Print the results as JSON.")
@@ -91,6 +93,8 @@ def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
     if not told.quiet:
         _show_contract(model.contract)
     dataset = open_dataset(options)
+    if dataset.read_as and not told.quiet:
+        say(f"dataset: {dataset.read_as}", err=True)
     try:
         with as_stop(), shown_progress(quiet=told.quiet) as show:
             evaluation = evaluate(model, dataset, options, show)

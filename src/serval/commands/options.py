@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from serval.commands.terminal import say
+from serval.labels import PRESETS
 from serval.options import EvalOptions
 
 __all__ = [
@@ -91,7 +92,10 @@ def reading_options(command: Command) -> Command:
     """Return the command with what `DatasetOptions` holds."""
     return _with(
         command,
-        click.option("--split", help="Default: validation where there is one.", metavar="TEXT"),
+        click.option("--split", metavar="TEXT",
+                     help="Also folds, fold1.test; default: validation where there is one."),
+        click.option("--include", metavar="KIND",
+                     help="Recordings of a known corpus that are left out else: song,video."),
         click.option("--revision", help="Branch, tag or commit of a hub set.", metavar="TEXT"),
         click.option("--limit", type=int, metavar="N", help="Only the first N clips."),
         click.option("--sample", type=int, metavar="N",
@@ -108,7 +112,8 @@ def label_options(command: Command) -> Command:
     """Return the command with how a set's labels become the model's."""
     return _with(
         command,
-        click.option("--label-map", help="ANG=angry,... or a JSON file.", metavar="TEXT"),
+        click.option("--label-map", metavar="TEXT",
+                     help=f"ANG=angry,..., a JSON file, or a preset: {', '.join(PRESETS)}."),
         click.option("--drop-unmapped", is_flag=True,
                      help="Leave out clips whose label the model does not know."),
     )  # fmt: skip

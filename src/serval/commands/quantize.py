@@ -13,15 +13,15 @@ from serval.commands.options import contract_options, label_options, reading_opt
 from serval.commands.tables import narrow_table, print_files, print_items, print_verdict
 from serval.commands.terminal import say, terminal
 from serval.quantize import (
-    Comparison,
     Quantized,
     QuantizeOptions,
+    Variants,
     compare_all,
     quantize,
     save_comparison,
     save_tried,
 )
-from serval.quantize.comparison import folder_beside
+from serval.quantize.variants import folder_beside
 from serval.quantize.words import comparison_verdict, made_verdict
 from serval.stopping import stop_if_asked
 from serval.wording import change_short, percent, points
@@ -187,7 +187,7 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
     say(f"Next: {_next_command(output, options)}")
 
 
-def _comparison_table(console: Console, comparison: Comparison) -> Table:
+def _comparison_table(console: Console, comparison: Variants) -> Table:
     wide = console.width >= WIDE
     more = ["clips/s", "x default", "same %"] if wide else []
     table = narrow_table(["variant"], ["MB", "x FP32", *more, "accuracy %", "points"], "")

@@ -80,7 +80,7 @@ def print_run(console: Console, document: dict[str, Any]) -> None:
     if not document["complete"]:
         console.print(document["warnings"][0], style="bold")
     print_verdict(console, document["verdict"][:1])
-    for line in _overall_lines(document):
+    for line in (*_overall_lines(document), *document["label_space"]["sentences"]):
         console.print(line)
     console.print(_class_table(document))
     console.print(_note(document), style="dim")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError, MissingExtraError, ModelError
 from serval.models.builtin import BUILTIN_MODELS
+from serval.models.choice import what_is_meant
 from serval.models.contract import Overrides
 from serval.wording import printable
 
@@ -27,7 +28,8 @@ class Runtime:
     """What runs models.
 
     Attributes:
-        module: Where its `open_model(path, overrides, threads)` is, which returns a `Classifier`.
+        module: Where its `open_model(path, overrides, threads)` is, which returns a `Classifier`;
+            where it takes folders, with the name instead of the path.
         packages: What must be installed for it; their versions go into a benchmark.
         takes_folder: Whether it opens the folder of a checkpoint, not a file.
     """
@@ -57,7 +59,8 @@ def load_model(
     """Return the model of that name or path, opened, with its contract.
 
     Args:
-        name: A built-in name, a path, or `hf:ORG/NAME/FILE.onnx`.
+        name: A built-in name, the path of a file or of a checkpoint's folder, or `hf:ORG/NAME`,
+            with `/FILE.onnx` or `@REVISION` behind it where one is meant.
         overrides: What the user states about it.
         threads: Threads inside one operator.
         runtime: One of `RUNTIMES`.
@@ -69,18 +72,19 @@ def load_model(
     """
     if runtime not in RUNTIMES:
         raise ConfigError(f"unknown runtime '{runtime}'; known: {', '.join(RUNTIMES)}")
+    runtime, note = what_is_meant(name, runtime)
     chosen = RUNTIMES[runtime]
-    path = Path(name).expanduser() if chosen.takes_folder else model_path(name)
+    model = name if chosen.takes_folder else model_path(name)
     try:
         module = import_module(chosen.module)
-        opened: Classifier[Any] = module.open_model(path, overrides or Overrides(), threads)
+        opened: Classifier[Any] = module.open_model(model, overrides or Overrides(), threads)
     except ImportError as error:
         if isinstance(error, MissingExtraError) or runtime == "onnxruntime":
             raise
         raise MissingExtraError(
             f"the runtime '{runtime}' is not installed; pip install {' '.join(chosen.packages)}"
         ) from error
-    return opened
+    return opened.with_note(note) if note else opened
 
 
 def model_path(name: str) -> Path:
@@ -115,7 +119,7 @@ def _folder_instead(name: str, folder: Path) -> str:
         return f"model '{name}' is a folder; name the file in it: {names}{more}"
     if (folder / "config.json").is_file():
         return (
-            f"model '{name}' is the folder of a checkpoint; make a model of it first: "
-            f"serval export {name} -o model.onnx"
+            f"model '{name}' is a folder with a config.json but without weights (model.safetensors "
+            "or pytorch_model.bin); download it again, with all of its files"
         )
     return f"model '{name}' is a folder without an .onnx file; name the file of a model"

@@ -9,9 +9,9 @@ from serval.scores.paired import PairOptions
 from serval.wording import counted, in_points, percent, span
 
 if TYPE_CHECKING:
-    from serval.quantize.comparison import Comparison, Variant
-    from serval.quantize.flow import Quantized
-    from serval.quantize.measure import Fidelity
+    from serval.quantize.clips import Fidelity
+    from serval.quantize.quantize import Quantized
+    from serval.quantize.variants import Variant, Variants
 
 __all__ = ["MARGIN", "comparison_verdict", "made_verdict"]
 
@@ -34,7 +34,7 @@ def made_verdict(made: Quantized) -> list[str]:
     return [f"{size}; on {counted(found.clips, 'clip')} of {clips} its {_cost(found)}."]
 
 
-def comparison_verdict(comparison: Comparison) -> list[str]:
+def comparison_verdict(comparison: Variants) -> list[str]:
     """Return which file to take and why, then which to avoid."""
     by_name = {variant.name: variant for variant in comparison.variants}
     others = [variant for variant in comparison.variants if variant.name != comparison.best]
@@ -48,7 +48,7 @@ def comparison_verdict(comparison: Comparison) -> list[str]:
     ]
 
 
-def _taken(comparison: Comparison, best: Variant) -> str:
+def _taken(comparison: Variants, best: Variant) -> str:
     """Return the sentence on the best file; it is not recommended where the clips cannot tell."""
     what = f"{best.file} ({best.name})"
     speed = best.against_fp32
