@@ -11,14 +11,16 @@ import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = [
+    "as_sentence",
     "change_short",
     "counted",
     "csv_cell",
     "did_you_mean",
     "in_points",
+    "left_out_sentences",
     "markdown_table",
     "markdown_text",
     "one_line",
@@ -164,6 +166,24 @@ def counted(n: int, what: str) -> str:
         ('1 clip', '1,999 clips')
     """
     return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def as_sentence(text: str) -> str:
+    """Return the text with a capital at its beginning and a full stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def left_out_sentences(parts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return what lies in a set's place and was not looked at, a sentence for each reason.
+
+    Args:
+        parts: The fields of `records.LeftOut`.
+    """
+    return [
+        f"{part['n']} left out: {part['reason']}"
+        + (f", such as {', '.join(part['examples'])}." if part["examples"] else ".")
+        for part in parts
+    ]
 
 
 def csv_cell(text: str) -> str:

@@ -26,8 +26,9 @@ def test_static_is_smaller_and_says_what_it_cost(serval, net, clips, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].endswith(f" -d {clips}")
     assert "of FP32" in done.stdout
-    assert "What was tried" in done.stdout
-    assert "same emotion as FP32 on" in done.stdout
+    assert done.stdout.startswith("q.onnx (int8) has ")
+    assert "its accuracy changes by " in done.stdout.splitlines()[0]
+    assert "- Same emotion as FP32 on" in done.stdout
     assert "calibrating on 18 clips of" in done.stderr
     assert "has no train split" in done.stderr
     model = load_onnx(tmp_path / "q.onnx")
@@ -223,7 +224,7 @@ def _figures(text):
     """Points lost, agreement and size in percent, from the printed sentence."""
     import re
 
-    share = re.search(r"([\d.]+) % of FP32", text)
-    points = re.search(r"\(([+-][\d.]+) points", text)
-    agreement = re.search(r"same emotion as FP32 on ([\d.]+) %", text)
+    share = re.search(r"has ([\d.]+) % of the size of FP32", text)
+    points = re.search(r"changes by ([+-]?[\d.]+) points", text)
+    agreement = re.search(r"Same emotion as FP32 on ([\d.]+) %", text)
     return -float(points[1]), float(agreement[1]), float(share[1])

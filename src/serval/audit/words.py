@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from serval.results.verdict import as_sentence
-from serval.wording import counted
+from serval.wording import as_sentence, counted
 
 if TYPE_CHECKING:
     from serval.audit.audit import Audit

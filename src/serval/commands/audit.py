@@ -22,10 +22,17 @@ from serval.audit import (
 from serval.audit.words import audit_verdict
 from serval.commands.options import quiet_option, reading_options
 from serval.commands.progress import shown_progress
-from serval.commands.tables import narrow_table, print_files, print_items, print_verdict
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import (
+    narrow_table,
+    print_caveats,
+    print_files,
+    print_items,
+    print_verdict,
+    say,
+    terminal,
+)
 from serval.evaluation import Step
-from serval.results.verdict import left_out_sentences
+from serval.wording import left_out_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,9 +108,7 @@ def _print(found: Audit, files: Sequence[Path]) -> None:
         console.print(table)
     print_items(console, [f"{kind.value}: {said}." for kind, said in first.items()])
     left_out = [asdict(part) for looked in found.looked for part in looked.left_out]
-    if left_out:
-        console.print("Before you trust this:", style="bold")
-    print_items(console, left_out_sentences(left_out), len(left_out))
+    print_caveats(console, left_out_sentences(left_out))
     print_files(console, files)
 
 

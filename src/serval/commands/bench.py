@@ -17,11 +17,17 @@ from serval.commands.options import (
     dataset_option,
     reading_options,
 )
-from serval.commands.tables import narrow_table, print_files, print_items, print_verdict
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import (
+    narrow_table,
+    print_caveats,
+    print_files,
+    print_items,
+    print_verdict,
+    say,
+    terminal,
+)
 from serval.files import writing
-from serval.results.verdict import left_out_sentences
-from serval.wording import percent
+from serval.wording import left_out_sentences, percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,10 +93,7 @@ def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - cli
     console.print(_throughput_table(console, measured))
     console.print(_machine_line(measured), style="dim")
     print_items(console, _lines(measured))
-    left_out = left_out_sentences(measured.disclosure["left_out"])
-    if left_out:
-        console.print("Before you trust these numbers:", style="bold")
-    print_items(console, left_out, len(left_out))
+    print_caveats(console, left_out_sentences(measured.disclosure["left_out"]))
     print_files(console, files.values())
 
 

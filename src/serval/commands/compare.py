@@ -12,12 +12,17 @@ import click
 from rich.text import Text
 
 from serval.commands.stored import opened_run
-from serval.commands.tables import narrow_table, print_files, print_items, print_verdict
-from serval.commands.terminal import terminal
+from serval.commands.terminal import (
+    narrow_table,
+    print_caveats,
+    print_files,
+    print_items,
+    print_verdict,
+    terminal,
+)
 from serval.comparison import Against, Comparison, PairOptions, compare, write_comparison
 from serval.comparison.files import comparison_document
 from serval.comparison.words import changed, pair_verdict, supporting, verdict_sentence
-from serval.results.verdict import as_sentence
 from serval.scores import HEADLINES, METRICS
 from serval.wording import change_short, counted, in_points, points, scored_short
 
@@ -170,11 +175,9 @@ def _pair_table(console: Console, comparison: Comparison) -> Table:
 
 
 def _print_notes(console: Console, comparison: Comparison) -> None:
-    lines = [as_sentence(warning) for warning in comparison.warnings]
+    lines = list(comparison.warnings)
     for name, clips in comparison.only_in.items():
         if clips:
             shown = ", ".join(clips[:3]) + (" ..." if len(clips) > 3 else "")
             lines.append(f"{len(clips)} clips of {name} are not in every run: {shown}")
-    if lines:
-        console.print("Before you trust these numbers:", style="bold")
-    print_items(console, lines, len(lines))
+    print_caveats(console, lines)

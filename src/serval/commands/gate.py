@@ -12,12 +12,17 @@ import click
 from rich.text import Text
 
 from serval.commands.stored import opened_run
-from serval.commands.tables import narrow_table, print_items, print_verdict
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import (
+    narrow_table,
+    print_caveats,
+    print_items,
+    print_verdict,
+    say,
+    terminal,
+)
 from serval.files import write_text
 from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
 from serval.gate.bounds import DIFFERENCES, FILES, merged
-from serval.results.verdict import as_sentence
 from serval.wording import change_short, counted, in_points, without_nan
 
 if TYPE_CHECKING:
@@ -100,9 +105,7 @@ def _print(result: GateResult) -> None:
     console.print(table)
     reasons = [f"{c.reason.removesuffix('.')}." for c in result.checks if c.verdict != "pass"]
     print_items(console, reasons, len(reasons))
-    if result.warnings:
-        console.print("Before you trust these numbers:", style="bold")
-    print_items(console, [as_sentence(line) for line in result.warnings], len(result.warnings))
+    print_caveats(console, result.warnings)
 
 
 def gate_verdict(result: GateResult) -> str:

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from serval.commands.tables import narrow_table, print_items, print_verdict
-from serval.commands.terminal import terminal
+from serval.commands.terminal import narrow_table, print_items, print_verdict, terminal
 from serval.inspection import Inspection, SizeComparison, inspect_model, size_comparison
 from serval.models.contract import Overrides
 from serval.models.load import model_path
-from serval.results.verdict import as_sentence
-from serval.wording import percent, printable
+from serval.wording import as_sentence, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -16,8 +16,7 @@ import pyarrow.parquet as pq
 from rich.text import Text
 
 from serval.commands.options import contract_options
-from serval.commands.tables import narrow_table, print_verdict
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import narrow_table, print_verdict, say, terminal
 from serval.datasets.layout import is_audio
 from serval.datasets.listing import listing_of_folder
 from serval.errors import ConfigError

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from serval.commands.options import contract_options, label_options, reading_options
-from serval.commands.tables import narrow_table, print_files, print_items, print_verdict
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import (
+    narrow_table,
+    print_caveats,
+    print_files,
+    print_items,
+    print_verdict,
+    say,
+    terminal,
+)
 from serval.quantize import (
     Quantized,
     QuantizeOptions,
@@ -109,14 +116,12 @@ def _show(made: Quantized, tried: Path | None) -> None:
         console.print(_sensitive_table(made.sensitive))
     print_items(console, [*([] if made.result is None else [_sentence(made.result)]),
                           f"Recipe: {'; '.join(made.recipe)}."])  # fmt: skip
-    _print_left_out(console, made.left_out)
+    print_caveats(console, _left_out(made.left_out))
     print_files(console, [made.path, *([tried] if tried else [])])
 
 
-def _print_left_out(console: Console, left_out: str) -> None:
-    if left_out:
-        console.print("Before you trust these numbers:", style="bold")
-        print_items(console, [f"Left out of the measurement: {left_out}."])
+def _left_out(words: str) -> list[str]:
+    return [f"Left out of the measurement: {words}"] if words else []
 
 
 def _next_command(path: Path, options: QuantizeOptions) -> str:
@@ -181,7 +186,7 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
         "and more than that in one, as far as the intervals show.",
         style="dim",
     )
-    _print_left_out(console, comparison.left_out)
+    print_caveats(console, _left_out(comparison.left_out))
     made = [output.parent / variant.file for variant in comparison.variants[1:]]
     print_files(console, [*sorted(made, key=lambda path: path != output), *files.values()])
     say(f"Next: {_next_command(output, options)}")

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from serval.commands.tables import narrow_table, print_verdict
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import narrow_table, print_verdict, say, terminal
 from serval.errors import RunError
 from serval.results.verdict import data_name
 from serval.run import JOURNAL, Run, load_run

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from serval.commands.options import Renamed, evaluation_options, quiet_option
-from serval.commands.tables import narrow_table, print_files, print_items, print_verdict
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import (
+    narrow_table,
+    print_caveats,
+    print_files,
+    print_items,
+    print_verdict,
+    say,
+    terminal,
+)
 from serval.evaluation import EvalOptions
-from serval.results.verdict import as_sentence
 from serval.stopping import as_stop
 from serval.stress import Cost, Stage, StressOptions, stress, write_stress
 from serval.stress.table import beyond_sentence
@@ -148,10 +154,7 @@ def _show(document: dict[str, Any], files: Iterable[Path]) -> None:
     )
     rest = (_exact_line, _fairness_line, _against_line)
     print_items(console, [line for line in (describe(document) for describe in rest) if line])
-    if document["warnings"]:
-        console.print("Before you trust these numbers:", style="bold")
-    said = [as_sentence(line) for line in document["warnings"]]
-    print_items(console, said, len(said))
+    print_caveats(console, document["warnings"])
     print_files(console, files)
 
 

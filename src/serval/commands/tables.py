@@ -1,78 +1,25 @@
-"""How results look on the terminal: the verdict, a table, what stands out, the files."""
+"""What a run says on the terminal: the verdict, tables, what stands out, what it does not mean."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
+from serval.commands.terminal import narrow_table, print_caveats, print_items, print_verdict
 from serval.scores import METRICS, SHOWN
 from serval.wording import in_points, percent, points, scored, scored_short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from rich.console import Console
+    from rich.table import Table
 
-__all__ = [
-    "group_tables",
-    "narrow_table",
-    "print_files",
-    "print_findings",
-    "print_items",
-    "print_run",
-    "print_verdict",
-]
-
-MOST_ITEMS = 5
-"""Lines of what stands out; the files have all of it."""
+__all__ = ["group_tables", "print_findings", "print_run"]
 
 SHOWN_GROUPS = 8
 """Groups of a column that a table shows, the largest first."""
-
-
-def narrow_table(texts: Sequence[str], numbers: Sequence[str], *more: str) -> Table:
-    """Return an empty table for 60 columns.
-
-    Args:
-        texts: Titles of the first columns, whose cells are folded where they are too long.
-        numbers: Titles of columns of numbers, which are never cut.
-        more: Titles of the last columns, which hold words that are never cut.
-    """
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
-    for title in texts:
-        table.add_column(title, overflow="fold")
-    for title in numbers:
-        table.add_column(title, justify="right", no_wrap=True)
-    for title in more:
-        table.add_column(title, no_wrap=True)
-    return table
-
-
-def print_verdict(console: Console, verdict: Iterable[str]) -> None:
-    """Print the sentences that a reader takes away."""
-    for sentence in verdict:
-        console.print(sentence, style="bold")
-
-
-def print_items(console: Console, lines: Sequence[str], most: int = MOST_ITEMS) -> None:
-    """Print lines behind dashes, and of more than `most` how many the files have besides."""
-    for line in lines[:most]:
-        console.print(_item(line))
-    if len(lines) > most:
-        console.print(_item(f"{len(lines) - most} more in the files."))
-
-
-def print_files(console: Console, files: Iterable[Path]) -> None:
-    """Print in which folder files were written, and their names."""
-    folders: dict[Path, list[str]] = {}
-    for file in files:
-        folders.setdefault(file.parent, []).append(file.name)
-    for folder, names in folders.items():
-        console.print(f"In {folder}: {', '.join(names)}")
 
 
 def print_run(console: Console, document: dict[str, Any]) -> None:
@@ -98,11 +45,8 @@ def print_findings(
     """
     for part in parts:
         for line in document[part]["sentences"]:
-            console.print(_item(line))
-    if document["warnings"]:
-        console.print("Before you trust these numbers:", style="bold")
-    for line in document["warnings"]:
-        console.print(_item(line))
+            print_items(console, [line])
+    print_caveats(console, document["warnings"])
 
 
 def group_tables(document: dict[str, Any]) -> list[Table]:
@@ -137,13 +81,6 @@ def _note(document: dict[str, Any]) -> str:
         f"In brackets: 95 % interval over {by['clusters']} {by['by']}s. UAR and macro scores "
         f"average the {k} emotions with truth clips."
     )
-
-
-def _item(line: str) -> Table:
-    """Return a line behind a dash, whose further lines stand below its first word."""
-    item = Table.grid(padding=(0, 1, 0, 0))
-    item.add_row("-", Text(line, overflow="fold"))
-    return item
 
 
 def _group_table(found: dict[str, Any]) -> Table:

@@ -240,11 +240,14 @@ def pareto_front(sizes: Sequence[int], shown: NDArray[np.bool_]) -> list[bool]:
         >>> pareto_front([1, 2], faster)
         [True, True]
     """
-    size = np.array(sizes)
-    as_good = (size[:, None] <= size) & ~shown.any(axis=2).T
-    more = (size[:, None] < size) | shown.any(axis=2)
-    beaten: NDArray[np.bool_] = np.any(as_good & more, axis=0)
-    return [not one for one in beaten.tolist()]
+    better: NDArray[np.bool_] = np.logical_or(shown[..., 0], shown[..., 1])
+    front: list[int] = []
+    for j in sorted(range(len(sizes)), key=lambda j: sizes[j]):
+        # Against what is on the front already: one that is off it takes no other off.
+        rivals = [*front, *(i for i in range(len(sizes)) if sizes[i] == sizes[j])]
+        if not any((sizes[i] < sizes[j] or better[i, j]) and not better[j, i] for i in rivals):
+            front.append(j)
+    return [j in front for j in range(len(sizes))]
 
 
 def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:

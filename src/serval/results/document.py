@@ -12,13 +12,7 @@ import numpy as np
 from serval.files import write_text
 from serval.results.observations import observations_of, sentences
 from serval.results.repeats import repeat_sentences
-from serval.results.verdict import (
-    as_sentence,
-    data_name,
-    left_out_sentences,
-    sentences_of,
-    verdict_of,
-)
+from serval.results.verdict import data_name, sentences_of, verdict_of
 from serval.run import unfinished
 from serval.scores import PUBLISHED
 from serval.scores.metrics import (
@@ -32,7 +26,7 @@ from serval.scores.metrics import (
     support,
 )
 from serval.trained_on import HEARD, overlap_sentences
-from serval.wording import without_nan
+from serval.wording import as_sentence, left_out_sentences, without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from serval.wording import counted, percent
+from serval.wording import as_sentence, counted, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from serval.labels import LabelSet
     from serval.run import Run
     from serval.scores import Scores
@@ -24,7 +22,6 @@ __all__ = [
     "in_percent",
     "in_words",
     "interval_sentence",
-    "left_out_sentences",
     "sentences_of",
     "verdict_of",
 ]
@@ -93,21 +90,3 @@ def interval_sentence(scores: Scores) -> str:
         f"Intervals come from drawing {counted(how.clusters, how.by)} again {how.resamples:,} times"
         f"{': clips of one speaker resemble each other' if how.by == 'speaker' else ''}."
     )
-
-
-def as_sentence(text: str) -> str:
-    """Return the text with a capital at its beginning and a full stop at its end."""
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
-
-
-def left_out_sentences(parts: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return what lies in a set's place and was not looked at, a sentence for each reason.
-
-    Args:
-        parts: The fields of `records.LeftOut`.
-    """
-    return [
-        f"{part['n']} left out: {part['reason']}"
-        + (f", such as {', '.join(part['examples'])}." if part["examples"] else ".")
-        for part in parts
-    ]
