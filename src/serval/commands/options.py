@@ -11,6 +11,7 @@ import click
 from serval.commands.terminal import say
 from serval.labels import PRESETS
 from serval.logs import LOGGERS
+from serval.models.load import RUNTIMES
 from serval.options import EvalOptions
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "contract_options",
     "dataset_option",
     "evaluation_options",
+    "inference_options",
     "label_options",
     "log_option",
     "quiet_downloads",
@@ -147,6 +149,18 @@ def contract_options(command: Command) -> Command:
     )  # fmt: skip
 
 
+def inference_options(command: Command) -> Command:
+    """Return the command with what `InferenceOptions` holds."""
+    return _with(
+        command,
+        contract_options,
+        click.option("--runtime", type=click.Choice(["auto", *RUNTIMES]), default=DEFAULTS.runtime,
+                     show_default=True, help="auto: what the model's kind of file calls for."),
+        click.option("--provider", default=DEFAULTS.provider, show_default=True, metavar="NAME",
+                     help="Of ONNX Runtime: cuda, coreml, xnnpack, ... where it is installed."),
+    )  # fmt: skip
+
+
 def evaluation_options(command: Command) -> Command:
     """Return the command with every option that says what is evaluated on what, and how."""
     return _with(
@@ -155,7 +169,7 @@ def evaluation_options(command: Command) -> Command:
         dataset_option(default=DEFAULTS.dataset, show_default=True),
         reading_options,
         label_options,
-        contract_options,
+        inference_options,
         click.option("--workers", type=int, metavar="N", help="Default: one for each core."),
         click.option("--engine", type=click.Choice(["local", "ray"]), default=DEFAULTS.engine,
                      show_default=True, help="ray: on every machine of a cluster."),

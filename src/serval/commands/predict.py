@@ -15,15 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.text import Text
 
-from serval.commands.options import contract_options
+from serval.commands.options import inference_options
 from serval.commands.terminal import narrow_table, print_verdict, say, terminal
 from serval.datasets.layout import is_audio
 from serval.datasets.listing import listing_of_folder
 from serval.errors import ConfigError
 from serval.files import is_folder, write_bytes
 from serval.machine import available_cores
-from serval.models.load import load_model
-from serval.models.options import ModelOptions, overrides_of
+from serval.models.load import load_as_stated
+from serval.models.options import InferenceOptions
 from serval.predict import infer
 from serval.records import Clip, Failure, Prediction, Record
 from serval.wording import counted, csv_cell, percent, printable
@@ -49,7 +49,7 @@ WIDE = 72
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", "-m", default="serval-tiny", show_default=True,
               help="An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx.")  # fmt: skip
-@contract_options
+@inference_options
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE",
               help="Write a .csv, .json or .parquet file instead.")  # fmt: skip
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
@@ -69,7 +69,7 @@ def predict_command(
     """
     write = _writer(output, form)
     files = tuple(_sound_files(files))
-    classifier = load_model(model, overrides_of(ModelOptions(**flags)))
+    classifier = load_as_stated(model, InferenceOptions(**flags))
     for warning in classifier.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
