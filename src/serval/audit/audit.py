@@ -21,6 +21,7 @@ from serval.audit.labels import label_findings, leak_line, one_label_findings, s
 from serval.audit.matching import Shelf
 from serval.audit.quality import clip_findings, format_findings
 from serval.audit.side import Side, open_sides
+from serval.audit.words import audit_verdict
 from serval.errors import ConfigError
 from serval.files import whole_file, write_text, writing
 from serval.machine import available_cores, peak_memory_mb
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from serval.audit.side import AuditOptions
-    from serval.records import Clip
+    from serval.records import Clip, LeftOut
 
 __all__ = ["Audit", "Looked", "audit", "audit_document", "writable", "write_audit"]
 
@@ -57,6 +58,7 @@ class Looked:
         speakers: Number of speakers that are named.
         labels: Label -> number of clips.
         encodings: Container and codec -> number of clips.
+        left_out: What lies in the set's place and is none of its clips.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Looked:
     speakers: int
     labels: dict[str, int]
     encodings: dict[str, int]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +180,7 @@ def _looked(side: Side, facts: Sequence[ClipFacts]) -> Looked:
         speakers=len({clip.speaker for clip in facts} - {None}),
         labels=dict(Counter(clip.label for clip in facts).most_common()),
         encodings=dict(Counter(header.encoding for header in headers).most_common()),
+        left_out=side.dataset.left_out,
     )
 
 
@@ -188,6 +192,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
     """Return everything that an audit found, as JSON has it."""
     counts = audit.counts()
     return {
+        "verdict": audit_verdict(audit),
         "splits": [asdict(looked) for looked in audit.looked],
         "leak": audit.leak,
         "counts": {kind.value: n for kind, n in counts.items()},

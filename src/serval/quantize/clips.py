@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from serval.quantize.options import QuantizeOptions
     from serval.records import Clip, Dataset, LeftOut
 
-__all__ = ["Clips", "Fidelity", "calibration_clips", "evaluation_clips", "fidelity", "logits_of"]
+__all__ = [
+    "Clips",
+    "Fidelity",
+    "accuracy_change",
+    "calibration_clips",
+    "evaluation_clips",
+    "fidelity",
+    "logits_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,14 +251,15 @@ def fidelity(logits: Logits, clips: Clips) -> Fidelity:
         divergence=float(_divergences(clips.reference, logits, clips.outputs).mean()),
         right=int(right.sum()) if known else None,
         reference_right=int(reference_right.sum()) if known else None,
-        change=_change(right, reference_right, clips.speakers) if known else None,
+        change=accuracy_change(right, reference_right, clips.speakers) if known else None,
         p_swapped=mcnemar_exact(broken, fixed) if known else 1.0,
     )
 
 
-def _change(
+def accuracy_change(
     right: NDArray[np.bool_], reference_right: NDArray[np.bool_], speakers: Sequence[str | None]
 ) -> Difference:
+    """Return the accuracy of the first minus that of the second, on the same clips."""
     gain = right.astype(np.float64) - reference_right
     clustering = clustering_of(speakers or [None] * len(gain))
     return uncertainty_of_mean(gain, clustering).difference(float(gain.mean()), 1 / len(gain))

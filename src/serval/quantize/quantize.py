@@ -19,6 +19,7 @@ from serval.quantize.clips import calibration_clips, evaluation_clips
 from serval.quantize.graph import read_graph
 from serval.quantize.recipes import chosen_static, plan_of, written_dynamic
 from serval.quantize.search import kept_within
+from serval.quantize.words import made_verdict
 from serval.quantize.workbench import Candidate, Trial, Workbench, open_workbench
 from serval.wording import printable
 
@@ -63,6 +64,7 @@ class Quantized:
         sensitive: Where --max-drop made a search, the error of each layer quantized alone.
         result: The file itself on the evaluation set, else on held-out calibration clips, else
             `None`.
+        left_out: Which clips of that set were not evaluated and why, in words; empty if none.
     """
 
     path: Path
@@ -73,17 +75,20 @@ class Quantized:
     tried: tuple[Trial, ...]
     sensitive: tuple[Sensitivity, ...]
     result: Trial | None
+    left_out: str = ""
 
     @property
     def document(self) -> dict[str, Any]:
         """What was done and tried, as plain JSON types."""
         return {
+            "verdict": made_verdict(self),
             "file": self.path.name,
             "precision": self.precision,
             "size_bytes": self.size_bytes,
             "fp32_bytes": self.fp32_bytes,
             "recipe": list(self.recipe),
             "result": self.result and self.result.document,
+            "left_out": self.left_out,
             "tried": [trial.document for trial in self.tried],
             "sensitive": [asdict(one) for one in self.sensitive],
         }
@@ -195,6 +200,7 @@ def _made(bench: Workbench, path: Path, clips: Clips | None) -> Quantized:
         tried=tuple(tried),
         sensitive=sensitive,
         result=bench.measured("the file", made, judge) if judge else None,
+        left_out=judge.left_out if judge else "",
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from serval.files import write_text
 from serval.results.observations import observations_of, sentences
 from serval.results.repeats import repeat_sentences
-from serval.results.verdict import as_sentence, data_name, sentences_of, verdict_of
+from serval.results.verdict import data_name, sentences_of, verdict_of
 from serval.run import unfinished
 from serval.scores import PUBLISHED
 from serval.scores.metrics import (
@@ -26,7 +26,7 @@ from serval.scores.metrics import (
     support,
 )
 from serval.trained_on import HEARD, overlap_sentences
-from serval.wording import without_nan
+from serval.wording import as_sentence, left_out_sentences, without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -121,10 +121,7 @@ def warnings_of(run: Run) -> list[str]:
             f"{sum(run.dropped.values())} clips were left out because the model does not know "
             f"their label: {', '.join(run.dropped)}."
         )
-    warnings += [
-        f"{part['n']} left out: {part['reason']}, such as {', '.join(part['examples'])}."
-        for part in _left_out(run)
-    ]
+    warnings += left_out_sentences(_left_out(run))
     warnings += repeat_sentences(run)
     notes = _notes(run)
     warnings += overlap_sentences(
