@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["load_file"]
 
+RENAMED = {
+    suffix: f"; rename it to {kind} if that is what it holds"
+    for suffix, kind in {".txt": ".csv or .tsv", ".tab": ".tsv", ".json": ".jsonl"}.items()
+} | dict.fromkeys((".xlsx", ".xls", ".ods"), "; save the sheet as .csv")
+"""What to do with a file that often holds a list of clips under another name."""
+
 
 def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -> Dataset:
     """Return the dataset that one .csv, .tsv, .jsonl or .parquet file describes.
@@ -40,7 +46,7 @@ def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -
     if suffix not in (*SUFFIXES, ".parquet"):
         raise DatasetError(
             f"{path} is not a dataset: give a folder, or a file that ends in "
-            f"{', '.join(sorted((*SUFFIXES, '.parquet')))}"
+            f"{', '.join(sorted((*SUFFIXES, '.parquet')))}" + RENAMED.get(suffix, "")
         )
     whole = _parquet_table(path) if suffix == ".parquet" else ManifestTable(files=[path])
     table, split, left_out = rows_of_split(whole, options.split, subject)

@@ -42,7 +42,7 @@ class LabelledOptions(DatasetOptions):
     """How the clips of a set get the labels of a model.
 
     Attributes:
-        label_map: `RAW=label,...` or a JSON file.
+        label_map: The name of a preset, `RAW=label,...`, both, or a JSON file.
         drop_unmapped: Leave clips out whose label the model does not know, instead of stopping.
         max_left_out: Share of the set's audio files that may be none of its clips, in [0, 1],
             before nothing is evaluated.

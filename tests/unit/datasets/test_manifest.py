@@ -292,3 +292,13 @@ def test_rows_that_name_no_split_are_counted(folder):
 
 def test_what_lies_beside_a_manifest_is_no_part_of_the_set(folder):
     assert load(manifest(folder, "path,label\na.wav,sad\n")).left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("m.txt", "rename it to .csv or .tsv"), ("m.json", "to .jsonl"), ("m.xlsx", "as .csv")],
+)
+def test_a_list_under_another_name_is_refused_with_the_name_to_give(tmp_path, name, remedy):
+    (tmp_path / name).write_text("path,label\na.wav,angry\n")
+    with pytest.raises(DatasetError, match=f"is not a dataset: .*{remedy}"):
+        load(tmp_path / name)
