@@ -1,10 +1,10 @@
-"""Whether corpora read as they were unzipped have the labels and speakers that a published set has.
+"""Whether corpora read as they were unzipped have the labels and speakers of a published set.
 
-    python write_raw.py RAW                                # beside the real corpus, not in this project
+    python ../shared/corpora/write_raw.py RAW
     python benchmarks/raw_corpora.py RAW ../shared/corpora/ssi-like
 
-RAW holds RAVDESS, CREMA-D and TESS as folders; the second is the set that their clips came from, with
-the columns emotion, speaker_id, gender and text.
+RAW holds RAVDESS, CREMA-D and TESS as folders; the second is the set that their clips came from,
+with the columns emotion, speaker_id, gender and text.
 """
 
 import sys
@@ -28,7 +28,13 @@ def published(folder: Path) -> dict[str, tuple[str, ...]]:
         for row in pq.ParquetFile(path).read(["file_path.path", *COLUMNS]).to_pylist():
             sex = {"F": "female", "M": "male"}[row["gender"]]
             name = PurePosixPath(row["file_path"]["path"]).stem
-            found[name] = (codes[row["emotion"]], row["speaker_id"], sex, row["text"], row["dataset"])
+            found[name] = (
+                codes[row["emotion"]],
+                row["speaker_id"],
+                sex,
+                row["text"],
+                row["dataset"],
+            )
     return found
 
 
@@ -39,7 +45,13 @@ def main(raw: Path, folder: Path) -> int:
         dataset = load_dataset(str(path))
         print(dataset.read_as)
         for clip in dataset.metadata(0, None):
-            said = (clip.label, clip.speaker, clip.groups["gender"], clip.groups["text"], dataset.corpus)
+            said = (
+                clip.label,
+                clip.speaker,
+                clip.groups["gender"],
+                clip.groups["text"],
+                dataset.corpus,
+            )
             same = said == wanted[PurePosixPath(clip.id).stem]
             n, agree = n + 1, agree + same
             if not same:
