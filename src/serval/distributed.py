@@ -74,7 +74,7 @@ class Job:
     dataset: str
     fingerprint: str
     dataset_options: DatasetOptions
-    mapping: LabelMap
+    mapping: LabelMap | None
     transform: Transform | None = None
 
 
@@ -181,7 +181,8 @@ class Worker:
         self.ask("done", first)
 
     def _labelled(self, clip: Clip) -> Clip:
-        label = self.job.mapping[clip.label] if clip.label else ""
+        mapping = self.job.mapping
+        label = mapping[clip.label] if clip.label and mapping else ""
         return replace(clip, label=label or "")
 
 

@@ -32,6 +32,8 @@ class EvalOptions(InferenceOptions, LabelledOptions):
         ray_address: `host:port` of a running cluster; by default one is started here.
         max_failures: Share of failed clips, in [0, 1], above which the exit code is 3.
         plots: Draw the pictures, at 300 dpi.
+        restrict: Say too what the scores are where only labels that both model and set know may
+            win; computed from the stored run.
         fresh: Start over instead of going on with the run in `output`.
         dev_mode: Whether `evaluation_emotion.py` was told to take its first samples only; for
             the published key of that name, and without an effect.
@@ -46,6 +48,7 @@ class EvalOptions(InferenceOptions, LabelledOptions):
     ray_address: str | None = None
     max_failures: float = 0.01
     plots: bool = True
+    restrict: bool = False
     fresh: bool = False
     dev_mode: bool = False
 

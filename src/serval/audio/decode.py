@@ -10,23 +10,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serval.audio import ffmpeg, libsndfile
+from serval.audio.encoded import LARGEST_VALUES, is_missing_much, too_long
 from serval.audio.kinds import demuxer_of, not_audio
 from serval.audio.libsndfile import UnknownSoundError
-from serval.audio.limits import LARGEST_VALUES, is_missing_much, too_long
-from serval.audio.mix import mixed
 from serval.audio.parts import parts_of
-from serval.audio.waveform import Waveform, resampled
+from serval.audio.waveform import Waveform, mixed, resampled
 from serval.errors import AudioError, TruncatedError
 from serval.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serval.audio.part import Blocks, Part, Stream
+    from serval.audio.encoded import Blocks, Part, Stream
 
 __all__ = [
     "NO_SAMPLES",
-    "SILENT",
     "Audio",
     "Header",
     "Reading",
@@ -35,10 +33,19 @@ __all__ = [
     "header_of",
     "joined_note",
     "none_left",
+    "notes_on_level",
+    "notes_on_streams",
 ]
 
 SILENT = "the model heard digital silence"
 NO_SAMPLES = "no samples in the file (zero length or truncated)"
+
+MOST_PEAK = 32.0
+"""Where 1 is full scale: 30 dB more than that is no loud sound, but another scale."""
+
+OVER_SCALE = (
+    "its samples are not on the scale where 1 is full scale, such as integers kept as floats"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +166,8 @@ def _decoded(encoded: bytes, sample_rate: int | None, max_seconds: float) -> Aud
     notes = [note for sound in sounds for note in sound.notes]
     if len(sounds) > 1:
         notes.append(joined_note(len(sounds)))
-    if not samples.any():
-        notes.append(SILENT)
+    peak = max(float(samples.max()), -float(samples.min()))
+    notes += notes_on_level(peak)
     return Audio(
         samples=samples,
         sample_rate=rate,
@@ -180,6 +187,13 @@ def joined_note(n: int) -> str:
 def none_left(n: int, from_rate: int, to_rate: int) -> str:
     """Return what is said of so few samples that resampling leaves none of them."""
     return f"{n} samples at {from_rate} Hz leave none at {to_rate} Hz"
+
+
+def notes_on_level(peak: float) -> list[str]:
+    """Return what is said of a clip with samples of at most that magnitude."""
+    if not peak:
+        return [SILENT]
+    return [OVER_SCALE] if peak > MOST_PEAK else []
 
 
 def _resampled(sound: _Sound, sample_rate: int) -> Waveform:
@@ -215,8 +229,13 @@ def _read(part: Part, left_s: float, max_seconds: float) -> _Sound:
         sample_rate=reading.sample_rate,
         channels=reading.channels,
         encoding=reading.encoding,
-        notes=notes,
+        notes=(*notes, *notes_on_streams(reading.streams)),
     )
+
+
+def notes_on_streams(n: int) -> list[str]:
+    """Return what is said of a file with that many sounds beside each other."""
+    return [f"it holds {n} sounds that play at the same time; the first was taken"] * (n > 1)
 
 
 class Reading:
@@ -241,7 +260,7 @@ class Reading:
         self._most_values = LARGEST_VALUES if most_values is None else most_values
         self._left_s = left_s
         self._max_seconds = max_seconds
-        self.sample_rate = self.channels = 0
+        self.sample_rate = self.channels = self.streams = 0
         self.encoding = ""
 
     def blocks(self) -> Blocks:
@@ -249,6 +268,7 @@ class Reading:
         with _opened(self._part) as stream:
             self.sample_rate, self.channels = stream.sample_rate, stream.channels
             self.encoding = stream.encoding
+            self.streams = max(self._part.streams, stream.streams)
             promised = _promised(self._part, stream)
             if stream.counts_exactly:
                 self._refuse_too_long(promised, promised)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serval.audio import libsndfile
-from serval.audio.limits import is_missing_much
-from serval.audio.part import Part
+from serval.audio.encoded import Part, is_missing_much
 from serval.errors import TruncatedError
 
 if TYPE_CHECKING:

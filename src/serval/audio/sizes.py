@@ -2,7 +2,7 @@
 
 A size promises nothing: programs that write to a pipe leave 0 or all ones, others count the header
 as sound. Such sizes are mended, since libsndfile obeys some of them. A size that promises
-noticeably more than is there (see `limits.is_missing_much`) means that the file was cut off.
+noticeably more than is there (see `is_missing_much`) means that the file was cut off.
 
 Source: the specifications of each format, and `src/` of libsndfile 1.2.2.
 """
@@ -13,8 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from serval.audio.limits import UNKNOWN_FROM, is_missing_much
-from serval.audio.part import Part
+from serval.audio.encoded import UNKNOWN_FROM, Part, is_missing_much
 from serval.errors import TruncatedError
 
 if TYPE_CHECKING:

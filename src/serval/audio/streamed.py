@@ -12,21 +12,21 @@ import numpy as np
 
 from serval.audio.decode import (
     NO_SAMPLES,
-    SILENT,
     Reading,
     faults_of_the_clip,
     joined_note,
     none_left,
+    notes_on_level,
+    notes_on_streams,
 )
-from serval.audio.mix import mixed_blocks
 from serval.audio.parts import parts_of
-from serval.audio.waveform import resampled_blocks
+from serval.audio.waveform import mixed_blocks, resampled_blocks
 from serval.errors import AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serval.audio.part import Part
+    from serval.audio.encoded import Part
     from serval.audio.waveform import Waveform
 
 __all__ = ["LONGEST_S", "Streamed"]
@@ -46,7 +46,7 @@ class Streamed:
 
     def __init__(self, encoded: bytes, sample_rate: int) -> None:
         self._encoded = encoded
-        self._heard = False
+        self._peak = 0.0
         self.sample_rate = sample_rate
         self.duration_s = 0.0
         self.notes: tuple[str, ...] = ()
@@ -62,8 +62,7 @@ class Streamed:
             for part in parts:
                 yield from self._part(_readable(part))
             more = [joined_note(len(parts))] if len(parts) > 1 else []
-            silent = [] if self._heard else [SILENT]
-            self._note(*more, *silent)
+            self._note(*more, *notes_on_level(self._peak))
 
     def _part(self, part: Part) -> Iterator[Waveform]:
         reading = Reading(part, LONGEST_S - self.duration_s, LONGEST_S, most_values=math.inf)
@@ -71,6 +70,7 @@ class Streamed:
         first = next(mono, None)
         if first is None:
             raise AudioError(NO_SAMPLES)
+        self._note(*notes_on_streams(reading.streams))
         for block in resampled_blocks(chain([first], mono), reading.sample_rate, self.sample_rate):
             kept += len(block)
             yield block
@@ -84,7 +84,7 @@ class Streamed:
             if bad := np.count_nonzero(~np.isfinite(block)):
                 raise AudioError(f"{bad} samples are NaN or infinite")
             n += len(block)
-            self._heard = self._heard or bool(block.any())
+            self._peak = max(self._peak, float(np.abs(block).max(initial=0.0)))
             self.duration_s = before_s + n / reading.sample_rate
             yield block
 

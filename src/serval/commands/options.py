@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from serval.commands.terminal import say
+from serval.labels import PRESETS
+from serval.logs import LOGGERS
 from serval.models.load import RUNTIMES
 from serval.options import EvalOptions
 
@@ -20,6 +22,7 @@ __all__ = [
     "evaluation_options",
     "inference_options",
     "label_options",
+    "log_option",
     "quiet_downloads",
     "quiet_option",
     "reading_options",
@@ -87,6 +90,15 @@ def quiet_downloads(_ctx: click.Context, _option: click.Parameter, quiet: bool) 
     return quiet
 
 
+def log_option(command: Command) -> Command:
+    """Return the command with where else a scored run is kept."""
+    return _with(
+        command,
+        click.option("--log", "loggers", multiple=True, type=click.Choice(list(LOGGERS)),
+                     help="Keep the run there too; an extra. May be given again."),
+    )  # fmt: skip
+
+
 def dataset_option(**rest: Any) -> Decorator:  # noqa: ANN401 - click's
     """Return the option that names a dataset."""
     return click.option("--dataset", "-d", **{"help": DATASET_HELP, "metavar": "TEXT", **rest})
@@ -96,7 +108,10 @@ def reading_options(command: Command) -> Command:
     """Return the command with what `DatasetOptions` holds."""
     return _with(
         command,
-        click.option("--split", help="Default: validation where there is one.", metavar="TEXT"),
+        click.option("--split", metavar="TEXT",
+                     help="Also folds, fold1.test; default: validation where there is one."),
+        click.option("--include", metavar="KIND",
+                     help="Recordings of a known corpus that are left out else: song,video."),
         click.option("--revision", help="Branch, tag or commit of a hub set.", metavar="TEXT"),
         click.option("--limit", type=int, metavar="N", help="Only the first N clips."),
         click.option("--sample", type=int, metavar="N",
@@ -113,9 +128,14 @@ def label_options(command: Command) -> Command:
     """Return the command with how a set's labels become the model's."""
     return _with(
         command,
-        click.option("--label-map", help="ANG=angry,... or a JSON file.", metavar="TEXT"),
+        click.option("--label-map", metavar="TEXT",
+                     help=f"ANG=angry,..., a JSON file, or a preset: {', '.join(PRESETS)}."),
         click.option("--drop-unmapped", is_flag=True,
                      help="Leave out clips whose label the model does not know."),
+        click.option("--dimension-columns", metavar="TEXT",
+                     help="arousal=EmoAct,... for a model of dimensions."),
+        click.option("--scale", metavar="LOW..HIGH",
+                     help="Of the set's values of dimensions, such as 1..7."),
     )  # fmt: skip
 
 
@@ -133,6 +153,8 @@ def contract_options(command: Command) -> Command:
                      help="Longest clip; default: as the model file says, else 120."),
         click.option("--output-name", metavar="NAME",
                      help="The model file's output with the scores, of several."),
+        click.option("--model-scale", metavar="LOW..HIGH",
+                     help="Of a model of dimensions; default: as the model file says."),
     )  # fmt: skip
 
 

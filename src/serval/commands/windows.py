@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.table import Table
 
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import narrow_table, say, terminal
 from serval.errors import ConfigError
 from serval.files import write_bytes
 from serval.predict import Moment, in_order, predict_windows
 from serval.records import Prediction
-from serval.wording import csv_cell, printable
+from serval.wording import csv_cell, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -57,7 +56,7 @@ class Told:
                 "file": self.record.clip_id,
                 "start_s": round(moment.start_s, 3),
                 "end_s": round(moment.end_s, 3),
-                **_said(moment.probs, self.labels),
+                **_said(moment.predicted, moment.probs, self.labels),
                 "failure": None,
             }
         if failure:
@@ -74,7 +73,7 @@ class Told:
         ]
         return {
             "file": self.record.clip_id,
-            **_said(np.array(self.record.probs), self.labels),
+            **_said(self.record.predicted, self.record.probs, self.labels),
             "duration_s": self.record.duration_s,
             "failure": None,
             "windows": windows,
@@ -122,20 +121,16 @@ def show_windows(told: Sequence[Told], form: str | None) -> None:
 
 def _print_table(told: Told, record: Prediction) -> None:
     console = terminal()
-    head = f"{record.clip_id}: {record.predicted}, {max(record.probs):.0%}"
+    head = f"{record.clip_id}: {record.predicted}, {percent(max(record.probs), 0)}"
     console.print(f"{head} over {record.duration_s:.1f} s", style="bold", soft_wrap=True)
-    table = Table()
-    for name in ("from s", "to s"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("emotion", overflow="fold")
-    table.add_column("confidence", justify="right", no_wrap=True)
-    table.add_column("then", overflow="fold")
+    table = narrow_table((), ("from s", "to s"), "emotion", "confidence", "then")
     for moment in told.moments[:MOST_ROWS]:
         ranked = sorted(zip(moment.probs, told.labels, strict=True), reverse=True)
-        first, label = ranked[0]
-        then = ", ".join(f"{printable(name)} {p:.0%}" for p, name in ranked[1:3])
+        others = ranked[1:3] if moment.predicted else ranked
+        then = ", ".join(f"{printable(name)} {percent(p, 0)}" for p, name in others)
         times = (f"{moment.start_s:.2f}", f"{moment.end_s:.2f}")
-        table.add_row(*times, printable(label), f"{first:.1%}", then)
+        confidence = percent(ranked[0][0], 1) if moment.predicted else ""
+        table.add_row(*times, printable(moment.predicted), confidence, then)
     console.print(table)
     if (more := len(told.moments) - MOST_ROWS) > 0:
         console.print(f"- {more} more windows: write all of them with -o FILE.csv")
@@ -158,10 +153,10 @@ def _picture(told: Told, title: str, output: Path) -> Path | None:
     return save_timeline(timeline, f"{printable(told.record.clip_id)}\n{title}", output)
 
 
-def _said(probs: np.ndarray[Any, np.dtype[np.float64]], labels: Sequence[str]) -> dict[str, Any]:
-    top = int(np.argmax(probs))
+def _said(predicted: str, probs: Iterable[float], labels: Sequence[str]) -> dict[str, Any]:
     shares = {label: float(p) for label, p in zip(labels, probs, strict=True)}
-    return {"emotion": labels[top], "confidence": shares[labels[top]], "probabilities": shares}
+    confidence = shares[predicted] if predicted else None
+    return {"emotion": predicted or None, "confidence": confidence, "probabilities": shares}
 
 
 def _failure(record: Record) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from serval.comparison.comparison import Against, Comparison, compare
+from serval.comparison.align import Partners, partners
+from serval.comparison.compare import Against, Comparison, compare
 from serval.comparison.files import write_comparison
 from serval.comparison.pair import PairOptions
-from serval.comparison.partners import Partners, partners
 from serval.comparison.words import sentences
 
 __all__ = [

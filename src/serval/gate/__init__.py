@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from serval.gate.bounds import Bounds, bounds_from_options, bounds_from_toml
-from serval.gate.checks import Check, GateResult, gate
-from serval.gate.junit import junit_xml
+from serval.gate.gate import Check, GateResult, gate, junit_xml
 
 __all__ = [
     "Bounds",

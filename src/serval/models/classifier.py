@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -104,6 +104,11 @@ class Classifier(Generic[B_co]):
             **({"warnings": warnings} if warnings else {}),
             **({} if trained_on is None else {"trained_on": trained_on.facts()}),
         }
+
+    def with_note(self, note: str) -> Classifier[B_co]:
+        """Return the same model with one more sentence that a run keeps among its warnings."""
+        contract = replace(self.contract, notes=(*self.contract.notes, note))
+        return replace(self, contract=contract)
 
     def on(self, backend: Other) -> Classifier[Other]:
         """Return the same model on another backend."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError, MissingExtraError, ModelError
 from serval.models.builtin import BUILTIN_MODELS
+from serval.models.choice import what_is_meant
 from serval.models.contract import Overrides
 from serval.models.options import InferenceOptions, overrides_of
 from serval.models.windowed import windowed
@@ -31,7 +32,8 @@ class Runtime:
     """What runs models.
 
     Attributes:
-        module: Where its `open_model(path, overrides, threads)` is, which returns a `Classifier`.
+        module: Where its `open_model(path, overrides, threads)` is, which returns a `Classifier`;
+            where it takes folders, with the name instead of the path.
         packages: What must be installed for it; their versions go into a benchmark.
         takes_folder: Whether it opens the folder of a checkpoint, not a file.
         suffix: How files end that no other runtime opens; empty for none.
@@ -85,7 +87,8 @@ def load_model(
     """Return the model of that name or path, opened, with its contract.
 
     Args:
-        name: A built-in name, a path, `hf:ORG/NAME/FILE.onnx`, or `python:FILE.py:NAME`.
+        name: A built-in name, the path of a file or of a checkpoint's folder, `hf:ORG/NAME`, with
+            `/FILE.onnx` or `@REVISION` behind it where one is meant, or `python:FILE.py:NAME`.
         overrides: What the user states about it.
         threads: Threads inside one operator.
         runtime: One of `RUNTIMES`, or `auto`: by the end of the name.
@@ -96,22 +99,27 @@ def load_model(
         ConfigError: There is no such runtime or provider, or it does not open such files.
         MissingExtraError: The runtime is not installed.
     """
-    runtime = _runtime_of(name, runtime)
+    stated, runtime, note = runtime, _runtime_of(name, runtime), ""
+    if stated == AUTO and runtime == USUAL:
+        runtime, note = what_is_meant(name, USUAL)
     if runtime != USUAL and provider != CPU:
         raise ConfigError(f"--provider {provider} is of ONNX Runtime; leave it out on {runtime}")
     chosen = RUNTIMES[runtime]
     more = {"provider": provider} if provider != CPU else {}
-    path = _place(name, chosen)
+    model = name if chosen.takes_folder or chosen.prefix else model_path(name)
     try:
         module = import_module(chosen.module)
-        opened: Classifier[Any] = module.open_model(path, overrides or Overrides(), threads, **more)
+        opened: Classifier[Any] = module.open_model(
+            model, overrides or Overrides(), threads, **more
+        )
     except ImportError as error:
         if isinstance(error, MissingExtraError) or runtime == USUAL:
             raise
         raise MissingExtraError(
             f"the runtime '{runtime}' is not installed; pip install {' '.join(chosen.packages)}"
         ) from error
-    return replace(opened, runtime=_facts(runtime, provider))
+    opened = replace(opened, runtime=_facts(runtime, provider))
+    return opened.with_note(note) if note else opened
 
 
 def _runtime_of(name: str, stated: str) -> str:
@@ -136,13 +144,6 @@ def _is_of(name: str, runtime: Runtime) -> bool:
     if runtime.prefix:
         return name.startswith(runtime.prefix)
     return bool(runtime.suffix) and Path(name).suffix.lower() == runtime.suffix
-
-
-def _place(name: str, runtime: Runtime) -> Path | str:
-    """Return what a runtime opens."""
-    if runtime.prefix:
-        return name
-    return Path(name).expanduser() if runtime.takes_folder else model_path(name)
 
 
 def _facts(runtime: str, provider: str) -> dict[str, str]:
@@ -204,7 +205,7 @@ def _folder_instead(name: str, folder: Path) -> str:
         return f"model '{name}' is a folder; name the file in it: {names}{more}"
     if (folder / "config.json").is_file():
         return (
-            f"model '{name}' is the folder of a checkpoint; make a model of it first: "
-            f"serval export {name} -o model.onnx"
+            f"model '{name}' is a folder with a config.json but without weights (model.safetensors "
+            "or pytorch_model.bin); download it again, with all of its files"
         )
     return f"model '{name}' is a folder without an .onnx file; name the file of a model"

@@ -67,6 +67,9 @@ HUB_STEMS = frozenset(
     )
 )
 """What every model of the hub is called, so that its folder has to name it."""
+NODE_FAILED = re.compile(
+    r"^Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: "
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,10 +229,16 @@ def ort_reason(error: BaseException) -> str:
         ...     "version: 99, max supported IR version: 14"
         ... ))
         'Unsupported model IR version: 99, max supported IR version: 14'
+        >>> ort_reason(ValueError(
+        ...     "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while "
+        ...     "running Pad node. Name:'/Pad' Status Message: Pad reflect: pre-pad (200) is more"
+        ... ))
+        'at /Pad (Pad): Pad reflect: pre-pad (200) is more'
     """
     text = one_line(error) or type(error).__name__
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
     text = re.sub(r"^Load model from .*? failed: ?", "", text)
+    text = NODE_FAILED.sub(r"at \2 (\1): ", text)
     while (
         place := re.search(r"\S*[/\\]\S+\.(?:cc|h|cpp|hpp|cu)(?::\d+|\(\d+\)) ", text)
     ) is not None:

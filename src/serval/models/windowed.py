@@ -116,13 +116,18 @@ class Windowed:
         if n < 2:
             return last
         mean = np.asarray(total / n, dtype=np.float32)
-        if self.window.mean == "logits":
+        if self._as_given:
             return mean
         form = "sigmoid" if self.contract.outputs == "sigmoid" else "probabilities"
         return np.asarray(logits_of_scores(mean[np.newaxis], form)[0])
 
+    @property
+    def _as_given(self) -> bool:
+        """Whether the mean is that of what is stored; values of dimensions have no other."""
+        return self.window.mean == "logits" or self.contract.outputs == "values"
+
     def _averaged(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        if self.window.mean == "logits":
+        if self._as_given:
             return logits.astype(np.float64)
         return probabilities_of(logits, self.contract.outputs)
 

@@ -13,17 +13,17 @@ from serval.evaluation import open_dataset
 from serval.files import is_folder
 from serval.models.load import load_as_stated, refuse_no_model
 from serval.stress.against import refuse_other_clips
-from serval.stress.document import stress_document
-from serval.stress.examples import Example, examples_of
 from serval.stress.findings import Findings, findings_of
 from serval.stress.invariance import clips_for_invariance, invariance_of
-from serval.stress.outputs import StressFiles, write_stress
+from serval.stress.outputs import StressFiles, stress_document, write_stress
 from serval.stress.runs import (
     Cost,
+    Example,
     Stage,
     StressOptions,
     StressRuns,
     Watch,
+    examples_of,
     load_stress,
     stress_runs,
 )

@@ -31,7 +31,7 @@ def test_a_folder_with_models_names_them(tmp_path):
     assert "folder without an .onnx file" in refusal(model_path, str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
     said = refusal(model_path, str(tmp_path))
-    assert f"folder of a checkpoint; make a model of it first: serval export {tmp_path}" in said
+    assert "folder with a config.json but without weights" in said
     classifier(tmp_path / "a.onnx")
     (tmp_path / "onnx").mkdir()
     classifier(tmp_path / "onnx" / "b.onnx")
@@ -194,10 +194,7 @@ def test_signatures_with_templates_and_qualifiers_are_dropped():
         "onnxruntime::common::Status onnxruntime::Conv<float>::Compute(std::function<void(int)>, "
         "const T*) const [with T = float] Invalid input shape: {100}"
     )
-    assert ort_reason(ValueError(said)) == (
-        "Non-zero status code returned while running Conv node. Name:'c' Status Message: "
-        "Invalid input shape: {100}"
-    )
+    assert ort_reason(ValueError(said)) == "at c (Conv): Invalid input shape: {100}"
 
 
 def test_a_provider_that_is_not_installed_is_named_with_those_that_are(model_file):

@@ -219,7 +219,7 @@ def test_predict_prints_emotions_over_time(model_file, call, serval):
     assert done.returncode == 3
     assert "call.wav:" in done.stdout
     assert "over 2.5 s" in done.stdout
-    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("│")] == [
+    assert [line.split()[0] for line in done.stdout.splitlines() if line[:1] == " "] == [
         "0.00", "0.50", "1.00", "1.50",
     ]  # fmt: skip
     assert "no.wav: decode: not decodable" in done.stderr
@@ -265,3 +265,15 @@ def test_a_table_of_an_hour_is_cut_short_on_the_terminal_only(model_file, tmp_pa
     done = serval("predict", "-m", model_file, "--window", "0.1", "--hop", "0.01", "call.wav")
     assert done.returncode == 0, done.stderr
     assert "- 171 more windows: write all of them with -o FILE.csv" in done.stdout
+
+
+def test_values_of_dimensions_are_averaged_as_they_are():
+    from types import SimpleNamespace
+
+    from serval.models.windowed import Window, Windowed
+
+    model = Windowed(
+        model=SimpleNamespace(contract=SimpleNamespace(outputs="values")),
+        window=Window(seconds=1.0, hop_s=1.0, mean="probabilities"),
+    )
+    assert model.mean_of(np.float32([[0.2, 0.9], [0.4, 0.5]])).tolist() == pytest.approx([0.3, 0.7])

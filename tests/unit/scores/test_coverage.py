@@ -7,7 +7,7 @@ the shapes of real ones: many clips of unknown speakers, few speakers, very uneq
 import numpy as np
 import pytest
 
-from serval.comparison.align import Aligned, Column
+from serval.comparison.align import Aligned, AlignedRun
 from serval.comparison.pair import PairOptions, pair_scores
 from serval.labels import LabelSet
 from serval.scores import OVERALL, intervals
@@ -138,7 +138,9 @@ def aligned_clips(ids, truth, answers, *, known):
         speakers=tuple(speakers_of(ids, known=known)),
         groups={},
         columns=tuple(
-            Column(name=name, predicted=predicted, log_probs=np.zeros((len(truth), K)), **column)
+            AlignedRun(
+                name=name, predicted=predicted, log_probs=np.zeros((len(truth), K)), **column
+            )
             for name, predicted in zip("ab", answers, strict=True)
         ),
         warnings=(),
