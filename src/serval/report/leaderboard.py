@@ -163,8 +163,8 @@ def _below(document: Document) -> list[str]:
         said.append(f"It cannot be told apart {where} from: {', '.join(alike)}.")
     if best["of"] > 1 and mean["low"] is not None:
         said.append(
-            f"Another corpus of this kind may give {100 * mean['low']:.0f} to "
-            f"{percent(mean['high'], 0)}: that is the 95 % interval over {best['of']} corpora."
+            f"Over other corpora of this kind the mean may lie from {100 * mean['low']:.0f} to "
+            f"{percent(mean['high'], 0)} (95 % interval over {best['of']} corpora)."
         )
     return said
 
@@ -381,8 +381,8 @@ Ranks are by {score} on the clips that at least one of the models has a label fo
  model does not answer is an error of it. A range such as 1-3 goes from the best to the
  worst rank that the model may have: all pairs were tested on the same draws of whole speakers, and
  corrected for their number (Holm).
-A mean over corpora takes each corpus as one observation; its interval says what another corpus of
- this kind might give, and is wide for a few.
+A mean over corpora takes each corpus as one observation; its interval is that of the mean over
+ other corpora of this kind, and is wide for a few.
 Full set: clips that failed, or whose label the model does not know, count as errors. Restricted:
  only labels that both model and set know may win.
 Trained on it: what the model's metadata, its model card or the plan says. Scores of a model on a
