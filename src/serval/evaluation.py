@@ -18,7 +18,7 @@ from serval.errors import ConfigError, DatasetError, LabelError
 from serval.files import is_file, is_folder, refuse_odd_place
 from serval.labels import LabelMap, label_map_from_option, label_space_of
 from serval.machine import available_cores, peak_memory_mb, platform_facts
-from serval.models.load import load_model
+from serval.models.load import load_as_stated
 from serval.models.options import overrides_of
 from serval.options import EvalOptions, stored_options
 from serval.predict import Transform, in_label_space, predict
@@ -28,6 +28,8 @@ from serval.trained_on import HEARD, TrainedOn
 from serval.wording import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from serval.datasets import LabelledOptions
     from serval.labels import LabelSet, LabelSpace
     from serval.models.protocol import Model
@@ -129,7 +131,7 @@ def evaluate_named(options: EvalOptions, watch: Watch | None = None) -> Evaluati
         ServalError: Something is wrong with the model, the dataset, the labels or the folder; no
             clip was decoded then.
     """
-    model = load_model(options.model, overrides_of(options))
+    model = load_as_stated(options.model, options)
     return evaluate(model, open_dataset(options), options, watch)
 
 
@@ -267,12 +269,12 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
 
 def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -> None:
     """Stop where more lies in the set's place than is evaluated, and nobody said that it may."""
-    n = sum(part.n for part in dataset.left_out)
+    strange = [part for part in dataset.left_out if not part.kind]
+    n = sum(part.n for part in strange)
     share = math.ceil(100 * n / (n + n_clips)) / 100
     if n > options.max_left_out * (n + n_clips):
         reasons = "; ".join(
-            f"{part.n} {part.reason}, such as {', '.join(part.examples)}"
-            for part in dataset.left_out
+            f"{part.n} {part.reason}, such as {', '.join(part.examples)}" for part in strange
         )
         raise DatasetError(
             f"{dataset.name}: {n} of {n + n_clips} would be left out: {reasons}; mend that, or "
@@ -314,6 +316,7 @@ def _provenance(model: Model, dataset: Dataset, plan: Plan, options: EvalOptions
             "model": facts["sha256"],
             "external weights": facts.get("external", {}),
             **{f"contract {part}": value for part, value in contract.items()},
+            **_setup(facts),
             "dataset": dataset.fingerprint,
             "split": dataset.split,
             "limit": options.limit,
@@ -323,6 +326,12 @@ def _provenance(model: Model, dataset: Dataset, plan: Plan, options: EvalOptions
             "columns": [options.audio_column, options.label_column, options.speaker_column],
         },
     )
+
+
+def _setup(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what beside the model decides its numbers, without what every earlier version did."""
+    runtime = {k: v for k, v in facts.get("runtime", {}).items() if k != "version"}
+    return {"runtime": runtime} if runtime else {}
 
 
 def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
@@ -335,6 +344,8 @@ def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
         "licence",
         "n_clips",
         "caveats",
+        "corpus",
+        "read_as",
     )
     facts = {name: getattr(dataset, name) for name in names}
     silent = {"no_audio": dataset.no_audio} if dataset.no_audio else {}
@@ -394,7 +405,7 @@ def _records(
         model=_absolute(options.model),
         model_sha256=model.facts["sha256"],
         external=model.facts.get("external", {}),
-        overrides=overrides_of(options),
+        model_options=options,
         dataset=_absolute(options.dataset),
         fingerprint=dataset.fingerprint,
         dataset_options=options,

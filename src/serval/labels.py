@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from serval.errors import LabelError
 from serval.files import is_file
@@ -13,7 +14,7 @@ from serval.texts import json_in
 from serval.wording import did_you_mean, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
 __all__ = [
     "EMOTIONS",
@@ -26,6 +27,7 @@ __all__ = [
     "emotion_of",
     "label_map_from_option",
     "label_space_of",
+    "names_in_order",
 ]
 
 EMOTIONS = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
@@ -251,6 +253,29 @@ class LabelMap:
         return self.preset is not None and self[raw] is None and self.preset[meaning] is None
 
 
+def names_in_order(value: object) -> list[str]:
+    """Return label names in the order of their ids, of a list, `id2label` or `label2id`.
+
+    Raises:
+        ValueError: The ids do not run from 0 without a gap.
+        TypeError: It is neither a list nor a map.
+
+    Examples:
+        >>> names_in_order({"1": "sad", "0": "happy"}), names_in_order({"sad": 1, "happy": "0"})
+        (['happy', 'sad'], ['happy', 'sad'])
+    """
+    if isinstance(value, Mapping):
+        by_id = _by_id(value)
+        if sorted(by_id) != list(range(len(value))):
+            raise ValueError("ids must run from 0 without a gap")
+        value = [by_id[i] for i in range(len(value))]
+    if not isinstance(value, list | tuple):
+        raise TypeError("expected a list of names")
+    if any(name is None for name in value):
+        raise ValueError("a name is missing")
+    return [str(name).strip() for name in value]
+
+
 def emotion_of(label: str) -> str:
     """Return the one spelling of an emotion; of a label that is none of them, itself.
 
@@ -297,6 +322,15 @@ def _stated(raw: str, stated: Mapping[str, str]) -> str | None:
 
 def _known(raw: str, labels: LabelSet) -> str | None:
     return _same_name(raw, labels) or _synonym(raw, labels)
+
+
+def _by_id(names: Mapping[Any, Any]) -> dict[int, object]:
+    """Return the names by their ids, whichever of the two are the keys."""
+    if all(str(key).strip().isdecimal() for key in names):
+        return {int(key): name for key, name in names.items()}
+    if all(str(value).strip().isdecimal() for value in names.values()):
+        return {int(value): name for name, value in names.items()}
+    return {}
 
 
 def _same_name(raw: str, labels: LabelSet) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from serval.datasets.options import LabelledOptions
 from serval.errors import RunError
-from serval.models.options import ModelOptions
+from serval.models.options import InferenceOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ __all__ = ["EvalOptions", "misfit", "stored_options"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvalOptions(ModelOptions, LabelledOptions):
+class EvalOptions(InferenceOptions, LabelledOptions):
     """Every option of an evaluation, with its default; stored in the run.
 
     Attributes:
