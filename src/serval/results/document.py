@@ -35,7 +35,14 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores import Scores
 
-__all__ = ["caveats_of", "results_document", "shared_document", "warnings_of", "write_json"]
+__all__ = [
+    "caveats_of",
+    "corpus_names",
+    "results_document",
+    "shared_document",
+    "warnings_of",
+    "write_json",
+]
 
 SCHEMA_VERSION = 1
 
@@ -125,7 +132,7 @@ def warnings_of(run: Run) -> list[str]:
     warnings += repeat_sentences(run)
     notes = _notes(run)
     warnings += overlap_sentences(
-        provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), _names(run)
+        provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), corpus_names(run)
     )
     warnings += [f"{n} clips: {note}." for note, n in sorted(notes.items())]
     return warnings + _length_warnings(run)
@@ -135,7 +142,7 @@ def _left_out(run: Run) -> list[dict[str, Any]]:
     return [dict(part) for part in run.provenance.dataset.get("left_out", ())]
 
 
-def _names(run: Run) -> set[str]:
+def corpus_names(run: Run) -> set[str]:
     """Return what may be the name of a corpus: that of the set, and every value of a group."""
     values = (set(column) for column in run.groups.values())
     found = {value for some in values if len(some) <= MOST_CORPORA for value in some if value}
