@@ -26,6 +26,7 @@ TASKS: Mapping[str, Task] = {
     "regression": "dimensions",
 }
 """What `problem_type` may say."""
+DIMENSIONS = frozenset({"arousal", "activation", "valence", "dominance"})
 NEVER_REPAIRED = frozenset({"id2label", "label2id", "num_labels", "auto_map", "architectures"})
 
 
@@ -117,15 +118,15 @@ def unnamed(labels: tuple[str, ...]) -> bool:
     return any(label.upper().startswith("LABEL_") for label in labels)
 
 
-def task_in(said: Mapping[str, Any], name: str) -> Task:
-    """Return what the outputs are; one emotion at a time where nobody says.
+def task_in(said: Mapping[str, Any], labels: tuple[str, ...], name: str) -> Task:
+    """Return what the outputs are; where nobody says, the labels tell, or one emotion at a time.
 
     Raises:
         ModelError: `problem_type` says something else.
     """
     problem = said.get("problem_type")
     if problem is None:
-        return "emotions"
+        return "dimensions" if DIMENSIONS.issuperset(map(str.lower, labels)) else "emotions"
     if str(problem) not in TASKS:
         raise ModelError(
             f"checkpoint '{name}': problem_type in its config.json is {shown(problem)}; "
