@@ -56,11 +56,13 @@ class Classifier(Generic[B_co]):
         contract: What it expects and gives.
         identity: Which model it is.
         backend: What runs it.
+        runtime: Name and version of what that belongs to; empty for ONNX Runtime on the CPU.
     """
 
     contract: Contract
     identity: Identity
     backend: B_co
+    runtime: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> LabelSet:
@@ -98,6 +100,7 @@ class Classifier(Generic[B_co]):
             "external": dict(self.identity.external),
             "size_bytes": self.identity.size_bytes,
             "contract": self.contract.facts,
+            **({"runtime": dict(self.runtime)} if self.runtime else {}),
             **({"warnings": warnings} if warnings else {}),
             **({} if trained_on is None else {"trained_on": trained_on.facts()}),
         }
