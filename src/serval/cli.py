@@ -49,11 +49,11 @@ COMMANDS = {
     "card": "Print a run as a model card: scores, intervals, limits, hub metadata.",
     "runs": "List the stored runs below a folder, with their scores.",
     "datasets": "List the datasets that serval knows by name.",
-    "models": "List the models that are built in.",
+    "models": "List the models that are built in; check whether a checkpoint's head was trained.",
 }
 """Every command with its line in `serval --help`, in the order in which people need them."""
 
-MODULES = {"datasets": "listing", "models": "listing"}
+MODULES = {"datasets": "listing"}
 """Where a command does not live in the module of its own name."""
 
 

@@ -245,6 +245,7 @@ def open_emotion2vec(folder: Path, name: str, config: Mapping[str, Any]) -> Chec
         source=name,
         revision="",
         licence="",
+        folder=folder,
         files=(folder / WEIGHTS,),
         layers=layers,
         layers_before=layers,

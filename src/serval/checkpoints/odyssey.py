@@ -122,6 +122,7 @@ def open_odyssey(folder: Path, name: str) -> Checkpoint:
         source=name,
         revision="",
         licence="",
+        folder=folder,
         files=tuple(files),
         layers=layers,
         layers_before=layers,

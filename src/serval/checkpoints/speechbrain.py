@@ -84,6 +84,7 @@ def open_speechbrain(folder: Path, name: str) -> Checkpoint:
         source=name,
         revision="",
         licence="",
+        folder=folder,
         files=files,
         layers=layers,
         layers_before=layers,

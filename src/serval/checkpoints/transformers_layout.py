@@ -82,6 +82,7 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
         source=name,
         revision="",
         licence="",
+        folder=folder,
         files=tuple(files),
         layers=int(config.num_hidden_layers),
         layers_before=int(config.num_hidden_layers),
