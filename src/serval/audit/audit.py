@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from serval.audit.duplicates import duplicate_findings
 from serval.audit.facts import ClipFacts, clip_facts
-from serval.audit.findings import MEANINGS, Finding, FindingKind
+from serval.audit.findings import MEANINGS, Finding, FindingKind, Member
 from serval.audit.labels import label_findings, leak_line, one_label_findings, shared_speakers
 from serval.audit.matching import Shelf
 from serval.audit.quality import clip_findings, format_findings
-from serval.audit.side import Side, open_sides
+from serval.audit.side import AuditOptions, Side, open_sides
 from serval.errors import ConfigError
 from serval.files import whole_file, write_text, writing
 from serval.machine import available_cores, peak_memory_mb
@@ -29,10 +29,20 @@ from serval.wording import csv_cell
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serval.audit.side import AuditOptions
     from serval.records import Clip
 
-__all__ = ["Audit", "Looked", "audit", "audit_document", "writable", "write_audit"]
+__all__ = [
+    "MEANINGS",
+    "Audit",
+    "AuditOptions",
+    "Finding",
+    "FindingKind",
+    "Member",
+    "audit",
+    "audit_document",
+    "writable",
+    "write_audit",
+]
 
 
 BATCH = 16

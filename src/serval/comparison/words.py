@@ -9,7 +9,7 @@ from serval.scores import HEADLINES, METRICS
 from serval.wording import points
 
 if TYPE_CHECKING:
-    from serval.comparison.compare import Against, Comparison
+    from serval.comparison.comparison import Against, Comparison
     from serval.comparison.pair import ScoreChange
 
 __all__ = ["in_points", "points", "sentences", "verdict_sentence"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from serval.errors import AudioError, ModelError
 from serval.inspection.graph import StoredGraph, bits_of, stored_graph, stored_nodes
 from serval.inspection.verdicts import (
-    Verdict,
+    Remark,
     contract_verdicts,
     dequantized_weights,
     graph_verdicts,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Inspection", "SizeComparison", "Verdict", "inspect_model", "size_comparison"]
+__all__ = ["Inspection", "Remark", "SizeComparison", "inspect_model", "size_comparison"]
 
 CLIP_S = 4.0
 """Length of the clip whose work is counted: about the mean of the corpora of acted emotion."""
@@ -50,7 +50,7 @@ class Inspection:
     graph: StoredGraph
     contract: Contract | None
     work: Work | None
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Remark, ...]
 
     @property
     def document(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def inspect_model(path: Path, overrides: Overrides | None = None) -> Inspection:
         nodes = ran_nodes(model, CLIP_S)
     except (ModelError, AudioError) as error:
         text = f"not a raw-waveform classifier that can be evaluated: {error}"
-        refused = Verdict(code="not-a-classifier", text=text)
+        refused = Remark(code="not-a-classifier", text=text)
         verdicts = (refused, *random_verdicts(path), *graph_verdicts(graph))
         return Inspection(path=path, graph=graph, contract=None, work=None, verdicts=verdicts)
     work = work_of(nodes, _clip_s(model), _bits(graph))
@@ -158,7 +158,7 @@ def _bits(graph: StoredGraph) -> dict[str, int]:
 
 def _verdicts(
     graph: StoredGraph, model: OnnxModel, work: Work, nodes: tuple[RanNode, ...]
-) -> Iterator[Verdict]:
+) -> Iterator[Remark]:
     yield from contract_verdicts(model.contract)
     yield from work_verdicts(
         graph, work, dequantized_weights(graph, {node.name: node.op for node in nodes})

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALPHA",
-    "POWER",
     "SIMULATIONS",
     "WORTH_FINDING",
     "Outside",
@@ -43,9 +42,6 @@ __all__ = [
 
 ALPHA = 0.05
 """How often chance alone may be taken for a gap, over all columns of groups together."""
-
-POWER = 0.80
-"""How often a gap of a size would have to be found, for its absence to say anything."""
 
 WORTH_FINDING = 0.10
 """A gap of 10 points: where one of this size would be missed, the verdict is `cannot tell`."""

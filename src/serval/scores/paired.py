@@ -19,12 +19,17 @@ from serval.scores.clusters import (
     cluster_tables,
     effective_number,
 )
-from serval.scores.estimate import Estimates, estimates
 from serval.scores.metrics import Margins
 from serval.scores.registry import HEADLINES, METRICS
-from serval.scores.score import OVERALL, effective_clusters
+from serval.scores.score import (
+    OVERALL,
+    effective_clusters,
+    margin_tables,
+    margins_of_sums,
+    score_columns,
+)
 from serval.scores.stats import Difference, Interval, Verdict, mcnemar_exact, verdict
-from serval.scores.sums import margin_tables, margins_of_sums, score_columns
+from serval.scores.uncertainty import Estimates, estimates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
