@@ -44,6 +44,7 @@ COMMANDS = {
     "sweep": "Evaluate many models on many datasets, and end in one table.",
     "stress": "Test a model outside the studio: noise, rooms, codecs.",
     "bench": "Measure how fast models are here: latency, throughput, memory.",
+    "web": "Make a page on which a model hears, answers and times itself, in any browser.",
     "audit": "Check a dataset for leaks, duplicates, broken audio and wrong labels.",
     "card": "Print a run as a model card: scores, intervals, limits, hub metadata.",
     "runs": "List the stored runs below a folder, with their scores.",

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,13 +15,14 @@ import numpy as np
 
 from serval.audio import Audio, Waveform, decode, encoded_bytes
 from serval.errors import ServalError
-from serval.probabilities import probabilities_of
+from serval.probabilities import joined_logits, probabilities_of
 from serval.records import Clip, Failure, Prediction, Record
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from serval.labels import LabelSpace
     from serval.models.protocol import Model
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Transform",
     "answer_of",
     "failure_of",
+    "in_label_space",
     "in_order",
     "infer",
     "predict",
@@ -87,7 +89,7 @@ def infer(
 def predict(
     model: Model, clips: Iterable[Clip], *, workers: int = 1, transform: Transform | None = None
 ) -> Iterator[Record]:
-    """Yield one record for each clip as `infer` does; a clip without a label is a Failure.
+    """Yield one record for each clip as `infer` does; see `predict_clip`.
 
     Args:
         model: Must be safe to call from several threads.
@@ -99,8 +101,11 @@ def predict(
 
 
 def predict_clip(model: Model, clip: Clip, transform: Transform | None = None) -> Record:
-    """Return the prediction for one clip, or the Failure that says why there is none."""
-    if not clip.label:
+    """Return the prediction for one clip, or the Failure that says why there is none.
+
+    A model of dimensions needs no label: its clips have their truth in further columns.
+    """
+    if not clip.label and model.contract.outputs != "values":
         return failure_of(clip, "read", "the dataset gives no label")
     return _inferred(model, transform, clip)
 
@@ -146,6 +151,25 @@ def in_order(work: Callable[[T], Result], items: Iterable[T], workers: int = 1) 
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def in_label_space(record: Record, space: LabelSpace, outputs: str) -> Record:
+    """Return a record whose logits, probabilities and answer are those of the space's labels.
+
+    Args:
+        record: With the model's own logits.
+        space: Its labels, and the model's outputs that count as each.
+        outputs: `Contract.outputs` of the model.
+    """
+    if isinstance(record, Failure):
+        return record
+    logits = joined_logits(np.array(record.logits, np.float32), space.outputs, outputs)
+    return replace(
+        record,
+        predicted=space.labels[int(logits.argmax())],
+        logits=_shortest(logits),
+        probs=_shortest(probabilities_of(logits, outputs).astype(np.float32)),
+    )
+
+
 def failure_of(clip: Clip, stage: str, reason: str) -> Failure:
     """Return the record of a clip that has no prediction."""
     return Failure(stage=stage, reason=printable(reason), **_identity(clip))
@@ -169,7 +193,7 @@ def _identity(clip: Clip) -> dict[str, Any]:
 def _prediction(model: Model, answer: Answer) -> Prediction:
     logits = answer.logits
     return Prediction(
-        predicted=model.labels[int(logits.argmax())],
+        predicted=_named(model, logits),
         logits=_shortest(logits),
         probs=_shortest(probabilities_of(logits, model.contract.outputs).astype(np.float32)),
         duration_s=round(answer.audio.duration_s, 6),
@@ -178,6 +202,11 @@ def _prediction(model: Model, answer: Answer) -> Prediction:
         notes=answer.audio.notes,
         **_identity(answer.clip) | {"truth": answer.clip.label or None},
     )
+
+
+def _named(model: Model, logits: NDArray[np.float32]) -> str:
+    """Return the label with the highest logit; of values of dimensions none is chosen."""
+    return "" if model.contract.outputs == "values" else model.labels[int(logits.argmax())]
 
 
 def _shortest(values: NDArray[np.float32]) -> tuple[float, ...]:

@@ -45,11 +45,14 @@ class LeftOut:
         reason: Why, as the end of a sentence: `named by no metadata file`.
         n: How many files, rows or folders.
         examples: The names of some of them.
+        kind: What kind of recording of a known corpus they are, which is none of its clips by
+            rule (`song`): no reason to think little of the rest. Empty for all else.
     """
 
     reason: str
     n: int
     examples: tuple[str, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +70,13 @@ class Dataset:
         n_clips: Number of clips, or `None` while that is not known.
         n_rows: The same without a limit.
         label_map: What this set's own codes mean (`ANG` -> `angry`), if it is a known set.
+        scale: Of the values of dimensions in its columns, such as `1..7`, if it is a known set.
         licence: Of the audio, as far as known.
         caveats: One sentence each on what a score on this set does not mean.
         left_out: Audio files, rows and label folders of the chosen split that are none of its
             clips, by reason.
+        corpus: The known corpus that it was read as, by name; empty for any other set.
+        read_as: How it was read as that corpus, in a sentence.
         no_audio: Why a stored run cannot fetch the clips again, in a sentence; else empty.
     """
 
@@ -84,9 +90,12 @@ class Dataset:
     n_clips: int | None = None
     n_rows: int | None = None
     label_map: Mapping[str, str] = field(default_factory=dict)
+    scale: str = ""
     licence: str = "not stated"
     caveats: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    corpus: str = ""
+    read_as: str = ""
     no_audio: str = ""
 
 
@@ -99,7 +108,8 @@ class Prediction:
         index: `Clip.index`.
         truth: The clip's label after the label map, one of the model's labels; `None` where
             nobody labelled it, which no run stores.
-        predicted: The label with the highest logit.
+        predicted: The label with the highest logit; empty where the outputs are values of
+            dimensions.
         logits: `K` raw outputs, in the order of the model's labels.
         probs: `K` probabilities in [0, 1], as `serval.probabilities.probabilities_of` makes them
             of the logits: their softmax, which sums to 1; of a model with an independent

@@ -18,6 +18,7 @@ __all__ = [
     "did_you_mean",
     "markdown_table",
     "markdown_text",
+    "numbered",
     "one_line",
     "percent",
     "points",
@@ -127,6 +128,21 @@ def scored_short(score: Mapping[str, float | None], digits: int = 0) -> str:
         "" if low is None or high is None else f" [{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
     )
     return f"{100 * value:.1f}{ends}"
+
+
+def numbered(score: Mapping[str, float | None], digits: int = 2) -> str:
+    """Return a score that is no share with its interval: `0.71 [0.66, 0.75]`, or `n/a`.
+
+    Args:
+        score: `value`, `low` and `high`; `None` where not defined.
+        digits: Behind the point.
+    """
+    value, low, high = (score[key] for key in ("value", "low", "high"))
+    if value is None or math.isnan(value):
+        return "n/a"
+    if low is None or high is None or math.isnan(low):
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def csv_cell(text: str) -> str:

@@ -69,6 +69,10 @@ class _SndfileStream:
         return f"{self.file.format}/{self.file.subtype}"
 
     @property
+    def streams(self) -> int:
+        return 0
+
+    @property
     def counts_exactly(self) -> bool:
         return self.file.format not in ESTIMATED
 

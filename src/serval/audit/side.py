@@ -26,7 +26,7 @@ class AuditOptions(DatasetOptions):
         dataset: `demo`, `ssi`, `hf:ORG/NAME`, a folder, or a .csv, .jsonl or .parquet file.
         against: What the split must share nothing with: another split of the set, or a dataset.
         labels: The labels that are expected.
-        label_map: `RAW=label,...` or a JSON file.
+        label_map: The name of a preset, `RAW=label,...`, both, or a JSON file.
         text_column: Column with the spoken text; by default `text`, `sentence` and the like.
         workers: Clips at once; by default one for each core.
     """
@@ -137,7 +137,12 @@ def _names(first: Dataset, second: Dataset) -> tuple[str, str]:
 
 def _side(dataset: Dataset, name: str, options: AuditOptions) -> Side:
     expected = LabelSet(options.labels)
-    known = {raw: label for raw, label in dataset.label_map.items() if label in expected}
-    mapping = LabelMap(labels=expected, explicit=known | label_map_from_option(options.label_map))
+    stated = label_map_from_option(options.label_map)
+    mapping = LabelMap(
+        labels=expected,
+        explicit=stated.explicit,
+        meanings=dataset.label_map,
+        preset=stated.preset,
+    )
     side = Side(name=name, dataset=dataset, labels=mapping)
     return replace(side, text_column=options.text_column)

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from serval.scores import METRICS, SHOWN
-from serval.wording import percent, scored, scored_short
+from serval.scores.dimensions import DIMENSION_METRICS
+from serval.wording import numbered, percent, scored, scored_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["group_tables", "print_findings", "print_verdict"]
+
+SHOWN_DIMENSION_METRICS = ("ccc", "pearson", "mae")
+"""What there is room for in 60 columns."""
 
 SHOWN_GROUPS = 8
 """Groups of a column that a table shows, the largest first."""
@@ -27,10 +31,30 @@ def print_verdict(console: Console, document: dict[str, Any]) -> None:
     if not document["complete"]:
         console.print(document["warnings"][0], style="bold")
     console.print(document["verdict"][0], style="bold")
-    for line in _overall_lines(document):
+    if document.get("task") == "dimensions":
+        _print_dimensions(console, document)
+        return
+    for line in (*_overall_lines(document), *document["label_space"]["sentences"]):
         console.print(line)
     console.print(_class_table(document))
     console.print(_note(document), style="dim")
+
+
+def _print_dimensions(console: Console, document: dict[str, Any]) -> None:
+    scores, (low, high) = document["scores"], document["scale"]
+    table = _narrow()
+    table.add_column("dimension", overflow="fold")
+    for title in (*(DIMENSION_METRICS[key].title for key in SHOWN_DIMENSION_METRICS), "clips"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, own in scores["per_dimension"].items():
+        cells = (numbered(own[key]) for key in SHOWN_DIMENSION_METRICS)
+        table.add_row(name, *cells, str(scores["clips"][name]))
+    console.print(table)
+    console.print(
+        f"In brackets: 95 % interval over {scores['clusters']} {scores['by']}s. Errors are on the "
+        f"scale {low:g}..{high:g}.", style="dim")  # fmt: skip
+    for line in document["verdict"][2:]:
+        console.print(_item(line))
 
 
 def print_findings(
@@ -44,7 +68,7 @@ def print_findings(
         parts: Those of the document whose sentences are printed.
     """
     for part in parts:
-        for line in document[part]["sentences"]:
+        for line in document.get(part, {}).get("sentences", ()):
             console.print(_item(line))
     if document["warnings"]:
         console.print("Before you trust these numbers:", style="bold")

@@ -15,6 +15,7 @@ from serval.inspection.verdicts import (
     random_verdicts,
     work_verdicts,
 )
+from serval.inspection.web import web_faults
 from serval.inspection.work import Work, work_of
 from serval.models.contract import MOST_LABELS, Contract, Overrides
 from serval.models.onnx import OnnxModel, load_onnx
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Inspection", "Remark", "SizeComparison", "inspect_model", "size_comparison"]
+__all__ = [
+    "Inspection",
+    "Remark",
+    "SizeComparison",
+    "inspect_model",
+    "size_comparison",
+    "stored_graph",
+    "web_faults",
+]
 
 CLIP_S = 4.0
 """Length of the clip whose work is counted: about the mean of the corpora of acted emotion."""
@@ -67,6 +76,7 @@ class Inspection:
             "weights": graph.weight_shares,
             "ops": dict(graph.ops),
             "work": {**asdict(work), "gmac_per_s": work.gmac_per_s} if work else None,
+            "web_faults": list(web_faults(graph)),
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
         }
 

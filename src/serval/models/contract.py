@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from serval.dimensions.scale import scale_of_text
 from serval.errors import ConfigError, ModelError
-from serval.labels import EMOTIONS, LabelSet
+from serval.labels import EMOTIONS, LabelSet, names_in_order
+from serval.probabilities import task_of
 from serval.trained_on import TrainedOn
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serval.probabilities import Outputs
+    from serval.probabilities import Outputs, Task
 
 __all__ = [
     "MOST_LABELS",
@@ -25,6 +27,8 @@ __all__ = [
     "Layout",
     "Normalize",
     "Overrides",
+    "Source",
+    "declared_by",
     "declared_contract",
     "hub_file",
     "trained_on",
@@ -64,6 +68,7 @@ class Overrides:
         normalize: `peak`, `zscore` or `none`.
         max_seconds: Longest clip in seconds.
         output_name: The output with the scores, of several that the model file has.
+        scale: Of the values of a model of dimensions, such as `0..1`.
     """
 
     labels: tuple[str, ...] | None = None
@@ -71,6 +76,7 @@ class Overrides:
     normalize: Normalize | None = None
     max_seconds: float | None = None
     output_name: str | None = None
+    scale: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +88,8 @@ class Declared:
     normalize: Normalize
     max_seconds: float
     masks_padding: bool
+    task: Task
+    scale: str
     sources: Mapping[str, str]
 
 
@@ -104,7 +112,9 @@ class Contract:
         mask_marks: What a one (or true) in the mask stands for.
         layout: The axes of the waveform input.
         one_output: Whether two labels share one output, which is high for the second of them.
+        scale: Of the values of a model of dimensions, such as `0..1`; else empty.
         sources: Where each part was found.
+        task: What the outputs are scores of.
         trained_on: What the model says that it was trained on, or `None`.
         notes: One sentence each on what of that cannot be read.
     """
@@ -122,7 +132,9 @@ class Contract:
     mask_marks: Literal["valid", "padding"] = "valid"
     layout: Layout = "batch samples"
     one_output: bool = False
+    scale: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    task: Task = "emotions"
     trained_on: TrainedOn | None = field(default=None, compare=False, repr=False)
     notes: tuple[str, ...] = ()
 
@@ -133,7 +145,8 @@ class Contract:
         What a run compares to tell whether it is the same one: parts that came later are left out
         where they say what every earlier version did, so that its runs go on.
         """
-        usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False}
+        usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False,
+                 "scale": "", "task": "emotions"}  # fmt: skip
         facts = asdict(replace(self, trained_on=None))
         others = {"trained_on", "notes"}
         return {k: v for k, v in facts.items() if k not in others and usual.get(k, others) != v}
@@ -168,24 +181,41 @@ def declared_contract(path: Path, metadata: Mapping[str, str], overrides: Overri
     Raises:
         ModelError: A source states something that cannot be read.
     """
-    sources: list[Source] = [
-        ("command line", _stated(overrides)),
-        ("model metadata", metadata),
-        *((name, _beside(path.parent, name)) for name in HUB_FILES),
-    ]
-    labels, labels_from = _first(sources, ("labels", "id2label"), _labels, LabelSet(EMOTIONS))
+    beside = ((name, _beside(path.parent, name)) for name in HUB_FILES)
+    return declared_by([("model metadata", metadata), *beside], overrides)
+
+
+def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
+    """Return labels, sample rate, normalisation and the like, each from its first source.
+
+    Args:
+        stated: Who says what, in the order in which they are asked after the command line.
+        overrides: What the user states.
+
+    Raises:
+        ModelError: A source states something that cannot be read.
+    """
+    sources: list[Source] = [("command line", _stated(overrides)), *stated]
+    labels, labels_from = _first(
+        sources, ("labels", "id2label", "label2id"), _labels, LabelSet(EMOTIONS)
+    )
     rate, rate_from = _first(sources, ("sample_rate", "sampling_rate"), _sample_rate, 16_000)
     normalize, normalize_from = _first(
         sources, ("normalize", "do_normalize"), _normalize, DEFAULT_NORMALIZE
     )
     masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
     longest, longest_from = _first(sources, ("max_seconds",), _seconds, DEFAULT_MAX_SECONDS)
+    usual: Task = "emotions"
+    task, _ = _first(sources, ("task", "problem_type"), task_of, usual)
+    scale, _ = _first(sources, ("scale",), _scale, "")
     return Declared(
         labels=labels,
         sample_rate=rate,
         normalize=normalize,
         max_seconds=longest,
         masks_padding=masks,
+        task=task,
+        scale=scale if task == "dimensions" else "",
         sources={
             "labels": labels_from,
             "sample_rate": rate_from,
@@ -202,6 +232,7 @@ def _stated(overrides: Overrides) -> dict[str, Any]:
         "sample_rate": overrides.sample_rate,
         "normalize": overrides.normalize,
         "max_seconds": overrides.max_seconds,
+        "scale": overrides.scale,
     }
     return {name: value for name, value in stated.items() if value is not None}
 
@@ -305,7 +336,7 @@ def _first(
 def _parsed(value: object, parse: Callable[[object], T], where: str) -> T:
     try:
         return parse(value)
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
+    except (ConfigError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise ModelError(
             f"{where} is {_short(value)}, which cannot be used: {_short(one_line(error), 300)}"
         ) from error
@@ -318,23 +349,18 @@ def _short(value: object, most: int = SHOWN) -> str:
 
 
 def _labels(value: object) -> LabelSet:
-    """Read a list, `id2label` (`{"0": "angry"}`), either of them as JSON, or `a,b,c`."""
+    """Read a list, `id2label` (`{"0": "angry"}`), `label2id`, one of them as JSON, or `a,b,c`."""
     if isinstance(value, str):
         value = _json(value) if value.lstrip().startswith(("[", "{")) else value.split(",")
-    if isinstance(value, Mapping):
-        value = [value.get(str(i), value.get(i)) for i in range(len(value))]
-        if None in value:
-            raise ValueError("ids must run from 0 without a gap")
-    if not isinstance(value, list | tuple):
-        raise TypeError("expected a list of names")
-    if len(value) > MOST_LABELS:
+    if isinstance(value, Sized) and len(value) > MOST_LABELS:
         raise ValueError(f"{len(value)} labels are more than any classifier has ({MOST_LABELS})")
-    if len(value) == 1:
+    names = names_in_order(value)
+    if len(names) == 1:
         raise ValueError(
             "a classifier needs at least 2 labels, got 1; where one output tells two classes "
             "apart, name both, the second being what it is high for: --labels other,angry"
         )
-    return LabelSet(printable(str(name).strip()) for name in value)
+    return LabelSet(map(printable, names))
 
 
 def _sample_rate(value: object) -> int:
@@ -357,6 +383,10 @@ def _yes_or_no(value: object) -> bool:
     if name not in {"true", "false"}:
         raise ValueError("expected true or false")
     return name == "true"
+
+
+def _scale(value: object) -> str:
+    return str(scale_of_text(str(value), "scale"))
 
 
 def _seconds(value: object) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.datasets import DatasetOptions, load_dataset
-from serval.errors import DatasetError, DatasetNotFoundError
+from serval.errors import ConfigError, DatasetError, DatasetNotFoundError, LabelError
 from serval.evaluation import labelled, plan_of
 from serval.predict import Answer, answer_of, in_order
 from serval.probabilities import probabilities_of
@@ -111,10 +111,18 @@ def evaluation_clips(options: QuantizeOptions, model: Model, workers: int) -> Cl
 
     Raises:
         DatasetError: There is none that can be decoded.
-        LabelError: A label has no counterpart among the model's, and clips may not be dropped.
+        LabelError: A label has no counterpart among the model's, and clips may not be dropped; or
+            the label map is a preset.
     """
     dataset = load_dataset(options.evaluation or "", options=options)
     plan = plan_of(model, dataset, options)
+    if plan.mapping is None:
+        raise ConfigError("a model of dimensions has no accuracy; leave --eval out")
+    if plan.mapping.preset is not None:
+        raise LabelError(
+            f"--label-map {plan.mapping.preset.name}: accuracy after quantization is measured on "
+            "the model's own labels; give RAW=label,..., and evaluate the file with the preset"
+        )
     clips = labelled(dataset.clips, plan.mapping, options.limit)
     known = (clip for clip in clips if clip.label)
     found = _answered(dataset, known, model, workers, with_truth=True)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import helper
 
-from serval.models.onnx import feeds_of, open_session
+from serval.models.backend import feeds_of
+from serval.models.onnx import open_session
 from serval.quantize.graph import write_graph
 from serval.quantize.rounding import BINS, Histogram, QuantParams
 

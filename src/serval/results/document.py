@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores import Scores
 
-__all__ = ["caveats_of", "results_document", "warnings_of", "write_json"]
+__all__ = ["caveats_of", "results_document", "shared_document", "warnings_of", "write_json"]
 
 SCHEMA_VERSION = 1
 
@@ -53,15 +53,28 @@ def results_document(run: Run, scores: Scores) -> dict[str, Any]:
     counts = confusion_matrix(run.truth, run.predicted, run.labels)
     observed = observations_of(counts, run.labels)
     document = {
-        "schema_version": SCHEMA_VERSION,
-        "name": run.name,
-        "complete": run.complete,
+        **shared_document(run, caveats_of([run], [scores])),
         "overall": _overall(counts),
         "per_class": _per_class(counts, run),
         "scores": scores.as_dict(),
         "observations": asdict(observed) | {"sentences": sentences(observed)},
         "verdict": _verdict(run, scores),
-        "warnings": caveats_of([run], [scores]),
+        "labels": list(run.labels),
+        "confusion_matrix": counts.tolist(),
+        "classification_report": classification_report(counts, run.labels),
+        "predictions": run.predicted.tolist(),
+        "ground_truth": run.truth.tolist(),
+    }
+    return {key: without_nan(value) for key, value in document.items()}
+
+
+def shared_document(run: Run, warnings: Sequence[str]) -> dict[str, Any]:
+    """Return what is known of a run whatever its task, NaN where something is not defined."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": run.name,
+        "complete": run.complete,
+        "warnings": list(warnings),
         "metadata": _metadata(run),
         "model": dict(run.provenance.model),
         "dataset": dict(run.provenance.dataset),
@@ -74,13 +87,7 @@ def results_document(run: Run, scores: Scores) -> dict[str, Any]:
         ],
         "left_out": _left_out(run),
         "dropped": dict(run.dropped),
-        "labels": list(run.labels),
-        "confusion_matrix": counts.tolist(),
-        "classification_report": classification_report(counts, run.labels),
-        "predictions": run.predicted.tolist(),
-        "ground_truth": run.truth.tolist(),
     }
-    return {key: without_nan(value) for key, value in document.items()}
 
 
 def write_json(document: Mapping[str, Any], path: Path) -> Path:

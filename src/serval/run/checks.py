@@ -80,6 +80,10 @@ def _score_faults(numbers: Numbers, rows: slice, outputs: str) -> Iterator[tuple
     for row in _first(~np.isfinite(logits)):
         yield row, "has a logit that is not finite"
         return
+    if outputs == "values":
+        for row in _first(logits != probs):
+            yield row, "has probs that are not its logits, in a run of dimensions"
+        return
     for row in _first(~((probs >= 0) & (probs <= 1))):
         yield row, "has a probability outside of 0 to 1"
     for row in _first(np.abs(probabilities_of(logits, outputs) - probs) > TOLERANCE):
@@ -166,6 +170,7 @@ KNOWN: Mapping[tuple[str, str], Callable[[object], bool]] = {
     ("dataset", "caveats"): _is_texts,
     ("dataset", "left_out"): _is_left_out,
     ("dataset", "no_audio"): _is_text,
+    ("dataset", "dimensions"): _is_object,
     ("options", "limit"): _is_count_or_none,
     ("options", "name"): _is_text_or_none,
 }

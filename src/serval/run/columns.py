@@ -124,7 +124,7 @@ class JournalColumns:
             self.end = self._ended(line)
 
     def _add_prediction(self, line: Mapping[str, Any]) -> None:
-        truth, predicted = self._label_id(line, "truth"), self._label_id(line, "predicted")
+        truth, predicted = self._named(line)
         self.whole.extend((_index(line), truth, predicted))
         self.seconds.extend(_times(line))
         self.scores.extend(_scores(line, len(self.label_ids)))
@@ -134,6 +134,14 @@ class JournalColumns:
         self.speakers.append(_speaker(line))
         self.notes.append(_notes(line))
         self.at.append(self.lines.number)
+
+    def _named(self, line: Mapping[str, Any]) -> tuple[int, int]:
+        """Return the ids of the true and the predicted label; -1 in a run of dimensions."""
+        if not self.provenance.of_dimensions:
+            return self._label_id(line, "truth"), self._label_id(line, "predicted")
+        if (line["truth"], line["predicted"]) != (None, ""):
+            raise ValueError("has a label, in a run of dimensions")
+        return -1, -1
 
     def _add_groups(self, groups: Mapping[str, str | None]) -> None:
         if not self.groups.keys() >= groups.keys():

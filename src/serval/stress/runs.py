@@ -15,11 +15,10 @@ from serval.evaluation import (
     Change,
     EvalOptions,
     open_dataset,
-    overrides_of,
     recorded,
     stored_options,
 )
-from serval.models.load import load_model
+from serval.models.load import load_as_stated
 from serval.run import JOURNAL, load_run, unfinished
 from serval.stress.cases import Case, Voice, perturbed, transform_of, voices_of
 from serval.stress.suite import FULL, suite_of
@@ -281,7 +280,7 @@ def examples_of(stress: StressRuns, *, per_kind: int = 1) -> Iterator[Example]:
         ServalError: The dataset or the model cannot be opened, or a clip not be decoded.
     """
     options = stored_options(stress.clean)
-    model = load_model(options.model, overrides_of(options))
+    model = load_as_stated(options.model, options)
     dataset = open_dataset(options)
     chosen = _chosen(stress, per_kind)
     seed = int(next(iter(stress.runs.values())).provenance.identity["change"]["seed"])

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers.audio_utils import window_function
 
-from serval.export.padding import within
+from serval.checkpoints.padding import within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
