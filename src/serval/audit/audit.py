@@ -60,7 +60,7 @@ class Looked:
         name: What findings call it.
         dataset: Name of the dataset.
         location: Where it was found.
-        fingerprint: Of the dataset.
+        fingerprint: Hash of what the dataset holds.
         clips: Number of clips.
         decoded: How many of them could be decoded.
         hours: Length of all clips whose header could be read.
@@ -90,7 +90,7 @@ class Audit:
         findings: In the order of `FindingKind`; those that concern both splits first.
         leak: One sentence on the recordings and speakers that two compared splits share.
         seconds: Wall time.
-        peak_memory_mb: Of this process, in 10^6 bytes.
+        peak_memory_mb: Highest resident memory of this process, in 10^6 bytes.
     """
 
     looked: tuple[Looked, ...]

@@ -48,8 +48,8 @@ class Flip:
         truth: Its label.
         a: What A says.
         b: What B says.
-        confidence_a: Of A in its own label, in [0, 1].
-        confidence_b: Of B in its own label.
+        confidence_a: Probability that A gives its own label, in [0, 1].
+        confidence_b: Probability that B gives its own label, in [0, 1].
         b_in_a: What A had given to B's label: near `confidence_a`, it was a close call.
         duration_s: Length of the clip in seconds.
         speaker: Who speaks, or `""`.

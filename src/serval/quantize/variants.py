@@ -15,14 +15,14 @@ from serval.errors import ConfigError
 from serval.files import write_text
 from serval.machine import platform_facts
 from serval.plots.quantization import QuantizedPoint, save_quantization
-from serval.quantize.quantize import (
-    evaluated_in_fp32,
+from serval.quantize.recipes import (
+    default_dynamic,
     int4_candidate,
-    opened_workbench,
-    recipe_words,
     static_candidate,
+    with_linear_layers,
+    written_dynamic,
 )
-from serval.quantize.recipes import default_dynamic, with_linear_layers, written_dynamic
+from serval.quantize.workbench import evaluated_in_fp32, opened_workbench, recipe_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from serval.models.onnx import OnnxModel
     from serval.quantize.clips import Clips, Fidelity
     from serval.quantize.options import QuantizeOptions
-    from serval.quantize.quantize import Tell
-    from serval.quantize.workbench import Workbench
+    from serval.quantize.workbench import Tell, Workbench
 
 __all__ = ["Variant", "Variants", "compare_all", "pareto_front", "save_comparison"]
 
@@ -83,7 +82,7 @@ class Variants:
         model: Name of the FP32 file.
         clips: The evaluation set.
         calibration: Where the calibration clips came from.
-        variants: In the order of their making.
+        variants: The files that were made, in that order.
     """
 
     model: str

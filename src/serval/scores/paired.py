@@ -72,8 +72,8 @@ class ScoreChange:
     """One score of both runs, and what the difference means.
 
     Attributes:
-        a: Of run A.
-        b: Of run B.
+        a: The score of run A.
+        b: The score of run B.
         difference: B minus A.
         p_equal: The p-value that they differ by the margin or more, in either direction.
         p_swapped: The p-value of no difference where each clip's two answers are swapped at random,
@@ -104,7 +104,7 @@ class PanelEstimates:
     Attributes:
         values: By name.
         places: Where the array of each name begins among the estimates.
-        found: Of all arrays, one behind the other.
+        found: Values and errors of all arrays, one array behind the other.
         flips: How much each of `HEADLINES` changes when one clip flips.
     """
 
@@ -148,7 +148,7 @@ class Panel:
         k: Number of labels.
         truth: `(N,) int64` label ids.
         predicted: `(R, N) int64` label ids.
-        clustering: Of the clips.
+        clustering: Which of the N clips belong together.
     """
 
     k: int
@@ -206,7 +206,7 @@ class Panel:
             pairs: Rows of `predicted` whose share of equal predictions the statistic wants.
             statistic: A function of margins and of those shares.
             resamples: Draws.
-            seed: Of the draws.
+            seed: What the draws begin with: same runs, same seed, same numbers.
         """
         tables, runs = self._tables(pairs), len(self.predicted)
 

@@ -1,4 +1,4 @@
-"""A run -> its scores, each with an interval, beside what guessing would score."""
+"""A run -> its scores, each with an interval, beside that of a random baseline."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Resampling:
         clusters: Number of them.
         effective: How many of equal size would say as much.
         resamples: Number of draws.
-        seed: Of the random numbers.
+        seed: What the random numbers of the draws begin with.
     """
 
     level: float
@@ -106,8 +106,8 @@ class Scores:
         overall: By key, see `METRICS`.
         published: By the keys of the published result file that no metric of ours equals.
         per_class: By label.
-        baselines: What guessing scores on the same clips: `random`, each label that occurs equally
-            often, and `majority`, always the most frequent one.
+        baselines: What needs no model scores on the same clips: `random`, each label that occurs
+            equally often, and `majority`, always the most frequent one.
         outside: The answers that are labels which no clip of the set has.
         resampling: How the intervals were made.
         warnings: What a reader must know before trusting them, one sentence each.
@@ -162,7 +162,7 @@ def intervals(
     """Return the interval of each score of `score_columns`.
 
     Args:
-        tables: Of K x K cells, truth x K + predicted.
+        tables: Counts of the K x K cells truth x K + predicted, by cluster.
         k: Number of labels.
         resamples: Draws of the bootstrap.
         rng: Its random numbers.
@@ -176,7 +176,7 @@ def whole_intervals(
     """Return the interval of each score of a whole run, by name: `intervals` without the classes'.
 
     Args:
-        tables: Of K x K cells, truth x K + predicted.
+        tables: Counts of the K x K cells truth x K + predicted, by cluster.
         k: Number of labels.
         resamples: Draws of the bootstrap.
         rng: Its random numbers.
@@ -208,7 +208,7 @@ def effective_clusters(
     """Return how many clusters, and how many clips, bear on each score of `score_columns`.
 
     Args:
-        sums: Of R x 3 x K margins.
+        sums: R x 3 x K margins of each cluster.
         k: Number of labels.
         runs: R; what bears on the score of one of them bears on it.
     """
