@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.files import write_text
-from serval.results.observations import observations_of, sentences
-from serval.results.repeats import repeat_sentences
+from serval.results.observations import observations_of, repeat_sentences, sentences
 from serval.results.verdict import data_name, sentences_of, verdict_of
 from serval.run import unfinished
 from serval.scores import PUBLISHED
