@@ -53,7 +53,7 @@ class _Frame:
     Attributes:
         start: Where it begins in the file.
         kind: Version, layer, sample rate and whether it is mono: the same for all of a sound.
-        size: In bytes, with the header.
+        size: Bytes of the frame, with its header.
     """
 
     start: int

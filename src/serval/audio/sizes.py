@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["sized_parts"]
 
 LAST_KIND = 9
-"""Of the blocks of a VOC file."""
+"""Kinds of blocks in a VOC file are 1 to this."""
 
 Order = Literal["little", "big"]
 
@@ -38,7 +38,7 @@ class _Size:
         more: What the field counts beside them.
         empty: A size that stands for none or for not known.
         chunk: Bytes in the name of a chunk that may follow, and in its size; zeros for no chunks.
-        alignment: Of chunks, in bytes.
+        alignment: Bytes to a multiple of which chunks are filled up.
     """
 
     start: int

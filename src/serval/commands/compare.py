@@ -24,7 +24,14 @@ from serval.comparison import Against, Comparison, PairOptions, compare, write_c
 from serval.comparison.files import comparison_document
 from serval.comparison.words import changed, pair_verdict, supporting, verdict_sentence
 from serval.scores import HEADLINES, METRICS
-from serval.wording import change_short, counted, in_points, points, scored_short
+from serval.wording import (
+    change_short,
+    counted,
+    hundredths,
+    in_points,
+    points,
+    scored_short,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -111,7 +118,7 @@ def _score_table(console: Console, against: Against) -> Table:
     for title, (change, moved) in rows.items():
         gap = change.difference
         p = [_p(gap.p)] * wide
-        table.add_row(title, _short(change.a), _short(change.b), *_gap_cells(gap), *p,
+        table.add_row(title, hundredths(change.a), hundredths(change.b), *_gap_cells(gap), *p,
                       moved or change.verdict)  # fmt: skip
     return table
 
@@ -129,7 +136,7 @@ def _group_table(against: Against) -> Table:
     table = narrow_table(["accuracy of"], ["clips", "A %", "B %", "B - A", "95 %"], "")
     for group in against.groups:
         if group.column != "speaker":
-            shares = (_short(group.a), _short(group.b))
+            shares = (hundredths(group.a), hundredths(group.b))
             moved = f"-{group.broken} +{group.fixed}"
             table.add_row(f"{group.column} {group.name}", str(group.n), *shares,
                           *_gap_cells(group.difference), moved)  # fmt: skip
@@ -144,10 +151,6 @@ def _gap_cells(gap: Difference) -> tuple[str, str]:
 
 def _p(value: float) -> str:
     return "n/a" if math.isnan(value) else f"{value:.2g}"
-
-
-def _short(share: float) -> str:
-    return "n/a" if math.isnan(share) else f"{100 * share:.1f}"
 
 
 def _rank_table(comparison: Comparison) -> Table:

@@ -31,7 +31,7 @@ from serval.quantize import (
 from serval.quantize.variants import folder_beside
 from serval.quantize.words import comparison_verdict, made_verdict
 from serval.stopping import stop_if_asked
-from serval.wording import change_short, percent, points
+from serval.wording import change_short, hundredths, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -82,6 +82,8 @@ WIDE = 100
 @click.option("--max-drop", type=float, metavar="POINTS",
               help="Take layers out of INT8 until a larger loss is ruled out.")  # fmt: skip
 @click.option("--compare-all", is_flag=True, help="Make every variant and compare them.")
+@click.option("--runtime", "runtimes", multiple=True, metavar="NAME",
+              help="With --compare-all: run every file on openvino too.")  # fmt: skip
 @contract_options
 @click.option("--workers", type=int, metavar="N", help="Default: one for each core.")
 def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
@@ -155,7 +157,7 @@ def _trial_table(trials: Iterable[Trial]) -> Table:
             trial.what,
             f"{trial.size_bytes / 1e6:.2f}",
             str(found.clips),
-            f"{100 * found.agreement:.1f}",
+            hundredths(found.agreement),
             f"{found.logit_error:.3f}",
             gained,
         )
@@ -187,7 +189,11 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
         style="dim",
     )
     print_caveats(console, _left_out(comparison.left_out))
-    made = [output.parent / variant.file for variant in comparison.variants[1:]]
+    made = [
+        output.parent / variant.file
+        for variant in comparison.variants[1:]
+        if variant.runtime == "onnxruntime"
+    ]
     print_files(console, [*sorted(made, key=lambda path: path != output), *files.values()])
     say(f"Next: {_next_command(output, options)}")
 
@@ -200,13 +206,13 @@ def _comparison_table(console: Console, comparison: Variants) -> Table:
         found = variant.measured
         change = "" if found.change is None else change_short(asdict(found.change), 0)
         extra = (f"{variant.clips_per_s:.1f}", _times(variant.against_default),
-                 f"{100 * found.agreement:.1f}")  # fmt: skip
+                 hundredths(found.agreement))  # fmt: skip
         table.add_row(
             variant.name,
             f"{variant.size_bytes / 1e6:.1f}",
             _times(variant.against_fp32) if wide else f"{variant.against_fp32.median:.2f}",
             *(extra if wide else ()),
-            f"{100 * found.accuracy:.1f}",
+            hundredths(found.accuracy),
             change,
             "*" if variant.pareto else "",
         )

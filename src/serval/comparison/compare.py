@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison.align import Aligned, AlignedRun, aligned
+from serval.comparison.align import Aligned, AlignedRun, Partners, aligned, partners
+from serval.comparison.comparison import Against, Comparison
+from serval.comparison.files import write_comparison
 from serval.comparison.flips import (
-    Divergence,
-    Flip,
-    GroupChange,
     divergence,
     flips,
     group_changes,
@@ -20,16 +18,16 @@ from serval.comparison.flips import (
 from serval.comparison.pair import (
     PairOptions,
     PairScores,
-    PairTest,
-    Rank,
     pair_scores,
     pair_tests,
     ranks,
 )
+from serval.comparison.words import sentences
 from serval.errors import ConfigError
 from serval.groups import group_columns
 from serval.scores import whole_intervals
 from serval.scores.clusters import Clustering, cluster_tables, clustering_of
+from serval.wording import in_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,64 +35,16 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores.stats import Interval
 
-__all__ = ["Against", "Comparison", "compare"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Against:
-    """One run, B, measured against the first run, A.
-
-    Attributes:
-        a: Name of the first run.
-        b: Name of this one.
-        scores: Differences of every score, McNemar and agreement.
-        divergence: How far the probabilities moved.
-        flips: The clips with another label.
-        groups: What changed for each speaker and each group of clips.
-    """
-
-    a: str
-    b: str
-    scores: PairScores
-    divergence: Divergence
-    flips: tuple[Flip, ...]
-    groups: tuple[GroupChange, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Two or more runs on their common clips.
-
-    Attributes:
-        runs: Folder of each run, by name; the first is the baseline.
-        only_in: Clips that not all runs have, by run.
-        n: Common clips.
-        other_audio: How many of them have other audio in another run.
-        classes_averaged: Classes with truth clips: macro scores run over these.
-        clustering: What was drawn, `speaker` or `clip`; how many, and how many of equal size
-            would say as much.
-        options: Margin, draws and seed.
-        against: Each further run against the first.
-        tests: Every pair of runs, corrected for their number.
-        ranks: Where each run stands.
-        warnings: What a reader must know before trusting the numbers, one sentence each.
-    """
-
-    runs: dict[str, str]
-    only_in: dict[str, tuple[str, ...]]
-    n: int
-    other_audio: int
-    classes_averaged: int
-    clustering: dict[str, Any]
-    options: PairOptions
-    against: tuple[Against, ...]
-    tests: tuple[PairTest, ...]
-    ranks: tuple[Rank, ...]
-    warnings: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the comparison as dicts, lists and numbers; undefined ones are NaN."""
-        return asdict(self)
+__all__ = [
+    "Against",
+    "Comparison",
+    "PairOptions",
+    "Partners",
+    "compare",
+    "partners",
+    "sentences",
+    "write_comparison",
+]
 
 
 def compare(runs: Sequence[Run], options: PairOptions | None = None) -> Comparison:
@@ -111,7 +61,7 @@ def compare(runs: Sequence[Run], options: PairOptions | None = None) -> Comparis
     options = options or PairOptions()
     if not 0 < options.margin < 1:
         raise ConfigError(
-            f"a margin of {100 * options.margin:g} points cannot be judged; "
+            f"a margin of {in_points(options.margin)} cannot be judged; "
             "give one above 0 and below 100"
         )
     clips = aligned(runs)

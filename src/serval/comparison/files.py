@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from serval.comparison.compare import Against, Comparison
+    from serval.comparison.comparison import Against, Comparison
     from serval.comparison.flips import Flip
     from serval.comparison.pair import ClassChange
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import rel_entr
 
+from serval.groups import members_of
 from serval.scores.clusters import Clustering, clustering_of
 from serval.scores.stats import Difference, Interval
 from serval.scores.uncertainty import uncertainty_of_mean
@@ -47,8 +48,8 @@ class Flip:
         truth: Its label.
         a: What A says.
         b: What B says.
-        confidence_a: Of A in its own label, in [0, 1].
-        confidence_b: Of B in its own label.
+        confidence_a: Probability that A gives its own label, in [0, 1].
+        confidence_b: Probability that B gives its own label, in [0, 1].
         b_in_a: What A had given to B's label: near `confidence_a`, it was a close call.
         duration_s: Length of the clip in seconds.
         speaker: Who speaks, or `""`.
@@ -163,16 +164,11 @@ def group_changes(
 ) -> tuple[GroupChange, ...]:
     """Return what changed in each group of a column, most clips first."""
     right_a, right_b = a.predicted == clips.truth, b.predicted == clips.truth
-    members: dict[str, list[int]] = {}
-    for i, value in enumerate(values):
-        if value is not None:
-            members.setdefault(value, []).append(i)
-    ranked = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
     return tuple(
         _group_change(
             (column, name), right_a[rows], right_b[rows], [clips.speakers[i] for i in rows]
         )
-        for name, rows in ranked
+        for name, rows in members_of(values).items()
     )
 
 

@@ -48,9 +48,9 @@ class ClassChange:
     """The scores of one class in both runs, and how many of its clips changed.
 
     Attributes:
-        precision: Of the clips predicted as this class.
-        recall: Of its truth clips.
-        f1: Of both.
+        precision: Share of the clips predicted as this class that are of it, in [0, 1].
+        recall: Share of its truth clips that are found, in [0, 1].
+        f1: Harmonic mean of both, in [0, 1].
         support: Truth clips.
         broken: Truth clips that only A has right.
         fixed: Truth clips that only B has right.
@@ -184,7 +184,7 @@ class Rank:
 
     Attributes:
         score: One of `HEADLINES`.
-        name: Of the run.
+        name: What the run is called.
         value: Its score on the common clips, with its interval.
         best: The best rank it may have: one more than the runs that are significantly better.
         worst: The worst rank it may have.

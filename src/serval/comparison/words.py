@@ -11,7 +11,7 @@ from serval.scores import HEADLINES, METRICS
 from serval.wording import counted, in_points, percent, points, scored, span
 
 if TYPE_CHECKING:
-    from serval.comparison.compare import Against, Comparison
+    from serval.comparison.comparison import Against, Comparison
     from serval.comparison.pair import ScoreChange
 
 __all__ = ["changed", "pair_verdict", "sentences", "supporting", "verdict_sentence"]

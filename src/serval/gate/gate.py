@@ -10,24 +10,31 @@ from xml.etree import ElementTree as ET
 
 from serval.comparison import Comparison, PairOptions, compare
 from serval.errors import ConfigError
-from serval.gate.bounds import NO_SHARES
+from serval.gate.bounds import NO_SHARES, Bounds, bounds_from_options, bounds_from_toml
 from serval.gate.measures import Measures, measures_of
 from serval.groups import GroupGap, Groups, GroupTable, groups_of
 from serval.results.document import warnings_of
 from serval.run import load_run, unfinished
 from serval.scores import METRICS, canonical
 from serval.scores.clusters import clustering_of
-from serval.scores.stats import OUTCOMES, Interval, Outcome
+from serval.scores.stats import OUTCOMES, Interval, Verdict
 from serval.wording import in_points, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serval.gate.bounds import Bounds
     from serval.run import Run
     from serval.scores.paired import ScoreChange
 
-__all__ = ["Check", "GateResult", "gate", "junit_xml"]
+__all__ = [
+    "Bounds",
+    "Check",
+    "GateResult",
+    "bounds_from_options",
+    "bounds_from_toml",
+    "gate",
+    "junit_xml",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +59,7 @@ class Check:
     value: float
     low: float
     high: float
-    verdict: Outcome
+    verdict: Verdict
     passed: bool
     reason: str
 
@@ -299,13 +306,13 @@ def _gapped(name: str, bound: float, gap: GroupGap, bounds: Bounds) -> Check:
     )
 
 
-def _gap_verdict(gap: GroupGap, bound: float) -> Outcome:
+def _gap_verdict(gap: GroupGap, bound: float) -> Verdict:
     if gap.finding == "more than chance" and 100 * gap.value > bound:
         return "fail"
     return "pass" if gap.finding != "not judged" and 100 * gap.reach <= bound else "cannot tell"
 
 
-def _gap_reason(gap: GroupGap, decided: Outcome) -> str:
+def _gap_reason(gap: GroupGap, decided: Verdict) -> str:
     if gap.finding == "not judged":
         return "not judged: too few groups, or the model is not shown to be better than random"
     reach = f"{points(gap.reach)} points"

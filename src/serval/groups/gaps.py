@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy import special
 
-from serval.scores.chance import ALPHA, POWER, WORTH_FINDING
+from serval.scores.chance import ALPHA, WORTH_FINDING
 from serval.scores.clusters import clustering_of
+from serval.scores.stats import POWER
+from serval.wording import in_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+    from serval.scores.stats import Verdict
 
     Ids = NDArray[np.int64]
     Floats = NDArray[np.float64]
@@ -42,7 +46,6 @@ FEW_GROUPS = 16
 """Up to here comparing every pair is quicker than looking for groups that are alike."""
 
 Permuted = Literal["speakers", "clips"]
-Finding = Literal["more than chance", "no more than chance", "cannot tell", "not judged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ class GroupGap:
     reach: float
     p: float
     p_corrected: float
-    finding: Finding
+    finding: Verdict
     reason: str = ""
 
 
@@ -409,7 +412,7 @@ def _limits(power: _GapPower, known: Floats, tests: int) -> Floats:
 
 def _finding(
     beyond: NDArray[np.bool_], gaps: Floats, detectable: Floats, power: _GapPower
-) -> tuple[Finding, str]:
+) -> tuple[Verdict, str]:
     """Return the verdict over all pairs of groups, and why it is none."""
     if beyond.any():
         return "more than chance", ""
@@ -418,5 +421,5 @@ def _finding(
         place = np.unravel_index(missed.argmax(), missed.shape)
         return "cannot tell", power.reason((int(place[0]), int(place[1])))
     if gaps.max() > WORTH_FINDING:
-        return "cannot tell", f"chance may make even a gap over {100 * WORTH_FINDING:g} points"
+        return "cannot tell", f"chance may make even a gap over {in_points(WORTH_FINDING)}"
     return "no more than chance", ""

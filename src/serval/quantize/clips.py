@@ -44,7 +44,7 @@ class Clips:
     """N decoded clips and what the FP32 model says of them.
 
     Attributes:
-        name: Of the dataset, with its split.
+        name: The dataset and its split.
         waveforms: N waveforms at the model's rate.
         reference: `(N, K) float32` logits in FP32.
         labels: The model's K labels.
@@ -194,7 +194,7 @@ class Fidelity:
         logit_error: Root mean square difference of the logits.
         divergence: Mean Kullback-Leibler divergence from the FP32 probabilities, in nats.
         right: Clips named correctly, or `None` where the truth was not asked for.
-        reference_right: The same of FP32.
+        reference_right: Clips that FP32 names correctly, or `None` in the same case.
         change: Accuracy minus that of FP32 on the same clips, with its interval, clustered by
             speaker where known; `None` where the truth was not asked for.
         p_swapped: Exact McNemar's p-value that both are right equally often.

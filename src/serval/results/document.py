@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.files import write_text
-from serval.results.observations import observations_of, sentences
-from serval.results.repeats import repeat_sentences
+from serval.results.observations import observations_of, repeat_sentences, sentences
 from serval.results.verdict import data_name, sentences_of, verdict_of
 from serval.run import unfinished
 from serval.scores import PUBLISHED
@@ -35,7 +34,14 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores import Scores
 
-__all__ = ["caveats_of", "results_document", "shared_document", "warnings_of", "write_json"]
+__all__ = [
+    "caveats_of",
+    "corpus_names",
+    "results_document",
+    "shared_document",
+    "warnings_of",
+    "write_json",
+]
 
 SCHEMA_VERSION = 1
 
@@ -125,7 +131,7 @@ def warnings_of(run: Run) -> list[str]:
     warnings += repeat_sentences(run)
     notes = _notes(run)
     warnings += overlap_sentences(
-        provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), _names(run)
+        provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), corpus_names(run)
     )
     warnings += [f"{n} clips: {note}." for note, n in sorted(notes.items())]
     return warnings + _length_warnings(run)
@@ -135,7 +141,7 @@ def _left_out(run: Run) -> list[dict[str, Any]]:
     return [dict(part) for part in run.provenance.dataset.get("left_out", ())]
 
 
-def _names(run: Run) -> set[str]:
+def corpus_names(run: Run) -> set[str]:
     """Return what may be the name of a corpus: that of the set, and every value of a group."""
     values = (set(column) for column in run.groups.values())
     found = {value for some in values if len(some) <= MOST_CORPORA for value in some if value}

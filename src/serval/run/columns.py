@@ -54,7 +54,7 @@ class End:
     Attributes:
         dropped: Clips left out on request, by raw label.
         dropped_indices: Their positions.
-        peak_memory_mb: Of the process.
+        peak_memory_mb: Highest resident memory of the process, in 10^6 bytes.
     """
 
     dropped: Mapping[str, int]
@@ -67,7 +67,7 @@ class JournalColumns:
     """What the lines of a journal hold.
 
     Attributes:
-        provenance: Of the header.
+        provenance: What the header says was evaluated on what.
         lines: What read them, with the size and the digest of them all.
         end: `None` while the run is not finished.
     """

@@ -53,9 +53,9 @@ class Lines:
     that of all lines above it.
 
     Attributes:
-        path: Of the journal, for messages.
+        path: The journal, for messages.
         file: The journal, open in binary.
-        number: Of the line that was read last, from 1.
+        number: Which line was read last, from 1.
         size: Bytes of the whole lines, once all are read.
         digest: sha256 of the lines above it, each with the line end of Unix.
     """

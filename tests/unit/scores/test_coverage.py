@@ -13,8 +13,8 @@ from serval.labels import LabelSet
 from serval.scores import OVERALL, intervals
 from serval.scores.clusters import cluster_tables, clustering_of
 from serval.scores.metrics import confusion_matrix
+from serval.scores.score import score_columns
 from serval.scores.stats import mcnemar_exact, verdict
-from serval.scores.sums import score_columns
 from serval.scores.uncertainty import uncertainty_of_mean
 
 LABELS = LabelSet(["a", "b", "c", "d"])
