@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import transformers
 from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES
 
+from serval.checkpoints.checkpoint import TASKS, Task
 from serval.errors import LabelError, ModelError
 from serval.labels import LabelSet, names_in_order
 from serval.texts import json_in
@@ -16,16 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from serval.checkpoints.checkpoint import Task
 
-__all__ = ["config_in", "config_of", "labels_in", "task_in", "unnamed", "why"]
+__all__ = ["config_in", "config_of", "labels_in", "task_in", "why"]
 
-TASKS: Mapping[str, Task] = {
-    "single_label_classification": "emotions",
-    "multi_label_classification": "emotions, several at once",
-    "regression": "dimensions",
-}
-"""What `problem_type` may say."""
 DIMENSIONS = frozenset({"arousal", "activation", "valence", "dominance"})
 NEVER_REPAIRED = frozenset({"id2label", "label2id", "num_labels", "auto_map", "architectures"})
 
@@ -106,16 +100,6 @@ def labels_in(said: Mapping[str, Any], n_outputs: int, name: str) -> tuple[tuple
             )
         return names, "config.json"
     return tuple(f"LABEL_{i}" for i in range(n_outputs)), ""
-
-
-def unnamed(labels: tuple[str, ...]) -> bool:
-    """Tell whether the labels are the numbers that transformers gives where nobody named them.
-
-    Examples:
-        >>> unnamed(("LABEL_0", "LABEL_1")), unnamed(("happy", "sad"))
-        (True, False)
-    """
-    return any(label.upper().startswith("LABEL_") for label in labels)
 
 
 def task_in(said: Mapping[str, Any], labels: tuple[str, ...], name: str) -> Task:

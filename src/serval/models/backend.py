@@ -11,7 +11,14 @@ import numpy as np
 
 from serval.errors import AudioError, ModelError
 from serval.models.classifier import Classifier, Identity
-from serval.models.contract import Contract, Declared, Overrides, declared_contract, trained_on
+from serval.models.contract import (
+    Contract,
+    Declared,
+    Overrides,
+    declared_contract,
+    refuse_unscored,
+    trained_on,
+)
 from serval.models.masks import marked_by
 from serval.models.signature import Signature, signature_of
 from serval.models.trial import tried
@@ -141,6 +148,7 @@ def classifier_of(
     """
     path = opened.identity.path
     declared = declared_contract(path, opened.metadata, overrides)
+    refuse_unscored(str(path), declared.task)
     signature = signature_of(
         path,
         opened.nodes,
@@ -148,6 +156,7 @@ def classifier_of(
         partial(_fitting, backend_of, declared),
     )
     trained, notes = trained_on(opened.metadata)
+    notes = (*declared.notes, *notes)
     contract = replace(_contract(declared, signature), trained_on=trained, notes=notes)
     _refuse_endless(path, contract)
     model = Classifier(
@@ -175,6 +184,7 @@ def _contract(declared: Declared, signature: Signature) -> Contract:
         output_name=signature.output,
         static_samples=signature.static_samples,
         layout=signature.layout,
+        task=declared.task,
         sources=declared.sources,
     )
 
