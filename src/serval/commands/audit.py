@@ -40,7 +40,11 @@ EXAMPLES = 3
 @reading_options
 @click.option("--against", help="A split of the set, or a dataset, to share nothing with.",
               metavar="TEXT")  # fmt: skip
-@click.option("--labels", help="The labels to expect, with commas.  [default: eight emotions]",
+@click.option("--folds", metavar="FILE",
+              help="A fold list (.csv, .jsonl, or a folder of EmoBox's) that should keep speakers "
+              "apart.")  # fmt: skip
+@click.option("--labels", help="The labels to expect, with commas.  [default: the corpus's, or "
+              "eight emotions]",
               metavar="TEXT")  # fmt: skip
 @click.option("--label-map", help="ANG=angry,... or a JSON file.", metavar="TEXT")
 @click.option("--text-column", help="Column with the spoken text.", metavar="TEXT")
@@ -96,6 +100,9 @@ def _print_table(found: Audit, files: Sequence[Path]) -> None:
             examples = [f.message for f in found.findings if f.kind is kind][:EXAMPLES]
             table.add_row(kind.value, str(n), "\n".join([MEANINGS[kind], *examples]))
     console.print(table if table.row_count else "Nothing was found.")
+    for looked in found.looked:
+        if looked.read_as:
+            console.print(f"  {looked.read_as}")
     if found.leak:
         console.print(f"  {found.leak}")
     for path in files:
