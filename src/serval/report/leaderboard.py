@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import re
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from serval.dress import STYLE, source_hash
 from serval.files import write_text
 from serval.results.verdict import counted
 from serval.scores import HEADLINES, METRICS, title_of
@@ -101,11 +100,11 @@ def _framed(title: str, parts: Mapping[str, str]) -> str:
     """
     scripts = (_bundled(f"{name}.js") for name in ("dom", "theme", "leaderboard"))
     script = '(() => {\n"use strict";\n' + "\n".join(scripts) + "})();"
-    style = _bundled("page.css") + _bundled("leaderboard.css")
+    style = STYLE + _bundled("leaderboard.css")
     policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
-        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; "
-        "trusted-types 'none'"
+        f"default-src 'none'; script-src '{source_hash(script)}'; "
+        f"style-src '{source_hash(style)}'; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
     )
     every = {
         **parts,
@@ -119,10 +118,6 @@ def _framed(title: str, parts: Mapping[str, str]) -> str:
 
 def _bundled(name: str) -> str:
     return (resources.files("serval") / "report" / "assets" / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _hero(document: Document) -> str:

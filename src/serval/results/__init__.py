@@ -10,6 +10,7 @@ from serval.groups import group_sentences, groups_of
 from serval.plots.classes import save_confusion_matrix, save_per_class
 from serval.plots.reliability import save_reliability
 from serval.results.document import results_document, write_json
+from serval.results.domain_shift import domain_shift_part
 from serval.results.label_space import label_space_part
 from serval.results.summary import summary_markdown
 from serval.results.table import write_csv, write_failures, write_parquet
@@ -77,6 +78,7 @@ def write_results(
     if restrict is None:
         restrict = run.provenance.options.get("restrict") is True
     document["label_space"] = without_nan(label_space_part(run, restrict=restrict))
+    document["domain_shift"] = without_nan(domain_shift_part(run))
     document["calibration"] = without_nan(
         calibration.as_dict() | {"sentences": calibration_sentences(calibration)}
     )

@@ -33,7 +33,7 @@ def label_space_part(run: Run, *, restrict: bool) -> dict[str, Any]:
     preset = _preset(run)
     said = [
         *([preset.policy] if preset else []),
-        *(_full_sentences(full, len(run)) if full else ()),
+        *(_full_sentences(full, len(run), by_preset=preset is not None) if full else ()),
         *([_restricted_sentence(within, len(run))] if within else []),
     ]
     if restrict and len(run) and within is None:
@@ -57,11 +57,10 @@ def _preset(run: Run) -> Any:  # noqa: ANN401 - a preset or none
         return None
 
 
-def _full_sentences(full: FullSet, scored: int) -> Iterator[str]:
+def _full_sentences(full: FullSet, scored: int, *, by_preset: bool) -> Iterator[str]:
     parts = [f"{printable(raw)} ({n:,})" for raw, n in full.unknown.items()]
-    missing = [
-        f"{sum(full.unknown.values()):,} of labels that it does not know: {', '.join(parts)}"
-    ]
+    why = "the preset leaves out or the model does not know" if by_preset else "it does not know"
+    missing = [f"{sum(full.unknown.values()):,} of labels that {why}: {', '.join(parts)}"]
     missing = missing if parts else []
     missing += [f"{full.failed:,} that failed"] if full.failed else []
     yield (
