@@ -134,7 +134,7 @@ def _hero(document: Document) -> str:
 
 def _verdict(document: Document) -> str:
     score = document["ranked_by"]
-    known = [row for row in document["averages"] if row["scores"][score]["value"] is not None]
+    known = _averaged(document)
     if not known:
         return "No model has been evaluated on every corpus."
     best = known[0]
@@ -145,10 +145,20 @@ def _verdict(document: Document) -> str:
     )
 
 
+def _averaged(document: Document) -> list[Row]:
+    """Return the averages of models that have one, the best first."""
+    score = document["ranked_by"]
+    return [
+        row
+        for row in document["averages"]
+        if not row["baseline"] and row["scores"][score]["value"] is not None
+    ]
+
+
 def _below(document: Document) -> list[str]:
     """Return what stands below the verdict: what it does not mean."""
     score = document["ranked_by"]
-    known = [row for row in document["averages"] if row["scores"][score]["value"] is not None]
+    known = _averaged(document)
     if not known:
         return []
     best, mean = known[0], known[0]["scores"][score]
@@ -187,7 +197,7 @@ def _overall(document: Document, tasks: Sequence[str]) -> str:
     by_place = {(row["model"], row["dataset"]): row for row in document["rows"]}
     rows = [
         (
-            False,
+            mean["baseline"],
             [
                 _Cell(markup=_text(mean["model"])),
                 *(_score(mean["scores"][name]) for name in _first(score)),
@@ -195,18 +205,6 @@ def _overall(document: Document, tasks: Sequence[str]) -> str:
             ],
         )
         for mean in document["averages"]
-    ]
-    baselines = {row["model"] for row in document["rows"] if row["baseline"]}
-    rows += [
-        (
-            True,
-            [
-                _Cell(markup=_text(name)),
-                *(_Cell(markup="", value="") for _ in _first(score)),
-                *(_placed(by_place.get((name, task)), score) for task in tasks),
-            ],
-        )
-        for name in baselines
     ]
     lead = (
         f"{METRICS[score].full} on each set, with the range of ranks below it, and the mean over "
@@ -254,7 +252,8 @@ def _task(document: Document, task: Document, anchor: str, sentence: str) -> str
         f"them); the most frequent emotion is {task['majority']}."
     )
     table = _table(f"Models on {task['dataset']}", columns, rows)
-    return _section(anchor, task["dataset"], lead, table, f'<p class="said">{_text(sentence)}</p>')
+    said = " ".join([sentence, *task["warnings"]])
+    return _section(anchor, task["dataset"], lead, table, f'<p class="said">{_text(said)}</p>')
 
 
 def _task_cells(row: Row, score: str, extra: Iterable[str]) -> list[_Cell]:
@@ -382,6 +381,7 @@ Full set: clips that failed, or whose label the model does not know, count as er
  only labels that both model and set know may win.
 Trained on it: what the model's metadata, its model card or the plan says. Scores of a model on a
  corpus that it was trained on say little about others.
+Times real time: seconds of audio in one second of the run; other work on the machine is in it.
 majority label: always the most frequent emotion of the set, as a model that hears nothing would.
 """
 """One statement a line; a line that begins with a space belongs to the one above."""

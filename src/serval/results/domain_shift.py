@@ -183,10 +183,11 @@ def _own_clips(run: Run) -> str:
 def _sound_sentences(run: Run, sounds: list[_Against]) -> Iterator[str]:
     rates = _rates(run)
     if rates:
-        wanted = run.provenance.model.get("contract", {}).get("sample_rate", "?")
+        wanted = run.provenance.model.get("contract", {}).get("sample_rate")
+        takes = f"; the model takes {wanted:,} Hz" if isinstance(wanted, int) else ""
         named = [f"{int(rate):,} Hz ({n:,})" for rate, n in list(rates.items())[:MOST_RATES]]
         more = f" and {len(rates) - MOST_RATES} more" if len(rates) > MOST_RATES else ""
-        yield f"Sample rates of the files: {', '.join(named)}{more}; the model takes {wanted} Hz."
+        yield f"Sample rates of the files: {', '.join(named)}{more}{takes}."
     for one in sounds:
         yield _sound_sentence(one, _own_clips(run))
     if not _own_clips(run):

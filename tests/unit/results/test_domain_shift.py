@@ -39,7 +39,7 @@ def test_everything_known_is_said_with_its_number(tmp_path):
     assert "was not asked about: boredom, 2 of 6 clips" in text
     assert "60.0 % of it is on angry, which 25.0 % of the clips are" in text
     assert (
-        "Sample rates of the files: 8,000 Hz (3), 44,100 Hz (1); the model takes 16000 Hz" in text
+        "Sample rates of the files: 8,000 Hz (3), 44,100 Hz (1); the model takes 16,000 Hz" in text
     )
     assert "median -41.5 (5th to 95th percentile -42.9 to -40.1) dB, against -20.0" in text
     assert "in 40 calibration clips of studio train: 100 % of these clips lie below" in text
