@@ -38,6 +38,7 @@ __all__ = [
     "SoundRanges",
     "TrainedOn",
     "Training",
+    "corpora_of",
     "overlap_sentences",
     "same_corpus",
     "training_of",
@@ -246,12 +247,27 @@ def overlap_sentences(said: object, heard: int, clips: int, names: Iterable[str]
     if heard:
         part = f"{heard:,} of these {clips:,} clips"
         return [f"The model was trained on {part}: the score says too little about new ones."]
-    corpora = said.get("corpora", []) if isinstance(said, dict) else []
-    shared = _shared(map(str, corpora), names)
+    shared = _shared(corpora_of(said) or [], names)
     if not shared:
         return []
     named = ", ".join(shared)
     return [f"The model was trained on other clips of {named}: expect far less on other corpora."]
+
+
+def corpora_of(said: object) -> list[str] | None:
+    """Return the corpora that a stored run's model says it was trained on; `None` if it does not.
+
+    Args:
+        said: `TrainedOn.facts` as a run has it, or whatever stands there.
+
+    Examples:
+        >>> corpora_of({"corpora": ["RAVDESS", 3]}), corpora_of({"corpora": 3}), corpora_of(None)
+        (['RAVDESS'], None, None)
+    """
+    corpora = said.get("corpora") if isinstance(said, dict) else None
+    if not isinstance(corpora, list):
+        return None
+    return [name for name in corpora if isinstance(name, str)]
 
 
 def training_of(corpora: Sequence[str] | None, heard: int, names: Iterable[str]) -> Training:

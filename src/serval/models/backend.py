@@ -188,6 +188,9 @@ def _contract(declared: Declared, signature: Signature) -> Contract:
         output_name=signature.output,
         static_samples=signature.static_samples,
         layout=signature.layout,
+        outputs="values" if declared.task == "dimensions" else "logits",
+        scale=declared.scale,
+        task=declared.task,
         sources=declared.sources,
     )
 

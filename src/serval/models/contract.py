@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from serval.dimensions.scale import scale_of_text
 from serval.errors import ConfigError, ModelError
 from serval.labels import EMOTIONS, LabelSet, names_in_order
+from serval.probabilities import task_of
 from serval.trained_on import SoundRanges, TrainedOn
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serval.checkpoints.checkpoint import Task
-    from serval.probabilities import Outputs
+    from serval.probabilities import Outputs, Task
 
 __all__ = [
     "MOST_LABELS",
@@ -30,7 +31,6 @@ __all__ = [
     "declared_by",
     "declared_contract",
     "hub_file",
-    "refuse_unscored",
     "sound_ranges",
     "trained_on",
 ]
@@ -69,6 +69,7 @@ class Overrides:
         normalize: `peak`, `zscore` or `none`.
         max_seconds: Longest clip in seconds.
         output_name: The output with the scores, of several that the model file has.
+        scale: Of the values of a model of dimensions, such as `0..1`.
     """
 
     labels: tuple[str, ...] | None = None
@@ -76,6 +77,7 @@ class Overrides:
     normalize: Normalize | None = None
     max_seconds: float | None = None
     output_name: str | None = None
+    scale: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,8 @@ class Declared:
     normalize: Normalize
     max_seconds: float
     masks_padding: bool
+    task: Task
+    scale: str
     sources: Mapping[str, str]
 
 
@@ -109,6 +113,7 @@ class Contract:
         mask_marks: What a one (or true) in the mask stands for.
         layout: The axes of the waveform input.
         one_output: Whether two labels share one output, which is high for the second of them.
+        scale: Of the values of a model of dimensions, such as `0..1`; else empty.
         sources: Where each part was found.
         task: What the outputs are scores of.
         trained_on: What the model says that it was trained on, or `None`.
@@ -130,6 +135,7 @@ class Contract:
     mask_marks: Literal["valid", "padding"] = "valid"
     layout: Layout = "batch samples"
     one_output: bool = False
+    scale: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
     task: Task = "emotions"
     trained_on: TrainedOn | None = field(default=None, compare=False, repr=False)
@@ -144,7 +150,7 @@ class Contract:
         where they say what every earlier version did, so that its runs go on.
         """
         usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False,
-                 "task": "emotions"}  # fmt: skip
+                 "scale": "", "task": "emotions"}  # fmt: skip
         facts = asdict(replace(self, trained_on=None, sound_ranges=None))
         others = {"trained_on", "sound_ranges", "notes"}
         return {k: v for k, v in facts.items() if k not in others and usual.get(k, others) != v}
@@ -203,12 +209,17 @@ def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
     )
     masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
     longest, longest_from = _first(sources, ("max_seconds",), _seconds, DEFAULT_MAX_SECONDS)
+    usual: Task = "emotions"
+    task, _ = _first(sources, ("task", "problem_type"), task_of, usual)
+    scale, _ = _first(sources, ("scale",), _scale, "")
     return Declared(
         labels=labels,
         sample_rate=rate,
         normalize=normalize,
         max_seconds=longest,
         masks_padding=masks,
+        task=task,
+        scale=scale if task == "dimensions" else "",
         sources={
             "labels": labels_from,
             "sample_rate": rate_from,
@@ -225,6 +236,7 @@ def _stated(overrides: Overrides) -> dict[str, Any]:
         "sample_rate": overrides.sample_rate,
         "normalize": overrides.normalize,
         "max_seconds": overrides.max_seconds,
+        "scale": overrides.scale,
     }
     return {name: value for name, value in stated.items() if value is not None}
 
@@ -245,19 +257,6 @@ def trained_on(metadata: Mapping[str, str]) -> tuple[TrainedOn | None, tuple[str
         return TrainedOn.parsed(text), ()
     except ConfigError as error:
         return None, (f"The model's metadata: {one_line(error)}; no overlap is looked for.",)
-
-
-def refuse_unscored(name: str, task: Task) -> None:
-    """Do nothing if the outputs are emotions.
-
-    Raises:
-        ModelError: They are values on scales, such as arousal and valence.
-    """
-    if task == "dimensions":
-        raise ModelError(
-            f"{name} is a regression: its outputs are dimensions, such as arousal and valence, not "
-            "emotions, and serval scores emotions only so far; take a classifier"
-        )
 
 
 def sound_ranges(metadata: Mapping[str, str]) -> tuple[SoundRanges | None, tuple[str, ...]]:
@@ -359,7 +358,7 @@ def _first(
 def _parsed(value: object, parse: Callable[[object], T], where: str) -> T:
     try:
         return parse(value)
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
+    except (ConfigError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise ModelError(
             f"{where} is {_short(value)}, which cannot be used: {_short(one_line(error), 300)}"
         ) from error
@@ -406,6 +405,10 @@ def _yes_or_no(value: object) -> bool:
     if name not in {"true", "false"}:
         raise ValueError("expected true or false")
     return name == "true"
+
+
+def _scale(value: object) -> str:
+    return str(scale_of_text(str(value), "scale"))
 
 
 def _seconds(value: object) -> float:

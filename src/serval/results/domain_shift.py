@@ -14,7 +14,7 @@ import numpy as np
 
 from serval.results.document import corpus_names
 from serval.results.verdict import as_sentence
-from serval.trained_on import HEARD, SOUND_NAMES, Training, training_of
+from serval.trained_on import HEARD, SOUND_NAMES, Training, corpora_of, training_of
 from serval.wording import percent, printable
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ SOUNDS: Mapping[str, tuple[str, str, float]] = {
     "bandwidth_hz": ("Bandwidth (within 60 dB of the loudest frequency)", "kHz", 1e-3),
 }
 """Title, unit, and what a number is multiplied by for people."""
+
+LARGEST = 1e9
+"""No number of a clip's sound is larger: a stored run may say anything."""
 
 MOST_RATES = 4
 """Sample rates that a sentence names, the most frequent first."""
@@ -64,9 +67,7 @@ def domain_shift_part(run: Run) -> dict[str, Any]:
     It has sentences unless the model says that it was trained on these clips or on others of this
     corpus.
     """
-    model = run.provenance.model
-    said = model.get("trained_on")
-    corpora = [str(name) for name in said.get("corpora", ())] if isinstance(said, dict) else None
+    corpora = corpora_of(run.provenance.model.get("trained_on"))
     heard = sum(HEARD in notes for notes in run.notes)
     training = training_of(corpora, heard, corpus_names(run))
     if not len(run) or training in ("these clips", "this corpus"):
@@ -167,7 +168,7 @@ def _against(name: str, values: Floats, own: Any) -> _Against:  # noqa: ANN401 -
 def _three(own: object) -> tuple[float, float, float] | None:
     if not isinstance(own, list | tuple) or len(own) != 3:
         return None
-    if not all(isinstance(n, int | float) for n in own):
+    if not all(isinstance(n, int | float) and abs(n) < LARGEST for n in own):
         return None
     return float(own[0]), float(own[1]), float(own[2])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.comparison.ranking import PairTest, Rank, ranks
+from serval.comparison.pair import PairTest, Rank, ranks
 from serval.scores import HEADLINES, METRICS
 from serval.scores.clusters import clustering_of
 from serval.scores.paired import Panel, PanelEstimates

@@ -54,6 +54,10 @@ def test_everything_known_is_said_with_its_number(tmp_path):
     [
         ({}, "Nothing says what the model was trained on."),
         ({"trained_on": "odd", "sound_ranges": {"level_db": "x"}}, "Nothing says what"),
+        (
+            {"trained_on": {"corpora": 3}, "sound_ranges": {"level_db": [1, 2, 1e99]}},
+            "Nothing says",
+        ),
     ],
 )
 def test_what_the_model_does_not_say_is_not_compared(tmp_path, said, first):
