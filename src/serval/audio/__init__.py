@@ -9,6 +9,7 @@ where it is installed, `ffmpeg` decodes; `waveform` makes one channel at the wan
 from serval.audio.decode import Audio, Header, decode, header_of
 from serval.audio.encoded import encoded_bytes
 from serval.audio.kinds import decodable_suffixes, sound_suffixes
+from serval.audio.sound import sound_of
 from serval.audio.waveform import Waveform, peak_normalized, resampled, zscored
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "header_of",
     "peak_normalized",
     "resampled",
+    "sound_of",
     "sound_suffixes",
     "zscored",
 ]
