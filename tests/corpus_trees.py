@@ -35,9 +35,9 @@ class Tree:
     silent: tuple = ()
     columns: dict = field(default_factory=dict)
 
-    def write(self, root):
+    def write(self, root, samples=40):
         for name in (*self.clips, *self.others):
-            content = tone(self.copies.get(name, name), 0 if name in self.silent else 40)
+            content = tone(self.copies.get(name, name), 0 if name in self.silent else samples)
             put(root / name, content)
         for name, text in self.tables.items():
             put(root / name, text if isinstance(text, bytes) else text.encode())
