@@ -387,4 +387,14 @@ TREES |= {
             "sadness/s04 (5)b.wav": ("sad", "5", None, "?"),
         },
     ),
+    "BanglaSER": Tree(
+        clips={
+            "03-01-01-01-03-01-01.wav": ("happy", "01", "male", "?"),
+            "03-01-02-01-01-03-02.wav": ("sad", "02", "female", "?"),
+            "03-01-03-02-03-03-34.wav": ("angry", "34", "female", "?"),
+            "03-01-04-02-01-01-29.wav": ("surprised", "29", "male", "?"),
+            "03-01-05-01-01-02-30.wav": ("neutral", "30", "female", "?"),
+        },
+        columns={"03-01-03-02-03-03-34.wav": {"intensity": "strong", "sentence": "03"}},
+    ),
 }  # fmt: skip
