@@ -89,7 +89,7 @@ def infer(
 def predict(
     model: Model, clips: Iterable[Clip], *, workers: int = 1, transform: Transform | None = None
 ) -> Iterator[Record]:
-    """Yield one record for each clip as `infer` does; a clip without a label is a Failure.
+    """Yield one record for each clip as `infer` does; see `predict_clip`.
 
     Args:
         model: Must be safe to call from several threads.
@@ -101,8 +101,11 @@ def predict(
 
 
 def predict_clip(model: Model, clip: Clip, transform: Transform | None = None) -> Record:
-    """Return the prediction for one clip, or the Failure that says why there is none."""
-    if not clip.label:
+    """Return the prediction for one clip, or the Failure that says why there is none.
+
+    A model of dimensions needs no label: its clips have their truth in further columns.
+    """
+    if not clip.label and model.contract.outputs != "values":
         return failure_of(clip, "read", "the dataset gives no label")
     return _inferred(model, transform, clip)
 
@@ -190,7 +193,7 @@ def _identity(clip: Clip) -> dict[str, Any]:
 def _prediction(model: Model, answer: Answer) -> Prediction:
     logits = answer.logits
     return Prediction(
-        predicted=model.labels[int(logits.argmax())],
+        predicted=_named(model, logits),
         logits=_shortest(logits),
         probs=_shortest(probabilities_of(logits, model.contract.outputs).astype(np.float32)),
         duration_s=round(answer.audio.duration_s, 6),
@@ -199,6 +202,11 @@ def _prediction(model: Model, answer: Answer) -> Prediction:
         notes=answer.audio.notes,
         **_identity(answer.clip) | {"truth": answer.clip.label or None},
     )
+
+
+def _named(model: Model, logits: NDArray[np.float32]) -> str:
+    """Return the label with the highest logit; of values of dimensions none is chosen."""
+    return "" if model.contract.outputs == "values" else model.labels[int(logits.argmax())]
 
 
 def _shortest(values: NDArray[np.float32]) -> tuple[float, ...]:

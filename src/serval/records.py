@@ -71,6 +71,7 @@ class Dataset:
         n_clips: Number of clips, or `None` while that is not known.
         n_rows: The same without a limit.
         label_map: What this set's own codes mean (`ANG` -> `angry`), if it is a known set.
+        scale: Of the values of dimensions in its columns, such as `1..7`, if it is a known set.
         licence: Of the audio, as far as known.
         caveats: One sentence each on what a score on this set does not mean.
         left_out: Audio files, rows and label folders of the chosen split that are none of its
@@ -90,6 +91,7 @@ class Dataset:
     n_clips: int | None = None
     n_rows: int | None = None
     label_map: Mapping[str, str] = field(default_factory=dict)
+    scale: str = ""
     licence: str = "not stated"
     caveats: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
@@ -107,7 +109,8 @@ class Prediction:
         index: `Clip.index`.
         truth: The clip's label after the label map, one of the model's labels; `None` where
             nobody labelled it, which no run stores.
-        predicted: The label with the highest logit.
+        predicted: The label with the highest logit; empty where the outputs are values of
+            dimensions.
         logits: `K` raw outputs, in the order of the model's labels.
         probs: `K` probabilities in [0, 1], as `serval.probabilities.probabilities_of` makes them
             of the logits: their softmax, which sums to 1; of a model with an independent

@@ -1,9 +1,9 @@
 """Encoded audio -> one mono float32 waveform at the sample rate that the model wants.
 
 A file goes one way: `encoded` reads its bytes; `kinds` says what they are; `parts` takes apart what
-was joined end to end and mends or refuses sizes that are wrong (`sizes`, `mpeg`, `ogg`, `flac`);
-`libsndfile` or, where it is installed, `ffmpeg` decodes; `mix` makes one channel; `decode` is the
-whole way.
+was joined end to end and mends or refuses sizes that are wrong (`sizes`, `mpeg`); `libsndfile` or,
+where it is installed, `ffmpeg` decodes; `waveform` makes one channel at the wanted rate; and
+`decode` is the whole way.
 """
 
 from serval.audio.decode import Audio, Header, decode, header_of

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from serval.audit.corpus import corpus_findings
 from serval.audit.duplicates import duplicate_findings
 from serval.audit.facts import ClipFacts, clip_facts
-from serval.audit.findings import MEANINGS, Finding, FindingKind
+from serval.audit.findings import MEANINGS, Finding, FindingKind, Member
 from serval.audit.folds import fold_findings, fold_line, fold_list_in
 from serval.audit.labels import label_findings, leak_line, one_label_findings, shared_speakers
 from serval.audit.matching import Shelf
 from serval.audit.quality import clip_findings, format_findings
-from serval.audit.side import Side, open_sides
+from serval.audit.side import AuditOptions, Side, open_sides
+from serval.audit.words import audit_verdict
 from serval.errors import ConfigError
 from serval.files import whole_file, write_text, writing
 from serval.machine import available_cores, peak_memory_mb
@@ -31,10 +32,20 @@ from serval.wording import csv_cell
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serval.audit.side import AuditOptions
-    from serval.records import Clip
+    from serval.records import Clip, LeftOut
 
-__all__ = ["Audit", "Looked", "audit", "audit_document", "writable", "write_audit"]
+__all__ = [
+    "MEANINGS",
+    "Audit",
+    "AuditOptions",
+    "Finding",
+    "FindingKind",
+    "Member",
+    "audit",
+    "audit_document",
+    "writable",
+    "write_audit",
+]
 
 
 BATCH = 16
@@ -52,13 +63,14 @@ class Looked:
         name: What findings call it.
         dataset: Name of the dataset.
         location: Where it was found.
-        fingerprint: Of the dataset.
+        fingerprint: Hash of what the dataset holds.
         clips: Number of clips.
         decoded: How many of them could be decoded.
         hours: Length of all clips whose header could be read.
         speakers: Number of speakers that are named.
         labels: Label -> number of clips.
         encodings: Container and codec -> number of clips.
+        left_out: What lies in the set's place and is none of its clips.
         read_as: How it was read as a known corpus, if it was.
     """
 
@@ -72,6 +84,7 @@ class Looked:
     speakers: int
     labels: dict[str, int]
     encodings: dict[str, int]
+    left_out: tuple[LeftOut, ...] = ()
     read_as: str = ""
 
 
@@ -85,7 +98,7 @@ class Audit:
         leak: One sentence on the recordings and speakers that two compared splits, or the parts of
             folds, share.
         seconds: Wall time.
-        peak_memory_mb: Of this process, in 10^6 bytes.
+        peak_memory_mb: Highest resident memory of this process, in 10^6 bytes.
     """
 
     looked: tuple[Looked, ...]
@@ -188,6 +201,7 @@ def _looked(side: Side, facts: Sequence[ClipFacts]) -> Looked:
         speakers=len({clip.speaker for clip in facts} - {None}),
         labels=dict(Counter(clip.label for clip in facts).most_common()),
         encodings=dict(Counter(header.encoding for header in headers).most_common()),
+        left_out=side.dataset.left_out,
         read_as=side.dataset.read_as,
     )
 
@@ -200,6 +214,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
     """Return everything that an audit found, as JSON has it."""
     counts = audit.counts()
     return {
+        "verdict": audit_verdict(audit),
         "splits": [asdict(looked) for looked in audit.looked],
         "leak": audit.leak,
         "counts": {kind.value: n for kind, n in counts.items()},

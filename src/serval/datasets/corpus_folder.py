@@ -26,6 +26,7 @@ from serval.datasets.splits import is_named_as_split, splits_by_name
 from serval.errors import AudioError, ConfigError, DatasetError
 from serval.files import sha256_of
 from serval.labels import EMOTIONS, LabelMap, LabelSet
+from serval.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -268,7 +269,7 @@ def _refuse_misfit(corpus: Corpus, root: Path, visible: Sequence[str]) -> None:
         n = sum(corpus.named(path) is not None for path in placed)
         raise DatasetError(
             f"{root} is not {corpus.name}: {n:,} of its {len(sounds):,} audio files have names of "
-            f"that corpus, {ENOUGH:.0%} are needed; give the corpus's own folder, or leave "
+            f"that corpus, {percent(ENOUGH, 0)} are needed; give the corpus's own folder, or leave "
             f"'{corpus.name}:' out"
         )
 

@@ -11,7 +11,13 @@ import numpy as np
 
 from serval.errors import AudioError, ModelError
 from serval.models.classifier import Classifier, Identity
-from serval.models.contract import Contract, Declared, Overrides, declared_contract, trained_on
+from serval.models.contract import (
+    Contract,
+    Declared,
+    Overrides,
+    declared_contract,
+    trained_on,
+)
 from serval.models.masks import marked_by
 from serval.models.signature import Signature, signature_of
 from serval.models.trial import tried
@@ -148,6 +154,7 @@ def classifier_of(
         partial(_fitting, backend_of, declared),
     )
     trained, notes = trained_on(opened.metadata)
+    notes = (*declared.notes, *notes)
     contract = replace(_contract(declared, signature), trained_on=trained, notes=notes)
     _refuse_endless(path, contract)
     model = Classifier(
@@ -175,6 +182,9 @@ def _contract(declared: Declared, signature: Signature) -> Contract:
         output_name=signature.output,
         static_samples=signature.static_samples,
         layout=signature.layout,
+        outputs="values" if declared.task == "dimensions" else "logits",
+        scale=declared.scale,
+        task=declared.task,
         sources=declared.sources,
     )
 

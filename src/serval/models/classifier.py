@@ -57,12 +57,14 @@ class Classifier(Generic[B_co]):
         identity: Which model it is.
         backend: What runs it.
         runtime: Name and version of what that belongs to; empty for ONNX Runtime on the CPU.
+        head: Of a checkpoint, what the check of its head found.
     """
 
     contract: Contract
     identity: Identity
     backend: B_co
     runtime: Mapping[str, str] = field(default_factory=dict)
+    head: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def labels(self) -> LabelSet:
@@ -101,6 +103,7 @@ class Classifier(Generic[B_co]):
             "size_bytes": self.identity.size_bytes,
             "contract": self.contract.facts,
             **({"runtime": dict(self.runtime)} if self.runtime else {}),
+            **({"head": dict(self.head)} if self.head else {}),
             **({"warnings": warnings} if warnings else {}),
             **({} if trained_on is None else {"trained_on": trained_on.facts()}),
         }

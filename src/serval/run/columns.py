@@ -17,8 +17,7 @@ import numpy as np
 
 from serval.errors import RunError
 from serval.records import Failure
-from serval.run.checks import Numbers, faults
-from serval.run.header import provenance_of
+from serval.run.checks import Numbers, faults, provenance_of
 from serval.run.lines import Lines, header_of, line_error, whole_text
 from serval.run.stored import Provenance, Run
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Columns", "End", "read_columns"]
+__all__ = ["End", "JournalColumns", "read_columns"]
 
 T = TypeVar("T")
 
@@ -55,7 +54,7 @@ class End:
     Attributes:
         dropped: Clips left out on request, by raw label.
         dropped_indices: Their positions.
-        peak_memory_mb: Of the process.
+        peak_memory_mb: Highest resident memory of the process, in 10^6 bytes.
     """
 
     dropped: Mapping[str, int]
@@ -64,11 +63,11 @@ class End:
 
 
 @dataclass(slots=True, kw_only=True)
-class Columns:
+class JournalColumns:
     """What the lines of a journal hold.
 
     Attributes:
-        provenance: Of the header.
+        provenance: What the header says was evaluated on what.
         lines: What read them, with the size and the digest of them all.
         end: `None` while the run is not finished.
     """
@@ -125,7 +124,7 @@ class Columns:
             self.end = self._ended(line)
 
     def _add_prediction(self, line: Mapping[str, Any]) -> None:
-        truth, predicted = self._label_id(line, "truth"), self._label_id(line, "predicted")
+        truth, predicted = self._named(line)
         self.whole.extend((_index(line), truth, predicted))
         self.seconds.extend(_times(line))
         self.scores.extend(_scores(line, len(self.label_ids)))
@@ -135,6 +134,14 @@ class Columns:
         self.speakers.append(_speaker(line))
         self.notes.append(_notes(line))
         self.at.append(self.lines.number)
+
+    def _named(self, line: Mapping[str, Any]) -> tuple[int, int]:
+        """Return the ids of the true and the predicted label; -1 in a run of dimensions."""
+        if not self.provenance.of_dimensions:
+            return self._label_id(line, "truth"), self._label_id(line, "predicted")
+        if (line["truth"], line["predicted"]) != (None, ""):
+            raise ValueError("has a label, in a run of dimensions")
+        return -1, -1
 
     def _add_groups(self, groups: Mapping[str, str | None]) -> None:
         if not self.groups.keys() >= groups.keys():
@@ -241,7 +248,7 @@ class Columns:
         )
 
 
-def read_columns(path: Path) -> Columns:
+def read_columns(path: Path) -> JournalColumns:
     """Return what a journal holds, with every line checked.
 
     Raises:
@@ -266,9 +273,9 @@ def _opened(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _columns(lines: Lines) -> Columns:
+def _columns(lines: Lines) -> JournalColumns:
     each = iter(lines)
-    columns = Columns(
+    columns = JournalColumns(
         provenance=provenance_of(lines.path, header_of(lines.path, next(each, {}))), lines=lines
     )
     try:

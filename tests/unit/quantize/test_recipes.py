@@ -26,11 +26,12 @@ from serval.quantize.graph import index_of, read_graph, write_graph
 from serval.quantize.layers import layers_of
 from serval.quantize.observe import ChannelBounds, Means, channel_bounds
 from serval.quantize.options import QuantizeOptions
-from serval.quantize.quantize import int4_candidate, static_candidate
 from serval.quantize.recipes import (
     chosen_static,
     default_dynamic,
+    int4_candidate,
     plan_of,
+    static_candidate,
     with_linear_layers,
     written_dynamic,
 )

@@ -1,32 +1,40 @@
-"""One check for each bound: the value, the bound, and whether it is kept."""
+"""One check for each bound: the value, the bound, and whether it is kept; as JUnit XML too."""
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 from serval.comparison import Comparison, PairOptions, compare
-from serval.comparison.words import in_points
 from serval.errors import ConfigError
-from serval.gate.bounds import NO_SHARES
+from serval.gate.bounds import NO_SHARES, Bounds, bounds_from_options, bounds_from_toml
 from serval.gate.measures import Measures, measures_of
 from serval.groups import GroupGap, Groups, GroupTable, groups_of
 from serval.results.document import warnings_of
 from serval.run import load_run, unfinished
 from serval.scores import METRICS, canonical
 from serval.scores.clusters import clustering_of
-from serval.scores.stats import OUTCOMES, Interval, Outcome
-from serval.wording import points
+from serval.scores.stats import OUTCOMES, Interval, Verdict
+from serval.wording import in_points, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serval.gate.bounds import Bounds
     from serval.run import Run
     from serval.scores.paired import ScoreChange
 
-__all__ = ["Check", "GateResult", "gate"]
+__all__ = [
+    "Bounds",
+    "Check",
+    "GateResult",
+    "bounds_from_options",
+    "bounds_from_toml",
+    "gate",
+    "junit_xml",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +59,7 @@ class Check:
     value: float
     low: float
     high: float
-    verdict: Outcome
+    verdict: Verdict
     passed: bool
     reason: str
 
@@ -298,13 +306,13 @@ def _gapped(name: str, bound: float, gap: GroupGap, bounds: Bounds) -> Check:
     )
 
 
-def _gap_verdict(gap: GroupGap, bound: float) -> Outcome:
+def _gap_verdict(gap: GroupGap, bound: float) -> Verdict:
     if gap.finding == "more than chance" and 100 * gap.value > bound:
         return "fail"
     return "pass" if gap.finding != "not judged" and 100 * gap.reach <= bound else "cannot tell"
 
 
-def _gap_reason(gap: GroupGap, decided: Outcome) -> str:
+def _gap_reason(gap: GroupGap, decided: Verdict) -> str:
     if gap.finding == "not judged":
         return "not judged: too few groups, or the model is not shown to be better than random"
     reach = f"{points(gap.reach)} points"
@@ -317,3 +325,29 @@ def _gap_reason(gap: GroupGap, decided: Outcome) -> str:
         f"{gap.best} is {points(gap.value)} points above {gap.worst}, chance makes a gap of up to "
         f"{points(gap.by_chance)}: {more[decided]}{f' ({gap.reason})' * bool(gap.reason)}"
     )
+
+
+NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot hold."""
+
+
+def junit_xml(result: GateResult) -> str:
+    """Return the checks as one test suite: a check that does not pass is a failure."""
+    failed = sum(not check.passed for check in result.checks)
+    counts = {"tests": str(len(result.checks)), "failures": str(failed), "errors": "0"}
+    suites = ET.Element("testsuites", {"name": "serval gate"} | counts)
+    suite = ET.SubElement(suites, "testsuite", {"name": _clean(result.run)} | counts)
+    for check in result.checks:
+        name = f"{check.kind} {check.metric}={check.bound:g}"
+        case = ET.SubElement(suite, "testcase", classname="serval.gate", name=_clean(name))
+        if check.passed:
+            ET.SubElement(case, "system-out").text = _clean(check.reason)
+        else:
+            failure = ET.SubElement(case, "failure", type=check.verdict)
+            failure.set("message", _clean(check.reason))
+    ET.indent(suites)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, "unicode") + "\n"
+
+
+def _clean(text: str) -> str:
+    return NOT_XML.sub("?", text)
