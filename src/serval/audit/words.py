@@ -23,4 +23,5 @@ def audit_verdict(audit: Audit) -> list[str]:
         if found
         else f"Nothing was found in {looked}."
     )
-    return [said, *([as_sentence(audit.leak)] if audit.leak else [])]
+    read_as = [as_sentence(one.read_as) for one in audit.looked if one.read_as]
+    return [said, *read_as, *([as_sentence(audit.leak)] if audit.leak else [])]
