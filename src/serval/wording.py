@@ -24,6 +24,7 @@ __all__ = [
     "left_out_sentences",
     "markdown_table",
     "markdown_text",
+    "numbered",
     "one_line",
     "percent",
     "points",
@@ -195,6 +196,21 @@ def left_out_sentences(parts: Iterable[Mapping[str, Any]]) -> list[str]:
         + (f", such as {', '.join(part['examples'])}." if part["examples"] else ".")
         for part in parts
     ]
+
+
+def numbered(score: Mapping[str, float | None], digits: int = 2) -> str:
+    """Return a score that is no share with its interval: `0.71 [0.66, 0.75]`, or `n/a`.
+
+    Args:
+        score: `value`, `low` and `high`; `None` where not defined.
+        digits: Behind the point.
+    """
+    value, low, high = (score[key] for key in ("value", "low", "high"))
+    if value is None or math.isnan(value):
+        return "n/a"
+    if low is None or high is None or math.isnan(low):
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def csv_cell(text: str) -> str:

@@ -51,7 +51,18 @@ if TYPE_CHECKING:
 
     from serval.models.protocol import Model
 
-__all__ = ["Bench", "BenchOptions", "bench", "disclosure", "load_average", "save_bench"]
+__all__ = [
+    "Bench",
+    "BenchOptions",
+    "Effort",
+    "Ratio",
+    "bench",
+    "disclosure",
+    "interleaved",
+    "load_average",
+    "ratio_of",
+    "save_bench",
+]
 
 
 SCHEMA_VERSION = 1

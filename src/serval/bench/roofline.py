@@ -47,7 +47,7 @@ def reached(
     """Return how near a rate comes to the ceiling of a mixture of types.
 
     Args:
-        gmac_per_s: Of the model.
+        gmac_per_s: 10^9 multiply-adds a second of the model.
         shares: Precision -> share of the model's multiply-adds; what is not int8 counts as fp32.
         ceiling: `precision/threads` -> the rate of a MatMul.
 

@@ -129,6 +129,10 @@ def label_options(command: Command) -> Command:
                      help=f"ANG=angry,..., a JSON file, or a preset: {', '.join(PRESETS)}."),
         click.option("--drop-unmapped", is_flag=True,
                      help="Leave out clips whose label the model does not know."),
+        click.option("--dimension-columns", metavar="TEXT",
+                     help="arousal=EmoAct,... for a model of dimensions."),
+        click.option("--scale", metavar="LOW..HIGH",
+                     help="Of the set's values of dimensions, such as 1..7."),
     )  # fmt: skip
 
 
@@ -146,6 +150,8 @@ def contract_options(command: Command) -> Command:
                      help="Longest clip; default: as the model file says, else 120."),
         click.option("--output-name", metavar="NAME",
                      help="The model file's output with the scores, of several."),
+        click.option("--model-scale", metavar="LOW..HIGH",
+                     help="Of a model of dimensions; default: as the model file says."),
     )  # fmt: skip
 
 

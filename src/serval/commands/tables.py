@@ -8,7 +8,8 @@ from rich.text import Text
 
 from serval.commands.terminal import narrow_table, print_caveats, print_items, print_verdict
 from serval.scores import METRICS, SHOWN
-from serval.wording import in_points, percent, points, scored, scored_short
+from serval.scores.dimensions import DIMENSION_METRICS
+from serval.wording import in_points, numbered, percent, points, scored, scored_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = ["group_tables", "print_findings", "print_run"]
+
+SHOWN_DIMENSION_METRICS = ("ccc", "pearson", "mae")
+"""What there is room for in 60 columns."""
 
 SHOWN_GROUPS = 8
 """Groups of a column that a table shows, the largest first."""
@@ -27,10 +31,27 @@ def print_run(console: Console, document: dict[str, Any]) -> None:
     if not document["complete"]:
         console.print(document["warnings"][0], style="bold")
     print_verdict(console, document["verdict"][:1])
+    if document.get("task") == "dimensions":
+        _print_dimensions(console, document)
+        return
     for line in (*_overall_lines(document), *document["label_space"]["sentences"]):
         console.print(line)
     console.print(_class_table(document))
     console.print(_note(document), style="dim")
+
+
+def _print_dimensions(console: Console, document: dict[str, Any]) -> None:
+    scores, (low, high) = document["scores"], document["scale"]
+    titles = [DIMENSION_METRICS[key].title for key in SHOWN_DIMENSION_METRICS]
+    table = narrow_table(["dimension"], [*titles, "clips"])
+    for name, own in scores["per_dimension"].items():
+        cells = (numbered(own[key]) for key in SHOWN_DIMENSION_METRICS)
+        table.add_row(name, *cells, str(scores["clips"][name]))
+    console.print(table)
+    console.print(
+        f"In brackets: 95 % interval over {scores['clusters']} {scores['by']}s. Errors are on the "
+        f"scale {low:g}..{high:g}.", style="dim")  # fmt: skip
+    print_items(console, document["verdict"][2:])
 
 
 def print_findings(
@@ -44,8 +65,7 @@ def print_findings(
         parts: Those of the document whose sentences are printed.
     """
     for part in parts:
-        for line in document[part]["sentences"]:
-            print_items(console, [line])
+        print_items(console, document.get(part, {}).get("sentences", ()))
     print_caveats(console, document["warnings"])
 
 

@@ -39,6 +39,7 @@ __all__ = [
     "group_columns",
     "group_sentences",
     "groups_of",
+    "members_of",
 ]
 
 MIN_CLIPS = 10
@@ -311,8 +312,8 @@ def _gender(value: str) -> str:
     return GENDERS.get(known, known)
 
 
-def _ranked(values: Sequence[str | None]) -> dict[str, Ids]:
-    """Return the clips of each group, most clips first."""
+def members_of(values: Sequence[str | None]) -> dict[str, Ids]:
+    """Return the places of the clips of each group, `(n,) int64`, most clips first."""
     members: dict[str, list[int]] = {}
     for i, value in enumerate(values):
         if value is not None:
@@ -323,7 +324,7 @@ def _ranked(values: Sequence[str | None]) -> dict[str, Ids]:
 
 def _compared(values: Sequence[str | None]) -> dict[str, Ids]:
     """Return the clips of each group of at least `MIN_CLIPS`."""
-    return {name: clips for name, clips in _ranked(values).items() if len(clips) >= MIN_CLIPS}
+    return {name: clips for name, clips in members_of(values).items() if len(clips) >= MIN_CLIPS}
 
 
 def _table(
@@ -333,7 +334,7 @@ def _table(
     return GroupTable(
         column=column,
         groups=tuple(
-            _group_scores(name, clips, run, rng) for name, clips in _ranked(values).items()
+            _group_scores(name, clips, run, rng) for name, clips in members_of(values).items()
         ),
         accuracy_gap=accuracy,
         uar_gap=uar,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from serval.errors import AudioError, ModelError
 from serval.inspection.graph import StoredGraph, bits_of, stored_graph, stored_nodes
 from serval.inspection.verdicts import (
-    Verdict,
+    Remark,
     contract_verdicts,
     dequantized_weights,
     graph_verdicts,
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Inspection",
+    "Remark",
     "SizeComparison",
-    "Verdict",
     "inspect_model",
     "size_comparison",
     "stored_graph",
@@ -60,7 +60,7 @@ class Inspection:
     graph: StoredGraph
     contract: Contract | None
     work: Work | None
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Remark, ...]
 
     @property
     def document(self) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def inspect_model(path: Path, overrides: Overrides | None = None) -> Inspection:
         nodes = ran_nodes(model, CLIP_S)
     except (ModelError, AudioError) as error:
         text = f"not a raw-waveform classifier that can be evaluated: {error}"
-        refused = Verdict(code="not-a-classifier", text=text)
+        refused = Remark(code="not-a-classifier", text=text)
         verdicts = (refused, *random_verdicts(path), *graph_verdicts(graph))
         return Inspection(path=path, graph=graph, contract=None, work=None, verdicts=verdicts)
     work = work_of(nodes, _clip_s(model), _bits(graph))
@@ -171,7 +171,7 @@ def _bits(graph: StoredGraph) -> dict[str, int]:
 
 def _verdicts(
     graph: StoredGraph, model: OnnxModel, work: Work, nodes: tuple[RanNode, ...]
-) -> Iterator[Verdict]:
+) -> Iterator[Remark]:
     yield from contract_verdicts(model.contract)
     yield from work_verdicts(
         graph, work, dequantized_weights(graph, {node.name: node.op for node in nodes})

@@ -18,15 +18,15 @@ from serval.files import write_text, writing
 from serval.machine import platform_facts
 from serval.plots.quantization import QuantizedPoint, save_quantization
 from serval.quantize.clips import accuracy_change, fidelity, logits_of
-from serval.quantize.quantize import (
-    evaluated_in_fp32,
+from serval.quantize.recipes import (
+    default_dynamic,
     int4_candidate,
-    opened_workbench,
-    recipe_words,
     static_candidate,
+    with_linear_layers,
+    written_dynamic,
 )
-from serval.quantize.recipes import default_dynamic, with_linear_layers, written_dynamic
 from serval.quantize.words import MARGIN, comparison_verdict
+from serval.quantize.workbench import evaluated_in_fp32, opened_workbench, recipe_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from serval.models.onnx import OnnxModel
     from serval.quantize.clips import Clips, Fidelity
     from serval.quantize.options import QuantizeOptions
-    from serval.quantize.quantize import Tell
-    from serval.quantize.workbench import Workbench
+    from serval.quantize.workbench import Tell, Workbench
 
 __all__ = [
     "Variant",
@@ -97,7 +96,7 @@ class Variants:
         model: Name of the FP32 file.
         clips: The evaluation set.
         calibration: Where the calibration clips came from.
-        variants: In the order of their making.
+        variants: The files that were made, in that order.
         best: Name of the one to take, which is the file that was asked for.
         left_out: Which clips of the set were not evaluated and why, in words; empty if none.
     """
