@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from serval.wording import percent
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
     from serval.bench.bench import Bench
     from serval.bench.speed import Latency
 
 __all__ = ["bench_verdict"]
+
+FEWEST_FOR_P90 = 10
+"""With fewer times nine in ten is only another name for the slowest."""
 
 USUAL_S = 5.0
 """About as long as an utterance of the usual corpora."""
@@ -25,12 +28,20 @@ def bench_verdict(measured: Bench) -> list[str]:
     setup = f"{best.of.workers} x {best.of.threads}"
     first = (
         f"{name} answers a clip of {one.of.seconds:g} s in {1000 * one.timing.median_s:.1f} ms "
-        f"(median; nine in ten within {1000 * one.timing.p90_s:.1f} ms) with 1 thread, and gets "
-        f"through {best.clips_per_s:.1f} clips/s (spread {percent(best.timing.spread, 0)}), "
+        f"({_spread(one)}) with {counted(one.of.threads, 'thread')}, and gets through "
+        f"{best.clips_per_s:.1f} clips/s (spread {percent(best.timing.spread, 0)}), "
         f"{best.rtfx:.0f} times real time, with {setup} workers x threads."
     )
     ratios = measured.ratios.get("latency, threads 1", [])
     return [first, *(f"Latency: {ratio.sentence()}." for ratio in ratios)]
+
+
+def _spread(one: Latency) -> str:
+    """Return how sure a median is; few times have no nine in ten."""
+    t = one.timing
+    if t.n < FEWEST_FOR_P90:
+        return f"median of {t.n}, spread {percent(t.spread, 0)}"
+    return f"median of {t.n}; nine in ten within {1000 * t.p90_s:.1f} ms"
 
 
 def _usual(latency: list[Latency]) -> Latency:

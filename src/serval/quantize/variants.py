@@ -148,12 +148,13 @@ def _measured(model: str, output: Path, options: QuantizeOptions, tell: Tell) ->
             right[name] = logits.argmax(axis=1) == clips.truth
             found = fidelity(logits, clips)
             variants.append(_variant(bench, name, opened, found, seconds))
+        marked = _marked(variants, seconds, right, clips.speakers)
     return Variants(
         model=bench.model.path.name,
         clips=clips.name,
         calibration=bench.calibration.name if bench.calibration else "none",
-        variants=_marked(variants, seconds, right, clips.speakers),
-        best=best_of(variants),
+        variants=marked,
+        best=best_of(marked),
         left_out=clips.left_out,
     )
 
@@ -189,11 +190,13 @@ def best_of(variants: Sequence[Variant]) -> str:
     """Return the name of the file to take: of those shown to keep the accuracy, the fastest.
 
     Speeds that are equal to a tenth of FP32's are one, and the smaller file is taken. Where none is
-    shown to keep it, of those that may, else of all, the most accurate. FP32 is not among them.
+    shown to keep it, of those that may, else of all, the most accurate. A file on the Pareto front
+    goes before the others; FP32 is not among them.
     """
     made = [variant for variant in variants if variant.name != FP32]
     for verdict in ("not worse", "cannot tell", "worse"):
         found = [v for v in made if v.measured.verdict(100 * MARGIN) == verdict]
+        found = [v for v in found if v.pareto] or found
         if found and verdict == "not worse":
             return min(found, key=lambda v: (-round(v.against_fp32.median, 1), v.size_bytes)).name
         if found:
