@@ -20,7 +20,7 @@ import re
 import zlib
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,17 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["HEARD", "TrainedOn", "overlap_sentences", "same_corpus"]
+__all__ = [
+    "HEARD",
+    "TrainedOn",
+    "Training",
+    "overlap_sentences",
+    "same_corpus",
+    "training_of",
+]
+
+Training = Literal["these clips", "this corpus", "other corpora", "unknown"]
+"""What a model was trained on beside a set that it is evaluated on; `unknown` where nobody says."""
 
 HEARD = "the model was trained on it"
 """The note of a clip that the model was trained on."""
@@ -156,12 +166,44 @@ def overlap_sentences(said: object, heard: int, clips: int, names: Iterable[str]
         part = f"{heard:,} of these {clips:,} clips"
         return [f"The model was trained on {part}: the score says too little about new ones."]
     corpora = said.get("corpora", []) if isinstance(said, dict) else []
-    found = list(names)
-    shared = [name for name in corpora if any(same_corpus(str(name), own) for own in found)]
+    shared = _shared(map(str, corpora), names)
     if not shared:
         return []
-    named = ", ".join(map(str, shared))
+    named = ", ".join(shared)
     return [f"The model was trained on other clips of {named}: expect far less on other corpora."]
+
+
+def training_of(corpora: Sequence[str] | None, heard: int, names: Iterable[str]) -> Training:
+    """Return what is known of whether a model was trained on a set.
+
+    Args:
+        corpora: What it was trained on, as far as anybody says; `None` where nobody does.
+        heard: Clips of the set that are known to have been among them.
+        names: Of the set, its corpora and groups.
+
+    Examples:
+        >>> training_of(["RAVDESS"], 0, ["ravdess"]), training_of(["org/ravdess"], 0, ["RAVDESS"])
+        ('this corpus', 'this corpus')
+        >>> training_of(["TESS"], 0, ["ravdess"]), training_of(None, 0, ["ravdess"])
+        ('other corpora', 'unknown')
+        >>> training_of(None, 3, ["ravdess"])
+        'these clips'
+    """
+    if heard:
+        return "these clips"
+    if corpora is None:
+        return "unknown"
+    return "this corpus" if _shared(corpora, names) else "other corpora"
+
+
+def _shared(corpora: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Return the corpora that a name names; a hub's `ORG/NAME` may be named by its last part."""
+    found = list(names)
+    return [
+        name
+        for name in corpora
+        if any(same_corpus(name, own) or same_corpus(name.rpartition("/")[2], own) for own in found)
+    ]
 
 
 def same_corpus(corpus: str, name: str) -> bool:

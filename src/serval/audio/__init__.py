@@ -2,8 +2,8 @@
 
 A file goes one way: `encoded` reads its bytes; `kinds` says what they are; `parts` takes apart what
 was joined end to end and mends or refuses sizes that are wrong (`sizes`, `mpeg`); `libsndfile` or,
-where it is installed, `ffmpeg` decodes; `waveform` makes one channel at the wanted rate; and
-`decode` is the whole way.
+where it is installed, `ffmpeg` decodes; `waveform` makes one channel at the wanted rate; `decode`
+is the whole way.
 """
 
 from serval.audio.decode import Audio, Header, decode, header_of

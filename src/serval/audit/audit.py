@@ -24,12 +24,12 @@ from serval.audit.side import AuditOptions, Side, open_sides
 from serval.errors import ConfigError
 from serval.files import whole_file, write_text, writing
 from serval.machine import available_cores, peak_memory_mb
-from serval.wording import csv_cell
+from serval.wording import as_sentence, counted, csv_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serval.records import Clip
+    from serval.records import Clip, LeftOut
 
 __all__ = [
     "MEANINGS",
@@ -40,6 +40,7 @@ __all__ = [
     "Member",
     "audit",
     "audit_document",
+    "audit_verdict",
     "writable",
     "write_audit",
 ]
@@ -67,6 +68,7 @@ class Looked:
         speakers: Number of speakers that are named.
         labels: Label -> number of clips.
         encodings: Container and codec -> number of clips.
+        left_out: What lies in the set's place and is none of its clips.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Looked:
     speakers: int
     labels: dict[str, int]
     encodings: dict[str, int]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +190,7 @@ def _looked(side: Side, facts: Sequence[ClipFacts]) -> Looked:
         speakers=len({clip.speaker for clip in facts} - {None}),
         labels=dict(Counter(clip.label for clip in facts).most_common()),
         encodings=dict(Counter(header.encoding for header in headers).most_common()),
+        left_out=side.dataset.left_out,
     )
 
 
@@ -194,10 +198,25 @@ COLUMNS = ("kind", "splits", "clip_ids", "labels", "value", "message")
 BETWEEN = " | "
 
 
+def audit_verdict(audit: Audit) -> list[str]:
+    """Return what a reader takes away: how much is wrong, then what two splits share."""
+    looked = " and ".join(
+        f"{counted(one.clips, 'clip')} of {one.name} ({one.hours:.2f} h)" for one in audit.looked
+    )
+    found = [f"{n:,} {kind.value}" for kind, n in audit.counts().items() if n]
+    said = (
+        f"{counted(len(audit.findings), 'finding')} in {looked}: {', '.join(found)}."
+        if found
+        else f"Nothing was found in {looked}."
+    )
+    return [said, *([as_sentence(audit.leak)] if audit.leak else [])]
+
+
 def audit_document(audit: Audit) -> dict[str, Any]:
     """Return everything that an audit found, as JSON has it."""
     counts = audit.counts()
     return {
+        "verdict": audit_verdict(audit),
         "splits": [asdict(looked) for looked in audit.looked],
         "leak": audit.leak,
         "counts": {kind.value: n for kind, n in counts.items()},

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from serval.bench.loading import Loading, measured_loading
@@ -29,23 +27,24 @@ from serval.bench.subjects import (
     Call,
     Subject,
     call_of,
+    disclosure,
+    load_average,
     open_reference,
     open_subjects,
-    runtime_packages,
 )
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import DatasetError
 from serval.files import write_text
 from serval.inspection import inspect_model
-from serval.machine import available_cores, instruction_sets, platform_facts
+from serval.machine import available_cores
 from serval.models.contract import Overrides
 from serval.models.options import ModelOptions, overrides_of
 from serval.plots.latency import LatencyCurve, save_latency
 from serval.predict import infer
-from serval.records import Clip, Prediction
+from serval.records import Clip, Failure, LeftOut, Prediction
+from serval.wording import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from serval.models.protocol import Model
@@ -56,6 +55,7 @@ __all__ = [
     "Effort",
     "Ratio",
     "bench",
+    "bench_verdict",
     "disclosure",
     "interleaved",
     "load_average",
@@ -65,6 +65,9 @@ __all__ = [
 
 
 SCHEMA_VERSION = 1
+
+USUAL_S = 5.0
+"""About as long as an utterance of the usual corpora."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +148,7 @@ class Bench:
         """Return the benchmark in plain JSON types."""
         return {
             "schema_version": SCHEMA_VERSION,
+            "verdict": bench_verdict(self),
             "disclosure": dict(self.disclosure),
             "models": {name: dict(facts) for name, facts in self.facts.items()},
             "latency": [_flat(item) for item in self.latency],
@@ -172,8 +176,8 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     overrides = overrides_of(options)
     subjects = open_subjects(options.models, threads, overrides)
     calls = _calls(subjects, options, overrides, threads)
-    clips = _clips(options, subjects[0].any.sample_rate, pace)
-    audio_s = _audio_s(subjects[0], clips)
+    clips, left_out = _clips(options, subjects[0].any.sample_rate, pace)
+    audio_s, failed = _audio_s(subjects[0], clips)
     loads = [load_average()]
     watch(f"latency of {len(calls)} x {len(pace.durations)} durations")
     latency = measured_latency(calls, pace.durations, pace.latency)
@@ -194,9 +198,34 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         roofline=dict(_roofline(subjects, latencies(latency), ceiling)),
         ratios=dict(_ratios(latency, throughput, threads, setups)),
         disclosure=disclosure(_warm_up_rounds(pace), options.runtimes)
-        | {"load_average": loads, "throughput_clips": len(clips)},
+        | {"load_average": loads, "throughput_clips": len(clips)}
+        | {"left_out": [asdict(part) for part in (*left_out, *failed)]},
         options=options,
     )
+
+
+def bench_verdict(measured: Bench) -> list[str]:
+    """Return what a reader takes away: how fast the first model is, then how the others stand."""
+    name = measured.latency[0].of.model
+    one = _usual([item for item in measured.latency if item.of.model == name])
+    own = [item for item in measured.throughput if item.of.model == name]
+    best = max(own, key=lambda item: item.clips_per_s)
+    setup = f"{best.of.workers} x {best.of.threads}"
+    first = (
+        f"{name} answers a clip of {one.of.seconds:g} s in {1000 * one.timing.median_s:.1f} ms "
+        f"(median; nine in ten within {1000 * one.timing.p90_s:.1f} ms) with 1 thread, and gets "
+        f"through {best.clips_per_s:.1f} clips/s (spread {percent(best.timing.spread, 0)}), "
+        f"{best.rtfx:.0f} times real time, with {setup} workers x threads."
+    )
+    ratios = measured.ratios.get("latency, threads 1", [])
+    return [first, *(f"Latency: {ratio.sentence()}." for ratio in ratios)]
+
+
+def _usual(latency: list[Latency]) -> Latency:
+    """Return the latency of the usual duration with the fewest threads."""
+    fewest = min(item.of.threads for item in latency)
+    alone = [item for item in latency if item.of.threads == fewest]
+    return min(alone, key=lambda item: abs(item.of.seconds - USUAL_S))
 
 
 def save_bench(measured: Bench, folder: Path) -> dict[str, Path]:
@@ -231,19 +260,30 @@ def _calls(
     return {key: (call_of(model), model.sample_rate) for key, model in models.items()}
 
 
-def _clips(options: BenchOptions, sample_rate: int, pace: Pace) -> list[Clip]:
+def _clips(
+    options: BenchOptions, sample_rate: int, pace: Pace
+) -> tuple[list[Clip], tuple[LeftOut, ...]]:
+    """Return the clips to time, and what of their set is not among them."""
     if options.dataset is None:
-        return generated_clips(sample_rate, pace.clips)
+        return generated_clips(sample_rate, pace.clips), ()
     dataset = load_dataset(options.dataset, options=options)
-    return list(dataset.clips(0, options.limit))
+    return list(dataset.clips(0, options.limit)), dataset.left_out
 
 
-def _audio_s(subject: Subject, clips: list[Clip]) -> float:
-    records = infer(subject.any, clips, workers=available_cores())
+def _audio_s(subject: Subject, clips: list[Clip]) -> tuple[float, tuple[LeftOut, ...]]:
+    """Return the length of the clips that have an answer, and those that have none by stage."""
+    records = list(infer(subject.any, clips, workers=available_cores()))
     seconds = sum(record.duration_s for record in records if isinstance(record, Prediction))
     if not seconds:
         raise DatasetError("not one of the clips can be evaluated, so there is no rate; try others")
-    return seconds
+    failed: dict[str, list[str]] = {}
+    for record in records:
+        if isinstance(record, Failure):
+            failed.setdefault(f"timed, but failed ({record.stage})", []).append(record.clip_id)
+    parts = (
+        LeftOut(reason=why, n=len(ids), examples=tuple(ids[:3])) for why, ids in failed.items()
+    )
+    return seconds, tuple(parts)
 
 
 def _ceiling(threads: list[int], effort: Effort) -> dict[str, float]:
@@ -325,35 +365,3 @@ def _told(ratio: Ratio) -> dict[str, Any]:
     """Return a ratio for the document: its number only where it is larger than the spread."""
     stated = asdict(ratio) | {"told_apart": ratio.told_apart, "sentence": ratio.sentence()}
     return stated if ratio.told_apart else stated | {"median": None}
-
-
-SCOPES = {
-    "latency": "model only: normalisation and the model, one clip at a time, no padding",
-    "throughput": "end to end: read from memory, decode, resample, model, softmax, record",
-    "loading": "a fresh process: open, verify the contract, answer once",
-}
-
-
-def disclosure(warm_up_rounds: Mapping[str, int], runtimes: Sequence[str]) -> dict[str, Any]:
-    """Return processor, instruction sets, cores, versions, provider, batch, warm-up and scopes.
-
-    Args:
-        warm_up_rounds: What was measured -> rounds before it whose times were thrown away.
-        runtimes: As they were named.
-    """
-    facts = platform_facts()
-    packages = {name: metadata.version(name) for name in runtime_packages(runtimes)}
-    return facts | {
-        "packages": facts["packages"] | packages,
-        "instruction_sets": list(instruction_sets()),
-        "provider": "CPUExecutionProvider",
-        "batch": 1,
-        "warm_up_rounds": dict(warm_up_rounds),
-        "order": "all models in every round, the order turning by one place a round",
-        "scopes": SCOPES,
-    }
-
-
-def load_average() -> float | None:
-    """Return how many processes wanted a core in the last minute, or `None` where unknown."""
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

@@ -10,6 +10,7 @@ import click
 
 from serval.commands.terminal import say
 from serval.labels import PRESETS
+from serval.logs import LOGGERS
 from serval.models.load import RUNTIMES
 from serval.options import EvalOptions
 
@@ -20,6 +21,7 @@ __all__ = [
     "evaluation_options",
     "inference_options",
     "label_options",
+    "log_option",
     "quiet_downloads",
     "quiet_option",
     "reading_options",
@@ -83,6 +85,15 @@ def quiet_downloads(_ctx: click.Context, _option: click.Parameter, quiet: bool) 
     if quiet:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     return quiet
+
+
+def log_option(command: Command) -> Command:
+    """Return the command with where else a scored run is kept."""
+    return _with(
+        command,
+        click.option("--log", "loggers", multiple=True, type=click.Choice(list(LOGGERS)),
+                     help="Keep the run there too; an extra. May be given again."),
+    )  # fmt: skip
 
 
 def dataset_option(**rest: Any) -> Decorator:  # noqa: ANN401 - click's

@@ -17,11 +17,11 @@ from serval.datasets.dataset import (
     shared_speakers,
     short_name,
 )
+from serval.datasets.fold_column import rows_of_part
 from serval.datasets.layout import layout_of
 from serval.datasets.left_out import left_out_of, rows_in_missing_parts
 from serval.datasets.listing import listing_of_folder
 from serval.datasets.parquet import Here
-from serval.datasets.split_column import rows_of_split
 from serval.datasets.splits import TRAIN, choose_split
 from serval.datasets.tables import SplitTable, split_table
 from serval.errors import ConfigError, DatasetError
@@ -73,7 +73,7 @@ def load_folder(root: Path, options: DatasetOptions, asked: Corpus | None = None
         left_out += tuple(rows_in_missing_parts(found.rows_in, whole.table.n_rows()))
     source = whole
     if layout.unnamed and not split:
-        table, own, unnamed = rows_of_split(whole.table, options.split, subject)
+        table, own, unnamed = rows_of_part(whole.table, options.split, subject)
         source, left_out = replace(whole, table=table, split=own), (*left_out, *unnamed)
     known = Known(
         name=short_name(root),

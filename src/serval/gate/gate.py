@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from serval.comparison import Comparison, PairOptions, compare
-from serval.comparison.words import in_points
 from serval.errors import ConfigError
 from serval.gate.bounds import NO_SHARES, Bounds, bounds_from_options, bounds_from_toml
 from serval.gate.measures import Measures, measures_of
@@ -19,7 +18,7 @@ from serval.run import load_run, unfinished
 from serval.scores import METRICS, canonical
 from serval.scores.clusters import clustering_of
 from serval.scores.stats import OUTCOMES, Interval, Verdict
-from serval.wording import points
+from serval.wording import in_points, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

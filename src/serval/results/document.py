@@ -11,7 +11,7 @@ import numpy as np
 
 from serval.files import write_text
 from serval.results.observations import observations_of, repeat_sentences, sentences
-from serval.results.verdict import as_sentence, data_name, sentences_of, verdict_of
+from serval.results.verdict import data_name, sentences_of, verdict_of
 from serval.run import unfinished
 from serval.scores import PUBLISHED
 from serval.scores.metrics import (
@@ -25,7 +25,7 @@ from serval.scores.metrics import (
     support,
 )
 from serval.trained_on import HEARD, overlap_sentences
-from serval.wording import without_nan
+from serval.wording import as_sentence, left_out_sentences, without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,14 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores import Scores
 
-__all__ = ["caveats_of", "results_document", "shared_document", "warnings_of", "write_json"]
+__all__ = [
+    "caveats_of",
+    "corpus_names",
+    "results_document",
+    "shared_document",
+    "warnings_of",
+    "write_json",
+]
 
 SCHEMA_VERSION = 1
 
@@ -120,14 +127,11 @@ def warnings_of(run: Run) -> list[str]:
             f"{sum(run.dropped.values())} clips were left out because the model does not know "
             f"their label: {', '.join(run.dropped)}."
         )
-    warnings += [
-        f"{part['n']} left out: {part['reason']}, such as {', '.join(part['examples'])}."
-        for part in _left_out(run)
-    ]
+    warnings += left_out_sentences(_left_out(run))
     warnings += repeat_sentences(run)
     notes = _notes(run)
     warnings += overlap_sentences(
-        provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), _names(run)
+        provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), corpus_names(run)
     )
     warnings += [f"{n} clips: {note}." for note, n in sorted(notes.items())]
     return warnings + _length_warnings(run)
@@ -137,7 +141,7 @@ def _left_out(run: Run) -> list[dict[str, Any]]:
     return [dict(part) for part in run.provenance.dataset.get("left_out", ())]
 
 
-def _names(run: Run) -> set[str]:
+def corpus_names(run: Run) -> set[str]:
     """Return what may be the name of a corpus: that of the set, and every value of a group."""
     values = (set(column) for column in run.groups.values())
     found = {value for some in values if len(some) <= MOST_CORPORA for value in some if value}

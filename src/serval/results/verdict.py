@@ -6,7 +6,7 @@ import math
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from serval.wording import percent
+from serval.wording import as_sentence, counted, percent
 
 if TYPE_CHECKING:
     from serval.labels import LabelSet
@@ -47,16 +47,6 @@ def sentences_of(scores: Scores, labels: LabelSet) -> list[str]:
     if not scores.n:
         return []
     return [baseline_sentence(scores, labels), interval_sentence(scores)]
-
-
-def counted(n: int, what: str) -> str:
-    """Return a number of things.
-
-    Examples:
-        >>> counted(1, "clip"), counted(1999, "clip")
-        ('1 clip', '1,999 clips')
-    """
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def data_name(run: Run) -> str:
@@ -100,8 +90,3 @@ def interval_sentence(scores: Scores) -> str:
         f"Intervals come from drawing {counted(how.clusters, how.by)} again {how.resamples:,} times"
         f"{': clips of one speaker resemble each other' if how.by == 'speaker' else ''}."
     )
-
-
-def as_sentence(text: str) -> str:
-    """Return the text with a capital at its beginning and a full stop at its end."""
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

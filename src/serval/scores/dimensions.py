@@ -17,9 +17,8 @@ import numpy as np
 from scipy import sparse, stats
 
 from serval.scores.clusters import Clustering, ClusterTables, clustering_of, effective_number
-from serval.scores.estimate import Estimates, linear_errors
 from serval.scores.stats import Interval
-from serval.scores.uncertainty import Uncertainty
+from serval.scores.uncertainty import Estimates, Uncertainty, linear_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

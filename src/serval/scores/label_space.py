@@ -14,11 +14,18 @@ import numpy as np
 
 from serval.scores.chance import baseline_labels, restricted
 from serval.scores.clusters import cluster_tables, clustering_of
-from serval.scores.estimate import estimates
 from serval.scores.metrics import Margins
 from serval.scores.registry import HEADLINES, METRICS
-from serval.scores.score import OVERALL, RESAMPLES, effective_clusters, whole_intervals
-from serval.scores.sums import margin_tables, margins_of_sums, whole_columns
+from serval.scores.score import (
+    OVERALL,
+    RESAMPLES,
+    effective_clusters,
+    margin_tables,
+    margins_of_sums,
+    whole_columns,
+    whole_intervals,
+)
+from serval.scores.uncertainty import estimates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
