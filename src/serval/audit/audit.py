@@ -16,10 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from serval.audit.duplicates import duplicate_findings
 from serval.audit.facts import ClipFacts, clip_facts
+from serval.audit.faults import (
+    clip_findings,
+    format_findings,
+    label_findings,
+    leak_line,
+    one_label_findings,
+    shared_speakers,
+)
 from serval.audit.findings import MEANINGS, Finding, FindingKind, Member
-from serval.audit.labels import label_findings, leak_line, one_label_findings, shared_speakers
 from serval.audit.matching import Shelf
-from serval.audit.quality import clip_findings, format_findings
 from serval.audit.side import AuditOptions, Side, open_sides
 from serval.errors import ConfigError
 from serval.files import whole_file, write_text, writing

@@ -8,17 +8,20 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from serval.bench.loading import Loading, measured_loading
-from serval.bench.roofline import MATMUL_MACS, Reached, matmul_work, reached
 from serval.bench.rounds import Effort, Ratio, Seconds, interleaved, ratio_of, timing_of
 from serval.bench.speed import (
+    MATMUL_MACS,
     Latency,
     LatencyOf,
+    Reached,
     Throughput,
     ThroughputOf,
     generated_clips,
     latencies,
+    matmul_work,
     measured_latency,
     measured_throughput,
+    reached,
     setups_for,
     throughputs,
     totals,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from serval.bench.roofline import Reached
+    from serval.bench.speed import Reached
 
 __all__ = ["bench_command"]
 
