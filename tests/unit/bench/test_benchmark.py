@@ -9,8 +9,7 @@ from build import classifier, labels_metadata
 from serval.bench import BenchOptions, bench, save_bench
 from serval.bench.bench import QUICK
 from serval.bench.loading import measured_loading
-from serval.bench.roofline import MATMUL_MACS, matmul_work
-from serval.bench.speed import generated_clips, setups_for
+from serval.bench.speed import MATMUL_MACS, generated_clips, matmul_work, setups_for
 from serval.bench.subjects import call_of, noise, open_reference, open_subjects, runtime_packages
 from serval.errors import ConfigError, DatasetError, MissingExtraError, ModelError
 from serval.machine import available_cores, instruction_sets, peak_memory_mb
