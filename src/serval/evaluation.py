@@ -309,7 +309,7 @@ def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions
 
 def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -> None:
     """Stop where more lies in the set's place than is evaluated, and nobody said that it may."""
-    strange = [part for part in dataset.left_out if not part.kind]
+    strange = [part for part in dataset.left_out if not part.expected]
     n = sum(part.n for part in strange)
     share = math.ceil(100 * n / (n + n_clips)) / 100
     if n > options.max_left_out * (n + n_clips):

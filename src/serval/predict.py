@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from serval.audio import Audio, Streamed, Waveform, decode, encoded_bytes
+from serval.audio import Audio, Streamed, Waveform, decode, encoded_bytes, sound_of
 from serval.errors import ServalError, TooLongError
 from serval.models.windowed import Windowed
 from serval.probabilities import joined_logits, probabilities_of
-from serval.records import Clip, Failure, Prediction, Record
+from serval.records import Clip, Failure, Prediction, Record, Sound
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class Answer:
             audio_sha256=self.audio_sha256,
             duration_s=self.audio.duration_s,
             notes=self.audio.notes,
+            sound=sound_of(self.samples, self.audio.sample_rate, self.audio.source_rate),
         )
 
 
@@ -97,6 +98,7 @@ class Heard:
         audio_sha256: Of the encoded file.
         duration_s: Length of the file in seconds, at its own rate.
         notes: What was done to the sound.
+        sound: What it was like; `None` of a clip that was heard in windows.
     """
 
     clip: Clip
@@ -105,6 +107,7 @@ class Heard:
     audio_sha256: str
     duration_s: float
     notes: tuple[str, ...]
+    sound: Sound | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,6 +318,7 @@ def _prediction(model: Model, answer: Heard) -> Prediction:
         inference_s=round(answer.inference_s, 6),
         audio_sha256=answer.audio_sha256,
         notes=answer.notes,
+        sound=answer.sound,
         **_identity(answer.clip) | {"truth": answer.clip.label or None},
     )
 

@@ -9,6 +9,7 @@ is the whole way, and `streamed` the same way a block at a time.
 from serval.audio.decode import Audio, Header, decode, header_of
 from serval.audio.encoded import encoded_bytes
 from serval.audio.kinds import decodable_suffixes, sound_suffixes
+from serval.audio.sound import sound_of
 from serval.audio.streamed import Streamed
 from serval.audio.waveform import Waveform, peak_normalized, resampled, zscored
 
@@ -23,6 +24,7 @@ __all__ = [
     "header_of",
     "peak_normalized",
     "resampled",
+    "sound_of",
     "sound_suffixes",
     "zscored",
 ]

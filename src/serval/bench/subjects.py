@@ -1,17 +1,20 @@
-"""What is timed: models on ONNX Runtime, and the same classifiers on another runtime."""
+"""What is timed, on ONNX Runtime or another, and what a reader must know of the machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from serval.audio import Waveform
 from serval.errors import ConfigError
+from serval.machine import instruction_sets, platform_facts
 from serval.models.load import RUNTIMES, Runtime, load_model
 from serval.wording import printable
 
@@ -26,6 +29,8 @@ __all__ = [
     "Call",
     "Subject",
     "call_of",
+    "disclosure",
+    "load_average",
     "named",
     "noise",
     "open_reference",
@@ -36,6 +41,13 @@ __all__ = [
 
 Call = Callable[[Waveform], object]
 """`(T,) float32` -> whatever the classifier says; only the time is of interest."""
+
+
+SCOPES = {
+    "latency": "model only: normalisation and the model, one clip at a time, no padding",
+    "throughput": "end to end: read from memory, decode, resample, model, softmax, record",
+    "loading": "a fresh process: open, verify the contract, answer once",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,3 +190,28 @@ def noise(seconds: float, sample_rate: int, seed: int = 0) -> Waveform:
 
 def _run_alone(model: Model, samples: Waveform) -> object:
     return model.logits(samples[np.newaxis], np.array([len(samples)]))
+
+
+def disclosure(warm_up_rounds: Mapping[str, int], runtimes: Sequence[str]) -> dict[str, Any]:
+    """Return processor, instruction sets, cores, versions, provider, batch, warm-up and scopes.
+
+    Args:
+        warm_up_rounds: What was measured -> rounds before it whose times were thrown away.
+        runtimes: As they were named.
+    """
+    facts = platform_facts()
+    packages = {name: metadata.version(name) for name in runtime_packages(runtimes)}
+    return facts | {
+        "packages": facts["packages"] | packages,
+        "instruction_sets": list(instruction_sets()),
+        "provider": "CPUExecutionProvider",
+        "batch": 1,
+        "warm_up_rounds": dict(warm_up_rounds),
+        "order": "all models in every round, the order turning by one place a round",
+        "scopes": SCOPES,
+    }
+
+
+def load_average() -> float | None:
+    """Return how many processes wanted a core in the last minute, or `None` where unknown."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

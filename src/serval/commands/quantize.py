@@ -24,12 +24,13 @@ from serval.quantize import (
     QuantizeOptions,
     Variants,
     compare_all,
+    comparison_verdict,
+    folder_beside,
+    made_verdict,
     quantize,
     save_comparison,
     save_tried,
 )
-from serval.quantize.variants import folder_beside
-from serval.quantize.words import comparison_verdict, made_verdict
 from serval.stopping import stop_if_asked
 from serval.wording import change_short, hundredths, percent, points
 

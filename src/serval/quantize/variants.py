@@ -19,7 +19,7 @@ from serval.machine import platform_facts
 from serval.models.load import load_model
 from serval.models.options import overrides_of
 from serval.plots.quantization import QuantizedPoint, save_quantization
-from serval.quantize.clips import accuracy_change, fidelity, logits_of
+from serval.quantize.clips import MARGIN, accuracy_change, cost_in_words, fidelity, logits_of
 from serval.quantize.recipes import (
     default_dynamic,
     int4_candidate,
@@ -27,8 +27,8 @@ from serval.quantize.recipes import (
     with_linear_layers,
     written_dynamic,
 )
-from serval.quantize.words import MARGIN, comparison_verdict
 from serval.quantize.workbench import evaluated_in_fp32, opened_workbench, recipe_words
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,6 +49,7 @@ __all__ = [
     "Variants",
     "best_of",
     "compare_all",
+    "comparison_verdict",
     "folder_beside",
     "pareto_front",
     "save_comparison",
@@ -159,12 +160,13 @@ def _measured(model: str, output: Path, options: QuantizeOptions, tell: Tell) ->
             right[name] = logits.argmax(axis=1) == clips.truth
             found = fidelity(logits, clips)
             variants.append(_variant(bench, name, files, found, seconds))
+        marked = _marked(variants, seconds, right, clips.speakers)
     return Variants(
         model=bench.model.path.name,
         clips=clips.name,
         calibration=bench.calibration.name if bench.calibration else "none",
-        variants=_marked(variants, seconds, right, clips.speakers),
-        best=best_of(variants),
+        variants=marked,
+        best=best_of(marked),
         left_out=clips.left_out,
     )
 
@@ -202,11 +204,13 @@ def best_of(variants: Sequence[Variant]) -> str:
     """Return the name of the file to take: of those shown to keep the accuracy, the fastest.
 
     Speeds that are equal to a tenth of FP32's are one, and the smaller file is taken. Where none is
-    shown to keep it, of those that may, else of all, the most accurate. FP32 is not among them.
+    shown to keep it, of those that may, else of all, the most accurate. A file on the Pareto front
+    goes before the others; FP32 is not among them.
     """
     made = [one for one in variants if one.name != FP32 and one.runtime == USUAL]
     for verdict in ("not worse", "cannot tell", "worse"):
         found = [v for v in made if v.measured.verdict(100 * MARGIN) == verdict]
+        found = [v for v in found if v.pareto] or found
         if found and verdict == "not worse":
             return min(found, key=lambda v: (-round(v.against_fp32.median, 1), v.size_bytes)).name
         if found:
@@ -260,6 +264,45 @@ def pareto_front(sizes: Sequence[int], shown: NDArray[np.bool_]) -> list[bool]:
         if not any((sizes[i] < sizes[j] or better[i, j]) and not better[j, i] for i in rivals):
             front.append(j)
     return [j in front for j in range(len(sizes))]
+
+
+def comparison_verdict(comparison: Variants) -> list[str]:
+    """Return which file to take and why, then which to avoid."""
+    by_name = {variant.name: variant for variant in comparison.variants}
+    others = [variant for variant in comparison.variants if variant.name != comparison.best]
+    return [
+        _taken(comparison, by_name[comparison.best]),
+        *(
+            f"Avoid {variant.name} ({variant.file}): its {cost_in_words(variant.measured)}."
+            for variant in others
+            if _decided(variant) == "worse"
+        ),
+    ]
+
+
+def _taken(comparison: Variants, best: Variant) -> str:
+    """Return the sentence on the best file; it is not recommended where the clips cannot tell."""
+    what = f"{best.file} ({best.name})"
+    speed = best.against_fp32
+    fast = (
+        f"{speed.median:.2f}x as fast as FP32 (quartiles {speed.low:.2f} to {speed.high:.2f})"
+        if speed.told_apart
+        else "about as fast as FP32"
+    )
+    why = f"{percent(best.share)} of the size, {fast}, and its {cost_in_words(best.measured)}"
+    n = f"{counted(best.measured.clips, 'clip')} of {comparison.clips}"
+    if _decided(best) == "not worse":
+        return f"Take {what}: {why}, on {n}."
+    if _decided(best) == "worse":
+        return f"Keep FP32: every other file is worse on {n}; the least bad is {what}: {why}."
+    return (
+        f"{n} cannot tell which file keeps the accuracy of FP32; the likeliest is {what}: {why}. "
+        "Measure on more clips before you take it."
+    )
+
+
+def _decided(variant: Variant) -> str:
+    return variant.measured.verdict(100 * MARGIN)
 
 
 def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
