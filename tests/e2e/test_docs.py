@@ -1,9 +1,9 @@
 """Every `serval` command in the README and in docs/ is run, page by page, in an empty folder.
 
 The folder holds what the pages speak of: `model.onnx`, `model.int8.onnx`, `my_clips.csv`,
-`my_model.py`, `a.wav`, `b.flac`, and `RAVDESS` as it was unzipped. A line that ends in `# needs ...`
-is left out: it needs a network, an extra or a checkpoint. A line that ends in `# exits 1` must end
-so.
+`my_model.py`, `a.wav`, `b.flac`, and `RAVDESS` as it was unzipped. A line that ends in `# needs
+...` is left out: it needs a network, an extra or a checkpoint. A line that ends in `# exits 1`
+must end so.
 """
 
 import re
