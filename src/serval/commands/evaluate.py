@@ -98,7 +98,7 @@ def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
         say(_interrupted_line(Path(options.output)), err=True)
         return 130
     if told.report:
-        evaluation = _with_report(evaluation)
+        evaluation = _with_report(evaluation, quiet=told.quiet)
     show_evaluation(evaluation, told)
     if not evaluation.too_many_failures:
         return 0
@@ -106,11 +106,12 @@ def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
     return 3
 
 
-def _with_report(evaluation: Evaluation) -> Evaluation:
+def _with_report(evaluation: Evaluation, *, quiet: bool) -> Evaluation:
     """Return the evaluation with the page among its files, after writing it."""
     from serval.report import write_report
 
-    page = write_report(evaluation.run, evaluation.run.folder / "report.html")
+    with shown_progress(quiet=quiet) as show:
+        page = write_report(evaluation.run, evaluation.run.folder / "report.html", show=show)
     for note in page.notes:
         say(note, err=True)
     return replace(evaluation, files=evaluation.files | {"report": page.path})
