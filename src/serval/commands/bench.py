@@ -15,6 +15,7 @@ from serval.commands.options import (
     Renamed,
     contract_options,
     dataset_option,
+    picture_option,
     reading_options,
 )
 from serval.commands.terminal import say, terminal
@@ -50,6 +51,7 @@ DEFAULTS = BenchOptions()
 @click.option("--output", "-o", default=DEFAULTS.output, show_default=True, help="Results folder.")
 @click.option("--quick", is_flag=True, help="Fewer durations and rounds.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole document as JSON.")
+@picture_option()
 def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
     """Measure how fast models are on this machine: latency, throughput, memory.
 

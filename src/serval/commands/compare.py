@@ -11,6 +11,7 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from serval.commands.options import picture_option
 from serval.commands.stored import opened_run
 from serval.commands.terminal import terminal
 from serval.comparison import Against, Comparison, PairOptions, compare, sentences, write_comparison
@@ -40,6 +41,7 @@ SHOWN_SPEAKERS = 3
               show_default=True, help="Draws of the bootstrap.")  # fmt: skip
 @click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+@picture_option()
 def compare_command(
     runs: tuple[str, ...], margin: float, output: str, resamples: int, seed: int, *, as_json: bool
 ) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.commands.options import evaluation_options, quiet_option
+from serval.commands.options import evaluation_options, picture_option, quiet_option
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import say, terminal
 from serval.errors import RunError
@@ -72,6 +72,7 @@ class Told:
 @quiet_option("No progress, no table.")
 @click.option("--json", is_flag=True, help="Print the results as JSON.")
 @click.option("--report", is_flag=True, help="Make an HTML page too, to look and listen.")
+@picture_option()
 def evaluate_command(*, quiet: bool, json: bool, report: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
     """Evaluate a model on a labelled dataset, per emotion.
 

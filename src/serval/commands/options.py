@@ -17,6 +17,7 @@ __all__ = [
     "dataset_option",
     "evaluation_options",
     "label_options",
+    "picture_option",
     "quiet_downloads",
     "quiet_option",
     "reading_options",
@@ -80,6 +81,21 @@ def quiet_downloads(_ctx: click.Context, _option: click.Parameter, quiet: bool) 
     if quiet:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     return quiet
+
+
+def picture_option() -> Decorator:
+    """Return the option that says in which format pictures are written."""
+    return click.option(
+        "--format", type=click.Choice(["png", "svg", "pdf"]), default="png", show_default=True,
+        help="Of the pictures.", expose_value=False, callback=_choose_format,
+    )  # fmt: skip
+
+
+def _choose_format(ctx: click.Context, _option: click.Parameter, chosen: str) -> None:
+    if chosen != "png":
+        from serval.plots.canvas import pictures_as  # and with it matplotlib
+
+        ctx.with_resource(pictures_as(chosen))
 
 
 def dataset_option(**rest: Any) -> Decorator:  # noqa: ANN401 - click's

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from serval.commands.options import contract_options, label_options, reading_options
+from serval.commands.options import contract_options, label_options, picture_option, reading_options
 from serval.commands.terminal import say, terminal
 from serval.quantize import (
     Comparison,
@@ -73,6 +73,7 @@ TABLE_WIDTH = 131
 @click.option("--compare-all", is_flag=True, help="Make every variant and compare them.")
 @contract_options
 @click.option("--workers", type=int, metavar="N", help="Default: one for each core.")
+@picture_option()
 def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
     """Make a model smaller and faster, and measure what that cost.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from serval.commands.options import picture_option
 from serval.commands.stored import opened_run
 from serval.commands.tables import group_tables, print_findings, print_verdict
 from serval.commands.terminal import terminal
@@ -25,6 +26,7 @@ __all__ = ["score_command"]
 @click.option("--groups/--no-groups", default=True, help="Show a table for each group column.")
 @click.option("--plots/--no-plots", default=True, help="Draw the pictures too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@picture_option()
 def score_command(
     run: str,
     calibrate_on: str | None,

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from serval.commands.options import Renamed, evaluation_options, quiet_option
+from serval.commands.options import Renamed, evaluation_options, picture_option, quiet_option
 from serval.commands.terminal import say, terminal
 from serval.evaluation import EvalOptions
 from serval.stopping import as_stop
@@ -49,6 +49,7 @@ DEFAULTS = StressOptions()
 @click.option("--fresh", is_flag=True, help="Start over instead of going on.")
 @quiet_option("No progress, no table.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@picture_option()
 def stress_command(
     suite: str,
     baseline: str | None,

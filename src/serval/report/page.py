@@ -24,6 +24,7 @@ SCRIPTS = (
     "dom",
     "theme",
     "clips",
+    "address",
     "matrix",
     "player",
     "explorer",

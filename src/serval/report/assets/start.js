@@ -77,12 +77,16 @@ const chartSections = (explorer) => content.sections.map((section) =>
     el("div", { class: `charts ${section.id}` }, section.id === "change" ? changedOf(explorer) : null, ...section.charts.map(figureOf)),
     section.id === "stress" ? examplesOf() : null));
 
-const aboutSection = () => sectionOf("about", "What was run", "Enough to run it again.",
+const aboutSection = () => sectionOf("about", "Run it again", "What was run on what, and the command that does it again.",
   el("div", { class: "pair" }, ...content.runs.map((run) => el("div", { class: "card" },
     el("h3", {}, run.name),
-    el("dl", { class: "facts" }, ...run.facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]))))));
+    el("dl", { class: "facts" }, ...run.facts.flatMap(([name, value]) => [el("dt", {}, name), factOf(name, value)]))))));
 
-const SHORT = { change: "Changes", matrix: "Confusions", clips: "Listen", emotions: "Emotions", trust: "Confidence", who: "Groups", run: "Speed", stress: "Stress", about: "About" };
+const CODE = ["Command", "Model sha256", "Data fingerprint"];
+
+const factOf = (name, value) => el("dd", {}, CODE.includes(name) ? el("code", {}, value) : value);
+
+const SHORT = { change: "Changes", matrix: "Confusions", clips: "Listen", emotions: "Emotions", trust: "Confidence", who: "Groups", run: "Speed", stress: "Stress", about: "Run again" };
 
 const navigation = (sections) => document.getElementById("sections").append(...sections.map((section) =>
   el("a", { href: `#${section.id}` }, SHORT[section.id] || section.id)));
