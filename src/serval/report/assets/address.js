@@ -1,25 +1,25 @@
 // The address of the page says which clip is open and which filters are set, by their names: it can be
 // sent to somebody, and lasts where another page of the same run has its clips in another order.
 
-const nameOf = (names) => ({ write: (id) => names[id], read: (name) => names.indexOf(name) });
+const asName = (names) => ({ write: (id) => names[id], read: (name) => names.indexOf(name) });
 
-const numberIn = { write: String, read: (text) => (/^[0-9]{1,3}$/.test(text) ? Number(text) : -1) };
+const asNumber = { write: String, read: (text) => (/^[0-9]{1,3}$/.test(text) ? Number(text) : -1) };
 
-const keyOf = (known) => ({ write: String, read: (key) => (Object.hasOwn(known, key) ? key : -1) });
+const asKey = (known) => ({ write: String, read: (key) => (Object.hasOwn(known, key) ? key : -1) });
 
-const groupIn = {
+const asGroup = {
   write: (group) => {
     const [column, value] = group.split(":").map(Number);
     return `${columns().groups[column].name}:${columns().groups[column].values[value]}`;
   },
-  read: (text) => groupEntries().find(([group]) => group && groupIn.write(group) === text)?.[0] ?? -1,
+  read: (text) => groupEntries().find(([group]) => group && asGroup.write(group) === text)?.[0] ?? -1,
 };
 
 // What stands in the address for each filter; -1 is what cannot be read, and is left as it was.
 const ADDRESSED = () => ({
-  side: nameOf(["A", "B"].slice(0, content.runs.length)), outcome: keyOf(OUTCOMES), truth: nameOf(content.labels),
-  predicted: nameOf(content.labels), speaker: nameOf(columns().speakers), group: groupIn, low: numberIn, high: numberIn,
-  text: { write: String, read: String }, order: keyOf(ORDERS),
+  side: asName(["A", "B"].slice(0, content.runs.length)), outcome: asKey(OUTCOMES), truth: asName(content.labels),
+  predicted: asName(content.labels), speaker: asName(columns().speakers), group: asGroup, low: asNumber, high: asNumber,
+  text: { write: String, read: String }, order: asKey(ORDERS),
 });
 
 const addressOf = (filters, clip) => {

@@ -48,7 +48,7 @@ const matrixOf = (run, side, choose) => {
       ...content.labels.map((_, p) => matrixCell(run, side, t, p, total, choose)));
   });
   const table = el("table", { class: manyClasses() ? "matrix many" : "matrix", onkeydown: moveInMatrix },
-      el("caption", {}, `${counted(run.clips, "clip")}. Choose a cell to hear its clips; arrow keys move between cells.`),
+      el("caption", {}, `${counted(run.clips, "clip")}. Choose a cell to ${anySound() ? "hear" : "see"} its clips; arrow keys move between cells.`),
       el("thead", {}, head), el("tbody", {}, ...rows));
   table.style.setProperty("--classes", String(content.labels.length));
   return sideways(el("div", { class: "scroll", tabindex: -1 }, table));
