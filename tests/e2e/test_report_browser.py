@@ -522,7 +522,7 @@ def test_markup_in_every_field_stays_text(page, folder):
 def test_audio_beside_the_page_is_heard(page, run, folder, monkeypatch):
     monkeypatch.setattr(build, "EMBED_MB", 0.0)
     written = write_report(run, folder / "beside it.html", audio="all")
-    assert len(list(written.beside.glob("*.mp3"))) == len(set(run.audio_sha256))
+    assert len(list(written.beside.glob("*.ogg"))) == len(set(run.audio_sha256))
     browser = page(written.path)
     rows(browser)[0].click()
     wait(browser, lambda: played(browser) > 0.05)

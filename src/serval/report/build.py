@@ -126,7 +126,7 @@ def _sounds(
 
 
 def _megabytes(sounds: Mapping[str, Sound]) -> float:
-    return sum(len(sound.mp3) for sound in sounds.values()) / 1e6
+    return sum(len(sound.ogg) for sound in sounds.values()) / 1e6
 
 
 def _sources(sounds: Mapping[str, Sound], beside: Path | None) -> list[dict[str, Any]]:
@@ -138,7 +138,7 @@ def _sources(sounds: Mapping[str, Sound], beside: Path | None) -> list[dict[str,
 
 def _source(sound: Sound, sha256: str, beside: Path | None) -> str:
     if beside is None:
-        return f"data:audio/mpeg;base64,{base64.b64encode(sound.mp3).decode('ascii')}"
+        return f"data:audio/ogg;base64,{base64.b64encode(sound.ogg).decode('ascii')}"
     name = audio_file(sha256)
-    write_bytes(beside / name, sound.mp3)
+    write_bytes(beside / name, sound.ogg)
     return f"{quote(beside.name)}/{name}"

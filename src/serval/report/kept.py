@@ -30,7 +30,7 @@ def audio_folder(page: Path) -> Path:
 
 def audio_file(sha256: str) -> str:
     """Return the name of a sound in that folder; `sha256` is of the clip that was evaluated."""
-    return f"{sha256[:20]}.mp3"
+    return f"{sha256[:20]}.ogg"
 
 
 def sound_block(sha256: str, sound: Sound, src: str) -> dict[str, Any]:
@@ -71,12 +71,12 @@ def _clip_of(block: Mapping[str, Any]) -> str:
 
 def _sound(block: Mapping[str, Any], page: Path) -> Sound:
     inside, _, text = block["src"].partition("base64,")
-    mp3 = (
+    ogg = (
         _bytes(text)
         if inside.startswith("data:")
         else (audio_folder(page) / audio_file(block["of"])).read_bytes()
     )
-    return Sound(mp3=mp3, outline=_bytes(block["outline"]), mel=_bytes(block["mel"]))
+    return Sound(ogg=ogg, outline=_bytes(block["outline"]), mel=_bytes(block["mel"]))
 
 
 def _bytes(text: str) -> bytes:

@@ -86,7 +86,7 @@ def _example(example: Example, sounds: dict[str, Sound]) -> dict[str, Any]:
     keys = []
     for samples in (example.clean, example.perturbed):
         sound = sound_of_samples(samples, example.sample_rate)
-        keys.append(hashlib.sha256(sound.mp3).hexdigest())
+        keys.append(hashlib.sha256(sound.ogg).hexdigest())
         sounds[keys[-1]] = sound
     rate = example.sample_rate
     return {
