@@ -1,7 +1,9 @@
 """The files of a comparison on other runtimes."""
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from serval.bench.subjects import other_runtimes
@@ -31,7 +33,12 @@ def test_the_file_to_take_is_chosen_by_what_onnx_runtime_makes_of_it():
         measured = SimpleNamespace(verdict=lambda _drop: "not worse", accuracy=0.8)
         ratio = SimpleNamespace(median=speed)
         return SimpleNamespace(
-            name=name, runtime=runtime, measured=measured, against_fp32=ratio, size_bytes=1
+            name=name,
+            runtime=runtime,
+            measured=measured,
+            against_fp32=ratio,
+            size_bytes=1,
+            pareto=True,
         )
 
     told = [variant("fp32", 1), variant("static", 2), variant("static on openvino", 3, "openvino")]
@@ -43,3 +50,23 @@ def test_only_runtimes_for_model_files_are_taken():
     for name in ("onnxruntime", "torch", "python", "tpu"):
         with pytest.raises(ConfigError, match=f"unknown --runtime '{name}'; known: openvino"):
             other_runtimes([name])
+
+
+def test_another_runtime_takes_no_file_off_the_front(monkeypatch):
+    @dataclass(frozen=True)
+    class Each:
+        name: str
+        runtime: str
+        size_bytes: int
+        pareto: bool = False
+
+    told = [
+        Each("fp32", "onnxruntime", 4),
+        Each("static", "onnxruntime", 1),
+        Each("static on openvino", "openvino", 1),
+    ]
+    seconds = {"fp32": [3.0] * 5, "static": [2.0] * 5, "static on openvino": [1.0] * 5}
+    times = {name: np.array(each) for name, each in seconds.items()}
+    same = dict.fromkeys(times, np.array([True, False, True]))
+    marked = variants._marked(told, times, same, ["a", "b", "c"])
+    assert [each.pareto for each in marked] == [False, True, True]
