@@ -21,6 +21,7 @@ from serval.labels import LabelMap, label_map_from_option, label_space_of
 from serval.machine import available_cores, peak_memory_mb, platform_facts
 from serval.models.load import load_as_stated
 from serval.models.options import overrides_of
+from serval.models.python import PREFIX, absolute
 from serval.options import EvalOptions, stored_options
 from serval.predict import Transform, in_label_space, predict
 from serval.records import Clip, ClipReader, Dataset, Failure, Record
@@ -308,7 +309,7 @@ def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions
 
 def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -> None:
     """Stop where more lies in the set's place than is evaluated, and nobody said that it may."""
-    strange = [part for part in dataset.left_out if not part.kind]
+    strange = [part for part in dataset.left_out if not part.expected]
     n = sum(part.n for part in strange)
     share = math.ceil(100 * n / (n + n_clips)) / 100
     if n > options.max_left_out * (n + n_clips):
@@ -375,7 +376,8 @@ def _provenance(model: Model, dataset: Dataset, plan: Plan, options: EvalOptions
 def _setup(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what beside the model decides its numbers, without what every earlier version did."""
     runtime = {k: v for k, v in facts.get("runtime", {}).items() if k != "version"}
-    return {"runtime": runtime} if runtime else {}
+    setup = {"runtime": runtime, "window": facts.get("window")}
+    return {part: value for part, value in setup.items() if value}
 
 
 def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
@@ -479,4 +481,6 @@ def labelled(
 
 def _absolute(name: str) -> str:
     """Return a path as any process of this machine can use it; another name as it is."""
+    if name.startswith(PREFIX):
+        return absolute(name)
     return str(Path(name).absolute()) if is_file(name) or is_folder(name) else name

@@ -28,6 +28,7 @@ __all__ = [
     "label_map_from_option",
     "label_space_of",
     "names_in_order",
+    "unnamed",
 ]
 
 EMOTIONS = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
@@ -288,6 +289,16 @@ def emotion_of(label: str) -> str:
     folded = _folded(label)
     names = _spellings(label) or frozenset((folded,))
     return next((name for name in (*EMOTIONS, "excited") if name in names), folded)
+
+
+def unnamed(labels: tuple[str, ...]) -> bool:
+    """Tell whether the labels are the numbers that transformers gives where nobody named them.
+
+    Examples:
+        >>> unnamed(("LABEL_0", "LABEL_1")), unnamed(("happy", "sad"))
+        (True, False)
+    """
+    return any(label.upper().startswith("LABEL_") for label in labels)
 
 
 def label_map_from_option(option: str | None) -> StatedMap:

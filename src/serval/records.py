@@ -54,14 +54,15 @@ class LeftOut:
         reason: Why, as the end of a sentence: `named by no metadata file`.
         n: How many files, rows or folders.
         examples: The names of some of them.
-        kind: What kind of recording of a known corpus they are, which is none of its clips by
-            rule (`song`): no reason to think little of the rest. Empty for all else.
+        kind: What kind of recording of a known corpus they are (`song`); empty for all else.
+        expected: They are none of its clips by rule: no reason to think little of the rest.
     """
 
     reason: str
     n: int
     examples: tuple[str, ...] = ()
     kind: str = ""
+    expected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

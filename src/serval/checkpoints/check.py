@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from serval.checkpoints.config import unnamed
 from serval.checkpoints.network import network_of
 from serval.errors import ModelError
+from serval.labels import unnamed
 from serval.wording import percent
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from serval.audit import (
     FindingKind,
     audit,
     audit_document,
+    audit_verdict,
     writable,
     write_audit,
 )
-from serval.audit.words import audit_verdict
 from serval.commands.options import quiet_option, reading_options
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import (
@@ -47,7 +47,11 @@ __all__ = ["audit_command"]
 @reading_options
 @click.option("--against", help="A split of the set, or a dataset, to share nothing with.",
               metavar="TEXT")  # fmt: skip
-@click.option("--labels", help="The labels to expect, with commas.  [default: eight emotions]",
+@click.option("--folds", metavar="FILE",
+              help="A fold list (.csv, .jsonl, or a folder of EmoBox's) that should keep speakers "
+              "apart.")  # fmt: skip
+@click.option("--labels", help="The labels to expect, with commas.  [default: the corpus's, or "
+              "eight emotions]",
               metavar="TEXT")  # fmt: skip
 @click.option("--label-map", help="ANG=angry,... or a JSON file.", metavar="TEXT")
 @click.option("--text-column", help="Column with the spoken text.", metavar="TEXT")

@@ -160,7 +160,7 @@ def classifier_of(
         _contract(declared, signature),
         trained_on=trained,
         sound_ranges=ranges,
-        notes=(*notes, *more),
+        notes=(*declared.notes, *notes, *more),
     )
     _refuse_endless(path, contract)
     model = Classifier(
