@@ -79,7 +79,7 @@ def test_the_verdict_names_the_first_and_what_nothing_tells_from_it():
         "a has the highest UAR: 80.0 %, the mean over 2 corpora.",
         "It cannot be told apart on any of the sets from: b.",
         (
-            "Over other corpora of this kind the mean may lie from 40 to 90 % (95 % interval over 2 "
-            "corpora)."
+            "Over other corpora of this kind the mean may lie from 40 to 90 % (95 % interval over "
+            "2 corpora)."
         ),
     ]
