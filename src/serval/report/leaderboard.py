@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["leaderboard_html", "write_leaderboard"]
 
-BAR = (96, 6)
+BAR = (80, 6)
 """Pixels of the drawing of an interval."""
 
 TRAINED = {

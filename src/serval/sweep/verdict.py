@@ -28,13 +28,10 @@ def verdict_of(document: Document) -> list[str]:
     if not known:
         return ["No model has been evaluated on every corpus."]
     best, mean = known[0], known[0]["scores"][score]
+    title = METRICS[score].title
+    first = f"the highest {title}:" if len(known) > 1 else f"a {title} of"
     over = f", the mean over {best['of']} corpora" if best["of"] > 1 else ""
-    said = [
-        (
-            f"{best['model']} has the highest {METRICS[score].title}: "
-            f"{percent(mean['value'], 1)}{over}."
-        )
-    ]
+    said = [(f"{best['model']} has {first} {percent(mean['value'], 1)}{over}.")]
     if alike := _alike(document, best["model"]):
         where = "on any of the sets" if len(document["tasks"]) > 1 else "on this set"
         said.append(f"It cannot be told apart {where} from: {', '.join(alike)}.")
