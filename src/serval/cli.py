@@ -44,15 +44,17 @@ COMMANDS = {
     "sweep": "Evaluate many models on many datasets, and end in one table.",
     "stress": "Test a model outside the studio: noise, rooms, codecs.",
     "bench": "Measure how fast models are here: latency, throughput, memory.",
+    "web": "Make a page on which a model hears, answers and times itself, in any browser.",
     "audit": "Check a dataset for leaks, duplicates, broken audio and wrong labels.",
     "card": "Print a run as a model card: scores, intervals, limits, hub metadata.",
     "runs": "List the stored runs below a folder, with their scores.",
+    "init": "Write a starter manifest, gate.toml and CI file.",
     "datasets": "List the datasets that serval knows by name.",
-    "models": "List the models that are built in.",
+    "models": "List the models that are built in; check whether a checkpoint's head was trained.",
 }
 """Every command with its line in `serval --help`, in the order in which people need them."""
 
-MODULES = {"datasets": "listing", "models": "listing"}
+MODULES = {"datasets": "listing"}
 """Where a command does not live in the module of its own name."""
 
 

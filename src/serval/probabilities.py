@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,18 +17,35 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Outputs",
+    "Task",
+    "joined_logits",
     "log_probabilities_of",
     "logits_of_scores",
     "outputs_of",
     "probabilities_of",
     "softmax",
+    "task_of",
 ]
 
-Outputs = Literal["logits", "probabilities", "sigmoid"]
-"""What a model gives: logits, a softmax of them, or one independent score in [0, 1] a label.
+Outputs = Literal["logits", "probabilities", "sigmoid", "values"]
+"""What a model gives: logits, a softmax of them, one independent score in [0, 1] a label, or values
+of dimensions such as arousal, which are no probabilities and stay as they are.
 
 A log-softmax is as good as logits: its softmax is the same.
 """
+
+Task = Literal["emotions", "emotions, several at once", "dimensions"]
+"""What the outputs are: shares of one emotion, a score for each emotion, or values on scales."""
+
+TASKS: Mapping[str, Task] = {
+    "single_label_classification": "emotions",
+    "multi_label_classification": "emotions, several at once",
+    "regression": "dimensions",
+    "emotions": "emotions",
+    "emotions, several at once": "emotions, several at once",
+    "dimensions": "dimensions",
+}
+"""What `problem_type` of the hub's configurations, and `task` of our own metadata, may say."""
 
 LARGEST_SCORE = 1 - 2.0**-25
 """A score of 1 counts as this much, which float32 rounds to 1 again, so that no logit is infinite.
@@ -55,6 +72,8 @@ def probabilities_of(logits: NDArray[Any], outputs: str = "logits") -> Probabili
         >>> probabilities_of(np.float32([0.0, 0.0, 0.0, 0.0]), "sigmoid").tolist()
         [0.5, 0.5, 0.5, 0.5]
     """
+    if outputs == "values":
+        return logits.astype(np.float64)
     return _sigmoid(logits) if outputs == "sigmoid" else softmax(logits)
 
 
@@ -70,6 +89,38 @@ def log_probabilities_of(logits: NDArray[Any], outputs: str = "logits") -> Proba
     from scipy.special import log_softmax  # the first clip need not wait for scipy
 
     return np.asarray(log_softmax(logits, axis=-1))
+
+
+def joined_logits(logits: Logits, places: Sequence[Sequence[int]], outputs: str) -> Logits:
+    """Return `(L,) float32` logits of labels as which some of `(K,)` outputs count.
+
+    The probability of a label is the sum of those of its outputs; of `sigmoid` scores, which are
+    no shares of one, the highest.
+
+    Args:
+        logits: As the model gives them.
+        places: For each label, the outputs that count as it.
+        outputs: `Contract.outputs` of the model.
+
+    Examples:
+        >>> joined = joined_logits(np.float32([0.0, 0.0, 0.0]), [[0, 2], [1]], "logits")
+        >>> probabilities_of(joined).round(3).tolist()
+        [0.667, 0.333]
+    """
+    join = np.max if outputs == "sigmoid" else np.logaddexp.reduce
+    return np.array([join(logits[list(of)]) for of in places], dtype=np.float32)
+
+
+def task_of(value: object) -> Task:
+    """Return the task that a source states.
+
+    Raises:
+        ValueError: It is none of `TASKS`.
+    """
+    said = str(value).strip().lower()
+    if said not in TASKS:
+        raise ValueError(f"expected one of {', '.join(TASKS)}")
+    return TASKS[said]
 
 
 def outputs_of(model: Mapping[str, Any]) -> str:

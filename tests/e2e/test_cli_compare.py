@@ -26,15 +26,17 @@ def stored(tmp_path):
 def test_compare_prints_a_verdict_and_writes_its_files(serval, stored):
     done = serval("compare", "a", "same", "far", "-o", "out")
     assert done.returncode == 0, done.stderr
-    assert "not worse" in done.stdout
-    assert "accuracy (WA): worse." in done.stdout
+    first, second = done.stdout.splitlines()[:2]
+    assert first.startswith("same (B) is not worse than a (A): ")
+    assert second.startswith("far (B) is worse than a (A): ")
+    assert "points (95 % interval -" in second
     assert "Exact McNemar" in done.stdout
-    assert "ranks" in done.stdout
+    assert "Ranks" in done.stdout
     assert "same - a" in done.stdout
     assert "far - same" in done.stdout
     assert "p, Holm" in done.stdout
     assert "gender F" in done.stdout
-    assert "speakers that changed most, of " in done.stdout
+    assert "Speakers that changed most, of " in done.stdout
     for name in ("comparison.json", "flips.csv", "comparison.png"):
         assert (stored / "out" / name).stat().st_size > 0
 
@@ -75,7 +77,7 @@ def test_gate_passes_and_writes_junit(serval, stored):
         *("--max-drop", "uar=2", "--max-group-gap", "uar:gender=90", "--junit", "gate.xml"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "passed" in done.stdout
+    assert "passes the gate: " in done.stdout
     assert ET.parse(stored / "gate.xml").getroot().get("tests") == "4"
 
 
@@ -86,12 +88,14 @@ def test_gate_fails_with_1_and_says_why(serval, stored):
     assert check["verdict"] == "fail"
     table = serval("gate", "far", "--min", "accuracy=0.99")
     assert table.returncode == 1
-    assert "NOT passed" in table.stdout
+    assert "does NOT pass the gate: " in table.stdout
 
 
 def test_gate_reads_its_file(serval, stored):
     (stored / "gate.toml").write_text("[min]\naccuracy = 0.99\n", encoding="utf-8")
     assert serval("gate", "a").returncode == 1
+    both = json.loads(serval("gate", "a", "--max", "failures=0.5", "--json").stdout)["checks"]
+    assert [check["metric"] for check in both] == ["accuracy", "failures"]
     (stored / "other.toml").write_text("[min]\naccuracy = 0.5\n", encoding="utf-8")
     assert serval("gate", "a", "-f", "other.toml").returncode == 0
     assert serval("gate", "a", "-f", "other.toml", "--min", "accuracy=0.99").returncode == 1
@@ -103,6 +107,7 @@ def test_a_gate_that_makes_no_sense_is_one_line(serval, stored):
         (["a"], "the gate has no bound"),
         (["a", "--min", "accuracy"], "--min 'accuracy' is not of the form"),
         (["a", "--min", "wer=1"], "unknown metric 'wer'"),
+        (["a", "--min", "uarr=1"], "unknown metric 'uarr'"),
         (["a", "--max-drop", "uar=1"], "--max-drop needs a run to measure against"),
         (["a", "-f", "gone.toml"], "gate file gone.toml cannot be read"),
     ):

@@ -1,4 +1,4 @@
-"""The splits that are audited together: the one in question and the one it is held against."""
+"""What is audited: the options, and the split in question with the one it is held against."""
 
 from __future__ import annotations
 
@@ -6,17 +6,42 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from serval.audit.facts import ClipFacts
-from serval.datasets import load_dataset
+from serval.corpora import corpus_called
+from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import ConfigError, DatasetNotFoundError
-from serval.labels import LabelMap, LabelSet, label_map_from_option
+from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from serval.audit.options import AuditOptions
     from serval.records import Clip, Dataset
 
-__all__ = ["Side", "open_sides"]
+__all__ = ["AuditOptions", "Side", "open_sides"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditOptions(DatasetOptions):
+    """Every option of an audit, with its default; what is read of `against` is read alike.
+
+    Attributes:
+        dataset: `demo`, `ssi`, `hf:ORG/NAME`, a folder, or a .csv, .jsonl or .parquet file.
+        against: What the split must share nothing with: another split of the set, or a dataset.
+        folds: A fold list that is held against the set: a file, or a folder of EmoBox's.
+        labels: The labels that are expected; by default those of the corpus, if it is a known
+            one, else the usual eight.
+        label_map: The name of a preset, `RAW=label,...`, both, or a JSON file.
+        text_column: Column with the spoken text; by default `text`, `sentence` and the like.
+        workers: Clips at once; by default one for each core.
+    """
+
+    dataset: str
+    against: str | None = None
+    folds: str | None = None
+    labels: tuple[str, ...] | None = None
+    label_map: str | None = None
+    text_column: str | None = None
+    workers: int | None = None
+
 
 TEXT_NAMES = ("text", "sentence", "transcript", "transcription", "utterance", "words")
 
@@ -60,10 +85,12 @@ def open_sides(options: AuditOptions) -> tuple[Side, ...]:
     """Return one side, or two where the split is held against something.
 
     Raises:
-        ConfigError: The split would be held against itself.
+        ConfigError: The split would be held against itself, or folds are asked for too.
         DatasetNotFoundError: There is no such set, split, file or column.
         LabelError: The label map leads to a label that is not expected.
     """
+    if options.folds is not None and options.against is not None:
+        raise ConfigError("--folds is about one set and --against about two; give one of them")
     first = load_dataset(options.dataset, options=options)
     if options.text_column is not None:
         _refuse_unknown_text(first, options.text_column)
@@ -115,8 +142,14 @@ def _names(first: Dataset, second: Dataset) -> tuple[str, str]:
 
 
 def _side(dataset: Dataset, name: str, options: AuditOptions) -> Side:
-    expected = LabelSet(options.labels)
-    known = {raw: label for raw, label in dataset.label_map.items() if label in expected}
-    mapping = LabelMap(labels=expected, explicit=known | label_map_from_option(options.label_map))
+    corpus = corpus_called(dataset.corpus)
+    expected = LabelSet(options.labels or (corpus.emotions if corpus else EMOTIONS))
+    stated = label_map_from_option(options.label_map)
+    mapping = LabelMap(
+        labels=expected,
+        explicit=stated.explicit,
+        meanings=dataset.label_map,
+        preset=stated.preset,
+    )
     side = Side(name=name, dataset=dataset, labels=mapping)
     return replace(side, text_column=options.text_column)

@@ -9,14 +9,20 @@ from typing import Any, TypeVar
 import click
 
 from serval.commands.terminal import say
+from serval.labels import PRESETS
+from serval.logs import LOGGERS
+from serval.models.load import RUNTIMES
 from serval.options import EvalOptions
 
 __all__ = [
+    "MODEL_HELP",
     "Renamed",
     "contract_options",
     "dataset_option",
     "evaluation_options",
+    "inference_options",
     "label_options",
+    "log_option",
     "picture_option",
     "quiet_downloads",
     "quiet_option",
@@ -25,7 +31,9 @@ __all__ = [
 ]
 
 DEFAULTS = EvalOptions()
-MODEL_HELP = "An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx."
+MODEL_HELP = (
+    "An .onnx or .xml file, a built-in name, hf:ORG/NAME/FILE.onnx, or python:FILE.py:NAME."
+)
 DATASET_HELP = "demo, ssi, hf:ORG/NAME, a folder, or a .csv/.jsonl/.parquet file."
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -98,6 +106,15 @@ def _choose_format(ctx: click.Context, _option: click.Parameter, chosen: str) ->
         ctx.with_resource(pictures_as(chosen))
 
 
+def log_option(command: Command) -> Command:
+    """Return the command with where else a scored run is kept."""
+    return _with(
+        command,
+        click.option("--log", "loggers", multiple=True, type=click.Choice(list(LOGGERS)),
+                     help="Keep the run there too; an extra. May be given again."),
+    )  # fmt: skip
+
+
 def dataset_option(**rest: Any) -> Decorator:  # noqa: ANN401 - click's
     """Return the option that names a dataset."""
     return click.option("--dataset", "-d", **{"help": DATASET_HELP, "metavar": "TEXT", **rest})
@@ -107,7 +124,10 @@ def reading_options(command: Command) -> Command:
     """Return the command with what `DatasetOptions` holds."""
     return _with(
         command,
-        click.option("--split", help="Default: validation where there is one.", metavar="TEXT"),
+        click.option("--split", metavar="TEXT",
+                     help="Also folds, fold1.test; default: validation where there is one."),
+        click.option("--include", metavar="KIND",
+                     help="Recordings of a known corpus that are left out else: song,video."),
         click.option("--revision", help="Branch, tag or commit of a hub set.", metavar="TEXT"),
         click.option("--limit", type=int, metavar="N", help="Only the first N clips."),
         click.option("--sample", type=int, metavar="N",
@@ -124,9 +144,14 @@ def label_options(command: Command) -> Command:
     """Return the command with how a set's labels become the model's."""
     return _with(
         command,
-        click.option("--label-map", help="ANG=angry,... or a JSON file.", metavar="TEXT"),
+        click.option("--label-map", metavar="TEXT",
+                     help=f"ANG=angry,..., a JSON file, or a preset: {', '.join(PRESETS)}."),
         click.option("--drop-unmapped", is_flag=True,
                      help="Leave out clips whose label the model does not know."),
+        click.option("--dimension-columns", metavar="TEXT",
+                     help="arousal=EmoAct,... for a model of dimensions."),
+        click.option("--scale", metavar="LOW..HIGH",
+                     help="Of the set's values of dimensions, such as 1..7."),
     )  # fmt: skip
 
 
@@ -144,6 +169,27 @@ def contract_options(command: Command) -> Command:
                      help="Longest clip; default: as the model file says, else 120."),
         click.option("--output-name", metavar="NAME",
                      help="The model file's output with the scores, of several."),
+        click.option("--model-scale", metavar="LOW..HIGH",
+                     help="Of a model of dimensions; default: as the model file says."),
+    )  # fmt: skip
+
+
+def inference_options(command: Command) -> Command:
+    """Return the command with what `InferenceOptions` holds."""
+    return _with(
+        command,
+        contract_options,
+        click.option("--runtime", type=click.Choice(["auto", *RUNTIMES]), default=DEFAULTS.runtime,
+                     show_default=True, help="auto: what the model's kind of file calls for."),
+        click.option("--provider", default=DEFAULTS.provider, show_default=True, metavar="NAME",
+                     help="Of ONNX Runtime: cuda, coreml, xnnpack, ... where it is installed."),
+        click.option("--window", type=float, metavar="S",
+                     help="Hear longer clips in windows of S seconds, and average."),
+        click.option("--hop", type=float, metavar="S",
+                     help="From one window to the next; default: the window's length."),
+        click.option("--window-mean", type=click.Choice(["probabilities", "logits"]),
+                     default=DEFAULTS.window_mean, show_default=True,
+                     help="What is averaged over the windows."),
     )  # fmt: skip
 
 
@@ -155,7 +201,7 @@ def evaluation_options(command: Command) -> Command:
         dataset_option(default=DEFAULTS.dataset, show_default=True),
         reading_options,
         label_options,
-        contract_options,
+        inference_options,
         click.option("--workers", type=int, metavar="N", help="Default: one for each core."),
         click.option("--engine", type=click.Choice(["local", "ray"]), default=DEFAULTS.engine,
                      show_default=True, help="ray: on every machine of a cluster."),

@@ -6,26 +6,35 @@ import csv
 import io
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.table import Table
+from rich.text import Text
 
-from serval.commands.options import contract_options
-from serval.commands.terminal import say, terminal
+from serval.commands.options import MODEL_HELP, inference_options
+from serval.commands.terminal import narrow_table, print_verdict, say, terminal
+from serval.commands.windows import (
+    Told,
+    heard_in_windows,
+    refuse_unknown_form,
+    show_windows,
+    write_windows,
+)
 from serval.datasets.layout import is_audio
 from serval.datasets.listing import listing_of_folder
 from serval.errors import ConfigError
 from serval.files import is_folder, write_bytes
 from serval.machine import available_cores
-from serval.models.load import load_model
-from serval.models.options import ModelOptions, overrides_of
+from serval.models.load import load_as_stated
+from serval.models.options import InferenceOptions
+from serval.models.windowed import Windowed
 from serval.predict import infer
 from serval.records import Clip, Failure, Prediction, Record
-from serval.wording import csv_cell, printable
+from serval.wording import counted, csv_cell, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -40,14 +49,17 @@ BAR_COLUMNS = 48
 
 MOST_BARS = 24
 
+WIDE = 72
+"""Columns that hold the emotions that follow, too."""
+
 
 @click.command("predict")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", "-m", default="serval-tiny", show_default=True,
-              help="An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx.")  # fmt: skip
-@contract_options
+              help=MODEL_HELP)  # fmt: skip
+@inference_options
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE",
-              help="Write a .csv, .json or .parquet file instead.")  # fmt: skip
+              help="Write a .csv, .json or .parquet file; with --window also .png.")  # fmt: skip
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
 def predict_command(
@@ -61,21 +73,42 @@ def predict_command(
 
     One file is shown as a bar for each emotion, several as a table.
 
+    With --window, emotions over time: serval predict --window 3 --hop 1 call.wav
+
     Exit code 3 if a file could not be used; the others are printed all the same.
     """
-    write = _writer(output, form)
+    options = InferenceOptions(**flags)
     files = tuple(_sound_files(files))
-    classifier = load_model(model, overrides_of(ModelOptions(**flags)))
+    if options.window is not None and output is not None:
+        refuse_unknown_form(output, len(files))
+    write = _writer(output if options.window is None else None, form)
+    classifier = load_as_stated(model, options)
     for warning in classifier.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
-    records = list(infer(classifier, clips, workers=min(len(files), available_cores())))
-    write(records, classifier.labels)
+    workers = min(len(files), available_cores())
+    if isinstance(classifier, Windowed):
+        told = heard_in_windows(classifier, clips, workers)
+        records = [one.record for one in told]
+        _tell_windows(classifier, told, output, form)
+    else:
+        records = list(infer(classifier, clips, workers=workers))
+        write(records, classifier.labels)
     failures = [record for record in records if isinstance(record, Failure)]
     for failure in failures:
         say(f"serval: {failure.clip_id}: {failure.stage}: {failure.reason}", err=True)
     if failures:
         sys.exit(3)
+
+
+def _tell_windows(model: Windowed, told: list[Told], output: Path | None, form: str | None) -> None:
+    if output is None:
+        show_windows(told, form)
+        return
+    window = model.window
+    title = f"{model.facts['name']}, windows of {window.seconds:g} s every {window.hop_s:g} s"
+    if written := write_windows(told, title, output):
+        say(written)
 
 
 def _sound_files(given: Iterable[Path]) -> Iterator[Path]:
@@ -127,7 +160,7 @@ def _print_for_people(records: list[Record], labels: tuple[str, ...]) -> None:
 def _print_bars(record: Prediction, labels: tuple[str, ...]) -> None:
     """Print a bar for each emotion, the most likely first, within 60 columns."""
     console = terminal()
-    head = f"{record.clip_id}: {record.predicted}, {max(record.probs):.0%}"
+    head = f"{record.clip_id}: {record.predicted}, {percent(max(record.probs), 0)}"
     console.print(head, style="bold", soft_wrap=True)
     names = [name if len(name) <= NAME_COLUMNS else f"{name[: NAME_COLUMNS - 3]}..." for name in
              map(printable, labels)]  # fmt: skip
@@ -135,7 +168,7 @@ def _print_bars(record: Prediction, labels: tuple[str, ...]) -> None:
     ranked = sorted(zip(record.probs, names, strict=True), key=lambda pair: -pair[0])
     for share, name in ranked[:MOST_BARS]:
         bar = "\N{FULL BLOCK}" * round(share * (BAR_COLUMNS - width))
-        console.print(f"{name:<{width}} {100 * share:5.1f} % {bar}".rstrip())
+        console.print(f"{name:<{width}} {percent(share, 1):>7} {bar}".rstrip())
     for note in record.notes:
         console.print(f"- {note}")
 
@@ -181,20 +214,23 @@ def _csv_text(records: list[Record], labels: tuple[str, ...]) -> str:
 
 
 def _print_table(records: list[Record], labels: tuple[str, ...]) -> None:
-    """Print the most likely emotion of each file and the two that follow; --json has them all."""
-    table = Table()
-    table.add_column("file", overflow="fold", min_width=16)
-    table.add_column("emotion", no_wrap=True)
-    table.add_column("confidence", justify="right", no_wrap=True)
-    table.add_column("then", no_wrap=True)
-    for record in records:
-        if isinstance(record, Prediction):
-            ranked = sorted(zip(record.probs, labels, strict=True), reverse=True)
-            then = ", ".join(f"{label} {p:.0%}" for p, label in ranked[1:3])
-            texts = (record.clip_id, record.predicted, f"{max(record.probs):.1%}", then)
-            table.add_row(*texts)
-    if table.row_count:
-        terminal().print(table)
+    """Print how many files have which emotion, and of each the most likely; --json has all."""
+    named = [record for record in records if isinstance(record, Prediction)]
+    if not named:
+        return
+    console = terminal()
+    counts = Counter(record.predicted for record in named)
+    said = ", ".join(f"{n:,} {label}" for label, n in counts.most_common())
+    print_verdict(console, [f"{counted(len(named), 'file')}: {said}."])
+    table = narrow_table(
+        ["file", "emotion"], ["sure"], *(["then"] if console.width >= WIDE else [])
+    )
+    for record in named:
+        ranked = sorted(zip(record.probs, labels, strict=True), reverse=True)
+        then = ", ".join(f"{label} {percent(p, 0)}" for p, label in ranked[1:3])
+        cells = (record.clip_id, record.predicted, percent(max(record.probs), 1), then)
+        table.add_row(*map(Text, cells[: len(table.columns)]))
+    console.print(table)
 
 
 def _row(record: Record, labels: tuple[str, ...]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from serval.datasets.card import CARD, card_of
 from serval.datasets.columns import audio_alone, choose_columns
+from serval.datasets.corpus import corpus_dataset
+from serval.datasets.corpus_folder import corpus_in
 from serval.datasets.dataset import (
     ColumnChoice,
     Known,
@@ -15,20 +17,23 @@ from serval.datasets.dataset import (
     shared_speakers,
     short_name,
 )
-from serval.datasets.layout import layout_of
+from serval.datasets.fold_column import rows_of_part
+from serval.datasets.layout import layout_of, with_empty_splits
 from serval.datasets.left_out import left_out_of, rows_in_missing_parts
 from serval.datasets.listing import listing_of_folder
 from serval.datasets.parquet import Here
-from serval.datasets.split_column import rows_of_split
 from serval.datasets.splits import TRAIN, choose_split
 from serval.datasets.tables import SplitTable, split_table
-from serval.errors import DatasetError
+from serval.datasets.unaccounted import unaccounted
+from serval.errors import ConfigError, DatasetError
 from serval.files import is_file
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from serval.corpora import Corpus
     from serval.datasets.layout import Layout
     from serval.datasets.options import DatasetOptions
     from serval.datasets.rows import ClipSource
@@ -40,33 +45,45 @@ MOST_OF_CARD = 1 << 22
 """Bytes of a README.md that are looked at."""
 
 
-def load_folder(root: Path, options: DatasetOptions) -> Dataset:
+def load_folder(root: Path, options: DatasetOptions, asked: Corpus | None = None) -> Dataset:
     """Return the dataset in a folder of parquet files, audio files or manifests.
+
+    Args:
+        root: The folder.
+        options: Which part of it to read.
+        asked: The corpus that it is said to hold.
 
     Raises:
         DatasetNotFoundError: A column, the split, or all of the audio is missing.
         DatasetError: The folder holds nothing that can be read as a dataset.
     """
     subject, listing = str(root), listing_of_folder(root)
+    closed = (*listing.closed, *unaccounted(root, listing.files))
+    corpus, unlike = corpus_in(root, listing.files, asked, options.include)
+    if corpus is not None:
+        return corpus_dataset(corpus, options, closed)
+    if options.include is not None:
+        raise ConfigError(f"--include is about known corpora, and {subject} was read as none")
     layout = layout_of(listing.files, card_of(_card_text(root), None, subject), subject)
+    layout = with_empty_splits(layout, listing.folders)
     split = _split_of(layout, options, subject)
     whole, found = _source(root, layout, split, options)
 
     def named_by(name: str) -> Iterator[Path]:
         return _source(root, layout, name, options, audio_alone)[0].audio_paths()
 
-    left_out = (*listing.closed, *left_out_of(layout, whole, named_by))
+    left_out = (*closed, *left_out_of(layout, whole, named_by))
     if found.by_shard:
         left_out += tuple(rows_in_missing_parts(found.rows_in, whole.table.n_rows()))
     source = whole
     if layout.unnamed and not split:
-        table, own, unnamed = rows_of_split(whole.table, options.split, subject)
+        table, own, unnamed = rows_of_part(whole.table, options.split, subject)
         source, left_out = replace(whole, table=table, split=own), (*left_out, *unnamed)
     known = Known(
         name=short_name(root),
         location=str(root.resolve()),
         licence=layout.card.licence,
-        caveats=tuple(_leaks(root, layout, source, options)),
+        caveats=(*([unlike] if unlike else ()), *_leaks(root, layout, source, options)),
         left_out=left_out,
     )
     return dataset_here(source, [root / file for file in found.rows_in], known)
@@ -76,7 +93,14 @@ def _split_of(layout: Layout, options: DatasetOptions, subject: str) -> str:
     """Return the split of the files; `""` where only a column can tell of any."""
     if layout.unnamed and set(layout.splits) == {""}:
         return ""
-    return choose_split(layout.splits, options.split, subject)
+    split = choose_split(layout.splits, options.split, subject)
+    if not layout.splits[split]:
+        full = ", ".join(printable(name) for name, files in layout.splits.items() if files)
+        raise DatasetError(
+            f"{subject}: the folder of split '{printable(split)}' has no clips in it; fill it, or "
+            f"choose another with --split: {full}"
+        )
+    return split
 
 
 def _card_text(root: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -56,11 +56,15 @@ class Classifier(Generic[B_co]):
         contract: What it expects and gives.
         identity: Which model it is.
         backend: What runs it.
+        runtime: Name and version of what that belongs to; empty for ONNX Runtime on the CPU.
+        head: Of a checkpoint, what the check of its head found.
     """
 
     contract: Contract
     identity: Identity
     backend: B_co
+    runtime: Mapping[str, str] = field(default_factory=dict)
+    head: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def labels(self) -> LabelSet:
@@ -91,6 +95,7 @@ class Classifier(Generic[B_co]):
     def facts(self) -> dict[str, Any]:
         """What a run must know of the model: name, path, sha256, size, contract and warnings."""
         warnings, trained_on = list(self.contract.warnings), self.contract.trained_on
+        ranges = self.contract.sound_ranges
         return {
             "name": self.identity.name,
             "path": str(self.identity.path),
@@ -98,9 +103,17 @@ class Classifier(Generic[B_co]):
             "external": dict(self.identity.external),
             "size_bytes": self.identity.size_bytes,
             "contract": self.contract.facts,
+            **({"runtime": dict(self.runtime)} if self.runtime else {}),
+            **({"head": dict(self.head)} if self.head else {}),
             **({"warnings": warnings} if warnings else {}),
             **({} if trained_on is None else {"trained_on": trained_on.facts()}),
+            **({} if ranges is None else {"sound_ranges": ranges.facts()}),
         }
+
+    def with_note(self, note: str) -> Classifier[B_co]:
+        """Return the same model with one more sentence that a run keeps among its warnings."""
+        contract = replace(self.contract, notes=(*self.contract.notes, note))
+        return replace(self, contract=contract)
 
     def on(self, backend: Other) -> Classifier[Other]:
         """Return the same model on another backend."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from serval.errors import ConfigError
 from serval.models.contract import Normalize, Overrides
 
-__all__ = ["ModelOptions", "overrides_of"]
+__all__ = ["InferenceOptions", "ModelOptions", "overrides_of"]
 
 NORMALIZE: dict[str, Normalize] = {"peak": "peak", "zscore": "zscore", "none": "none"}
 
@@ -23,6 +23,7 @@ class ModelOptions:
         normalize: `auto` (what the model file says), `peak`, `zscore` or `none`.
         max_seconds: Longest clip in seconds; by default what the model file says, else 120.
         output_name: The output of the model file with the scores, of several that it has.
+        model_scale: Of a model of dimensions, such as `0..1`; by default what the file says.
     """
 
     labels: str | None = None
@@ -30,6 +31,27 @@ class ModelOptions:
     normalize: str = "auto"
     max_seconds: float | None = None
     output_name: str | None = None
+    model_scale: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceOptions(ModelOptions):
+    """How a model is run on clips, beside what is stated about its contract.
+
+    Attributes:
+        runtime: What runs the model: `auto` (what its kind of file calls for), or one of
+            `serval.models.load.RUNTIMES`.
+        provider: What ONNX Runtime runs it on: `cpu`, or another that the installed one has.
+        window: Seconds of the windows in which a longer clip is heard; by default it is not cut.
+        hop: Seconds from the beginning of a window to that of the next; by default `window`.
+        window_mean: What is averaged over the windows: `probabilities` or `logits`.
+    """
+
+    runtime: str = "auto"
+    provider: str = "cpu"
+    window: float | None = None
+    hop: float | None = None
+    window_mean: str = "probabilities"
 
 
 def overrides_of(options: ModelOptions) -> Overrides:
@@ -49,4 +71,5 @@ def overrides_of(options: ModelOptions) -> Overrides:
         normalize=NORMALIZE.get(options.normalize),
         max_seconds=options.max_seconds,
         output_name=options.output_name,
+        scale=options.model_scale,
     )

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from serval.errors import ConfigError, ModelError
-from serval.quantize.measure import fidelity
+from serval.quantize.clips import fidelity
+from serval.wording import points, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Kept", "Sensitivity", "kept_within", "sensitivities"]
 
 SENSITIVITY_CLIPS = 32
-STEPS: tuple[Precision, ...] = ("weights8", "fp16", "fp32")
+STEPS: tuple[Precision, ...] = ("weight-only int8", "fp16", "fp32")
 """What a layer is moved to, from the smallest file to the largest."""
 COARSER: Mapping[Precision, frozenset[str]] = {
-    "weights8": frozenset(("int4", "int8")),
-    "fp16": frozenset(("int4", "int8", "weights8")),
-    "fp32": frozenset(("int4", "int8", "weights8", "fp16")),
+    "weight-only int8": frozenset(("int4", "int8")),
+    "fp16": frozenset(("int4", "int8", "weight-only int8")),
+    "fp32": frozenset(("int4", "int8", "weight-only int8", "fp16")),
 }
 """What each of them is finer than."""
 
@@ -110,7 +111,7 @@ def _refuse_undecidable(clips: Clips, max_drop: float) -> None:
         raise ConfigError(
             f"{same.clips} clips of {clips.name} cannot tell whether a model loses more than "
             f"--max-drop {max_drop:g} points: of equal answers the interval begins at "
-            f"{100 * same.change.low:.2f}; take more --eval clips, or allow more"
+            f"{points(same.change.low, sign=True)}; take more --eval clips, or allow more"
         )
 
 
@@ -119,8 +120,8 @@ def _not_held(name: str, last: Trial, max_drop: float) -> str:
     found = last.measured
     said = f"{name} loses {found.drop:.2f} points even with every layer in FP32"
     if found.change is not None and found.verdict(max_drop) != "not worse":
-        low, high = 100 * found.change.low, 100 * found.change.high
-        said += f", and {found.clips} clips cannot tell more than {low:+.2f} to {high:+.2f}"
+        ends = span(found.change.low, found.change.high)
+        said += f", and {found.clips} clips cannot tell more than {ends}"
     return f"{said}; allow more than --max-drop {max_drop:g}, or take more --eval clips"
 
 
@@ -130,8 +131,8 @@ def _moved(candidate: Candidate, layers: list[str], precision: Precision) -> Can
     plan: dict[str, Precision] = {
         name: precision for name in layers if before[name] in COARSER[precision]
     }
-    shifts = {k: v for k, v in candidate.recipe.shifts.items() if k not in plan}
-    recipe = replace(candidate.recipe.with_plan(plan), shifts=shifts)
+    corrections = {k: v for k, v in candidate.recipe.corrections.items() if k not in plan}
+    recipe = replace(candidate.recipe.with_plan(plan), corrections=corrections)
     said = f"{len(plan)} sensitive layers as {precision}"
     return replace(candidate, recipe=recipe, words=(*candidate.words, said))
 

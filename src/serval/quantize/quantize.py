@@ -1,0 +1,132 @@
+"""The whole way: FP32 file in, smaller file out, with what it cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from serval.files import whole_files, write_text
+from serval.quantize.options import QuantizeOptions
+from serval.quantize.recipes import int4_candidate, static_candidate, written_dynamic
+from serval.quantize.search import kept_within
+from serval.quantize.variants import Variant, Variants, compare_all, save_comparison
+from serval.quantize.words import made_verdict
+from serval.quantize.workbench import (
+    Tell,
+    Trial,
+    Workbench,
+    evaluated_in_fp32,
+    opened_workbench,
+    recipe_words,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from serval.quantize.clips import Clips
+    from serval.quantize.search import Sensitivity
+
+__all__ = [
+    "QuantizeOptions",
+    "Quantized",
+    "Variant",
+    "Variants",
+    "compare_all",
+    "quantize",
+    "save_comparison",
+    "save_tried",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantized:
+    """A file that was made.
+
+    Attributes:
+        path: The file.
+        precision: `int8` or `int4`.
+        size_bytes: Bytes of the file and its external weights.
+        fp32_bytes: Bytes of the FP32 model and its external weights.
+        recipe: What was done, in words.
+        tried: Every candidate that was measured, in order.
+        sensitive: Where --max-drop made a search, the error of each layer quantized alone.
+        result: The file itself on the evaluation set, else on held-out calibration clips, else
+            `None`.
+        left_out: Which clips of that set were not evaluated and why, in words; empty if none.
+    """
+
+    path: Path
+    precision: str
+    size_bytes: int
+    fp32_bytes: int
+    recipe: tuple[str, ...]
+    tried: tuple[Trial, ...]
+    sensitive: tuple[Sensitivity, ...]
+    result: Trial | None
+    left_out: str = ""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What was done and tried, as plain JSON types."""
+        return {
+            "verdict": made_verdict(self),
+            "file": self.path.name,
+            "precision": self.precision,
+            "size_bytes": self.size_bytes,
+            "fp32_bytes": self.fp32_bytes,
+            "recipe": list(self.recipe),
+            "result": self.result and self.result.document,
+            "left_out": self.left_out,
+            "tried": [trial.document for trial in self.tried],
+            "sensitive": [asdict(one) for one in self.sensitive],
+        }
+
+
+def quantize(
+    model: str, output: Path, options: QuantizeOptions, tell: Tell = lambda _line: None
+) -> Quantized:
+    """Return the quantized model, written whole to `output` or not at all.
+
+    Raises:
+        ServalError: The options do not go together, the model or a dataset cannot be used, or
+            --max-drop cannot be held.
+    """
+    options.check()
+    with opened_workbench(model, output, options, tell) as bench:
+        clips = evaluated_in_fp32(bench) if options.evaluation else None
+        with whole_files(output) as part:
+            made = _made(bench, part, clips)
+    return replace(made, path=output)
+
+
+def save_tried(made: Quantized) -> Path:
+    """Return the JSON file beside a made file, with everything that was tried for it."""
+    text = json.dumps(made.document, indent=2, ensure_ascii=False) + "\n"
+    return write_text(made.path.with_suffix(".tried.json"), text)
+
+
+def _made(bench: Workbench, path: Path, clips: Clips | None) -> Quantized:
+    """Return what was made at `path`, with its session closed again."""
+    precision = "int4" if bench.options.method == "int4" else "int8"
+    sensitive: tuple[Sensitivity, ...] = ()
+    if bench.options.method == "dynamic":
+        made, tried = written_dynamic(bench, path), list[Trial]()
+    else:
+        candidate, tried = int4_candidate(bench) if precision == "int4" else static_candidate(bench)
+        if clips is not None and bench.options.max_drop is not None:
+            kept = kept_within(bench, candidate, clips, bench.options.max_drop)
+            candidate, sensitive, tried = kept.candidate, kept.sensitive, [*tried, *kept.trials]
+        made = bench.written(candidate, precision, path)
+    judge = clips or bench.held_out
+    return Quantized(
+        path=path,
+        precision=precision,
+        size_bytes=made.size_bytes,
+        fp32_bytes=bench.model.size_bytes,
+        recipe=recipe_words(made),
+        tried=tuple(tried),
+        sensitive=sensitive,
+        result=bench.measured("the file", made, judge) if judge else None,
+        left_out=judge.left_out if judge else "",
+    )

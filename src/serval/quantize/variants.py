@@ -1,0 +1,370 @@
+"""Every variant of one model in one table: size, speed, accuracy, agreement, Pareto front."""
+
+from __future__ import annotations
+
+import glob
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.bench.rounds import Effort, Ratio, interleaved, ratio_of
+from serval.bench.subjects import call_of, other_runtimes
+from serval.errors import ConfigError, ModelError
+from serval.files import write_text, writing
+from serval.machine import platform_facts
+from serval.models.load import load_model
+from serval.models.options import overrides_of
+from serval.plots.quantization import QuantizedPoint, save_quantization
+from serval.quantize.clips import accuracy_change, fidelity, logits_of
+from serval.quantize.recipes import (
+    default_dynamic,
+    int4_candidate,
+    static_candidate,
+    with_linear_layers,
+    written_dynamic,
+)
+from serval.quantize.words import MARGIN, comparison_verdict
+from serval.quantize.workbench import evaluated_in_fp32, opened_workbench, recipe_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from serval.bench.rounds import Seconds
+    from serval.models.classifier import Classifier
+    from serval.models.contract import Overrides
+    from serval.models.onnx import OnnxModel
+    from serval.quantize.clips import Clips, Fidelity
+    from serval.quantize.options import QuantizeOptions
+    from serval.quantize.workbench import Tell, Workbench
+
+__all__ = [
+    "Variant",
+    "Variants",
+    "best_of",
+    "compare_all",
+    "folder_beside",
+    "pareto_front",
+    "save_comparison",
+]
+
+ON = " on "
+"""Between the name of a file and that of another runtime which runs it."""
+FP32, DEFAULT = "fp32", "default dynamic"
+UNTOUCHED = {FP32: ("as given",), DEFAULT: ("quantize_dynamic with its defaults",)}
+USUAL = "onnxruntime"
+RACE_CLIPS = 12
+EFFORT = Effort(warm_up=1, fewest=5, most=40, budget_s=90.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One file of the model.
+
+    Attributes:
+        name: What was made.
+        file: Name of the file, or where it is below the folder of the best.
+        precision: `fp32`, `int8`, `int4`, `fp16`.
+        recipe: How, in words.
+        size_bytes: With external weights.
+        share: Size as a share of FP32, in (0, 1].
+        clips_per_s: On one core, clips of the evaluation set; compare within this run only.
+        against_fp32: Speed against FP32.
+        against_default: Speed against `quantize_dynamic` with its defaults.
+        measured: Accuracy and agreement on the evaluation set.
+        runtime: What ran it.
+        pareto: Whether no other is as small, as fast and as accurate, and more than that in one;
+            what the intervals do not show counts as equal.
+    """
+
+    name: str
+    file: str
+    precision: str
+    recipe: tuple[str, ...]
+    size_bytes: int
+    share: float
+    clips_per_s: float
+    against_fp32: Ratio
+    against_default: Ratio
+    measured: Fidelity
+    runtime: str = USUAL
+    pareto: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variants:
+    """All variants of one model.
+
+    Attributes:
+        model: Name of the FP32 file.
+        clips: The evaluation set.
+        calibration: Where the calibration clips came from.
+        variants: The files that were made, in that order.
+        best: Name of the one to take, which is the file that was asked for.
+        left_out: Which clips of the set were not evaluated and why, in words; empty if none.
+    """
+
+    model: str
+    clips: str
+    calibration: str
+    variants: tuple[Variant, ...]
+    best: str
+    left_out: str = ""
+
+
+def compare_all(
+    model: str, output: Path, options: QuantizeOptions, tell: Tell = lambda _line: None
+) -> Variants:
+    """Return the comparison of every variant: the best is `output`, the rest in a folder beside it.
+
+    Raises:
+        ServalError: The model or a dataset cannot be used, or no evaluation set was named.
+    """
+    if options.evaluation is None:
+        raise ConfigError("--compare-all measures accuracy; give --eval DATASET")
+    if options.max_drop is not None:
+        raise ConfigError("--compare-all shows every variant as it is; leave --max-drop out")
+    options.check()
+    comparison = _measured(model, output, options, tell)
+    return _placed(comparison, output)
+
+
+def _measured(model: str, output: Path, options: QuantizeOptions, tell: Tell) -> Variants:
+    """Return the comparison, every file but FP32 still in the folder beside `output`."""
+    with opened_workbench(model, output, options, tell) as bench:
+        clips = evaluated_in_fp32(bench)
+        makers = _makers(bench)
+        runtimes = other_runtimes(options.runtimes)
+        step = _numbered(tell, (2 + len(runtimes)) * (len(makers) + 1))
+        folder = folder_beside(output)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        files: dict[str, Classifier[Any]] = {FP32: bench.model}
+        for name, make in makers.items():
+            step(f"making {name}")
+            files[name] = make(folder / f"{output.stem}.{name.replace(' ', '-')}.onnx")
+        files |= dict(_elsewhere(files, runtimes, overrides_of(options), step))
+        step("timing all of them in turn")
+        seconds = _race(files, clips)
+        right, variants = {}, []
+        for name, opened in files.items():
+            step(f"evaluating {name}")
+            logits = logits_of(opened, clips.waveforms, bench.workers)
+            right[name] = logits.argmax(axis=1) == clips.truth
+            found = fidelity(logits, clips)
+            variants.append(_variant(bench, name, files, found, seconds))
+        marked = _marked(variants, seconds, right, clips.speakers)
+    return Variants(
+        model=bench.model.path.name,
+        clips=clips.name,
+        calibration=bench.calibration.name if bench.calibration else "none",
+        variants=marked,
+        best=best_of(marked),
+        left_out=clips.left_out,
+    )
+
+
+def folder_beside(output: Path) -> Path:
+    """Return where the files are that are not `output` itself."""
+    return output.with_name(f"{output.stem}.variants")
+
+
+def _placed(comparison: Variants, output: Path) -> Variants:
+    """Return the comparison with the best file moved to `output`, weights beside it as well."""
+    folder = folder_beside(output)
+    variants = []
+    for variant in comparison.variants:
+        made = variant.name.partition(ON)[0]
+        file = variant.file if made == FP32 else f"{folder.name}/{variant.file}"
+        if made == comparison.best:
+            file = output.name
+        if variant.name == comparison.best:
+            with writing(output):
+                for part in folder.glob(f"{glob.escape(variant.file)}?*"):
+                    part.replace(output.parent / part.name)
+                (folder / variant.file).replace(output)
+        variants.append(replace(variant, file=file))
+    return replace(comparison, variants=tuple(variants))
+
+
+def _numbered(tell: Tell, total: int) -> Tell:
+    """Return what tells a step with its number."""
+    done = count(1)
+    return lambda line: tell(f"[{next(done)}/{total}] {line}")
+
+
+def best_of(variants: Sequence[Variant]) -> str:
+    """Return the name of the file to take: of those shown to keep the accuracy, the fastest.
+
+    Speeds that are equal to a tenth of FP32's are one, and the smaller file is taken. Where none is
+    shown to keep it, of those that may, else of all, the most accurate. A file on the Pareto front
+    goes before the others; FP32 is not among them.
+    """
+    made = [one for one in variants if one.name != FP32 and one.runtime == USUAL]
+    for verdict in ("not worse", "cannot tell", "worse"):
+        found = [v for v in made if v.measured.verdict(100 * MARGIN) == verdict]
+        found = [v for v in found if v.pareto] or found
+        if found and verdict == "not worse":
+            return min(found, key=lambda v: (-round(v.against_fp32.median, 1), v.size_bytes)).name
+        if found:
+            return max(found, key=lambda v: (v.measured.accuracy, -v.size_bytes)).name
+    return FP32
+
+
+def _marked(
+    variants: Sequence[Variant],
+    seconds: Mapping[str, Seconds],
+    right: Mapping[str, NDArray[np.bool_]],
+    speakers: Sequence[str | None],
+) -> tuple[Variant, ...]:
+    """Return the variants with the Pareto front marked, as far as the clips and rounds show it."""
+    names = [variant.name for variant in variants]
+
+    def faster(one: str, other: str) -> bool:
+        ratio = ratio_of(one, other, seconds)
+        return one != other and ratio.told_apart and ratio.median > 1
+
+    def better(one: str, other: str) -> bool:
+        return one != other and accuracy_change(right[one], right[other], speakers).low > 0
+
+    shown = [[(faster(i, j), better(i, j)) for j in names] for i in names]
+    front = pareto_front([variant.size_bytes for variant in variants], np.array(shown))
+    return tuple(replace(variant, pareto=on) for variant, on in zip(variants, front, strict=True))
+
+
+def pareto_front(sizes: Sequence[int], shown: NDArray[np.bool_]) -> list[bool]:
+    """Return for each of N files whether no other is as small, as fast and as accurate, and more.
+
+    Args:
+        sizes: In bytes.
+        shown: `(N, N, 2)`, whether the first file is shown to be faster and more accurate than the
+            second; what is not shown, by its interval, keeps no file on the front.
+
+    Examples:
+        >>> nothing = np.zeros((2, 2, 2), dtype=bool)
+        >>> pareto_front([1, 2], nothing)
+        [True, False]
+        >>> faster = nothing.copy()
+        >>> faster[1, 0, 0] = True
+        >>> pareto_front([1, 2], faster)
+        [True, True]
+    """
+    better: NDArray[np.bool_] = np.logical_or(shown[..., 0], shown[..., 1])
+    front: list[int] = []
+    for j in sorted(range(len(sizes)), key=lambda j: sizes[j]):
+        # Against what is on the front already: one that is off it takes no other off.
+        rivals = [*front, *(i for i in range(len(sizes)) if sizes[i] == sizes[j])]
+        if not any((sizes[i] < sizes[j] or better[i, j]) and not better[j, i] for i in rivals):
+            front.append(j)
+    return [j in front for j in range(len(sizes))]
+
+
+def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
+    """Return the files written: `quantization.json` and `quantization.png`."""
+    variants = [asdict(v) | {"measured": v.measured.document} for v in comparison.variants]
+    document: dict[str, Any] = (
+        {"verdict": comparison_verdict(comparison)}
+        | asdict(comparison)
+        | {
+            "variants": variants,
+            "platform": platform_facts(),
+        }
+    )
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
+    points = [
+        QuantizedPoint(
+            name=variant.name,
+            size_mb=variant.size_bytes / 1e6,
+            accuracy=variant.measured.accuracy,
+            speed=variant.against_fp32.median,
+            pareto=variant.pareto,
+        )
+        for variant in comparison.variants
+    ]
+    n = comparison.variants[0].measured.clips
+    title = f"{comparison.model} on {n} clips of {comparison.clips}"
+    return {
+        "table": write_text(folder / "quantization.json", text),
+        "picture": save_quantization(points, title, folder / "quantization.png"),
+    }
+
+
+def _makers(bench: Workbench) -> dict[str, Callable[[Path], OnnxModel]]:
+    """Return what makes each variant, by name, at a path."""
+    makers: dict[str, Callable[[Path], OnnxModel]] = {
+        DEFAULT: partial(default_dynamic, bench),
+        "dynamic": partial(written_dynamic, bench),
+        "int4": lambda path: bench.written(int4_candidate(bench)[0], "int4", path),
+    }
+    if bench.calibration is not None:
+        static = static_candidate(bench)[0]
+        makers |= {
+            "static": partial(bench.written, static, "int8"),
+            "weight-only int8": partial(
+                bench.written, with_linear_layers(static, "weight-only int8"), "int8"
+            ),
+            "fp16 stored": partial(bench.written, with_linear_layers(static, "fp16"), "fp16"),
+        }
+    return makers
+
+
+def _elsewhere(
+    files: Mapping[str, Classifier[Any]],
+    runtimes: Sequence[str],
+    overrides: Overrides,
+    step: Tell,
+) -> Iterator[tuple[str, Classifier[Any]]]:
+    """Yield every file once more, on each other runtime that opens it."""
+    for runtime in runtimes:
+        for name, model in files.items():
+            try:
+                opened = load_model(str(model.path), overrides, runtime=runtime)
+            except ModelError as error:
+                step(f"left out, {runtime} does not run {name}: {error}")
+                continue
+            yield f"{name}{ON}{runtime}", opened
+
+
+def _race(files: Mapping[str, Classifier[Any]], clips: Clips) -> dict[str, Seconds]:
+    chosen = np.linspace(0, len(clips.waveforms) - 1, min(RACE_CLIPS, len(clips.waveforms)))
+    waveforms = [clips.waveforms[int(i)] for i in chosen]
+    works = {name: partial(_pass, model, waveforms) for name, model in files.items()}
+    times = interleaved(works, EFFORT)
+    return {name: seconds / len(waveforms) for name, seconds in times.items()}
+
+
+def _pass(model: Classifier[Any], waveforms: list[Any]) -> None:
+    call = call_of(model)
+    for samples in waveforms:
+        call(samples)
+
+
+def _variant(
+    bench: Workbench,
+    name: str,
+    files: Mapping[str, Classifier[Any]],
+    found: Fidelity,
+    seconds: dict[str, Seconds],
+) -> Variant:
+    made, _, runtime = name.partition(ON)
+    model = files[made]
+    precision = {FP32: "fp32", "int4": "int4", "fp16 stored": "fp16"}.get(made, "int8")
+    return Variant(
+        name=name,
+        file=model.path.name,
+        precision=precision,
+        recipe=UNTOUCHED.get(made) or recipe_words(model),
+        runtime=runtime or USUAL,
+        size_bytes=model.size_bytes,
+        share=model.size_bytes / bench.model.size_bytes,
+        clips_per_s=float(1 / np.median(seconds[name])),
+        against_fp32=ratio_of(name, FP32, seconds),
+        against_default=ratio_of(name, DEFAULT, seconds),
+        measured=found,
+    )

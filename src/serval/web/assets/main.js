@@ -1,0 +1,241 @@
+// Puts the page together: what each control does. The contract of the models is in `site.json`.
+
+import { answerPanel, factor, milliseconds } from "./answer.js";
+import { benched, PACES } from "./bench.js";
+import { counted, download, el, isolated, option, tableOf } from "./dom.js";
+import { listening } from "./listening.js";
+import { compared, parityWords } from "./parity.js";
+import { mostThreads, openRuntime } from "./runtime.js";
+import { startTheme } from "./theme.js";
+
+const $ = (id) => document.getElementById(id);
+
+const site = await (await fetch("site.json")).json();
+const panel = answerPanel();
+const threads = mostThreads();
+const runtime = openRuntime(threads);
+let contract = site.models[0];
+
+const chosen = () => ({ contract, window_s: Number($("window").value) });
+
+const ears = listening(panel, () => runtime, chosen);
+
+/** Do something that may fail; why it failed stands where the answer would. */
+const tried = async (work) => {
+  try {
+    await work();
+  } catch (error) {
+    ears.stop();
+    panel.fault(error.message);
+    showMicrophone();
+  }
+};
+
+const showMicrophone = () => {
+  $("microphone").textContent = ears.isOpen() ? "Stop the microphone" : "Start the microphone";
+  $("microphone").setAttribute("aria-pressed", ears.isOpen());
+};
+
+const enable = (ids, isOn) => {
+  for (const id of ids) $(id).disabled = !isOn;
+};
+
+const CONTROLS = ["microphone", "file", "compare", "measure", "measure-quick"];
+
+const use = async (next) => {
+  ears.stop();
+  showMicrophone();
+  contract = next;
+  panel.use(contract);
+  panel.clear("Opening the model");
+  $("size").textContent = `${contract.name}, ${(contract.size_bytes / 1e6).toFixed(1)} MB`;
+  showFacts();
+  const { fetch_s, open_s } = await runtime.load(contract);
+  $("opened").textContent = milliseconds(fetch_s + open_s);
+  panel.clear("No sound yet");
+  $("answer").textContent = "Ready";
+  enable(CONTROLS, true);
+};
+
+const hearFile = (file) =>
+  tried(async () => {
+    const heard = ears.hear(await file.arrayBuffer(), file.name);
+    showMicrophone();
+    await heard;
+  });
+
+const sampleButton = (clip) =>
+  el("button", {
+    type: "button",
+    onclick: () => tried(async () => {
+      const heard = ears.hear(await (await fetch(clip.file)).arrayBuffer(), clip.name);
+      showMicrophone();
+      await heard;
+    }),
+  }, `Sample: ${clip.name}`);
+
+const startListening = () => {
+  $("microphone").addEventListener("click", () => tried(async () => {
+    if (ears.isOpen()) {
+      ears.stop();
+      return showMicrophone();
+    }
+    $("source").textContent = "Asking for the microphone";
+    return ears.listen(showMicrophone);
+  }));
+  $("file").addEventListener("change", ({ target }) => {
+    if (target.files[0]) hearFile(target.files[0]);
+    target.value = "";
+  });
+  $("samples").replaceChildren(...site.samples.map(sampleButton));
+  const drop = $("drop");
+  for (const name of ["dragover", "dragleave", "drop"]) {
+    drop.addEventListener(name, (event) => {
+      event.preventDefault();
+      drop.classList.toggle("over", name === "dragover");
+      if (name === "drop" && event.dataTransfer.files[0]) hearFile(event.dataTransfer.files[0]);
+    });
+  }
+};
+
+const startChoice = () => {
+  $("choice").hidden = site.models.length < 2;
+  $("model").replaceChildren(...site.models.map((model, at) => option(at, model.name)));
+  $("model").addEventListener("change", ({ target }) => tried(() => use(site.models[target.value])));
+};
+
+const showFacts = () => {
+  const many = contract.labels.length;
+  const facts = [
+    ["Model", `${contract.name}, ${(contract.size_bytes / 1e6).toFixed(1)} MB, as it is`],
+    ["SHA-256", contract.sha256],
+    ["Emotions", `${many}: ${contract.labels.join(", ")}`],
+    ["Input", `${contract.sample_rate} Hz, one channel, normalised: ${contract.normalize}, up to ${contract.max_seconds} s`],
+    ["Licence of the model", contract.licence],
+    ["Sample clips", site.samples_licence],
+    ["Network", "The page fetches its own files once, from where it came from, and sends nothing. Its Content-Security-Policy lets it connect to no other place."],
+    ["Answers of Python", `made on ${site.machine}`],
+  ];
+  $("facts").replaceChildren(...facts.filter(([, value]) => value).flatMap(([name, value]) =>
+    [el("dt", {}, name), el("dd", {}, isolated(value))]));
+};
+
+const parityTable = (rows) =>
+  tableOf(
+    [
+      { key: "name", title: "Clip", kind: "text" }, { key: "python", title: "Python", kind: "text" },
+      { key: "here", title: "Here", kind: "text" }, { key: "difference", title: "Largest difference of a logit", kind: "number" },
+    ],
+    rows.map((row) => ({
+      name: row.clip.name, python: contract.labels[row.expected], here: contract.labels[row.found], difference: row.difference,
+    })));
+
+const compareAll = async () => {
+  ears.stop();
+  showMicrophone();
+  enable(CONTROLS, false);
+  const rows = [];
+  try {
+    for await (const row of compared(contract, site.clips, runtime)) {
+      rows.push(row);
+      $("parity-words").textContent = `${rows.length} of ${site.clips.length}`;
+    }
+    $("parity-words").textContent = parityWords(rows);
+    $("parity-rows").replaceChildren(parityTable(rows));
+    $("parity-all").hidden = false;
+  } catch (error) {
+    $("parity-words").textContent = error.message;
+  }
+  enable(CONTROLS, true);
+};
+
+const startParity = () => {
+  $("parity-lead").textContent =
+    `${counted(site.clips.length, "clip")} go the whole way in this browser (decoding, resampling, the model) ` +
+    `and their logits are compared with those that serval stored when it made this page, on ${site.machine}.`;
+  $("compare").addEventListener("click", compareAll);
+};
+
+const COLUMNS = [
+  { key: "model", title: "Model", kind: "text" }, { key: "threads", title: "Threads", kind: "count" },
+  { key: "seconds", title: "Clip, s", kind: "number" }, { key: "p50", title: "p50, ms", kind: "number" },
+  { key: "p90", title: "p90", kind: "number" }, { key: "p95", title: "p95", kind: "number" },
+  { key: "rtf", title: "RTF", kind: "number" }, { key: "n", title: "n", kind: "count" },
+];
+
+const ms = (seconds) => Number((1000 * seconds).toPrecision(3));
+
+const benchTable = (told) =>
+  tableOf(COLUMNS, told.latency.map((row) => ({
+    model: row.model, threads: row.threads, seconds: row.seconds, n: row.n, rtf: Number(row.rtf.toPrecision(2)),
+    p50: ms(row.p50_s), p90: ms(row.p90_s), p95: ms(row.p95_s),
+  })));
+
+const ratioWords = ({ of, to, median, low, high }) =>
+  median === null
+    ? `${of} and ${to} cannot be told apart.`
+    : `${of} is ${median.toFixed(2)}x as fast as ${to} (quartiles ${low.toFixed(2)} to ${high.toFixed(2)}).`;
+
+const benchWords = (told) => {
+  const slowest = Math.max(...told.latency.map((row) => row.rtf));
+  const ratios = Object.entries(told.ratios).flatMap(([what, all]) => all.map((ratio) => `${what}: ${ratioWords(ratio)}`));
+  return [`Real-time factor at most ${factor(slowest)}.`, ...ratios].join(" ");
+};
+
+let told = null;
+let isStopped = false;
+
+const measure = async (pace) => {
+  ears.stop();
+  showMicrophone();
+  isStopped = false;
+  enable(CONTROLS, false);
+  $("halt").hidden = false;
+  const tell = (line) => { $("bench-words").textContent = line; };
+  try {
+    told = await benched(site, pace, threads, tell, () => isStopped);
+    tell(told ? benchWords(told) : "Stopped; nothing was kept.");
+    $("bench-rows").replaceChildren(...(told ? [benchTable(told)] : []));
+    for (const id of ["copy", "save", "bench-next", "bench-rows"]) $(id).hidden = !told;
+  } catch (error) {
+    tell(error.message);
+  }
+  $("halt").hidden = true;
+  enable(CONTROLS, true);
+};
+
+const asText = () => `${JSON.stringify(told, null, 2)}\n`;
+
+const copy = async () => {
+  try {
+    await navigator.clipboard.writeText(asText());
+    $("copy").textContent = "Copied";
+  } catch {
+    $("copy").textContent = "The browser does not allow it: download instead";
+  }
+};
+
+const startBench = () => {
+  $("measure").addEventListener("click", () => measure(PACES.full));
+  $("measure-quick").addEventListener("click", () => measure(PACES.quick));
+  $("halt").addEventListener("click", () => { isStopped = true; });
+  $("copy").addEventListener("click", copy);
+  $("save").addEventListener("click", () => download("phone.json", "application/json", asText()));
+};
+
+const showThreads = () => {
+  $("threads").textContent = String(threads);
+  $("isolation").textContent = globalThis.crossOriginIsolated
+    ? `of ${counted(navigator.hardwareConcurrency, "logical processor")}`
+    : "one, because the host does not isolate this page (COOP and COEP headers)";
+};
+
+startTheme(panel.paint);
+startListening();
+startChoice();
+startParity();
+startBench();
+showThreads();
+addEventListener("resize", panel.paint);
+await tried(() => use(contract));
+document.documentElement.dataset.ready = "yes";

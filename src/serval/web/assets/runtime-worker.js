@@ -1,0 +1,56 @@
+// The one place that runs models. It is a thread of its own, so that the page stays alive meanwhile.
+
+import * as ort from "./vendor/ort.wasm.min.mjs";
+import { feedsOf, logitsOf, prepared } from "./classifier.js";
+
+ort.env.wasm.wasmPaths = new URL("./vendor/", import.meta.url).href;
+ort.env.logLevel = "error";
+
+const opened = new Map();
+
+const since = (start) => (performance.now() - start) / 1000;
+
+const start = ({ threads }) => {
+  ort.env.wasm.numThreads = threads;
+  return {};
+};
+
+const load = async ({ contract }) => {
+  const begun = performance.now();
+  const answer = await fetch(contract.file);
+  if (!answer.ok) throw new Error(`${contract.file} cannot be loaded (HTTP ${answer.status})`);
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  const [fetch_s, compiling] = [since(begun), performance.now()];
+  const session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
+  opened.set(contract.file, { session, contract });
+  return { fetch_s, open_s: since(compiling) };
+};
+
+// Timed as in Python: normalisation and the model, one clip at a time, no padding.
+const run = async ({ file, samples }) => {
+  const { session, contract } = opened.get(file);
+  const begun = performance.now();
+  const feeds = feedsOf(ort, prepared(samples, contract), contract);
+  const outputs = await session.run(feeds, [contract.output]);
+  const output = outputs[contract.output];
+  const logits = logitsOf(output.data, contract);
+  const took_s = since(begun);
+  for (const tensor of [output, ...Object.values(feeds)]) tensor.dispose();
+  return { logits, took_s };
+};
+
+const CALLS = { start, load, run };
+
+const answered = async ({ id, call, ...rest }) => {
+  try {
+    postMessage({ id, answer: await CALLS[call](rest) });
+  } catch (error) {
+    postMessage({ id, fault: String(error?.message ?? error) });
+  }
+};
+
+// One after the other: the runtime runs one session at a time.
+let last = Promise.resolve();
+addEventListener("message", ({ data }) => {
+  last = last.then(() => answered(data));
+});

@@ -1,0 +1,216 @@
+"""A model -> a folder of static files that any web host can serve."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import asdict, dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from serval import __version__
+from serval.errors import ConfigError, ModelError
+from serval.files import write_bytes, write_text
+from serval.inspection import stored_graph, web_faults
+from serval.inspection.web import MUCH_MB, WEB_RUNTIME
+from serval.machine import platform_facts
+from serval.models.load import model_path
+from serval.models.onnx import load_onnx
+from serval.models.options import ModelOptions, overrides_of
+from serval.web.clips import PageClip, page_clips
+from serval.web.contract import page_contract
+from serval.web.policy import HEADERS, POLICY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from serval.models.onnx import OnnxModel
+
+__all__ = ["Site", "WebOptions", "write_site"]
+
+MOST_CLIPS = 64
+"""As many as the demo set has."""
+
+EXPORTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "dom.js": ("", ("counted", "download", "el", "isolated", "option", "percent", "tableOf")),
+    "theme.js": ('import { el } from "./dom.js";\n', ("colourNow", "startTheme")),
+}
+"""Scripts of the report, which are one script there and modules here: what each takes and gives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebOptions(ModelOptions):
+    """How a page is made.
+
+    Attributes:
+        clips: Clips of the demo set on which the page compares itself with Python.
+    """
+
+    clips: int = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A folder that was written.
+
+    Attributes:
+        folder: Where.
+        size_mb: Of all its files.
+        first_mb: What a browser loads before the first answer: runtime and first model.
+        notes: One sentence on each thing to know.
+    """
+
+    folder: Path
+    size_mb: float
+    first_mb: float
+    notes: tuple[str, ...]
+
+
+def write_site(models: Sequence[str], folder: Path, options: WebOptions) -> Site:
+    """Return the site of one or several models, after writing it; several are timed in turn.
+
+    Args:
+        models: Paths of .onnx files, built-in names, or `hf:ORG/NAME/FILE.onnx`.
+        folder: Where to write.
+        options: What is stated about the models, and how many clips there are.
+
+    Raises:
+        ModelError: A model is none, or does not run in a browser.
+        ConfigError: There is another folder with files in the place.
+    """
+    if not 3 <= options.clips <= MOST_CLIPS:
+        raise ConfigError(f"--clips is {options.clips}; give 3 to {MOST_CLIPS}")
+    _refuse_other_folder(folder)
+    paths = [model_path(name) for name in models]
+    for path in paths:
+        _refuse_what_does_not_run(path)
+    opened = [load_onnx(path, overrides_of(options)) for path in paths]
+    names = _names(opened)
+    clips = page_clips(opened, names, options.clips)
+    files = dict(_files(opened, names, clips))
+    for name, content in files.items():
+        write_bytes(folder / name, content)
+    write_text(folder / "site.json", _document(opened, names, clips))
+    sizes = {name: len(content) / 1e6 for name, content in files.items()}
+    small = [size for name, size in sizes.items() if not name.startswith(("clips/", "models/"))]
+    return Site(
+        folder=folder,
+        size_mb=sum(sizes.values()),
+        first_mb=sum(small) + opened[0].size_bytes / 1e6,
+        notes=tuple(_notes(opened)),
+    )
+
+
+def _refuse_other_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"--output {folder} is a file; name a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "site.json").is_file():
+        raise ConfigError(f"--output {folder} holds other files; name a new folder")
+
+
+def _refuse_what_does_not_run(path: Path) -> None:
+    faults = web_faults(stored_graph(path))
+    if faults:
+        raise ModelError(f"{path} {faults[0]}")
+
+
+def _names(models: Sequence[OnnxModel]) -> list[str]:
+    """Return a name for each model: its own, with a number where two share one."""
+    names = [model.identity.name for model in models]
+    return [
+        name if names.count(name) == 1 else f"{name} ({names[:at].count(name) + 1})"
+        for at, name in enumerate(names)
+    ]
+
+
+def _files(
+    models: Sequence[OnnxModel], names: Sequence[str], clips: Sequence[PageClip]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield every file but `site.json` as its name and content."""
+    package = resources.files("serval")
+    for part in sorted((package / "web" / "assets").iterdir(), key=lambda part: part.name):
+        if part.name != "index.html":
+            yield part.name, part.read_bytes()
+    for part in sorted((package / "web" / "vendor").iterdir(), key=lambda part: part.name):
+        yield f"vendor/{part.name}", part.read_bytes()
+    yield "page.css", (package / "report" / "assets" / "page.css").read_bytes()
+    for name in EXPORTS:
+        yield name, _module(name).encode()
+    yield "index.html", _index(names).encode()
+    yield "_headers", _hosts_headers().encode()
+    for at, model in enumerate(models):
+        yield _model_file(at), model.path.read_bytes()
+    for clip in clips:
+        yield clip.file, clip.encoded
+
+
+def _model_file(at: int) -> str:
+    return f"models/{at}.onnx"
+
+
+def _module(name: str) -> str:
+    """Return a script of the report as a module."""
+    script = (resources.files("serval") / "report" / "assets" / name).read_text(encoding="utf-8")
+    imports, exports = EXPORTS[name]
+    return f"{imports}{script}\nexport {{ {', '.join(exports)} }};\n"
+
+
+def _index(names: Sequence[str]) -> str:
+    parts = {
+        "policy": POLICY,
+        "version": __version__,
+        "runtime": WEB_RUNTIME,
+        "title": f"{names[0]}: the emotion in a voice",
+        "waiting": "Loading",
+    }
+    page = resources.files("serval") / "web" / "assets" / "index.html"
+    return re.sub(
+        r"\{\{(\w+)\}\}",
+        lambda found: html.escape(parts[found[1]]),
+        page.read_text(encoding="utf-8"),
+    )
+
+
+def _hosts_headers() -> str:
+    """Return the file in which some static hosts look for the headers that threads need."""
+    return "\n".join(("/*", *(f"  {name}: {value}" for name, value in HEADERS.items()), ""))
+
+
+def _document(
+    models: Sequence[OnnxModel], names: Sequence[str], clips: Sequence[PageClip]
+) -> str:  # fmt: skip
+    content: dict[str, Any] = {
+        "version": __version__,
+        "runtime": WEB_RUNTIME,
+        "machine": _machine(),
+        "models": [
+            page_contract(model, name, _model_file(at))
+            for at, (model, name) in enumerate(zip(models, names, strict=True))
+        ],
+        "samples": [_listed(clip) for clip in clips if clip.is_sample],
+        "clips": [_listed(clip) for clip in clips],
+        "samples_licence": "synthetic speech, Apache-2.0",
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def _listed(clip: PageClip) -> dict[str, Any]:
+    told = asdict(clip)
+    return {key: told[key] for key in ("name", "file", "logits")}
+
+
+def _machine() -> str:
+    facts = platform_facts()
+    return f"{facts['processor']} with onnxruntime {facts['packages']['onnxruntime']}"
+
+
+def _notes(models: Sequence[OnnxModel]) -> Iterator[str]:
+    for model in models:
+        if model.size_bytes > MUCH_MB * 1e6:
+            yield (
+                f"{model.path.name} has {model.size_bytes / 1e6:.0f} MB to load, much for a phone; "
+                "serval quantize --target web makes it about a quarter"
+            )
+        yield from model.contract.warnings
