@@ -291,6 +291,8 @@ def _read(
     )
     told = told_by_tables(corpus, root, [file for file in files if not is_hidden(file)])
     facts = {file: _facts(corpus, _place(root, file), said[file] or {}, told) for file in left}
+    unlisted = [f for f in left if _is_unlisted(corpus, _place(root, f), facts[f], told)]
+    left = sorting.keep(left, dict.fromkeys(unlisted, _unlisted(corpus)))
     left = sorting.keep(left, {f: why for f in left if (why := _why_not(corpus, f, facts[f]))})
     left = sorting.keep(left, {f: NOT_DECODED for f in left if not is_decoded(f)})
     split_of = _own_splits(root, left, facts)
@@ -341,6 +343,12 @@ def _why_not(corpus: Corpus, file: str, facts: Mapping[str, str]) -> str:
     if label not in corpus.labels:
         return f"labelled '{label}', which {corpus.name} does not know"
     return "" if corpus.labels[label] else "no-agreement"
+
+
+def _is_unlisted(corpus: Corpus, path: str, facts: Mapping[str, str], told: Sequence[Told]) -> bool:
+    """Tell whether a table that lists all clips of the corpus is here and lacks this one."""
+    key = corpus.key_of(path, facts)
+    return any(part.table.required and part.files and key not in part.cells for part in told)
 
 
 def _unlisted(corpus: Corpus) -> str:
