@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Clip", "ClipReader", "Dataset", "Failure", "LeftOut", "Prediction", "Record"]
+__all__ = [
+    "Clip",
+    "ClipReader",
+    "Dataset",
+    "Failure",
+    "LeftOut",
+    "Prediction",
+    "Record",
+    "Sound",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +110,21 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """What a clip sounded like to a model, in three numbers.
+
+    Attributes:
+        source_rate: Sample rate of the file in Hz, before resampling.
+        level_db: Root mean square in dB of full scale, before any normalisation.
+        bandwidth_hz: The highest frequency within 60 dB of the loudest; 0 for silence.
+    """
+
+    source_rate: int
+    level_db: float
+    bandwidth_hz: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """What the model said about one clip.
 
@@ -122,6 +146,7 @@ class Prediction:
         groups: `Clip.groups`.
         notes: What was done to the sound, or is remarkable in it, as the end of a sentence:
             `the model heard digital silence`.
+        sound: What the clip sounded like; `None` where nobody listened.
     """
 
     clip_id: str
@@ -136,6 +161,7 @@ class Prediction:
     speaker: str | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sound: Sound | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,10 +16,10 @@ from serval.audit import (
     FindingKind,
     audit,
     audit_document,
+    audit_verdict,
     writable,
     write_audit,
 )
-from serval.audit.words import audit_verdict
 from serval.commands.options import quiet_option, reading_options
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import (

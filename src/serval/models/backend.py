@@ -16,6 +16,7 @@ from serval.models.contract import (
     Declared,
     Overrides,
     declared_contract,
+    sound_ranges,
     trained_on,
 )
 from serval.models.masks import marked_by
@@ -154,8 +155,13 @@ def classifier_of(
         partial(_fitting, backend_of, declared),
     )
     trained, notes = trained_on(opened.metadata)
-    notes = (*declared.notes, *notes)
-    contract = replace(_contract(declared, signature), trained_on=trained, notes=notes)
+    ranges, more = sound_ranges(opened.metadata)
+    contract = replace(
+        _contract(declared, signature),
+        trained_on=trained,
+        sound_ranges=ranges,
+        notes=(*declared.notes, *notes, *more),
+    )
     _refuse_endless(path, contract)
     model = Classifier(
         contract=contract,

@@ -13,7 +13,7 @@ from serval.dimensions.scale import scale_of_text
 from serval.errors import ConfigError, ModelError
 from serval.labels import EMOTIONS, LabelSet, names_in_order, unnamed
 from serval.probabilities import Task, task_of
-from serval.trained_on import TrainedOn
+from serval.trained_on import SoundRanges, TrainedOn
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ __all__ = [
     "declared_by",
     "declared_contract",
     "hub_file",
+    "sound_ranges",
     "trained_on",
 ]
 
@@ -128,6 +129,8 @@ class Contract:
         sources: Where each part was found.
         task: What the outputs are scores of.
         trained_on: What the model says that it was trained on, or `None`.
+        sound_ranges: What the model says that the clips of its training or calibration sounded
+            like, or `None`.
         notes: One sentence each on what of that cannot be read.
     """
 
@@ -148,6 +151,7 @@ class Contract:
     sources: Mapping[str, str] = field(default_factory=dict)
     task: Task = "emotions"
     trained_on: TrainedOn | None = field(default=None, compare=False, repr=False)
+    sound_ranges: SoundRanges | None = field(default=None, compare=False, repr=False)
     notes: tuple[str, ...] = ()
 
     @property
@@ -159,8 +163,8 @@ class Contract:
         """
         usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False,
                  "scale": "", "task": "emotions"}  # fmt: skip
-        facts = asdict(replace(self, trained_on=None))
-        others = {"trained_on", "notes"}
+        facts = asdict(replace(self, trained_on=None, sound_ranges=None))
+        others = {"trained_on", "sound_ranges", "notes"}
         return {k: v for k, v in facts.items() if k not in others and usual.get(k, others) != v}
 
     @property
@@ -261,6 +265,24 @@ def trained_on(metadata: Mapping[str, str]) -> tuple[TrainedOn | None, tuple[str
         return TrainedOn.parsed(text), ()
     except ConfigError as error:
         return None, (f"The model's metadata: {one_line(error)}; no overlap is looked for.",)
+
+
+def sound_ranges(metadata: Mapping[str, str]) -> tuple[SoundRanges | None, tuple[str, ...]]:
+    """Return what a model file says its clips sounded like, and what is wrong with that.
+
+    Args:
+        metadata: With an entry `sound_ranges`, see `serval.trained_on`, or without one.
+
+    Returns:
+        That, or `None` where nothing can be read, and one sentence if something cannot.
+    """
+    text = metadata.get("sound_ranges", "")
+    if not text:
+        return None, ()
+    try:
+        return SoundRanges.parsed(text), ()
+    except ConfigError as error:
+        return None, (f"The model's metadata: {one_line(error)}; no sound is compared with it.",)
 
 
 def hub_file(path: Path) -> Mapping[str, Any]:
