@@ -76,6 +76,9 @@ LONGEST_S = 600.0
 EIGHT = LabelMap(labels=LabelSet(EMOTIONS), explicit={})
 """What folders and labels mean among the usual eight emotions, if anything."""
 
+FEW = 3
+"""Clips that may all have one label in any corpus."""
+
 FIRST_SUFFIXES = (".wav", ".flac")
 """What is taken of a clip that is there in several formats: those that lose nothing."""
 
@@ -193,8 +196,12 @@ def corpus_in(
 
 
 def _is_sure(found: CorpusFolder) -> bool:
-    """Tell whether the tables speak of the clips, and whether the folders do not contradict."""
+    """Tell whether tables and labels are those of the corpus, and the folders do not contradict."""
     unknown = sum(part.n for part in found.left_out if part.reason == _unlisted(found.corpus))
+    labels = {row["label"] for row in found.rows.values()}
+    # One letter everywhere, in names that could be anybody's, is most likely no emotion.
+    if found.corpus.layout and len(labels) == 1 and len(found.rows) > FEW:
+        return False
     enough = ENOUGH * (len(found.rows) + unknown)
     return len(found.rows) >= enough and _n_conflicts(found) <= (1 - ENOUGH) * len(found.rows)
 
