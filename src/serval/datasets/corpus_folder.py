@@ -349,7 +349,7 @@ def _why_not(corpus: Corpus, file: str, facts: Mapping[str, str]) -> str:
     if label is None:
         return _unlisted(corpus)
     if label not in corpus.labels:
-        return f"labelled '{label}', which {corpus.name} does not know"
+        return f"with a label that {corpus.name} does not know"
     return "" if corpus.labels[label] else "no-agreement"
 
 

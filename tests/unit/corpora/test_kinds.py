@@ -123,3 +123,19 @@ def test_a_table_that_lists_other_clips_is_not_the_corpuss_own(tmp_path):
         load(f"nemo:{tmp_path}")
     (tmp_path / "data.tsv").unlink()
     assert load(f"nemo:{tmp_path}").n_clips == 4
+
+
+def test_rows_that_name_no_clip_are_passed_over(tmp_path):
+    TREES["MSP-Podcast"].write(tmp_path)
+    table = tmp_path / "Labels" / "labels_consensus.csv"
+    table.write_text(f"{table.read_text()},N\n\nMSP-PODCAST_9999_0001.wav\n")
+    assert load(tmp_path, split="Test1").n_clips == 2
+
+
+def test_labels_that_the_corpus_does_not_know_are_counted(tmp_path):
+    TREES["MSP-Podcast"].write(tmp_path)
+    table = tmp_path / "Labels" / "labels_consensus.csv"
+    table.write_text(table.read_text().replace("0008.wav,N,", "0008.wav,Q,"))
+    part = load(tmp_path, split="Test1").left_out[-1]
+    assert (part.n, part.expected) == (1, False)
+    assert part.reason == "with a label that MSP-Podcast does not know"
