@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from serval.datasets import load_dataset
+from serval.datasets import load_dataset, named_corpus
 from serval.dimensions import dimension_columns, plan_values
 from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, DatasetError, LabelError
@@ -483,4 +483,7 @@ def _absolute(name: str) -> str:
     """Return a path as any process of this machine can use it; another name as it is."""
     if name.startswith(PREFIX):
         return absolute(name)
+    corpus, path = named_corpus(name)
+    if corpus is not None:
+        return f"{corpus.name}:{Path(path).expanduser().absolute()}"
     return str(Path(name).absolute()) if is_file(name) or is_folder(name) else name
