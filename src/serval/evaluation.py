@@ -7,7 +7,7 @@ import time
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -99,6 +99,7 @@ class Plan:
         space: The run's labels, and the model's outputs that count as each.
         total: Clips that will have a record.
         dropped: Clips left out on request because their label has no counterpart, by raw label.
+        renamed: Labels of the set that the run calls otherwise, with what it calls them.
         transform: What is done to each waveform.
         dimensions: Columns and scales of a model of dimensions, as the run stores them.
     """
@@ -108,6 +109,7 @@ class Plan:
     total: int
     dropped: dict[str, int]
     dropped_indices: tuple[int, ...] = ()
+    renamed: dict[str, str] = field(default_factory=dict)
     transform: Transform | None = None
     dimensions: Mapping[str, Any] | None = None
 
@@ -270,7 +272,15 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
         folders = _are_folders(dataset, unknown)
         raise LabelError(_unmapped_message(unknown, space.labels, folders=folders))
     indices = tuple(sorted(index for raw in dropped for index in places[raw]))
-    return Plan(mapping=mapping, space=space, total=total, dropped=dropped, dropped_indices=indices)
+    named = {raw: mapping[raw] for raw in sorted(counts)}
+    return Plan(
+        mapping=mapping,
+        space=space,
+        total=total,
+        dropped=dropped,
+        dropped_indices=indices,
+        renamed={raw: label for raw, label in named.items() if label and label != raw},
+    )
 
 
 def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
@@ -298,7 +308,7 @@ def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions
 
 def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -> None:
     """Stop where more lies in the set's place than is evaluated, and nobody said that it may."""
-    strange = [part for part in dataset.left_out if not part.kind]
+    strange = [part for part in dataset.left_out if not part.expected]
     n = sum(part.n for part in strange)
     share = math.ceil(100 * n / (n + n_clips)) / 100
     if n > options.max_left_out * (n + n_clips):
@@ -340,7 +350,9 @@ def _provenance(model: Model, dataset: Dataset, plan: Plan, options: EvalOptions
     return Provenance(
         labels=plan.space.labels,
         model=facts,
-        dataset=_dataset_facts(dataset) | numbers,
+        dataset=_dataset_facts(dataset)
+        | numbers
+        | ({"labels_as": plan.renamed} if plan.renamed else {}),
         options=asdict(options),
         platform=platform_facts(),
         identity={

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from serval.audio import Audio, Waveform, decode, encoded_bytes
+from serval.audio import Audio, Waveform, decode, encoded_bytes, sound_of
 from serval.errors import ServalError
 from serval.probabilities import joined_logits, probabilities_of
 from serval.records import Clip, Failure, Prediction, Record
@@ -200,6 +200,7 @@ def _prediction(model: Model, answer: Answer) -> Prediction:
         inference_s=round(answer.inference_s, 6),
         audio_sha256=answer.audio_sha256,
         notes=answer.audio.notes,
+        sound=sound_of(answer.samples, answer.audio.sample_rate, answer.audio.source_rate),
         **_identity(answer.clip) | {"truth": answer.clip.label or None},
     )
 

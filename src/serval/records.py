@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Clip", "ClipReader", "Dataset", "Failure", "LeftOut", "Prediction", "Record"]
+__all__ = [
+    "Clip",
+    "ClipReader",
+    "Dataset",
+    "Failure",
+    "LeftOut",
+    "Prediction",
+    "Record",
+    "Sound",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +54,15 @@ class LeftOut:
         reason: Why, as the end of a sentence: `named by no metadata file`.
         n: How many files, rows or folders.
         examples: The names of some of them.
-        kind: What kind of recording of a known corpus they are, which is none of its clips by
-            rule (`song`): no reason to think little of the rest. Empty for all else.
+        kind: What kind of recording of a known corpus they are (`song`); empty for all else.
+        expected: They are none of its clips by rule: no reason to think little of the rest.
     """
 
     reason: str
     n: int
     examples: tuple[str, ...] = ()
     kind: str = ""
+    expected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +110,21 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """What a clip sounded like to a model, in three numbers.
+
+    Attributes:
+        source_rate: Sample rate of the file in Hz, before resampling.
+        level_db: Root mean square in dB of full scale, before any normalisation.
+        bandwidth_hz: The highest frequency within 60 dB of the loudest; 0 for silence.
+    """
+
+    source_rate: int
+    level_db: float
+    bandwidth_hz: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """What the model said about one clip.
 
@@ -121,6 +146,7 @@ class Prediction:
         groups: `Clip.groups`.
         notes: What was done to the sound, or is remarkable in it, as the end of a sentence:
             `the model heard digital silence`.
+        sound: What the clip sounded like; `None` where nobody listened.
     """
 
     clip_id: str
@@ -135,6 +161,7 @@ class Prediction:
     speaker: str | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sound: Sound | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

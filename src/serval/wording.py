@@ -19,6 +19,7 @@ __all__ = [
     "counted",
     "csv_cell",
     "did_you_mean",
+    "hundredths",
     "in_points",
     "left_out_sentences",
     "markdown_table",
@@ -93,6 +94,16 @@ def percent(value: float | None, digits: int = 2) -> str:
         ('82.14 %', '82 %', 'n/a')
     """
     return "n/a" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
+
+
+def hundredths(share: float | None, digits: int = 1) -> str:
+    """Return a share in percent without the sign of it, for a column that says so.
+
+    Examples:
+        >>> hundredths(0.8214), hundredths(None)
+        ('82.1', 'n/a')
+    """
+    return "n/a" if share is None or math.isnan(share) else f"{100 * share:.{digits}f}"
 
 
 def points(share: float | None, *, sign: bool = False) -> str:

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from serval.audit.corpus import corpus_findings
 from serval.audit.duplicates import duplicate_findings
 from serval.audit.facts import ClipFacts, clip_facts
 from serval.audit.faults import (
@@ -25,6 +26,7 @@ from serval.audit.faults import (
     shared_speakers,
 )
 from serval.audit.findings import MEANINGS, Finding, FindingKind, Member
+from serval.audit.folds import fold_findings, fold_line, fold_list_in
 from serval.audit.matching import Shelf
 from serval.audit.side import AuditOptions, Side, open_sides
 from serval.errors import ConfigError
@@ -75,6 +77,7 @@ class Looked:
         labels: Label -> number of clips.
         encodings: Container and codec -> number of clips.
         left_out: What lies in the set's place and is none of its clips.
+        read_as: How it was read as a known corpus, if it was.
     """
 
     name: str
@@ -88,6 +91,7 @@ class Looked:
     labels: dict[str, int]
     encodings: dict[str, int]
     left_out: tuple[LeftOut, ...] = ()
+    read_as: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +101,8 @@ class Audit:
     Attributes:
         looked: One for each split, the audited one first.
         findings: In the order of `FindingKind`; those that concern both splits first.
-        leak: One sentence on the recordings and speakers that two compared splits share.
+        leak: One sentence on the recordings and speakers that two compared splits, or the parts of
+            folds, share.
         seconds: Wall time.
         peak_memory_mb: Highest resident memory of this process, in 10^6 bytes.
     """
@@ -125,14 +130,19 @@ def audit(options: AuditOptions, watch: Watch | None = None) -> Audit:
         raise ConfigError(f"--workers is {options.workers}; give at least 1")
     start = time.perf_counter()
     sides = open_sides(options)
+    folds = None if options.folds is None else fold_list_in(options.folds)
     with Shelf() as shelf:
         facts = _all_facts(sides, options.workers or available_cores(), shelf, watch)
         findings = [*_split_findings(facts, sides), *duplicate_findings(facts, shelf)]
     names = [side.name for side in sides]
+    leak = leak_line(facts, names, findings)
+    if folds is not None:
+        findings += list(fold_findings(facts, findings, folds))
+        leak = fold_line(findings, folds)
     return Audit(
         looked=tuple(_looked(side, _of(facts, side)) for side in sides),
         findings=tuple(sorted([*shared_speakers(facts, names), *findings], key=_place)),
-        leak=leak_line(facts, names, findings),
+        leak=leak,
         seconds=round(time.perf_counter() - start, 2),
         peak_memory_mb=peak_memory_mb(),
     )
@@ -169,6 +179,7 @@ def _facts(side: Side, clip: Clip) -> ClipFacts:
 def _split_findings(facts: Sequence[ClipFacts], sides: Sequence[Side]) -> Iterator[Finding]:
     for side in sides:
         own = _of(facts, side)
+        yield from corpus_findings(own, side)
         yield from label_findings(own, side.name, side.labels.labels)
         yield from one_label_findings(own, side.name)
         yield from clip_findings(own, side.name)
@@ -197,6 +208,7 @@ def _looked(side: Side, facts: Sequence[ClipFacts]) -> Looked:
         labels=dict(Counter(clip.label for clip in facts).most_common()),
         encodings=dict(Counter(header.encoding for header in headers).most_common()),
         left_out=side.dataset.left_out,
+        read_as=side.dataset.read_as,
     )
 
 
@@ -215,7 +227,8 @@ def audit_verdict(audit: Audit) -> list[str]:
         if found
         else f"Nothing was found in {looked}."
     )
-    return [said, *([as_sentence(audit.leak)] if audit.leak else [])]
+    read_as = [as_sentence(one.read_as) for one in audit.looked if one.read_as]
+    return [said, *read_as, *([as_sentence(audit.leak)] if audit.leak else [])]
 
 
 def audit_document(audit: Audit) -> dict[str, Any]:

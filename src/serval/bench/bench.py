@@ -45,7 +45,7 @@ from serval.models.options import ModelOptions, overrides_of
 from serval.plots.latency import LatencyCurve, save_latency
 from serval.predict import infer
 from serval.records import Clip, Failure, LeftOut, Prediction
-from serval.wording import percent
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +68,9 @@ __all__ = [
 
 
 SCHEMA_VERSION = 1
+
+FEWEST_FOR_P90 = 10
+"""With fewer times nine in ten is only another name for the slowest."""
 
 USUAL_S = 5.0
 """About as long as an utterance of the usual corpora."""
@@ -216,12 +219,20 @@ def bench_verdict(measured: Bench) -> list[str]:
     setup = f"{best.of.workers} x {best.of.threads}"
     first = (
         f"{name} answers a clip of {one.of.seconds:g} s in {1000 * one.timing.median_s:.1f} ms "
-        f"(median; nine in ten within {1000 * one.timing.p90_s:.1f} ms) with 1 thread, and gets "
-        f"through {best.clips_per_s:.1f} clips/s (spread {percent(best.timing.spread, 0)}), "
+        f"({_spread(one)}) with {counted(one.of.threads, 'thread')}, and gets through "
+        f"{best.clips_per_s:.1f} clips/s (spread {percent(best.timing.spread, 0)}), "
         f"{best.rtfx:.0f} times real time, with {setup} workers x threads."
     )
     ratios = measured.ratios.get("latency, threads 1", [])
     return [first, *(f"Latency: {ratio.sentence()}." for ratio in ratios)]
+
+
+def _spread(one: Latency) -> str:
+    """Return how sure a median is; few times have no nine in ten."""
+    t = one.timing
+    if t.n < FEWEST_FOR_P90:
+        return f"median of {t.n}, spread {percent(t.spread, 0)}"
+    return f"median of {t.n}; nine in ten within {1000 * t.p90_s:.1f} ms"
 
 
 def _usual(latency: list[Latency]) -> Latency:

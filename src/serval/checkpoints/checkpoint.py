@@ -40,6 +40,7 @@ class Checkpoint:
         source: The folder's name, or `hf:ORG/NAME`.
         revision: The commit of a hub checkpoint, else `""`.
         licence: As its card says, else `""`.
+        folder: Where its files are.
         files: All files with weights, the main one first.
         layers: Transformer layers that are kept.
         layers_before: Transformer layers that the checkpoint has.
@@ -58,6 +59,7 @@ class Checkpoint:
     source: str
     revision: str
     licence: str
+    folder: Path
     files: tuple[Path, ...]
     layers: int
     layers_before: int

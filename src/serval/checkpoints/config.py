@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from serval.probabilities import Task
 
-__all__ = ["config_in", "config_of", "labels_in", "task_in", "unnamed", "why"]
+__all__ = ["config_in", "config_of", "labels_in", "task_in", "why"]
 
+DIMENSIONS = frozenset({"arousal", "activation", "valence", "dominance"})
 NEVER_REPAIRED = frozenset({"id2label", "label2id", "num_labels", "auto_map", "architectures"})
 
 
@@ -102,24 +103,15 @@ def labels_in(said: Mapping[str, Any], n_outputs: int, name: str) -> tuple[tuple
     return tuple(f"LABEL_{i}" for i in range(n_outputs)), ""
 
 
-def unnamed(labels: tuple[str, ...]) -> bool:
-    """Tell whether the labels are the numbers that transformers gives where nobody named them.
-
-    Examples:
-        >>> unnamed(("LABEL_0", "LABEL_1")), unnamed(("happy", "sad"))
-        (True, False)
-    """
-    return any(label.upper().startswith("LABEL_") for label in labels)
-
-
-def task_in(said: Mapping[str, Any], name: str) -> Task:
-    """Return what the outputs are; one emotion at a time where nobody says.
+def task_in(said: Mapping[str, Any], labels: tuple[str, ...], name: str) -> Task:
+    """Return what the outputs are; where nobody says, the labels tell, or one emotion at a time.
 
     Raises:
         ModelError: `problem_type` says something else.
     """
+    usual = "dimensions" if DIMENSIONS.issuperset(map(str.lower, labels)) else "emotions"
     try:
-        return task_of(said.get("problem_type") or "emotions")
+        return task_of(said.get("problem_type") or usual)
     except ValueError as error:
         raise ModelError(
             f"checkpoint '{name}': problem_type in its config.json is "

@@ -47,7 +47,11 @@ __all__ = ["audit_command"]
 @reading_options
 @click.option("--against", help="A split of the set, or a dataset, to share nothing with.",
               metavar="TEXT")  # fmt: skip
-@click.option("--labels", help="The labels to expect, with commas.  [default: eight emotions]",
+@click.option("--folds", metavar="FILE",
+              help="A fold list (.csv, .jsonl, or a folder of EmoBox's) that should keep speakers "
+              "apart.")  # fmt: skip
+@click.option("--labels", help="The labels to expect, with commas.  [default: the corpus's, or "
+              "eight emotions]",
               metavar="TEXT")  # fmt: skip
 @click.option("--label-map", help="ANG=angry,... or a JSON file.", metavar="TEXT")
 @click.option("--text-column", help="Column with the spoken text.", metavar="TEXT")
@@ -104,6 +108,8 @@ def _print(found: Audit, files: Sequence[Path]) -> None:
     for kind, n in found.counts().items():
         if n:
             table.add_row(kind.value, f"{n:,}", MEANINGS[kind])
+    for line in filter(None, (looked.read_as for looked in found.looked)):
+        console.print(line)
     if table.row_count:
         console.print(table)
     print_items(console, [f"{kind.value}: {said}." for kind, said in first.items()])

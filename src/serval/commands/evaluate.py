@@ -145,6 +145,9 @@ def show_evaluation(evaluation: Evaluation, told: Told) -> None:
         click.echo(json.dumps(document, indent=2))
     elif not told.quiet:
         console = terminal()
+        if renamed := document["dataset"].get("labels_as"):
+            pairs = ", ".join(f"{raw} = {label}" for raw, label in renamed.items())
+            say(f"The set's labels, as the model calls them: {pairs}")
         from serval.commands.tables import print_findings, print_run
 
         if document["options"]["dataset"] == DEFAULTS.dataset:
@@ -166,9 +169,15 @@ def _show_contract(model: Model) -> None:
         f"normalize {contract.normalize} [{said['normalize']}], "
         f"clips up to {contract.max_seconds:g} s [{said['max_seconds']}], "
         f"{length}, {_mask(contract)}, outputs {contract.outputs} "
-        f"[{said.get('outputs', 'graph')}]{_run_by(model.facts)}",
+        f"[{said.get('outputs', 'graph')}]{_head(model.facts)}{_run_by(model.facts)}",
         err=True,
     )
+
+
+def _head(facts: Mapping[str, Any]) -> str:
+    """Return what the check of a checkpoint's head found."""
+    head = facts.get("head")
+    return f", head {head['verdict']} ({head['head']})" if head else ""
 
 
 def _run_by(facts: Mapping[str, Any]) -> str:

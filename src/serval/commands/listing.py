@@ -1,4 +1,4 @@
-"""`serval datasets` and `serval models`: what is known by name, and a set as one file."""
+"""`serval datasets`: what is known by name, and a set as one file."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
 
 from serval.commands.options import quiet_option
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import say
 from serval.corpora import known_corpora
-from serval.models.builtin import BUILTIN_MODELS
 
 if TYPE_CHECKING:
     from serval.corpora import Corpus
 
-__all__ = ["datasets_command", "models_command"]
+__all__ = ["datasets_command"]
 
 
 @click.group("datasets", invoke_without_command=True)
@@ -75,16 +73,3 @@ def prepare_command(
         say(f"  {done.unreadable:,} files could not be read: their clips are without audio")
     for part in done.left_out:
         say(f"  left out: {part.n:,} {part.reason}, such as {', '.join(part.examples)}")
-
-
-@click.command("models")
-def models_command() -> None:
-    """List the models that are built in."""
-    table = Table(show_lines=True)
-    for column in ("name", "what", "MB", "licence", "from"):
-        table.add_column(column, overflow="fold")
-    for model in BUILTIN_MODELS:
-        size = f"{model.path.stat().st_size / 1e6:.1f}"
-        table.add_row(model.name, model.what, size, model.licence, model.origin)
-    terminal().print(table)
-    say("Also: the path of any .onnx speech classifier.")

@@ -139,7 +139,7 @@ def _print_bars(record: Prediction, labels: tuple[str, ...]) -> None:
     ranked = sorted(zip(record.probs, names, strict=True), key=lambda pair: -pair[0])
     for share, name in ranked[:MOST_BARS]:
         bar = "\N{FULL BLOCK}" * round(share * (BAR_COLUMNS - width))
-        console.print(f"{name:<{width}} {100 * share:5.1f} % {bar}".rstrip())
+        console.print(f"{name:<{width}} {percent(share, 1):>7} {bar}".rstrip())
     for note in record.notes:
         console.print(f"- {note}")
 

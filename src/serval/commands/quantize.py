@@ -32,7 +32,7 @@ from serval.quantize import (
     save_tried,
 )
 from serval.stopping import stop_if_asked
-from serval.wording import change_short, percent, points
+from serval.wording import change_short, hundredths, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -156,7 +156,7 @@ def _trial_table(trials: Iterable[Trial]) -> Table:
             trial.what,
             f"{trial.size_bytes / 1e6:.2f}",
             str(found.clips),
-            f"{100 * found.agreement:.1f}",
+            hundredths(found.agreement),
             f"{found.logit_error:.3f}",
             gained,
         )
@@ -201,13 +201,13 @@ def _comparison_table(console: Console, comparison: Variants) -> Table:
         found = variant.measured
         change = "" if found.change is None else change_short(asdict(found.change), 0)
         extra = (f"{variant.clips_per_s:.1f}", _times(variant.against_default),
-                 f"{100 * found.agreement:.1f}")  # fmt: skip
+                 hundredths(found.agreement))  # fmt: skip
         table.add_row(
             variant.name,
             f"{variant.size_bytes / 1e6:.1f}",
             _times(variant.against_fp32) if wide else f"{variant.against_fp32.median:.2f}",
             *(extra if wide else ()),
-            f"{100 * found.accuracy:.1f}",
+            hundredths(found.accuracy),
             change,
             "*" if variant.pareto else "",
         )

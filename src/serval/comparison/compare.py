@@ -28,6 +28,7 @@ from serval.errors import ConfigError
 from serval.groups import group_columns
 from serval.scores import whole_intervals
 from serval.scores.clusters import Clustering, cluster_tables, clustering_of
+from serval.wording import in_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ def compare(runs: Sequence[Run], options: PairOptions | None = None) -> Comparis
     options = options or PairOptions()
     if not 0 < options.margin < 1:
         raise ConfigError(
-            f"a margin of {100 * options.margin:g} points cannot be judged; "
+            f"a margin of {in_points(options.margin)} cannot be judged; "
             "give one above 0 and below 100"
         )
     clips = aligned(runs)

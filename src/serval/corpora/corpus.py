@@ -121,6 +121,13 @@ class Corpus:
         """The emotions that its labels stand for, each once."""
         return tuple(sorted({emotion for emotion in self.labels.values() if emotion}))
 
+    @property
+    def speaker_names(self) -> tuple[str, ...]:
+        """All of its speakers, as far as it is known who they are."""
+        names = [*self.genders, *(speaker for fold in self.folds for speaker in fold)]
+        known = dict.fromkeys(self._meaning("speaker", name) for name in names)
+        return tuple(known) if len(known) == self.speakers else ()
+
     def named(self, path: str) -> dict[str, str] | None:
         """Return what the path of a clip says, in the corpus's own codes; `None` of no clip."""
         match = _pattern(self.grammar).fullmatch(str(PurePosixPath(path).with_suffix("")))

@@ -26,6 +26,7 @@ from serval.datasets.splits import is_named_as_split, splits_by_name
 from serval.errors import AudioError, ConfigError, DatasetError
 from serval.files import sha256_of
 from serval.labels import EMOTIONS, LabelMap, LabelSet
+from serval.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,10 +44,14 @@ KINDS = {
     "video": "videos beside the corpus's own audio",
     "copies": "second copies of clips, with the same content",
     "formats": "the same clips in another format",
+    "versions": "of the same name as a clip, with other content",
     "silent": "without sound",
     "no-agreement": "without a label that the raters agreed on",
 }
 """Kinds of recordings of a corpus that are none of its clips by default, and what they are."""
+
+UNCLEAR = "versions"
+"""Which of several files is the clip is not known: the first is taken, but that is not enough."""
 
 FOR_GOOD = ("macos", "dialogues")
 """Kinds that have no label of their own and are never clips."""
@@ -66,8 +71,6 @@ SILENT_PEAK = 0.001
 
 LONGEST_S = 600.0
 """A clip that is longer is not decoded."""
-
-OTHER_CONTENT = "of the same name as a clip, with other content (move them away)"
 
 EIGHT = LabelMap(labels=LabelSet(EMOTIONS), explicit={})
 """What folders and labels mean among the usual eight emotions, if anything."""
@@ -132,7 +135,10 @@ class _Sorting:
     def left_out(self) -> tuple[LeftOut, ...]:
         """Return what was left out, what is of a kind of its own first."""
         kinds = [kind for kind in KINDS if kind in self.reasons]
-        named = (replace(counted(_told(kind), self.reasons[kind]), kind=kind) for kind in kinds)
+        named = (
+            replace(counted(_told(kind), self.reasons[kind]), kind=kind, expected=kind != UNCLEAR)
+            for kind in kinds
+        )
         others = (reason for reason in self.reasons if reason not in KINDS)
         return (*named, *(counted(reason, self.reasons[reason]) for reason in others))
 
@@ -263,7 +269,7 @@ def _refuse_misfit(corpus: Corpus, root: Path, visible: Sequence[str]) -> None:
         n = sum(corpus.named(path) is not None for path in placed)
         raise DatasetError(
             f"{root} is not {corpus.name}: {n:,} of its {len(sounds):,} audio files have names of "
-            f"that corpus, {ENOUGH:.0%} are needed; give the corpus's own folder, or leave "
+            f"that corpus, {percent(ENOUGH, 0)} are needed; give the corpus's own folder, or leave "
             f"'{corpus.name}:' out"
         )
 
@@ -390,7 +396,7 @@ def _doubled_how(root: Path, first: str, other: str) -> str:
             return "copies"
     except OSError:
         return "links to nothing, or not to be read, beside a clip of the same name"
-    return "formats" if suffix_of(first) != suffix_of(other) else OTHER_CONTENT
+    return "formats" if suffix_of(first) != suffix_of(other) else "versions"
 
 
 def _is_silent(corpus: Corpus, root: Path, file: str) -> bool:

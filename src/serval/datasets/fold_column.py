@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from serval.datasets.rows import Row, Table
     from serval.records import LeftOut
 
-__all__ = ["is_fold", "rows_of_part"]
+__all__ = ["has_part", "is_fold", "rows_of_part"]
 
 ALL_FOLDS = "folds"
 """The test parts of all folds as one set, whose clips bear their fold's name."""
@@ -109,6 +109,12 @@ def is_fold(split: str) -> bool:
         (True, True, False)
     """
     return split == ALL_FOLDS or FOLD.fullmatch(split) is not None
+
+
+def has_part(table: Table, asked: str | None) -> bool:
+    """Tell whether a column of a table says which rows are in the split that is asked for."""
+    wants_fold = asked is not None and is_fold(asked)
+    return _column(table, "split" if not wants_fold else COLUMN) is not None
 
 
 def rows_of_part(

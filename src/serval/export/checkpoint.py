@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval import checkpoints
+from serval.checkpoints.check import head_check, refuse_fresh
 from serval.errors import ConfigError, ModelError
 from serval.models.hub import HUB_PREFIX, hub_checkpoint
 
@@ -28,6 +29,7 @@ def open_checkpoint(name: str, options: ExportOptions) -> Checkpoint:
     checkpoint = checkpoints.open_checkpoint(
         folder, name, normalize=options.normalize, revision=revision
     )
+    refuse_fresh(head_check(checkpoint), name)
     source = name if name.startswith(HUB_PREFIX) else folder.resolve().name
     kept = checkpoint.layers if options.layers is None else options.layers
     _keep_layers(checkpoint.model, kept, checkpoint.layers, name)

@@ -17,6 +17,7 @@ from scipy import special
 from serval.scores.chance import ALPHA, WORTH_FINDING
 from serval.scores.clusters import clustering_of
 from serval.scores.stats import POWER
+from serval.wording import in_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -420,5 +421,5 @@ def _finding(
         place = np.unravel_index(missed.argmax(), missed.shape)
         return "cannot tell", power.reason((int(place[0]), int(place[1])))
     if gaps.max() > WORTH_FINDING:
-        return "cannot tell", f"chance may make even a gap over {100 * WORTH_FINDING:g} points"
+        return "cannot tell", f"chance may make even a gap over {in_points(WORTH_FINDING)}"
     return "no more than chance", ""

@@ -20,6 +20,7 @@ from serval.inspection.work import Work, work_of
 from serval.models.contract import MOST_LABELS, Contract, Overrides
 from serval.models.onnx import OnnxModel, load_onnx
 from serval.models.profile import RanNode, ran_nodes
+from serval.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,14 +131,16 @@ def size_comparison(first: Inspection, second: Inspection) -> SizeComparison:
     before, after = first.graph, second.graph
     sizes = after.size_bytes / before.size_bytes
     parameters = after.parameters / max(before.parameters, 1)
-    change = f"{second.path.name} is {abs(1 - sizes):.1%} {'smaller' if sizes < 1 else 'larger'}"
+    change = (
+        f"{second.path.name} is {percent(abs(1 - sizes), 1)} {'smaller' if sizes < 1 else 'larger'}"
+    )
     if abs(parameters - 1) <= SAME_PARAMETERS:
         text = f"{change} than {first.path.name}, with the same number of parameters"
     else:
         text = (
             f"{change} than {first.path.name}, but this is not a reduction by quantization: it "
-            f"has {parameters:.1%} of the parameters, another network; compare each with its own "
-            "FP32 file"
+            f"has {percent(parameters, 1)} of the parameters, another network; compare each "
+            "with its own FP32 file"
         )
     return SizeComparison(size_ratio=sizes, parameter_ratio=parameters, text=text)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from serval.inspection.work import CONVOLUTIONS, PRODUCTS
 from serval.labels import EMOTIONS
 from serval.models.graph import active_dropouts, node_name, random_nodes, read_skeleton
+from serval.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -159,27 +160,27 @@ def work_verdicts(
     if (share := work.op_shares.get("ConvInteger", 0.0)) > 0:
         yield Remark(
             code="slow-integer",
-            text=f"{share:.0%} of the multiply-accumulates are ConvInteger, which has no fast "
-            "kernel: slower than FP32; quantize statically, or leave convolutions alone",
+            text=f"{percent(share, 0)} of the multiply-accumulates are ConvInteger, which has "
+            "no fast kernel: slower than FP32; quantize statically, or leave convolutions alone",
         )
     if work.signed_share > NOTABLE:
         yield Remark(
             code="s8s8",
-            text=f"{work.signed_share:.0%} of the multiply-accumulates are signed x signed 8 bit, "
-            "which is slow on x86; use unsigned activations",
+            text=f"{percent(work.signed_share, 0)} of the multiply-accumulates are signed x signed "
+            "8 bit, which is slow on x86; use unsigned activations",
         )
     stored = sum(weight.parameters for weight in dequantized) / max(graph.parameters, 1)
     if stored > NOTABLE:
         yield Remark(
             code="dequantized",
-            text=f"{stored:.0%} of the weights are stored in {dequantized[0].precision} but run in "
-            "FP32: smaller on disk, not faster",
+            text=f"{percent(stored, 0)} of the weights are stored in {dequantized[0].precision} "
+            "but run in FP32: smaller on disk, not faster",
         )
     if work.flat_share < 1 - NOTABLE:
         yield Remark(
             code="not-xnnpack",
-            text=f"XNNPACK takes {work.flat_share:.0%} of the multiply-accumulates at most (2-D "
-            "convolutions and products of two matrices); the rest runs on the CPU provider",
+            text=f"XNNPACK takes {percent(work.flat_share, 0)} of the multiply-accumulates at most "
+            "(2-D convolutions and products of two matrices); the rest runs on the CPU provider",
         )
     if work.uncounted:
         yield Remark(

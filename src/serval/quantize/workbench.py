@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from onnx import helper
 
+from serval.audio import sound_of
 from serval.errors import ConfigError, ModelError
 from serval.files import scratch_folder
 from serval.machine import available_cores
@@ -29,6 +30,7 @@ from serval.quantize.clips import (
 from serval.quantize.graph import read_graph, write_graph
 from serval.quantize.layers import layers_of, tables_of
 from serval.quantize.observe import Observer
+from serval.trained_on import SoundRanges
 from serval.wording import printable
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     import onnx
 
+    from serval.audio import Waveform
     from serval.models.contract import Contract
     from serval.models.onnx import OnnxModel
     from serval.quantize.build import Recipe
@@ -157,8 +160,20 @@ class Workbench:
     def written(self, candidate: Candidate, precision: str, path: Path) -> OnnxModel:
         """Return the candidate, written and opened again."""
         graph = built(candidate.graph, candidate.layers, candidate.recipe)
-        write_graph(tagged(graph, self.model, precision, candidate.words), path)
+        write_graph(self._tagged(graph, precision, candidate.words), path)
         return load_onnx(path, self.overrides)
+
+    def _tagged(
+        self, graph: onnx.ModelProto, precision: str, words: tuple[str, ...]
+    ) -> onnx.ModelProto:
+        calibration, rate = self.calibration, self.model.sample_rate
+        ranges = None
+        if calibration is not None and calibration.waveforms:
+            ranges = SoundRanges.of_clips(
+                f"calibration clips of {calibration.name}",
+                [_sounding(waveform, rate) for waveform in calibration.waveforms],
+            )
+        return tagged(graph, self.model, precision, words, ranges)
 
     def trial(self, what: str, candidate: Candidate, clips: Clips) -> Trial:
         """Return how true a candidate is on some clips."""
@@ -236,6 +251,11 @@ def open_workbench(
     )
 
 
+def _sounding(waveform: Waveform, rate: int) -> tuple[float, float, float]:
+    sound = sound_of(waveform, rate, rate)
+    return len(waveform) / rate, sound.level_db, sound.bandwidth_hz
+
+
 def _pinned(contract: Contract) -> Overrides:
     return Overrides(
         labels=tuple(contract.labels),
@@ -267,12 +287,17 @@ def recipe_words(model: OnnxModel) -> tuple[str, ...]:
 
 
 def tagged(
-    graph: onnx.ModelProto, model: OnnxModel, precision: str, words: tuple[str, ...]
+    graph: onnx.ModelProto,
+    model: OnnxModel,
+    precision: str,
+    words: tuple[str, ...],
+    ranges: SoundRanges | None = None,
 ) -> onnx.ModelProto:
     """Return the graph with the FP32 file's metadata, its contract, precision and recipe.
 
     The contract is written over the metadata, because what the command line or the FP32 model's
-    folder said of it does not come along with the new file. Labels that nobody stated stay so.
+    folder said of it does not come along with the new file. Labels that nobody stated stay so. What
+    the FP32 file says of the sound of its training goes before that of the calibration.
     """
     contract = model.contract
     said = {entry.key: entry.value for entry in graph.metadata_props if entry.key != "onnx.infer"}
@@ -284,6 +309,8 @@ def tagged(
     if contract.sources.get("labels") != "default":
         said["labels"] = json.dumps(list(contract.labels))
     said |= {"serval.precision": precision, "serval.recipe": "; ".join(words)}
+    if ranges is not None and "sound_ranges" not in said:
+        said["sound_ranges"] = ranges.metadata()
     del graph.metadata_props[:]
     helper.set_model_props(graph, said)
     return graph

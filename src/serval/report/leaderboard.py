@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import re
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from serval.dress import STYLE, source_hash
 from serval.files import write_text
 from serval.results.verdict import counted
 from serval.scores import HEADLINES, METRICS, title_of
@@ -101,11 +100,11 @@ def _framed(title: str, parts: Mapping[str, str]) -> str:
     """
     scripts = (_bundled(f"{name}.js") for name in ("dom", "theme", "leaderboard"))
     script = '(() => {\n"use strict";\n' + "\n".join(scripts) + "})();"
-    style = _bundled("page.css") + _bundled("leaderboard.css")
+    style = STYLE + _bundled("leaderboard.css")
     policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
-        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; "
-        "trusted-types 'none'"
+        f"default-src 'none'; script-src '{source_hash(script)}'; "
+        f"style-src '{source_hash(style)}'; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
     )
     every = {
         **parts,
@@ -119,10 +118,6 @@ def _framed(title: str, parts: Mapping[str, str]) -> str:
 
 def _bundled(name: str) -> str:
     return (resources.files("serval") / "report" / "assets" / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _hero(document: Document) -> str:
@@ -139,7 +134,7 @@ def _hero(document: Document) -> str:
 
 def _verdict(document: Document) -> str:
     score = document["ranked_by"]
-    known = [row for row in document["averages"] if row["scores"][score]["value"] is not None]
+    known = _averaged(document)
     if not known:
         return "No model has been evaluated on every corpus."
     best = known[0]
@@ -150,10 +145,20 @@ def _verdict(document: Document) -> str:
     )
 
 
+def _averaged(document: Document) -> list[Row]:
+    """Return the averages of models that have one, the best first."""
+    score = document["ranked_by"]
+    return [
+        row
+        for row in document["averages"]
+        if not row["baseline"] and row["scores"][score]["value"] is not None
+    ]
+
+
 def _below(document: Document) -> list[str]:
     """Return what stands below the verdict: what it does not mean."""
     score = document["ranked_by"]
-    known = [row for row in document["averages"] if row["scores"][score]["value"] is not None]
+    known = _averaged(document)
     if not known:
         return []
     best, mean = known[0], known[0]["scores"][score]
@@ -192,7 +197,7 @@ def _overall(document: Document, tasks: Sequence[str]) -> str:
     by_place = {(row["model"], row["dataset"]): row for row in document["rows"]}
     rows = [
         (
-            False,
+            mean["baseline"],
             [
                 _Cell(markup=_text(mean["model"])),
                 *(_score(mean["scores"][name]) for name in _first(score)),
@@ -200,18 +205,6 @@ def _overall(document: Document, tasks: Sequence[str]) -> str:
             ],
         )
         for mean in document["averages"]
-    ]
-    baselines = {row["model"] for row in document["rows"] if row["baseline"]}
-    rows += [
-        (
-            True,
-            [
-                _Cell(markup=_text(name)),
-                *(_Cell(markup="", value="") for _ in _first(score)),
-                *(_placed(by_place.get((name, task)), score) for task in tasks),
-            ],
-        )
-        for name in baselines
     ]
     lead = (
         f"{METRICS[score].full} on each set, with the range of ranks below it, and the mean over "
@@ -259,7 +252,8 @@ def _task(document: Document, task: Document, anchor: str, sentence: str) -> str
         f"them); the most frequent emotion is {task['majority']}."
     )
     table = _table(f"Models on {task['dataset']}", columns, rows)
-    return _section(anchor, task["dataset"], lead, table, f'<p class="said">{_text(sentence)}</p>')
+    said = " ".join([sentence, *task["warnings"]])
+    return _section(anchor, task["dataset"], lead, table, f'<p class="said">{_text(said)}</p>')
 
 
 def _task_cells(row: Row, score: str, extra: Iterable[str]) -> list[_Cell]:
@@ -387,6 +381,7 @@ Full set: clips that failed, or whose label the model does not know, count as er
  only labels that both model and set know may win.
 Trained on it: what the model's metadata, its model card or the plan says. Scores of a model on a
  corpus that it was trained on say little about others.
+Times real time: seconds of audio in one second of the run; other work on the machine is in it.
 majority label: always the most frequent emotion of the set, as a model that hears nothing would.
 """
 """One statement a line; a line that begins with a space belongs to the one above."""

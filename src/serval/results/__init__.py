@@ -13,6 +13,7 @@ from serval.plots.dimensions import save_dimensions
 from serval.plots.reliability import save_reliability
 from serval.results.dimensions import dimension_document, dimension_summary
 from serval.results.document import results_document, write_json
+from serval.results.domain_shift import domain_shift_part
 from serval.results.label_space import label_space_part
 from serval.results.summary import summary_markdown
 from serval.results.table import write_csv, write_failures, write_parquet
@@ -86,6 +87,7 @@ def write_results(
     if restrict is None:
         restrict = run.provenance.options.get("restrict") is True
     document["label_space"] = without_nan(label_space_part(run, restrict=restrict))
+    document["domain_shift"] = without_nan(domain_shift_part(run))
     document["calibration"] = without_nan(
         calibration.as_dict() | {"sentences": calibration_sentences(calibration)}
     )

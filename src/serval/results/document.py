@@ -124,7 +124,7 @@ def warnings_of(run: Run) -> list[str]:
         warnings.append(f"Clips that failed and are in no score: {len(run.failures)}.")
     if run.dropped:
         warnings.append(
-            f"{sum(run.dropped.values())} clips were left out because the model does not know "
+            f"{sum(run.dropped.values())} clips were left out because {_unknown_to(run)} "
             f"their label: {', '.join(run.dropped)}."
         )
     warnings += left_out_sentences(_left_out(run))
@@ -135,6 +135,11 @@ def warnings_of(run: Run) -> list[str]:
     )
     warnings += [f"{n} clips: {note}." for note, n in sorted(notes.items())]
     return warnings + _length_warnings(run)
+
+
+def _unknown_to(run: Run) -> str:
+    by_preset = "label preset" in run.provenance.identity
+    return "the preset or the model does not have" if by_preset else "the model does not know"
 
 
 def _left_out(run: Run) -> list[dict[str, Any]]:

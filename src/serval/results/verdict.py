@@ -6,7 +6,7 @@ import math
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from serval.wording import as_sentence, counted, percent
+from serval.wording import as_sentence, counted, hundredths, percent
 
 if TYPE_CHECKING:
     from serval.labels import LabelSet
@@ -63,7 +63,7 @@ def in_words(interval: Interval) -> str:
         return in_percent(interval.value)
     return (
         f"{in_percent(interval.value)} (95\N{NO-BREAK SPACE}% interval "
-        f"{100 * interval.low:.1f} to {100 * interval.high:.1f}\N{NO-BREAK SPACE}%)"
+        f"{hundredths(interval.low)} to {hundredths(interval.high)}\N{NO-BREAK SPACE}%)"
     )
 
 

@@ -165,6 +165,9 @@ KNOWN: Mapping[tuple[str, str], Callable[[object], bool]] = {
     ("dataset", "revision"): _is_text,
     ("dataset", "split"): _is_text,
     ("dataset", "fingerprint"): _is_text,
+    ("dataset", "labels_as"): lambda value: (
+        isinstance(value, dict) and _is_texts([*value.values()])
+    ),
     ("dataset", "licence"): _is_text,
     ("dataset", "n_clips"): _is_count_or_none,
     ("dataset", "caveats"): _is_texts,

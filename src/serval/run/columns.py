@@ -10,13 +10,13 @@ import math
 import sys
 import zlib
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
 from serval.errors import RunError
-from serval.records import Failure
+from serval.records import Failure, Sound
 from serval.run.checks import Numbers, faults, provenance_of
 from serval.run.lines import Lines, header_of, line_error, whole_text
 from serval.run.stored import Provenance, Run
@@ -42,6 +42,9 @@ INTERN = sys.intern
 HEX = "0123456789abcdef"
 
 TEXT_OR_NONE = frozenset((str, type(None)))
+
+SOUND = tuple(field.name for field in fields(Sound))
+UNHEARD = (math.nan,) * len(SOUND)
 
 PROMISES = ("predictions", "failures", "sha256")
 """What the last line says of those above it; in runs of earlier versions, nothing."""
@@ -81,6 +84,7 @@ class JournalColumns:
     shas: list[str] = field(default_factory=list)
     speakers: list[str | None] = field(default_factory=list)
     notes: list[tuple[str, ...]] = field(default_factory=list)
+    sounds: array[float] = field(default_factory=lambda: array("d"))
     groups: dict[str, list[str | None]] = field(default_factory=dict)
     whole: array[int] = field(default_factory=lambda: array("q"))
     seconds: array[float] = field(default_factory=lambda: array("d"))
@@ -133,6 +137,7 @@ class JournalColumns:
         self.shas.append(_sha256(line))
         self.speakers.append(_speaker(line))
         self.notes.append(_notes(line))
+        self.sounds.extend(_sound(line))
         self.at.append(self.lines.number)
 
     def _named(self, line: Mapping[str, Any]) -> tuple[int, int]:
@@ -238,6 +243,7 @@ class JournalColumns:
                 whole_text(name): _ordered(self.groups[name], order) for name in sorted(self.groups)
             },
             notes=_ordered(self.notes, order),
+            sound=np.frombuffer(self.sounds).reshape(-1, len(SOUND))[order],
             failures=tuple(sorted(self.failures, key=lambda failure: failure.index)),
             complete=self.end is not None,
             seconds=sum(self.session_s),
@@ -354,6 +360,19 @@ def _notes(line: Mapping[str, Any]) -> tuple[str, ...]:
     if type(notes) is not list or not all(type(note) is str for note in notes):
         raise ValueError("has notes that are not a list of text")
     return tuple(INTERN(whole_text(note)) for note in notes)
+
+
+def _sound(line: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return what the clip sounded like; runs of earlier versions do not say it."""
+    sound = line.get("sound")
+    if sound is None:
+        return UNHEARD
+    if type(sound) is not dict:
+        raise ValueError("has a sound that is no object")
+    values: tuple[Any, ...] = tuple(sound.get(name) for name in SOUND)
+    if not NUMBERS.issuperset(map(type, values)) or not all(map(math.isfinite, values)):
+        raise ValueError("has a sound that is not of three finite numbers")
+    return values
 
 
 def _number(line: Mapping[str, Any], name: str) -> float:

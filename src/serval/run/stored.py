@@ -65,6 +65,8 @@ class Run:
         audio_sha256: `(N,)` of the encoded files, `""` where unknown.
         speakers: `(N,)` or `None` where unknown.
         groups: Further columns by name, each `(N,)`, `None` where a clip has no value.
+        sound: `(N, 3) float64` the fields of `Sound`, NaN where nobody listened; `None` of runs
+            that were not made by listening.
         notes: `(N,)` what was done to each clip's sound, or is remarkable in it.
         failures: Clips without a prediction.
         complete: Whether the end of the dataset was reached.
@@ -90,6 +92,7 @@ class Run:
     speakers: tuple[str | None, ...]
     groups: Mapping[str, tuple[str | None, ...]]
     notes: tuple[tuple[str, ...], ...]
+    sound: NDArray[np.float64] | None = None
     failures: tuple[Failure, ...]
     complete: bool
     seconds: float

@@ -24,6 +24,8 @@ from serval.wording import points, without_nan
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from serval.scores.stats import Interval
     from serval.sweep.sweep import Result, Sweep
 
@@ -50,7 +52,8 @@ def leaderboard_document(finished: Sweep) -> dict[str, Any]:
         "ranked_by": score,
         "rows": sorted(rows, key=lambda row: order(row["ranked"][score]["value"])),
         "averages": sorted(
-            _averages(finished.results), key=lambda row: order(row["scores"][score]["value"])
+            [*_averages(finished.results), *_majority_average(tasks)],
+            key=lambda row: order(row["scores"][score]["value"]),
         ),
         "tasks": [task.as_dict() for task in tasks],
         "sentences": _sentences(tasks, score),
@@ -163,10 +166,11 @@ def _averages(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
         whole = done == planned[model] and len(by_corpus) == len(corpora)
         yield {
             "model": model,
+            "baseline": False,
             "corpora": len(by_corpus),
             "of": len(corpora),
             "scores": {
-                name: asdict(_mean_over(by_corpus.values(), name))
+                name: asdict(_mean_over(_values(by_corpus.values(), name), name))
                 if whole
                 else dict.fromkeys(("value", "low", "high"), NAN)
                 for name in HEADLINES
@@ -174,9 +178,33 @@ def _averages(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _mean_over(corpora: Iterable[Sequence[Result]], score: str) -> Interval:
-    """Return the mean over corpora, each one observation; that of its datasets counts for it."""
-    values = np.array([np.mean([r.scores[score].value for r in own]) for own in corpora])
+def _majority_average(tasks: Sequence[_Task]) -> Iterator[dict[str, Any]]:
+    """Yield the mean over corpora of always saying the most frequent emotion."""
+    found: defaultdict[str, list[Mapping[str, Mapping[str, float]]]] = defaultdict(list)
+    for task in tasks:
+        found[task.results[0].cell.corpus].append(task.ranked(MAJORITY))
+    if not found:
+        return
+    means = {
+        name: np.array([np.mean([one[name]["value"] for one in own]) for own in found.values()])
+        for name in HEADLINES
+    }
+    yield {
+        "model": MAJORITY,
+        "baseline": True,
+        "corpora": len(found),
+        "of": len(found),
+        "scores": {name: asdict(_mean_over(values, name)) for name, values in means.items()},
+    }
+
+
+def _values(corpora: Iterable[Sequence[Result]], score: str) -> NDArray[np.float64]:
+    """Return a score on each corpus: the mean of its datasets."""
+    return np.array([np.mean([r.scores[score].value for r in own]) for own in corpora])
+
+
+def _mean_over(values: NDArray[np.float64], score: str) -> Interval:
+    """Return the mean over corpora, each of which is one observation."""
     uncertainty = uncertainty_of_mean(values, clustering_of([None] * len(values)))
     return uncertainty.interval(float(values.mean()), METRICS[score].range)
 

@@ -13,7 +13,7 @@ from serval.files import is_file, is_folder, refuse_odd_place
 from serval.options import misfit
 from serval.scores import METRICS, canonical
 from serval.texts import yaml_in
-from serval.wording import did_you_mean, shown
+from serval.wording import did_you_mean, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,6 +199,8 @@ def _entry(path: Path, entry: object, axis: str) -> _Entry:
     _refuse_unknown(path, settings, KNOWN | OWN[axis])
     said = {own: _said(path, own, settings.pop(own)) for own in OWN[axis] & settings.keys()}
     title = settings[key] if key else ", ".join(f"{k}={v}" for k, v in settings.items())
+    if axis == "models" and name is not None and str(name).strip():
+        settings["name"] = printable(str(name))  # the run and its page are called the same
     for known in ("model", "dataset"):
         if known in settings:
             settings[known] = _placed(path.parent, settings[known])

@@ -40,6 +40,7 @@ class Standings:
         by: What was drawn: `speaker` or `clip`.
         clusters: How many of them.
         majority: The most frequent emotion.
+        warnings: What a reader must know before trusting an interval, one sentence each.
         ranks: Of each model, and of `MAJORITY`, by each of `HEADLINES`.
         tests: Of each pair.
     """
@@ -48,6 +49,7 @@ class Standings:
     by: str
     clusters: int
     majority: str
+    warnings: tuple[str, ...]
     ranks: tuple[Rank, ...]
     tests: tuple[PairTest, ...]
 
@@ -87,6 +89,7 @@ def standings_of(names: Sequence[str], clips: Together) -> Standings:
         by=clustering.by,
         clusters=len(clustering),
         majority=clips.labels[majority],
+        warnings=clustering.warnings,
         ranks=ranks(scores, tests),
         tests=tests,
     )

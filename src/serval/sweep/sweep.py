@@ -21,7 +21,7 @@ from serval.stopping import stop_if_asked
 from serval.sweep.answers import Answers, answers_of
 from serval.sweep.plan import Cell, Plan
 from serval.sweep.training import card_corpora
-from serval.trained_on import HEARD, Training, training_of
+from serval.trained_on import HEARD, Training, corpora_of, training_of
 
 if TYPE_CHECKING:
     from serval.run import Run
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["Result", "Sweep", "sweep"]
 
 NAN = math.nan
+
+DIMENSIONS = (
+    "the model's outputs are dimensions, which its own folder has the scores of; models are ranked "
+    "by emotions only"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +117,8 @@ def _result(cell: Cell, watch: Watch, *, fresh: bool) -> Result:
 
 def _scored(cell: Cell, evaluation: Evaluation) -> Result:
     run, document = evaluation.run, evaluation.document
+    if run.provenance.of_dimensions:
+        return Result(cell=cell, scores={}, problem=DIMENSIONS)
     if not len(run):
         return Result(cell=cell, scores={}, failed=len(run.failures), problem="every clip failed")
     return Result(
@@ -142,8 +149,7 @@ def _failures(evaluation: Evaluation, cell: Cell) -> str:
 def _training(cell: Cell, run: Run) -> Training:
     """Return what the model's metadata, its card and the plan say of the corpus."""
     model = run.provenance.model
-    said = model.get("trained_on")
-    corpora = [*map(str, said.get("corpora", ()))] if isinstance(said, Mapping) else None
+    corpora = corpora_of(model.get("trained_on"))
     for more in (card_corpora(Path(str(model.get("path", "")))), cell.trained_on):
         corpora = corpora if more is None else [*(corpora or ()), *more]
     heard = sum(HEARD in notes for notes in run.notes)

@@ -72,9 +72,10 @@ def _markdown(finished: Sweep, document: Document) -> str:
         for row in document["averages"]
         if row["scores"][document["ranked_by"]]["value"] is not None
     ]
-    if averages and document["averages"][0]["of"] > 1:
+    corpora = max((row["of"] for row in document["averages"]), default=0)
+    if averages and corpora > 1:
         caption.append(
-            f"Mean {document['ranked_by']} over {document['averages'][0]['of']} corpora, with the "
+            f"Mean {document['ranked_by']} over {corpora} corpora, with the "
             f"95 % interval over corpora: {'; '.join(averages)}."
         )
     problems = [f"- {printable(f'{_name(r.cell)}: {r.problem or r.warning}')}"

@@ -24,7 +24,7 @@ def run(tmp_path):
 def test_a_chart_says_why_it_cannot_tell(run):
     (chart,) = group_charts(["m"], [groups_of(run)])
     assert chart.note == (
-        "F is 10.0 points above M: cannot tell whether that is chance (too few clips: M has 30)."
+        "F is 10 points above M: cannot tell whether that is chance (too few clips: M has 30)."
     )
 
 

@@ -4,6 +4,7 @@ import re
 import pytest
 
 from build import classifier, encoded, labels_metadata, speech_set, voice, write_manifest
+from conftest import ROOT
 from pages import HARM
 from serval.models.classifier import Classifier
 from serval.report.leaderboard import leaderboard_html, write_leaderboard
@@ -12,6 +13,18 @@ from serval.scores.label_space import full_set_of
 from serval.sweep import leaderboard_document, load_plan, sweep, write_leaderboard_json
 from serval.sweep.training import card_corpora
 from serval.trained_on import TrainedOn
+
+
+def test_the_plans_in_the_docs_are_plans(tmp_path):
+    page = (ROOT / "docs" / "leaderboard.md").read_text(encoding="utf-8")
+    path = tmp_path / "plan.yaml"
+    path.write_text(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1], encoding="utf-8")
+    corpora = [cell.corpus for cell in load_plan(path).cells]
+    assert corpora == ["ravdess:RAVDESS", "CREMA-D", "CREMA-D"] * 2
+    plan = load_plan(ROOT / "docs" / "demo" / "cross_corpus.yaml")
+    board = (ROOT / "docs" / "demo" / "leaderboard.json").read_text(encoding="utf-8")
+    made = {(row["model"], row["dataset"]) for row in json.loads(board)["rows"]}
+    assert {(cell.model, cell.dataset) for cell in plan.cells} < made
 
 
 def planned(folder, text):
@@ -76,7 +89,8 @@ def test_an_average_takes_each_corpus_once(folder):
 def test_a_model_without_all_corpora_has_no_average(folder):
     text = PLAN.replace("{dataset: two/set.csv, name: other}", "gone.csv")
     document = leaderboard_document(sweep(planned(folder, text)))
-    assert {mean["scores"]["uar"]["value"] for mean in document["averages"]} == {None}
+    means = {mean["model"]: mean["scores"]["uar"]["value"] for mean in document["averages"]}
+    assert means == {"a.onnx": None, "b": None, "majority label": 0.25}
     assert [one["dataset"] for one in document["problems"]] == ["gone.csv", "gone.csv"]
     assert "No model has been evaluated on every corpus" in leaderboard_html(document)
 
@@ -165,3 +179,19 @@ def test_the_page_is_whole_harmless_and_links_each_run(folder):
     assert html.count("<caption") == 3
     columns = len(re.findall(r"<th scope=\"col\"", html))
     assert html.count('class="sort"') == columns
+
+
+def test_a_model_of_dimensions_is_not_ranked_among_those_of_emotions(folder):
+    names = ("arousal", "dominance", "valence")
+    said = labels_metadata(names, task="dimensions", scale="0..1", normalize="none")
+    classifier(folder / "vad.onnx", k=3, metadata=said)
+    rows = []
+    for i in range(3):
+        (folder / f"r{i}.wav").write_bytes(encoded(voice(i)))
+        rows.append({"path": f"r{i}.wav", "emotion": "sad", **dict.fromkeys(names, str(0.2 * i))})
+    write_manifest(folder / "rated.csv", rows)
+    finished = sweep(planned(folder, "models: [vad.onnx]\ndatasets: [rated.csv]\nscale: 0..1"))
+    assert finished.problems[0].problem.startswith("the model's outputs are dimensions")
+    assert leaderboard_document(finished)["rows"] == []
+    html = leaderboard_html(leaderboard_document(finished))
+    assert "outputs are dimensions" in html
