@@ -180,8 +180,9 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     setups = setups_for(available_cores())
     threads = sorted({threads for _, threads in setups})
     overrides = overrides_of(options)
-    subjects = open_subjects(options.models, threads, overrides)
-    calls = _calls(subjects, options, overrides, threads)
+    files = [name for name in options.runtimes if ":" not in name]
+    subjects = open_subjects(options.models, threads, overrides, files)
+    calls = _calls(subjects, options, threads)
     clips, left_out = _clips(options, subjects[0].any.sample_rate, pace)
     audio_s, failed = _audio_s(subjects[0], clips)
     loads = [load_average()]
@@ -190,8 +191,8 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     watch(f"throughput of {len(subjects)} models x {len(setups)} setups")
     throughput = measured_throughput(subjects, clips, setups, pace.throughput)
     watch("loading, in fresh processes")
-    paths = {subject.name: subject.any.path for subject in subjects}
-    loading = measured_loading(paths, overrides, pace.repetitions, setups)
+    named = {subject.name: (subject.source, subject.runtime) for subject in subjects}
+    loading = measured_loading(named, overrides, pace.repetitions, setups)
     watch("the ceiling: a MatMul")
     ceiling = _ceiling(threads, pace.latency)
     loads.append(load_average())
@@ -261,16 +262,14 @@ def _warm_up_rounds(pace: Pace) -> dict[str, int]:
 
 
 def _calls(
-    subjects: tuple[Subject, ...], options: BenchOptions, overrides: Overrides, threads: list[int]
+    subjects: tuple[Subject, ...], options: BenchOptions, threads: list[int]
 ) -> dict[tuple[str, int], tuple[Call, int]]:
     models: dict[tuple[str, int], Model] = {
         (subject.name, n): subject.models[n] for subject in subjects for n in threads
     }
-    for runtime in options.runtimes:
-        # Labels and the like are the first model's; a checkpoint states its own.
-        stated = Overrides() if ":" in runtime else overrides
-        for n in threads:
-            models[runtime, n] = open_reference(runtime, options.models[0], stated, n)
+    for checkpoint in (name for name in options.runtimes if ":" in name):
+        for n in threads:  # it states its own labels and the like
+            models[checkpoint, n] = open_reference(checkpoint, options.models[0], Overrides(), n)
     return {key: (call_of(model), model.sample_rate) for key, model in models.items()}
 
 
@@ -312,8 +311,12 @@ def _ceiling(threads: list[int], effort: Effort) -> dict[str, float]:
 def _roofline(
     subjects: tuple[Subject, ...], latency: list[Latency], ceiling: Mapping[str, float]
 ) -> Iterator[tuple[str, Reached]]:
-    """Yield what each model reaches on the longest clip, in its fastest call with one thread."""
-    for subject in subjects:
+    """Yield what each .onnx file reaches on the longest clip, in its fastest call with one thread.
+
+    Only ONNX Runtime says what it runs in integers, and the ceiling is measured with it.
+    """
+    files = [s for s in subjects if s.runtime == "auto" and s.any.path.suffix == ".onnx"]
+    for subject in files:
         alone = [i for i in latency if i.of.model == subject.name and i.of.threads == 1]
         longest = max(alone, key=lambda item: item.of.seconds)
         work = inspect_model(subject.any.path).work

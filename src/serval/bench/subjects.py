@@ -15,7 +15,8 @@ import numpy as np
 from serval.audio import Waveform
 from serval.errors import ConfigError
 from serval.machine import instruction_sets, platform_facts
-from serval.models.load import RUNTIMES, load_model
+from serval.models.load import RUNTIMES, Runtime, load_model
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +35,7 @@ __all__ = [
     "noise",
     "open_reference",
     "open_subjects",
+    "other_runtimes",
     "runtime_packages",
 ]
 
@@ -55,9 +57,13 @@ class Subject:
     Attributes:
         name: Short and unique in the benchmark.
         models: Threads inside one operator -> the opened model.
+        source: What the model was named by.
+        runtime: What runs it; `auto` where nobody asked for one.
     """
 
     name: str
+    source: str
+    runtime: str = "auto"
     models: dict[int, Classifier[Backend]]
 
     @property
@@ -67,22 +73,58 @@ class Subject:
 
 
 def open_subjects(
-    models: Sequence[str], threads: Sequence[int], overrides: Overrides
+    models: Sequence[str],
+    threads: Sequence[int],
+    overrides: Overrides,
+    runtimes: Sequence[str] = (),
 ) -> tuple[Subject, ...]:
-    """Return every model, opened with each number of threads.
+    """Return every model, opened with each number of threads, and the first on other runtimes.
 
     Raises:
         ModelError: A file cannot be opened, or breaks its contract.
-        ConfigError: A model is named twice.
+        ConfigError: A model is named twice, or there is no such runtime.
+        MissingExtraError: A runtime is not installed.
     """
     if len(set(models)) < len(models):
         raise ConfigError("a model is named twice; a benchmark of a model with itself is noise")
     opened = [{n: load_model(model, overrides, threads=n) for n in threads} for model in models]
     names = named([next(iter(subject.values())).facts["name"] for subject in opened])
-    return tuple(Subject(name=n, models=m) for n, m in zip(names, opened, strict=True))
+    rows = zip(names, models, opened, strict=True)
+    first = models[0]
+    return (
+        *(Subject(name=name, source=source, models=each) for name, source, each in rows),
+        *(
+            Subject(
+                name=runtime,
+                source=first,
+                runtime=runtime,
+                models={n: open_reference(runtime, first, overrides, n) for n in threads},
+            )
+            for runtime in runtimes
+        ),
+    )
 
 
-def open_reference(named: str, model: str, overrides: Overrides, threads: int) -> Model:
+def other_runtimes(named: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the named runtimes that run a model file, each once.
+
+    Raises:
+        ConfigError: One of them is no runtime for model files, or the usual one.
+    """
+    files = [name for name, known in _others().items() if not known.takes_folder]
+    for name in named:
+        if name not in files:
+            raise ConfigError(f"unknown --runtime '{printable(name)}'; known: {', '.join(files)}")
+    return tuple(dict.fromkeys(named))
+
+
+def _others() -> dict[str, Runtime]:
+    return {name: one for name, one in RUNTIMES.items() if not one.prefix and name != "onnxruntime"}
+
+
+def open_reference(
+    named: str, model: str, overrides: Overrides, threads: int
+) -> Classifier[Backend]:
     """Return the classifier on another runtime with that many threads.
 
     Args:
@@ -98,7 +140,7 @@ def open_reference(named: str, model: str, overrides: Overrides, threads: int) -
         ModelError: It cannot run this model.
     """
     runtime, _, folder = named.partition(":")
-    others = {name: known for name, known in RUNTIMES.items() if name != "onnxruntime"}
+    others = _others()
     fits = runtime in others and others[runtime].takes_folder == bool(folder)
     if not fits or (folder and not Path(folder).is_dir()):
         names = [f"{name}:FOLDER" if known.takes_folder else name for name, known in others.items()]

@@ -38,6 +38,9 @@ __all__ = ["bench_command"]
 
 DEFAULTS = BenchOptions()
 
+SAID = "latency, threads 1"
+"""What the verdict tells already."""
+
 WIDE = 80
 """Columns that hold more percentiles, too."""
 
@@ -141,8 +144,9 @@ def _lines(measured: Bench) -> list[str]:
     ]
     loading += [f"{name}: {_reached(r)}." for name, r in measured.roofline.items()]
     ratios = [
-        f"{what}: {ratio.sentence()}."
+        f"{what[:1].upper()}{what[1:]}: {ratio.sentence()}."
         for what, compared in measured.ratios.items()
+        if what != SAID
         for ratio in compared
     ]
     return [*loading, *ratios]
