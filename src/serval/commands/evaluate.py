@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.commands.options import evaluation_options, log_option, quiet_option
+from serval.commands.options import evaluation_options, log_option, picture_option, quiet_option
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import print_files, say, terminal
 from serval.errors import RunError
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from serval.models.contract import Contract
     from serval.models.protocol import Model
 
-__all__ = ["Told", "evaluate_command", "run_evaluation", "show_evaluation"]
+__all__ = ["Showing", "evaluate_command", "run_evaluation", "show_evaluation"]
 
 DEFAULTS = EvalOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Showing:
     """What an evaluation says on the terminal, beside its folder.
 
     Attributes:
@@ -81,6 +81,7 @@ class Told:
 @click.option("--json", is_flag=True, help="Print the results as JSON.")
 @click.option("--report", is_flag=True, help="Make an HTML page too, to look and listen.")
 @log_option
+@picture_option()
 def evaluate_command(
     *,
     quiet: bool,
@@ -96,13 +97,13 @@ def evaluate_command(
     Exit codes: 0 done; 2 something is wrong with the command, the model or the data;
     3 more clips failed than --max-failures; 130 stopped by Ctrl-C or told to end.
     """
-    told = Told(quiet=quiet, json=json, report=report, loggers=loggers)
+    told = Showing(quiet=quiet, json=json, report=report, loggers=loggers)
     sys.exit(run_evaluation(EvalOptions(**flags), told))
 
 
-def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
+def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
     """Return the exit code of an evaluation whose progress and results went to the terminal."""
-    told = told or Told()
+    told = told or Showing()
     refuse_missing(told.loggers)
     model = load_as_stated(options.model, options)
     if not told.quiet:
@@ -117,7 +118,7 @@ def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
         say(_interrupted_line(Path(options.output)), err=True)
         return 130
     if told.report:
-        evaluation = _with_report(evaluation)
+        evaluation = _with_report(evaluation, quiet=told.quiet)
     show_evaluation(evaluation, told)
     entry = entry_of(evaluation.document, evaluation.files, evaluation.run.folder)
     for line in log_entry(told.loggers, entry):
@@ -128,17 +129,18 @@ def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
     return 3
 
 
-def _with_report(evaluation: Evaluation) -> Evaluation:
+def _with_report(evaluation: Evaluation, *, quiet: bool) -> Evaluation:
     """Return the evaluation with the page among its files, after writing it."""
     from serval.report import write_report
 
-    page = write_report(evaluation.run, evaluation.run.folder / "report.html")
+    with shown_progress(quiet=quiet) as show:
+        page = write_report(evaluation.run, evaluation.run.folder / "report.html", show=show)
     for note in page.notes:
         say(note, err=True)
     return replace(evaluation, files=evaluation.files | {"report": page.path})
 
 
-def show_evaluation(evaluation: Evaluation, told: Told) -> None:
+def show_evaluation(evaluation: Evaluation, told: Showing) -> None:
     """Print the results: as JSON, or as a table with the files and what to try next."""
     document = evaluation.document
     if told.json:
