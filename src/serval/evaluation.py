@@ -40,7 +40,7 @@ __all__ = [
     "Change",
     "EvalOptions",
     "Evaluation",
-    "Plan",
+    "LabelPlan",
     "Step",
     "Watch",
     "evaluate",
@@ -91,7 +91,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class LabelPlan:
     """Which clips of a dataset will be evaluated, known before the first is decoded.
 
     Attributes:
@@ -238,7 +238,7 @@ def _check(options: EvalOptions) -> None:
         raise ConfigError("--ray-address is of use with --engine ray only")
 
 
-def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
+def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPlan:
     """Return what will be evaluated, from the labels alone.
 
     Raises:
@@ -274,7 +274,7 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
         raise LabelError(_unmapped_message(unknown, space.labels, folders=folders))
     indices = tuple(sorted(index for raw in dropped for index in places[raw]))
     named = {raw: mapping[raw] for raw in sorted(counts)}
-    return Plan(
+    return LabelPlan(
         mapping=mapping,
         space=space,
         total=total,
@@ -284,7 +284,7 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
     )
 
 
-def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
+def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPlan:
     own = model.contract.scale
     if not own:
         raise ConfigError(
@@ -304,7 +304,7 @@ def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions
     _refuse_left_out(dataset, max(dataset.n_rows or 0, total), options)
     facts = {"columns": columns, "scale": str(scale), "model_scale": own}
     space = label_space_of(model.labels)
-    return Plan(mapping=None, space=space, total=total, dropped={}, dimensions=facts)
+    return LabelPlan(mapping=None, space=space, total=total, dropped={}, dimensions=facts)
 
 
 def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -> None:
@@ -341,7 +341,9 @@ def _unmapped_message(dropped: dict[str, int], labels: LabelSet, *, folders: boo
     )
 
 
-def _provenance(model: Model, dataset: Dataset, plan: Plan, options: EvalOptions) -> Provenance:
+def _provenance(
+    model: Model, dataset: Dataset, plan: LabelPlan, options: EvalOptions
+) -> Provenance:
     """Return what the numbers depend on; identity leaves out what cannot change a number."""
     facts = model.facts
     contract = {k: v for k, v in facts.get("contract", {}).items() if k != "sources"}
@@ -401,7 +403,7 @@ def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
 def _record_all(
     model: Model,
     dataset: Dataset,
-    plan: Plan,
+    plan: LabelPlan,
     options: EvalOptions,
     journal: Journal,
     watch: Watch,
@@ -439,7 +441,7 @@ def _marked(records: Iterator[Record], trained_on: TrainedOn | None) -> Iterator
 
 
 def _records(
-    model: Model, dataset: Dataset, plan: Plan, options: EvalOptions, done: frozenset[int]
+    model: Model, dataset: Dataset, plan: LabelPlan, options: EvalOptions, done: frozenset[int]
 ) -> Iterator[Record]:
     """Return a record for each clip without one, made here or on a cluster."""
     if options.engine == "local":

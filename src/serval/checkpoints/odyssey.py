@@ -18,7 +18,7 @@ from serval.checkpoints.checkpoint import Checkpoint
 from serval.checkpoints.config import config_in, labels_in, task_in
 from serval.checkpoints.encoders import encoder_of
 from serval.checkpoints.front_ends import Shifted
-from serval.checkpoints.heads import Answer
+from serval.checkpoints.heads import HeadOutput
 from serval.checkpoints.weights import some, tensors_of, weight_files
 from serval.errors import ModelError
 from serval.wording import shown
@@ -78,9 +78,9 @@ class Odyssey(nn.Module):
         self.pool_model = pool
         self.ser_model = head
 
-    def forward(self, input_values: Tensor) -> Answer:
+    def forward(self, input_values: Tensor) -> HeadOutput:
         """Return the scores of `(B, T)` samples."""
-        return Answer(
+        return HeadOutput(
             self.ser_model(self.pool_model(self.ssl_model(input_values).last_hidden_state))
         )
 

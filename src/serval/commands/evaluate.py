@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from serval.models.contract import Contract
     from serval.models.protocol import Model
 
-__all__ = ["Told", "evaluate_command", "run_evaluation", "show_evaluation"]
+__all__ = ["Showing", "evaluate_command", "run_evaluation", "show_evaluation"]
 
 DEFAULTS = EvalOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Showing:
     """What an evaluation says on the terminal, beside its folder.
 
     Attributes:
@@ -97,13 +97,13 @@ def evaluate_command(
     Exit codes: 0 done; 2 something is wrong with the command, the model or the data;
     3 more clips failed than --max-failures; 130 stopped by Ctrl-C or told to end.
     """
-    told = Told(quiet=quiet, json=json, report=report, loggers=loggers)
+    told = Showing(quiet=quiet, json=json, report=report, loggers=loggers)
     sys.exit(run_evaluation(EvalOptions(**flags), told))
 
 
-def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
+def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
     """Return the exit code of an evaluation whose progress and results went to the terminal."""
-    told = told or Told()
+    told = told or Showing()
     refuse_missing(told.loggers)
     model = load_as_stated(options.model, options)
     if not told.quiet:
@@ -140,7 +140,7 @@ def _with_report(evaluation: Evaluation, *, quiet: bool) -> Evaluation:
     return replace(evaluation, files=evaluation.files | {"report": page.path})
 
 
-def show_evaluation(evaluation: Evaluation, told: Told) -> None:
+def show_evaluation(evaluation: Evaluation, told: Showing) -> None:
     """Print the results: as JSON, or as a table with the files and what to try next."""
     document = evaluation.document
     if told.json:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from serval.corpora import Corpus
-    from serval.datasets.corpus_tables import Told
+    from serval.datasets.corpus_tables import TableLabels
     from serval.records import LeftOut
 
 __all__ = ["KINDS", "CorpusFolder", "corpus_in", "kinds_of"]
@@ -327,7 +327,7 @@ def _hidden(file: str) -> str:
 
 
 def _facts(
-    corpus: Corpus, path: str, said: Mapping[str, str], told: Sequence[Told]
+    corpus: Corpus, path: str, said: Mapping[str, str], told: Sequence[TableLabels]
 ) -> dict[str, str]:
     """Return all that names and tables say of a clip, in codes."""
     facts = dict(said)

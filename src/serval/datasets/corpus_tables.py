@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from serval.corpora import Corpus, LabelTable
 
-__all__ = ["Told", "told_by_tables"]
+__all__ = ["TableLabels", "told_by_tables"]
 
 ENCODINGS = ("utf-8-sig", "gb18030", "latin-1")
 """Of text files, the first that fits: recordings of Chinese come with Chinese lists."""
@@ -29,7 +29,7 @@ MOST_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class TableLabels:
     """What one kind of table says.
 
     Attributes:
@@ -43,7 +43,7 @@ class Told:
     cells: Mapping[str, Mapping[str, str]]
 
 
-def told_by_tables(corpus: Corpus, root: Path, files: Sequence[str]) -> tuple[Told, ...]:
+def told_by_tables(corpus: Corpus, root: Path, files: Sequence[str]) -> tuple[TableLabels, ...]:
     """Return what the tables that are there say.
 
     Args:
@@ -57,7 +57,7 @@ def told_by_tables(corpus: Corpus, root: Path, files: Sequence[str]) -> tuple[To
     return tuple(_told(table, root, files) for table in corpus.tables)
 
 
-def _told(table: LabelTable, root: Path, files: Sequence[str]) -> Told:
+def _told(table: LabelTable, root: Path, files: Sequence[str]) -> TableLabels:
     pattern = re.compile(f"(?:.*/)?{table.files}")
     found = {file: match for file in files if (match := pattern.fullmatch(file))}
     cells: dict[str, dict[str, str]] = {}
@@ -80,7 +80,7 @@ def _told(table: LabelTable, root: Path, files: Sequence[str]) -> Told:
             )
     for key, counter in votes.items():
         cells[key]["votes"] = _counted(counter)
-    return Told(table=table, files=tuple(found), cells=cells)
+    return TableLabels(table=table, files=tuple(found), cells=cells)
 
 
 def _columns(table: LabelTable, row: Mapping[str, str]) -> dict[str, str]:
