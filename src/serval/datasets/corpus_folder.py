@@ -353,7 +353,9 @@ def _why_not(corpus: Corpus, file: str, facts: Mapping[str, str]) -> str:
     return "" if corpus.labels[label] else "no-agreement"
 
 
-def _is_unlisted(corpus: Corpus, path: str, facts: Mapping[str, str], told: Sequence[Told]) -> bool:
+def _is_unlisted(
+    corpus: Corpus, path: str, facts: Mapping[str, str], told: Sequence[TableLabels]
+) -> bool:
     """Tell whether a table that lists all clips of the corpus is here and lacks this one."""
     key = corpus.key_of(path, facts)
     return any(part.table.required and part.files and key not in part.cells for part in told)
