@@ -48,6 +48,7 @@ COMMANDS = {
     "audit": "Check a dataset for leaks, duplicates, broken audio and wrong labels.",
     "card": "Print a run as a model card: scores, intervals, limits, hub metadata.",
     "runs": "List the stored runs below a folder, with their scores.",
+    "init": "Write a starter manifest, gate.toml and CI file.",
     "datasets": "List the datasets that serval knows by name.",
     "models": "List the models that are built in; check whether a checkpoint's head was trained.",
 }

@@ -11,18 +11,11 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["TASKS", "Checkpoint", "Normalization", "Task"]
+    from serval.probabilities import Task
+
+__all__ = ["Checkpoint", "Normalization"]
 
 Normalization = Literal["zscore", "none"]
-Task = Literal["emotions", "emotions, several at once", "dimensions"]
-"""What the outputs are: shares of one emotion, a score for each emotion, or values on scales."""
-
-TASKS: Mapping[str, Task] = {
-    "single_label_classification": "emotions",
-    "multi_label_classification": "emotions, several at once",
-    "regression": "dimensions",
-}
-"""What `problem_type` may say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

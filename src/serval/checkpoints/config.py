@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import transformers
 from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES
 
-from serval.checkpoints.checkpoint import TASKS, Task
 from serval.errors import LabelError, ModelError
 from serval.labels import LabelSet, names_in_order
+from serval.probabilities import task_of
 from serval.texts import json_in
 from serval.wording import one_line, printable, shown
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from serval.probabilities import Task
 
 __all__ = ["config_in", "config_of", "labels_in", "task_in", "why"]
 
@@ -108,15 +109,14 @@ def task_in(said: Mapping[str, Any], labels: tuple[str, ...], name: str) -> Task
     Raises:
         ModelError: `problem_type` says something else.
     """
-    problem = said.get("problem_type")
-    if problem is None:
-        return "dimensions" if DIMENSIONS.issuperset(map(str.lower, labels)) else "emotions"
-    if str(problem) not in TASKS:
+    usual = "dimensions" if DIMENSIONS.issuperset(map(str.lower, labels)) else "emotions"
+    try:
+        return task_of(said.get("problem_type") or usual)
+    except ValueError as error:
         raise ModelError(
-            f"checkpoint '{name}': problem_type in its config.json is {shown(problem)}; "
-            f"known: {', '.join(TASKS)}"
-        )
-    return TASKS[str(problem)]
+            f"checkpoint '{name}': problem_type in its config.json is "
+            f"{shown(said['problem_type'])}; {error}"
+        ) from error
 
 
 def why(error: Exception, longest: int = 400) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from serval import checkpoints
 from serval.checkpoints.check import head_check, refuse_fresh
 from serval.errors import ConfigError, ModelError
-from serval.models.contract import refuse_unscored
 from serval.models.hub import HUB_PREFIX, hub_checkpoint
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ def open_checkpoint(name: str, options: ExportOptions) -> Checkpoint:
     checkpoint = checkpoints.open_checkpoint(
         folder, name, normalize=options.normalize, revision=revision
     )
-    refuse_unscored(f"checkpoint '{name}'", checkpoint.task)
     refuse_fresh(head_check(checkpoint), name)
     source = name if name.startswith(HUB_PREFIX) else folder.resolve().name
     kept = checkpoint.layers if options.layers is None else options.layers

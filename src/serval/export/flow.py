@@ -71,6 +71,7 @@ def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
         "sampling_rate": str(checkpoint.sample_rate),
         "normalize": checkpoint.normalize,
         "max_seconds": f"{seconds:g}" if seconds else "",
+        "task": "" if checkpoint.task == "emotions" else checkpoint.task,
         "license": checkpoint.licence,
         "source": checkpoint.source,
         "revision": checkpoint.revision,

@@ -16,7 +16,7 @@ from serval.models.contract import (
     Declared,
     Overrides,
     declared_contract,
-    refuse_unscored,
+    sound_ranges,
     trained_on,
 )
 from serval.models.masks import marked_by
@@ -148,7 +148,6 @@ def classifier_of(
     """
     path = opened.identity.path
     declared = declared_contract(path, opened.metadata, overrides)
-    refuse_unscored(str(path), declared.task)
     signature = signature_of(
         path,
         opened.nodes,
@@ -156,8 +155,13 @@ def classifier_of(
         partial(_fitting, backend_of, declared),
     )
     trained, notes = trained_on(opened.metadata)
-    notes = (*declared.notes, *notes)
-    contract = replace(_contract(declared, signature), trained_on=trained, notes=notes)
+    ranges, more = sound_ranges(opened.metadata)
+    contract = replace(
+        _contract(declared, signature),
+        trained_on=trained,
+        sound_ranges=ranges,
+        notes=(*declared.notes, *notes, *more),
+    )
     _refuse_endless(path, contract)
     model = Classifier(
         contract=contract,
@@ -184,6 +188,8 @@ def _contract(declared: Declared, signature: Signature) -> Contract:
         output_name=signature.output,
         static_samples=signature.static_samples,
         layout=signature.layout,
+        outputs="values" if declared.task == "dimensions" else "logits",
+        scale=declared.scale,
         task=declared.task,
         sources=declared.sources,
     )

@@ -95,6 +95,7 @@ class Classifier(Generic[B_co]):
     def facts(self) -> dict[str, Any]:
         """What a run must know of the model: name, path, sha256, size, contract and warnings."""
         warnings, trained_on = list(self.contract.warnings), self.contract.trained_on
+        ranges = self.contract.sound_ranges
         return {
             "name": self.identity.name,
             "path": str(self.identity.path),
@@ -106,6 +107,7 @@ class Classifier(Generic[B_co]):
             **({"head": dict(self.head)} if self.head else {}),
             **({"warnings": warnings} if warnings else {}),
             **({} if trained_on is None else {"trained_on": trained_on.facts()}),
+            **({} if ranges is None else {"sound_ranges": ranges.facts()}),
         }
 
     def with_note(self, note: str) -> Classifier[B_co]:

@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from serval.checkpoints.checkpoint import TASKS, Task
+from serval.dimensions.scale import scale_of_text
 from serval.errors import ConfigError, ModelError
 from serval.labels import EMOTIONS, LabelSet, names_in_order, unnamed
-from serval.trained_on import TrainedOn
+from serval.probabilities import Task, task_of
+from serval.trained_on import SoundRanges, TrainedOn
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ __all__ = [
     "declared_by",
     "declared_contract",
     "hub_file",
-    "refuse_unscored",
+    "sound_ranges",
     "trained_on",
 ]
 
@@ -76,6 +77,7 @@ class Overrides:
         normalize: `peak`, `zscore` or `none`.
         max_seconds: Longest clip in seconds.
         output_name: The output with the scores, of several that the model file has.
+        scale: Of the values of a model of dimensions, such as `0..1`.
     """
 
     labels: tuple[str, ...] | None = None
@@ -83,6 +85,7 @@ class Overrides:
     normalize: Normalize | None = None
     max_seconds: float | None = None
     output_name: str | None = None
+    scale: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,7 @@ class Declared:
     max_seconds: float
     masks_padding: bool
     task: Task
+    scale: str
     sources: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
@@ -121,9 +125,12 @@ class Contract:
         mask_marks: What a one (or true) in the mask stands for.
         layout: The axes of the waveform input.
         one_output: Whether two labels share one output, which is high for the second of them.
+        scale: Of the values of a model of dimensions, such as `0..1`; else empty.
         sources: Where each part was found.
         task: What the outputs are scores of.
         trained_on: What the model says that it was trained on, or `None`.
+        sound_ranges: What the model says that the clips of its training or calibration sounded
+            like, or `None`.
         notes: One sentence each on what of that cannot be read.
     """
 
@@ -140,9 +147,11 @@ class Contract:
     mask_marks: Literal["valid", "padding"] = "valid"
     layout: Layout = "batch samples"
     one_output: bool = False
+    scale: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
     task: Task = "emotions"
     trained_on: TrainedOn | None = field(default=None, compare=False, repr=False)
+    sound_ranges: SoundRanges | None = field(default=None, compare=False, repr=False)
     notes: tuple[str, ...] = ()
 
     @property
@@ -153,9 +162,9 @@ class Contract:
         where they say what every earlier version did, so that its runs go on.
         """
         usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False,
-                 "task": "emotions"}  # fmt: skip
-        facts = asdict(replace(self, trained_on=None))
-        others = {"trained_on", "notes"}
+                 "scale": "", "task": "emotions"}  # fmt: skip
+        facts = asdict(replace(self, trained_on=None, sound_ranges=None))
+        others = {"trained_on", "sound_ranges", "notes"}
         return {k: v for k, v in facts.items() if k not in others and usual.get(k, others) != v}
 
     @property
@@ -208,7 +217,8 @@ def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
     normalize, normalize_from = _first(sources, NORMALIZATION, _normalize, DEFAULT_NORMALIZE)
     masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
     longest, longest_from = _first(sources, ("max_seconds",), _seconds, DEFAULT_MAX_SECONDS)
-    task, _ = _first(sources, ("task", "problem_type"), _task, DEFAULT_TASK)
+    task, _ = _first(sources, ("task", "problem_type"), task_of, DEFAULT_TASK)
+    scale, _ = _first(sources, ("scale",), _scale, "")
     return Declared(
         labels=labels,
         sample_rate=rate,
@@ -216,6 +226,7 @@ def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
         max_seconds=longest,
         masks_padding=masks,
         task=task,
+        scale=scale if task == "dimensions" else "",
         notes=tuple(_contradictions(sources)),
         sources={
             "labels": labels_from,
@@ -233,6 +244,7 @@ def _stated(overrides: Overrides) -> dict[str, Any]:
         "sample_rate": overrides.sample_rate,
         "normalize": overrides.normalize,
         "max_seconds": overrides.max_seconds,
+        "scale": overrides.scale,
     }
     return {name: value for name, value in stated.items() if value is not None}
 
@@ -255,17 +267,22 @@ def trained_on(metadata: Mapping[str, str]) -> tuple[TrainedOn | None, tuple[str
         return None, (f"The model's metadata: {one_line(error)}; no overlap is looked for.",)
 
 
-def refuse_unscored(name: str, task: Task) -> None:
-    """Do nothing if the outputs are emotions.
+def sound_ranges(metadata: Mapping[str, str]) -> tuple[SoundRanges | None, tuple[str, ...]]:
+    """Return what a model file says its clips sounded like, and what is wrong with that.
 
-    Raises:
-        ModelError: They are values on scales, such as arousal and valence.
+    Args:
+        metadata: With an entry `sound_ranges`, see `serval.trained_on`, or without one.
+
+    Returns:
+        That, or `None` where nothing can be read, and one sentence if something cannot.
     """
-    if task == "dimensions":
-        raise ModelError(
-            f"{name} is a regression: its outputs are dimensions, such as arousal and valence, not "
-            "emotions, and serval scores emotions only so far; take a classifier"
-        )
+    text = metadata.get("sound_ranges", "")
+    if not text:
+        return None, ()
+    try:
+        return SoundRanges.parsed(text), ()
+    except ConfigError as error:
+        return None, (f"The model's metadata: {one_line(error)}; no sound is compared with it.",)
 
 
 def hub_file(path: Path) -> Mapping[str, Any]:
@@ -391,7 +408,7 @@ def _names(value: object) -> tuple[str, ...]:
 def _parsed(value: object, parse: Callable[[object], T], where: str) -> T:
     try:
         return parse(value)
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
+    except (ConfigError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise ModelError(
             f"{where} is {_short(value)}, which cannot be used: {_short(one_line(error), 300)}"
         ) from error
@@ -433,19 +450,15 @@ def _normalize(value: object) -> Normalize:
     return NORMALIZE[name]
 
 
-def _task(value: object) -> Task:
-    """Read what the outputs are scores of, or the hub's `problem_type`."""
-    task = next((task for task in TASKS.values() if task == value), TASKS.get(str(value)))
-    if task is None:
-        raise ValueError(f"expected one of {', '.join(TASKS)}")
-    return task
-
-
 def _yes_or_no(value: object) -> bool:
     name = str(value).strip().lower()
     if name not in {"true", "false"}:
         raise ValueError("expected true or false")
     return name == "true"
+
+
+def _scale(value: object) -> str:
+    return str(scale_of_text(str(value), "scale"))
 
 
 def _seconds(value: object) -> float:

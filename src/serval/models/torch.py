@@ -13,7 +13,7 @@ import numpy as np
 from serval.checkpoints import open_checkpoint
 from serval.errors import AudioError
 from serval.models.classifier import Classifier, identity_of
-from serval.models.contract import Contract, Overrides, Source, declared_by, refuse_unscored
+from serval.models.contract import Contract, Overrides, Source, declared_by
 from serval.models.trial import tried
 from serval.wording import one_line, printable
 
@@ -68,7 +68,6 @@ def open_model(name: str, overrides: Overrides, threads: int) -> Classifier[Torc
         ModelError: It is no checkpoint of a classifier with a trained head.
     """
     checkpoint = open_named(name, overrides)
-    refuse_unscored(name, checkpoint.task)
     check = check_of(checkpoint)
     declared = declared_by(_said(checkpoint), overrides)
     contract = Contract(
@@ -78,7 +77,9 @@ def open_model(name: str, overrides: Overrides, threads: int) -> Classifier[Torc
         max_seconds=declared.max_seconds,
         input_name="input_values",
         output_name="logits",
-        task=checkpoint.task,
+        outputs="values" if declared.task == "dimensions" else "logits",
+        scale=declared.scale,
+        task=declared.task,
         sources=declared.sources,
         notes=check.doubts,
     )
@@ -142,8 +143,11 @@ def _said(checkpoint: Checkpoint) -> list[Source]:
         "sample_rate": checkpoint.sample_rate,
         "normalize": checkpoint.normalize,
         "max_seconds": checkpoint.max_seconds,
+        "task": checkpoint.task,
     }
-    return [(checkpoint.sources[part], {part: value}) for part, value in said.items()]
+    return [
+        (checkpoint.sources.get(part, "config.json"), {part: value}) for part, value in said.items()
+    ]
 
 
 def _network(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - torch is an extra

@@ -71,6 +71,8 @@ def tried(model: Classifier[B], skeleton: Skeleton = b"") -> Classifier[B]:
         model = replace(model, contract=replace(model.contract, one_output=True))
         first, again = (np.pad(scores, ((0, 0), (1, 0))) for scores in (first, again))
     _refuse_random(model, (noise, first, again), skeleton)
+    if model.contract.outputs == "values":  # no trial can tell values from scores
+        return model
     answers = np.concatenate([first, *_further(model)]) if first.min() >= -SCORE_MARGIN else first
     found = _outputs_of(model, answers, skeleton)
     _refuse_bare_logits(model, found)

@@ -25,7 +25,6 @@ from published import (
     xmj2002,
 )
 from serval.checkpoints import open_checkpoint
-from serval.checkpoints.network import published_scores
 from serval.errors import ModelError
 from serval.models.contract import Overrides
 from serval.models.load import load_model
@@ -154,13 +153,15 @@ def test_an_unknown_pooling_is_named(tmp_path):
     refused(folder, "pooling_mode in its config.json is 'attention'; known: mean, sum, max")
 
 
-def test_dimensions_are_opened_but_not_scored(tmp_path):
+def test_dimensions_are_values_and_no_scores(tmp_path):
     published = audeering(tmp_path / "c")
-    refused(published.folder, "its outputs are dimensions, such as arousal and valence")
     opened = open_checkpoint(published.folder, "c")
     assert (opened.task, opened.labels) == ("dimensions", ("arousal", "dominance", "valence"))
+    model = load_model(str(published.folder), Overrides(scale="0..1"))
+    assert (model.contract.task, model.contract.outputs) == ("dimensions", "values")
+    assert model.contract.scale == "0..1"
     waveform = voice()
-    given = published_scores(opened, waveform)
+    (given,) = model.logits(waveform[None], np.array([len(waveform)]))
     np.testing.assert_allclose(given, published.reference(waveform), atol=1e-5)
 
 
