@@ -71,7 +71,7 @@ def open_checkpoint(
     missing = [package for package in EXTRA if find_spec(package) is None]
     if missing:
         raise MissingExtraError(
-            f"checkpoint '{name}' needs {', '.join(missing)}: pip install 'serval-ser[export]'"
+            f"checkpoint '{name}' needs {', '.join(missing)}: pip install 'serval-ser[torch]'"
         )
     from serval.checkpoints.open import opened
 

@@ -25,6 +25,7 @@ from published import (
     xmj2002,
 )
 from serval.checkpoints import open_checkpoint
+from serval.checkpoints.network import published_scores
 from serval.errors import ModelError
 from serval.models.contract import Overrides
 from serval.models.load import load_model
