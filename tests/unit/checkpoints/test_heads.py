@@ -226,7 +226,10 @@ def test_a_tag_of_a_recipe_is_a_name_and_makes_nothing(tmp_path, monkeypatch):
     ("change", "said"),
     [
         (("return_std: False", "return_std: True"), "reads the mean over time alone"),
-        (("sample_rate: 16000", "sample_rate: fast"), "sample_rate in its hyperparams.yaml"),
+        (
+            ("sample_rate: 16000", "sample_rate: fast"),
+            "the sample rate in its hyperparams.yaml is 'fast'",
+        ),
         (("wav2vec2_hub:", "[[["), "its hyperparams.yaml cannot be read"),
     ],
 )
@@ -316,3 +319,29 @@ def test_a_whisper_may_be_told_to_normalise_the_waveform(tmp_path):
     np.testing.assert_allclose(given, wanted.numpy(), atol=1e-5)
     (usual,) = load_model(str(folder)).logits(waveform[None], np.array([len(waveform)]))
     assert np.abs(usual - given).max() > 1e-4
+
+
+ODD = {
+    "a rate that is none": (
+        "preprocessor_config.json",
+        {"sampling_rate": [1, 2]},
+        "sample rate in",
+    ),
+    "a rate below zero": ("preprocessor_config.json", {"sampling_rate": -1}, "sample rate in"),
+    "an unknown activation": ("config.json", {"hidden_act": "12"}, "cannot be built"),
+    "a kernel of nothing": ("config.json", {"num_conv_pos_embeddings": 0}, "cannot be built|fails"),
+    "a probability below zero": ("config.json", {"activation_dropout": -1}, "cannot be built"),
+    "an odd switch": (
+        "config.json",
+        {"output_hidden_states": "x"},
+        "it fails|cannot be built|json",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_an_entry_that_torch_stumbles_over_is_one_line(tmp_path, case):
+    file, entry, said = ODD[case]
+    path = ehcalabres(tmp_path / "c").folder / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | entry))
+    refused(path.parent, said)
