@@ -73,8 +73,9 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
-    """All checks of a gate, in the order of the bounds."""
+    """All checks of a gate, in the order of the bounds; `name` is what the run is called."""
 
+    name: str
     run: str
     baseline: str
     checks: tuple[Check, ...]
@@ -106,6 +107,7 @@ def gate(run: Run, bounds: Bounds) -> GateResult:
     baseline = load_run(bounds.baseline) if bounds.drop else None
     compared = _compared(baseline, run) if baseline else None
     return GateResult(
+        name=run.name,
         run=str(run.folder),
         baseline=bounds.baseline,
         checks=(
