@@ -10,7 +10,14 @@ import torch
 import transformers
 
 from serval.checkpoints.checkpoint import Checkpoint, Normalization
-from serval.checkpoints.config import config_in, config_of, labels_in, task_in, why
+from serval.checkpoints.config import (
+    config_in,
+    config_of,
+    labels_in,
+    sample_rate_of,
+    task_in,
+    why,
+)
 from serval.checkpoints.encoders import is_harmless, loaded
 from serval.checkpoints.front_ends import CutAndFilled, Over
 from serval.checkpoints.heads import POOLINGS, LinearHead, PooledClassifier, head_of
@@ -78,7 +85,7 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
         head=opened.head,
         head_layers=opened.head_layers,
         labels=labels,
-        sample_rate=int(extractor.sampling_rate),
+        sample_rate=sample_rate_of(extractor.sampling_rate, "preprocessor_config.json", name),
         normalize=_normalization(extractor, takes_waveform=front_end is None),
         max_seconds=_max_seconds(opened.model.config, extractor),
         task=task_in(said, labels, name),
