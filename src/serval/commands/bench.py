@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.bench import Bench, BenchOptions, bench, save_bench
-from serval.bench.words import bench_verdict
+from serval.bench import Bench, BenchOptions, bench, bench_verdict, save_bench
 from serval.commands.options import (
     Renamed,
     contract_options,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from serval.bench.roofline import Reached
+    from serval.bench.speed import Reached
 
 __all__ = ["bench_command"]
 

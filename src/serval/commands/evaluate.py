@@ -169,7 +169,8 @@ def _show_contract(model: Model) -> None:
         f"normalize {contract.normalize} [{said['normalize']}], "
         f"clips up to {contract.max_seconds:g} s [{said['max_seconds']}], "
         f"{length}, {_mask(contract)}, outputs {contract.outputs} "
-        f"[{said.get('outputs', 'graph')}]{_head(model.facts)}{_run_by(model.facts)}",
+        f"[{said.get('outputs', 'graph')}]{_head(model.facts)}{_run_by(model.facts)}"
+        f"{_windows(model.facts)}",
         err=True,
     )
 
@@ -184,6 +185,17 @@ def _run_by(facts: Mapping[str, Any]) -> str:
     """Return what runs the model, where that is not ONNX Runtime on the CPU."""
     runtime = facts.get("runtime", {})
     return f", run by {' '.join(runtime.values())}" if runtime else ""
+
+
+def _windows(facts: Mapping[str, Any]) -> str:
+    """Return how longer clips are cut, where they are."""
+    if "window" not in facts:
+        return ""
+    window = facts["window"]
+    return (
+        f", longer clips in windows of {window['seconds']:g} s every {window['hop_s']:g} s, "
+        f"mean of their {window['mean']}"
+    )
 
 
 def _mask(contract: Contract) -> str:

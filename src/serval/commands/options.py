@@ -15,6 +15,7 @@ from serval.models.load import RUNTIMES
 from serval.options import EvalOptions
 
 __all__ = [
+    "MODEL_HELP",
     "Renamed",
     "contract_options",
     "dataset_option",
@@ -29,7 +30,9 @@ __all__ = [
 ]
 
 DEFAULTS = EvalOptions()
-MODEL_HELP = "An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx."
+MODEL_HELP = (
+    "An .onnx or .xml file, a built-in name, hf:ORG/NAME/FILE.onnx, or python:FILE.py:NAME."
+)
 DATASET_HELP = "demo, ssi, hf:ORG/NAME, a folder, or a .csv/.jsonl/.parquet file."
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -164,6 +167,13 @@ def inference_options(command: Command) -> Command:
                      show_default=True, help="auto: what the model's kind of file calls for."),
         click.option("--provider", default=DEFAULTS.provider, show_default=True, metavar="NAME",
                      help="Of ONNX Runtime: cuda, coreml, xnnpack, ... where it is installed."),
+        click.option("--window", type=float, metavar="S",
+                     help="Hear longer clips in windows of S seconds, and average."),
+        click.option("--hop", type=float, metavar="S",
+                     help="From one window to the next; default: the window's length."),
+        click.option("--window-mean", type=click.Choice(["probabilities", "logits"]),
+                     default=DEFAULTS.window_mean, show_default=True,
+                     help="What is averaged over the windows."),
     )  # fmt: skip
 
 
