@@ -369,6 +369,7 @@ def _curve(measured: Bench, model: str, threads: int) -> LatencyCurve:
         seconds=[item.of.seconds for item in items],
         median_s=[item.timing.median_s for item in items],
         p95_s=[item.timing.p95_s for item in items],
+        calls=[item.timing.n for item in items],
     )
 
 

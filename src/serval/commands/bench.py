@@ -14,6 +14,7 @@ from serval.commands.options import (
     Renamed,
     contract_options,
     dataset_option,
+    picture_option,
     reading_options,
 )
 from serval.commands.terminal import (
@@ -70,6 +71,7 @@ WIDE = 80
 @click.option("--output", "-o", default=DEFAULTS.output, show_default=True, help="Results folder.")
 @click.option("--quick", is_flag=True, help="Fewer durations and rounds.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole document as JSON.")
+@picture_option()
 def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
     """Measure how fast models are on this machine: latency, throughput, memory.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
+from serval.commands.options import picture_option
 from serval.commands.stored import opened_run
 from serval.commands.terminal import (
     narrow_table,
@@ -62,6 +63,7 @@ WIDE = 72
               show_default=True, help="Draws of the bootstrap.")  # fmt: skip
 @click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+@picture_option()
 def compare_command(
     runs: tuple[str, ...], margin: float, output: str, resamples: int, seed: int, *, as_json: bool
 ) -> None:

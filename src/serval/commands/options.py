@@ -23,6 +23,7 @@ __all__ = [
     "inference_options",
     "label_options",
     "log_option",
+    "picture_option",
     "quiet_downloads",
     "quiet_option",
     "reading_options",
@@ -97,6 +98,21 @@ def log_option(command: Command) -> Command:
         click.option("--log", "loggers", multiple=True, type=click.Choice(list(LOGGERS)),
                      help="Keep the run there too; an extra. May be given again."),
     )  # fmt: skip
+
+
+def picture_option() -> Decorator:
+    """Return the option that says in which format pictures are written."""
+    return click.option(
+        "--format", type=click.Choice(["png", "svg", "pdf"]), default="png", show_default=True,
+        help="Of the pictures.", expose_value=False, callback=_choose_format,
+    )  # fmt: skip
+
+
+def _choose_format(ctx: click.Context, _option: click.Parameter, chosen: str) -> None:
+    if chosen != "png":
+        from serval.plots.canvas import pictures_as  # and with it matplotlib
+
+        ctx.with_resource(pictures_as(chosen))
 
 
 def dataset_option(**rest: Any) -> Decorator:  # noqa: ANN401 - click's

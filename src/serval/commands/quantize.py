@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.commands.options import contract_options, label_options, reading_options
+from serval.commands.options import (
+    contract_options,
+    label_options,
+    picture_option,
+    reading_options,
+)
 from serval.commands.terminal import (
     narrow_table,
     print_caveats,
@@ -87,6 +92,7 @@ WIDE = 100
               help="With --compare-all: run every file on openvino too.")  # fmt: skip
 @contract_options
 @click.option("--workers", type=int, metavar="N", help="Default: one for each core.")
+@picture_option()
 def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
     """Make a model smaller and faster, and measure what that cost.
 
