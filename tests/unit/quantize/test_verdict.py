@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from serval.bench.rounds import Ratio
-from serval.quantize import comparison_verdict, made_verdict
+from serval.quantize import comparison_verdict
 from serval.quantize.clips import Fidelity, accuracy_change
 from serval.quantize.quantize import Quantized, made_verdict
-from serval.quantize.variants import Variant, Variants, best_of, comparison_verdict
+from serval.quantize.variants import Variant, Variants, best_of
 from serval.quantize.workbench import Trial
 
 
