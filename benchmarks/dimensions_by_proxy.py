@@ -4,8 +4,8 @@ MODEL is a classifier whose last node is one Gemm on pooled features, such as th
 built-in model; SET a folder of parquet files with train and validation splits. Three quantities
 that can be computed of any clip stand in for ratings: its level, its pitch, and how many syllables
 a second its envelope has. A ridge regression on the pooled features takes the place of the last
-node. OUT gets `dimensions.onnx`, which says its task and scale, and `clips.parquet` with TEST clips,
-their values on a scale from 1 to 7, and their speakers:
+node. OUT gets `dimensions.onnx`, which says its task and scale, and `clips.parquet` with TEST
+clips, their values on a scale from 1 to 7, and their speakers:
 
     serval evaluate -m OUT/dimensions.onnx -d OUT/clips.parquet --scale 1..7
 """
