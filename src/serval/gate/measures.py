@@ -49,7 +49,10 @@ class Measures:
         known = canonical(name)
         if known not in self.known:
             scores = [other for other in self.known if ":" not in other]
-            of_one = "ccc:DIMENSION" if "ccc" in self.known else "recall:LABEL, f1:LABEL"
+            of_one = "ccc:DIMENSION"
+            if "wa" in self.known:
+                scores.insert(0, "accuracy")
+                of_one = "precision:LABEL, recall:LABEL, f1:LABEL"
             raise ConfigError(
                 f"unknown metric '{name}'; known: {', '.join(scores)}, {of_one}, "
                 "bench.KEY, stress.KEY"
