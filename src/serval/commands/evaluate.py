@@ -217,6 +217,8 @@ def _print_end(console: Console, evaluation: Evaluation) -> None:
         console.print("The run was complete already: scored again, nothing was computed.")
     folder = evaluation.run.folder
     print_files(console, evaluation.files.values())
+    if evaluation.run.provenance.of_dimensions:
+        return
     console.print(
         f"Next: hear what it got wrong: serval report {quote(str(folder))} -o report.html; "
         "or run your own: serval evaluate -m model.onnx -d my_clips.csv -o mine",
