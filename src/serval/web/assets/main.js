@@ -72,7 +72,7 @@ const sampleButton = (clip) =>
       showMicrophone();
       await heard;
     }),
-  }, `Sample: ${clip.name}`);
+  }, clip.name);
 
 const startListening = () => {
   $("microphone").addEventListener("click", () => tried(async () => {
