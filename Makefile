@@ -62,7 +62,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(READY): $(VENV)/.installed
-	$(BIN)/pip install --quiet --group dev --group ray --group torch
+	$(BIN)/pip install --quiet --group dev --group openvino --group ray --group torch
 	touch $@
 
 clean:

@@ -20,7 +20,7 @@ import numpy as np
 
 from serval.audio import decode, encoded_bytes
 from serval.bench import Effort, interleaved, ratio_of
-from serval.bench.disclosure import load_average
+from serval.bench.bench import load_average
 from serval.bench.subjects import noise
 from serval.evaluation import EvalOptions, open_dataset
 from serval.machine import available_cores

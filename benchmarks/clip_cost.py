@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 
 from serval.audio import decode, encoded_bytes
-from serval.bench.disclosure import disclosure, load_average
+from serval.bench.bench import disclosure, load_average
 from serval.evaluation import EvalOptions, open_dataset
 from serval.models.load import load_model
 from serval.predict import predict_clip

@@ -26,10 +26,8 @@ import soundfile
 
 from serval.audio import decode, resampled
 from serval.audit.facts import ClipFacts, clip_facts
-from serval.audit.matching import Match, agreement, matches
-from serval.audit.options import AuditOptions
-from serval.audit.side import Side, open_sides
-from serval.audit.sketch import Shelf, overlap
+from serval.audit.matching import Match, Shelf, agreement, matches, overlap
+from serval.audit.side import AuditOptions, Side, open_sides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from serval.bench import Effort, interleaved, ratio_of
-from serval.bench.disclosure import load_average
+from serval.bench.bench import load_average
 from serval.distributed import imported_ray, ledger_on
 from serval.evaluation import EvalOptions, evaluate_named
 from serval.machine import available_cores

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import onnxruntime as ort
 
 from serval.bench import Effort, interleaved, ratio_of
-from serval.bench.disclosure import load_average
+from serval.bench.bench import load_average
 from serval.bench.subjects import call_of, noise
 from serval.models.load import load_model
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from serval.bench import Effort
-from serval.bench.disclosure import load_average
+from serval.bench.bench import load_average
 from serval.bench.rounds import interleaved, timing_of
 
 

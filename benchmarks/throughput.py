@@ -36,7 +36,7 @@ from onnxruntime.quantization import quantize_dynamic
 
 from plain_loop import plain_loop, rows_of
 from serval.bench import Effort, interleaved, ratio_of
-from serval.bench.disclosure import disclosure, load_average
+from serval.bench.bench import disclosure, load_average
 from serval.evaluation import EvalOptions, open_dataset
 from serval.machine import available_cores
 from serval.models.load import load_model, model_path

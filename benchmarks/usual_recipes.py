@@ -23,7 +23,8 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from serval.models.onnx import OnnxModel, feeds_of, load_onnx
+from serval.models.backend import feeds_of
+from serval.models.onnx import OnnxModel, load_onnx
 from serval.quantize.clips import calibration_clips
 from serval.quantize.options import QuantizeOptions
 

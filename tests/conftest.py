@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import gc
+import importlib
 import subprocess
 import sys
 from dataclasses import replace
@@ -48,11 +49,10 @@ def coarse_pictures(monkeypatch):
 @pytest.fixture
 def brief_bench(monkeypatch):
     """Time one duration and one setup, where a test looks at no figure of a benchmark."""
-    from serval.bench import benchmark
-
-    brief = replace(benchmark.QUICK, durations=(1.0,), clips=2, repetitions=1)
-    monkeypatch.setattr(benchmark, "QUICK", brief)
-    monkeypatch.setattr(benchmark, "available_cores", lambda: 1)
+    room = importlib.import_module("serval.bench.bench")
+    brief = replace(room.QUICK, durations=(1.0,), clips=2, repetitions=1)
+    monkeypatch.setattr(room, "QUICK", brief)
+    monkeypatch.setattr(room, "available_cores", lambda: 1)
 
 
 @pytest.fixture

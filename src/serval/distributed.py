@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import ConfigError, MissingExtraError, ServalError
 from serval.machine import available_cores
-from serval.models.load import load_model
+from serval.models.load import load_as_stated
 from serval.predict import Transform, failure_of, predict_clip
 from serval.stopping import kept_hearing
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from serval.labels import LabelMap
-    from serval.models.contract import Overrides
+    from serval.models.options import InferenceOptions
     from serval.models.protocol import Model
     from serval.records import Clip, Dataset, Record
 
@@ -59,7 +59,7 @@ class Job:
         model: Path of an .onnx file that exists on every machine, or a built-in name.
         model_sha256: Of the driver's file; a worker with another one stops.
         external: Files with external weights: name -> sha256 of the driver's.
-        overrides: What the user states about the model.
+        model_options: How it is opened, and what the user states about it.
         dataset: Name or path of the dataset, the same on every machine.
         fingerprint: Of the driver's dataset; a worker with another one stops.
         dataset_options: Which part of it.
@@ -70,7 +70,7 @@ class Job:
     model: str
     model_sha256: str
     external: Mapping[str, str]
-    overrides: Overrides
+    model_options: InferenceOptions
     dataset: str
     fingerprint: str
     dataset_options: DatasetOptions
@@ -186,7 +186,7 @@ class Worker:
 
 
 def _opened(job: Job) -> tuple[Model, Dataset]:
-    model: Model = load_model(job.model, job.overrides)
+    model: Model = load_as_stated(job.model, job.model_options)
     external = model.facts.get("external", {})
     dataset = load_dataset(job.dataset, options=job.dataset_options)
     for what, mine, drivers in (

@@ -16,19 +16,22 @@ from serval.datasets import load_dataset
 from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, DatasetError, LabelError
 from serval.files import is_file, is_folder, refuse_odd_place
-from serval.labels import LabelMap, label_map_from_option
+from serval.labels import LabelMap, label_map_from_option, label_space_of
 from serval.machine import available_cores, peak_memory_mb, platform_facts
-from serval.models.load import load_model
+from serval.models.load import load_as_stated
 from serval.models.options import overrides_of
 from serval.options import EvalOptions, stored_options
-from serval.predict import Transform, predict
+from serval.predict import Transform, in_label_space, predict
 from serval.records import Clip, ClipReader, Dataset, Failure, Record
 from serval.run import Journal, Provenance, Run, load_run
 from serval.trained_on import HEARD, TrainedOn
 from serval.wording import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from serval.datasets import LabelledOptions
+    from serval.labels import LabelSet, LabelSpace
     from serval.models.protocol import Model
 
 __all__ = [
@@ -90,13 +93,15 @@ class Plan:
     """Which clips of a dataset will be evaluated, known before the first is decoded.
 
     Attributes:
-        mapping: From the dataset's labels to the model's.
+        mapping: From the dataset's labels to the run's.
+        space: The run's labels, and the model's outputs that count as each.
         total: Clips that will have a record.
         dropped: Clips left out on request because their label has no counterpart, by raw label.
         transform: What is done to each waveform.
     """
 
     mapping: LabelMap
+    space: LabelSpace
     total: int
     dropped: dict[str, int]
     dropped_indices: tuple[int, ...] = ()
@@ -126,7 +131,7 @@ def evaluate_named(options: EvalOptions, watch: Watch | None = None) -> Evaluati
         ServalError: Something is wrong with the model, the dataset, the labels or the folder; no
             clip was decoded then.
     """
-    model = load_model(options.model, overrides_of(options))
+    model = load_as_stated(options.model, options)
     return evaluate(model, open_dataset(options), options, watch)
 
 
@@ -147,7 +152,7 @@ def evaluate(
     # Scores and pictures load scipy and matplotlib, which the first clip need not wait for.
     from serval.results import write_results
 
-    written = write_results(run, plots=options.plots)
+    written = write_results(run, plots=options.plots, restrict=options.restrict)
     failed = len(run.failures) / max(1, len(run) + len(run.failures))
     return Evaluation(
         run=run,
@@ -187,7 +192,8 @@ def _recorded(
 ) -> tuple[Run, bool]:
     """Return the stored run, and whether it was complete already."""
     _check(options)
-    plan, provenance = plan_of(model, dataset, options), _provenance(model, dataset, options)
+    plan = plan_of(model, dataset, options)
+    provenance = _provenance(model, dataset, plan, options)
     if change is not None:
         plan = replace(plan, transform=change.transform)
         identity = {**provenance.identity, "change": change.facts}
@@ -232,10 +238,14 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
         LabelError: A label has no counterpart and clips may not be dropped.
         DatasetError: There is no clip, or too much of the set is left out.
     """
-    explicit = {**dataset.label_map, **label_map_from_option(options.label_map)}
-    known = {raw: label for raw, label in explicit.items() if label in model.labels}
     stated = label_map_from_option(options.label_map)
-    mapping = LabelMap(labels=model.labels, explicit=known | stated)
+    space = label_space_of(model.labels, stated.preset)
+    mapping = LabelMap(
+        labels=space.labels,
+        explicit=stated.explicit,
+        meanings=dataset.label_map,
+        preset=stated.preset,
+    )
     places: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
     for clip in dataset.metadata(0, options.limit):
         places[clip.label].append(clip.index)
@@ -248,20 +258,23 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
         raise LabelError(f"no clip of {dataset.name} has a label; name the column: --label-column")
     n_rows = dataset.n_rows or 0  # a limit is no reason to think little of the rest
     _refuse_left_out(dataset, max(n_rows, sum(counts.values())), options)
-    if (dropped and not options.drop_unmapped) or total == counts[""]:
-        raise LabelError(_unmapped_message(dropped, model, folders=_are_folders(dataset, dropped)))
+    unasked = {raw: n for raw, n in dropped.items() if not mapping.is_left_out(raw)}
+    if (unasked and not options.drop_unmapped) or total == counts[""]:
+        unknown = unasked or dropped
+        folders = _are_folders(dataset, unknown)
+        raise LabelError(_unmapped_message(unknown, space.labels, folders=folders))
     indices = tuple(sorted(index for raw in dropped for index in places[raw]))
-    return Plan(mapping=mapping, total=total, dropped=dropped, dropped_indices=indices)
+    return Plan(mapping=mapping, space=space, total=total, dropped=dropped, dropped_indices=indices)
 
 
 def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -> None:
     """Stop where more lies in the set's place than is evaluated, and nobody said that it may."""
-    n = sum(part.n for part in dataset.left_out)
+    strange = [part for part in dataset.left_out if not part.kind]
+    n = sum(part.n for part in strange)
     share = math.ceil(100 * n / (n + n_clips)) / 100
     if n > options.max_left_out * (n + n_clips):
         reasons = "; ".join(
-            f"{part.n} {part.reason}, such as {', '.join(part.examples)}"
-            for part in dataset.left_out
+            f"{part.n} {part.reason}, such as {', '.join(part.examples)}" for part in strange
         )
         raise DatasetError(
             f"{dataset.name}: {n} of {n + n_clips} would be left out: {reasons}; mend that, or "
@@ -275,25 +288,26 @@ def _are_folders(dataset: Dataset, dropped: dict[str, int]) -> bool:
     return bool(dropped) and all(named.get(label) == label for label in dropped)
 
 
-def _unmapped_message(dropped: dict[str, int], model: Model, *, folders: bool) -> str:
+def _unmapped_message(dropped: dict[str, int], labels: LabelSet, *, folders: bool) -> str:
     shown = ", ".join(f"'{raw}' ({n} clips)" for raw, n in list(dropped.items())[:12])
     more = f" and {len(dropped) - 12} more" if len(dropped) > 12 else ""
     if folders:
         more += ", which are the names of the folders that the clips lie in (a metadata.csv with "
         more += "file_name and label would say more)"
     return (
-        f"labels that the model does not know: {shown}{more}; known: {', '.join(model.labels)}; "
-        "map them with --label-map RAW=label,..., leave those clips out with --drop-unmapped, or "
-        "name the model's outputs with --labels if those are not their names"
+        f"labels that the model does not know: {shown}{more}; known: {', '.join(labels)}; "
+        "map them with --label-map RAW=label,... or a preset, leave those clips out with "
+        "--drop-unmapped, or name the model's outputs with --labels if those are not their names"
     )
 
 
-def _provenance(model: Model, dataset: Dataset, options: EvalOptions) -> Provenance:
+def _provenance(model: Model, dataset: Dataset, plan: Plan, options: EvalOptions) -> Provenance:
     """Return what the numbers depend on; identity leaves out what cannot change a number."""
     facts = model.facts
     contract = {k: v for k, v in facts.get("contract", {}).items() if k != "sources"}
+    preset = plan.mapping.preset
     return Provenance(
-        labels=model.labels,
+        labels=plan.space.labels,
         model=facts,
         dataset=_dataset_facts(dataset),
         options=asdict(options),
@@ -302,14 +316,22 @@ def _provenance(model: Model, dataset: Dataset, options: EvalOptions) -> Provena
             "model": facts["sha256"],
             "external weights": facts.get("external", {}),
             **{f"contract {part}": value for part, value in contract.items()},
+            **_setup(facts),
             "dataset": dataset.fingerprint,
             "split": dataset.split,
             "limit": options.limit,
-            "label map": label_map_from_option(options.label_map),
+            "label map": dict(plan.mapping.explicit),
+            **({} if preset is None else {"label preset": asdict(preset)}),
             "drop_unmapped": options.drop_unmapped,
             "columns": [options.audio_column, options.label_column, options.speaker_column],
         },
     )
+
+
+def _setup(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what beside the model decides its numbers, without what every earlier version did."""
+    runtime = {k: v for k, v in facts.get("runtime", {}).items() if k != "version"}
+    return {"runtime": runtime} if runtime else {}
 
 
 def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
@@ -322,6 +344,8 @@ def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
         "licence",
         "n_clips",
         "caveats",
+        "corpus",
+        "read_as",
     )
     facts = {name: getattr(dataset, name) for name in names}
     silent = {"no_audio": dataset.no_audio} if dataset.no_audio else {}
@@ -340,6 +364,9 @@ def _record_all(
     journal.begin(datetime.now(UTC).isoformat(timespec="seconds"))
     records = _records(model, dataset, plan, options, frozenset(journal.done))
     watch(Step(done=resumed, total=plan.total, failures=0, resumed=resumed))
+    if plan.space.joins or plan.space.labels != model.labels:
+        outputs = model.contract.outputs
+        records = (in_label_space(record, plan.space, outputs) for record in records)
     for record in _marked(records, model.contract.trained_on):
         journal.append(record, time.perf_counter() - start)
         failures += isinstance(record, Failure)
@@ -378,7 +405,7 @@ def _records(
         model=_absolute(options.model),
         model_sha256=model.facts["sha256"],
         external=model.facts.get("external", {}),
-        overrides=overrides_of(options),
+        model_options=options,
         dataset=_absolute(options.dataset),
         fingerprint=dataset.fingerprint,
         dataset_options=options,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from serval.datasets.options import LabelledOptions
 from serval.errors import RunError
-from serval.models.options import ModelOptions
+from serval.models.options import InferenceOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ __all__ = ["EvalOptions", "misfit", "stored_options"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvalOptions(ModelOptions, LabelledOptions):
+class EvalOptions(InferenceOptions, LabelledOptions):
     """Every option of an evaluation, with its default; stored in the run.
 
     Attributes:
@@ -31,6 +31,8 @@ class EvalOptions(ModelOptions, LabelledOptions):
         ray_address: `host:port` of a running cluster; by default one is started here.
         max_failures: Share of failed clips, in [0, 1], above which the exit code is 3.
         plots: Draw the pictures, at 300 dpi.
+        restrict: Say too what the scores are where only labels that both model and set know may
+            win; computed from the stored run.
         fresh: Start over instead of going on with the run in `output`.
         dev_mode: Whether `evaluation_emotion.py` was told to take its first samples only; for
             the published key of that name, and without an effect.
@@ -45,6 +47,7 @@ class EvalOptions(ModelOptions, LabelledOptions):
     ray_address: str | None = None
     max_failures: float = 0.01
     plots: bool = True
+    restrict: bool = False
     fresh: bool = False
     dev_mode: bool = False
 

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,13 +15,14 @@ import numpy as np
 
 from serval.audio import Audio, Waveform, decode, encoded_bytes
 from serval.errors import ServalError
-from serval.probabilities import probabilities_of
+from serval.probabilities import joined_logits, probabilities_of
 from serval.records import Clip, Failure, Prediction, Record
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from serval.labels import LabelSpace
     from serval.models.protocol import Model
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Transform",
     "answer_of",
     "failure_of",
+    "in_label_space",
     "in_order",
     "infer",
     "predict",
@@ -144,6 +146,25 @@ def in_order(work: Callable[[T], Result], items: Iterable[T], workers: int = 1) 
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def in_label_space(record: Record, space: LabelSpace, outputs: str) -> Record:
+    """Return a record whose logits, probabilities and answer are those of the space's labels.
+
+    Args:
+        record: With the model's own logits.
+        space: Its labels, and the model's outputs that count as each.
+        outputs: `Contract.outputs` of the model.
+    """
+    if isinstance(record, Failure):
+        return record
+    logits = joined_logits(np.array(record.logits, np.float32), space.outputs, outputs)
+    return replace(
+        record,
+        predicted=space.labels[int(logits.argmax())],
+        logits=_shortest(logits),
+        probs=_shortest(probabilities_of(logits, outputs).astype(np.float32)),
+    )
 
 
 def failure_of(clip: Clip, stage: str, reason: str) -> Failure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Outputs",
+    "joined_logits",
     "log_probabilities_of",
     "logits_of_scores",
     "outputs_of",
@@ -70,6 +71,26 @@ def log_probabilities_of(logits: NDArray[Any], outputs: str = "logits") -> Proba
     from scipy.special import log_softmax  # the first clip need not wait for scipy
 
     return np.asarray(log_softmax(logits, axis=-1))
+
+
+def joined_logits(logits: Logits, places: Sequence[Sequence[int]], outputs: str) -> Logits:
+    """Return `(L,) float32` logits of labels as which some of `(K,)` outputs count.
+
+    The probability of a label is the sum of those of its outputs; of `sigmoid` scores, which are
+    no shares of one, the highest.
+
+    Args:
+        logits: As the model gives them.
+        places: For each label, the outputs that count as it.
+        outputs: `Contract.outputs` of the model.
+
+    Examples:
+        >>> joined = joined_logits(np.float32([0.0, 0.0, 0.0]), [[0, 2], [1]], "logits")
+        >>> probabilities_of(joined).round(3).tolist()
+        [0.667, 0.333]
+    """
+    join = np.max if outputs == "sigmoid" else np.logaddexp.reduce
+    return np.array([join(logits[list(of)]) for of in places], dtype=np.float32)
 
 
 def outputs_of(model: Mapping[str, Any]) -> str:

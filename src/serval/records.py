@@ -45,11 +45,14 @@ class LeftOut:
         reason: Why, as the end of a sentence: `named by no metadata file`.
         n: How many files, rows or folders.
         examples: The names of some of them.
+        kind: What kind of recording of a known corpus they are, which is none of its clips by
+            rule (`song`): no reason to think little of the rest. Empty for all else.
     """
 
     reason: str
     n: int
     examples: tuple[str, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,8 @@ class Dataset:
         caveats: One sentence each on what a score on this set does not mean.
         left_out: Audio files, rows and label folders of the chosen split that are none of its
             clips, by reason.
+        corpus: The known corpus that it was read as, by name; empty for any other set.
+        read_as: How it was read as that corpus, in a sentence.
         no_audio: Why a stored run cannot fetch the clips again, in a sentence; else empty.
     """
 
@@ -87,6 +92,8 @@ class Dataset:
     licence: str = "not stated"
     caveats: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    corpus: str = ""
+    read_as: str = ""
     no_audio: str = ""
 
 

@@ -113,12 +113,19 @@ def scored(score: Mapping[str, float | None]) -> str:
     return f"{percent(value)} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def scored_short(score: Mapping[str, float | None]) -> str:
-    """Return a score in percent with its interval, `84.3 [83, 86]`, for a narrow column."""
+def scored_short(score: Mapping[str, float | None], digits: int = 0) -> str:
+    """Return a score in percent with its interval, `84.3 [83, 86]`, for a narrow column.
+
+    Args:
+        score: `value`, `low` and `high` in [0, 1]; `None` where not defined.
+        digits: Decimals of the interval.
+    """
     value, low, high = (score[key] for key in ("value", "low", "high"))
     if value is None:
         return "n/a"
-    ends = "" if low is None or high is None else f" [{100 * low:.0f}, {100 * high:.0f}]"
+    ends = (
+        "" if low is None or high is None else f" [{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
+    )
     return f"{100 * value:.1f}{ends}"
 
 

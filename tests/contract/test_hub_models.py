@@ -106,7 +106,7 @@ def test_a_name_that_is_not_one_model_is_one_line(hub, ask_each):
     hub.repos |= {"org/two": Repo(two), "org/none": Repo({"config.json": b"{}"})}
     cases = {
         "hf:org/two": "has 2 .onnx files; name one: hf:org/two/onnx/model.onnx, hf:org/two/onnx/",
-        "hf:org/none": "has no .onnx file; make one: serval export hf:org/none -o model.onnx",
+        "hf:org/none": "has neither weights of a checkpoint nor an .onnx file",
         "hf:org/two/model.onnx": "it has no such file; leave the file out to be told which it has",
         "hf:org/gone": "no such public model",
         "hf:org/-y-/model.onnx": "not the name of a hub model; write hf:ORG/NAME",

@@ -103,7 +103,7 @@ def test_compare_all_writes_table_picture_and_every_file(serval, net, clips, tmp
     document = json.loads((tmp_path / "out" / "quantization.json").read_text(encoding="utf-8"))
     names = [variant["name"] for variant in document["variants"]]
     assert names == [
-        "fp32", "default dynamic", "dynamic", "int4", "static", "weights8", "fp16 stored",
+        "fp32", "default dynamic", "dynamic", "int4", "static", "weight-only int8", "fp16 stored",
     ]  # fmt: skip
     assert any(variant["pareto"] for variant in document["variants"])
     assert document["variants"][0]["measured"]["agreement"] == 1

@@ -15,8 +15,8 @@ from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, MissingExtraError
 from serval.evaluation import EvalOptions, evaluate_named
 from serval.labels import LabelMap, LabelSet
-from serval.models.contract import Overrides
 from serval.models.load import load_model
+from serval.models.options import InferenceOptions
 from serval.predict import predict
 from serval.records import Failure
 from serval.run import load_run
@@ -73,7 +73,7 @@ def job(model_file, clips):
         model=str(model_file),
         model_sha256=load_model(str(model_file)).facts["sha256"],
         external={},
-        overrides=Overrides(),
+        model_options=InferenceOptions(),
         dataset=str(clips),
         fingerprint=load_dataset(str(clips)).fingerprint,
         dataset_options=DatasetOptions(),

@@ -22,8 +22,8 @@ from serval.distributed import (
 from serval.errors import ConfigError, MissingExtraError
 from serval.evaluation import EvalOptions, evaluate_named
 from serval.labels import LabelMap, LabelSet
-from serval.models.contract import Overrides
 from serval.models.load import load_model
+from serval.models.options import InferenceOptions
 from serval.predict import predict
 from serval.records import Failure
 
@@ -34,7 +34,7 @@ def job(model_file, manifest):
         model=str(model_file),
         model_sha256=load_model(str(model_file)).facts["sha256"],
         external={},
-        overrides=Overrides(),
+        model_options=InferenceOptions(),
         dataset=str(manifest),
         fingerprint=load_dataset(str(manifest)).fingerprint,
         dataset_options=DatasetOptions(),

@@ -2,7 +2,7 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -319,3 +319,50 @@ def test_bad_clips_are_counted_and_may_be_too_many(options, tmp_path):
 def test_wrong_options_are_one_line(options, changes, reason):
     with pytest.raises(ConfigError, match=reason):
         evaluate_named(options(**changes))
+
+
+@pytest.fixture
+def other_labels(tmp_path):
+    """Clips of a set that knows excitement and boredom, and none of surprise, disgust and fear."""
+    labels = ("ang", "exc", "neu", "sad", "bor")
+    return speech_set(tmp_path / "other", 15, labels=labels)
+
+
+def test_a_preset_is_what_truth_and_answers_count_as(options, other_labels):
+    plain = options(dataset=str(other_labels), label_map="exc=happy", drop_unmapped=True)
+    of_model = evaluate_named(plain).run
+    preset = options(
+        dataset=str(other_labels), label_map="iemocap4", output=f"{plain.output}-4", restrict=True
+    )
+    done = evaluate_named(preset)
+    run = done.run
+    assert run.labels == ("angry", "neutral", "disgust", "fearful", "happy", "sad", "surprised")
+    assert run.dropped == {"bor": 3}
+    calm, neutral = (of_model.labels.index(label) for label in ("calm", "neutral"))
+    joined = of_model.probs[:, calm] + of_model.probs[:, neutral]
+    assert run.probs[:, 1] == pytest.approx(joined, abs=1e-6)
+    assert {run.labels[i] for i in run.truth} == {"angry", "happy", "neutral", "sad"}
+    part = done.document["label_space"]
+    assert (part["preset"], part["full_set"]["unknown"]) == ("iemocap4", {"bor": 3})
+    assert part["restricted"]["others"] == ["disgust", "fearful", "surprised"]
+    said = (done.run.folder / "summary.md").read_text(encoding="utf-8")
+    assert "excited counts as happy and calm counts as neutral" in said
+    assert "Full set: with the further clips as errors (3 of labels that it does not know" in said
+    assert "Restricted to the 4 labels that model and set both know" in said
+
+
+def test_restricting_asks_the_model_nothing_again(options, other_labels):
+    plain = options(dataset=str(other_labels), label_map="exc=happy", drop_unmapped=True)
+    assert evaluate_named(plain).document["label_space"]["restricted"] is None
+    again = evaluate_named(replace(plain, restrict=True))
+    assert again.reused
+    assert again.document["label_space"]["restricted"]["scores"].keys() == {
+        "wa", "uar", "macro_f1",
+    }  # fmt: skip
+
+
+def test_another_preset_is_another_run(options, other_labels):
+    first = options(dataset=str(other_labels), label_map="iemocap4")
+    evaluate_named(first)
+    with pytest.raises(RunError, match="label preset was"):
+        evaluate_named(replace(first, label_map="big7"))

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.errors import LabelError
-from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
+from serval.labels import (
+    EMOTIONS,
+    PRESETS,
+    LabelMap,
+    LabelSet,
+    StatedMap,
+    label_map_from_option,
+    label_space_of,
+)
 
 LABELS = LabelSet(EMOTIONS)
 
@@ -77,9 +85,12 @@ def test_every_label_maps_to_itself_in_any_case(label):
 def test_a_map_may_come_inline_from_a_file_or_not_at_all(tmp_path):
     path = tmp_path / "a=b.json"
     path.write_text(json.dumps({"ANG": "angry"}), encoding="utf-8")
-    assert label_map_from_option("ANG = angry,HAP=happy") == {"ANG": "angry", "HAP": "happy"}
-    assert label_map_from_option(str(path)) == {"ANG": "angry"}
-    assert label_map_from_option("  ") == label_map_from_option(None) == {}
+    assert label_map_from_option("ANG = angry,HAP=happy").explicit == {
+        "ANG": "angry",
+        "HAP": "happy",
+    }
+    assert label_map_from_option(str(path)).explicit == {"ANG": "angry"}
+    assert label_map_from_option("  ") == label_map_from_option(None) == StatedMap(explicit={})
 
 
 @pytest.mark.parametrize("option", ["ANG=", "=angry", "ANG=angry,HAP"])
@@ -107,7 +118,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
 
 def test_an_inline_map_may_be_longer_than_a_file_name():
     option = ",".join(f"code{i:04d}=angry" for i in range(60))
-    assert len(label_map_from_option(option)) == 60
+    assert len(label_map_from_option(option).explicit) == 60
 
 
 def test_an_explicit_label_is_found_in_any_case():
@@ -118,7 +129,7 @@ def test_an_explicit_label_is_found_in_any_case():
 def test_a_map_that_notepad_saved_is_read(tmp_path):
     path = tmp_path / "map.json"
     path.write_text('{"ANG": "angry"}', encoding="utf-8-sig")
-    assert label_map_from_option(str(path)) == {"ANG": "angry"}
+    assert label_map_from_option(str(path)).explicit == {"ANG": "angry"}
 
 
 @pytest.mark.parametrize(
@@ -137,3 +148,62 @@ def test_a_hostile_label_map_is_one_short_line(tmp_path, content, message):
 def test_what_can_be_no_label_map_is_not_read(option):
     with pytest.raises(LabelError, match="is neither RAW=label"):
         label_map_from_option(option)
+
+
+@pytest.mark.parametrize(
+    ("preset", "raw", "label"),
+    [
+        ("iemocap4", "exc", "happy"),
+        ("iemocap4", "neu", "neutral"),
+        ("iemocap4", "fru", None),
+        ("iemocap4", "fearful", None),
+        ("crema6", "calm", "neutral"),
+        ("big6", "neutral", None),
+        ("big6", "FEA", "fearful"),
+        ("big7", "calm", "neutral"),
+        ("ravdess8", "calm", "calm"),
+        ("ravdess8", "boredom", None),
+    ],
+)
+def test_a_preset_says_what_every_label_counts_as(preset, raw, label):
+    assert PRESETS[preset][raw] == label
+    space = label_space_of(LABELS, PRESETS[preset])
+    assert LabelMap(labels=space.labels, explicit={}, preset=PRESETS[preset])[raw] == label
+
+
+def test_a_preset_joins_outputs_and_keeps_those_it_does_not_know():
+    space = label_space_of(LabelSet(["calm", "bored", "neu", "hap"]), PRESETS["big7"])
+    assert space.labels == ("neutral", "bored", "happy")
+    assert space.outputs == ((0, 2), (1,), (3,))
+    assert space.joins
+    assert not label_space_of(LABELS).joins
+
+
+def test_what_is_stated_beside_a_preset_wins():
+    stated = label_map_from_option("iemocap4, fru = angry")
+    assert (stated.preset.name, stated.explicit) == ("iemocap4", {"fru": "angry"})
+    labels = label_space_of(LABELS, stated.preset).labels
+    mapping = LabelMap(labels=labels, explicit=stated.explicit, preset=stated.preset)
+    assert mapping["FRU"] == "angry"
+    assert (mapping.is_left_out("surprise"), mapping.is_left_out("fru")) == (True, False)
+
+
+def test_codes_of_a_dataset_go_through_what_they_mean_there():
+    mapping = LabelMap(
+        labels=LabelSet(["neutral", "happy"]),
+        explicit={},
+        meanings={"W": "calm", "F": "excited"},
+        preset=PRESETS["iemocap4"],
+    )
+    assert (mapping["W"], mapping["f"], mapping["L"]) == ("neutral", "happy", None)
+
+
+def test_an_emotion_that_the_preset_has_and_the_model_lacks_is_not_its_own_to_leave_out():
+    few = LabelMap(labels=LabelSet(["happy", "sad"]), explicit={}, preset=PRESETS["big6"])
+    assert few["ANG"] is None
+    assert (few.is_left_out("ANG"), few.is_left_out("neutral")) == (False, True)
+
+
+def test_a_preset_by_a_wrong_name_lists_them():
+    with pytest.raises(LabelError, match=r"presets: iemocap4, crema6, big6, .*mean 'iemocap4'"):
+        label_map_from_option("iemocap")

@@ -28,6 +28,13 @@ __all__ = ["Audio", "Header", "decode", "header_of"]
 
 SILENT = "the model heard digital silence"
 
+MOST_PEAK = 32.0
+"""Where 1 is full scale: 30 dB more than that is no loud sound, but another scale."""
+
+OVER_SCALE = (
+    "its samples are not on the scale where 1 is full scale, such as integers kept as floats"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audio:
@@ -147,8 +154,7 @@ def _decoded(encoded: bytes, sample_rate: int | None, max_seconds: float) -> Aud
     notes = [note for sound in sounds for note in sound.notes]
     if len(sounds) > 1:
         notes.append(f"it is {len(sounds)} files joined end to end; all were decoded")
-    if not samples.any():
-        notes.append(SILENT)
+    notes += _notes_on_level(samples)
     return Audio(
         samples=samples,
         sample_rate=rate,
@@ -158,6 +164,13 @@ def _decoded(encoded: bytes, sample_rate: int | None, max_seconds: float) -> Aud
         notes=tuple(dict.fromkeys(notes)),
         encoding=sounds[0].encoding,
     )
+
+
+def _notes_on_level(samples: Waveform) -> list[str]:
+    peak = max(float(samples.max()), -float(samples.min()))
+    if not peak:
+        return [SILENT]
+    return [OVER_SCALE] if peak > MOST_PEAK else []
 
 
 def _resampled(sound: _Sound, sample_rate: int) -> Waveform:
@@ -193,8 +206,12 @@ def _read(part: Part, left_s: float, max_seconds: float) -> _Sound:
         sample_rate=reading.sample_rate,
         channels=reading.channels,
         encoding=reading.encoding,
-        notes=notes,
+        notes=(*notes, *_notes_on_streams(reading.streams)),
     )
+
+
+def _notes_on_streams(n: int) -> list[str]:
+    return [f"it holds {n} sounds that play at the same time; the first was taken"] * (n > 1)
 
 
 class _Reading:
@@ -204,13 +221,14 @@ class _Reading:
         self._part = part
         self._left_s = left_s
         self._max_seconds = max_seconds
-        self.sample_rate = self.channels = 0
+        self.sample_rate = self.channels = self.streams = 0
         self.encoding = ""
 
     def blocks(self) -> Blocks:
         with _opened(self._part) as stream:
             self.sample_rate, self.channels = stream.sample_rate, stream.channels
             self.encoding = stream.encoding
+            self.streams = max(self._part.streams, stream.streams)
             promised = _promised(self._part, stream)
             if stream.counts_exactly:
                 self._refuse_too_long(promised, promised)

@@ -46,6 +46,7 @@ class _Stream:
     channels: int
     frames: int
     encoding: str
+    streams: int
     counts_exactly: bool = False
 
     def blocks(self) -> Blocks:
@@ -90,6 +91,7 @@ def _stream(container: InputContainer) -> _Stream:
         channels=first.layout.nb_channels,
         frames=promised if promised < UNKNOWN_FROM else 0,
         encoding=f"{container.format.name}/{stream.codec_context.name}",
+        streams=len(container.streams.audio),
     )
 
 

@@ -56,6 +56,10 @@ class _Stream:
         return f"{self.file.format}/{self.file.subtype}"
 
     @property
+    def streams(self) -> int:
+        return 0
+
+    @property
     def counts_exactly(self) -> bool:
         return self.file.format not in ESTIMATED
 

@@ -19,6 +19,9 @@ __all__ = ["ogg_parts"]
 PAGE = 27
 """Bytes of a page before its table of segments."""
 
+SOUNDS = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
+"""With what the first page of a stream of sound begins, by its codec."""
+
 FIRST, LAST = 2, 4
 """Flags of a page."""
 
@@ -26,6 +29,7 @@ FIRST, LAST = 2, 4
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Page:
     start: int
+    body: int
     end: int
     flags: int
 
@@ -43,7 +47,12 @@ def _part(encoded: bytes, link: list[_Page]) -> Part:
     last = link[-1]
     if not last.flags & LAST or last.end > len(encoded):
         raise TruncatedError("truncated: the Ogg stream stops before its last page")
-    return Part(encoded=encoded[link[0].start : last.end])
+    streams = sum(_begins_sound(encoded, page) for page in link)
+    return Part(encoded=encoded[link[0].start : last.end], streams=max(1, streams))
+
+
+def _begins_sound(encoded: bytes, page: _Page) -> bool:
+    return bool(page.flags & FIRST) and encoded.startswith(SOUNDS, page.body)
 
 
 def _links(encoded: bytes) -> list[list[_Page]]:
@@ -68,4 +77,5 @@ def _pages(encoded: bytes) -> Iterator[_Page]:
 def _page(encoded: bytes, start: int) -> _Page:
     head = encoded[start : start + PAGE].ljust(PAGE, b"\xff")  # cut off: as long as can be
     table = encoded[start + PAGE : start + PAGE + head[-1]]
-    return _Page(start=start, end=start + PAGE + head[-1] + sum(table), flags=head[5])
+    body = start + PAGE + head[-1]
+    return _Page(start=start, body=body, end=body + sum(table), flags=head[5])

@@ -25,12 +25,14 @@ class Part:
             `None` where the decoder knows.
         otherwise: The bytes to decode if these fail, if any.
         demuxer: Name in FFmpeg of the format, if libsndfile does not know it.
+        streams: Sounds that play at the same time, of which the first is decoded.
     """
 
     encoded: bytes
     promised: int | None = None
     otherwise: bytes = b""
     demuxer: str = ""
+    streams: int = 1
 
 
 class Stream(Protocol):
@@ -51,6 +53,10 @@ class Stream(Protocol):
     @property
     def encoding(self) -> str:
         """Container and codec, such as `FLAC/PCM_16`."""
+
+    @property
+    def streams(self) -> int:
+        """Sounds that play at the same time, of which this is the first; 0 if not known."""
 
     @property
     def counts_exactly(self) -> bool:

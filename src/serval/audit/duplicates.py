@@ -6,14 +6,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from serval.audit.findings import Finding, Kind, Member
+from serval.audit.findings import Finding, FindingKind, Member
 from serval.audit.matching import Match, matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from serval.audit.facts import ClipFacts
-    from serval.audit.sketch import Shelf
+    from serval.audit.matching import Shelf
 
 __all__ = ["duplicate_findings"]
 
@@ -86,20 +86,22 @@ def _joined(groups: _Groups, found: Sequence[Match]) -> dict[int, float]:
 def _identical_finding(clips: Sequence[ClipFacts]) -> Finding:
     same_file = len({clip.sha256 for clip in clips}) == 1
     what = "the same file" if same_file else "the same samples in different files"
-    return _group_finding(Kind.IDENTICAL_AUDIO, what, clips, 1.0)
+    return _group_finding(FindingKind.IDENTICAL_AUDIO, what, clips, 1.0)
 
 
 def _near_finding(clips: Sequence[ClipFacts], overlap: float) -> Finding:
     what = f"one recording, overlap {overlap:.3f}"
-    return _group_finding(Kind.NEAR_IDENTICAL_AUDIO, what, clips, overlap)
+    return _group_finding(FindingKind.NEAR_IDENTICAL_AUDIO, what, clips, overlap)
 
 
 def _conflict(clips: Sequence[ClipFacts], labels: Sequence[str]) -> Finding:
     what = f"one recording, labelled {' and '.join(labels)}"
-    return _group_finding(Kind.CONFLICTING_LABELS, what, clips, float(len(labels)))
+    return _group_finding(FindingKind.CONFLICTING_LABELS, what, clips, float(len(labels)))
 
 
-def _group_finding(kind: Kind, what: str, clips: Sequence[ClipFacts], value: float) -> Finding:
+def _group_finding(
+    kind: FindingKind, what: str, clips: Sequence[ClipFacts], value: float
+) -> Finding:
     named = ", ".join(f"{clip.split}:{clip.clip_id} ({clip.label})" for clip in clips[:4])
     more = f" and {len(clips) - 4} more" if len(clips) > 4 else ""
     return Finding(

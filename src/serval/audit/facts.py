@@ -6,18 +6,29 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from serval.audio import Header, decode, encoded_bytes, header_of, resampled
-from serval.audit.findings import Kind
-from serval.audit.fingerprint import Fingerprint, fingerprint_of_audio
-from serval.audit.signal import Signal, signal_of
-from serval.audit.sketch import Sketch, sketch_of
+from serval.audit.findings import FindingKind
+from serval.audit.matching import Fingerprint, Sketch, fingerprint_of_audio, sketch_of
 from serval.errors import AudioError, TooLongError, TruncatedError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from serval.audio import Audio, Waveform
     from serval.records import Clip
 
-__all__ = ["LONGEST_S", "ClipFacts", "clip_facts", "is_silent"]
+__all__ = [
+    "LONGEST_S",
+    "ClipFacts",
+    "Signal",
+    "clip_facts",
+    "clipped_share",
+    "is_silent",
+    "signal_of",
+]
+
 
 LONGEST_S = 600.0
 """A clip that is longer is not decoded: ten minutes is no clip."""
@@ -58,7 +69,7 @@ class ClipFacts:
     signal: Signal | None = None
     print: Fingerprint | None = None
     sketch: Sketch | None = None
-    faults: tuple[tuple[Kind, str], ...] = ()
+    faults: tuple[tuple[FindingKind, str], ...] = ()
 
 
 def clip_facts(clip: Clip, blank: ClipFacts) -> ClipFacts:
@@ -66,7 +77,7 @@ def clip_facts(clip: Clip, blank: ClipFacts) -> ClipFacts:
     try:
         encoded = encoded_bytes(clip.audio)
     except AudioError as error:
-        return replace(blank, faults=((Kind.UNDECODABLE, str(error)),))
+        return replace(blank, faults=((FindingKind.UNDECODABLE, str(error)),))
     known = replace(blank, sha256=hashlib.sha256(encoded).hexdigest())
     try:
         audio = decode(encoded, max_seconds=LONGEST_S)
@@ -112,13 +123,73 @@ def _header_if_any(encoded: bytes) -> Header | None:
         return None
 
 
-def _kind_of(error: AudioError) -> Kind:
+def _kind_of(error: AudioError) -> FindingKind:
     if isinstance(error, TruncatedError):
-        return Kind.TRUNCATED
-    return Kind.TOO_LONG if isinstance(error, TooLongError) else Kind.UNDECODABLE
+        return FindingKind.TRUNCATED
+    return FindingKind.TOO_LONG if isinstance(error, TooLongError) else FindingKind.UNDECODABLE
 
 
 def _samples_sha256(samples: Waveform, sample_rate: int) -> str:
     digest = hashlib.sha256(str(sample_rate).encode())
     digest.update(samples.tobytes())
     return digest.hexdigest()
+
+
+FULL_SCALE = 1.0
+"""What integers cannot exceed; a lossy codec gives more where it was fed with flat tops."""
+
+RUN = 3
+"""Samples in a row that make a flat top: a sine never has as many at 16 bit and full scale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """A clip's samples in three numbers.
+
+    Attributes:
+        peak: Largest magnitude, 1 being full scale.
+        offset: Mean of all samples, in [-1, 1].
+        clipped: Share of samples, in [0, 1], that are in a flat top.
+    """
+
+    peak: float
+    offset: float
+    clipped: float
+
+
+def signal_of(samples: Waveform) -> Signal:
+    """Return the numbers of one clip, which has at least one sample."""
+    return Signal(
+        peak=float(np.abs(samples).max()),
+        offset=float(samples.mean(dtype=np.float64)),
+        clipped=clipped_share(samples),
+    )
+
+
+def clipped_share(samples: Waveform) -> float:
+    """Return the share of samples that lie in flat tops, in [0, 1].
+
+    A flat top is a run of at least three samples that all have the largest or the smallest value
+    of the clip, whatever that is: so it is found in what was turned down afterwards as well. What
+    is beyond full scale counts too, since a lossy codec bends the tops that it was given.
+
+    Examples:
+        >>> clipped_share(np.float32([0, 0.5, 0.5, 0.5, 0, -0.1, 0, 0, 0.1, 0]))
+        0.3
+    """
+    high, low = float(samples.max()), float(samples.min())
+    if high == low:
+        return 0.0
+    beyond = _in_runs(samples >= min(high, FULL_SCALE)) | _in_runs(samples <= max(low, -FULL_SCALE))
+    return float(beyond.mean())
+
+
+def _in_runs(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the flags that are part of at least three in a row."""
+    middle = flags.copy()
+    middle[0] = middle[-1] = False
+    middle[1:-1] &= flags[:-2] & flags[2:]
+    grown = middle.copy()
+    grown[:-1] |= middle[1:]
+    grown[1:] |= middle[:-1]
+    return grown

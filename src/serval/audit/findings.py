@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["MEANINGS", "Finding", "Kind", "Member"]
+__all__ = ["MEANINGS", "Finding", "FindingKind", "Member"]
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """What is wrong, from what spoils a score most to what only should be known."""
 
     SHARED_SPEAKERS = "shared-speakers"
@@ -32,24 +32,26 @@ class Kind(StrEnum):
 
 
 MEANINGS = {
-    Kind.SHARED_SPEAKERS: "a speaker is in both splits: the score says little about new speakers",
-    Kind.IDENTICAL_AUDIO: "the same file, or the same samples in another file",
-    Kind.NEAR_IDENTICAL_AUDIO: "the same recording, resampled, re-encoded, cut or turned down",
-    Kind.CONFLICTING_LABELS: "the same recording with different labels",
-    Kind.UNKNOWN_LABEL: "a label that is not among those expected",
-    Kind.ABSENT_LABEL: "an expected label without a clip",
-    Kind.RARE_LABEL: "a label with too few clips for a recall of any use",
-    Kind.ONE_LABEL_SPEAKER: "a speaker with one label only: the voice gives the answer away",
-    Kind.ONE_LABEL_TEXT: "a text with one label only: the words give the answer away",
-    Kind.UNDECODABLE: "the file cannot be decoded",
-    Kind.TRUNCATED: "the file ends before its header says",
-    Kind.SILENT: "nothing is to be heard",
-    Kind.CLIPPED: "the loudest samples are cut off flat",
-    Kind.DC_OFFSET: "the waveform does not swing around zero",
-    Kind.TOO_SHORT: "far shorter than the rest",
-    Kind.TOO_LONG: "far longer than the rest",
-    Kind.MIXED_SAMPLE_RATES: "more than one sample rate in a split",
-    Kind.MIXED_CHANNELS: "more than one number of channels in a split",
+    FindingKind.SHARED_SPEAKERS: "a speaker is in both splits: "
+    "the score says little about new speakers",
+    FindingKind.IDENTICAL_AUDIO: "the same file, or the same samples in another file",
+    FindingKind.NEAR_IDENTICAL_AUDIO: "the same recording, resampled, re-encoded, cut "
+    "or turned down",
+    FindingKind.CONFLICTING_LABELS: "the same recording with different labels",
+    FindingKind.UNKNOWN_LABEL: "a label that is not among those expected",
+    FindingKind.ABSENT_LABEL: "an expected label without a clip",
+    FindingKind.RARE_LABEL: "a label with too few clips for a recall of any use",
+    FindingKind.ONE_LABEL_SPEAKER: "a speaker with one label only: the voice gives the answer away",
+    FindingKind.ONE_LABEL_TEXT: "a text with one label only: the words give the answer away",
+    FindingKind.UNDECODABLE: "the file cannot be decoded",
+    FindingKind.TRUNCATED: "the file ends before its header says",
+    FindingKind.SILENT: "nothing is to be heard",
+    FindingKind.CLIPPED: "the loudest samples are cut off flat",
+    FindingKind.DC_OFFSET: "the waveform does not swing around zero",
+    FindingKind.TOO_SHORT: "far shorter than the rest",
+    FindingKind.TOO_LONG: "far longer than the rest",
+    FindingKind.MIXED_SAMPLE_RATES: "more than one sample rate in a split",
+    FindingKind.MIXED_CHANNELS: "more than one number of channels in a split",
 }
 
 
@@ -80,7 +82,7 @@ class Finding:
         value: The number that decided, in the unit that the message names, or `None`.
     """
 
-    kind: Kind
+    kind: FindingKind
     message: str
     splits: tuple[str, ...]
     clips: tuple[Member, ...] = ()

@@ -1,18 +1,19 @@
-"""Labels that are unknown, rare or absent, and what gives a label away without listening."""
+"""Labels and speakers that spoil a score: unknown, rare or absent labels, give-aways, leaks."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from serval.audit.findings import Finding, Kind, Member
+from serval.audit.findings import Finding, FindingKind, Member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from serval.audit.facts import ClipFacts
 
-__all__ = ["label_findings", "one_label_findings"]
+__all__ = ["label_findings", "leak_line", "one_label_findings", "shared_speakers"]
+
 
 RARE = 50
 """Fewer clips leave a recall of 50 % with a 95 % interval wider than +-14 points."""
@@ -46,15 +47,15 @@ def one_label_findings(facts: Sequence[ClipFacts], split: str) -> Iterator[Findi
     labels; what stays below 1 % after a Bonferroni correction is reported. A set in which each
     text occurs once has therefore no such finding.
     """
-    yield from _tied(facts, split, Kind.ONE_LABEL_SPEAKER, lambda clip: clip.speaker)
-    yield from _tied(facts, split, Kind.ONE_LABEL_TEXT, lambda clip: clip.text)
+    yield from _tied(facts, split, FindingKind.ONE_LABEL_SPEAKER, lambda clip: clip.speaker)
+    yield from _tied(facts, split, FindingKind.ONE_LABEL_TEXT, lambda clip: clip.text)
 
 
 def _unknown(label: str, clips: Sequence[ClipFacts], split: str) -> Finding:
     members = (Member(split=split, clip_id=c.clip_id, label=c.label) for c in clips[:SHOWN])
     said = f"label '{label}' is unknown" if label else "no label"
     return Finding(
-        kind=Kind.UNKNOWN_LABEL,
+        kind=FindingKind.UNKNOWN_LABEL,
         message=f"{said}: {len(clips)} clips of {split}; first: {clips[0].clip_id}",
         splits=(split,),
         clips=tuple(members),
@@ -65,7 +66,7 @@ def _unknown(label: str, clips: Sequence[ClipFacts], split: str) -> Finding:
 def _scarce(label: str, n: int, split: str) -> Finding:
     wide = f"a recall of 50 % on them is +-{98 / n**0.5:.0f} points" if n else "no recall at all"
     return Finding(
-        kind=Kind.RARE_LABEL if n else Kind.ABSENT_LABEL,
+        kind=FindingKind.RARE_LABEL if n else FindingKind.ABSENT_LABEL,
         message=f"label '{label}' has {n} clips in {split}: {wide}",
         splits=(split,),
         value=float(n),
@@ -73,7 +74,10 @@ def _scarce(label: str, n: int, split: str) -> Finding:
 
 
 def _tied(
-    facts: Sequence[ClipFacts], split: str, kind: Kind, name_of: Callable[[ClipFacts], str | None]
+    facts: Sequence[ClipFacts],
+    split: str,
+    kind: FindingKind,
+    name_of: Callable[[ClipFacts], str | None],
 ) -> Iterator[Finding]:
     groups: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for clip in facts:
@@ -85,7 +89,7 @@ def _tied(
         n = labels.total()
         by_chance = sum(share**n for share in shares) * len(groups)
         if len(labels) == 1 and by_chance < SIGNIFICANT:
-            what = "speaker" if kind is Kind.ONE_LABEL_SPEAKER else "text"
+            what = "speaker" if kind is FindingKind.ONE_LABEL_SPEAKER else "text"
             yield Finding(
                 kind=kind,
                 message=f"{what} '{name}' has only the label '{next(iter(labels))}': "
@@ -93,3 +97,70 @@ def _tied(
                 splits=(split,),
                 value=float(n),
             )
+
+
+def shared_speakers(facts: Sequence[ClipFacts], splits: Sequence[str]) -> Iterator[Finding]:
+    """Yield one finding for each speaker of the first split who is in the second one too."""
+    if len(splits) < 2:
+        return
+    here, there = (_clips_by_speaker(facts, split) for split in splits[:2])
+    for speaker in sorted(here.keys() & there.keys()):
+        yield Finding(
+            kind=FindingKind.SHARED_SPEAKERS,
+            message=f"speaker {speaker}: {here[speaker]} clips in {splits[0]}, "
+            f"{there[speaker]} in {splits[1]}",
+            splits=(splits[0], splits[1]),
+            value=float(there[speaker]),
+        )
+
+
+def leak_line(
+    facts: Sequence[ClipFacts], splits: Sequence[str], findings: Sequence[Finding]
+) -> str | None:
+    """Return one sentence on the recordings and speakers that two splits share; `None` of one.
+
+    Args:
+        facts: Every clip of every split.
+        splits: The audited one first.
+        findings: What was found, of recordings that occur in both among others.
+    """
+    if len(splits) < 2:
+        return None
+    clips = _clips_in_both(splits, findings)
+    if not clips:
+        return _speaker_line(facts, splits)
+    total = sum(clip.split == splits[0] for clip in facts)
+    return (
+        f"{clips} of {total} clips of {splits[0]} are recordings that {splits[1]} has too, whoever "
+        f"is named as their speaker: score without them; {_speaker_line(facts, splits)}"
+    )
+
+
+def _clips_in_both(splits: Sequence[str], findings: Sequence[Finding]) -> int:
+    """Return how many clips of the first split are one recording with a clip of the second."""
+    crossing = (
+        finding.clips
+        for finding in findings
+        if finding.kind in (FindingKind.IDENTICAL_AUDIO, FindingKind.NEAR_IDENTICAL_AUDIO)
+        if set(splits[:2]) <= set(finding.splits)
+    )
+    return len({c.clip_id for clips in crossing for c in clips if c.split == splits[0]})
+
+
+def _speaker_line(facts: Sequence[ClipFacts], splits: Sequence[str]) -> str:
+    here, there = (_clips_by_speaker(facts, split) for split in splits[:2])
+    if not here or not there:
+        return "speakers cannot be compared: not every split names them"
+    shared = here.keys() & there.keys()
+    n_clips, total = sum(here[speaker] for speaker in shared), sum(here.values())
+    if not shared:
+        return f"no speaker that {splits[0]} names is named in {splits[1]}"
+    return (
+        f"{len(shared)} of {len(here)} speakers of {splits[0]} ({n_clips / total:.0%} of its "
+        f"clips) also occur in {splits[1]}: a score says "
+        f"{'nothing' if n_clips == total else 'too little'} about new speakers"
+    )
+
+
+def _clips_by_speaker(facts: Sequence[ClipFacts], split: str) -> Counter[str]:
+    return Counter(f.speaker for f in facts if f.split == split and f.speaker is not None)

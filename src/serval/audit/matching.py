@@ -1,23 +1,35 @@
-"""Which fingerprints are of the same recording."""
+"""Which clips are one recording: by fingerprint, then laid over each other sample by sample."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import tempfile
+from dataclasses import dataclass, field
+from functools import cache
+from typing import IO, TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from scipy import fft
+from numpy.typing import NDArray
+from scipy import fft, sparse
 
-from serval.audit.sketch import Shelf, overlap
+from serval.audio import resampled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from serval.audio import Waveform
 
-    from serval.audit.fingerprint import Fingerprint
+__all__ = [
+    "Fingerprint",
+    "Match",
+    "Shelf",
+    "Sketch",
+    "agreement",
+    "fingerprint_of_audio",
+    "matches",
+    "overlap",
+    "sketch_of",
+]
 
-__all__ = ["Match", "agreement", "matches"]
 
 NEIGHBOURS = 8
 """Candidates for each clip: the source of an altered clip was always its first."""
@@ -111,3 +123,165 @@ def _nearest(cosines: NDArray[np.float32], start: int) -> Iterator[tuple[int, in
     near = np.take_along_axis(cosines, nearest, axis=1) >= ALIKE
     for row, column in zip(*np.nonzero(near), strict=True):
         yield start + int(row), int(nearest[row, column])
+
+
+SAMPLE_RATE = 8000
+WINDOW = 512
+HOP = 128
+LOW_HZ, HIGH_HZ = 200.0, 3400.0
+"""Hum and rumble below are alike in many recordings; telephones carry nothing above."""
+
+BANDS = 33
+ACTIVE_DB = 35.0
+LONGEST_S = 120
+"""Of a longer clip the beginning is compared."""
+
+MODULATIONS, AVERAGED, PERIOD = 24, 3, 512
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """About 1.5 kB for a clip of three seconds.
+
+    Attributes:
+        words: `(T,) uint32`, one word of 32 bits for each 16 ms.
+        active: `(T,) bool`, where the clip is loud enough for its word to mean something.
+        outline: `(384,) float32` of length 1, the same wherever in the file the speech begins.
+    """
+
+    words: NDArray[np.uint32]
+    active: NDArray[np.bool_]
+    outline: Floats
+
+
+def fingerprint_of_audio(samples: Waveform, sample_rate: int) -> Fingerprint | None:
+    """Return the fingerprint of at most the first two minutes, or `None` of digital silence.
+
+    A bit says whether the energy difference between two neighbouring bands grew since the frame
+    before. The outline is the magnitude of the spectrum of each band over time, which a shift in
+    time leaves alone.
+
+    Source: bits as in Haitsma and Kalker, A Highly Robust Audio Fingerprinting System (ISMIR
+    2002), with a band of 200-3400 Hz so that 8 kHz telephone audio keeps them all; modulation
+    spectrum as in Greenberg and Kingsbury (ICASSP 1997).
+    """
+    start = samples[: LONGEST_S * sample_rate]
+    energy = _band_energy(resampled(start, sample_rate, SAMPLE_RATE))
+    loudness = energy.sum(axis=1)
+    loudest = loudness.max()
+    if not loudest > 0:
+        return None
+    active = loudness > loudest * 10 ** (-ACTIVE_DB / 10)
+    slopes = np.diff(np.log(energy + loudest * 1e-7), axis=1)
+    growth = np.diff(slopes, axis=0, prepend=slopes[:1])
+    bits = np.packbits(growth > 0, axis=1, bitorder="little")
+    return Fingerprint(
+        words=bits.view(np.uint32)[:, 0], active=active, outline=_outline(slopes, active)
+    )
+
+
+def _band_energy(samples: Waveform) -> Floats:
+    """Return `(T, 33)` energies, with a window's length of silence before and after the clip."""
+    silence = np.zeros(WINDOW - HOP, np.float32)
+    padded = np.concatenate([silence, samples, silence])
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
+    spectrum = fft.rfft(frames * np.hanning(WINDOW).astype(np.float32), axis=1)
+    power = np.square(np.abs(spectrum))
+    return np.ascontiguousarray((_filters() @ power.T).T, dtype=np.float32)
+
+
+@cache
+def _filters() -> sparse.csr_array[np.float32]:
+    """Return `(33, 257)` triangles evenly spaced in log frequency, two bins wide at least.
+
+    Sparse, because a dense product would start BLAS threads inside of each worker thread.
+    """
+    edges = np.geomspace(LOW_HZ, HIGH_HZ, BANDS + 2)
+    bins = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE)[:, np.newaxis]
+    width = np.maximum(edges[2:] - edges[:-2], 2 * SAMPLE_RATE / WINDOW)
+    triangles = np.clip(1 - np.abs(bins - edges[1:-1]) / (width / 2), 0, None)
+    return sparse.csr_array(triangles.T.astype(np.float32))
+
+
+def _outline(slopes: Floats, active: NDArray[np.bool_]) -> Floats:
+    centred = (slopes - slopes[active].mean(axis=0)) * active[:, np.newaxis]
+    halved = centred.reshape(len(centred), -1, 2).sum(axis=2)
+    stretch = 1
+    while PERIOD * stretch < len(halved):
+        stretch *= 2
+    spectrum = np.abs(fft.rfft(halved, PERIOD * stretch, axis=0))[::stretch]
+    used = spectrum[1 : 1 + MODULATIONS * AVERAGED].reshape(MODULATIONS, AVERAGED, -1)
+    outline = np.sqrt(used.mean(axis=1)).ravel()
+    return np.asarray(outline / max(float(np.linalg.norm(outline)), 1e-12), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketch:
+    """The first two minutes of a clip at 4 kHz and 8 bit.
+
+    Attributes:
+        samples: `(T,) int8`; 127 is the clip's peak.
+    """
+
+    samples: NDArray[np.int8]
+    sample_rate: ClassVar[int] = 4000
+
+
+def sketch_of(samples: Waveform) -> Sketch:
+    """Return the sketch of samples that are at 4 kHz already."""
+    start = samples[: LONGEST_S * Sketch.sample_rate]
+    peak = max(float(np.abs(start).max(initial=0.0)), 1e-9)
+    return Sketch(samples=np.round(start / peak * 127).astype(np.int8))
+
+
+def overlap(one: Sketch, other: Sketch) -> float:
+    """Return the correlation of two clips where they fit best: in [0, 1], 1 for the same.
+
+    It is the largest magnitude over all shifts, so a clip with its sign turned is the same; and
+    it is divided by the energy of both whole clips, so what only one of them has lowers it.
+
+    Source: normalised cross-correlation, Knapp and Carter, IEEE Trans. ASSP 24 (1976).
+    """
+    n = fft.next_fast_len(len(one.samples) + len(other.samples), real=True)
+    low = int(LOW_HZ * n / Sketch.sample_rate)
+    first, second = (fft.rfft(s.samples.astype(np.float32), n)[low:] for s in (one, other))
+    spectrum = np.concatenate([np.zeros(low, np.complex64), first * np.conj(second)])
+    energy = np.vdot(first, first).real * np.vdot(second, second).real
+    if not energy > 0:
+        return 0.0
+    peak = np.abs(fft.irfft(spectrum, n)).max()
+    return min(1.0, float(peak * n / 2 / np.sqrt(energy)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """Keeps sketches in a nameless file, about 4 kB for each second of audio.
+
+    Attributes:
+        file: Open for reading and writing; it goes away when it is closed.
+        places: Clip position -> where its sketch begins, and its length.
+    """
+
+    file: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
+    places: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        """Return the shelf."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Remove the file."""
+        self.file.close()
+
+    def put(self, position: int, sketch: Sketch) -> None:
+        """Keep the sketch of the clip at `position`."""
+        self.places[position] = (self.file.seek(0, 2), len(sketch.samples))
+        self.file.write(sketch.samples.tobytes())
+
+    def get(self, position: int) -> Sketch:
+        """Return the sketch of the clip at `position`, which was put here."""
+        start, n = self.places[position]
+        self.file.seek(start)
+        return Sketch(samples=np.frombuffer(self.file.read(n), np.int8))

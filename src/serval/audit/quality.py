@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serval.audit.facts import is_silent
-from serval.audit.findings import Finding, Kind, Member
+from serval.audit.findings import Finding, FindingKind, Member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from serval.audio import Header
-    from serval.audit.facts import ClipFacts
-    from serval.audit.signal import Signal
+    from serval.audit.facts import ClipFacts, Signal
 
 __all__ = ["clip_findings", "format_findings"]
 
@@ -50,7 +49,10 @@ def format_findings(facts: Sequence[ClipFacts], split: str) -> Iterator[Finding]
     headers = [clip.header for clip in facts if clip.header]
     rates = _mixture(headers, lambda header: f"{header.sample_rate} Hz")
     channels = _mixture(headers, lambda header: f"{header.channels} channels")
-    for kind, counts in ((Kind.MIXED_SAMPLE_RATES, rates), (Kind.MIXED_CHANNELS, channels)):
+    for kind, counts in (
+        (FindingKind.MIXED_SAMPLE_RATES, rates),
+        (FindingKind.MIXED_CHANNELS, channels),
+    ):
         if len(counts) > 1:
             parts = ", ".join(f"{n} clips with {what}" for what, n in counts.most_common())
             yield Finding(
@@ -64,13 +66,13 @@ def format_findings(facts: Sequence[ClipFacts], split: str) -> Iterator[Finding]
 def _signal_findings(clip: ClipFacts, signal: Signal, split: str) -> Iterator[Finding]:
     if is_silent(signal):
         level = f"{20 * np.log10(signal.peak):.0f} dBFS" if signal.peak else "digital zero"
-        yield _finding(Kind.SILENT, f"peak {level}", clip, split, signal.peak)
+        yield _finding(FindingKind.SILENT, f"peak {level}", clip, split, signal.peak)
     elif signal.clipped >= CLIPPED:
         message = f"{signal.clipped:.2%} of its samples are in flat tops"
-        yield _finding(Kind.CLIPPED, message, clip, split, signal.clipped)
+        yield _finding(FindingKind.CLIPPED, message, clip, split, signal.clipped)
     if abs(signal.offset) >= OFFSET:
         message = f"its mean is {signal.offset:+.3f} of full scale"
-        yield _finding(Kind.DC_OFFSET, message, clip, split, signal.offset)
+        yield _finding(FindingKind.DC_OFFSET, message, clip, split, signal.offset)
 
 
 def _length_findings(
@@ -78,12 +80,14 @@ def _length_findings(
 ) -> Iterator[Finding]:
     beside = f"{seconds:.2f} s; half of {split} is shorter than {median:.2f} s"
     if seconds < SHORTEST_S or seconds * FAR < median:
-        yield _finding(Kind.TOO_SHORT, beside, clip, split, seconds)
+        yield _finding(FindingKind.TOO_SHORT, beside, clip, split, seconds)
     elif seconds > LONGEST_S or seconds > median * FAR:
-        yield _finding(Kind.TOO_LONG, beside, clip, split, seconds)
+        yield _finding(FindingKind.TOO_LONG, beside, clip, split, seconds)
 
 
-def _finding(kind: Kind, message: str, clip: ClipFacts, split: str, value: float | None) -> Finding:
+def _finding(
+    kind: FindingKind, message: str, clip: ClipFacts, split: str, value: float | None
+) -> Finding:
     return Finding(
         kind=kind,
         message=f"{split}:{clip.clip_id}: {message}",

@@ -1,4 +1,4 @@
-"""The splits that are audited together: the one in question and the one it is held against."""
+"""What is audited: the options, and the split in question with the one it is held against."""
 
 from __future__ import annotations
 
@@ -6,17 +6,38 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from serval.audit.facts import ClipFacts
-from serval.datasets import load_dataset
+from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import ConfigError, DatasetNotFoundError
-from serval.labels import LabelMap, LabelSet, label_map_from_option
+from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from serval.audit.options import AuditOptions
     from serval.records import Clip, Dataset
 
-__all__ = ["Side", "open_sides"]
+__all__ = ["AuditOptions", "Side", "open_sides"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditOptions(DatasetOptions):
+    """Every option of an audit, with its default; what is read of `against` is read alike.
+
+    Attributes:
+        dataset: `demo`, `ssi`, `hf:ORG/NAME`, a folder, or a .csv, .jsonl or .parquet file.
+        against: What the split must share nothing with: another split of the set, or a dataset.
+        labels: The labels that are expected.
+        label_map: The name of a preset, `RAW=label,...`, both, or a JSON file.
+        text_column: Column with the spoken text; by default `text`, `sentence` and the like.
+        workers: Clips at once; by default one for each core.
+    """
+
+    dataset: str
+    against: str | None = None
+    labels: tuple[str, ...] = EMOTIONS
+    label_map: str | None = None
+    text_column: str | None = None
+    workers: int | None = None
+
 
 TEXT_NAMES = ("text", "sentence", "transcript", "transcription", "utterance", "words")
 
@@ -116,7 +137,12 @@ def _names(first: Dataset, second: Dataset) -> tuple[str, str]:
 
 def _side(dataset: Dataset, name: str, options: AuditOptions) -> Side:
     expected = LabelSet(options.labels)
-    known = {raw: label for raw, label in dataset.label_map.items() if label in expected}
-    mapping = LabelMap(labels=expected, explicit=known | label_map_from_option(options.label_map))
+    stated = label_map_from_option(options.label_map)
+    mapping = LabelMap(
+        labels=expected,
+        explicit=stated.explicit,
+        meanings=dataset.label_map,
+        preset=stated.preset,
+    )
     side = Side(name=name, dataset=dataset, labels=mapping)
     return replace(side, text_column=options.text_column)

@@ -1,6 +1,6 @@
 """How fast models are here: latency, throughput, loading, memory; every ratio from one run."""
 
-from serval.bench.benchmark import Bench, BenchOptions, bench, save_bench
+from serval.bench.bench import Bench, BenchOptions, bench, save_bench
 from serval.bench.rounds import Effort, Ratio, interleaved, ratio_of
 
 __all__ = [

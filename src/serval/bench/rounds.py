@@ -128,9 +128,7 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def interleaved(
-    works: Mapping[K, Callable[[], object]], effort: Effort, tick: Callable[[], None] = lambda: None
-) -> dict[K, Seconds]:
+def interleaved(works: Mapping[K, Callable[[], object]], effort: Effort) -> dict[K, Seconds]:
     """Return the times of each work, every work having run once in every round.
 
     The order turns by one place from round to round, so that none always follows the same one.
@@ -138,7 +136,6 @@ def interleaved(
     Args:
         works: What to time, by name.
         effort: How long to measure.
-        tick: Called after each round.
     """
     for _ in range(effort.warm_up):
         for work in works.values():
@@ -147,7 +144,6 @@ def interleaved(
     start = time.perf_counter()
     while _goes_on(len(rounds), time.perf_counter() - start, effort):
         rounds.append(_round(works, len(rounds)))
-        tick()
     return {name: np.array([times[name] for times in rounds]) for name in works}
 
 

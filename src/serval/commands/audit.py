@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from serval.audit import MEANINGS, AuditOptions, Kind, audit, audit_document, writable, write_audit
+from serval.audit import (
+    MEANINGS,
+    AuditOptions,
+    FindingKind,
+    audit,
+    audit_document,
+    writable,
+    write_audit,
+)
 from serval.commands.options import quiet_option, reading_options
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import say, terminal
@@ -40,9 +48,9 @@ EXAMPLES = 3
 @click.option("--output", "-o", default="./audit_results", show_default=True,
               help="Folder of audit.json and audit.csv.")  # fmt: skip
 @click.option("--fail-on", multiple=True, metavar="KIND",
-              type=click.Choice([*(kind.value for kind in Kind), "any"]),
+              type=click.Choice([*(kind.value for kind in FindingKind), "any"]),
               help="Exit with 1 if there is such a finding; may be given again. "
-              f"KIND: {', '.join(kind.value for kind in Kind)}, any.")  # fmt: skip
+              f"KIND: {', '.join(kind.value for kind in FindingKind)}, any.")  # fmt: skip
 @quiet_option("No progress, no table.")
 @click.option("--json", "as_json", is_flag=True, help="Print the audit as JSON.")
 def audit_command(
@@ -100,7 +108,7 @@ def _looked_line(looked: Any) -> str:  # noqa: ANN401
 
 def _exit_code(found: Audit, fail_on: tuple[str, ...]) -> int:
     counts = found.counts()
-    kinds = [kind for kind in Kind if kind.value in fail_on or "any" in fail_on]
+    kinds = [kind for kind in FindingKind if kind.value in fail_on or "any" in fail_on]
     hit = [f"{kind.value} ({counts[kind]})" for kind in kinds if counts[kind]]
     if hit:
         say(f"serval: --fail-on: found {', '.join(hit)}", err=True)

@@ -15,16 +15,19 @@ from serval.commands.options import evaluation_options, quiet_option
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import say, terminal
 from serval.errors import RunError
-from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset, overrides_of
-from serval.models.load import load_model
+from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset
+from serval.models.load import load_as_stated
 from serval.run import load_run
 from serval.stopping import as_stop
 from serval.wording import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from serval.models.contract import Contract
+    from serval.models.protocol import Model
 
 __all__ = ["Told", "evaluate_command", "run_evaluation", "show_evaluation"]
 
@@ -68,6 +71,8 @@ class Told:
 @click.option(
     "--plots/--no-plots", default=DEFAULTS.plots, help="Draw pictures at 300 dpi. [default: yes]"
 )
+@click.option("--restrict", is_flag=True,
+              help="Score too with only those labels that both model and set know.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Start over instead of going on.")
 @quiet_option("No progress, no table.")
 @click.option("--json", is_flag=True, help="Print the results as JSON.")
@@ -87,10 +92,12 @@ def evaluate_command(*, quiet: bool, json: bool, report: bool, **flags: Any) -> 
 def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
     """Return the exit code of an evaluation whose progress and results went to the terminal."""
     told = told or Told()
-    model = load_model(options.model, overrides_of(options))
+    model = load_as_stated(options.model, options)
     if not told.quiet:
-        _show_contract(model.contract)
+        _show_contract(model)
     dataset = open_dataset(options)
+    if dataset.read_as and not told.quiet:
+        say(f"dataset: {dataset.read_as}", err=True)
     try:
         with as_stop(), shown_progress(quiet=told.quiet) as show:
             evaluation = evaluate(model, dataset, options, show)
@@ -135,8 +142,8 @@ def show_evaluation(evaluation: Evaluation, told: Told) -> None:
         _print_files(console, evaluation)
 
 
-def _show_contract(contract: Contract) -> None:
-    said = contract.sources
+def _show_contract(model: Model) -> None:
+    contract, said = model.contract, model.contract.sources
     length = f"fixed {contract.static_samples} samples" if contract.static_samples else "any length"
     say(
         f"model contract: {len(contract.labels)} labels [{said['labels']}], "
@@ -144,9 +151,15 @@ def _show_contract(contract: Contract) -> None:
         f"normalize {contract.normalize} [{said['normalize']}], "
         f"clips up to {contract.max_seconds:g} s [{said['max_seconds']}], "
         f"{length}, {_mask(contract)}, outputs {contract.outputs} "
-        f"[{said.get('outputs', 'graph')}]",
+        f"[{said.get('outputs', 'graph')}]{_run_by(model.facts)}",
         err=True,
     )
+
+
+def _run_by(facts: Mapping[str, Any]) -> str:
+    """Return what runs the model, where that is not ONNX Runtime on the CPU."""
+    runtime = facts.get("runtime", {})
+    return f", run by {' '.join(runtime.values())}" if runtime else ""
 
 
 def _mask(contract: Contract) -> str:

@@ -6,7 +6,7 @@ import click
 from rich.table import Table
 
 from serval.commands.terminal import say, terminal
-from serval.datasets import known_datasets
+from serval.corpora import known_corpora
 from serval.models.builtin import BUILTIN_MODELS
 
 __all__ = ["datasets_command", "models_command"]
@@ -18,12 +18,12 @@ def datasets_command() -> None:
     table = Table(show_lines=True)
     for column in ("name", "what", "clips", "labels", "licence", "from"):
         table.add_column(column, overflow="fold")
-    for info in known_datasets():
+    for info in known_corpora():
         table.add_row(
             info.name,
             info.what,
             f"{info.clips:,}",
-            " ".join(info.labels),
+            " ".join(info.emotions),
             info.licence,
             info.source,
         )

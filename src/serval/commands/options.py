@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from serval.commands.terminal import say
+from serval.labels import PRESETS
+from serval.models.load import RUNTIMES
 from serval.options import EvalOptions
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "contract_options",
     "dataset_option",
     "evaluation_options",
+    "inference_options",
     "label_options",
     "quiet_downloads",
     "quiet_option",
@@ -91,7 +94,10 @@ def reading_options(command: Command) -> Command:
     """Return the command with what `DatasetOptions` holds."""
     return _with(
         command,
-        click.option("--split", help="Default: validation where there is one.", metavar="TEXT"),
+        click.option("--split", metavar="TEXT",
+                     help="Also folds, fold1.test; default: validation where there is one."),
+        click.option("--include", metavar="KIND",
+                     help="Recordings of a known corpus that are left out else: song,video."),
         click.option("--revision", help="Branch, tag or commit of a hub set.", metavar="TEXT"),
         click.option("--limit", type=int, metavar="N", help="Only the first N clips."),
         click.option("--sample", type=int, metavar="N",
@@ -108,7 +114,8 @@ def label_options(command: Command) -> Command:
     """Return the command with how a set's labels become the model's."""
     return _with(
         command,
-        click.option("--label-map", help="ANG=angry,... or a JSON file.", metavar="TEXT"),
+        click.option("--label-map", metavar="TEXT",
+                     help=f"ANG=angry,..., a JSON file, or a preset: {', '.join(PRESETS)}."),
         click.option("--drop-unmapped", is_flag=True,
                      help="Leave out clips whose label the model does not know."),
     )  # fmt: skip
@@ -131,6 +138,18 @@ def contract_options(command: Command) -> Command:
     )  # fmt: skip
 
 
+def inference_options(command: Command) -> Command:
+    """Return the command with what `InferenceOptions` holds."""
+    return _with(
+        command,
+        contract_options,
+        click.option("--runtime", type=click.Choice(["auto", *RUNTIMES]), default=DEFAULTS.runtime,
+                     show_default=True, help="auto: what the model's kind of file calls for."),
+        click.option("--provider", default=DEFAULTS.provider, show_default=True, metavar="NAME",
+                     help="Of ONNX Runtime: cuda, coreml, xnnpack, ... where it is installed."),
+    )  # fmt: skip
+
+
 def evaluation_options(command: Command) -> Command:
     """Return the command with every option that says what is evaluated on what, and how."""
     return _with(
@@ -139,7 +158,7 @@ def evaluation_options(command: Command) -> Command:
         dataset_option(default=DEFAULTS.dataset, show_default=True),
         reading_options,
         label_options,
-        contract_options,
+        inference_options,
         click.option("--workers", type=int, metavar="N", help="Default: one for each core."),
         click.option("--engine", type=click.Choice(["local", "ray"]), default=DEFAULTS.engine,
                      show_default=True, help="ray: on every machine of a cluster."),

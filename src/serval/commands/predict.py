@@ -14,15 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.table import Table
 
-from serval.commands.options import contract_options
+from serval.commands.options import inference_options
 from serval.commands.terminal import say, terminal
 from serval.datasets.layout import is_audio
 from serval.datasets.listing import listing_of_folder
 from serval.errors import ConfigError
 from serval.files import is_folder, write_bytes
 from serval.machine import available_cores
-from serval.models.load import load_model
-from serval.models.options import ModelOptions, overrides_of
+from serval.models.load import load_as_stated
+from serval.models.options import InferenceOptions
 from serval.predict import infer
 from serval.records import Clip, Failure, Prediction, Record
 from serval.wording import csv_cell, printable
@@ -45,7 +45,7 @@ MOST_BARS = 24
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", "-m", default="serval-tiny", show_default=True,
               help="An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx.")  # fmt: skip
-@contract_options
+@inference_options
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE",
               help="Write a .csv, .json or .parquet file instead.")  # fmt: skip
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
@@ -65,7 +65,7 @@ def predict_command(
     """
     write = _writer(output, form)
     files = tuple(_sound_files(files))
-    classifier = load_model(model, overrides_of(ModelOptions(**flags)))
+    classifier = load_as_stated(model, InferenceOptions(**flags))
     for warning in classifier.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))

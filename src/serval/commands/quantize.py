@@ -13,9 +13,9 @@ from rich.table import Table
 from serval.commands.options import contract_options, label_options, reading_options
 from serval.commands.terminal import say, terminal
 from serval.quantize import (
-    Comparison,
     Quantized,
     QuantizeOptions,
+    Variants,
     compare_all,
     quantize,
     save_comparison,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from serval.bench.rounds import Ratio
-    from serval.quantize.measure import Fidelity
+    from serval.quantize.clips import Fidelity
     from serval.quantize.search import Sensitivity
     from serval.quantize.workbench import Trial
 
@@ -188,7 +188,7 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
     say(f"     files  {', '.join(made)} in {output.parent}")
 
 
-def _comparison_table(comparison: Comparison) -> Table:
+def _comparison_table(comparison: Variants) -> Table:
     n = comparison.variants[0].measured.clips
     table = Table(
         title=f"{comparison.model} on {n} clips of {comparison.clips}",

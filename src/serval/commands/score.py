@@ -24,6 +24,8 @@ __all__ = ["score_command"]
               help="Where to write; default: the folder of RUN.")  # fmt: skip
 @click.option("--groups/--no-groups", default=True, help="Show a table for each group column.")
 @click.option("--plots/--no-plots", default=True, help="Draw the pictures too.")
+@click.option("--restrict", is_flag=True,
+              help="Score too with only those labels that both model and set know.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def score_command(
     run: str,
@@ -31,8 +33,8 @@ def score_command(
     output: Path | None,
     *,
     groups: bool,
-    plots: bool,
     as_json: bool,
+    **scoring: bool,
 ) -> None:
     """Score a stored run again and write its files anew: no audio, no model.
 
@@ -41,7 +43,13 @@ def score_command(
     predictions with the columns truth, predicted or prob_LABEL for each label, and speaker.
     """
     fitted_on = opened_run(calibrate_on) if calibrate_on else None
-    written = write_results(opened_run(run), output, calibrate_on=fitted_on, plots=plots)
+    written = write_results(
+        opened_run(run),
+        output,
+        calibrate_on=fitted_on,
+        plots=scoring["plots"],
+        restrict=scoring["restrict"] or None,
+    )
     if as_json:
         click.echo(json.dumps(written.document, indent=2))
         return

@@ -14,7 +14,8 @@ from serval.commands.terminal import say, terminal
 from serval.evaluation import EvalOptions
 from serval.stopping import as_stop
 from serval.stress import Cost, Stage, StressOptions, stress, write_stress
-from serval.stress.table import beyond_sentence, kept_sentence, points, share
+from serval.stress.table import beyond_sentence, kept_sentence, points
+from serval.wording import scored_short
 
 __all__ = ["stress_command"]
 
@@ -162,7 +163,7 @@ def _table(document: dict[str, Any]) -> Table:
 def _cells(found: dict[str, Any]) -> tuple[str, str, str]:
     """Return UAR, its change and the share of equal answers, short enough for 80 columns."""
     whole = points(found["change"]["uar"], digits=0)
-    return share({**found["uar"], "low": None}), whole, share(found["unchanged"], digits=0)
+    return scored_short({**found["uar"], "low": None}), whole, scored_short(found["unchanged"])
 
 
 def _kept_line(document: dict[str, Any]) -> str:
@@ -171,7 +172,9 @@ def _kept_line(document: dict[str, Any]) -> str:
 
 def _clean_line(document: dict[str, Any]) -> str:
     clean = document["clean"]
-    return f"clean: accuracy {share(clean['wa'])} %, UAR {share(clean['uar'])} %"
+    return (
+        f"clean: accuracy {scored_short(clean['wa'], 1)} %, UAR {scored_short(clean['uar'], 1)} %"
+    )
 
 
 def _exact_line(document: dict[str, Any]) -> str:

@@ -27,7 +27,7 @@ def print_verdict(console: Console, document: dict[str, Any]) -> None:
     if not document["complete"]:
         console.print(document["warnings"][0], style="bold")
     console.print(document["verdict"][0], style="bold")
-    for line in _overall_lines(document):
+    for line in (*_overall_lines(document), *document["label_space"]["sentences"]):
         console.print(line)
     console.print(_class_table(document))
     console.print(_note(document), style="dim")

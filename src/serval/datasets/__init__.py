@@ -1,7 +1,6 @@
-"""Where clips come from: built-in sets, the hub, folders and manifests."""
+"""Where clips come from: known corpora, the hub, folders and manifests."""
 
-from serval.datasets.known import KnownDataset, known_datasets
-from serval.datasets.load import load_dataset
+from serval.datasets.load import load_dataset, named_corpus
 from serval.datasets.options import DatasetOptions, LabelledOptions
 
-__all__ = ["DatasetOptions", "KnownDataset", "LabelledOptions", "known_datasets", "load_dataset"]
+__all__ = ["DatasetOptions", "LabelledOptions", "load_dataset", "named_corpus"]

@@ -47,6 +47,8 @@ class Known:
         label_map: What the set's own codes mean.
         revision: The commit of a hub set.
         left_out: What lies in its place and is none of its clips.
+        corpus: The known corpus that it was read as.
+        read_as: How it was read as that corpus, in a sentence.
     """
 
     name: str
@@ -56,6 +58,8 @@ class Known:
     label_map: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""
     left_out: tuple[LeftOut, ...] = ()
+    corpus: str = ""
+    read_as: str = ""
 
 
 ColumnChoice = Callable[[Schema, DatasetOptions, str], Columns]
@@ -106,6 +110,8 @@ def dataset_of(source: ClipSource, known: Known, fingerprint: str, n_rows: int |
         licence=known.licence,
         caveats=known.caveats,
         left_out=known.left_out,
+        corpus=known.corpus,
+        read_as=known.read_as,
     )
 
 

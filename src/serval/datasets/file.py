@@ -9,22 +9,26 @@ from serval.datasets.dataset import (
     Known,
     clip_source,
     dataset_here,
-    shared_speakers,
     short_name,
 )
 from serval.datasets.manifest import SUFFIXES, ManifestTable
-from serval.datasets.split_column import OfSplit, rows_of_split
+from serval.datasets.split_column import rows_of_split, shared_in_table
 from serval.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from serval.datasets.options import DatasetOptions
-    from serval.datasets.rows import ClipSource, Table
+    from serval.datasets.rows import Table
     from serval.records import Dataset
 
 __all__ = ["load_file"]
+
+RENAMED = {
+    suffix: f"; rename it to {kind} if that is what it holds"
+    for suffix, kind in {".txt": ".csv or .tsv", ".tab": ".tsv", ".json": ".jsonl"}.items()
+} | dict.fromkeys((".xlsx", ".xls", ".ods"), "; save the sheet as .csv")
+"""What to do with a file that often holds a list of clips under another name."""
 
 
 def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -> Dataset:
@@ -42,12 +46,12 @@ def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -
     if suffix not in (*SUFFIXES, ".parquet"):
         raise DatasetError(
             f"{path} is not a dataset: give a folder, or a file that ends in "
-            f"{', '.join(sorted((*SUFFIXES, '.parquet')))}"
+            f"{', '.join(sorted((*SUFFIXES, '.parquet')))}" + RENAMED.get(suffix, "")
         )
     whole = _parquet_table(path) if suffix == ".parquet" else ManifestTable(files=[path])
     table, split, left_out = rows_of_split(whole, options.split, subject)
     source = clip_source(table, path.parent, split, options, subject)
-    caveats = (*known.caveats, *_shared_in_file(source))
+    caveats = (*known.caveats, *shared_in_table(source))
     return dataset_here(source, [path], replace(known, caveats=caveats, left_out=left_out))
 
 
@@ -55,11 +59,3 @@ def _parquet_table(path: Path) -> Table:
     from serval.datasets.parquet import Here, ParquetTable
 
     return ParquetTable(shards=[Here(path)], folder=path.parent, class_names={})
-
-
-def _shared_in_file(source: ClipSource) -> Iterator[str]:
-    """Yield what the split's speakers have in common with a train split in the same manifest."""
-    table = source.table
-    if source.split.casefold() in ("", "train") or not isinstance(table, OfSplit):
-        return
-    yield from shared_speakers(source, replace(source, table=table.of("train")))

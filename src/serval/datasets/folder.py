@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from serval.datasets.card import CARD, card_of
 from serval.datasets.columns import audio_alone, choose_columns
+from serval.datasets.corpus import corpus_dataset
+from serval.datasets.corpus_folder import corpus_in
 from serval.datasets.dataset import (
     ColumnChoice,
     Known,
@@ -22,13 +24,14 @@ from serval.datasets.parquet import Here
 from serval.datasets.split_column import rows_of_split
 from serval.datasets.splits import TRAIN, choose_split
 from serval.datasets.tables import SplitTable, split_table
-from serval.errors import DatasetError
+from serval.errors import ConfigError, DatasetError
 from serval.files import is_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from serval.corpora import Corpus
     from serval.datasets.layout import Layout
     from serval.datasets.options import DatasetOptions
     from serval.datasets.rows import ClipSource
@@ -40,14 +43,24 @@ MOST_OF_CARD = 1 << 22
 """Bytes of a README.md that are looked at."""
 
 
-def load_folder(root: Path, options: DatasetOptions) -> Dataset:
+def load_folder(root: Path, options: DatasetOptions, asked: Corpus | None = None) -> Dataset:
     """Return the dataset in a folder of parquet files, audio files or manifests.
+
+    Args:
+        root: The folder.
+        options: Which part of it to read.
+        asked: The corpus that it is said to hold.
 
     Raises:
         DatasetNotFoundError: A column, the split, or all of the audio is missing.
         DatasetError: The folder holds nothing that can be read as a dataset.
     """
     subject, listing = str(root), listing_of_folder(root)
+    corpus, unlike = corpus_in(root, listing.files, asked, options.include)
+    if corpus is not None:
+        return corpus_dataset(corpus, options, listing.closed)
+    if options.include is not None:
+        raise ConfigError(f"--include is about known corpora, and {subject} was read as none")
     layout = layout_of(listing.files, card_of(_card_text(root), None, subject), subject)
     split = _split_of(layout, options, subject)
     whole, found = _source(root, layout, split, options)
@@ -66,7 +79,7 @@ def load_folder(root: Path, options: DatasetOptions) -> Dataset:
         name=short_name(root),
         location=str(root.resolve()),
         licence=layout.card.licence,
-        caveats=tuple(_leaks(root, layout, source, options)),
+        caveats=(*([unlike] if unlike else ()), *_leaks(root, layout, source, options)),
         left_out=left_out,
     )
     return dataset_here(source, [root / file for file in found.rows_in], known)

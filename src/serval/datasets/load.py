@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serval.corpora import corpus_called, known_corpora
 from serval.datasets.dataset import Known
 from serval.datasets.file import load_file
-from serval.datasets.known import KnownDataset, built_in, known_datasets
 from serval.datasets.options import DatasetOptions
 from serval.datasets.subset import first_clips, sampled
 from serval.errors import ConfigError, DatasetNotFoundError
@@ -16,12 +17,13 @@ from serval.files import is_file, is_folder
 from serval.wording import one_line, shown
 
 if TYPE_CHECKING:
+    from serval.corpora import Corpus
     from serval.records import Dataset
 
-__all__ = ["load_dataset"]
+__all__ = ["load_dataset", "named_corpus"]
 
 HUB = "hf:"
-KNOWN = "known: demo, ssi, hf:ORG/NAME, or a path"
+KNOWN = "known: demo, ssi, hf:ORG/NAME, CORPUS:PATH, or a path"
 
 MOST_CLIPS = 10**9
 """No set has more: a thousand years of speech."""
@@ -34,8 +36,8 @@ def load_dataset(name: str, *, options: DatasetOptions | None = None) -> Dataset
     """Return the dataset called `name`, opened but not read.
 
     Args:
-        name: `demo`, `ssi`, `hf:ORG/NAME` (or `hf:ORG/NAME/CONFIG`), a folder, or a file that
-            ends in .csv, .tsv, .jsonl or .parquet.
+        name: `demo`, `ssi`, `hf:ORG/NAME` (or `hf:ORG/NAME/CONFIG`), a folder, `CORPUS:PATH` of
+            one that holds a known corpus, or a file that ends in .csv, .tsv, .jsonl or .parquet.
         options: Which part of it to read, and which columns hold what.
 
     Raises:
@@ -68,26 +70,44 @@ def _check(options: DatasetOptions) -> None:
 
 def _whole(name: str, options: DatasetOptions) -> Dataset:
     """Return the dataset of that name, cut by `limit` only."""
-    corpus = next((corpus for corpus in known_datasets() if corpus.name == name), None)
-    if corpus is not None:
-        return _corpus(corpus, options)
+    corpus = next((known for known in known_corpora() if known.name == name), None)
+    if corpus is not None and corpus.location:
+        return _at_its_place(corpus, options)
     if name.startswith(HUB):
         return _from_hub(name, options, Known(name=name, location=name))
-    return _from_disk(Path(name).expanduser(), options)
+    asked, path = named_corpus(name)
+    return _from_disk(Path(path).expanduser(), options, asked)
 
 
-def _corpus(corpus: KnownDataset, options: DatasetOptions) -> Dataset:
-    """Return a set that has a name of its own."""
+def named_corpus(name: str) -> tuple[Corpus | None, str]:
+    """Return the corpus of `NAME:PATH`, and the path; of any other name `None`, and the name.
+
+    Examples:
+        >>> corpus, path = named_corpus("crema-d:/data/mine")
+        >>> corpus.name, path
+        ('CREMA-D', '/data/mine')
+        >>> named_corpus("C:/data/mine")
+        (None, 'C:/data/mine')
+    """
+    before, colon, path = name.partition(":")
+    corpus = corpus_called(before) if colon else None
+    return (None, name) if corpus is None or Path(name).exists() else (corpus, path)
+
+
+def _at_its_place(corpus: Corpus, options: DatasetOptions) -> Dataset:
+    """Return a set that needs no path: of the hub, or a part of the package."""
     known = Known(
         name=corpus.name,
         location=corpus.location,
         licence=corpus.licence,
         caveats=corpus.caveats,
-        label_map=corpus.label_map,
+        label_map=corpus.labels,
     )
     if corpus.location.startswith(HUB):
         return _from_hub(corpus.location, options, known)
-    return load_file(built_in(corpus), options, known)
+    return load_file(
+        Path(str(files("serval") / "builtin" / corpus.name / "manifest.csv")), options, known
+    )
 
 
 def _from_hub(name: str, options: DatasetOptions, known: Known) -> Dataset:
@@ -102,11 +122,11 @@ def _from_hub(name: str, options: DatasetOptions, known: Known) -> Dataset:
     return load_hub(HubSet(repo=repo, config=config, revision=options.revision), options, known)
 
 
-def _from_disk(path: Path, options: DatasetOptions) -> Dataset:
+def _from_disk(path: Path, options: DatasetOptions, asked: Corpus | None) -> Dataset:
     if is_folder(path):
         from serval.datasets.folder import load_folder
 
-        return load_folder(path, options)
+        return load_folder(path, options, asked)
     if is_file(path):
         return load_file(path, options)
     raise DatasetNotFoundError(

@@ -13,7 +13,8 @@ class DatasetOptions:
     """Which part of a dataset to read, and which columns hold what.
 
     Attributes:
-        split: The split to read; without it `validation` where there is one, else the only one.
+        split: The split to read, or of a fold `fold3.test`, `fold3.train` or `folds`; without it
+            `validation` where there is one, else the only one.
         revision: Branch, tag or commit of a hub set; without it the default branch.
         limit: Read no further than this many clips; without it all.
         sample: Draw this many clips by label; without it take all.
@@ -21,6 +22,8 @@ class DatasetOptions:
         audio_column: Column with the audio; without it the set's own audio column.
         label_column: Column with the label; without it `emotion`, `label` and the like.
         speaker_column: Column that says who speaks; without it `speaker_id` and the like.
+        include: Kinds of recordings of a known corpus that are clips on request, with commas:
+            `song,video`.
     """
 
     split: str | None = None
@@ -31,6 +34,7 @@ class DatasetOptions:
     audio_column: str | None = None
     label_column: str | None = None
     speaker_column: str | None = None
+    include: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +42,7 @@ class LabelledOptions(DatasetOptions):
     """How the clips of a set get the labels of a model.
 
     Attributes:
-        label_map: `RAW=label,...` or a JSON file.
+        label_map: The name of a preset, `RAW=label,...`, both, or a JSON file.
         drop_unmapped: Leave clips out whose label the model does not know, instead of stopping.
         max_left_out: Share of the set's audio files that may be none of its clips, in [0, 1],
             before nothing is evaluated.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from serval.datasets.columns import text_of
+from serval.datasets.dataset import shared_speakers
 from serval.datasets.listing import counted
 from serval.datasets.splits import choose_split
 
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from serval.datasets.columns import Schema
-    from serval.datasets.rows import Row, Table
+    from serval.datasets.rows import ClipSource, Row, Table
     from serval.records import LeftOut
 
-__all__ = ["OfSplit", "rows_of_split"]
+__all__ = ["OfSplit", "rows_of_split", "shared_in_table"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,3 +90,11 @@ def rows_of_split(
     unnamed = [f"row {i}" for i, text in enumerate(texts, 1) if not text and split]
     left_out = (counted(f"with nothing in the column {column}", unnamed),) if unnamed else ()
     return whole.of(split), split, left_out
+
+
+def shared_in_table(source: ClipSource) -> Iterator[str]:
+    """Yield what the split's speakers have in common with a train split in the same table."""
+    table = source.table
+    if source.split.casefold() in ("", "train") or not isinstance(table, OfSplit):
+        return
+    yield from shared_speakers(source, replace(source, table=table.of("train")))

@@ -17,7 +17,15 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["TRAIN", "Splits", "choose_split", "folders_of", "missing_parts", "splits_by_name"]
+__all__ = [
+    "TRAIN",
+    "Splits",
+    "choose_split",
+    "folders_of",
+    "is_named_as_split",
+    "missing_parts",
+    "splits_by_name",
+]
 
 VALIDATION = ("validation", "valid", "val", "dev", "devel", "development")
 """Names that sets give to the split on which models are compared."""
@@ -123,6 +131,18 @@ def missing_parts(files: Iterable[str]) -> list[str]:
         for number in range(min(int(part["total"]), MOST_PARTS))
     }
     return sorted(told - {str(path) for path in paths})
+
+
+def is_named_as_split(path: str) -> bool:
+    """Tell whether a folder or a table of clips is named after a split.
+
+    Examples:
+        >>> is_named_as_split("data/train-00000-of-00003.parquet"), is_named_as_split("mine/Test")
+        (True, True)
+        >>> is_named_as_split("train_sent_emo.csv")
+        False
+    """
+    return _is_split(path, _table_name(path))
 
 
 def _bases(files: Sequence[str], folder: str) -> list[str]:

@@ -6,12 +6,14 @@ import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from serval.checkpoints.config import unnamed
+from serval.checkpoints.network import published_scores
+from serval.checkpoints.quiet import quiet
 from serval.errors import ConfigError
-from serval.export.checkpoint import Checkpoint, open_checkpoint
-from serval.export.network import FRONT_ENDS, network_of, onnx_program
+from serval.export.checkpoint import open_checkpoint
+from serval.export.network import graph_network, onnx_program
 from serval.export.options import Exported, ExportOptions
-from serval.export.parity import compared, parity_waveforms, refuse_unless_equal, torch_logits
-from serval.export.quiet import quiet
+from serval.export.parity import compared, parity_waveforms, refuse_unless_equal
 from serval.files import whole_files
 from serval.models.contract import DEFAULT_MAX_SECONDS
 from serval.models.onnx import load_onnx
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from serval.checkpoints.checkpoint import Checkpoint
     from serval.export.options import Parity
 
 __all__ = ["exported", "metadata_of"]
@@ -42,8 +45,8 @@ def _exported(name: str, output: Path, options: ExportOptions) -> Exported:
     longest = float(metadata.get("max_seconds", DEFAULT_MAX_SECONDS))
     waveforms = parity_waveforms(options.dataset, checkpoint.sample_rate, longest)
     # Before the export, which changes layers of the same model.
-    expected = torch_logits(checkpoint, waveforms)
-    network = network_of(checkpoint, masked=options.attention_mask)
+    expected = [published_scores(checkpoint, waveform) for waveform in waveforms]
+    network = graph_network(checkpoint, masked=options.attention_mask)
     with whole_files(output) as part:
         program = onnx_program(
             network, masked=options.attention_mask, sample_rate=checkpoint.sample_rate
@@ -62,11 +65,11 @@ def _exported(name: str, output: Path, options: ExportOptions) -> Exported:
 
 def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
     """Return what the file says of itself: contract, origin and licence, all of it text."""
-    seconds = _max_seconds(checkpoint)
+    seconds = checkpoint.max_seconds
     stated = {
         "labels": json.dumps(checkpoint.labels),
         "sampling_rate": str(checkpoint.sample_rate),
-        "normalize": "zscore" if _is_normalised(checkpoint) else "none",
+        "normalize": checkpoint.normalize,
         "max_seconds": f"{seconds:g}" if seconds else "",
         "license": checkpoint.licence,
         "source": checkpoint.source,
@@ -78,25 +81,6 @@ def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
         ),
     }
     return {key: value for key, value in stated.items() if value}
-
-
-def _is_normalised(checkpoint: Checkpoint) -> bool:
-    """Tell whether the waveform is normalised; a spectrogram's own normalising is in the graph."""
-    takes_waveform = checkpoint.family not in FRONT_ENDS
-    return takes_waveform and bool(getattr(checkpoint.extractor, "do_normalize", False))
-
-
-def _max_seconds(checkpoint: Checkpoint) -> float | None:
-    """Return the longest clip that the family takes whole, or `None` where there is no limit."""
-    extractor, config = checkpoint.extractor, checkpoint.model.config
-    if checkpoint.family == "whisper":
-        return float(extractor.n_samples / extractor.sampling_rate)
-    if checkpoint.family == "audio-spectrogram-transformer":
-        return float((extractor.max_length * 160 + 240) / extractor.sampling_rate)
-    if getattr(config, "position_embeddings_type", None) == "relative":
-        hop = getattr(config, "inputs_to_logits_ratio", 320)
-        return float(config.max_source_positions * hop // extractor.sampling_rate)
-    return None
 
 
 def _save(model: Any, path: Path, metadata: dict[str, str]) -> None:  # noqa: ANN401 - an onnx_ir.Model
@@ -127,7 +111,7 @@ def _notes(checkpoint: Checkpoint) -> Iterator[str]:
             "are left: the classifier was not trained on what they give; distil or fine-tune "
             "before you use it"
         )
-    if any(label.startswith("LABEL_") for label in checkpoint.labels):
+    if unnamed(checkpoint.labels):
         yield (
             f"the checkpoint names its labels {', '.join(checkpoint.labels[:2])} ...; evaluate "
             "with --labels and their real names"

@@ -1,78 +1,28 @@
-"""The classifier as one module from raw waveforms to logits, and its ONNX graph."""
+"""The ONNX graph of a classifier in torch."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils import parametrize
 
+from serval.checkpoints.network import network_of
 from serval.errors import ModelError
-from serval.export.padding import Frames, make_mask_aware
-from serval.export.spectrogram import PatchFeatures, StackedFeatures, WhisperFeatures
 
 if TYPE_CHECKING:
-    from serval.export.checkpoint import Checkpoint
+    from serval.checkpoints.checkpoint import Checkpoint
 
-__all__ = [
-    "FRONT_ENDS",
-    "SpectrogramClassifier",
-    "WaveformClassifier",
-    "network_of",
-    "onnx_program",
-]
+__all__ = ["graph_network", "onnx_program"]
 
 OPSET = 20
-FRONT_ENDS = {
-    "whisper": WhisperFeatures,
-    "audio-spectrogram-transformer": PatchFeatures,
-    "wav2vec2-bert": StackedFeatures,
-}
-"""Families that see a spectrogram; all others take the waveform itself."""
 
 
-class WaveformClassifier(nn.Module):
-    """A classifier that takes the waveform itself."""
-
-    def __init__(self, model: Any, *, masked: bool) -> None:  # noqa: ANN401 - transformers' own class for each family
-        super().__init__()
-        self.model = model
-        self.frames = Frames()
-        if masked:
-            make_mask_aware(model, self.frames)
-
-    def forward(self, input_values: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Return `(B, K)` logits of `(B, T)` samples and their `(B, T) int64` mask."""
-        if attention_mask is None:
-            return self.model(input_values).logits
-        samples = attention_mask.sum(-1)
-        self.frames.samples = samples
-        # Some families call this private, some public; all have it, and it is pure arithmetic.
-        self.frames.frames = self.model._get_feat_extract_output_lengths(samples)  # noqa: SLF001 - no public name
-        return self.model(input_values, attention_mask=attention_mask).logits
-
-
-class SpectrogramClassifier(nn.Module):
-    """A classifier that sees a spectrogram, with the layers that make it in front."""
-
-    def __init__(self, model: Any, front_end: nn.Module) -> None:  # noqa: ANN401 - transformers' own class for each family
-        super().__init__()
-        self.model = model
-        self.front_end = front_end
-
-    def forward(self, input_values: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Return `(B, K)` logits of `(B, T)` samples and their `(B, T) int64` mask."""
-        return self.model(**self.front_end(input_values, attention_mask)).logits
-
-
-def network_of(checkpoint: Checkpoint, *, masked: bool) -> nn.Module:
+def graph_network(checkpoint: Checkpoint, *, masked: bool) -> nn.Module:
     """Return the module to export, in evaluation mode, its weight norms folded into weights."""
     _fold_weight_norms(checkpoint.model)
-    front_end = FRONT_ENDS.get(checkpoint.family)
-    if front_end is not None:
-        return SpectrogramClassifier(checkpoint.model, front_end(checkpoint.extractor)).eval()
-    return WaveformClassifier(checkpoint.model, masked=masked).eval()
+    return network_of(checkpoint, masked=masked)
 
 
 def onnx_program(network: nn.Module, *, masked: bool, sample_rate: int) -> Any:  # noqa: ANN401 - an ONNXProgram

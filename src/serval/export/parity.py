@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from serval.audio import decode, encoded_bytes
 from serval.datasets import DatasetOptions, load_dataset
@@ -19,10 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.audio import Waveform
-    from serval.export.checkpoint import Checkpoint
     from serval.models.onnx import OnnxModel
 
-__all__ = ["TOLERANCE", "compared", "parity_waveforms", "refuse_unless_equal", "torch_logits"]
+__all__ = ["TOLERANCE", "compared", "parity_waveforms", "refuse_unless_equal"]
 
 TOLERANCE = 1e-4
 """Largest difference of a logit that rounding may make."""
@@ -46,20 +44,6 @@ def parity_waveforms(dataset: str, sample_rate: int, max_seconds: float) -> list
     joined = np.tile(once, int(LONG_S * sample_rate) // len(once) + 1)
     made = [joined[: int(seconds * sample_rate)] for seconds in (SHORT_S, LONG_S)]
     return [waveform[: int(max_seconds * sample_rate)] for waveform in (*clips, *made)]
-
-
-def torch_logits(
-    checkpoint: Checkpoint, waveforms: Sequence[Waveform]
-) -> list[NDArray[np.float32]]:
-    """Return `(K,) float32` for each waveform: feature extractor and model as transformers has."""
-    answers = []
-    with torch.no_grad():
-        for waveform in waveforms:
-            inputs: dict[str, Any] = checkpoint.extractor(
-                waveform, sampling_rate=checkpoint.sample_rate, return_tensors="pt"
-            )
-            answers.append(np.asarray(checkpoint.model(**inputs).logits[0].float().numpy()))
-    return answers
 
 
 def compared(

@@ -15,7 +15,7 @@ from serval.errors import ConfigError
 from serval.library.predictions import run_of_predictions
 from serval.library.results import ComparisonResult, Result
 from serval.models.callable import model_of_object
-from serval.models.load import load_model
+from serval.models.load import load_as_stated
 from serval.records import Dataset
 from serval.run import Run, load_run
 
@@ -154,12 +154,12 @@ def _options(
 
 
 def _opened_model(model: object, options: evaluation.EvalOptions, sample_rate: int | None) -> Model:
-    overrides = evaluation.overrides_of(options)
     if not _is_object(model):
-        return load_model(os.fspath(model), overrides)  # type: ignore[call-overload]
+        return load_as_stated(os.fspath(model), options)  # type: ignore[call-overload]
     if hasattr(model, "contract") and hasattr(model, "logits"):
         return model  # type: ignore[return-value]
-    return model_of_object(model, replace(overrides, sample_rate=sample_rate))
+    stated = replace(evaluation.overrides_of(options), sample_rate=sample_rate)
+    return model_of_object(model, stated)
 
 
 def _opened_clips(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -56,11 +56,13 @@ class Classifier(Generic[B_co]):
         contract: What it expects and gives.
         identity: Which model it is.
         backend: What runs it.
+        runtime: Name and version of what that belongs to; empty for ONNX Runtime on the CPU.
     """
 
     contract: Contract
     identity: Identity
     backend: B_co
+    runtime: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> LabelSet:
@@ -98,9 +100,15 @@ class Classifier(Generic[B_co]):
             "external": dict(self.identity.external),
             "size_bytes": self.identity.size_bytes,
             "contract": self.contract.facts,
+            **({"runtime": dict(self.runtime)} if self.runtime else {}),
             **({"warnings": warnings} if warnings else {}),
             **({} if trained_on is None else {"trained_on": trained_on.facts()}),
         }
+
+    def with_note(self, note: str) -> Classifier[B_co]:
+        """Return the same model with one more sentence that a run keeps among its warnings."""
+        contract = replace(self.contract, notes=(*self.contract.notes, note))
+        return replace(self, contract=contract)
 
     def on(self, backend: Other) -> Classifier[Other]:
         """Return the same model on another backend."""

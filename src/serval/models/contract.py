@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from serval.errors import ConfigError, ModelError
-from serval.labels import EMOTIONS, LabelSet
+from serval.labels import EMOTIONS, LabelSet, names_in_order
 from serval.trained_on import TrainedOn
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from serval.checkpoints.checkpoint import Task
     from serval.probabilities import Outputs
 
 __all__ = [
@@ -25,8 +26,11 @@ __all__ = [
     "Layout",
     "Normalize",
     "Overrides",
+    "Source",
+    "declared_by",
     "declared_contract",
     "hub_file",
+    "refuse_unscored",
     "trained_on",
 ]
 
@@ -105,6 +109,7 @@ class Contract:
         layout: The axes of the waveform input.
         one_output: Whether two labels share one output, which is high for the second of them.
         sources: Where each part was found.
+        task: What the outputs are scores of.
         trained_on: What the model says that it was trained on, or `None`.
         notes: One sentence each on what of that cannot be read.
     """
@@ -123,6 +128,7 @@ class Contract:
     layout: Layout = "batch samples"
     one_output: bool = False
     sources: Mapping[str, str] = field(default_factory=dict)
+    task: Task = "emotions"
     trained_on: TrainedOn | None = field(default=None, compare=False, repr=False)
     notes: tuple[str, ...] = ()
 
@@ -133,7 +139,8 @@ class Contract:
         What a run compares to tell whether it is the same one: parts that came later are left out
         where they say what every earlier version did, so that its runs go on.
         """
-        usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False}
+        usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False,
+                 "task": "emotions"}  # fmt: skip
         facts = asdict(replace(self, trained_on=None))
         others = {"trained_on", "notes"}
         return {k: v for k, v in facts.items() if k not in others and usual.get(k, others) != v}
@@ -168,12 +175,24 @@ def declared_contract(path: Path, metadata: Mapping[str, str], overrides: Overri
     Raises:
         ModelError: A source states something that cannot be read.
     """
-    sources: list[Source] = [
-        ("command line", _stated(overrides)),
-        ("model metadata", metadata),
-        *((name, _beside(path.parent, name)) for name in HUB_FILES),
-    ]
-    labels, labels_from = _first(sources, ("labels", "id2label"), _labels, LabelSet(EMOTIONS))
+    beside = ((name, _beside(path.parent, name)) for name in HUB_FILES)
+    return declared_by([("model metadata", metadata), *beside], overrides)
+
+
+def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
+    """Return labels, sample rate, normalisation and the like, each from its first source.
+
+    Args:
+        stated: Who says what, in the order in which they are asked after the command line.
+        overrides: What the user states.
+
+    Raises:
+        ModelError: A source states something that cannot be read.
+    """
+    sources: list[Source] = [("command line", _stated(overrides)), *stated]
+    labels, labels_from = _first(
+        sources, ("labels", "id2label", "label2id"), _labels, LabelSet(EMOTIONS)
+    )
     rate, rate_from = _first(sources, ("sample_rate", "sampling_rate"), _sample_rate, 16_000)
     normalize, normalize_from = _first(
         sources, ("normalize", "do_normalize"), _normalize, DEFAULT_NORMALIZE
@@ -222,6 +241,19 @@ def trained_on(metadata: Mapping[str, str]) -> tuple[TrainedOn | None, tuple[str
         return TrainedOn.parsed(text), ()
     except ConfigError as error:
         return None, (f"The model's metadata: {one_line(error)}; no overlap is looked for.",)
+
+
+def refuse_unscored(name: str, task: Task) -> None:
+    """Do nothing if the outputs are emotions.
+
+    Raises:
+        ModelError: They are values on scales, such as arousal and valence.
+    """
+    if task == "dimensions":
+        raise ModelError(
+            f"{name} is a regression: its outputs are dimensions, such as arousal and valence, not "
+            "emotions, and serval scores emotions only so far; take a classifier"
+        )
 
 
 def hub_file(path: Path) -> Mapping[str, Any]:
@@ -318,23 +350,18 @@ def _short(value: object, most: int = SHOWN) -> str:
 
 
 def _labels(value: object) -> LabelSet:
-    """Read a list, `id2label` (`{"0": "angry"}`), either of them as JSON, or `a,b,c`."""
+    """Read a list, `id2label` (`{"0": "angry"}`), `label2id`, one of them as JSON, or `a,b,c`."""
     if isinstance(value, str):
         value = _json(value) if value.lstrip().startswith(("[", "{")) else value.split(",")
-    if isinstance(value, Mapping):
-        value = [value.get(str(i), value.get(i)) for i in range(len(value))]
-        if None in value:
-            raise ValueError("ids must run from 0 without a gap")
-    if not isinstance(value, list | tuple):
-        raise TypeError("expected a list of names")
-    if len(value) > MOST_LABELS:
+    if isinstance(value, Sized) and len(value) > MOST_LABELS:
         raise ValueError(f"{len(value)} labels are more than any classifier has ({MOST_LABELS})")
-    if len(value) == 1:
+    names = names_in_order(value)
+    if len(names) == 1:
         raise ValueError(
             "a classifier needs at least 2 labels, got 1; where one output tells two classes "
             "apart, name both, the second being what it is high for: --labels other,angry"
         )
-    return LabelSet(printable(str(name).strip()) for name in value)
+    return LabelSet(map(printable, names))
 
 
 def _sample_rate(value: object) -> int:

@@ -13,6 +13,7 @@ from huggingface_hub import (
     try_to_load_from_cache,
 )
 
+from serval.checkpoints import OLD_WEIGHTS, WANTED
 from serval.errors import ModelError
 from serval.hub import Repo, Trouble, asking, hide_bars
 from serval.models.contract import HUB_FILES
@@ -21,7 +22,7 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["HUB_PREFIX", "hub_folder", "hub_model"]
+__all__ = ["HUB_PREFIX", "hub_checkpoint", "hub_folder", "hub_model"]
 
 HUB_PREFIX = "hf:"
 TIMEOUT_S = 10.0
@@ -50,25 +51,78 @@ def hub_folder(name: str, revision: str | None, wanted: Sequence[str]) -> tuple[
     return folder, folder.name
 
 
+def hub_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]:
+    """Return the folder in the hub's cache with the checkpoint `hf:ORG/NAME`, and its commit.
+
+    Args:
+        name: `hf:ORG/NAME` or `hf:ORG/NAME@REVISION`.
+        revision: Branch, tag or commit, if the name has none.
+
+    Raises:
+        ModelError: As of `hub_folder`.
+    """
+    repo, stated, file = _parts(name)
+    if file:
+        raise ModelError(
+            f"checkpoint '{printable(name)[:200]}' names one file; a checkpoint is "
+            f"{HUB_PREFIX}{repo}, with all of its files"
+        )
+    folder, commit = hub_folder(repo, stated or revision, WANTED)
+    if any(folder.glob("model*.safetensors")):
+        return folder, commit
+    return hub_folder(repo, commit, (*WANTED, OLD_WEIGHTS))
+
+
+def hub_choice(name: str) -> list[str]:
+    """Return the .onnx files and the files of weights among which a name without a file chooses.
+
+    Args:
+        name: As the user gave it; one with a file has nothing to choose: `[]`.
+
+    Raises:
+        ModelError: As of `hub_model`.
+    """
+    repo, revision, file = _parts(name)
+    if file:
+        return []
+    if constants.HF_HUB_OFFLINE:
+        kept = _asking(lambda: try_to_load_from_cache(repo, "config.json"), repo, revision)
+        folder = Path(kept).parent if isinstance(kept, str) else None
+        return [path.name for path in folder.iterdir() if _is_weights(path.name)] if folder else []
+    files = _files(repo, revision)
+    return [file for file in files if file.endswith(".onnx") or _is_weights(file)]
+
+
 def hub_model(name: str) -> Path:
     """Return where `hf:ORG/NAME/FILE.onnx` is, fetched with its weights and the hub's own files.
 
     Args:
-        name: Without `FILE.onnx`, the only such file of the model is meant.
+        name: Without `FILE.onnx`, the only such file of the model is meant; `hf:ORG/NAME@REVISION`
+            is one state of it.
 
     Raises:
         ModelError: There is no such model, it has no such file or more than one, the hub wants a
             token, or it cannot be reached and the files are not in its cache.
     """
+    repo, revision, file = _parts(name)
+    _refuse_other_place(name, file)
+    file = file if _in_cache(repo, revision, file) else _listed(repo, revision, file)
+    path = _asking(lambda: hf_hub_download(repo, file, revision=revision), repo, revision)
+    # A file above 2 GB has its weights beside it: model.onnx_data, or model.onnx.data.
+    hub_folder(repo, revision, (f"{file}?*", *HUB_FILES, *(f"*/{own}" for own in HUB_FILES)))
+    return Path(path)
+
+
+def _parts(name: str) -> tuple[str, str | None, str]:
+    """Return `ORG/NAME`, the revision and the file of `hf:ORG/NAME@REVISION/FILE`."""
     org, _, rest = name.removeprefix(HUB_PREFIX).partition("/")
     model, _, file = rest.partition("/")
-    repo = f"{org}/{model}"
-    _refuse_other_place(name, file)
-    file = file if _in_cache(repo, file) else _listed(repo, file)
-    path = _asking(lambda: hf_hub_download(repo, file), repo, None)
-    # A file above 2 GB has its weights beside it: model.onnx_data, or model.onnx.data.
-    hub_folder(repo, None, (f"{file}?*", *HUB_FILES, *(f"*/{own}" for own in HUB_FILES)))
-    return Path(path)
+    model, _, revision = model.partition("@")
+    return f"{org}/{model}", revision or None, file
+
+
+def _is_weights(file: str) -> bool:
+    return file in {"model.safetensors", "pytorch_model.bin"} or file.endswith(".index.json")
 
 
 def _refuse_other_place(name: str, file: str) -> None:
@@ -81,13 +135,14 @@ def _refuse_other_place(name: str, file: str) -> None:
         )
 
 
-def _in_cache(repo: str, file: str) -> bool:
+def _in_cache(repo: str, revision: str | None, file: str) -> bool:
     if not file:
         return False
-    return isinstance(_asking(lambda: try_to_load_from_cache(repo, file), repo, None), str)
+    found = _asking(lambda: try_to_load_from_cache(repo, file, revision=revision), repo, revision)
+    return isinstance(found, str)
 
 
-def _listed(repo: str, file: str) -> str:
+def _listed(repo: str, revision: str | None, file: str) -> str:
     """Return the file, or without one the only .onnx file, which the hub says it has.
 
     That takes a second where the hub cannot be reached; for a file, or for its own kind of listing,
@@ -98,8 +153,7 @@ def _listed(repo: str, file: str) -> str:
             f"hub model {repo}: without a network the file must be named too, "
             f"{HUB_PREFIX}{repo}/FILE.onnx"
         )
-    info = _asking(lambda: HfApi().model_info(repo, timeout=TIMEOUT_S), repo, None)
-    files = [sibling.rfilename for sibling in info.siblings or ()]
+    files = _files(repo, revision)
     if file in files:
         return file
     if file:
@@ -109,8 +163,8 @@ def _listed(repo: str, file: str) -> str:
     found = sorted(file for file in files if file.endswith(".onnx"))
     if not found:
         raise ModelError(
-            f"hub model {repo} has no .onnx file; make one: "
-            f"serval export {HUB_PREFIX}{repo} -o model.onnx"
+            f"hub model {repo} has neither weights of a checkpoint nor an .onnx file; "
+            "check its page for what it holds"
         )
     if len(found) > 1:
         raise ModelError(
@@ -118,6 +172,13 @@ def _listed(repo: str, file: str) -> str:
             f"name one: {', '.join(f'{HUB_PREFIX}{repo}/{file}' for file in found)}"
         )
     return found[0]
+
+
+def _files(repo: str, revision: str | None) -> list[str]:
+    info = _asking(
+        lambda: HfApi().model_info(repo, revision=revision, timeout=TIMEOUT_S), repo, revision
+    )
+    return [sibling.rfilename for sibling in info.siblings or ()]
 
 
 def _asking(call: Callable[[], T], repo: str, revision: str | None) -> T:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from importlib import import_module
+from dataclasses import dataclass, replace
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError, MissingExtraError, ModelError
 from serval.models.builtin import BUILTIN_MODELS
+from serval.models.choice import what_is_meant
 from serval.models.contract import Overrides
+from serval.models.options import InferenceOptions, overrides_of
 from serval.wording import printable
 
 if TYPE_CHECKING:
     from serval.models.classifier import Classifier
 
-__all__ = ["RUNTIMES", "Runtime", "load_model", "model_path"]
+__all__ = ["RUNTIMES", "Runtime", "load_as_stated", "load_model", "model_path"]
 
+AUTO, USUAL, CPU = "auto", "onnxruntime", "cpu"
 SHOWN = 6
 """Files of a folder that a message names."""
 
@@ -27,19 +30,22 @@ class Runtime:
     """What runs models.
 
     Attributes:
-        module: Where its `open_model(path, overrides, threads)` is, which returns a `Classifier`.
+        module: Where its `open_model(path, overrides, threads)` is, which returns a `Classifier`;
+            where it takes folders, with the name instead of the path.
         packages: What must be installed for it; their versions go into a benchmark.
         takes_folder: Whether it opens the folder of a checkpoint, not a file.
+        suffix: How files end that no other runtime opens; empty for none.
     """
 
     module: str
     packages: tuple[str, ...]
     takes_folder: bool = False
+    suffix: str = ""
 
 
 RUNTIMES = {
     "onnxruntime": Runtime(module="serval.models.onnx", packages=("onnxruntime",)),
-    "openvino": Runtime(module="serval.models.openvino", packages=("openvino",)),
+    "openvino": Runtime(module="serval.models.openvino", packages=("openvino",), suffix=".xml"),
     "torch": Runtime(
         module="serval.models.torch", packages=("torch", "transformers"), takes_folder=True
     ),
@@ -47,40 +53,90 @@ RUNTIMES = {
 """Every runtime by name; a further one is a line here and a file beside this one."""
 
 
+def load_as_stated(name: str, options: InferenceOptions, *, threads: int = 1) -> Classifier[Any]:
+    """Return the model of that name or path, opened as the options say.
+
+    Raises:
+        ModelError: There is no such model, or it does not keep its contract.
+        ConfigError: An option names nothing, or does not go with another.
+        MissingExtraError: The runtime is not installed.
+    """
+    return load_model(
+        name,
+        overrides_of(options),
+        threads=threads,
+        runtime=options.runtime,
+        provider=options.provider,
+    )
+
+
 def load_model(
     name: str,
     overrides: Overrides | None = None,
     *,
     threads: int = 1,
-    runtime: str = "onnxruntime",
+    runtime: str = AUTO,
+    provider: str = CPU,
 ) -> Classifier[Any]:
     """Return the model of that name or path, opened, with its contract.
 
     Args:
-        name: A built-in name, a path, or `hf:ORG/NAME/FILE.onnx`.
+        name: A built-in name, the path of a file or of a checkpoint's folder, or `hf:ORG/NAME`,
+            with `/FILE.onnx` or `@REVISION` behind it where one is meant.
         overrides: What the user states about it.
         threads: Threads inside one operator.
-        runtime: One of `RUNTIMES`.
+        runtime: One of `RUNTIMES`, or `auto`: by the end of the name.
+        provider: What ONNX Runtime runs it on.
 
     Raises:
         ModelError: There is no such model, or it does not keep its contract.
-        ConfigError: There is no such runtime.
+        ConfigError: There is no such runtime or provider, or it does not open such files.
         MissingExtraError: The runtime is not installed.
     """
-    if runtime not in RUNTIMES:
-        raise ConfigError(f"unknown runtime '{runtime}'; known: {', '.join(RUNTIMES)}")
+    stated, runtime, note = runtime, _runtime_of(name, runtime), ""
+    if stated == AUTO and runtime == USUAL:
+        runtime, note = what_is_meant(name, USUAL)
+    if runtime != USUAL and provider != CPU:
+        raise ConfigError(f"--provider {provider} is of ONNX Runtime; leave it out on {runtime}")
     chosen = RUNTIMES[runtime]
-    path = Path(name).expanduser() if chosen.takes_folder else model_path(name)
+    more = {"provider": provider} if provider != CPU else {}
+    model = name if chosen.takes_folder else model_path(name)
     try:
         module = import_module(chosen.module)
-        opened: Classifier[Any] = module.open_model(path, overrides or Overrides(), threads)
+        opened: Classifier[Any] = module.open_model(
+            model, overrides or Overrides(), threads, **more
+        )
     except ImportError as error:
-        if isinstance(error, MissingExtraError) or runtime == "onnxruntime":
+        if isinstance(error, MissingExtraError) or runtime == USUAL:
             raise
         raise MissingExtraError(
             f"the runtime '{runtime}' is not installed; pip install {' '.join(chosen.packages)}"
         ) from error
-    return opened
+    opened = replace(opened, runtime=_facts(runtime, provider))
+    return opened.with_note(note) if note else opened
+
+
+def _runtime_of(name: str, stated: str) -> str:
+    """Return the runtime that is stated, or that a model's name calls for.
+
+    Raises:
+        ConfigError: There is none of that name, or the model is of another one's kind.
+    """
+    if stated not in {AUTO, *RUNTIMES}:
+        raise ConfigError(f"unknown runtime '{printable(stated)}'; known: {', '.join(RUNTIMES)}")
+    suffix = Path(name).suffix.lower()
+    own = next((known for known, one in RUNTIMES.items() if suffix and one.suffix == suffix), None)
+    if own and stated not in {AUTO, own}:
+        raise ConfigError(f"{printable(name)} is a file of {own}; --runtime {stated} runs no such")
+    return own or (USUAL if stated == AUTO else stated)
+
+
+def _facts(runtime: str, provider: str) -> dict[str, str]:
+    """Return what a run must know of what ran the model; nothing of ONNX Runtime on the CPU."""
+    if runtime == USUAL:
+        return {} if provider == CPU else {"name": runtime, "provider": provider}
+    package = RUNTIMES[runtime].packages[0]
+    return {"name": runtime, "version": metadata.version(package)}
 
 
 def model_path(name: str) -> Path:
@@ -115,7 +171,7 @@ def _folder_instead(name: str, folder: Path) -> str:
         return f"model '{name}' is a folder; name the file in it: {names}{more}"
     if (folder / "config.json").is_file():
         return (
-            f"model '{name}' is the folder of a checkpoint; make a model of it first: "
-            f"serval export {name} -o model.onnx"
+            f"model '{name}' is a folder with a config.json but without weights (model.safetensors "
+            "or pytorch_model.bin); download it again, with all of its files"
         )
     return f"model '{name}' is a folder without an .onnx file; name the file of a model"

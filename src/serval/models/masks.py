@@ -13,8 +13,9 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from serval.models.backend import GraphBackend
+    from serval.models.classifier import Classifier
     from serval.models.contract import Contract
-    from serval.models.onnx import OnnxModel
     from serval.models.protocol import Logits
 
 __all__ = ["marked_by"]
@@ -53,7 +54,7 @@ class Heard:
         return self.sound / max(self.padding, SAME / CLEARLY)
 
 
-def marked_by(model: OnnxModel) -> Contract:
+def marked_by(model: Classifier[GraphBackend]) -> Contract:
     """Return the contract with what a one in the mask stands for.
 
     That of two ways is right in which noise behind the end changes nothing. Where a model lets
@@ -95,7 +96,7 @@ def _usual(name: str) -> Marks:
     return "padding" if "pad" in lower and "attention" not in lower else "valid"
 
 
-def _heard(model: OnnxModel, marks: Marks) -> Heard | None:
+def _heard(model: Classifier[GraphBackend], marks: Marks) -> Heard | None:
     """Return what the model hears with the mask that way, or `None` where it takes no clip."""
     for sound_s, padding_s in _lengths(model):
         try:
@@ -113,7 +114,7 @@ def _heard(model: OnnxModel, marks: Marks) -> Heard | None:
     return None
 
 
-def _lengths(model: OnnxModel) -> Sequence[tuple[float, float]]:
+def _lengths(model: Classifier[GraphBackend]) -> Sequence[tuple[float, float]]:
     fixed = model.contract.static_samples
     if fixed is None:
         return LENGTHS_S
@@ -121,7 +122,10 @@ def _lengths(model: OnnxModel) -> Sequence[tuple[float, float]]:
 
 
 def _answer(
-    model: OnnxModel, marks: Marks, sound: tuple[float, int], padding: tuple[float, int]
+    model: Classifier[GraphBackend],
+    marks: Marks,
+    sound: tuple[float, int],
+    padding: tuple[float, int],
 ) -> Logits:
     """Return the scores of noise that is marked as sound before noise that is marked as padding.
 
@@ -137,7 +141,7 @@ def _answer(
 
 
 def _run(
-    model: OnnxModel,
+    model: Classifier[GraphBackend],
     marks: Marks,
     samples: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
     valid: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
@@ -149,7 +153,7 @@ def _run(
     return scores
 
 
-def _matters(model: OnnxModel) -> bool:
+def _matters(model: Classifier[GraphBackend]) -> bool:
     """Tell whether a clip without padding gets another answer when its mask is turned round."""
     seconds = sum(_lengths(model)[-1])
     samples = _noise(round(seconds * model.sample_rate), 1)[np.newaxis]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from serval.errors import ConfigError
 from serval.models.contract import Normalize, Overrides
 
-__all__ = ["ModelOptions", "overrides_of"]
+__all__ = ["InferenceOptions", "ModelOptions", "overrides_of"]
 
 NORMALIZE: dict[str, Normalize] = {"peak": "peak", "zscore": "zscore", "none": "none"}
 
@@ -30,6 +30,20 @@ class ModelOptions:
     normalize: str = "auto"
     max_seconds: float | None = None
     output_name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceOptions(ModelOptions):
+    """How a model is run on clips, beside what is stated about its contract.
+
+    Attributes:
+        runtime: What runs the model: `auto` (what its kind of file calls for), or one of
+            `serval.models.load.RUNTIMES`.
+        provider: What ONNX Runtime runs it on: `cpu`, or another that the installed one has.
+    """
+
+    runtime: str = "auto"
+    provider: str = "cpu"
 
 
 def overrides_of(options: ModelOptions) -> Overrides:

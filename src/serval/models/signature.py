@@ -131,9 +131,15 @@ def signature_of(
     if len(names) != 1:
         raise ModelError(
             f"{path}: expected one float output (batch, K) or one named 'logits'; its outputs are "
-            f"{_listed(outputs)}; name the one with the scores: --output-name NAME"
+            f"{_listed(outputs)}; {_remedy(outputs)}"
         )
     return replace(found, output=names[0])
+
+
+def _remedy(outputs: list[Slot]) -> str:
+    if any(len(slot.shape) == 3 for slot in outputs) and not any(map(_may_be_scores, outputs)):
+        return "scores for each frame are none for a clip: export the model with their mean"
+    return "name the one with the scores: --output-name NAME"
 
 
 def _slots(nodes: Sequence[Any]) -> list[Slot]:
@@ -157,7 +163,8 @@ def _inputs(path: Path, slots: list[Slot]) -> tuple[Slot, Slot | None]:
     if unknown:
         raise ModelError(
             f"{path}: unknown input {_listed(unknown)} beside '{printable(waveforms[0].name)}'; "
-            "serval feeds a waveform and an attention mask: export the model with the others fixed"
+            "serval feeds a waveform and an attention mask: export the model so that it works out "
+            "the others from the waveform (a length is its number of samples)"
         )
     return waveforms[0], masks[0] if masks else None
 

@@ -1,39 +1,39 @@
-"""The checkpoint of a classifier on waveforms, run by torch (extra: `export`)."""
+"""The checkpoint of a classifier, run by torch (extra: `export`)."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.errors import AudioError, MissingExtraError, ModelError
+from serval.checkpoints import open_checkpoint
+from serval.errors import AudioError
 from serval.models.classifier import Classifier, identity_of
-from serval.models.contract import Contract, Overrides, declared_contract, hub_file
+from serval.models.contract import Contract, Overrides, Source, declared_by, refuse_unscored
 from serval.models.trial import tried
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from serval.checkpoints.checkpoint import Checkpoint
     from serval.models.protocol import Logits
 
 __all__ = ["TorchBackend", "answer_of_module", "open_model"]
 
-WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TorchBackend:
-    """Runs a classifier of transformers.
+    """Runs a network.
 
     Attributes:
-        network: In evaluation mode.
+        network: From `(B, T)` samples to `(B, K)` scores, in evaluation mode.
         threads: Threads inside one operator; torch has one number for the whole process.
     """
 
@@ -41,7 +41,7 @@ class TorchBackend:
     threads: int
 
     def scores(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:  # noqa: ARG002 - without a mask all rows are of one length
-        """Return `(B, K) float32` logits.
+        """Return `(B, K) float32`, what the network gives for each row.
 
         Raises:
             AudioError: The network cannot take samples of this length.
@@ -51,69 +51,71 @@ class TorchBackend:
         torch.set_num_threads(self.threads)
         try:
             with torch.inference_mode():
-                logits = self.network(torch.from_numpy(samples)).logits
+                scores = self.network(torch.from_numpy(samples))
         except RuntimeError as error:
             raise AudioError(
                 f"the model cannot take {samples.shape[1]} samples: {one_line(error)[:300]}"
             ) from error
-        return np.asarray(logits.float().numpy(), dtype=np.float32)
+        return np.asarray(scores.float().numpy(), dtype=np.float32)
 
 
-def open_model(folder: Path, overrides: Overrides, threads: int) -> Classifier[TorchBackend]:
-    """Return the classifier in a folder that `save_pretrained` wrote.
+def open_model(name: str, overrides: Overrides, threads: int) -> Classifier[TorchBackend]:
+    """Return the classifier of a checkpoint: a folder, or `hf:ORG/NAME[@REVISION]`.
 
     Raises:
         MissingExtraError: torch or transformers is not installed.
-        ModelError: It is no such folder, or not a classifier on waveforms with a trained head.
+        ModelError: It is no checkpoint of a classifier with a trained head.
     """
-    try:
-        import torch  # noqa: F401 - transformers works without it, but runs nothing
-        from transformers import AutoModelForAudioClassification
-    except ImportError as error:
-        raise MissingExtraError(
-            "the runtime 'torch' is not installed; pip install torch transformers"
-        ) from error
-    _refuse_other_folder(folder)
-    try:
-        network, loaded = AutoModelForAudioClassification.from_pretrained(
-            folder, trust_remote_code=False, output_loading_info=True, dtype="float32"
-        )
-    except Exception as error:  # transformers raises whatever a file of this kind makes it raise
-        raise ModelError(f"transformers cannot open {folder}: {one_line(error)[:300]}") from error
-    if loaded["missing_keys"]:
-        raise ModelError(
-            f"{folder} lacks trained weights for {', '.join(sorted(loaded['missing_keys'])[:4])}, "
-            "which would be random; save it again with the class that trained it"
-        )
-    declared = declared_contract(folder / "config.json", {}, overrides)
-    files = next(found for kind in WEIGHTS if (found := sorted(folder.glob(kind))))
+    folder, revision = _folder(name)
+    stated = overrides.normalize if overrides.normalize in {"zscore", "none"} else None
+    silent = not (folder / "preprocessor_config.json").is_file()
+    checkpoint = open_checkpoint(
+        folder, name, normalize=stated if silent else None, revision=revision
+    )
+    refuse_unscored(name, checkpoint.task)
+    declared = declared_by(_said(checkpoint), overrides)
+    title = name if revision else printable(folder.resolve().name)
+    contract = Contract(
+        labels=declared.labels,
+        sample_rate=declared.sample_rate,
+        normalize=declared.normalize,
+        max_seconds=declared.max_seconds,
+        input_name="input_values",
+        output_name="logits",
+        task=checkpoint.task,
+        sources=declared.sources,
+    )
     model = Classifier(
-        contract=Contract(
-            labels=declared.labels,
-            sample_rate=declared.sample_rate,
-            normalize=declared.normalize,
-            max_seconds=declared.max_seconds,
-            input_name=str(network.main_input_name),
-            output_name="logits",
-            sources=declared.sources,
-        ),
-        identity=identity_of(printable(folder.resolve().name), folder, files),
-        backend=TorchBackend(network=network.eval(), threads=threads),
+        contract=contract,
+        identity=identity_of(title, folder, checkpoint.files),
+        backend=TorchBackend(network=_network(checkpoint), threads=threads),
     )
     return tried(model)
 
 
-def _refuse_other_folder(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise ModelError(
-            f"transformers cannot open {folder}: it is no folder with a config.json; give the "
-            "folder that save_pretrained wrote"
-        )
-    if "conv_stride" not in hub_file(folder / "config.json"):
-        raise ModelError(
-            f"{folder} is not a classifier on raw waveforms, and torch runs no other here; make a "
-            f"model of it: serval export {folder} -o model.onnx"
-        )
+def _folder(name: str) -> tuple[Path, str]:
+    if not name.startswith("hf:"):
+        return Path(name).expanduser(), ""
+    from serval.models.hub import hub_checkpoint  # its client takes a while to load
+
+    return hub_checkpoint(name)
+
+
+def _said(checkpoint: Checkpoint) -> list[Source]:
+    """Return what a checkpoint states of its contract, and where it does."""
+    said = {
+        "labels": checkpoint.labels,
+        "sample_rate": checkpoint.sample_rate,
+        "normalize": checkpoint.normalize,
+        "max_seconds": checkpoint.max_seconds,
+    }
+    return [(checkpoint.sources[part], {part: value}) for part, value in said.items()]
+
+
+def _network(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - torch is an extra
+    from serval.checkpoints.network import network_of
+
+    return network_of(checkpoint)
 
 
 def answer_of_module(module: Any) -> Callable[[NDArray[np.float32]], Any]:  # noqa: ANN401 - torch is an extra

@@ -1,14 +1,14 @@
 """Smaller and faster files of one model, and the truth about what each of them costs."""
 
-from serval.quantize.comparison import Comparison, Variant, compare_all, save_comparison
-from serval.quantize.flow import Quantized, quantize, save_tried
 from serval.quantize.options import QuantizeOptions
+from serval.quantize.quantize import Quantized, quantize, save_tried
+from serval.quantize.variants import Variant, Variants, compare_all, save_comparison
 
 __all__ = [
-    "Comparison",
     "QuantizeOptions",
     "Quantized",
     "Variant",
+    "Variants",
     "compare_all",
     "quantize",
     "save_comparison",

@@ -17,7 +17,7 @@ from serval.quantize.graph import (
     made_name,
     replace_nodes,
 )
-from serval.quantize.weights import (
+from serval.quantize.rounding import (
     block_weights,
     channel_weights,
     portable_kernel_scales,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.quantize.layers import Layer, Precision
-    from serval.quantize.ranges import Grid
+    from serval.quantize.rounding import QuantParams
 
 __all__ = ["Recipe", "built", "stored_weights"]
 
@@ -40,7 +40,7 @@ MICROSOFT = "com.microsoft"
 INT8_COMPUTE = 4
 """`accuracy_level` of MatMulNBits: activations are rounded to 8 bits in blocks, row by row, so
 that a clip's answer does not depend on its neighbours."""
-BLOCK_BITS = {"weights8": 8, "int4": 4}
+BLOCK_BITS = {"weight-only int8": 8, "int4": 4}
 S32_LIMIT = 2.0**31
 SMALLEST_SHARE = np.float32(1e-4)
 """Smallest scale of an output channel of an integer convolution, as a share of the largest."""
@@ -52,30 +52,32 @@ class Recipe:
 
     Attributes:
         plan: Precision of each layer, by its name; the others stay FP32.
-        grids: Grid of each tensor that an `int8` layer reads, or an `int8` convolution makes.
+        params: Scale and zero point of each tensor that an `int8` layer reads, or an `int8`
+            convolution makes.
         tables: Constants to be stored as FP16.
         block: Weights that share a scale in MatMulNBits.
         portable: Whether 16-bit sums must not saturate on processors without VNNI.
-        qdq: Whether matrices, too, stand between QuantizeLinear and DequantizeLinear.
-        shifts: What rounding adds to the mean of a layer's output, `(N,)`; is taken off its bias.
+        qdq: Whether linear layers, too, stand between QuantizeLinear and DequantizeLinear.
+        corrections: What rounding adds to the mean of a layer's output, `(N,)`; is taken off its
+            bias.
     """
 
     plan: Mapping[str, Precision]
-    grids: Mapping[str, Grid] = field(default_factory=dict)
+    params: Mapping[str, QuantParams] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
     block: int = 128
     portable: bool = True
     qdq: bool = False
-    shifts: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    corrections: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def rounds(self, layer: Layer) -> bool:
         """Tell whether the recipe changes what a layer computes."""
         return self.plan.get(layer.name, "fp32") not in {"fp32", "fp16"}
 
     def block_bits(self, layer: Layer) -> int | None:
-        """Return the bits of a matrix stored in the blocks of MatMulNBits; of others `None`."""
+        """Return the bits of weights stored in the blocks of MatMulNBits; of others `None`."""
         precision = self.plan.get(layer.name, "fp32")
-        if not layer.is_matmul or (self.qdq and precision == "weights8"):
+        if not layer.is_linear or (self.qdq and precision == "weight-only int8"):
             return None
         return BLOCK_BITS.get(precision)
 
@@ -93,8 +95,8 @@ def built(graph: onnx.ModelProto, layers: tuple[Layer, ...], recipe: Recipe) -> 
     nodes = [_cast(twin, builder.index, name) for name in recipe.tables]
     for node in twin.graph.node:
         layer = by_name.get(node.name)
-        if layer is not None and recipe.rounds(layer) and layer.name in recipe.shifts:
-            builder.shift_bias(layer, node)
+        if layer is not None and recipe.rounds(layer) and layer.name in recipe.corrections:
+            builder.correct_bias(layer, node)
         nodes.extend([node] if layer is None else builder.rewritten(layer, node))
     replace_nodes(twin, nodes)
     drop_unused(twin)
@@ -110,7 +112,7 @@ def stored_weights(
     """Return the weights as the quantized file gives them back."""
     if bits := recipe.block_bits(layer):
         return block_weights(weights, bits=bits, block=recipe.block).matrix(len(weights), bits)
-    if recipe.plan.get(layer.name) in {"int8", "weights8"}:
+    if recipe.plan.get(layer.name) in {"int8", "weight-only int8"}:
         axis, scales = _channel_scales(weights, layer, recipe)
         shape = [-1 if i == axis else 1 for i in range(weights.ndim)]
         return channel_weights(weights, scales, axis) * scales.reshape(shape)
@@ -120,12 +122,12 @@ def stored_weights(
 def _channel_scales(
     weights: NDArray[np.float32], layer: Layer, recipe: Recipe
 ) -> tuple[int, NDArray[np.float32]]:
-    if layer.is_matmul:
+    if layer.is_linear:
         return 1, portable_scales(weights) if recipe.portable else symmetric_scales(weights, 1)
     if recipe.plan.get(layer.name) != "int8":
         return 0, symmetric_scales(weights, 0)
     scales = portable_kernel_scales(weights) if recipe.portable else symmetric_scales(weights, 0)
-    # A channel of nearly no weight must not make the step of its 32-bit bias too small to hold it.
+    # A channel of nearly no weight must not make the scale of its 32-bit bias too small to hold it.
     return 0, np.maximum(scales, SMALLEST_SHARE * scales.max())
 
 
@@ -147,29 +149,29 @@ class _Builder:
             return [_cast(self.graph, self.index, layer.weight), node]
         if bits := self.recipe.block_bits(layer):
             return [self._blocks(layer, node, bits)]
-        if precision == "weights8" or not self._bias_fits(layer, node):
+        if precision == "weight-only int8" or not self._bias_fits(layer, node):
             return [self._dequantized_weight(layer, node), node]
-        if layer.is_matmul and not self.recipe.qdq and not self._adds_another_length(layer):
+        if layer.is_linear and not self.recipe.qdq and not self._adds_another_length(layer):
             return self._integer_product(layer, node)
         nodes = [*self._rounded_source(layer, node), self._dequantized_weight(layer, node)]
-        return [*nodes, node] if layer.is_matmul else [*nodes, *self._convolution(layer, node)]
+        return [*nodes, node] if layer.is_linear else [*nodes, *self._convolution(layer, node)]
 
-    def shift_bias(self, layer: Layer, node: onnx.NodeProto) -> None:
+    def correct_bias(self, layer: Layer, node: onnx.NodeProto) -> None:
         """Take off a layer's bias what rounding adds to the mean of its output."""
-        readers = [] if not layer.is_matmul else self._nodes_after(layer.output)
+        readers = [] if not layer.is_linear else self._nodes_after(layer.output)
         places = (
             [(node, 2)]
-            if not layer.is_matmul
+            if not layer.is_linear
             else [(add, i) for add in readers if add.op_type == "Add" for i in (0, 1)]
         )
         for place, number in places:
             name = place.input[number] if number < len(place.input) else ""
-            if not name and not layer.is_matmul:
-                taken = -self.recipe.shifts[layer.name].astype(np.float32)
+            if not name and not layer.is_linear:
+                taken = -self.recipe.corrections[layer.name].astype(np.float32)
                 del place.input[2:]
                 place.input.extend(self._constants(layer.name, bias=taken))
             elif name in self.index.weights and len(readers) <= 1:
-                bias = self.index.array(name) - self.recipe.shifts[layer.name]
+                bias = self.index.array(name) - self.recipe.corrections[layer.name]
                 [place.input[number]] = self._constants(layer.name, bias=bias.astype(np.float32))
 
     def _constants(self, of: str, **values: NDArray[Any]) -> list[str]:
@@ -190,19 +192,19 @@ class _Builder:
         self.met.update(node.output[0] for node in new)
         return new
 
-    def _round_trip(self, source: str, target: str, grid_name: str = "") -> list[onnx.NodeProto]:
-        there = self._quantize(source, self.recipe.grids[grid_name or source])
+    def _round_trip(self, source: str, target: str, named: str = "") -> list[onnx.NodeProto]:
+        there = self._quantize(source, self.recipe.params[named or source])
         inputs = [there.output[0], *there.input[1:]]
         back = helper.make_node(
             "DequantizeLinear", inputs, [target], name=made_name(source, "back")
         )
         return [there, back]
 
-    def _quantize(self, source: str, grid: Grid) -> onnx.NodeProto:
-        """Return what brings a tensor onto its grid."""
-        step = np.array(grid.scale, dtype=np.float32)
-        zero_point = np.array(grid.zero_point, dtype=np.uint8)
-        constants = self._constants(source, step=step, zero_point=zero_point)
+    def _quantize(self, source: str, params: QuantParams) -> onnx.NodeProto:
+        """Return what rounds a tensor to 8 bits."""
+        scale = np.array(params.scale, dtype=np.float32)
+        zero_point = np.array(params.zero_point, dtype=np.uint8)
+        constants = self._constants(source, step=scale, zero_point=zero_point)
         target = made_name(source, "u8")
         return helper.make_node("QuantizeLinear", [source, *constants], [target], name=target)
 
@@ -229,9 +231,9 @@ class _Builder:
         ONNX Runtime makes one step of it and of the bias behind it; behind a MatMul that stands
         between QuantizeLinear and DequantizeLinear the bias stays an addition of its own. It looks
         for a Mul of two scales, which must not be folded before: hence the DequantizeLinear that
-        gives the step of the source.
+        gives the scale of the source.
         """
-        there = self._quantize(layer.source, self.recipe.grids[layer.source])
+        there = self._quantize(layer.source, self.recipe.params[layer.source])
         step = self._unfolded(layer.source, there.input[1])
         whole, scale, plain, end = (
             made_name(layer.name, what) for what in ("s32", "scale", "f32", "scaled")
@@ -246,11 +248,11 @@ class _Builder:
             helper.make_node("Mul", [plain, scale], list(node.output), name=end),
         ]
 
-    def _unfolded(self, source: str, step: str) -> onnx.NodeProto:
-        """Return what gives the step of a grid where the runtime does not take it as constant."""
+    def _unfolded(self, source: str, scale: str) -> onnx.NodeProto:
+        """Return what gives a tensor's scale where the runtime does not take it as constant."""
         ones = self._constants(source, one=np.array(1, dtype=np.uint8))
         name = made_name(source, "unfolded_step")
-        return helper.make_node("DequantizeLinear", [*ones, step], [name], name=name)
+        return helper.make_node("DequantizeLinear", [*ones, scale], [name], name=name)
 
     def _stored_weight(self, layer: Layer) -> list[str]:
         """Return the names of a layer's weights in 8 bits, their scales and their zero points."""
@@ -262,10 +264,10 @@ class _Builder:
 
     def _dequantized_weight(self, layer: Layer, node: onnx.NodeProto) -> onnx.NodeProto:
         node.input[1] = made_name(layer.name, "weights")
-        return _dequantize(self._stored_weight(layer), node.input[1], 1 if layer.is_matmul else 0)
+        return _dequantize(self._stored_weight(layer), node.input[1], 1 if layer.is_linear else 0)
 
     def _convolution(self, layer: Layer, node: onnx.NodeProto) -> list[onnx.NodeProto]:
-        """Return an integer convolution: 32-bit bias, and an output on a grid of its own."""
+        """Return an integer convolution: 32-bit bias, and an output with a scale of its own."""
         nodes = [self._integer_bias(layer, node)] if _is_biased(node) else []
         raw = made_name(layer.output, "raw")
         node.output[0] = raw
@@ -273,24 +275,26 @@ class _Builder:
 
     def _bias_fits(self, layer: Layer, node: onnx.NodeProto) -> bool:
         """Tell whether 32 bits hold the bias; else the convolution is left to FP32."""
-        if layer.is_matmul or not _is_biased(node):
+        if layer.is_linear or not _is_biased(node):
             return True
-        bias, steps = self._bias(layer, node)
-        return float(np.abs(bias / steps).max()) < S32_LIMIT
+        bias, bias_scales = self._bias(layer, node)
+        return float(np.abs(bias / bias_scales).max()) < S32_LIMIT
 
     def _bias(
         self, layer: Layer, node: onnx.NodeProto
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the bias of a convolution as it is by now, and the step of each channel."""
+        """Return the bias of a convolution as it is by now, and the scale of each channel."""
         tensors = {tensor.name: tensor for tensor in self.graph.graph.initializer}
         scales = _channel_scales(self.index.array(layer.weight), layer, self.recipe)[1]
-        steps = scales * np.float32(self.recipe.grids[layer.source].scale)
-        return replace(self.index, weights=tensors).array(node.input[2]), steps.astype(np.float32)
+        bias_scales = scales * np.float32(self.recipe.params[layer.source].scale)
+        return replace(self.index, weights=tensors).array(node.input[2]), bias_scales.astype(
+            np.float32
+        )
 
     def _integer_bias(self, layer: Layer, node: onnx.NodeProto) -> onnx.NodeProto:
-        bias, steps = self._bias(layer, node)
-        levels = np.rint(bias / steps).astype(np.int32)
-        constants = self._constants(layer.name, b32=levels, bias_scales=steps)
+        bias, bias_scales = self._bias(layer, node)
+        levels = np.rint(bias / bias_scales).astype(np.int32)
+        constants = self._constants(layer.name, b32=levels, bias_scales=bias_scales)
         node.input[2] = made_name(layer.name, "bias_rounded")
         return _dequantize(constants, node.input[2], 0)
 

@@ -1,20 +1,24 @@
-"""Clips in memory with the answers of the FP32 model, on which candidates are compared."""
+"""Clips in memory with the answers of the FP32 model, and how true a candidate is on them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from serval.datasets import DatasetOptions, load_dataset
-from serval.errors import DatasetError, DatasetNotFoundError
+from serval.errors import DatasetError, DatasetNotFoundError, LabelError
 from serval.evaluation import labelled, plan_of
 from serval.predict import Answer, answer_of, in_order
+from serval.probabilities import probabilities_of
+from serval.scores.clusters import clustering_of
+from serval.scores.stats import Difference, Verdict, mcnemar_exact, verdict
+from serval.scores.uncertainty import uncertainty_of_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from serval.quantize.options import QuantizeOptions
     from serval.records import Clip, Dataset, LeftOut
 
-__all__ = ["Clips", "calibration_clips", "evaluation_clips", "logits_of"]
+__all__ = ["Clips", "Fidelity", "calibration_clips", "evaluation_clips", "fidelity", "logits_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +111,16 @@ def evaluation_clips(options: QuantizeOptions, model: Model, workers: int) -> Cl
 
     Raises:
         DatasetError: There is none that can be decoded.
-        LabelError: A label has no counterpart among the model's, and clips may not be dropped.
+        LabelError: A label has no counterpart among the model's, and clips may not be dropped; or
+            the label map is a preset.
     """
     dataset = load_dataset(options.evaluation or "", options=options)
     plan = plan_of(model, dataset, options)
+    if plan.mapping.preset is not None:
+        raise LabelError(
+            f"--label-map {plan.mapping.preset.name}: accuracy after quantization is measured on "
+            "the model's own labels; give RAW=label,..., and evaluate the file with the preset"
+        )
     clips = labelled(dataset.clips, plan.mapping, options.limit)
     known = (clip for clip in clips if clip.label)
     found = _answered(dataset, known, model, workers, with_truth=True)
@@ -162,3 +172,100 @@ def _answered(
 def _logits(model: Model, samples: Waveform) -> NDArray[np.float32]:
     answer: NDArray[np.float32] = model.logits(samples[np.newaxis], np.array([len(samples)]))[0]
     return answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fidelity:
+    """How true a candidate is to the FP32 model on N clips.
+
+    Attributes:
+        clips: N.
+        agreement: Share of clips with the same top emotion, in [0, 1].
+        logit_error: Root mean square difference of the logits.
+        divergence: Mean Kullback-Leibler divergence from the FP32 probabilities, in nats.
+        right: Clips named correctly, or `None` where the truth was not asked for.
+        reference_right: The same of FP32.
+        change: Accuracy minus that of FP32 on the same clips, with its interval, clustered by
+            speaker where known; `None` where the truth was not asked for.
+        p_swapped: Exact McNemar's p-value that both are right equally often.
+    """
+
+    clips: int
+    agreement: float
+    logit_error: float
+    divergence: float
+    right: int | None = None
+    reference_right: int | None = None
+    change: Difference | None = None
+    p_swapped: float = 1.0
+
+    def verdict(self, max_drop: float) -> Verdict:
+        """Return whether a loss of more than `max_drop` points is ruled out, as a gate decides."""
+        if self.change is None:
+            return "cannot tell"
+        return verdict(self.change, max_drop / 100, self.p_swapped)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of clips named correctly, in [0, 1]; NaN where the truth was not asked for."""
+        return float("nan") if self.right is None else self.right / self.clips
+
+    @property
+    def drop(self) -> float:
+        """Points of accuracy lost against FP32; negative if some were won."""
+        if self.right is None or self.reference_right is None:
+            return float("nan")
+        return 100 * (self.reference_right - self.right) / self.clips
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Everything as plain JSON types; `None` where the truth was not asked for."""
+        known = self.right is not None
+        return asdict(self) | {
+            "accuracy": self.accuracy if known else None,
+            "drop": self.drop if known else None,
+            "p_swapped": self.p_swapped if known else None,
+        }
+
+
+def fidelity(logits: Logits, clips: Clips) -> Fidelity:
+    """Return how true `(N, K) float32` logits are to those of FP32."""
+    top, reference_top = logits.argmax(axis=1), clips.reference.argmax(axis=1)
+    known = clips.truth is not None
+    right, reference_right = top == clips.truth, reference_top == clips.truth
+    broken, fixed = int((reference_right & ~right).sum()), int((right & ~reference_right).sum())
+    return Fidelity(
+        clips=len(logits),
+        agreement=float((top == reference_top).mean()),
+        logit_error=float(np.sqrt(np.square(logits - clips.reference).mean())),
+        divergence=float(_divergences(clips.reference, logits, clips.outputs).mean()),
+        right=int(right.sum()) if known else None,
+        reference_right=int(reference_right.sum()) if known else None,
+        change=_change(right, reference_right, clips.speakers) if known else None,
+        p_swapped=mcnemar_exact(broken, fixed) if known else 1.0,
+    )
+
+
+def _change(
+    right: NDArray[np.bool_], reference_right: NDArray[np.bool_], speakers: Sequence[str | None]
+) -> Difference:
+    gain = right.astype(np.float64) - reference_right
+    clustering = clustering_of(speakers or [None] * len(gain))
+    return uncertainty_of_mean(gain, clustering).difference(float(gain.mean()), 1 / len(gain))
+
+
+def _divergences(reference: Logits, logits: Logits, outputs: str) -> NDArray[np.float64]:
+    """Return `(N,)` Kullback-Leibler divergences in nats.
+
+    Where each label has a score of its own, that is a divergence a label, and their sum a clip.
+    """
+    p, q = (probabilities_of(some, outputs) for some in (reference, logits))
+    parts = _shares(p, q)
+    return np.asarray(
+        (parts + _shares(1 - p, 1 - q) if outputs == "sigmoid" else parts).sum(axis=1)
+    )
+
+
+def _shares(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
+    tiny = np.finfo(np.float64).tiny
+    return np.asarray(p * (np.log(np.maximum(p, tiny)) - np.log(np.maximum(q, tiny))))

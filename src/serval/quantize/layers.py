@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Layer", "Precision", "Role", "layers_of", "tables_of"]
 
-Role = Literal["matmul", "convolution", "first convolution", "grouped convolution", "classifier"]
+Role = Literal["linear", "convolution", "first convolution", "grouped convolution", "classifier"]
 
-Precision = Literal["int8", "weights8", "int4", "fp16", "fp32"]
-"""`int8`: products of U8 activations and S8 weights. `weights8` and `int4`: only weights are
-stored so. `fp16`: stored as FP16, computed in FP32."""
+Precision = Literal["int8", "weight-only int8", "int4", "fp16", "fp32"]
+"""`int8`: products of U8 activations and S8 weights. `weight-only int8` and `int4`: only weights
+are stored so. `fp16`: stored as FP16, computed in FP32."""
 
 TABLE_VALUES = 4_096
 """Smallest constant that is worth storing as FP16."""
@@ -46,7 +46,7 @@ class Layer:
     groups: int = 1
 
     @property
-    def is_matmul(self) -> bool:
+    def is_linear(self) -> bool:
         """Whether the weights are a matrix `(K, N)` and not a kernel."""
         return "convolution" not in self.role
 
@@ -54,8 +54,8 @@ class Layer:
 def layers_of(graph: onnx.ModelProto, classes: int) -> tuple[Layer, ...]:
     """Return every layer in the order of the graph; weights with several readers are none.
 
-    Nor is a convolution that reads the same tensor as a matrix, which has its channels elsewhere,
-    or whose bias is computed.
+    Nor is a convolution that reads the same tensor as a linear layer, which has its channels
+    elsewhere, or whose bias is computed.
 
     The classifier is the last product before the output, with one column for each class. The first
     convolution reads the raw waveform. A grouped convolution is the positional one of the wav2vec2
@@ -79,8 +79,8 @@ def layers_of(graph: onnx.ModelProto, classes: int) -> tuple[Layer, ...]:
                 groups=_groups(node),
             )
         )
-    read = {layer.source for layer in found if layer.is_matmul}
-    return tuple(layer for layer in found if layer.is_matmul or layer.source not in read)
+    read = {layer.source for layer in found if layer.is_linear}
+    return tuple(layer for layer in found if layer.is_linear or layer.source not in read)
 
 
 def tables_of(graph: onnx.ModelProto, layers: tuple[Layer, ...]) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ def _has_constant_weights(node: onnx.NodeProto, index: Index) -> bool:
 
 def _role(node: onnx.NodeProto, dims: list[int], *, is_last: bool) -> Role:
     if node.op_type == "MatMul":
-        return "classifier" if is_last else "matmul"
+        return "classifier" if is_last else "linear"
     if _groups(node) > 1:
         return "grouped convolution"
     return "first convolution" if dims[1] == 1 else "convolution"

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import helper
 
-from serval.models.onnx import feeds_of, open_session
+from serval.models.backend import feeds_of
+from serval.models.onnx import open_session
 from serval.quantize.graph import write_graph
-from serval.quantize.ranges import BINS, Grid, Histogram
+from serval.quantize.rounding import BINS, Histogram, QuantParams
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from serval.audio import Waveform
     from serval.models.onnx import OnnxModel
 
-__all__ = ["Bounds", "Means", "Observer", "channel_bounds", "histograms", "rounding_means"]
+__all__ = ["ChannelBounds", "Means", "Observer", "channel_bounds", "histograms", "rounding_means"]
 
 Tensors = Mapping[str, "NDArray[np.float32]"]
 
@@ -63,7 +64,7 @@ class Observer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class ChannelBounds:
     """Smallest and largest value of each of the C channels of a tensor, `(C,) float32`."""
 
     low: NDArray[np.float32]
@@ -77,7 +78,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """Mean of each channel of a tensor, exact and on its grid, `(C,) float64`."""
+    """Mean of each channel of a tensor, exact and rounded to 8 bits, `(C,) float64`."""
 
     exact: NDArray[np.float64]
     rounded: NDArray[np.float64]
@@ -85,9 +86,9 @@ class Means:
 
 def channel_bounds(
     observer: Observer, graph: onnx.ModelProto, axes: Mapping[str, int]
-) -> dict[str, Bounds]:
+) -> dict[str, ChannelBounds]:
     """Return the bounds of each tensor in `axes`, which says where its channels are."""
-    found: dict[str, Bounds] = {}
+    found: dict[str, ChannelBounds] = {}
     for tensors in observer.tensors(graph, list(axes)):
         for name, values in tensors.items():
             flat = _by_channel(values, axes[name])
@@ -95,12 +96,12 @@ def channel_bounds(
             if name in found:
                 low = np.minimum(low, found[name].low)
                 high = np.maximum(high, found[name].high)
-            found[name] = Bounds(low=low, high=high)
+            found[name] = ChannelBounds(low=low, high=high)
     return found
 
 
 def histograms(
-    observer: Observer, graph: onnx.ModelProto, bounds: Mapping[str, Bounds]
+    observer: Observer, graph: onnx.ModelProto, bounds: Mapping[str, ChannelBounds]
 ) -> dict[str, Histogram]:
     """Return the histogram of each tensor between its known bounds."""
     ends = {
@@ -118,18 +119,21 @@ def histograms(
 
 
 def rounding_means(
-    observer: Observer, graph: onnx.ModelProto, axes: Mapping[str, int], grids: Mapping[str, Grid]
+    observer: Observer,
+    graph: onnx.ModelProto,
+    axes: Mapping[str, int],
+    params: Mapping[str, QuantParams],
 ) -> dict[str, Means]:
-    """Return the mean of each tensor in `axes`, as it is and as its grid gives it back."""
+    """Return the mean of each tensor in `axes`, as it is and rounded to 8 bits."""
     sums: dict[str, Any] = {name: np.zeros(1) for name in axes}
     rounded: dict[str, Any] = dict(sums)
     values_seen = dict.fromkeys(axes, 0)
     for tensors in observer.tensors(graph, list(axes)):
         for name, values in tensors.items():
             flat = _by_channel(values, axes[name])
-            grid = grids.get(name)
+            known = params.get(name)
             sums[name] = sums[name] + flat.sum(axis=0, dtype=np.float64)
-            kept = grid.rounded(flat) if grid else flat
+            kept = known.rounded(flat) if known else flat
             rounded[name] = rounded[name] + kept.sum(axis=0, dtype=np.float64)
             values_seen[name] += len(flat)
     return {

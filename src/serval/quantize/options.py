@@ -19,8 +19,8 @@ class QuantizeOptions(ModelOptions, LabelledOptions):
     """How to make a model smaller; what is said of a dataset is of the one to evaluate on.
 
     Attributes:
-        method: `static` (U8 activations on fixed grids), `dynamic` (grids found at run time) or
-            `int4` (large matrices at 4 bits).
+        method: `static` (scales of activations fixed beforehand), `dynamic` (found at run time) or
+            `int4` (large linear layers at 4 bits).
         calibration: Dataset whose train split, where it has one, shows what activations look like.
         clips: Clips for the ranges; twice as many others choose between methods.
         ranges: `auto` (the one with the smallest measured error), `min-max`, `percentile`,
@@ -30,8 +30,8 @@ class QuantizeOptions(ModelOptions, LabelledOptions):
         smoothing: Strength of SmoothQuant in [0, 1]; 0 leaves it out.
         block: Weights that share a scale at 4 bits.
         portable: Whether the file must give the same answers on processors without VNNI.
-        qdq: Whether matrices of a static file, too, are FP32 operators between QuantizeLinear and
-            DequantizeLinear, as the tools of other runtimes expect it; slower in ONNX Runtime.
+        qdq: Whether linear layers of a static file, too, are FP32 operators between QuantizeLinear
+            and DequantizeLinear, as the tools of other runtimes expect it; slower in ONNX Runtime.
         evaluation: Dataset on which accuracy is measured.
         max_drop: Loss of accuracy, in points, that must be ruled out; layers leave INT8 until it
             is.
@@ -72,8 +72,8 @@ class QuantizeOptions(ModelOptions, LabelledOptions):
             raise ConfigError("--max-drop searches with --method static or int4, not dynamic")
         if self.qdq and self.method != "static":
             raise ConfigError(
-                f"--qdq changes how --method static writes matrices, not --method {self.method}; "
-                "leave one of them out"
+                f"--qdq changes how --method static writes linear layers, not "
+                f"--method {self.method}; leave one of them out"
             )
         self._check_numbers()
 

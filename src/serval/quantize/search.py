@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from serval.errors import ConfigError, ModelError
-from serval.quantize.measure import fidelity
+from serval.quantize.clips import fidelity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["Kept", "Sensitivity", "kept_within", "sensitivities"]
 
 SENSITIVITY_CLIPS = 32
-STEPS: tuple[Precision, ...] = ("weights8", "fp16", "fp32")
+STEPS: tuple[Precision, ...] = ("weight-only int8", "fp16", "fp32")
 """What a layer is moved to, from the smallest file to the largest."""
 COARSER: Mapping[Precision, frozenset[str]] = {
-    "weights8": frozenset(("int4", "int8")),
-    "fp16": frozenset(("int4", "int8", "weights8")),
-    "fp32": frozenset(("int4", "int8", "weights8", "fp16")),
+    "weight-only int8": frozenset(("int4", "int8")),
+    "fp16": frozenset(("int4", "int8", "weight-only int8")),
+    "fp32": frozenset(("int4", "int8", "weight-only int8", "fp16")),
 }
 """What each of them is finer than."""
 
@@ -130,8 +130,8 @@ def _moved(candidate: Candidate, layers: list[str], precision: Precision) -> Can
     plan: dict[str, Precision] = {
         name: precision for name in layers if before[name] in COARSER[precision]
     }
-    shifts = {k: v for k, v in candidate.recipe.shifts.items() if k not in plan}
-    recipe = replace(candidate.recipe.with_plan(plan), shifts=shifts)
+    corrections = {k: v for k, v in candidate.recipe.corrections.items() if k not in plan}
+    recipe = replace(candidate.recipe.with_plan(plan), corrections=corrections)
     said = f"{len(plan)} sensitive layers as {precision}"
     return replace(candidate, recipe=recipe, words=(*candidate.words, said))
 

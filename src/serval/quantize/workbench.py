@@ -12,10 +12,9 @@ from serval.errors import ConfigError, ModelError
 from serval.models.contract import Overrides
 from serval.models.onnx import load_onnx
 from serval.quantize.build import built
-from serval.quantize.clips import Clips, logits_of
+from serval.quantize.clips import Clips, Fidelity, fidelity, logits_of
 from serval.quantize.graph import write_graph
 from serval.quantize.layers import layers_of, tables_of
-from serval.quantize.measure import Fidelity, fidelity
 from serval.quantize.observe import Observer
 
 if TYPE_CHECKING:

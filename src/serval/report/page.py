@@ -7,13 +7,13 @@ their hashes, no others, and no connection to anywhere.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import json
 import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from serval.dress import STYLE, source_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,14 +49,13 @@ def page_html(content: Mapping[str, Any], sounds: Sequence[Mapping[str, str]]) -
         "plot": _bundled("vendor", "plot.umd.min.js"),
         "script": _script(),
     }
-    style = _bundled("assets", "page.css")
     beside = any(not sound["src"].startswith("data:") for sound in sounds)
     parts = {
-        "policy": html.escape(_policy(list(scripts.values()), style, beside=beside)),
+        "policy": html.escape(_policy(list(scripts.values()), beside=beside)),
         "version": html.escape(content["version"]),
         "title": html.escape(content["title"]),
         "verdict": html.escape(content["verdict"]),
-        "style": style,
+        "style": STYLE,
         "content": _json_block(content),
         "sounds": _json_block(sounds),
         **scripts,
@@ -73,14 +72,14 @@ def _script() -> str:
     return '(() => {\n"use strict";\n' + "\n".join(parts) + "})();"
 
 
-def _policy(scripts: Sequence[str], style: str, *, beside: bool) -> str:
-    allowed = " ".join(f"'{_hash(script)}'" for script in scripts)
+def _policy(scripts: Sequence[str], *, beside: bool) -> str:
+    allowed = " ".join(f"'{source_hash(script)}'" for script in scripts)
     media = "data: 'self' file:" if beside else "data:"
     return "; ".join(
         (
             "default-src 'none'",
             f"script-src {allowed}",
-            f"style-src '{_hash(style)}' '{PLOT_STYLE}'",
+            f"style-src '{source_hash(STYLE)}' '{PLOT_STYLE}'",
             "img-src data:",
             f"media-src {media}",
             "base-uri 'none'",
@@ -89,10 +88,6 @@ def _policy(scripts: Sequence[str], style: str, *, beside: bool) -> str:
             "trusted-types 'none'",
         )
     )
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _json_block(value: object) -> str:

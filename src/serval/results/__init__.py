@@ -10,6 +10,7 @@ from serval.groups import group_sentences, groups_of
 from serval.plots.classes import save_confusion_matrix, save_per_class
 from serval.plots.reliability import save_reliability
 from serval.results.document import results_document, write_json
+from serval.results.label_space import label_space_part
 from serval.results.summary import summary_markdown
 from serval.results.table import write_csv, write_failures, write_parquet
 from serval.run import JOURNAL, Run
@@ -48,7 +49,12 @@ PICTURES = {
 
 
 def write_results(
-    run: Run, folder: Path | None = None, *, calibrate_on: Run | None = None, plots: bool = True
+    run: Run,
+    folder: Path | None = None,
+    *,
+    calibrate_on: Run | None = None,
+    plots: bool = True,
+    restrict: bool | None = None,
 ) -> Written:
     """Return the scores and files of a run, each file written whole or not at all.
 
@@ -58,6 +64,8 @@ def write_results(
         calibrate_on: A run of the same model on other clips, to fit a temperature on.
         plots: Draw the pictures; without, those of an earlier call are removed, since they may show
             other numbers than the new files.
+        restrict: Score with only those labels too that model and set both know; by default as the
+            run was made.
 
     Raises:
         ConfigError: `calibrate_on` is of another model, or shares clips with `run`.
@@ -66,6 +74,9 @@ def write_results(
     scores, groups = scores_of(run), groups_of(run)
     calibration = calibration_of(run, fitted_on=calibrate_on)
     document = results_document(run, scores)
+    if restrict is None:
+        restrict = run.provenance.options.get("restrict") is True
+    document["label_space"] = without_nan(label_space_part(run, restrict=restrict))
     document["calibration"] = without_nan(
         calibration.as_dict() | {"sentences": calibration_sentences(calibration)}
     )

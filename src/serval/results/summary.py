@@ -35,7 +35,11 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
         "## What stands out\n",
         *(f"- {markdown_text(line)}" for line in document["observations"]["sentences"]),
     ]
-    for title, part in (("How sure the model is", "calibration"), ("Groups", "groups")):
+    for title, part in (
+        ("Labels", "label_space"),
+        ("How sure the model is", "calibration"),
+        ("Groups", "groups"),
+    ):
         said = document[part]["sentences"]
         if said:
             parts += [f"\n## {title}\n", *(f"- {markdown_text(line)}" for line in said)]

@@ -6,11 +6,12 @@ the model could say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from serval.probabilities import outputs_of, probabilities_of
 from serval.scores.metrics import Counts, margins, support
 from serval.scores.registry import METRICS
 from serval.scores.stats import Interval
@@ -39,6 +40,7 @@ __all__ = [
     "outside_of",
     "random_predictions",
     "random_uar",
+    "restricted",
 ]
 
 ALPHA = 0.05
@@ -157,16 +159,32 @@ def baselines_of(counts: Counts) -> dict[str, dict[str, float]]:
     }
 
 
+def restricted(run: Run) -> Run:
+    """Return the run as if only labels that the set has too could win.
+
+    Probabilities are divided by what those labels have together; independent (sigmoid) scores stay
+    as they are. The logits of other labels are minus infinity.
+    """
+    own = guessable(np.bincount(run.truth, minlength=len(run.labels)))
+    logits = np.where(own, run.logits, np.float32(-np.inf))
+    chosen = np.flatnonzero(own)[np.argmax(np.nan_to_num(run.logits[:, own], nan=-np.inf), axis=1)]
+    outputs = outputs_of(run.provenance.model)
+    probs = probabilities_of(logits, outputs) if len(run) else run.probs
+    return replace(
+        run,
+        predicted=np.where(own[run.predicted], run.predicted, chosen),
+        logits=logits,
+        probs=probs.astype(np.float32),
+    )
+
+
 def outside_of(run: Run, clustering: Clustering) -> Outside:
     """Return the answers of a run that are labels which its set does not have."""
     counts = np.bincount(run.truth, minlength=len(run.labels))
     own = np.flatnonzero(guessable(counts))
     elsewhere = run.predicted[~np.isin(run.predicted, own)]
     kinds, times = np.unique(elsewhere, return_counts=True)
-    chosen = own[np.argmax(np.nan_to_num(run.logits[:, own], nan=-np.inf), axis=1)]
-    right = (np.where(np.isin(run.predicted, own), run.predicted, chosen) == run.truth).astype(
-        np.float64
-    )
+    right = (restricted(run).predicted == run.truth).astype(np.float64)
     nan = float("nan")
     return Outside(
         n=len(elsewhere),

@@ -10,8 +10,7 @@ import numpy as np
 from serval.comparison import compare
 from serval.errors import ConfigError
 from serval.scores import HEADLINES
-from serval.stress.effects import groups_of_cases
-from serval.stress.panel import metric_columns, panel_of
+from serval.stress.effects import groups_of_cases, metric_columns, panel_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,11 +25,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Against", "Gap", "against_of", "refuse_other_clips"]
+__all__ = ["CaseGap", "SuiteComparison", "against_of", "refuse_other_clips"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
+class CaseGap:
     """This model minus the other under one condition, on the same perturbed clips.
 
     Attributes:
@@ -48,7 +47,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Against:
+class SuiteComparison:
     """What changed from the other model to this one.
 
     Attributes:
@@ -67,11 +66,11 @@ class Against:
     n: int
     clean: Mapping[str, Difference]
     agreement: Interval
-    cases: Mapping[str, Gap]
-    families: Mapping[str, Gap]
+    cases: Mapping[str, CaseGap]
+    families: Mapping[str, CaseGap]
 
 
-def against_of(this: StressRuns, other: StressRuns, *, seed: int = 0) -> Against:
+def against_of(this: StressRuns, other: StressRuns, *, seed: int = 0) -> SuiteComparison:
     """Return this model minus the other under every perturbation that both went through.
 
     Raises:
@@ -100,7 +99,7 @@ def against_of(this: StressRuns, other: StressRuns, *, seed: int = 0) -> Against
     found = panel.runs.estimates(
         [*across, *mine, *its], lambda counts, same: _columns(counts, same, groups), seed=seed
     )
-    return Against(
+    return SuiteComparison(
         model=str(other.clean.provenance.model["name"]),
         folder=str(other.folder),
         n=len(panel.index),
@@ -132,8 +131,8 @@ def _columns(counts: Margins, same: Floats, groups: Mapping[str, list[int]]) -> 
     return {**single, **means}
 
 
-def _gap(found: PanelEstimates, prefix: str, i: int, runs: int) -> Gap:
-    return Gap(
+def _gap(found: PanelEstimates, prefix: str, i: int, runs: int) -> CaseGap:
+    return CaseGap(
         scores=_differences(found, f"{prefix}scores", i, runs),
         extra=_differences(found, f"{prefix}extra", i, runs),
         agreement=found.interval(f"{prefix}same", i),

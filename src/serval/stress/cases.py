@@ -1,4 +1,4 @@
-"""One perturbation of the suite with its parameters, and what is expected of a model under it."""
+"""One perturbation with its parameters, what is expected under it, and the voices of its babble."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.audio import Waveform
+from serval.audio import Waveform, decode, encoded_bytes
+from serval.errors import AudioError
 
 if TYPE_CHECKING:
+    from serval.models.protocol import Model
     from serval.predict import Transform
-    from serval.records import Clip
+    from serval.records import Clip, Dataset
 
-__all__ = ["RULES", "Case", "Rule", "Voice", "perturbed", "transform_of"]
+__all__ = ["POOL", "RULES", "Case", "Rule", "Voice", "perturbed", "transform_of", "voices_of"]
+
 
 Perturb = Callable[..., Waveform]
 """`(samples, sample_rate, rng, **parameters)` -> other samples, the same for the same arguments."""
@@ -58,6 +61,10 @@ recognition machine learning models.
 """
 
 
+STORED_AS = {"time": "tempo"}
+"""Families that runs store under another name: that of the file that their functions stood in."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One perturbation with its parameters.
@@ -85,7 +92,7 @@ class Case:
     @property
     def facts(self) -> dict[str, Any]:
         """What identifies the perturbation, in plain JSON types."""
-        function = f"{self.perturb.__module__.rpartition('.')[2]}.{self.perturb.__name__}"
+        function = f"{STORED_AS.get(self.family, self.family)}.{self.perturb.__name__}"
         return {"name": self.name, "function": function, "parameters": dict(self.parameters)}
 
 
@@ -143,3 +150,38 @@ def _others(voices: Sequence[Voice], clip: Clip) -> list[Waveform]:
     clips = [voice for voice in voices if voice.clip_id != clip.id]
     strangers = [voice for voice in clips if voice.speaker != clip.speaker or clip.speaker is None]
     return [voice.samples for voice in strangers or clips]
+
+
+POOL = 32
+"""Number of clips in the pool from which babble is made."""
+
+LONGEST_S = 10.0
+"""Seconds of each clip that are kept in memory: 20 MB for the whole pool at 16 kHz."""
+
+
+def voices_of(
+    dataset: Dataset, model: Model, *, limit: int | None = None, seed: int = 0
+) -> tuple[Voice, ...]:
+    """Return up to `POOL` clips of a set, chosen by their ids and the seed, decoded.
+
+    A clip that cannot be decoded is left out.
+    """
+    chosen = sorted(
+        dataset.metadata(0, limit),
+        key=lambda clip: hashlib.sha256(f"{seed}|voice|{clip.id}".encode()).digest(),
+    )[:POOL]
+    voices = (
+        _voice(clip, model)
+        for index in sorted(clip.index for clip in chosen)
+        for clip in dataset.clips(index, index + 1)
+    )
+    return tuple(voice for voice in voices if voice is not None)
+
+
+def _voice(clip: Clip, model: Model) -> Voice | None:
+    try:
+        audio = decode(encoded_bytes(clip.audio), model.sample_rate, max_seconds=model.max_seconds)
+    except AudioError:
+        return None
+    kept = audio.samples[: round(LONGEST_S * model.sample_rate)].copy()
+    return Voice(clip_id=clip.id, speaker=clip.speaker, samples=kept) if kept.any() else None

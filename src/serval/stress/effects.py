@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from serval.scores import HEADLINES
-from serval.scores.metrics import recall
+from serval.comparison.align import aligned
+from serval.scores import HEADLINES, METRICS
+from serval.scores.clusters import clustering_of
+from serval.scores.metrics import Tally, margins, recall
+from serval.scores.paired import Panel
 from serval.scores.stats import Difference, Interval, Outcome, holm
-from serval.stress.panel import StressPanel, metric_columns, panel_of
 from serval.stress.suite import FAMILIES
 
 if TYPE_CHECKING:
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from serval.labels import LabelSet
+    from serval.run import Run
     from serval.scores.metrics import Margins
-    from serval.scores.paired import Panel, PanelEstimates
+    from serval.scores.paired import PanelEstimates
     from serval.stress.cases import Case
     from serval.stress.runs import StressRuns
 
@@ -31,9 +35,13 @@ __all__ = [
     "Effect",
     "Effects",
     "FamilyEffect",
+    "StressPanel",
     "effects_of",
     "groups_of_cases",
+    "metric_columns",
+    "panel_of",
 ]
+
 
 ALL = "all"
 """The family of every perturbation."""
@@ -231,3 +239,44 @@ def _families(
             sure=sum(effects[i].sure for i in places),
         )
     return families
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StressPanel:
+    """What several runs said of their common clips.
+
+    Attributes:
+        labels: The labels, equal in all runs.
+        index: `(N,) int64` positions in the split of the clips that every run predicted.
+        runs: The answers; row 0 is the first run's.
+    """
+
+    labels: LabelSet
+    index: NDArray[np.int64]
+    runs: Panel
+
+
+def panel_of(runs: Sequence[Run]) -> StressPanel:
+    """Return the clips that every run predicted, paired as `serval compare` pairs them.
+
+    Raises:
+        ConfigError: There is none.
+        LabelError: The runs have different labels, or disagree on the truth of a clip.
+    """
+    clips = aligned(runs)
+    return StressPanel(
+        labels=clips.labels,
+        index=clips.index,
+        runs=Panel(
+            k=len(clips.labels),
+            truth=clips.truth,
+            predicted=np.stack([column.predicted for column in clips.columns]),
+            clustering=clustering_of(clips.speakers),
+        ),
+    )
+
+
+def metric_columns(counts: Tally) -> Floats:
+    """Return `HEADLINES` of each matrix of a stack, `(..., H)`."""
+    sums = margins(counts)
+    return np.stack([METRICS[name].of(sums) for name in HEADLINES], axis=-1)

@@ -1,21 +1,33 @@
-"""The stored runs of a stress test -> everything that they say."""
+"""The stored runs of a stress test -> everything that they say, and what a random model gets."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from serval.errors import ConfigError
 from serval.groups import Fairness, fairness_of
-from serval.stress.against import Against, against_of
-from serval.stress.effects import Effects, effects_of
-from serval.stress.random_baseline import RandomBaseline, random_baseline_of
+from serval.scores import HEADLINES
+from serval.scores.chance import SIMULATIONS, random_predictions
+from serval.scores.metrics import Margins
+from serval.stress.against import SuiteComparison, against_of
+from serval.stress.cases import RULES
+from serval.stress.effects import Effects, effects_of, metric_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
     from serval.stress.invariance import Invariance
     from serval.stress.runs import StressRuns
 
-__all__ = ["Findings", "findings_of"]
+    Ids = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+__all__ = ["Findings", "RandomBaseline", "RandomScore", "findings_of", "random_baseline_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +50,7 @@ class Findings:
     random: RandomBaseline
     fairness: Fairness
     invariance: Invariance | None
-    against: Against | None
+    against: SuiteComparison | None
     seed: int
 
 
@@ -79,3 +91,74 @@ def _no_clip_left(stress: StressRuns) -> str:
         f"{worst}, the first with: {stress.runs[worst].failures[0].reason}; "
         f"leave {worst} out of --suite"
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomScore:
+    """A score, a change or a share of random models.
+
+    Attributes:
+        value: The mean over the simulations, in [0, 1], of a change in [-1, 1].
+        low: 2.5 % of the simulations are below it.
+        high: 2.5 % are above it.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomBaseline:
+    """A random model: it draws each label that occurs equally often, anew for each perturbation.
+
+    Attributes:
+        scores: In [0, 1], by name of the metric.
+        change: Perturbed minus clean, in [-1, 1], by name of the metric.
+        unchanged: Share of equal predictions, in [0, 1].
+        passes: Probability that it keeps a rule, in [0, 1], by name of the rule.
+    """
+
+    scores: Mapping[str, RandomScore]
+    change: Mapping[str, RandomScore]
+    unchanged: RandomScore
+    passes: Mapping[str, float]
+
+
+def random_baseline_of(truth: Ids, k: int, *, seed: int = 0) -> RandomBaseline:
+    """Return what `SIMULATIONS` random models get on clips of that truth, `(N,)` label ids.
+
+    Source: audeering ser-tests compares with a random categorical model in the same way.
+    """
+    rng = np.random.default_rng(seed)
+    clean, other = (random_predictions(truth, k, SIMULATIONS, rng) for _ in range(2))
+    scores = metric_columns(_margins(truth, clean, k))
+    change = metric_columns(_margins(truth, other, k)) - scores
+    same = (clean == other).mean(axis=1)
+    pairs = list(zip(same.tolist(), change[:, HEADLINES.index("uar")].tolist(), strict=True))
+    return RandomBaseline(
+        scores={name: _summed_up(scores[:, i]) for i, name in enumerate(HEADLINES)},
+        change={name: _summed_up(change[:, i]) for i, name in enumerate(HEADLINES)},
+        unchanged=_summed_up(same),
+        passes={
+            name: float(np.mean([rule.is_kept(*pair) for pair in pairs]))
+            for name, rule in RULES.items()
+        },
+    )
+
+
+def _margins(truth: Ids, predicted: Ids, k: int) -> Margins:
+    """Return the margins `(S, K)` of the confusion matrices of `(S, N)` predictions."""
+    cells = np.arange(len(predicted))[:, np.newaxis] * k + predicted
+    shape = (len(predicted), k)
+    hits, given = (
+        np.bincount(found.ravel(), minlength=shape[0] * k).reshape(shape)
+        for found in (cells[predicted == truth], cells)
+    )
+    support = np.broadcast_to(np.bincount(truth, minlength=k), shape)
+    return Margins(hits=hits, support=support, predictions=given)
+
+
+def _summed_up(draws: Floats) -> RandomScore:
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return RandomScore(value=float(draws.mean()), low=float(low), high=float(high))

@@ -1,23 +1,239 @@
-"""The files of a stress test: JSON, CSV, markdown and pictures."""
+"""The files of a stress test: everything that it found as JSON, CSV, markdown and pictures."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from serval.files import write_text
 from serval.plots.stress import HeatMapRow, StressCurve, save_curves, save_heat_map
-from serval.results.document import write_json
-from serval.stress.document import stress_document
+from serval.results.document import warnings_of, write_json
+from serval.stress.cases import RULES
+from serval.stress.effects import ALL, MIN_CLIPS_OF_LABEL
+from serval.stress.invariance import EXACT
 from serval.stress.table import markdown, write_csv
+from serval.wording import without_nan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from serval.stress.findings import Findings
+    from serval.groups import Fairness
+    from serval.run import Run
+    from serval.scores.stats import Difference, Interval
+    from serval.stress.against import CaseGap, SuiteComparison
+    from serval.stress.effects import Effect, Effects, FamilyEffect, StressPanel
+    from serval.stress.findings import Findings, RandomBaseline
+    from serval.stress.invariance import Invariance
+    from serval.stress.runs import StressRuns
 
-__all__ = ["StressFiles", "write_stress"]
+__all__ = ["SCHEMA_VERSION", "StressFiles", "stress_document", "write_stress"]
+
+
+SCHEMA_VERSION = 1
+
+
+def stress_document(found: Findings) -> dict[str, Any]:
+    """Return the content of `stress.json`; what is not defined is `None`.
+
+    No key has a dot, so that every number has a path: `cases.white_20db.unchanged.value`.
+    """
+    effects, clean = found.effects, found.stress.clean
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "model": dict(clean.provenance.model),
+        "dataset": dict(clean.provenance.dataset),
+        "labels": list(clean.labels),
+        "clips": effects.n,
+        "clips_clean": len(clean),
+        "clips_of_label": _clips_of_label(effects.panel),
+        "labels_judged": list(effects.judged_labels),
+        "seed": found.seed,
+        "clean": _intervals(effects.clean),
+        "random": _random(found.random),
+        "rules": {name: asdict(rule) for name, rule in RULES.items()},
+        "cases": {name: _effect(effect, found.random) for name, effect in
+                  effects.effects.items()},
+        "families": {name: _family(family) for name, family in effects.families.items()},
+        "fairness": _fairness(found.fairness),
+        "invariance": None if found.invariance is None else _invariance(found.invariance),
+        "against": None if found.against is None else _against(found.against),
+        "seconds": {
+            "total": round(found.stress.seconds, 1),
+            "clean": round(clean.seconds, 1),
+            "cases": {name: round(run.seconds, 1) for name, run in found.stress.runs.items()},
+        },
+        "platform": dict(clean.provenance.platform),
+        "warnings": [*_unfinished(found.stress), *warnings_of(clean),
+                     *effects.panel.runs.clustering.warnings,
+                     *_own_warnings(effects, len(clean.failures)), *_few_clips(effects),
+                     *_undone(found.stress)],
+    }  # fmt: skip
+    return {key: without_nan(value) for key, value in document.items()}
+
+
+def _clips_of_label(panel: StressPanel) -> dict[str, int]:
+    sizes = np.bincount(panel.runs.truth, minlength=len(panel.labels))
+    return dict(zip(panel.labels, sizes.tolist(), strict=True))
+
+
+def _effect(effect: Effect, random: RandomBaseline) -> dict[str, Any]:
+    case, rule = effect.case, effect.case.rule
+    return {
+        "family": case.family,
+        "kind": case.kind,
+        "level": case.level,
+        "unit": case.unit,
+        **{key: case.facts[key] for key in ("function", "parameters")},
+        **_intervals(effect.scores),
+        "change": _differences(effect.change),
+        "p_corrected": effect.p_corrected,
+        "unchanged": asdict(effect.unchanged),
+        "recall_change": dict(effect.recall),
+        "failed": effect.failed,
+        "rule": rule.name if rule else None,
+        "outcome": effect.outcome,
+        "passed": {"pass": True, "fail": False}.get(effect.outcome),
+        "sure": effect.sure if rule else None,
+        "verdict": effect.verdict,
+        "random_passes": random.passes[rule.name] if rule else None,
+    }
+
+
+def _family(family: FamilyEffect) -> dict[str, Any]:
+    return {
+        "cases": family.cases,
+        "change": _differences(family.change),
+        "unchanged": asdict(family.unchanged),
+        "passed": family.passed,
+        "judged": family.judged,
+        "cannot_tell": family.undecided,
+        "sure": family.sure,
+    }
+
+
+def _random(random: RandomBaseline) -> dict[str, Any]:
+    return {
+        **{name: asdict(score) for name, score in random.scores.items()},
+        "change": {name: asdict(change) for name, change in random.change.items()},
+        "unchanged": asdict(random.unchanged),
+        "passes": {name.replace(" ", "_"): share for name, share in random.passes.items()},
+    }
+
+
+def _fairness(fairness: Fairness) -> dict[str, Any]:
+    """Return every group, and by column how many are beyond a threshold or cannot be told of."""
+    beyond, open_ = {}, {}
+    for name, groups in fairness.columns.items():
+        found = [set(group.findings.values()) for group in groups]
+        beyond[name] = sum("beyond" in of for of in found)
+        open_[name] = sum("cannot tell" in of and "beyond" not in of for of in found)
+    return {
+        "judged": fairness.judged,
+        "reason": fairness.reason,
+        "beyond": beyond,
+        "cannot_tell": open_,
+        "columns": {
+            name: [asdict(group) for group in groups] for name, groups in fairness.columns.items()
+        },
+    }
+
+
+def _invariance(invariance: Invariance) -> dict[str, Any]:
+    checks = {name: asdict(check) for name, check in invariance.checks.items()}
+    return {"shortest_s": invariance.shortest_s, "checks": checks}
+
+
+def _against(against: SuiteComparison) -> dict[str, Any]:
+    return {
+        "model": against.model,
+        "folder": against.folder,
+        "clips": against.n,
+        "clean": _differences(against.clean),
+        "agreement": asdict(against.agreement),
+        "cases": {name: _gap(gap) for name, gap in against.cases.items()},
+        "families": {name: _gap(gap) for name, gap in against.families.items()},
+    }
+
+
+def _gap(gap: CaseGap) -> dict[str, Any]:
+    return {
+        **_differences(gap.scores),
+        "extra": _differences(gap.extra),
+        "agreement": asdict(gap.agreement),
+        "unchanged": asdict(gap.unchanged),
+    }
+
+
+def _intervals(scores: Mapping[str, Interval]) -> dict[str, Any]:
+    return {name: asdict(score) for name, score in scores.items()}
+
+
+def _differences(changes: Mapping[str, Difference]) -> dict[str, Any]:
+    return {name: asdict(change) for name, change in changes.items()}
+
+
+def _own_warnings(effects: Effects, failed_clean: int) -> list[str]:
+    """Return a warning of clips that failed when perturbed and not when clean."""
+    failed = ((name, e.failed - failed_clean) for name, e in effects.effects.items())
+    lost = {name: more for name, more in failed if more > 0}
+    if not lost:
+        return []
+    worst = max(lost, key=lambda name: lost[name])
+    sentence = (
+        f"Clips that had an answer when clean have none under {len(lost)} of "
+        f"{effects.families[ALL].cases} perturbations (most, {lost[worst]}, under {worst}); every "
+        f"number is over the {effects.n} clips that have one under all."
+    )
+    return [sentence]
+
+
+def _few_clips(effects: Effects) -> list[str]:
+    """Return which emotions have so few clips that they decide no threshold."""
+    sizes = _clips_of_label(effects.panel)
+    few = [f"{label} ({n})" for label, n in sizes.items()
+           if n and label not in effects.judged_labels]  # fmt: skip
+    if not few:
+        return []
+    rest = ", ".join(effects.judged_labels)
+    others = f"the clips of {rest} do" if rest else "none is judged"
+    sentence = (
+        f"Emotions of fewer than {MIN_CLIPS_OF_LABEL} clips decide no threshold "
+        f"({', '.join(few)}); {others}."
+    )
+    return [sentence]
+
+
+def _unfinished(stress: StressRuns) -> list[str]:
+    if not stress.unfinished:
+        return []
+    names = ", ".join(stress.unfinished)
+    return [f"Not finished, and in no number: {names}; the command that made the test goes on."]
+
+
+def _undone(stress: StressRuns) -> list[str]:
+    """Return which perturbations the model does not even notice; that it keeps a rule says little.
+
+    A model of 8 kHz never had what a low-pass at 7 kHz takes, and one that brings every clip to
+    the same peak undoes a gain.
+    """
+    names = [name for name, run in stress.runs.items() if _largest_move(stress.clean, run) < EXACT]
+    if not names:
+        return []
+    sentence = (
+        f"No probability moves by {EXACT:g} under {', '.join(names)}: the model's sample rate or "
+        "normalization undoes the change before the model hears it, or it is too small to matter."
+    )
+    return [sentence]
+
+
+def _largest_move(clean: Run, run: Run) -> float:
+    _, mine, its = np.intersect1d(clean.index, run.index, return_indices=True)
+    return float(np.abs(clean.probs[mine] - run.probs[its]).max(initial=0.0))
+
 
 SHARED = frozenset({("noise", "dB SNR"), ("time", "samples"), ("time", "%")})
 """Families and units in which the curves of several kinds are drawn in one panel."""

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 from serval.distributed import cluster
 from serval.errors import ConfigError
-from serval.evaluation import open_dataset, overrides_of
+from serval.evaluation import open_dataset
 from serval.files import is_folder
-from serval.models.load import load_model, model_path
+from serval.models.load import load_as_stated, model_path
 from serval.stress.against import refuse_other_clips
-from serval.stress.document import stress_document
-from serval.stress.examples import Example, examples_of
 from serval.stress.findings import Findings, findings_of
 from serval.stress.invariance import clips_for_invariance, invariance_of
-from serval.stress.outputs import StressFiles, write_stress
+from serval.stress.outputs import StressFiles, stress_document, write_stress
 from serval.stress.runs import (
     Cost,
+    Example,
     Stage,
     StressOptions,
     StressRuns,
     Watch,
+    examples_of,
     load_stress,
     stress_runs,
 )
@@ -65,7 +65,7 @@ def stress(options: StressOptions, watch: Watch | None = None) -> Findings:
     suite_of(options.suite)
     stored = _stored_against(options)
     evaluation = options.evaluation
-    model = load_model(evaluation.model, overrides_of(evaluation))
+    model = load_as_stated(evaluation.model, evaluation)
     dataset = open_dataset(evaluation)
     if stored is not None:
         clips = {"dataset": dataset.fingerprint, "split": dataset.split, "limit": evaluation.limit}
@@ -105,5 +105,5 @@ def _other(options: StressOptions, dataset: Dataset, watch: Watch | None) -> Str
         return None
     folder = str(Path(options.evaluation.output) / OTHER)
     evaluation = replace(options.evaluation, model=options.baseline, output=folder)
-    other = load_model(options.baseline, overrides_of(evaluation))
+    other = load_as_stated(options.baseline, evaluation)
     return stress_runs(other, dataset, replace(options, evaluation=evaluation), watch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from serval.errors import ConfigError
-from serval.stress import codec, level, noise, room, spectrum, tempo
+from serval.stress import channel, noise, waveform
 from serval.stress.cases import RULES, Case
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def suite_of(text: str) -> tuple[Case, ...]:
     if not chosen:
         raise ConfigError("--suite is empty; give quick, full, or names with commas")
     if any(case.family == "room" for case in chosen.values()):
-        room.require_rooms()
+        channel.require_rooms()
     return tuple(case for case in FULL if case.name in chosen)
 
 
@@ -62,17 +62,17 @@ def _signed(value: float) -> str:
 
 def _level_cases() -> Iterator[Case]:
     for db in (-2, -1, 1, 2):
-        yield Case(name=f"gain_{_signed(db)}db", family="level", kind="gain", perturb=level.gain,
+        yield Case(name=f"gain_{_signed(db)}db", family="level", kind="gain", perturb=waveform.gain,
                    parameters={"gain_db": db}, level=db, unit="dB", rule=SMALL)  # fmt: skip
     for permille in (1, 2, 3):
         yield Case(name=f"clipping_{permille}permille", family="level", kind="clipping",
-                   perturb=level.clipped, parameters={"percent": permille / 10},
+                   perturb=waveform.clipped, parameters={"percent": permille / 10},
                    level=permille / 10, unit="%", rule=SMALL)  # fmt: skip
-    yield Case(name="dc_offset", family="level", kind="dc_offset", perturb=level.offset,
+    yield Case(name="dc_offset", family="level", kind="dc_offset", perturb=waveform.offset,
                parameters={"shift": 0.05}, rule=ROOM)  # fmt: skip
     yield Case(name="stereo_one_silent", family="level", kind="stereo_one_silent",
-               perturb=level.one_channel_silent, rule=ROOM)  # fmt: skip
-    yield Case(name="pcm_8bit", family="level", kind="pcm_8bit", perturb=level.quantized,
+               perturb=waveform.one_channel_silent, rule=ROOM)  # fmt: skip
+    yield Case(name="pcm_8bit", family="level", kind="pcm_8bit", perturb=waveform.quantized,
                parameters={"bits": 8}, rule=ROOM)  # fmt: skip
 
 
@@ -97,31 +97,31 @@ def _noise_cases() -> Iterator[Case]:
 def _spectrum_cases() -> Iterator[Case]:
     for hz in (50, 100, 150):
         yield Case(name=f"highpass_{hz}hz", family="spectrum", kind="highpass",
-                   perturb=spectrum.passed, parameters={"cutoff_hz": hz, "side": "highpass"},
+                   perturb=waveform.passed, parameters={"cutoff_hz": hz, "side": "highpass"},
                    level=hz, unit="Hz", rule=SMALL)  # fmt: skip
     for hz in (7500, 7000, 6500):
         yield Case(name=f"lowpass_{hz}hz", family="spectrum", kind="lowpass",
-                   perturb=spectrum.passed, parameters={"cutoff_hz": hz, "side": "lowpass"},
+                   perturb=waveform.passed, parameters={"cutoff_hz": hz, "side": "lowpass"},
                    level=hz, unit="Hz", rule=SMALL)  # fmt: skip
     yield Case(name="telephone_band", family="spectrum", kind="telephone_band",
-               perturb=spectrum.telephone, rule=PHONE)  # fmt: skip
+               perturb=waveform.telephone, rule=PHONE)  # fmt: skip
     for name, tilt in (("tilt_up", -0.9), ("tilt_down", 0.9)):
-        yield Case(name=name, family="spectrum", kind=name, perturb=spectrum.tilted,
+        yield Case(name=name, family="spectrum", kind=name, perturb=waveform.tilted,
                    parameters={"tilt": tilt}, rule=TILT)  # fmt: skip
 
 
 def _time_cases() -> Iterator[Case]:
-    edits = (("crop", tempo.cropped, "start"), ("append", tempo.padded, "end"),
-             ("prepend", tempo.padded, "start"))  # fmt: skip
+    edits = (("crop", waveform.cropped, "start"), ("append", waveform.padded, "end"),
+             ("prepend", waveform.padded, "start"))  # fmt: skip
     for kind, edit, end in edits:
         for count in (100, 500, 1000):
             yield Case(name=f"{kind}_{count}", family="time", kind=kind, perturb=edit,
                        parameters={"count": count, "end": end}, level=count, unit="samples",
                        rule=SMALL)  # fmt: skip
     for name, end in (("silence_before", "start"), ("silence_after", "end")):
-        yield Case(name=name, family="time", kind=name, perturb=tempo.silence,
+        yield Case(name=name, family="time", kind=name, perturb=waveform.silence,
                    parameters={"seconds": 1.0, "end": end})  # fmt: skip
-    for change in (tempo.speed, tempo.pitch, tempo.tempo):
+    for change in (waveform.speed, waveform.pitch, waveform.tempo):
         for percent in (-10, -5, 5, 10):
             yield Case(name=f"{change.__name__}_{_signed(percent)}", family="time",
                        kind=change.__name__, perturb=change, parameters={"percent": percent},
@@ -131,31 +131,32 @@ def _time_cases() -> Iterator[Case]:
 def _room_cases() -> Iterator[Case]:
     for name, metres in (("small", 1.0), ("medium", 1.5), ("large", 2.0)):
         yield Case(name=f"room_{name}", family="room", kind=f"room_{name}",
-                   perturb=room.reverberant, parameters={"room": name, "distance_m": metres},
+                   perturb=channel.reverberant, parameters={"room": name, "distance_m": metres},
                    rule=ROOM)  # fmt: skip
     for metres in (0.5, 1.0, 2.0, 3.0):
         yield Case(name=f"distance_{round(100 * metres)}cm", family="room", kind="distance",
-                   perturb=room.reverberant, parameters={"room": "medium", "distance_m": metres},
+                   perturb=channel.reverberant, parameters={"room": "medium", "distance_m": metres},
                    level=metres, unit="m", rule=ROOM)  # fmt: skip
 
 
 def _codec_cases() -> Iterator[Case]:
     for kbps in (24, 12, 6):
-        yield Case(name=f"opus_{kbps}kbps", family="codec", kind="opus", perturb=codec.opus,
+        yield Case(name=f"opus_{kbps}kbps", family="codec", kind="opus", perturb=channel.opus,
                    parameters={"kbps": kbps}, level=kbps, unit="kbit/s", rule=ROOM)  # fmt: skip
-    yield Case(name="mp3_32kbps", family="codec", kind="mp3", perturb=codec.mp3,
+    yield Case(name="mp3_32kbps", family="codec", kind="mp3", perturb=channel.mp3,
                parameters={"kbps": 32}, rule=ROOM)  # fmt: skip
-    yield Case(name="gsm", family="codec", kind="gsm", perturb=codec.gsm, rule=PHONE)
+    yield Case(name="gsm", family="codec", kind="gsm", perturb=channel.gsm, rule=PHONE)
     yield Case(name="poor_telephone", family="codec", kind="poor_telephone",
-               perturb=codec.poor_telephone, rule=PHONE)  # fmt: skip
-    yield Case(name="mulaw", family="codec", kind="mulaw", perturb=codec.mulaw, rule=ROOM)
+               perturb=channel.poor_telephone, rule=PHONE)  # fmt: skip
+    yield Case(name="mulaw", family="codec", kind="mulaw", perturb=channel.mulaw, rule=ROOM)
     for percent in (5, 10, 20):
         yield Case(name=f"packet_loss_{percent}percent", family="codec", kind="packet_loss",
-                   perturb=codec.packet_loss, parameters={"percent": percent}, level=percent,
+                   perturb=channel.packet_loss, parameters={"percent": percent}, level=percent,
                    unit="%")  # fmt: skip
     for rate in (8000, 44100):
         yield Case(name=f"rate_{rate}hz", family="codec", kind=f"rate_{rate}hz",
-                   perturb=codec.rate_round_trip, parameters={"rate": rate}, rule=ROOM)  # fmt: skip
+                   perturb=channel.rate_round_trip, parameters={"rate": rate},
+                   rule=ROOM)  # fmt: skip
 
 
 FULL = (

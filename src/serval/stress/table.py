@@ -9,9 +9,10 @@ from serval.files import whole_file
 from serval.groups import canonical_column
 from serval.scores import HEADLINES, METRICS
 from serval.stress.effects import MIN_CLIPS_OF_LABEL
+from serval.wording import markdown_table, markdown_text, scored_short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     Document = Mapping[str, Any]
@@ -21,7 +22,6 @@ __all__ = [
     "kept_sentence",
     "markdown",
     "points",
-    "share",
     "table_rows",
     "write_csv",
 ]
@@ -89,21 +89,6 @@ def points(change: Mapping[str, float | None], digits: int = 1) -> str:
     return f"{100 * value:+.1f}{ends}"
 
 
-def share(score: Mapping[str, float | None], digits: int = 1) -> str:
-    """Return a share in percent with its interval, `84.3 [82.6, 85.9]`.
-
-    Args:
-        score: With `value`, `low` and `high`.
-        digits: Decimals of the interval: 0 in a narrow column.
-    """
-    value, low, high = (score[end] for end in ENDS)
-    if value is None:
-        return "n/a"
-    both = "" if low is None or high is None else f"{100 * low:.{digits}f}, {100 * high:.{digits}f}"
-    ends = both and f" [{both}]"
-    return f"{100 * value:.1f}{ends}"
-
-
 def kept_sentence(everything: Mapping[str, Any]) -> str:
     """Return how many thresholds are kept, and how many of these verdicts the clips can carry."""
     undecided = (
@@ -134,7 +119,7 @@ def _gap_cells(gap: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _lead(document: Document) -> str:
     clean, everything = document["clean"], document["families"]["all"]
-    scores = ", ".join(f"{METRICS[m].title} {share(clean[m])}" for m in HEADLINES)
+    scores = ", ".join(f"{METRICS[m].title} {scored_short(clean[m], 1)}" for m in HEADLINES)
     return (
         f"{document['clips']} clips of {document['dataset']['name']}; clean: {scores} (percent, "
         f"95 % interval). {kept_sentence(everything)} "
@@ -149,24 +134,24 @@ def _cases_table(document: Document) -> str:
             "Threshold", "Random passes")  # fmt: skip
     baseline = [
         "*a random model*",
-        *(share(random[metric]) for metric in HEADLINES),
+        *(scored_short(random[metric], 1) for metric in HEADLINES),
         points(random["change"]["uar"]),
-        share(random["unchanged"]),
+        scored_short(random["unchanged"], 1),
         "",
         "",
     ]
     rows = [
         [
             f"`{name}`",
-            *(share(case[metric]) for metric in HEADLINES),
+            *(scored_short(case[metric], 1) for metric in HEADLINES),
             points(case["change"]["uar"]),
-            share(case["unchanged"]),
+            scored_short(case["unchanged"], 1),
             _outcome(case),
             "" if case["rule"] is None else f"{100 * case['random_passes']:.0f} %",
         ]
         for name, case in document["cases"].items()
     ]
-    return _table(head, [baseline, *rows])
+    return markdown_table(head, [baseline, *rows])
 
 
 def _outcome(case: Mapping[str, Any]) -> str:
@@ -184,12 +169,12 @@ def _families_table(document: Document) -> str:
             name,
             str(family["cases"]),
             *(points(family["change"][metric]) for metric in HEADLINES),
-            share(family["unchanged"]),
+            scored_short(family["unchanged"], 1),
             f"{family['passed']} of {family['judged']}",
         ]
         for name, family in document["families"].items()
     ]
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _invariance_part(invariance: Mapping[str, Any] | None) -> list[str]:
@@ -208,7 +193,7 @@ def _invariance_part(invariance: Mapping[str, Any] | None) -> list[str]:
     head = ("The same clip", "Clips", "Same label", "Largest change of a probability", "Exact")
     shortest = invariance["shortest_s"]
     taken = "none that was tried" if shortest is None else f"{shortest:g} s"
-    return ["## Invariance of the model file\n", _table(head, rows),
+    return ["## Invariance of the model file\n", markdown_table(head, rows),
             f"Shortest clip that it takes: {taken}.\n"]  # fmt: skip
 
 
@@ -218,7 +203,7 @@ def _fairness_part(fairness: Mapping[str, Any]) -> list[str]:
     rows = [
         [
             column,
-            gap["group"].replace("|", "\\|"),
+            markdown_text(gap["group"]),
             str(gap["n"]),
             str(gap["speakers"] or "n/a"),
             *(_deviation(gap, m, sign) for m, sign in SIGNS.items()),
@@ -236,7 +221,7 @@ def _fairness_part(fairness: Mapping[str, Any]) -> list[str]:
         "Cannot tell: within the threshold, but a difference of 10 points would be missed. "
         "Speakers and texts are listed only where they are beyond.\n"
     )
-    return ["## Fairness\n", lead, _table(head, rows)]
+    return ["## Fairness\n", lead, markdown_table(head, rows)]
 
 
 def beyond_sentence(fairness: Mapping[str, Any]) -> str:
@@ -266,13 +251,19 @@ def _against_part(against: Mapping[str, Any] | None) -> list[str]:
         return []
     head = ("Family", "UAR, this minus the other", "Extra change of UAR", "Same answer",
             "Unchanged, this minus the other")  # fmt: skip
-    clean = ["*clean*", points(against["clean"]["uar"]), "", share(against["agreement"]), ""]
+    clean = [
+        "*clean*",
+        points(against["clean"]["uar"]),
+        "",
+        scored_short(against["agreement"], 1),
+        "",
+    ]
     rows = [
         [
             name,
             points(gap["uar"]),
             points(gap["extra"]["uar"]),
-            share(gap["agreement"]),
+            scored_short(gap["agreement"], 1),
             points(gap["unchanged"]),
         ]
         for name, gap in against["families"].items()
@@ -281,9 +272,4 @@ def _against_part(against: Mapping[str, Any] | None) -> list[str]:
         f"On the same {against['clips']} perturbed clips. Extra change: this model's change "
         "from clean minus the other's; below 0, stress hurts this model more.\n"
     )
-    return [f"## Against {against['model']}\n", lead, _table(head, [clean, *rows])]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return [f"## Against {against['model']}\n", lead, markdown_table(head, [clean, *rows])]

@@ -119,3 +119,20 @@ def test_a_video_without_sound_says_so():
         container.mux(stream.encode(None))
     with pytest.raises(AudioError, match="no sound of a known codec"):
         decode(buffer.getvalue(), 16_000)
+
+
+@pytest.mark.parametrize(
+    ("form", "codec"), [("ogg", "libopus"), ("mp4", "aac"), ("matroska", "flac")]
+)
+def test_a_second_sound_at_the_same_time_is_noted(form, codec):
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=form) as container:
+        streams = [container.add_stream(codec, rate=48_000, layout="mono") for _ in range(2)]
+        for i, stream in enumerate(streams):
+            samples = voice(i + 1, 1, 48_000)[np.newaxis]
+            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 48_000, 0
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+    audio = decode(buffer.getvalue(), 16_000)
+    assert audio.notes == ("it holds 2 sounds that play at the same time; the first was taken",)
+    assert audio.duration_s == pytest.approx(1, abs=0.1)

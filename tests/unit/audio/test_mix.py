@@ -63,3 +63,12 @@ def test_digital_silence_is_noted():
     assert decode(encoded(0 * LEFT), 16_000).notes == ("the model heard digital silence",)
     assert heard(0 * LEFT, 0 * LEFT).notes == ("the model heard digital silence",)
     assert decode(encoded(1e-3 * LEFT), 16_000).notes == ()
+
+
+@pytest.mark.parametrize(("peak", "is_noted"), [(32_000, True), (40, True), (4, False), (1, False)])
+def test_samples_on_the_scale_of_integers_are_noted(peak, is_noted):
+    samples = peak / np.abs(voice()).max() * voice()
+    notes = decode(encoded(samples, subtype="FLOAT"), 16_000).notes
+    assert [note.startswith("its samples are not on the scale") for note in notes] == [
+        True
+    ] * is_noted

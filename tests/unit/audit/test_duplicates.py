@@ -3,8 +3,8 @@ import numpy as np
 from build import encoded
 from serval.audit.duplicates import duplicate_findings
 from serval.audit.facts import ClipFacts, clip_facts
-from serval.audit.findings import Kind
-from serval.audit.sketch import Shelf
+from serval.audit.findings import FindingKind
+from serval.audit.matching import Shelf
 from serval.records import Clip
 from speech import after_silence, opus, utterance
 
@@ -38,7 +38,7 @@ def test_the_same_file_is_identical():
             ("train", "c", "sad", encoded(ONE)),
         ]
     )
-    assert named(finding) == (Kind.IDENTICAL_AUDIO, ["a", "c"], ("val", "train"))
+    assert named(finding) == (FindingKind.IDENTICAL_AUDIO, ["a", "c"], ("val", "train"))
     assert finding.message.startswith("the same file: val:a (sad), train:c (sad)")
 
 
@@ -59,15 +59,15 @@ def test_different_labels_on_one_recording_conflict():
             ("train", "c", "happy", copy),
         ]
     )
-    assert named(near) == (Kind.NEAR_IDENTICAL_AUDIO, ["a", "c"], ("val", "train"))
-    assert named(conflict) == (Kind.CONFLICTING_LABELS, ["a", "c"], ("val", "train"))
+    assert named(near) == (FindingKind.NEAR_IDENTICAL_AUDIO, ["a", "c"], ("val", "train"))
+    assert named(conflict) == (FindingKind.CONFLICTING_LABELS, ["a", "c"], ("val", "train"))
     assert "labelled happy and sad" in conflict.message
     assert 0.75 <= near.value <= 1
 
 
 def test_a_copy_without_a_label_contradicts_nothing():
     (near,) = found([("val", "a", "sad", encoded(ONE)), ("val", "b", "", encoded(ONE))])
-    assert named(near)[:2] == (Kind.IDENTICAL_AUDIO, ["a", "b"])
+    assert named(near)[:2] == (FindingKind.IDENTICAL_AUDIO, ["a", "b"])
 
 
 def test_copies_of_identical_clips_are_one_group():
@@ -75,8 +75,8 @@ def test_copies_of_identical_clips_are_one_group():
     identical, near = found(
         [("val", n, "sad", a) for n, a in (("a", whole), ("b", whole), ("c", opus(ONE)))]
     )
-    assert named(identical)[:2] == (Kind.IDENTICAL_AUDIO, ["a", "b"])
-    assert named(near)[:2] == (Kind.NEAR_IDENTICAL_AUDIO, ["a", "b", "c"])
+    assert named(identical)[:2] == (FindingKind.IDENTICAL_AUDIO, ["a", "b"])
+    assert named(near)[:2] == (FindingKind.NEAR_IDENTICAL_AUDIO, ["a", "b", "c"])
 
 
 def test_a_long_group_is_cut_short_in_the_message_only():

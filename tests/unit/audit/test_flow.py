@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from build import encoded, speech_set, write_manifest
-from serval.audit import AuditOptions, Kind, audit, write_audit
+from serval.audit import AuditOptions, FindingKind, audit, write_audit
 from serval.errors import ConfigError, DatasetNotFoundError, LabelError
 from speech import after_silence, opus, utterance
 
@@ -58,11 +58,11 @@ def clips(found, kind):
 
 
 def test_each_fault_is_found_where_it_is(found):
-    assert clips(found, Kind.IDENTICAL_AUDIO) == [["test:t3.wav", "train:r6.wav"]]
-    assert clips(found, Kind.NEAR_IDENTICAL_AUDIO) == [["test:t0.wav", "train:r7.opus"]]
-    assert clips(found, Kind.CONFLICTING_LABELS) == [["test:t0.wav", "train:r7.opus"]]
-    assert clips(found, Kind.SILENT) == [["test:t5.wav"]]
-    assert [f.message for f in found.findings if f.kind is Kind.SHARED_SPEAKERS] == [
+    assert clips(found, FindingKind.IDENTICAL_AUDIO) == [["test:t3.wav", "train:r6.wav"]]
+    assert clips(found, FindingKind.NEAR_IDENTICAL_AUDIO) == [["test:t0.wav", "train:r7.opus"]]
+    assert clips(found, FindingKind.CONFLICTING_LABELS) == [["test:t0.wav", "train:r7.opus"]]
+    assert clips(found, FindingKind.SILENT) == [["test:t5.wav"]]
+    assert [f.message for f in found.findings if f.kind is FindingKind.SHARED_SPEAKERS] == [
         "speaker both: 1 clips in test, 1 in train"
     ]
     assert found.leak.startswith("2 of 12 clips of test are recordings that train has too")
@@ -71,14 +71,14 @@ def test_each_fault_is_found_where_it_is(found):
 
 def test_nothing_else_is_found_but_that_the_set_is_small(found):
     counts = {kind: n for kind, n in found.counts().items() if n}
-    assert counts.pop(Kind.RARE_LABEL) == 6
+    assert counts.pop(FindingKind.RARE_LABEL) == 6
     assert set(counts.values()) == {1}
     assert set(counts) == {
-        Kind.SHARED_SPEAKERS,
-        Kind.IDENTICAL_AUDIO,
-        Kind.NEAR_IDENTICAL_AUDIO,
-        Kind.CONFLICTING_LABELS,
-        Kind.SILENT,
+        FindingKind.SHARED_SPEAKERS,
+        FindingKind.IDENTICAL_AUDIO,
+        FindingKind.NEAR_IDENTICAL_AUDIO,
+        FindingKind.CONFLICTING_LABELS,
+        FindingKind.SILENT,
     }
 
 
@@ -96,8 +96,8 @@ def test_the_number_of_workers_does_not_change_the_findings(faulty, found):
 def test_one_split_alone_is_audited_too(faulty):
     alone = audit(options(faulty))
     assert alone.leak is None
-    assert not clips(alone, Kind.IDENTICAL_AUDIO)
-    assert clips(alone, Kind.SILENT) == [["test:t5.wav"]]
+    assert not clips(alone, FindingKind.IDENTICAL_AUDIO)
+    assert clips(alone, FindingKind.SILENT) == [["test:t5.wav"]]
 
 
 def test_progress_counts_every_clip(faulty):
@@ -112,7 +112,7 @@ def test_another_dataset_may_be_held_against(faulty, found, tmp_path):
     with (rest / "set.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row.pop("split") == "train"]
     other = audit(options(faulty, against=str(write_manifest(rest / "other.csv", rows))))
-    (pair,) = clips(other, Kind.IDENTICAL_AUDIO)
+    (pair,) = clips(other, FindingKind.IDENTICAL_AUDIO)
     assert pair == ["set.csv/test:t3.wav", "other.csv:r6.wav"]
     assert [looked.location for looked in other.looked] == [str(faulty), f"{rest / 'other.csv'}"]
 
@@ -128,7 +128,7 @@ def test_a_label_map_and_a_text_column_are_used(faulty):
     renamed = audit(
         options(faulty, labels=("up", "down"), label_map="happy=up,sad=down", text_column="text")
     )
-    assert [f.message for f in renamed.findings if f.kind is Kind.UNKNOWN_LABEL] == [
+    assert [f.message for f in renamed.findings if f.kind is FindingKind.UNKNOWN_LABEL] == [
         "label 'angry' is unknown: 4 clips of test; first: t0.wav"
     ]
 

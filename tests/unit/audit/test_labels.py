@@ -3,9 +3,8 @@ from dataclasses import replace
 import pytest
 
 from serval.audit.facts import ClipFacts
-from serval.audit.findings import Finding, Kind, Member
-from serval.audit.labels import label_findings, one_label_findings
-from serval.audit.speakers import leak_line, shared_speakers
+from serval.audit.findings import Finding, FindingKind, Member
+from serval.audit.labels import label_findings, leak_line, one_label_findings, shared_speakers
 
 
 def fact(label="angry", *, split="val", speaker=None, text=None, n=0):
@@ -21,10 +20,10 @@ def kinds(findings):
 def test_unknown_rare_and_absent_labels():
     facts = [fact("angry")] * 50 + [fact("happy")] * 49 + [fact("bored")] * 3 + [fact("")]
     assert kinds(label_findings(facts, "val", ("angry", "happy", "sad"))) == [
-        (Kind.UNKNOWN_LABEL, 1),
-        (Kind.UNKNOWN_LABEL, 3),
-        (Kind.RARE_LABEL, 49),
-        (Kind.ABSENT_LABEL, 0),
+        (FindingKind.UNKNOWN_LABEL, 1),
+        (FindingKind.UNKNOWN_LABEL, 3),
+        (FindingKind.RARE_LABEL, 49),
+        (FindingKind.ABSENT_LABEL, 0),
     ]
 
 
@@ -39,7 +38,8 @@ def test_messages_name_the_label_and_what_it_means():
 
 
 @pytest.mark.parametrize(
-    ("part", "kind"), [("speaker", Kind.ONE_LABEL_SPEAKER), ("text", Kind.ONE_LABEL_TEXT)]
+    ("part", "kind"),
+    [("speaker", FindingKind.ONE_LABEL_SPEAKER), ("text", FindingKind.ONE_LABEL_TEXT)],
 )
 def test_what_always_has_the_same_label_gives_it_away(part, kind):
     mixed = [fact(label, **{part: f"m{i % 3}"}) for i, label in enumerate(["angry", "sad"] * 30)]
@@ -84,7 +84,11 @@ def test_a_recording_under_two_speakers_names_leaks_all_the_same():
     members = tuple(Member(split=s, clip_id=f"c{i}", label="sad")
                     for i, s in enumerate(("val", "val", "train")))  # fmt: skip
     both = Finding(
-        kind=Kind.IDENTICAL_AUDIO, message="", splits=("val", "train"), clips=members, value=1.0
+        kind=FindingKind.IDENTICAL_AUDIO,
+        message="",
+        splits=("val", "train"),
+        clips=members,
+        value=1.0,
     )
     inside = replace(both, splits=("val",), clips=members[:2])
     facts = [fact(speaker="a"), fact(speaker="a", n=1), fact(speaker="b", split="train")]

@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 
 from serval.audio import resampled as to_rate
-from serval.audit.fingerprint import fingerprint_of_audio
-from serval.audit.matching import agreement, matches
-from serval.audit.sketch import Shelf, Sketch, overlap, sketch_of
+from serval.audit.matching import (
+    Shelf,
+    Sketch,
+    agreement,
+    fingerprint_of_audio,
+    matches,
+    overlap,
+    sketch_of,
+)
 from speech import after_silence, decoded, opus, resampled, utterance
 
 TAKES = [utterance(words, take=take) for words in range(4) for take in range(4)]

@@ -3,7 +3,7 @@ import pytest
 
 from build import encoded
 from serval.audit.facts import ClipFacts, clip_facts
-from serval.audit.findings import Kind
+from serval.audit.findings import FindingKind
 from serval.audit.quality import clip_findings, format_findings
 from serval.records import Clip
 from speech import opus, utterance
@@ -29,18 +29,18 @@ def cut(encoded_file, share=0.6):
 NOISE = np.random.default_rng(0).normal(0, 0.1, 48_000).astype(np.float32)
 
 FAULTY = {
-    "silent": (encoded(VOICE * 0), Kind.SILENT),
-    "nearly silent": (encoded(VOICE * 0.001), Kind.SILENT),
-    "clipped": (encoded(np.clip(VOICE * 8, -1, 1)), Kind.CLIPPED),
-    "offset": (encoded(VOICE * 0.5 + 0.1), Kind.DC_OFFSET),
-    "cut wav": (cut(encoded(VOICE)), Kind.TRUNCATED),
-    "cut flac": (cut(encoded(NOISE, form="FLAC")), Kind.TRUNCATED),
-    "cut opus": (cut(opus(NOISE)), Kind.TRUNCATED),
-    "text": (b"not audio at all, only text", Kind.UNDECODABLE),
-    "empty": (b"", Kind.UNDECODABLE),
-    "short": (encoded(VOICE[:4000]), Kind.TOO_SHORT),
-    "long": (encoded(np.tile(VOICE, 30)), Kind.TOO_LONG),
-    "endless": (encoded(np.zeros(8000 * 700, np.float32), 8000), Kind.TOO_LONG),
+    "silent": (encoded(VOICE * 0), FindingKind.SILENT),
+    "nearly silent": (encoded(VOICE * 0.001), FindingKind.SILENT),
+    "clipped": (encoded(np.clip(VOICE * 8, -1, 1)), FindingKind.CLIPPED),
+    "offset": (encoded(VOICE * 0.5 + 0.1), FindingKind.DC_OFFSET),
+    "cut wav": (cut(encoded(VOICE)), FindingKind.TRUNCATED),
+    "cut flac": (cut(encoded(NOISE, form="FLAC")), FindingKind.TRUNCATED),
+    "cut opus": (cut(opus(NOISE)), FindingKind.TRUNCATED),
+    "text": (b"not audio at all, only text", FindingKind.UNDECODABLE),
+    "empty": (b"", FindingKind.UNDECODABLE),
+    "short": (encoded(VOICE[:4000]), FindingKind.TOO_SHORT),
+    "long": (encoded(np.tile(VOICE, 30)), FindingKind.TOO_LONG),
+    "endless": (encoded(np.zeros(8000 * 700, np.float32), 8000), FindingKind.TOO_LONG),
 }
 
 
@@ -56,11 +56,11 @@ def test_good_clips_have_no_finding():
 def test_nan_samples_are_undecodable():
     broken = VOICE.copy()
     broken[10] = np.nan
-    assert kinds(encoded(broken, subtype="FLOAT")) == [Kind.UNDECODABLE]
+    assert kinds(encoded(broken, subtype="FLOAT")) == [FindingKind.UNDECODABLE]
 
 
 def test_a_file_that_is_missing_is_undecodable(tmp_path):
-    assert kinds(tmp_path / "gone.wav") == [Kind.UNDECODABLE]
+    assert kinds(tmp_path / "gone.wav") == [FindingKind.UNDECODABLE]
 
 
 def test_the_message_names_the_clip_and_the_number():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from serval.audit.signal import clipped_share, signal_of
+from serval.audit.facts import clipped_share, signal_of
 from speech import utterance
 
 

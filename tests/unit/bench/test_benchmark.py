@@ -7,11 +7,11 @@ import pytest
 
 from build import classifier, labels_metadata
 from serval.bench import BenchOptions, bench, save_bench
-from serval.bench.benchmark import QUICK
+from serval.bench.bench import QUICK
 from serval.bench.loading import measured_loading
 from serval.bench.roofline import MATMUL_MACS, matmul_work
+from serval.bench.speed import generated_clips, setups_for
 from serval.bench.subjects import call_of, noise, open_reference, open_subjects, runtime_packages
-from serval.bench.throughput import generated_clips, setups_for
 from serval.errors import ConfigError, DatasetError, MissingExtraError, ModelError
 from serval.machine import available_cores, instruction_sets, peak_memory_mb
 from serval.models.contract import Overrides

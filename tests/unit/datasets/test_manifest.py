@@ -176,7 +176,9 @@ def test_a_limit_below_one_is_refused(folder):
 def test_what_is_no_dataset_is_refused_by_name(folder):
     with pytest.raises(DatasetError, match=r"a\.wav is not a dataset: give a folder, or a file"):
         load(folder / "a.wav")
-    with pytest.raises(DatasetNotFoundError, match="known: demo, ssi, hf:ORG/NAME, or a path"):
+    with pytest.raises(
+        DatasetNotFoundError, match="known: demo, ssi, hf:ORG/NAME, CORPUS:PATH, or a path"
+    ):
         load(folder / "nowhere")
 
 
@@ -290,3 +292,13 @@ def test_rows_that_name_no_split_are_counted(folder):
 
 def test_what_lies_beside_a_manifest_is_no_part_of_the_set(folder):
     assert load(manifest(folder, "path,label\na.wav,sad\n")).left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("m.txt", "rename it to .csv or .tsv"), ("m.json", "to .jsonl"), ("m.xlsx", "as .csv")],
+)
+def test_a_list_under_another_name_is_refused_with_the_name_to_give(tmp_path, name, remedy):
+    (tmp_path / name).write_text("path,label\na.wav,angry\n")
+    with pytest.raises(DatasetError, match=f"is not a dataset: .*{remedy}"):
+        load(tmp_path / name)

@@ -14,7 +14,7 @@ from serval.inspection import inspect_model
 from serval.models.graph import external_names, parsed, read_skeleton
 from serval.models.hub import hub_model
 from serval.models.load import load_model, model_path
-from serval.models.onnx import load_onnx, ort_reason
+from serval.models.onnx import load_onnx, ort_reason, providers
 
 DEEP = "[" * 200_000
 
@@ -31,7 +31,7 @@ def test_a_folder_with_models_names_them(tmp_path):
     assert "folder without an .onnx file" in refusal(model_path, str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
     said = refusal(model_path, str(tmp_path))
-    assert f"folder of a checkpoint; make a model of it first: serval export {tmp_path}" in said
+    assert "folder with a config.json but without weights" in said
     classifier(tmp_path / "a.onnx")
     (tmp_path / "onnx").mkdir()
     classifier(tmp_path / "onnx" / "b.onnx")
@@ -194,7 +194,36 @@ def test_signatures_with_templates_and_qualifiers_are_dropped():
         "onnxruntime::common::Status onnxruntime::Conv<float>::Compute(std::function<void(int)>, "
         "const T*) const [with T = float] Invalid input shape: {100}"
     )
-    assert ort_reason(ValueError(said)) == (
-        "Non-zero status code returned while running Conv node. Name:'c' Status Message: "
-        "Invalid input shape: {100}"
-    )
+    assert ort_reason(ValueError(said)) == "at c (Conv): Invalid input shape: {100}"
+
+
+def test_a_provider_that_is_not_installed_is_named_with_those_that_are(model_file):
+    with pytest.raises(ConfigError, match=r"no --provider 'cuda'; it has .*cpu; install"):
+        load_model(str(model_file), provider="cuda")
+
+
+def test_providers_go_by_short_names_and_the_cpu_runs_the_rest(model_file, monkeypatch):
+    import onnxruntime
+
+    asked = []
+
+    class Session(onnxruntime.InferenceSession):
+        def __init__(self, path, options, providers):
+            asked.append(providers)
+            super().__init__(path, options, providers=["CPUExecutionProvider"])
+
+        def get_providers(self):
+            return asked[-1] if starts else super().get_providers()
+
+    names = ["CUDAExecutionProvider", "AzureExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("serval.models.onnx.ort.get_available_providers", lambda: names)
+    monkeypatch.setattr("serval.models.onnx.ort.InferenceSession", Session)
+    assert list(providers()) == ["cuda", "cpu"]
+    starts = True
+    model = load_model(str(model_file), provider="cuda")
+    assert asked == [["CUDAExecutionProvider", "CPUExecutionProvider"]]
+    assert model.facts["runtime"] == {"name": "onnxruntime", "provider": "cuda"}
+    assert "runtime" not in load_model(str(model_file)).facts
+    starts = False
+    with pytest.raises(ConfigError, match="--provider cuda does not start on this machine"):
+        load_model(str(model_file), provider="cuda")

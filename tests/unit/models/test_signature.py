@@ -165,3 +165,14 @@ def test_a_fixed_input_of_hours_is_refused_before_it_is_filled(tmp_path, shape):
                             "input_values", shape))  # fmt: skip
     with pytest.raises(ModelError, match=r"fixed to 10+ samples .* free number of samples"):
         load_onnx(path)
+
+
+def test_scores_of_frames_are_refused_with_what_to_do(tmp_path):
+    after = [
+        node("Transpose", "bands", "frames", perm=[0, 2, 1]),
+        node("MatMul", "frames head", "y"),
+    ]
+    outputs = [value("y", ["batch", "frames", 8])]
+    path = classifier_graph(tmp_path / "m.onnx", after=after, outputs=outputs)
+    with pytest.raises(ModelError, match="scores for each frame are none for a clip: export"):
+        load_onnx(path)

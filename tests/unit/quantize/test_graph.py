@@ -134,9 +134,9 @@ def test_roles_of_the_layers(network):
         "first convolution",
         "convolution",
         "grouped convolution",
-        "matmul",
-        "matmul",
-        "matmul",
+        "linear",
+        "linear",
+        "linear",
         "classifier",
     ]
     assert tables_of(graph, layers) == ("positions",)

@@ -7,10 +7,9 @@ import pytest
 from build import speech_set
 from serval.errors import ConfigError, LabelError
 from serval.labels import LabelSet
-from serval.quantize.clips import Clips, calibration_clips, evaluation_clips
-from serval.quantize.comparison import pareto_front
-from serval.quantize.measure import fidelity
+from serval.quantize.clips import Clips, calibration_clips, evaluation_clips, fidelity
 from serval.quantize.options import QuantizeOptions
+from serval.quantize.variants import pareto_front
 
 REFERENCE = np.float32([[2, 0], [0, 2], [1, 0], [0, 1]])
 

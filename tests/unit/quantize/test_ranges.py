@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from serval.quantize.ranges import BINS, RANGE_METHODS, Histogram, grid_of, range_of
+from serval.quantize.rounding import BINS, RANGE_METHODS, Histogram, params_of, range_of
 
 
 def seen(values):
@@ -19,14 +19,14 @@ def gaussian_with_outlier():
 
 @pytest.mark.parametrize(("low", "high"), [(-1, 3), (0, 5), (-4, 0), (2, 3), (0, 0)])
 def test_zero_is_on_every_grid(low, high):
-    assert grid_of(low, high).rounded(np.zeros(1, dtype=np.float32))[0] == 0
+    assert params_of(low, high).rounded(np.zeros(1, dtype=np.float32))[0] == 0
 
 
 def test_a_grid_errs_by_half_a_step_inside_and_saturates_outside():
-    grid = grid_of(-1, 1)
+    params = params_of(-1, 1)
     inside = np.linspace(-1, 1, 1001).astype(np.float32)
-    assert np.abs(grid.rounded(inside) - inside).max() <= 0.51 * grid.scale
-    assert grid.rounded(np.float32([9.0]))[0] == pytest.approx(1, abs=0.01)
+    assert np.abs(params.rounded(inside) - inside).max() <= 0.51 * params.scale
+    assert params.rounded(np.float32([9.0]))[0] == pytest.approx(1, abs=0.01)
 
 
 def test_min_max_covers_the_outlier_and_the_others_do_not(gaussian_with_outlier):
@@ -46,4 +46,4 @@ def test_a_range_holds_zero_and_stays_within_what_was_seen(method):
 @pytest.mark.parametrize("method", RANGE_METHODS)
 def test_a_constant_tensor_has_a_range(method):
     low, high = range_of(seen(np.zeros(100, dtype=np.float32)), method)
-    assert grid_of(low, high).scale > 0
+    assert params_of(low, high).scale > 0

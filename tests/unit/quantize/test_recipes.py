@@ -17,22 +17,25 @@ from serval.errors import ConfigError, ModelError
 from serval.inspection.graph import stored_graph
 from serval.models.load import model_path
 from serval.models.onnx import load_onnx
-from serval.quantize import dynamic
 from serval.quantize import graph as graph_room
-from serval.quantize.bias import bias_shifts
+from serval.quantize import recipes
 from serval.quantize.build import Recipe, built, stored_weights
-from serval.quantize.clips import logits_of
-from serval.quantize.dynamic import default_dynamic, written_dynamic
-from serval.quantize.flow import int4_candidate, static_candidate
+from serval.quantize.clips import Fidelity, fidelity, logits_of
+from serval.quantize.equalize import bias_corrections, equalized, smooth_factors, smoothed
 from serval.quantize.graph import index_of, read_graph, write_graph
 from serval.quantize.layers import layers_of
-from serval.quantize.measure import Fidelity, fidelity
-from serval.quantize.observe import Bounds, Means, channel_bounds
+from serval.quantize.observe import ChannelBounds, Means, channel_bounds
 from serval.quantize.options import QuantizeOptions
-from serval.quantize.ranges import grid_of
+from serval.quantize.quantize import int4_candidate, static_candidate
+from serval.quantize.recipes import (
+    chosen_static,
+    default_dynamic,
+    plan_of,
+    with_linear_layers,
+    written_dynamic,
+)
+from serval.quantize.rounding import params_of
 from serval.quantize.search import kept_within, sensitivities
-from serval.quantize.smooth import levelled, smooth_factors, smoothed
-from serval.quantize.static import chosen_static, plan_of, with_matrices
 from serval.quantize.workbench import Candidate, Trial, open_workbench
 from serval.scores.stats import difference
 
@@ -42,7 +45,7 @@ def ops(graph):
 
 
 def bounds_of(bench):
-    axes = {layer.source: -1 if layer.is_matmul else 1 for layer in bench.layers}
+    axes = {layer.source: -1 if layer.is_linear else 1 for layer in bench.layers}
     return channel_bounds(bench.observer(), bench.graph, axes)
 
 
@@ -52,13 +55,13 @@ def test_bounds_show_the_loud_channel(bench):
     assert peak.max() > 10 * np.median(peak)
 
 
-def matrices(bench):
-    return [layer for layer in bench.layers if layer.role == "matmul"]
+def linear_layers(bench):
+    return [layer for layer in bench.layers if layer.role == "linear"]
 
 
 def test_smoothing_changes_no_answer_and_calms_the_loud_channel(bench, waveforms, tmp_path):
-    factors = smooth_factors(bench.graph, matrices(bench), bounds_of(bench), 0.5)
-    graph = smoothed(bench.graph, matrices(bench), factors)
+    factors = smooth_factors(bench.graph, linear_layers(bench), bounds_of(bench), 0.5)
+    graph = smoothed(bench.graph, linear_layers(bench), factors)
     calm = load_onnx(write_graph(graph, tmp_path / "calm.onnx"))
     before = logits_of(bench.model, waveforms, 1)
     np.testing.assert_allclose(logits_of(calm, waveforms, 1), before, rtol=1e-3, atol=1e-3)
@@ -67,8 +70,8 @@ def test_smoothing_changes_no_answer_and_calms_the_loud_channel(bench, waveforms
 
 
 def test_smoothing_folds_where_it_can_and_divides_where_others_read(bench):
-    factors = smooth_factors(bench.graph, matrices(bench), bounds_of(bench), 0.5)
-    graph = smoothed(bench.graph, matrices(bench), factors)
+    factors = smooth_factors(bench.graph, linear_layers(bench), bounds_of(bench), 0.5)
+    graph = smoothed(bench.graph, linear_layers(bench), factors)
     sources = {layer.name: layer.source for layer in layers_of(graph, 8)}
     assert sources["/wide"] == "normed"
     assert sources["/gated"] == "serval/y/smoothed"
@@ -82,14 +85,14 @@ def test_static_plan_treats_each_role_on_purpose(bench):
     plan = {roles[name]: precision for name, precision in plan_of(bench).items()}
     assert plan == {
         "first convolution": "fp16",
-        "convolution": "weights8",
-        "grouped convolution": "weights8",
-        "matmul": "int8",
+        "convolution": "weight-only int8",
+        "grouped convolution": "weight-only int8",
+        "linear": "int8",
         "classifier": "fp32",
     }
 
 
-def test_static_keeps_answers_and_quantizes_only_inputs_of_matrices(bench):
+def test_static_keeps_answers_and_quantizes_only_inputs_of_linear_layers(bench):
     candidate, trials = chosen_static(bench)
     graph = built(candidate.graph, candidate.layers, candidate.recipe)
     tried = [trial.what for trial in trials]
@@ -99,7 +102,7 @@ def test_static_keeps_answers_and_quantizes_only_inputs_of_matrices(bench):
         "no smoothing",
         "integer convolutions and grouped convolutions",
     ]
-    kernels = {layer.name for layer in candidate.layers if not layer.is_matmul}
+    kernels = {layer.name for layer in candidate.layers if not layer.is_linear}
     integer = [name for name in kernels if candidate.recipe.plan[name] == "int8"]
     assert ops(graph)["QuantizeLinear"] == 3 + 2 * len(integer)
     model = bench.written(candidate, "int8", bench.folder / "static.onnx")
@@ -111,7 +114,7 @@ def test_static_keeps_answers_and_quantizes_only_inputs_of_matrices(bench):
     assert said["labels"].startswith('["angry"')
 
 
-def test_static_of_a_model_without_matrices_has_nothing_to_smooth(bench_of, tmp_path):
+def test_static_of_a_model_without_linear_layers_has_nothing_to_smooth(bench_of, tmp_path):
     """ONNX Runtime takes an empty list of tensors to observe for every output."""
     bench = bench_of(classifier(tmp_path / "small.onnx", metadata=labels_metadata()))
     assert {layer.role for layer in bench.layers} == {"first convolution", "classifier"}
@@ -143,10 +146,10 @@ def optimized(path, folder):
 
 
 @pytest.mark.parametrize("qdq", [False, True])
-def test_a_matrix_and_its_bias_are_one_step_unless_pairs_are_asked_for(bench, tmp_path, qdq):
+def test_a_linear_layer_and_its_bias_are_one_step_unless_pairs_are_asked_for(bench, tmp_path, qdq):
     asked = replace(bench, options=QuantizeOptions(ranges="min-max", smoothing=0, qdq=qdq))
     candidate, _ = chosen_static(asked)
-    products = sum(candidate.recipe.plan[layer.name] == "int8" for layer in matrices(bench))
+    products = sum(candidate.recipe.plan[layer.name] == "int8" for layer in linear_layers(bench))
     graph = built(candidate.graph, candidate.layers, candidate.recipe)
     assert ops(graph)["MatMulInteger"] == (0 if qdq else products)
     model = asked.written(candidate, "int8", tmp_path / "static.onnx")
@@ -157,7 +160,7 @@ def test_a_matrix_and_its_bias_are_one_step_unless_pairs_are_asked_for(bench, tm
     assert biased == ([] if qdq else ["/wide", "/narrow"])
 
 
-def test_both_forms_of_a_matrix_give_the_same_answers(bench, waveforms, tmp_path):
+def test_both_forms_of_a_linear_layer_give_the_same_answers(bench, waveforms, tmp_path):
     asked = replace(bench, options=QuantizeOptions(ranges="min-max", smoothing=0))
     candidate, _ = chosen_static(asked)
     paired = replace(candidate, recipe=replace(candidate.recipe, qdq=True))
@@ -233,19 +236,19 @@ def test_a_row_added_to_a_single_score_is_no_bias_of_it(bench_of, tmp_path, wave
 def test_pairs_hold_whatever_the_search_moves(bench, tmp_path):
     asked = replace(bench, options=QuantizeOptions(ranges="min-max", smoothing=0, qdq=True))
     candidate, _ = chosen_static(asked)
-    moved = replace(candidate, recipe=candidate.recipe.with_plan({"/wide": "weights8"}))
+    moved = replace(candidate, recipe=candidate.recipe.with_plan({"/wide": "weight-only int8"}))
     path = asked.written(moved, "int8", tmp_path / "pairs.onnx").path
     model = onnx.load(path)
     assert {node.domain for node in model.graph.node} == {""}
     assert {known.domain for known in model.opset_import} == {""}
-    assert "matrices in QDQ form" in candidate.words
-    blocks = with_matrices(candidate, "weights8")
+    assert "linear layers in QDQ form" in candidate.words
+    blocks = with_linear_layers(candidate, "weight-only int8")
     assert ops(built(blocks.graph, blocks.layers, blocks.recipe))["MatMulNBits"] == 3
     assert not chosen_static(asked, "int4")[0].recipe.qdq
 
 
 @pytest.mark.parametrize("qdq", [False, True])
-def test_what_scales_a_matrix_is_no_parameter(bench, tmp_path, qdq):
+def test_what_scales_a_linear_layer_is_no_parameter(bench, tmp_path, qdq):
     asked = replace(bench, options=QuantizeOptions(ranges="min-max", smoothing=0, qdq=qdq))
     path = asked.written(chosen_static(asked)[0], "int8", tmp_path / "made.onnx").path
     new_bias = 32  # of the grouped convolution, to take the mean error off
@@ -266,9 +269,9 @@ def outputs_of(bench, graph, layers):
     return channel_bounds(bench.observer(), graph, {layer.output: 1 for layer in layers})
 
 
-def test_levelling_changes_no_answer_and_brings_channels_to_one_peak(bench, waveforms, tmp_path):
+def test_equalization_changes_no_answer_and_brings_channels_to_one_peak(bench, waveforms, tmp_path):
     before = outputs_of(bench, bench.graph, kernels(bench))
-    graph = levelled(bench.graph, kernels(bench), before)
+    graph = equalized(bench.graph, kernels(bench), before)
     level = load_onnx(write_graph(graph, tmp_path / "level.onnx"))
     expected = logits_of(bench.model, waveforms, 1)
     np.testing.assert_allclose(logits_of(level, waveforms, 1), expected, rtol=1e-3, atol=1e-3)
@@ -293,9 +296,9 @@ def test_smoothing_a_grouped_convolution_changes_no_answer(bench, waveforms, tmp
 def test_a_grouped_convolution_has_its_mean_error_taken_off(bench):
     """The kernel of a group meets the mean of its own channels, not of the first ones."""
     layer = next(layer for layer in bench.layers if layer.role == "grouped convolution")
-    recipe = Recipe(plan={layer.name: "weights8"})
+    recipe = Recipe(plan={layer.name: "weight-only int8"})
     mean = np.random.default_rng(0).normal(size=32)
-    shift = bias_shifts(
+    shift = bias_corrections(
         bench.graph, (layer,), recipe, {layer.source: Means(exact=mean, rounded=mean)}
     )[layer.name]
     exact = index_of(bench.graph).array(layer.weight).astype(np.float64)
@@ -313,7 +316,7 @@ def test_outliers_cost_less_after_smoothing_and_bias_correction(bench):
     smooth, candidate = error(smoothing=0.5)
     rough, _ = error(smoothing=0.0)
     assert smooth < rough
-    uncorrected = replace(candidate, recipe=replace(candidate.recipe, shifts={}))
+    uncorrected = replace(candidate, recipe=replace(candidate.recipe, corrections={}))
     trial = bench.trial("uncorrected", uncorrected, bench.held_out)
     assert trial.measured.logit_error != smooth
 
@@ -337,7 +340,7 @@ def test_dynamic_leaves_a_lone_classifier_in_fp32(tmp_path):
 
 
 def test_dynamic_writes_large_weights_beside_the_file(bench, tmp_path, monkeypatch):
-    for module in (dynamic, graph_room):
+    for module in (recipes, graph_room):
         monkeypatch.setattr(module, "INLINE_LIMIT_BYTES", 10_000)
     (tmp_path / "out").mkdir()
     made = written_dynamic(bench, tmp_path / "out" / "dyn.onnx")
@@ -397,7 +400,7 @@ def test_the_error_of_a_layer_alone_has_no_part_of_the_others(bench):
     candidate, _ = static_candidate(bench)
     size = next(layer.size for layer in bench.layers if layer.name == "/narrow") // 64
     wrong = {"/narrow": np.full(size, 30.0)}
-    spoilt = replace(candidate, recipe=replace(candidate.recipe, shifts=wrong))
+    spoilt = replace(candidate, recipe=replace(candidate.recipe, corrections=wrong))
     errors = {one.layer: one.logit_error for one in sensitivities(bench, spoilt, bench.held_out)}
     assert errors["/narrow"] > 10 * max(errors["/wide"], errors["/gated"], errors["/short"])
 
@@ -412,12 +415,13 @@ def test_search_returns_a_model_that_holds_as_it_is(bench):
 
 
 def test_search_moves_the_fewest_layers_that_hold_the_limit(bench, monkeypatch):
-    """Errors are made so large by coarse grids that only other precisions keep the answers."""
+    """Errors are made so large by coarse scales that only other precisions keep the answers."""
     candidate, _ = static_candidate(bench)
     ruined = {
-        name: replace(grid, scale=grid.scale * 60) for name, grid in candidate.recipe.grids.items()
+        name: replace(known, scale=known.scale * 60)
+        for name, known in candidate.recipe.params.items()
     }
-    bad = replace(candidate, recipe=replace(candidate.recipe, grids=ruined, shifts={}))
+    bad = replace(candidate, recipe=replace(candidate.recipe, params=ruined, corrections={}))
     limit = 25.0
     found = kept_within(bench, bad, bench.held_out, limit)
     kept = found.candidate
@@ -447,7 +451,7 @@ def test_search_takes_convolutions_back_to_fp32_too(bench):
 
     stub = SimpleNamespace(trial=trial, held_out=bench.held_out, model=bench.model)
     start = Candidate(graph=bench.graph, layers=bench.layers, recipe=Recipe(plan=plan_of(bench)))
-    assert start.recipe.plan["/short"] == "weights8"
+    assert start.recipe.plan["/short"] == "weight-only int8"
     found = kept_within(stub, start, bench.held_out, 30.0)
     assert found.candidate.recipe.plan == start.recipe.plan | {"/short": "fp32"}
     assert found.candidate.words == ("1 sensitive layers as fp32",)
@@ -531,17 +535,17 @@ def test_an_integer_convolution_of_any_kind_is_nearly_the_same(kind, level):
     layers = layers_of(graph, 8)
     inner = tuple(axis for axis in range(expected.ndim) if axis != 1)
     seen = {
-        "x": Bounds(low=samples.min(axis=inner), high=samples.max(axis=inner)),
-        "y": Bounds(low=expected.min(axis=inner), high=expected.max(axis=inner)),
+        "x": ChannelBounds(low=samples.min(axis=inner), high=samples.max(axis=inner)),
+        "y": ChannelBounds(low=expected.min(axis=inner), high=expected.max(axis=inner)),
     }
     if level:
-        graph = levelled(graph, layers, seen)
+        graph = equalized(graph, layers, seen)
         graph = smoothed(graph, layers_of(graph, 8), smooth_factors(graph, layers, seen, 0.5))
         layers = layers_of(graph, 8)
         np.testing.assert_allclose(outputs(graph, samples), expected, rtol=1e-3, atol=1e-3)
     ends = {name: _ends(graph, name, samples) for name in (layers[0].source, layers[0].output)}
-    grids = {name: grid_of(*pair) for name, pair in ends.items()}
-    made = built(graph, layers, Recipe(plan={"/conv": "int8"}, grids=grids))
+    params = {name: params_of(*pair) for name, pair in ends.items()}
+    made = built(graph, layers, Recipe(plan={"/conv": "int8"}, params=params))
     error = np.abs(outputs(made, samples) - expected).max(axis=inner)
     peak = np.abs(expected).max(axis=inner)
     assert (error < (0.06 * peak if level else 0.06 * peak.max())).all()
@@ -564,8 +568,8 @@ def test_a_bias_that_32_bits_cannot_hold_is_not_lost():
     rng = np.random.default_rng(1)
     graph = convolution(1e-6 * rng.normal(size=(6, 4, 3)), np.full(6, 5.0))
     samples = 1e-3 * rng.normal(size=(1, 4, 20)).astype(np.float32)
-    grids = {"x": grid_of(-0.004, 0.004), "y": grid_of(0.0, 5.1)}
-    made = built(graph, layers_of(graph, 8), Recipe(plan={"/conv": "int8"}, grids=grids))
+    params = {"x": params_of(-0.004, 0.004), "y": params_of(0.0, 5.1)}
+    made = built(graph, layers_of(graph, 8), Recipe(plan={"/conv": "int8"}, params=params))
     np.testing.assert_allclose(outputs(made, samples), 5, atol=0.02)
 
 

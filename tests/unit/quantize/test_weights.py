@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from onnx import helper, numpy_helper
 
-from serval.quantize.weights import (
+from serval.quantize.rounding import (
     block_weights,
     channel_weights,
     portable_kernel_scales,

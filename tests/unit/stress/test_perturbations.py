@@ -8,7 +8,7 @@ from build import voice
 from serval.audio import resampled
 from serval.errors import AudioError
 from serval.records import Clip
-from serval.stress import FULL, codec, level, noise, spectrum, tempo
+from serval.stress import FULL, channel, noise, waveform
 from serval.stress.cases import Voice, perturbed
 
 RATE = 16_000
@@ -133,23 +133,23 @@ def test_pink_noise_falls_3_db_an_octave():
 
 
 def test_gain_and_one_silent_channel(clip):
-    louder = level.gain(clip, RATE, rng(), gain_db=-2)
+    louder = waveform.gain(clip, RATE, rng(), gain_db=-2)
     assert power_db(louder) - power_db(clip) == pytest.approx(-2, abs=0.01)
-    half = level.one_channel_silent(clip, RATE, rng())
+    half = waveform.one_channel_silent(clip, RATE, rng())
     assert power_db(half) - power_db(clip) == pytest.approx(-6.02, abs=0.01)
 
 
 @pytest.mark.parametrize("percent", [0.1, 0.3])
 def test_clipping_cuts_the_stated_share(percent, clip):
-    cut = level.clipped(clip, RATE, rng(), percent=percent)
+    cut = waveform.clipped(clip, RATE, rng(), percent=percent)
     assert 100 * np.mean(cut != clip) == pytest.approx(percent, abs=0.01)
     assert np.abs(cut).max() < np.abs(clip).max()
 
 
 def test_offset_and_bits(clip):
-    moved = level.offset(clip, RATE, rng(), shift=0.05)
+    moved = waveform.offset(clip, RATE, rng(), shift=0.05)
     assert moved.mean() - clip.mean() == pytest.approx(0.05, abs=1e-4)
-    coarse = level.quantized(clip, RATE, rng(), bits=8)
+    coarse = waveform.quantized(clip, RATE, rng(), bits=8)
     assert len(np.unique(coarse)) <= 256
     assert np.abs(coarse - clip).max() <= 0.5 / 128 + 1e-6
 
@@ -160,19 +160,19 @@ def test_offset_and_bits(clip):
 )
 def test_filters_are_3_db_down_at_their_cutoff(side, cutoff_hz, lost, kept):
     parameters = {"cutoff_hz": cutoff_hz, "side": side}
-    assert attenuation_db(spectrum.passed, cutoff_hz, **parameters) == pytest.approx(3, abs=0.1)
-    assert attenuation_db(spectrum.passed, lost, **parameters) > 20
-    assert attenuation_db(spectrum.passed, kept, **parameters) < 0.1
+    assert attenuation_db(waveform.passed, cutoff_hz, **parameters) == pytest.approx(3, abs=0.1)
+    assert attenuation_db(waveform.passed, lost, **parameters) > 20
+    assert attenuation_db(waveform.passed, kept, **parameters) < 0.1
 
 
 def test_a_low_pass_above_half_the_rate_changes_nothing(clip):
-    assert spectrum.passed(clip, 8000, rng(), cutoff_hz=7000, side="lowpass") is clip
+    assert waveform.passed(clip, 8000, rng(), cutoff_hz=7000, side="lowpass") is clip
 
 
 def test_the_telephone_keeps_its_band_and_nothing_else():
-    assert attenuation_db(spectrum.telephone, 1000) < 1
-    assert attenuation_db(spectrum.telephone, 3300) < 3
-    assert min(attenuation_db(spectrum.telephone, hz) for hz in (100, 4200, 7000)) > 35
+    assert attenuation_db(waveform.telephone, 1000) < 1
+    assert attenuation_db(waveform.telephone, 3300) < 3
+    assert min(attenuation_db(waveform.telephone, hz) for hz in (100, 4200, 7000)) > 35
 
 
 def test_tilt_moves_energy_up_or_down_at_the_same_level():
@@ -183,7 +183,7 @@ def test_tilt_moves_energy_up_or_down_at_the_same_level():
     def lean(samples):
         return power_db(signal.sosfilt(high, samples)) - power_db(signal.sosfilt(low, samples))
 
-    up, down = (spectrum.tilted(grain, RATE, rng(), tilt=tilt) for tilt in (-0.9, 0.9))
+    up, down = (waveform.tilted(grain, RATE, rng(), tilt=tilt) for tilt in (-0.9, 0.9))
     assert lean(up) > lean(grain) + 5
     assert lean(down) < lean(grain) - 5
     assert power_db(up) == pytest.approx(power_db(grain), abs=0.01)
@@ -193,20 +193,20 @@ def test_crop_append_and_prepend(clip):
     def of(edit, **parameters):
         return edit(clip, RATE, rng(), **parameters)
 
-    assert np.array_equal(of(tempo.cropped, count=100, end="start"), clip[100:])
-    assert np.array_equal(of(tempo.cropped, count=100, end="end"), clip[:-100])
-    assert len(of(tempo.cropped, count=10**6, end="start")) == 1
-    assert np.array_equal(of(tempo.padded, count=500, end="start")[500:], clip)
-    assert np.array_equal(of(tempo.padded, count=500, end="end")[:-500], clip)
-    assert len(of(tempo.silence, seconds=1.0, end="start")) == len(clip) + RATE
+    assert np.array_equal(of(waveform.cropped, count=100, end="start"), clip[100:])
+    assert np.array_equal(of(waveform.cropped, count=100, end="end"), clip[:-100])
+    assert len(of(waveform.cropped, count=10**6, end="start")) == 1
+    assert np.array_equal(of(waveform.padded, count=500, end="start")[500:], clip)
+    assert np.array_equal(of(waveform.padded, count=500, end="end")[:-500], clip)
+    assert len(of(waveform.silence, seconds=1.0, end="start")) == len(clip) + RATE
 
 
 @pytest.mark.parametrize("percent", [-10, 5, 10])
 def test_speed_tempo_and_pitch_change_what_they_say(percent):
     sound, factor = hum(), 1 + percent / 100
-    fast = tempo.speed(sound, RATE, rng(), percent=percent)
-    quick = tempo.tempo(sound, RATE, rng(), percent=percent)
-    high = tempo.pitch(sound, RATE, rng(), percent=percent)
+    fast = waveform.speed(sound, RATE, rng(), percent=percent)
+    quick = waveform.tempo(sound, RATE, rng(), percent=percent)
+    high = waveform.pitch(sound, RATE, rng(), percent=percent)
     assert [len(x) / len(sound) for x in (fast, quick, high)] == pytest.approx(
         [1 / factor, 1 / factor, 1], rel=1e-3
     )
@@ -219,9 +219,9 @@ def test_speed_tempo_and_pitch_change_what_they_say(percent):
 @pytest.mark.parametrize("kbps", [6, 12, 24])
 def test_opus_files_are_of_the_stated_bit_rate(kbps):
     sound = voice(5, seconds=8)
-    scale = 1 - (kbps - codec.OPUS_LOWEST) / codec.OPUS_SPAN
+    scale = 1 - (kbps - channel.OPUS_LOWEST) / channel.OPUS_SPAN
     choice = {"format": "OGG", "subtype": "OPUS", "compression_level": scale}
-    size, heard = codec.encoded_as(sound, RATE, choice)
+    size, heard = channel.encoded_as(sound, RATE, choice)
     assert 8 * size / 8 / 1000 == pytest.approx(kbps, rel=0.35)
     assert len(heard) == len(sound)
 
@@ -230,8 +230,8 @@ def test_mp3_has_its_bit_rate_and_no_delay(clip):
     choice = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "CONSTANT",
               "compression_level": (160 - 32) / (160 - 8)}  # fmt: skip
     sound = voice(5, seconds=8)
-    assert codec.encoded_as(sound, RATE, choice)[0] / 1000 == pytest.approx(32, rel=0.1)
-    heard = codec.mp3(clip, RATE, rng(), kbps=32)
+    assert channel.encoded_as(sound, RATE, choice)[0] / 1000 == pytest.approx(32, rel=0.1)
+    heard = channel.mp3(clip, RATE, rng(), kbps=32)
     lag = np.correlate(heard[2000:10_000], clip[2100:9900], "valid").argmax() - 100
     assert (len(heard), lag) == (len(clip), 0)
 
@@ -246,7 +246,7 @@ def test_every_codec_takes_every_rate_that_a_model_may_want(rate, clip):
         assert power_db(heard) > power_db(said) - 25, case.name
 
 
-@pytest.mark.parametrize("perturb", [codec.gsm, codec.mulaw])
+@pytest.mark.parametrize("perturb", [channel.gsm, channel.mulaw])
 def test_speech_codecs_keep_length_and_place_but_not_the_samples(perturb, clip):
     heard = perturb(clip, RATE, rng())
     assert len(heard) == len(clip)
@@ -256,26 +256,26 @@ def test_speech_codecs_keep_length_and_place_but_not_the_samples(perturb, clip):
 def test_gsm_and_8_khz_leave_nothing_above_4_khz():
     grain = (0.1 * rng().standard_normal(RATE)).astype(np.float32)
     sos = signal.butter(8, 4500, "high", fs=RATE, output="sos")
-    for heard in (codec.gsm(grain, RATE, rng()), codec.rate_round_trip(grain, RATE, rng(),
+    for heard in (channel.gsm(grain, RATE, rng()), channel.rate_round_trip(grain, RATE, rng(),
                                                                        rate=8000)):  # fmt: skip
         assert power_db(signal.sosfilt(sos, heard)) < power_db(signal.sosfilt(sos, grain)) - 25
 
 
 def test_the_way_through_44_1_khz_keeps_speech(clip):
-    heard = codec.rate_round_trip(clip, RATE, rng(), rate=44_100)
+    heard = channel.rate_round_trip(clip, RATE, rng(), rate=44_100)
     assert power_db(clip) - power_db(heard - clip) > 30
 
 
 def test_packet_loss_silences_the_stated_share_in_whole_packets():
     ones = np.ones(RATE * 60, dtype=np.float32)
-    kept = codec.packet_loss(ones, RATE, rng(), percent=10).reshape(-1, 320)
+    kept = channel.packet_loss(ones, RATE, rng(), percent=10).reshape(-1, 320)
     assert set(kept.mean(axis=1).tolist()) == {0.0, 1.0}
     assert 100 * np.mean(kept == 0) == pytest.approx(10, abs=2.5)
 
 
 def test_a_poor_telephone_line_is_narrow_noisy_and_even(clip):
     quiet = np.concatenate([clip, 0.05 * clip])
-    heard = codec.poor_telephone(quiet, RATE, rng())
+    heard = channel.poor_telephone(quiet, RATE, rng())
     before = power_db(quiet[: len(clip)]) - power_db(quiet[len(clip) :])
     after = power_db(heard[: len(clip)]) - power_db(heard[len(clip) :])
     assert after < before - 5
@@ -287,10 +287,9 @@ def test_a_poor_telephone_line_is_narrow_noisy_and_even(clip):
 )
 def test_a_room_echoes_as_long_as_its_documentation_says(name, metres, documented_s):
     acoustics = pytest.importorskip("pyroomacoustics")
-    from serval.stress import room
 
     for place in range(3):
-        response = room.impulse_response(name, metres, RATE, place)
+        response = channel.impulse_response(name, metres, RATE, place)
         rt60_s = acoustics.measure_rt60(response, fs=RATE, decay_db=30)
         assert rt60_s == pytest.approx(documented_s, rel=0.1)
 
@@ -298,28 +297,26 @@ def test_a_room_echoes_as_long_as_its_documentation_says(name, metres, documente
 @pytest.mark.parametrize("name", ["small", "medium", "large"])
 def test_a_room_has_about_the_echo_that_it_says(name):
     pytest.importorskip("pyroomacoustics")
-    from serval.stress import room
 
-    response = room.impulse_response(name, 1.0, RATE, 0)
+    response = channel.impulse_response(name, 1.0, RATE, 0)
     energy = np.cumsum(response[::-1] ** 2)[::-1]
     decay = 10 * np.log10(energy / energy[0])
     direct = int(np.abs(response).argmax())
     five, twenty_five = (int(np.argmax(decay[direct:] < level)) for level in (-5, -25))
     rt60_s = 3 * (twenty_five - five) / RATE
-    assert room.ROOMS[name][1] * 0.6 < rt60_s < room.ROOMS[name][1] * 1.9
+    assert channel.ROOMS[name][1] * 0.6 < rt60_s < channel.ROOMS[name][1] * 1.9
 
 
 def test_further_away_means_less_direct_sound(clip):
     pytest.importorskip("pyroomacoustics")
-    from serval.stress import room
 
     def direct_db(metres):
-        response = room.impulse_response("medium", metres, RATE, 1)
+        response = channel.impulse_response("medium", metres, RATE, 1)
         at = int(np.abs(response).argmax())
         near = response[max(0, at - 40) : at + 40]
         return 10 * np.log10(np.sum(near**2) / np.sum(response**2))
 
     assert direct_db(0.5) > direct_db(1.0) > direct_db(3.0)
-    wet = room.reverberant(clip, RATE, rng(), room="medium", distance_m=3.0)
+    wet = channel.reverberant(clip, RATE, rng(), room="medium", distance_m=3.0)
     assert len(wet) == len(clip)
     assert power_db(wet) == pytest.approx(power_db(clip), abs=0.1)

@@ -1,7 +1,7 @@
 import pytest
 
 from serval.errors import ConfigError, MissingExtraError
-from serval.stress import FULL, room, suite_of
+from serval.stress import FULL, channel, suite_of
 from serval.stress.suite import FAMILIES, QUICK
 
 
@@ -36,7 +36,7 @@ def test_a_room_without_its_library_names_the_extra(monkeypatch):
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(room, "import_module", missing)
+    monkeypatch.setattr(channel, "import_module", missing)
     with pytest.raises(MissingExtraError, match=r"serval-ser\[stress\]"):
         suite_of("room_small")
 
@@ -49,3 +49,10 @@ def test_the_published_thresholds_are_the_defaults():
     assert (rules["poor_telephone"].unchanged, rules["gsm"].uar_change) == (0.50, -0.05)
     assert rules["room_large"].unchanged == 0.80
     assert "white_10db" not in rules
+
+
+def test_runs_know_a_perturbation_by_the_name_that_earlier_versions_stored():
+    functions = {case.family: case.facts["function"].partition(".")[0] for case in FULL}
+    assert functions.pop("time") == "tempo"
+    assert all(family == name for family, name in functions.items())
+    assert {case.name: case.facts["function"] for case in FULL}["opus_12kbps"] == "codec.opus"

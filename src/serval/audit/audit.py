@@ -1,0 +1,234 @@
+"""The whole audit: every clip read once, everything that the facts tell, and its two files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from serval.audit.duplicates import duplicate_findings
+from serval.audit.facts import ClipFacts, clip_facts
+from serval.audit.findings import MEANINGS, Finding, FindingKind
+from serval.audit.labels import label_findings, leak_line, one_label_findings, shared_speakers
+from serval.audit.matching import Shelf
+from serval.audit.quality import clip_findings, format_findings
+from serval.audit.side import Side, open_sides
+from serval.errors import ConfigError
+from serval.files import whole_file, write_text, writing
+from serval.machine import available_cores, peak_memory_mb
+from serval.wording import csv_cell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from serval.audit.side import AuditOptions
+    from serval.records import Clip
+
+__all__ = ["Audit", "Looked", "audit", "audit_document", "writable", "write_audit"]
+
+
+BATCH = 16
+"""Clips in memory for each worker."""
+
+Watch = Callable[[int, int, int], None]
+"""`(done, total, undecodable)`, called after each clip."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """How much of a split was looked at.
+
+    Attributes:
+        name: What findings call it.
+        dataset: Name of the dataset.
+        location: Where it was found.
+        fingerprint: Of the dataset.
+        clips: Number of clips.
+        decoded: How many of them could be decoded.
+        hours: Length of all clips whose header could be read.
+        speakers: Number of speakers that are named.
+        labels: Label -> number of clips.
+        encodings: Container and codec -> number of clips.
+    """
+
+    name: str
+    dataset: str
+    location: str
+    fingerprint: str
+    clips: int
+    decoded: int
+    hours: float
+    speakers: int
+    labels: dict[str, int]
+    encodings: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What an audit found.
+
+    Attributes:
+        looked: One for each split, the audited one first.
+        findings: In the order of `FindingKind`; those that concern both splits first.
+        leak: One sentence on the recordings and speakers that two compared splits share.
+        seconds: Wall time.
+        peak_memory_mb: Of this process, in 10^6 bytes.
+    """
+
+    looked: tuple[Looked, ...]
+    findings: tuple[Finding, ...]
+    leak: str | None
+    seconds: float
+    peak_memory_mb: float
+
+    def counts(self) -> dict[FindingKind, int]:
+        """Return the number of findings of each kind, 0 included."""
+        found = Counter(finding.kind for finding in self.findings)
+        return {kind: found[kind] for kind in FindingKind}
+
+
+def audit(options: AuditOptions, watch: Watch | None = None) -> Audit:
+    """Return what is wrong with a dataset, having decoded each clip once and kept none.
+
+    Raises:
+        ServalError: Something is wrong with the options, the dataset or its labels; no clip was
+            decoded then.
+    """
+    if options.workers is not None and options.workers < 1:
+        raise ConfigError(f"--workers is {options.workers}; give at least 1")
+    start = time.perf_counter()
+    sides = open_sides(options)
+    with Shelf() as shelf:
+        facts = _all_facts(sides, options.workers or available_cores(), shelf, watch)
+        findings = [*_split_findings(facts, sides), *duplicate_findings(facts, shelf)]
+    names = [side.name for side in sides]
+    return Audit(
+        looked=tuple(_looked(side, _of(facts, side)) for side in sides),
+        findings=tuple(sorted([*shared_speakers(facts, names), *findings], key=_place)),
+        leak=leak_line(facts, names, findings),
+        seconds=round(time.perf_counter() - start, 2),
+        peak_memory_mb=peak_memory_mb(),
+    )
+
+
+def _all_facts(
+    sides: Sequence[Side], workers: int, shelf: Shelf, watch: Watch | None
+) -> list[ClipFacts]:
+    """Return the facts of every clip, their sketches put on the shelf instead of kept."""
+    total = sum(side.dataset.n_clips or 0 for side in sides)
+    facts: list[ClipFacts] = []
+    failed = 0
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="serval") as pool:
+        for known in chain.from_iterable(_facts_of(side, pool, workers) for side in sides):
+            if known.sketch is not None:
+                shelf.put(len(facts), known.sketch)
+            facts.append(replace(known, sketch=None))
+            failed += known.signal is None
+            if watch:
+                watch(len(facts), max(total, len(facts)), failed)
+    return facts
+
+
+def _facts_of(side: Side, pool: ThreadPoolExecutor, workers: int) -> Iterator[ClipFacts]:
+    clips = side.dataset.clips(0, None)
+    while batch := list(islice(clips, workers * BATCH)):
+        yield from pool.map(partial(_facts, side), batch)
+
+
+def _facts(side: Side, clip: Clip) -> ClipFacts:
+    return clip_facts(clip, side.blank(clip))
+
+
+def _split_findings(facts: Sequence[ClipFacts], sides: Sequence[Side]) -> Iterator[Finding]:
+    for side in sides:
+        own = _of(facts, side)
+        yield from label_findings(own, side.name, side.labels.labels)
+        yield from one_label_findings(own, side.name)
+        yield from clip_findings(own, side.name)
+        yield from format_findings(own, side.name)
+
+
+def _of(facts: Sequence[ClipFacts], side: Side) -> list[ClipFacts]:
+    return [clip for clip in facts if clip.split == side.name]
+
+
+def _place(finding: Finding) -> tuple[int, int]:
+    return list(FindingKind).index(finding.kind), -len(finding.splits)
+
+
+def _looked(side: Side, facts: Sequence[ClipFacts]) -> Looked:
+    headers = [clip.header for clip in facts if clip.header]
+    return Looked(
+        name=side.name,
+        dataset=side.dataset.name,
+        location=side.dataset.location,
+        fingerprint=side.dataset.fingerprint,
+        clips=len(facts),
+        decoded=sum(clip.signal is not None for clip in facts),
+        hours=round(sum(header.duration_s for header in headers) / 3600, 3),
+        speakers=len({clip.speaker for clip in facts} - {None}),
+        labels=dict(Counter(clip.label for clip in facts).most_common()),
+        encodings=dict(Counter(header.encoding for header in headers).most_common()),
+    )
+
+
+COLUMNS = ("kind", "splits", "clip_ids", "labels", "value", "message")
+BETWEEN = " | "
+
+
+def audit_document(audit: Audit) -> dict[str, Any]:
+    """Return everything that an audit found, as JSON has it."""
+    counts = audit.counts()
+    return {
+        "splits": [asdict(looked) for looked in audit.looked],
+        "leak": audit.leak,
+        "counts": {kind.value: n for kind, n in counts.items()},
+        "meanings": {kind.value: MEANINGS[kind] for kind in counts},
+        "findings": [asdict(finding) for finding in audit.findings],
+        "seconds": audit.seconds,
+        "peak_memory_mb": audit.peak_memory_mb,
+    }
+
+
+def write_audit(audit: Audit, folder: Path) -> tuple[Path, Path]:
+    """Return the paths of `audit.json` and `audit.csv` after writing them into `folder`."""
+    document = json.dumps(audit_document(audit), indent=2, ensure_ascii=False)
+    return write_text(folder / "audit.json", document + "\n"), _write_csv(audit, folder)
+
+
+def writable(folder: Path) -> Path:
+    """Return `folder` if files can be made there, so that a long audit does not end without any.
+
+    Raises:
+        WriteError: They cannot.
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    with writing(folder), tempfile.TemporaryFile(dir=there):
+        return folder
+
+
+def _write_csv(audit: Audit, folder: Path) -> Path:
+    path = folder / "audit.csv"
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(_row(finding) for finding in audit.findings)
+    return path
+
+
+def _row(finding: Finding) -> list[object]:
+    cells = (
+        BETWEEN.join(finding.splits),
+        BETWEEN.join(f"{member.split}:{member.clip_id}" for member in finding.clips),
+        BETWEEN.join(member.label for member in finding.clips),
+    )
+    value = "" if finding.value is None else f"{finding.value:.6g}"
+    return [finding.kind.value, *map(csv_cell, cells), value, csv_cell(finding.message)]

@@ -1,0 +1,69 @@
+"""What a checkpoint is once it is open: a network with the head that was trained for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import nn
+
+__all__ = ["Checkpoint", "Normalization", "Task"]
+
+Normalization = Literal["zscore", "none"]
+Task = Literal["emotions", "emotions, several at once", "dimensions"]
+"""What the outputs are: shares of one emotion, a score for each emotion, or values on scales."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A classifier as its weights are, in torch.
+
+    Attributes:
+        model: Takes what the extractor gives; its answer has `logits`, `(B, K) float32`. In
+            evaluation mode and FP32, with `config`.
+        extractor: The feature extractor of transformers that it was published with.
+        front_end: The same as layers of a network: `(B, T)` samples -> the inputs of `model`;
+            `None` where the samples themselves go in.
+        head: Its layers, as a reader knows them: `projector, mean over time, classifier`.
+        head_layers: Names of the linear layers of the head within `model`, the last one giving
+            the scores.
+        labels: K names in the order of the outputs.
+        sample_rate: In Hz.
+        normalize: What is done to the waveform before `front_end` and `model`.
+        max_seconds: Longest clip that it takes whole; `None` where there is no limit.
+        task: What the outputs are.
+        sources: Where labels, sample rate, normalisation and longest clip are said.
+        source: The folder's name, or `hf:ORG/NAME`.
+        revision: The commit of a hub checkpoint, else `""`.
+        licence: As its card says, else `""`.
+        files: All files with weights, the main one first.
+        layers: Transformer layers that are kept.
+        layers_before: Transformer layers that the checkpoint has.
+    """
+
+    model: nn.Module
+    extractor: Any
+    front_end: nn.Module | None
+    head: str
+    head_layers: tuple[str, ...]
+    labels: tuple[str, ...]
+    sample_rate: int
+    normalize: Normalization
+    max_seconds: float | None
+    task: Task
+    source: str
+    revision: str
+    licence: str
+    files: tuple[Path, ...]
+    layers: int
+    layers_before: int
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def family(self) -> str:
+        """The model type, as transformers calls it."""
+        return str(self.model.config.model_type)

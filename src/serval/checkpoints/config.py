@@ -1,0 +1,169 @@
+"""`config.json` as people have it: numbers as text, nulls, labels one way round or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import transformers
+from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES
+
+from serval.errors import LabelError, ModelError
+from serval.labels import LabelSet, names_in_order
+from serval.texts import json_in
+from serval.wording import one_line, printable, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from serval.checkpoints.checkpoint import Task
+
+__all__ = ["config_in", "config_of", "labels_in", "task_in", "unnamed", "why"]
+
+TASKS: Mapping[str, Task] = {
+    "single_label_classification": "emotions",
+    "multi_label_classification": "emotions, several at once",
+    "regression": "dimensions",
+}
+"""What `problem_type` may say."""
+NEVER_REPAIRED = frozenset({"id2label", "label2id", "num_labels", "auto_map", "architectures"})
+
+
+def config_in(folder: Path, name: str) -> dict[str, Any]:
+    """Return what a checkpoint's `config.json` says.
+
+    Args:
+        folder: Where it is.
+        name: What the user calls the checkpoint.
+
+    Raises:
+        ModelError: It cannot be read, or is no object.
+    """
+    try:
+        content = json_in(folder / "config.json")
+    except ValueError as error:
+        raise ModelError(
+            f"checkpoint '{name}': its config.json is not readable JSON: {one_line(error)}"
+        ) from error
+    if not isinstance(content, dict):
+        raise ModelError(f"checkpoint '{name}': its config.json must hold one JSON object")
+    return content
+
+
+def config_of(said: Mapping[str, Any], name: str, n_outputs: int | None = None) -> Any:  # noqa: ANN401 - transformers' own class for each family
+    """Return the configuration of transformers, with what is only written oddly put right.
+
+    Args:
+        said: The content of `config.json`.
+        name: What the user calls the checkpoint.
+        n_outputs: How many outputs its weights have.
+
+    Raises:
+        ModelError: transformers has no audio classifier of that kind, or cannot use the values.
+    """
+    families = MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES
+    kind = str(said.get("model_type", ""))
+    if kind not in families:
+        raise ModelError(
+            f"checkpoint '{name}' is of type {shown(kind)}, which transformers "
+            f"{transformers.__version__} has no audio classifier for; it has one for "
+            f"{', '.join(sorted(families))}"
+        )
+    family = transformers.CONFIG_MAPPING[kind]
+    try:
+        entries = _repaired(said, family().to_dict())
+        if n_outputs is not None:
+            entries["num_labels"] = n_outputs
+        return family.from_dict(entries)
+    except Exception as error:  # transformers raises whatever the file makes it stumble over
+        raise ModelError(f"checkpoint '{name}': its config.json: {why(error)}") from error
+
+
+def labels_in(said: Mapping[str, Any], n_outputs: int, name: str) -> tuple[tuple[str, ...], str]:
+    """Return the labels in the order of the outputs, and where they are said: `""` for nowhere.
+
+    Raises:
+        ModelError: There are not as many as outputs, or they cannot be read.
+    """
+    for key in ("id2label", "label2id"):
+        if not said.get(key):
+            continue
+        try:
+            names = tuple(map(printable, names_in_order(said[key])))
+            if len(names) > 1:
+                LabelSet(names)
+        except (ValueError, TypeError, LabelError) as error:
+            raise ModelError(
+                f"checkpoint '{name}': {key} in its config.json is {shown(said[key])}, which "
+                f"cannot be used: {one_line(error)[:200]}"
+            ) from error
+        if len(names) != n_outputs:
+            raise ModelError(
+                f"checkpoint '{name}': its weights have {n_outputs} outputs, but {key} in its "
+                f"config.json names {len(names)} labels ({', '.join(names[:12])}); one of the two "
+                "is of another model: download both again, or correct the names"
+            )
+        return names, "config.json"
+    return tuple(f"LABEL_{i}" for i in range(n_outputs)), ""
+
+
+def unnamed(labels: tuple[str, ...]) -> bool:
+    """Tell whether the labels are the numbers that transformers gives where nobody named them.
+
+    Examples:
+        >>> unnamed(("LABEL_0", "LABEL_1")), unnamed(("happy", "sad"))
+        (True, False)
+    """
+    return any(label.upper().startswith("LABEL_") for label in labels)
+
+
+def task_in(said: Mapping[str, Any], name: str) -> Task:
+    """Return what the outputs are; one emotion at a time where nobody says.
+
+    Raises:
+        ModelError: `problem_type` says something else.
+    """
+    problem = said.get("problem_type")
+    if problem is None:
+        return "emotions"
+    if str(problem) not in TASKS:
+        raise ModelError(
+            f"checkpoint '{name}': problem_type in its config.json is {shown(problem)}; "
+            f"known: {', '.join(TASKS)}"
+        )
+    return TASKS[str(problem)]
+
+
+def why(error: Exception, longest: int = 400) -> str:
+    """Return what transformers stumbled over, but not its advice to run code of the checkpoint."""
+    said = one_line(error) or type(error).__name__
+    if "trust_remote_code" in said:
+        return (
+            "it is read by Python code of its own, which serval never runs; save it again with a "
+            "class of transformers"
+        )
+    return said[:longest]
+
+
+def _repaired(said: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries with numbers as numbers, and without nulls in place of a number."""
+    entries = {
+        key: _number(value, usual.get(key)) if key not in NEVER_REPAIRED else value
+        for key, value in said.items()
+        if value is not None or not isinstance(usual.get(key), int | float)
+    }
+    # The names of the outputs are read on their own: transformers ignores a label2id alone.
+    return {k: v for k, v in entries.items() if k not in {"id2label", "label2id", "auto_map"}}
+
+
+def _number(value: Any, usual: object) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return a text as the number, or truth, that the usual value shows to be meant."""
+    if not isinstance(value, str) or not isinstance(usual, int | float):
+        return value
+    if isinstance(usual, bool):
+        return {"true": True, "false": False}.get(value.strip().lower(), value)
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    return int(number) if isinstance(usual, int) and number.is_integer() else number

@@ -1,0 +1,241 @@
+"""A folder that `save_pretrained` of transformers wrote, with whatever head is in its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+
+from serval.checkpoints.checkpoint import Checkpoint, Normalization
+from serval.checkpoints.config import config_in, config_of, labels_in, task_in, why
+from serval.checkpoints.heads import POOLINGS, LinearHead, PooledClassifier, head_of
+from serval.checkpoints.spectrogram import PatchFeatures, StackedFeatures, WhisperFeatures
+from serval.checkpoints.weights import Shapes, shapes_of, some, tensors_of, weight_files
+from serval.errors import ConfigError, ModelError
+from serval.wording import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+__all__ = ["FRONT_ENDS", "open_transformers"]
+
+FRONT_ENDS = {
+    "whisper": WhisperFeatures,
+    "audio-spectrogram-transformer": PatchFeatures,
+    "wav2vec2-bert": StackedFeatures,
+}
+"""Families that see a spectrogram; all others take the waveform itself."""
+
+HARMLESS = ("masked_spec_embed", "num_batches_tracked", "position_ids")
+"""Ends of the names of tensors that matter in training only, or are the same in every model."""
+OTHER_TASKS = ("quantizer.", "project_hid.", "project_q.", "decoder.", "model.decoder.")
+"""Starts of the names of tensors that pretraining or transcription left in a classifier's file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A network and how its head is called."""
+
+    model: Any
+    head: str
+    head_layers: tuple[str, ...]
+
+
+def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpoint:
+    """Return the classifier in a folder with `config.json`.
+
+    Args:
+        folder: Where it is.
+        name: What the user calls it.
+        normalize: `zscore` or `none`, for a checkpoint that does not say.
+
+    Raises:
+        ConfigError: `normalize` contradicts the checkpoint.
+        ModelError: It is no classifier of audio, or a part of it is missing, damaged or untrained.
+    """
+    said = config_in(folder, name)
+    config = config_of(said, name)
+    files = weight_files(folder)
+    if not files:
+        raise ModelError(
+            f"checkpoint '{name}' has no weights: neither model.safetensors nor pytorch_model.bin "
+            f"is in {folder}; download it again, with all of its files"
+        )
+    extractor = _extractor(folder, name, config, normalize)
+    shapes = {key: shape for key, shape in shapes_of(files).items() if not _is_harmless(key)}
+    n_outputs, opened = _opened(said, name, shapes, tensors_of(files))
+    labels, labels_from = labels_in(said, n_outputs, name)
+    front_end = FRONT_ENDS.get(config.model_type)
+    stated = (folder / "preprocessor_config.json").is_file()
+    return Checkpoint(
+        model=opened.model.eval(),
+        extractor=extractor,
+        front_end=front_end(extractor) if front_end else None,
+        head=opened.head,
+        head_layers=opened.head_layers,
+        labels=labels,
+        sample_rate=int(extractor.sampling_rate),
+        normalize=_normalization(extractor, takes_waveform=front_end is None),
+        max_seconds=_max_seconds(opened.model.config, extractor),
+        task=task_in(said, name),
+        source=name,
+        revision="",
+        licence="",
+        files=tuple(files),
+        layers=int(config.num_hidden_layers),
+        layers_before=int(config.num_hidden_layers),
+        sources={
+            "labels": labels_from or "default",
+            "sample_rate": "preprocessor_config.json" if stated else "default",
+            "normalize": "preprocessor_config.json" if stated else "command line",
+            "max_seconds": "architecture",
+        },
+    )
+
+
+def _is_harmless(key: str) -> bool:
+    return key.endswith(HARMLESS) or key.startswith(OTHER_TASKS)
+
+
+def _extractor(folder: Path, name: str, config: Any, normalize: str | None) -> Any:  # noqa: ANN401 - transformers' own class for each family
+    if (folder / "preprocessor_config.json").is_file():
+        if normalize:
+            raise ConfigError(
+                f"--normalize {normalize}: checkpoint '{name}' states its own normalisation in "
+                "preprocessor_config.json; leave the option out"
+            )
+        try:
+            return transformers.AutoFeatureExtractor.from_pretrained(
+                folder, trust_remote_code=False
+            )
+        except Exception as error:  # transformers raises whatever the file makes it stumble over
+            raise ModelError(
+                f"checkpoint '{name}': its preprocessor_config.json is not that of a feature "
+                f"extractor for audio: {why(error, 120)}"
+            ) from error
+    if normalize and hasattr(config, "conv_stride"):
+        return transformers.Wav2Vec2FeatureExtractor(do_normalize=normalize == "zscore")
+    raise ModelError(
+        f"checkpoint '{name}' has no preprocessor_config.json, so its normalisation is not known; "
+        "copy the file from the checkpoint that it was trained from, or state --normalize"
+    )
+
+
+def _opened(
+    said: Mapping[str, Any], name: str, shapes: Shapes, tensors: Mapping[str, Tensor]
+) -> tuple[int, Opened]:
+    """Return how many outputs there are, and the network with the head that its weights have."""
+    config = config_of(said, name)
+    stock = transformers.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
+    encoder = transformers.MODEL_MAPPING[type(config)]
+    with torch.device("meta"):
+        wanted = set(stock(config).state_dict()) - {"layer_weights"}
+    prefix = "encoder." if config.model_type == "whisper" else f"{stock.base_model_prefix}."
+    beside = {key: shape for key, shape in shapes.items() if not key.startswith(prefix)}
+    if len(beside) == len(shapes):
+        raise ModelError(
+            f"checkpoint '{name}': its weights are not those of a {config.model_type}: none has a "
+            f"name that begins with {prefix}, there are {some(set(shapes))}"
+        )
+    own = {key for key in wanted if not key.startswith(prefix)}
+    if own <= beside.keys():
+        return _stock(said, name, beside, tensors)
+    if not beside:
+        raise ModelError(
+            f"checkpoint '{name}' lacks trained weights for {some(own)}, which would be random: it "
+            "holds an encoder alone; train a classifier on it, or take one that somebody trained"
+        )
+    head = head_of(beside, own, name)
+    pooling = _pooling(said, name) if head.pools else "mean"
+    n_outputs = beside[f"{head.layers[-1]}.weight"][0]
+    inner = {
+        key.removeprefix(prefix): tensor
+        for key, tensor in tensors.items()
+        if key.startswith(prefix)
+    }
+    network = _loaded(encoder, config, inner, name)
+    takes, gives = beside[f"{head.layers[0]}.weight"][1], int(network.config.hidden_size)
+    if takes != gives:
+        raise ModelError(
+            f"checkpoint '{name}': {head.layers[0]}.weight takes {takes} values but the encoder "
+            f"gives {gives}; the file is damaged, or of two models"
+        )
+    model = PooledClassifier(network, pooling, LinearHead(head, tensors))
+    layers = tuple(f"head.linear.{i}" for i in range(len(head.layers)))
+    return n_outputs, Opened(model=model, head=head.described(pooling), head_layers=layers)
+
+
+def _stock(
+    said: Mapping[str, Any], name: str, beside: Shapes, tensors: Mapping[str, Tensor]
+) -> tuple[int, Opened]:
+    """Return the classifier of transformers itself, of the sizes that its weights have."""
+    last = "classifier" if "classifier.weight" in beside else "classifier.dense"
+    n_outputs = beside[f"{last}.weight"][0]
+    weighted = "layer_weights" in beside
+    entries = {**said, "use_weighted_layer_sum": weighted}
+    if "projector.weight" in beside:
+        entries["classifier_proj_size"] = beside["projector.weight"][0]
+    config = config_of(entries, name, n_outputs)
+    stock = transformers.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
+    model = _loaded(stock, config, dict(tensors), name)
+    layers = ("projector", last) if "projector.weight" in beside else (last,)
+    described = ", mean over time, ".join(layers)
+    head = f"weighted layer sum, {described}" if weighted else described
+    return n_outputs, Opened(model=model, head=head, head_layers=layers)
+
+
+def _loaded(kind: Any, config: Any, tensors: dict[str, Tensor], name: str) -> nn.Module:  # noqa: ANN401 - transformers' own class for each family
+    """Return a network of transformers with all of these weights and no others."""
+    try:
+        model, loaded = kind.from_pretrained(
+            None,
+            config=config,
+            state_dict=tensors,
+            output_loading_info=True,
+            attn_implementation="eager",
+            dtype="float32",
+        )
+    except Exception as error:  # transformers raises whatever the file makes it stumble over
+        raise ModelError(f"checkpoint '{name}': {why(error)}") from error
+    missing = {key for key in loaded["missing_keys"] if not _is_harmless(key)}
+    unused = {key for key in loaded["unexpected_keys"] if not _is_harmless(key)}
+    if missing or unused:
+        raise ModelError(
+            f"checkpoint '{name}' lacks trained weights for {some(missing)}, which would be "
+            f"random; it has others that are not used: {some(unused)}; save it again with the "
+            "class that trained it, under the names of transformers"
+        )
+    return model
+
+
+def _pooling(said: Mapping[str, Any], name: str) -> str:
+    stated = said.get("pooling_mode", "mean")
+    if stated not in POOLINGS:
+        raise ModelError(
+            f"checkpoint '{name}': pooling_mode in its config.json is {shown(stated)}; known: "
+            f"{', '.join(POOLINGS)}"
+        )
+    return str(stated)
+
+
+def _normalization(extractor: Any, *, takes_waveform: bool) -> Normalization:  # noqa: ANN401 - the extractors of transformers are untyped
+    """Return what is done to the waveform; a spectrogram's own normalising is in its front end."""
+    normalised = takes_waveform and bool(getattr(extractor, "do_normalize", False))
+    return "zscore" if normalised else "none"
+
+
+def _max_seconds(config: Any, extractor: Any) -> float | None:  # noqa: ANN401 - transformers' own class for each family
+    """Return the longest clip that the family takes whole, or `None` where there is no limit."""
+    if config.model_type == "whisper":
+        return float(extractor.n_samples / extractor.sampling_rate)
+    if config.model_type == "audio-spectrogram-transformer":
+        return float((extractor.max_length * 160 + 240) / extractor.sampling_rate)
+    if getattr(config, "position_embeddings_type", None) == "relative":
+        hop = getattr(config, "inputs_to_logits_ratio", 320)
+        return float(config.max_source_positions * hop // extractor.sampling_rate)
+    return None

@@ -1,0 +1,19 @@
+"""The corpora that are known by name: one file each, found by listing this folder."""
+
+from serval.corpora.corpus import Corpus, LabelTable
+from serval.corpora.folds import FOLDS, folds_by_rule, published_folds
+from serval.corpora.known import corpus_called, known_corpora
+from serval.corpora.recognition import ENOUGH, fitting, recognised
+
+__all__ = [
+    "ENOUGH",
+    "FOLDS",
+    "Corpus",
+    "LabelTable",
+    "corpus_called",
+    "fitting",
+    "folds_by_rule",
+    "known_corpora",
+    "published_folds",
+    "recognised",
+]

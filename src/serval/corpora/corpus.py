@@ -1,0 +1,183 @@
+"""What is known of a corpus: its names, its labels, its speakers, and what it should hold."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["Corpus", "LabelTable", "by_number", "by_parity", "coded", "sexes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelTable:
+    """A file of a corpus that says something of its clips.
+
+    Attributes:
+        files: Pattern of its path in the corpus; named groups are cells of all of its rows.
+        key: Which clip a row is about, with `{cells}` in it; without folder and suffix.
+        of: The column of the clips that a row is about instead: `speaker`.
+        columns: Column of serval -> cell of the row.
+        votes: The cell with one rater's answer, where a clip has a row for each; counted into a
+            column `votes`.
+        answers: Pattern of each rater's answer in the cell `votes`, where one cell has all.
+        where: Cell -> the value that a row must have to be read.
+        lines: Pattern of one entry, for files that are no tables; its named groups are cells.
+        required: The file names say too little: without it the corpus is not recognised.
+    """
+
+    files: str
+    key: str
+    of: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    votes: str = ""
+    answers: str = ""
+    where: Mapping[str, str] = field(default_factory=dict)
+    lines: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """One corpus, as data.
+
+    A named group of `grammar`, or a column of a table, is a column of each clip. `label` and
+    `speaker` must be among them; `gender`, `text` and `intensity` are those that most have.
+
+    Attributes:
+        name: As its authors write it.
+        what: What is in it.
+        language: That is spoken.
+        clips: Number of clips that it should hold.
+        speakers: Number of speakers.
+        labels: Its codes -> emotions; `""` for codes of clips without an agreed label.
+        licence: Of the audio.
+        source: Where to get it.
+        cite: Authors, title, year.
+        grammar: Pattern of the end of a clip's path, without suffix.
+        layout: Pattern of some part of the path, which recognition wants beside the grammar
+            where the names alone could be anybody's.
+        folders: Pattern of some part of the path, which tells it from a corpus whose names are
+            alike.
+        codes: Column -> its codes -> what they mean; others stay as they are, or are put for `{}`
+            in what the code `""` means.
+        genders: Speaker -> `female` or `male`.
+        counts: Emotion -> number of clips, where that is known.
+        kinds: Kind of recording that is no clip of the corpus by default -> its column and value.
+        tables: Further files that speak of the clips.
+        key: Names a clip in the tables, with `{columns}` in it and its file's `{stem}`.
+        folds: The speakers of each published test part, where they are in one part only.
+        official: The corpus comes with splits of its own: no folds are made.
+        suspects: File names of clips that may be without sound.
+        videos: Its clips are the sound of videos.
+        caveats: One sentence each on what a score on it does not mean.
+        location: `hf:ORG/NAME` or `builtin`, of a set that needs no path.
+    """
+
+    name: str
+    what: str
+    language: str
+    clips: int
+    speakers: int
+    labels: Mapping[str, str]
+    licence: str
+    source: str
+    cite: str
+    grammar: str = ""
+    layout: str = ""
+    folders: str = ""
+    codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    genders: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    kinds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    tables: tuple[LabelTable, ...] = ()
+    key: str = "{stem}"
+    folds: tuple[tuple[str, ...], ...] = ()
+    official: bool = False
+    suspects: tuple[str, ...] = ()
+    videos: bool = False
+    caveats: tuple[str, ...] = ()
+    location: str = ""
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The emotions that its labels stand for, each once."""
+        return tuple(sorted({emotion for emotion in self.labels.values() if emotion}))
+
+    def named(self, path: str) -> dict[str, str] | None:
+        """Return what the path of a clip says, in the corpus's own codes; `None` of no clip."""
+        match = _pattern(self.grammar).fullmatch(str(PurePosixPath(path).with_suffix("")))
+        if match is None:
+            return None
+        return {name: text for name, text in match.groupdict().items() if text is not None}
+
+    def key_of(self, path: str, said: Mapping[str, str]) -> str:
+        """Return what the tables call the clip at a path, whose name says `said`."""
+        return self.key.format_map({**said, "stem": PurePosixPath(path).stem})
+
+    def columns(self, said: Mapping[str, str]) -> dict[str, str]:
+        """Return what is known of a clip, its codes in words and its speaker with the corpus."""
+        speaker, label = said.get("speaker", ""), said.get("label", "")
+        gender = {"gender": self.genders[speaker]} if speaker in self.genders else {}
+        found = {name: self._meaning(name, text) for name, text in {**gender, **said}.items()}
+        found["label"] = self.labels.get(label) or label
+        if speaker:
+            found["speaker"] = f"{self.name}_{found['speaker']}"
+        return found
+
+    def _meaning(self, column: str, code: str) -> str:
+        codes = self.codes.get(column, {})
+        return codes.get(code, codes.get("", "{}").format(code))
+
+
+def by_number(first: int, last: int, female: str) -> dict[str, str]:
+    """Return the sex of numbered speakers from the last digits of the female ones.
+
+    Examples:
+        >>> by_number(1001, 1003, female="02")
+        {'1001': 'male', '1002': 'female', '1003': 'male'}
+    """
+    ends = tuple(female.split())
+    numbers = [str(n) for n in range(first, last + 1)]
+    return {number: "female" if number.endswith(ends) else "male" for number in numbers}
+
+
+def by_parity(speakers: Iterable[int], digits: int = 2) -> dict[str, str]:
+    """Return the sex of speakers of whom the odd ones are male.
+
+    Examples:
+        >>> by_parity([7, 8])
+        {'07': 'male', '08': 'female'}
+    """
+    return {f"{n:0{digits}}": "male" if n % 2 else "female" for n in speakers}
+
+
+def coded(text: str) -> dict[str, str]:
+    """Return codes and what they mean, from `CODE meaning | CODE meaning`.
+
+    Examples:
+        >>> coded("ANG angry | SUR pleasantly surprised")
+        {'ANG': 'angry', 'SUR': 'pleasantly surprised'}
+    """
+    pairs = (part.strip().partition(" ")[::2] for part in text.split("|"))
+    return dict(pairs)
+
+
+def sexes(*, female: str = "", male: str = "") -> dict[str, str]:
+    """Return the sex of speakers from their names, with blanks between them.
+
+    Examples:
+        >>> sexes(female="f1 f2", male="m1")
+        {'f1': 'female', 'f2': 'female', 'm1': 'male'}
+    """
+    return dict.fromkeys(female.split(), "female") | dict.fromkeys(male.split(), "male")
+
+
+@lru_cache(maxsize=256)
+def _pattern(grammar: str) -> re.Pattern[str]:
+    return re.compile(f"(?:.*/)?(?:{grammar})", re.DOTALL)

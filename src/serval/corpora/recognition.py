@@ -1,0 +1,74 @@
+"""Which corpus a folder holds, by the names of its files alone.
+
+A corpus that is taken for another, or a folder of one's own that is taken for a corpus, is worse
+than one that is not recognised. So nearly all of the audio files must fit one grammar, those of
+two corpora that fit alike are told apart by their folders or not at all, and a corpus whose names
+could be anybody's must have its folders or its tables beside them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from serval.corpora.known import known_corpora
+from serval.trained_on import same_corpus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from serval.corpora.corpus import Corpus
+
+__all__ = ["ENOUGH", "fitting", "recognised"]
+
+ENOUGH = 0.95
+"""Share of the audio files whose names must be those of a corpus."""
+
+
+def fitting(corpus: Corpus, paths: Iterable[str]) -> list[str]:
+    """Return the paths that a corpus could have."""
+    return [path for path in paths if corpus.named(path) is not None]
+
+
+def recognised(sounds: Sequence[str], files: Sequence[str]) -> tuple[Corpus, ...]:
+    """Return the corpus that a folder holds: none where that is not sure, several if alike.
+
+    Args:
+        sounds: The paths of its audio files, beginning with the name of the folder itself.
+        files: The paths of all of its files.
+    """
+    if not sounds:
+        return ()
+    fits = [
+        (len(fitting(corpus, sounds)), corpus)
+        for corpus in known_corpora()
+        if corpus.grammar and _has_tables(corpus, files) and _share(corpus.layout, sounds) >= ENOUGH
+    ]
+    most = max((n for n, _ in fits), default=0)
+    if most < ENOUGH * len(sounds):
+        return ()
+    alike = tuple(corpus for n, corpus in fits if n == most)
+    told = tuple(corpus for corpus in alike if _is_told(corpus, sounds))
+    return told if len(told) == 1 else alike
+
+
+def _has_tables(corpus: Corpus, files: Sequence[str]) -> bool:
+    """Tell whether the tables are there without which the names say too little."""
+    return all(
+        any(re.fullmatch(f"(?:.*/)?{table.files}", file) for file in files)
+        for table in corpus.tables
+        if table.required
+    )
+
+
+def _is_told(corpus: Corpus, sounds: Sequence[str]) -> bool:
+    """Tell whether folders say that it is this corpus, and not another whose names are alike."""
+    if corpus.folders and _share(corpus.folders, sounds) >= ENOUGH:
+        return True
+    return all(any(same_corpus(corpus.name, part) for part in path.split("/")) for path in sounds)
+
+
+def _share(pattern: str, paths: Sequence[str]) -> float:
+    """Return the share of paths with a part that fits."""
+    found = re.compile(pattern).search
+    return sum(found(path) is not None for path in paths) / len(paths)

@@ -1,0 +1,329 @@
+"""The recipes: static, each choice made by measured error; and dynamic, which needs no clips."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import onnx
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from serval.errors import ConfigError
+from serval.models.onnx import load_onnx
+from serval.quantize.build import Recipe, built
+from serval.quantize.equalize import bias_corrections, equalized, smooth_factors, smoothed
+from serval.quantize.graph import INLINE_LIMIT_BYTES, write_graph
+from serval.quantize.layers import layers_of
+from serval.quantize.observe import channel_bounds, histograms, rounding_means
+from serval.quantize.rounding import RANGE_METHODS, params_of, range_of
+from serval.quantize.workbench import Candidate, tagged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from serval.models.onnx import OnnxModel
+    from serval.quantize.clips import Clips
+    from serval.quantize.layers import Layer, Precision, Role
+    from serval.quantize.observe import ChannelBounds
+    from serval.quantize.rounding import Histogram, RangeMethod
+    from serval.quantize.workbench import Trial, Workbench
+
+__all__ = ["chosen_static", "default_dynamic", "plan_of", "with_linear_layers", "written_dynamic"]
+
+
+PLAN: Mapping[Role, Precision] = {
+    "linear": "int8",
+    "convolution": "weight-only int8",
+    "first convolution": "fp16",
+    "grouped convolution": "weight-only int8",
+    "classifier": "fp32",
+}
+"""Where nothing was measured. The first convolution reads raw samples, small and all-important;
+the classifier's few weights decide the answer."""
+
+INTEGER_ROLES: tuple[frozenset[Role], ...] = (
+    frozenset({"convolution", "grouped convolution"}),
+    frozenset({"convolution"}),
+    frozenset({"grouped convolution"}),
+)
+"""Convolutions that are tried in integer arithmetic together, until a set of them is taken."""
+
+CONVOLUTION_PRICE = 1.25
+"""How much larger the error may get for convolutions in integer arithmetic, which are faster."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Observed:
+    """A graph, what was seen of its tensors, and what was done to it, in words."""
+
+    graph: onnx.ModelProto
+    layers: tuple[Layer, ...]
+    seen: Mapping[str, Histogram]
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    """What a candidate is made of: what was seen, the method for ranges, each layer's precision."""
+
+    observed: _Observed
+    method: RangeMethod
+    plan: Mapping[str, Precision]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Convolutions that shall run in integers, in a graph where they are equalized or not."""
+
+    graph: onnx.ModelProto
+    convolutions: tuple[Layer, ...]
+    bounds: Mapping[str, ChannelBounds]
+    equalized: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class _Study:
+    """Candidates made and measured one after another; keeps the best and what it is made of."""
+
+    bench: Workbench
+    clips: Clips
+    trials: list[Trial] = field(default_factory=list)
+    best: tuple[_Choice, Candidate, float] | None = None
+
+    def consider(self, what: str, choice: _Choice, price: float = 1.0) -> bool:
+        """Return whether a candidate was kept: its error is under `price` times the best."""
+        candidate = _with_ranges(self.bench, choice)
+        trial = self.bench.trial(what, candidate, self.clips)
+        self.trials.append(trial)
+        error = trial.measured.logit_error
+        kept = self.best is None or error < price * self.best[2]
+        if kept:
+            self.best = (choice, candidate, error)
+        return kept
+
+    @property
+    def winner(self) -> tuple[_Choice, Candidate]:
+        """The best so far.
+
+        Raises:
+            ConfigError: None was measured.
+        """
+        if self.best is None:
+            raise ConfigError("no range method was tried; give --ranges auto")
+        return self.best[:2]
+
+
+def plan_of(bench: Workbench, linear: Precision = "int8") -> dict[str, Precision]:
+    """Return the precision of each layer before any is tried out."""
+    chosen = {**PLAN, "linear": linear}
+    return {layer.name: chosen[layer.role] for layer in bench.layers}
+
+
+def chosen_static(bench: Workbench, linear: Precision = "int8") -> tuple[Candidate, list[Trial]]:
+    """Return the best candidate by its error on held-out clips, and all trials.
+
+    One choice after another: the ranges, smoothing, integer convolutions. Every candidate has its
+    biases corrected before it is measured. The smallest error wins, but integer convolutions may
+    have `CONVOLUTION_PRICE` times that.
+
+    Args:
+        bench: With calibration clips.
+        linear: Precision of the linear layers; at 4 bits only the convolutions need ranges.
+
+    Raises:
+        ConfigError: There are no calibration clips, or no such range method.
+    """
+    observed = _smoothed(bench) if bench.options.smoothing else _observed(bench, bench.graph)
+    study = _Study(bench=bench, clips=_held_out(bench))
+    plan = plan_of(bench, linear)
+    for method in _methods(bench, linear):
+        study.consider(f"{method} ranges", _Choice(observed=observed, method=method, plan=plan))
+    if bench.options.smoothing:
+        plain = _observed(bench, bench.graph)
+        study.consider("no smoothing", replace(study.winner[0], observed=plain))
+    _consider_convolutions(study)
+    return study.winner[1], study.trials
+
+
+def _bias_corrected(bench: Workbench, candidate: Candidate) -> Candidate:
+    """Return the candidate with the mean error of each layer taken off its bias."""
+    axes = _source_axes(candidate.layers)
+    means = rounding_means(bench.observer(), candidate.graph, axes, candidate.recipe.params)
+    corrections = bias_corrections(candidate.graph, candidate.layers, candidate.recipe, means)
+    return replace(candidate, recipe=replace(candidate.recipe, corrections=corrections))
+
+
+def _methods(bench: Workbench, linear: Precision) -> tuple[RangeMethod, ...]:
+    asked = bench.options.ranges
+    if asked == "auto":
+        return RANGE_METHODS if linear == "int8" else RANGE_METHODS[:1]
+    chosen = tuple(method for method in RANGE_METHODS if method == asked)
+    if not chosen:
+        raise ConfigError(f"unknown --ranges '{asked}'; known: auto, {', '.join(RANGE_METHODS)}")
+    return chosen
+
+
+def _held_out(bench: Workbench) -> Clips:
+    if bench.held_out is None:
+        raise ConfigError("choosing by measured error needs clips; give --calibration DATASET")
+    return bench.held_out
+
+
+def _observed(bench: Workbench, graph: onnx.ModelProto, *words: str) -> _Observed:
+    layers = layers_of(graph, len(bench.model.labels))
+    bounds = channel_bounds(bench.observer(), graph, _axes(layers))
+    seen = histograms(bench.observer(), graph, bounds)
+    return _Observed(graph=graph, layers=layers, seen=seen, words=words)
+
+
+def _smoothed(bench: Workbench) -> _Observed:
+    strength = bench.options.smoothing
+    linear = tuple(layer for layer in bench.layers if layer.role == "linear")
+    bounds = channel_bounds(bench.observer(), bench.graph, _source_axes(linear))
+    factors = smooth_factors(bench.graph, linear, bounds, strength)
+    graph = smoothed(bench.graph, linear, factors)
+    return _observed(bench, graph, f"SmoothQuant {strength:g}")
+
+
+def _source_axes(layers: tuple[Layer, ...]) -> dict[str, int]:
+    """Return where the channels are of every tensor that a layer reads."""
+    return {layer.source: -1 if layer.is_linear else 1 for layer in layers}
+
+
+def _axes(layers: tuple[Layer, ...]) -> dict[str, int]:
+    """Return the same, with the tensors that convolutions make."""
+    made = {layer.output: 1 for layer in layers if layer.role in INTEGER_ROLES[0]}
+    return made | _source_axes(layers)
+
+
+def _with_ranges(bench: Workbench, choice: _Choice) -> Candidate:
+    observed = choice.observed
+    params = {
+        name: params_of(*range_of(seen, choice.method)) for name, seen in observed.seen.items()
+    }
+    precisions = {choice.plan[layer.name] for layer in observed.layers if layer.role == "linear"}
+    qdq = bench.options.qdq and "int8" in precisions
+    recipe = Recipe(
+        plan=choice.plan,
+        params=params,
+        tables=bench.tables,
+        block=bench.options.block,
+        portable=bench.options.portable,
+        qdq=qdq,
+    )
+    form = ("linear layers in QDQ form",) if qdq else ()
+    words = (f"{choice.method} ranges", *observed.words, "bias corrected", *form)
+    candidate = Candidate(graph=observed.graph, layers=observed.layers, recipe=recipe, words=words)
+    return _bias_corrected(bench, candidate)
+
+
+def _consider_convolutions(study: _Study) -> None:
+    """Try integer convolutions, or take them unseen where the user asks for them."""
+    asked = study.bench.options.convolutions
+    if asked == "weights":
+        return
+    price = float("inf") if asked == "int8" else CONVOLUTION_PRICE
+    before, _ = study.winner
+    tried: list[tuple[Layer, ...]] = [()]
+    for roles in INTEGER_ROLES:
+        chosen = tuple(layer for layer in before.observed.layers if layer.role in roles)
+        if chosen in tried:
+            continue
+        tried.append(chosen)
+        what = f"integer {_kinds(chosen)}"
+        graph = before.observed.graph
+        bounds = channel_bounds(study.bench.observer(), graph, _axes(chosen))
+        plain = _Place(graph=graph, convolutions=chosen, bounds=bounds, equalized=False)
+        even = replace(plain, graph=equalized(graph, chosen, bounds), equalized=True)
+        kept = study.consider(what, _in_integers(study.bench, before, even), price)
+        # An equalized channel ends at the peak that calibration saw, which can be too low.
+        other = _in_integers(study.bench, before, plain)
+        if study.consider(f"{what}, not equalized", other, 1.0 if kept else price) or kept:
+            return
+
+
+def _in_integers(bench: Workbench, choice: _Choice, place: _Place) -> _Choice:
+    """Return the choice with some convolutions in integers, smoothed for that."""
+    graph, chosen, strength = place.graph, place.convolutions, bench.options.smoothing
+    if strength:
+        graph = smoothed(graph, chosen, smooth_factors(graph, chosen, place.bounds, strength))
+    how = [word for word, said in (("smooth", strength), ("equalized", place.equalized)) if said]
+    words = " ".join([*how, _kinds(chosen), "in integer arithmetic"])
+    plan: dict[str, Precision] = dict.fromkeys([layer.name for layer in chosen], "int8")
+    return _Choice(
+        observed=_observed(bench, graph, *choice.observed.words, words),
+        method=choice.method,
+        plan={**choice.plan, **plan},
+    )
+
+
+def _kinds(layers: tuple[Layer, ...]) -> str:
+    return " and ".join(sorted({f"{layer.role}s" for layer in layers}))
+
+
+def with_linear_layers(candidate: Candidate, precision: Precision) -> Candidate:
+    """Return the candidate with all layers that are no convolution, or all at FP16, moved."""
+    moved: dict[str, Precision] = {
+        layer.name: precision
+        for layer in candidate.layers
+        if precision == "fp16" or layer.role == "linear"
+    }
+    corrections = {name: s for name, s in candidate.recipe.corrections.items() if name not in moved}
+    recipe = replace(candidate.recipe.with_plan(moved), corrections=corrections, qdq=False)
+    others = "" if precision == "fp16" else "; the rest as in static"
+    return replace(candidate, recipe=recipe, words=(f"linear layers as {precision}{others}",))
+
+
+def written_dynamic(bench: Workbench, path: Path) -> OnnxModel:
+    """Return the model with its linear layers quantized dynamically, S8 per channel, and opened.
+
+    The convolutions stay out of it, because ConvInteger has no fast kernel: their weights are
+    stored in 8 bits and computed in FP32. The classifier and the products of attention stay FP32.
+    """
+    plan = plan_of(bench, "fp32")
+    recipe = Recipe(plan=plan, tables=bench.tables, portable=bench.options.portable)
+    before = write_graph(built(bench.graph, bench.layers, recipe), bench.folder / "before.onnx")
+    linear = [layer.name for layer in bench.layers if layer.role == "linear"]
+    # An empty list of nodes would mean all of them to ONNX Runtime, the classifier among them.
+    after = _dynamic(bench, before, linear) if linear else before
+    words = ("MatMul dynamic, S8 per channel", "convolutions' weights in 8 bits, tables FP16")
+    write_graph(tagged(onnx.load(after), bench.model, "int8", words), path)
+    return load_onnx(path, bench.overrides)
+
+
+def _dynamic(bench: Workbench, before: Path, linear: list[str]) -> Path:
+    after = bench.folder / "dynamic.onnx"
+    with _quiet():
+        quantize_dynamic(
+            before,
+            after,
+            op_types_to_quantize=["MatMul"],
+            nodes_to_quantize=linear,
+            per_channel=True,
+            reduce_range=bench.options.portable,
+            weight_type=QuantType.QInt8,
+            use_external_data_format=bench.model.size_bytes > INLINE_LIMIT_BYTES,
+        )
+    return after
+
+
+def default_dynamic(bench: Workbench, path: Path) -> OnnxModel:
+    """Return what `quantize_dynamic(fp32, int8)` makes with all its defaults: the usual recipe."""
+    large = bench.model.size_bytes > INLINE_LIMIT_BYTES
+    with _quiet():
+        quantize_dynamic(bench.model.path, path, use_external_data_format=large)
+    return load_onnx(path, bench.overrides)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep ONNX Runtime's advice to pre-process the model off the terminal."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
