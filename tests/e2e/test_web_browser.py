@@ -4,6 +4,7 @@ import json
 import threading
 from contextlib import contextmanager
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from build import classifier, encoded, labels_metadata, voice
 from chromium import chromium, requested, wait
 from graphs import classifier_graph, node
 from serval.audio import decode, resampled
+from serval.bench.browser import browser_bench
+from serval.files import sha256_of
 from serval.models.builtin import BUILTIN_MODELS
 from serval.models.load import load_model
 from serval.predict import answer_of
@@ -338,6 +341,10 @@ def test_the_bench_takes_all_models_in_turn_and_gives_a_file(page, plain, models
     ratios = told["ratios"]["latency, threads 1"]
     assert [(ratio["of"], ratio["to"]) for ratio in ratios[:1]] == [("masked", "peak")]
     assert ratios[0]["n"] == of_peak[0]["n"]
+    read = browser_bench(file)
+    assert read.where.startswith("Chromium ")
+    assert len(read.latency) == len(told["latency"])
+    assert read.latency[0].sha256 == sha256_of(Path(models["peak"]))
 
 
 def test_it_fits_a_phone_and_the_dark(page, plain):

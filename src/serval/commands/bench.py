@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
@@ -19,6 +19,11 @@ from serval.commands.options import (
 )
 from serval.commands.terminal import say, terminal
 from serval.files import writing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serval.bench.browser import BrowserBench
 
 __all__ = ["bench_command"]
 
@@ -49,6 +54,13 @@ DEFAULTS = BenchOptions()
 @contract_options
 @click.option("--output", "-o", default=DEFAULTS.output, show_default=True, help="Results folder.")
 @click.option("--quick", is_flag=True, help="Fewer durations and rounds.")
+@click.option(
+    "--import",
+    "imported",
+    multiple=True,
+    metavar="FILE",
+    help="What a page of serval web measured, to show beside this machine.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole document as JSON.")
 def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
     """Measure how fast models are on this machine: latency, throughput, memory.
@@ -72,6 +84,10 @@ def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - cli
     console = terminal()
     console.print(_latency_table(measured))
     console.print(_throughput_table(measured))
+    for browser in measured.imported:
+        console.print(_browser_table(browser, measured))
+        for line in _browser_lines(browser):
+            console.print(f"  {line}", soft_wrap=True)
     for line in _lines(measured):
         console.print(f"  {line}", soft_wrap=True)
     for kind, path in files.items():
@@ -112,6 +128,30 @@ def _throughput_table(measured: Bench) -> Table:
             *(f"{item.timing.spread:.0%}", str(item.timing.n), f"{memory:.0f}"),
         )
     return table
+
+
+def _browser_table(browser: BrowserBench, measured: Bench) -> Table:
+    table = Table(title=f"latency in ms in a browser ({browser.path}), and here at the median")
+    table.add_column("model", overflow="fold", min_width=10)
+    for column in ("thr", "s", "p50", "p90", "p95", "RTF", "spread", "n", "here", "times"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for item in sorted(browser.latency, key=lambda item: (item.model, item.threads)):
+        t, here = item.timing, item.here(measured.latency, measured.facts)
+        beside = ("-", "-") if here is None else (f"{1000 * here:.1f}", f"{t.p50_s / here:.2f}")
+        table.add_row(
+            *(item.model, str(item.threads), f"{item.seconds:g}"),
+            *(f"{1000 * seconds:.1f}" for seconds in (t.p50_s, t.p90_s, t.p95_s)),
+            *(f"{item.rtf:.4f}", f"{t.spread:.0%}", str(t.n), *beside),
+        )
+    return table
+
+
+def _browser_lines(browser: BrowserBench) -> Iterator[str]:
+    yield browser.where
+    if browser.memory_mb is not None:
+        yield f"memory of the page: {browser.memory_mb:.0f} MB"
+    for what, ratios in browser.ratios.items():
+        yield from (f"{what}: {ratio.sentence()}" for ratio in ratios)
 
 
 def _lines(measured: Bench) -> list[str]:

@@ -10,6 +10,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from serval import __version__
+from serval.dress import STYLE
 from serval.errors import ConfigError, ModelError
 from serval.files import write_bytes, write_text
 from serval.inspection import stored_graph, web_faults
@@ -135,7 +136,7 @@ def _files(
             yield part.name, part.read_bytes()
     for part in sorted((package / "web" / "vendor").iterdir(), key=lambda part: part.name):
         yield f"vendor/{part.name}", part.read_bytes()
-    yield "page.css", (package / "report" / "assets" / "page.css").read_bytes()
+    yield "page.css", STYLE.encode()
     for name in EXPORTS:
         yield name, _module(name).encode()
     yield "index.html", _index(names).encode()
