@@ -15,6 +15,7 @@ from selenium.webdriver.common.keys import Keys
 from build import classifier, encoded, labels_metadata, voice
 from chromium import chromium, requested, wait
 from graphs import classifier_graph, node
+from network import speech_network
 from serval.audio import decode, resampled
 from serval.bench.browser import browser_bench
 from serval.files import sha256_of
@@ -22,6 +23,7 @@ from serval.models.builtin import BUILTIN_MODELS
 from serval.models.load import load_model
 from serval.predict import answer_of
 from serval.probabilities import probabilities_of
+from serval.quantize import QuantizeOptions, quantize
 from serval.records import Clip
 from serval.web import SiteServer, WebOptions, write_site
 
@@ -65,7 +67,10 @@ def isolated(folder):
 
 @pytest.fixture(scope="module")
 def models(folder):
-    """Small FP32 models that differ in what stands between a waveform and its probabilities."""
+    """Small models that differ in what stands between a waveform and its probabilities.
+
+    All are FP32 but `dynamic`, which `serval quantize --target web` makes.
+    """
     hub = labels_metadata(normalize="zscore")
     many = {
         "peak": classifier(folder / "peak.onnx", metadata=labels_metadata()),
@@ -79,6 +84,9 @@ def models(folder):
             folder / "slow.onnx", metadata=labels_metadata() | {"sampling_rate": "8000"}
         ),
     }
+    fp32 = speech_network(folder / "net.onnx", metadata=labels_metadata(max_seconds="7"))
+    for_browsers = QuantizeOptions(method="dynamic", target="web")
+    many["dynamic"] = quantize(str(fp32), folder / "dynamic.onnx", for_browsers).path
     return {name: str(path) for name, path in many.items()}
 
 
@@ -223,23 +231,18 @@ def test_int8_answers_as_in_python_on_all_64_clips(page, folder):
     assert max(row["difference"] for row in rows) < INT8_DIFFERENCE
 
 
-def test_fp32_answers_as_in_python(page, plain, models):
+def test_small_models_answer_as_in_python(page, plain, models):
     rows = compared(page(plain))
     assert rows.keys() == models.keys()
     for name, of_model in rows.items():
         assert [row["clip"]["file"][-4:] for row in of_model] == ["flac"] * 3 + [".wav"]
         assert all(row["same"] for row in of_model), name
-        assert max(row["difference"] for row in of_model[:3]) < FP32_DIFFERENCE, name
-        assert of_model[3]["difference"] < RESAMPLED_DIFFERENCE, name
+        by_name = {"slow": RESAMPLED_DIFFERENCE, "dynamic": INT8_DIFFERENCE}
+        most = by_name.get(name, FP32_DIFFERENCE)
+        assert max(row["difference"] for row in of_model[:3]) < most, name
+        assert of_model[3]["difference"] < max(most, RESAMPLED_DIFFERENCE), name
         _, _, logits = of_python(models[name], DEMO / "angry_f1.flac")
         assert of_model[0]["clip"]["logits"][name] == pytest.approx(logits.tolist())
-
-
-def test_a_host_without_isolation_gives_one_thread_and_the_page_says_so(page, plain):
-    browser = page(plain)
-    assert not browser.execute_script("return crossOriginIsolated")
-    assert text(browser, "threads") == "1"
-    assert "does not isolate" in text(browser, "isolation")
 
 
 def test_a_file_is_answered_as_in_python_and_its_strip_has_its_length(page, plain, models, folder):
@@ -290,14 +293,15 @@ def test_files_are_decoded_and_resampled_as_in_python(page, plain):
         inner = slice(400, min(len(expected), len(told["samples"])) - 400)
         differs = np.array(told["samples"])[inner] - expected[inner]
         assert np.abs(differs).max() < most, (form, subtype)
+    holds_the_filter_of_python(browser)
+    holds_the_louder_of_channels_that_cancel_out(browser)
 
 
-def test_the_filter_is_that_of_python(page, plain):
+def holds_the_filter_of_python(browser):
     body = """
       const { resampled } = await import("/resample.js");
       return Array.from(resampled(Float32Array.from(given[0]), given[1], given[2]));
     """
-    browser = page(plain)
     for before, after in ((48_000, 16_000), (44_100, 16_000), (8_000, 16_000)):
         noise = np.random.default_rng(0).normal(0, 0.2, before // 8).astype(np.float32)
         here = np.array(in_page(browser, body, noise.tolist(), before, after))
@@ -306,14 +310,14 @@ def test_the_filter_is_that_of_python(page, plain):
         assert np.sqrt(np.mean((here - python) ** 2) / np.mean(python**2)) < 0.003
 
 
-def test_channels_that_cancel_out_are_told(page, plain):
+def holds_the_louder_of_channels_that_cancel_out(browser):
     body = """
       const { mixed } = await import("/decode.js");
       const one = Float32Array.from(given[0]);
       const { samples, notes } = mixed([one, one.map((value) => -0.9 * value)]);
       return { first: samples[7] === one[7], notes };
     """
-    told = in_page(page(plain), body, voice(0, 0.1).tolist())
+    told = in_page(browser, body, voice(0, 0.1).tolist())
     assert told == {"first": True, "notes": ["its channels cancel out; the louder one was taken"]}
 
 
@@ -328,6 +332,8 @@ def test_the_bench_takes_all_models_in_turn_and_gives_a_file(page, plain, models
     assert list(told["models"]) == list(models)
     of_peak = [row for row in told["latency"] if row["model"] == "peak"]
     assert [row["seconds"] for row in of_peak] == [1, 3, 5, 10]
+    shorter = [row["seconds"] for row in told["latency"] if row["model"] == "dynamic"]
+    assert shorter == [1, 3, 5]
     for row in told["latency"]:
         assert 3 <= row["n"] <= 10
         assert 0 < row["min_s"] <= row["p50_s"] <= row["p90_s"] <= row["p95_s"]
@@ -347,8 +353,11 @@ def test_the_bench_takes_all_models_in_turn_and_gives_a_file(page, plain, models
     assert read.latency[0].sha256 == sha256_of(Path(models["peak"]))
 
 
-def test_it_fits_a_phone_and_the_dark(page, plain):
+def test_it_fits_a_phone_and_the_dark_and_says_why_it_has_one_thread(page, plain):
     browser = page(plain)
+    assert not browser.execute_script("return crossOriginIsolated")
+    assert text(browser, "threads") == "1"
+    assert "does not isolate" in text(browser, "isolation")
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True},

@@ -17,7 +17,7 @@ from serval.inspection import (
     size_comparison,
     web_faults,
 )
-from serval.inspection.web import MUCH_MB, WEB_RUNTIME
+from serval.inspection.targets import MUCH_MB, WEB_RUNTIME
 from serval.models.contract import Overrides
 from serval.models.load import model_path
 from serval.wording import printable

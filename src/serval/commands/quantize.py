@@ -12,6 +12,7 @@ from rich.table import Table
 
 from serval.commands.options import contract_options, label_options, reading_options
 from serval.commands.terminal import say, terminal
+from serval.inspection.targets import TARGETS
 from serval.quantize import (
     Quantized,
     QuantizeOptions,
@@ -63,6 +64,8 @@ TABLE_WIDTH = 131
               help="Weights that share a scale at 4 bits.")  # fmt: skip
 @click.option("--portable/--full-range", default=DEFAULTS.portable, show_default=True,
               help="Same answers with and without VNNI, or the last third of a bit.")  # fmt: skip
+@click.option("--target", type=click.Choice(list(TARGETS)), default=DEFAULTS.target,
+              show_default=True, help="Refuse to make a file that does not run there.")  # fmt: skip
 @click.option("--qdq", is_flag=True,
               help="Linear layers too as QuantizeLinear, DequantizeLinear; slower.")  # fmt: skip
 @click.option("--eval", "evaluation", metavar="DATASET", help="Measure accuracy on this set.")

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from serval.errors import ConfigError
+from serval.errors import ConfigError, ModelError
 from serval.files import scratch_folder, whole_files, write_text
+from serval.inspection import stored_graph
+from serval.inspection.targets import TARGETS
 from serval.machine import available_cores
 from serval.models.load import model_path
 from serval.models.onnx import load_onnx
@@ -25,6 +27,7 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from serval.inspection.graph import StoredGraph
     from serval.models.onnx import OnnxModel
     from serval.quantize.clips import Clips
     from serval.quantize.options import QuantizeOptions
@@ -103,7 +106,14 @@ def quantize(
         clips = evaluated_in_fp32(bench) if options.evaluation else None
         with whole_files(output) as part:
             made = _made(bench, part, clips)
+            _refuse_for_target(stored_graph(part), output, options.target)
     return replace(made, path=output)
+
+
+def _refuse_for_target(graph: StoredGraph, path: Path, target: str) -> None:
+    faults = TARGETS[target](graph)
+    if faults:
+        raise ModelError(f"--target {target}: {path} {faults[0]}")
 
 
 def save_tried(made: Quantized) -> Path:
@@ -137,6 +147,9 @@ def opened_workbench(
     """
     path = model_path(model)
     _check_output(output, path)
+    # What is a matter of size is looked at in the file that is made.
+    fp32 = replace(stored_graph(path), size_bytes=0, external=())
+    _refuse_for_target(fp32, path, options.target)
     opened = load_onnx(path, overrides_of(options))
     graph = read_graph(path)
     workers = options.workers or available_cores()

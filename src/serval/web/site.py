@@ -14,7 +14,7 @@ from serval.dress import STYLE
 from serval.errors import ConfigError, ModelError
 from serval.files import write_bytes, write_text
 from serval.inspection import stored_graph, web_faults
-from serval.inspection.web import MUCH_MB, WEB_RUNTIME
+from serval.inspection.targets import MUCH_MB, WEB_RUNTIME
 from serval.machine import platform_facts
 from serval.models.load import model_path
 from serval.models.onnx import load_onnx

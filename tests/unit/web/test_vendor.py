@@ -2,7 +2,7 @@ import hashlib
 import re
 from importlib import resources
 
-from serval.inspection.web import WEB_RUNTIME
+from serval.inspection.targets import WEB_RUNTIME
 
 VENDOR = resources.files("serval") / "web" / "vendor"
 FILES = ["ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm", "ort.wasm.min.mjs"]
