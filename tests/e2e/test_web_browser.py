@@ -347,6 +347,10 @@ def test_the_bench_takes_all_models_in_turn_and_gives_a_file(page, plain, models
     ratios = told["ratios"]["latency, threads 1"]
     assert [(ratio["of"], ratio["to"]) for ratio in ratios[:1]] == [("masked", "peak")]
     assert ratios[0]["n"] == of_peak[0]["n"]
+    # The one of fixed length has no clip in common with the first.
+    assert [ratio["of"] for ratio in ratios] == [
+        name for name in models if name not in ("peak", "fixed")
+    ]
     read = browser_bench(file)
     assert read.where.startswith("Chromium ")
     assert len(read.latency) == len(told["latency"])
