@@ -48,7 +48,10 @@ def save_checkpoint(folder: Path, architecture: dict[str, object]) -> Path:
     torch.manual_seed(0)
     labels = dict(enumerate(EMOTIONS))
     config = transformers.Wav2Vec2Config(**architecture, id2label=labels, num_labels=len(labels))
-    transformers.Wav2Vec2ForSequenceClassification(config).save_pretrained(folder)
+    model = transformers.Wav2Vec2ForSequenceClassification(config)
+    with torch.no_grad():
+        model.classifier.weight.mul_(50)  # a head as its initialiser left it is refused
+    model.save_pretrained(folder)
     extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)
     extractor.save_pretrained(folder)
     return folder

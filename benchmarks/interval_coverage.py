@@ -22,7 +22,7 @@ from serval.scores import OVERALL, intervals
 from serval.scores.clusters import cluster_tables, clustering_of
 from serval.scores.metrics import confusion_matrix
 from serval.scores.paired import PairOptions, Panel
-from serval.scores.sums import score_columns
+from serval.scores.score import score_columns
 
 Ids = NDArray[np.int64]
 

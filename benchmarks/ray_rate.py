@@ -1,7 +1,5 @@
 """What Ray costs and what starting it costs, against the local engine, on this machine's cores.
 
-And how many clips a second the one ledger takes, to which every worker of a cluster speaks.
-
 python benchmarks/ray_rate.py CORPUS [--model MODEL] [--limit N] [--rounds N]
 """
 
@@ -16,9 +14,7 @@ import numpy as np
 
 from serval.bench import Effort, interleaved, ratio_of
 from serval.bench.bench import load_average
-from serval.distributed import imported_ray, ledger_on
 from serval.evaluation import EvalOptions, evaluate_named
-from serval.machine import available_cores
 from serval.run import load_run
 
 
@@ -37,26 +33,6 @@ def evaluated(options: EvalOptions, fixed_s: list[float]) -> None:
             )
         )
         fixed_s.append(time.perf_counter() - start - load_run(folder).seconds)
-
-
-def ledger_rate(calls: int) -> float:
-    """Return how many clips a second the ledger notes, asked by one worker for each core."""
-    ray = imported_ray()
-    ray.init(address="local", num_cpus=available_cores(), log_to_driver=False)
-    ask = ledger_on(ray)
-
-    def work(n: int) -> None:
-        for index in range(n):
-            ask("begin", 0, index)
-
-    remote = ray.remote(num_cpus=1)(work)
-    workers = range(available_cores())
-    ray.get([remote.remote(10) for _ in workers])
-    start = time.perf_counter()
-    ray.get([remote.remote(calls) for _ in workers])
-    elapsed = time.perf_counter() - start
-    ray.shutdown()
-    return calls * len(workers) / elapsed
 
 
 def main() -> None:
@@ -84,7 +60,6 @@ def main() -> None:
               f"{given.limit} clips, {np.median(fixed[engine]):.1f} s of each outside of the "
               f"run: {engine}")  # fmt: skip
     print(ratio_of("local", "ray", times).sentence())
-    print(f"{ledger_rate(2_000):.0f} clips/s at most: what the ledger notes")
     print(f"load average {[*loads, load_average()]}")
 
 

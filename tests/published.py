@@ -179,3 +179,254 @@ LAYOUTS = {
     "weighted layer sum": superb,
 }
 """Every published layout whose outputs are emotions."""
+
+
+def speechbrain(folder):
+    """`speechbrain/emotion-recognition-wav2vec2-IEMOCAP`: a recipe, two `.ckpt`, labels."""
+    encoder, frames = deep_encoder("wav2vec2")
+    tensors = {"0.w.weight": random_layers(w=(4, encoder.config.hidden_size))["w"]}
+
+    def reference(waveform):
+        hidden = frames(normed(waveform))
+        return normed(hidden).mean(0) @ tensors["0.w.weight"].T
+
+    folder.mkdir(parents=True)
+    weights = {f"model.{name}": value for name, value in encoder.state_dict().items()}
+    torch.save(weights, folder / "wav2vec2.ckpt")
+    torch.save({k: torch.tensor(v) for k, v in tensors.items()}, folder / "model.ckpt")
+    (folder / "hyperparams.yaml").write_text(RECIPE)
+    (folder / "label_encoder.txt").write_text(
+        "'neu' => 0\n'ang' => 1\n'sad' => 3\n'hap' => 2\n================\n'starting_index' => 0\n"
+    )
+    (folder / "custom_interface.py").write_text("raise SystemExit('it was run')\n")
+    (folder / "config.json").write_text('{"speechbrain_interface": "custom_interface.py"}')
+    return Published(folder=folder, reference=reference)
+
+
+RECIPE = """
+wav2vec2_hub: facebook/wav2vec2-base
+sample_rate: 16000
+encoder_dim: 768
+out_n_neurons: 4
+__set_seed: !apply:os.system ["touch it_was_run"]
+wav2vec2: !new:speechbrain.lobes.models.huggingface_transformers.wav2vec2.Wav2Vec2
+    source: !ref <wav2vec2_hub>
+    output_norm: True
+    freeze: True
+    save_path: wav2vec2_checkpoints
+avg_pool: !new:speechbrain.nnet.pooling.StatisticsPooling
+    return_std: False
+output_mlp: !new:speechbrain.nnet.linear.Linear
+    input_size: !ref <encoder_dim>
+    n_neurons: !ref <out_n_neurons>
+    bias: False
+model: !new:torch.nn.ModuleList
+    - [!ref <output_mlp>]
+modules:
+    wav2vec2: !ref <wav2vec2>
+    model: !ref <model>
+pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
+    loadables:
+        wav2vec2: !ref <wav2vec2>
+        model: !ref <model>
+"""
+
+
+def normed(values):
+    """Layer norm over everything, without weights."""
+    return (values - values.mean()) / np.sqrt(values.var() + 1e-5)
+
+
+def deep_encoder(kind, **options):
+    """An encoder with the seven convolutions and the sizes of heads that are published."""
+    return encoder_of(
+        kind,
+        hidden_size=128,
+        intermediate_size=48,
+        conv_dim=(8,) * 7,
+        conv_kernel=(10, 3, 3, 3, 3, 2, 2),
+        conv_stride=(5, 2, 2, 2, 2, 2, 2),
+        num_feat_extract_layers=7,
+        **options,
+    )
+
+
+def odyssey(folder):
+    """`3loi/SER-Odyssey-Baseline-WavLM-Categorical`: constants, attentive statistics, norms."""
+    encoder, frames = deep_encoder(
+        "wavlm", feat_extract_norm="layer", do_stable_layer_norm=True, num_buckets=32,
+        max_bucket_distance=800,
+    )  # fmt: skip
+    labels = ["Angry", "Sad", "Happy", "Surprise", "Fear", "Disgust", "Contempt", "Neutral"]
+    size = encoder.config.hidden_size
+    tensors = layer("pool_model.sap_linear", size, size)
+    tensors |= random_layers(3, **{"pool_model.attention": (size, 1)})
+    tensors |= layer("ser_model.fc.0.0", size, 2 * size, seed=2)
+    tensors |= random_layers(4, **{"ser_model.fc.0.1.weight": size, "ser_model.fc.0.1.bias": size})
+    tensors |= layer("ser_model.out.0", len(labels), size, seed=5)
+
+    def reference(waveform):
+        hidden = frames((waveform - np.float32(-8.2e-05)) / np.float32(0.0919 + 1e-6))
+        raw = np.tanh(through(tensors, "pool_model.sap_linear", hidden))
+        raw = np.exp(raw @ tensors["pool_model.attention"])
+        share = raw / raw.sum()
+        mean = (share * hidden).sum(0)
+        deviation = np.sqrt(np.maximum((share * hidden**2).sum(0) - mean**2, 1e-5))
+        inner = through(tensors, "ser_model.fc.0.0", np.concatenate([mean, deviation]))
+        inner = normed(inner) * tensors["ser_model.fc.0.1.weight"]
+        inner = np.maximum(inner + tensors["ser_model.fc.0.1.bias"], 0)
+        return through(tensors, "ser_model.out.0", inner)
+
+    folder.mkdir(parents=True)
+    weights = {f"ssl_model.{name}": value for name, value in encoder.state_dict().items()}
+    weights |= {name: torch.tensor(value) for name, value in tensors.items()}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    said = ids(labels) | {
+        "model_type": "ser", "ssl_type": "microsoft/wavlm-large", "mean": -8.2e-05, "std": 0.0919,
+        "hidden_size": 1024, "num_classes": 8, "classifier_hidden_layers": 1,
+        "sampling_rate": 16_000, "auto_map": {"AutoConfig": "pipeline_utils.SERConfig"},
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(said))
+    return Published(folder=folder, reference=reference)
+
+
+HEADS, BLOCKS, PRENET, EXTRA = 3, 2, 1, 4
+TOKENS = ["生气/angry", "unuse_0", "开心/happy", "中立/neutral", "难过/sad", "<unk>"]
+
+
+def emotion2vec(folder, prefix="d2v_model."):  # noqa: C901, PLR0915 - one network, in one place
+    """`iic/emotion2vec_plus_*` of FunASR: data2vec 2.0 with `proj`, a label unused."""
+    size, kernel, groups = 24, 5, 4
+    rng = np.random.default_rng(0)
+
+    def normal(*shape, scale=0.3):
+        return rng.normal(0, scale, shape).astype(np.float32)
+
+    inner = {}
+    convs = [(8, 10, 5), (8, 3, 2), (8, 3, 2)]
+    for i, (dim, width, _) in enumerate(convs):
+        place = f"modality_encoders.AUDIO.local_encoder.conv_layers.{i}"
+        inner[f"{place}.0.weight"] = normal(dim, 8 if i else 1, width)
+        inner |= {f"{place}.2.1.weight": 1 + normal(dim), f"{place}.2.1.bias": normal(dim)}
+    audio = "modality_encoders.AUDIO"
+    inner |= {f"{audio}.project_features.1.weight": 1 + normal(8),
+              f"{audio}.project_features.1.bias": normal(8),
+              f"{audio}.project_features.2.weight": normal(size, 8),
+              f"{audio}.project_features.2.bias": normal(size),
+              f"{audio}.extra_tokens": normal(1, EXTRA, size),
+              f"{audio}.alibi_scale": 1 + normal(1, 1, HEADS, 1, 1),
+              f"{audio}.context_encoder.norm.weight": 1 + normal(size),
+              f"{audio}.context_encoder.norm.bias": normal(size),
+              f"{audio}.decoder.proj.weight": normal(3, 3)}  # fmt: skip
+    for i in (1, 2):
+        place = f"{audio}.relative_positional_encoder.{i}.0"
+        inner |= {f"{place}.weight": normal(size, size // groups, kernel),
+                  f"{place}.bias": normal(size)}  # fmt: skip
+    places = [f"{audio}.context_encoder.blocks.0", *(f"blocks.{i}" for i in range(BLOCKS))]
+    for place in places:
+        for part, (outputs, inputs) in {"attn.qkv": (3 * size, size), "attn.proj": (size, size),
+                                        "mlp.fc1": (2 * size, size),
+                                        "mlp.fc2": (size, 2 * size)}.items():  # fmt: skip
+            inner |= {f"{place}.{part}.weight": normal(outputs, inputs),
+                      f"{place}.{part}.bias": normal(outputs)}  # fmt: skip
+        for part in ("norm1", "norm2"):
+            inner |= {f"{place}.{part}.weight": 1 + normal(size),
+                      f"{place}.{part}.bias": normal(size)}  # fmt: skip
+    proj = layer("proj", len(TOKENS), size)
+    t = inner.__getitem__
+
+    def affine(values, place):
+        mean, variance = values.mean(-1, keepdims=True), values.var(-1, keepdims=True)
+        return (values - mean) / np.sqrt(variance + 1e-5) * t(f"{place}.weight") + t(
+            f"{place}.bias"
+        )
+
+    def gelu(values):
+        return torch.nn.functional.gelu(torch.tensor(values)).numpy()
+
+    def conv(values, place, **options):
+        bias = inner.get(f"{place}.bias")
+        made = torch.nn.functional.conv1d(
+            torch.tensor(values.T)[None], torch.tensor(t(f"{place}.weight")),
+            None if bias is None else torch.tensor(bias), **options,
+        )  # fmt: skip
+        return made[0].numpy().T
+
+    def block(x, place, bias):
+        parts = through(inner, f"{place}.attn.qkv", x).reshape(len(x), 3, HEADS, size // HEADS)
+        mixed = []
+        for head in range(HEADS):
+            q, k, v = (parts[:, i, head] for i in range(3))
+            scores = q @ k.T / np.sqrt(size // HEADS) + bias[head]
+            weights = np.exp(scores - scores.max(-1, keepdims=True))
+            mixed.append(weights / weights.sum(-1, keepdims=True) @ v)
+        x = affine(x + through(inner, f"{place}.attn.proj", np.concatenate(mixed, -1)),
+                   f"{place}.norm1")  # fmt: skip
+        hidden = gelu(through(inner, f"{place}.mlp.fc1", x))
+        return affine(x + through(inner, f"{place}.mlp.fc2", hidden), f"{place}.norm2")
+
+    def reference(waveform):
+        x = normed(waveform)[:, None]
+        for i, (_, _, stride) in enumerate(convs):
+            place = f"{audio}.local_encoder.conv_layers.{i}"
+            x = gelu(affine(conv(x, f"{place}.0", stride=stride), f"{place}.2.1"))
+        x = through(inner, f"{audio}.project_features.2",
+                    affine(x, f"{audio}.project_features.1"))  # fmt: skip
+        where = x
+        for i in (1, 2):
+            place = f"{audio}.relative_positional_encoder.{i}.0"
+            where = conv(where, place, padding=kernel // 2, groups=groups)
+            mean, variance = where.mean(-1, keepdims=True), where.var(-1, keepdims=True)
+            where = gelu((where - mean) / np.sqrt(variance + 1e-5))
+        x = np.concatenate([t(f"{audio}.extra_tokens")[0], x + where])
+        apart = -np.abs(np.subtract.outer(np.arange(len(where)), np.arange(len(where))))
+        bias = np.zeros((HEADS, len(x), len(x)))
+        # Three heads: the slopes of two, then the first of four.
+        slopes = np.array([2**-4, 2**-8, 2**-2]) * t(f"{audio}.alibi_scale")[0, 0, :, 0, 0]
+        bias[:, EXTRA:, EXTRA:] = slopes[:, None, None] * apart
+        x = affine(x, f"{audio}.context_encoder.norm")
+        for place in places:
+            x = block(x, place, bias.astype(np.float32))
+        scores = through(proj, "proj", x[EXTRA:].mean(0))
+        return np.delete(scores, 1)
+
+    folder.mkdir(parents=True)
+    weights = {f"{prefix}{name}": torch.tensor(value) for name, value in inner.items()}
+    weights |= {name: torch.tensor(value) for name, value in proj.items()}
+    torch.save({"model": weights}, folder / "model.pt")
+    (folder / "tokens.txt").write_text("\n".join(TOKENS) + "\n", encoding="utf-8")
+    (folder / "config.yaml").write_text(FUNASR)
+    (folder / "configuration.json").write_text('{"framework": "pytorch"}')
+    return Published(folder=folder, reference=reference)
+
+
+FUNASR = """
+model: Emotion2vec
+model_conf:
+    depth: 2
+    num_heads: 3
+    norm_eps: 1e-05
+    norm_affine: true
+    embed_dim: 24
+    mlp_ratio: 2.0
+    layer_norm_first: false
+    normalize: true
+    modalities:
+        audio:
+            type: AUDIO
+            prenet_depth: 1
+            num_extra_tokens: 4
+            use_alibi_encoder: true
+            learned_alibi_scale: true
+            learned_alibi_scale_per_head: true
+            learned_alibi_scale_per_layer: false
+            num_alibi_heads: 3
+            feature_encoder_spec: '[(8, 10, 5)] + [(8, 3, 2)] * 2'
+            conv_pos_width: 10
+            conv_pos_groups: 4
+            conv_pos_depth: 2
+            conv_pos_pre_ln: false
+tokenizer: CharTokenizer
+"""
+
+LAYOUTS |= {"SpeechBrain": speechbrain, "Odyssey": odyssey, "emotion2vec+": emotion2vec}

@@ -48,12 +48,13 @@ COMMANDS = {
     "audit": "Check a dataset for leaks, duplicates, broken audio and wrong labels.",
     "card": "Print a run as a model card: scores, intervals, limits, hub metadata.",
     "runs": "List the stored runs below a folder, with their scores.",
+    "init": "Write a starter manifest, gate.toml and CI file.",
     "datasets": "List the datasets that serval knows by name.",
-    "models": "List the models that are built in.",
+    "models": "List the models that are built in; check whether a checkpoint's head was trained.",
 }
 """Every command with its line in `serval --help`, in the order in which people need them."""
 
-MODULES = {"datasets": "listing", "models": "listing"}
+MODULES = {"datasets": "listing"}
 """Where a command does not live in the module of its own name."""
 
 

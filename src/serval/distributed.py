@@ -1,20 +1,17 @@
-"""Clips -> records on many machines: Ray Data, one actor for each worker, each with a session.
+"""Clips -> records on many machines: Ray actors, one for each worker, each with a session.
 
 The driver sends positions, never audio: each worker opens the dataset itself and reads the clips
-of the ranges that it is given. A range whose worker died is done again by another one. A clip
-that was being worked on when its worker died, twice, becomes a Failure. (Extra: `ray`.)
+of the ranges that it is given. A range whose worker died is done again by others, in halves, until
+the clip is alone that takes workers down; that one becomes a Failure. (Extra: `ray`.)
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import pickle
 import socket
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from serval.datasets import DatasetOptions, load_dataset
@@ -22,9 +19,10 @@ from serval.errors import ConfigError, MissingExtraError, ServalError
 from serval.machine import available_cores
 from serval.models.load import load_as_stated
 from serval.predict import Transform, failure_of, predict_clip
-from serval.stopping import kept_hearing
+from serval.stopping import kept_hearing, stop_if_asked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
     from types import ModuleType
 
     from serval.labels import LabelMap
@@ -32,23 +30,26 @@ if TYPE_CHECKING:
     from serval.models.protocol import Model
     from serval.records import Clip, Dataset, Record
 
-__all__ = ["Job", "cluster", "imported_ray", "ledger_on", "predict_on_ray"]
+__all__ = ["Job", "Ledger", "Range", "Worker", "cluster", "imported_ray", "predict_on_ray"]
 
-RANGE = 64
+LONGEST_RANGE = 64
 """Clips in one range at most: what is done again when a worker dies."""
 
 SHORTEST_RANGE = 8
 """Clips in one range at least: opening a set anew for fewer is not worth it."""
 
 TURNS = 4
-"""Ranges for each worker, where the clips suffice, so that all of them end at about one time."""
+"""Ranges for each worker, where the clips suffice, so that all of them end at about one time; and
+how many done ranges of each may wait for an earlier one."""
 
 DEADLY = 2
 """Workers that a clip may take down before it is given up."""
 
-Row = dict[str, Any]
-Ask = Callable[..., list[int]]
-"""`(method, *arguments)` -> the ledger's answer, wherever the ledger is."""
+MOST_STILLBORN = 3
+"""Workers in a row that may die before they have opened model and dataset."""
+
+POLL_S = 1.0
+"""Seconds after which a wait looks whether this process was told to stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class Job:
     dataset: str
     fingerprint: str
     dataset_options: DatasetOptions
-    mapping: LabelMap
+    mapping: LabelMap | None
     transform: Transform | None = None
 
 
@@ -91,10 +92,12 @@ def predict_on_ray(
 
     Raises:
         MissingExtraError: Ray is not installed.
-        ConfigError: The cluster cannot be reached, or a worker sees another model or dataset.
+        ConfigError: The cluster cannot be reached, workers die before they begin, or a worker sees
+            another model or dataset.
     """
     with cluster(address) as ray:
-        yield from _records_of(ray, job, list(wanted), workers)
+        actors = workers or int(ray.cluster_resources().get("CPU", 1))
+        yield from _records_of(ray, job, list(wanted), actors)
 
 
 @contextmanager
@@ -117,72 +120,110 @@ def cluster(address: str | None = None) -> Iterator[ModuleType]:
             ray.shutdown()
 
 
-class Ledger:
-    """Remembers which clip each range is at, so that a clip that kills its worker is known."""
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Clips that one worker does in one go.
 
-    def __init__(self) -> None:
-        self.at: dict[int, int] = {}
-        self.deaths: Counter[int] = Counter()
+    Attributes:
+        wanted: Their positions in the dataset, rising.
+        deaths: Workers that died while they were at a range with these clips.
+    """
 
-    def resume(self, first: int) -> list[int]:
-        """Count a death for the clip that the range was at; return the clips to give up.
+    wanted: tuple[int, ...]
+    deaths: int = 0
 
-        A range that nobody has begun, or that was done, is at no clip.
+    def after_death(self) -> list[Range]:
+        """Return what is to be done in its place: both halves, or the one clip once more.
+
+        Nothing, where the clip is alone and took `DEADLY` workers down: it is given up.
         """
-        index = self.at.pop(first, None)
-        if index is not None:
-            self.deaths[index] += 1
-        return [index for index, times in self.deaths.items() if times >= DEADLY]
+        deaths, middle = self.deaths + 1, (len(self.wanted) + 1) // 2
+        if len(self.wanted) == 1 and deaths >= DEADLY:
+            return []
+        parts = (self.wanted[:middle], self.wanted[middle:])
+        return [Range(part, deaths) for part in parts if part]
 
-    def begin(self, first: int, index: int) -> list[int]:
-        """Note that the range is at a clip from now on; return nothing."""
-        self.at[first] = index
-        return []
 
-    def done(self, first: int) -> list[int]:
-        """Note that the range is through; return nothing."""
-        self.at.pop(first, None)
-        return []
+class Ledger:
+    """Which ranges are to be done, and the records of those whose turn has not come.
+
+    Args:
+        ranges: All of them, in order.
+        most: Done ranges that may wait for an earlier one.
+    """
+
+    def __init__(self, ranges: Iterable[Range], most: int) -> None:
+        self._todo = deque(ranges)
+        self._order = deque(index for part in self._todo for index in part.wanted)
+        self._done: dict[int, tuple[Range, list[Record]]] = {}
+        self._most = most
+
+    def __bool__(self) -> bool:
+        """Return whether records are still to come."""
+        return bool(self._order)
+
+    def take(self) -> Range | None:
+        """Return the next range to do, if there is one and not too many wait for an earlier one."""
+        if not self._todo:
+            return None
+        is_its_turn = self._todo[0].wanted[0] == self._order[0]
+        return self._todo.popleft() if is_its_turn or len(self._done) < self._most else None
+
+    def put_back(self, *ranges: Range) -> None:
+        """Have ranges done again before all others."""
+        self._todo.extendleft(reversed(ranges))
+
+    def note(self, part: Range, records: list[Record]) -> None:
+        """Note the records of a range."""
+        self._done[part.wanted[0]] = (part, records)
+
+    def in_turn(self) -> Iterator[Record]:
+        """Yield the records before which none is missing, each once."""
+        while self._order and self._order[0] in self._done:
+            part, records = self._done.pop(self._order[0])
+            for _ in part.wanted:
+                self._order.popleft()
+            yield from records
 
 
 class Worker:
     """One actor: opens model and dataset once, then turns ranges of clips into records.
 
-    What is wrong with them goes back as an answer, not as an exception: an actor that cannot be
-    made would be made again and again.
+    What is wrong with them goes back as an answer, not as an exception, whose text Ray would fill
+    with where it happened.
     """
 
-    def __init__(self, job: Job, ask: Ask) -> None:
-        self.ask, self.job = ask, job
+    def __init__(self, job: Job) -> None:
+        self.job = job
         self.opened: tuple[Model, Dataset] | ServalError
         try:
             self.opened = _opened(job)
         except ServalError as error:
             self.opened = error
 
-    def __call__(self, batch: Mapping[str, Any]) -> Row:
-        """Return the pickled records of the ranges in a batch, or the pickled error."""
+    def fault(self) -> ServalError | None:
+        """Return why model or dataset cannot be opened here, or `None`."""
+        return self.opened if isinstance(self.opened, ServalError) else None
+
+    def records(self, wanted: tuple[int, ...]) -> list[Record] | ServalError:
+        """Return the records of the clips at these rising positions, or what went wrong."""
         if isinstance(self.opened, ServalError):
-            return {"pickled": [pickle.dumps(self.opened)]}
-        ranges = [[int(i) for i in wanted] for wanted in batch["wanted"]]
-        records = (record for r in ranges for record in self._records(*self.opened, r))
-        return {"pickled": [pickle.dumps(record) for record in records]}
+            return self.opened
+        model, dataset = self.opened
+        chosen = set(wanted)
+        try:
+            return [
+                predict_clip(model, _labelled(clip, self.job.mapping), self.job.transform)
+                for clip in dataset.clips(wanted[0], wanted[-1] + 1)
+                if clip.index in chosen
+            ]
+        except ServalError as error:
+            return error
 
-    def _records(self, model: Model, dataset: Dataset, wanted: list[int]) -> Iterator[Record]:
-        first, chosen = wanted[0], set(wanted)
-        deadly = set(self.ask("resume", first))
-        for clip in dataset.clips(first, wanted[-1] + 1):
-            if clip.index in deadly & chosen:
-                reason = f"{DEADLY} workers died while they were at this clip"
-                yield failure_of(self._labelled(clip), "worker", reason)
-            elif clip.index in chosen:
-                self.ask("begin", first, clip.index)
-                yield predict_clip(model, self._labelled(clip), self.job.transform)
-        self.ask("done", first)
 
-    def _labelled(self, clip: Clip) -> Clip:
-        label = self.job.mapping[clip.label] if clip.label else ""
-        return replace(clip, label=label or "")
+def _labelled(clip: Clip, mapping: LabelMap | None) -> Clip:
+    label = mapping[clip.label] if clip.label and mapping else ""
+    return replace(clip, label=label or "")
 
 
 def _opened(job: Job) -> tuple[Model, Dataset]:
@@ -206,18 +247,13 @@ def _opened(job: Job) -> tuple[Model, Dataset]:
 
 
 def imported_ray() -> ModuleType:
-    """Return Ray's module, which in this process connects to a cluster only when told to.
-
-    Ray reads that at its own import: where the caller has imported it before, it stays as it was.
+    """Return Ray's module.
 
     Raises:
         MissingExtraError: Ray is not installed.
     """
-    # A thread of Ray Data that outlives a run by a moment would connect once more, by itself.
-    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
     try:
         import ray
-        import ray.data
     except ImportError as error:
         raise MissingExtraError(
             'the engine ray is not installed; pip install "serval-ser[ray]"'
@@ -231,8 +267,6 @@ def _connected(ray: ModuleType, address: str | None) -> bool:
     if ray.is_initialized():
         return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Its one complaint here, that an actor's arguments may be lost, is of no use to the reader.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     where = {"address": address} if address else {"num_cpus": available_cores()}
     try:
         _refuse_silence(address)
@@ -265,82 +299,124 @@ def _range_size(clips: int, workers: int) -> int:
         >>> _range_size(1_000_000, 64), _range_size(2_000, 32), _range_size(100, 64)
         (64, 15, 8)
     """
-    return max(SHORTEST_RANGE, min(RANGE, clips // (TURNS * workers)))
+    return max(SHORTEST_RANGE, min(LONGEST_RANGE, clips // (TURNS * workers)))
 
 
-def _ranges(wanted: Iterable[int], size: int = RANGE) -> Iterator[Row]:
+def _ranges(wanted: Iterable[int], size: int = LONGEST_RANGE) -> Iterator[Range]:
     """Yield the positions in ranges, each short enough to be read in one go."""
     part: list[int] = []
     for index in wanted:
-        if part and (len(part) == size or index - part[0] >= 4 * RANGE):
-            yield {"wanted": part}
+        if part and (len(part) == size or index - part[0] >= 4 * LONGEST_RANGE):
+            yield Range(tuple(part))
             part = []
         part.append(index)
     if part:
-        yield {"wanted": part}
+        yield Range(tuple(part))
 
 
-def _records_of(
-    ray: ModuleType, job: Job, wanted: list[int], workers: int | None
-) -> Iterator[Record]:
-    if not wanted:
-        return
-    _hush()
-    settings = ray.data.DataContext.get_current()
-    settings.execution_options.preserve_order = True
-    settings.enable_progress_bars = False
-    actors = workers or int(ray.cluster_resources().get("CPU", 1))
+def _records_of(ray: ModuleType, job: Job, wanted: list[int], actors: int) -> Iterator[Record]:
     ranges = list(_ranges(wanted, _range_size(len(wanted), actors)))
-    # Ray Data begins a dead actor, and what it was at, again without end; the ledger ends it.
-    rows = ray.data.from_items(ranges, override_num_blocks=len(ranges)).map_batches(
-        Worker,
-        fn_constructor_kwargs={"job": job, "ask": ledger_on(ray)},
-        batch_size=1,
-        compute=ray.data.ActorPoolStrategy(size=min(actors, len(ranges))),
-        num_cpus=1,
-    )
-    # Not `iter_rows`: it fetches in threads of its own, which live on when the reader stops early,
-    # and end the process if they ask Ray for something once it is shut down.
-    for bundle in rows.iter_internal_ref_bundles():
-        for block in ray.get(list(bundle.block_refs)):
-            yield from map(_record_of, block["pickled"].to_pylist())
+    ledger = Ledger(ranges, most=TURNS * actors)
+    actor = ray.remote(Worker).options(num_cpus=1)
+    pool = _Pool(ray=ray, job=job, ledger=ledger, actor=actor, stored=ray.put(job))
+    try:
+        pool.hire(min(actors, len(ranges)))
+        while ledger:
+            pool.step()
+            yield from ledger.in_turn()
+    finally:
+        pool.close()
 
 
-def _record_of(pickled: bytes) -> Record:
-    """Return what a worker sent.
+@dataclass(slots=True, kw_only=True)
+class _Pool:
+    """The workers, what each is at, and what becomes of that.
 
-    Raises:
-        ServalError: That is what it sent.
+    A worker is given a range only once it has said that it could open what it needs: where a
+    cluster has fewer cores than there are workers, some of them wait for one.
+
+    Attributes:
+        ray: Connected.
+        job: What the workers open.
+        ledger: Where ranges come from and records go.
+        actor: Makes a worker.
+        stored: The job, sent once.
+        idle: Workers without a range.
+        calls: The answer that is waited for -> who gives it, and the range that it is of.
+        stillborn: Workers in a row that died before they could say anything.
     """
-    answer: Record | ServalError = pickle.loads(pickled)
-    if isinstance(answer, ServalError):
-        raise answer
-    return answer
+
+    ray: ModuleType
+    job: Job
+    ledger: Ledger
+    actor: Any
+    stored: Any
+    idle: list[Any] = field(default_factory=list)
+    calls: dict[Any, tuple[Any, Range | None]] = field(default_factory=dict)
+    stillborn: int = 0
+
+    def hire(self, workers: int = 1) -> None:
+        """Start further workers."""
+        for _ in range(workers):
+            worker = self.actor.remote(self.stored)
+            self.calls[worker.fault.remote()] = (worker, None)
+
+    def step(self) -> None:
+        """Give out ranges, and take in what is answered within a second."""
+        while self.idle and (part := self.ledger.take()):
+            worker = self.idle.pop()
+            self.calls[worker.records.remote(part.wanted)] = (worker, part)
+        answered, _ = self.ray.wait(list(self.calls), timeout=POLL_S)
+        stop_if_asked()
+        for call in answered:
+            self._take_in(call, *self.calls.pop(call))
+
+    def _take_in(self, call: Any, worker: Any, part: Range | None) -> None:  # noqa: ANN401 - Ray's
+        try:
+            answer: list[Record] | ServalError | None = self.ray.get(call)
+        except self.ray.exceptions.RayActorError as error:
+            self._bury(part, error)
+            return
+        except self.ray.exceptions.ObjectLostError:  # with the node that had it
+            answer = None
+        if isinstance(answer, ServalError):
+            raise answer
+        self.stillborn = 0
+        self.idle.append(worker)
+        if part is not None and answer is None:
+            self.ledger.put_back(part)
+        elif part is not None and answer is not None:
+            self.ledger.note(part, answer)
+
+    def _bury(self, part: Range | None, error: Exception) -> None:
+        """Put another in the place of a worker that died, and see to the range that it was at."""
+        if part is None:
+            self.stillborn += 1
+            if self.stillborn >= MOST_STILLBORN:
+                reason = next(iter(str(error).splitlines()), type(error).__name__)
+                raise ConfigError(
+                    f"{self.stillborn} workers in a row died before they had opened model and "
+                    f"dataset: {reason}; try --engine local"
+                ) from error
+        else:
+            self._see_to(part)
+        self.hire()
+
+    def _see_to(self, part: Range) -> None:
+        again = part.after_death()
+        self.ledger.put_back(*again)
+        if not again:
+            self.ledger.note(part, [_given_up(self.job, part.wanted[0])])
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in (*self.idle, *(worker for worker, _ in self.calls.values())):
+            self.ray.kill(worker)
 
 
-def _hush() -> None:
-    """Keep Ray Data's account of itself off the terminal; its log files still have it."""
-    for handler in logging.getLogger("ray.data").handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.addFilter(_is_trouble)
-
-
-def _is_trouble(record: logging.LogRecord) -> bool:
-    """Return whether a line is a warning, and not the one on progress bars that are off."""
-    return record.levelno >= logging.WARNING and "rogress bars" not in str(record.msg)
-
-
-def ledger_on(ray: ModuleType) -> Ask:
-    """Return what asks a new ledger, kept on this machine: a node that leaves must not take it."""
-    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-        node_id=ray.get_runtime_context().get_node_id(), soft=False
-    )
-    ledger = ray.remote(Ledger).options(num_cpus=0, scheduling_strategy=here).remote()
-
-    def ask(method: str, *arguments: int) -> list[int]:
-        import ray
-
-        answer: list[int] = ray.get(getattr(ledger, method).remote(*arguments))
-        return answer
-
-    return ask
+def _given_up(job: Job, index: int) -> Record:
+    """Return the failure of a clip that no worker survives, of what the set says of it."""
+    dataset = load_dataset(job.dataset, options=job.dataset_options)
+    (clip,) = dataset.metadata(index, index + 1)
+    reason = f"{DEADLY} workers died while they were at this clip"
+    return failure_of(_labelled(clip, job.mapping), "worker", reason)

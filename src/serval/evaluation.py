@@ -7,12 +7,13 @@ import time
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from serval.datasets import load_dataset
+from serval.dimensions import dimension_columns, plan_values
 from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, DatasetError, LabelError
 from serval.files import is_file, is_folder, refuse_odd_place
@@ -93,19 +94,24 @@ class Plan:
     """Which clips of a dataset will be evaluated, known before the first is decoded.
 
     Attributes:
-        mapping: From the dataset's labels to the run's.
+        mapping: From the dataset's labels to the run's; `None` for a model of dimensions, whose
+            clips need none.
         space: The run's labels, and the model's outputs that count as each.
         total: Clips that will have a record.
         dropped: Clips left out on request because their label has no counterpart, by raw label.
+        renamed: Labels of the set that the run calls otherwise, with what it calls them.
         transform: What is done to each waveform.
+        dimensions: Columns and scales of a model of dimensions, as the run stores them.
     """
 
-    mapping: LabelMap
+    mapping: LabelMap | None
     space: LabelSpace
     total: int
     dropped: dict[str, int]
     dropped_indices: tuple[int, ...] = ()
+    renamed: dict[str, str] = field(default_factory=dict)
     transform: Transform | None = None
+    dimensions: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +244,8 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
         LabelError: A label has no counterpart and clips may not be dropped.
         DatasetError: There is no clip, or too much of the set is left out.
     """
+    if model.contract.task == "dimensions":
+        return _plan_of_dimensions(model, dataset, options)
     stated = label_map_from_option(options.label_map)
     space = label_space_of(model.labels, stated.preset)
     mapping = LabelMap(
@@ -264,12 +272,43 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
         folders = _are_folders(dataset, unknown)
         raise LabelError(_unmapped_message(unknown, space.labels, folders=folders))
     indices = tuple(sorted(index for raw in dropped for index in places[raw]))
-    return Plan(mapping=mapping, space=space, total=total, dropped=dropped, dropped_indices=indices)
+    named = {raw: mapping[raw] for raw in sorted(counts)}
+    return Plan(
+        mapping=mapping,
+        space=space,
+        total=total,
+        dropped=dropped,
+        dropped_indices=indices,
+        renamed={raw: label for raw, label in named.items() if label and label != raw},
+    )
+
+
+def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
+    own = model.contract.scale
+    if not own:
+        raise ConfigError(
+            "the model does not say on which scale its values are; add --model-scale 0..1"
+        )
+    wanted = dimension_columns(model.labels, options.dimension_columns)
+    total = 0
+
+    def counted() -> Iterator[Clip]:
+        nonlocal total
+        for clip in dataset.metadata(0, options.limit):
+            total += 1
+            yield clip
+
+    stated = options.scale or dataset.scale or None
+    columns, scale = plan_values(counted(), wanted, stated, dataset.name)
+    _refuse_left_out(dataset, max(dataset.n_rows or 0, total), options)
+    facts = {"columns": columns, "scale": str(scale), "model_scale": own}
+    space = label_space_of(model.labels)
+    return Plan(mapping=None, space=space, total=total, dropped={}, dimensions=facts)
 
 
 def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -> None:
     """Stop where more lies in the set's place than is evaluated, and nobody said that it may."""
-    strange = [part for part in dataset.left_out if not part.kind]
+    strange = [part for part in dataset.left_out if not part.expected]
     n = sum(part.n for part in strange)
     share = math.ceil(100 * n / (n + n_clips)) / 100
     if n > options.max_left_out * (n + n_clips):
@@ -305,11 +344,15 @@ def _provenance(model: Model, dataset: Dataset, plan: Plan, options: EvalOptions
     """Return what the numbers depend on; identity leaves out what cannot change a number."""
     facts = model.facts
     contract = {k: v for k, v in facts.get("contract", {}).items() if k != "sources"}
-    preset = plan.mapping.preset
+    explicit = {} if plan.mapping is None else dict(plan.mapping.explicit)
+    preset = None if plan.mapping is None else plan.mapping.preset
+    numbers = {} if plan.dimensions is None else {"dimensions": dict(plan.dimensions)}
     return Provenance(
         labels=plan.space.labels,
         model=facts,
-        dataset=_dataset_facts(dataset),
+        dataset=_dataset_facts(dataset)
+        | numbers
+        | ({"labels_as": plan.renamed} if plan.renamed else {}),
         options=asdict(options),
         platform=platform_facts(),
         identity={
@@ -320,10 +363,11 @@ def _provenance(model: Model, dataset: Dataset, plan: Plan, options: EvalOptions
             "dataset": dataset.fingerprint,
             "split": dataset.split,
             "limit": options.limit,
-            "label map": dict(plan.mapping.explicit),
+            "label map": explicit,
             **({} if preset is None else {"label preset": asdict(preset)}),
             "drop_unmapped": options.drop_unmapped,
             "columns": [options.audio_column, options.label_column, options.speaker_column],
+            **numbers,
         },
     )
 
@@ -417,15 +461,18 @@ def _records(
 
 
 def labelled(
-    read: ClipReader, mapping: LabelMap, limit: int | None, done: frozenset[int] = frozenset()
+    read: ClipReader,
+    mapping: LabelMap | None,
+    limit: int | None,
+    done: frozenset[int] = frozenset(),
 ) -> Iterator[Clip]:
-    """Yield the clips without a record, labelled with the model's labels.
+    """Yield the clips without a record, labelled with the model's labels, or without any mapping.
 
     A clip without any label stays so: it becomes a Failure, and is not lost.
     """
     first = next((i for i in range(len(done) + 1) if i not in done), 0)
     for clip in read(first, limit):
-        label = mapping[clip.label] if clip.label else ""
+        label = mapping[clip.label] if clip.label and mapping else ""
         if label is not None and clip.index not in done:
             yield replace(clip, label=label)
 

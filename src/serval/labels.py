@@ -28,6 +28,7 @@ __all__ = [
     "label_map_from_option",
     "label_space_of",
     "names_in_order",
+    "unnamed",
 ]
 
 EMOTIONS = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
@@ -39,9 +40,9 @@ SYNONYMS: tuple[frozenset[str], ...] = (
     frozenset({"dis", "disgust", "disgusted"}),
     frozenset({"afraid", "fea", "fear", "fearful"}),
     frozenset({"hap", "happiness", "happy", "joy", "joyful"}),
-    frozenset({"neu", "neutral"}),
+    frozenset({"neu", "neutral", "neutrality"}),
     frozenset({"sad", "sadness"}),
-    frozenset({"sur", "surprise", "surprised", "pleasant surprise"}),
+    frozenset({"ps", "sur", "surprise", "surprised", "pleasant surprise", "pleasantly surprised"}),
     frozenset({"exc", "excited", "excitement"}),
 )
 """Spellings that public corpora use for one and the same emotion; nothing is merged."""
@@ -282,10 +283,22 @@ def emotion_of(label: str) -> str:
     Examples:
         >>> emotion_of("FEAR"), emotion_of("pleasant_surprise"), emotion_of(" Bored")
         ('fearful', 'surprised', 'bored')
+        >>> emotion_of("生气/angry"), emotion_of("x/ps"), emotion_of("happy/sad")
+        ('angry', 'surprised', 'happy/sad')
     """
-    folded = label.strip().casefold().replace("_", " ")
-    names = next((names for names in SYNONYMS if folded in names), frozenset((folded,)))
+    folded = _folded(label)
+    names = _spellings(label) or frozenset((folded,))
     return next((name for name in (*EMOTIONS, "excited") if name in names), folded)
+
+
+def unnamed(labels: tuple[str, ...]) -> bool:
+    """Tell whether the labels are the numbers that transformers gives where nobody named them.
+
+    Examples:
+        >>> unnamed(("LABEL_0", "LABEL_1")), unnamed(("happy", "sad"))
+        (True, False)
+    """
+    return any(label.upper().startswith("LABEL_") for label in labels)
 
 
 def label_map_from_option(option: str | None) -> StatedMap:
@@ -339,9 +352,19 @@ def _same_name(raw: str, labels: LabelSet) -> str | None:
 
 
 def _synonym(raw: str, labels: LabelSet) -> str | None:
-    folded = raw.strip().casefold().replace("_", " ")
-    group = next((names for names in SYNONYMS if folded in names), frozenset())
-    return next((label for label in labels if label.casefold() in group), None)
+    group = _spellings(raw)
+    return next((label for label in labels if group and _spellings(label) == group), None)
+
+
+def _spellings(label: str) -> frozenset[str]:
+    """Return the spellings of the one emotion that a label names; `生气/angry` names one in two."""
+    parts = (_folded(label), *map(_folded, label.split("/")))
+    found = {names for part in parts for names in SYNONYMS if part in names}
+    return next(iter(found)) if len(found) == 1 else frozenset()
+
+
+def _folded(label: str) -> str:
+    return label.strip().casefold().replace("_", " ")
 
 
 def _inline_pairs(option: str) -> Iterator[tuple[str, str]]:

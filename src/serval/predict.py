@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from serval.audio import Audio, Waveform, decode, encoded_bytes
+from serval.audio import Audio, Waveform, decode, encoded_bytes, sound_of
 from serval.errors import ServalError
 from serval.probabilities import joined_logits, probabilities_of
 from serval.records import Clip, Failure, Prediction, Record
@@ -89,7 +89,7 @@ def infer(
 def predict(
     model: Model, clips: Iterable[Clip], *, workers: int = 1, transform: Transform | None = None
 ) -> Iterator[Record]:
-    """Yield one record for each clip as `infer` does; a clip without a label is a Failure.
+    """Yield one record for each clip as `infer` does; see `predict_clip`.
 
     Args:
         model: Must be safe to call from several threads.
@@ -101,8 +101,11 @@ def predict(
 
 
 def predict_clip(model: Model, clip: Clip, transform: Transform | None = None) -> Record:
-    """Return the prediction for one clip, or the Failure that says why there is none."""
-    if not clip.label:
+    """Return the prediction for one clip, or the Failure that says why there is none.
+
+    A model of dimensions needs no label: its clips have their truth in further columns.
+    """
+    if not clip.label and model.contract.outputs != "values":
         return failure_of(clip, "read", "the dataset gives no label")
     return _inferred(model, transform, clip)
 
@@ -190,15 +193,21 @@ def _identity(clip: Clip) -> dict[str, Any]:
 def _prediction(model: Model, answer: Answer) -> Prediction:
     logits = answer.logits
     return Prediction(
-        predicted=model.labels[int(logits.argmax())],
+        predicted=_named(model, logits),
         logits=_shortest(logits),
         probs=_shortest(probabilities_of(logits, model.contract.outputs).astype(np.float32)),
         duration_s=round(answer.audio.duration_s, 6),
         inference_s=round(answer.inference_s, 6),
         audio_sha256=answer.audio_sha256,
         notes=answer.audio.notes,
+        sound=sound_of(answer.samples, answer.audio.sample_rate, answer.audio.source_rate),
         **_identity(answer.clip) | {"truth": answer.clip.label or None},
     )
+
+
+def _named(model: Model, logits: NDArray[np.float32]) -> str:
+    """Return the label with the highest logit; of values of dimensions none is chosen."""
+    return "" if model.contract.outputs == "values" else model.labels[int(logits.argmax())]
 
 
 def _shortest(values: NDArray[np.float32]) -> tuple[float, ...]:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Clip", "ClipReader", "Dataset", "Failure", "LeftOut", "Prediction", "Record"]
+__all__ = [
+    "Clip",
+    "ClipReader",
+    "Dataset",
+    "Failure",
+    "LeftOut",
+    "Prediction",
+    "Record",
+    "Sound",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +54,15 @@ class LeftOut:
         reason: Why, as the end of a sentence: `named by no metadata file`.
         n: How many files, rows or folders.
         examples: The names of some of them.
-        kind: What kind of recording of a known corpus they are, which is none of its clips by
-            rule (`song`): no reason to think little of the rest. Empty for all else.
+        kind: What kind of recording of a known corpus they are (`song`); empty for all else.
+        expected: They are none of its clips by rule: no reason to think little of the rest.
     """
 
     reason: str
     n: int
     examples: tuple[str, ...] = ()
     kind: str = ""
+    expected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +80,7 @@ class Dataset:
         n_clips: Number of clips, or `None` while that is not known.
         n_rows: The same without a limit.
         label_map: What this set's own codes mean (`ANG` -> `angry`), if it is a known set.
+        scale: Of the values of dimensions in its columns, such as `1..7`, if it is a known set.
         licence: Of the audio, as far as known.
         caveats: One sentence each on what a score on this set does not mean.
         left_out: Audio files, rows and label folders of the chosen split that are none of its
@@ -89,12 +100,28 @@ class Dataset:
     n_clips: int | None = None
     n_rows: int | None = None
     label_map: Mapping[str, str] = field(default_factory=dict)
+    scale: str = ""
     licence: str = "not stated"
     caveats: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     corpus: str = ""
     read_as: str = ""
     no_audio: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """What a clip sounded like to a model, in three numbers.
+
+    Attributes:
+        source_rate: Sample rate of the file in Hz, before resampling.
+        level_db: Root mean square in dB of full scale, before any normalisation.
+        bandwidth_hz: The highest frequency within 60 dB of the loudest; 0 for silence.
+    """
+
+    source_rate: int
+    level_db: float
+    bandwidth_hz: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +133,8 @@ class Prediction:
         index: `Clip.index`.
         truth: The clip's label after the label map, one of the model's labels; `None` where
             nobody labelled it, which no run stores.
-        predicted: The label with the highest logit.
+        predicted: The label with the highest logit; empty where the outputs are values of
+            dimensions.
         logits: `K` raw outputs, in the order of the model's labels.
         probs: `K` probabilities in [0, 1], as `serval.probabilities.probabilities_of` makes them
             of the logits: their softmax, which sums to 1; of a model with an independent
@@ -118,6 +146,7 @@ class Prediction:
         groups: `Clip.groups`.
         notes: What was done to the sound, or is remarkable in it, as the end of a sentence:
             `the model heard digital silence`.
+        sound: What the clip sounded like; `None` where nobody listened.
     """
 
     clip_id: str
@@ -132,6 +161,7 @@ class Prediction:
     speaker: str | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sound: Sound | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from serval.wording import one_line
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["json_in", "text_in", "toml_in", "yaml_in", "yaml_of"]
+__all__ = ["json_in", "tagged_yaml_in", "text_in", "toml_in", "yaml_in", "yaml_of"]
 
 MOST_BYTES = 1 << 26
 """A `stress.json` of all perturbations has some MB."""
@@ -56,7 +56,31 @@ def yaml_in(path: Path) -> Any:  # noqa: ANN401 - whatever YAML holds
     return yaml_of(text_in(path))
 
 
-def yaml_of(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
+def tagged_yaml_in(path: Path) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """Return what a YAML file holds whose tags name classes: none is made.
+
+    A tag becomes the entry `!` of a map, and is left out elsewhere. A `ValueError` says why the
+    file cannot be read.
+    """
+    return yaml_of(text_in(path), _TagsAsNames)
+
+
+class _TagsAsNames(yaml.SafeLoader):  # type: ignore[misc]
+    """Reads values with tags of other people's programs as the plain values that they are."""
+
+
+def _plain_value(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> object:
+    if isinstance(node, yaml.MappingNode):
+        return {"!": tag, **loader.construct_mapping(node, deep=True)}
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return node.value
+
+
+_TagsAsNames.add_multi_constructor("!", _plain_value)
+
+
+def yaml_of(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:  # noqa: ANN401 - whatever YAML holds
     """Return what YAML says, refusing what would grow without bound.
 
     Raises:
@@ -72,7 +96,7 @@ def yaml_of(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
     """
     if len(text) > MOST_YAML_BYTES:
         raise ValueError(f"it is longer than {MOST_YAML_BYTES >> 10} kB")
-    return _plain(_constructed, text)
+    return _plain(lambda said: _constructed(loader(said)), text)
 
 
 def text_in(path: Path) -> str:
@@ -91,8 +115,7 @@ def text_in(path: Path) -> str:
         raise ValueError(error.strerror or one_line(error)) from error
 
 
-def _constructed(text: str) -> object:
-    loader = yaml.SafeLoader(text)
+def _constructed(loader: yaml.SafeLoader) -> object:
     root = loader.get_single_node()
     if root is None:
         return None

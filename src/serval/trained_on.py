@@ -16,11 +16,12 @@ import base64
 import binascii
 import hashlib
 import json
+import math
 import re
 import zlib
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +30,27 @@ from serval.errors import ConfigError
 from serval.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["HEARD", "TrainedOn", "overlap_sentences", "same_corpus"]
+__all__ = [
+    "HEARD",
+    "SOUND_NAMES",
+    "SoundRanges",
+    "TrainedOn",
+    "Training",
+    "corpora_of",
+    "overlap_sentences",
+    "same_corpus",
+    "training_of",
+]
+
+Training = Literal["these clips", "this corpus", "other corpora", "unknown"]
+"""What a model was trained on beside a set that it is evaluated on; `unknown` where nobody says."""
+
+SOUND_NAMES = ("duration_s", "level_db", "bandwidth_hz")
+"""What is remembered of the sound of clips: seconds, dB of full scale, Hz."""
+
+PERCENTILES = (5, 50, 95)
 
 HEARD = "the model was trained on it"
 """The note of a clip that the model was trained on."""
@@ -135,6 +154,79 @@ class TrainedOn:
         return _is_in(self.names, _name_hash(clip_id)) or _is_in(self.audio, _audio_hash(sha256))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundRanges:
+    """What the clips that a model was trained or calibrated on sounded like.
+
+    A model file may carry it as a metadata entry `sound_ranges`, a JSON object:
+
+        {"of": "calibration clips of my_clips train", "clips": 64,
+         "duration_s": [1.2, 2.3, 4.0], "level_db": [-31.0, -24.5, -18.2],
+         "bandwidth_hz": [6900.0, 7800.0, 8000.0]}
+
+    Attributes:
+        of: Which clips, as people read it.
+        clips: How many.
+        ranges: The 5th, 50th and 95th percentile of each of `SOUND_NAMES`.
+    """
+
+    of: str
+    clips: int
+    ranges: Mapping[str, tuple[float, float, float]]
+
+    @classmethod
+    def of_clips(cls, of: str, rows: Sequence[Sequence[float]]) -> Self:
+        """Return the ranges of clips.
+
+        Args:
+            of: Which clips, as people read it.
+            rows: For each clip the numbers of `SOUND_NAMES`.
+
+        Examples:
+            >>> SoundRanges.of_clips("two clips", [(1, -20, 8000), (3, -30, 4000)]).ranges
+            {'duration_s': (1.1, 2.0, 2.9), 'level_db': (-29.5, -25.0, -20.5),
+             'bandwidth_hz': (4200.0, 6000.0, 7800.0)}
+        """
+        found = np.percentile(np.asarray(rows, dtype=np.float64), PERCENTILES, axis=0)
+        columns = (tuple(round(float(n), 3) for n in column) for column in found.T)
+        return cls(of=of, clips=len(rows), ranges=dict(zip(SOUND_NAMES, columns, strict=True)))  # type: ignore[arg-type]
+
+    @classmethod
+    def parsed(cls, text: str) -> Self:
+        """Return what a metadata entry `sound_ranges` says.
+
+        Raises:
+            ConfigError: It is not such an entry.
+        """
+        try:
+            said = json.loads(text[:LONGEST_TEXT])
+            return cls(
+                of=printable(str(said["of"]))[:200],
+                clips=int(said["clips"]),
+                ranges={name: _ascending(said[name]) for name in SOUND_NAMES},
+            )
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            raise ConfigError(
+                f"sound_ranges cannot be read: {error}; docs/models.md says what it may hold"
+            ) from error
+
+    def facts(self) -> dict[str, Any]:
+        """Return it in plain JSON types."""
+        ranges = {name: list(three) for name, three in self.ranges.items()}
+        return {"of": self.of, "clips": self.clips, **ranges}
+
+    def metadata(self) -> str:
+        """Return the text of the metadata entry."""
+        return json.dumps(self.facts())
+
+
+def _ascending(value: object) -> tuple[float, float, float]:
+    low, middle, high = map(float, value)  # type: ignore[call-overload]
+    if not -math.inf < low <= middle <= high < math.inf:
+        raise ValueError("percentiles must ascend")
+    return low, middle, high
+
+
 def overlap_sentences(said: object, heard: int, clips: int, names: Iterable[str]) -> list[str]:
     """Return what a reader must know of the overlap with a model's training data.
 
@@ -155,13 +247,60 @@ def overlap_sentences(said: object, heard: int, clips: int, names: Iterable[str]
     if heard:
         part = f"{heard:,} of these {clips:,} clips"
         return [f"The model was trained on {part}: the score says too little about new ones."]
-    corpora = said.get("corpora", []) if isinstance(said, dict) else []
-    found = list(names)
-    shared = [name for name in corpora if any(same_corpus(str(name), own) for own in found)]
+    shared = _shared(corpora_of(said) or [], names)
     if not shared:
         return []
-    named = ", ".join(map(str, shared))
+    named = ", ".join(shared)
     return [f"The model was trained on other clips of {named}: expect far less on other corpora."]
+
+
+def corpora_of(said: object) -> list[str] | None:
+    """Return the corpora that a stored run's model says it was trained on; `None` if it does not.
+
+    Args:
+        said: `TrainedOn.facts` as a run has it, or whatever stands there.
+
+    Examples:
+        >>> corpora_of({"corpora": ["RAVDESS", 3]}), corpora_of({"corpora": 3}), corpora_of(None)
+        (['RAVDESS'], None, None)
+    """
+    corpora = said.get("corpora") if isinstance(said, dict) else None
+    if not isinstance(corpora, list):
+        return None
+    return [name for name in corpora if isinstance(name, str)]
+
+
+def training_of(corpora: Sequence[str] | None, heard: int, names: Iterable[str]) -> Training:
+    """Return what is known of whether a model was trained on a set.
+
+    Args:
+        corpora: What it was trained on, as far as anybody says; `None` where nobody does.
+        heard: Clips of the set that are known to have been among them.
+        names: Of the set, its corpora and groups.
+
+    Examples:
+        >>> training_of(["RAVDESS"], 0, ["ravdess"]), training_of(["org/ravdess"], 0, ["RAVDESS"])
+        ('this corpus', 'this corpus')
+        >>> training_of(["TESS"], 0, ["ravdess"]), training_of(None, 0, ["ravdess"])
+        ('other corpora', 'unknown')
+        >>> training_of(None, 3, ["ravdess"])
+        'these clips'
+    """
+    if heard:
+        return "these clips"
+    if corpora is None:
+        return "unknown"
+    return "this corpus" if _shared(corpora, names) else "other corpora"
+
+
+def _shared(corpora: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Return the corpora that a name names; a hub's `ORG/NAME` may be named by its last part."""
+    found = list(names)
+    return [
+        name
+        for name in corpora
+        if any(same_corpus(name, own) or same_corpus(name.rpartition("/")[2], own) for own in found)
+    ]
 
 
 def same_corpus(corpus: str, name: str) -> bool:

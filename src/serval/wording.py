@@ -11,13 +11,20 @@ import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = [
+    "as_sentence",
+    "change_short",
+    "counted",
     "csv_cell",
     "did_you_mean",
+    "hundredths",
+    "in_points",
+    "left_out_sentences",
     "markdown_table",
     "markdown_text",
+    "numbered",
     "one_line",
     "percent",
     "points",
@@ -25,6 +32,7 @@ __all__ = [
     "scored",
     "scored_short",
     "shown",
+    "span",
     "without_nan",
 ]
 
@@ -88,6 +96,16 @@ def percent(value: float | None, digits: int = 2) -> str:
     return "n/a" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
 
 
+def hundredths(share: float | None, digits: int = 1) -> str:
+    """Return a share in percent without the sign of it, for a column that says so.
+
+    Examples:
+        >>> hundredths(0.8214), hundredths(None)
+        ('82.1', 'n/a')
+    """
+    return "n/a" if share is None or math.isnan(share) else f"{100 * share:.{digits}f}"
+
+
 def points(share: float | None, *, sign: bool = False) -> str:
     """Return a share of 1 in percentage points, or `n/a` where it is not defined.
 
@@ -97,8 +115,7 @@ def points(share: float | None, *, sign: bool = False) -> str:
     """
     if share is None or math.isnan(share):
         return "n/a"
-    text = f"{100 * share:+.2f}" if sign else f"{100 * share:.2f}".rstrip("0").rstrip(".")
-    return "0.00" if sign and float(text) == 0 else text
+    return _hundredfold(share, "+", 2) if sign else f"{100 * share:.2f}".rstrip("0").rstrip(".")
 
 
 def scored(score: Mapping[str, float | None]) -> str:
@@ -120,13 +137,80 @@ def scored_short(score: Mapping[str, float | None], digits: int = 0) -> str:
         score: `value`, `low` and `high` in [0, 1]; `None` where not defined.
         digits: Decimals of the interval.
     """
+    return _short(score, "", digits)
+
+
+def change_short(change: Mapping[str, float | None], digits: int = 1) -> str:
+    """Return a difference of shares in points with its interval, for a narrow column.
+
+    Examples:
+        >>> change_short({"value": -0.0214, "low": -0.034, "high": 0.0})
+        '-2.1 [-3.4, 0.0]'
+    """
+    return _short(change, "+", digits)
+
+
+def span(low: float, high: float) -> str:
+    """Return the ends of an interval of a difference of shares, in points with their signs.
+
+    Examples:
+        >>> span(-0.0064, 0.0034)
+        '-0.64 to +0.34'
+    """
+    return f"{points(low, sign=True)} to {points(high, sign=True)}"
+
+
+def in_points(share: float, *, sign: bool = False) -> str:
+    """Return a share of 1 in percentage points, with the unit.
+
+    Examples:
+        >>> in_points(0.01), in_points(0.005), in_points(-0.0015, sign=True)
+        ('1 point', '0.5 points', '-0.15 points')
+    """
+    return f"{points(share, sign=sign)} point{'' if share == 0.01 else 's'}"
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number of things.
+
+    Examples:
+        >>> counted(1, "clip"), counted(1999, "clip")
+        ('1 clip', '1,999 clips')
+    """
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def as_sentence(text: str) -> str:
+    """Return the text with a capital at its beginning and a full stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def left_out_sentences(parts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return what lies in a set's place and was not looked at, a sentence for each reason.
+
+    Args:
+        parts: The fields of `records.LeftOut`.
+    """
+    return [
+        f"{part['n']} left out: {part['reason']}"
+        + (f", such as {', '.join(part['examples'])}." if part["examples"] else ".")
+        for part in parts
+    ]
+
+
+def numbered(score: Mapping[str, float | None], digits: int = 2) -> str:
+    """Return a score that is no share with its interval: `0.71 [0.66, 0.75]`, or `n/a`.
+
+    Args:
+        score: `value`, `low` and `high`; `None` where not defined.
+        digits: Behind the point.
+    """
     value, low, high = (score[key] for key in ("value", "low", "high"))
-    if value is None:
+    if value is None or math.isnan(value):
         return "n/a"
-    ends = (
-        "" if low is None or high is None else f" [{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
-    )
-    return f"{100 * value:.1f}{ends}"
+    if low is None or high is None or math.isnan(low):
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def csv_cell(text: str) -> str:
@@ -193,6 +277,22 @@ def without_nan(value: object) -> object:
     if isinstance(value, list | tuple):
         return [without_nan(item) for item in value]
     return value
+
+
+def _short(number: Mapping[str, float | None], sign: Literal["", "+"], digits: int) -> str:
+    value, low, high = (number[key] for key in ("value", "low", "high"))
+    if value is None or math.isnan(value):
+        return "n/a"
+    if low is None or high is None or math.isnan(low):
+        return _hundredfold(value, sign, 1)
+    ends = ", ".join(_hundredfold(end, sign, digits) for end in (low, high))
+    return f"{_hundredfold(value, sign, 1)} [{ends}]"
+
+
+def _hundredfold(share: float, sign: Literal["", "+"], digits: int) -> str:
+    """Return a share times 100; none is written without a sign."""
+    text = f"{100 * share:{sign}.{digits}f}"
+    return text if float(text) else f"{0:.{digits}f}"
 
 
 def _is_hidden(character: str) -> bool:

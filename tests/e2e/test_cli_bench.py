@@ -19,9 +19,11 @@ def test_bench_prints_rates_ratios_and_the_machine(serval, model_file, tmp_path)
     done = serval("bench", "--quick", "-m", model_file, *phone, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "Chromium 156 on Pixel 9 Android" in done.stdout
-    fp32, int8 = (re.search(rf"{name} .*100.0.*", done.stdout)[0] for name in ("fp32", "int8"))
-    assert re.search(r"9 │ +[\d.]+ │ +[\d.]+ │$", fp32)
-    assert re.search(r"9 │ +- │ +- │$", int8)
+    fp32, int8 = (
+        re.search(rf"^{name} .* 100\.0 .*", done.stdout, re.M)[0] for name in ("fp32", "int8")
+    )
+    assert re.search(r" 9 +[\d.]+ [\d.]+$", fp32.rstrip())
+    assert re.search(r" 9 +- +-$", int8.rstrip())
     assert json.loads((tmp_path / "out" / "bench.json").read_text())["imported"] == [measured]
     assert "end to end" in done.stdout
     assert "peak memory" in done.stdout

@@ -8,7 +8,7 @@ from build import classifier, labels_metadata
 def test_inspect_prints_a_table_and_verdicts(serval, model_file):
     done = serval("inspect", model_file, COLUMNS=120)
     assert (done.returncode, done.stderr) == (0, "")
-    for said in ("GMAC per second of audio", "fp32 100.0%", "angry, calm", "no attention mask"):
+    for said in ("GMAC per second of audio", "fp32 100.0 %", "angry, calm", "No attention mask"):
         assert said in done.stdout
 
 

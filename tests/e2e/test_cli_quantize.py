@@ -27,8 +27,9 @@ def test_static_is_smaller_and_says_what_it_cost(serval, net, clips, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].endswith(f" -d {clips}")
     assert "of FP32" in done.stdout
-    assert "What was tried" in done.stdout
-    assert "same emotion as FP32 on" in done.stdout
+    assert done.stdout.startswith("q.onnx (int8) has ")
+    assert "its accuracy changes by " in done.stdout.splitlines()[0]
+    assert "- Same emotion as FP32 on" in done.stdout
     assert "calibrating on 18 clips of" in done.stderr
     assert "has no train split" in done.stderr
     model = load_onnx(tmp_path / "q.onnx")
@@ -89,7 +90,7 @@ def test_max_drop_keeps_the_limit(serval, net, clips, tmp_path):
                   "--clips", 6, "--eval", clips, "--max-drop", 60)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "the whole model" in done.stdout
-    assert "(-0.00 points)" not in done.stdout
+    assert "-0.00" not in done.stdout
     document = json.loads((tmp_path / "q.tried.json").read_text(encoding="utf-8"))
     assert document["file"] == "q.onnx"
     assert "the whole model" in [trial["what"] for trial in document["tried"]]
@@ -101,20 +102,26 @@ def test_compare_all_writes_table_picture_and_every_file(serval, net, clips, tmp
     done = serval("quantize", net, "-o", tmp_path / "out" / "net.onnx", "--calibration", clips,
                   "--clips", 6, "--eval", clips, "--compare-all")  # fmt: skip
     assert done.returncode == 0, done.stderr
-    document = json.loads((tmp_path / "out" / "quantization.json").read_text(encoding="utf-8"))
-    names = [variant["name"] for variant in document["variants"]]
-    assert names == [
+    beside = tmp_path / "out" / "net.variants"
+    document = json.loads((beside / "quantization.json").read_text(encoding="utf-8"))
+    variants = {variant["name"]: variant for variant in document["variants"]}
+    assert list(variants) == [
         "fp32", "default dynamic", "dynamic", "int4", "static", "weight-only int8", "fp16 stored",
     ]  # fmt: skip
-    assert any(variant["pareto"] for variant in document["variants"])
-    assert document["variants"][0]["measured"]["agreement"] == 1
-    assert (tmp_path / "out" / "quantization.png").read_bytes()[:4] == b"\x89PNG"
-    made = {path.name for path in (tmp_path / "out").glob("net.*.onnx")}
-    assert len(made) == 6
-    assert {variant["file"] for variant in document["variants"]} == made | {"net.onnx"}
-    assert all(name in done.stdout for name in made)
-    assert "precision" in done.stdout
-    assert document["variants"][0]["measured"]["drop"] == 0
+    assert any(variant["pareto"] for variant in variants.values())
+    assert variants["fp32"]["measured"]["agreement"] == 1
+    assert variants["fp32"]["measured"]["drop"] == 0
+    assert (beside / "quantization.png").read_bytes()[:4] == b"\x89PNG"
+    assert variants[document["best"]]["file"] == "net.onnx"
+    files = {v["file"] for name, v in variants.items() if name not in ("fp32", document["best"])}
+    assert files == {f"net.variants/{path.name}" for path in beside.glob("*.onnx")}
+    assert len(files) == 5
+    assert (tmp_path / "out" / "net.onnx").is_file()
+    assert done.stdout.splitlines()[0] == document["verdict"][0]
+    assert f"net.onnx ({document['best']})" in document["verdict"][0]
+    steps = [line for line in done.stderr.splitlines() if line.startswith("[")]
+    assert steps[0] == "[1/14] making default dynamic"
+    assert steps[-1] == "[14/14] evaluating fp16 stored"
 
 
 @pytest.mark.parametrize(
@@ -218,9 +225,9 @@ def _figures(text):
     """Points lost, agreement and size in percent, from the printed sentence."""
     import re
 
-    share = re.search(r"([\d.]+) % of FP32", text)
-    points = re.search(r"\(([+-][\d.]+) points", text)
-    agreement = re.search(r"same emotion as FP32 on ([\d.]+) %", text)
+    share = re.search(r"has ([\d.]+) % of the size of FP32", text)
+    points = re.search(r"changes by ([+-]?[\d.]+) points", text)
+    agreement = re.search(r"Same emotion as FP32 on ([\d.]+) %", text)
     return -float(points[1]), float(agreement[1]), float(share[1])
 
 

@@ -8,7 +8,7 @@ from serval.web import SiteServer
 
 
 def test_a_folder_is_written_and_named(serval, model_file, tmp_path):
-    done = serval("web", model_file, "-o", "site", "--clips", 3)
+    done = serval("web", model_file, "-o", "site", "--parity-clips", 3)
     assert (done.returncode, done.stdout) == (0, "site\n")
     assert "MB of them before the first answer" in done.stderr
     assert (tmp_path / "site" / "index.html").is_file()
@@ -45,7 +45,7 @@ def test_it_serves_until_it_is_told_to_stop(serval, model_file, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(SiteServer, "serve_forever", serve)
-    done = serval("web", model_file, "--serve", "--port", 0, "--clips", 3)
+    done = serval("web", model_file, "--serve", "--port", 0, "--parity-clips", 3)
     assert done.returncode == 130
     assert "http://127.0.0.1:" in done.stdout
     assert "<title>emo: the emotion in a voice</title>" in seen["page"]

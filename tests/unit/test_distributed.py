@@ -1,4 +1,3 @@
-import logging
 import pickle
 import sys
 from dataclasses import replace
@@ -9,12 +8,12 @@ import pytest
 from build import EMOTIONS
 from serval.datasets import DatasetOptions, load_dataset
 from serval.distributed import (
-    RANGE,
+    LONGEST_RANGE,
     Job,
     Ledger,
+    Range,
     Worker,
     _connected,
-    _is_trouble,
     _range_size,
     _ranges,
     predict_on_ray,
@@ -42,74 +41,98 @@ def job(model_file, manifest):
     )
 
 
-def asked(ledger):
-    return lambda method, *arguments: getattr(ledger, method)(*arguments)
-
-
-def answers(worker, *wanted):
-    return [pickle.loads(answer) for answer in worker({"wanted": list(wanted)})["pickled"]]
-
-
 def without_timing(records):
     return [pickle.dumps(r) if isinstance(r, Failure) else (r.index, r.logits) for r in records]
 
 
+def ledger_of(*ranges, most=8):
+    return Ledger([Range(tuple(part)) for part in ranges], most=most)
+
+
 def test_a_worker_gives_the_records_that_this_process_gives(job):
-    worker = Worker(job, asked(Ledger()))
+    worker = Worker(job)
     here = predict(load_model(job.model), load_dataset(job.dataset).clips(0, None))
-    assert without_timing(answers(worker, [0, 1, 2], [3, 5, 11])) == without_timing(
-        record for record in here if record.index in {0, 1, 2, 3, 5, 11}
-    )
+    assert worker.fault() is None
+    assert without_timing(
+        [*worker.records((0, 1, 2)), *worker.records((3, 5, 11))]
+    ) == without_timing(record for record in here if record.index in {0, 1, 2, 3, 5, 11})
 
 
-def test_a_clip_that_two_workers_died_at_is_given_up(job):
-    ledger = Ledger()
-    for _ in range(2):
-        assert ledger.resume(4) == []
-        ledger.begin(4, 5)
-    records = answers(Worker(job, asked(ledger)), [4, 5, 6])
-    assert [type(record).__name__ for record in records] == ["Prediction", "Failure", "Prediction"]
-    assert (records[1].index, records[1].stage) == (5, "worker")
-    assert records[1].reason == "2 workers died while they were at this clip"
-    assert records[1].truth in EMOTIONS
+def test_records_come_in_order_whichever_range_is_done_first():
+    ledger = ledger_of([4, 5], [7, 9], [10])
+    first, second, third = (ledger.take() for _ in range(3))
+    assert ledger.take() is None
+    ledger.note(third, ["10"])
+    ledger.note(second, ["7", "9"])
+    assert list(ledger.in_turn()) == []
+    ledger.note(first, ["4", "5"])
+    assert list(ledger.in_turn()) == ["4", "5", "7", "9", "10"]
+    assert not ledger
 
 
-def test_a_range_that_was_done_and_lost_is_no_death():
-    ledger = Ledger()
-    for _ in range(3):
-        assert ledger.resume(0) == []
-        ledger.begin(0, 7)
-        ledger.done(0)
+def test_not_too_many_ranges_wait_for_an_earlier_one():
+    ledger = ledger_of([0], [1], [2], [3], most=1)
+    first, second = ledger.take(), ledger.take()
+    ledger.note(second, ["1"])
+    assert ledger.take() is None
+    ledger.put_back(first)
+    assert ledger.take() == first  # its turn, whatever waits for it
+    ledger.note(first, ["0"])
+    assert list(ledger.in_turn()) == ["0", "1"]
+    assert ledger.take() == Range((2,))
+
+
+def test_a_range_that_dies_is_halved_until_the_clip_is_alone():
+    ledger, found = ledger_of(range(100, 137)), set()
+    deaths = 0
+    while part := ledger.take():
+        if 113 not in part.wanted:
+            ledger.note(part, list(part.wanted))
+            continue
+        deaths += 1
+        after = part.after_death()
+        ledger.put_back(*after)
+        if not after:
+            found.add(part.wanted)
+            ledger.note(part, ["given up"])
+    assert found == {(113,)}
+    assert deaths == 6  # of 37, 19, 9, 5, 2 clips and of that one
+    records = list(ledger.in_turn())
+    assert records == [*range(100, 113), "given up", *range(114, 137)]
+
+
+def test_one_death_gives_no_clip_up():
+    (alone,) = Range((5,)).after_death()
+    assert alone == Range((5,), deaths=1)
+    assert alone.after_death() == []
+    assert Range((5, 6), deaths=3).after_death() == [Range((5,), 4), Range((6,), 4)]
 
 
 @pytest.mark.parametrize("part", ["model_sha256", "fingerprint"])
 def test_a_worker_with_other_files_says_so(job, part):
-    changed = Job(**{name: getattr(job, name) for name in job.__slots__} | {part: "0" * 64})
-    (error,) = answers(Worker(changed, asked(Ledger())), [0])
-    assert isinstance(error, ConfigError)
-    assert "is not the driver's" in str(error)
+    worker = Worker(replace(job, **{part: "0" * 64}))
+    assert isinstance(worker.fault(), ConfigError)
+    assert "is not the driver's" in str(worker.records((0,)))
 
 
 def test_a_worker_with_other_external_weights_says_so(job):
-    changed = replace(job, external={"weights.bin": "0" * 64})
-    (error,) = answers(Worker(changed, asked(Ledger())), [0])
-    assert isinstance(error, ConfigError)
+    error = Worker(replace(job, external={"weights.bin": "0" * 64})).fault()
     assert "weights.bin beside model" in str(error)
 
 
 def test_ranges_hold_every_position_once_and_stay_short():
     wanted = [*range(150), *range(10_000, 10_003), 20_000]
-    ranges = [row["wanted"] for row in _ranges(iter(wanted))]
+    ranges = [part.wanted for part in _ranges(iter(wanted))]
     assert [index for part in ranges for index in part] == wanted
-    assert max(len(part) for part in ranges) == RANGE
-    assert max(part[-1] - part[0] for part in ranges) < 4 * RANGE
+    assert max(len(part) for part in ranges) == LONGEST_RANGE
+    assert max(part[-1] - part[0] for part in ranges) < 4 * LONGEST_RANGE
 
 
 @pytest.mark.parametrize(("clips", "workers"), [(150, 8), (2_000, 64), (1_000_000, 64)])
 def test_there_is_a_range_for_every_worker_and_none_is_long(clips, workers):
-    ranges = [row["wanted"] for row in _ranges(range(clips), _range_size(clips, workers))]
+    ranges = [part.wanted for part in _ranges(range(clips), _range_size(clips, workers))]
     assert len(ranges) >= workers
-    assert max(map(len, ranges)) <= RANGE
+    assert max(map(len, ranges)) <= LONGEST_RANGE
 
 
 def test_without_ray_the_extra_is_named(job, monkeypatch):
@@ -157,15 +180,6 @@ def test_a_cluster_that_cannot_start_here_is_one_line(error):
     fake = SimpleNamespace(is_initialized=lambda: False, init=init)
     with pytest.raises(ConfigError, match=r"on this machine: [^\n]+; use --engine local"):
         _connected(fake, None)
-
-
-def test_only_trouble_of_ray_data_reaches_the_terminal():
-    def record(level, message):
-        return logging.LogRecord("ray.data", level, "", 0, message, (), None)
-
-    assert not _is_trouble(record(logging.INFO, "Starting execution"))
-    assert not _is_trouble(record(logging.WARNING, "Progress bars disabled. To enable, ..."))
-    assert _is_trouble(record(logging.WARNING, "the cluster has not enough resources"))
 
 
 def test_an_unknown_engine_is_refused(model_file, manifest, tmp_path):

@@ -347,7 +347,7 @@ def test_a_preset_is_what_truth_and_answers_count_as(options, other_labels):
     assert part["restricted"]["others"] == ["disgust", "fearful", "surprised"]
     said = (done.run.folder / "summary.md").read_text(encoding="utf-8")
     assert "excited counts as happy and calm counts as neutral" in said
-    assert "Full set: with the further clips as errors (3 of labels that it does not know" in said
+    assert "Full set: with the further clips as errors (3 of labels that the preset" in said
     assert "Restricted to the 4 labels that model and set both know" in said
 
 

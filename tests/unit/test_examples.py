@@ -10,7 +10,7 @@ from conftest import ROOT
 from serval.comparison import compare
 from serval.errors import RunError
 from serval.run import EXAMPLES, load_run
-from serval.run.examples import example_journal
+from serval.run.journal import example_journal
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.errors import ConfigError
-from serval.trained_on import TrainedOn
+from serval.trained_on import SoundRanges, TrainedOn
 
 NAMES = st.text(st.characters(exclude_characters="/.", exclude_categories=["Cs"]), min_size=6)
 
@@ -60,3 +60,18 @@ BOMB = base64.b64encode(zlib.compress(bytes(50_000_000), 9)).decode()
 def test_an_entry_that_cannot_be_read_is_one_line(text):
     with pytest.raises(ConfigError, match=r"trained_on cannot be read"):
         TrainedOn.parsed(text)
+
+
+def test_sound_ranges_are_read_as_they_were_written():
+    ranges = SoundRanges.of_clips("clips of x", [(1, -20, 8000), (2, -30, 4000), (3, -25, 6000)])
+    assert ranges.ranges["level_db"][1] == -25.0
+    assert SoundRanges.parsed(ranges.metadata()) == ranges
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "{", '{"of": "x"}', '{"of": "x", "clips": 1, "duration_s": [3, 2, 1]}', "[" * 99999],
+)
+def test_sound_ranges_that_make_no_sense_are_said_to_be_so(text):
+    with pytest.raises(ConfigError, match="sound_ranges cannot be read"):
+        SoundRanges.parsed(text)

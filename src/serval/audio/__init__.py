@@ -1,14 +1,15 @@
 """Encoded audio -> one mono float32 waveform at the sample rate that the model wants.
 
 A file goes one way: `encoded` reads its bytes; `kinds` says what they are; `parts` takes apart what
-was joined end to end and mends or refuses sizes that are wrong (`sizes`, `mpeg`, `ogg`, `flac`);
-`libsndfile` or, where it is installed, `ffmpeg` decodes; `mix` makes one channel; `decode` is the
-whole way.
+was joined end to end and mends or refuses sizes that are wrong (`sizes`, `mpeg`); `libsndfile` or,
+where it is installed, `ffmpeg` decodes; `waveform` makes one channel at the wanted rate; and
+`decode` is the whole way.
 """
 
 from serval.audio.decode import Audio, Header, decode, header_of
 from serval.audio.encoded import encoded_bytes
 from serval.audio.kinds import decodable_suffixes, sound_suffixes
+from serval.audio.sound import sound_of
 from serval.audio.waveform import Waveform, peak_normalized, resampled, zscored
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "header_of",
     "peak_normalized",
     "resampled",
+    "sound_of",
     "sound_suffixes",
     "zscored",
 ]

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serval.audio import ffmpeg, libsndfile
+from serval.audio.encoded import LARGEST_VALUES, is_missing_much, too_long
 from serval.audio.kinds import demuxer_of, not_audio
 from serval.audio.libsndfile import UnknownSoundError
-from serval.audio.limits import LARGEST_VALUES, is_missing_much, too_long
-from serval.audio.mix import mixed
 from serval.audio.parts import parts_of
-from serval.audio.waveform import Waveform, resampled
+from serval.audio.waveform import Waveform, mixed, resampled
 from serval.errors import AudioError, TruncatedError
 from serval.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serval.audio.part import Blocks, Part, Stream
+    from serval.audio.encoded import Blocks, Part, Stream
 
 __all__ = ["Audio", "Header", "decode", "header_of"]
 

@@ -1,20 +1,39 @@
-"""Where a clip is -> the bytes of its file. Only regular files, and none that is too large."""
+"""Encoded audio: the bytes of a clip's file, what one clip may cost, and one sound of it.
+
+Only regular files are read, and none that is too large; headers are believed about nothing that
+has to be allocated. Most files hold one sound, files joined end to end hold several.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from serval.audio.limits import LARGEST_BYTES
-from serval.errors import AudioError
+import numpy as np
+from numpy.typing import NDArray
+
+from serval.errors import AudioError, TooLongError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from typing import BinaryIO
 
-__all__ = ["encoded_bytes"]
+__all__ = [
+    "LARGEST_BYTES",
+    "LARGEST_VALUES",
+    "UNKNOWN_FROM",
+    "Blocks",
+    "Part",
+    "Stream",
+    "encoded_bytes",
+    "is_missing_much",
+    "refuse_absurd",
+    "too_long",
+]
+
 
 AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Without O_NONBLOCK the opening of a pipe waits for somebody who writes into it."""
@@ -88,3 +107,120 @@ def _opened_at_once(path: str, flags: int) -> int:
 
 def _too_large(path: Path) -> AudioError:
     return AudioError(f"cannot read {path}: larger than {LARGEST_BYTES // 2**20} MiB; cut it up")
+
+
+LARGEST_BYTES = 2**30
+"""Size of an encoded file. An hour of 96 kHz in stereo is 1.4 GB, and no clip."""
+
+LARGEST_VALUES = 2**27
+"""Decoded values over all channels, 512 MiB as float32: ten minutes of 96 kHz in stereo."""
+
+RATES_HZ = (1_000, 768_000)
+"""Below, there is nothing above 500 Hz and no speech; above, no converter samples."""
+
+MOST_CHANNELS = 64
+"""Ambisonics of the seventh order; nothing that records speech has more."""
+
+UNKNOWN_FROM = 2**31 - 2**16
+"""A length from here on is what programs write that do not know it, near 2^31, 2^32 or 2^36."""
+
+MISSING = 0.02
+"""Share of a promised length that may be missing."""
+
+MISSING_BYTES = 128
+"""So many bytes may be missing of any file: 4 ms of 16-bit speech at 16 kHz, or a header that was
+counted as sound."""
+
+
+def refuse_absurd(sample_rate: int, channels: int) -> None:
+    """Raise an AudioError where a header cannot be right, before anything is allocated."""
+    lowest, highest = RATES_HZ
+    if not lowest <= sample_rate <= highest:
+        raise AudioError(
+            f"its header says {sample_rate} Hz; sample rates from {lowest} to {highest} Hz are read"
+        )
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise AudioError(
+            f"its header says {channels} channels; files of up to {MOST_CHANNELS} are read"
+        )
+
+
+def is_missing_much(there: int, promised: int, least: int = MISSING_BYTES) -> bool:
+    """Tell whether so much less is there than was promised that sound was lost.
+
+    Args:
+        there: Bytes or samples, from 0.
+        promised: The same, from 0.
+        least: What may be missing of anything.
+
+    Examples:
+        >>> is_missing_much(99_000, 100_000), is_missing_much(97_000, 100_000)
+        (False, True)
+    """
+    return promised - there > max(least, MISSING * promised)
+
+
+def too_long(seconds: float, max_seconds: float) -> TooLongError:
+    """Return the error of a clip over the model's limit.
+
+    Args:
+        seconds: As far as its length is known.
+        max_seconds: The limit.
+    """
+    shown = f"{seconds:.0f} s long" if seconds > max_seconds + 0.5 else "too long"
+    return TooLongError(f"{shown}, but the limit is {max_seconds:g} s")
+
+
+Blocks = Iterator[NDArray[np.float32]]
+"""Decoded sound, `(n, channels) float32` at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The bytes of one sound, ready for a decoder.
+
+    Attributes:
+        encoded: A whole file, mended where its sizes were wrong.
+        promised: Samples of each channel that the file promises, 0 where it promises nothing;
+            `None` where the decoder knows.
+        otherwise: The bytes to decode if these fail, if any.
+        demuxer: Name in FFmpeg of the format, if libsndfile does not know it.
+        streams: Sounds that play at the same time, of which the first is decoded.
+    """
+
+    encoded: bytes
+    promised: int | None = None
+    otherwise: bytes = b""
+    demuxer: str = ""
+    streams: int = 1
+
+
+class Stream(Protocol):
+    """An opened sound. What it says of itself is a header's promise."""
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+
+    @property
+    def channels(self) -> int:
+        """Channel count."""
+
+    @property
+    def frames(self) -> int:
+        """Samples of each channel; 0 where that is not known."""
+
+    @property
+    def encoding(self) -> str:
+        """Container and codec, such as `FLAC/PCM_16`."""
+
+    @property
+    def streams(self) -> int:
+        """Sounds that play at the same time, of which this is the first; 0 if not known."""
+
+    @property
+    def counts_exactly(self) -> bool:
+        """Whether `frames` comes from a count, not from an estimate."""
+
+    def blocks(self) -> Blocks:
+        """Yield the samples, to the end of the sound."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.audio.limits import UNKNOWN_FROM, refuse_absurd
+from serval.audio.encoded import UNKNOWN_FROM, refuse_absurd
 from serval.errors import AudioError
 from serval.wording import one_line
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from av import AudioFrame, AudioStream
     from av.container import InputContainer
 
-    from serval.audio.part import Blocks
+    from serval.audio.encoded import Blocks
 
 __all__ = ["is_installed", "opened"]
 
@@ -40,7 +40,7 @@ def is_installed() -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stream:
+class _FfmpegStream:
     frames_of_sound: Iterator[AudioFrame]
     sample_rate: int
     channels: int
@@ -55,7 +55,7 @@ class _Stream:
 
 
 @contextmanager
-def opened(encoded: bytes, demuxer: str) -> Iterator[_Stream]:
+def opened(encoded: bytes, demuxer: str) -> Iterator[_FfmpegStream]:
     """Open the first sound of a container; blocks must be read before it is left.
 
     Raises:
@@ -72,7 +72,7 @@ def opened(encoded: bytes, demuxer: str) -> Iterator[_Stream]:
         yield _stream(container)
 
 
-def _stream(container: InputContainer) -> _Stream:
+def _stream(container: InputContainer) -> _FfmpegStream:
     stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
     if stream is None:
         raise AudioError(
@@ -85,7 +85,7 @@ def _stream(container: InputContainer) -> _Stream:
         raise AudioError("no samples in the file (zero length or truncated)")
     refuse_absurd(first.sample_rate, first.layout.nb_channels)
     promised = round(_promised_s(container, stream) * first.sample_rate)
-    return _Stream(
+    return _FfmpegStream(
         frames_of_sound=chain([first], frames),
         sample_rate=first.sample_rate,  # of the decoder: a header of HE-AAC says half of it
         channels=first.layout.nb_channels,

@@ -9,7 +9,7 @@ from serval.audio import ffmpeg
 from serval.wording import printable
 
 __all__ = [
-    "Kind",
+    "FileKind",
     "container_of",
     "decodable_suffixes",
     "demuxer_of",
@@ -25,7 +25,7 @@ FETCH_AGAIN = "download it again, signed in if the site asks for it"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FileKind:
     """A kind of file.
 
     Attributes:
@@ -39,87 +39,87 @@ class Kind:
     demuxer: str = ""
 
 
-def _kinds(*rows: tuple[bytes, Kind]) -> dict[re.Pattern[bytes], Kind]:
+def _kinds(*rows: tuple[bytes, FileKind]) -> dict[re.Pattern[bytes], FileKind]:
     return {re.compile(pattern, re.DOTALL): kind for pattern, kind in rows}
 
 
 CONTAINERS = _kinds(
     (
         rb".{4}(ftyp|moov|mdat|wide|free|skip|styp|moof|sidx)",
-        Kind("an MP4 or M4A file", demuxer="mov"),
+        FileKind("an MP4 or M4A file", demuxer="mov"),
     ),
-    (rb"\x1a\x45\xdf\xa3", Kind("a WebM or Matroska file", demuxer="matroska")),
-    (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", Kind("a WMA (ASF) file", demuxer="asf")),
-    (rb"#!AMR(-WB)?\n", Kind("an AMR file", demuxer="amr")),
-    (rb"\xff[\xf0\xf1\xf8\xf9]", Kind("an AAC (ADTS) file", demuxer="aac")),
-    (rb"ADIF", Kind("an AAC (ADIF) file", demuxer="aac")),
-    (rb"\x56[\xe0-\xff]", Kind("an AAC (LATM) file", demuxer="loas")),
-    (rb"FLV\x01", Kind("a Flash video", demuxer="flv")),
-    (rb"wvpk", Kind("a WavPack file", demuxer="wv")),
-    (rb"MAC ", Kind("a Monkey's Audio file", demuxer="ape")),
-    (rb"TTA1", Kind("a True Audio file", demuxer="tta")),
-    (rb"MPCK", Kind("a Musepack file", demuxer="mpc8")),
-    (rb"MP\+", Kind("a Musepack file", demuxer="mpc")),
-    (rb"\x0b\x77", Kind("an AC-3 file", demuxer="ac3")),
-    (rb"\.RMF|\.ra\xfd", Kind("a RealAudio file", demuxer="rm")),
-    (rb"DSD ", Kind("a DSD file", demuxer="dsf")),
-    (rb"RIFF.{4}AVI ", Kind("an AVI video", demuxer="avi")),
-    (rb"\x00\x00\x01\xba", Kind("an MPEG video", demuxer="mpeg")),
+    (rb"\x1a\x45\xdf\xa3", FileKind("a WebM or Matroska file", demuxer="matroska")),
+    (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", FileKind("a WMA (ASF) file", demuxer="asf")),
+    (rb"#!AMR(-WB)?\n", FileKind("an AMR file", demuxer="amr")),
+    (rb"\xff[\xf0\xf1\xf8\xf9]", FileKind("an AAC (ADTS) file", demuxer="aac")),
+    (rb"ADIF", FileKind("an AAC (ADIF) file", demuxer="aac")),
+    (rb"\x56[\xe0-\xff]", FileKind("an AAC (LATM) file", demuxer="loas")),
+    (rb"FLV\x01", FileKind("a Flash video", demuxer="flv")),
+    (rb"wvpk", FileKind("a WavPack file", demuxer="wv")),
+    (rb"MAC ", FileKind("a Monkey's Audio file", demuxer="ape")),
+    (rb"TTA1", FileKind("a True Audio file", demuxer="tta")),
+    (rb"MPCK", FileKind("a Musepack file", demuxer="mpc8")),
+    (rb"MP\+", FileKind("a Musepack file", demuxer="mpc")),
+    (rb"\x0b\x77", FileKind("an AC-3 file", demuxer="ac3")),
+    (rb"\.RMF|\.ra\xfd", FileKind("a RealAudio file", demuxer="rm")),
+    (rb"DSD ", FileKind("a DSD file", demuxer="dsf")),
+    (rb"RIFF.{4}AVI ", FileKind("an AVI video", demuxer="avi")),
+    (rb"\x00\x00\x01\xba", FileKind("an MPEG video", demuxer="mpeg")),
 )
 """Files with sound that libsndfile does not read."""
 
 ODD_CODECS = _kinds(
-    (rb"(RIFF|RF64|BW64).{4}WAVE", Kind("a WAV file whose codec is not known", demuxer="wav")),
-    (rb"FORM.{4}AIFC", Kind("an AIFF-C file whose codec is not known", demuxer="aiff")),
-    (rb"caff", Kind("a CAF file whose codec is not known", demuxer="caf")),
-    (rb"OggS", Kind("an Ogg file whose codec is not known", demuxer="ogg")),
+    (rb"(RIFF|RF64|BW64).{4}WAVE", FileKind("a WAV file whose codec is not known", demuxer="wav")),
+    (rb"FORM.{4}AIFC", FileKind("an AIFF-C file whose codec is not known", demuxer="aiff")),
+    (rb"caff", FileKind("a CAF file whose codec is not known", demuxer="caf")),
+    (rb"OggS", FileKind("an Ogg file whose codec is not known", demuxer="ogg")),
 )
 """Containers that libsndfile reads, but not with every codec."""
 
 OTHERS = _kinds(
     (
         rb"version https://git-lfs\.",
-        Kind("a pointer of git-lfs, not the file", "fetch the files with: git lfs pull"),
+        FileKind("a pointer of git-lfs, not the file", "fetch the files with: git lfs pull"),
     ),
     (
         rb"(\.\./)*(\.git)?/annex/objects/",
-        Kind("a pointer of git-annex, not the file", "fetch the files with: git annex get"),
+        FileKind("a pointer of git-annex, not the file", "fetch the files with: git annex get"),
     ),
     (
         rb"(?i)(<!--.*?-->\s*)?<(!doctype\s+html|html|head|body)\b",
-        Kind("an HTML page, such as the login page of a web site", FETCH_AGAIN),
+        FileKind("an HTML page, such as the login page of a web site", FETCH_AGAIN),
     ),
-    (rb"<\?xml|<Error>", Kind("XML text, such as the error of a server", FETCH_AGAIN)),
+    (rb"<\?xml|<Error>", FileKind("XML text, such as the error of a server", FETCH_AGAIN)),
     (
         rb"\{\s*[\"}]|\[\s*[\[{\"\]\d-]",
-        Kind("JSON text, such as the error of a server", FETCH_AGAIN),
+        FileKind("JSON text, such as the error of a server", FETCH_AGAIN),
     ),
-    (rb"PK(\x03\x04|\x05\x06)", Kind("a ZIP archive", UNPACK)),
-    (rb"\x1f\x8b", Kind("a gzip archive", UNPACK)),
-    (rb"BZh\d", Kind("a bzip2 archive", UNPACK)),
-    (rb"\xfd7zXZ\0", Kind("an xz archive", UNPACK)),
-    (rb"\x28\xb5\x2f\xfd", Kind("a Zstandard archive", UNPACK)),
-    (rb"7z\xbc\xaf\x27\x1c", Kind("a 7z archive", UNPACK)),
-    (rb"Rar!\x1a\x07", Kind("a RAR archive", UNPACK)),
-    (rb".{257}ustar", Kind("a tar archive", UNPACK)),
-    (rb"%PDF-", Kind("a PDF document", "name the sound file in its place")),
+    (rb"PK(\x03\x04|\x05\x06)", FileKind("a ZIP archive", UNPACK)),
+    (rb"\x1f\x8b", FileKind("a gzip archive", UNPACK)),
+    (rb"BZh\d", FileKind("a bzip2 archive", UNPACK)),
+    (rb"\xfd7zXZ\0", FileKind("an xz archive", UNPACK)),
+    (rb"\x28\xb5\x2f\xfd", FileKind("a Zstandard archive", UNPACK)),
+    (rb"7z\xbc\xaf\x27\x1c", FileKind("a 7z archive", UNPACK)),
+    (rb"Rar!\x1a\x07", FileKind("a RAR archive", UNPACK)),
+    (rb".{257}ustar", FileKind("a tar archive", UNPACK)),
+    (rb"%PDF-", FileKind("a PDF document", "name the sound file in its place")),
     (
         rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF.{4}WEBP",
-        Kind("a picture", "name the sound file in its place"),
+        FileKind("a picture", "name the sound file in its place"),
     ),
-    (rb"MThd|RIFF.{4}RMID", Kind("a MIDI file: notes, no sound", "render it to WAV first")),
-    (rb"\xff\xfe|\xfe\xff", Kind("UTF-16 text", "name the sound file in its place")),
-    (rb"PAR1", Kind("a parquet file", "give it as the dataset: -d FILE.parquet")),
-    (rb"\x93NUMPY", Kind("a NumPy array", "write its samples to WAV first")),
-    (rb"\x89HDF\r\n", Kind("an HDF5 file", "write its samples to WAV first")),
-    (rb"SQLite format 3", Kind("an SQLite database", "write its sounds to files first")),
+    (rb"MThd|RIFF.{4}RMID", FileKind("a MIDI file: notes, no sound", "render it to WAV first")),
+    (rb"\xff\xfe|\xfe\xff", FileKind("UTF-16 text", "name the sound file in its place")),
+    (rb"PAR1", FileKind("a parquet file", "give it as the dataset: -d FILE.parquet")),
+    (rb"\x93NUMPY", FileKind("a NumPy array", "write its samples to WAV first")),
+    (rb"\x89HDF\r\n", FileKind("an HDF5 file", "write its samples to WAV first")),
+    (rb"SQLite format 3", FileKind("an SQLite database", "write its sounds to files first")),
     (
         rb"(data:audio/|(UklGR|SUQz|T2dnUw|ZkxhQ|//[stuv]))[\w+/=;,-]{20,}",
-        Kind("Base64 text", "decode it first: base64 -d"),
+        FileKind("Base64 text", "decode it first: base64 -d"),
     ),
     (
         rb"\0{512}",
-        Kind(
+        FileKind(
             "nothing but zeros where its header should be",
             "copy it again: such files come from a copy that did not end",
         ),
@@ -156,7 +156,7 @@ def sound_suffixes() -> frozenset[str]:
     return frozenset(f".{suffix}" for suffix in every)
 
 
-def container_of(encoded: bytes) -> Kind | None:
+def container_of(encoded: bytes) -> FileKind | None:
     """Return what a file with sound is that libsndfile does not read."""
     return _first(CONTAINERS, encoded)
 
@@ -179,7 +179,7 @@ def not_audio(encoded: bytes) -> str:
     return ""
 
 
-def _first(kinds: dict[re.Pattern[bytes], Kind], encoded: bytes) -> Kind | None:
+def _first(kinds: dict[re.Pattern[bytes], FileKind], encoded: bytes) -> FileKind | None:
     return next((kind for pattern, kind in kinds.items() if pattern.match(encoded)), None)
 
 

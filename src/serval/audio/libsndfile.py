@@ -1,24 +1,37 @@
-"""Sound that libsndfile decodes, a block at a time, so that no header decides what is allocated."""
+"""Sound that libsndfile decodes, a block at a time, so that no header decides what is allocated.
+
+libmpg123, inside libsndfile, prints on stderr what it thinks of a file, and libsndfile's decoder of
+MIDI sample dumps on stdout; neither can be told not to. They print with C's `stderr` and `stdout`,
+which are variables: while they decode, the variables point at a stream to nowhere. Python writes to
+the file descriptors and ONNX Runtime to C++'s `cerr`, so their messages and those of other threads
+come through; to redirect the descriptors would swallow them. Where C is not glibc the variables may
+be read-only, and the messages stay.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import io
+import os
+import platform
+import threading
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import soundfile
 
-from serval.audio.limits import UNKNOWN_FROM, refuse_absurd
-from serval.audio.quiet import c_output_silenced
+from serval.audio.encoded import UNKNOWN_FROM, refuse_absurd
 from serval.errors import AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serval.audio.part import Blocks
+    from serval.audio.encoded import Blocks
 
-__all__ = ["UnknownSoundError", "frames_of", "opened", "reason_of"]
+__all__ = ["UnknownSoundError", "c_output_silenced", "frames_of", "opened", "reason_of"]
+
 
 BLOCK = 4096
 """Samples of each channel that are decoded at once: an error costs no more than these."""
@@ -36,7 +49,7 @@ class UnknownSoundError(AudioError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Stream:
+class _SndfileStream:
     file: soundfile.SoundFile
 
     @property
@@ -94,7 +107,7 @@ class _Contents(io.BytesIO):
 
 
 @contextmanager
-def opened(encoded: bytes) -> Iterator[_Stream]:
+def opened(encoded: bytes) -> Iterator[_SndfileStream]:
     """Open a sound; blocks must be read before it is left.
 
     Raises:
@@ -108,7 +121,7 @@ def opened(encoded: bytes) -> Iterator[_Stream]:
             raise UnknownSoundError(reason_of(error)) from error
         with file:
             refuse_absurd(file.samplerate, file.channels)
-            yield _Stream(file)
+            yield _SndfileStream(file)
 
 
 def frames_of(encoded: bytes) -> int:
@@ -131,3 +144,50 @@ def _quietly(encoded: bytes) -> AbstractContextManager[None]:
     is_mpeg_in_wav = encoded.startswith(b"RIFF") and encoded[20:21] == b"\x55"
     prints = encoded.startswith(PRINTING) or is_mpeg_in_wav
     return c_output_silenced() if prints else nullcontext()
+
+
+@contextmanager
+def c_output_silenced() -> Iterator[None]:
+    """While any thread is inside, what C code prints with `stderr` and `stdout` goes nowhere."""
+    output = _output()
+    output.silence()
+    try:
+        yield
+    finally:
+        output.restore()
+
+
+class _Output:
+    """C's streams, and how many threads want them silent."""
+
+    def __init__(self, variables: list[ctypes.c_void_p], nowhere: int | None) -> None:
+        self._variables = variables if nowhere else []
+        self._nowhere = nowhere
+        self._before: list[int | None] = []
+        self._n_inside = 0
+        self._lock = threading.Lock()
+
+    def silence(self) -> None:
+        with self._lock:
+            self._n_inside += 1
+            if self._n_inside == 1:
+                self._before = [variable.value for variable in self._variables]
+                for variable in self._variables:
+                    variable.value = self._nowhere
+
+    def restore(self) -> None:
+        with self._lock:
+            self._n_inside -= 1
+            if not self._n_inside:
+                for variable, before in zip(self._variables, self._before, strict=True):
+                    variable.value = before
+
+
+@cache
+def _output() -> _Output:
+    if platform.libc_ver()[0] != "glibc":
+        return _Output([], None)
+    libc = ctypes.CDLL(None)
+    libc.fopen.restype = ctypes.c_void_p
+    variables = [ctypes.c_void_p.in_dll(libc, name) for name in ("stderr", "stdout")]
+    return _Output(variables, libc.fopen(os.devnull.encode(), b"w"))

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serval.audio import libsndfile
-from serval.audio.limits import is_missing_much
-from serval.audio.part import Part
+from serval.audio.encoded import Part, is_missing_much
 from serval.errors import TruncatedError
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class _Frame:
     Attributes:
         start: Where it begins in the file.
         kind: Version, layer, sample rate and whether it is mono: the same for all of a sound.
-        size: In bytes, with the header.
+        size: Bytes of the frame, with its header.
     """
 
     start: int

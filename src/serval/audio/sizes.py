@@ -2,7 +2,7 @@
 
 A size promises nothing: programs that write to a pipe leave 0 or all ones, others count the header
 as sound. Such sizes are mended, since libsndfile obeys some of them. A size that promises
-noticeably more than is there (see `limits.is_missing_much`) means that the file was cut off.
+noticeably more than is there (see `is_missing_much`) means that the file was cut off.
 
 Source: the specifications of each format, and `src/` of libsndfile 1.2.2.
 """
@@ -13,8 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from serval.audio.limits import UNKNOWN_FROM, is_missing_much
-from serval.audio.part import Part
+from serval.audio.encoded import UNKNOWN_FROM, Part, is_missing_much
 from serval.errors import TruncatedError
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["sized_parts"]
 
 LAST_KIND = 9
-"""Of the blocks of a VOC file."""
+"""Kinds of blocks in a VOC file are 1 to this."""
 
 Order = Literal["little", "big"]
 
@@ -39,7 +38,7 @@ class _Size:
         more: What the field counts beside them.
         empty: A size that stands for none or for not known.
         chunk: Bytes in the name of a chunk that may follow, and in its size; zeros for no chunks.
-        alignment: Of chunks, in bytes.
+        alignment: Bytes to a multiple of which chunks are filled up.
     """
 
     start: int

@@ -1,12 +1,20 @@
-"""What is done to samples once they are one channel."""
+"""What is done to samples: channels made one, resampled, normalized."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-__all__ = ["Waveform", "peak_normalized", "resampled", "zscored"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Blocks = Iterator[NDArray[np.float32]]
+
+__all__ = ["LOUDER_CHANNEL", "Waveform", "mixed", "peak_normalized", "resampled", "zscored"]
+
 
 Waveform = NDArray[np.float32]
 """`(T,) float32` samples, nominally in [-1, 1]."""
@@ -37,3 +45,70 @@ def zscored(samples: Waveform) -> Waveform:
     """
     centred = samples - samples.mean()
     return np.asarray(centred / np.sqrt(samples.var() + 1e-7), dtype=np.float32)
+
+
+LEAST_LEFT = 0.2
+"""Share of what unrelated channels leave in their mean, below which channels cancel out.
+
+The mean of N unrelated channels has 1/N of the mean power of a channel. For two channels the limit
+is thus 10 % of that power, where an inverted copy leaves nothing, an inverted copy at half the
+level 10 %, one silent channel 50 % and equal channels 100 %.
+"""
+
+LOUDER_CHANNEL = "its channels cancel out; the louder one was taken"
+
+
+def mixed(blocks: Callable[[], Blocks]) -> tuple[Waveform, tuple[str, ...]]:
+    """Return the mean of the channels, or the loudest of them where the mean cancels out.
+
+    Args:
+        blocks: Starts to decode and yields `(n, channels) float32`, again at each call.
+
+    Returns:
+        `(T,) float32`, and the notes on what was done.
+    """
+    power = _Power()
+    means = [power.mean_of(block) for block in blocks()]
+    loudest = power.loudest_of_cancelling()
+    if loudest is None:
+        return _joined(means), ()
+    return _joined([block[:, loudest] for block in blocks()]), (LOUDER_CHANNEL,)
+
+
+class _Power:
+    """Power of the channels and of their mean, without their constant part, over all blocks."""
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._sums: NDArray[np.float64] = np.zeros(0)
+        self._squares: NDArray[np.float64] = np.zeros(0)
+
+    def mean_of(self, block: NDArray[np.float32]) -> Waveform:
+        """Return the mean channel of a block, `(n,) float32`, having counted it."""
+        if block.shape[1] == 1:
+            return block[:, 0]
+        with np.errstate(all="ignore"):  # infinite samples are told later
+            mean: Waveform = block.mean(axis=1, dtype=np.float32)
+            self._count(np.column_stack([block, mean]).astype(np.float64))
+        return mean
+
+    def loudest_of_cancelling(self) -> int | None:
+        """Return the channel with the most power if the channels cancel out, else `None`."""
+        if not self._n:
+            return None
+        with np.errstate(all="ignore"):
+            *channels, mean = self._squares / self._n - (self._sums / self._n) ** 2
+        unrelated = np.mean(channels) / len(channels)
+        return int(np.argmax(channels)) if mean < LEAST_LEFT * unrelated else None
+
+    def _count(self, columns: NDArray[np.float64]) -> None:
+        if not self._n:
+            self._sums = np.zeros(columns.shape[1])
+            self._squares = np.zeros(columns.shape[1])
+        self._n += len(columns)
+        self._sums += columns.sum(axis=0)
+        self._squares += np.square(columns).sum(axis=0)
+
+
+def _joined(blocks: list[Waveform]) -> Waveform:
+    return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)

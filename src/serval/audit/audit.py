@@ -14,13 +14,16 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from serval.audit.corpus import corpus_findings
 from serval.audit.duplicates import duplicate_findings
 from serval.audit.facts import ClipFacts, clip_facts
-from serval.audit.findings import MEANINGS, Finding, FindingKind
+from serval.audit.findings import MEANINGS, Finding, FindingKind, Member
+from serval.audit.folds import fold_findings, fold_line, fold_list_in
 from serval.audit.labels import label_findings, leak_line, one_label_findings, shared_speakers
 from serval.audit.matching import Shelf
 from serval.audit.quality import clip_findings, format_findings
-from serval.audit.side import Side, open_sides
+from serval.audit.side import AuditOptions, Side, open_sides
+from serval.audit.words import audit_verdict
 from serval.errors import ConfigError
 from serval.files import whole_file, write_text, writing
 from serval.machine import available_cores, peak_memory_mb
@@ -29,10 +32,20 @@ from serval.wording import csv_cell
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serval.audit.side import AuditOptions
-    from serval.records import Clip
+    from serval.records import Clip, LeftOut
 
-__all__ = ["Audit", "Looked", "audit", "audit_document", "writable", "write_audit"]
+__all__ = [
+    "MEANINGS",
+    "Audit",
+    "AuditOptions",
+    "Finding",
+    "FindingKind",
+    "Member",
+    "audit",
+    "audit_document",
+    "writable",
+    "write_audit",
+]
 
 
 BATCH = 16
@@ -50,13 +63,15 @@ class Looked:
         name: What findings call it.
         dataset: Name of the dataset.
         location: Where it was found.
-        fingerprint: Of the dataset.
+        fingerprint: Hash of what the dataset holds.
         clips: Number of clips.
         decoded: How many of them could be decoded.
         hours: Length of all clips whose header could be read.
         speakers: Number of speakers that are named.
         labels: Label -> number of clips.
         encodings: Container and codec -> number of clips.
+        left_out: What lies in the set's place and is none of its clips.
+        read_as: How it was read as a known corpus, if it was.
     """
 
     name: str
@@ -69,6 +84,8 @@ class Looked:
     speakers: int
     labels: dict[str, int]
     encodings: dict[str, int]
+    left_out: tuple[LeftOut, ...] = ()
+    read_as: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +95,10 @@ class Audit:
     Attributes:
         looked: One for each split, the audited one first.
         findings: In the order of `FindingKind`; those that concern both splits first.
-        leak: One sentence on the recordings and speakers that two compared splits share.
+        leak: One sentence on the recordings and speakers that two compared splits, or the parts of
+            folds, share.
         seconds: Wall time.
-        peak_memory_mb: Of this process, in 10^6 bytes.
+        peak_memory_mb: Highest resident memory of this process, in 10^6 bytes.
     """
 
     looked: tuple[Looked, ...]
@@ -106,14 +124,19 @@ def audit(options: AuditOptions, watch: Watch | None = None) -> Audit:
         raise ConfigError(f"--workers is {options.workers}; give at least 1")
     start = time.perf_counter()
     sides = open_sides(options)
+    folds = None if options.folds is None else fold_list_in(options.folds)
     with Shelf() as shelf:
         facts = _all_facts(sides, options.workers or available_cores(), shelf, watch)
         findings = [*_split_findings(facts, sides), *duplicate_findings(facts, shelf)]
     names = [side.name for side in sides]
+    leak = leak_line(facts, names, findings)
+    if folds is not None:
+        findings += list(fold_findings(facts, findings, folds))
+        leak = fold_line(findings, folds)
     return Audit(
         looked=tuple(_looked(side, _of(facts, side)) for side in sides),
         findings=tuple(sorted([*shared_speakers(facts, names), *findings], key=_place)),
-        leak=leak_line(facts, names, findings),
+        leak=leak,
         seconds=round(time.perf_counter() - start, 2),
         peak_memory_mb=peak_memory_mb(),
     )
@@ -150,6 +173,7 @@ def _facts(side: Side, clip: Clip) -> ClipFacts:
 def _split_findings(facts: Sequence[ClipFacts], sides: Sequence[Side]) -> Iterator[Finding]:
     for side in sides:
         own = _of(facts, side)
+        yield from corpus_findings(own, side)
         yield from label_findings(own, side.name, side.labels.labels)
         yield from one_label_findings(own, side.name)
         yield from clip_findings(own, side.name)
@@ -177,6 +201,8 @@ def _looked(side: Side, facts: Sequence[ClipFacts]) -> Looked:
         speakers=len({clip.speaker for clip in facts} - {None}),
         labels=dict(Counter(clip.label for clip in facts).most_common()),
         encodings=dict(Counter(header.encoding for header in headers).most_common()),
+        left_out=side.dataset.left_out,
+        read_as=side.dataset.read_as,
     )
 
 
@@ -188,6 +214,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
     """Return everything that an audit found, as JSON has it."""
     counts = audit.counts()
     return {
+        "verdict": audit_verdict(audit),
         "splits": [asdict(looked) for looked in audit.looked],
         "leak": audit.leak,
         "counts": {kind.value: n for kind, n in counts.items()},

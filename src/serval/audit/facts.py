@@ -48,7 +48,7 @@ class ClipFacts:
         raw_label: As the dataset writes it.
         speaker: Who speaks, if known.
         text: What is said, if known.
-        sha256: Of the encoded file.
+        sha256: Hash of the encoded file.
         samples_sha256: Of the decoded samples and their rate; `""` if silent or not decoded.
         header: Format and length, as found or, where it was not decoded, as the file says; if any.
         signal: What the samples are like, if there are any.

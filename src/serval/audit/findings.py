@@ -12,6 +12,11 @@ class FindingKind(StrEnum):
     """What is wrong, from what spoils a score most to what only should be known."""
 
     SHARED_SPEAKERS = "shared-speakers"
+    FOLDS_SHARE_SPEAKERS = "folds-share-speakers"
+    FOLDS_SHARE_RECORDINGS = "folds-share-recordings"
+    FOLDS_MISFIT = "folds-misfit"
+    MISSING_CLIPS = "missing-clips"
+    DOUBLED_CLIPS = "doubled-clips"
     IDENTICAL_AUDIO = "identical-audio"
     NEAR_IDENTICAL_AUDIO = "near-identical-audio"
     CONFLICTING_LABELS = "conflicting-labels"
@@ -34,6 +39,11 @@ class FindingKind(StrEnum):
 MEANINGS = {
     FindingKind.SHARED_SPEAKERS: "a speaker is in both splits: "
     "the score says little about new speakers",
+    FindingKind.FOLDS_SHARE_SPEAKERS: "a fold tests on speakers that it trains on",
+    FindingKind.FOLDS_SHARE_RECORDINGS: "a fold tests on recordings that it trains on",
+    FindingKind.FOLDS_MISFIT: "the fold list and the set do not name the same clips",
+    FindingKind.MISSING_CLIPS: "a known corpus has clips that are not here",
+    FindingKind.DOUBLED_CLIPS: "a known corpus has clips that are here more than once",
     FindingKind.IDENTICAL_AUDIO: "the same file, or the same samples in another file",
     FindingKind.NEAR_IDENTICAL_AUDIO: "the same recording, resampled, re-encoded, cut "
     "or turned down",

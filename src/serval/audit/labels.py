@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from serval.audit.findings import Finding, FindingKind, Member
+from serval.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -156,8 +157,8 @@ def _speaker_line(facts: Sequence[ClipFacts], splits: Sequence[str]) -> str:
     if not shared:
         return f"no speaker that {splits[0]} names is named in {splits[1]}"
     return (
-        f"{len(shared)} of {len(here)} speakers of {splits[0]} ({n_clips / total:.0%} of its "
-        f"clips) also occur in {splits[1]}: a score says "
+        f"{len(shared)} of {len(here)} speakers of {splits[0]} ({percent(n_clips / total, 0)} "
+        f"of its clips) also occur in {splits[1]}: a score says "
         f"{'nothing' if n_clips == total else 'too little'} about new speakers"
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from serval.audit.facts import is_silent
 from serval.audit.findings import Finding, FindingKind, Member
+from serval.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -68,7 +69,7 @@ def _signal_findings(clip: ClipFacts, signal: Signal, split: str) -> Iterator[Fi
         level = f"{20 * np.log10(signal.peak):.0f} dBFS" if signal.peak else "digital zero"
         yield _finding(FindingKind.SILENT, f"peak {level}", clip, split, signal.peak)
     elif signal.clipped >= CLIPPED:
-        message = f"{signal.clipped:.2%} of its samples are in flat tops"
+        message = f"{percent(signal.clipped)} of its samples are in flat tops"
         yield _finding(FindingKind.CLIPPED, message, clip, split, signal.clipped)
     if abs(signal.offset) >= OFFSET:
         message = f"its mean is {signal.offset:+.3f} of full scale"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from serval.audit.facts import ClipFacts
+from serval.corpora import corpus_called
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import ConfigError, DatasetNotFoundError
 from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
@@ -25,7 +26,9 @@ class AuditOptions(DatasetOptions):
     Attributes:
         dataset: `demo`, `ssi`, `hf:ORG/NAME`, a folder, or a .csv, .jsonl or .parquet file.
         against: What the split must share nothing with: another split of the set, or a dataset.
-        labels: The labels that are expected.
+        folds: A fold list that is held against the set: a file, or a folder of EmoBox's.
+        labels: The labels that are expected; by default those of the corpus, if it is a known
+            one, else the usual eight.
         label_map: The name of a preset, `RAW=label,...`, both, or a JSON file.
         text_column: Column with the spoken text; by default `text`, `sentence` and the like.
         workers: Clips at once; by default one for each core.
@@ -33,7 +36,8 @@ class AuditOptions(DatasetOptions):
 
     dataset: str
     against: str | None = None
-    labels: tuple[str, ...] = EMOTIONS
+    folds: str | None = None
+    labels: tuple[str, ...] | None = None
     label_map: str | None = None
     text_column: str | None = None
     workers: int | None = None
@@ -81,10 +85,12 @@ def open_sides(options: AuditOptions) -> tuple[Side, ...]:
     """Return one side, or two where the split is held against something.
 
     Raises:
-        ConfigError: The split would be held against itself.
+        ConfigError: The split would be held against itself, or folds are asked for too.
         DatasetNotFoundError: There is no such set, split, file or column.
         LabelError: The label map leads to a label that is not expected.
     """
+    if options.folds is not None and options.against is not None:
+        raise ConfigError("--folds is about one set and --against about two; give one of them")
     first = load_dataset(options.dataset, options=options)
     if options.text_column is not None:
         _refuse_unknown_text(first, options.text_column)
@@ -136,7 +142,8 @@ def _names(first: Dataset, second: Dataset) -> tuple[str, str]:
 
 
 def _side(dataset: Dataset, name: str, options: AuditOptions) -> Side:
-    expected = LabelSet(options.labels)
+    corpus = corpus_called(dataset.corpus)
+    expected = LabelSet(options.labels or (corpus.emotions if corpus else EMOTIONS))
     stated = label_map_from_option(options.label_map)
     mapping = LabelMap(
         labels=expected,

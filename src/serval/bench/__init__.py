@@ -1,15 +1,4 @@
 """How fast models are here: latency, throughput, loading, memory; every ratio from one run."""
 
-from serval.bench.bench import Bench, BenchOptions, bench, save_bench
-from serval.bench.rounds import Effort, Ratio, interleaved, ratio_of
-
-__all__ = [
-    "Bench",
-    "BenchOptions",
-    "Effort",
-    "Ratio",
-    "bench",
-    "interleaved",
-    "ratio_of",
-    "save_bench",
-]
+from serval.bench.bench import *  # noqa: F403 - what the room hands on stands there
+from serval.bench.bench import __all__ as __all__

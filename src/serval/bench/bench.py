@@ -35,6 +35,7 @@ from serval.bench.subjects import (
     open_subjects,
     runtime_packages,
 )
+from serval.bench.words import bench_verdict
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import DatasetError
 from serval.files import write_text
@@ -44,14 +45,25 @@ from serval.models.contract import Overrides
 from serval.models.options import ModelOptions, overrides_of
 from serval.plots.latency import LatencyCurve, save_latency
 from serval.predict import infer
-from serval.records import Clip, Prediction
+from serval.records import Clip, Failure, LeftOut, Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from serval.models.protocol import Model
 
-__all__ = ["Bench", "BenchOptions", "bench", "disclosure", "load_average", "save_bench"]
+__all__ = [
+    "Bench",
+    "BenchOptions",
+    "Effort",
+    "Ratio",
+    "bench",
+    "disclosure",
+    "interleaved",
+    "load_average",
+    "ratio_of",
+    "save_bench",
+]
 
 
 SCHEMA_VERSION = 1
@@ -139,6 +151,7 @@ class Bench:
         """Return the benchmark in plain JSON types."""
         return {
             "schema_version": SCHEMA_VERSION,
+            "verdict": bench_verdict(self),
             "disclosure": dict(self.disclosure),
             "models": {name: dict(facts) for name, facts in self.facts.items()},
             "latency": [_flat(item) for item in self.latency],
@@ -168,8 +181,8 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     overrides = overrides_of(options)
     subjects = open_subjects(options.models, threads, overrides)
     calls = _calls(subjects, options, overrides, threads)
-    clips = _clips(options, subjects[0].any.sample_rate, pace)
-    audio_s = _audio_s(subjects[0], clips)
+    clips, left_out = _clips(options, subjects[0].any.sample_rate, pace)
+    audio_s, failed = _audio_s(subjects[0], clips)
     loads = [load_average()]
     watch(f"latency of {len(calls)} x {len(pace.durations)} durations")
     latency = measured_latency(calls, pace.durations, pace.latency)
@@ -190,7 +203,8 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         roofline=dict(_roofline(subjects, latencies(latency), ceiling)),
         ratios=dict(_ratios(latency, throughput, threads, setups)),
         disclosure=disclosure(_warm_up_rounds(pace), options.runtimes)
-        | {"load_average": loads, "throughput_clips": len(clips)},
+        | {"load_average": loads, "throughput_clips": len(clips)}
+        | {"left_out": [asdict(part) for part in (*left_out, *failed)]},
         options=options,
         imported=imported,
     )
@@ -228,19 +242,30 @@ def _calls(
     return {key: (call_of(model), model.sample_rate) for key, model in models.items()}
 
 
-def _clips(options: BenchOptions, sample_rate: int, pace: Pace) -> list[Clip]:
+def _clips(
+    options: BenchOptions, sample_rate: int, pace: Pace
+) -> tuple[list[Clip], tuple[LeftOut, ...]]:
+    """Return the clips to time, and what of their set is not among them."""
     if options.dataset is None:
-        return generated_clips(sample_rate, pace.clips)
+        return generated_clips(sample_rate, pace.clips), ()
     dataset = load_dataset(options.dataset, options=options)
-    return list(dataset.clips(0, options.limit))
+    return list(dataset.clips(0, options.limit)), dataset.left_out
 
 
-def _audio_s(subject: Subject, clips: list[Clip]) -> float:
-    records = infer(subject.any, clips, workers=available_cores())
+def _audio_s(subject: Subject, clips: list[Clip]) -> tuple[float, tuple[LeftOut, ...]]:
+    """Return the length of the clips that have an answer, and those that have none by stage."""
+    records = list(infer(subject.any, clips, workers=available_cores()))
     seconds = sum(record.duration_s for record in records if isinstance(record, Prediction))
     if not seconds:
         raise DatasetError("not one of the clips can be evaluated, so there is no rate; try others")
-    return seconds
+    failed: dict[str, list[str]] = {}
+    for record in records:
+        if isinstance(record, Failure):
+            failed.setdefault(f"timed, but failed ({record.stage})", []).append(record.clip_id)
+    parts = (
+        LeftOut(reason=why, n=len(ids), examples=tuple(ids[:3])) for why, ids in failed.items()
+    )
+    return seconds, tuple(parts)
 
 
 def _ceiling(threads: list[int], effort: Effort) -> dict[str, float]:

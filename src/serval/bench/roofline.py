@@ -31,13 +31,14 @@ class Reached:
 
     Attributes:
         gmac_per_s: 10^9 multiply-adds a second of the model, everything else it does included.
-        ceiling_gmac_per_s: Of MatMuls alone, mixed as the model mixes its types.
-        share: The first over the second.
+        ceiling_gmac_per_s: Of MatMuls alone, mixed as the model mixes its types; `None` where the
+            model was faster: measured at another moment, it is then no ceiling.
+        share: The first over the second, in [0, 1]; `None` without a ceiling.
     """
 
     gmac_per_s: float
-    ceiling_gmac_per_s: float
-    share: float
+    ceiling_gmac_per_s: float | None
+    share: float | None
 
 
 def reached(
@@ -46,16 +47,20 @@ def reached(
     """Return how near a rate comes to the ceiling of a mixture of types.
 
     Args:
-        gmac_per_s: Of the model.
+        gmac_per_s: 10^9 multiply-adds a second of the model.
         shares: Precision -> share of the model's multiply-adds; what is not int8 counts as fp32.
         ceiling: `precision/threads` -> the rate of a MatMul.
 
     Examples:
         >>> reached(30.0, {"int8": 0.5, "fp32": 0.5}, {"int8/1": 150.0, "fp32/1": 50.0})
         Reached(gmac_per_s=30.0, ceiling_gmac_per_s=75.0, share=0.4)
+        >>> reached(90.0, {}, {"int8/1": 150.0, "fp32/1": 80.0})
+        Reached(gmac_per_s=90.0, ceiling_gmac_per_s=None, share=None)
     """
     integer = shares.get("int8", 0.0)
     most = 1 / (integer / ceiling["int8/1"] + (1 - integer) / ceiling["fp32/1"])
+    if gmac_per_s > most:
+        return Reached(gmac_per_s=gmac_per_s, ceiling_gmac_per_s=None, share=None)
     return Reached(gmac_per_s=gmac_per_s, ceiling_gmac_per_s=most, share=gmac_per_s / most)
 
 

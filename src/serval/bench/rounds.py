@@ -83,7 +83,7 @@ class Ratio:
     Attributes:
         of: The one that is faster if the ratio is over 1.
         to: The one that it is compared with.
-        median: Of the ratios of the rounds.
+        median: Median over the rounds, above 0; 1 for equally fast.
         low: Lower quartile.
         high: Upper quartile.
         n: Number of rounds.

@@ -59,7 +59,7 @@ class Latency:
 
     Attributes:
         of: Which model, threads and duration.
-        timing: Of single calls, one at a time.
+        timing: Seconds of single calls, one at a time.
         rtf: Median processing time over audio time; under 1 is faster than real time.
     """
 
@@ -77,7 +77,7 @@ def measured_latency(
 
     Args:
         calls: `(model, threads)` -> the call and the sample rate that it wants.
-        durations: Of the clips, in seconds.
+        durations: Lengths of the clips, in seconds.
         effort: How long to measure.
     """
     works = {
@@ -126,7 +126,7 @@ class Throughput:
 
     Attributes:
         of: Which model, workers and threads.
-        timing: Of whole passes over the set.
+        timing: Seconds of whole passes over the set.
         clips_per_s: By the median pass.
         rtf: Processing time over audio time, sum over sum, by the median pass.
         rtfx: Its inverse: seconds of audio in one second.

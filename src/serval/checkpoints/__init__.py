@@ -17,20 +17,38 @@ if TYPE_CHECKING:
 
     from serval.checkpoints.checkpoint import Checkpoint
 
-__all__ = ["OLD_WEIGHTS", "WANTED", "is_checkpoint", "open_checkpoint"]
+__all__ = ["WANTED", "is_checkpoint", "is_weight_file", "older_weights", "open_checkpoint"]
 
 EXTRA = ("torch", "transformers")
-WANTED = ("*.json", "*.safetensors", "README.md")
-OLD_WEIGHTS = "pytorch_model*.bin"
-"""What is fetched where there is no safetensors file: many checkpoints have the weights twice."""
+WANTED = ("*.json", "*.safetensors", "hyperparams.yaml", "config.yaml", "*.txt", "README.md")
+OLDER = ("pytorch_model*.bin",)
+PICKLES = {"hyperparams.yaml": ("*.ckpt",), "config.yaml": ("model.pt",)}
+"""Which files have the weights beside the settings of SpeechBrain and of FunASR."""
 
 
 def is_checkpoint(folder: Path) -> bool:
     """Tell whether a folder has the files of a checkpoint, weights included."""
+    if any((folder / settings).is_file() and any(map(folder.glob, patterns))
+           for settings, patterns in PICKLES.items()):  # fmt: skip
+        return True
     try:
         return (folder / "config.json").is_file() and bool(weight_files(folder))
     except ModelError:  # a damaged list of weights is one too, and opening it says what is wrong
         return True
+
+
+def is_weight_file(file: str) -> bool:
+    """Tell whether a file in the top folder has weights, as far as its name tells."""
+    return file in {"model.safetensors", "pytorch_model.bin", "model.pt", "model.ckpt"} or (
+        file.endswith(".index.json") and "/" not in file
+    )
+
+
+def older_weights(folder: Path) -> tuple[str, ...]:
+    """Return the patterns of weight files to fetch into a folder without safetensors files."""
+    return next(
+        (files for settings, files in PICKLES.items() if (folder / settings).is_file()), OLDER
+    )
 
 
 def open_checkpoint(

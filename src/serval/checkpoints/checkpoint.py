@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["Checkpoint", "Normalization", "Task"]
+    from serval.probabilities import Task
+
+__all__ = ["Checkpoint", "Normalization"]
 
 Normalization = Literal["zscore", "none"]
-Task = Literal["emotions", "emotions, several at once", "dimensions"]
-"""What the outputs are: shares of one emotion, a score for each emotion, or values on scales."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,7 @@ class Checkpoint:
         source: The folder's name, or `hf:ORG/NAME`.
         revision: The commit of a hub checkpoint, else `""`.
         licence: As its card says, else `""`.
+        folder: Where its files are.
         files: All files with weights, the main one first.
         layers: Transformer layers that are kept.
         layers_before: Transformer layers that the checkpoint has.
@@ -58,6 +59,7 @@ class Checkpoint:
     source: str
     revision: str
     licence: str
+    folder: Path
     files: tuple[Path, ...]
     layers: int
     layers_before: int

@@ -9,6 +9,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATIO
 
 from serval.errors import LabelError, ModelError
 from serval.labels import LabelSet, names_in_order
+from serval.probabilities import task_of
 from serval.texts import json_in
 from serval.wording import one_line, printable, shown
 
@@ -16,16 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from serval.checkpoints.checkpoint import Task
+    from serval.probabilities import Task
 
-__all__ = ["config_in", "config_of", "labels_in", "task_in", "unnamed", "why"]
+__all__ = ["config_in", "config_of", "labels_in", "task_in", "why"]
 
-TASKS: Mapping[str, Task] = {
-    "single_label_classification": "emotions",
-    "multi_label_classification": "emotions, several at once",
-    "regression": "dimensions",
-}
-"""What `problem_type` may say."""
+DIMENSIONS = frozenset({"arousal", "activation", "valence", "dominance"})
 NEVER_REPAIRED = frozenset({"id2label", "label2id", "num_labels", "auto_map", "architectures"})
 
 
@@ -107,31 +103,20 @@ def labels_in(said: Mapping[str, Any], n_outputs: int, name: str) -> tuple[tuple
     return tuple(f"LABEL_{i}" for i in range(n_outputs)), ""
 
 
-def unnamed(labels: tuple[str, ...]) -> bool:
-    """Tell whether the labels are the numbers that transformers gives where nobody named them.
-
-    Examples:
-        >>> unnamed(("LABEL_0", "LABEL_1")), unnamed(("happy", "sad"))
-        (True, False)
-    """
-    return any(label.upper().startswith("LABEL_") for label in labels)
-
-
-def task_in(said: Mapping[str, Any], name: str) -> Task:
-    """Return what the outputs are; one emotion at a time where nobody says.
+def task_in(said: Mapping[str, Any], labels: tuple[str, ...], name: str) -> Task:
+    """Return what the outputs are; where nobody says, the labels tell, or one emotion at a time.
 
     Raises:
         ModelError: `problem_type` says something else.
     """
-    problem = said.get("problem_type")
-    if problem is None:
-        return "emotions"
-    if str(problem) not in TASKS:
+    usual = "dimensions" if DIMENSIONS.issuperset(map(str.lower, labels)) else "emotions"
+    try:
+        return task_of(said.get("problem_type") or usual)
+    except ValueError as error:
         raise ModelError(
-            f"checkpoint '{name}': problem_type in its config.json is {shown(problem)}; "
-            f"known: {', '.join(TASKS)}"
-        )
-    return TASKS[str(problem)]
+            f"checkpoint '{name}': problem_type in its config.json is "
+            f"{shown(said['problem_type'])}; {error}"
+        ) from error
 
 
 def why(error: Exception, longest: int = 400) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
-from serval.checkpoints.weights import some
+from serval.checkpoints.front_ends import normed
+from serval.checkpoints.weights import misfit
 from serval.errors import ModelError
 
 if TYPE_CHECKING:
@@ -89,12 +90,11 @@ def head_of(shapes: Shapes, usual: set[str], name: str) -> Head:
         if head.tensors(shapes) == shapes.keys():
             _refuse_unfit(head, shapes, name)
             return head
-    raise ModelError(
-        f"checkpoint '{name}' lacks trained weights for {some(usual - shapes.keys())}, which would "
-        f"be random; it has others that are not used: {some(shapes.keys() - usual)}; serval knows "
-        "no head of these tensors: save it again with the class that trained it, under the names "
-        "of transformers"
+    remedy = (
+        "serval knows no head of these tensors: save it again with the class that trained it, "
+        "under the names of transformers"
     )
+    raise misfit(name, usual - shapes.keys(), shapes.keys() - usual, remedy)
 
 
 def _refuse_unfit(head: Head, shapes: Shapes, name: str) -> None:
@@ -143,16 +143,26 @@ class LinearHead(nn.Module):
 class PooledClassifier(nn.Module):
     """An encoder of transformers, a pooling over time, and a head."""
 
-    def __init__(self, encoder: Any, pooling: str, head: nn.Module) -> None:  # noqa: ANN401 - transformers' own class for each family
+    def __init__(
+        self,
+        encoder: Any,  # noqa: ANN401 - transformers' own class for each family
+        pooling: str,
+        head: nn.Module,
+        *,
+        frames_normed: bool = False,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.config = encoder.config
         self.pooling = pooling
         self.head = head
+        self.frames_normed = frames_normed
 
     def forward(self, input_values: Tensor, attention_mask: Tensor | None = None) -> Answer:
         """Return the scores of `(B, T)` samples, of which a mask may mark the valid ones."""
         frames = self.encoder(input_values, attention_mask=attention_mask).last_hidden_state
+        if self.frames_normed:
+            frames = normed(frames)
         if attention_mask is None:
             return Answer(self.head(POOLINGS[self.pooling](frames)))
         valid = self.encoder._get_feature_vector_attention_mask(  # noqa: SLF001 - no public name

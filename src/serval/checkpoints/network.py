@@ -79,10 +79,17 @@ def network_of(checkpoint: Checkpoint, *, masked: bool = False) -> nn.Module:
 def published_scores(checkpoint: Checkpoint, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return `(K,) float32` of a `(T,)` waveform: feature extractor and model as published."""
     with torch.no_grad():
-        inputs = checkpoint.extractor(
-            waveform, sampling_rate=checkpoint.sample_rate, return_tensors="pt"
-        )
+        inputs = _inputs(checkpoint, waveform)
         scores = checkpoint.model(**inputs).logits[0].float()
     if checkpoint.task == "emotions, several at once":
         scores = torch.sigmoid(scores)
     return np.asarray(scores.numpy())
+
+
+def _inputs(checkpoint: Checkpoint, waveform: NDArray[np.float32]) -> Any:  # noqa: ANN401 - what an extractor gives
+    if checkpoint.extractor is not None:
+        return checkpoint.extractor(
+            waveform, sampling_rate=checkpoint.sample_rate, return_tensors="pt"
+        )
+    samples = torch.from_numpy(waveform)[None]
+    return checkpoint.front_end(samples) if checkpoint.front_end else {"input_values": samples}

@@ -10,6 +10,7 @@ import transformers
 
 from serval.checkpoints.checkpoint import Checkpoint, Normalization
 from serval.checkpoints.config import config_in, config_of, labels_in, task_in, why
+from serval.checkpoints.encoders import is_harmless, loaded
 from serval.checkpoints.heads import POOLINGS, LinearHead, PooledClassifier, head_of
 from serval.checkpoints.spectrogram import PatchFeatures, StackedFeatures, WhisperFeatures
 from serval.checkpoints.weights import Shapes, shapes_of, some, tensors_of, weight_files
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
 __all__ = ["FRONT_ENDS", "open_transformers"]
 
@@ -30,11 +31,6 @@ FRONT_ENDS = {
     "wav2vec2-bert": StackedFeatures,
 }
 """Families that see a spectrogram; all others take the waveform itself."""
-
-HARMLESS = ("masked_spec_embed", "num_batches_tracked", "position_ids")
-"""Ends of the names of tensors that matter in training only, or are the same in every model."""
-OTHER_TASKS = ("quantizer.", "project_hid.", "project_q.", "decoder.", "model.decoder.")
-"""Starts of the names of tensors that pretraining or transcription left in a classifier's file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +63,7 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
             f"is in {folder}; download it again, with all of its files"
         )
     extractor = _extractor(folder, name, config, normalize)
-    shapes = {key: shape for key, shape in shapes_of(files).items() if not _is_harmless(key)}
+    shapes = {key: shape for key, shape in shapes_of(files).items() if not is_harmless(key)}
     n_outputs, opened = _opened(said, name, shapes, tensors_of(files))
     labels, labels_from = labels_in(said, n_outputs, name)
     front_end = FRONT_ENDS.get(config.model_type)
@@ -82,10 +78,11 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
         sample_rate=int(extractor.sampling_rate),
         normalize=_normalization(extractor, takes_waveform=front_end is None),
         max_seconds=_max_seconds(opened.model.config, extractor),
-        task=task_in(said, name),
+        task=task_in(said, labels, name),
         source=name,
         revision="",
         licence="",
+        folder=folder,
         files=tuple(files),
         layers=int(config.num_hidden_layers),
         layers_before=int(config.num_hidden_layers),
@@ -96,10 +93,6 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
             "max_seconds": "architecture",
         },
     )
-
-
-def _is_harmless(key: str) -> bool:
-    return key.endswith(HARMLESS) or key.startswith(OTHER_TASKS)
 
 
 def _extractor(folder: Path, name: str, config: Any, normalize: str | None) -> Any:  # noqa: ANN401 - transformers' own class for each family
@@ -158,7 +151,7 @@ def _opened(
         for key, tensor in tensors.items()
         if key.startswith(prefix)
     }
-    network = _loaded(encoder, config, inner, name)
+    network = loaded(encoder, config, inner, name)
     takes, gives = beside[f"{head.layers[0]}.weight"][1], int(network.config.hidden_size)
     if takes != gives:
         raise ModelError(
@@ -182,35 +175,11 @@ def _stock(
         entries["classifier_proj_size"] = beside["projector.weight"][0]
     config = config_of(entries, name, n_outputs)
     stock = transformers.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
-    model = _loaded(stock, config, dict(tensors), name)
+    model = loaded(stock, config, dict(tensors), name)
     layers = ("projector", last) if "projector.weight" in beside else (last,)
     described = ", mean over time, ".join(layers)
     head = f"weighted layer sum, {described}" if weighted else described
     return n_outputs, Opened(model=model, head=head, head_layers=layers)
-
-
-def _loaded(kind: Any, config: Any, tensors: dict[str, Tensor], name: str) -> nn.Module:  # noqa: ANN401 - transformers' own class for each family
-    """Return a network of transformers with all of these weights and no others."""
-    try:
-        model, loaded = kind.from_pretrained(
-            None,
-            config=config,
-            state_dict=tensors,
-            output_loading_info=True,
-            attn_implementation="eager",
-            dtype="float32",
-        )
-    except Exception as error:  # transformers raises whatever the file makes it stumble over
-        raise ModelError(f"checkpoint '{name}': {why(error)}") from error
-    missing = {key for key in loaded["missing_keys"] if not _is_harmless(key)}
-    unused = {key for key in loaded["unexpected_keys"] if not _is_harmless(key)}
-    if missing or unused:
-        raise ModelError(
-            f"checkpoint '{name}' lacks trained weights for {some(missing)}, which would be "
-            f"random; it has others that are not used: {some(unused)}; save it again with the "
-            "class that trained it, under the names of transformers"
-        )
-    return model
 
 
 def _pooling(said: Mapping[str, Any], name: str) -> str:

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["Shapes", "pickled_tensors", "shapes_of", "some", "tensors_of", "weight_files"]
+__all__ = [
+    "Shapes",
+    "misfit",
+    "pickled_tensors",
+    "shapes_of",
+    "some",
+    "tensors_of",
+    "today",
+    "weight_files",
+]
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -64,7 +73,7 @@ def shapes_of(files: Sequence[Path]) -> Shapes:
             shapes |= _header(file)
         else:
             shapes |= {name: tuple(t.shape) for name, t in pickled_tensors(file).items()}
-    return {_today(name): shape for name, shape in shapes.items()}
+    return {today(name): shape for name, shape in shapes.items()}
 
 
 def tensors_of(files: Sequence[Path]) -> dict[str, Tensor]:
@@ -85,7 +94,7 @@ def tensors_of(files: Sequence[Path]) -> dict[str, Tensor]:
             tensors |= load_file(file)
         except (SafetensorError, OSError, ValueError) as error:
             raise _damaged(file, error) from error
-    return {_today(name): tensor for name, tensor in tensors.items()}
+    return {today(name): tensor for name, tensor in tensors.items()}
 
 
 def pickled_tensors(file: Path) -> dict[str, Tensor]:
@@ -112,11 +121,28 @@ def pickled_tensors(file: Path) -> dict[str, Tensor]:
         raise _damaged(file, error) from error
     except (RuntimeError, EOFError, KeyError, OSError, ValueError, IndexError) as error:
         raise _damaged(file, error) from error
-    return {
-        str(name): value
-        for name, value in dict(content if isinstance(content, dict) else {}).items()
-        if isinstance(value, torch.Tensor)
-    }
+    for key in ("model", "state_dict"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    entries = content.items() if isinstance(content, dict) else ()
+    return {str(name): value for name, value in entries if isinstance(value, torch.Tensor)}
+
+
+def misfit(name: str, missing: set[str], unused: set[str], remedy: str) -> ModelError:
+    """Return the error for a checkpoint that has not exactly the weights that a network has.
+
+    Args:
+        name: What the user calls it.
+        missing: Names of the tensors that would stay random.
+        unused: Names of those that nothing would take.
+        remedy: What to do.
+    """
+    faults = []
+    if missing:
+        faults.append(f"lacks trained weights for {some(missing)}, which would be random")
+    if unused:
+        faults.append(f"has others that are not used: {some(unused)}")
+    return ModelError(f"checkpoint '{name}' {'; it '.join(faults)}; {remedy}")
 
 
 def some(names: Sequence[str] | set[str]) -> str:
@@ -170,7 +196,8 @@ def _read_header(file: Path) -> Shapes:
     return {name: tuple(map(int, value["shape"])) for name, value in entries.items()}
 
 
-def _today(name: str) -> str:
+def today(name: str) -> str:
+    """Return the name that a tensor has today."""
     for old, new in OLD_NAMES.items():
         if name.endswith(old):
             return name.removesuffix(old) + new

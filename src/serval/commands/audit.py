@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
 from serval.audit import (
     MEANINGS,
@@ -19,10 +19,20 @@ from serval.audit import (
     writable,
     write_audit,
 )
+from serval.audit.words import audit_verdict
 from serval.commands.options import quiet_option, reading_options
 from serval.commands.progress import shown_progress
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import (
+    narrow_table,
+    print_caveats,
+    print_files,
+    print_items,
+    print_verdict,
+    say,
+    terminal,
+)
 from serval.evaluation import Step
+from serval.wording import left_out_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,16 +41,17 @@ if TYPE_CHECKING:
 
 __all__ = ["audit_command"]
 
-EXAMPLES = 3
-"""Findings of a kind that the table shows; the files have all of them."""
-
 
 @click.command("audit")
 @click.argument("dataset")
 @reading_options
 @click.option("--against", help="A split of the set, or a dataset, to share nothing with.",
               metavar="TEXT")  # fmt: skip
-@click.option("--labels", help="The labels to expect, with commas.  [default: eight emotions]",
+@click.option("--folds", metavar="FILE",
+              help="A fold list (.csv, .jsonl, or a folder of EmoBox's) that should keep speakers "
+              "apart.")  # fmt: skip
+@click.option("--labels", help="The labels to expect, with commas.  [default: the corpus's, or "
+              "eight emotions]",
               metavar="TEXT")  # fmt: skip
 @click.option("--label-map", help="ANG=angry,... or a JSON file.", metavar="TEXT")
 @click.option("--text-column", help="Column with the spoken text.", metavar="TEXT")
@@ -73,7 +84,7 @@ def audit_command(
     if as_json:
         click.echo(json.dumps(audit_document(found), indent=2))
     elif not quiet:
-        _print_table(found, files)
+        _print(found, files)
     sys.exit(_exit_code(found, fail_on))
 
 
@@ -85,25 +96,26 @@ def _options(flags: dict[str, Any]) -> AuditOptions:
     return AuditOptions(labels=tuple(name.strip() for name in labels.split(",")), **given)
 
 
-def _print_table(found: Audit, files: Sequence[Path]) -> None:
+def _print(found: Audit, files: Sequence[Path]) -> None:
     console = terminal()
-    table = Table(title=" against ".join(_looked_line(looked) for looked in found.looked))
-    table.add_column("kind", no_wrap=True)
-    table.add_column("found", justify="right")
-    table.add_column("what, and the first of them", overflow="fold")
+    print_verdict(console, audit_verdict(found))
+    table = narrow_table(["kind"], ["found"])
+    table.add_column("what", overflow="fold")
+    table.padding = (0, 1, 0, 0)
+    first: dict[FindingKind, str] = {}
+    for finding in found.findings:
+        first.setdefault(finding.kind, finding.message)
     for kind, n in found.counts().items():
         if n:
-            examples = [f.message for f in found.findings if f.kind is kind][:EXAMPLES]
-            table.add_row(kind.value, str(n), "\n".join([MEANINGS[kind], *examples]))
-    console.print(table if table.row_count else "Nothing was found.")
-    if found.leak:
-        console.print(f"  {found.leak}")
-    for path in files:
-        console.print(f"  {path}", soft_wrap=True)
-
-
-def _looked_line(looked: Any) -> str:  # noqa: ANN401
-    return f"{looked.name}: {looked.clips:,} clips, {looked.hours:.2f} h"
+            table.add_row(kind.value, f"{n:,}", MEANINGS[kind])
+    for line in filter(None, (looked.read_as for looked in found.looked)):
+        console.print(line)
+    if table.row_count:
+        console.print(table)
+    print_items(console, [f"{kind.value}: {said}." for kind, said in first.items()])
+    left_out = [asdict(part) for looked in found.looked for part in looked.left_out]
+    print_caveats(console, left_out_sentences(left_out))
+    print_files(console, files)
 
 
 def _exit_code(found: Audit, fail_on: tuple[str, ...]) -> int:

@@ -8,26 +8,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
 from serval.bench import Bench, BenchOptions, bench, save_bench
+from serval.bench.words import bench_verdict
 from serval.commands.options import (
     Renamed,
     contract_options,
     dataset_option,
     reading_options,
 )
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import (
+    narrow_table,
+    print_caveats,
+    print_files,
+    print_items,
+    print_verdict,
+    say,
+    terminal,
+)
 from serval.files import writing
+from serval.wording import left_out_sentences, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from rich.console import Console
+    from rich.table import Table
 
     from serval.bench.browser import BrowserBench
+    from serval.bench.roofline import Reached
 
 __all__ = ["bench_command"]
 
 DEFAULTS = BenchOptions()
+
+WIDE = 80
+"""Columns that hold more percentiles, too."""
 
 
 @click.command("bench")
@@ -82,16 +96,16 @@ def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - cli
         click.echo(json.dumps(measured.as_dict(), indent=2))
         return
     console = terminal()
-    console.print(_latency_table(measured))
-    console.print(_throughput_table(measured))
+    print_verdict(console, bench_verdict(measured))
+    console.print(_latency_table(console, measured))
+    console.print(_throughput_table(console, measured))
     for browser in measured.imported:
-        console.print(_browser_table(browser, measured))
-        for line in _browser_lines(browser):
-            console.print(f"  {line}", soft_wrap=True)
-    for line in _lines(measured):
-        console.print(f"  {line}", soft_wrap=True)
-    for kind, path in files.items():
-        console.print(f"  {kind:>16}  {path}", soft_wrap=True)
+        console.print(_browser_table(console, browser, measured))
+        print_items(console, _browser_lines(browser))
+    console.print(_machine_line(measured), style="dim")
+    print_items(console, _lines(measured))
+    print_caveats(console, left_out_sentences(measured.disclosure["left_out"]))
+    print_files(console, files.values())
 
 
 def _refuse_unwritable(folder: Path) -> None:
@@ -100,82 +114,94 @@ def _refuse_unwritable(folder: Path) -> None:
         tempfile.TemporaryFile(dir=folder).close()
 
 
-def _latency_table(measured: Bench) -> Table:
-    table = Table(title="latency in ms: one clip at a time, model only")
-    table.add_column("model", overflow="fold", min_width=10)
-    for column in ("thr", "s", "min", "p50", "p90", "p95", "p99", "spread", "n"):
-        table.add_column(column, justify="right", no_wrap=True)
+def _latency_table(console: Console, measured: Bench) -> Table:
+    wide = console.width >= WIDE
+    more = ["min", "p95", "p99"] if wide else []
+    table = narrow_table(["latency of"], ["threads", "s", "p50 ms", "p90", *more, "spread", "n"])
     for item in sorted(measured.latency, key=lambda item: (item.of.model, item.of.threads)):
         t = item.timing
-        times = (t.min_s, t.p50_s, t.p90_s, t.p95_s, t.p99_s)
+        times = (t.p50_s, t.p90_s, *((t.min_s, t.p95_s, t.p99_s) if wide else ()))
         cells = ("-" if s is None else f"{1000 * s:.1f}" for s in times)
         of = (item.of.model, str(item.of.threads), f"{item.of.seconds:g}")
-        table.add_row(*of, *cells, f"{t.spread:.0%}", str(t.n))
+        table.add_row(*of, *cells, percent(t.spread, 0), str(t.n))
     return table
 
 
-def _throughput_table(measured: Bench) -> Table:
-    table = Table(title=f"throughput: {measured.disclosure['throughput_clips']} clips, end to end")
-    table.add_column("model", overflow="fold", min_width=10)
-    for column in ("workers", "threads", "clips/s", "RTF", "RTFx", "spread", "n", "MB"):
-        table.add_column(column, justify="right", no_wrap=True)
+def _throughput_table(console: Console, measured: Bench) -> Table:
+    wide = console.width >= WIDE
+    more = ["RTF", "n"] if wide else []
+    table = narrow_table(
+        ["throughput of"], ["workers", "threads", "clips/s", "RTFx", *more, "spread", "MB"]
+    )
     for item in measured.throughput:
         peaks = measured.loading[item.of.model].peak_memory_by_setup_mb
         memory = peaks[f"{item.of.workers}x{item.of.threads}"]
         table.add_row(
             *(item.of.model, str(item.of.workers), str(item.of.threads)),
-            *(f"{item.clips_per_s:.1f}", f"{item.rtf:.4f}", f"{item.rtfx:.1f}"),
-            *(f"{item.timing.spread:.0%}", str(item.timing.n), f"{memory:.0f}"),
+            *(f"{item.clips_per_s:.1f}", f"{item.rtfx:.1f}"),
+            *((f"{item.rtf:.4f}", str(item.timing.n)) if wide else ()),
+            *(percent(item.timing.spread, 0), f"{memory:.0f}"),
         )
     return table
 
 
-def _browser_table(browser: BrowserBench, measured: Bench) -> Table:
-    table = Table(title=f"latency in ms in a browser ({browser.path}), and here at the median")
-    table.add_column("model", overflow="fold", min_width=10)
-    for column in ("thr", "s", "p50", "p90", "p95", "RTF", "spread", "n", "here", "times"):
-        table.add_column(column, justify="right", no_wrap=True)
+def _browser_table(console: Console, browser: BrowserBench, measured: Bench) -> Table:
+    """Return what a page measured, with this machine's median for the same file and clip."""
+    wide = console.width >= WIDE
+    more = ["p95", "RTF"] if wide else []
+    titles = ["threads", "s", "p50 ms", "p90", *more, "spread", "n", "here ms", "times"]
+    table = narrow_table(["in a browser"], titles)
     for item in sorted(browser.latency, key=lambda item: (item.model, item.threads)):
         t, here = item.timing, item.here(measured.latency, measured.facts)
         beside = ("-", "-") if here is None else (f"{1000 * here:.1f}", f"{t.p50_s / here:.2f}")
         table.add_row(
             *(item.model, str(item.threads), f"{item.seconds:g}"),
-            *(f"{1000 * seconds:.1f}" for seconds in (t.p50_s, t.p90_s, t.p95_s)),
-            *(f"{item.rtf:.4f}", f"{t.spread:.0%}", str(t.n), *beside),
+            *(f"{1000 * seconds:.1f}" for seconds in (t.p50_s, t.p90_s)),
+            *((f"{1000 * t.p95_s:.1f}", f"{item.rtf:.4f}") if wide else ()),
+            *(percent(t.spread, 0), str(t.n), *beside),
         )
     return table
 
 
-def _browser_lines(browser: BrowserBench) -> Iterator[str]:
-    yield browser.where
-    if browser.memory_mb is not None:
-        yield f"memory of the page: {browser.memory_mb:.0f} MB"
-    for what, ratios in browser.ratios.items():
-        yield from (f"{what}: {ratio.sentence()}" for ratio in ratios)
+def _browser_lines(browser: BrowserBench) -> list[str]:
+    memory = browser.memory_mb
+    ratios = [f"{what}: {each.sentence()}." for what, of in browser.ratios.items() for each in of]
+    page = [] if memory is None else [f"Memory of the page: {memory:.0f} MB."]
+    return [f"{browser.path}: {browser.where}.", *page, *ratios]
 
 
 def _lines(measured: Bench) -> list[str]:
-    told = measured.disclosure
     loading = [
         f"{name}: opens in {cost.load_s:.2f} s, peak memory {cost.peak_memory_mb:.0f} MB "
-        "with one worker and a clip of 10 s (MB above: with all workers)"
+        "with one worker and a clip of 10 s (MB above: with all workers)."
         for name, cost in measured.loading.items()
     ]
-    loading += [
-        f"{name}: {r.gmac_per_s:.1f} GMAC/s on the longest clip with 1 thread, {r.share:.0%} of "
-        f"the {r.ceiling_gmac_per_s:.0f} that MatMuls of its types reach here"
-        for name, r in measured.roofline.items()
-    ]
+    loading += [f"{name}: {_reached(r)}." for name, r in measured.roofline.items()]
     ratios = [
-        f"{what}: {ratio.sentence()}"
+        f"{what}: {ratio.sentence()}."
         for what, compared in measured.ratios.items()
         for ratio in compared
     ]
-    warm_up = ", ".join(f"{n} for {what}" for what, n in told["warm_up_rounds"].items())
-    machine = (
-        f"{told['processor']}, {told['cores']} cores, {' '.join(told['instruction_sets'])}; "
-        f"onnxruntime {told['packages']['onnxruntime']}, {told['provider']}, "
-        f"batch {told['batch']}, warm-up rounds: {warm_up}; "
-        f"load average {told['load_average']}"
+    return [*loading, *ratios]
+
+
+def _reached(found: Reached) -> str:
+    rate = f"{found.gmac_per_s:.1f} GMAC/s on the longest clip with 1 thread"
+    if found.share is None or found.ceiling_gmac_per_s is None:
+        return f"{rate}; no ceiling, since MatMuls alone were slower when they were measured"
+    return (
+        f"{rate}, {percent(found.share, 0)} of the {found.ceiling_gmac_per_s:.0f} that MatMuls of "
+        "its types reach here"
     )
-    return [*loading, *ratios, machine]
+
+
+def _machine_line(measured: Bench) -> str:
+    told = measured.disclosure
+    warm_up = ", ".join(f"{n} for {what}" for what, n in told["warm_up_rounds"].items())
+    return (
+        f"Latency: one clip at a time, model only. Throughput: {told['throughput_clips']} clips, "
+        f"end to end. {told['processor']}, {told['cores']} cores, "
+        f"{' '.join(told['instruction_sets'])}; onnxruntime {told['packages']['onnxruntime']}, "
+        f"{told['provider']}, batch {told['batch']}, warm-up rounds: {warm_up}; "
+        f"load average {told['load_average']}."
+    )

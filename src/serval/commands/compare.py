@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
+from rich.text import Text
 
 from serval.commands.stored import opened_run
-from serval.commands.terminal import terminal
-from serval.comparison import Against, Comparison, PairOptions, compare, sentences, write_comparison
+from serval.commands.terminal import (
+    narrow_table,
+    print_caveats,
+    print_files,
+    print_items,
+    print_verdict,
+    terminal,
+)
+from serval.comparison import Against, Comparison, PairOptions, compare, write_comparison
 from serval.comparison.files import comparison_document
+from serval.comparison.words import changed, pair_verdict, supporting, verdict_sentence
 from serval.scores import HEADLINES, METRICS
-from serval.wording import points
+from serval.wording import (
+    change_short,
+    counted,
+    hundredths,
+    in_points,
+    points,
+    scored_short,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
-    from serval.comparison.pair import ScoreChange
     from serval.scores.stats import Difference
 
 __all__ = ["compare_command"]
 
 DEFAULTS = PairOptions()
-SHOWN_FLIPS = 5
-SHOWN_SPEAKERS = 3
+WIDE = 72
+"""Columns that hold the p-values too."""
 
 
 @click.command("compare")
@@ -59,133 +74,113 @@ def compare_command(
     if as_json:
         click.echo(json.dumps(comparison_document(comparison), indent=2))
         return
-    console = terminal()
-    for against in comparison.against:
-        _print_against(console, comparison, against)
-    if len(comparison.runs) > 2:
-        console.print(_rank_table(comparison))
-        console.print(_pair_table(comparison))
-    _print_notes(console, comparison)
-    for kind, path in files.items():
-        console.print(f"  {kind:>10}  {path}", soft_wrap=True)
+    _show(terminal(), comparison)
+    print_files(terminal(), files.values())
 
 
-def _print_against(console: Console, comparison: Comparison, against: Against) -> None:
-    by = comparison.clustering
-    table = Table(
-        box=SIMPLE_HEAD,
-        title=f"{against.b} (B) against {against.a} (A): {comparison.n} common clips, "
-        f"{by['clusters']} {by['by']}s",
-        caption=f"points with 95 % intervals; verdict at a margin of "
-        f"{points(comparison.options.margin)}; behind an emotion: clips broken and fixed",
+def _show(console: Console, comparison: Comparison) -> None:
+    """Print the verdicts, then the tables, then what stands behind them."""
+    print_verdict(console, [pair_verdict(comparison, one) for one in comparison.against])
+    by, names = comparison.clustering, list(comparison.runs)
+    console.print(
+        f"{counted(comparison.n, 'common clip')}, {counted(by['clusters'], by['by'])}. "
+        f"A: {names[0]}."
     )
-    table.add_column("", no_wrap=True)
-    for column in ("A", "B", "B - A", "interval", "p"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for name in HEADLINES:
-        change = against.scores.overall[name]
-        table.add_row(METRICS[name].title, *_cells(change), change.verdict)
-    for label, row in against.scores.per_class.items():
-        moved = f"-{row.broken} +{row.fixed}"
-        table.add_row(f"recall {label}", *_cells(row.recall), moved)
-    console.print(table)
-    if (groups := _group_table(against)).row_count:
-        console.print(groups)
-    for line in (
-        *sentences(comparison, against),
-        *_surest_flips(against),
-        *_changed_speakers(against),
-    ):
-        console.print(f"  {line}")
+    for against in comparison.against:
+        console.print(f"\nB: {against.b}", style="bold")
+        console.print(_score_table(console, against))
+        groups = _group_table(against)
+        if groups.row_count:
+            console.print(groups)
+        console.print(_note(comparison), style="dim")
+        own = [*supporting(comparison, against), *changed(against)]
+        print_items(console, [*_doubts(comparison, against), *own])
+    if len(names) > 2:
+        console.print(_rank_table(comparison))
+        console.print(_pair_table(console, comparison))
+    _print_notes(console, comparison)
+
+
+def _doubts(comparison: Comparison, against: Against) -> list[str]:
+    """Return why a verdict on the first score is not plain, if it is not."""
+    change = against.scores.overall["wa"]
+    if not change.contradicted(comparison.options.margin):
+        return []
+    return [f"{METRICS['wa'].title}: {verdict_sentence(change, comparison.options.margin)}"]
+
+
+def _score_table(console: Console, against: Against) -> Table:
+    wide = console.width >= WIDE
+    table = narrow_table([""], ["A %", "B %", "B - A", "95 %", *(["p"] * wide)], "verdict")
+    rows = {METRICS[n].title: (against.scores.overall[n], "") for n in HEADLINES}
+    rows |= {f"recall {label}": (row.recall, f"-{row.broken} +{row.fixed}")
+             for label, row in against.scores.per_class.items()}  # fmt: skip
+    for title, (change, moved) in rows.items():
+        gap = change.difference
+        p = [_p(gap.p)] * wide
+        table.add_row(title, hundredths(change.a), hundredths(change.b), *_gap_cells(gap), *p,
+                      moved or change.verdict)  # fmt: skip
+    return table
+
+
+def _note(comparison: Comparison) -> str:
+    return (
+        "B - A in points, with the 95 % interval. Verdict: whether a loss of more than "
+        f"{in_points(comparison.options.margin)} is ruled out. Of an emotion or group: clips that "
+        "broke and that were fixed."
+    )
 
 
 def _group_table(against: Against) -> Table:
     """Return the accuracy of each group; of speakers, who are many, the files tell."""
-    table = Table(
-        box=SIMPLE_HEAD,
-        title="accuracy by group",
-        caption="each group by itself; behind it: clips broken and fixed",
-    )
-    table.add_column("", overflow="fold")
-    for column in ("clips", "A", "B", "B - A", "interval", ""):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = narrow_table(["accuracy of"], ["clips", "A %", "B %", "B - A", "95 %"], "")
     for group in against.groups:
         if group.column != "speaker":
-            shares = (_two_places(group.a), _two_places(group.b))
+            shares = (hundredths(group.a), hundredths(group.b))
             moved = f"-{group.broken} +{group.fixed}"
             table.add_row(f"{group.column} {group.name}", str(group.n), *shares,
                           *_gap_cells(group.difference), moved)  # fmt: skip
     return table
 
 
-def _changed_speakers(against: Against) -> list[str]:
-    """Return one line on the speakers of whom most clips changed between right and wrong."""
-    changed = [g for g in against.groups if g.column == "speaker" and g.broken + g.fixed]
-    most = sorted(changed, key=lambda g: -(g.broken + g.fixed))[:SHOWN_SPEAKERS]
-    if not most:
-        return []
-    named = ", ".join(f"{g.name} (-{g.broken} +{g.fixed} of {g.n} clips)" for g in most)
-    return [f"speakers that changed most, of {len(changed)} that did: {named}"]
-
-
-def _cells(change: ScoreChange) -> tuple[str, ...]:
-    gap = change.difference
-    return (_two_places(change.a), _two_places(change.b), *_gap_cells(gap), _p(gap.p))
-
-
 def _gap_cells(gap: Difference) -> tuple[str, str]:
-    span = f"{points(gap.low, sign=True)} to {points(gap.high, sign=True)}"
-    return points(gap.value, sign=True), span
+    ends = dataclasses.asdict(gap)
+    value, _, interval = change_short(ends).partition(" ")
+    return value, interval
 
 
 def _p(value: float) -> str:
     return "n/a" if math.isnan(value) else f"{value:.2g}"
 
 
-def _two_places(share: float) -> str:
-    return "n/a" if math.isnan(share) else f"{100 * share:.2f}"
-
-
-def _surest_flips(against: Against) -> list[str]:
-    broken = [flip for flip in against.flips if flip.kind == "broken"][:SHOWN_FLIPS]
-    return [
-        f"broken: {flip.clip_id}: {flip.a} ({flip.confidence_a:.0%}) became {flip.b} "
-        f"({flip.confidence_b:.0%})"
-        for flip in broken
-    ]
-
-
 def _rank_table(comparison: Comparison) -> Table:
-    table = Table(title="ranks; ranges where Holm-corrected tests cannot tell the runs apart")
-    for column in ("score", "run", "value", "interval", "rank"):
-        table.add_column(column, justify="left" if column in {"score", "run"} else "right")
+    table = narrow_table(["score", "run"], ["value %", "rank"])
+    table.title = "Ranks; ranges where Holm-corrected tests cannot tell the runs apart"
     for rank in comparison.ranks:
         place = str(rank.best) if rank.best == rank.worst else f"{rank.best}-{rank.worst}"
-        low, value, high = (
-            _two_places(share) for share in (rank.value.low, rank.value.value, rank.value.high)
-        )
-        table.add_row(METRICS[rank.score].title, rank.name, value, f"{low} to {high}", place)
+        value = scored_short(dataclasses.asdict(rank.value), 1)
+        table.add_row(METRICS[rank.score].title, Text(rank.name), value, place)
     return table
 
 
-def _pair_table(comparison: Comparison) -> Table:
+def _pair_table(console: Console, comparison: Comparison) -> Table:
     """Return every pair of runs with its p-values, alone and corrected for the number of pairs."""
-    table = Table(title="every pair; p: clustered, then exact McNemar of right and wrong")
-    for column in ("score", "B - A", "points", "p", "p, Holm", "McNemar", "McNemar, Holm"):
-        table.add_column(column, justify="left" if column in {"score", "B - A"} else "right")
+    wide = console.width >= WIDE
+    raw = ["p", "McNemar"] if wide else []
+    table = narrow_table(["score", "B - A"], ["points", *raw, "p, Holm", "McN., Holm"])
+    table.title = "Every pair; p: clustered, then exact McNemar of right and wrong"
     for test in comparison.tests:
-        p_values = (test.p, test.p_corrected, test.mcnemar_p, test.mcnemar_p_corrected)
+        alone = (test.p, test.mcnemar_p) if wide else ()
+        p_values = (*alone, test.p_corrected, test.mcnemar_p_corrected)
         table.add_row(METRICS[test.score].title, f"{test.b} - {test.a}",
                       points(test.difference, sign=True), *map(_p, p_values))  # fmt: skip
     return table
 
 
 def _print_notes(console: Console, comparison: Comparison) -> None:
+    lines = list(comparison.warnings)
     for name, clips in comparison.only_in.items():
         if clips:
             shown = ", ".join(clips[:3]) + (" ..." if len(clips) > 3 else "")
-            line = f"  {len(clips)} clips of {name} are not in every run: {shown}"
-            console.print(line)
-    for warning in comparison.warnings:
-        console.print(f"  {warning}")
+            lines.append(f"{len(clips)} clips of {name} are not in every run: {shown}")
+    print_caveats(console, lines)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.commands.options import evaluation_options, quiet_option
+from serval.commands.options import evaluation_options, log_option, quiet_option
 from serval.commands.progress import shown_progress
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import print_files, say, terminal
 from serval.errors import RunError
 from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset
+from serval.logs import entry_of, log_entry, refuse_missing
 from serval.models.load import load_as_stated
 from serval.run import load_run
 from serval.stopping import as_stop
@@ -42,11 +43,13 @@ class Told:
         quiet: No progress, no table.
         json: The results as JSON instead of a table.
         report: Make the HTML page too.
+        loggers: Where else the run is kept; see `serval.logs`.
     """
 
     quiet: bool = False
     json: bool = False
     report: bool = False
+    loggers: tuple[str, ...] = ()
 
 
 @click.command("evaluate")
@@ -77,7 +80,15 @@ class Told:
 @quiet_option("No progress, no table.")
 @click.option("--json", is_flag=True, help="Print the results as JSON.")
 @click.option("--report", is_flag=True, help="Make an HTML page too, to look and listen.")
-def evaluate_command(*, quiet: bool, json: bool, report: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
+@log_option
+def evaluate_command(
+    *,
+    quiet: bool,
+    json: bool,
+    report: bool,
+    loggers: tuple[str, ...],
+    **flags: Any,  # noqa: ANN401 - click's flags
+) -> None:
     """Evaluate a model on a labelled dataset, per emotion.
 
     A run that was stopped goes on where it was when the same command is given again.
@@ -85,13 +96,14 @@ def evaluate_command(*, quiet: bool, json: bool, report: bool, **flags: Any) -> 
     Exit codes: 0 done; 2 something is wrong with the command, the model or the data;
     3 more clips failed than --max-failures; 130 stopped by Ctrl-C or told to end.
     """
-    told = Told(quiet=quiet, json=json, report=report)
+    told = Told(quiet=quiet, json=json, report=report, loggers=loggers)
     sys.exit(run_evaluation(EvalOptions(**flags), told))
 
 
 def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
     """Return the exit code of an evaluation whose progress and results went to the terminal."""
     told = told or Told()
+    refuse_missing(told.loggers)
     model = load_as_stated(options.model, options)
     if not told.quiet:
         _show_contract(model)
@@ -107,6 +119,9 @@ def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
     if told.report:
         evaluation = _with_report(evaluation)
     show_evaluation(evaluation, told)
+    entry = entry_of(evaluation.document, evaluation.files, evaluation.run.folder)
+    for line in log_entry(told.loggers, entry):
+        say(line, err=True)
     if not evaluation.too_many_failures:
         return 0
     say(_failure_line(evaluation, options), err=True)
@@ -130,16 +145,19 @@ def show_evaluation(evaluation: Evaluation, told: Told) -> None:
         click.echo(json.dumps(document, indent=2))
     elif not told.quiet:
         console = terminal()
-        from serval.commands.tables import print_findings, print_verdict
+        if renamed := document["dataset"].get("labels_as"):
+            pairs = ", ".join(f"{raw} = {label}" for raw, label in renamed.items())
+            say(f"The set's labels, as the model calls them: {pairs}")
+        from serval.commands.tables import print_findings, print_run
 
         if document["options"]["dataset"] == DEFAULTS.dataset:
             from serval.commands.selftest import print_self_test
 
             print_self_test(console, evaluation)
         else:
-            print_verdict(console, document)
+            print_run(console, document)
             print_findings(console, document)
-        _print_files(console, evaluation)
+        _print_end(console, evaluation)
 
 
 def _show_contract(model: Model) -> None:
@@ -151,9 +169,15 @@ def _show_contract(model: Model) -> None:
         f"normalize {contract.normalize} [{said['normalize']}], "
         f"clips up to {contract.max_seconds:g} s [{said['max_seconds']}], "
         f"{length}, {_mask(contract)}, outputs {contract.outputs} "
-        f"[{said.get('outputs', 'graph')}]{_run_by(model.facts)}",
+        f"[{said.get('outputs', 'graph')}]{_head(model.facts)}{_run_by(model.facts)}",
         err=True,
     )
+
+
+def _head(facts: Mapping[str, Any]) -> str:
+    """Return what the check of a checkpoint's head found."""
+    head = facts.get("head")
+    return f", head {head['verdict']} ({head['head']})" if head else ""
 
 
 def _run_by(facts: Mapping[str, Any]) -> str:
@@ -173,12 +197,11 @@ def _mask(contract: Contract) -> str:
     return f"{mask}, all of it valid [{contract.sources['masks_padding']}]"
 
 
-def _print_files(console: Console, evaluation: Evaluation) -> None:
+def _print_end(console: Console, evaluation: Evaluation) -> None:
     if evaluation.reused:
         console.print("The run was complete already: scored again, nothing was computed.")
     folder = evaluation.run.folder
-    inside = ", ".join(path.name for path in evaluation.files.values())
-    console.print(f"In {folder}: {inside}")
+    print_files(console, evaluation.files.values())
     console.print(
         f"Next: hear what it got wrong: serval report {quote(str(folder))} -o report.html; "
         "or run your own: serval evaluate -m model.onnx -d my_clips.csv -o mine",

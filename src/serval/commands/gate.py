@@ -9,15 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from serval.commands.stored import opened_run
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import (
+    narrow_table,
+    print_caveats,
+    print_items,
+    print_verdict,
+    say,
+    terminal,
+)
 from serval.files import write_text
 from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
 from serval.gate.bounds import DIFFERENCES, FILES, merged
-from serval.wording import without_nan
+from serval.wording import change_short, counted, in_points, without_nan
 
 if TYPE_CHECKING:
     from serval.gate import Check, GateResult
@@ -48,7 +54,7 @@ COLOURS = {"pass": "green", "fail": "red", "cannot tell": "yellow"}
 @click.option("--cannot-tell", type=click.Choice(["fail", "pass"]),
               help="Of a bound that the clips cannot decide.  [default: fail]")  # fmt: skip
 @click.option("--file", "-f", "file", type=click.Path(path_type=Path),
-              help="Bounds as a TOML file; default: gate.toml, if there are no flags.")  # fmt: skip
+              help="Bounds as a TOML file, to which flags add; default: gate.toml.")  # fmt: skip
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def gate_command(
@@ -83,27 +89,41 @@ def gate_command(
 
 
 def _with_file(flags: Bounds, file: Path | None) -> Bounds:
-    if file is None and not len(flags) and KNOWN_FILE.is_file():
+    """Return the bounds of the flags on top of those of the file, which is named or lies here."""
+    if file is None and KNOWN_FILE.is_file():
         file = KNOWN_FILE
     return merged(bounds_from_toml(file), flags) if file else flags
 
 
 def _print(result: GateResult) -> None:
     console = terminal()
-    table = Table(title=f"gate of {result.run}")
-    for column in ("bound", "demanded", "found", "interval", "verdict"):
-        table.add_column(column, justify="right" if column in {"demanded", "found"} else "left")
+    print_verdict(console, [gate_verdict(result)])
+    table = narrow_table(["bound"], ["demanded", "found", "95 %"], "verdict")
     for check in result.checks:
         verdict = Text(check.verdict, style=COLOURS[check.verdict])
         table.add_row(f"{check.kind} {check.metric}", *_cells(check), verdict)
     console.print(table)
-    for line in (*result.warnings, *(c.reason for c in result.checks if c.verdict != "pass")):
-        console.print(f"  {line}")
-    console.print("passed" if result.passed else "NOT passed")
+    reasons = [f"{c.reason.removesuffix('.')}." for c in result.checks if c.verdict != "pass"]
+    print_items(console, reasons, len(reasons))
+    print_caveats(console, result.warnings)
+
+
+def gate_verdict(result: GateResult) -> str:
+    """Return the sentence that says whether the gate is passed, and what is in the way."""
+    kept = sum(check.verdict == "pass" for check in result.checks)
+    words = f"{kept} of {counted(len(result.checks), 'bound')} kept"
+    for verdict, what in (("fail", "broken"), ("cannot tell", "not decided by these clips")):
+        names = [f"{c.kind} {c.metric}" for c in result.checks if c.verdict == verdict]
+        words += f"; {what}: {', '.join(names)}" if names else ""
+    return f"{result.run} {'passes' if result.passed else 'does NOT pass'} the gate: {words}."
 
 
 def _cells(check: Check) -> tuple[str, str, str]:
-    unit = " points" if check.kind in DIFFERENCES else ""
-    span = "" if math.isnan(check.low) else f"{check.low:.4g} to {check.high:.4g}"
+    """Return bound, value and interval: points of a difference, else the unit of the bound."""
+    if check.kind in DIFFERENCES:
+        change = {end: getattr(check, end) / 100 for end in ("value", "low", "high")}
+        value, _, interval = change_short(change).partition(" ")
+        return in_points(check.bound / 100), value, interval
     found = "n/a" if math.isnan(check.value) else f"{check.value:.4g}"
-    return f"{check.bound:g}{unit}", found, span
+    span = "" if math.isnan(check.low) else f"[{check.low:.4g}, {check.high:.4g}]"
+    return f"{check.bound:g}", found, span

@@ -7,9 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
 
-from serval.commands.terminal import terminal
+from serval.commands.terminal import narrow_table, print_items, print_verdict, terminal
 from serval.inspection import (
     Inspection,
     SizeComparison,
@@ -20,10 +19,12 @@ from serval.inspection import (
 from serval.inspection.targets import MUCH_MB, WEB_RUNTIME
 from serval.models.contract import Overrides
 from serval.models.load import model_path
-from serval.wording import printable
+from serval.wording import as_sentence, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from rich.table import Table
 
 __all__ = ["inspect_command"]
 
@@ -52,13 +53,30 @@ def inspect_command(
         click.echo(json.dumps(_document(inspections, comparison), indent=2))
         return
     console = terminal()
+    print_verdict(console, [printable(_verdict(inspection)) for inspection in inspections])
+    if comparison:
+        print_verdict(console, [f"{comparison.text}."])
     console.print(_table(inspections))
     for inspection in inspections:
-        for verdict in inspection.verdicts:
-            line = printable(f"{inspection.path.name}: {verdict.text}.")
-            console.print(line, soft_wrap=True)
-    if comparison:
-        console.print(f"{comparison.text}.", soft_wrap=True)
+        if other:
+            console.print(f"{inspection.path.name}:")
+        lines = [printable(as_sentence(verdict.text)) for verdict in inspection.verdicts]
+        print_items(console, lines, len(lines))
+
+
+def _verdict(inspection: Inspection) -> str:
+    """Return what kind of file it is, in a sentence."""
+    graph, contract = inspection.graph, inspection.contract
+    main = max(graph.weight_shares, key=lambda kind: graph.weight_shares[kind], default="no")
+    what = (
+        f"names {len(contract.labels)} labels in audio of {contract.sample_rate / 1000:g} kHz"
+        if contract
+        else "is not one that serval can evaluate"
+    )
+    return (
+        f"{inspection.path.name} {what}: {graph.size_bytes / 1e6:,.1f} MB, "
+        f"{graph.parameters / 1e6:,.2f} M parameters, mostly {main} weights."
+    )
 
 
 def _document(
@@ -71,8 +89,8 @@ def _document(
 
 
 def _table(inspections: list[Inspection]) -> Table:
-    table = Table()
-    table.add_column("")
+    table = narrow_table([], [], "")
+    table.padding = (0, 1, 0, 0)
     columns = [dict(_cells(inspection)) for inspection in inspections]
     for inspection in inspections:
         table.add_column(inspection.path.name, overflow="fold")
@@ -123,7 +141,7 @@ def _length(inspection: Inspection) -> str:
 
 
 def _percents(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {share:.1%}" for name, share in shares.items()) or "none"
+    return ", ".join(f"{name} {percent(share, 1)}" for name, share in shares.items()) or "none"
 
 
 def _counts(ops: Mapping[str, int]) -> str:

@@ -10,6 +10,7 @@ import click
 
 from serval.commands.terminal import say
 from serval.labels import PRESETS
+from serval.logs import LOGGERS
 from serval.models.load import RUNTIMES
 from serval.options import EvalOptions
 
@@ -20,6 +21,7 @@ __all__ = [
     "evaluation_options",
     "inference_options",
     "label_options",
+    "log_option",
     "quiet_downloads",
     "quiet_option",
     "reading_options",
@@ -85,6 +87,15 @@ def quiet_downloads(_ctx: click.Context, _option: click.Parameter, quiet: bool) 
     return quiet
 
 
+def log_option(command: Command) -> Command:
+    """Return the command with where else a scored run is kept."""
+    return _with(
+        command,
+        click.option("--log", "loggers", multiple=True, type=click.Choice(list(LOGGERS)),
+                     help="Keep the run there too; an extra. May be given again."),
+    )  # fmt: skip
+
+
 def dataset_option(**rest: Any) -> Decorator:  # noqa: ANN401 - click's
     """Return the option that names a dataset."""
     return click.option("--dataset", "-d", **{"help": DATASET_HELP, "metavar": "TEXT", **rest})
@@ -118,6 +129,10 @@ def label_options(command: Command) -> Command:
                      help=f"ANG=angry,..., a JSON file, or a preset: {', '.join(PRESETS)}."),
         click.option("--drop-unmapped", is_flag=True,
                      help="Leave out clips whose label the model does not know."),
+        click.option("--dimension-columns", metavar="TEXT",
+                     help="arousal=EmoAct,... for a model of dimensions."),
+        click.option("--scale", metavar="LOW..HIGH",
+                     help="Of the set's values of dimensions, such as 1..7."),
     )  # fmt: skip
 
 
@@ -135,6 +150,8 @@ def contract_options(command: Command) -> Command:
                      help="Longest clip; default: as the model file says, else 120."),
         click.option("--output-name", metavar="NAME",
                      help="The model file's output with the scores, of several."),
+        click.option("--model-scale", metavar="LOW..HIGH",
+                     help="Of a model of dimensions; default: as the model file says."),
     )  # fmt: skip
 
 

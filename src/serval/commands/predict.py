@@ -6,16 +6,17 @@ import csv
 import io
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.table import Table
+from rich.text import Text
 
 from serval.commands.options import inference_options
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import narrow_table, print_verdict, say, terminal
 from serval.datasets.layout import is_audio
 from serval.datasets.listing import listing_of_folder
 from serval.errors import ConfigError
@@ -25,7 +26,7 @@ from serval.models.load import load_as_stated
 from serval.models.options import InferenceOptions
 from serval.predict import infer
 from serval.records import Clip, Failure, Prediction, Record
-from serval.wording import csv_cell, printable
+from serval.wording import counted, csv_cell, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +40,9 @@ BAR_COLUMNS = 48
 """For the name of an emotion and its bar: with the number between, 60 columns hold both."""
 
 MOST_BARS = 24
+
+WIDE = 72
+"""Columns that hold the emotions that follow, too."""
 
 
 @click.command("predict")
@@ -127,7 +131,7 @@ def _print_for_people(records: list[Record], labels: tuple[str, ...]) -> None:
 def _print_bars(record: Prediction, labels: tuple[str, ...]) -> None:
     """Print a bar for each emotion, the most likely first, within 60 columns."""
     console = terminal()
-    head = f"{record.clip_id}: {record.predicted}, {max(record.probs):.0%}"
+    head = f"{record.clip_id}: {record.predicted}, {percent(max(record.probs), 0)}"
     console.print(head, style="bold", soft_wrap=True)
     names = [name if len(name) <= NAME_COLUMNS else f"{name[: NAME_COLUMNS - 3]}..." for name in
              map(printable, labels)]  # fmt: skip
@@ -135,7 +139,7 @@ def _print_bars(record: Prediction, labels: tuple[str, ...]) -> None:
     ranked = sorted(zip(record.probs, names, strict=True), key=lambda pair: -pair[0])
     for share, name in ranked[:MOST_BARS]:
         bar = "\N{FULL BLOCK}" * round(share * (BAR_COLUMNS - width))
-        console.print(f"{name:<{width}} {100 * share:5.1f} % {bar}".rstrip())
+        console.print(f"{name:<{width}} {percent(share, 1):>7} {bar}".rstrip())
     for note in record.notes:
         console.print(f"- {note}")
 
@@ -181,20 +185,23 @@ def _csv_text(records: list[Record], labels: tuple[str, ...]) -> str:
 
 
 def _print_table(records: list[Record], labels: tuple[str, ...]) -> None:
-    """Print the most likely emotion of each file and the two that follow; --json has them all."""
-    table = Table()
-    table.add_column("file", overflow="fold", min_width=16)
-    table.add_column("emotion", no_wrap=True)
-    table.add_column("confidence", justify="right", no_wrap=True)
-    table.add_column("then", no_wrap=True)
-    for record in records:
-        if isinstance(record, Prediction):
-            ranked = sorted(zip(record.probs, labels, strict=True), reverse=True)
-            then = ", ".join(f"{label} {p:.0%}" for p, label in ranked[1:3])
-            texts = (record.clip_id, record.predicted, f"{max(record.probs):.1%}", then)
-            table.add_row(*texts)
-    if table.row_count:
-        terminal().print(table)
+    """Print how many files have which emotion, and of each the most likely; --json has all."""
+    named = [record for record in records if isinstance(record, Prediction)]
+    if not named:
+        return
+    console = terminal()
+    counts = Counter(record.predicted for record in named)
+    said = ", ".join(f"{n:,} {label}" for label, n in counts.most_common())
+    print_verdict(console, [f"{counted(len(named), 'file')}: {said}."])
+    table = narrow_table(
+        ["file", "emotion"], ["sure"], *(["then"] if console.width >= WIDE else [])
+    )
+    for record in named:
+        ranked = sorted(zip(record.probs, labels, strict=True), reverse=True)
+        then = ", ".join(f"{label} {percent(p, 0)}" for p, label in ranked[1:3])
+        cells = (record.clip_id, record.predicted, percent(max(record.probs), 1), then)
+        table.add_row(*map(Text, cells[: len(table.columns)]))
+    console.print(table)
 
 
 def _row(record: Record, labels: tuple[str, ...]) -> dict[str, Any]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
 from serval.commands.options import contract_options, label_options, reading_options
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import (
+    narrow_table,
+    print_caveats,
+    print_files,
+    print_items,
+    print_verdict,
+    say,
+    terminal,
+)
 from serval.inspection.targets import TARGETS
 from serval.quantize import (
     Quantized,
@@ -22,14 +29,18 @@ from serval.quantize import (
     save_comparison,
     save_tried,
 )
+from serval.quantize.variants import folder_beside
+from serval.quantize.words import comparison_verdict, made_verdict
 from serval.stopping import stop_if_asked
-from serval.wording import percent, points
+from serval.wording import change_short, hundredths, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rich.console import Console
+    from rich.table import Table
+
     from serval.bench.rounds import Ratio
-    from serval.quantize.clips import Fidelity
     from serval.quantize.search import Sensitivity
     from serval.quantize.workbench import Trial
 
@@ -37,8 +48,8 @@ __all__ = ["quantize_command"]
 
 DEFAULTS = QuantizeOptions()
 MOST_LAYERS = 10
-TABLE_WIDTH = 131
-"""Columns of the comparison; a cut figure is worse than a wrapped line."""
+WIDE = 100
+"""Columns that hold the quartiles of the speeds, too."""
 
 
 @click.command("quantize")
@@ -101,17 +112,19 @@ def _tell(line: str) -> None:
 
 def _show(made: Quantized, tried: Path | None) -> None:
     console = terminal()
+    print_verdict(console, made_verdict(made))
     if made.tried:
         console.print(_trial_table(made.tried))
     if made.sensitive:
         console.print(_sensitive_table(made.sensitive))
-    share = made.size_bytes / made.fp32_bytes
-    say(f"{made.path}: {made.precision}, {made.size_bytes / 1e6:.1f} MB, {percent(share)} of FP32")
-    say(f"  {'; '.join(made.recipe)}")
-    if made.result is not None:
-        say(f"  {_sentence(made.result)}")
-    if tried:
-        say(f"  everything that was tried: {tried}")
+    print_items(console, [*([] if made.result is None else [_sentence(made.result)]),
+                          f"Recipe: {'; '.join(made.recipe)}."])  # fmt: skip
+    print_caveats(console, _left_out(made.left_out))
+    print_files(console, [made.path, *([tried] if tried else [])])
+
+
+def _left_out(words: str) -> list[str]:
+    return [f"Left out of the measurement: {words}"] if words else []
 
 
 def _next_command(path: Path, options: QuantizeOptions) -> str:
@@ -126,36 +139,26 @@ def _next_command(path: Path, options: QuantizeOptions) -> str:
 
 def _sentence(trial: Trial) -> str:
     found = trial.measured
-    agreement = f"same emotion as FP32 on {percent(found.agreement)} of {found.clips} clips"
+    agreement = f"Same emotion as FP32 on {percent(found.agreement)} of {found.clips} clips"
     if found.right is None:
-        return f"{agreement} of {trial.clips} that no range has seen"
+        return f"{agreement} of {trial.clips}."
     return (
-        f"{trial.clips}: {found.right} of {found.clips} right, FP32 {found.reference_right} "
-        f"({_gain(found.drop)} points{_span(found)}); {agreement}"
+        f"{agreement}; right {found.right} times, FP32 {found.reference_right} times; "
+        f"probabilities differ by {found.divergence:.4f} nats (KL)."
     )
 
 
-def _span(found: Fidelity) -> str:
-    """Return the interval of a gain, where it is known."""
-    gap = found.change
-    if gap is None or math.isnan(gap.low):
-        return ""
-    return f", 95 % interval {points(gap.low, sign=True)} to {points(gap.high, sign=True)}"
-
-
 def _trial_table(trials: Iterable[Trial]) -> Table:
-    table = Table(title="What was tried")
-    table.add_column("recipe")
-    for column in ("MB", "clips", "agreement", "logit error", "points"):
-        table.add_column(column, justify="right")
+    """Return what was tried; points are those of accuracy that were won."""
+    table = narrow_table(["tried"], ["MB", "clips", "same %", "error", "points"])
     for trial in trials:
         found = trial.measured
-        gained = "" if found.right is None else _gain(found.drop)
+        gained = "" if found.right is None else points(0.0 - found.drop / 100, sign=True)
         table.add_row(
             trial.what,
             f"{trial.size_bytes / 1e6:.2f}",
             str(found.clips),
-            percent(found.agreement),
+            hundredths(found.agreement),
             f"{found.logit_error:.3f}",
             gained,
         )
@@ -163,61 +166,55 @@ def _trial_table(trials: Iterable[Trial]) -> Table:
 
 
 def _sensitive_table(sensitive: Sequence[Sensitivity]) -> Table:
-    rest = len(sensitive) - MOST_LAYERS
-    table = Table(
-        title="Each layer quantized alone, the most sensitive first",
-        caption=f"{rest} more in the file of what was tried" if rest > 0 else None,
-    )
-    for column in ("layer", "as"):
-        table.add_column(column, overflow="fold")
-    table.add_column("logit error", justify="right")
+    """Return the error of each layer quantized alone, the most sensitive first."""
+    table = narrow_table(["layer alone, the most sensitive first", "as"], ["logit error"])
     for one in sensitive[:MOST_LAYERS]:
         table.add_row(one.layer, one.precision, f"{one.logit_error:.4f}")
+    rest = len(sensitive) - MOST_LAYERS
+    if rest > 0:
+        table.add_row(f"and {rest} more, in the file of what was tried", "", "")
     return table
-
-
-def _gain(drop: float) -> str:
-    """Return points of accuracy won, with their sign; none are `+0.00`."""
-    return f"{0.0 - drop:+.2f}"
 
 
 def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None:
     comparison = compare_all(model, output, options, _tell)
-    width = max(TABLE_WIDTH, terminal().width)
-    terminal(width).print(_comparison_table(comparison))
-    for kind, path in save_comparison(comparison, output.parent).items():
-        say(f"  {kind:>8}  {path}")
-    made = [variant.file for variant in comparison.variants[1:]]
-    say(f"     files  {', '.join(made)} in {output.parent}")
-
-
-def _comparison_table(comparison: Variants) -> Table:
-    n = comparison.variants[0].measured.clips
-    table = Table(
-        title=f"{comparison.model} on {n} clips of {comparison.clips}",
-        caption="speed: all took turns in one run, median and quartiles; "
-        "*: nothing else is smaller, faster and more accurate",
+    files = save_comparison(comparison, folder_beside(output))
+    console = terminal()
+    print_verdict(console, comparison_verdict(comparison))
+    console.print(_comparison_table(console, comparison))
+    console.print(
+        f"{comparison.model} on {comparison.variants[0].measured.clips} clips of "
+        f"{comparison.clips}. Points: accuracy minus that of FP32, with the 95 % interval. Speed: "
+        "all took turns; median against FP32. *: no other is as small, as fast and as accurate, "
+        "and more than that in one, as far as the intervals show.",
+        style="dim",
     )
-    table.add_column("variant")
-    table.add_column("precision")
-    for column in ("MB", "of FP32", "clips/s", "against FP32", "against default", "accuracy",
-                   "agreement", "Pareto"):  # fmt: skip
-        table.add_column(column, justify="right")
+    print_caveats(console, _left_out(comparison.left_out))
+    made = [output.parent / variant.file for variant in comparison.variants[1:]]
+    print_files(console, [*sorted(made, key=lambda path: path != output), *files.values()])
+    say(f"Next: {_next_command(output, options)}")
+
+
+def _comparison_table(console: Console, comparison: Variants) -> Table:
+    wide = console.width >= WIDE
+    more = ["clips/s", "x default", "same %"] if wide else []
+    table = narrow_table(["variant"], ["MB", "x FP32", *more, "accuracy %", "points"], "")
     for variant in comparison.variants:
+        found = variant.measured
+        change = "" if found.change is None else change_short(asdict(found.change), 0)
+        extra = (f"{variant.clips_per_s:.1f}", _times(variant.against_default),
+                 hundredths(found.agreement))  # fmt: skip
         table.add_row(
             variant.name,
-            variant.precision,
             f"{variant.size_bytes / 1e6:.1f}",
-            percent(variant.share),
-            f"{variant.clips_per_s:.1f}",
-            _times(variant.against_fp32),
-            _times(variant.against_default),
-            percent(variant.measured.accuracy),
-            percent(variant.measured.agreement),
+            _times(variant.against_fp32) if wide else f"{variant.against_fp32.median:.2f}",
+            *(extra if wide else ()),
+            hundredths(found.accuracy),
+            change,
             "*" if variant.pareto else "",
         )
     return table
 
 
 def _times(ratio: Ratio) -> str:
-    return f"{ratio.median:.2f}x ({ratio.low:.2f}-{ratio.high:.2f})"
+    return f"{ratio.median:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"

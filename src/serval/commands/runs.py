@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import narrow_table, print_verdict, say, terminal
 from serval.errors import RunError
 from serval.results.verdict import data_name
 from serval.run import JOURNAL, Run, load_run
 from serval.scores import scores_of
-from serval.wording import one_line, scored_short
+from serval.wording import counted, one_line, scored_short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["runs_below", "runs_command"]
+
+NUMBERS = ("clips", "UAR %", "date")
+SPARED = ("model", "date")
+"""Columns that only a wide terminal shows."""
+WIDE = 100
 
 
 @click.command("runs")
@@ -34,18 +38,35 @@ def runs_command(folder: Path) -> None:
     found = list(runs_below(folder))
     if not found:
         raise RunError(f"no run below {folder}; serval evaluate -o {folder / 'NAME'} stores one")
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for column in ("folder", "name", "model", "set"):
-        table.add_column(column, overflow="fold")
-    for column in ("clips", "UAR %", "date"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for place in found:
-        try:
-            table.add_row(*(Text(cell) for cell in _row(place, load_run(place))))
-        except RunError as error:
-            say(f"serval: {one_line(error)}", err=True)
-    if table.row_count:
-        terminal().print(table)
+    console = terminal()
+    rows = [row for place in found if (row := _row_or_none(folder, place))]
+    if not rows:
+        return
+    print_verdict(console, [_verdict(folder, rows)])
+    shown = [name for name in rows[0] if console.width >= WIDE or name not in SPARED]
+    texts = [name for name in shown if name not in NUMBERS]
+    table = narrow_table(texts, [name for name in shown if name in NUMBERS])
+    table.padding = (0, 1, 0, 0)
+    for row in rows:
+        table.add_row(*(Text(row[name]) for name in shown))
+    console.print(table)
+
+
+def _verdict(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:
+    models, sets = ({row[name] for row in rows} for name in ("model", "set"))
+    return (
+        f"{counted(len(rows), 'run')} below {folder}, of {counted(len(models), 'model')} on "
+        f"{counted(len(sets), 'set')}; UAR with its 95 % interval."
+    )
+
+
+def _row_or_none(folder: Path, place: Path) -> dict[str, str] | None:
+    """Return the cells of a run, or nothing after a line that says why it cannot be read."""
+    try:
+        return _row(folder, place, load_run(place))
+    except RunError as error:
+        say(f"serval: {one_line(error)}", err=True)
+        return None
 
 
 def runs_below(folder: Path) -> Iterator[Path]:
@@ -56,17 +77,16 @@ def runs_below(folder: Path) -> Iterator[Path]:
             yield Path(place)
 
 
-def _row(place: Path, run: Run) -> tuple[str, ...]:
+def _row(folder: Path, place: Path, run: Run) -> dict[str, str]:
     uar = scores_of(run).overall["uar"]
     model = str(run.provenance.model.get("name", ""))
-    unfinished = "" if run.complete else ", not finished"
-    return (
-        str(place),
-        "" if run.name == model else run.name,
-        model,
-        data_name(run),
-        f"{len(run):,}{unfinished}",
-        scored_short({"value": uar.value, "low": uar.low, "high": uar.high} if len(run) else
-                     dict.fromkeys(("value", "low", "high"))),
-        run.started[:10],
-    )  # fmt: skip
+    none = dict.fromkeys(("value", "low", "high"))
+    return {
+        "folder": str(place if place == folder else place.relative_to(folder)),
+        "name": run.name,
+        "model": model,
+        "set": data_name(run),
+        "clips": f"{len(run):,}{'' if run.complete else ', not finished'}",
+        "UAR %": scored_short(asdict(uar) if len(run) else none),
+        "date": run.started[:10],
+    }

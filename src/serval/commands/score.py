@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from serval.commands.options import log_option
 from serval.commands.stored import opened_run
-from serval.commands.tables import group_tables, print_findings, print_verdict
-from serval.commands.terminal import terminal
+from serval.commands.tables import group_tables, print_findings, print_run
+from serval.commands.terminal import print_files, say, terminal
+from serval.logs import entry_of, log_entry, refuse_missing
 from serval.results import Written, write_results
 from serval.wording import percent
 
@@ -27,6 +29,7 @@ __all__ = ["score_command"]
 @click.option("--restrict", is_flag=True,
               help="Score too with only those labels that both model and set know.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@log_option
 def score_command(
     run: str,
     calibrate_on: str | None,
@@ -34,6 +37,7 @@ def score_command(
     *,
     groups: bool,
     as_json: bool,
+    loggers: tuple[str, ...],
     **scoring: bool,
 ) -> None:
     """Score a stored run again and write its files anew: no audio, no model.
@@ -42,9 +46,11 @@ def score_command(
     example:fp32 or example:int8, which come with serval; or a .csv, .jsonl or .parquet file of
     predictions with the columns truth, predicted or prob_LABEL for each label, and speaker.
     """
+    refuse_missing(loggers)
+    scored = opened_run(run)
     fitted_on = opened_run(calibrate_on) if calibrate_on else None
     written = write_results(
-        opened_run(run),
+        scored,
         output,
         calibrate_on=fitted_on,
         plots=scoring["plots"],
@@ -52,13 +58,17 @@ def score_command(
     )
     if as_json:
         click.echo(json.dumps(written.document, indent=2))
-        return
-    _print(written, groups=groups)
+    else:
+        _print(written, groups=groups)
+    for line in log_entry(
+        loggers, entry_of(written.document, written.files, output or scored.folder)
+    ):
+        say(line, err=True)
 
 
 def _print(written: Written, *, groups: bool) -> None:
     document, console = written.document, terminal()
-    print_verdict(console, document)
+    print_run(console, document)
     for table in group_tables(document) if groups else ():
         console.print(table)
     print_findings(console, document, ("observations", "calibration", "groups"))
@@ -71,5 +81,4 @@ def _print(written: Written, *, groups: bool) -> None:
             f"  At temperature {scaled['temperature']:.3f}, fitted on "
             f"{document['calibration']['fitted_on']}, ECE goes from {before} to {after}.",
         )
-    for kind, path in written.files.items():
-        console.print(f"  {kind:>16}  {path}", soft_wrap=True)
+    print_files(console, written.files.values())

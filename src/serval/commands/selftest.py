@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from serval.commands.tables import print_findings, print_verdict
+from serval.commands.tables import print_findings, print_run
 from serval.models.builtin import BUILTIN_MODELS
 from serval.results import results_document
 from serval.run import load_run
@@ -49,7 +49,7 @@ def _print_example(console: Console) -> None:
     console.print(
         f"\nOn real voices, a stored run of the same model on {len(run):,} clips of acted speech:"
     )
-    print_verdict(console, document)
+    print_run(console, document)
     print_findings(console, document, ())
     console.print(
         f"Repeat it offline: serval score {EXAMPLE}; against its FP32 original: "

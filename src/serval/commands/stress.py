@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
 from serval.commands.options import Renamed, evaluation_options, quiet_option
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import (
+    narrow_table,
+    print_caveats,
+    print_files,
+    print_items,
+    print_verdict,
+    say,
+    terminal,
+)
 from serval.evaluation import EvalOptions
 from serval.stopping import as_stop
 from serval.stress import Cost, Stage, StressOptions, stress, write_stress
-from serval.stress.table import beyond_sentence, kept_sentence, points
-from serval.wording import scored_short
+from serval.stress.table import beyond_sentence
+from serval.wording import change_short, counted, scored, scored_short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from rich.table import Table
 
 __all__ = ["stress_command"]
 
@@ -89,9 +102,7 @@ def _run(options: StressOptions, *, quiet: bool, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(written.document, indent=2))
     elif not quiet:
-        _show(written.document)
-        for kind, path in written.files.items():
-            say(f"  {kind:>16}  {path}")
+        _show(written.document, written.files.values())
     return 0
 
 
@@ -131,27 +142,24 @@ def _cost_line(cost: Cost) -> str:
     )
 
 
-def _show(document: dict[str, Any]) -> None:
+def _show(document: dict[str, Any], files: Iterable[Path]) -> None:
     console = terminal()
+    print_verdict(console, document["verdict"])
+    console.print(_clean_line(document))
     console.print(_table(document))
-    rest = (_kept_line, _clean_line, _exact_line, _fairness_line, _against_line)
-    for line in filter(None, (describe(document) for describe in rest)):
-        console.print(f"  {line}")
-    for line in document["warnings"]:
-        console.print(f"  {line}")
+    console.print(
+        "UAR: change in points on the same clips, with the 95 % interval. Kept: the published "
+        "threshold; ? where the interval reaches over it.",
+        style="dim",
+    )
+    rest = (_exact_line, _fairness_line, _against_line)
+    print_items(console, [line for line in (describe(document) for describe in rest) if line])
+    print_caveats(console, document["warnings"])
+    print_files(console, files)
 
 
 def _table(document: dict[str, Any]) -> Table:
-    table = Table(
-        title=f"{document['model']['name']} under stress: {document['clips']} clips of "
-        f"{document['dataset']['name']}",
-        caption="change of UAR in points on the same clips; in brackets 95 %;\n"
-        "kept: the published threshold, ? where the interval reaches over it",
-    )
-    table.add_column("perturbation", no_wrap=True)
-    for column in ("UAR %", "change", "unchanged %"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("kept", no_wrap=True)
+    table = narrow_table(["perturbation"], ["UAR %", "change", "unchanged %"], "kept")
     table.add_row("a random model", *_cells(document["random"]), "", style="dim")
     for name, case in document["cases"].items():
         outcome = {"pass": "yes", "fail": "NO"}.get(case["outcome"], "")
@@ -161,19 +169,16 @@ def _table(document: dict[str, Any]) -> Table:
 
 
 def _cells(found: dict[str, Any]) -> tuple[str, str, str]:
-    """Return UAR, its change and the share of equal answers, short enough for 80 columns."""
-    whole = points(found["change"]["uar"], digits=0)
-    return scored_short({**found["uar"], "low": None}), whole, scored_short(found["unchanged"])
-
-
-def _kept_line(document: dict[str, Any]) -> str:
-    return kept_sentence(document["families"]["all"])
+    """Return UAR, its change and the share of equal answers, short enough for 60 columns."""
+    uar = scored_short({**found["uar"], "low": None})
+    return uar, change_short(found["change"]["uar"], 0), scored_short(found["unchanged"])
 
 
 def _clean_line(document: dict[str, Any]) -> str:
     clean = document["clean"]
     return (
-        f"clean: accuracy {scored_short(clean['wa'], 1)} %, UAR {scored_short(clean['uar'], 1)} %"
+        f"Clean: {counted(document['clips'], 'clip')} of {document['dataset']['name']}, accuracy "
+        f"{scored(clean['wa'])}, UAR {scored(clean['uar'])}."
     )
 
 
@@ -198,7 +203,8 @@ def _against_line(document: dict[str, Any]) -> str:
         return ""
     everything = against["families"]["all"]
     return (
-        f"Against {against['model']}, UAR in points: clean {points(against['clean']['uar'])}, "
-        f"mean over all perturbations {points(everything['uar'])}, "
-        f"extra loss under stress {points(everything['extra']['uar'])}."
+        f"Against {against['model']}, UAR in points: clean "
+        f"{change_short(against['clean']['uar'])}, mean over all perturbations "
+        f"{change_short(everything['uar'])}, extra loss under stress "
+        f"{change_short(everything['extra']['uar'])}."
     )

@@ -11,10 +11,18 @@ import click
 from serval.commands.options import quiet_option
 from serval.commands.progress import PlainLines
 from serval.commands.terminal import say
-from serval.sweep import Cell, load_plan, sweep, write_tables
+from serval.sweep import (
+    Cell,
+    leaderboard_document,
+    load_plan,
+    sweep,
+    write_leaderboard_json,
+    write_tables,
+)
 
 if TYPE_CHECKING:
     from serval.evaluation import Step
+    from serval.sweep import Sweep
 
 __all__ = ["sweep_command"]
 
@@ -22,33 +30,62 @@ __all__ = ["sweep_command"]
 @click.command("sweep")
 @click.argument("plan", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--fresh", is_flag=True, help="Start every evaluation over instead of going on.")
+@click.option("--reports/--no-reports", default=True,
+              help="Make the page of each run that has none, without sound.")  # fmt: skip
 @quiet_option("No progress.")
-def sweep_command(plan: Path, *, fresh: bool, quiet: bool) -> None:
-    """Evaluate many models on many datasets, and end in one table.
+def sweep_command(plan: Path, *, fresh: bool, reports: bool, quiet: bool) -> None:
+    """Evaluate many models on many datasets, and end in one leaderboard.
 
     PLAN is a YAML file; an entry of a list is a name, or a map of options of `serval evaluate`:
 
     \b
       models: [serval-tiny, {model: my.onnx, name: mine}]
-      datasets: [demo, {dataset: clips.csv, split: test}]
+      datasets: [demo, {dataset: clips.csv, split: test, label_map: big6}]
       options: [{normalize: peak}, {normalize: zscore}]
       sort_by: uar
       output: sweep_results
 
     The last three may be left out. What is done is not done again; what was interrupted goes on.
 
-    Exit codes: 0 done; 2 something is wrong with the plan; 3 some cells could not be done.
+    Exit codes: 0 done; 2 something is wrong with the plan; 3 some cells could not be done, or more
+    of their clips failed than max_failures allows.
     """  # noqa: D301 - click wants that backspace
     show = _Progress(quiet=quiet)
     loaded = load_plan(plan)
     if not loaded.output.resolve().is_relative_to(plan.resolve().parent):
         say(f"{plan} writes outside of its own folder: to {loaded.output.resolve()}", err=True)
     finished = sweep(loaded, show, fresh=fresh)
-    files = write_tables(finished)
+    if reports:
+        _make_reports(finished, quiet=quiet)
+    files = _written(finished)
     say(files["markdown"].read_text(encoding="utf-8"))
     for kind, path in files.items():
-        say(f"  {kind:>9}  {path}")
+        say(f"  {kind:>11}  {path}")
     sys.exit(3 if finished.problems else 0)
+
+
+def _written(finished: Sweep) -> dict[str, Path]:
+    from serval.report.leaderboard import write_leaderboard
+
+    document, folder = leaderboard_document(finished), finished.plan.output
+    return {
+        **write_tables(finished, document),
+        "json": write_leaderboard_json(document, folder / "leaderboard.json"),
+        "leaderboard": write_leaderboard(document, folder / "leaderboard.html"),
+    }
+
+
+def _make_reports(finished: Sweep, *, quiet: bool) -> None:
+    """Write the page of each run that is new or has none."""
+    from serval.report import write_report
+    from serval.run import load_run
+
+    for result in finished.results:
+        page = Path(result.cell.settings.output) / "report.html"
+        if result.answers is not None and not (result.reused and page.is_file()):
+            if not quiet:
+                say(f"writing {page}", err=True)
+            write_report(load_run(page.parent), page, audio="none")
 
 
 class _Progress:

@@ -4,33 +4,54 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
+from serval.commands.terminal import narrow_table, print_caveats, print_items, print_verdict
 from serval.scores import METRICS, SHOWN
-from serval.wording import percent, scored, scored_short
+from serval.scores.dimensions import DIMENSION_METRICS
+from serval.wording import in_points, numbered, percent, points, scored, scored_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import Console
+    from rich.table import Table
 
-__all__ = ["group_tables", "print_findings", "print_verdict"]
+__all__ = ["group_tables", "print_findings", "print_run"]
+
+SHOWN_DIMENSION_METRICS = ("ccc", "pearson", "mae")
+"""What there is room for in 60 columns."""
 
 SHOWN_GROUPS = 8
 """Groups of a column that a table shows, the largest first."""
 
 
-def print_verdict(console: Console, document: dict[str, Any]) -> None:
-    """Print the sentence that a reader takes away, and the scores of each emotion below it."""
+def print_run(console: Console, document: dict[str, Any]) -> None:
+    """Print what a reader takes away from a run, and the scores of each emotion below it."""
     if not document["complete"]:
         console.print(document["warnings"][0], style="bold")
-    console.print(document["verdict"][0], style="bold")
+    print_verdict(console, document["verdict"][:1])
+    if document.get("task") == "dimensions":
+        _print_dimensions(console, document)
+        return
     for line in (*_overall_lines(document), *document["label_space"]["sentences"]):
         console.print(line)
     console.print(_class_table(document))
     console.print(_note(document), style="dim")
+
+
+def _print_dimensions(console: Console, document: dict[str, Any]) -> None:
+    scores, (low, high) = document["scores"], document["scale"]
+    titles = [DIMENSION_METRICS[key].title for key in SHOWN_DIMENSION_METRICS]
+    table = narrow_table(["dimension"], [*titles, "clips"])
+    for name, own in scores["per_dimension"].items():
+        cells = (numbered(own[key]) for key in SHOWN_DIMENSION_METRICS)
+        table.add_row(name, *cells, str(scores["clips"][name]))
+    console.print(table)
+    console.print(
+        f"In brackets: 95 % interval over {scores['clusters']} {scores['by']}s. Errors are on the "
+        f"scale {low:g}..{high:g}.", style="dim")  # fmt: skip
+    print_items(console, document["verdict"][2:])
 
 
 def print_findings(
@@ -44,12 +65,8 @@ def print_findings(
         parts: Those of the document whose sentences are printed.
     """
     for part in parts:
-        for line in document[part]["sentences"]:
-            console.print(_item(line))
-    if document["warnings"]:
-        console.print("Before you trust these numbers:", style="bold")
-    for line in document["warnings"]:
-        console.print(_item(line))
+        print_items(console, document.get(part, {}).get("sentences", ()))
+    print_caveats(console, document["warnings"])
 
 
 def group_tables(document: dict[str, Any]) -> list[Table]:
@@ -71,10 +88,7 @@ def _overall_lines(document: dict[str, Any]) -> list[str]:
 
 
 def _class_table(document: dict[str, Any]) -> Table:
-    table = _narrow()
-    table.add_column("emotion", overflow="fold")
-    for column in ("precision %", "recall %", "F1 %", "clips"):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = narrow_table(["emotion"], ["precision %", "recall %", "F1 %", "clips"])
     for label, row in document["scores"]["per_class"].items():
         cells = (scored_short(row[key]) for key in ("precision", "recall", "f1"))
         table.add_row(label, *cells, str(row["support"]))
@@ -89,35 +103,20 @@ def _note(document: dict[str, Any]) -> str:
     )
 
 
-def _narrow() -> Table:
-    """Return a table for 60 columns."""
-    return Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
-
-
-def _item(line: str) -> Table:
-    """Return a line behind a dash, whose further lines stand below its first word."""
-    item = Table.grid(padding=(0, 1, 0, 0))
-    item.add_row("-", Text(line, overflow="fold"))
-    return item
-
-
 def _group_table(found: dict[str, Any]) -> Table:
     gap = found["accuracy_gap"]
     caption = "no gap is measured"
     if gap["value"] is not None:
-        why = gap["reason"] or f"up to {100 * gap['by_chance']:.1f} between such groups"
+        why = gap["reason"] or f"up to {points(gap['by_chance'])} between such groups"
         caption = (
-            f"{gap['best']} {100 * gap['value']:.1f} points above {gap['worst']}: "
+            f"{gap['best']} {in_points(gap['value'])} above {gap['worst']}: "
             f"{gap['finding']} ({why})"
         )
     shown = found["groups"][:SHOWN_GROUPS]
     rest = len(found["groups"]) > SHOWN_GROUPS
     more = f", {SHOWN_GROUPS} of {len(found['groups'])}" if rest else ""
-    table = _narrow()
+    table = narrow_table(["group"], ["clips", "accuracy %", "UAR %"])
     table.title, table.caption = f"by {found['column']}{more}", caption
-    table.add_column("group", overflow="fold")
-    for column in ("clips", "accuracy %", "UAR %"):
-        table.add_column(column, justify="right", no_wrap=True)
     for row in shown:
         scores = (scored_short(row[key]) for key in ("accuracy", "uar"))
         table.add_row(Text(row["name"]), str(row["n"]), *scores)

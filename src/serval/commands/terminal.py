@@ -1,4 +1,7 @@
-"""The terminal, which shows the names of other people's data and obeys none of them."""
+"""The terminal, which shows the names of other people's data and obeys none of them.
+
+Every command says first what a reader takes away, then a table, what stands out, and the files.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,35 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from rich import box
 from rich.console import Console
 from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
 
-from serval.wording import printable
+from serval.wording import as_sentence, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from rich.console import ConsoleOptions, RenderableType
 
-__all__ = ["say", "terminal"]
+__all__ = [
+    "narrow_table",
+    "print_caveats",
+    "print_files",
+    "print_items",
+    "print_verdict",
+    "say",
+    "terminal",
+]
 
-FILE_COLUMNS = 160
-"""Where the output goes into a file or a pipe, whose lines may be long: no number is cut off."""
+FILE_COLUMNS = 2_000
+"""Where the output goes into a file or a pipe: a sentence is one line, whatever reads it."""
+
+MOST_ITEMS = 5
+"""Lines of what stands out; the files have all of it."""
 
 
 class _HarmlessConsole(Console):
@@ -42,7 +60,7 @@ def terminal(width: int | None = None) -> Console:
     """Return the console of standard output; no text in it is markup, whatever a label looks like.
 
     Args:
-        width: Columns; by default those of the terminal, of which a file has enough.
+        width: Columns; by default those of the terminal, or of COLUMNS; a file has enough.
     """
     if width is None and not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         width = FILE_COLUMNS
@@ -52,6 +70,61 @@ def terminal(width: int | None = None) -> Console:
 def say(text: object, *, err: bool = False) -> None:
     """Print text on standard output or standard error, with control characters as escapes."""
     click.echo(_lines(str(text)), err=err)
+
+
+def narrow_table(texts: Sequence[str], numbers: Sequence[str], *more: str) -> Table:
+    """Return an empty table for 60 columns.
+
+    Args:
+        texts: Titles of the first columns, whose cells are folded where they are too long.
+        numbers: Titles of columns of numbers, which are never cut.
+        more: Titles of the last columns, which hold words that are never cut.
+    """
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
+    for title in texts:
+        table.add_column(title, overflow="fold")
+    for title in numbers:
+        table.add_column(title, justify="right", no_wrap=True)
+    for title in more:
+        table.add_column(title, no_wrap=True)
+    return table
+
+
+def print_verdict(console: Console, verdict: Iterable[str]) -> None:
+    """Print the sentences that a reader takes away."""
+    for sentence in verdict:
+        console.print(sentence, style="bold")
+
+
+def print_items(console: Console, lines: Sequence[str], most: int = MOST_ITEMS) -> None:
+    """Print lines behind dashes, and of more than `most` how many the files have besides."""
+    for line in lines[:most]:
+        console.print(_item(line))
+    if len(lines) > most:
+        console.print(_item(f"{len(lines) - most} more in the files."))
+
+
+def print_files(console: Console, files: Iterable[Path]) -> None:
+    """Print in which folder files were written, and their names."""
+    folders: dict[Path, list[str]] = {}
+    for file in files:
+        folders.setdefault(file.parent, []).append(file.name)
+    for folder, names in folders.items():
+        console.print(f"In {folder}: {', '.join(names)}")
+
+
+def print_caveats(console: Console, lines: Sequence[str]) -> None:
+    """Print what a reader must know before trusting the numbers: all of it."""
+    if lines:
+        console.print("Before you trust these numbers:", style="bold")
+    print_items(console, [as_sentence(line) for line in lines], len(lines))
+
+
+def _item(line: str) -> Table:
+    """Return a line behind a dash, whose further lines stand below its first word."""
+    item = Table.grid(padding=(0, 1, 0, 0))
+    item.add_row("-", Text(line, overflow="fold"))
+    return item
 
 
 def _lines(text: str) -> str:

@@ -24,7 +24,7 @@ DEFAULTS = WebOptions()
 @click.option("--serve", is_flag=True, help="Serve it to this machine until Ctrl-C.")
 @click.option("--port", default=8000, show_default=True, metavar="N",
               help="Of --serve; 0 for any that is free.")  # fmt: skip
-@click.option("--clips", default=DEFAULTS.clips, show_default=True, metavar="N",
+@click.option("--parity-clips", "clips", default=DEFAULTS.clips, show_default=True, metavar="N",
               help="Demo clips that the page compares with Python, up to 64.")  # fmt: skip
 @contract_options
 def web_command(

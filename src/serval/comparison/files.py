@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
-from serval.comparison.words import sentences
+from serval.comparison.words import pair_verdict, sentences
 from serval.files import whole_file
 from serval.plots.comparison import MOST_LABELS, Forest, save_forests
 from serval.results.document import write_json
@@ -45,7 +45,11 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
     """Return the comparison in plain JSON types, with its sentences; undefined is `None`."""
-    document = {"schema_version": SCHEMA_VERSION, **comparison.as_dict()}
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "verdict": [pair_verdict(comparison, against) for against in comparison.against],
+        **comparison.as_dict(),
+    }
     for written, against in zip(document["against"], comparison.against, strict=True):
         written["sentences"] = sentences(comparison, against)
     return {key: without_nan(value) for key, value in document.items()}

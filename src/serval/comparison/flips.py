@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import rel_entr
 
+from serval.groups import members_of
 from serval.scores.clusters import Clustering, clustering_of
 from serval.scores.stats import Difference, Interval
 from serval.scores.uncertainty import uncertainty_of_mean
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from serval.comparison.align import Aligned, Column
+    from serval.comparison.align import Aligned, AlignedRun
 
     Floats = NDArray[np.float64]
 
@@ -33,7 +34,7 @@ __all__ = [
     "total_variation",
 ]
 
-Kind = Literal["broken", "fixed", "other"]
+FlipKind = Literal["broken", "fixed", "other"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +48,8 @@ class Flip:
         truth: Its label.
         a: What A says.
         b: What B says.
-        confidence_a: Of A in its own label, in [0, 1].
-        confidence_b: Of B in its own label.
+        confidence_a: Probability that A gives its own label, in [0, 1].
+        confidence_b: Probability that B gives its own label, in [0, 1].
         b_in_a: What A had given to B's label: near `confidence_a`, it was a close call.
         duration_s: Length of the clip in seconds.
         speaker: Who speaks, or `""`.
@@ -56,7 +57,7 @@ class Flip:
 
     clip_id: str
     index: int
-    kind: Kind
+    kind: FlipKind
     truth: str
     a: str
     b: str
@@ -111,14 +112,14 @@ class GroupChange:
     fixed: int
 
 
-def flips(clips: Aligned, a: Column, b: Column) -> tuple[Flip, ...]:
+def flips(clips: Aligned, a: AlignedRun, b: AlignedRun) -> tuple[Flip, ...]:
     """Return the clips with another label in B, those first of which A was surest."""
     changed = np.flatnonzero(a.predicted != b.predicted)
     found = [_flip(clips, a, b, int(i)) for i in changed]
     return tuple(sorted(found, key=lambda flip: (-flip.confidence_a, flip.index)))
 
 
-def divergence(a: Column, b: Column, clustering: Clustering) -> Divergence:
+def divergence(a: AlignedRun, b: AlignedRun, clustering: Clustering) -> Divergence:
     """Return how far the probabilities moved, over the clips where both are finite."""
     tv = total_variation(a.log_probs, b.log_probs)
     sure_a, sure_b = (np.exp(run.log_probs.max(axis=1)) for run in (a, b))
@@ -159,27 +160,22 @@ def total_variation(log_a: Floats, log_b: Floats) -> Floats:
 
 
 def group_changes(
-    clips: Aligned, a: Column, b: Column, column: str, values: Sequence[str | None]
+    clips: Aligned, a: AlignedRun, b: AlignedRun, column: str, values: Sequence[str | None]
 ) -> tuple[GroupChange, ...]:
     """Return what changed in each group of a column, most clips first."""
     right_a, right_b = a.predicted == clips.truth, b.predicted == clips.truth
-    members: dict[str, list[int]] = {}
-    for i, value in enumerate(values):
-        if value is not None:
-            members.setdefault(value, []).append(i)
-    ranked = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
     return tuple(
         _group_change(
             (column, name), right_a[rows], right_b[rows], [clips.speakers[i] for i in rows]
         )
-        for name, rows in ranked
+        for name, rows in members_of(values).items()
     )
 
 
-def _flip(clips: Aligned, a: Column, b: Column, i: int) -> Flip:
+def _flip(clips: Aligned, a: AlignedRun, b: AlignedRun, i: int) -> Flip:
     labels, mine, its = clips.labels, int(a.predicted[i]), int(b.predicted[i])
     truth = int(clips.truth[i])
-    kind: Kind = "broken" if mine == truth else "fixed" if its == truth else "other"
+    kind: FlipKind = "broken" if mine == truth else "fixed" if its == truth else "other"
     probs_a, probs_b = np.exp(a.log_probs[i]), np.exp(b.log_probs[i])
     return Flip(
         clip_id=clips.clip_ids[i],

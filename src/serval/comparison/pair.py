@@ -1,4 +1,4 @@
-"""Two runs on the same clips -> the difference of every score, and how sure it is."""
+"""How every score differs between two runs on the same clips, and which of several is better."""
 
 from __future__ import annotations
 
@@ -7,22 +7,40 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.scores import METRICS, OVERALL
+from serval.scores import HEADLINES, METRICS, OVERALL
 from serval.scores.paired import PairOptions, Panel, ScoreChange
-from serval.scores.stats import Interval, mcnemar_exact, smallest_significant
+from serval.scores.stats import (
+    LEVEL,
+    Interval,
+    holm,
+    mcnemar_exact,
+    rank_ranges,
+    smallest_significant,
+)
 from serval.scores.uncertainty import uncertainty_of_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from serval.comparison.align import Aligned, Column
+    from serval.comparison.align import Aligned, AlignedRun
     from serval.scores.clusters import Clustering
 
     Flags = NDArray[np.bool_]
 
-__all__ = ["ClassChange", "McNemar", "PairOptions", "PairScores", "ScoreChange", "pair_scores"]
+__all__ = [
+    "ClassChange",
+    "McNemar",
+    "PairOptions",
+    "PairScores",
+    "PairTest",
+    "Rank",
+    "ScoreChange",
+    "pair_scores",
+    "pair_tests",
+    "ranks",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +48,9 @@ class ClassChange:
     """The scores of one class in both runs, and how many of its clips changed.
 
     Attributes:
-        precision: Of the clips predicted as this class.
-        recall: Of its truth clips.
-        f1: Of both.
+        precision: Share of the clips predicted as this class that are of it, in [0, 1].
+        recall: Share of its truth clips that are found, in [0, 1].
+        f1: Harmonic mean of both, in [0, 1].
         support: Truth clips.
         broken: Truth clips that only A has right.
         fixed: Truth clips that only B has right.
@@ -84,7 +102,7 @@ class PairScores:
 
 
 def pair_scores(
-    clips: Aligned, a: Column, b: Column, clustering: Clustering, options: PairOptions
+    clips: Aligned, a: AlignedRun, b: AlignedRun, clustering: Clustering, options: PairOptions
 ) -> PairScores:
     """Return the differences B minus A, from the same draws of whole speakers for both."""
     panel = Panel(
@@ -133,3 +151,100 @@ def _mcnemar(right_a: Flags, right_b: Flags) -> McNemar:
         p=mcnemar_exact(only_a, only_b),
         smallest_significant=float("nan") if net is None else net / len(right_a),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairTest:
+    """The test of one score between two of several runs.
+
+    Attributes:
+        score: One of `HEADLINES`.
+        a: Name of the first run.
+        b: Name of the second.
+        difference: B minus A, in [-1, 1].
+        p: Two-sided, clustered.
+        p_corrected: The same, corrected by Holm for all pairs of this score.
+        mcnemar_p: Exact McNemar on right and wrong, the same for each score.
+        mcnemar_p_corrected: The same, corrected by Holm.
+    """
+
+    score: str
+    a: str
+    b: str
+    difference: float
+    p: float
+    p_corrected: float
+    mcnemar_p: float
+    mcnemar_p_corrected: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rank:
+    """Where one run stands among the others by one score.
+
+    Attributes:
+        score: One of `HEADLINES`.
+        name: What the run is called.
+        value: Its score on the common clips, with its interval.
+        best: The best rank it may have: one more than the runs that are significantly better.
+        worst: The worst rank it may have.
+    """
+
+    score: str
+    name: str
+    value: Interval
+    best: int
+    worst: int
+
+
+def pair_tests(pairs: Mapping[tuple[str, str], PairScores]) -> tuple[PairTest, ...]:
+    """Return the tests of every pair, by `(A, B)`, for each ranked score."""
+    mcnemar = [pair.mcnemar.p for pair in pairs.values()]
+    corrected_mcnemar = holm(mcnemar)
+    tests = []
+    for score in HEADLINES:
+        found = [pair.overall[score].difference for pair in pairs.values()]
+        corrected = holm([difference.p for difference in found])
+        tests += [
+            PairTest(
+                score=score,
+                a=a,
+                b=b,
+                difference=difference.value,
+                p=difference.p,
+                p_corrected=float(corrected[i]),
+                mcnemar_p=mcnemar[i],
+                mcnemar_p_corrected=float(corrected_mcnemar[i]),
+            )
+            for i, ((a, b), difference) in enumerate(zip(pairs, found, strict=True))
+        ]
+    return tuple(tests)
+
+
+def ranks(
+    scores: Mapping[str, Mapping[str, Interval]], tests: Sequence[PairTest]
+) -> tuple[Rank, ...]:
+    """Return the range of ranks of each run by each ranked score, the best run first.
+
+    Args:
+        scores: By run, then by name of the score.
+        tests: From `pair_tests`.
+    """
+    names = list(scores)
+    found = []
+    for score in HEADLINES:
+        worse = np.zeros((len(names), len(names)), dtype=bool)
+        for test in tests:
+            if test.score == score and test.p_corrected <= 1 - LEVEL:
+                pair = (names.index(test.a), names.index(test.b))
+                lost = METRICS[score].better(0.0, test.difference)
+                worse[pair if lost else pair[::-1]] = True
+        ordered = zip(names, rank_ranges(worse.T), strict=True)
+        found += sorted(
+            (
+                Rank(score=score, name=name, value=scores[name][score], best=best, worst=last)
+                for name, (best, last) in ordered
+            ),
+            key=lambda rank: (METRICS[rank.score].order(rank.value.value), rank.name),
+        )
+    return tuple(found)

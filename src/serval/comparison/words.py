@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from serval.results.verdict import in_percent
 from serval.scores import HEADLINES, METRICS
-from serval.wording import points
+from serval.wording import counted, in_points, percent, points, scored, span
 
 if TYPE_CHECKING:
     from serval.comparison.comparison import Against, Comparison
     from serval.comparison.pair import ScoreChange
 
-__all__ = ["in_points", "points", "sentences", "verdict_sentence"]
+__all__ = ["changed", "pair_verdict", "sentences", "supporting", "verdict_sentence"]
+
+RELATIONS = {"not worse": "is not worse than", "worse": "is worse than"}
+SHOWN_FLIPS = 3
+SHOWN_SPEAKERS = 3
+
+
+def pair_verdict(comparison: Comparison, against: Against) -> str:
+    """Return the one sentence that a reader takes away from two runs: by accuracy, then others."""
+    change = against.scores.overall["wa"]
+    relation = RELATIONS.get(change.verdict, "may or may not be worse than")
+    gap = change.difference
+    others = {
+        METRICS[name].title: own.verdict
+        for name in HEADLINES
+        if (own := against.scores.overall[name]).verdict != change.verdict
+    }
+    more = "".join(f" By {title}: {verdict}." for title, verdict in others.items())
+    return (
+        f"{against.b} (B) {relation} {against.a} (A): {in_percent(change.b)} against "
+        f"{in_percent(change.a)} of {comparison.n:,} clips are right, "
+        f"{in_points(gap.value, sign=True)} (95\N{NO-BREAK SPACE}% interval "
+        f"{span(gap.low, gap.high)}).{more}"
+    )
 
 
 def sentences(comparison: Comparison, against: Against) -> list[str]:
@@ -23,7 +48,17 @@ def sentences(comparison: Comparison, against: Against) -> list[str]:
         f"{METRICS[name].title}: {verdict_sentence(scores.overall[name], margin)}"
         for name in HEADLINES
     ]
-    return [*lines, _power(comparison, against), _mcnemar(against), _agreement(against)]
+    return [*lines, *supporting(comparison, against)]
+
+
+def supporting(comparison: Comparison, against: Against) -> list[str]:
+    """Return what stands behind the verdict: power, the tests that ignore speakers, agreement."""
+    return [_power(comparison, against), _mcnemar(against), _agreement(against)]
+
+
+def changed(against: Against) -> list[str]:
+    """Return which clips broke most surely, and of which speakers most clips changed."""
+    return [*_surest_flips(against), *_changed_speakers(against)]
 
 
 def verdict_sentence(change: ScoreChange, margin: float) -> str:
@@ -39,24 +74,11 @@ def verdict_sentence(change: ScoreChange, margin: float) -> str:
         return f"worse{sure}."
     if change.contradicted(margin):
         return (
-            f"cannot tell: the interval, {points(gap.low, sign=True)} to "
-            f"{points(gap.high, sign=True)} points, lies below 0, but swapping the two answers of "
-            f"clips at random does as much with p = {change.p_swapped:.2g}: too few clips changed."
+            f"cannot tell: the interval, {span(gap.low, gap.high)} points, lies below 0, but "
+            "swapping the two answers of clips at random does as much with p = "
+            f"{change.p_swapped:.2g}: too few clips changed."
         )
-    return (
-        f"cannot tell: the difference may lie anywhere from {points(gap.low, sign=True)} to "
-        f"{points(gap.high, sign=True)} points."
-    )
-
-
-def in_points(share: float) -> str:
-    """Return a share of 1 in percentage points, with the unit.
-
-    Examples:
-        >>> in_points(0.01), in_points(0.005)
-        ('1 point', '0.5 points')
-    """
-    return f"{points(share)} point{'' if share == 0.01 else 's'}"
+    return f"cannot tell: the difference may lie anywhere from {span(gap.low, gap.high)} points."
 
 
 def _power(comparison: Comparison, against: Against) -> str:
@@ -66,7 +88,7 @@ def _power(comparison: Comparison, against: Against) -> str:
     return (
         "Minimum detectable effect at 80 % power: "
         f"{points(overall['wa'].difference.detectable)} points of accuracy, "
-        f"{points(overall['uar'].difference.detectable)} of UAR; {comparison.n} clips, drawn by "
+        f"{points(overall['uar'].difference.detectable)} of UAR; {comparison.n:,} clips, drawn by "
         f"{comparison.clustering['by']}."
     )
 
@@ -87,8 +109,27 @@ def _mcnemar(against: Against) -> str:
 def _agreement(against: Against) -> str:
     same, far = against.scores.agreement, against.divergence
     return (
-        f"Same label on {points(same.value)} % of the clips "
-        f"({points(same.low)} to {points(same.high)}); "
-        f"{len(against.flips)} flips. Probabilities: total variation {far.tv.value:.3f} "
+        f"Same label on {scored(asdict(same))} of the clips; "
+        f"{counted(len(against.flips), 'flip')}. Probabilities: total variation {far.tv.value:.3f} "
         f"(at most {far.tv_max:.3f}), KL {far.kl.value:.4f}, JS {far.js.value:.4f} nats."
     )
+
+
+def _surest_flips(against: Against) -> list[str]:
+    broken = [flip for flip in against.flips if flip.kind == "broken"]
+    if not broken:
+        return []
+    named = ", ".join(
+        f"{flip.clip_id} ({flip.a} became {flip.b}, {percent(flip.confidence_b, 0)} sure)"
+        for flip in broken[:SHOWN_FLIPS]
+    )
+    return [f"Surest of {counted(len(broken), 'clip')} that broke: {named}."]
+
+
+def _changed_speakers(against: Against) -> list[str]:
+    moved = [g for g in against.groups if g.column == "speaker" and g.broken + g.fixed]
+    most = sorted(moved, key=lambda g: -(g.broken + g.fixed))[:SHOWN_SPEAKERS]
+    if not most:
+        return []
+    named = ", ".join(f"{g.name} (-{g.broken} +{g.fixed} of {g.n} clips)" for g in most)
+    return [f"Speakers that changed most, of {len(moved)} that did: {named}."]

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Corpus", "LabelTable", "by_number", "by_parity", "coded", "sexes"]
+__all__ = ["Corpus", "LabelTable", "by_number", "by_parity", "coded", "numbers", "sexes"]
+
+SEXES = {
+    **dict.fromkeys(("F", "f", "Female", "FEMALE"), "female"),
+    **dict.fromkeys(("M", "m", "Male", "MALE"), "male"),
+    **dict.fromkeys(("Unknown", "unknown"), ""),
+}
+"""How corpora write the sex of a speaker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +60,9 @@ class Corpus:
         name: As its authors write it.
         what: What is in it.
         language: That is spoken.
-        clips: Number of clips that it should hold.
-        speakers: Number of speakers.
+        clips: Number of clips that it should hold, without those of no agreed label; 0 where
+            that differs between its releases.
+        speakers: Number of speakers; 0 where that is not known.
         labels: Its codes -> emotions; `""` for codes of clips without an agreed label.
         licence: Of the audio.
         source: Where to get it.
@@ -64,6 +72,8 @@ class Corpus:
             where the names alone could be anybody's.
         folders: Pattern of some part of the path, which tells it from a corpus whose names are
             alike.
+        beside: Kind of recording -> pattern of the end of its path, of audio that has no label.
+        derived: Column -> what it is made of, with other `{columns}` in it.
         codes: Column -> its codes -> what they mean; others stay as they are, or are put for `{}`
             in what the code `""` means.
         genders: Speaker -> `female` or `male`.
@@ -91,6 +101,8 @@ class Corpus:
     grammar: str = ""
     layout: str = ""
     folders: str = ""
+    beside: Mapping[str, str] = field(default_factory=dict)
+    derived: Mapping[str, str] = field(default_factory=dict)
     codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     genders: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -109,12 +121,28 @@ class Corpus:
         """The emotions that its labels stand for, each once."""
         return tuple(sorted({emotion for emotion in self.labels.values() if emotion}))
 
+    @property
+    def speaker_names(self) -> tuple[str, ...]:
+        """All of its speakers, as far as it is known who they are."""
+        names = [*self.genders, *(speaker for fold in self.folds for speaker in fold)]
+        known = dict.fromkeys(self._meaning("speaker", name) for name in names)
+        return tuple(known) if len(known) == self.speakers else ()
+
     def named(self, path: str) -> dict[str, str] | None:
         """Return what the path of a clip says, in the corpus's own codes; `None` of no clip."""
         match = _pattern(self.grammar).fullmatch(str(PurePosixPath(path).with_suffix("")))
         if match is None:
             return None
-        return {name: text for name, text in match.groupdict().items() if text is not None}
+        found = {name: text for name, text in match.groupdict().items() if text is not None}
+        return found | {name: made.format_map(found) for name, made in self.derived.items()}
+
+    def kind_beside(self, path: str) -> str | None:
+        """Return the kind of recording that lies at a path and has no label, if it is one."""
+        if self.named(path) is not None:
+            return None
+        stem = str(PurePosixPath(path).with_suffix(""))
+        kinds = (kind for kind, end in self.beside.items() if _pattern(end).fullmatch(stem))
+        return next(kinds, None)
 
     def key_of(self, path: str, said: Mapping[str, str]) -> str:
         """Return what the tables call the clip at a path, whose name says `said`."""
@@ -126,12 +154,12 @@ class Corpus:
         gender = {"gender": self.genders[speaker]} if speaker in self.genders else {}
         found = {name: self._meaning(name, text) for name, text in {**gender, **said}.items()}
         found["label"] = self.labels.get(label) or label
-        if speaker:
+        if found.get("speaker"):
             found["speaker"] = f"{self.name}_{found['speaker']}"
-        return found
+        return {name: text for name, text in found.items() if text}
 
     def _meaning(self, column: str, code: str) -> str:
-        codes = self.codes.get(column, {})
+        codes = self.codes.get(column, SEXES if column == "gender" else {})
         return codes.get(code, codes.get("", "{}").format(code))
 
 
@@ -166,6 +194,17 @@ def coded(text: str) -> dict[str, str]:
     """
     pairs = (part.strip().partition(" ")[::2] for part in text.split("|"))
     return dict(pairs)
+
+
+def numbers(text: str) -> dict[str, int]:
+    """Return what is counted and how often, from `NAME N NAME N`.
+
+    Examples:
+        >>> numbers("angry 127 bored 81")
+        {'angry': 127, 'bored': 81}
+    """
+    words = text.split()
+    return {name: int(n) for name, n in zip(words[::2], words[1::2], strict=True)}
 
 
 def sexes(*, female: str = "", male: str = "") -> dict[str, str]:

@@ -1,6 +1,6 @@
 """CREMA-D: `AudioWAV/1052_WSI_ANG_XX.wav`."""
 
-from serval.corpora.corpus import Corpus, LabelTable, by_number, coded
+from serval.corpora.corpus import Corpus, LabelTable, by_number, coded, numbers
 
 FEMALE = (
     "02 03 04 06 07 08 09 10 12 13 18 20 21 24 25 28 29 30 37 43 46 47 49 52 53 54 55 56 58 60 61 "
@@ -33,7 +33,7 @@ CORPUS = Corpus(
         ),
     },
     genders=by_number(1001, 1091, female=FEMALE),
-    counts={"neutral": 1087} | dict.fromkeys(("angry", "disgust", "fearful", "happy", "sad"), 1271),
+    counts=numbers("neutral 1087 angry 1271 disgust 1271 fearful 1271 happy 1271 sad 1271"),
     tables=(
         LabelTable(
             files=r"VideoDemographics\.csv", of="speaker", key="{ActorID}", columns={"age": "Age"}

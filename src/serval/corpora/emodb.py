@@ -1,6 +1,6 @@
 """EmoDB: `wav/03a02Wb.wav`."""
 
-from serval.corpora.corpus import Corpus, coded, sexes
+from serval.corpora.corpus import Corpus, coded, numbers, sexes
 
 CORPUS = Corpus(
     name="EmoDB",
@@ -15,13 +15,5 @@ CORPUS = Corpus(
     r"(?P<version>[a-z])",
     labels=coded("W angry | L bored | E disgust | A fearful | F happy | T sad | N neutral"),
     genders=sexes(male="03 10 11 12 15", female="08 09 13 14 16"),
-    counts={
-        "angry": 127,
-        "bored": 81,
-        "disgust": 46,
-        "fearful": 69,
-        "happy": 71,
-        "neutral": 79,
-        "sad": 62,
-    },
+    counts=numbers("angry 127 bored 81 disgust 46 fearful 69 happy 71 neutral 79 sad 62"),
 )

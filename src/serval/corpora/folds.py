@@ -32,8 +32,8 @@ def folds_by_rule(clips: Iterable[tuple[str, Sequence[str]]], n: int = FOLDS) ->
     """Return the fold in whose test part each speaker is, from `1`.
 
     The speakers, those with most clips first and else in the order of a seeded hash of their
-    names, each go to the fold that has least of what they bring: each emotion, and their sex,
-    counted as shares of all clips with it. So the same clips give the same folds everywhere.
+    names, each go to the fold that has least of what they bring: clips, each emotion, and their
+    sex, counted as shares of all clips with it. So the same clips give the same folds everywhere.
 
     Args:
         clips: `(speaker, what is to be balanced)` of each clip: its label and its speaker's sex.
@@ -50,7 +50,7 @@ def folds_by_rule(clips: Iterable[tuple[str, Sequence[str]]], n: int = FOLDS) ->
     """
     brought: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for speaker, features in clips:
-        brought[speaker].update(f"{at} {text}" for at, text in enumerate(features) if text)
+        brought[speaker].update(["", *(f"{at} {text}" for at, text in enumerate(features) if text)])
     n = min(n, len(brought))
     if n < 2:
         return {}

@@ -1,6 +1,6 @@
 """RAVDESS: `Actor_11/03-01-07-02-02-02-11.wav`."""
 
-from serval.corpora.corpus import Corpus, by_parity, coded
+from serval.corpora.corpus import Corpus, by_parity, coded, numbers
 
 CORPUS = Corpus(
     name="RAVDESS",
@@ -27,8 +27,9 @@ CORPUS = Corpus(
         "repetition": coded("01 1 | 02 2"),
     },
     genders=by_parity(range(1, 25)),
-    counts={"neutral": 96}
-    | dict.fromkeys(("calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"), 192),
+    counts=numbers(
+        "neutral 96 calm 192 happy 192 sad 192 angry 192 fearful 192 disgust 192 surprised 192"
+    ),
     kinds={"song": ("channel", "song"), "video": ("modality", "(audio and )?video")},
     folds=(
         ("01", "11", "20", "21"),

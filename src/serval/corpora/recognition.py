@@ -25,9 +25,10 @@ ENOUGH = 0.95
 """Share of the audio files whose names must be those of a corpus."""
 
 
-def fitting(corpus: Corpus, paths: Iterable[str]) -> list[str]:
-    """Return the paths that a corpus could have."""
-    return [path for path in paths if corpus.named(path) is not None]
+def fitting(corpus: Corpus, paths: Iterable[str]) -> float:
+    """Return the share of the paths that a corpus's clips could have, in [0, 1]; 0 without any."""
+    fits = [corpus.named(path) is not None for path in paths if corpus.kind_beside(path) is None]
+    return sum(fits) / max(1, len(fits))
 
 
 def recognised(sounds: Sequence[str], files: Sequence[str]) -> tuple[Corpus, ...]:
@@ -40,14 +41,14 @@ def recognised(sounds: Sequence[str], files: Sequence[str]) -> tuple[Corpus, ...
     if not sounds:
         return ()
     fits = [
-        (len(fitting(corpus, sounds)), corpus)
+        (fitting(corpus, sounds), corpus)
         for corpus in known_corpora()
         if corpus.grammar and _has_tables(corpus, files) and _share(corpus.layout, sounds) >= ENOUGH
     ]
-    most = max((n for n, _ in fits), default=0)
-    if most < ENOUGH * len(sounds):
+    most = max((share for share, _ in fits), default=0.0)
+    if most < ENOUGH:
         return ()
-    alike = tuple(corpus for n, corpus in fits if n == most)
+    alike = tuple(corpus for share, corpus in fits if share == most)
     told = tuple(corpus for corpus in alike if _is_told(corpus, sounds))
     return told if len(told) == 1 else alike
 

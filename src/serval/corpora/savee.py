@@ -1,6 +1,6 @@
 """SAVEE: `JE/n23.wav` or `JE_n23.wav`."""
 
-from serval.corpora.corpus import Corpus, coded, sexes
+from serval.corpora.corpus import Corpus, coded, numbers, sexes
 
 CORPUS = Corpus(
     name="SAVEE",
@@ -14,8 +14,7 @@ CORPUS = Corpus(
     grammar=r"(?P<speaker>DC|JE|JK|KL)[/_](?P<label>a|d|f|h|n|sa|su)(?P<sentence>[0-3]\d)",
     labels=coded("a angry | d disgust | f fearful | h happy | n neutral | sa sad | su surprised"),
     genders=sexes(male="DC JE JK KL"),
-    counts={"neutral": 120}
-    | dict.fromkeys(("angry", "disgust", "fearful", "happy", "sad", "surprised"), 60),
+    counts=numbers("neutral 120 angry 60 disgust 60 fearful 60 happy 60 sad 60 surprised 60"),
     folds=(("JE",), ("KL",), ("DC",), ("JK",)),
     key="{speaker}_{label}{sentence}",
 )

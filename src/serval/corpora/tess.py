@@ -1,6 +1,6 @@
 """TESS: `OAF_Fear/OAF_should_fear.wav`."""
 
-from serval.corpora.corpus import Corpus, coded, sexes
+from serval.corpora.corpus import Corpus, coded, numbers, sexes
 
 CORPUS = Corpus(
     name="TESS",
@@ -19,9 +19,7 @@ CORPUS = Corpus(
     ),
     codes={"speaker": {"OA": "OAF"}, "text": {"": "Say the word {}"}},
     genders=sexes(female="OAF OA YAF"),
-    counts=dict.fromkeys(
-        ("angry", "disgust", "fearful", "happy", "neutral", "sad", "surprised"), 400
-    ),
+    counts=numbers("angry 400 disgust 400 fearful 400 happy 400 neutral 400 sad 400 surprised 400"),
     folds=(("OAF",), ("YAF",)),
     caveats=("its two speakers are no sample of people: a score says what two voices are like",),
 )

@@ -12,7 +12,7 @@ from serval.texts import yaml_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["CARD", "Card", "card_of", "class_names_of"]
+__all__ = ["CARD", "Card", "card_of", "class_names_of", "head_of"]
 
 CARD = "README.md"
 
@@ -48,7 +48,7 @@ def card_of(text: str, config: str | None, subject: str) -> Card:
         DatasetError: The head is no YAML, or its `data_files` are not of a known form.
         DatasetNotFoundError: There is no such configuration, or a choice must be made.
     """
-    head = _head(text, subject)
+    head = head_of(text, subject)
     chosen = _config(head, config, subject)
     info = _info(head, str(chosen.get("config_name", "default")))
     return Card(
@@ -92,7 +92,7 @@ def _names(feature: object) -> tuple[str, ...]:
     return next((found for part in inner if (found := _names(part))), ())
 
 
-def _head(text: str, subject: str) -> Mapping[str, Any]:
+def head_of(text: str, subject: str) -> Mapping[str, Any]:
     """Return the YAML between the first two lines of `---`, or nothing where there is none."""
     lines = text.removeprefix("\ufeff").splitlines()
     if not lines or lines[0].rstrip() != "---":

@@ -24,6 +24,9 @@ AUDIO_NAMES = (
 LABEL_NAMES = (
     "emotion", "label", "labels", "emotion_label", "major_emotion", "class", "category", "target",
 )  # fmt: skip
+VALUE_NAMES = ("arousal", "valence", "dominance", "emoact", "emoval", "emodom", "activation")
+"""Columns with values of dimensions: clips with these are labelled too."""
+
 SPEAKER_NAMES = (
     "speaker_id", "speaker", "spk_id", "spk", "speakerid", "actor", "actor_id", "voice",
 )  # fmt: skip
@@ -113,7 +116,7 @@ def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Col
     speaker = _named(schema, "speaker", options.speaker_column, subject)
     speaker = speaker or _usual(SPEAKER_NAMES, _of_kind(schema, Kind.SCALAR))
     rate = _rate_column(schema, audio, subject)
-    taken = {audio, label, speaker, rate}
+    taken = {audio, speaker, rate} | ({label} - set(_values(schema)))
     scalars = (name for name, kind in schema.kinds.items() if kind is Kind.SCALAR)
     return Columns(
         audio=audio,
@@ -194,12 +197,19 @@ def _required(schema: Schema, part: str, asked: str | None, subject: str) -> str
     found = _named(schema, part, asked, subject)
     for kind in kinds:
         found = found or _usual(names, _of_kind(schema, kind))
+    if part == "label":
+        found = found or next(iter(_values(schema)), None)
     if found is None:
         raise DatasetNotFoundError(
             f"{subject} has no {part} column that serval knows by name; "
             f"its columns: {', '.join(schema.kinds)}; name one with --{part}-column"
         )
     return found
+
+
+def _values(schema: Schema) -> list[str]:
+    """Return the columns with values of dimensions, as far as their names say so."""
+    return [name for name in _of_kind(schema, Kind.SCALAR) if name.casefold() in VALUE_NAMES]
 
 
 def _named(schema: Schema, part: str, asked: str | None, subject: str) -> str | None:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from serval.corpora import folds_by_rule, published_folds
-from serval.datasets.columns import Kind, Schema, choose_columns
+from serval.datasets.columns import Kind, Schema
 from serval.datasets.dataset import (
     Known,
     clip_source,
@@ -16,18 +16,19 @@ from serval.datasets.dataset import (
     fingerprint_of,
     lines_of_audio,
 )
-from serval.datasets.fold_column import rows_of_fold, without_fold
+from serval.datasets.fold_column import is_fold, rows_of_part
 from serval.datasets.rows import Row
-from serval.datasets.split_column import rows_of_split, shared_in_table
+from serval.datasets.split_column import shared_in_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from serval.corpora import Corpus
     from serval.datasets.corpus_folder import CorpusFolder
     from serval.datasets.options import DatasetOptions
     from serval.records import Dataset, LeftOut
 
-__all__ = ["CorpusTable", "corpus_dataset"]
+__all__ = ["CorpusTable", "caveats_of", "corpus_dataset"]
 
 FIRST = ("label", "speaker", "gender", "text", "intensity")
 """Columns in the order in which people look for them; the corpus's further ones follow."""
@@ -93,23 +94,14 @@ def corpus_dataset(
         DatasetNotFoundError: There is no such split or fold, or not one of the files is there.
         DatasetError: There is no clip.
     """
-    corpus, whole = folder.corpus, CorpusTable(folder=folder)
-    subject = str(folder.root)
-    fold = rows_of_fold(whole, options.split, subject)
-    plain = rows_of_split(without_fold(whole), options.split, subject) if fold is None else fold
-    table, split, unnamed = plain
-    source = clip_source(table, folder.root, split, options, subject, choose_columns)
-    source = replace(source, closed=True)
-    by_rule = fold is not None and not corpus.folds
+    corpus, whole, subject = folder.corpus, CorpusTable(folder=folder), str(folder.root)
+    table, split, unnamed = rows_of_part(whole, options.split, subject, hide=True)
+    source = replace(clip_source(table, folder.root, split, options, subject), closed=True)
     known = Known(
         name=corpus.name,
         location=str(folder.root.resolve()),
         licence=corpus.licence,
-        caveats=(
-            *corpus.caveats,
-            *((FOLDS_BY_RULE,) if by_rule else ()),
-            *shared_in_table(source),
-        ),
+        caveats=(*caveats_of(corpus, split), *shared_in_table(source)),
         left_out=(*closed, *folder.left_out, *unnamed),
         corpus=corpus.name,
         read_as=folder.read_as(),
@@ -117,3 +109,10 @@ def corpus_dataset(
     rows = (f"{file} {sorted(cells.items())}" for file, cells in folder.rows.items())
     lines = (corpus.name, split, *rows, *lines_of_audio(source))
     return dataset_of(source, known, fingerprint_of(lines), table.n_rows())
+
+
+def caveats_of(corpus: Corpus, split: str) -> Iterator[str]:
+    """Yield what a score on a part of a corpus does not mean."""
+    yield from corpus.caveats
+    if is_fold(split) and not corpus.folds:
+        yield FOLDS_BY_RULE

@@ -26,6 +26,7 @@ from serval.datasets.splits import is_named_as_split, splits_by_name
 from serval.errors import AudioError, ConfigError, DatasetError
 from serval.files import sha256_of
 from serval.labels import EMOTIONS, LabelMap, LabelSet
+from serval.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,14 +39,22 @@ __all__ = ["KINDS", "CorpusFolder", "corpus_in", "kinds_of"]
 
 KINDS = {
     "macos": "what macOS keeps beside files (._*)",
+    "dialogues": "recordings of whole dialogues, which the clips are cut from",
     "song": "song, not speech",
     "video": "videos beside the corpus's own audio",
     "copies": "second copies of clips, with the same content",
     "formats": "the same clips in another format",
+    "versions": "of the same name as a clip, with other content",
     "silent": "without sound",
     "no-agreement": "without a label that the raters agreed on",
 }
 """Kinds of recordings of a corpus that are none of its clips by default, and what they are."""
+
+UNCLEAR = "versions"
+"""Which of several files is the clip is not known: the first is taken, but that is not enough."""
+
+FOR_GOOD = ("macos", "dialogues")
+"""Kinds that have no label of their own and are never clips."""
 
 NOT_DECODED = "of a kind that is not decoded (convert them: ffmpeg -i IN OUT.wav)"
 HIDDEN = "hidden, or in a hidden folder (rename or delete them)"
@@ -62,8 +71,6 @@ SILENT_PEAK = 0.001
 
 LONGEST_S = 600.0
 """A clip that is longer is not decoded."""
-
-OTHER_CONTENT = "of the same name as a clip, with other content (move them away)"
 
 EIGHT = LabelMap(labels=LabelSet(EMOTIONS), explicit={})
 """What folders and labels mean among the usual eight emotions, if anything."""
@@ -93,10 +100,9 @@ class CorpusFolder:
     def read_as(self) -> str:
         """Return how the folder was read, for people."""
         speakers = {row.get("speaker") for row in self.rows.values()} - {None}
-        return (
-            f"read as {self.corpus.name}: {len(self.rows):,} of {self.corpus.clips:,} clips, "
-            f"{len(speakers):,} speakers"
-        )
+        n, whole = len(self.rows), self.corpus.clips
+        clips = f"{n:,} of {whole:,} clips" if whole else f"{n:,} clips"
+        return f"read as {self.corpus.name}: {clips}, {len(speakers):,} speakers"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,7 +135,10 @@ class _Sorting:
     def left_out(self) -> tuple[LeftOut, ...]:
         """Return what was left out, what is of a kind of its own first."""
         kinds = [kind for kind in KINDS if kind in self.reasons]
-        named = (replace(counted(_told(kind), self.reasons[kind]), kind=kind) for kind in kinds)
+        named = (
+            replace(counted(_told(kind), self.reasons[kind]), kind=kind, expected=kind != UNCLEAR)
+            for kind in kinds
+        )
         others = (reason for reason in self.reasons if reason not in KINDS)
         return (*named, *(counted(reason, self.reasons[reason]) for reason in others))
 
@@ -145,8 +154,8 @@ def kinds_of(include: str | None) -> frozenset[str]:
         ['song', 'video']
     """
     names = [name.strip() for name in (include or "").split(",") if name.strip()]
-    if unknown := [name for name in names if name not in KINDS or name == "macos"]:
-        known = ", ".join(kind for kind in KINDS if kind != "macos")
+    if unknown := [name for name in names if name not in KINDS or name in FOR_GOOD]:
+        known = ", ".join(kind for kind in KINDS if kind not in FOR_GOOD)
         raise ConfigError(f"unknown --include '{unknown[0]}'; known: {known}")
     return frozenset(names)
 
@@ -168,20 +177,36 @@ def corpus_in(
     """
     kinds = kinds_of(include)
     visible = [file for file in files if not is_hidden(file)]
-    corpus = asked or _corpus_of(root, visible)
-    if corpus is None:
-        return None, ""
     if asked:
         _refuse_misfit(asked, root, visible)
-    found = _read(corpus, root, files, kinds)
-    n = _n_conflicts(found)
-    if not asked and n > (1 - ENOUGH) * len(found.rows):
-        return None, (
-            f"its file names are those of {corpus.name}, but {n:,} of {len(found.rows):,} clips "
-            "lie in folders that name another emotion, which was taken; "
-            f"{corpus.name}:PATH takes that of the names"
-        )
-    return found, ""
+        return _read(asked, root, files, kinds), ""
+    corpus = _corpus_of(root, visible)
+    if corpus is None:
+        return None, ""
+    try:
+        found = _read(corpus, root, files, kinds)
+    except DatasetError:
+        # Tables that are not the corpus's own: somebody has named theirs alike.
+        return None, ""
+    return (found, "") if _is_sure(found) else (None, _unlike(found))
+
+
+def _is_sure(found: CorpusFolder) -> bool:
+    """Tell whether the tables speak of the clips, and whether the folders do not contradict."""
+    unknown = sum(part.n for part in found.left_out if part.reason == _unlisted(found.corpus))
+    enough = ENOUGH * (len(found.rows) + unknown)
+    return len(found.rows) >= enough and _n_conflicts(found) <= (1 - ENOUGH) * len(found.rows)
+
+
+def _unlike(found: CorpusFolder) -> str:
+    """Return what the owner of a folder should know whose files are named as a corpus's are."""
+    n, name = _n_conflicts(found), found.corpus.name
+    if not n:
+        return ""
+    return (
+        f"its file names are those of {name}, but {n:,} of {len(found.rows):,} clips lie in "
+        f"folders that name another emotion, which was taken; {name}:PATH takes that of the names"
+    )
 
 
 def _corpus_of(root: Path, visible: Sequence[str]) -> Corpus | None:
@@ -202,7 +227,10 @@ def _corpus_of(root: Path, visible: Sequence[str]) -> Corpus | None:
 def _has_own_lists(visible: Iterable[str]) -> bool:
     """Tell whether tables that are named after splits list the clips."""
     return any(
-        suffix_of(file) in (*SUFFIXES, PARQUET) and is_named_as_split(file) for file in visible
+        file.removeprefix("data/").count("/") == 0
+        and suffix_of(file) in (*SUFFIXES, PARQUET)
+        and is_named_as_split(file)
+        for file in visible
     )
 
 
@@ -236,11 +264,12 @@ def _refuse_misfit(corpus: Corpus, root: Path, visible: Sequence[str]) -> None:
             f"{corpus.name} is no corpus that is read from a folder; give the folder alone"
         )
     sounds = _sounds(visible, videos=corpus.videos)
-    n = len(fitting(corpus, _placed(root, sounds)))
-    if not sounds or n < ENOUGH * len(sounds):
+    placed = _placed(root, sounds)
+    if fitting(corpus, placed) < ENOUGH:
+        n = sum(corpus.named(path) is not None for path in placed)
         raise DatasetError(
             f"{root} is not {corpus.name}: {n:,} of its {len(sounds):,} audio files have names of "
-            f"that corpus, {ENOUGH:.0%} are needed; give the corpus's own folder, or leave "
+            f"that corpus, {percent(ENOUGH, 0)} are needed; give the corpus's own folder, or leave "
             f"'{corpus.name}:' out"
         )
 
@@ -251,6 +280,8 @@ def _read(
     sorting = _Sorting(include=include)
     left = _sounds(files, videos=True)
     left = sorting.keep(left, {file: _hidden(file) for file in left if is_hidden(file)})
+    beside = {file: corpus.kind_beside(_place(root, file)) for file in left}
+    left = sorting.keep(left, {file: kind for file, kind in beside.items() if kind})
     said = {file: corpus.named(_place(root, file)) for file in left}
     strange = f"not named as the clips of {corpus.name} are"
     unnamed = (file for file in left if said[file] is None)
@@ -277,7 +308,7 @@ def _read(
 
 def _told(kind: str) -> str:
     """Return a kind in words, with what brings it back."""
-    return KINDS[kind] if kind == "macos" else f"{KINDS[kind]} (--include {kind} takes them)"
+    return KINDS[kind] if kind in FOR_GOOD else f"{KINDS[kind]} (--include {kind} takes them)"
 
 
 def _hidden(file: str) -> str:
@@ -291,7 +322,7 @@ def _facts(
     """Return all that names and tables say of a clip, in codes."""
     facts = dict(said)
     for part in told:
-        key = said.get(part.table.of, "") if part.table.of else corpus.key_of(path, said)
+        key = facts.get(part.table.of, "") if part.table.of else corpus.key_of(path, said)
         facts = {**part.cells.get(key, {}), **facts}
     return facts
 
@@ -306,10 +337,14 @@ def _why_not(corpus: Corpus, file: str, facts: Mapping[str, str]) -> str:
         return "video"
     label = facts.get("label")
     if label is None:
-        return f"named by no row of the tables of {corpus.name}"
+        return _unlisted(corpus)
     if label not in corpus.labels:
         return f"labelled '{label}', which {corpus.name} does not know"
     return "" if corpus.labels[label] else "no-agreement"
+
+
+def _unlisted(corpus: Corpus) -> str:
+    return f"named by no row of the tables of {corpus.name}"
 
 
 def _own_splits(
@@ -361,7 +396,7 @@ def _doubled_how(root: Path, first: str, other: str) -> str:
             return "copies"
     except OSError:
         return "links to nothing, or not to be read, beside a clip of the same name"
-    return "formats" if suffix_of(first) != suffix_of(other) else OTHER_CONTENT
+    return "formats" if suffix_of(first) != suffix_of(other) else "versions"
 
 
 def _is_silent(corpus: Corpus, root: Path, file: str) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from serval.datasets.columns import text_of
+from serval.datasets.layout import is_audio
 from serval.datasets.manifest import SUFFIXES, ManifestTable
 from serval.errors import DatasetError
 
@@ -81,7 +83,8 @@ def _columns(table: LabelTable, row: Mapping[str, str]) -> dict[str, str]:
 
 def _key(table: LabelTable, row: Mapping[str, str], file: str) -> str:
     try:
-        return table.key.format_map(row)
+        key = table.key.format_map(row)
+        return str(PurePosixPath(key).with_suffix("")) if is_audio(key) else key
     except KeyError as error:
         raise DatasetError(
             f"{file} has no column {error}, which names the clips of its corpus; "

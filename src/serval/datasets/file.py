@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from serval.corpora import corpus_called
+from serval.datasets.corpus import caveats_of
 from serval.datasets.dataset import (
     Known,
     clip_source,
     dataset_here,
     short_name,
 )
+from serval.datasets.fold_column import rows_of_part
 from serval.datasets.manifest import SUFFIXES, ManifestTable
-from serval.datasets.split_column import rows_of_split, shared_in_table
+from serval.datasets.split_column import shared_in_table
 from serval.errors import DatasetError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from serval.corpora import Corpus
     from serval.datasets.options import DatasetOptions
     from serval.datasets.rows import Table
     from serval.records import Dataset
@@ -49,8 +53,18 @@ def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -
             f"{', '.join(sorted((*SUFFIXES, '.parquet')))}" + RENAMED.get(suffix, "")
         )
     whole = _parquet_table(path) if suffix == ".parquet" else ManifestTable(files=[path])
-    table, split, left_out = rows_of_split(whole, options.split, subject)
+    corpus, read_as = _prepared(path) if suffix == ".parquet" else (None, "")
+    table, split, left_out = rows_of_part(whole, options.split, subject, hide=corpus is not None)
     source = clip_source(table, path.parent, split, options, subject)
+    if corpus is not None:
+        known = replace(
+            known,
+            name=corpus.name,
+            licence=corpus.licence,
+            caveats=tuple(caveats_of(corpus, split)),
+            corpus=corpus.name,
+            read_as=read_as,
+        )
     caveats = (*known.caveats, *shared_in_table(source))
     return dataset_here(source, [path], replace(known, caveats=caveats, left_out=left_out))
 
@@ -59,3 +73,11 @@ def _parquet_table(path: Path) -> Table:
     from serval.datasets.parquet import Here, ParquetTable
 
     return ParquetTable(shards=[Here(path)], folder=path.parent, class_names={})
+
+
+def _prepared(path: Path) -> tuple[Corpus | None, str]:
+    """Return the corpus that `serval datasets prepare` wrote into a file, and how it was read."""
+    from serval.datasets.prepare import noted_in
+
+    name, read_as = noted_in(path)
+    return corpus_called(name), read_as

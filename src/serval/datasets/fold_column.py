@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from serval.datasets.columns import Schema, text_of
 from serval.datasets.listing import counted
+from serval.datasets.split_column import rows_of_split
 from serval.datasets.splits import choose_split
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from serval.datasets.rows import Row, Table
     from serval.records import LeftOut
 
-__all__ = ["ALL_FOLDS", "rows_of_fold"]
+__all__ = ["has_part", "is_fold", "rows_of_part"]
 
 ALL_FOLDS = "folds"
 """The test parts of all folds as one set, whose clips bear their fold's name."""
@@ -100,27 +101,48 @@ class _WithoutFold:
         return self.table.rows(start, stop, columns)
 
 
-def without_fold(table: Table) -> Table:
-    """Return a table without its column `fold`, if it has one: a part is asked for by name."""
-    column = _column(table, COLUMN)
-    return table if column is None else _WithoutFold(table=table, column=column)
+def is_fold(split: str) -> bool:
+    """Tell whether a split is a part of folds.
+
+    Examples:
+        >>> is_fold("fold3.test"), is_fold("folds"), is_fold("test")
+        (True, True, False)
+    """
+    return split == ALL_FOLDS or FOLD.fullmatch(split) is not None
 
 
-def rows_of_fold(
-    table: Table, asked: str | None, subject: str
-) -> tuple[Table, str, tuple[LeftOut, ...]] | None:
-    """Return the rows of `folds`, `foldN.test` or `foldN.train`, and what is in no fold.
+def has_part(table: Table, asked: str | None) -> bool:
+    """Tell whether a column of a table says which rows are in the split that is asked for."""
+    wants_fold = asked is not None and is_fold(asked)
+    return _column(table, "split" if not wants_fold else COLUMN) is not None
 
-    Returns:
-        `None` where the table has no column `fold`, or no fold is asked for.
+
+def rows_of_part(
+    table: Table, asked: str | None, subject: str, *, hide: bool = False
+) -> tuple[Table, str, tuple[LeftOut, ...]]:
+    """Return the rows of a split or fold, its name, and what is in none.
+
+    Args:
+        table: Every row, with a column `split`, `fold`, both or none.
+        asked: The split; also `folds`, `foldN.test` and `foldN.train`.
+        subject: What the user calls the set.
+        hide: A column `fold` is none of the clips' groups unless a fold is asked for.
 
     Raises:
-        DatasetNotFoundError: There is no such fold.
+        DatasetNotFoundError: There is no such part, or no way to tell which one is meant.
     """
     column = _column(table, COLUMN)
-    is_fold = asked is not None and (asked == ALL_FOLDS or FOLD.fullmatch(asked))
-    if column is None or asked is None or (not is_fold and _column(table, "split") is not None):
-        return None
+    if column is None:
+        return rows_of_split(table, asked, subject)
+    if asked is not None and (is_fold(asked) or _column(table, "split") is None):
+        return _rows_of_fold(table, column, asked, subject)
+    rest: Table = _WithoutFold(table=table, column=column) if hide else table
+    return rows_of_split(rest, asked, subject)
+
+
+def _rows_of_fold(
+    table: Table, column: str, asked: str, subject: str
+) -> tuple[Table, str, tuple[LeftOut, ...]]:
     whole = _OfFold(table=table, column=column)
     texts = whole.names()
     folds = sorted({text for text in texts if text}, key=lambda text: (len(text), text))

@@ -17,15 +17,17 @@ from serval.datasets.dataset import (
     shared_speakers,
     short_name,
 )
-from serval.datasets.layout import layout_of
+from serval.datasets.fold_column import rows_of_part
+from serval.datasets.layout import layout_of, with_empty_splits
 from serval.datasets.left_out import left_out_of, rows_in_missing_parts
 from serval.datasets.listing import listing_of_folder
 from serval.datasets.parquet import Here
-from serval.datasets.split_column import rows_of_split
 from serval.datasets.splits import TRAIN, choose_split
 from serval.datasets.tables import SplitTable, split_table
+from serval.datasets.unaccounted import unaccounted
 from serval.errors import ConfigError, DatasetError
 from serval.files import is_file
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,24 +58,26 @@ def load_folder(root: Path, options: DatasetOptions, asked: Corpus | None = None
         DatasetError: The folder holds nothing that can be read as a dataset.
     """
     subject, listing = str(root), listing_of_folder(root)
+    closed = (*listing.closed, *unaccounted(root, listing.files))
     corpus, unlike = corpus_in(root, listing.files, asked, options.include)
     if corpus is not None:
-        return corpus_dataset(corpus, options, listing.closed)
+        return corpus_dataset(corpus, options, closed)
     if options.include is not None:
         raise ConfigError(f"--include is about known corpora, and {subject} was read as none")
     layout = layout_of(listing.files, card_of(_card_text(root), None, subject), subject)
+    layout = with_empty_splits(layout, listing.folders)
     split = _split_of(layout, options, subject)
     whole, found = _source(root, layout, split, options)
 
     def named_by(name: str) -> Iterator[Path]:
         return _source(root, layout, name, options, audio_alone)[0].audio_paths()
 
-    left_out = (*listing.closed, *left_out_of(layout, whole, named_by))
+    left_out = (*closed, *left_out_of(layout, whole, named_by))
     if found.by_shard:
         left_out += tuple(rows_in_missing_parts(found.rows_in, whole.table.n_rows()))
     source = whole
     if layout.unnamed and not split:
-        table, own, unnamed = rows_of_split(whole.table, options.split, subject)
+        table, own, unnamed = rows_of_part(whole.table, options.split, subject)
         source, left_out = replace(whole, table=table, split=own), (*left_out, *unnamed)
     known = Known(
         name=short_name(root),
@@ -89,7 +93,14 @@ def _split_of(layout: Layout, options: DatasetOptions, subject: str) -> str:
     """Return the split of the files; `""` where only a column can tell of any."""
     if layout.unnamed and set(layout.splits) == {""}:
         return ""
-    return choose_split(layout.splits, options.split, subject)
+    split = choose_split(layout.splits, options.split, subject)
+    if not layout.splits[split]:
+        full = ", ".join(printable(name) for name, files in layout.splits.items() if files)
+        raise DatasetError(
+            f"{subject}: the folder of split '{printable(split)}' has no clips in it; fill it, or "
+            f"choose another with --split: {full}"
+        )
+    return split
 
 
 def _card_text(root: Path) -> str:

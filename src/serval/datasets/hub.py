@@ -20,6 +20,7 @@ from serval.datasets.dataset import (
     fingerprint_of,
     lines_of_audio,
 )
+from serval.datasets.fold_column import has_part, rows_of_part
 from serval.datasets.hub_files import HubCommit, fetch_all, refuse_unless_it_fits
 from serval.datasets.layout import Layout, layout_of
 from serval.datasets.left_out import left_out_of
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from serval.datasets.options import DatasetOptions
     from serval.datasets.rows import ClipSource
-    from serval.records import Dataset
+    from serval.records import Dataset, LeftOut
 
 __all__ = ["HubSet", "load_hub"]
 
@@ -108,8 +109,11 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
     layout = _as_on_hub(
         layout_of(listing.files, card_of(listing.card, hub_set.config, subject), subject)
     )
-    split = choose_split(layout.splits, options.split, known.name)
+    whole = next(iter(layout.splits)) if layout.unnamed else None
+    split = whole or choose_split(layout.splits, options.split, known.name)
     source, by_shard = _source(at, layout, split, options, known.name)
+    part, unnamed = _part(source, layout, options, known.name) if whole else (source, ())
+    by_shard = by_shard and part is source
 
     def named_by(name: str) -> Iterator[Path]:
         return _rows(at, layout, name, options, known.name, audio_alone)[0].audio_paths()
@@ -119,12 +123,26 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
         location=f"hf://datasets/{hub_set.repo}@{at.commit}",
         revision=at.commit,
         licence=known.licence if layout.card.licence == "not stated" else layout.card.licence,
-        left_out=tuple(left_out_of(layout, source, named_by)),
+        left_out=(*left_out_of(layout, source, named_by), *unnamed),
     )
-    fingerprint = fingerprint_of((hub_set.repo, at.commit, split, *layout.splits[split]))
+    fingerprint = fingerprint_of((hub_set.repo, at.commit, part.split, *layout.splits[split]))
     # Counting rows would fetch every file; what is in the cache must not change what is said.
-    n_rows = layout.card.n_clips.get(split) if by_shard else source.table.n_rows()
-    return dataset_of(source, known, fingerprint, n_rows)
+    n_rows = layout.card.n_clips.get(split) if by_shard else part.table.n_rows()
+    return dataset_of(part, known, fingerprint, n_rows)
+
+
+def _part(
+    source: ClipSource, layout: Layout, options: DatasetOptions, name: str
+) -> tuple[ClipSource, tuple[LeftOut, ...]]:
+    """Return what reads the part that is asked for, and what is in none.
+
+    Where nothing is named after a split, a column may tell of some: all files are fetched then.
+    """
+    if not has_part(source.table, options.split):
+        choose_split(layout.splits, options.split, name)
+        return source, ()
+    table, split, unnamed = rows_of_part(source.table, options.split, name)
+    return replace(source, table=table, split=split), unnamed
 
 
 def _as_on_hub(layout: Layout) -> Layout:

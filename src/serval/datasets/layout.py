@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from serval.audio import decodable_suffixes, sound_suffixes
 from serval.datasets.listing import is_hidden
 from serval.datasets.manifest import SUFFIXES
-from serval.datasets.splits import Splits, folders_of, splits_by_name
+from serval.datasets.splits import Splits, folders_of, is_named_as_split, splits_by_name
 from serval.errors import DatasetError, DatasetNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from serval.datasets.card import Card
 
-__all__ = ["PARQUET", "Layout", "is_audio", "is_decoded", "is_metadata", "layout_of", "suffix_of"]
+__all__ = [
+    "PARQUET",
+    "Layout",
+    "is_audio",
+    "is_decoded",
+    "is_metadata",
+    "layout_of",
+    "suffix_of",
+    "with_empty_splits",
+]
 
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 PARQUET = ".parquet"
@@ -89,6 +98,23 @@ def layout_of(files: Sequence[str], card: Card, subject: str) -> Layout:
         card=card,
         unnamed=card.patterns is None and "" in splits.files,
     )
+
+
+def with_empty_splits(layout: Layout, folders: Iterable[str]) -> Layout:
+    """Return the layout with those splits too whose folders lie beside the others and are empty.
+
+    So a `validation` in which nothing is left is not passed over in favour of `train`.
+
+    Args:
+        layout: Of the files.
+        folders: Every folder of the set.
+    """
+    if layout.unnamed or layout.card.patterns is not None:
+        return layout
+    above = {posixpath.dirname(path) for path in layout.folders.values()} or {"", "data"}
+    names = (posixpath.basename(path) for path in folders if posixpath.dirname(path) in above)
+    empty = (name for name in names if is_named_as_split(name) and name not in layout.splits)
+    return replace(layout, splits={**layout.splits, **dict.fromkeys(empty, ())})
 
 
 def suffix_of(file: str) -> str:

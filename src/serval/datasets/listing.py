@@ -34,10 +34,12 @@ class Listing:
     Attributes:
         files: Paths relative to the set's folder with `/` in them, sorted.
         closed: What could not be looked into.
+        folders: The folders that were looked into, empty ones too, without the set's own.
     """
 
     files: tuple[str, ...]
     closed: tuple[LeftOut, ...] = ()
+    folders: tuple[str, ...] = ()
 
 
 def listing_of_folder(root: Path) -> Listing:
@@ -46,12 +48,13 @@ def listing_of_folder(root: Path) -> Listing:
     A link that leads nowhere is a file, which cannot be read. Devices and pipes are none.
     """
     closed: dict[str, str] = {}
-    files = sorted(_below(root, closed))
+    folders: list[str] = []
+    files = sorted(_below(root, closed, folders))
     reasons: dict[str, list[str]] = {}
     for name, reason in closed.items():
         reasons.setdefault(reason, []).append(name)
     parts = (counted(reason, names) for reason, names in reasons.items())
-    return Listing(files=tuple(files), closed=tuple(parts))
+    return Listing(files=tuple(files), closed=tuple(parts), folders=tuple(sorted(folders)))
 
 
 def counted(reason: str, names: Iterable[str]) -> LeftOut:
@@ -102,7 +105,7 @@ class _Folder:
         return f"{self.name}/{entry.name}" if self.name else entry.name
 
 
-def _below(root: Path, closed: dict[str, str]) -> Iterator[str]:
+def _below(root: Path, closed: dict[str, str], folders: list[str]) -> Iterator[str]:
     """Yield the files below a folder, noting in `closed` why what is not looked into."""
     waiting = [_Folder(path=str(root))]
     while waiting:
@@ -120,6 +123,7 @@ def _below(root: Path, closed: dict[str, str]) -> Iterator[str]:
         identity = (status.st_dev, status.st_ino)
         if identity in folder.above:
             continue
+        folders += [folder.name] if folder.name else []
         if any(entry.name == JOURNAL for entry in entries):
             entries = [entry for entry in entries if not entry.name.endswith(TABLES)]
         waiting += [folder.inner(entry, identity) for entry in entries if _is_folder(entry)]

@@ -46,8 +46,12 @@ class LabelledOptions(DatasetOptions):
         drop_unmapped: Leave clips out whose label the model does not know, instead of stopping.
         max_left_out: Share of the set's audio files that may be none of its clips, in [0, 1],
             before nothing is evaluated.
+        dimension_columns: `arousal=EmoAct,...`, for a model of dimensions.
+        scale: Of the set's values of dimensions, such as `1..7`.
     """
 
     label_map: str | None = None
     drop_unmapped: bool = False
     max_left_out: float = 0.01
+    dimension_columns: str | None = None
+    scale: str | None = None

@@ -7,20 +7,28 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from serval.corpora import known_corpora
 from serval.datasets.columns import Kind, Schema, audio_alone
 from serval.datasets.layout import Layout, is_audio, is_decoded, suffix_of
 from serval.datasets.manifest import SUFFIXES, ManifestTable
 from serval.datasets.parquet import ParquetTable, Shard
 from serval.datasets.rows import Row, Table, same_name
 from serval.errors import DatasetError
+from serval.labels import emotion_of
+from serval.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from serval.datasets.options import DatasetOptions
 
 __all__ = ["FolderTable", "ListedTable", "SplitTable", "split_table"]
+
+EMOTION_WORDS = frozenset(
+    {word for corpus in known_corpora() for word in corpus.emotions} | {"boredom", "frustration"}
+) - {"other"}
+"""Every emotion that a known corpus has, in the one spelling of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +48,17 @@ class SplitTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderTable:
-    """One row for each audio file, whose label is the name of the folder it lies in.
+    """One row for each audio file, whose label is the name of a folder it lies in.
 
     Attributes:
         files: The audio files, relative to `root`.
         root: The set's folder.
-        folder: The split's own folder, whose name is no label.
+        labels: The label of each.
     """
 
     files: Sequence[str]
     root: Path
-    folder: str = ""
+    labels: Mapping[str, str]
 
     @property
     def schema(self) -> Schema:
@@ -64,7 +72,7 @@ class FolderTable:
     def rows(self, start: int, stop: int | None, _columns: Sequence[str], /) -> Iterator[Row]:
         """Yield the rows from `start` up to `stop`."""
         for file in islice(self.files, start, stop):
-            yield Row({"file_name": file, "label": _label_of(file, self.folder)}, self.root)
+            yield Row({"file_name": file, "label": self.labels[file]}, self.root)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +161,9 @@ def split_table(
         return SplitTable(table=table, rows_in=found.rows_in, by_shard=found.by_shard)
     folder = layout.folders.get(split, "")
     decoded = [file for file in sounds if is_decoded(file)]
-    if decoded and len({_label_of(file, folder) for file in sounds} - {""}) > 1:
-        return SplitTable(table=FolderTable(files=decoded, root=root, folder=folder))
+    labels = _folder_labels(sounds, folder, subject)
+    if decoded and len(set(labels.values()) - {""}) > 1:
+        return SplitTable(table=FolderTable(files=decoded, root=root, labels=labels))
     for suffixes in ((".parquet",), SUFFIXES):
         if tables := [file for file in files if suffix_of(file) in suffixes]:
             if sounds and layout.unnamed and suffixes == SUFFIXES:
@@ -182,9 +191,44 @@ def _table(
     return SplitTable(table=table, rows_in=tuple(files), by_shard=not own_folder)
 
 
-def _label_of(file: str, folder: str) -> str:
-    parent = file.rpartition("/")[0]
-    return "" if parent == folder else parent.rpartition("/")[2]
+def _folder_labels(files: Sequence[str], folder: str, subject: str) -> dict[str, str]:
+    """Return the label of each file: its own folder, or the one above that all have an emotion for.
+
+    In `angry/speaker1/x.wav` the folder of the file says who speaks. Only names of emotions can
+    tell that, so where not every file lies in a folder of such a name, its own folder is taken.
+
+    Args:
+        files: The audio files.
+        folder: The split's own folder, whose name is no label.
+        subject: What the user calls the set.
+
+    Raises:
+        DatasetError: Folders within each other name different emotions.
+    """
+    above = {file: _folders_above(file, folder) for file in files}
+    own = {file: names[-1] if names else "" for file, names in above.items()}
+    if all(emotion_of(label) in EMOTION_WORDS for label in own.values()):
+        return own
+    named = {
+        file: [name for name in names if emotion_of(name) in EMOTION_WORDS]
+        for file, names in above.items()
+    }
+    if not all(named.values()):
+        return own
+    for file, names in named.items():
+        if len({emotion_of(name) for name in names}) > 1:
+            raise DatasetError(
+                f"{subject}: {printable(file)} lies in folders of several emotions, "
+                f"{' and '.join(names)}; keep one of them, or add a metadata.csv with the columns "
+                "file_name and label"
+            )
+    return {file: names[-1] for file, names in named.items()}
+
+
+def _folders_above(file: str, folder: str) -> list[str]:
+    """Return the names of the folders that a file lies in, below the split's own."""
+    within = file.removeprefix(f"{folder}/") if folder else file
+    return within.split("/")[:-1]
 
 
 def _refuse_mixed(metadata: Sequence[str], subject: str) -> None:

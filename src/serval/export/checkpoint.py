@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval import checkpoints
+from serval.checkpoints.check import head_check, refuse_fresh
 from serval.errors import ConfigError, ModelError
-from serval.models.contract import refuse_unscored
 from serval.models.hub import HUB_PREFIX, hub_checkpoint
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def open_checkpoint(name: str, options: ExportOptions) -> Checkpoint:
     checkpoint = checkpoints.open_checkpoint(
         folder, name, normalize=options.normalize, revision=revision
     )
-    refuse_unscored(f"checkpoint '{name}'", checkpoint.task)
+    refuse_fresh(head_check(checkpoint), name)
     source = name if name.startswith(HUB_PREFIX) else folder.resolve().name
     kept = checkpoint.layers if options.layers is None else options.layers
     _keep_layers(checkpoint.model, kept, checkpoint.layers, name)

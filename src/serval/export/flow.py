@@ -6,7 +6,6 @@ import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from serval.checkpoints.config import unnamed
 from serval.checkpoints.network import published_scores
 from serval.checkpoints.quiet import quiet
 from serval.errors import ConfigError
@@ -15,6 +14,7 @@ from serval.export.network import graph_network, onnx_program
 from serval.export.options import Exported, ExportOptions
 from serval.export.parity import compared, parity_waveforms, refuse_unless_equal
 from serval.files import whole_files
+from serval.labels import unnamed
 from serval.models.contract import DEFAULT_MAX_SECONDS
 from serval.models.onnx import load_onnx
 
@@ -71,6 +71,7 @@ def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
         "sampling_rate": str(checkpoint.sample_rate),
         "normalize": checkpoint.normalize,
         "max_seconds": f"{seconds:g}" if seconds else "",
+        "task": "" if checkpoint.task == "emotions" else checkpoint.task,
         "license": checkpoint.licence,
         "source": checkpoint.source,
         "revision": checkpoint.revision,

@@ -144,12 +144,12 @@ def merged(file: Bounds, flags: Bounds) -> Bounds:
     )
 
 
-Written = tuple[str, str | float]
+StatedBound = tuple[str, str | float]
 """A metric, and the number as it stands in a flag or a file, with a unit or without."""
 
 
 def _bounds(
-    written: Mapping[str, Iterable[Written]], where: str, files: Mapping[str, str]
+    written: Mapping[str, Iterable[StatedBound]], where: str, files: Mapping[str, str]
 ) -> Bounds:
     maps: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
     outdated = []
@@ -173,7 +173,7 @@ def _bounds(
     )
 
 
-def _pair(kind: str, text: str) -> Written:
+def _pair(kind: str, text: str) -> StatedBound:
     name, equals, number = (part.strip() for part in text.rpartition("="))
     if not (name and equals and number):
         raise ConfigError(f"--{kind} '{text}' is not of the form metric=number, as accuracy=0.8")
@@ -207,7 +207,7 @@ def _text(path: Path, content: Mapping[str, Any], name: str) -> str:
     return text
 
 
-def _flat(path: Path, kind: str, table: Any, prefix: str = "") -> Iterator[Written]:  # noqa: ANN401 - what TOML holds
+def _flat(path: Path, kind: str, table: Any, prefix: str = "") -> Iterator[StatedBound]:  # noqa: ANN401 - what TOML holds
     if not isinstance(table, Mapping):
         raise ConfigError(f"gate file {path}: {kind} must be a table, as [{kind}]")
     for name, value in table.items():

@@ -12,6 +12,7 @@ from serval.files import is_folder
 from serval.scores import canonical, scores_of
 from serval.scores.calibration import calibration_of
 from serval.texts import json_in
+from serval.wording import did_you_mean
 
 if TYPE_CHECKING:
     from serval.run import Run
@@ -49,6 +50,7 @@ class Measures:
             raise ConfigError(
                 f"unknown metric '{name}'; known: accuracy, {', '.join(scores)}, "
                 "precision:LABEL, recall:LABEL, f1:LABEL, bench.KEY, stress.KEY"
+                f"{did_you_mean(name, {'accuracy', *self.known})}"
             )
         return self.known[known]
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.scores.chance import POWER, SIMULATIONS, WORTH_FINDING, random_predictions
+from serval.scores.chance import SIMULATIONS, WORTH_FINDING, random_predictions
 from serval.scores.metrics import Counts, in_truth, macro, precision, predictions, recall
+from serval.scores.stats import POWER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from serval.scores.stats import Verdict
 
     Ids = NDArray[np.int64]
     Floats = NDArray[np.float64]
@@ -32,8 +35,6 @@ that of one label's precision."""
 
 AT_ONCE = 2_000_000
 """Cells of confusion matrices in memory at once: 16 MB."""
-
-Standing = Literal["within", "beyond", "cannot tell"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ class GroupDeviation:
     thresholds: Mapping[str, float]
     detectable: Mapping[str, float]
     random: Mapping[str, float]
-    findings: Mapping[str, Standing]
+    findings: Mapping[str, Verdict]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +171,7 @@ def _by_measure(values: Floats) -> dict[str, float]:
     return dict(zip(MEASURES, values.tolist(), strict=True))
 
 
-def _standing(gap: float, threshold: float, detectable: float) -> Standing:
+def _standing(gap: float, threshold: float, detectable: float) -> Verdict:
     if abs(gap) > threshold:
         return "beyond"
     return "within" if detectable <= WORTH_FINDING else "cannot tell"

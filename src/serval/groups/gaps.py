@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy import special
 
-from serval.scores.chance import ALPHA, POWER, WORTH_FINDING
+from serval.scores.chance import ALPHA, WORTH_FINDING
 from serval.scores.clusters import clustering_of
+from serval.scores.stats import POWER
+from serval.wording import in_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+    from serval.scores.stats import Verdict
 
     Ids = NDArray[np.int64]
     Floats = NDArray[np.float64]
@@ -42,7 +46,6 @@ FEW_GROUPS = 16
 """Up to here comparing every pair is quicker than looking for groups that are alike."""
 
 Permuted = Literal["speakers", "clips"]
-Finding = Literal["more than chance", "no more than chance", "cannot tell", "not judged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ class GroupGap:
     reach: float
     p: float
     p_corrected: float
-    finding: Finding
+    finding: Verdict
     reason: str = ""
 
 
@@ -139,7 +142,7 @@ class _GroupMeans:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Power:
+class _GapPower:
     """How small a gap between two groups could be and still be found.
 
     Attributes:
@@ -326,7 +329,7 @@ def _same_partition(group: Ids, other: Ids) -> bool:
 
 def _power(
     names: Sequence[str], permutation: Permutation, kind: Ids, mean: Floats, *, possible: bool
-) -> _Power:
+) -> _GapPower:
     group, unit = permutation.group, permutation.unit
     groups = len(names)
     weight = np.nan_to_num(_weights(group, kind, groups))
@@ -334,7 +337,7 @@ def _power(
     own[unit] = group
     least = WORTH_FINDING * (1 - WORTH_FINDING)
     independent = np.bincount(group, weight**2 * np.maximum(mean * (1 - mean), least), groups)
-    return _Power(
+    return _GapPower(
         names=names,
         what=permutation.what,
         variance=np.asarray(independent, dtype=np.float64),
@@ -359,7 +362,7 @@ def _weights(group: Ids, kind: Ids, groups: int) -> Floats:
     return np.asarray((common / np.maximum(clips, 1) / common.sum())[group, kind])
 
 
-def _gap(groups: _GroupMeans, power: _Power, by_chance: Floats, tests: int) -> GroupGap:
+def _gap(groups: _GroupMeans, power: _GapPower, by_chance: Floats, tests: int) -> GroupGap:
     known = np.sort(by_chance[~np.isnan(by_chance)])
     if np.isnan(groups.score).any() or not len(known):
         return NO_GAP
@@ -387,7 +390,7 @@ def _gap(groups: _GroupMeans, power: _Power, by_chance: Floats, tests: int) -> G
     )
 
 
-def _p_values(groups: _GroupMeans, power: _Power, known: Floats) -> Floats:
+def _p_values(groups: _GroupMeans, power: _GapPower, known: Floats) -> Floats:
     """Return the p-value of every two groups, `(G, G)`: of permutations, and of a t-test no less.
 
     Two speakers with most clips between them stay together in hardly any permutation, so that
@@ -399,7 +402,7 @@ def _p_values(groups: _GroupMeans, power: _Power, known: Floats) -> Floats:
     return np.asarray(np.maximum((1 + larger) / (1 + len(known)), of_t))
 
 
-def _limits(power: _Power, known: Floats, tests: int) -> Floats:
+def _limits(power: _GapPower, known: Floats, tests: int) -> Floats:
     """Return the t-value that the gap between every two groups must pass, `(G, G)`."""
     of_permutations = np.sqrt(np.quantile(known, 1 - ALPHA / tests, method="higher"))
     return np.asarray(
@@ -408,8 +411,8 @@ def _limits(power: _Power, known: Floats, tests: int) -> Floats:
 
 
 def _finding(
-    beyond: NDArray[np.bool_], gaps: Floats, detectable: Floats, power: _Power
-) -> tuple[Finding, str]:
+    beyond: NDArray[np.bool_], gaps: Floats, detectable: Floats, power: _GapPower
+) -> tuple[Verdict, str]:
     """Return the verdict over all pairs of groups, and why it is none."""
     if beyond.any():
         return "more than chance", ""
@@ -418,5 +421,5 @@ def _finding(
         place = np.unravel_index(missed.argmax(), missed.shape)
         return "cannot tell", power.reason((int(place[0]), int(place[1])))
     if gaps.max() > WORTH_FINDING:
-        return "cannot tell", f"chance may make even a gap over {100 * WORTH_FINDING:g} points"
+        return "cannot tell", f"chance may make even a gap over {in_points(WORTH_FINDING)}"
     return "no more than chance", ""

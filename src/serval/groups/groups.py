@@ -14,6 +14,7 @@ from serval.groups.gaps import NO_GAP, GroupGap, Permuted, gaps_between, permuta
 from serval.scores import whole_intervals
 from serval.scores.chance import WORTH_FINDING, random_uar
 from serval.scores.clusters import cluster_tables, clustering_of
+from serval.wording import in_points, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +39,7 @@ __all__ = [
     "group_columns",
     "group_sentences",
     "groups_of",
+    "members_of",
 ]
 
 MIN_CLIPS = 10
@@ -207,12 +209,12 @@ def _sentences(score: str, gaps: Mapping[str, GroupGap]) -> Iterator[str]:
         )
 
 
-_WORTH = f"{100 * WORTH_FINDING:g} points"
+_WORTH = in_points(WORTH_FINDING)
 
 
 def _column_part(score: str, column: str, gap: GroupGap) -> str:
     """Return what one column adds to a sentence, or the sentence of a gap that was found."""
-    points = f"{100 * gap.value:.1f} points"
+    points = in_points(gap.value)
     if gap.finding == "cannot tell":
         return f"by {column} ({gap.best} is {points} above {gap.worst}; {gap.reason})"
     if gap.finding != "more than chance":
@@ -310,8 +312,8 @@ def _gender(value: str) -> str:
     return GENDERS.get(known, known)
 
 
-def _ranked(values: Sequence[str | None]) -> dict[str, Ids]:
-    """Return the clips of each group, most clips first."""
+def members_of(values: Sequence[str | None]) -> dict[str, Ids]:
+    """Return the places of the clips of each group, `(n,) int64`, most clips first."""
     members: dict[str, list[int]] = {}
     for i, value in enumerate(values):
         if value is not None:
@@ -322,7 +324,7 @@ def _ranked(values: Sequence[str | None]) -> dict[str, Ids]:
 
 def _compared(values: Sequence[str | None]) -> dict[str, Ids]:
     """Return the clips of each group of at least `MIN_CLIPS`."""
-    return {name: clips for name, clips in _ranked(values).items() if len(clips) >= MIN_CLIPS}
+    return {name: clips for name, clips in members_of(values).items() if len(clips) >= MIN_CLIPS}
 
 
 def _table(
@@ -332,7 +334,7 @@ def _table(
     return GroupTable(
         column=column,
         groups=tuple(
-            _group_scores(name, clips, run, rng) for name, clips in _ranked(values).items()
+            _group_scores(name, clips, run, rng) for name, clips in members_of(values).items()
         ),
         accuracy_gap=accuracy,
         uar_gap=uar,
@@ -353,8 +355,8 @@ def _no_better(run: Run, whole: GroupScores | None) -> str:
         return ""
     return (
         "UAR is not better than chance: its 95 % interval begins at "
-        f"{100 * whole.uar.low:.1f} %, a random model has "
-        f"{100 * random_uar(run.truth, len(run.labels)):.1f} %"
+        f"{percent(whole.uar.low, 1)}, a random model has "
+        f"{percent(random_uar(run.truth, len(run.labels)), 1)}"
     )
 
 

@@ -9,7 +9,7 @@ from serval.errors import AudioError, ModelError
 from serval.inspection.graph import StoredGraph, bits_of, stored_graph, stored_nodes
 from serval.inspection.targets import web_faults
 from serval.inspection.verdicts import (
-    Verdict,
+    Remark,
     contract_verdicts,
     dequantized_weights,
     graph_verdicts,
@@ -20,6 +20,7 @@ from serval.inspection.work import Work, work_of
 from serval.models.contract import MOST_LABELS, Contract, Overrides
 from serval.models.onnx import OnnxModel, load_onnx
 from serval.models.profile import RanNode, ran_nodes
+from serval.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Inspection",
+    "Remark",
     "SizeComparison",
-    "Verdict",
     "inspect_model",
     "size_comparison",
     "stored_graph",
@@ -59,7 +60,7 @@ class Inspection:
     graph: StoredGraph
     contract: Contract | None
     work: Work | None
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Remark, ...]
 
     @property
     def document(self) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def inspect_model(path: Path, overrides: Overrides | None = None) -> Inspection:
         nodes = ran_nodes(model, CLIP_S)
     except (ModelError, AudioError) as error:
         text = f"not a raw-waveform classifier that can be evaluated: {error}"
-        refused = Verdict(code="not-a-classifier", text=text)
+        refused = Remark(code="not-a-classifier", text=text)
         verdicts = (refused, *random_verdicts(path), *graph_verdicts(graph))
         return Inspection(path=path, graph=graph, contract=None, work=None, verdicts=verdicts)
     work = work_of(nodes, _clip_s(model), _bits(graph))
@@ -130,14 +131,16 @@ def size_comparison(first: Inspection, second: Inspection) -> SizeComparison:
     before, after = first.graph, second.graph
     sizes = after.size_bytes / before.size_bytes
     parameters = after.parameters / max(before.parameters, 1)
-    change = f"{second.path.name} is {abs(1 - sizes):.1%} {'smaller' if sizes < 1 else 'larger'}"
+    change = (
+        f"{second.path.name} is {percent(abs(1 - sizes), 1)} {'smaller' if sizes < 1 else 'larger'}"
+    )
     if abs(parameters - 1) <= SAME_PARAMETERS:
         text = f"{change} than {first.path.name}, with the same number of parameters"
     else:
         text = (
             f"{change} than {first.path.name}, but this is not a reduction by quantization: it "
-            f"has {parameters:.1%} of the parameters, another network; compare each with its own "
-            "FP32 file"
+            f"has {percent(parameters, 1)} of the parameters, another network; compare each "
+            "with its own FP32 file"
         )
     return SizeComparison(size_ratio=sizes, parameter_ratio=parameters, text=text)
 
@@ -168,7 +171,7 @@ def _bits(graph: StoredGraph) -> dict[str, int]:
 
 def _verdicts(
     graph: StoredGraph, model: OnnxModel, work: Work, nodes: tuple[RanNode, ...]
-) -> Iterator[Verdict]:
+) -> Iterator[Remark]:
     yield from contract_verdicts(model.contract)
     yield from work_verdicts(
         graph, work, dequantized_weights(graph, {node.name: node.op for node in nodes})

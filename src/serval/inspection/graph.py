@@ -63,7 +63,7 @@ class Weight:
     """One tensor of weights.
 
     Attributes:
-        name: In the graph.
+        name: Its name in the graph.
         shape: As the network means it, not as it is packed.
         precision: `fp32`, `fp16`, `int8`, `int4`, ...
     """
@@ -84,7 +84,7 @@ class StoredGraph:
 
     Attributes:
         model: The parsed file.
-        opset: Of the standard operators.
+        opset: Version of the standard operators.
         ops: Operator -> number of nodes, the most frequent first.
         weights: Every tensor of weights.
         size_bytes: Of the file and its external weights together.

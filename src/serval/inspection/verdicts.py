@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from serval.inspection.work import CONVOLUTIONS, PRODUCTS
 from serval.labels import EMOTIONS
 from serval.models.graph import active_dropouts, node_name, random_nodes, read_skeleton
+from serval.wording import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from serval.models.contract import Contract
 
 __all__ = [
-    "Verdict",
+    "Remark",
     "contract_verdicts",
     "dequantized_weights",
     "graph_verdicts",
@@ -58,7 +59,7 @@ NOTABLE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Remark:
     """One thing to know about a model file.
 
     Attributes:
@@ -70,60 +71,60 @@ class Verdict:
     text: str
 
 
-def contract_verdicts(contract: Contract) -> Iterator[Verdict]:
+def contract_verdicts(contract: Contract) -> Iterator[Remark]:
     """Yield what the contract means for evaluation."""
     if contract.static_samples:
         seconds = contract.static_samples / contract.sample_rate
-        yield Verdict(
+        yield Remark(
             code="fixed-length",
             text=f"the input has a fixed length of {seconds:g} s: longer clips are cut, shorter "
             "ones are filled with zeros, which the model hears",
         )
     if not contract.may_pad:
-        yield Verdict(
+        yield Remark(
             code="no-mask",
             text="no attention mask: a clip must not be padded, so a batch holds clips of one "
             "length only",
         )
     if len(contract.labels) > len(EMOTIONS):
-        yield Verdict(
+        yield Remark(
             code="many-outputs",
             text=f"{len(contract.labels)} outputs, more than the {len(EMOTIONS)} of the published "
             "label order: chance is lower, and no score compares with one on eight",
         )
     if contract.outputs == "sigmoid":
-        yield Verdict(
+        yield Remark(
             code="sigmoid",
             text="one independent score for each label: they do not sum to 1, and the confidence "
             "of an answer is the score of its label",
         )
     if contract.mask_marks == "padding":
-        yield Verdict(
+        yield Remark(
             code="padding-mask",
             text="a one in the mask stands for padding, as a trial shows: other tools that feed "
             "ones for sound make the model deaf",
         )
     if contract.sources.get("labels") == "default":
-        yield Verdict(
+        yield Remark(
             code="no-labels",
             text="the file does not name its labels: the published order is assumed; state "
             "--labels if that is not theirs",
         )
 
 
-def random_verdicts(path: Path) -> Iterator[Verdict]:
+def random_verdicts(path: Path) -> Iterator[Remark]:
     """Yield which nodes of a file may answer another way each time it runs."""
     skeleton = read_skeleton(path)
     active = active_dropouts(skeleton)
     if active:
-        yield Verdict(
+        yield Remark(
             code="training-mode",
             text=f"in training mode: {_named(active)}; answers are random: export it in "
             "evaluation mode (model.eval())",
         )
     suspects = [node for node in random_nodes(skeleton) if node not in active]
     if suspects:
-        yield Verdict(
+        yield Remark(
             code="random",
             text=f"may be random: {_named(suspects)}; two runs on one input show whether it is",
         )
@@ -134,19 +135,19 @@ def _named(nodes: list[onnx.NodeProto]) -> str:
     return ", ".join(node_name(node) for node in nodes[:NAMED]) + more
 
 
-def graph_verdicts(graph: StoredGraph) -> Iterator[Verdict]:
+def graph_verdicts(graph: StoredGraph) -> Iterator[Remark]:
     """Yield what the stored graph means for other runtimes."""
     absent = [op for op in graph.ops if op not in MOBILE_OPS]
     if graph.opset not in MOBILE_OPSETS or absent:
         reasons = [f"opset {graph.opset}"] if graph.opset not in MOBILE_OPSETS else []
         reasons += absent[:4] + ([f"{len(absent) - 4} more operators"] if len(absent) > 4 else [])
-        yield Verdict(
+        yield Remark(
             code="not-mobile",
             text=f"not for {MOBILE_PACKAGE}: it lacks {', '.join(reasons)}; on a phone use the "
             "full package, onnxruntime-android or onnxruntime-c",
         )
     if graph.external:
-        yield Verdict(
+        yield Remark(
             code="external-weights",
             text=f"the weights are in {', '.join(graph.external)}: copy both files together",
         )
@@ -154,35 +155,35 @@ def graph_verdicts(graph: StoredGraph) -> Iterator[Verdict]:
 
 def work_verdicts(
     graph: StoredGraph, work: Work, dequantized: tuple[Weight, ...]
-) -> Iterator[Verdict]:
+) -> Iterator[Remark]:
     """Yield what runs slowly or in another precision than the file suggests."""
     if (share := work.op_shares.get("ConvInteger", 0.0)) > 0:
-        yield Verdict(
+        yield Remark(
             code="slow-integer",
-            text=f"{share:.0%} of the multiply-accumulates are ConvInteger, which has no fast "
-            "kernel: slower than FP32; quantize statically, or leave convolutions alone",
+            text=f"{percent(share, 0)} of the multiply-accumulates are ConvInteger, which has "
+            "no fast kernel: slower than FP32; quantize statically, or leave convolutions alone",
         )
     if work.signed_share > NOTABLE:
-        yield Verdict(
+        yield Remark(
             code="s8s8",
-            text=f"{work.signed_share:.0%} of the multiply-accumulates are signed x signed 8 bit, "
-            "which is slow on x86; use unsigned activations",
+            text=f"{percent(work.signed_share, 0)} of the multiply-accumulates are signed x signed "
+            "8 bit, which is slow on x86; use unsigned activations",
         )
     stored = sum(weight.parameters for weight in dequantized) / max(graph.parameters, 1)
     if stored > NOTABLE:
-        yield Verdict(
+        yield Remark(
             code="dequantized",
-            text=f"{stored:.0%} of the weights are stored in {dequantized[0].precision} but run in "
-            "FP32: smaller on disk, not faster",
+            text=f"{percent(stored, 0)} of the weights are stored in {dequantized[0].precision} "
+            "but run in FP32: smaller on disk, not faster",
         )
     if work.flat_share < 1 - NOTABLE:
-        yield Verdict(
+        yield Remark(
             code="not-xnnpack",
-            text=f"XNNPACK takes {work.flat_share:.0%} of the multiply-accumulates at most (2-D "
-            "convolutions and products of two matrices); the rest runs on the CPU provider",
+            text=f"XNNPACK takes {percent(work.flat_share, 0)} of the multiply-accumulates at most "
+            "(2-D convolutions and products of two matrices); the rest runs on the CPU provider",
         )
     if work.uncounted:
-        yield Verdict(
+        yield Remark(
             code="uncounted",
             text=f"{', '.join(work.uncounted)} multiplies too, and is not in the count",
         )

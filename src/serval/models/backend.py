@@ -11,7 +11,14 @@ import numpy as np
 
 from serval.errors import AudioError, ModelError
 from serval.models.classifier import Classifier, Identity
-from serval.models.contract import Contract, Declared, Overrides, declared_contract, trained_on
+from serval.models.contract import (
+    Contract,
+    Declared,
+    Overrides,
+    declared_contract,
+    sound_ranges,
+    trained_on,
+)
 from serval.models.masks import marked_by
 from serval.models.signature import Signature, signature_of
 from serval.models.trial import tried
@@ -148,7 +155,13 @@ def classifier_of(
         partial(_fitting, backend_of, declared),
     )
     trained, notes = trained_on(opened.metadata)
-    contract = replace(_contract(declared, signature), trained_on=trained, notes=notes)
+    ranges, more = sound_ranges(opened.metadata)
+    contract = replace(
+        _contract(declared, signature),
+        trained_on=trained,
+        sound_ranges=ranges,
+        notes=(*declared.notes, *notes, *more),
+    )
     _refuse_endless(path, contract)
     model = Classifier(
         contract=contract,
@@ -175,6 +188,9 @@ def _contract(declared: Declared, signature: Signature) -> Contract:
         output_name=signature.output,
         static_samples=signature.static_samples,
         layout=signature.layout,
+        outputs="values" if declared.task == "dimensions" else "logits",
+        scale=declared.scale,
+        task=declared.task,
         sources=declared.sources,
     )
 

@@ -57,12 +57,14 @@ class Classifier(Generic[B_co]):
         identity: Which model it is.
         backend: What runs it.
         runtime: Name and version of what that belongs to; empty for ONNX Runtime on the CPU.
+        head: Of a checkpoint, what the check of its head found.
     """
 
     contract: Contract
     identity: Identity
     backend: B_co
     runtime: Mapping[str, str] = field(default_factory=dict)
+    head: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def labels(self) -> LabelSet:
@@ -93,6 +95,7 @@ class Classifier(Generic[B_co]):
     def facts(self) -> dict[str, Any]:
         """What a run must know of the model: name, path, sha256, size, contract and warnings."""
         warnings, trained_on = list(self.contract.warnings), self.contract.trained_on
+        ranges = self.contract.sound_ranges
         return {
             "name": self.identity.name,
             "path": str(self.identity.path),
@@ -101,8 +104,10 @@ class Classifier(Generic[B_co]):
             "size_bytes": self.identity.size_bytes,
             "contract": self.contract.facts,
             **({"runtime": dict(self.runtime)} if self.runtime else {}),
+            **({"head": dict(self.head)} if self.head else {}),
             **({"warnings": warnings} if warnings else {}),
             **({} if trained_on is None else {"trained_on": trained_on.facts()}),
+            **({} if ranges is None else {"sound_ranges": ranges.facts()}),
         }
 
     def with_note(self, note: str) -> Classifier[B_co]:

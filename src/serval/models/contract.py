@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from serval.dimensions.scale import scale_of_text
 from serval.errors import ConfigError, ModelError
-from serval.labels import EMOTIONS, LabelSet, names_in_order
-from serval.trained_on import TrainedOn
+from serval.labels import EMOTIONS, LabelSet, names_in_order, unnamed
+from serval.probabilities import Task, task_of
+from serval.trained_on import SoundRanges, TrainedOn
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serval.checkpoints.checkpoint import Task
     from serval.probabilities import Outputs
 
 __all__ = [
@@ -30,7 +32,7 @@ __all__ = [
     "declared_by",
     "declared_contract",
     "hub_file",
-    "refuse_unscored",
+    "sound_ranges",
     "trained_on",
 ]
 
@@ -43,10 +45,17 @@ NORMALIZE: Mapping[str, Normalize] = {
     "false": "none",
 }
 """What a source may say; true and false are the hub's `do_normalize`."""
+COMMAND_LINE = "command line"
+WAVEFORM_EXTRACTOR = "Wav2Vec2FeatureExtractor"
 HUB_FILES = ("config.json", "preprocessor_config.json")
 DEFAULT_NORMALIZE: Normalize = "peak"
+DEFAULT_TASK: Task = "emotions"
 DEFAULT_MAX_SECONDS = 120.0
 """Longest clip where a model declares none: attention grows with the square of the length."""
+LABELS = ("labels", "id2label", "label2id")
+RATE = ("sample_rate", "sampling_rate")
+NORMALIZATION = ("normalize", "do_normalize")
+"""Under which names a source says what."""
 LARGEST_CONFIG = 10_000_000
 """Bytes of a file beside a model, and characters of one entry of its metadata: those that people
 have are a thousand times smaller."""
@@ -68,6 +77,7 @@ class Overrides:
         normalize: `peak`, `zscore` or `none`.
         max_seconds: Longest clip in seconds.
         output_name: The output with the scores, of several that the model file has.
+        scale: Of the values of a model of dimensions, such as `0..1`.
     """
 
     labels: tuple[str, ...] | None = None
@@ -75,18 +85,25 @@ class Overrides:
     normalize: Normalize | None = None
     max_seconds: float | None = None
     output_name: str | None = None
+    scale: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """The part of a contract that is stated in words, with the source of each part."""
+    """The part of a contract that is stated in words, with the source of each part.
+
+    `notes` has one sentence each on what two sources state differently.
+    """
 
     labels: LabelSet
     sample_rate: int
     normalize: Normalize
     max_seconds: float
     masks_padding: bool
+    task: Task
+    scale: str
     sources: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +125,12 @@ class Contract:
         mask_marks: What a one (or true) in the mask stands for.
         layout: The axes of the waveform input.
         one_output: Whether two labels share one output, which is high for the second of them.
+        scale: Of the values of a model of dimensions, such as `0..1`; else empty.
         sources: Where each part was found.
         task: What the outputs are scores of.
         trained_on: What the model says that it was trained on, or `None`.
+        sound_ranges: What the model says that the clips of its training or calibration sounded
+            like, or `None`.
         notes: One sentence each on what of that cannot be read.
     """
 
@@ -127,9 +147,11 @@ class Contract:
     mask_marks: Literal["valid", "padding"] = "valid"
     layout: Layout = "batch samples"
     one_output: bool = False
+    scale: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
     task: Task = "emotions"
     trained_on: TrainedOn | None = field(default=None, compare=False, repr=False)
+    sound_ranges: SoundRanges | None = field(default=None, compare=False, repr=False)
     notes: tuple[str, ...] = ()
 
     @property
@@ -140,9 +162,9 @@ class Contract:
         where they say what every earlier version did, so that its runs go on.
         """
         usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False,
-                 "task": "emotions"}  # fmt: skip
-        facts = asdict(replace(self, trained_on=None))
-        others = {"trained_on", "notes"}
+                 "scale": "", "task": "emotions"}  # fmt: skip
+        facts = asdict(replace(self, trained_on=None, sound_ranges=None))
+        others = {"trained_on", "sound_ranges", "notes"}
         return {k: v for k, v in facts.items() if k not in others and usual.get(k, others) != v}
 
     @property
@@ -189,22 +211,23 @@ def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
     Raises:
         ModelError: A source states something that cannot be read.
     """
-    sources: list[Source] = [("command line", _stated(overrides)), *stated]
-    labels, labels_from = _first(
-        sources, ("labels", "id2label", "label2id"), _labels, LabelSet(EMOTIONS)
-    )
-    rate, rate_from = _first(sources, ("sample_rate", "sampling_rate"), _sample_rate, 16_000)
-    normalize, normalize_from = _first(
-        sources, ("normalize", "do_normalize"), _normalize, DEFAULT_NORMALIZE
-    )
+    sources: list[Source] = [(COMMAND_LINE, _stated(overrides)), *stated]
+    labels, labels_from = _first(sources, LABELS, _labels, LabelSet(EMOTIONS))
+    rate, rate_from = _first(sources, RATE, _sample_rate, 16_000)
+    normalize, normalize_from = _first(sources, NORMALIZATION, _normalize, DEFAULT_NORMALIZE)
     masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
     longest, longest_from = _first(sources, ("max_seconds",), _seconds, DEFAULT_MAX_SECONDS)
+    task, _ = _first(sources, ("task", "problem_type"), task_of, DEFAULT_TASK)
+    scale, _ = _first(sources, ("scale",), _scale, "")
     return Declared(
         labels=labels,
         sample_rate=rate,
         normalize=normalize,
         max_seconds=longest,
         masks_padding=masks,
+        task=task,
+        scale=scale if task == "dimensions" else "",
+        notes=tuple(_contradictions(sources)),
         sources={
             "labels": labels_from,
             "sample_rate": rate_from,
@@ -221,6 +244,7 @@ def _stated(overrides: Overrides) -> dict[str, Any]:
         "sample_rate": overrides.sample_rate,
         "normalize": overrides.normalize,
         "max_seconds": overrides.max_seconds,
+        "scale": overrides.scale,
     }
     return {name: value for name, value in stated.items() if value is not None}
 
@@ -243,17 +267,22 @@ def trained_on(metadata: Mapping[str, str]) -> tuple[TrainedOn | None, tuple[str
         return None, (f"The model's metadata: {one_line(error)}; no overlap is looked for.",)
 
 
-def refuse_unscored(name: str, task: Task) -> None:
-    """Do nothing if the outputs are emotions.
+def sound_ranges(metadata: Mapping[str, str]) -> tuple[SoundRanges | None, tuple[str, ...]]:
+    """Return what a model file says its clips sounded like, and what is wrong with that.
 
-    Raises:
-        ModelError: They are values on scales, such as arousal and valence.
+    Args:
+        metadata: With an entry `sound_ranges`, see `serval.trained_on`, or without one.
+
+    Returns:
+        That, or `None` where nothing can be read, and one sentence if something cannot.
     """
-    if task == "dimensions":
-        raise ModelError(
-            f"{name} is a regression: its outputs are dimensions, such as arousal and valence, not "
-            "emotions, and serval scores emotions only so far; take a classifier"
-        )
+    text = metadata.get("sound_ranges", "")
+    if not text:
+        return None, ()
+    try:
+        return SoundRanges.parsed(text), ()
+    except ConfigError as error:
+        return None, (f"The model's metadata: {one_line(error)}; no sound is compared with it.",)
 
 
 def hub_file(path: Path) -> Mapping[str, Any]:
@@ -334,10 +363,52 @@ def _first(
     return default, "default"
 
 
+def _contradictions(sources: list[Source]) -> Iterator[str]:
+    """Yield a sentence on each part that two sources state differently; the first one counts."""
+    parts: tuple[tuple[str, tuple[str, ...], Callable[[object], object]], ...] = (
+        ("labels", LABELS, _names),
+        ("sample rate", RATE, _sample_rate),
+        ("normalisation", NORMALIZATION, _normalize),
+    )
+    for part, keys, parse in parts:
+        said = [(name, value) for name, value in _readings(sources, keys, parse) if value]
+        if not said or said[0][0] == COMMAND_LINE:
+            continue
+        (first, taken), *others = said
+        for other, left in others:
+            if left != taken:
+                yield (
+                    f"Two sources differ on the model's {part}: {_short(taken)} in its {first}, "
+                    f"which was taken, and {_short(left)} in {other}; correct the wrong one."
+                )
+
+
+def _readings(
+    sources: list[Source], keys: tuple[str, ...], parse: Callable[[object], object]
+) -> Iterator[tuple[str, object]]:
+    """Yield who says what under one of the names; what cannot be read says nothing here."""
+    for source, values in sources:
+        extractor = values.get("feature_extractor_type", WAVEFORM_EXTRACTOR)
+        for key in keys:
+            # Elsewhere do_normalize is of a spectrogram.
+            if values.get(key) is None or (
+                key == "do_normalize" and extractor != WAVEFORM_EXTRACTOR
+            ):
+                continue
+            with suppress(ModelError):
+                yield source, _parsed(values[key], parse, source)
+
+
+def _names(value: object) -> tuple[str, ...]:
+    """Read labels, but not those which are mere numbers."""
+    labels = tuple(_labels(value))
+    return () if unnamed(labels) else labels
+
+
 def _parsed(value: object, parse: Callable[[object], T], where: str) -> T:
     try:
         return parse(value)
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
+    except (ConfigError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise ModelError(
             f"{where} is {_short(value)}, which cannot be used: {_short(one_line(error), 300)}"
         ) from error
@@ -384,6 +455,10 @@ def _yes_or_no(value: object) -> bool:
     if name not in {"true", "false"}:
         raise ValueError("expected true or false")
     return name == "true"
+
+
+def _scale(value: object) -> str:
+    return str(scale_of_text(str(value), "scale"))
 
 
 def _seconds(value: object) -> float:

@@ -13,7 +13,7 @@ from huggingface_hub import (
     try_to_load_from_cache,
 )
 
-from serval.checkpoints import OLD_WEIGHTS, WANTED
+from serval.checkpoints import WANTED, is_weight_file, older_weights
 from serval.errors import ModelError
 from serval.hub import Repo, Trouble, asking, hide_bars
 from serval.models.contract import HUB_FILES
@@ -70,7 +70,7 @@ def hub_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]:
     folder, commit = hub_folder(repo, stated or revision, WANTED)
     if any(folder.glob("model*.safetensors")):
         return folder, commit
-    return hub_folder(repo, commit, (*WANTED, OLD_WEIGHTS))
+    return hub_folder(repo, commit, (*WANTED, *older_weights(folder)))
 
 
 def hub_choice(name: str) -> list[str]:
@@ -88,9 +88,11 @@ def hub_choice(name: str) -> list[str]:
     if constants.HF_HUB_OFFLINE:
         kept = _asking(lambda: try_to_load_from_cache(repo, "config.json"), repo, revision)
         folder = Path(kept).parent if isinstance(kept, str) else None
-        return [path.name for path in folder.iterdir() if _is_weights(path.name)] if folder else []
+        return (
+            [path.name for path in folder.iterdir() if is_weight_file(path.name)] if folder else []
+        )
     files = _files(repo, revision)
-    return [file for file in files if file.endswith(".onnx") or _is_weights(file)]
+    return [file for file in files if file.endswith(".onnx") or is_weight_file(file)]
 
 
 def hub_model(name: str) -> Path:
@@ -119,10 +121,6 @@ def _parts(name: str) -> tuple[str, str | None, str]:
     model, _, file = rest.partition("/")
     model, _, revision = model.partition("@")
     return f"{org}/{model}", revision or None, file
-
-
-def _is_weights(file: str) -> bool:
-    return file in {"model.safetensors", "pytorch_model.bin"} or file.endswith(".index.json")
 
 
 def _refuse_other_place(name: str, file: str) -> None:

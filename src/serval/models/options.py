@@ -23,6 +23,7 @@ class ModelOptions:
         normalize: `auto` (what the model file says), `peak`, `zscore` or `none`.
         max_seconds: Longest clip in seconds; by default what the model file says, else 120.
         output_name: The output of the model file with the scores, of several that it has.
+        model_scale: Of a model of dimensions, such as `0..1`; by default what the file says.
     """
 
     labels: str | None = None
@@ -30,6 +31,7 @@ class ModelOptions:
     normalize: str = "auto"
     max_seconds: float | None = None
     output_name: str | None = None
+    model_scale: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,4 +65,5 @@ def overrides_of(options: ModelOptions) -> Overrides:
         normalize=NORMALIZE.get(options.normalize),
         max_seconds=options.max_seconds,
         output_name=options.output_name,
+        scale=options.model_scale,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy as np
 from serval.checkpoints import open_checkpoint
 from serval.errors import AudioError
 from serval.models.classifier import Classifier, identity_of
-from serval.models.contract import Contract, Overrides, Source, declared_by, refuse_unscored
+from serval.models.contract import Contract, Overrides, Source, declared_by
 from serval.models.trial import tried
 from serval.wording import one_line, printable
 
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from serval.checkpoints.check import HeadCheck
     from serval.checkpoints.checkpoint import Checkpoint
     from serval.models.protocol import Logits
 
-__all__ = ["TorchBackend", "answer_of_module", "open_model"]
+__all__ = ["TorchBackend", "answer_of_module", "check_of", "open_model", "open_named"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +67,9 @@ def open_model(name: str, overrides: Overrides, threads: int) -> Classifier[Torc
         MissingExtraError: torch or transformers is not installed.
         ModelError: It is no checkpoint of a classifier with a trained head.
     """
-    folder, revision = _folder(name)
-    stated = overrides.normalize if overrides.normalize in {"zscore", "none"} else None
-    silent = not (folder / "preprocessor_config.json").is_file()
-    checkpoint = open_checkpoint(
-        folder, name, normalize=stated if silent else None, revision=revision
-    )
-    refuse_unscored(name, checkpoint.task)
+    checkpoint = open_named(name, overrides)
+    check = check_of(checkpoint)
     declared = declared_by(_said(checkpoint), overrides)
-    title = name if revision else printable(folder.resolve().name)
     contract = Contract(
         labels=declared.labels,
         sample_rate=declared.sample_rate,
@@ -82,15 +77,55 @@ def open_model(name: str, overrides: Overrides, threads: int) -> Classifier[Torc
         max_seconds=declared.max_seconds,
         input_name="input_values",
         output_name="logits",
-        task=checkpoint.task,
+        outputs="values" if declared.task == "dimensions" else "logits",
+        scale=declared.scale,
+        task=declared.task,
         sources=declared.sources,
+        notes=check.doubts,
     )
     model = Classifier(
         contract=contract,
-        identity=identity_of(title, folder, checkpoint.files),
+        identity=identity_of(_title(checkpoint), checkpoint.folder, checkpoint.files),
         backend=TorchBackend(network=_network(checkpoint), threads=threads),
+        head=check.facts,
     )
     return tried(model)
+
+
+def open_named(name: str, overrides: Overrides) -> Checkpoint:
+    """Return the checkpoint of that name, whatever its task, with a head that may be untrained.
+
+    Raises:
+        MissingExtraError: torch or transformers is not installed.
+        ModelError: It is no checkpoint of a classifier.
+    """
+    folder, revision = _folder(name)
+    stated = overrides.normalize if overrides.normalize in {"zscore", "none"} else None
+    silent = not (folder / "preprocessor_config.json").is_file()
+    opened = open_checkpoint(folder, name, normalize=stated if silent else None, revision=revision)
+    if overrides.labels is None or len(overrides.labels) != len(opened.labels):
+        return opened
+    sources = {**opened.sources, "labels": "command line"}
+    return replace(opened, labels=overrides.labels, sources=sources)
+
+
+def _title(checkpoint: Checkpoint) -> str:
+    if checkpoint.revision:
+        return checkpoint.source
+    return printable(checkpoint.folder.resolve().name)
+
+
+def check_of(checkpoint: Checkpoint) -> HeadCheck:
+    """Return what weights and answers say of a head, refusing one that was never trained.
+
+    Raises:
+        ModelError: It was not.
+    """
+    from serval.checkpoints.check import head_check, refuse_fresh
+
+    check = head_check(checkpoint)
+    refuse_fresh(check, checkpoint.source)
+    return check
 
 
 def _folder(name: str) -> tuple[Path, str]:
@@ -108,8 +143,11 @@ def _said(checkpoint: Checkpoint) -> list[Source]:
         "sample_rate": checkpoint.sample_rate,
         "normalize": checkpoint.normalize,
         "max_seconds": checkpoint.max_seconds,
+        "task": checkpoint.task,
     }
-    return [(checkpoint.sources[part], {part: value}) for part, value in said.items()]
+    return [
+        (checkpoint.sources.get(part, "config.json"), {part: value}) for part, value in said.items()
+    ]
 
 
 def _network(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - torch is an extra

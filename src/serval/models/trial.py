@@ -71,14 +71,26 @@ def tried(model: Classifier[B], skeleton: Skeleton = b"") -> Classifier[B]:
         model = replace(model, contract=replace(model.contract, one_output=True))
         first, again = (np.pad(scores, ((0, 0), (1, 0))) for scores in (first, again))
     _refuse_random(model, (noise, first, again), skeleton)
+    if model.contract.outputs == "values":  # no trial can tell values from scores
+        return model
     answers = np.concatenate([first, *_further(model)]) if first.min() >= -SCORE_MARGIN else first
     found = _outputs_of(model, answers, skeleton)
+    _refuse_bare_logits(model, found)
     # A run compares where parts were found as little as it compares sources of labels.
     said = {"outputs": found.source} if found.source != "graph" else {}
     contract = replace(
         model.contract, outputs=found.outputs, sources={**model.contract.sources, **said}
     )
     return replace(model, contract=contract)
+
+
+def _refuse_bare_logits(model: Classifier[B], found: Found) -> None:
+    """Raise where labels do not exclude each other, but the graph gives no score for each alone."""
+    if model.contract.task == "emotions, several at once" and found.outputs != "sigmoid":
+        raise ModelError(
+            f"{model.path}: its problem_type says that several emotions may be heard at once, but "
+            "its outputs are not scores between 0 and 1; export it with a sigmoid at its end"
+        )
 
 
 def _scores(model: Classifier[B], samples: Floats) -> Floats:

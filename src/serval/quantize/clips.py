@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.datasets import DatasetOptions, load_dataset
-from serval.errors import DatasetError, DatasetNotFoundError, LabelError
+from serval.errors import ConfigError, DatasetError, DatasetNotFoundError, LabelError
 from serval.evaluation import labelled, plan_of
 from serval.predict import Answer, answer_of, in_order
 from serval.probabilities import probabilities_of
@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from serval.quantize.options import QuantizeOptions
     from serval.records import Clip, Dataset, LeftOut
 
-__all__ = ["Clips", "Fidelity", "calibration_clips", "evaluation_clips", "fidelity", "logits_of"]
+__all__ = [
+    "Clips",
+    "Fidelity",
+    "accuracy_change",
+    "calibration_clips",
+    "evaluation_clips",
+    "fidelity",
+    "logits_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +44,7 @@ class Clips:
     """N decoded clips and what the FP32 model says of them.
 
     Attributes:
-        name: Of the dataset, with its split.
+        name: The dataset and its split.
         waveforms: N waveforms at the model's rate.
         reference: `(N, K) float32` logits in FP32.
         labels: The model's K labels.
@@ -116,6 +124,8 @@ def evaluation_clips(options: QuantizeOptions, model: Model, workers: int) -> Cl
     """
     dataset = load_dataset(options.evaluation or "", options=options)
     plan = plan_of(model, dataset, options)
+    if plan.mapping is None:
+        raise ConfigError("a model of dimensions has no accuracy; leave --eval out")
     if plan.mapping.preset is not None:
         raise LabelError(
             f"--label-map {plan.mapping.preset.name}: accuracy after quantization is measured on "
@@ -184,7 +194,7 @@ class Fidelity:
         logit_error: Root mean square difference of the logits.
         divergence: Mean Kullback-Leibler divergence from the FP32 probabilities, in nats.
         right: Clips named correctly, or `None` where the truth was not asked for.
-        reference_right: The same of FP32.
+        reference_right: Clips that FP32 names correctly, or `None` in the same case.
         change: Accuracy minus that of FP32 on the same clips, with its interval, clustered by
             speaker where known; `None` where the truth was not asked for.
         p_swapped: Exact McNemar's p-value that both are right equally often.
@@ -241,14 +251,15 @@ def fidelity(logits: Logits, clips: Clips) -> Fidelity:
         divergence=float(_divergences(clips.reference, logits, clips.outputs).mean()),
         right=int(right.sum()) if known else None,
         reference_right=int(reference_right.sum()) if known else None,
-        change=_change(right, reference_right, clips.speakers) if known else None,
+        change=accuracy_change(right, reference_right, clips.speakers) if known else None,
         p_swapped=mcnemar_exact(broken, fixed) if known else 1.0,
     )
 
 
-def _change(
+def accuracy_change(
     right: NDArray[np.bool_], reference_right: NDArray[np.bool_], speakers: Sequence[str | None]
 ) -> Difference:
+    """Return the accuracy of the first minus that of the second, on the same clips."""
     gain = right.astype(np.float64) - reference_right
     clustering = clustering_of(speakers or [None] * len(gain))
     return uncertainty_of_mean(gain, clustering).difference(float(gain.mean()), 1 / len(gain))

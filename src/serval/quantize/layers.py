@@ -28,7 +28,7 @@ class Layer:
     """One MatMul or Conv with constant weights.
 
     Attributes:
-        name: Of the node.
+        name: The name of its node in the graph.
         role: What it is in the network; decides which precisions are open to it.
         source: The tensor that it reads.
         weight: The initializer with its weights: `(K, N)` of a MatMul, `(M, C/g, k...)` of a Conv.

@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from serval.quantize.rounding import Histogram, RangeMethod
     from serval.quantize.workbench import Trial, Workbench
 
-__all__ = ["chosen_static", "default_dynamic", "plan_of", "with_linear_layers", "written_dynamic"]
+__all__ = [
+    "chosen_static",
+    "default_dynamic",
+    "int4_candidate",
+    "plan_of",
+    "static_candidate",
+    "with_linear_layers",
+    "written_dynamic",
+]
 
 
 PLAN: Mapping[Role, Precision] = {
@@ -146,6 +154,28 @@ def chosen_static(bench: Workbench, linear: Precision = "int8") -> tuple[Candida
         study.consider("no smoothing", replace(study.winner[0], observed=plain))
     _consider_convolutions(study)
     return study.winner[1], study.trials
+
+
+def static_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:
+    """Return the static recipe that held-out clips speak for, and what was tried."""
+    candidate, tried = chosen_static(bench)
+    return candidate.described("static, U8 activations, S8 weights"), tried
+
+
+def int4_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:
+    """Return large linear layers at 4 bits, convolutions at 8, in integers where clips allow it."""
+    said = f"linear layers at 4 bits in blocks of {bench.options.block}"
+    if bench.calibration is not None:
+        candidate, tried = chosen_static(bench, "int4")
+        return candidate.described(said), tried
+    recipe = Recipe(
+        plan=plan_of(bench, "int4"),
+        tables=bench.tables,
+        block=bench.options.block,
+        portable=bench.options.portable,
+    )
+    words = (said, "convolutions' weights in 8 bits")
+    return Candidate(graph=bench.graph, layers=bench.layers, recipe=recipe, words=words), []
 
 
 def _bias_corrected(bench: Workbench, candidate: Candidate) -> Candidate:

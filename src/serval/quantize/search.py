@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from serval.errors import ConfigError, ModelError
 from serval.quantize.clips import fidelity
+from serval.wording import points, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +111,7 @@ def _refuse_undecidable(clips: Clips, max_drop: float) -> None:
         raise ConfigError(
             f"{same.clips} clips of {clips.name} cannot tell whether a model loses more than "
             f"--max-drop {max_drop:g} points: of equal answers the interval begins at "
-            f"{100 * same.change.low:.2f}; take more --eval clips, or allow more"
+            f"{points(same.change.low, sign=True)}; take more --eval clips, or allow more"
         )
 
 
@@ -119,8 +120,8 @@ def _not_held(name: str, last: Trial, max_drop: float) -> str:
     found = last.measured
     said = f"{name} loses {found.drop:.2f} points even with every layer in FP32"
     if found.change is not None and found.verdict(max_drop) != "not worse":
-        low, high = 100 * found.change.low, 100 * found.change.high
-        said += f", and {found.clips} clips cannot tell more than {low:+.2f} to {high:+.2f}"
+        ends = span(found.change.low, found.change.high)
+        said += f", and {found.clips} clips cannot tell more than {ends}"
     return f"{said}; allow more than --max-drop {max_drop:g}, or take more --eval clips"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,31 +14,41 @@ import numpy as np
 from serval.bench.rounds import Effort, Ratio, interleaved, ratio_of
 from serval.bench.subjects import call_of
 from serval.errors import ConfigError
-from serval.files import write_text
+from serval.files import write_text, writing
 from serval.machine import platform_facts
 from serval.plots.quantization import QuantizedPoint, save_quantization
-from serval.quantize.quantize import (
-    evaluated_in_fp32,
+from serval.quantize.clips import accuracy_change, fidelity, logits_of
+from serval.quantize.recipes import (
+    default_dynamic,
     int4_candidate,
-    opened_workbench,
-    recipe_words,
     static_candidate,
+    with_linear_layers,
+    written_dynamic,
 )
-from serval.quantize.recipes import default_dynamic, with_linear_layers, written_dynamic
+from serval.quantize.words import MARGIN, comparison_verdict
+from serval.quantize.workbench import evaluated_in_fp32, opened_workbench, recipe_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from serval.bench.rounds import Seconds
     from serval.models.onnx import OnnxModel
     from serval.quantize.clips import Clips, Fidelity
     from serval.quantize.options import QuantizeOptions
-    from serval.quantize.quantize import Tell
-    from serval.quantize.workbench import Workbench
+    from serval.quantize.workbench import Tell, Workbench
 
-__all__ = ["Variant", "Variants", "compare_all", "pareto_front", "save_comparison"]
-
+__all__ = [
+    "Variant",
+    "Variants",
+    "best_of",
+    "compare_all",
+    "folder_beside",
+    "pareto_front",
+    "save_comparison",
+]
 
 FP32, DEFAULT = "fp32", "default dynamic"
 UNTOUCHED = {FP32: ("as given",), DEFAULT: ("quantize_dynamic with its defaults",)}
@@ -50,7 +62,7 @@ class Variant:
 
     Attributes:
         name: What was made.
-        file: Name of the file, beside the others.
+        file: Name of the file, or where it is below the folder of the best.
         precision: `fp32`, `int8`, `int4`, `fp16`.
         recipe: How, in words.
         size_bytes: With external weights.
@@ -59,7 +71,8 @@ class Variant:
         against_fp32: Speed against FP32.
         against_default: Speed against `quantize_dynamic` with its defaults.
         measured: Accuracy and agreement on the evaluation set.
-        pareto: Whether no other is smaller, faster and more accurate at once.
+        pareto: Whether no other is as small, as fast and as accurate, and more than that in one;
+            what the intervals do not show counts as equal.
     """
 
     name: str
@@ -83,19 +96,23 @@ class Variants:
         model: Name of the FP32 file.
         clips: The evaluation set.
         calibration: Where the calibration clips came from.
-        variants: In the order of their making.
+        variants: The files that were made, in that order.
+        best: Name of the one to take, which is the file that was asked for.
+        left_out: Which clips of the set were not evaluated and why, in words; empty if none.
     """
 
     model: str
     clips: str
     calibration: str
     variants: tuple[Variant, ...]
+    best: str
+    left_out: str = ""
 
 
 def compare_all(
     model: str, output: Path, options: QuantizeOptions, tell: Tell = lambda _line: None
 ) -> Variants:
-    """Return the comparison of every variant, whose files stay beside `output`.
+    """Return the comparison of every variant: the best is `output`, the rest in a folder beside it.
 
     Raises:
         ServalError: The model or a dataset cannot be used, or no evaluation set was named.
@@ -105,47 +122,144 @@ def compare_all(
     if options.max_drop is not None:
         raise ConfigError("--compare-all shows every variant as it is; leave --max-drop out")
     options.check()
+    comparison = _measured(model, output, options, tell)
+    return _placed(comparison, output)
+
+
+def _measured(model: str, output: Path, options: QuantizeOptions, tell: Tell) -> Variants:
+    """Return the comparison, every file but FP32 still in the folder beside `output`."""
     with opened_workbench(model, output, options, tell) as bench:
         clips = evaluated_in_fp32(bench)
-        files = {FP32: bench.model} | dict(_files(bench, output))
-        tell("timing all of them in turn")
+        makers = _makers(bench)
+        step = _numbered(tell, 2 * len(makers) + 2)
+        folder = folder_beside(output)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        files = {FP32: bench.model}
+        for name, make in makers.items():
+            step(f"making {name}")
+            files[name] = make(folder / f"{output.stem}.{name.replace(' ', '-')}.onnx")
+        step("timing all of them in turn")
         seconds = _race(files, clips)
-        measured = [_variant(bench, name, files[name], clips, seconds) for name in files]
+        right, variants = {}, []
+        for name, opened in files.items():
+            step(f"evaluating {name}")
+            logits = logits_of(opened, clips.waveforms, bench.workers)
+            right[name] = logits.argmax(axis=1) == clips.truth
+            found = fidelity(logits, clips)
+            variants.append(_variant(bench, name, opened, found, seconds))
     return Variants(
         model=bench.model.path.name,
         clips=clips.name,
         calibration=bench.calibration.name if bench.calibration else "none",
-        variants=marked(measured),
+        variants=_marked(variants, seconds, right, clips.speakers),
+        best=best_of(variants),
+        left_out=clips.left_out,
     )
 
 
-def marked(variants: list[Variant]) -> tuple[Variant, ...]:
-    """Return the variants with the Pareto front marked."""
-    costs = [(-v.measured.accuracy, v.size_bytes, -v.against_fp32.median) for v in variants]
-    front = pareto_front(costs)
+def folder_beside(output: Path) -> Path:
+    """Return where the files are that are not `output` itself."""
+    return output.with_name(f"{output.stem}.variants")
+
+
+def _placed(comparison: Variants, output: Path) -> Variants:
+    """Return the comparison with the best file moved to `output`, weights beside it as well."""
+    folder = folder_beside(output)
+    variants = []
+    for variant in comparison.variants:
+        file = variant.file if variant.name == FP32 else f"{folder.name}/{variant.file}"
+        if variant.name == comparison.best:
+            with writing(output):
+                for part in folder.glob(f"{glob.escape(variant.file)}?*"):
+                    part.replace(output.parent / part.name)
+                (folder / variant.file).replace(output)
+            file = output.name
+        variants.append(replace(variant, file=file))
+    return replace(comparison, variants=tuple(variants))
+
+
+def _numbered(tell: Tell, total: int) -> Tell:
+    """Return what tells a step with its number."""
+    done = count(1)
+    return lambda line: tell(f"[{next(done)}/{total}] {line}")
+
+
+def best_of(variants: Sequence[Variant]) -> str:
+    """Return the name of the file to take: of those shown to keep the accuracy, the fastest.
+
+    Speeds that are equal to a tenth of FP32's are one, and the smaller file is taken. Where none is
+    shown to keep it, of those that may, else of all, the most accurate. FP32 is not among them.
+    """
+    made = [variant for variant in variants if variant.name != FP32]
+    for verdict in ("not worse", "cannot tell", "worse"):
+        found = [v for v in made if v.measured.verdict(100 * MARGIN) == verdict]
+        if found and verdict == "not worse":
+            return min(found, key=lambda v: (-round(v.against_fp32.median, 1), v.size_bytes)).name
+        if found:
+            return max(found, key=lambda v: (v.measured.accuracy, -v.size_bytes)).name
+    return FP32
+
+
+def _marked(
+    variants: Sequence[Variant],
+    seconds: Mapping[str, Seconds],
+    right: Mapping[str, NDArray[np.bool_]],
+    speakers: Sequence[str | None],
+) -> tuple[Variant, ...]:
+    """Return the variants with the Pareto front marked, as far as the clips and rounds show it."""
+    names = [variant.name for variant in variants]
+
+    def faster(one: str, other: str) -> bool:
+        ratio = ratio_of(one, other, seconds)
+        return one != other and ratio.told_apart and ratio.median > 1
+
+    def better(one: str, other: str) -> bool:
+        return one != other and accuracy_change(right[one], right[other], speakers).low > 0
+
+    shown = [[(faster(i, j), better(i, j)) for j in names] for i in names]
+    front = pareto_front([variant.size_bytes for variant in variants], np.array(shown))
     return tuple(replace(variant, pareto=on) for variant, on in zip(variants, front, strict=True))
 
 
-def pareto_front(costs: Sequence[tuple[float, ...]]) -> list[bool]:
-    """Return for each point whether no other is at most as dear in all and cheaper in one.
+def pareto_front(sizes: Sequence[int], shown: NDArray[np.bool_]) -> list[bool]:
+    """Return for each of N files whether no other is as small, as fast and as accurate, and more.
+
+    Args:
+        sizes: In bytes.
+        shown: `(N, N, 2)`, whether the first file is shown to be faster and more accurate than the
+            second; what is not shown, by its interval, keeps no file on the front.
 
     Examples:
-        >>> pareto_front([(1, 2), (2, 1), (2, 2)])
-        [True, True, False]
+        >>> nothing = np.zeros((2, 2, 2), dtype=bool)
+        >>> pareto_front([1, 2], nothing)
+        [True, False]
+        >>> faster = nothing.copy()
+        >>> faster[1, 0, 0] = True
+        >>> pareto_front([1, 2], faster)
+        [True, True]
     """
-    points = np.array(costs)
-    return [
-        not bool(((points <= own).all(axis=1) & (points < own).any(axis=1)).any()) for own in points
-    ]
+    better: NDArray[np.bool_] = np.logical_or(shown[..., 0], shown[..., 1])
+    front: list[int] = []
+    for j in sorted(range(len(sizes)), key=lambda j: sizes[j]):
+        # Against what is on the front already: one that is off it takes no other off.
+        rivals = [*front, *(i for i in range(len(sizes)) if sizes[i] == sizes[j])]
+        if not any((sizes[i] < sizes[j] or better[i, j]) and not better[j, i] for i in rivals):
+            front.append(j)
+    return [j in front for j in range(len(sizes))]
 
 
 def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
     """Return the files written: `quantization.json` and `quantization.png`."""
     variants = [asdict(v) | {"measured": v.measured.document} for v in comparison.variants]
-    document: dict[str, Any] = asdict(comparison) | {
-        "variants": variants,
-        "platform": platform_facts(),
-    }
+    document: dict[str, Any] = (
+        {"verdict": comparison_verdict(comparison)}
+        | asdict(comparison)
+        | {
+            "variants": variants,
+            "platform": platform_facts(),
+        }
+    )
     text = json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
     points = [
         QuantizedPoint(
@@ -165,8 +279,8 @@ def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
     }
 
 
-def _files(bench: Workbench, output: Path) -> Iterator[tuple[str, OnnxModel]]:
-    """Yield every variant by name, written beside `output` and opened."""
+def _makers(bench: Workbench) -> dict[str, Callable[[Path], OnnxModel]]:
+    """Return what makes each variant, by name, at a path."""
     makers: dict[str, Callable[[Path], OnnxModel]] = {
         DEFAULT: partial(default_dynamic, bench),
         "dynamic": partial(written_dynamic, bench),
@@ -181,9 +295,7 @@ def _files(bench: Workbench, output: Path) -> Iterator[tuple[str, OnnxModel]]:
             ),
             "fp16 stored": partial(bench.written, with_linear_layers(static, "fp16"), "fp16"),
         }
-    for name, make in makers.items():
-        bench.tell(f"making {name}")
-        yield name, make(output.with_name(f"{output.stem}.{name.replace(' ', '-')}.onnx"))
+    return makers
 
 
 def _race(files: dict[str, OnnxModel], clips: Clips) -> dict[str, Seconds]:
@@ -201,9 +313,8 @@ def _pass(model: OnnxModel, waveforms: list[Any]) -> None:
 
 
 def _variant(
-    bench: Workbench, name: str, model: OnnxModel, clips: Clips, seconds: dict[str, Seconds]
+    bench: Workbench, name: str, model: OnnxModel, found: Fidelity, seconds: dict[str, Seconds]
 ) -> Variant:
-    bench.tell(f"evaluating {name}")
     precision = {FP32: "fp32", "int4": "int4", "fp16 stored": "fp16"}.get(name, "int8")
     return Variant(
         name=name,
@@ -215,5 +326,5 @@ def _variant(
         clips_per_s=float(1 / np.median(seconds[name])),
         against_fp32=ratio_of(name, FP32, seconds),
         against_default=ratio_of(name, DEFAULT, seconds),
-        measured=bench.measured(name, model, clips).measured,
+        measured=found,
     )

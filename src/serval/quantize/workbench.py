@@ -3,33 +3,70 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from onnx import helper
 
+from serval.audio import sound_of
 from serval.errors import ConfigError, ModelError
+from serval.files import scratch_folder
+from serval.inspection import stored_graph
+from serval.inspection.targets import TARGETS
+from serval.machine import available_cores
 from serval.models.contract import Overrides
+from serval.models.load import model_path
 from serval.models.onnx import load_onnx
+from serval.models.options import overrides_of
 from serval.quantize.build import built
-from serval.quantize.clips import Clips, Fidelity, fidelity, logits_of
-from serval.quantize.graph import write_graph
+from serval.quantize.clips import (
+    Clips,
+    Fidelity,
+    calibration_clips,
+    evaluation_clips,
+    fidelity,
+    logits_of,
+)
+from serval.quantize.graph import read_graph, write_graph
 from serval.quantize.layers import layers_of, tables_of
 from serval.quantize.observe import Observer
+from serval.trained_on import SoundRanges
+from serval.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from pathlib import Path
 
     import onnx
 
+    from serval.audio import Waveform
+    from serval.inspection.graph import StoredGraph
     from serval.models.contract import Contract
     from serval.models.onnx import OnnxModel
     from serval.quantize.build import Recipe
     from serval.quantize.layers import Layer
     from serval.quantize.options import QuantizeOptions
 
-__all__ = ["Candidate", "Trial", "Workbench", "open_workbench", "tagged"]
+__all__ = [
+    "Candidate",
+    "Tell",
+    "Trial",
+    "Workbench",
+    "evaluated_in_fp32",
+    "open_workbench",
+    "opened_workbench",
+    "recipe_words",
+    "refuse_for_target",
+    "tagged",
+]
+
+
+HELD_OUT = 2
+"""Clips to choose recipes by, for each clip that sets ranges."""
+
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +96,7 @@ class Trial:
 
     Attributes:
         what: What was special about it.
-        size_bytes: Of its file.
+        size_bytes: Bytes of its file.
         measured: On which clips, and how true it was.
     """
 
@@ -107,7 +144,7 @@ class Workbench:
     held_out: Clips | None
     folder: Path
     workers: int
-    tell: Callable[[str], None]
+    tell: Tell
 
     def observer(self) -> Observer:
         """Return what runs the calibration clips through a graph.
@@ -127,8 +164,20 @@ class Workbench:
     def written(self, candidate: Candidate, precision: str, path: Path) -> OnnxModel:
         """Return the candidate, written and opened again."""
         graph = built(candidate.graph, candidate.layers, candidate.recipe)
-        write_graph(tagged(graph, self.model, precision, candidate.words), path)
+        write_graph(self._tagged(graph, precision, candidate.words), path)
         return load_onnx(path, self.overrides)
+
+    def _tagged(
+        self, graph: onnx.ModelProto, precision: str, words: tuple[str, ...]
+    ) -> onnx.ModelProto:
+        calibration, rate = self.calibration, self.model.sample_rate
+        ranges = None
+        if calibration is not None and calibration.waveforms:
+            ranges = SoundRanges.of_clips(
+                f"calibration clips of {calibration.name}",
+                [_sounding(waveform, rate) for waveform in calibration.waveforms],
+            )
+        return tagged(graph, self.model, precision, words, ranges)
 
     def trial(self, what: str, candidate: Candidate, clips: Clips) -> Trial:
         """Return how true a candidate is on some clips."""
@@ -143,12 +192,56 @@ class Workbench:
         return Trial(what=what, size_bytes=model.size_bytes, clips=clips.name, measured=found)
 
 
+@contextmanager
+def opened_workbench(
+    model: str, output: Path, options: QuantizeOptions, tell: Tell
+) -> Iterator[Workbench]:
+    """Yield the workbench of a model, with a folder beside `output` that is removed at the end.
+
+    Raises:
+        ConfigError: `output` is no .onnx file, or is the model itself.
+    """
+    path = model_path(model)
+    _check_output(output, path)
+    # What is a matter of size is looked at in the file that is made.
+    refuse_for_target(replace(stored_graph(path), size_bytes=0, external=()), path, options.target)
+    opened = load_onnx(path, overrides_of(options))
+    graph = read_graph(path)
+    workers = options.workers or available_cores()
+    with scratch_folder(output.parent, output.name) as folder:
+        clips = None
+        if options.calibration is not None:
+            tell(f"reading up to {(1 + HELD_OUT) * options.clips} clips of {options.calibration}")
+            clips = calibration_clips(options, (1 + HELD_OUT) * options.clips, opened, workers)
+            left_out = f"; left out: {clips.left_out}" if clips.left_out else ""
+            tell(f"calibrating on {len(clips.waveforms)} clips of {clips.name}{left_out}")
+        yield open_workbench(opened, graph, clips, options, (folder, workers, tell))
+
+
+def refuse_for_target(graph: StoredGraph, path: Path, target: str) -> None:
+    """Return nothing if a file runs where it is meant to.
+
+    Raises:
+        ModelError: It does not.
+    """
+    faults = TARGETS[target](graph)
+    if faults:
+        raise ModelError(f"--target {target}: {path} {faults[0]}")
+
+
+def _check_output(output: Path, source: Path) -> None:
+    if output.suffix != ".onnx":
+        raise ConfigError(f"--output {output}: the name must end in .onnx")
+    if output.exists() and output.samefile(source):
+        raise ConfigError(f"--output {output} is the FP32 file itself; give the new file a name")
+
+
 def open_workbench(
     model: OnnxModel,
     graph: onnx.ModelProto,
     clips: Clips | None,
     options: QuantizeOptions,
-    place: tuple[Path, int, Callable[[str], None]],
+    place: tuple[Path, int, Tell],
 ) -> Workbench:
     """Return the workbench of a model; two of three calibration clips are held out.
 
@@ -175,6 +268,11 @@ def open_workbench(
     )
 
 
+def _sounding(waveform: Waveform, rate: int) -> tuple[float, float, float]:
+    sound = sound_of(waveform, rate, rate)
+    return len(waveform) / rate, sound.level_db, sound.bandwidth_hz
+
+
 def _pinned(contract: Contract) -> Overrides:
     return Overrides(
         labels=tuple(contract.labels),
@@ -185,13 +283,38 @@ def _pinned(contract: Contract) -> Overrides:
     )
 
 
+def evaluated_in_fp32(bench: Workbench) -> Clips:
+    """Return the clips of the evaluation set with the answers of the FP32 model."""
+    bench.tell(f"running the FP32 model on {bench.options.evaluation}")
+    clips = evaluation_clips(bench.options, bench.model, bench.workers)
+    if clips.left_out:
+        bench.tell(f"left out of {clips.name}: {clips.left_out}")
+    if bench.calibration is not None and bench.calibration.name == clips.name:
+        bench.tell(
+            f"note: {clips.name} has no train split, so the recipe was chosen on clips that "
+            "accuracy is measured on; for a figure to publish, calibrate on another set"
+        )
+    return clips
+
+
+def recipe_words(model: OnnxModel) -> tuple[str, ...]:
+    """Return what a file says of how it was made."""
+    said = model.backend.session.get_modelmeta().custom_metadata_map.get("serval.recipe", "")
+    return tuple(printable(said).split("; "))
+
+
 def tagged(
-    graph: onnx.ModelProto, model: OnnxModel, precision: str, words: tuple[str, ...]
+    graph: onnx.ModelProto,
+    model: OnnxModel,
+    precision: str,
+    words: tuple[str, ...],
+    ranges: SoundRanges | None = None,
 ) -> onnx.ModelProto:
     """Return the graph with the FP32 file's metadata, its contract, precision and recipe.
 
     The contract is written over the metadata, because what the command line or the FP32 model's
-    folder said of it does not come along with the new file. Labels that nobody stated stay so.
+    folder said of it does not come along with the new file. Labels that nobody stated stay so. What
+    the FP32 file says of the sound of its training goes before that of the calibration.
     """
     contract = model.contract
     said = {entry.key: entry.value for entry in graph.metadata_props if entry.key != "onnx.infer"}
@@ -203,6 +326,8 @@ def tagged(
     if contract.sources.get("labels") != "default":
         said["labels"] = json.dumps(list(contract.labels))
     said |= {"serval.precision": precision, "serval.recipe": "; ".join(words)}
+    if ranges is not None and "sound_ranges" not in said:
+        said["sound_ranges"] = ranges.metadata()
     del graph.metadata_props[:]
     helper.set_model_props(graph, said)
     return graph

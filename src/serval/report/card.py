@@ -21,7 +21,7 @@ from serval.results.verdict import (
 )
 from serval.run import unfinished
 from serval.scores import METRICS, scores_of
-from serval.wording import one_line
+from serval.wording import markdown_table, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -208,15 +208,12 @@ def _interval_arguments(scores: Scores, key: str) -> dict[str, Any]:
 
 
 def _table(first: str, rows: Mapping[str, Interval], clips: Mapping[str, int]) -> str:
-    head, rule = f"| {first} | Value | 95 % interval |", "|---|---:|---:|"
-    lines = [
-        f"| {_safe(name)} | {in_percent(own.value)} | {_range(own)} |"
-        + (f" {clips[name]} |" if clips else "")
+    head = [first, "Value", "95 % interval", *(["Clips"] if clips else [])]
+    cells = (
+        (_safe(name), in_percent(own.value), _range(own), *([str(clips[name])] if clips else []))
         for name, own in rows.items()
-    ]
-    if clips:
-        head, rule = f"{head} Clips |", f"{rule}---:|"
-    return "\n".join([head, rule, *lines, ""])
+    )
+    return markdown_table(head, list(cells))
 
 
 def _range(own: Interval) -> str:

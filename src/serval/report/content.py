@@ -22,6 +22,7 @@ from serval.report.pairing import (
     pair_content,
     pair_verdict,
 )
+from serval.report.shift import shift_chart
 from serval.report.trust import coverage_chart, group_charts, reliability_chart
 from serval.results.document import caveats_of
 from serval.results.observations import observations_of, sentences
@@ -175,6 +176,9 @@ def _sections(
         _section("who", "For whom it works", "Whether it serves all alike, with 95 % intervals.",
                  *group_charts(names, [groups_of(run) for run in runs]),
                  speakers_chart(names, runs)),
+        _section("shift", "How this set differs from the model's own",
+                 "What is known of labels, answers and sound; nothing of it is a guess.",
+                 *(shift_chart(name, run) for name, run in zip(names, runs, strict=True))),
         _section("run", "Speed and failures", "What an answer costs, and which clips got none.",
                  latency_chart(names, runs), failures_chart(names, runs)),
     )  # fmt: skip

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison import sentences
+from serval.comparison import sentences, words
 from serval.report.charts import CLIPS, Chart, Column
 from serval.scores import METRICS, SHOWN, title_of
 from serval.wording import points
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from serval.scores.stats import Difference
 
 __all__ = ["difference_chart", "group_changes_chart", "pair_content", "pair_verdict", "relabelled"]
+
+SIGN = re.compile(r"(?<= )-(?=\d)")
 
 CHANGE = (
     Column(key="a", title="A", kind="share"),
@@ -53,17 +56,8 @@ def relabelled(run: Run, labels: LabelSet) -> Run:
 
 def pair_verdict(comparison: Comparison) -> str:
     """Return the one sentence that a reader takes away from two runs."""
-    against = comparison.against[0]
-    change = against.scores.overall["wa"]
-    words = {"not worse": "is not worse than", "worse": "is worse than"}
-    relation = words.get(change.verdict, "may or may not be worse than")
-    gap = change.difference
-    return (
-        f"{against.b} (B) {relation} {against.a} (A): "
-        f"{100 * change.b:.1f}\N{NO-BREAK SPACE}% against {100 * change.a:.1f}\N{NO-BREAK SPACE}% "
-        f"of {comparison.n:,} clips are right, {_signed(gap.value)} points "
-        f"(95\N{NO-BREAK SPACE}% interval {_signed(gap.low)} to {_signed(gap.high)})."
-    )
+    said = words.pair_verdict(comparison, comparison.against[0])
+    return SIGN.sub("\N{MINUS SIGN}", said)
 
 
 def pair_content(comparison: Comparison) -> dict[str, Any]:

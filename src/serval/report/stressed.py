@@ -10,6 +10,7 @@ from serval.errors import ConfigError, ServalError
 from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column
 from serval.report.sound import Sound, sound_of_samples
 from serval.stress import examples_of, findings_of, stress_document
+from serval.wording import percent, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -185,9 +186,9 @@ def _random_model(document: Mapping[str, Any]) -> str:
     random = document["random"]
     change = random["change"]["uar"]
     return (
-        f"A random model has a UAR of {100 * random['uar']['value']:.1f} %, which changes by "
-        f"{100 * change['low']:+.1f} to {100 * change['high']:+.1f} points, and gives "
-        f"{100 * random['unchanged']['value']:.1f} % of the clips the same answer."
+        f"A random model has a UAR of {percent(random['uar']['value'], 1)}, which changes by "
+        f"{span(change['low'], change['high'])} points, and gives "
+        f"{percent(random['unchanged']['value'], 1)} of the clips the same answer."
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column, bounds
 from serval.scores.calibration import abstention_sentence, confidence_sentence
+from serval.wording import in_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,10 +112,12 @@ def _group_chart(tables: Sequence[tuple[str, GroupTable]]) -> Chart:
 def _gap_sentence(gap: GroupGap) -> str:
     if gap.finding == "not judged":
         return "The groups cannot be compared."
-    points = f"{gap.best} is {100 * gap.value:.1f} points above {gap.worst}"
+    points = f"{gap.best} is {in_points(gap.value)} above {gap.worst}"
     if gap.finding == "cannot tell":
         return f"{points}: cannot tell whether that is chance ({gap.reason})."
-    return f"{points}: {gap.finding} (up to {100 * gap.by_chance:.1f} between groups of this size)."
+    return (
+        f"{points}: {gap.finding} (up to {in_points(gap.by_chance)} between groups of this size)."
+    )
 
 
 def _each(names: Sequence[str], said: Sequence[str]) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from serval.errors import ConfigError
 from serval.files import is_file, write_text, writing
 from serval.groups import group_sentences, groups_of
 from serval.plots.classes import save_confusion_matrix, save_per_class
+from serval.plots.dimensions import save_dimensions
 from serval.plots.reliability import save_reliability
+from serval.results.dimensions import dimension_document, dimension_summary
 from serval.results.document import results_document, write_json
+from serval.results.domain_shift import domain_shift_part
 from serval.results.label_space import label_space_part
 from serval.results.summary import summary_markdown
 from serval.results.table import write_csv, write_failures, write_parquet
@@ -47,6 +51,8 @@ PICTURES = {
 }
 """The file of each picture, by kind."""
 
+PICTURE_OF_DIMENSIONS = "dimensions.png"
+
 
 def write_results(
     run: Run,
@@ -71,12 +77,17 @@ def write_results(
         ConfigError: `calibrate_on` is of another model, or shares clips with `run`.
     """
     folder = folder or run.folder
+    if run.provenance.of_dimensions:
+        if calibrate_on is not None:
+            raise ConfigError("a run of dimensions has no confidence to calibrate")
+        return _written_dimensions(run, folder, plots=plots)
     scores, groups = scores_of(run), groups_of(run)
     calibration = calibration_of(run, fitted_on=calibrate_on)
     document = results_document(run, scores)
     if restrict is None:
         restrict = run.provenance.options.get("restrict") is True
     document["label_space"] = without_nan(label_space_part(run, restrict=restrict))
+    document["domain_shift"] = without_nan(domain_shift_part(run))
     document["calibration"] = without_nan(
         calibration.as_dict() | {"sentences": calibration_sentences(calibration)}
     )
@@ -92,10 +103,26 @@ def write_results(
         files |= _pictures(run, scores, calibration, folder)
     else:
         _remove_pictures(folder)
+    return Written(document=document, files=files | _journal(run))
+
+
+def _written_dimensions(run: Run, folder: Path, *, plots: bool) -> Written:
+    document, values = dimension_document(run)
+    files = {
+        "results": write_json(document, folder / "results.json"),
+        "clips": write_csv(run, folder / "detailed_results.csv", values),
+        "failures": write_failures(run, folder / "failures.csv"),
+        "summary": write_text(folder / "summary.md", dimension_summary(document)),
+    }
+    _remove_pictures(folder)
+    if plots:
+        files["dimensions"] = save_dimensions(values, folder / PICTURE_OF_DIMENSIONS)
+    return Written(document=document, files=files | _journal(run))
+
+
+def _journal(run: Run) -> dict[str, Path]:
     journal = run.folder / JOURNAL
-    return Written(
-        document=document, files=files | ({"journal": journal} if is_file(journal) else {})
-    )
+    return {"journal": journal} if is_file(journal) else {}
 
 
 def _pictures(run: Run, scores: Scores, calibration: Calibration, folder: Path) -> dict[str, Path]:
@@ -107,6 +134,6 @@ def _pictures(run: Run, scores: Scores, calibration: Calibration, folder: Path) 
 
 
 def _remove_pictures(folder: Path) -> None:
-    for name in PICTURES.values():
+    for name in (*PICTURES.values(), PICTURE_OF_DIMENSIONS):
         with writing(folder / name):
             (folder / name).unlink(missing_ok=True)

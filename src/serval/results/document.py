@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.files import write_text
-from serval.results.observations import observations_of, sentences
-from serval.results.repeats import repeat_sentences
-from serval.results.verdict import as_sentence, data_name, sentences_of, verdict_of
+from serval.results.observations import observations_of, repeat_sentences, sentences
+from serval.results.verdict import data_name, sentences_of, verdict_of
 from serval.run import unfinished
 from serval.scores import PUBLISHED
 from serval.scores.metrics import (
@@ -26,7 +25,7 @@ from serval.scores.metrics import (
     support,
 )
 from serval.trained_on import HEARD, overlap_sentences
-from serval.wording import without_nan
+from serval.wording import as_sentence, left_out_sentences, without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +34,14 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores import Scores
 
-__all__ = ["caveats_of", "results_document", "warnings_of", "write_json"]
+__all__ = [
+    "caveats_of",
+    "corpus_names",
+    "results_document",
+    "shared_document",
+    "warnings_of",
+    "write_json",
+]
 
 SCHEMA_VERSION = 1
 
@@ -53,15 +59,28 @@ def results_document(run: Run, scores: Scores) -> dict[str, Any]:
     counts = confusion_matrix(run.truth, run.predicted, run.labels)
     observed = observations_of(counts, run.labels)
     document = {
-        "schema_version": SCHEMA_VERSION,
-        "name": run.name,
-        "complete": run.complete,
+        **shared_document(run, caveats_of([run], [scores])),
         "overall": _overall(counts),
         "per_class": _per_class(counts, run),
         "scores": scores.as_dict(),
         "observations": asdict(observed) | {"sentences": sentences(observed)},
         "verdict": _verdict(run, scores),
-        "warnings": caveats_of([run], [scores]),
+        "labels": list(run.labels),
+        "confusion_matrix": counts.tolist(),
+        "classification_report": classification_report(counts, run.labels),
+        "predictions": run.predicted.tolist(),
+        "ground_truth": run.truth.tolist(),
+    }
+    return {key: without_nan(value) for key, value in document.items()}
+
+
+def shared_document(run: Run, warnings: Sequence[str]) -> dict[str, Any]:
+    """Return what is known of a run whatever its task, NaN where something is not defined."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": run.name,
+        "complete": run.complete,
+        "warnings": list(warnings),
         "metadata": _metadata(run),
         "model": dict(run.provenance.model),
         "dataset": dict(run.provenance.dataset),
@@ -74,13 +93,7 @@ def results_document(run: Run, scores: Scores) -> dict[str, Any]:
         ],
         "left_out": _left_out(run),
         "dropped": dict(run.dropped),
-        "labels": list(run.labels),
-        "confusion_matrix": counts.tolist(),
-        "classification_report": classification_report(counts, run.labels),
-        "predictions": run.predicted.tolist(),
-        "ground_truth": run.truth.tolist(),
     }
-    return {key: without_nan(value) for key, value in document.items()}
 
 
 def write_json(document: Mapping[str, Any], path: Path) -> Path:
@@ -111,27 +124,29 @@ def warnings_of(run: Run) -> list[str]:
         warnings.append(f"Clips that failed and are in no score: {len(run.failures)}.")
     if run.dropped:
         warnings.append(
-            f"{sum(run.dropped.values())} clips were left out because the model does not know "
+            f"{sum(run.dropped.values())} clips were left out because {_unknown_to(run)} "
             f"their label: {', '.join(run.dropped)}."
         )
-    warnings += [
-        f"{part['n']} left out: {part['reason']}, such as {', '.join(part['examples'])}."
-        for part in _left_out(run)
-    ]
+    warnings += left_out_sentences(_left_out(run))
     warnings += repeat_sentences(run)
     notes = _notes(run)
     warnings += overlap_sentences(
-        provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), _names(run)
+        provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), corpus_names(run)
     )
     warnings += [f"{n} clips: {note}." for note, n in sorted(notes.items())]
     return warnings + _length_warnings(run)
+
+
+def _unknown_to(run: Run) -> str:
+    by_preset = "label preset" in run.provenance.identity
+    return "the preset or the model does not have" if by_preset else "the model does not know"
 
 
 def _left_out(run: Run) -> list[dict[str, Any]]:
     return [dict(part) for part in run.provenance.dataset.get("left_out", ())]
 
 
-def _names(run: Run) -> set[str]:
+def corpus_names(run: Run) -> set[str]:
     """Return what may be the name of a corpus: that of the set, and every value of a group."""
     values = (set(column) for column in run.groups.values())
     found = {value for some in values if len(some) <= MOST_CORPORA for value in some if value}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from serval.errors import LabelError
-from serval.labels import label_map_from_option
+from serval.labels import PRESETS
 from serval.results.verdict import counted, in_words
 from serval.scores import METRICS
 from serval.scores.label_space import FullSet, Restricted, full_set_of, restricted_of
@@ -15,6 +14,7 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from serval.labels import Preset
     from serval.run import Run
     from serval.scores.stats import Interval
 
@@ -33,7 +33,7 @@ def label_space_part(run: Run, *, restrict: bool) -> dict[str, Any]:
     preset = _preset(run)
     said = [
         *([preset.policy] if preset else []),
-        *(_full_sentences(full, len(run)) if full else ()),
+        *(_full_sentences(full, len(run), by_preset=preset is not None) if full else ()),
         *([_restricted_sentence(within, len(run))] if within else []),
     ]
     if restrict and len(run) and within is None:
@@ -46,22 +46,17 @@ def label_space_part(run: Run, *, restrict: bool) -> dict[str, Any]:
     }
 
 
-def _preset(run: Run) -> Any:  # noqa: ANN401 - a preset or none
-    """Return the preset that a run's labels went by; runs from elsewhere may say anything."""
-    stated = run.provenance.options.get("label_map")
-    if not isinstance(stated, str) or not run.provenance.identity.get("label preset"):
-        return None
-    try:
-        return label_map_from_option(stated).preset
-    except LabelError:
-        return None
+def _preset(run: Run) -> Preset | None:
+    """Return the preset that a run's labels went by, if it is one of those that there are now."""
+    stored = run.provenance.identity.get("label preset")
+    name = stored.get("name") if isinstance(stored, dict) else None
+    return PRESETS.get(name) if isinstance(name, str) else None
 
 
-def _full_sentences(full: FullSet, scored: int) -> Iterator[str]:
+def _full_sentences(full: FullSet, scored: int, *, by_preset: bool) -> Iterator[str]:
     parts = [f"{printable(raw)} ({n:,})" for raw, n in full.unknown.items()]
-    missing = [
-        f"{sum(full.unknown.values()):,} of labels that it does not know: {', '.join(parts)}"
-    ]
+    why = "the preset leaves out or the model does not know" if by_preset else "it does not know"
+    missing = [f"{sum(full.unknown.values()):,} of labels that {why}: {', '.join(parts)}"]
     missing = missing if parts else []
     missing += [f"{full.failed:,} that failed"] if full.failed else []
     yield (

@@ -1,19 +1,33 @@
-"""What stands out in a run, computed from its confusion matrix."""
+"""What stands out in a run: of its confusion matrix, and clips that it counts more than once."""
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from serval.audio import sound_suffixes
 from serval.scores.metrics import Counts, f1, precision, recall, support
 from serval.wording import percent
 
 if TYPE_CHECKING:
-    from serval.labels import LabelSet
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["FEW_CLIPS", "Confusion", "EmotionNote", "Observations", "observations_of", "sentences"]
+    from serval.labels import LabelSet
+    from serval.run import Run
+
+__all__ = [
+    "FEW_CLIPS",
+    "Confusion",
+    "EmotionNote",
+    "Observations",
+    "observations_of",
+    "repeat_sentences",
+    "sentences",
+]
+
 
 FEW_CLIPS = 30
 """Below this, the 95 % interval of a class's recall is wider than about 25 points."""
@@ -120,3 +134,40 @@ def _confusions(counts: Counts, labels: LabelSet, most: int = 3) -> tuple[Confus
 def _hard(note: EmotionNote) -> str:
     kind = {"precision": "others are taken for it", "recall": "it is missed"}[note.lacks]
     return f"{note.emotion} (F1 {percent(note.f1)}: {kind})"
+
+
+def repeat_sentences(run: Run) -> Iterator[str]:
+    """Yield one sentence for each way in which clips of a run are other clips of it again."""
+    copies = _again(run.audio_sha256)
+    if copies:
+        n_other = sum(run.truth[later] != run.truth[first] for later, first in copies)
+        labels = f" {n_other} of them bear another label than the first." if n_other else ""
+        yield (
+            f"{len(copies)} of {len(run)} clips are the same file as another clip, such as "
+            f"{_example(run, copies)}: they count again, and intervals are too narrow.{labels}"
+        )
+    twins = _again(_names_in_formats(run.clip_ids))
+    if twins:
+        yield (
+            f"{len(twins)} of {len(run)} clips have the name of another clip with another ending, "
+            f"such as {_example(run, twins)}: if they are the same recordings in two formats, "
+            "leave one format out."
+        )
+
+
+def _again(names: Sequence[str]) -> list[tuple[int, int]]:
+    """Return `(position, first position)` of each name that occurred before; `""` is no name."""
+    first: dict[str, int] = {}
+    found = ((i, first.setdefault(name, i)) for i, name in enumerate(names) if name)
+    return [(i, at) for i, at in found if i != at]
+
+
+def _names_in_formats(clip_ids: Sequence[str]) -> list[str]:
+    """Return each name without the ending that says its format; `""` where it has none."""
+    parts = [posixpath.splitext(name) for name in clip_ids]
+    return [stem if ending.lower() in sound_suffixes() else "" for stem, ending in parts]
+
+
+def _example(run: Run, pairs: Sequence[tuple[int, int]]) -> str:
+    later, first = pairs[0]
+    return f"{run.clip_ids[later]} and {run.clip_ids[first]}"

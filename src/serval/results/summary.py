@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from serval.scores import METRICS, title_of
-from serval.wording import markdown_text, percent, scored
+from serval.wording import markdown_table, markdown_text, percent, scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,7 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
     ]
     for title, part in (
         ("Labels", "label_space"),
+        ("How this set differs from the model's own", "domain_shift"),
         ("How sure the model is", "calibration"),
         ("Groups", "groups"),
     ):
@@ -54,19 +55,23 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
 def _overall_table(document: Mapping[str, Any]) -> str:
     scores, guesses = document["scores"]["overall"], document["scores"]["baselines"]
     rows = [
-        f"| {title_of(key)} | {scored(scores[key])} | {percent(guesses['random'][key])} "
-        f"| {percent(guesses['majority'][key])} |"
+        (
+            title_of(key),
+            scored(scores[key]),
+            *(percent(guesses[guess][key]) for guess in ("random", "majority")),
+        )
         for key in METRICS
     ]
-    head = ["| Metric | Value | Random labels | Majority label |", "|---|---:|---:|---:|"]
-    return "\n".join([*head, *rows, ""])
+    return markdown_table(["Metric", "Value", "Random labels", "Majority label"], rows)
 
 
 def _class_table(document: Mapping[str, Any]) -> str:
     rows = [
-        f"| {markdown_text(label)} | {scored(c['precision'])} | {scored(c['recall'])} "
-        f"| {scored(c['f1'])} | {c['support']} |"
-        for label, c in document["scores"]["per_class"].items()
+        (
+            markdown_text(label),
+            *(scored(own[key]) for key in ("precision", "recall", "f1")),
+            str(own["support"]),
+        )
+        for label, own in document["scores"]["per_class"].items()
     ]
-    head = ["| Emotion | Precision | Recall | F1 | Clips |", "|---|---:|---:|---:|---:|"]
-    return "\n".join([*head, *rows, ""])
+    return markdown_table(["Emotion", "Precision", "Recall", "F1", "Clips"], rows)

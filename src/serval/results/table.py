@@ -7,6 +7,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from serval.dimensions import DimensionRun
     from serval.run import Run
 
 __all__ = ["table_of", "write_csv", "write_failures", "write_parquet"]
 
 FAILURE_COLUMNS = ("index", "clip_id", "true_emotion", "stage", "reason", "speaker")
+
+COLUMNS_OF_CLIP = ("duration_s", "inference_s", "index", "speaker", "notes")
+"""Behind what the model said."""
 
 GROUP_ROWS = 2_048
 """Rows of the parquet file that are in memory at once, at most."""
@@ -31,16 +36,21 @@ GROUP_SCORES = 1 << 17
 """Logits that are in memory at once: with many labels, fewer rows."""
 
 
-def write_csv(run: Run, path: Path) -> Path:
+def write_csv(run: Run, path: Path, values: DimensionRun | None = None) -> Path:
     """Return `path` after writing one row for each scored clip, the published columns first.
 
     `sample_index` counts the rows from 0, as published; `index` is the position in the dataset.
+
+    Args:
+        run: As stored.
+        path: Where to.
+        values: Of a run of dimensions, whose columns are these instead of labels.
     """
-    fixed = _fixed_columns(run)
+    fixed = _fixed_columns(run) if values is None else _value_columns(values)
     groups = _column_names(run.groups, fixed)
     with _csv_writer(path) as writer:
         writer.writerow([csv_cell(name) for name in (*fixed, *groups.values())])
-        for i, row in enumerate(_rows(run)):
+        for i, row in enumerate(_rows(run) if values is None else _value_rows(values)):
             writer.writerow([*row, *(csv_cell(run.groups[name][i] or "") for name in groups)])
     return path
 
@@ -113,8 +123,27 @@ def _fixed_columns(run: Run) -> tuple[str, ...]:
     return (
         *("sample_index", "predicted_emotion", "true_emotion", "predicted_id", "true_id"),
         *("correct", "clip_id", "confidence", *(f"prob_{label}" for label in run.labels)),
-        *("duration_s", "inference_s", "index", "speaker", "notes"),
+        *COLUMNS_OF_CLIP,
     )
+
+
+def _value_columns(values: DimensionRun) -> tuple[str, ...]:
+    each = (f"{kind}_{name}" for kind in ("predicted", "true") for name in values.names)
+    return ("sample_index", "clip_id", *each, *COLUMNS_OF_CLIP)
+
+
+def _value_rows(values: DimensionRun) -> Iterator[list[object]]:
+    run = values.run
+    for i, clip_id in enumerate(run.clip_ids):
+        truth = ["" if np.isnan(value) else value for value in values.truth[i]]
+        predicted = [round(value, 6) for value in values.predicted[i].tolist()]
+        yield [i, csv_cell(clip_id), *predicted, *truth, *_cells_of_clip(run, i)]
+
+
+def _cells_of_clip(run: Run, i: int) -> list[object]:
+    notes = csv_cell("; ".join(run.notes[i]))
+    times = (run.duration_s[i], run.inference_s[i], int(run.index[i]))
+    return [*times, csv_cell(run.speakers[i] or ""), notes]
 
 
 def _rows(run: Run) -> Iterator[list[object]]:
@@ -124,6 +153,5 @@ def _rows(run: Run) -> Iterator[list[object]]:
         yield [
             *(i, csv_cell(run.labels[predicted]), csv_cell(run.labels[truth])),
             *(predicted, truth, predicted == truth, csv_cell(clip_id), probs[predicted], *probs),
-            *(run.duration_s[i], run.inference_s[i], int(run.index[i])),
-            *(csv_cell(run.speakers[i] or ""), csv_cell("; ".join(run.notes[i]))),
+            *_cells_of_clip(run, i),
         ]

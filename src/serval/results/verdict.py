@@ -6,7 +6,7 @@ import math
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from serval.wording import percent
+from serval.wording import as_sentence, counted, hundredths, percent
 
 if TYPE_CHECKING:
     from serval.labels import LabelSet
@@ -49,16 +49,6 @@ def sentences_of(scores: Scores, labels: LabelSet) -> list[str]:
     return [baseline_sentence(scores, labels), interval_sentence(scores)]
 
 
-def counted(n: int, what: str) -> str:
-    """Return a number of things.
-
-    Examples:
-        >>> counted(1, "clip"), counted(1999, "clip")
-        ('1 clip', '1,999 clips')
-    """
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
-
-
 def data_name(run: Run) -> str:
     """Return the set and split; of a path only the last part, which is all that others need."""
     data = run.provenance.dataset
@@ -73,7 +63,7 @@ def in_words(interval: Interval) -> str:
         return in_percent(interval.value)
     return (
         f"{in_percent(interval.value)} (95\N{NO-BREAK SPACE}% interval "
-        f"{100 * interval.low:.1f} to {100 * interval.high:.1f}\N{NO-BREAK SPACE}%)"
+        f"{hundredths(interval.low)} to {hundredths(interval.high)}\N{NO-BREAK SPACE}%)"
     )
 
 
@@ -100,8 +90,3 @@ def interval_sentence(scores: Scores) -> str:
         f"Intervals come from drawing {counted(how.clusters, how.by)} again {how.resamples:,} times"
         f"{': clips of one speaker resemble each other' if how.by == 'speaker' else ''}."
     )
-
-
-def as_sentence(text: str) -> str:
-    """Return the text with a capital at its beginning and a full stop at its end."""
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

@@ -7,8 +7,7 @@ is computed later (scores, plots, comparisons) needs the journal only: no audio,
 As every number comes from it, a journal is not believed: each line is checked when it is read.
 """
 
-from serval.run.examples import EXAMPLES, is_example
-from serval.run.journal import Journal, load_run
+from serval.run.journal import EXAMPLES, Journal, is_example, load_run
 from serval.run.lines import JOURNAL, SCHEMA_VERSION
 from serval.run.stored import Provenance, Run, unfinished
 

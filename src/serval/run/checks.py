@@ -1,22 +1,28 @@
-"""What must hold of a journal's numbers; checked over whole columns, for that costs least."""
+"""What must hold of a journal: of its header, and of its numbers, which are checked by columns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from serval.errors import LabelError
+from serval.labels import LabelSet
 from serval.probabilities import probabilities_of
+from serval.run.lines import line_error, whole_text
+from serval.run.stored import Provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     Ids = NDArray[np.int64]
 
-__all__ = ["HIGHEST_INDEX", "Numbers", "faults"]
+__all__ = ["HIGHEST_INDEX", "Numbers", "faults", "provenance_of"]
+
 
 HIGHEST_INDEX = 10**9
 """No set has more clips: a thousand years of speech."""
@@ -74,6 +80,10 @@ def _score_faults(numbers: Numbers, rows: slice, outputs: str) -> Iterator[tuple
     for row in _first(~np.isfinite(logits)):
         yield row, "has a logit that is not finite"
         return
+    if outputs == "values":
+        for row in _first(logits != probs):
+            yield row, "has probs that are not its logits, in a run of dimensions"
+        return
     for row in _first(~((probs >= 0) & (probs <= 1))):
         yield row, "has a probability outside of 0 to 1"
     for row in _first(np.abs(probabilities_of(logits, outputs) - probs) > TOLERANCE):
@@ -95,3 +105,113 @@ def _first(wrong: NDArray[np.bool_]) -> Iterator[int]:
     rows = wrong.reshape(len(wrong), -1).any(axis=1) if wrong.size else wrong[:0]
     if rows.any():
         yield int(rows.argmax())
+
+
+DEEPEST = 20
+"""Levels of lists and objects in a part of the header: whoever walks through it gets to its end."""
+
+PARTS = ("model", "dataset", "options", "platform", "identity")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_text_or_none(value: object) -> bool:
+    return value is None or _is_text(value)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_count_or_none(value: object) -> bool:
+    return value is None or _is_count(value)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    parts = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(part, levels - 1) for part in parts)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_left_out(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(part, dict)
+        and _is_text(part.get("reason"))
+        and _is_count(part.get("n"))
+        and _is_texts(part.get("examples"))
+        for part in value
+    )
+
+
+KNOWN: Mapping[tuple[str, str], Callable[[object], bool]] = {
+    ("model", "name"): _is_text,
+    ("model", "path"): _is_text,
+    ("model", "sha256"): _is_text,
+    ("model", "size_bytes"): _is_count_or_none,
+    ("model", "contract"): _is_object,
+    ("dataset", "name"): _is_text,
+    ("dataset", "location"): _is_text,
+    ("dataset", "revision"): _is_text,
+    ("dataset", "split"): _is_text,
+    ("dataset", "fingerprint"): _is_text,
+    ("dataset", "labels_as"): lambda value: (
+        isinstance(value, dict) and _is_texts([*value.values()])
+    ),
+    ("dataset", "licence"): _is_text,
+    ("dataset", "n_clips"): _is_count_or_none,
+    ("dataset", "caveats"): _is_texts,
+    ("dataset", "left_out"): _is_left_out,
+    ("dataset", "no_audio"): _is_text,
+    ("dataset", "dimensions"): _is_object,
+    ("options", "limit"): _is_count_or_none,
+    ("options", "name"): _is_text_or_none,
+}
+"""What a part of the header must be where it is there; earlier versions wrote fewer."""
+
+CONTRACT: Mapping[str, Callable[[object], bool]] = {
+    "outputs": _is_text,
+    "static_samples": _is_count_or_none,
+    "sample_rate": lambda value: _is_count(value) and value != 0,
+}
+
+
+def provenance_of(path: Path, header: Mapping[str, Any]) -> Provenance:
+    """Return what was evaluated on what.
+
+    Raises:
+        RunError: A part of the header is missing or of another type.
+    """
+    for part in PARTS:
+        if not _is_object(header.get(part)):
+            raise line_error(path, 1, f"has no object '{part}'")
+        if not _is_shallow(header[part], DEEPEST):
+            raise line_error(path, 1, f"has a '{part}' of more than {DEEPEST} levels")
+    for (part, name), fits in KNOWN.items():
+        if name in header[part] and not fits(header[part][name]):
+            raise line_error(path, 1, f"has an odd '{name}' of its {part}")
+    contract = header["model"].get("contract", {})
+    for name, fits in CONTRACT.items():
+        if name in contract and not fits(contract[name]):
+            raise line_error(path, 1, f"has an odd '{name}' in its model's contract")
+    return Provenance(labels=_labels(path, header), **{part: header[part] for part in PARTS})
+
+
+def _labels(path: Path, header: Mapping[str, Any]) -> LabelSet:
+    labels: Any = header.get("labels")
+    if not _is_texts(labels) or any(whole_text(label) != label for label in labels):
+        raise line_error(path, 1, "has labels that are not a list of text")
+    try:
+        return LabelSet(labels)
+    except LabelError as error:
+        raise line_error(path, 1, f"has labels that no model has: {error}") from None

@@ -10,15 +10,14 @@ import math
 import sys
 import zlib
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
 from serval.errors import RunError
-from serval.records import Failure
-from serval.run.checks import Numbers, faults
-from serval.run.header import provenance_of
+from serval.records import Failure, Sound
+from serval.run.checks import Numbers, faults, provenance_of
 from serval.run.lines import Lines, header_of, line_error, whole_text
 from serval.run.stored import Provenance, Run
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Columns", "End", "read_columns"]
+__all__ = ["End", "JournalColumns", "read_columns"]
 
 T = TypeVar("T")
 
@@ -44,6 +43,9 @@ HEX = "0123456789abcdef"
 
 TEXT_OR_NONE = frozenset((str, type(None)))
 
+SOUND = tuple(field.name for field in fields(Sound))
+UNHEARD = (math.nan,) * len(SOUND)
+
 PROMISES = ("predictions", "failures", "sha256")
 """What the last line says of those above it; in runs of earlier versions, nothing."""
 
@@ -55,7 +57,7 @@ class End:
     Attributes:
         dropped: Clips left out on request, by raw label.
         dropped_indices: Their positions.
-        peak_memory_mb: Of the process.
+        peak_memory_mb: Highest resident memory of the process, in 10^6 bytes.
     """
 
     dropped: Mapping[str, int]
@@ -64,11 +66,11 @@ class End:
 
 
 @dataclass(slots=True, kw_only=True)
-class Columns:
+class JournalColumns:
     """What the lines of a journal hold.
 
     Attributes:
-        provenance: Of the header.
+        provenance: What the header says was evaluated on what.
         lines: What read them, with the size and the digest of them all.
         end: `None` while the run is not finished.
     """
@@ -82,6 +84,7 @@ class Columns:
     shas: list[str] = field(default_factory=list)
     speakers: list[str | None] = field(default_factory=list)
     notes: list[tuple[str, ...]] = field(default_factory=list)
+    sounds: array[float] = field(default_factory=lambda: array("d"))
     groups: dict[str, list[str | None]] = field(default_factory=dict)
     whole: array[int] = field(default_factory=lambda: array("q"))
     seconds: array[float] = field(default_factory=lambda: array("d"))
@@ -125,7 +128,7 @@ class Columns:
             self.end = self._ended(line)
 
     def _add_prediction(self, line: Mapping[str, Any]) -> None:
-        truth, predicted = self._label_id(line, "truth"), self._label_id(line, "predicted")
+        truth, predicted = self._named(line)
         self.whole.extend((_index(line), truth, predicted))
         self.seconds.extend(_times(line))
         self.scores.extend(_scores(line, len(self.label_ids)))
@@ -134,7 +137,16 @@ class Columns:
         self.shas.append(_sha256(line))
         self.speakers.append(_speaker(line))
         self.notes.append(_notes(line))
+        self.sounds.extend(_sound(line))
         self.at.append(self.lines.number)
+
+    def _named(self, line: Mapping[str, Any]) -> tuple[int, int]:
+        """Return the ids of the true and the predicted label; -1 in a run of dimensions."""
+        if not self.provenance.of_dimensions:
+            return self._label_id(line, "truth"), self._label_id(line, "predicted")
+        if (line["truth"], line["predicted"]) != (None, ""):
+            raise ValueError("has a label, in a run of dimensions")
+        return -1, -1
 
     def _add_groups(self, groups: Mapping[str, str | None]) -> None:
         if not self.groups.keys() >= groups.keys():
@@ -231,6 +243,7 @@ class Columns:
                 whole_text(name): _ordered(self.groups[name], order) for name in sorted(self.groups)
             },
             notes=_ordered(self.notes, order),
+            sound=np.frombuffer(self.sounds).reshape(-1, len(SOUND))[order],
             failures=tuple(sorted(self.failures, key=lambda failure: failure.index)),
             complete=self.end is not None,
             seconds=sum(self.session_s),
@@ -241,7 +254,7 @@ class Columns:
         )
 
 
-def read_columns(path: Path) -> Columns:
+def read_columns(path: Path) -> JournalColumns:
     """Return what a journal holds, with every line checked.
 
     Raises:
@@ -266,9 +279,9 @@ def _opened(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _columns(lines: Lines) -> Columns:
+def _columns(lines: Lines) -> JournalColumns:
     each = iter(lines)
-    columns = Columns(
+    columns = JournalColumns(
         provenance=provenance_of(lines.path, header_of(lines.path, next(each, {}))), lines=lines
     )
     try:
@@ -347,6 +360,19 @@ def _notes(line: Mapping[str, Any]) -> tuple[str, ...]:
     if type(notes) is not list or not all(type(note) is str for note in notes):
         raise ValueError("has notes that are not a list of text")
     return tuple(INTERN(whole_text(note)) for note in notes)
+
+
+def _sound(line: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return what the clip sounded like; runs of earlier versions do not say it."""
+    sound = line.get("sound")
+    if sound is None:
+        return UNHEARD
+    if type(sound) is not dict:
+        raise ValueError("has a sound that is no object")
+    values: tuple[Any, ...] = tuple(sound.get(name) for name in SOUND)
+    if not NUMBERS.issuperset(map(type, values)) or not all(map(math.isfinite, values)):
+        raise ValueError("has a sound that is not of three finite numbers")
+    return values
 
 
 def _number(line: Mapping[str, Any], name: str) -> float:

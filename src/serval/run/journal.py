@@ -1,10 +1,11 @@
-"""The journal of a run folder: written line by line, gone on with, and read."""
+"""The journal of a run folder: written line by line, gone on with, and read; examples by name."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,16 +15,16 @@ from serval.errors import RunError, RunLockedError
 from serval.files import write_bytes, writing
 from serval.records import Prediction, Record
 from serval.run.columns import read_columns
-from serval.run.examples import example_folder, example_journal, is_example
 from serval.run.lines import (
     JOURNAL,
     SCHEMA_VERSION,
     encoded_line,
     is_journal,
     refuse_odd_file,
+    write_renamed,
 )
-from serval.run.naming import write_renamed
 from serval.stopping import stop_if_asked
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,16 @@ if TYPE_CHECKING:
 
     from serval.run.stored import Provenance, Run
 
-__all__ = ["Journal", "load_run"]
+__all__ = [
+    "EXAMPLES",
+    "EXAMPLE_PREFIX",
+    "Journal",
+    "example_folder",
+    "example_journal",
+    "is_example",
+    "load_run",
+]
+
 
 SHOWN = 60
 """Characters of a value that a message shows."""
@@ -222,3 +232,35 @@ def _shown(*values: object) -> tuple[str, ...]:
 
 def _short(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+
+
+EXAMPLE_PREFIX = "example:"
+
+EXAMPLES = {
+    "fp32": "the FP32 original of serval-tiny on 1,999 clips of acted speech",
+    "int8": "the built-in serval-tiny, INT8, on the same clips",
+}
+"""Every stored run with what it is; `tools/make_examples.py` makes them."""
+
+
+def is_example(name: Path | str) -> bool:
+    """Tell whether a name means a run that comes with serval, if there is one of that name."""
+    return str(name).startswith(EXAMPLE_PREFIX)
+
+
+def example_journal(name: Path | str) -> Path:
+    """Return where the journal of an example lies, compressed.
+
+    Raises:
+        RunError: There is no such example.
+    """
+    short = str(name).removeprefix(EXAMPLE_PREFIX)
+    if short not in EXAMPLES:
+        known = ", ".join(f"{EXAMPLE_PREFIX}{each}" for each in EXAMPLES)
+        raise RunError(f"no example '{printable(short[:60])}'; there are: {known}")
+    return Path(str(resources.files("serval"))) / "builtin" / "examples" / f"{short}.jsonl.gz"
+
+
+def example_folder(name: Path | str) -> Path:
+    """Return the folder that files of an example are written to, as its own place is read-only."""
+    return Path(f"example-{str(name).removeprefix(EXAMPLE_PREFIX)}")

@@ -1,4 +1,4 @@
-"""The lines of a journal, one at a time: whole, bounded, JSON, each of a known kind."""
+"""The lines of a journal: whole, bounded, JSON, each of a known kind; and a new name for a run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import RunError
+from serval.files import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +26,9 @@ __all__ = [
     "line_error",
     "refuse_odd_file",
     "whole_text",
+    "write_renamed",
 ]
+
 
 JOURNAL = "journal.jsonl"
 SCHEMA_VERSION = 1
@@ -50,9 +53,9 @@ class Lines:
     that of all lines above it.
 
     Attributes:
-        path: Of the journal, for messages.
+        path: The journal, for messages.
         file: The journal, open in binary.
-        number: Of the line that was read last, from 1.
+        number: Which line was read last, from 1.
         size: Bytes of the whole lines, once all are read.
         digest: sha256 of the lines above it, each with the line end of Unix.
     """
@@ -172,3 +175,28 @@ def refuse_odd_file(path: Path) -> None:
         f"{path} is {kind}, and serval writes to files of its own only; "
         "move it away or choose another --output"
     )
+
+
+def write_renamed(journal: Path, name: str) -> None:
+    """Write a journal anew in which the run is called `name`; every other line stays as it is.
+
+    Args:
+        journal: Read and found to be in order.
+        name: What the run is called from now on.
+    """
+    digest = hashlib.sha256()
+    with whole_file(journal) as part, journal.open("rb") as old, part.open("wb") as new:
+        header = json.loads(old.readline())
+        line = encoded_line(header | {"options": header["options"] | {"name": name}})
+        new.write(line)
+        digest.update(line)
+        for kept in old:
+            # The last line of a finished run says what stands above it.
+            raw = _ended(kept, digest.hexdigest()) if kept.startswith(b'{"kind": "end"') else kept
+            new.write(raw)
+            digest.update(raw.replace(b"\r\n", b"\n"))
+
+
+def _ended(line: bytes, sha256: str) -> bytes:
+    end = json.loads(line)
+    return encoded_line(end | {"sha256": sha256}) if "sha256" in end else line

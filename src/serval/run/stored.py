@@ -23,7 +23,7 @@ class Provenance:
     """Everything that a number depends on, in plain JSON types.
 
     Attributes:
-        labels: The model's labels, in the order of its outputs.
+        labels: The model's labels, or dimensions, in the order of its outputs.
         model: name, path, sha256, size in bytes and the resolved contract.
         dataset: name, location, revision, split, fingerprint, licence and caveats; `no_audio`
             says in a sentence why the clips cannot be fetched again, where that is so.
@@ -40,6 +40,11 @@ class Provenance:
     platform: Mapping[str, Any]
     identity: Mapping[str, Any]
 
+    @property
+    def of_dimensions(self) -> bool:
+        """Whether the model gives values of dimensions, and no emotion."""
+        return "dimensions" in self.dataset
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Run:
@@ -50,15 +55,18 @@ class Run:
         provenance: What was evaluated on what.
         clip_ids: `(N,)` names of the predicted clips.
         index: `(N,) int64` positions in the dataset split.
-        truth: `(N,) int64` label ids.
-        predicted: `(N,) int64` label ids.
-        logits: `(N, K) float32`.
-        probs: `(N, K) float32` in [0, 1], see `probabilities_of`.
+        truth: `(N,) int64` label ids; -1 in a run of dimensions.
+        predicted: `(N,) int64` label ids; -1 in a run of dimensions.
+        logits: `(N, K) float32`; in a run of dimensions their values, as the model gives them.
+        probs: `(N, K) float32` in [0, 1], see `probabilities_of`; the logits again in a run of
+            dimensions.
         duration_s: `(N,) float64` seconds of audio.
         inference_s: `(N,) float64` seconds in the model.
         audio_sha256: `(N,)` of the encoded files, `""` where unknown.
         speakers: `(N,)` or `None` where unknown.
         groups: Further columns by name, each `(N,)`, `None` where a clip has no value.
+        sound: `(N, 3) float64` the fields of `Sound`, NaN where nobody listened; `None` of runs
+            that were not made by listening.
         notes: `(N,)` what was done to each clip's sound, or is remarkable in it.
         failures: Clips without a prediction.
         complete: Whether the end of the dataset was reached.
@@ -84,6 +92,7 @@ class Run:
     speakers: tuple[str | None, ...]
     groups: Mapping[str, tuple[str | None, ...]]
     notes: tuple[tuple[str, ...], ...]
+    sound: NDArray[np.float64] | None = None
     failures: tuple[Failure, ...]
     complete: bool
     seconds: float

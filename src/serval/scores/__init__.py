@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serval.scores.chance import Outside, chance, guessable
+from serval.scores.chance import Outside, baseline_labels, chance
 from serval.scores.registry import HEADLINES, METRICS, PUBLISHED, SHOWN, Metric, canonical, title_of
 from serval.scores.score import (
     OVERALL,
@@ -25,9 +25,9 @@ __all__ = [
     "Outside",
     "Resampling",
     "Scores",
+    "baseline_labels",
     "canonical",
     "chance",
-    "guessable",
     "intervals",
     "scores_of",
     "title_of",

@@ -73,7 +73,7 @@ class CoveragePoint:
     Attributes:
         coverage: Share of clips that are answered, in (0, 1].
         threshold: The confidence from which it answers.
-        accuracy: Of the answered clips, with its interval.
+        accuracy: Share of the answered clips that is right, in [0, 1], with its interval.
         n: How many those are.
     """
 

@@ -1,7 +1,7 @@
-"""What guessing scores, and answers that cannot be right: one meaning of chance for every room.
+"""The random baseline, and answers that cannot be right: one meaning of chance for every room.
 
-A guess is among the labels that the set has. On four emotions that is one in four, whatever else
-the model could say.
+A random answer is a label that the set has. On four emotions it is right in one of four, whatever
+else the model could say.
 """
 
 from __future__ import annotations
@@ -30,13 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALPHA",
-    "POWER",
     "SIMULATIONS",
     "WORTH_FINDING",
     "Outside",
+    "baseline_labels",
     "baselines_of",
     "chance",
-    "guessable",
     "outside_of",
     "random_predictions",
     "random_uar",
@@ -45,9 +44,6 @@ __all__ = [
 
 ALPHA = 0.05
 """How often chance alone may be taken for a gap, over all columns of groups together."""
-
-POWER = 0.80
-"""How often a gap of a size would have to be found, for its absence to say anything."""
 
 WORTH_FINDING = 0.10
 """A gap of 10 points: where one of this size would be missed, the verdict is `cannot tell`."""
@@ -84,28 +80,28 @@ class Outside:
             )
 
 
-def guessable(truth_counts: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return among which of K labels a guess is made: those of the truth, all if it is one label.
+def baseline_labels(truth_counts: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return from which of K labels random answers are drawn: the truth's, all if that is but one.
 
     Args:
         truth_counts: `(K,)` truth clips of each label.
 
     Examples:
-        >>> guessable(np.array([3, 0, 2])).tolist(), guessable(np.array([3, 0, 0])).tolist()
-        ([True, False, True], [True, True, True])
+        >>> baseline_labels(np.array([3, 0, 2])).tolist(), baseline_labels(np.array([3, 0,
+        0])).tolist() ([True, False, True], [True, True, True])
     """
     occur = np.asarray(truth_counts) > 0
     return occur if occur.sum() > 1 else np.ones(len(occur), dtype=bool)
 
 
 def chance(truth_counts: NDArray[Any]) -> float:
-    """Return the accuracy and UAR of guessing, in (0, 1].
+    """Return the accuracy and UAR of the random baseline, in (0, 1].
 
     Examples:
         >>> chance(np.array([3, 0, 2]))
         0.5
     """
-    return 1 / int(guessable(truth_counts).sum())
+    return 1 / int(baseline_labels(truth_counts).sum())
 
 
 def random_uar(truth: Ids, k: int) -> float:
@@ -128,7 +124,8 @@ def random_predictions(truth: Ids, k: int, models: int, rng: np.random.Generator
     Source: audeering ser-tests, the random categorical model.
 
     Args:
-        truth: `(N,)` label ids in [0, k); a random model draws from those that are `guessable`.
+        truth: `(N,)` label ids in [0, k); a random model draws from those that are
+            `baseline_labels`.
         k: Number of labels.
         models: Number of random models.
         rng: What the labels are drawn with.
@@ -138,19 +135,19 @@ def random_predictions(truth: Ids, k: int, models: int, rng: np.random.Generator
         >>> drawn.shape, sorted(set(drawn.ravel().tolist()))
         ((5, 3), [0, 2])
     """
-    labels = np.flatnonzero(guessable(np.bincount(truth, minlength=k)))
+    labels = np.flatnonzero(baseline_labels(np.bincount(truth, minlength=k)))
     return np.asarray(labels[rng.integers(len(labels), size=(models, len(truth)))])
 
 
 def baselines_of(counts: Counts) -> dict[str, dict[str, float]]:
-    """Return every metric of guessing at random, and of always saying the most frequent label.
+    """Return every metric of the random baseline, and of always saying the most frequent label.
 
     Args:
         counts: `(K, K)` confusion matrix of the clips.
     """
     truth = support(counts).astype(np.float64)
-    guesses = guessable(truth)
-    uniform = np.outer(truth, guesses / guesses.sum())
+    drawn = baseline_labels(truth)
+    uniform = np.outer(truth, drawn / drawn.sum())
     majority = np.zeros(counts.shape)
     majority[:, truth.argmax()] = truth
     return {
@@ -165,7 +162,7 @@ def restricted(run: Run) -> Run:
     Probabilities are divided by what those labels have together; independent (sigmoid) scores stay
     as they are. The logits of other labels are minus infinity.
     """
-    own = guessable(np.bincount(run.truth, minlength=len(run.labels)))
+    own = baseline_labels(np.bincount(run.truth, minlength=len(run.labels)))
     logits = np.where(own, run.logits, np.float32(-np.inf))
     chosen = np.flatnonzero(own)[np.argmax(np.nan_to_num(run.logits[:, own], nan=-np.inf), axis=1)]
     outputs = outputs_of(run.provenance.model)
@@ -181,7 +178,7 @@ def restricted(run: Run) -> Run:
 def outside_of(run: Run, clustering: Clustering) -> Outside:
     """Return the answers of a run that are labels which its set does not have."""
     counts = np.bincount(run.truth, minlength=len(run.labels))
-    own = np.flatnonzero(guessable(counts))
+    own = np.flatnonzero(baseline_labels(counts))
     elsewhere = run.predicted[~np.isin(run.predicted, own)]
     kinds, times = np.unique(elsewhere, return_counts=True)
     right = (restricted(run).predicted == run.truth).astype(np.float64)

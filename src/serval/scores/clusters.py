@@ -123,7 +123,7 @@ def cluster_tables(codes: ArrayLike, n_codes: int, clustering: Clustering) -> Cl
         codes: `(N,)` or `(N, M)` which one cell, or which M cells, each clip counts in, in
             [0, n_codes): truth x K + predicted, say.
         n_codes: D, the number of cells.
-        clustering: Of the same N clips.
+        clustering: Which of the same N clips belong together.
 
     Examples:
         >>> by_clip = clustering_of([None, None, None])

@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.scores.chance import guessable, restricted
+from serval.scores.chance import baseline_labels, restricted
 from serval.scores.clusters import cluster_tables, clustering_of
-from serval.scores.estimate import estimates
 from serval.scores.metrics import Margins
 from serval.scores.registry import HEADLINES, METRICS
-from serval.scores.score import OVERALL, RESAMPLES, effective_clusters, whole_intervals
-from serval.scores.sums import margin_tables, margins_of_sums, whole_columns
+from serval.scores.score import (
+    OVERALL,
+    RESAMPLES,
+    effective_clusters,
+    margin_tables,
+    margins_of_sums,
+    whole_columns,
+    whole_intervals,
+)
+from serval.scores.uncertainty import estimates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,7 +126,7 @@ def restricted_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> Res
         resamples: Draws of the bootstrap.
         seed: Of its random numbers.
     """
-    own = guessable(np.bincount(run.truth, minlength=len(run.labels)))
+    own = baseline_labels(np.bincount(run.truth, minlength=len(run.labels)))
     if own.all():
         return None
     within, k = restricted(run), len(run.labels)

@@ -19,12 +19,17 @@ from serval.scores.clusters import (
     cluster_tables,
     effective_number,
 )
-from serval.scores.estimate import Estimates, estimates
 from serval.scores.metrics import Margins
 from serval.scores.registry import HEADLINES, METRICS
-from serval.scores.score import OVERALL, effective_clusters
+from serval.scores.score import (
+    OVERALL,
+    effective_clusters,
+    margin_tables,
+    margins_of_sums,
+    score_columns,
+)
 from serval.scores.stats import Difference, Interval, Verdict, mcnemar_exact, verdict
-from serval.scores.sums import margin_tables, margins_of_sums, score_columns
+from serval.scores.uncertainty import Estimates, estimates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,8 +72,8 @@ class ScoreChange:
     """One score of both runs, and what the difference means.
 
     Attributes:
-        a: Of run A.
-        b: Of run B.
+        a: The score of run A.
+        b: The score of run B.
         difference: B minus A.
         p_equal: The p-value that they differ by the margin or more, in either direction.
         p_swapped: The p-value of no difference where each clip's two answers are swapped at random,
@@ -99,7 +104,7 @@ class PanelEstimates:
     Attributes:
         values: By name.
         places: Where the array of each name begins among the estimates.
-        found: Of all arrays, one behind the other.
+        found: Values and errors of all arrays, one array behind the other.
         flips: How much each of `HEADLINES` changes when one clip flips.
     """
 
@@ -143,7 +148,7 @@ class Panel:
         k: Number of labels.
         truth: `(N,) int64` label ids.
         predicted: `(R, N) int64` label ids.
-        clustering: Of the clips.
+        clustering: Which of the N clips belong together.
     """
 
     k: int
@@ -201,7 +206,7 @@ class Panel:
             pairs: Rows of `predicted` whose share of equal predictions the statistic wants.
             statistic: A function of margins and of those shares.
             resamples: Draws.
-            seed: Of the draws.
+            seed: What the draws begin with: same runs, same seed, same numbers.
         """
         tables, runs = self._tables(pairs), len(self.predicted)
 

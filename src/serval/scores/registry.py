@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from serval.errors import ConfigError
 from serval.scores.metrics import (
     Margins,
     Score,
@@ -38,7 +37,6 @@ __all__ = [
     "Metric",
     "canonical",
     "column_names",
-    "metric_of",
     "title_of",
 ]
 
@@ -180,18 +178,6 @@ def canonical(name: str) -> str:
     """
     metric, colon, label = name.partition(":")
     return _SYNONYMS.get(metric.lower(), metric.lower()) + colon + label
-
-
-def metric_of(name: str) -> Metric:
-    """Return the metric of that name or synonym.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    known = canonical(name)
-    if known not in METRICS:
-        raise ConfigError(f"unknown metric '{name}'; known: {', '.join(METRICS)}")
-    return METRICS[known]
 
 
 def title_of(key: str) -> str:

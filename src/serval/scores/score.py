@@ -1,4 +1,4 @@
-"""A run -> its scores, each with an interval, beside what guessing would score."""
+"""A run -> its scores, each with an interval, beside that of a random baseline."""
 
 from __future__ import annotations
 
@@ -16,11 +16,19 @@ from serval.scores.clusters import (
     clustering_of,
     effective_number,
 )
-from serval.scores.estimate import Estimates, estimates
-from serval.scores.metrics import Counts, Margins, in_truth, support
-from serval.scores.registry import METRICS, column_names
+from serval.scores.metrics import (
+    Counts,
+    Margins,
+    f1,
+    in_truth,
+    margins,
+    precision,
+    recall,
+    support,
+)
+from serval.scores.registry import METRICS, PUBLISHED, column_names
 from serval.scores.stats import LEVEL, Interval
-from serval.scores.sums import margin_tables, margins_of_sums, score_columns, whole_columns
+from serval.scores.uncertainty import Estimates, estimates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +37,9 @@ if TYPE_CHECKING:
 
     from serval.labels import LabelSet
     from serval.run import Run
+    from serval.scores.metrics import Tally
+
+    Floats = NDArray[np.float64]
 
 __all__ = [
     "OVERALL",
@@ -38,9 +49,14 @@ __all__ = [
     "Scores",
     "effective_clusters",
     "intervals",
+    "margin_tables",
+    "margins_of_sums",
+    "score_columns",
     "scores_of",
+    "whole_columns",
     "whole_intervals",
 ]
+
 
 OVERALL = column_names()
 """Names of the scores of a whole run, in the order of `intervals`."""
@@ -69,7 +85,7 @@ class Resampling:
         clusters: Number of them.
         effective: How many of equal size would say as much.
         resamples: Number of draws.
-        seed: Of the random numbers.
+        seed: What the random numbers of the draws begin with.
     """
 
     level: float
@@ -90,8 +106,8 @@ class Scores:
         overall: By key, see `METRICS`.
         published: By the keys of the published result file that no metric of ours equals.
         per_class: By label.
-        baselines: What guessing scores on the same clips: `random`, each label that occurs equally
-            often, and `majority`, always the most frequent one.
+        baselines: What needs no model scores on the same clips: `random`, each label that occurs
+            equally often, and `majority`, always the most frequent one.
         outside: The answers that are labels which no clip of the set has.
         resampling: How the intervals were made.
         warnings: What a reader must know before trusting them, one sentence each.
@@ -146,7 +162,7 @@ def intervals(
     """Return the interval of each score of `score_columns`.
 
     Args:
-        tables: Of K x K cells, truth x K + predicted.
+        tables: Counts of the K x K cells truth x K + predicted, by cluster.
         k: Number of labels.
         resamples: Draws of the bootstrap.
         rng: Its random numbers.
@@ -160,7 +176,7 @@ def whole_intervals(
     """Return the interval of each score of a whole run, by name: `intervals` without the classes'.
 
     Args:
-        tables: Of K x K cells, truth x K + predicted.
+        tables: Counts of the K x K cells truth x K + predicted, by cluster.
         k: Number of labels.
         resamples: Draws of the bootstrap.
         rng: Its random numbers.
@@ -192,7 +208,7 @@ def effective_clusters(
     """Return how many clusters, and how many clips, bear on each score of `score_columns`.
 
     Args:
-        sums: Of R x 3 x K margins.
+        sums: R x 3 x K margins of each cluster.
         k: Number of labels.
         runs: R; what bears on the score of one of them bears on it.
     """
@@ -244,3 +260,68 @@ def _resampling(clustering: Clustering, resamples: int, seed: int) -> Resampling
         resamples=resamples,
         seed=seed,
     )
+
+
+def margin_tables(tables: ClusterTables, k: int, runs: int = 1) -> ClusterTables:
+    """Return tables of confusion cells as tables of the margins of each matrix.
+
+    Args:
+        tables: Of R x K x K cells, run x K x K + truth x K + predicted; further cells are kept
+            behind.
+        k: Number of labels.
+        runs: R.
+
+    Returns:
+        Of R x 3 x K sums, run by run hits, truth clips, predictions of each class.
+
+    Examples:
+        >>> from serval.scores.clusters import cluster_tables, clustering_of
+        >>> by_clip = cluster_tables([0, 1, 3], 4, clustering_of([None] * 3))
+        >>> margin_tables(by_clip, 2).total.tolist()
+        [1, 1, 2, 1, 1, 2]
+    """
+    clips = None if tables.clips is None else margin_tables(tables.clips, k, runs)
+    return ClusterTables(
+        tables=_margin_rows(tables.tables, k, runs), times=tables.times, clips=clips
+    )
+
+
+def _margin_rows(cells: sparse.csr_array, k: int, runs: int) -> sparse.csr_array:
+    found = cells.tocoo()
+    row, cell, n = found.coords[0], found.coords[1], found.data
+    of_matrix = cell < runs * k * k
+    run, (truth, predicted) = cell // (k * k), np.divmod(cell % (k * k), k)
+    hit, first = of_matrix & (truth == predicted), run * 3 * k
+    parts = (
+        (hit, first + truth),
+        (of_matrix, first + k + truth),
+        (of_matrix, first + 2 * k + predicted),
+        (~of_matrix, cell - runs * k * k + runs * 3 * k),
+    )
+    rows = np.concatenate([row[chosen] for chosen, _ in parts])
+    columns = np.concatenate([place[chosen] for chosen, place in parts])
+    counts = np.concatenate([n[chosen] for chosen, _ in parts])
+    shape = (cells.shape[0], runs * 3 * k + cells.shape[1] - runs * k * k)
+    return sparse.coo_array((counts, (rows, columns)), shape=shape).tocsr()
+
+
+def margins_of_sums(sums: NDArray[Any], runs: int, k: int) -> Margins:
+    """Return the margins `(..., R, K)` that the first R x 3 x K sums hold."""
+    parts = sums[..., : runs * 3 * k].reshape(*sums.shape[:-1], runs, 3, k)
+    return Margins(hits=parts[..., 0, :], support=parts[..., 1, :], predictions=parts[..., 2, :])
+
+
+def whole_columns(counts: Tally) -> Floats:
+    """Return the scores of whole runs, `(..., M)`, in the order of `column_names`."""
+    sums = margins(counts)
+    of = {**PUBLISHED, **{key: metric.of for key, metric in METRICS.items()}}
+    return np.stack([of[name](sums) for name in column_names()], axis=-1)
+
+
+def score_columns(counts: Tally) -> Floats:
+    """Return every score of each matrix of a stack, `(..., M + 3 K)`.
+
+    First `column_names`, then the precision of each class, then recall, then F1.
+    """
+    per_class = [precision(counts), recall(counts), f1(counts)]
+    return np.concatenate([whole_columns(counts), *per_class], axis=-1)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 __all__ = [
     "LEVEL",
     "OUTCOMES",
+    "POWER",
     "Difference",
     "Interval",
-    "Outcome",
     "Spread",
     "Verdict",
     "difference",
@@ -42,19 +42,26 @@ __all__ = [
 
 LEVEL = 0.95
 POWER = 0.80
+"""How often an effect of a size would have to be found, for its absence to say anything."""
+
 TINY = 1e-12
 
-Verdict = Literal["not worse", "worse", "cannot tell"]
-"""What can be said of a difference at a margin; the vocabulary of every room."""
+Verdict = Literal[
+    "not worse", "worse",  # of a difference at a margin
+    "no more than chance", "more than chance",  # of a gap between two groups
+    "within", "beyond",  # of a group, against thresholds of random models
+    "pass", "fail",  # of a bound or a rule
+    "cannot tell",  # of each of these: the clips are too few
+    "not judged", "no threshold",  # where nothing is asked
+]  # fmt: skip
+"""What is said of a number: the one vocabulary of all rooms, as files have it."""
 
-Outcome = Literal["pass", "fail", "cannot tell"]
-"""What becomes of a bound or a threshold."""
-
-OUTCOMES: Mapping[Verdict, Outcome] = {
+OUTCOMES: Mapping[Verdict, Verdict] = {
     "not worse": "pass",
     "worse": "fail",
     "cannot tell": "cannot tell",
 }
+"""What a verdict on a difference means for a bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from serval.scores import HEADLINES, METRICS
 from serval.scores.clusters import clustering_of
 from serval.scores.metrics import Tally, margins, recall
 from serval.scores.paired import Panel
-from serval.scores.stats import Difference, Interval, Outcome, holm
+from serval.scores.stats import Difference, Interval, Verdict, holm
 from serval.stress.suite import FAMILIES
 
 if TYPE_CHECKING:
@@ -49,8 +49,6 @@ ALL = "all"
 MIN_CLIPS_OF_LABEL = 10
 """A label of fewer clips decides no verdict: one clip of five moves its recall by 20 points."""
 
-Judgement = Literal["pass", "fail", "cannot tell", "no threshold"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
@@ -76,11 +74,11 @@ class Effect:
     p_corrected: float
     unchanged: Interval
     recall: Mapping[str, float]
-    outcome: Judgement
+    outcome: Verdict
     sure: bool
 
     @property
-    def verdict(self) -> Outcome | None:
+    def verdict(self) -> Verdict | None:
         """Whether the rule is kept, as the intervals decide it; `None` without a rule."""
         if self.outcome == "no threshold":
             return None

@@ -98,7 +98,7 @@ class RandomScore:
     """A score, a change or a share of random models.
 
     Attributes:
-        value: The mean over the simulations, in [0, 1], of a change in [-1, 1].
+        value: The mean over the simulations: in [0, 1], of a change in [-1, 1].
         low: 2.5 % of the simulations are below it.
         high: 2.5 % are above it.
     """

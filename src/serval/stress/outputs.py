@@ -15,6 +15,7 @@ from serval.stress.cases import RULES
 from serval.stress.effects import ALL, MIN_CLIPS_OF_LABEL
 from serval.stress.invariance import EXACT
 from serval.stress.table import markdown, write_csv
+from serval.stress.words import stress_verdict
 from serval.wording import without_nan
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def stress_document(found: Findings) -> dict[str, Any]:
                      *_own_warnings(effects, len(clean.failures)), *_few_clips(effects),
                      *_undone(found.stress)],
     }  # fmt: skip
-    return {key: without_nan(value) for key, value in document.items()}
+    plain = {key: without_nan(value) for key, value in document.items()}
+    return plain | {"verdict": stress_verdict(plain)}
 
 
 def _clips_of_label(panel: StressPanel) -> dict[str, int]:

@@ -9,7 +9,7 @@ from serval.files import whole_file
 from serval.groups import canonical_column
 from serval.scores import HEADLINES, METRICS
 from serval.stress.effects import MIN_CLIPS_OF_LABEL
-from serval.wording import markdown_table, markdown_text, scored_short
+from serval.wording import change_short, markdown_table, markdown_text, percent, scored_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +21,6 @@ __all__ = [
     "beyond_sentence",
     "kept_sentence",
     "markdown",
-    "points",
     "table_rows",
     "write_csv",
 ]
@@ -72,21 +71,8 @@ def markdown(document: Document) -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def points(change: Mapping[str, float | None], digits: int = 1) -> str:
-    """Return a difference in percentage points with its interval, `-2.1 [-3.4, -0.8]`.
-
-    Args:
-        change: With `value`, `low` and `high`.
-        digits: Decimals of the interval: 0 in a narrow column.
-    """
-    value, low, high = (change[end] for end in ENDS)
-    if value is None:
-        return "n/a"
-    both = (
-        "" if low is None or high is None else f"{100 * low:+.{digits}f}, {100 * high:+.{digits}f}"
-    )
-    ends = both and f" [{both}]"
-    return f"{100 * value:+.1f}{ends}"
+def _share(score: Mapping[str, float | None]) -> str:
+    return scored_short(score, 1)
 
 
 def kept_sentence(everything: Mapping[str, Any]) -> str:
@@ -119,7 +105,7 @@ def _gap_cells(gap: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _lead(document: Document) -> str:
     clean, everything = document["clean"], document["families"]["all"]
-    scores = ", ".join(f"{METRICS[m].title} {scored_short(clean[m], 1)}" for m in HEADLINES)
+    scores = ", ".join(f"{METRICS[m].title} {_share(clean[m])}" for m in HEADLINES)
     return (
         f"{document['clips']} clips of {document['dataset']['name']}; clean: {scores} (percent, "
         f"95 % interval). {kept_sentence(everything)} "
@@ -134,20 +120,20 @@ def _cases_table(document: Document) -> str:
             "Threshold", "Random passes")  # fmt: skip
     baseline = [
         "*a random model*",
-        *(scored_short(random[metric], 1) for metric in HEADLINES),
-        points(random["change"]["uar"]),
-        scored_short(random["unchanged"], 1),
+        *(_share(random[metric]) for metric in HEADLINES),
+        change_short(random["change"]["uar"]),
+        _share(random["unchanged"]),
         "",
         "",
     ]
     rows = [
         [
             f"`{name}`",
-            *(scored_short(case[metric], 1) for metric in HEADLINES),
-            points(case["change"]["uar"]),
-            scored_short(case["unchanged"], 1),
+            *(_share(case[metric]) for metric in HEADLINES),
+            change_short(case["change"]["uar"]),
+            _share(case["unchanged"]),
             _outcome(case),
-            "" if case["rule"] is None else f"{100 * case['random_passes']:.0f} %",
+            "" if case["rule"] is None else percent(case["random_passes"], 0),
         ]
         for name, case in document["cases"].items()
     ]
@@ -168,8 +154,8 @@ def _families_table(document: Document) -> str:
         [
             name,
             str(family["cases"]),
-            *(points(family["change"][metric]) for metric in HEADLINES),
-            scored_short(family["unchanged"], 1),
+            *(change_short(family["change"][metric]) for metric in HEADLINES),
+            _share(family["unchanged"]),
             f"{family['passed']} of {family['judged']}",
         ]
         for name, family in document["families"].items()
@@ -184,7 +170,7 @@ def _invariance_part(invariance: Mapping[str, Any] | None) -> list[str]:
         [
             check["what"],
             str(check["n"]),
-            "n/a" if check["unchanged"] is None else f"{100 * check['unchanged']:.1f} %",
+            percent(check["unchanged"], 1),
             "n/a" if check["largest"] is None else f"{check['largest']:.2g}",
             {True: "yes", False: "**no**", None: check["note"] or "not asked"}[check["passed"]],
         ]
@@ -251,20 +237,14 @@ def _against_part(against: Mapping[str, Any] | None) -> list[str]:
         return []
     head = ("Family", "UAR, this minus the other", "Extra change of UAR", "Same answer",
             "Unchanged, this minus the other")  # fmt: skip
-    clean = [
-        "*clean*",
-        points(against["clean"]["uar"]),
-        "",
-        scored_short(against["agreement"], 1),
-        "",
-    ]
+    clean = ["*clean*", change_short(against["clean"]["uar"]), "", _share(against["agreement"]), ""]
     rows = [
         [
             name,
-            points(gap["uar"]),
-            points(gap["extra"]["uar"]),
-            scored_short(gap["agreement"], 1),
-            points(gap["unchanged"]),
+            change_short(gap["uar"]),
+            change_short(gap["extra"]["uar"]),
+            _share(gap["agreement"]),
+            change_short(gap["unchanged"]),
         ]
         for name, gap in against["families"].items()
     ]

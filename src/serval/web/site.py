@@ -82,7 +82,7 @@ def write_site(models: Sequence[str], folder: Path, options: WebOptions) -> Site
         ConfigError: There is another folder with files in the place.
     """
     if not 3 <= options.clips <= MOST_CLIPS:
-        raise ConfigError(f"--clips is {options.clips}; give 3 to {MOST_CLIPS}")
+        raise ConfigError(f"--parity-clips is {options.clips}; give 3 to {MOST_CLIPS}")
     _refuse_other_folder(folder)
     paths = [model_path(name) for name in models]
     for path in paths:

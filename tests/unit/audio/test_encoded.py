@@ -9,7 +9,7 @@ import pytest
 
 from build import encoded, voice
 from serval.audio import encoded_bytes
-from serval.audio.limits import LARGEST_BYTES
+from serval.audio.encoded import LARGEST_BYTES
 from serval.errors import AudioError
 
 

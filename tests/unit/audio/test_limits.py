@@ -13,7 +13,7 @@ import soundfile
 
 from build import encoded, voice
 from serval.audio import decode
-from serval.audio.limits import MOST_CHANNELS
+from serval.audio.encoded import MOST_CHANNELS
 from serval.errors import AudioError
 
 NOT_IN_MEMORY = {"RAW", "SD2"}

@@ -11,7 +11,7 @@ import soundfile
 
 from build import encoded, voice
 from serval.audio import decode
-from serval.audio.quiet import c_output_silenced
+from serval.audio.libsndfile import c_output_silenced
 from serval.errors import AudioError, TruncatedError
 
 ID3 = b"ID3\x04\0\0\0\0\x01\0" + b"\xff\xfb" * 64

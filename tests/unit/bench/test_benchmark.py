@@ -147,17 +147,19 @@ def test_the_ceiling_is_a_real_product(precision):
 
 def test_unknown_peers_and_missing_checkpoints_are_refused(model_file, tmp_path):
     refused = ("tensorrt", "onnxruntime", "openvino:folder", "torch", f"torch:{tmp_path / 'gone'}")
-    for peer in refused:
-        with pytest.raises(ConfigError, match=f"unknown runtime '{peer}'; known: .*torch:FOLDER"):
-            open_reference(peer, str(model_file), Overrides(), 1)
+    for runtime in refused:
+        with pytest.raises(
+            ConfigError, match=f"unknown runtime '{runtime}'; known: .*torch:FOLDER"
+        ):
+            open_reference(runtime, str(model_file), Overrides(), 1)
     assert runtime_packages(["openvino"]) == ("openvino",)
 
 
-@pytest.mark.parametrize("peer", ["openvino", "torch"])
-def test_a_peer_that_is_not_installed_is_named(peer, model_file, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, peer, None)
-    name = peer if peer == "openvino" else f"torch:{tmp_path}"
-    with pytest.raises(MissingExtraError, match=rf"pip install {peer}"):
+@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+def test_a_runtime_that_is_not_installed_is_named(runtime, model_file, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, runtime, None)
+    name = runtime if runtime == "openvino" else f"torch:{tmp_path}"
+    with pytest.raises(MissingExtraError, match=rf"pip install {runtime}"):
         open_reference(name, str(model_file), Overrides(), 1)
 
 

@@ -12,10 +12,19 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from build import EMOTIONS, voice
-from published import LAYOUTS, audeering, ehcalabres, speech_classification
+from published import (
+    LAYOUTS,
+    audeering,
+    ehcalabres,
+    emotion2vec,
+    odyssey,
+    speech_classification,
+    speechbrain,
+    superb,
+)
 from serval.checkpoints import open_checkpoint
-from serval.checkpoints.network import published_scores
 from serval.errors import ModelError
+from serval.models.contract import Overrides
 from serval.models.load import load_model
 
 
@@ -27,13 +36,18 @@ def changed(folder, **entries):
 
 def with_weights(folder, change):
     """The folder after `change` was done to the tensors of its weight file."""
-    newer = folder / "model.safetensors"
-    if newer.is_file():
-        save_file(change(load_file(newer)), newer, metadata={"format": "pt"})
+    file = head_file(folder)
+    if file.suffix == ".safetensors":
+        save_file(change(load_file(file)), file, metadata={"format": "pt"})
     else:
-        older = folder / "pytorch_model.bin"
-        torch.save(change(torch.load(older, weights_only=True)), older)
+        content = torch.load(file, weights_only=True)
+        torch.save(change(content.get("model", content)), file)
     return folder
+
+
+def head_file(folder):
+    names = ("model.safetensors", "pytorch_model.bin", "model.ckpt", "model.pt")
+    return next(folder / name for name in names if (folder / name).is_file())
 
 
 def refused(folder, said):
@@ -44,7 +58,11 @@ def refused(folder, said):
 
 
 def is_head(name):
-    return name.startswith(("classifier", "projector", "lm_head", "layer_weights"))
+    starts = ("classifier", "projector", "lm_head", "layer_weights", "0.w", "ser_model", "proj.")
+    return name.startswith(starts)
+
+
+NEVER_RANDOM = "would be random|gives features and no emotions"
 
 
 @pytest.fixture(scope="module", params=LAYOUTS)
@@ -63,7 +81,7 @@ def test_the_scores_are_those_of_the_description(published):
 def test_a_head_that_is_left_out_is_never_random(published, tmp_path):
     folder = copied(published.folder, tmp_path)
     with_weights(folder, lambda tensors: {k: v for k, v in tensors.items() if not is_head(k)})
-    refused(folder, r"lacks trained weights for .*, which would be random: it holds an encoder al")
+    refused(folder, NEVER_RANDOM)
 
 
 def test_a_head_of_other_names_is_never_random(published, tmp_path):
@@ -71,19 +89,20 @@ def test_a_head_of_other_names_is_never_random(published, tmp_path):
     with_weights(
         folder, lambda tensors: {f"own.{k}" if is_head(k) else k: v for k, v in tensors.items()}
     )
-    refused(folder, r"lacks trained weights for .* not used: own\.")
+    refused(folder, NEVER_RANDOM)
 
 
 def test_a_head_that_lost_a_layer_is_never_random(published, tmp_path):
     folder = copied(published.folder, tmp_path)
-    lost = {"classifier.dense.weight", "projector.weight", "lm_head.weight"}
+    lost = {"classifier.dense.weight", "projector.weight", "lm_head.weight", "0.w.weight",
+            "proj.weight", "ser_model.fc.0.1.bias"}  # fmt: skip
     with_weights(folder, lambda tensors: {k: v for k, v in tensors.items() if k not in lost})
-    refused(folder, r"lacks trained weights for .* not used: ")
+    refused(folder, f"{NEVER_RANDOM}|Missing key")
 
 
 def test_a_file_that_is_cut_off_is_one_line(published, tmp_path):
     folder = copied(published.folder, tmp_path)
-    (file,) = (*folder.glob("*.safetensors"), *folder.glob("*.bin"))
+    file = head_file(folder)
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     refused(folder, "weights cannot be read .* download it again")
 
@@ -132,13 +151,15 @@ def test_an_unknown_pooling_is_named(tmp_path):
     refused(folder, "pooling_mode in its config.json is 'attention'; known: mean, sum, max")
 
 
-def test_dimensions_are_opened_but_not_scored(tmp_path):
+def test_dimensions_are_values_and_no_scores(tmp_path):
     published = audeering(tmp_path / "c")
-    refused(published.folder, "its outputs are dimensions, such as arousal and valence")
     opened = open_checkpoint(published.folder, "c")
     assert (opened.task, opened.labels) == ("dimensions", ("arousal", "dominance", "valence"))
+    model = load_model(str(published.folder), Overrides(scale="0..1"))
+    assert (model.contract.task, model.contract.outputs) == ("dimensions", "values")
+    assert model.contract.scale == "0..1"
     waveform = voice()
-    given = published_scores(opened, waveform)
+    (given,) = model.logits(waveform[None], np.array([len(waveform)]))
     np.testing.assert_allclose(given, published.reference(waveform), atol=1e-5)
 
 
@@ -165,8 +186,6 @@ def test_labels_are_read_in_the_order_of_their_ids(tmp_path):
 
 
 def test_labels_of_which_only_label2id_is_there(tmp_path):
-    from published import superb
-
     assert tuple(load_model(str(superb(tmp_path / "c").folder)).labels) == (
         "neu",
         "hap",
@@ -178,3 +197,80 @@ def test_labels_of_which_only_label2id_is_there(tmp_path):
 def test_config_entries_as_text_are_numbers(tmp_path):
     folder = changed(ehcalabres(tmp_path / "c").folder, num_hidden_layers="2", layerdrop="0.1")
     assert tuple(load_model(str(folder)).labels) == EMOTIONS
+
+
+def test_an_encoder_alone_is_said_to_be_one(tmp_path):
+    folder = ehcalabres(tmp_path / "c").folder
+    with_weights(folder, lambda tensors: {k: v for k, v in tensors.items() if not is_head(k)})
+    refused(folder, r"lacks trained weights for classifier\.bias, .*: it holds an encoder alone")
+
+
+def test_a_tag_of_a_recipe_is_a_name_and_makes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    load_model(str(speechbrain(tmp_path / "c").folder))
+    assert not (tmp_path / "it_was_run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("return_std: False", "return_std: True"), "reads the mean over time alone"),
+        (("sample_rate: 16000", "sample_rate: fast"), "sample_rate in its hyperparams.yaml"),
+        (("wav2vec2_hub:", "[[["), "its hyperparams.yaml cannot be read"),
+    ],
+)
+def test_another_recipe_is_refused(tmp_path, change, said):
+    folder = speechbrain(tmp_path / "c").folder
+    recipe = folder / "hyperparams.yaml"
+    recipe.write_text(recipe.read_text().replace(*change))
+    refused(folder, said)
+
+
+@pytest.mark.parametrize("labels", ["'neu' => 0\n", "'neu' => 0\n'ang' => 1\n'hap' => 3\n"])
+def test_labels_of_speechbrain_that_do_not_fit_are_one_line(tmp_path, labels):
+    folder = speechbrain(tmp_path / "c").folder
+    (folder / "label_encoder.txt").write_text(labels)
+    refused(folder, r"label_encoder\.txt cannot be read")
+
+
+def test_a_missing_file_of_speechbrain_is_named(tmp_path):
+    folder = speechbrain(tmp_path / "c").folder
+    (folder / "wav2vec2.ckpt").unlink()
+    refused(folder, r"has hyperparams\.yaml but no wav2vec2\.ckpt")
+
+
+def test_other_models_of_funasr_are_left_to_their_own_package(tmp_path):
+    folder = emotion2vec(tmp_path / "c").folder
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("Emotion2vec", "SenseVoiceSmall"))
+    refused(folder, "is a 'SenseVoiceSmall' of FunASR, .* pip install funasr")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("layer_norm_first: false", "layer_norm_first: true"), "norms before the layers"),
+        (("embed_dim: 24", "embed_dim: 48"), "does not fit"),
+        (("depth: 2", "depth: 3"), r"lacks trained weights for blocks\.2"),
+        (("norm_eps: 1e-05", "norm_eps: []"), "not that of an emotion2vec"),
+        (("'[(8, 10, 5)]", "__import__('os')"), r"has others that are not used: convs\.2"),
+    ],
+)
+def test_another_config_of_funasr_is_refused(tmp_path, change, said):
+    folder = emotion2vec(tmp_path / "c").folder
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace(*change, 1))
+    refused(folder, said)
+
+
+def test_emotion2vec_without_the_prefix_of_its_plus_is_the_same(tmp_path):
+    published = emotion2vec(tmp_path / "c", prefix="")
+    waveform = voice()
+    (given,) = load_model(str(published.folder)).logits(waveform[None], np.array([len(waveform)]))
+    np.testing.assert_allclose(given, published.reference(waveform), atol=1e-5)
+
+
+@pytest.mark.parametrize("entry", [{"mean": "loud"}, {"std": None}])
+def test_odd_constants_are_named(tmp_path, entry):
+    folder = changed(odyssey(tmp_path / "c").folder, **entry)
+    refused(folder, f"{next(iter(entry))} in its config.json .* expected a number")

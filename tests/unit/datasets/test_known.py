@@ -10,7 +10,7 @@ from serval.datasets import load_dataset
 
 def test_each_known_set_says_what_it_is_and_what_it_is_not():
     placed = {corpus.name: corpus for corpus in known_corpora() if corpus.location}
-    assert list(placed) == ["demo", "ssi"]
+    assert list(placed) == ["cameo", "demo", "ssi"]
     assert "synthetic" in placed["demo"].what
     assert placed["ssi"].clips == 1999
     assert len(placed["ssi"].labels) == len(placed["demo"].labels) == 8

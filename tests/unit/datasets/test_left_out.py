@@ -293,3 +293,78 @@ def test_labels_that_are_names_of_folders_are_said_to_be(model_file, tmp_path):
 def test_a_dataset_without_a_name_is_not_the_folder_that_one_stands_in():
     with pytest.raises(ConfigError, match="the dataset has no name; known: demo"):
         load("")
+
+
+@pytest.mark.parametrize("empty", ["validation", "validation/angry", "Dev/sad", "data/test"])
+def test_an_empty_split_beside_others_is_not_passed_over(tmp_path, empty):
+    above = "data/" if empty.startswith("data/") else ""
+    write(tmp_path, f"{above}train/sad/a.wav", f"{above}train/angry/b.wav")
+    (tmp_path / empty).mkdir(parents=True)
+    name = empty.removeprefix("data/").partition("/")[0]
+    if name == "test":
+        with pytest.raises(DatasetError, match=r"no validation split; choose one .* train, test"):
+            load(tmp_path)
+    else:
+        with pytest.raises(
+            DatasetError, match=f"split '{name}' has no clips in it; fill it, or ch"
+        ):
+            load(tmp_path)
+    assert load(tmp_path, split="train").n_clips == 2
+
+
+def test_an_empty_split_beside_label_folders_is_nothing(tmp_path):
+    write(tmp_path, *LABELLED)
+    (tmp_path / "validation").mkdir()
+    assert load(tmp_path).n_clips == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["sad/c", "sad/c.wav.bak", "sad/c.wav.1", "other/c.wav_", "c.WAV~"]
+)
+def test_audio_that_is_not_named_as_such_is_counted(tmp_path, name):
+    write(tmp_path, *LABELLED)
+    others = {"sad/notes": b"RIFF of text", "sad/c.bin": b"\0" * 64}
+    write_files(tmp_path, {name: encoded(voice(seconds=0.1)), **others})
+    dataset = load(tmp_path)
+    (part,) = dataset.left_out
+    assert (part.n, part.examples, part.expected) == (1, (name,), False)
+    assert part.reason.startswith("audio that is not named as such")
+
+
+@pytest.mark.parametrize("form", ["FLAC", "OGG", "AIFF", "MP3", "CAF", "AU"])
+def test_audio_of_any_form_is_told_by_its_first_bytes(tmp_path, form):
+    write(tmp_path, *LABELLED)
+    write_files(tmp_path, {"sad/clip": encoded(voice(seconds=0.2), form=form)})
+    assert left_out(load(tmp_path)) == {"audio that is not named as such": 1}
+
+
+def test_archives_beside_clips_are_mentioned_and_stop_nothing(tmp_path):
+    write(tmp_path, *LABELLED)
+    write_files(tmp_path, {"clips.zip": b"PK\3\4", "old/more.tar.gz": b"\x1f\x8b"})
+    (part,) = load(tmp_path).left_out
+    assert (part.n, part.examples, part.expected) == (2, ("clips.zip", "old/more.tar.gz"), True)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("angry/anna/a.wav", "angry/ben/b.wav", "sad/anna/c.wav"),
+        ("anna/angry/a.wav", "ben/angry/b.wav", "anna/sad/c.wav"),
+        ("angry/anna/monday/a.wav", "Angry/b.wav", "sad/anna/c.wav"),
+        ("train/angry/anna/a.wav", "train/anger/b.wav", "train/sad/anna/c.wav"),
+    ],
+)
+def test_the_label_is_the_folder_that_names_an_emotion(tmp_path, files):
+    labels = [clip.label.casefold()[:3] for clip in load(write(tmp_path, *files)).metadata(0, None)]
+    assert sorted(labels) == ["ang", "ang", "sad"]
+
+
+def test_folders_of_several_emotions_within_each_other_are_refused(tmp_path):
+    write(tmp_path, "angry/calm/anna/a.wav", "sad/anna/b.wav")
+    with pytest.raises(DatasetError, match="lies in folders of several emotions, angry and calm"):
+        load(tmp_path)
+
+
+def test_where_no_folder_names_an_emotion_it_is_the_files_own(tmp_path):
+    write(tmp_path, "wut/anna/a.wav", "freude/ben/b.wav")
+    assert [clip.label for clip in load(tmp_path).metadata(0, None)] == ["ben", "anna"]

@@ -42,9 +42,10 @@ def test_an_unknown_kind_of_model_is_named(tmp_path):
     refused(tmp_path, "no-such-thing")
 
 
-def test_a_regression_is_no_classifier(tmp_path):
+def test_a_regression_says_so_in_the_file(tmp_path):
     folder = changed(checkpoint(tmp_path / "c"), problem_type="regression")
-    refused(folder, "is a regression")
+    opened = open_checkpoint(str(folder), ExportOptions())
+    assert metadata_of(opened)["task"] == "dimensions"
 
 
 def test_missing_weights_are_never_random(tmp_path):

@@ -112,7 +112,7 @@ def test_signed_by_signed_is_named(tmp_path):
         activation_type=QuantType.QInt8,
         quant_format=QuantFormat.QOperator,
     )
-    assert "100% of the multiply-accumulates are signed x signed" in text_of(path, "s8s8")
+    assert "100 % of the multiply-accumulates are signed x signed" in text_of(path, "s8s8")
 
 
 def test_integer_convolutions_without_a_fast_kernel_are_named(tmp_path):
@@ -131,7 +131,7 @@ def test_weights_that_are_only_stored_in_integers_are_named(tmp_path):
     seen = inspect_model(path)
     assert seen.graph.weight_shares["int8"] == pytest.approx(4800 / 4904)
     assert seen.work.shares == {"fp32": 1.0}
-    assert "98% of the weights are stored in int8 but run in FP32" in text_of(path, "dequantized")
+    assert "98 % of the weights are stored in int8 but run in FP32" in text_of(path, "dequantized")
 
 
 def test_dynamic_scales_are_no_parameters(tmp_path):
@@ -271,7 +271,7 @@ def test_another_network_is_no_reduction_by_quantization(tmp_path):
     }
     small = network(tmp_path / "s.onnx", weights=narrow)
     comparison = size_comparison(inspect_model(whole), inspect_model(small))
-    assert "not a reduction by quantization: it has 50.0% of the parameters" in comparison.text
+    assert "not a reduction by quantization: it has 50.0 % of the parameters" in comparison.text
 
 
 def test_the_operators_that_ran_show_their_shapes(tmp_path):

@@ -95,3 +95,60 @@ def test_a_spoilt_hub_file_is_one_line(path, text, reason):
     (path.parent / "config.json").write_text(text)
     with pytest.raises(ModelError, match=reason):
         declared_contract(path, {}, Overrides())
+
+
+STATED = {"labels": '["happy", "sad"]', "sampling_rate": "16000", "normalize": "zscore"}
+
+
+def test_what_two_sources_state_differently_is_said_with_both_values(path):
+    beside(path, "config.json", {"label2id": {"sad": 0, "happy": 1}})
+    beside(path, "preprocessor_config.json", {"sampling_rate": 8000, "do_normalize": False})
+    labels, rate, normalize = declared_contract(path, STATED, Overrides()).notes
+    assert labels == (
+        "Two sources differ on the model's labels: ('happy', 'sad') in its model metadata, which "
+        "was taken, and ('sad', 'happy') in config.json; correct the wrong one."
+    )
+    assert "16000 in its model metadata, which was taken, and 8000 in preprocessor" in rate
+    assert "'zscore' in its model metadata, which was taken, and 'none' in prep" in normalize
+
+
+def test_what_agrees_or_is_stated_by_the_user_is_no_contradiction(path):
+    beside(path, "config.json", {"id2label": {"0": "happy", "1": "sad"}})
+    beside(path, "preprocessor_config.json", {"sampling_rate": 16000.0, "do_normalize": False})
+    stated = Overrides(normalize="peak")
+    assert declared_contract(path, STATED, stated).notes == ()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"id2label": {"0": "LABEL_0", "1": "LABEL_1"}},
+        {"id2label": "junk"},
+        {"feature_extractor_type": "ASTFeatureExtractor", "do_normalize": False},
+    ],
+)
+def test_what_says_nothing_of_the_waveform_or_the_names_is_no_contradiction(path, content):
+    beside(path, "config.json", content)
+    assert declared_contract(path, STATED, Overrides()).notes == ()
+
+
+def test_labels_of_which_only_label2id_is_there_are_read(path):
+    beside(path, "config.json", {"label2id": {"sad": 1, "happy": 0}})
+    declared = declared_contract(path, {}, Overrides())
+    assert (declared.labels, declared.sources["labels"]) == (("happy", "sad"), "config.json")
+
+
+@pytest.mark.parametrize(
+    ("problem", "task"),
+    [
+        ("single_label_classification", "emotions"),
+        ("multi_label_classification", "emotions, several at once"),
+        ("regression", "dimensions"),
+        (None, "emotions"),
+    ],
+)
+def test_the_task_is_that_of_the_problem_type(path, problem, task):
+    beside(path, "config.json", {"problem_type": problem})
+    assert declared_contract(path, {}, Overrides()).task == task
+    with pytest.raises(ModelError, match="problem_type is 'ranking', which cannot be used"):
+        declared_contract(path, {"problem_type": "ranking"}, Overrides())

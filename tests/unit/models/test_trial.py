@@ -375,3 +375,16 @@ def test_terminal_escapes_in_names_do_not_reach_messages_and_labels(tmp_path):
     with pytest.raises(ModelError) as raised:
         load_onnx(path)
     assert str(raised.value).isprintable()
+
+
+def test_several_emotions_at_once_need_a_score_for_each(tmp_path):
+    bare = classifier_graph(tmp_path / "bare.onnx")
+    (tmp_path / "config.json").write_text('{"problem_type": "multi_label_classification"}')
+    with pytest.raises(ModelError, match="several emotions may be heard at once, but its outputs"):
+        load_onnx(bare)
+    after = [node("Sigmoid", "scores", "logits")]
+    model = load_onnx(classifier_graph(tmp_path / "scored.onnx", after=after))
+    assert model.facts["contract"]["task"] == "emotions, several at once"
+    (tmp_path / "config.json").write_text('{"problem_type": "regression"}')
+    with pytest.raises(ModelError, match="is a regression: its outputs are dimensions"):
+        load_onnx(bare)

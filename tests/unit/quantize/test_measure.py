@@ -109,8 +109,17 @@ def test_a_set_without_a_known_label_says_which_it_has(bench, tmp_path):
         evaluation_clips(options, bench.model, 1)
 
 
-def test_the_pareto_front_keeps_equal_points():
-    assert pareto_front([(1, 1), (1, 1), (1, 2)]) == [True, True, False]
+def test_the_pareto_front_keeps_equal_files_and_drops_what_is_larger_for_nothing():
+    assert pareto_front([1, 1, 2], np.zeros((3, 3, 2), dtype=bool)) == [True, True, False]
+
+
+@pytest.mark.parametrize("what", [0, 1], ids=["faster", "more accurate"])
+def test_only_what_is_shown_keeps_a_larger_file_on_the_pareto_front(what):
+    shown = np.zeros((3, 3, 2), dtype=bool)
+    shown[2, 0, what] = True  # and nothing of the last two, so the middle one is in its way
+    assert pareto_front([1, 2, 3], shown) == [True, False, True]
+    shown[1, 0, what] = True
+    assert pareto_front([1, 2, 3], shown) == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,12 @@ from serval.quantize.graph import index_of, read_graph, write_graph
 from serval.quantize.layers import layers_of
 from serval.quantize.observe import ChannelBounds, Means, channel_bounds
 from serval.quantize.options import QuantizeOptions
-from serval.quantize.quantize import int4_candidate, static_candidate
 from serval.quantize.recipes import (
     chosen_static,
     default_dynamic,
+    int4_candidate,
     plan_of,
+    static_candidate,
     with_linear_layers,
     written_dynamic,
 )
@@ -38,6 +39,7 @@ from serval.quantize.rounding import params_of
 from serval.quantize.search import kept_within, sensitivities
 from serval.quantize.workbench import Candidate, Trial, open_workbench
 from serval.scores.stats import difference
+from serval.trained_on import SoundRanges
 
 
 def ops(graph):
@@ -112,6 +114,11 @@ def test_static_keeps_answers_and_quantizes_only_inputs_of_linear_layers(bench):
     said = model.backend.session.get_modelmeta().custom_metadata_map
     assert said["serval.precision"] == "int8"
     assert said["labels"].startswith('["angry"')
+    sound = SoundRanges.parsed(said["sound_ranges"])
+    assert (sound.of, sound.clips) == ("calibration clips of voices train", 6)
+    assert sound.ranges["duration_s"] == pytest.approx((0.525, 0.65, 0.775), abs=0.08)
+    assert -20 < sound.ranges["level_db"][1] < -5
+    assert model.facts["sound_ranges"] == sound.facts()
 
 
 def test_static_of_a_model_without_linear_layers_has_nothing_to_smooth(bench_of, tmp_path):

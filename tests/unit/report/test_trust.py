@@ -24,13 +24,13 @@ def run(tmp_path):
 def test_a_chart_says_why_it_cannot_tell(run):
     (chart,) = group_charts(["m"], [groups_of(run)])
     assert chart.note == (
-        "F is 10.0 points above M: cannot tell whether that is chance (too few clips: M has 30)."
+        "F is 10 points above M: cannot tell whether that is chance (too few clips: M has 30)."
     )
 
 
 def test_the_terminal_and_the_card_say_it_too(run):
     (table,) = group_tables({"groups": without_nan(groups_of(run).as_dict())})
-    assert table.caption == "F 10.0 points above M: cannot tell (too few clips: M has 30)"
+    assert table.caption == "F 10 points above M: cannot tell (too few clips: M has 30)"
     section = card_section(run, scores_of(run))
     assert "### Groups\n\n- Cannot tell whether gaps in accuracy are more than chance" in section
     assert "no more than chance" not in section

@@ -7,14 +7,14 @@ the shapes of real ones: many clips of unknown speakers, few speakers, very uneq
 import numpy as np
 import pytest
 
-from serval.comparison.align import Aligned, Column
+from serval.comparison.align import Aligned, AlignedRun
 from serval.comparison.pair import PairOptions, pair_scores
 from serval.labels import LabelSet
 from serval.scores import OVERALL, intervals
 from serval.scores.clusters import cluster_tables, clustering_of
 from serval.scores.metrics import confusion_matrix
+from serval.scores.score import score_columns
 from serval.scores.stats import mcnemar_exact, verdict
-from serval.scores.sums import score_columns
 from serval.scores.uncertainty import uncertainty_of_mean
 
 LABELS = LabelSet(["a", "b", "c", "d"])
@@ -138,7 +138,9 @@ def aligned_clips(ids, truth, answers, *, known):
         speakers=tuple(speakers_of(ids, known=known)),
         groups={},
         columns=tuple(
-            Column(name=name, predicted=predicted, log_probs=np.zeros((len(truth), K)), **column)
+            AlignedRun(
+                name=name, predicted=predicted, log_probs=np.zeros((len(truth), K)), **column
+            )
             for name, predicted in zip("ab", answers, strict=True)
         ),
         warnings=(),

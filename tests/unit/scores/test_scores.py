@@ -8,7 +8,7 @@ from runs import noisy, run_of
 from serval.scores import METRICS, OVERALL, chance, intervals, scores_of
 from serval.scores.clusters import cluster_tables, clustering_of
 from serval.scores.metrics import confusion_matrix, macro_f1, precision, uar, wa, weighted_f1
-from serval.scores.sums import bearing, score_columns
+from serval.scores.score import score_columns
 
 RNG = np.random.default_rng(4)
 TRUTH = RNG.integers(0, 3, 300)
@@ -93,11 +93,6 @@ def test_as_dict_holds_plain_types(run):
     content = json.loads(json.dumps(scores_of(run).as_dict()))
     assert content["overall"].keys() == set(METRICS)
     assert content["per_class"]["happy"]["f1"].keys() == {"value", "low", "high"}
-
-
-def test_every_score_knows_the_clips_that_bear_on_it():
-    counts = np.array([[3, 1], [0, 2]])
-    assert bearing(counts).tolist() == [6] * len(OVERALL) + [3, 3] + [4, 2] + [7, 5]
 
 
 def test_columns_of_a_stack():

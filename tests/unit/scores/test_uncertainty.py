@@ -3,12 +3,21 @@ import pytest
 
 from serval.scores import OVERALL
 from serval.scores.clusters import cluster_tables, clustering_of
-from serval.scores.estimate import linear_errors
 from serval.scores.paired import PairOptions, Panel
-from serval.scores.score import effective_clusters, intervals
+from serval.scores.score import (
+    effective_clusters,
+    intervals,
+    margin_tables,
+    margins_of_sums,
+    score_columns,
+)
 from serval.scores.stats import Difference, mcnemar_exact, verdict
-from serval.scores.sums import margin_tables, margins_of_sums, score_columns
-from serval.scores.uncertainty import Uncertainty, few_clusters_factor, uncertainty_of_mean
+from serval.scores.uncertainty import (
+    Uncertainty,
+    few_clusters_factor,
+    linear_errors,
+    uncertainty_of_mean,
+)
 
 K = 4
 

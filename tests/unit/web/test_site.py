@@ -113,7 +113,7 @@ def test_models_of_one_name_are_told_apart(tmp_path):
 
 def test_what_does_not_run_is_refused_before_anything_is_written(tmp_path):
     path = classifier(tmp_path / "emo.onnx", metadata=labels_metadata())
-    with pytest.raises(ConfigError, match="--clips is 65; give 3 to 64"):
+    with pytest.raises(ConfigError, match="--parity-clips is 65; give 3 to 64"):
         write_site([str(path)], tmp_path / "site", WebOptions(clips=65))
     short = WebOptions(clips=3, max_seconds=0.5)
     with pytest.raises(ModelError, match="takes clips of 1 to 4 s"):

@@ -82,7 +82,7 @@ const aboutSection = () => sectionOf("about", "What was run", "Enough to run it 
     el("h3", {}, run.name),
     el("dl", { class: "facts" }, ...run.facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]))))));
 
-const SHORT = { change: "Changes", matrix: "Confusions", clips: "Listen", emotions: "Emotions", trust: "Confidence", who: "Groups", run: "Speed", stress: "Stress", about: "About" };
+const SHORT = { change: "Changes", matrix: "Confusions", clips: "Listen", emotions: "Emotions", trust: "Confidence", who: "Groups", run: "Speed", stress: "Stress", shift: "Set", about: "About" };
 
 const navigation = (sections) => document.getElementById("sections").append(...sections.map((section) =>
   el("a", { href: `#${section.id}` }, SHORT[section.id] || section.id)));

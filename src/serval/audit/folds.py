@@ -1,0 +1,281 @@
+"""Whether somebody's fold list keeps speakers and recordings apart."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from serval.audit.findings import Finding, FindingKind, Member
+from serval.datasets.columns import text_of
+from serval.datasets.manifest import SUFFIXES, ManifestTable
+from serval.errors import DatasetError, DatasetNotFoundError
+from serval.files import is_file, is_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from serval.audit.facts import ClipFacts
+
+__all__ = ["FoldList", "fold_findings", "fold_line", "fold_list_in"]
+
+PARTS = "train|test|validation|valid|val|dev|eval"
+IN_NAME = re.compile(
+    rf"(?i)(?:.*_)?(?:(?P<part>{PARTS})_fold_?(?P<fold>\w+)|"
+    rf"fold_?(?P<fold2>\d+)[._-](?P<part2>{PARTS}))"
+)
+"""How file names say fold and part: EmoBox's `ravdess_test_fold_1`, and `fold1_test`."""
+
+CLIP_NAMES = ("path", "wav", "file", "file_name", "filename", "audio", "id", "clip_id", "key")
+SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldList:
+    """Which clips are in which part of which fold.
+
+    Attributes:
+        name: Of the file or folder.
+        parts: Fold -> part (`train` or `test`) -> the names of clips, as the list has them.
+    """
+
+    name: str
+    parts: Mapping[str, Mapping[str, frozenset[str]]]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Parts:
+    """A fold list while it is read."""
+
+    found: defaultdict[str, defaultdict[str, set[str]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(set))
+    )
+
+    def add(self, fold: str, part: str, clip: str) -> None:
+        """Note a clip; whatever is no train part is tested on."""
+        self.found[fold]["train" if part.casefold().startswith("train") else "test"].add(clip)
+
+
+def fold_list_in(place: str) -> FoldList:
+    """Return the fold list that a file or folder holds.
+
+    Args:
+        place: A .csv, .tsv or .jsonl file with a column for the clip and `fold`, `split` or both;
+            or one of EmoBox's files (`..._test_fold_1.jsonl`, its other part beside it); or a
+            folder of those.
+
+    Raises:
+        DatasetNotFoundError: There is no such file, or no such column in it.
+        DatasetError: It is no fold list, or cannot be read.
+    """
+    path = Path(place).expanduser()
+    files = [path]
+    if is_folder(path):
+        tables = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        files = sorted(file for file in tables if _in_name(file))
+    elif not is_file(path):
+        raise DatasetNotFoundError(f"--folds {place} is no file or folder that exists")
+    elif found := _in_name(path):
+        beside = (f for f in path.parent.iterdir() if f.suffix == path.suffix and is_file(f))
+        files = sorted(f for f in beside if (of := _in_name(f)) and of[0] == found[0])
+    parts = _Parts()
+    for file in files:
+        _read(file, parts)
+    if not any(part for folds in parts.found.values() for part in folds.values()):
+        raise DatasetError(
+            f"--folds {place} holds no fold list; give a .csv with the columns path, fold and "
+            "split, or the files of EmoBox"
+        )
+    return FoldList(
+        name=path.name,
+        parts={
+            fold: {part: frozenset(clips) for part, clips in of.items()}
+            for fold, of in sorted(parts.found.items(), key=lambda item: (len(item[0]), item[0]))
+        },
+    )
+
+
+def _in_name(path: Path) -> tuple[str, str] | None:
+    """Return the fold and part that a file's name tells, if it does."""
+    match = IN_NAME.fullmatch(path.stem)
+    if match is None:
+        return None
+    return match["fold"] or match["fold2"], match["part"] or match["part2"]
+
+
+def _read(file: Path, parts: _Parts) -> None:
+    if file.suffix.lower() not in SUFFIXES:
+        raise DatasetError(f"{file} is no fold list; give a .csv, .tsv or .jsonl file")
+    rows = [dict(row.cells) for row in ManifestTable(files=[file]).rows(0, None, ())]
+    names = {name.casefold(): name for row in rows for name in row}
+    clip = next((names[name] for name in CLIP_NAMES if name in names), None)
+    told = _in_name(file)
+    if clip is None or not (told or {"fold", "split"} & names.keys()):
+        raise DatasetNotFoundError(
+            f"{file} needs a column {' or '.join(CLIP_NAMES[:2])} and a column fold, split or "
+            f"both; it has: {', '.join(names.values())}"
+        )
+    fold, split = names.get("fold"), names.get("split")
+    for row in rows:
+        name = text_of(row.get(clip)) or ""
+        where = (told and told[0]) or (text_of(row.get(fold)) if fold else "1")
+        part = (told and told[1]) or (text_of(row.get(split)) if split else "test")
+        if name and where and part:
+            parts.add(where, part, name)
+    if fold and not (split or told):
+        _complete(parts)
+
+
+def _complete(parts: _Parts) -> None:
+    """Have each fold trained on what the others test, where a list names test parts alone."""
+    tests = {fold: set(of["test"]) for fold, of in parts.found.items()}
+    for fold in tests:
+        others = (clips for other, clips in tests.items() if other != fold)
+        parts.found[fold]["train"] = set().union(*others)
+
+
+def fold_findings(
+    facts: Sequence[ClipFacts], found: Sequence[Finding], folds: FoldList
+) -> Iterator[Finding]:
+    """Yield for each fold which speakers and recordings are in its train and test part.
+
+    Args:
+        facts: Every clip of the set.
+        found: What was found already, of identical and near-identical clips among others.
+        folds: The list.
+    """
+    clip_of = _finder(facts)
+    groups = [f.clips for f in found if f.kind in (FindingKind.IDENTICAL_AUDIO,
+                                                   FindingKind.NEAR_IDENTICAL_AUDIO)]  # fmt: skip
+    listed: set[str] = set()
+    unknown: set[str] = set()
+    for fold, parts in folds.parts.items():
+        clips = {part: _clips(names, clip_of, unknown) for part, names in parts.items()}
+        test, train = clips.get("test", {}), clips.get("train", {})
+        listed |= test.keys() | train.keys()
+        splits = (f"fold{fold}.test", f"fold{fold}.train")
+        yield from _shared_speakers(test, train, splits)
+        yield from _shared_recordings(groups, test, train, splits)
+    yield from _misfits(folds, unknown, [f.clip_id for f in facts if f.clip_id not in listed])
+
+
+def fold_line(findings: Iterable[Finding], folds: FoldList) -> str:
+    """Return one sentence on how many folds share something."""
+    found = list(findings)
+
+    def sharing(kind: FindingKind) -> int:
+        return len({finding.splits[0] for finding in found if finding.kind is kind})
+
+    n = len(folds.parts)
+    speakers, clips = map(
+        sharing, (FindingKind.FOLDS_SHARE_SPEAKERS, FindingKind.FOLDS_SHARE_RECORDINGS)
+    )
+    return (
+        f"{folds.name}: {speakers} of {n} folds share speakers between train and test, {clips} "
+        "share recordings"
+    )
+
+
+def _finder(facts: Sequence[ClipFacts]) -> Callable[[str], ClipFacts | None]:
+    """Return what finds the clip that a list names, by as much of its path as is in both."""
+    ends: defaultdict[tuple[str, ...], list[ClipFacts]] = defaultdict(list)
+    for clip in facts:
+        parts = _parts_of(clip.clip_id)
+        for start in range(len(parts)):
+            ends[parts[start:]].append(clip)
+
+    def find(name: str) -> ClipFacts | None:
+        parts = _parts_of(name)
+        ends_of = (ends.get(parts[start:], []) for start in range(len(parts)))
+        return next((found[0] for found in ends_of if len(found) == 1), None)
+
+    return find
+
+
+def _parts_of(name: str) -> tuple[str, ...]:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.with_suffix("").parts if path.name else path.parts
+
+
+def _clips(
+    names: Iterable[str], clip_of: Callable[[str], ClipFacts | None], unknown: set[str]
+) -> dict[str, ClipFacts]:
+    """Return the clips of one part by id, noting the names of none in `unknown`."""
+    found = {}
+    for name in names:
+        clip = clip_of(name)
+        if clip is None:
+            unknown.add(name)
+        else:
+            found[clip.clip_id] = clip
+    return found
+
+
+def _shared_speakers(
+    test: Mapping[str, ClipFacts], train: Mapping[str, ClipFacts], splits: tuple[str, str]
+) -> Iterator[Finding]:
+    heard = {clip.speaker for clip in train.values()} - {None}
+    here = {clip.speaker for clip in test.values()} - {None}
+    shared = sorted(str(speaker) for speaker in here & heard)
+    if shared:
+        n = sum(clip.speaker in heard for clip in test.values())
+        yield Finding(
+            kind=FindingKind.FOLDS_SHARE_SPEAKERS,
+            message=f"{splits[0]}: {len(shared)} of its {len(here)} speakers, with {n:,} of "
+            f"{len(test):,} clips, are in {splits[1]} too: {_some(shared)}",
+            splits=splits,
+            value=float(len(shared)),
+        )
+
+
+def _shared_recordings(
+    groups: Sequence[Sequence[Member]],
+    test: Mapping[str, ClipFacts],
+    train: Mapping[str, ClipFacts],
+    splits: tuple[str, str],
+) -> Iterator[Finding]:
+    both = test.keys() & train.keys()
+    if both:
+        yield _crossing(f"{len(both):,} clips are in both", sorted(both), test, splits)
+    for group in groups:
+        ids = [member.clip_id for member in group]
+        here = [i for i in ids if i in test and i not in both]
+        there = [i for i in ids if i in train and i not in both]
+        if here and there:
+            what = f"one recording: {_some(here)} in {splits[0]}, {_some(there)} in {splits[1]}"
+            yield _crossing(what, [*here, *there], {**test, **train}, splits)
+
+
+def _crossing(
+    what: str, ids: Sequence[str], clips: Mapping[str, ClipFacts], splits: tuple[str, str]
+) -> Finding:
+    return Finding(
+        kind=FindingKind.FOLDS_SHARE_RECORDINGS,
+        message=f"{splits[0]}: {what}",
+        splits=splits,
+        clips=tuple(
+            Member(split=clips[i].split, clip_id=i, label=clips[i].label) for i in ids if i in clips
+        ),
+        value=float(len(ids)),
+    )
+
+
+def _misfits(folds: FoldList, unknown: set[str], unlisted: Sequence[str]) -> Iterator[Finding]:
+    for what, names in (
+        ("names in the list are of no clip of the set", sorted(unknown)),
+        ("clips of the set are in no fold", sorted(unlisted)),
+    ):
+        if names:
+            yield Finding(
+                kind=FindingKind.FOLDS_MISFIT,
+                message=f"{len(names):,} {what}: {_some(names)}",
+                splits=(folds.name,),
+                value=float(len(names)),
+            )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

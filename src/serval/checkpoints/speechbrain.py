@@ -1,0 +1,154 @@
+"""SpeechBrain's wav2vec2 with a linear layer, out of its files: nothing of its Python is run.
+
+`hyperparams.yaml` is a recipe whose tags make objects of any class; here they are mere names.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from serval.checkpoints.checkpoint import Checkpoint
+from serval.checkpoints.encoders import encoder_of
+from serval.checkpoints.front_ends import WholeClip
+from serval.checkpoints.heads import Head, LinearHead, PooledClassifier
+from serval.checkpoints.weights import pickled_tensors, some, today
+from serval.errors import LabelError, ModelError
+from serval.labels import LabelSet, names_in_order
+from serval.texts import tagged_yaml_in, text_in
+from serval.wording import one_line, printable, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+__all__ = ["is_speechbrain", "open_speechbrain"]
+
+RECIPE, ENCODER, HEAD, LABELS = (
+    "hyperparams.yaml",
+    "wav2vec2.ckpt",
+    "model.ckpt",
+    "label_encoder.txt",
+)
+POOLING = "StatisticsPooling"
+LABEL = re.compile(r"'(.*)' => (\d+)")
+
+
+def is_speechbrain(folder: Path) -> bool:
+    """Tell whether a folder holds a recipe of SpeechBrain."""
+    return (folder / RECIPE).is_file()
+
+
+def open_speechbrain(folder: Path, name: str) -> Checkpoint:
+    """Return the classifier in a folder of SpeechBrain.
+
+    Raises:
+        ModelError: A file of it is missing or damaged, or it is another network than a wav2vec2
+            with the mean over time and one linear layer.
+    """
+    for file in (ENCODER, HEAD, LABELS):
+        if not (folder / file).is_file():
+            raise ModelError(
+                f"checkpoint '{name}' has {RECIPE} but no {file}; of SpeechBrain's networks serval "
+                f"reads wav2vec2 with a linear layer, which consists of {RECIPE}, {ENCODER}, "
+                f"{HEAD} and {LABELS}"
+            )
+    recipe = _recipe(folder, name)
+    files = (folder / ENCODER, folder / HEAD)
+    encoder = {
+        today(key).removeprefix("model."): tensor
+        for key, tensor in pickled_tensors(files[0]).items()
+    }
+    head, tensors = _head(files[1], name)
+    labels = _labels(folder, name, len(tensors[f"{head.layers[0]}.weight"]))
+    model = PooledClassifier(
+        encoder_of(encoder, name),
+        "mean",
+        LinearHead(head, tensors),
+        frames_normed=_entry(recipe, "wav2vec2", "output_norm") is True,
+    )
+    layers = int(model.config.num_hidden_layers)
+    return Checkpoint(
+        model=model.eval(),
+        extractor=None,
+        front_end=WholeClip(),
+        head="mean over time, output_mlp",
+        head_layers=("head.linear.0",),
+        labels=labels,
+        sample_rate=_sample_rate(recipe, name),
+        normalize="none",
+        max_seconds=None,
+        task="emotions",
+        source=name,
+        revision="",
+        licence="",
+        folder=folder,
+        files=files,
+        layers=layers,
+        layers_before=layers,
+        sources={"labels": LABELS, "sample_rate": RECIPE, "normalize": "architecture",
+                 "max_seconds": "architecture"},
+    )  # fmt: skip
+
+
+def _recipe(folder: Path, name: str) -> Mapping[str, Any]:
+    try:
+        recipe = tagged_yaml_in(folder / RECIPE)
+    except ValueError as error:
+        raise ModelError(
+            f"checkpoint '{name}': its {RECIPE} cannot be read: {one_line(error)}"
+        ) from error
+    pooling = str(_entry(recipe, "avg_pool", "!") or "")
+    if not pooling.endswith(POOLING) or _entry(recipe, "avg_pool", "return_std") is not False:
+        raise ModelError(
+            f"checkpoint '{name}': avg_pool in its {RECIPE} is {shown(pooling)}; serval reads the "
+            f"mean over time alone, which is {POOLING} with return_std: False"
+        )
+    return recipe  # type: ignore[no-any-return]
+
+
+def _entry(recipe: object, part: str, key: str) -> object:
+    inner = recipe.get(part) if isinstance(recipe, dict) else None
+    return inner.get(key) if isinstance(inner, dict) else None
+
+
+def _sample_rate(recipe: Mapping[str, Any], name: str) -> int:
+    stated = recipe.get("sample_rate", 16_000)
+    if not isinstance(stated, int) or not 1_000 <= stated <= 192_000:
+        raise ModelError(
+            f"checkpoint '{name}': sample_rate in its {RECIPE} is {shown(stated)}; "
+            "expected 1,000 to 192,000"
+        )
+    return stated
+
+
+def _head(file: Path, name: str) -> tuple[Head, Mapping[str, Tensor]]:
+    tensors = pickled_tensors(file)
+    head = Head(layers=("0.w",))
+    shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+    if head.tensors(shapes) != shapes.keys() or len(shapes["0.w.weight"]) != 2:
+        raise ModelError(
+            f"checkpoint '{name}': {HEAD} has {some(set(shapes))}; expected one linear layer, "
+            "0.w.weight, without which the head would be random"
+        )
+    return head, tensors
+
+
+def _labels(folder: Path, name: str, n_outputs: int) -> tuple[str, ...]:
+    """Return the labels; the lines behind the ruler are settings of the encoder itself."""
+    try:
+        lines = text_in(folder / LABELS).split("=====", 1)[0].splitlines()
+        pairs = [found.groups() for line in lines if (found := LABEL.fullmatch(line.strip()))]
+        labels = LabelSet(map(printable, names_in_order({index: label for label, index in pairs})))
+    except (ValueError, LabelError) as error:
+        raise ModelError(
+            f"checkpoint '{name}': its {LABELS} cannot be read: {one_line(error)}"
+        ) from error
+    if len(labels) != n_outputs:
+        raise ModelError(
+            f"checkpoint '{name}': its weights have {n_outputs} outputs, but {LABELS} names "
+            f"{len(labels)} ({', '.join(labels)}); download both again"
+        )
+    return tuple(labels)

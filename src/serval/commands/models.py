@@ -1,0 +1,137 @@
+"""`serval models`: what is built in, and what a checkpoint is and whether its head was trained."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+
+from serval.commands.options import contract_options
+from serval.commands.terminal import say, terminal
+from serval.errors import ConfigError
+from serval.models.builtin import BUILTIN_MODELS
+from serval.models.choice import what_is_meant
+from serval.models.options import ModelOptions, overrides_of
+from serval.wording import percent, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from serval.checkpoints.checkpoint import Checkpoint
+
+__all__ = ["models_command"]
+
+DOUBTFUL = 1
+"""Exit code of a check that found a head which was, or may be, not trained."""
+
+
+@click.group("models", invoke_without_command=True)
+@click.pass_context
+def models_command(context: click.Context) -> None:
+    """List the models that are built in; `models check` looks at a checkpoint's head."""
+    if context.invoked_subcommand is not None:
+        return
+    table = Table(show_lines=True)
+    for column in ("name", "what", "MB", "licence", "from"):
+        table.add_column(column, overflow="fold")
+    for model in BUILTIN_MODELS:
+        size = f"{model.path.stat().st_size / 1e6:.1f}"
+        table.add_row(model.name, model.what, size, model.licence, model.origin)
+    terminal().print(table)
+    say("Also: any .onnx speech classifier, a checkpoint's folder, or hf:ORG/NAME.")
+
+
+@models_command.command("check")
+@click.argument("model")
+@contract_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check_command(model: str, *, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
+    """Say what a checkpoint is, how serval reads it, and whether its head was trained.
+
+    MODEL is a folder, or hf:ORG/NAME[@REVISION].
+
+    Exit codes: 0 its head was trained; 1 it was not, or there is doubt; 2 it cannot be read.
+    """
+    document = _checked(model, ModelOptions(**flags))
+    if as_json:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        _show(document)
+    sys.exit(0 if document["head"]["verdict"] == "trained" else DOUBTFUL)
+
+
+def _checked(name: str, options: ModelOptions) -> dict[str, Any]:
+    """Return what is known of a checkpoint, in plain JSON types."""
+    runtime, note = what_is_meant(name, "onnxruntime")
+    if runtime != "torch" and not note:
+        raise ConfigError(
+            f"{printable(name)[:200]} is no checkpoint, neither a folder with weights nor "
+            "hf:ORG/NAME; of an .onnx file serval inspect shows what is in it, and no head can be "
+            "told from the rest of its graph"
+        )
+    from serval.checkpoints.check import head_check
+    from serval.models.torch import open_named
+
+    checkpoint = open_named(name, overrides_of(options))
+    return _facts(checkpoint) | {"head": head_check(checkpoint).facts}
+
+
+def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {
+        "name": checkpoint.source,
+        "revision": checkpoint.revision,
+        "family": checkpoint.family,
+        "layers": checkpoint.layers,
+        "task": checkpoint.task,
+        "labels": list(checkpoint.labels),
+        "sample_rate": checkpoint.sample_rate,
+        "normalize": checkpoint.normalize,
+        "front_end": _first_line(checkpoint.front_end) if checkpoint.front_end else "",
+        "max_seconds": checkpoint.max_seconds,
+        "licence": checkpoint.licence,
+        "files": {file.name: file.stat().st_size for file in checkpoint.files},
+        "sources": dict(checkpoint.sources),
+    }
+
+
+def _first_line(documented: object) -> str:
+    return (type(documented).__doc__ or "").split("\n", 1)[0]
+
+
+def _show(document: Mapping[str, Any]) -> None:
+    table = Table(show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for key, value in _rows(document):
+        table.add_row(key, printable(value))
+    console, head = terminal(), document["head"]
+    console.print(table)
+    if head["fresh"]:
+        console.print(printable(f"Its head was never trained: {head['fresh']}."), soft_wrap=True)
+    for doubt in head["doubts"]:
+        console.print(printable(doubt), soft_wrap=True)
+    if head["verdict"] == "trained":
+        console.print("Its head was trained, as far as weights and answers tell.")
+
+
+def _rows(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    said, head = document["sources"], document["head"]
+    yield "checkpoint", f"{document['name']} {document['revision']}".strip()
+    yield "encoder", f"{document['family']}, {document['layers']} layers"
+    yield "head", head["head"]
+    yield "outputs", document["task"]
+    yield "labels", f"{', '.join(document['labels'])} [{said['labels']}]"
+    yield "sample rate", f"{document['sample_rate']} Hz [{said['sample_rate']}]"
+    yield "waveform", f"normalize {document['normalize']} [{said['normalize']}]"
+    if document["front_end"]:
+        yield "front end", document["front_end"]
+    if document["max_seconds"]:
+        yield "clips", f"up to {document['max_seconds']:g} s"
+    for name, size in document["files"].items():
+        yield "weights", f"{name}, {size / 1e6:,.1f} MB"
+    if document["licence"]:
+        yield "licence", document["licence"]
+    yield "verdict", f"{head['verdict']}; noise, silence, voice differ by {percent(head['spread'])}"

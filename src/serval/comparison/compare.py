@@ -1,0 +1,125 @@
+"""The whole comparison of two or more runs; the first is what the others are measured against."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.comparison.align import Aligned, AlignedRun, Partners, aligned, partners
+from serval.comparison.comparison import Against, Comparison
+from serval.comparison.files import write_comparison
+from serval.comparison.flips import (
+    divergence,
+    flips,
+    group_changes,
+)
+from serval.comparison.pair import (
+    PairOptions,
+    PairScores,
+    pair_scores,
+    pair_tests,
+    ranks,
+)
+from serval.comparison.words import sentences
+from serval.errors import ConfigError
+from serval.groups import group_columns
+from serval.scores import whole_intervals
+from serval.scores.clusters import Clustering, cluster_tables, clustering_of
+from serval.wording import in_points
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serval.run import Run
+    from serval.scores.stats import Interval
+
+__all__ = [
+    "Against",
+    "Comparison",
+    "PairOptions",
+    "Partners",
+    "compare",
+    "partners",
+    "sentences",
+    "write_comparison",
+]
+
+
+def compare(runs: Sequence[Run], options: PairOptions | None = None) -> Comparison:
+    """Return what differs between runs on their common clips.
+
+    Args:
+        runs: The baseline first; two or more.
+        options: The margin and the bootstrap.
+
+    Raises:
+        ConfigError: Fewer than two runs, no common clip, or a margin outside (0, 1).
+        LabelError: The runs have different labels, or disagree on the truth of a clip.
+    """
+    options = options or PairOptions()
+    if not 0 < options.margin < 1:
+        raise ConfigError(
+            f"a margin of {in_points(options.margin)} cannot be judged; "
+            "give one above 0 and below 100"
+        )
+    clips = aligned(runs)
+    clustering = clustering_of(clips.speakers)
+    pairs = {
+        (a.name, b.name): pair_scores(clips, a, b, clustering, options)
+        for a, b in combinations(clips.columns, 2)
+    }
+    first = clips.columns[0]
+    tests = pair_tests(pairs)
+    return Comparison(
+        runs={column.name: str(column.folder) for column in clips.columns},
+        only_in={column.name: column.only_here for column in clips.columns},
+        n=len(clips),
+        other_audio=clips.other_audio,
+        classes_averaged=len(np.unique(clips.truth)),
+        clustering=_facts(clustering),
+        options=options,
+        against=tuple(
+            _against(clips, first, b, pairs[first.name, b.name], clustering)
+            for b in clips.columns[1:]
+        ),
+        tests=tests,
+        ranks=ranks(_scores(clips, clustering, options), tests),
+        warnings=clips.warnings + clustering.warnings,
+    )
+
+
+def _against(
+    clips: Aligned, a: AlignedRun, b: AlignedRun, scores: PairScores, clustering: Clustering
+) -> Against:
+    columns = group_columns(clips.speakers, clips.groups, clips.duration_s)
+    changes = (group_changes(clips, a, b, name, values) for name, values in columns.items())
+    return Against(
+        a=a.name,
+        b=b.name,
+        scores=scores,
+        divergence=divergence(a, b, clustering),
+        flips=flips(clips, a, b),
+        groups=tuple(change for of_column in changes for change in of_column),
+    )
+
+
+def _scores(
+    clips: Aligned, clustering: Clustering, options: PairOptions
+) -> dict[str, dict[str, Interval]]:
+    k = len(clips.labels)
+    found = {}
+    for column in clips.columns:
+        tables = cluster_tables(clips.truth * k + column.predicted, k * k, clustering)
+        rng = np.random.default_rng(options.seed)
+        found[column.name] = whole_intervals(tables, k, options.resamples, rng)
+    return found
+
+
+def _facts(clustering: Clustering) -> dict[str, Any]:
+    return {
+        "by": clustering.by,
+        "clusters": len(clustering),
+        "effective": round(clustering.effective, 1),
+    }

@@ -1,0 +1,142 @@
+"""A set as one portable parquet file: audio, labels, speakers, folds and further columns."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from serval.audio import encoded_bytes
+from serval.datasets.corpus import CorpusTable
+from serval.datasets.corpus_folder import corpus_in
+from serval.datasets.dataset import clip_source
+from serval.datasets.listing import listing_of_folder
+from serval.datasets.load import load_dataset, named_corpus
+from serval.datasets.options import DatasetOptions
+from serval.errors import AudioError, ConfigError
+from serval.files import is_folder, whole_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from serval.records import Clip, LeftOut
+
+__all__ = ["Prepared", "noted_in", "prepare"]
+
+NOTE = b"serval"
+"""Under which a file's metadata says what corpus it holds."""
+
+GROUP_CLIPS = 64
+"""In one row group: a clip is seldom over 1 MB."""
+
+OWN = ("audio", "label", "speaker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A file that was written.
+
+    Attributes:
+        path: Where it is.
+        clips: Number of clips in it.
+        unreadable: How many of them could not be read, whose audio is empty.
+        read_as: How the set was read, if it is a known corpus.
+        left_out: What lay in the set's place and is not in the file.
+    """
+
+    path: Path
+    clips: int
+    unreadable: int
+    read_as: str
+    left_out: tuple[LeftOut, ...]
+
+
+def prepare(name: str, path: Path, options: DatasetOptions | None = None) -> Prepared:
+    """Return the file that a set was written into, to be evaluated like the set itself.
+
+    Of a known corpus all splits are written, and the fold of each clip. Of any other set it is the
+    split that is read.
+
+    Args:
+        name: As `load_dataset` takes it.
+        path: The file, which ends in .parquet.
+        options: Which part to read, and which columns hold what.
+
+    Raises:
+        ServalError: There is no such set, or the file cannot be written.
+    """
+    options = options or DatasetOptions()
+    if path.suffix.lower() != ".parquet":
+        raise ConfigError(f"{path} is no name of a parquet file; end it in .parquet")
+    asked, place = named_corpus(name)
+    root = Path(place).expanduser()
+    if options.split is None and is_folder(root):
+        listing = listing_of_folder(root)
+        corpus, _ = corpus_in(root, listing.files, asked, options.include)
+        if corpus is not None:
+            table = CorpusTable(folder=corpus)
+            source = clip_source(table, root, "", options, str(root))
+            columns, read_as = source.columns.groups, corpus.read_as()
+            note = {"corpus": corpus.corpus.name, "read_as": read_as}
+            n, unreadable = _written(source.clips(0, None), path, columns, note)
+            left_out = (*listing.closed, *corpus.left_out)
+            return Prepared(path=path, clips=n, unreadable=unreadable, read_as=read_as,
+                            left_out=left_out)  # fmt: skip
+    dataset = load_dataset(name, options=options)
+    names = dict.fromkeys(name for clip in dataset.metadata(0, None) for name in clip.groups)
+    n, unreadable = _written(dataset.clips(0, None), path, tuple(names), {})
+    return Prepared(path=path, clips=n, unreadable=unreadable, read_as=dataset.read_as,
+                    left_out=dataset.left_out)  # fmt: skip
+
+
+def noted_in(path: Path) -> tuple[str, str]:
+    """Return the name of the corpus that a parquet file holds, and how it was read; else empty."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        said = json.loads(metadata.get(NOTE, b"{}"))
+        return str(said["corpus"]), str(said["read_as"])
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, RecursionError):
+        return "", ""
+
+
+def _written(
+    clips: Iterable[Clip], path: Path, columns: Sequence[str], note: dict[str, str]
+) -> tuple[int, int]:
+    """Return how many clips were written, and how many of them could not be read."""
+    columns = [name for name in columns if name not in OWN]
+    schema = _schema(columns, note)
+    n = unreadable = 0
+    with whole_file(path) as part, pq.ParquetWriter(part, schema) as writer:
+        waiting = _rows(clips, columns)
+        while rows := list(islice(waiting, GROUP_CLIPS)):
+            n, unreadable = n + len(rows), unreadable + sum(not r["audio"]["bytes"] for r in rows)
+            writer.write_table(pa.Table.from_pylist(rows, schema), row_group_size=GROUP_CLIPS)
+    return n, unreadable
+
+
+def _schema(columns: Sequence[str], note: dict[str, str]) -> pa.Schema:
+    audio = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    texts = [(name, pa.string()) for name in ("label", "speaker", *columns)]
+    features = {"audio": {"_type": "Audio"}} | {
+        name: {"dtype": "string", "_type": "Value"} for name, _ in texts
+    }
+    metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+    if note:
+        metadata[NOTE] = json.dumps(note).encode()
+    return pa.schema([("audio", audio), *texts], metadata=metadata)
+
+
+def _rows(clips: Iterable[Clip], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for clip in clips:
+        try:
+            content = encoded_bytes(clip.audio)
+        except AudioError:
+            content = b""
+        groups = {name: clip.groups.get(name) for name in columns}
+        yield {"audio": {"bytes": content, "path": clip.id}, "label": clip.label,
+               "speaker": clip.speaker, **groups}  # fmt: skip

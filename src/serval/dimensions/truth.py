@@ -1,0 +1,183 @@
+"""The true values of the clips: from the columns of a set, checked before a clip is decoded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from serval.dimensions.scale import Scale, scale_of_text
+from serval.errors import ConfigError, DatasetError, RunError
+from serval.wording import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from serval.records import Clip
+    from serval.run import Run
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["TASK", "DimensionRun", "dimension_columns", "dimension_run", "plan_values"]
+
+TASK = "dimensions"
+
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "arousal": ("arousal", "activation", "act", "emoact", "a"),
+    "valence": ("valence", "val", "emoval", "v"),
+    "dominance": ("dominance", "dom", "emodom", "d"),
+}
+"""Names of columns, in small letters: those of MSP-Podcast and IEMOCAP among them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DimensionRun:
+    """A run of dimensions, on the scale of its set.
+
+    Attributes:
+        run: As stored.
+        names: The D dimensions, in the order of the model's outputs.
+        truth: `(N, D) float64`, NaN where a clip has no value.
+        predicted: `(N, D) float64`.
+        scale: Of both.
+    """
+
+    run: Run
+    names: tuple[str, ...]
+    truth: Floats
+    predicted: Floats
+    scale: Scale
+
+
+def dimension_run(run: Run) -> DimensionRun:
+    """Return what a run of dimensions says, on the scale of its set.
+
+    Raises:
+        RunError: The run is of another task, or was stored without its columns or scales.
+    """
+    facts = run.provenance.dataset.get(TASK)
+    if not isinstance(facts, Mapping):
+        raise RunError(f"the run in {run.folder} is one of emotions, not of dimensions")
+    try:
+        columns = {str(name): str(facts["columns"][name]) for name in run.labels}
+        scale, own = (scale_of_text(str(facts[key]), key) for key in ("scale", "model_scale"))
+        truth = [[_value(cell) for cell in run.groups[columns[name]]] for name in run.labels]
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise RunError(f"the run in {run.folder} has no true values: {error}") from error
+    return DimensionRun(
+        run=run,
+        names=tuple(run.labels),
+        truth=np.array(truth, dtype=np.float64).reshape(len(columns), -1).T,
+        predicted=own.to(scale, run.logits.astype(np.float64)),
+        scale=scale,
+    )
+
+
+def dimension_columns(names: Sequence[str], stated: str | None) -> dict[str, tuple[str, ...]]:
+    """Return the columns that may hold each dimension, in small letters unless stated.
+
+    Args:
+        names: The dimensions of the model.
+        stated: `arousal=EmoAct,...`, or `None`.
+
+    Raises:
+        ConfigError: A part is not written `DIMENSION=COLUMN`, or names another dimension.
+    """
+    found = {name: SYNONYMS.get(name.lower(), (name.lower(),)) for name in names}
+    for part in (stated or "").split(","):
+        name, equals, column = (text.strip() for text in part.partition("="))
+        if not part.strip():
+            continue
+        known = next((own for own in names if name.lower() in (own.lower(), *found[own])), None)
+        if not (equals and column and known):
+            raise ConfigError(
+                f"--dimension-columns: {shown(part)} is not DIMENSION=COLUMN; "
+                f"the model's dimensions are {', '.join(names)}"
+            )
+        found[known] = (column,)
+    return found
+
+
+def plan_values(
+    clips: Iterable[Clip], wanted: Mapping[str, tuple[str, ...]], scale: str | None, subject: str
+) -> tuple[dict[str, str], Scale]:
+    """Return the column of each dimension and the scale of the set, from all its clips.
+
+    Args:
+        clips: Of the set, without audio.
+        wanted: See `dimension_columns`.
+        scale: As stated by the user or known of the set.
+        subject: Name of the set, for messages.
+
+    Raises:
+        DatasetError: A dimension has no column, a cell is no number, or no clip has a value.
+        ConfigError: The scale is not stated, or a value lies outside of it.
+    """
+    columns: dict[str, str] = {}
+    lowest, highest, others = math.inf, -math.inf, set[str]()
+    for clip in clips:
+        others |= clip.groups.keys()
+        for name, names in wanted.items():
+            column = columns.get(name) or _column(clip.groups, names)
+            if column is None:
+                continue
+            columns[name] = column
+            value = _value(clip.groups.get(column), f"{subject}: '{column}' of {clip.id}")
+            if not math.isnan(value):
+                lowest, highest = min(lowest, value), max(highest, value)
+    _refuse_missing(wanted, columns, others, subject)
+    if lowest > highest:
+        raise DatasetError(f"{subject}: no clip has a value in {', '.join(columns.values())}")
+    return columns, _checked_scale(scale, lowest, highest, subject)
+
+
+def _refuse_missing(
+    wanted: Mapping[str, tuple[str, ...]],
+    columns: Mapping[str, str],
+    others: set[str],
+    subject: str,
+) -> None:
+    if missing := [name for name in wanted if name not in columns]:
+        raise DatasetError(
+            f"{subject} has no column of {', '.join(missing)}; its further columns: "
+            f"{', '.join(sorted(others)) or 'none'}; name them with --dimension-columns "
+            f"{missing[0]}=COLUMN,..."
+        )
+
+
+def _checked_scale(stated: str | None, lowest: float, highest: float, subject: str) -> Scale:
+    if stated is None:
+        raise ConfigError(
+            f"{subject}: its values run from {lowest:g} to {highest:g}, which does not say their "
+            "scale; state it, such as --scale 1..7"
+        )
+    scale = scale_of_text(stated, "--scale")
+    if lowest < scale.low or highest > scale.high:
+        raise ConfigError(
+            f"{subject}: its values run from {lowest:g} to {highest:g}, which does not fit the "
+            f"scale {scale}; state the right one with --scale"
+        )
+    return scale
+
+
+def _column(groups: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    folded = {column.lower(): column for column in groups}
+    return next((name if name in groups else folded[name.lower()] for name in names
+                 if name in groups or name.lower() in folded), None)  # fmt: skip
+
+
+def _value(cell: str | None, where: str = "a value") -> float:
+    if cell is None or not cell.strip():
+        return math.nan
+    try:
+        value = float(cell)
+    except ValueError:
+        raise DatasetError(f"{where} is {shown(cell)}, not a number") from None
+    if math.isinf(value):
+        raise DatasetError(f"{where} is {shown(cell)}, not a number")
+    return value

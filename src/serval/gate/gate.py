@@ -1,0 +1,353 @@
+"""One check for each bound: the value, the bound, and whether it is kept; as JUnit XML too."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+from serval.comparison import Comparison, PairOptions, compare
+from serval.errors import ConfigError
+from serval.gate.bounds import NO_SHARES, Bounds, bounds_from_options, bounds_from_toml
+from serval.gate.measures import Measures, measures_of
+from serval.groups import GroupGap, Groups, GroupTable, groups_of
+from serval.results.document import warnings_of
+from serval.run import load_run, unfinished
+from serval.scores import METRICS, canonical
+from serval.scores.clusters import clustering_of
+from serval.scores.stats import OUTCOMES, Interval, Verdict
+from serval.wording import in_points, points
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serval.run import Run
+    from serval.scores.paired import ScoreChange
+
+__all__ = [
+    "Bounds",
+    "Check",
+    "GateResult",
+    "bounds_from_options",
+    "bounds_from_toml",
+    "gate",
+    "junit_xml",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One bound and whether the run keeps it.
+
+    Attributes:
+        kind: `min`, `max`, `max-drop`, `max-group-gap`, or `complete` where the run is not.
+        metric: As the bound names it; a group gap has its column behind a colon.
+        bound: What was demanded; points for a drop or a gap, else the metric's unit.
+        value: What was found, in the same unit; NaN if not defined.
+        low: Lower end of its 95 % interval, NaN where it has none.
+        high: Upper end.
+        verdict: `cannot tell` where the clips are too few to decide.
+        passed: Whether the gate lets it through.
+        reason: One sentence.
+    """
+
+    kind: str
+    metric: str
+    bound: float
+    value: float
+    low: float
+    high: float
+    verdict: Verdict
+    passed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """All checks of a gate, in the order of the bounds."""
+
+    run: str
+    baseline: str
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every bound is kept."""
+        return all(check.passed for check in self.checks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as dicts, lists and numbers; undefined ones are NaN."""
+        return {"passed": self.passed, **asdict(self)}
+
+
+def gate(run: Run, bounds: Bounds) -> GateResult:
+    """Return whether a run keeps its bounds.
+
+    Raises:
+        ConfigError: There is no bound, a metric is not known, or a drop has no baseline.
+        LabelError: The baseline has other labels.
+        RunError: The baseline cannot be read.
+    """
+    if not len(bounds):
+        raise ConfigError("the gate has no bound; give one, as --min accuracy=0.8")
+    if bounds.drop and not bounds.baseline:
+        raise ConfigError("--max-drop needs a run to measure against; give it with --baseline")
+    measures = measures_of(run, {"bench": bounds.bench, "stress": bounds.stress})
+    baseline = load_run(bounds.baseline) if bounds.drop else None
+    compared = compare([baseline, run], PairOptions()) if baseline else None
+    return GateResult(
+        run=str(run.folder),
+        baseline=bounds.baseline,
+        checks=(
+            *_unfinished("run", run),
+            *(_unfinished("baseline", baseline) if baseline else ()),
+            *_absolute(measures, bounds),
+            *(_drops(compared, bounds) if compared else ()),
+            *_gaps(run, bounds),
+        ),
+        warnings=tuple(dict.fromkeys(_warnings(run, compared))),
+    )
+
+
+def _unfinished(which: str, run: Run) -> Iterator[Check]:
+    """Yield a check that fails where the end of the dataset was not reached."""
+    if run.complete:
+        return
+    nan = float("nan")
+    yield Check(
+        kind="complete",
+        metric=which,
+        bound=1.0,
+        value=0.0,
+        low=nan,
+        high=nan,
+        verdict="fail",
+        passed=False,
+        reason=unfinished(run),
+    )
+
+
+def _warnings(run: Run, compared: Comparison | None) -> Iterator[str]:
+    """Yield what a reader must know of the comparison and of the run, where bounds are kept too."""
+    if compared and (lost := len(_lost(compared))):
+        yield (
+            f"{lost} of the baseline's {compared.n + lost} clips have no prediction in this run, "
+            "so no drop can be ruled out."
+        )
+    if compared:
+        yield from compared.warnings
+    yield from warnings_of(run)
+    yield from clustering_of(run.speakers).warnings
+
+
+def _lost(compared: Comparison) -> tuple[str, ...]:
+    """Return the clips that only the baseline has: those that the new model may not manage."""
+    return compared.only_in[compared.against[0].a]
+
+
+def _refuse_meaningless(kind: str, metric: str, bound: float) -> None:
+    """Refuse a bound that a score can never keep, or never break."""
+    known = canonical(metric)
+    if known in NO_SHARES:
+        return
+    low, high = METRICS[known].range if known in METRICS else (0.0, 1.0)
+    if not low <= bound <= high:
+        hint = f"; for {bound:g} % write {bound / 100:g}" if 1 < bound <= 100 else ""
+        kind_of = "a share" if low == 0 else "a score"
+        raise ConfigError(
+            f"--{kind} {metric}={bound:g}: {metric} is {kind_of} from {low:g} to {high:g}{hint}"
+        )
+    if kind == "max" and known == "failures" and bound == 1:
+        raise ConfigError(
+            "--max failures=1 can never be broken: failures is a share from 0 to 1; "
+            "for 1 % write 0.01"
+        )
+
+
+def _absolute(measures: Measures, bounds: Bounds) -> Iterator[Check]:
+    for kind, of_kind in (("min", bounds.least), ("max", bounds.most)):
+        for name, bound in of_kind.items():
+            found = measures.named(name)
+            if name.partition(".")[0] not in measures.files:
+                _refuse_meaningless(kind, name, bound)
+            check = _bounded(kind, name, bound, found)
+            doubt = measures.doubt(name) if check.passed else ""
+            yield _undecided(check, doubt, bounds) if doubt else check
+
+
+def _bounded(kind: str, name: str, bound: float, found: float | Interval) -> Check:
+    nan = float("nan")
+    score = found if isinstance(found, Interval) else Interval(value=found, low=nan, high=nan)
+    kept = score.value >= bound if kind == "min" else score.value <= bound
+    relation = "at least" if kind == "min" else "at most"
+    reason = f"{name} is {score.value:.4g}, must be {relation} {bound:g}"
+    if not math.isnan(score.low):
+        reason += f"; 95 % interval {score.low:.4g} to {score.high:.4g}"
+    return Check(
+        kind=kind,
+        metric=name,
+        bound=bound,
+        value=score.value,
+        low=score.low,
+        high=score.high,
+        verdict="pass" if kept else "fail",
+        passed=kept,
+        reason="not defined on these clips" if math.isnan(score.value) else reason,
+    )
+
+
+def _drops(compared: Comparison, bounds: Bounds) -> Iterator[Check]:
+    scores = compared.against[0].scores
+    changes = {**scores.overall, **scores.published}
+    for label, row in scores.per_class.items():
+        changes |= {f"precision:{label}": row.precision, f"recall:{label}": row.recall}
+        changes |= {f"f1:{label}": row.f1}
+    for name, bound in bounds.drop.items():
+        known = canonical(name)
+        if known not in changes:
+            raise ConfigError(
+                f"no drop of '{name}' can be measured; known: accuracy, {', '.join(changes)}"
+            )
+        if bound <= 0:
+            raise ConfigError(f"--max-drop {name}={bound:g} must be above 0 points")
+        check = _dropped(name, bound, changes[known], bounds.cannot_tell)
+        doubt = _doubt(compared) if check.verdict == "pass" else ""
+        yield _undecided(check, doubt, bounds) if doubt else check
+
+
+def _dropped(name: str, bound: float, change: ScoreChange, cannot_tell: str) -> Check:
+    said, gap = change.verdict_at(bound / 100), change.difference
+    decided = OUTCOMES[said]
+    unit = in_points(bound / 100)
+    span = f"{points(gap.low, sign=True)} to {points(gap.high, sign=True)} points"
+    if change.contradicted(bound / 100):
+        span += (
+            f", but too few clips changed: swapping their answers gives p {change.p_swapped:.2g}"
+        )
+    return Check(
+        kind="max-drop",
+        metric=name,
+        bound=bound,
+        value=100 * gap.value,
+        low=100 * gap.low,
+        high=100 * gap.high,
+        verdict=decided,
+        passed=decided == "pass" or (decided == "cannot tell" and cannot_tell == "pass"),
+        reason=f"{name} is {said} than the baseline at a bound of {unit}: {span}"
+        if said != "cannot tell"
+        else f"{name} may have dropped by more than {unit} or not: {span}",
+    )
+
+
+def _doubt(compared: Comparison) -> str:
+    """Return why a drop that is ruled out on these clips is not ruled out, or `""`."""
+    if _lost(compared):
+        return "on the clips that both runs have"
+    return "but the audio of some clips is not that of the baseline" * bool(compared.other_audio)
+
+
+def _undecided(check: Check, doubt: str, bounds: Bounds) -> Check:
+    """Return a kept bound as undecided."""
+    reason = f"{check.reason}, {doubt}"
+    passed = bounds.cannot_tell == "pass"
+    return replace(check, verdict="cannot tell", passed=passed, reason=reason)
+
+
+def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
+    if not bounds.group_gap:
+        return
+    for name, bound in bounds.group_gap.items():
+        if not 0 < bound < 100:
+            raise ConfigError(
+                f"--max-group-gap {name}={bound:g} is not between 0 and 100 points; for ten points "
+                f"give {name}=10"
+            )
+    groups = groups_of(run)
+    for name, bound in bounds.group_gap.items():
+        metric, _, column = name.partition(":")
+        tables = _asked(groups, column)
+        if not tables:
+            known = ", ".join(table.column for table in groups.tables) or "none"
+            raise ConfigError(f"no groups to bound --max-group-gap {name} for; groups: {known}")
+        for table in tables:
+            yield _gapped(f"{metric}:{table.column}", bound, _gap(metric, table), bounds)
+
+
+def _asked(groups: Groups, column: str) -> list[GroupTable]:
+    """Return the tables that a bound is meant for: speakers only when they are named."""
+    if column:
+        return groups.named(column)
+    return [table for table in groups.tables if table.column != "speaker"]
+
+
+def _gap(metric: str, table: GroupTable) -> GroupGap:
+    gaps = {"wa": table.accuracy_gap, "uar": table.uar_gap}
+    known = canonical(metric)
+    if known not in gaps:
+        raise ConfigError(f"no group gap of '{metric}' is measured; known: accuracy, uar")
+    return gaps[known]
+
+
+def _gapped(name: str, bound: float, gap: GroupGap, bounds: Bounds) -> Check:
+    decided = _gap_verdict(gap, bound)
+    return Check(
+        kind="max-group-gap",
+        metric=name,
+        bound=bound,
+        value=100 * gap.value,
+        low=float("nan"),
+        high=float("nan"),
+        verdict=decided,
+        passed=decided == "pass" or (decided == "cannot tell" and bounds.cannot_tell == "pass"),
+        reason=_gap_reason(gap, decided),
+    )
+
+
+def _gap_verdict(gap: GroupGap, bound: float) -> Verdict:
+    if gap.finding == "more than chance" and 100 * gap.value > bound:
+        return "fail"
+    return "pass" if gap.finding != "not judged" and 100 * gap.reach <= bound else "cannot tell"
+
+
+def _gap_reason(gap: GroupGap, decided: Verdict) -> str:
+    if gap.finding == "not judged":
+        return "not judged: too few groups, or the model is not shown to be better than random"
+    reach = f"{points(gap.reach)} points"
+    more = {
+        "fail": "more than chance",
+        "pass": f"one over {reach} would have been found between any two groups",
+        "cannot tell": f"one of up to {reach} could go unnoticed between some two groups",
+    }
+    return (
+        f"{gap.best} is {points(gap.value)} points above {gap.worst}, chance makes a gap of up to "
+        f"{points(gap.by_chance)}: {more[decided]}{f' ({gap.reason})' * bool(gap.reason)}"
+    )
+
+
+NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot hold."""
+
+
+def junit_xml(result: GateResult) -> str:
+    """Return the checks as one test suite: a check that does not pass is a failure."""
+    failed = sum(not check.passed for check in result.checks)
+    counts = {"tests": str(len(result.checks)), "failures": str(failed), "errors": "0"}
+    suites = ET.Element("testsuites", {"name": "serval gate"} | counts)
+    suite = ET.SubElement(suites, "testsuite", {"name": _clean(result.run)} | counts)
+    for check in result.checks:
+        name = f"{check.kind} {check.metric}={check.bound:g}"
+        case = ET.SubElement(suite, "testcase", classname="serval.gate", name=_clean(name))
+        if check.passed:
+            ET.SubElement(case, "system-out").text = _clean(check.reason)
+        else:
+            failure = ET.SubElement(case, "failure", type=check.verdict)
+            failure.set("message", _clean(check.reason))
+    ET.indent(suites)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, "unicode") + "\n"
+
+
+def _clean(text: str) -> str:
+    return NOT_XML.sub("?", text)

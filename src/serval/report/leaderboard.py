@@ -1,0 +1,406 @@
+"""`leaderboard.json` -> one page that needs nothing else: models on corpora, ranked, sortable."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from serval.dress import STYLE, source_hash
+from serval.files import write_text
+from serval.results.verdict import counted
+from serval.scores import HEADLINES, METRICS, title_of
+from serval.scores.stats import LEVEL
+from serval.wording import percent, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    Document = Mapping[str, Any]
+    Row = Mapping[str, Any]
+
+__all__ = ["leaderboard_html", "write_leaderboard"]
+
+BAR = (96, 6)
+"""Pixels of the drawing of an interval."""
+
+TRAINED = {
+    "these clips": "yes, on clips of this set",
+    "this corpus": "yes, on other clips of it",
+    "other corpora": "no, as far as it says",
+    "unknown": "unknown: nobody says",
+}
+"""The words of `Training`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Column:
+    """A column of a table: its title, and how it is sorted at first."""
+
+    title: str
+    text: bool = False
+    best_first: str = "descending"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cell:
+    """A cell: its markup, and the number that it is sorted by; `None` for its text."""
+
+    markup: str
+    value: float | str | None = None
+    wrap: bool = False
+
+
+def write_leaderboard(document: Document, path: Path) -> Path:
+    """Return `path` after writing the page of a leaderboard."""
+    return write_text(path, leaderboard_html(document))
+
+
+def leaderboard_html(document: Document) -> str:
+    """Return the page of a leaderboard.
+
+    Args:
+        document: Of `sweep.leaderboard_document`.
+    """
+    tasks = [task["dataset"] for task in document["tasks"]]
+    names = {task: f"set-{number + 1}" for number, task in enumerate(tasks)}
+    sections = [
+        _hero(document),
+        *([_overall(document, tasks)] if tasks else []),
+        *(
+            _task(document, task, names[task["dataset"]], sentence)
+            for task, sentence in zip(document["tasks"], document["sentences"], strict=True)
+        ),
+        *([_problems(document)] if document["problems"] else []),
+        _reading(document),
+    ]
+    links = {
+        "board": "Overall",
+        **{anchor: name for name, anchor in names.items()},
+        "read": "About",
+    }
+    parts = {
+        "version": _text(document["version"]),
+        "navigation": "".join(f'<a href="#{at}">{_text(name)}</a>' for at, name in links.items()),
+        "main": "\n".join(sections),
+    }
+    return _framed("Leaderboard", parts)
+
+
+def _framed(title: str, parts: Mapping[str, str]) -> str:
+    """Return the page in the dress of the report.
+
+    Args:
+        title: As text.
+        parts: What the template wants beside, by name, as markup.
+    """
+    scripts = (_bundled(f"{name}.js") for name in ("dom", "theme", "leaderboard"))
+    script = '(() => {\n"use strict";\n' + "\n".join(scripts) + "})();"
+    style = STYLE + _bundled("leaderboard.css")
+    policy = (
+        f"default-src 'none'; script-src '{source_hash(script)}'; "
+        f"style-src '{source_hash(style)}'; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    every = {
+        **parts,
+        "policy": html.escape(policy),
+        "title": html.escape(title),
+        "style": style,
+        "script": script,
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: every[found[1]], _bundled("leaderboard.html"))
+
+
+def _bundled(name: str) -> str:
+    return (resources.files("serval") / "report" / "assets" / name).read_text(encoding="utf-8")
+
+
+def _hero(document: Document) -> str:
+    models = {row["model"] for row in document["rows"] if not row["baseline"]}
+    corpora = {row["corpus"] for row in document["rows"]}
+    sets = "1 corpus" if len(corpora) == 1 else f"{len(corpora)} corpora"
+    n = f"{counted(len(models), 'model')} on {sets}"
+    said = "".join(f'<p class="sub">{_text(line)}</p>' for line in _below(document))
+    return (
+        f'<section class="hero" aria-label="Verdict"><p class="eyebrow">{_text(n)}</p>'
+        f"<h1>{_text(_verdict(document))}</h1>{said}</section>"
+    )
+
+
+def _verdict(document: Document) -> str:
+    score = document["ranked_by"]
+    known = _averaged(document)
+    if not known:
+        return "No model has been evaluated on every corpus."
+    best = known[0]
+    over = f", the mean over {best['of']} corpora" if best["of"] > 1 else ""
+    return (
+        f"{best['model']} has the highest {METRICS[score].title}: "
+        f"{percent(best['scores'][score]['value'], 1)}{over}."
+    )
+
+
+def _averaged(document: Document) -> list[Row]:
+    """Return the averages of models that have one, the best first."""
+    score = document["ranked_by"]
+    return [
+        row
+        for row in document["averages"]
+        if not row["baseline"] and row["scores"][score]["value"] is not None
+    ]
+
+
+def _below(document: Document) -> list[str]:
+    """Return what stands below the verdict: what it does not mean."""
+    score = document["ranked_by"]
+    known = _averaged(document)
+    if not known:
+        return []
+    best, mean = known[0], known[0]["scores"][score]
+    said = []
+    if alike := _alike(document, best["model"]):
+        where = "on any of the sets" if len(document["tasks"]) > 1 else "on this set"
+        said.append(f"It cannot be told apart {where} from: {', '.join(alike)}.")
+    if best["of"] > 1 and mean["low"] is not None:
+        said.append(
+            f"Over other corpora of this kind the mean may lie from {100 * mean['low']:.0f} to "
+            f"{percent(mean['high'], 0)} (95 % interval over {best['of']} corpora)."
+        )
+    return said
+
+
+def _alike(document: Document, best: str) -> list[str]:
+    """Return the models that nothing tells apart from one, on whichever set both are."""
+    tests = [test for task in document["tasks"] for test in task["tests"]]
+    of_it = [t for t in tests if t["score"] == document["ranked_by"] and best in (t["a"], t["b"])]
+    others = dict.fromkeys(t["b"] if t["a"] == best else t["a"] for t in of_it)
+    told = {
+        name
+        for t in of_it
+        for name in (t["a"], t["b"])
+        if t["p_corrected"] is not None and t["p_corrected"] <= 1 - LEVEL
+    }
+    return [name for name in others if name not in told]
+
+
+def _overall(document: Document, tasks: Sequence[str]) -> str:
+    """Return one row for each model: its mean over corpora, then each dataset."""
+    score = document["ranked_by"]
+    columns = [_Column(title="Model", text=True, best_first="ascending")]
+    columns += [_Column(title=f"Mean {METRICS[name].title}") for name in _first(score)]
+    columns += [_Column(title=task) for task in tasks]
+    by_place = {(row["model"], row["dataset"]): row for row in document["rows"]}
+    rows = [
+        (
+            mean["baseline"],
+            [
+                _Cell(markup=_text(mean["model"])),
+                *(_score(mean["scores"][name]) for name in _first(score)),
+                *(_placed(by_place.get((mean["model"], task)), score) for task in tasks),
+            ],
+        )
+        for mean in document["averages"]
+    ]
+    lead = (
+        f"{METRICS[score].full} on each set, with the range of ranks below it, and the mean over "
+        "corpora, each of which counts once. Press a title to sort."
+    )
+    return _section("board", "Overall", lead, _table("Mean scores and each corpus", columns, rows))
+
+
+def _first(score: str) -> tuple[str, ...]:
+    """Return the scores of a page, that by which it ranks first."""
+    return (score, *(name for name in HEADLINES if name != score))
+
+
+def _placed(row: Row | None, score: str) -> _Cell:
+    if row is None:
+        return _Cell(markup="<small>not done</small>", value="")
+    found = row["ranked"][score]
+    shown = f"<strong>{percent(found['value'], 1)}</strong><small>rank {_rank(found)}</small>"
+    return _Cell(markup=shown, value=_number(found["value"]))
+
+
+def _task(document: Document, task: Document, anchor: str, sentence: str) -> str:
+    score = document["ranked_by"]
+    own = [row for row in document["rows"] if row["dataset"] == task["dataset"]]
+    extra = [
+        (title, part)
+        for title, part in (("UAR, full set", "full_set"), ("UAR, restricted", "restricted"))
+        if any(row.get(part) for row in own)
+    ]
+    columns = [
+        _Column(title="Model", text=True, best_first="ascending"),
+        _Column(title="Rank", best_first="ascending"),
+        *(_Column(title=title_of(name)) for name in _first(score)),
+        *(_Column(title=title) for title, _ in extra),
+        _Column(title="Trained on it", text=True, best_first="ascending"),
+        _Column(title="Clips"),
+        _Column(title="Left out", best_first="ascending"),
+        _Column(title="Failed", best_first="ascending"),
+        _Column(title="Times real time"),
+        _Column(title="Run", text=True, best_first="ascending"),
+    ]
+    rows = [(row["baseline"], _task_cells(row, score, [part for _, part in extra])) for row in own]
+    lead = (
+        f"{counted(task['clips'], 'clip')}, intervals drawn by {task['by']} ({task['clusters']} of "
+        f"them); the most frequent emotion is {task['majority']}."
+    )
+    table = _table(f"Models on {task['dataset']}", columns, rows)
+    said = " ".join([sentence, *task["warnings"]])
+    return _section(anchor, task["dataset"], lead, table, f'<p class="said">{_text(said)}</p>')
+
+
+def _task_cells(row: Row, score: str, extra: Iterable[str]) -> list[_Cell]:
+    scores = row["ranked"] if row["baseline"] else row["scores"]
+    rank = row["ranked"][score]
+    if row["baseline"]:
+        behind = [_Cell(markup="", value="") for _ in extra]
+        behind += [_Cell(markup="no model", wrap=True)]
+        behind += [_Cell(markup=f"{row['clips']:,}", value=row["clips"])]
+        behind += [_Cell(markup="", value="") for _ in range(3)] + [_Cell(markup="")]
+    else:
+        behind = [_score(row[part]["scores"]["uar"] if row[part] else None) for part in extra]
+        behind += [_Cell(markup=_text(TRAINED[row["trained_on"]]), wrap=True)]
+        behind += [
+            _Cell(markup=f"{row[name]:,}", value=row[name])
+            for name in ("clips", "left_out", "failed")
+        ]
+        speed = row["rtfx"]
+        behind += [
+            _Cell(markup="n/a", value="")
+            if speed is None
+            else _Cell(markup=f"{speed:.0f}x", value=speed),
+            _Cell(markup=_link(row["page"])),
+        ]
+    return [
+        _Cell(markup=_text(row["model"])),
+        _Cell(markup=_rank(rank), value=rank["best"] + rank["worst"] / 1000),
+        *(_score(scores[name]) for name in _first(score)),
+        *behind,
+    ]
+
+
+def _link(page: str) -> str:
+    kind = "report" if page.endswith(".html") else "summary"
+    return f'<a href="{html.escape(quote(page))}">{kind}</a>'
+
+
+def _rank(found: Row) -> str:
+    best, worst = found["best"], found["worst"]
+    return str(best) if best == worst else f"{best}-{worst}"
+
+
+def _score(score: Row | None) -> _Cell:
+    """Return a score with its interval, in numbers and drawn."""
+    if score is None or score["value"] is None:
+        return _Cell(markup="<small>n/a</small>", value="")
+    value, low, high = (score[key] for key in ("value", "low", "high"))
+    ends = "" if low is None else f"<small>{100 * low:.1f} to {100 * high:.1f}</small>"
+    shown = f"<strong>{percent(value, 1)}</strong>{ends}{_bar(value, low, high)}"
+    return _Cell(markup=shown, value=_number(value))
+
+
+def _bar(value: float, low: float | None, high: float | None) -> str:
+    width, height = BAR
+    reach = "" if low is None or high is None else (
+        f'<rect class="reach" x="{width * low:.1f}" width="{max(1.0, width * (high - low)):.1f}" '
+        f'height="{height}" rx="3"/>'
+    )  # fmt: skip
+    at = min(max(width * value - 1, 0.0), width - 2.0)
+    return (
+        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
+        f'<rect class="back" width="{width}" height="{height}" rx="3"/>{reach}'
+        f'<rect class="at" x="{at:.1f}" width="2" height="{height}"/></svg>'
+    )
+
+
+def _number(value: float | None) -> float | str:
+    return "" if value is None else value
+
+
+def _table(
+    caption: str, columns: Sequence[_Column], rows: Sequence[tuple[bool, Sequence[_Cell]]]
+) -> str:
+    head = "".join(
+        f'<th scope="col"{_class(column)} data-first="{column.best_first}">'
+        f'<button type="button" class="sort">{_text(column.title)}</button></th>'
+        for column in columns
+    )
+    body = "\n".join(_table_row(columns, cells, baseline=baseline) for baseline, cells in rows)
+    return (
+        f'<div class="card scroll" tabindex="0" role="region" aria-label="{_text(caption)}">'
+        f'<table class="board"><caption class="unseen">{_text(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
+    )
+
+
+def _table_row(columns: Sequence[_Column], cells: Sequence[_Cell], *, baseline: bool) -> str:
+    first, *rest = cells
+    name = f'<th scope="row"><bdi>{first.markup}</bdi></th>'
+    others = "".join(
+        f"<td{_class(column, wrap=cell.wrap)}{_data(cell)}>{cell.markup}</td>"
+        for column, cell in zip(columns[1:], rest, strict=True)
+    )
+    mark = ' class="baseline"' if baseline else ""
+    return f"<tr{mark}>{name}{others}</tr>"
+
+
+def _class(column: _Column, *, wrap: bool = False) -> str:
+    names = " ".join(name for name, has in (("text", column.text), ("wrap", wrap)) if has)
+    return f' class="{names}"' if names else ""
+
+
+def _data(cell: _Cell) -> str:
+    return "" if cell.value is None else f' data-value="{cell.value}"'
+
+
+def _problems(document: Document) -> str:
+    items = "".join(
+        f"<li>{_text(one['model'])} on {_text(one['dataset'])}: {_text(one['problem'])}</li>"
+        for one in document["problems"]
+    )
+    lead = "These runs could not be made, or more of their clips failed than the plan allows."
+    return _section("undone", "Not done", lead, f'<ul class="read card">{items}</ul>')
+
+
+READING = """
+In small print below a score: its 95 % interval, drawn by speaker where speakers are known.
+Ranks are by {score} on the clips that at least one of the models has a label for; a clip that a
+ model does not answer is an error of it. A range such as 1-3 goes from the best to the
+ worst rank that the model may have: all pairs were tested on the same draws of whole speakers, and
+ corrected for their number (Holm).
+A mean over corpora takes each corpus as one observation; its interval is that of the mean over
+ other corpora of this kind, and is wide for a few.
+Full set: clips that failed, or whose label the model does not know, count as errors. Restricted:
+ only labels that both model and set know may win.
+Trained on it: what the model's metadata, its model card or the plan says. Scores of a model on a
+ corpus that it was trained on say little about others.
+Times real time: seconds of audio in one second of the run; other work on the machine is in it.
+majority label: always the most frequent emotion of the set, as a model that hears nothing would.
+"""
+"""One statement a line; a line that begins with a space belongs to the one above."""
+
+
+def _reading(document: Document) -> str:
+    said = READING.format(score=METRICS[document["ranked_by"]].title).strip().replace("\n ", " ")
+    items = "".join(f"<li>{_text(line)}</li>" for line in said.splitlines())
+    lead = "What stands behind the numbers."
+    return _section("read", "How to read it", lead, f'<ul class="read">{items}</ul>')
+
+
+def _section(anchor: str, title: str, lead: str, *parts: str) -> str:
+    return (
+        f'<section id="{anchor}" aria-labelledby="{anchor}-title">'
+        f'<h2 id="{anchor}-title" tabindex="-1">{_text(title)}</h2>'
+        f'<p class="lead">{_text(lead)}</p>{"".join(parts)}</section>'
+    )
+
+
+def _text(text: str) -> str:
+    return html.escape(printable(text))

@@ -1,0 +1,373 @@
+"""Scores of numbers for each clip, such as arousal, valence and dominance, as functions of moments.
+
+The sums over clips that stand here for the confusion counts are, for each dimension, n, the sums of
+truth and prediction, of their squares, of their product and of their absolute difference, and the
+same of their ranks. So intervals by speaker, paired differences and groups are had as for emotions.
+
+Variances and covariances are divided by n, as in Lin (1989) and in `audmetric`; with n - 1 a CCC of
+few clips is higher where the means differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse, stats
+
+from serval.scores.clusters import Clustering, ClusterTables, clustering_of, effective_number
+from serval.scores.stats import Interval
+from serval.scores.uncertainty import Estimates, Uncertainty, linear_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "DIMENSION_METRICS",
+    "DimensionMetric",
+    "DimensionScores",
+    "Moments",
+    "correlation_interval",
+    "dimension_scores",
+    "estimates_of_moments",
+    "moment_tables",
+    "moments_of_sums",
+]
+
+PARTS = ("n", "x", "y", "xx", "yy", "xy", "error")
+"""The sums of each dimension, by name; then those from `x` to `xy` again, of ranks."""
+
+SUMS = len(PARTS) + 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """Sums over clips, each `(..., D)`; truth is x, prediction is y.
+
+    Attributes:
+        n: Clips with a truth.
+        x: Sum of the truth.
+        y: Sum of the predictions.
+        xx: Sum of the squared truth.
+        yy: Sum of the squared predictions.
+        xy: Sum of their products.
+        error: Sum of their absolute differences.
+        ranks: The same of ranks, but for `error`; `None` where these are of ranks.
+    """
+
+    n: Floats
+    x: Floats
+    y: Floats
+    xx: Floats
+    yy: Floats
+    xy: Floats
+    error: Floats
+    ranks: Moments | None = None
+
+    @property
+    def means(self) -> tuple[Floats, Floats]:
+        """The mean truth and the mean prediction."""
+        return _ratio(self.x, self.n), _ratio(self.y, self.n)
+
+    @property
+    def variances(self) -> tuple[Floats, Floats, Floats]:
+        """The variance of the truth, that of the predictions, and their covariance, over n."""
+        x, y = self.means
+        return (
+            np.maximum(_ratio(self.xx, self.n) - x * x, 0.0),
+            np.maximum(_ratio(self.yy, self.n) - y * y, 0.0),
+            _ratio(self.xy, self.n) - x * y,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DimensionMetric:
+    """A score of one dimension.
+
+    Attributes:
+        key: Its name in files and bounds.
+        title: Its name in a table.
+        of: The score of moments.
+        is_correlation: Whether it lies in [-1, 1]; the others are in units of the scale.
+        higher_is_better: Its direction; bias has none, 0 is best.
+    """
+
+    key: str
+    title: str
+    of: Callable[[Moments], Floats]
+    is_correlation: bool
+    higher_is_better: bool | None
+
+
+def ccc(moments: Moments) -> Floats:
+    """Return the concordance correlation coefficient, in [-1, 1]; NaN if truth does not vary.
+
+    Source: Lin (1989), A concordance correlation coefficient to evaluate reproducibility, with
+    variances over n; equals `audmetric.concordance_cc`.
+
+    Examples:
+        >>> ccc(moments_of([[0.0], [1.0], [2.0]], [[1.0], [2.0], [3.0]])).round(4).tolist()
+        [0.5714]
+    """
+    (x, y), (xx, yy, xy) = moments.means, moments.variances
+    return np.where(xx > 0, _ratio(2 * xy, xx + yy + (x - y) ** 2), np.nan)
+
+
+def pearson(moments: Moments) -> Floats:
+    """Return Pearson's correlation coefficient, in [-1, 1]; NaN if either side does not vary.
+
+    Source: `scipy.stats.pearsonr`.
+    """
+    xx, yy, xy = moments.variances
+    return np.clip(_ratio(xy, np.sqrt(xx * yy)), -1.0, 1.0)
+
+
+def spearman(moments: Moments) -> Floats:
+    """Return Spearman's rank correlation coefficient, in [-1, 1]; NaN if a side does not vary.
+
+    Ranks are those among all clips, also in draws and groups of them.
+
+    Source: `scipy.stats.spearmanr`.
+    """
+    if moments.ranks is None:
+        return np.full(np.shape(moments.n), np.nan)
+    return pearson(moments.ranks)
+
+
+def mae(moments: Moments) -> Floats:
+    """Return the mean absolute error, in units of the scale; NaN without a clip.
+
+    Source: `sklearn.metrics.mean_absolute_error`.
+    """
+    return _ratio(moments.error, moments.n)
+
+
+def rmse(moments: Moments) -> Floats:
+    """Return the root mean squared error, in units of the scale; NaN without a clip.
+
+    Source: `sklearn.metrics.root_mean_squared_error`.
+    """
+    squares = moments.xx - 2 * moments.xy + moments.yy
+    return np.sqrt(np.maximum(_ratio(squares, moments.n), 0.0))
+
+
+def bias(moments: Moments) -> Floats:
+    """Return the mean of prediction minus truth, in units of the scale; NaN without a clip."""
+    return _ratio(moments.y - moments.x, moments.n)
+
+
+DIMENSION_METRICS: Mapping[str, DimensionMetric] = {
+    key: DimensionMetric(
+        key=key, title=title, of=of, is_correlation=bounded, higher_is_better=higher
+    )
+    for key, title, of, bounded, higher in (
+        ("ccc", "CCC", ccc, True, True),
+        ("pearson", "Pearson", pearson, True, True),
+        ("spearman", "Spearman", spearman, True, True),
+        ("mae", "MAE", mae, False, False),
+        ("rmse", "RMSE", rmse, False, False),
+        ("bias", "bias", bias, False, None),
+    )
+}
+"""By key, in the order of every table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DimensionScores:
+    """The scores of a run of dimensions.
+
+    Attributes:
+        n: Clips that were scored.
+        clips: Clips with a truth, by dimension.
+        per_dimension: By dimension, then by key of `DIMENSION_METRICS`.
+        mean: The mean over the dimensions, by key.
+        by: What was drawn: `speaker` or `clip`.
+        clusters: Number of them.
+        effective: How many of equal size would say as much.
+        warnings: What a reader must know before trusting them, one sentence each.
+    """
+
+    n: int
+    clips: Mapping[str, int]
+    per_dimension: Mapping[str, Mapping[str, Interval]]
+    mean: Mapping[str, Interval]
+    by: str
+    clusters: int
+    effective: float
+    warnings: tuple[str, ...]
+
+
+def dimension_scores(
+    truth: Floats, predicted: Floats, speakers: Sequence[str | None], names: Sequence[str]
+) -> DimensionScores:
+    """Return every score with its 95 % interval, clustered by speaker where speakers are known.
+
+    Args:
+        truth: `(N, D)` on the scale of the set, NaN where a clip has none.
+        predicted: `(N, D)` on the same scale.
+        speakers: `(N,)` or `None` where not known.
+        names: The D dimensions.
+    """
+    clustering = clustering_of(speakers)
+    tables = moment_tables(truth[np.newaxis], predicted[np.newaxis], clustering)
+    found = estimates_of_moments(tables, score_columns)
+    cells = [_interval(found, i, len(names)) for i in range(len(found.values))]
+    d = len(names)
+    per = {
+        name: {key: cells[m * (d + 1) + i] for m, key in enumerate(DIMENSION_METRICS)}
+        for i, name in enumerate(names)
+    }
+    return DimensionScores(
+        n=len(truth),
+        clips=dict(zip(names, (~np.isnan(truth)).sum(axis=0).tolist(), strict=True)),
+        per_dimension=per,
+        mean={key: cells[m * (d + 1) + d] for m, key in enumerate(DIMENSION_METRICS)},
+        by=clustering.by,
+        clusters=len(clustering),
+        effective=round(clustering.effective, 1),
+        warnings=clustering.warnings,
+    )
+
+
+def score_columns(moments: Moments) -> Floats:
+    """Return every score of each dimension and their mean, `(..., M (D + 1))`, metric by metric."""
+    columns = [metric.of(moments) for metric in DIMENSION_METRICS.values()]
+    return np.concatenate(
+        [np.append(one, one.mean(axis=-1, keepdims=True), axis=-1) for one in columns], axis=-1
+    )
+
+
+def moment_tables(truth: Floats, predicted: Floats, clustering: Clustering) -> ClusterTables:
+    """Return the moments of each cluster, R runs one behind the other.
+
+    Args:
+        truth: `(R, N, D)`, NaN where a clip has none.
+        predicted: `(R, N, D)`.
+        clustering: Of the N clips.
+
+    Returns:
+        Of R x D x 12 sums.
+    """
+    rows = np.concatenate([_rows(x, y) for x, y in zip(truth, predicted, strict=True)], axis=1)
+    alone = ClusterTables(tables=sparse.csr_array(rows), times=np.ones(len(rows), dtype=np.int64))
+    if clustering.by == "clip":
+        return alone
+    members = sparse.csr_array(
+        (np.ones(len(rows)), (clustering.ids, np.arange(len(rows)))),
+        shape=(len(clustering), len(rows)),
+    )
+    return ClusterTables(
+        tables=sparse.csr_array(members @ rows),
+        times=np.ones(len(clustering), dtype=np.int64),
+        clips=alone,
+    )
+
+
+def moments_of_sums(sums: Floats, runs: int = 1) -> Moments:
+    """Return the moments, `(..., R, D)`, or `(..., D)` of one run, that R x D x 12 sums hold."""
+    parts = sums.reshape(*sums.shape[:-1], runs, -1, SUMS)
+    if runs == 1:
+        parts = parts[..., 0, :, :]
+    own = dict(zip(PARTS, np.moveaxis(parts, -1, 0), strict=False))
+    ranks = dict(zip(PARTS[1:], np.moveaxis(parts[..., len(PARTS) :], -1, 0), strict=False))
+    return Moments(**own, ranks=Moments(n=own["n"], error=np.zeros_like(own["n"]), **ranks))
+
+
+def estimates_of_moments(
+    tables: ClusterTables, columns: Callable[[Moments], Floats], runs: int = 1
+) -> Estimates:
+    """Return scores of moments with their standard errors, by what each cluster moves.
+
+    Scores of moments are smooth, so no draws are needed.
+
+    Args:
+        tables: Of `moment_tables`.
+        columns: Moments `(..., D)`, or `(..., R, D)`, to scores `(..., M)`.
+        runs: R.
+
+    Source: Jaeckel (1972), The infinitesimal jackknife, on whole clusters.
+    """
+
+    def statistic(sums: Floats) -> Floats:
+        return columns(moments_of_sums(sums, runs))
+
+    total = np.asarray(tables.total, dtype=np.float64)
+    values = statistic(total[np.newaxis])[0]
+    weights = np.asarray(tables.tables.toarray()[:, ::SUMS]).sum(axis=1, keepdims=True)
+    clusters = np.full(len(values), effective_number(weights, tables.times)[0])
+    clips = np.full(len(values), float(tables.times.sum() if tables.clips is None else
+                                       tables.clips.times.sum()))  # fmt: skip
+    none = np.full(len(values), np.nan)
+    return Estimates(
+        values=values,
+        errors=linear_errors(tables, statistic, clusters),
+        clusters=clusters,
+        independent=none if tables.clips is None else linear_errors(tables.clips, statistic, clips),
+        clips=none if tables.clips is None else clips,
+    )
+
+
+def correlation_interval(value: float, uncertainty: Uncertainty) -> Interval:
+    """Return the 95 % interval of a correlation, which never leaves [-1, 1].
+
+    Source: Lin (1989), section 3: Fisher's transformation z = atanh(r), here with the clustered
+    standard error of r.
+    """
+    inside = float(np.clip(value, -1 + 1e-9, 1 - 1e-9))
+    slope = 1 / (1 - inside**2)
+    z = Uncertainty(
+        error=uncertainty.error * slope,
+        clusters=uncertainty.clusters,
+        independent=uncertainty.independent * slope,
+        clips=uncertainty.clips,
+    ).mean_interval(float(np.arctanh(inside)))
+    low, high = float(np.tanh(z.low)), float(np.tanh(z.high))
+    return Interval(value=value, low=min(low, value), high=max(high, value))
+
+
+def _interval(found: Estimates, i: int, d: int) -> Interval:
+    metric = tuple(DIMENSION_METRICS.values())[i // (d + 1)]
+    value, uncertainty = float(found.values[i]), found.uncertainty(i)
+    if metric.is_correlation:
+        return correlation_interval(value, uncertainty)
+    plain = uncertainty.mean_interval(value)
+    least = -np.inf if metric.higher_is_better is None else 0.0
+    return Interval(value=value, low=max(plain.low, least), high=plain.high)
+
+
+def moments_of(truth: Sequence[Sequence[float]], predicted: Sequence[Sequence[float]]) -> Moments:
+    """Return the moments of `(N, D)` truth and predictions, `(D,)` each."""
+    rows = _rows(np.asarray(truth, dtype=np.float64), np.asarray(predicted, dtype=np.float64))
+    return moments_of_sums(rows.sum(axis=0))
+
+
+def _rows(truth: Floats, predicted: Floats) -> Floats:
+    """Return what each clip adds to the moments, `(N, D x 12)`; nothing where it has no truth."""
+    there = ~np.isnan(truth)
+    x, y = np.where(there, truth, 0.0), np.where(there, predicted, 0.0)
+    ranks = [_ranks(side, there) for side in (truth, predicted)]
+    parts = [there.astype(np.float64), *_products(x, y), np.abs(x - y), *_products(*ranks)]
+    return np.stack(parts, axis=-1).reshape(len(truth), -1)
+
+
+def _products(x: Floats, y: Floats) -> list[Floats]:
+    return [x, y, x * x, y * y, x * y]
+
+
+def _ranks(values: Floats, there: NDArray[np.bool_]) -> Floats:
+    """Return the ranks of each column's values, in [-0.5, 0.5], ties in the middle; else 0."""
+    ranks = np.zeros(values.shape)
+    for rank, column, known in zip(ranks.T, values.T, there.T, strict=True):
+        if known.any():
+            rank[known] = stats.rankdata(column[known]) / known.sum() - 0.5
+    return ranks
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    undefined = np.full(np.shape(whole), np.nan)
+    return np.asarray(np.divide(part, whole, out=undefined, where=np.asarray(whole) > 0))

@@ -1,0 +1,224 @@
+"""A finished sweep -> `leaderboard.json`: every score, rank and average, in plain JSON types."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.files import is_file, write_text
+from serval.machine import platform_facts
+from serval.scores import HEADLINES, METRICS
+from serval.scores.clusters import clustering_of
+from serval.scores.stats import LEVEL
+from serval.scores.uncertainty import uncertainty_of_mean
+from serval.sweep.answers import of_one_task, together
+from serval.sweep.standings import MAJORITY, Standings, standings_of
+from serval.wording import points, without_nan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from serval.scores.stats import Interval
+    from serval.sweep.sweep import Result, Sweep
+
+__all__ = ["leaderboard_document", "ranked_by", "write_leaderboard_json"]
+
+SCHEMA_VERSION = 1
+NAN = math.nan
+
+
+def leaderboard_document(finished: Sweep) -> dict[str, Any]:
+    """Return everything that the leaderboard shows; undefined numbers are `None`.
+
+    `rows` has one entry for each model (with its options) on each dataset, and one for always
+    saying the most frequent label; `averages` one for each model over all corpora; `tasks` the
+    datasets on which models were ranked, with the tests of every pair.
+    """
+    score = ranked_by(finished.plan.sort_by)
+    tasks = list(_tasks(_as_planned(finished)))
+    rows = [row for task in tasks for row in _rows(task, finished.plan.output)]
+    order = METRICS[score].order
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "version": platform_facts()["packages"]["serval"],
+        "ranked_by": score,
+        "rows": sorted(rows, key=lambda row: order(row["ranked"][score]["value"])),
+        "averages": sorted(
+            [*_averages(finished.results), *_majority_average(tasks)],
+            key=lambda row: order(row["scores"][score]["value"]),
+        ),
+        "tasks": [task.as_dict() for task in tasks],
+        "sentences": _sentences(tasks, score),
+        "problems": [
+            {"model": r.contender, "dataset": r.cell.dataset, "problem": r.problem or r.warning}
+            for r in finished.problems
+        ],
+    }
+    return {key: without_nan(value) for key, value in document.items()}
+
+
+def write_leaderboard_json(document: Mapping[str, Any], path: Path) -> Path:
+    """Return `path` after writing the document."""
+    return write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def ranked_by(sort_by: str) -> str:
+    """Return the score that models are ranked by: the plan's own, if ranks are made by it."""
+    return sort_by if sort_by in HEADLINES else "uar"
+
+
+class _Task:
+    """Models on one dataset that agree on the emotion of every clip."""
+
+    def __init__(self, name: str, results: Sequence[Result]) -> None:
+        self.name = name
+        self.results = results
+        self.standings: Standings = standings_of(
+            [result.contender for result in results],
+            together([result.answers for result in results if result.answers is not None]),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what ranks rest on, and the tests of every pair."""
+        facts = asdict(self.standings)
+        return {"dataset": self.name} | {k: v for k, v in facts.items() if k != "ranks"}
+
+    def ranked(self, contender: str) -> dict[str, dict[str, float]]:
+        """Return value, interval and range of ranks of a contender, by score."""
+        return {
+            rank.score: {**asdict(rank.value), "best": rank.best, "worst": rank.worst}
+            for rank in self.standings.ranks
+            if rank.name == contender
+        }
+
+
+def _as_planned(finished: Sweep) -> list[Result]:
+    """Return the results in the order of the plan."""
+    order = {cell.settings.output: place for place, cell in enumerate(finished.plan.cells)}
+    return sorted(finished.results, key=lambda result: order[result.cell.settings.output])
+
+
+def _tasks(results: Iterable[Result]) -> Iterator[_Task]:
+    of_dataset: defaultdict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        if result.answers is not None:
+            of_dataset[result.cell.dataset].append(result)
+    for dataset, own in of_dataset.items():
+        groups = of_one_task([result.answers for result in own if result.answers is not None])
+        for members in groups:
+            chosen = [own[i] for i in members]
+            apart = f" ({chosen[0].contender})" if len(groups) > 1 else ""
+            yield _Task(f"{dataset}{apart}", chosen)
+
+
+def _rows(task: _Task, output: Path) -> Iterator[dict[str, Any]]:
+    for result in task.results:
+        folder = Path(result.cell.settings.output)
+        report = folder / "report.html"
+        page = report if is_file(report) else folder / "summary.md"
+        yield {
+            "model": result.contender,
+            "dataset": task.name,
+            "corpus": result.cell.corpus,
+            "baseline": False,
+            "scores": {name: asdict(score) for name, score in result.scores.items()},
+            "ranked": task.ranked(result.contender),
+            "full_set": result.label_space["full_set"],
+            "restricted": result.label_space["restricted"],
+            "trained_on": result.training,
+            "labels": result.labels,
+            "clips": result.clips,
+            "failed": result.failed,
+            "left_out": result.left_out,
+            "rtfx": result.rtfx,
+            "page": page.relative_to(output).as_posix(),
+        }
+    yield {
+        "model": MAJORITY,
+        "dataset": task.name,
+        "corpus": task.results[0].cell.corpus,
+        "baseline": True,
+        "scores": {},
+        "ranked": task.ranked(MAJORITY),
+        "clips": task.standings.clips,
+    }
+
+
+def _averages(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
+    """Yield the mean over corpora of every model that has all of them."""
+    corpora = list(dict.fromkeys(result.cell.corpus for result in results))
+    of_model: defaultdict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
+    planned: defaultdict[str, set[str]] = defaultdict(set)
+    for result in results:
+        planned[result.contender].add(result.cell.dataset)
+        if result.scores:
+            of_model[result.contender][result.cell.corpus].append(result)
+    for model, by_corpus in of_model.items():
+        done = {r.cell.dataset for own in by_corpus.values() for r in own}
+        whole = done == planned[model] and len(by_corpus) == len(corpora)
+        yield {
+            "model": model,
+            "baseline": False,
+            "corpora": len(by_corpus),
+            "of": len(corpora),
+            "scores": {
+                name: asdict(_mean_over(_values(by_corpus.values(), name), name))
+                if whole
+                else dict.fromkeys(("value", "low", "high"), NAN)
+                for name in HEADLINES
+            },
+        }
+
+
+def _majority_average(tasks: Sequence[_Task]) -> Iterator[dict[str, Any]]:
+    """Yield the mean over corpora of always saying the most frequent emotion."""
+    found: defaultdict[str, list[Mapping[str, Mapping[str, float]]]] = defaultdict(list)
+    for task in tasks:
+        found[task.results[0].cell.corpus].append(task.ranked(MAJORITY))
+    if not found:
+        return
+    means = {
+        name: np.array([np.mean([one[name]["value"] for one in own]) for own in found.values()])
+        for name in HEADLINES
+    }
+    yield {
+        "model": MAJORITY,
+        "baseline": True,
+        "corpora": len(found),
+        "of": len(found),
+        "scores": {name: asdict(_mean_over(values, name)) for name, values in means.items()},
+    }
+
+
+def _values(corpora: Iterable[Sequence[Result]], score: str) -> NDArray[np.float64]:
+    """Return a score on each corpus: the mean of its datasets."""
+    return np.array([np.mean([r.scores[score].value for r in own]) for own in corpora])
+
+
+def _mean_over(values: NDArray[np.float64], score: str) -> Interval:
+    """Return the mean over corpora, each of which is one observation."""
+    uncertainty = uncertainty_of_mean(values, clustering_of([None] * len(values)))
+    return uncertainty.interval(float(values.mean()), METRICS[score].range)
+
+
+def _sentences(tasks: Sequence[_Task], score: str) -> list[str]:
+    said = []
+    for task in tasks:
+        of_score = [test for test in task.standings.tests if test.score == score]
+        alike = [test for test in of_score if not test.p_corrected <= 1 - LEVEL]
+        pairs = "; ".join(
+            f"{test.a} and {test.b} ({points(test.difference, sign=True)} points, "
+            f"p = {test.p_corrected:.2g})"
+            for test in alike
+        )
+        told = "every pair can be told apart" if not alike else f"cannot be told apart: {pairs}"
+        said.append(f"On {task.name}, by {METRICS[score].title}, {told}.")
+    return said

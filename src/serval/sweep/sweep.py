@@ -1,0 +1,168 @@
+"""Every cell of a plan -> what became of it.
+
+A cell that is complete is only scored again, one that was interrupted goes on, and one that cannot
+be done keeps its reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serval.errors import ServalError
+from serval.evaluation import Evaluation, Step, evaluate_named
+from serval.results.document import corpus_names
+from serval.scores import METRICS
+from serval.scores.stats import Interval
+from serval.stopping import stop_if_asked
+from serval.sweep.answers import Answers, answers_of
+from serval.sweep.plan import Cell, Plan
+from serval.sweep.training import card_corpora
+from serval.trained_on import HEARD, Training, corpora_of, training_of
+
+if TYPE_CHECKING:
+    from serval.run import Run
+
+__all__ = ["Result", "Sweep", "sweep"]
+
+NAN = math.nan
+
+DIMENSIONS = (
+    "the model's outputs are dimensions, which its own folder has the scores of; models are ranked "
+    "by emotions only"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one cell.
+
+    Attributes:
+        cell: Which one.
+        scores: By name, with intervals; empty where the cell could not be done.
+        answers: What the model said of each clip; `None` where the cell could not be done.
+        label_space: The part of `results.json` on labels that model and set do not share.
+        training: Whether the model was trained on the corpus, as far as anybody says.
+        clips: With a prediction.
+        failed: Without one.
+        labels: How many the run has.
+        left_out: Clips that were dropped on request, their label having no counterpart.
+        rtfx: Seconds of audio in one second; NaN where nothing was timed.
+        reused: Whether the run was complete before.
+        problem: Why there are no scores, or `""`.
+        warning: What is wrong although there are scores, or `""`.
+    """
+
+    cell: Cell
+    scores: Mapping[str, Interval]
+    answers: Answers | None = None
+    label_space: Mapping[str, Any] = field(default_factory=dict)
+    training: Training = "unknown"
+    clips: int = 0
+    failed: int = 0
+    labels: int = 0
+    left_out: int = 0
+    rtfx: float = NAN
+    reused: bool = False
+    problem: str = ""
+    warning: str = ""
+
+    @property
+    def contender(self) -> str:
+        """What is ranked: the model, with the name of its options if there is one."""
+        return ", ".join(part for part in (self.cell.model, self.cell.options) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """A finished sweep: its plan, and the results sorted by the chosen score, best first."""
+
+    plan: Plan
+    results: tuple[Result, ...]
+
+    @property
+    def problems(self) -> list[Result]:
+        """The cells that could not be done, or in which too many clips failed."""
+        return [result for result in self.results if result.problem or result.warning]
+
+
+Watch = Callable[[Cell, Step], None]
+
+
+def sweep(plan: Plan, watch: Watch | None = None, *, fresh: bool = False) -> Sweep:
+    """Return the results of every cell; what is wrong with one does not stop the others.
+
+    Args:
+        plan: What to evaluate.
+        watch: Called for every clip.
+        fresh: Start every cell over: what a plan whose options have changed needs.
+    """
+    watch = watch or (lambda _cell, _step: None)
+    results = [_result(cell, watch, fresh=fresh) for cell in plan.cells]
+    return Sweep(plan=plan, results=tuple(sorted(results, key=lambda r: _rank(r, plan.sort_by))))
+
+
+def _result(cell: Cell, watch: Watch, *, fresh: bool) -> Result:
+    try:
+        settings = replace(cell.settings, fresh=fresh)
+        evaluation = evaluate_named(settings, lambda step: watch(cell, step))
+        return _scored(cell, evaluation)
+    except ServalError as error:
+        stop_if_asked()
+        return Result(cell=cell, scores={}, problem=str(error))
+
+
+def _scored(cell: Cell, evaluation: Evaluation) -> Result:
+    run, document = evaluation.run, evaluation.document
+    if run.provenance.of_dimensions:
+        return Result(cell=cell, scores={}, problem=DIMENSIONS)
+    if not len(run):
+        return Result(cell=cell, scores={}, failed=len(run.failures), problem="every clip failed")
+    return Result(
+        cell=cell,
+        scores={name: _interval(score) for name, score in document["scores"]["overall"].items()},
+        answers=answers_of(run),
+        label_space=document["label_space"],
+        training=_training(cell, run),
+        clips=len(run),
+        failed=len(run.failures),
+        labels=len(run.labels),
+        left_out=sum(run.dropped.values()),
+        rtfx=float(run.duration_s.sum()) / run.seconds if run.seconds else NAN,
+        reused=evaluation.reused,
+        warning=_failures(evaluation, cell) if evaluation.too_many_failures else "",
+    )
+
+
+def _failures(evaluation: Evaluation, cell: Cell) -> str:
+    failed, total = evaluation.run.failures, len(evaluation.run) + len(evaluation.run.failures)
+    return (
+        f"{len(failed)} of {total} clips failed, more than max_failures "
+        f"({cell.settings.max_failures:g}) allows; the first: {failed[0].clip_id}: "
+        f"{failed[0].reason}"
+    )
+
+
+def _training(cell: Cell, run: Run) -> Training:
+    """Return what the model's metadata, its card and the plan say of the corpus."""
+    model = run.provenance.model
+    corpora = corpora_of(model.get("trained_on"))
+    for more in (card_corpora(Path(str(model.get("path", "")))), cell.trained_on):
+        corpora = corpora if more is None else [*(corpora or ()), *more]
+    heard = sum(HEARD in notes for notes in run.notes)
+    return training_of(corpora, heard, {cell.corpus, cell.dataset, *corpus_names(run)})
+
+
+def _interval(score: Mapping[str, float | None]) -> Interval:
+    value, low, high = (
+        NAN if score[key] is None else score[key] for key in ("value", "low", "high")
+    )
+    return Interval(value=value, low=low, high=high)  # type: ignore[arg-type]
+
+
+def _rank(result: Result, score: str) -> tuple[bool, float]:
+    """Return a key that puts the best score first and what has none last."""
+    return METRICS[score].order(result.scores[score].value if result.scores else NAN)

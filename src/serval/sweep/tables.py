@@ -1,0 +1,192 @@
+"""A finished sweep -> `sweep.md` and `sweep.csv`, one row for each cell."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serval.files import write_text
+from serval.scores import SHOWN
+from serval.wording import csv_cell, markdown_table, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from serval.scores.stats import Interval
+    from serval.sweep.plan import Cell, Plan
+    from serval.sweep.sweep import Result, Sweep
+
+    Document = Mapping[str, Any]
+
+__all__ = ["write_tables"]
+
+COUNTS = ("labels", "clips", "left out", "failed")
+
+
+def write_tables(finished: Sweep, document: Document) -> dict[str, Path]:
+    """Return the path of each table, by kind, after writing it.
+
+    Args:
+        finished: The sweep.
+        document: Its leaderboard.
+    """
+    folder = finished.plan.output
+    return {
+        "markdown": write_text(folder / "sweep.md", _markdown(finished, document)),
+        "csv": write_text(folder / "sweep.csv", _csv(finished, document)),
+    }
+
+
+def _scores_shown(plan: Plan) -> tuple[str, ...]:
+    """Return the names of the scores in the tables, the one that they are sorted by first."""
+    return (plan.sort_by, *(name for name in SHOWN if name != plan.sort_by))
+
+
+def _ranks(document: Document) -> dict[str, tuple[int, int]]:
+    """Return the best and the worst rank of each run, by its folder."""
+    score = document["ranked_by"]
+    ranked = {row["page"]: row["ranked"][score] for row in document["rows"] if not row["baseline"]}
+    return {
+        Path(page).parent.as_posix(): (rank["best"], rank["worst"]) for page, rank in ranked.items()
+    }
+
+
+def _folder(cell: Cell, plan: Plan) -> str:
+    return Path(cell.settings.output).relative_to(plan.output).as_posix()
+
+
+def _markdown(finished: Sweep, document: Document) -> str:
+    plan, ranks = finished.plan, _ranks(document)
+    head = (
+        "model", "dataset", "options", *COUNTS, *_scores_shown(plan), "full set", "rank",
+        "trained on", "rtfx", "folder",
+    )  # fmt: skip
+    rows = [list(map(_markdown_cell, _cells_of(r, plan, ranks))) for r in finished.results]
+    caption = [_caption(finished, document), *document["sentences"]]
+    averages = [
+        f"{row['model']} {_percent_of(row['scores'][document['ranked_by']])}"
+        for row in document["averages"]
+        if row["scores"][document["ranked_by"]]["value"] is not None
+    ]
+    corpora = max((row["of"] for row in document["averages"]), default=0)
+    if averages and corpora > 1:
+        caption.append(
+            f"Mean {document['ranked_by']} over {corpora} corpora, with the "
+            f"95 % interval over corpora: {'; '.join(averages)}."
+        )
+    problems = [f"- {printable(f'{_name(r.cell)}: {r.problem or r.warning}')}"
+                for r in finished.problems]  # fmt: skip
+    if problems:
+        problems = ["", "Not done, or not as it should be:", "", *problems]
+    table = markdown_table(head, rows, left=3)
+    return "\n".join([table, *map(printable, caption), *problems, ""])
+
+
+def _cells_of(result: Result, plan: Plan, ranks: Mapping[str, tuple[int, int]]) -> list[str]:
+    cell, folder = result.cell, _folder(result.cell, plan)
+    counts = [str(n) if not result.problem else "" for n in _counts(result)]
+    scores = [_percent(result.scores.get(name)) for name in _scores_shown(plan)]
+    full = result.label_space.get("full_set")
+    return [
+        cell.model, cell.dataset, cell.options, *counts, *scores,
+        _percent_of(full["scores"]["uar"]) if full else "",
+        rank_text(*ranks[folder]) if folder in ranks else "",
+        "" if result.problem else result.training,
+        "" if math.isnan(result.rtfx) else f"{result.rtfx:.1f}",
+        folder,
+    ]  # fmt: skip
+
+
+def rank_text(best: int, worst: int) -> str:
+    """Return a range of ranks.
+
+    Examples:
+        >>> rank_text(1, 1), rank_text(1, 3)
+        ('1', '1-3')
+    """
+    return str(best) if best == worst else f"{best}-{worst}"
+
+
+def _counts(result: Result) -> tuple[int, ...]:
+    return result.labels, result.clips, result.left_out, result.failed
+
+
+def _percent(score: Interval | None) -> str:
+    if score is None or math.isnan(score.value):
+        return ""
+    return f"{100 * score.value:.1f} % ({100 * score.low:.1f}-{100 * score.high:.1f})"
+
+
+def _percent_of(score: Mapping[str, float | None]) -> str:
+    value, low, high = (score[key] for key in ("value", "low", "high"))
+    if value is None:
+        return ""
+    ends = "" if low is None or high is None else f" ({100 * low:.1f}-{100 * high:.1f})"
+    return f"{100 * value:.1f} %{ends}"
+
+
+def _caption(finished: Sweep, document: Document) -> str:
+    said = (
+        f"Sorted by {finished.plan.sort_by}; in brackets the 95 % interval. "
+        "full set: UAR with clips that have no answer as errors, where there are such. "
+        f"rank: by {document['ranked_by']} on the same clips, from the best to the worst that it "
+        "may be. trained on: what the model, its card or the plan says of this corpus. "
+        "rtfx: seconds of audio a second."
+    )
+    return " ".join([said, *_other_tasks(finished.results)])
+
+
+def _other_tasks(results: Sequence[Result]) -> Iterator[str]:
+    """Yield a warning for each dataset whose rows are scored on other labels or other clips."""
+    tasks: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for result in results:
+        if not result.problem:
+            tasks[result.cell.dataset].add((result.labels, result.left_out))
+    for dataset, seen in tasks.items():
+        if len(seen) > 1:
+            rows = ", ".join(f"{k} labels with {n} clips left out" for k, n in sorted(seen))
+            yield (
+                f"On {dataset} the rows are not of one task ({rows}): with fewer labels, or "
+                "without the clips left out, the same model tends to score higher."
+            )
+
+
+def _markdown_cell(cell: str) -> str:
+    return printable(cell.replace("|", "\\|"))
+
+
+def _csv(finished: Sweep, document: Document) -> str:
+    """Return the table with plain numbers: each score in [0, 1] with the ends of its interval."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names_of_scores, ranks = _scores_shown(finished.plan), _ranks(document)
+    ends = [f"{name}{end}" for name in names_of_scores for end in ("", "_low", "_high")]
+    counts = [name.replace(" ", "_") for name in COUNTS]
+    more = ("full_set_uar", "rank_best", "rank_worst", "trained_on")
+    writer.writerow(["model", "dataset", "options", *counts, *ends, "rtfx", "problem", *more])
+    for result in finished.results:
+        cell = result.cell
+        scores = [n for name in names_of_scores for n in _numbers(result.scores.get(name))]
+        speed = "" if math.isnan(result.rtfx) else round(result.rtfx, 3)
+        names = map(csv_cell, (cell.model, cell.dataset, cell.options))
+        problem = csv_cell(result.problem or result.warning)
+        full = result.label_space.get("full_set")
+        behind = (
+            full["scores"]["uar"]["value"] if full else "",
+            *ranks.get(_folder(cell, finished.plan), ("", "")),
+            "" if result.problem else result.training,
+        )
+        writer.writerow([*names, *_counts(result), *scores, speed, problem, *behind])
+    return text.getvalue()
+
+
+def _numbers(score: Interval | None) -> Sequence[object]:
+    return ("", "", "") if score is None else (score.value, score.low, score.high)
+
+
+def _name(cell: Cell) -> str:
+    return " x ".join(part for part in (cell.model, cell.dataset, cell.options) if part)

@@ -1,0 +1,92 @@
+"""The leaderboard in a real Chromium: sorted by keyboard, on a phone, in the dark."""
+
+import shutil
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from runs import run_of
+from serval.evaluation import EvalOptions
+from serval.report.leaderboard import write_leaderboard
+from serval.scores import scores_of
+from serval.sweep import Cell, Plan, Result, Sweep, leaderboard_document
+from serval.sweep.answers import answers_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+TRUTH = [0, 1, 2] * 8
+SAID = {
+    "b worse": [0, 1, 1] * 8,
+    "a better": [0, 1, 2] * 8,
+    "c middle": [0, 1, 2] * 6 + [0, 1, 1] * 2,
+}
+
+
+@pytest.fixture
+def page(tmp_path):
+    """The page of three models on one set."""
+    results = []
+    for name, said in SAID.items():
+        run = run_of(tmp_path / name, TRUTH, said)
+        settings = EvalOptions(output=str(tmp_path / name))
+        cell = Cell(model=name, dataset="d", options="", settings=settings, corpus="d")
+        space = {"full_set": None, "restricted": None}
+        results.append(
+            Result(cell=cell, scores=scores_of(run).overall, answers=answers_of(run),
+                   label_space=space, clips=len(run))
+        )  # fmt: skip
+    plan = Plan(output=tmp_path, sort_by="uar", cells=tuple(r.cell for r in results))
+    document = leaderboard_document(Sweep(plan=plan, results=tuple(results)))
+    return write_leaderboard(document, tmp_path / "leaderboard.html")
+
+
+@pytest.fixture
+def browser(tmp_path):
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    chromedriver = shutil.which("chromedriver")
+    if not (found and chromedriver):
+        pytest.skip("no Chromium with chromedriver on this machine: apt install chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = found
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+    yield driver
+    driver.quit()
+
+
+def names(browser):
+    rows = browser.find_elements(By.CSS_SELECTOR, "#set-1 tbody th")
+    return [row.text for row in rows]
+
+
+def test_the_page_sorts_by_keyboard_and_fits_a_phone_in_the_dark(browser, page):
+    browser.get(page.as_uri())
+    assert names(browser) == ["a better", "c middle", "b worse", "majority label"]
+    title = browser.find_element(By.XPATH, "//*[@id='set-1']//th[button='Model']/button")
+    title.send_keys(Keys.ENTER)
+    assert names(browser) == ["a better", "b worse", "c middle", "majority label"]
+    title.send_keys(Keys.SPACE)
+    assert names(browser)[0] == "majority label"
+    header = title.find_element(By.XPATH, "..")
+    assert header.get_attribute("aria-sort") == "descending"
+    failed = browser.find_element(By.XPATH, "//*[@id='set-1']//th[button='Failed']/button")
+    failed.send_keys(Keys.ENTER)
+    assert names(browser)[-1] == "majority label"  # it has none, so it stays below
+    size = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+    width = browser.execute_script("return document.documentElement.scrollWidth")
+    assert width <= 390
+    back = "return getComputedStyle(document.body).backgroundColor"
+    assert browser.execute_script(back) == "rgb(16, 19, 23)"
+    browser.find_element(By.ID, "theme").click()
+    assert browser.execute_script(back) == "rgb(246, 247, 249)"
+    assert [entry["message"] for entry in browser.get_log("browser")] == []

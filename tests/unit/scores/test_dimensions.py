@@ -1,0 +1,100 @@
+"""Scores of arousal, valence and dominance equal those of the libraries that the field uses."""
+
+import audmetric
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn import metrics
+
+from serval.scores.clusters import clustering_of
+from serval.scores.dimensions import dimension_scores, moment_tables, moments_of_sums, score_columns
+
+NAMES = ["arousal", "valence", "dominance"]
+
+
+def drawn(seed, n, *, tied=False):
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(4, 1, (n, 3))
+    predicted = 0.7 * truth + rng.normal(1.5, 0.7, (n, 3))
+    return (truth.round(), predicted.round(1)) if tied else (truth, predicted)
+
+
+def oracle(x, y):
+    return {
+        "ccc": audmetric.concordance_cc(x, y),
+        "pearson": stats.pearsonr(x, y).statistic,
+        "spearman": stats.spearmanr(x, y).statistic,
+        "mae": metrics.mean_absolute_error(x, y),
+        "rmse": metrics.root_mean_squared_error(x, y),
+        "bias": np.mean(y - x),
+    }
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10**6), st.integers(3, 60), st.booleans())
+def test_every_score_equals_the_librarys(seed, n, tied):
+    truth, predicted = drawn(seed, n, tied=tied)
+    scores = dimension_scores(truth, predicted, [None] * n, NAMES)
+    for i, name in enumerate(NAMES):
+        if np.ptp(truth[:, i]) == 0 or np.ptp(predicted[:, i]) == 0:
+            continue
+        for key, expected in oracle(truth[:, i], predicted[:, i]).items():
+            found = scores.per_dimension[name][key]
+            assert found.value == pytest.approx(expected, abs=1e-9), key
+            assert found.low <= found.value <= found.high, key
+    for key, mean in scores.mean.items():
+        assert mean.value == pytest.approx(
+            np.mean([scores.per_dimension[n][key].value for n in NAMES]), nan_ok=True
+        )
+
+
+def test_a_clip_without_one_truth_counts_for_the_others():
+    truth, predicted = drawn(1, 40)
+    truth[:10, 1] = np.nan
+    scores = dimension_scores(truth, predicted, list("abcd") * 10, NAMES)
+    assert scores.clips == {"arousal": 40, "valence": 30, "dominance": 40}
+    expected = oracle(truth[10:, 1], predicted[10:, 1])
+    for key, value in expected.items():
+        assert scores.per_dimension["valence"][key].value == pytest.approx(value)
+    assert (scores.by, scores.clusters) == ("speaker", 4)
+
+
+def test_moments_add_up_over_speakers_and_runs():
+    (truth, a), (_, b) = drawn(2, 30), drawn(3, 30)
+    clustering = clustering_of(list("xyz") * 10)
+    both = moment_tables(np.stack([truth, truth]), np.stack([a, b]), clustering)
+    sums = both.total
+    assert np.allclose(sums, both.clips.total)
+    alone = [
+        moments_of_sums(moment_tables(truth[None], one[None], clustering).total) for one in (a, b)
+    ]
+    together = score_columns(moments_of_sums(sums, runs=2))
+    np.testing.assert_allclose(together, [score_columns(one) for one in alone])
+
+
+def test_truth_that_never_varies_has_no_correlation():
+    scores = dimension_scores(np.ones((5, 1)), np.arange(5.0)[:, None], [None] * 5, ["arousal"])
+    assert np.isnan(scores.per_dimension["arousal"]["ccc"].value)
+    assert np.isnan(scores.per_dimension["arousal"]["pearson"].low)
+    assert scores.per_dimension["arousal"]["bias"].value == 1.0
+
+
+@pytest.mark.parametrize("speakers", [10, 24, 91])
+def test_intervals_of_ccc_hold_for_speakers_who_differ(speakers):
+    rng = np.random.default_rng(speakers)
+    expected, held = 2 * 0.7 * 1.09 / (1.09 + 0.49 * 1.09 + 0.09 + 0.49 + 0.04), 0
+    ids = np.repeat(np.arange(speakers), 12)
+    for _ in range(120):
+        x = 3 + 0.3 * rng.normal(size=speakers)[ids] + rng.normal(size=len(ids))
+        y = (
+            0.7 * (x - 3)
+            + 3.2
+            + 0.3 * rng.normal(size=speakers)[ids]
+            + 0.7 * rng.normal(size=len(ids))
+        )
+        found = dimension_scores(x[:, None], y[:, None], ids.astype(str).tolist(), ["arousal"])
+        interval = found.per_dimension["arousal"]["ccc"]
+        held += interval.low <= expected <= interval.high
+    assert held >= 106

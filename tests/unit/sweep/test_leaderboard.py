@@ -1,0 +1,181 @@
+import json
+import re
+
+import pytest
+
+from build import classifier, encoded, labels_metadata, speech_set, voice, write_manifest
+from conftest import ROOT
+from pages import HARM
+from serval.models.classifier import Classifier
+from serval.report.leaderboard import leaderboard_html, write_leaderboard
+from serval.run import load_run
+from serval.scores.label_space import full_set_of
+from serval.sweep import leaderboard_document, load_plan, sweep, write_leaderboard_json
+from serval.sweep.training import card_corpora
+from serval.trained_on import TrainedOn
+
+
+def test_the_plans_in_the_docs_are_plans(tmp_path):
+    page = (ROOT / "docs" / "leaderboard.md").read_text(encoding="utf-8")
+    path = tmp_path / "plan.yaml"
+    path.write_text(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1], encoding="utf-8")
+    corpora = [cell.corpus for cell in load_plan(path).cells]
+    assert corpora == ["ravdess:RAVDESS", "CREMA-D", "CREMA-D"] * 2
+    plan = load_plan(ROOT / "docs" / "demo" / "cross_corpus.yaml")
+    board = (ROOT / "docs" / "demo" / "leaderboard.json").read_text(encoding="utf-8")
+    made = {(row["model"], row["dataset"]) for row in json.loads(board)["rows"]}
+    assert {(cell.model, cell.dataset) for cell in plan.cells} < made
+
+
+def planned(folder, text):
+    path = folder / "plan.yaml"
+    path.write_text(f"plots: false\n{text}", encoding="utf-8")
+    return load_plan(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two models, the second of four labels, and two sets, the first with clips of boredom."""
+    few = ("angry", "happy", "neutral", "sad")
+    said = TrainedOn(corpora=("RAVDESS",)).metadata()
+    classifier(tmp_path / "a.onnx", metadata=labels_metadata(trained_on=said))
+    classifier(tmp_path / "b.onnx", seed=1, k=4, metadata=labels_metadata(few))
+    speech_set(tmp_path / "one", 10, labels=("ang", "hap", "neu", "sad", "boredom"))
+    speech_set(tmp_path / "two", 8, labels=few)
+    return tmp_path
+
+
+PLAN = """
+models: [a.onnx, {model: b.onnx, name: b, trained_on: [TESS]}]
+datasets: [{dataset: one/set.csv, name: RAVDESS}, {dataset: two/set.csv, name: other}]
+drop_unmapped: true
+restrict: true
+"""
+
+
+def test_a_row_has_every_score_rank_and_what_it_was_trained_on(folder):
+    plan = planned(folder, PLAN)
+    document = leaderboard_document(sweep(plan))
+    rows = {(row["model"], row["dataset"]): row for row in document["rows"]}
+    assert len(rows) == 6
+    mine = rows["a.onnx", "RAVDESS"]
+    assert (mine["trained_on"], rows["a.onnx", "other"]["trained_on"]) == (
+        "this corpus", "other corpora",
+    )  # fmt: skip
+    assert {rows["b", name]["trained_on"] for name in ("RAVDESS", "other")} == {"other corpora"}
+    assert (mine["clips"], mine["left_out"], mine["full_set"]["n"]) == (8, 2, 10)
+    run = load_run(folder / "sweep_results" / "a.onnx" / "RAVDESS")
+    assert mine["full_set"]["scores"]["uar"]["value"] == full_set_of(run).scores["uar"].value
+    assert mine["restricted"]["others"] == ["calm", "disgust", "fearful", "surprised"]
+    assert rows["b", "RAVDESS"]["restricted"] is None
+    assert rows["majority label", "other"]["ranked"]["uar"]["value"] == 0.25
+    assert mine["page"] == "a.onnx/RAVDESS/summary.md"
+    path = write_leaderboard_json(document, folder / "leaderboard.json")
+    assert json.loads(path.read_text(encoding="utf-8")) == document
+
+
+def test_an_average_takes_each_corpus_once(folder):
+    text = PLAN.replace("name: other", "name: second, corpus: RAVDESS")
+    text = text.replace("datasets: [", "datasets: [{dataset: two/set.csv, name: third}, ")
+    finished = sweep(planned(folder, text))
+    value = {(r.cell.model, r.cell.dataset): r.scores["uar"].value for r in finished.results}
+    (mean,) = [m for m in leaderboard_document(finished)["averages"] if m["model"] == "b"]
+    ravdess = (value["b", "RAVDESS"] + value["b", "second"]) / 2
+    assert mean["scores"]["uar"]["value"] == pytest.approx((ravdess + value["b", "third"]) / 2)
+    assert (mean["corpora"], mean["of"]) == (2, 2)
+    assert 0 <= mean["scores"]["uar"]["low"] <= mean["scores"]["uar"]["high"] <= 1
+
+
+def test_a_model_without_all_corpora_has_no_average(folder):
+    text = PLAN.replace("{dataset: two/set.csv, name: other}", "gone.csv")
+    document = leaderboard_document(sweep(planned(folder, text)))
+    means = {mean["model"]: mean["scores"]["uar"]["value"] for mean in document["averages"]}
+    assert means == {"a.onnx": None, "b": None, "majority label": 0.25}
+    assert [one["dataset"] for one in document["problems"]] == ["gone.csv", "gone.csv"]
+    assert "No model has been evaluated on every corpus" in leaderboard_html(document)
+
+
+def test_one_more_model_costs_that_model_only(folder, monkeypatch):
+    heard = []
+    logits = Classifier.logits
+
+    def counted(self, samples, lengths):
+        heard.append(self.path.name)
+        return logits(self, samples, lengths)
+
+    monkeypatch.setattr(Classifier, "logits", counted)
+    sweep(planned(folder, PLAN.replace("a.onnx, ", "")))
+    once = heard.count("b.onnx")
+    trials = once - 16
+    heard.clear()
+    finished = sweep(planned(folder, PLAN))
+    # A model is opened, and tried, for each dataset; its clips are heard once.
+    assert heard.count("b.onnx") == trials
+    assert heard.count("a.onnx") == trials + 16
+    assert {r.cell.model for r in finished.results if r.reused} == {"b"}
+
+
+def test_more_failures_than_the_plan_allows_are_said(folder):
+    rows = []
+    for i in range(4):
+        path = folder / f"clip{i}.wav"
+        path.write_bytes(encoded(voice(i)) if i else b"")
+        rows.append({"path": path.name, "label": ("sad", "happy")[i % 2]})
+    write_manifest(folder / "set.csv", rows)
+    text = "models: [a.onnx]\ndatasets: [set.csv]\nmax_failures: "
+    (problem,) = sweep(planned(folder, f"{text}0.1")).problems
+    assert problem.warning.startswith("1 of 4 clips failed, more than max_failures (0.1) allows")
+    assert problem.scores["wa"].value >= 0
+    assert sweep(planned(folder, f"{text}0.5")).problems == []
+
+
+def test_a_list_of_splits_is_a_dataset_for_each_and_one_corpus(tmp_path):
+    cells = planned(tmp_path, """
+models: [m.onnx]
+datasets: [{dataset: "ravdess:data", name: R, split: [fold1.test, fold2.test], label_map: big6}]
+""").cells  # fmt: skip
+    assert [(c.dataset, c.corpus, c.settings.split) for c in cells] == [
+        ("R fold1.test", "R", "fold1.test"),
+        ("R fold2.test", "R", "fold2.test"),
+    ]
+    (tmp_path / "data").mkdir()
+    (cell,) = planned(tmp_path, "models: [m]\ndatasets: ['ravdess:data']").cells
+    assert cell.settings.dataset == f"ravdess:{tmp_path / 'data'}"
+
+
+@pytest.mark.parametrize(
+    ("head", "found"),
+    [
+        ("---\ndatasets: [org/ravdess, x/tess]\n---\n", ("org/ravdess", "x/tess")),
+        ("---\ndatasets: org/ravdess\n---\n", ("org/ravdess",)),
+        ("---\nlicense: mit\n---\n", None),
+        ("---\n: [\n---\n", None),
+    ],
+)
+def test_a_card_beside_a_model_says_what_it_was_trained_on(tmp_path, head, found):
+    (tmp_path / "README.md").write_text(head, encoding="utf-8")
+    (tmp_path / "onnx").mkdir()
+    assert card_corpora(tmp_path / "model.onnx") == found
+    assert card_corpora(tmp_path / "onnx" / "model.onnx") == found
+    assert card_corpora(tmp_path / "elsewhere" / "model.onnx") is None
+
+
+def test_the_page_is_whole_harmless_and_links_each_run(folder):
+    harm = json.dumps(HARM)
+    document = leaderboard_document(
+        sweep(planned(folder, PLAN.replace("name: b,", f"name: {harm},")))
+    )
+    html = write_leaderboard(document, folder / "page.html").read_text(encoding="utf-8")
+    assert "<script>window.harmed" not in html
+    assert "<img" not in html
+    assert html.count("<script") == 1
+    links = re.findall(r'(?:src|href)="(?!#)([^"]*)"', html)
+    assert len(links) == 4
+    assert all(link.endswith("summary.md") and ":" not in link for link in links)
+    assert 'name="viewport"' in html
+    assert "unsafe" not in re.search(r'Policy" content="([^"]*)"', html)[1]
+    assert "yes, on other clips of it" in html
+    assert "UAR, full set" in html
+    assert html.count("<caption") == 3
+    columns = len(re.findall(r"<th scope=\"col\"", html))
+    assert html.count('class="sort"') == columns

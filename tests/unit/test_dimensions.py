@@ -1,0 +1,126 @@
+"""A model of arousal, valence and dominance on rated clips: one run, as for emotions."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from build import classifier, labels_metadata, speech_set, write_manifest
+from serval.dimensions import dimension_run
+from serval.errors import ConfigError, DatasetError, RunError
+from serval.evaluation import EvalOptions, evaluate_named
+from serval.results import write_results
+from serval.run import load_run
+
+NAMES = ("arousal", "dominance", "valence")
+COLUMNS = {"arousal": "EmoAct", "valence": "EmoVal", "dominance": "EmoDom"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "dim.onnx"
+    metadata = labels_metadata(NAMES, task="dimensions", scale="-20..20", normalize="none")
+    return classifier(path, k=3, metadata=metadata)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Eighteen clips of three speakers, rated from 1 to 7, one without a rating of valence."""
+    path = speech_set(tmp_path_factory.mktemp("clips"), 18)
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    rng = np.random.default_rng(0)
+    for row in rows:
+        row |= {column: f"{rng.uniform(1, 7):.2f}" for column in COLUMNS.values()}
+        row["emotion"] = row.pop("label")
+    rows[4]["EmoVal"] = ""
+    return write_manifest(path, rows)
+
+
+def evaluated(model, clips, folder, **options):
+    options = {"scale": "1..7", "plots": False} | options
+    return evaluate_named(
+        EvalOptions(model=str(model), dataset=str(clips), output=str(folder), **options)
+    )
+
+
+@pytest.fixture(scope="module")
+def evaluation(model, clips, tmp_path_factory):
+    return evaluated(model, clips, tmp_path_factory.mktemp("out"), plots=True)
+
+
+def test_values_are_put_on_the_scale_of_the_set(evaluation, clips):
+    run = load_run(evaluation.run.folder)
+    values = dimension_run(run)
+    assert values.names == NAMES
+    np.testing.assert_allclose(values.predicted, 1 + (run.logits.astype(float) + 20) * 6 / 40)
+    with clips.open() as file:
+        rows = list(csv.DictReader(file))
+    for i, name in enumerate(NAMES):
+        told = [float(row[COLUMNS[name]] or "nan") for row in rows]
+        np.testing.assert_array_equal(values.truth[:, i], told)
+
+
+def test_the_files_say_what_the_run_says(evaluation):
+    values = dimension_run(evaluation.run)
+    document = json.loads(evaluation.files["results"].read_text())
+    assert document["task"] == "dimensions"
+    assert document["scores"]["clips"] == {"arousal": 18, "dominance": 18, "valence": 17}
+    known = ~np.isnan(values.truth[:, 2])
+    errors = values.predicted[known, 2] - values.truth[known, 2]
+    found = document["scores"]["per_dimension"]["valence"]
+    assert found["mae"]["value"] == pytest.approx(np.abs(errors).mean())
+    assert found["bias"]["value"] == pytest.approx(errors.mean())
+    assert found["ccc"]["low"] <= found["ccc"]["value"] <= found["ccc"]["high"]
+    with evaluation.files["clips"].open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows[4]["true_valence"] == ""
+    assert float(rows[3]["predicted_arousal"]) == pytest.approx(values.predicted[3, 0], abs=1e-6)
+    assert "| valence |" in evaluation.files["summary"].read_text()
+    assert evaluation.files["dimensions"].stat().st_size > 10_000
+
+
+def test_a_run_goes_on_and_is_refused_on_another_scale(evaluation, model, clips):
+    assert evaluated(model, clips, evaluation.run.folder).reused
+    with pytest.raises(RunError, match="dimensions"):
+        evaluated(model, clips, evaluation.run.folder, scale="0..7")
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "said"),
+    [
+        ({"scale": None}, ConfigError, r"run from 1\.\d+ to 6\.\d+, .* state it, such as --scale"),
+        ({"scale": "0..1"}, ConfigError, r"does not fit the scale 0\.\.1"),
+        ({"scale": "seven"}, ConfigError, "'seven' is no scale"),
+        ({"dimension_columns": "arousal"}, ConfigError, "'arousal' is not DIMENSION=COLUMN"),
+        ({"dimension_columns": "valence=gender"}, DatasetError, "is '[FM]', not a number"),
+        ({"dimension_columns": "val=nothing"}, DatasetError, "has no column of valence"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_one_line(model, clips, tmp_path, options, kind, said):
+    with pytest.raises(kind, match=said) as caught:
+        evaluated(model, clips, tmp_path, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_set_with_ratings_alone_needs_no_labels(model, clips, tmp_path):
+    with clips.open() as file:
+        rows = [{k: v for k, v in row.items() if k != "emotion"} for row in csv.DictReader(file)]
+    alone = write_manifest(clips.parent / "alone.csv", rows)
+    run = evaluated(model, alone, tmp_path, limit=6).run
+    assert (len(run), run.failures) == (6, ())
+    assert dimension_run(run).truth.shape == (6, 3)
+
+
+def test_a_model_that_does_not_say_its_scale_is_asked_for_it(clips, tmp_path):
+    path = classifier(tmp_path / "m.onnx", k=3, metadata=labels_metadata(NAMES, task="dimensions"))
+    with pytest.raises(ConfigError, match="add --model-scale"):
+        evaluated(path, clips, tmp_path / "out")
+    run = evaluated(path, clips, tmp_path / "out", model_scale="-20..20", limit=4).run
+    assert len(run) == 4
+
+
+def test_a_run_of_dimensions_has_no_confidence(evaluation, tmp_path):
+    with pytest.raises(ConfigError, match="no confidence to calibrate"):
+        write_results(evaluation.run, tmp_path, calibrate_on=evaluation.run)

@@ -1,0 +1,55 @@
+"""What holds for the package as a whole: rooms with one face, imports that go one way, no twins."""
+
+import ast
+from graphlib import TopologicalSorter
+
+import pytest
+
+from conftest import ROOT
+
+PACKAGE = ROOT / "src" / "serval"
+ENTRIES = {
+    "audit": "audit",
+    "bench": "bench",
+    "comparison": "compare",
+    "gate": "gate",
+    "groups": "groups",
+    "quantize": "quantize",
+    "stress": "stress",
+}
+"""The file of each room that bears the name of its verb."""
+
+ROOMS = sorted(
+    folder.name
+    for folder in PACKAGE.iterdir()
+    if folder.name != "models" and len(list(folder.glob("*.py"))) > 1
+)
+"""All but `models`, where a mask and its backend know of each other's types."""
+
+
+def tree_of(file):
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def imported(file, room):
+    """The modules of the room that a file names, those that only types need too."""
+    found = set()
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == f"serval.{room}":
+                found |= {alias.name for alias in node.names}
+            elif node.module.startswith(f"serval.{room}."):
+                found.add(node.module.split(".")[2])
+    return found
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_two_files_of_a_room_import_each_other(room):
+    files = {file.stem: file for file in (PACKAGE / room).glob("*.py") if file.stem != "__init__"}
+    needs = {name: imported(file, room) & files.keys() for name, file in files.items()}
+    assert set(TopologicalSorter(needs).static_order()) == files.keys()  # CycleError names a cycle
+
+
+@pytest.mark.parametrize("room", ENTRIES)
+def test_a_room_hands_on_the_file_that_is_named_after_its_verb(room):
+    assert imported(PACKAGE / room / "__init__.py", room) == {ENTRIES[room]}
