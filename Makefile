@@ -5,7 +5,7 @@
 # make check  format, lint, types, import contract, spelling
 # make kills  kill and stop commands at random moments: KILLS=100 SEED=0
 # make fuzz   mutated files of every kind that is read, to every command: FUZZ=20000 SEED=0
-# make report-demo   the demo report of docs/demo
+# make report-demo   the demo reports of docs/demo
 # make clean   forget the environment and what was built
 
 PYTHON ?= python3
@@ -48,8 +48,9 @@ fuzz: setup
 	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m fuzz.campaign --cases $(FUZZ) --seed $(SEED)
 
 report-demo: $(VENV)/.installed
-	$(BIN)/serval evaluate --output build/report-demo --fresh --quiet
-	$(BIN)/serval report build/report-demo --output docs/demo/report.html --audio all
+	$(BIN)/serval report example:int8 --baseline example:fp32 --output docs/demo/report.html
+	$(BIN)/serval evaluate --output build/report-demo --fresh --quiet --no-plots
+	$(BIN)/serval report build/report-demo --output docs/demo/listen.html --audio all
 
 setup: $(READY)
 

@@ -35,9 +35,9 @@ class Tree:
     silent: tuple = ()
     columns: dict = field(default_factory=dict)
 
-    def write(self, root):
+    def write(self, root, samples=40):
         for name in (*self.clips, *self.others):
-            content = tone(self.copies.get(name, name), 0 if name in self.silent else 40)
+            content = tone(self.copies.get(name, name), 0 if name in self.silent else samples)
             put(root / name, content)
         for name, text in self.tables.items():
             put(root / name, text if isinstance(text, bytes) else text.encode())
@@ -386,5 +386,15 @@ TREES |= {
             "happiness/h03 (2).wav": ("happy", "2", None, "?"),
             "sadness/s04 (5)b.wav": ("sad", "5", None, "?"),
         },
+    ),
+    "BanglaSER": Tree(
+        clips={
+            "03-01-01-01-03-01-01.wav": ("happy", "01", "male", "?"),
+            "03-01-02-01-01-03-02.wav": ("sad", "02", "female", "?"),
+            "03-01-03-02-03-03-34.wav": ("angry", "34", "female", "?"),
+            "03-01-04-02-01-01-29.wav": ("surprised", "29", "male", "?"),
+            "03-01-05-01-01-02-30.wav": ("neutral", "30", "female", "?"),
+        },
+        columns={"03-01-03-02-03-03-34.wav": {"intensity": "strong", "sentence": "03"}},
     ),
 }  # fmt: skip

@@ -21,6 +21,7 @@ from serval.labels import LabelMap, label_map_from_option, label_space_of
 from serval.machine import available_cores, peak_memory_mb, platform_facts
 from serval.models.load import load_as_stated
 from serval.models.options import overrides_of
+from serval.models.python import PREFIX, absolute
 from serval.options import EvalOptions, stored_options
 from serval.predict import Transform, in_label_space, predict
 from serval.records import Clip, ClipReader, Dataset, Failure, Record
@@ -375,7 +376,8 @@ def _provenance(model: Model, dataset: Dataset, plan: Plan, options: EvalOptions
 def _setup(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what beside the model decides its numbers, without what every earlier version did."""
     runtime = {k: v for k, v in facts.get("runtime", {}).items() if k != "version"}
-    return {"runtime": runtime} if runtime else {}
+    setup = {"runtime": runtime, "window": facts.get("window")}
+    return {part: value for part, value in setup.items() if value}
 
 
 def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
@@ -479,4 +481,6 @@ def labelled(
 
 def _absolute(name: str) -> str:
     """Return a path as any process of this machine can use it; another name as it is."""
+    if name.startswith(PREFIX):
+        return absolute(name)
     return str(Path(name).absolute()) if is_file(name) or is_folder(name) else name

@@ -22,7 +22,8 @@ class EvalOptions(InferenceOptions, LabelledOptions):
     """Every option of an evaluation, with its default; stored in the run.
 
     Attributes:
-        model: Path of an .onnx file, a built-in name, or `hf:ORG/NAME/FILE.onnx`.
+        model: Path of an .onnx or .xml file, a built-in name, `hf:ORG/NAME/FILE.onnx`, or
+            `python:FILE.py:NAME`.
         dataset: `demo`, `ssi`, `hf:ORG/NAME`, a folder, or a .csv, .jsonl or .parquet file.
         output: Folder of the run and its files.
         name: What the run is called in tables, pictures and pages; by default as its model.

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from serval.audio import Audio, Waveform, decode, encoded_bytes, sound_of
-from serval.errors import ServalError
+from serval.audio import Audio, Streamed, Waveform, decode, encoded_bytes, sound_of
+from serval.errors import ServalError, TooLongError
+from serval.models.windowed import Windowed
 from serval.probabilities import joined_logits, probabilities_of
-from serval.records import Clip, Failure, Prediction, Record
+from serval.records import Clip, Failure, Prediction, Record, Sound
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Moment",
     "Transform",
     "answer_of",
     "failure_of",
@@ -35,7 +37,11 @@ __all__ = [
     "infer",
     "predict",
     "predict_clip",
+    "predict_windows",
 ]
+
+WINDOW_S = 10.0
+"""What a clip that is too long is advised to be cut into."""
 
 AHEAD = 4
 """Items in flight for each worker: enough to keep it busy, few enough to keep memory flat."""
@@ -66,6 +72,59 @@ class Answer:
     logits: NDArray[np.float32]
     inference_s: float
     audio_sha256: str
+
+    @property
+    def heard(self) -> Heard:
+        """What a record keeps of it."""
+        return Heard(
+            clip=self.clip,
+            logits=self.logits,
+            inference_s=self.inference_s,
+            audio_sha256=self.audio_sha256,
+            duration_s=self.audio.duration_s,
+            notes=self.audio.notes,
+            sound=sound_of(self.samples, self.audio.sample_rate, self.audio.source_rate),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What a model says of one clip, without the sound.
+
+    Attributes:
+        clip: As its dataset gives it.
+        logits: `(K,) float32`.
+        inference_s: Wall time of the model calls in seconds.
+        audio_sha256: Of the encoded file.
+        duration_s: Length of the file in seconds, at its own rate.
+        notes: What was done to the sound.
+        sound: What it was like; `None` of a clip that was heard in windows.
+    """
+
+    clip: Clip
+    logits: NDArray[np.float32]
+    inference_s: float
+    audio_sha256: str
+    duration_s: float
+    notes: tuple[str, ...]
+    sound: Sound | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What a model says of one window of a clip.
+
+    Attributes:
+        start_s: Where it begins, in seconds.
+        end_s: Where it ends.
+        predicted: The label with the highest logit; empty of values of dimensions.
+        probs: `(K,) float64` in [0, 1], in the order of the model's labels.
+    """
+
+    start_s: float
+    end_s: float
+    predicted: str
+    probs: NDArray[np.float64]
 
 
 def infer(
@@ -122,10 +181,8 @@ def answer_of(model: Model, clip: Clip, transform: Transform | None = None) -> A
         start = time.perf_counter()
         logits = model.logits(samples[np.newaxis], np.array([len(samples)]))[0]
         inference_s = time.perf_counter() - start
-    except ServalError as error:
-        return failure_of(clip, stage, str(error))
     except Exception as error:  # noqa: BLE001 - one clip must not end the run, whatever is raised
-        return failure_of(clip, stage, f"{type(error).__name__}: {one_line(error)}")
+        return _failed(model, clip, stage, error)
     return Answer(
         clip=clip,
         audio=audio,
@@ -133,6 +190,56 @@ def answer_of(model: Model, clip: Clip, transform: Transform | None = None) -> A
         logits=logits,
         inference_s=inference_s,
         audio_sha256=hashlib.sha256(encoded).hexdigest(),
+    )
+
+
+def predict_windows(model: Windowed, clip: Clip) -> tuple[Record, list[Moment]]:
+    """Return the record of one clip, and what was said of each of its windows until it failed.
+
+    The clip is decoded while it is heard, so that memory holds its file and one window.
+    """
+    moments: list[Moment] = []
+    return _heard(model, clip, moments.append), moments
+
+
+def _heard(model: Windowed, clip: Clip, tell: Callable[[Moment], object]) -> Record:
+    """Return the record of one clip of any length, having told what was said of each window."""
+    stage, inference_s = "read", 0.0
+
+    def windows() -> Iterator[NDArray[np.float32]]:
+        nonlocal stage, inference_s
+        for start, samples in model.cut(sound.blocks()):
+            stage, began = "model", time.perf_counter()
+            logits = model.one(samples)
+            inference_s += time.perf_counter() - began
+            stage, end = "decode", start + len(samples)
+            tell(_moment(model, (start, end), logits))
+            yield logits
+
+    try:
+        encoded = encoded_bytes(clip.audio)
+        stage, sound = "decode", Streamed(encoded, model.sample_rate)
+        logits = model.mean_of(windows())
+    except Exception as error:  # noqa: BLE001 - one clip must not end the run, whatever is raised
+        return _failed(model, clip, stage, error)
+    heard = Heard(
+        clip=clip,
+        logits=logits,
+        inference_s=inference_s,
+        audio_sha256=hashlib.sha256(encoded).hexdigest(),
+        duration_s=sound.duration_s,
+        notes=sound.notes,
+    )
+    return _prediction(model, heard)
+
+
+def _moment(model: Windowed, place: tuple[int, int], logits: NDArray[np.float32]) -> Moment:
+    start_s, end_s = (samples / model.sample_rate for samples in place)
+    return Moment(
+        start_s=start_s,
+        end_s=end_s,
+        predicted=_named(model, logits),
+        probs=probabilities_of(logits, model.contract.outputs),
     )
 
 
@@ -175,9 +282,20 @@ def failure_of(clip: Clip, stage: str, reason: str) -> Failure:
     return Failure(stage=stage, reason=printable(reason), **_identity(clip))
 
 
+def _failed(model: Model, clip: Clip, stage: str, error: Exception) -> Failure:
+    reason = str(error)
+    if not isinstance(error, ServalError):
+        reason = f"{type(error).__name__}: {one_line(error)}"
+    elif isinstance(error, TooLongError) and not isinstance(model, Windowed):
+        reason = f"{reason}; hear it in windows: --window {min(WINDOW_S, model.max_seconds):g}"
+    return failure_of(clip, stage, reason)
+
+
 def _inferred(model: Model, transform: Transform | None, clip: Clip) -> Record:
+    if isinstance(model, Windowed) and transform is None:
+        return _heard(model, clip, lambda _moment: None)
     answer = answer_of(model, clip, transform)
-    return answer if isinstance(answer, Failure) else _prediction(model, answer)
+    return answer if isinstance(answer, Failure) else _prediction(model, answer.heard)
 
 
 def _identity(clip: Clip) -> dict[str, Any]:
@@ -190,17 +308,17 @@ def _identity(clip: Clip) -> dict[str, Any]:
     }
 
 
-def _prediction(model: Model, answer: Answer) -> Prediction:
+def _prediction(model: Model, answer: Heard) -> Prediction:
     logits = answer.logits
     return Prediction(
         predicted=_named(model, logits),
         logits=_shortest(logits),
         probs=_shortest(probabilities_of(logits, model.contract.outputs).astype(np.float32)),
-        duration_s=round(answer.audio.duration_s, 6),
+        duration_s=round(answer.duration_s, 6),
         inference_s=round(answer.inference_s, 6),
         audio_sha256=answer.audio_sha256,
-        notes=answer.audio.notes,
-        sound=sound_of(answer.samples, answer.audio.sample_rate, answer.audio.source_rate),
+        notes=answer.notes,
+        sound=answer.sound,
         **_identity(answer.clip) | {"truth": answer.clip.label or None},
     )
 

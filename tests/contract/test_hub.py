@@ -317,6 +317,24 @@ def test_sets_of_audio_files_are_read_too(ask, hub, tmp_path):
     assert sounds(table) == [*ALL_SOUNDS, hashlib.sha256(b"missing").hexdigest()]
 
 
+def test_a_column_split_chooses_the_rows_of_a_set_without_named_splits(ask, hub):
+    splits = ["Train", "test"] * 4
+    hub.repos["org/table"] = Repo({"all.parquet": parquet_bytes(split=splits)})
+    hub.repos["org/plain"] = Repo({"all.parquet": parquet_bytes()})
+    (test, train, plain, unknown, unsaid), _ = ask(
+        ("hf:org/table", {"split": "test"}),
+        ("hf:org/table", {"split": "Train"}),
+        ("hf:org/plain", {}),
+        ("hf:org/table", {"split": "x"}),
+        ("hf:org/table", {}),
+    )
+    assert (sounds(test), sounds(train)) == (ALL_SOUNDS[1::2], ALL_SOUNDS[::2])
+    assert (test["split"], test["n_clips"], plain["split"]) == ("test", 4, "train")
+    assert test["fingerprint"] != train["fingerprint"]
+    assert "no split 'x'; it has: Train, test" in unknown["message"]
+    assert "choose one with --split: Train, test" in unsaid["message"]
+
+
 def test_a_limit_on_audio_files_fetches_only_those(ask, hub, tmp_path):
     hub.repos["org/folder"] = Repo(files_below(audio_folder(tmp_path / "a")))
     (seen,), _ = ask(("hf:org/folder", {"limit": 2}))

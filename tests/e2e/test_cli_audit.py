@@ -75,7 +75,7 @@ def test_a_good_set_has_no_finding(serval, tmp_path):
     manifest = write_manifest(tmp_path / "set.csv", rows)
     done = serval("audit", manifest, "--labels", "angry,sad", "--fail-on", "any")
     assert done.returncode == 0, done.stderr
-    assert "Nothing was found." in done.stdout
+    assert "Nothing was found in 100 clips of all (0.01 h)." in done.stdout
 
 
 def test_a_place_that_cannot_be_written_is_told_before_a_clip_is_read(serval, leaky):

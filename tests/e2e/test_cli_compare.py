@@ -29,7 +29,7 @@ def test_compare_prints_a_verdict_and_writes_its_files(serval, stored):
     first, second = done.stdout.splitlines()[:2]
     assert first.startswith("same (B) is not worse than a (A): ")
     assert second.startswith("far (B) is worse than a (A): ")
-    assert "points (95\N{NO-BREAK SPACE}% interval -" in second
+    assert "points (95 % interval -" in second
     assert "Exact McNemar" in done.stdout
     assert "Ranks" in done.stdout
     assert "same - a" in done.stdout
@@ -94,6 +94,8 @@ def test_gate_fails_with_1_and_says_why(serval, stored):
 def test_gate_reads_its_file(serval, stored):
     (stored / "gate.toml").write_text("[min]\naccuracy = 0.99\n", encoding="utf-8")
     assert serval("gate", "a").returncode == 1
+    both = json.loads(serval("gate", "a", "--max", "failures=0.5", "--json").stdout)["checks"]
+    assert [check["metric"] for check in both] == ["accuracy", "failures"]
     (stored / "other.toml").write_text("[min]\naccuracy = 0.5\n", encoding="utf-8")
     assert serval("gate", "a", "-f", "other.toml").returncode == 0
     assert serval("gate", "a", "-f", "other.toml", "--min", "accuracy=0.99").returncode == 1
@@ -105,6 +107,7 @@ def test_a_gate_that_makes_no_sense_is_one_line(serval, stored):
         (["a"], "the gate has no bound"),
         (["a", "--min", "accuracy"], "--min 'accuracy' is not of the form"),
         (["a", "--min", "wer=1"], "unknown metric 'wer'"),
+        (["a", "--min", "uarr=1"], "unknown metric 'uarr'"),
         (["a", "--max-drop", "uar=1"], "--max-drop needs a run to measure against"),
         (["a", "-f", "gone.toml"], "gate file gone.toml cannot be read"),
     ):

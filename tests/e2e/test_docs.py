@@ -1,8 +1,8 @@
 """Every `serval` command in the README and in docs/ is run, page by page, in an empty folder.
 
-The folder holds what the pages speak of: `model.onnx`, `model.int8.onnx`, `my_clips.csv`, `a.wav`
-and `b.flac`. A line that ends in `# needs ...` is left out: it needs a network, an extra or a
-checkpoint. A line that ends in `# exits 1` must end so.
+The folder holds what the pages speak of: `model.onnx`, `model.int8.onnx`, `my_clips.csv`, `a.wav`,
+`b.flac`, and `RAVDESS` as it was unzipped. A line that ends in `# needs ...` is left out: it needs
+a network, an extra or a checkpoint. A line that ends in `# exits 1` must end so.
 """
 
 import re
@@ -12,6 +12,7 @@ import pytest
 
 from build import classifier, encoded, labels_metadata, speech_set, voice
 from conftest import ROOT
+from corpus_trees import TREES
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -33,6 +34,7 @@ def folder(tmp_path):
     classifier(tmp_path / "model.onnx", metadata=labels_metadata())
     classifier(tmp_path / "model.int8.onnx", metadata=labels_metadata(), seed=1)
     speech_set(tmp_path, 40, name="my_clips.csv", speakers=8)
+    TREES["RAVDESS"].write(tmp_path / "RAVDESS", samples=8000)
     (tmp_path / "a.wav").write_bytes(encoded(voice(1)))
     (tmp_path / "b.flac").write_bytes(encoded(voice(2), form="FLAC"))
     return tmp_path

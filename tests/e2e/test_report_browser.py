@@ -253,6 +253,176 @@ def test_a_link_leads_to_its_clip(page, report, run):
     wait(browser, lambda: browser.find_element(By.ID, "clip-name").text == run.clip_ids[3])
 
 
+def test_an_address_of_a_clip_that_is_not_there_says_so(page, report, run):
+    browser = page(report, "#clip=nobody%20here&outcome=all")
+    said = "There is no clip named “nobody here” in this page. Choose one from the list."
+    assert browser.find_element(By.CSS_SELECTOR, ".detail [role=status]").text == said
+    assert shown_count(browser) == len(run)
+    rows(browser)[0].click()
+    assert browser.find_element(By.ID, "clip-name").text in rows(browser)[0].text
+
+
+def test_filters_stay_in_the_address(page, report, run):
+    browser = page(report)
+    choose(browser, "outcome", "all")
+    choose(browser, "truth", "happy")
+    choose(browser, "group", "gender: F")
+    browser.find_element(By.NAME, "text").send_keys("a&b=c")
+    browser.find_element(By.NAME, "text").clear()
+    browser.find_element(By.NAME, "text").send_keys("number")
+    address = browser.current_url
+    assert address.endswith("#outcome=all&truth=happy&group=gender%3AF&text=number")
+    listed = [row.text for row in rows(browser)]
+    rows(browser)[1].click()
+    clip = browser.find_element(By.ID, "clip-name").text
+    fragment = browser.current_url.partition("#")[2]
+    assert fragment == f"clip={clip.replace('/', '%2F')}&{address.partition('#')[2]}"
+    browser.get("about:blank")
+    browser.get(f"{report.as_uri()}#{fragment}")
+    wait(browser, lambda: [row.text for row in rows(browser)] == listed)
+    assert browser.find_element(By.ID, "clip-name").text == clip
+    assert Select(browser.find_element(By.NAME, "truth")).first_selected_option.text == "happy"
+    browser.find_element(By.XPATH, "//button[text()='Reset filters']").click()
+    assert browser.current_url.endswith("#clips")
+    browser.execute_script("location.hash = '#truth=nobody&low=x&order=long'")
+    wait(browser, lambda: browser.find_element(By.NAME, "order").get_attribute("value") == "long")
+    assert shown_count(browser) == int((run.truth != run.predicted).sum())
+
+
+def test_who_listens_goes_on_listening(page, report):
+    browser = page(report)
+    playing = "const a = document.querySelector('audio'); return !a.paused || a.ended"
+    click(browser, browser.find_element(By.NAME, "next"))
+    assert not browser.execute_script(playing)
+    rows(browser)[0].click()
+    wait(browser, lambda: browser.execute_script("return document.querySelector('audio').ended"))
+    browser.find_element(By.NAME, "next").click()
+    wait(browser, lambda: browser.execute_script(playing))
+    browser.execute_script("document.querySelector('audio').pause()")
+    rows(browser)[1].send_keys("j")
+    assert not browser.execute_script("return document.querySelector('audio').currentTime")
+
+
+@pytest.mark.parametrize("which", ["report", "pair"])
+def test_player_and_probabilities_stand_side_by_side_on_a_laptop(page, which, report, pair):
+    browser = page(report if which == "report" else pair[1])
+    metrics = {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.execute_script("document.querySelector('.explorer').scrollIntoView()")
+    player, probs = box(browser, ".detail audio"), box(browser, ".detail .probs")
+    assert probs["left"] > player["right"]
+    assert max(probs["bottom"], player["bottom"]) <= 800
+    panel = browser.find_element(By.CSS_SELECTOR, ".detail")
+    assert panel.get_property("scrollTop") == 0
+
+
+def test_on_a_phone_a_clip_opens_where_it_was_tapped(page, report):
+    browser = page(report)
+    narrow(browser, 390)
+    wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, ".rows .detail"))
+    row = rows(browser)[4]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'start'})", row)
+    top = browser.execute_script("return arguments[0].getBoundingClientRect().top", row)
+    row.click()
+    wait(browser, lambda: played(browser) > 0.05)
+    assert browser.execute_script("return arguments[0].getBoundingClientRect().top", row) == (
+        pytest.approx(top, abs=1)
+    )
+    shown = browser.execute_script(
+        "const row = arguments[0].parentElement.nextElementSibling;"
+        "return [row.querySelector('#clip-name').textContent, row.getBoundingClientRect().top]", row
+    )  # fmt: skip
+    assert shown[0] in row.text
+    assert shown[1] < 200
+    narrow(browser, 1280)
+    wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, ".explorer > .detail"))
+
+
+def test_a_matrix_that_is_wider_than_the_phone_shows_it(page, report):
+    browser = page(report)
+    sides = "return document.querySelector('.sideways').className"
+    assert browser.execute_script(sides) == "sideways"
+    narrow(browser, 390)
+    wait(browser, lambda: browser.execute_script(sides) == "sideways wider right")
+    assert browser.find_element(By.CSS_SELECTOR, ".sideways .more").is_displayed()
+    browser.execute_script("document.querySelector('.scroll').scrollLeft = 9999")
+    wait(browser, lambda: browser.execute_script(sides) == "sideways wider left")
+
+
+def test_one_rare_emotion_does_not_set_the_scale_of_the_differences(page, run, folder):
+    many = crowd(run, 800)
+    truth = np.where(np.arange(800) < 3, 7, many.truth % 7)
+    rare = replace(many, truth=truth, predicted=truth.copy())
+    wrong = truth.copy()
+    wrong[[0, *range(10, 800, 40)]] = 6
+    path = write_report(
+        replace(rare, predicted=wrong, folder=run.folder / "b"), folder / "rare.html",
+        baseline=rare, audio="none",
+    ).path  # fmt: skip
+    browser = page(path)
+    frame = box(browser, "#chart-difference svg")
+    band = box(browser, "#chart-difference .margin rect")
+    assert band["width"] > 0.02 * frame["width"]
+    ends = texts(browser, "#chart-difference g[text-anchor=end][font-weight='700'] text")
+    assert ends == ["\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"]
+    inner = "[...document.querySelectorAll('#chart-difference circle')]"
+    places = browser.execute_script(f"return {inner}.map((dot) => dot.getBoundingClientRect().x)")
+    assert min(places) >= frame["left"]
+
+
+def test_what_runs_it_again_is_whole(page, report, run):
+    browser = page(report)
+    said = texts(browser, "#about dd code")
+    assert said[0].startswith("serval evaluate --model ")
+    assert said[1:] == [run.provenance.model["sha256"], run.provenance.dataset["fingerprint"]]
+
+
+def test_letters_are_dark_or_light_enough(page, report):
+    browser = page(report)
+    for theme in ("light", "dark"):
+        browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": theme}]},
+        )
+        for selector in (
+            ".eyebrow",
+            ".row .to",
+            ".detail .tag.t",
+            ".caveats li",
+            ".sideways .more",
+        ):
+            assert contrast(browser, selector) >= 4.5, (theme, selector)
+
+
+PAINTED = """
+const pen = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+const painted = (colours) => {
+  for (const colour of colours) {
+    pen.fillStyle = colour;
+    pen.fillRect(0, 0, 1, 1);
+  }
+  return [...pen.getImageData(0, 0, 1, 1).data];
+};
+const node = document.querySelector(arguments[0]);
+const behind = [];
+for (let n = node; n; n = n.parentElement) behind.unshift(getComputedStyle(n).backgroundColor);
+return [painted([...behind, getComputedStyle(node).color]), painted(behind)];
+"""
+
+
+def contrast(browser, selector):
+    """The contrast of an element's letters with what is behind them, as WCAG 2 defines it."""
+    ink, paper = browser.execute_script(PAINTED, selector)
+    light, dark = sorted((luminance(ink), luminance(paper)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(rgb):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+              for c in (value / 255 for value in rgb[:3])]  # fmt: skip
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
 def test_dark_and_light(page, report):
     browser = page(report)
     light = background(browser)

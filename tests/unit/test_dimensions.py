@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from build import classifier, labels_metadata, speech_set, write_manifest
+from commandline import called
+from serval.comparison.dimensions import compare_dimensions
 from serval.dimensions import dimension_run
 from serval.errors import ConfigError, DatasetError, RunError
 from serval.evaluation import EvalOptions, evaluate_named
 from serval.results import write_results
 from serval.run import load_run
+from serval.scores.dimensions import dimension_scores
 
 NAMES = ("arousal", "dominance", "valence")
 COLUMNS = {"arousal": "EmoAct", "valence": "EmoVal", "dominance": "EmoDom"}
@@ -124,3 +127,86 @@ def test_a_model_that_does_not_say_its_scale_is_asked_for_it(clips, tmp_path):
 def test_a_run_of_dimensions_has_no_confidence(evaluation, tmp_path):
     with pytest.raises(ConfigError, match="no confidence to calibrate"):
         write_results(evaluation.run, tmp_path, calibrate_on=evaluation.run)
+
+
+@pytest.fixture(scope="module")
+def other(clips, tmp_path_factory):
+    """A run of another model on the same clips, and the same dimensions in another order."""
+    folder = tmp_path_factory.mktemp("other")
+    names = NAMES[::-1]
+    metadata = labels_metadata(names, task="dimensions", scale="-20..20", normalize="none")
+    path = classifier(folder / "other.onnx", k=3, seed=5, metadata=metadata)
+    return evaluated(path, clips, folder / "out").run
+
+
+def test_two_runs_are_compared_on_their_common_clips(evaluation, other):
+    found = compare_dimensions([evaluation.run, other], margin=0.01)
+    a, b = dimension_run(evaluation.run), dimension_run(other)
+    assert (found.n, found.by, found.clusters) == (18, "speaker", 3)
+    scores = dimension_scores(a.truth, a.predicted, evaluation.run.speakers, a.names)
+    change = found.against[0].changes["valence"]["ccc"]
+    assert change.a == pytest.approx(scores.per_dimension["valence"]["ccc"].value)
+    assert change.difference.value == pytest.approx(change.b - change.a)
+    assert change.difference.low < change.difference.value < change.difference.high
+    shift = np.abs(b.predicted[:, 0] - a.predicted[:, 2]).max()
+    assert found.against[0].largest_shift["valence"] == pytest.approx(shift)
+    assert found.verdict[0].startswith("other (B) ")
+
+
+def test_a_run_does_not_differ_from_itself(evaluation):
+    found = compare_dimensions([evaluation.run, evaluation.run], margin=0.01)
+    change = found.against[0].changes["mean"]["ccc"]
+    assert (change.difference.value, change.verdict) == (0, "not worse")
+    assert set(found.against[0].agreement.values()) == {1.0}
+
+
+def test_compare_writes_and_prints_it(evaluation, other, tmp_path):
+    arguments = ["compare", str(evaluation.run.folder), str(other.folder), "-o", str(tmp_path)]
+    said = called(arguments, tmp_path, {"COLUMNS": "80"})
+    assert said.returncode == 0, said.stderr
+    assert "CCC valence" in said.stdout
+    document = json.loads((tmp_path / "comparison.json").read_text())
+    assert document["task"] == "dimensions"
+    assert document["against"][0]["changes"]["arousal"]["bias"]["verdict"] is None
+    assert len(list(tmp_path.glob("agreement_*.png"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--min", "ccc:arousal=-1", "--max", "mae=6"], 0, "mae"),
+        (["--min", "ccc:arousal=0.99"], 1, "ccc:arousal is"),
+        (["--min", "ccc:arousal=5"], 2, "from -1 to 1"),
+        (["--min", "accuracy=0.5"], 2, "known: ccc, pearson"),
+        (["--max-drop", "ccc=0.1"], 1, "may have dropped"),
+        (["--max-drop", "mae=0.1"], 2, "no drop of 'mae' can be measured"),
+    ],
+)
+def test_a_gate_bounds_dimensions(evaluation, other, tmp_path, arguments, code, said):
+    if "--max-drop" in arguments:
+        arguments = [*arguments, "--baseline", str(other.folder)]
+    done = called(["gate", str(evaluation.run.folder), *arguments], tmp_path, {})
+    text = " ".join((done.stdout + done.stderr).split())
+    assert (done.returncode, said in text) == (code, True), text
+
+
+@pytest.mark.parametrize("command", ["report", "card"])
+def test_a_command_for_emotions_says_so_in_one_line(evaluation, command, tmp_path):
+    more = ["-o", str(tmp_path / "x.html")] if command == "report" else []
+    done = called([command, str(evaluation.run.folder), *more], tmp_path, {})
+    assert done.returncode == 2
+    assert "is one of dimensions (arousal, dominance, valence)" in done.stderr
+
+
+def test_runs_of_two_tasks_are_not_compared(evaluation, tmp_path):
+    clips = speech_set(tmp_path / "clips", 6)
+    emotions = evaluate_named(
+        EvalOptions(
+            model=str(classifier(tmp_path / "m.onnx", metadata=labels_metadata())),
+            dataset=str(clips),
+            output=str(tmp_path / "out"),
+            plots=False,
+        )
+    ).run
+    with pytest.raises(ConfigError, match="compare runs of one task"):
+        compare_dimensions([evaluation.run, emotions], margin=0.01)

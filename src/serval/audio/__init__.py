@@ -2,19 +2,21 @@
 
 A file goes one way: `encoded` reads its bytes; `kinds` says what they are; `parts` takes apart what
 was joined end to end and mends or refuses sizes that are wrong (`sizes`, `mpeg`); `libsndfile` or,
-where it is installed, `ffmpeg` decodes; `waveform` makes one channel at the wanted rate; and
-`decode` is the whole way.
+where it is installed, `ffmpeg` decodes; `waveform` makes one channel at the wanted rate; `decode`
+is the whole way, and `streamed` the same way a block at a time.
 """
 
 from serval.audio.decode import Audio, Header, decode, header_of
 from serval.audio.encoded import encoded_bytes
 from serval.audio.kinds import decodable_suffixes, sound_suffixes
 from serval.audio.sound import sound_of
+from serval.audio.streamed import Streamed
 from serval.audio.waveform import Waveform, peak_normalized, resampled, zscored
 
 __all__ = [
     "Audio",
     "Header",
+    "Streamed",
     "Waveform",
     "decodable_suffixes",
     "decode",

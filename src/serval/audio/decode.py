@@ -23,9 +23,22 @@ if TYPE_CHECKING:
 
     from serval.audio.encoded import Blocks, Part, Stream
 
-__all__ = ["Audio", "Header", "decode", "header_of"]
+__all__ = [
+    "NO_SAMPLES",
+    "Audio",
+    "Header",
+    "Reading",
+    "decode",
+    "faults_of_the_clip",
+    "header_of",
+    "joined_note",
+    "none_left",
+    "notes_on_level",
+    "notes_on_streams",
+]
 
 SILENT = "the model heard digital silence"
+NO_SAMPLES = "no samples in the file (zero length or truncated)"
 
 MOST_PEAK = 32.0
 """Where 1 is full scale: 30 dB more than that is no loud sound, but another scale."""
@@ -109,7 +122,7 @@ def decode(
         AudioError: Not audio, no samples, NaN or infinite samples, too long, or more than fits
             into memory. As `TruncatedError`: cut off.
     """
-    with _faults_of_the_clip():
+    with faults_of_the_clip():
         return _decoded(encoded, sample_rate, max_seconds)
 
 
@@ -119,7 +132,7 @@ def header_of(encoded: bytes) -> Header:
     Raises:
         AudioError: It is not an audio file that can be decoded.
     """
-    with _faults_of_the_clip():
+    with faults_of_the_clip():
         part = parts_of(encoded)[0]
         with _opened(part) as stream:
             return Header(
@@ -131,7 +144,7 @@ def header_of(encoded: bytes) -> Header:
 
 
 @contextmanager
-def _faults_of_the_clip() -> Iterator[None]:
+def faults_of_the_clip() -> Iterator[None]:
     """Turn whatever a library raises on a clip into that clip's AudioError."""
     try:
         yield
@@ -152,8 +165,9 @@ def _decoded(encoded: bytes, sample_rate: int | None, max_seconds: float) -> Aud
     samples = np.concatenate([_resampled(sound, rate) for sound in sounds])
     notes = [note for sound in sounds for note in sound.notes]
     if len(sounds) > 1:
-        notes.append(f"it is {len(sounds)} files joined end to end; all were decoded")
-    notes += _notes_on_level(samples)
+        notes.append(joined_note(len(sounds)))
+    peak = max(float(samples.max()), -float(samples.min()))
+    notes += notes_on_level(peak)
     return Audio(
         samples=samples,
         sample_rate=rate,
@@ -165,8 +179,18 @@ def _decoded(encoded: bytes, sample_rate: int | None, max_seconds: float) -> Aud
     )
 
 
-def _notes_on_level(samples: Waveform) -> list[str]:
-    peak = max(float(samples.max()), -float(samples.min()))
+def joined_note(n: int) -> str:
+    """Return what is said of a file that is several, joined."""
+    return f"it is {n} files joined end to end; all were decoded"
+
+
+def none_left(n: int, from_rate: int, to_rate: int) -> str:
+    """Return what is said of so few samples that resampling leaves none of them."""
+    return f"{n} samples at {from_rate} Hz leave none at {to_rate} Hz"
+
+
+def notes_on_level(peak: float) -> list[str]:
+    """Return what is said of a clip with samples of at most that magnitude."""
     if not peak:
         return [SILENT]
     return [OVER_SCALE] if peak > MOST_PEAK else []
@@ -178,7 +202,7 @@ def _resampled(sound: _Sound, sample_rate: int) -> Waveform:
         raise AudioError(f"{n} samples at {rate} Hz are too many at {sample_rate} Hz")
     samples = resampled(sound.samples, rate, sample_rate)
     if not len(samples):
-        raise AudioError(f"{n} samples at {rate} Hz leave none at {sample_rate} Hz")
+        raise AudioError(none_left(n, rate, sample_rate))
     return samples
 
 
@@ -193,10 +217,10 @@ def _sound(part: Part, left_s: float, max_seconds: float) -> _Sound:
 
 
 def _read(part: Part, left_s: float, max_seconds: float) -> _Sound:
-    reading = _Reading(part, left_s, max_seconds)
+    reading = Reading(part, left_s, max_seconds)
     samples, notes = mixed(reading.blocks)
     if not len(samples):
-        raise AudioError("no samples in the file (zero length or truncated)")
+        raise AudioError(NO_SAMPLES)
     if not np.isfinite(samples).all():
         n = np.count_nonzero(~np.isfinite(samples))
         raise AudioError(f"{n} samples are NaN or infinite")
@@ -205,25 +229,42 @@ def _read(part: Part, left_s: float, max_seconds: float) -> _Sound:
         sample_rate=reading.sample_rate,
         channels=reading.channels,
         encoding=reading.encoding,
-        notes=(*notes, *_notes_on_streams(reading.streams)),
+        notes=(*notes, *notes_on_streams(reading.streams)),
     )
 
 
-def _notes_on_streams(n: int) -> list[str]:
+def notes_on_streams(n: int) -> list[str]:
+    """Return what is said of a file with that many sounds beside each other."""
     return [f"it holds {n} sounds that play at the same time; the first was taken"] * (n > 1)
 
 
-class _Reading:
-    """Decodes a part within bounds, as often as it is asked, and knows then what it was."""
+class Reading:
+    """Decodes a part within bounds, as often as it is asked, and knows then what it was.
 
-    def __init__(self, part: Part, left_s: float, max_seconds: float) -> None:
+    Args:
+        part: What is decoded.
+        left_s: Seconds that it may have.
+        max_seconds: What all parts may have together, for the message.
+        most_values: Values over all channels that it may have; by default `LARGEST_VALUES`.
+    """
+
+    def __init__(
+        self,
+        part: Part,
+        left_s: float,
+        max_seconds: float,
+        *,
+        most_values: float | None = None,
+    ) -> None:
         self._part = part
+        self._most_values = LARGEST_VALUES if most_values is None else most_values
         self._left_s = left_s
         self._max_seconds = max_seconds
         self.sample_rate = self.channels = self.streams = 0
         self.encoding = ""
 
     def blocks(self) -> Blocks:
+        """Yield the decoded sound, from its beginning at each call."""
         with _opened(self._part) as stream:
             self.sample_rate, self.channels = stream.sample_rate, stream.channels
             self.encoding = stream.encoding
@@ -238,7 +279,7 @@ class _Reading:
         for block in blocks:
             n += len(block)
             self._refuse_too_long(n, promised)
-            if n * self.channels > LARGEST_VALUES:
+            if n * self.channels > self._most_values:
                 size = LARGEST_VALUES * 4 // 2**20
                 raise AudioError(f"more than {size} MiB when decoded; cut it up")
             yield block

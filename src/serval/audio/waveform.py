@@ -13,18 +13,43 @@ if TYPE_CHECKING:
 
     Blocks = Iterator[NDArray[np.float32]]
 
-__all__ = ["LOUDER_CHANNEL", "Waveform", "mixed", "peak_normalized", "resampled", "zscored"]
+__all__ = [
+    "LOUDER_CHANNEL",
+    "Waveform",
+    "mixed",
+    "mixed_blocks",
+    "peak_normalized",
+    "resampled",
+    "resampled_blocks",
+    "zscored",
+]
 
 
 Waveform = NDArray[np.float32]
 """`(T,) float32` samples, nominally in [-1, 1]."""
 
 
+QUALITY = "HQ"
+
+
 def resampled(samples: Waveform, from_rate: int, to_rate: int) -> Waveform:
     """Return the waveform at another sample rate (soxr, quality HQ); the same one if equal."""
     if from_rate == to_rate:
         return samples
-    return np.asarray(soxr.resample(samples, from_rate, to_rate, quality="HQ"), dtype=np.float32)
+    return np.asarray(soxr.resample(samples, from_rate, to_rate, quality=QUALITY), dtype=np.float32)
+
+
+def resampled_blocks(
+    blocks: Iterator[Waveform], from_rate: int, to_rate: int
+) -> Iterator[Waveform]:
+    """Yield what `resampled` returns of all blocks together, to the last bit."""
+    if from_rate == to_rate:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality=QUALITY)
+    for block in blocks:
+        yield stream.resample_chunk(np.ascontiguousarray(block))
+    yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
 
 
 def peak_normalized(samples: Waveform) -> Waveform:
@@ -55,6 +80,9 @@ is thus 10 % of that power, where an inverted copy leaves nothing, an inverted c
 level 10 %, one silent channel 50 % and equal channels 100 %.
 """
 
+ONE: NDArray[np.float32] = np.zeros((0, 1), dtype=np.float32)
+"""A block of one channel without samples."""
+
 LOUDER_CHANNEL = "its channels cancel out; the louder one was taken"
 
 
@@ -73,6 +101,24 @@ def mixed(blocks: Callable[[], Blocks]) -> tuple[Waveform, tuple[str, ...]]:
     if loudest is None:
         return _joined(means), ()
     return _joined([block[:, loudest] for block in blocks()]), (LOUDER_CHANNEL,)
+
+
+def mixed_blocks(blocks: Callable[[], Blocks], note: Callable[[str], None]) -> Iterator[Waveform]:
+    """Yield what `mixed` returns a block at a time; several channels are decoded once more first.
+
+    Args:
+        blocks: Starts to decode and yields `(n, channels) float32`, again at each call.
+        note: Is told what was done.
+    """
+    power = _Power()
+    if next(blocks(), ONE).shape[1] > 1:
+        for block in blocks():
+            power.mean_of(block)
+    loudest = power.loudest_of_cancelling()
+    if loudest is not None:
+        note(LOUDER_CHANNEL)
+    for block in blocks():
+        yield power.mean_of(block) if loudest is None else block[:, loudest]
 
 
 class _Power:

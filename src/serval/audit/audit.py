@@ -17,17 +17,22 @@ from typing import TYPE_CHECKING, Any
 from serval.audit.corpus import corpus_findings
 from serval.audit.duplicates import duplicate_findings
 from serval.audit.facts import ClipFacts, clip_facts
+from serval.audit.faults import (
+    clip_findings,
+    format_findings,
+    label_findings,
+    leak_line,
+    one_label_findings,
+    shared_speakers,
+)
 from serval.audit.findings import MEANINGS, Finding, FindingKind, Member
 from serval.audit.folds import fold_findings, fold_line, fold_list_in
-from serval.audit.labels import label_findings, leak_line, one_label_findings, shared_speakers
 from serval.audit.matching import Shelf
-from serval.audit.quality import clip_findings, format_findings
 from serval.audit.side import AuditOptions, Side, open_sides
-from serval.audit.words import audit_verdict
 from serval.errors import ConfigError
 from serval.files import whole_file, write_text, writing
 from serval.machine import available_cores, peak_memory_mb
-from serval.wording import csv_cell
+from serval.wording import as_sentence, counted, csv_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +48,7 @@ __all__ = [
     "Member",
     "audit",
     "audit_document",
+    "audit_verdict",
     "writable",
     "write_audit",
 ]
@@ -208,6 +214,21 @@ def _looked(side: Side, facts: Sequence[ClipFacts]) -> Looked:
 
 COLUMNS = ("kind", "splits", "clip_ids", "labels", "value", "message")
 BETWEEN = " | "
+
+
+def audit_verdict(audit: Audit) -> list[str]:
+    """Return what a reader takes away: how much is wrong, then what two splits share."""
+    looked = " and ".join(
+        f"{counted(one.clips, 'clip')} of {one.name} ({one.hours:.2f} h)" for one in audit.looked
+    )
+    found = [f"{n:,} {kind.value}" for kind, n in audit.counts().items() if n]
+    said = (
+        f"{counted(len(audit.findings), 'finding')} in {looked}: {', '.join(found)}."
+        if found
+        else f"Nothing was found in {looked}."
+    )
+    read_as = [as_sentence(one.read_as) for one in audit.looked if one.read_as]
+    return [said, *read_as, *([as_sentence(audit.leak)] if audit.leak else [])]
 
 
 def audit_document(audit: Audit) -> dict[str, Any]:

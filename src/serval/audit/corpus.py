@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from serval.audit.findings import Finding, FindingKind
 from serval.corpora import corpus_called
+from serval.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +33,7 @@ def corpus_findings(facts: Sequence[ClipFacts], side: Side) -> Iterator[Finding]
     if corpus is None:
         return
     yield from (
-        _finding(FindingKind.DOUBLED_CLIPS, f"{part.n:,} files: {part.reason}, such as "
+        _finding(FindingKind.DOUBLED_CLIPS, f"{counted(part.n, 'file')}: {part.reason}, such as "
                  f"{', '.join(part.examples)}", side, part.n)
         for part in side.dataset.left_out if part.kind in DOUBLED
     )  # fmt: skip

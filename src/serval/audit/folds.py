@@ -13,6 +13,7 @@ from serval.datasets.columns import text_of
 from serval.datasets.manifest import SUFFIXES, ManifestTable
 from serval.errors import DatasetError, DatasetNotFoundError
 from serval.files import is_file, is_folder
+from serval.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -173,7 +174,7 @@ def fold_line(findings: Iterable[Finding], folds: FoldList) -> str:
         sharing, (FindingKind.FOLDS_SHARE_SPEAKERS, FindingKind.FOLDS_SHARE_RECORDINGS)
     )
     return (
-        f"{folds.name}: {speakers} of {n} folds share speakers between train and test, {clips} "
+        f"{speakers} of {n} folds of {folds.name} share speakers between train and test, {clips} "
         "share recordings"
     )
 
@@ -238,7 +239,7 @@ def _shared_recordings(
 ) -> Iterator[Finding]:
     both = test.keys() & train.keys()
     if both:
-        yield _crossing(f"{len(both):,} clips are in both", sorted(both), test, splits)
+        yield _crossing(f"{counted(len(both), 'clip')} in both parts", sorted(both), test, splits)
     for group in groups:
         ids = [member.clip_id for member in group]
         here = [i for i in ids if i in test and i not in both]
@@ -263,14 +264,14 @@ def _crossing(
 
 
 def _misfits(folds: FoldList, unknown: set[str], unlisted: Sequence[str]) -> Iterator[Finding]:
-    for what, names in (
-        ("names in the list are of no clip of the set", sorted(unknown)),
-        ("clips of the set are in no fold", sorted(unlisted)),
+    for where, names in (
+        ("in the list and of no clip of the set", sorted(unknown)),
+        ("of the set and in no fold", sorted(unlisted)),
     ):
         if names:
             yield Finding(
                 kind=FindingKind.FOLDS_MISFIT,
-                message=f"{len(names):,} {what}: {_some(names)}",
+                message=f"{counted(len(names), 'name')} {where}: {_some(names)}",
                 splits=(folds.name,),
                 value=float(len(names)),
             )

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.bench.browser import BrowserBench, browser_bench
 from serval.bench.loading import Loading, measured_loading
-from serval.bench.roofline import MATMUL_MACS, Reached, matmul_work, reached
 from serval.bench.rounds import Effort, Ratio, Seconds, interleaved, ratio_of, timing_of
 from serval.bench.speed import (
+    MATMUL_MACS,
     Latency,
     LatencyOf,
+    Reached,
     Throughput,
     ThroughputOf,
     generated_clips,
     latencies,
+    matmul_work,
     measured_latency,
     measured_throughput,
+    reached,
     setups_for,
     throughputs,
     totals,
@@ -31,25 +32,24 @@ from serval.bench.subjects import (
     Call,
     Subject,
     call_of,
+    disclosure,
+    load_average,
     open_reference,
     open_subjects,
-    runtime_packages,
 )
-from serval.bench.words import bench_verdict
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import DatasetError
 from serval.files import write_text
 from serval.inspection import inspect_model
-from serval.machine import available_cores, instruction_sets, platform_facts
+from serval.machine import available_cores
 from serval.models.contract import Overrides
 from serval.models.options import ModelOptions, overrides_of
 from serval.plots.latency import LatencyCurve, save_latency
 from serval.predict import infer
 from serval.records import Clip, Failure, LeftOut, Prediction
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from serval.models.protocol import Model
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "Effort",
     "Ratio",
     "bench",
+    "bench_verdict",
     "disclosure",
     "interleaved",
     "load_average",
@@ -67,6 +68,12 @@ __all__ = [
 
 
 SCHEMA_VERSION = 1
+
+FEWEST_FOR_P90 = 10
+"""With fewer times nine in ten is only another name for the slowest."""
+
+USUAL_S = 5.0
+"""About as long as an utterance of the usual corpora."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,8 +186,9 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     setups = setups_for(available_cores())
     threads = sorted({threads for _, threads in setups})
     overrides = overrides_of(options)
-    subjects = open_subjects(options.models, threads, overrides)
-    calls = _calls(subjects, options, overrides, threads)
+    files = [name for name in options.runtimes if ":" not in name]
+    subjects = open_subjects(options.models, threads, overrides, files)
+    calls = _calls(subjects, options, threads)
     clips, left_out = _clips(options, subjects[0].any.sample_rate, pace)
     audio_s, failed = _audio_s(subjects[0], clips)
     loads = [load_average()]
@@ -189,8 +197,8 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     watch(f"throughput of {len(subjects)} models x {len(setups)} setups")
     throughput = measured_throughput(subjects, clips, setups, pace.throughput)
     watch("loading, in fresh processes")
-    paths = {subject.name: subject.any.path for subject in subjects}
-    loading = measured_loading(paths, overrides, pace.repetitions, setups)
+    named = {subject.name: (subject.source, subject.runtime) for subject in subjects}
+    loading = measured_loading(named, overrides, pace.repetitions, setups)
     watch("the ceiling: a MatMul")
     ceiling = _ceiling(threads, pace.latency)
     loads.append(load_average())
@@ -208,6 +216,38 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         options=options,
         imported=imported,
     )
+
+
+def bench_verdict(measured: Bench) -> list[str]:
+    """Return what a reader takes away: how fast the first model is, then how the others stand."""
+    name = measured.latency[0].of.model
+    one = _usual([item for item in measured.latency if item.of.model == name])
+    own = [item for item in measured.throughput if item.of.model == name]
+    best = max(own, key=lambda item: item.clips_per_s)
+    setup = f"{best.of.workers} x {best.of.threads}"
+    first = (
+        f"{name} answers a clip of {one.of.seconds:g} s in {1000 * one.timing.median_s:.1f} ms "
+        f"({_spread(one)}) with {counted(one.of.threads, 'thread')}, and gets "
+        f"through {best.clips_per_s:.1f} clips/s (spread {percent(best.timing.spread, 0)}), "
+        f"{best.rtfx:.0f} times real time, with {setup} workers x threads."
+    )
+    ratios = measured.ratios.get("latency, threads 1", [])
+    return [first, *(f"Latency: {ratio.sentence()}." for ratio in ratios)]
+
+
+def _spread(one: Latency) -> str:
+    """Return how sure a median is; few times have no nine in ten."""
+    t = one.timing
+    if t.n < FEWEST_FOR_P90:
+        return f"median of {t.n}, spread {percent(t.spread, 0)}"
+    return f"median of {t.n}; nine in ten within {1000 * t.p90_s:.1f} ms"
+
+
+def _usual(latency: list[Latency]) -> Latency:
+    """Return the latency of the usual duration with the fewest threads."""
+    fewest = min(item.of.threads for item in latency)
+    alone = [item for item in latency if item.of.threads == fewest]
+    return min(alone, key=lambda item: abs(item.of.seconds - USUAL_S))
 
 
 def save_bench(measured: Bench, folder: Path) -> dict[str, Path]:
@@ -229,16 +269,14 @@ def _warm_up_rounds(pace: Pace) -> dict[str, int]:
 
 
 def _calls(
-    subjects: tuple[Subject, ...], options: BenchOptions, overrides: Overrides, threads: list[int]
+    subjects: tuple[Subject, ...], options: BenchOptions, threads: list[int]
 ) -> dict[tuple[str, int], tuple[Call, int]]:
     models: dict[tuple[str, int], Model] = {
         (subject.name, n): subject.models[n] for subject in subjects for n in threads
     }
-    for runtime in options.runtimes:
-        # Labels and the like are the first model's; a checkpoint states its own.
-        stated = Overrides() if ":" in runtime else overrides
-        for n in threads:
-            models[runtime, n] = open_reference(runtime, options.models[0], stated, n)
+    for checkpoint in (name for name in options.runtimes if ":" in name):
+        for n in threads:  # it states its own labels and the like
+            models[checkpoint, n] = open_reference(checkpoint, options.models[0], Overrides(), n)
     return {key: (call_of(model), model.sample_rate) for key, model in models.items()}
 
 
@@ -280,8 +318,12 @@ def _ceiling(threads: list[int], effort: Effort) -> dict[str, float]:
 def _roofline(
     subjects: tuple[Subject, ...], latency: list[Latency], ceiling: Mapping[str, float]
 ) -> Iterator[tuple[str, Reached]]:
-    """Yield what each model reaches on the longest clip, in its fastest call with one thread."""
-    for subject in subjects:
+    """Yield what each .onnx file reaches on the longest clip, in its fastest call with one thread.
+
+    Only ONNX Runtime says what it runs in integers, and the ceiling is measured with it.
+    """
+    files = [s for s in subjects if s.runtime == "auto" and s.any.path.suffix == ".onnx"]
+    for subject in files:
         alone = [i for i in latency if i.of.model == subject.name and i.of.threads == 1]
         longest = max(alone, key=lambda item: item.of.seconds)
         work = inspect_model(subject.any.path).work
@@ -334,6 +376,7 @@ def _curve(measured: Bench, model: str, threads: int) -> LatencyCurve:
         seconds=[item.of.seconds for item in items],
         median_s=[item.timing.median_s for item in items],
         p95_s=[item.timing.p95_s for item in items],
+        calls=[item.timing.n for item in items],
     )
 
 
@@ -347,35 +390,3 @@ def _told(ratio: Ratio) -> dict[str, Any]:
     """Return a ratio for the document: its number only where it is larger than the spread."""
     stated = asdict(ratio) | {"told_apart": ratio.told_apart, "sentence": ratio.sentence()}
     return stated if ratio.told_apart else stated | {"median": None}
-
-
-SCOPES = {
-    "latency": "model only: normalisation and the model, one clip at a time, no padding",
-    "throughput": "end to end: read from memory, decode, resample, model, softmax, record",
-    "loading": "a fresh process: open, verify the contract, answer once",
-}
-
-
-def disclosure(warm_up_rounds: Mapping[str, int], runtimes: Sequence[str]) -> dict[str, Any]:
-    """Return processor, instruction sets, cores, versions, provider, batch, warm-up and scopes.
-
-    Args:
-        warm_up_rounds: What was measured -> rounds before it whose times were thrown away.
-        runtimes: As they were named.
-    """
-    facts = platform_facts()
-    packages = {name: metadata.version(name) for name in runtime_packages(runtimes)}
-    return facts | {
-        "packages": facts["packages"] | packages,
-        "instruction_sets": list(instruction_sets()),
-        "provider": "CPUExecutionProvider",
-        "batch": 1,
-        "warm_up_rounds": dict(warm_up_rounds),
-        "order": "all models in every round, the order turning by one place a round",
-        "scopes": SCOPES,
-    }
-
-
-def load_average() -> float | None:
-    """Return how many processes wanted a core in the last minute, or `None` where unknown."""
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

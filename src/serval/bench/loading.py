@@ -8,7 +8,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +45,7 @@ class Loading:
 
 
 def measured_loading(
-    paths: dict[str, Path],
+    named: Mapping[str, tuple[str, str]],
     overrides: Overrides,
     repetitions: int,
     setups: Sequence[tuple[int, int]] = (ALONE,),
@@ -54,7 +53,7 @@ def measured_loading(
     """Return the cost of opening each model, the models taking turns.
 
     Args:
-        paths: The models' files, by name.
+        named: What each model was named by, and its runtime, by its name in the benchmark.
         overrides: What the user states about them.
         repetitions: With one worker and one thread.
         setups: Workers and threads to measure the memory of.
@@ -63,10 +62,10 @@ def measured_loading(
         ModelError: A fresh process cannot open what this one could.
     """
     order = [ALONE] * repetitions + [setup for setup in setups if setup != ALONE]
-    measured: dict[str, list[tuple[tuple[int, int], dict[str, float]]]] = {n: [] for n in paths}
+    measured: dict[str, list[tuple[tuple[int, int], dict[str, float]]]] = {n: [] for n in named}
     for setup in order:
-        for name, path in paths.items():
-            measured[name].append((setup, _in_a_process(path, overrides, setup)))
+        for name, model in named.items():
+            measured[name].append((setup, _in_a_process(model, overrides, setup)))
     return {name: _summary(runs) for name, runs in measured.items()}
 
 
@@ -82,32 +81,40 @@ def _summary(runs: list[tuple[tuple[int, int], dict[str, float]]]) -> Loading:
     )
 
 
-def _in_a_process(path: Path, overrides: Overrides, setup: tuple[int, int]) -> dict[str, float]:
+def _in_a_process(
+    model: tuple[str, str], overrides: Overrides, setup: tuple[int, int]
+) -> dict[str, float]:
     stated = json.dumps(asdict(overrides))
-    command = [sys.executable, "-m", __name__, str(path), stated, *map(str, setup)]
+    command = [sys.executable, "-m", __name__, *model, stated, *map(str, setup)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ModelError(f"{path}: a fresh process could not open it: {done.stderr[-300:].strip()}")
+        raise ModelError(
+            f"{model[0]}: a fresh process could not open it: {done.stderr[-300:].strip()}"
+        )
     measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return measured
 
 
-def _measure(path: Path, overrides: Overrides, workers: int, threads: int) -> dict[str, float]:
+def _measure(
+    model: tuple[str, str], overrides: Overrides, workers: int, threads: int
+) -> dict[str, float]:
     from serval.models.load import load_model
 
     start = time.perf_counter()
-    model = load_model(str(path), overrides, threads=threads)
+    opened = load_model(model[0], overrides, threads=threads, runtime=model[1])
     load_s = time.perf_counter() - start
-    samples = np.zeros((1, round(min(LONG_CLIP_S, model.max_seconds) * model.sample_rate)), "f4")
+    samples = np.zeros((1, round(min(LONG_CLIP_S, opened.max_seconds) * opened.sample_rate)), "f4")
     lengths = np.array([samples.shape[1]])
     with ThreadPoolExecutor(workers) as pool:
-        for call in [pool.submit(model.logits, samples, lengths) for _ in range(workers)]:
+        for call in [pool.submit(opened.logits, samples, lengths) for _ in range(workers)]:
             call.result()
     return {"load_s": load_s, "peak_memory_mb": peak_memory_mb()}
 
 
 if __name__ == "__main__":
-    stated = json.loads(sys.argv[2])
+    stated = json.loads(sys.argv[3])
     stated["labels"] = stated["labels"] and tuple(stated["labels"])
-    opened = (Path(sys.argv[1]), Overrides(**stated))
-    sys.stdout.write(json.dumps(_measure(*opened, int(sys.argv[3]), int(sys.argv[4]))) + "\n")
+    measured = _measure(
+        (sys.argv[1], sys.argv[2]), Overrides(**stated), int(sys.argv[4]), int(sys.argv[5])
+    )
+    sys.stdout.write(json.dumps(measured) + "\n")

@@ -1,18 +1,22 @@
-"""What is timed: models on ONNX Runtime, and the same classifiers on another runtime."""
+"""What is timed, on ONNX Runtime or another, and what a reader must know of the machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from serval.audio import Waveform
 from serval.errors import ConfigError
-from serval.models.load import RUNTIMES, load_model
+from serval.machine import instruction_sets, platform_facts
+from serval.models.load import RUNTIMES, Runtime, load_model
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,15 +29,25 @@ __all__ = [
     "Call",
     "Subject",
     "call_of",
+    "disclosure",
+    "load_average",
     "named",
     "noise",
     "open_reference",
     "open_subjects",
+    "other_runtimes",
     "runtime_packages",
 ]
 
 Call = Callable[[Waveform], object]
 """`(T,) float32` -> whatever the classifier says; only the time is of interest."""
+
+
+SCOPES = {
+    "latency": "model only: normalisation and the model, one clip at a time, no padding",
+    "throughput": "end to end: read from memory, decode, resample, model, softmax, record",
+    "loading": "a fresh process: open, verify the contract, answer once",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +57,13 @@ class Subject:
     Attributes:
         name: Short and unique in the benchmark.
         models: Threads inside one operator -> the opened model.
+        source: What the model was named by.
+        runtime: What runs it; `auto` where nobody asked for one.
     """
 
     name: str
+    source: str
+    runtime: str = "auto"
     models: dict[int, Classifier[Backend]]
 
     @property
@@ -55,22 +73,58 @@ class Subject:
 
 
 def open_subjects(
-    models: Sequence[str], threads: Sequence[int], overrides: Overrides
+    models: Sequence[str],
+    threads: Sequence[int],
+    overrides: Overrides,
+    runtimes: Sequence[str] = (),
 ) -> tuple[Subject, ...]:
-    """Return every model, opened with each number of threads.
+    """Return every model, opened with each number of threads, and the first on other runtimes.
 
     Raises:
         ModelError: A file cannot be opened, or breaks its contract.
-        ConfigError: A model is named twice.
+        ConfigError: A model is named twice, or there is no such runtime.
+        MissingExtraError: A runtime is not installed.
     """
     if len(set(models)) < len(models):
         raise ConfigError("a model is named twice; a benchmark of a model with itself is noise")
     opened = [{n: load_model(model, overrides, threads=n) for n in threads} for model in models]
     names = named([next(iter(subject.values())).facts["name"] for subject in opened])
-    return tuple(Subject(name=n, models=m) for n, m in zip(names, opened, strict=True))
+    rows = zip(names, models, opened, strict=True)
+    first = models[0]
+    return (
+        *(Subject(name=name, source=source, models=each) for name, source, each in rows),
+        *(
+            Subject(
+                name=runtime,
+                source=first,
+                runtime=runtime,
+                models={n: open_reference(runtime, first, overrides, n) for n in threads},
+            )
+            for runtime in runtimes
+        ),
+    )
 
 
-def open_reference(named: str, model: str, overrides: Overrides, threads: int) -> Model:
+def other_runtimes(named: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the named runtimes that run a model file, each once.
+
+    Raises:
+        ConfigError: One of them is no runtime for model files, or the usual one.
+    """
+    files = [name for name, known in _others().items() if not known.takes_folder]
+    for name in named:
+        if name not in files:
+            raise ConfigError(f"unknown --runtime '{printable(name)}'; known: {', '.join(files)}")
+    return tuple(dict.fromkeys(named))
+
+
+def _others() -> dict[str, Runtime]:
+    return {name: one for name, one in RUNTIMES.items() if not one.prefix and name != "onnxruntime"}
+
+
+def open_reference(
+    named: str, model: str, overrides: Overrides, threads: int
+) -> Classifier[Backend]:
     """Return the classifier on another runtime with that many threads.
 
     Args:
@@ -86,7 +140,7 @@ def open_reference(named: str, model: str, overrides: Overrides, threads: int) -
         ModelError: It cannot run this model.
     """
     runtime, _, folder = named.partition(":")
-    others = {name: known for name, known in RUNTIMES.items() if name != "onnxruntime"}
+    others = _others()
     fits = runtime in others and others[runtime].takes_folder == bool(folder)
     if not fits or (folder and not Path(folder).is_dir()):
         names = [f"{name}:FOLDER" if known.takes_folder else name for name, known in others.items()]
@@ -136,3 +190,28 @@ def noise(seconds: float, sample_rate: int, seed: int = 0) -> Waveform:
 
 def _run_alone(model: Model, samples: Waveform) -> object:
     return model.logits(samples[np.newaxis], np.array([len(samples)]))
+
+
+def disclosure(warm_up_rounds: Mapping[str, int], runtimes: Sequence[str]) -> dict[str, Any]:
+    """Return processor, instruction sets, cores, versions, provider, batch, warm-up and scopes.
+
+    Args:
+        warm_up_rounds: What was measured -> rounds before it whose times were thrown away.
+        runtimes: As they were named.
+    """
+    facts = platform_facts()
+    packages = {name: metadata.version(name) for name in runtime_packages(runtimes)}
+    return facts | {
+        "packages": facts["packages"] | packages,
+        "instruction_sets": list(instruction_sets()),
+        "provider": "CPUExecutionProvider",
+        "batch": 1,
+        "warm_up_rounds": dict(warm_up_rounds),
+        "order": "all models in every round, the order turning by one place a round",
+        "scopes": SCOPES,
+    }
+
+
+def load_average() -> float | None:
+    """Return how many processes wanted a core in the last minute, or `None` where unknown."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

@@ -5,13 +5,17 @@ Each takes `(B, T)` samples and a mask, which none of them heeds: nothing may be
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
-__all__ = ["CutAndFilled", "Shifted", "WholeClip", "normed"]
+__all__ = ["CutAndFilled", "Over", "Shifted", "WholeClip", "normed"]
 
 EPSILON = 1e-5
 ZSCORE_EPSILON = 1e-7
+
+Over = Literal["clip", "filling", "nothing"]
 
 
 def normed(values: Tensor, epsilon: float = EPSILON) -> Tensor:
@@ -45,14 +49,24 @@ class Shifted(nn.Module):
 
 
 class CutAndFilled(nn.Module):
-    """The first seconds of a clip, z-scored, with zeros behind where it is shorter."""
+    """The first seconds of a clip, with zeros behind where it is shorter, z-scored.
 
-    def __init__(self, n_samples: int) -> None:
+    Args:
+        n_samples: Of what comes out.
+        over: What mean and variance are of: the `clip`, the clip with its `filling`, or nothing.
+
+    Source: `Wav2Vec2FeatureExtractor` of transformers with `padding="max_length"`, which it equals.
+    """
+
+    def __init__(self, n_samples: int, over: Over) -> None:
         super().__init__()
-        self.n_samples = n_samples
+        self.n_samples, self.over = n_samples, over
 
     def forward(self, samples: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:  # noqa: ARG002 - as all front ends
         """Return the model's inputs: `(B, n_samples)`."""
-        scored = normed(samples[:, : self.n_samples], ZSCORE_EPSILON)
+        cut = samples[:, : self.n_samples]
+        if self.over == "clip":
+            cut = normed(cut, ZSCORE_EPSILON)
         silence = samples.new_zeros((samples.shape[0], self.n_samples))
-        return {"input_values": torch.cat([scored, silence], dim=1)[:, : self.n_samples]}
+        whole = torch.cat([cut, silence], dim=1)[:, : self.n_samples]
+        return {"input_values": normed(whole, ZSCORE_EPSILON) if self.over == "filling" else whole}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,7 +12,9 @@ import transformers
 from serval.checkpoints.checkpoint import Checkpoint, Normalization
 from serval.checkpoints.config import config_in, config_of, labels_in, task_in, why
 from serval.checkpoints.encoders import is_harmless, loaded
+from serval.checkpoints.front_ends import CutAndFilled, Over
 from serval.checkpoints.heads import POOLINGS, LinearHead, PooledClassifier, head_of
+from serval.checkpoints.known import Known, known_of
 from serval.checkpoints.spectrogram import PatchFeatures, StackedFeatures, WhisperFeatures
 from serval.checkpoints.weights import Shapes, shapes_of, some, tensors_of, weight_files
 from serval.errors import ConfigError, ModelError
@@ -68,7 +71,7 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
     labels, labels_from = labels_in(said, n_outputs, name)
     front_end = FRONT_ENDS.get(config.model_type)
     stated = (folder / "preprocessor_config.json").is_file()
-    return Checkpoint(
+    checkpoint = Checkpoint(
         model=opened.model.eval(),
         extractor=extractor,
         front_end=front_end(extractor) if front_end else None,
@@ -92,6 +95,33 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
             "normalize": "preprocessor_config.json" if stated else "command line",
             "max_seconds": "architecture",
         },
+    )
+    known = known_of(name)
+    return checkpoint if known is None else _as_known(checkpoint, known)
+
+
+def _as_known(checkpoint: Checkpoint, known: Known) -> Checkpoint:
+    """Return the checkpoint with what only its page says, where that fits its weights."""
+    if len(known.labels) != len(checkpoint.labels):
+        return checkpoint
+    sources, extractor = dict(checkpoint.sources), checkpoint.extractor
+    labels = checkpoint.labels
+    if sources["labels"] == "default":
+        labels, sources["labels"] = known.labels, "its page"
+    over: Over = "filling"
+    if checkpoint.normalize == "none":
+        over = "nothing"
+    elif extractor.return_attention_mask:
+        over = "clip"
+    n_samples = round(known.clip_s * checkpoint.sample_rate)
+    filled = partial(extractor, padding="max_length", truncation=True, max_length=n_samples)
+    return replace(
+        checkpoint,
+        labels=labels,
+        extractor=lambda *clip, **how: {"input_values": filled(*clip, **how)["input_values"]},
+        front_end=CutAndFilled(n_samples, over),
+        normalize="none",
+        sources=sources,
     )
 
 

@@ -16,10 +16,10 @@ from serval.audit import (
     FindingKind,
     audit,
     audit_document,
+    audit_verdict,
     writable,
     write_audit,
 )
-from serval.audit.words import audit_verdict
 from serval.commands.options import quiet_option, reading_options
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import (
@@ -108,8 +108,6 @@ def _print(found: Audit, files: Sequence[Path]) -> None:
     for kind, n in found.counts().items():
         if n:
             table.add_row(kind.value, f"{n:,}", MEANINGS[kind])
-    for line in filter(None, (looked.read_as for looked in found.looked)):
-        console.print(line)
     if table.row_count:
         console.print(table)
     print_items(console, [f"{kind.value}: {said}." for kind, said in first.items()])

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.bench import Bench, BenchOptions, bench, save_bench
-from serval.bench.words import bench_verdict
+from serval.bench import Bench, BenchOptions, bench, bench_verdict, save_bench
 from serval.commands.options import (
     Renamed,
     contract_options,
     dataset_option,
+    picture_option,
     reading_options,
 )
 from serval.commands.terminal import (
@@ -34,11 +34,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from serval.bench.browser import BrowserBench
-    from serval.bench.roofline import Reached
+    from serval.bench.speed import Reached
 
 __all__ = ["bench_command"]
 
 DEFAULTS = BenchOptions()
+
+SAID = "latency, threads 1"
+"""What the verdict tells already."""
 
 WIDE = 80
 """Columns that hold more percentiles, too."""
@@ -76,6 +79,7 @@ WIDE = 80
     help="What a page of serval web measured, to show beside this machine.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole document as JSON.")
+@picture_option()
 def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
     """Measure how fast models are on this machine: latency, throughput, memory.
 
@@ -178,8 +182,9 @@ def _lines(measured: Bench) -> list[str]:
     ]
     loading += [f"{name}: {_reached(r)}." for name, r in measured.roofline.items()]
     ratios = [
-        f"{what}: {ratio.sentence()}."
+        f"{what[:1].upper()}{what[1:]}: {ratio.sentence()}."
         for what, compared in measured.ratios.items()
+        if what != SAID
         for ratio in compared
     ]
     return [*loading, *ratios]

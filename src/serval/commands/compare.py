@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
+from serval.commands.options import picture_option
 from serval.commands.stored import opened_run
 from serval.commands.terminal import (
     narrow_table,
@@ -21,6 +22,12 @@ from serval.commands.terminal import (
     terminal,
 )
 from serval.comparison import Against, Comparison, PairOptions, compare, write_comparison
+from serval.comparison.dimensions import (
+    change_cells,
+    compare_dimensions,
+    dimension_comparison_document,
+    write_dimension_comparison,
+)
 from serval.comparison.files import comparison_document
 from serval.comparison.words import changed, pair_verdict, supporting, verdict_sentence
 from serval.scores import HEADLINES, METRICS
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from serval.run import Run
     from serval.scores.stats import Difference
 
 __all__ = ["compare_command"]
@@ -55,6 +63,7 @@ WIDE = 72
               show_default=True, help="Draws of the bootstrap.")  # fmt: skip
 @click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+@picture_option()
 def compare_command(
     runs: tuple[str, ...], margin: float, output: str, resamples: int, seed: int, *, as_json: bool
 ) -> None:
@@ -69,13 +78,40 @@ def compare_command(
     cannot tell  these clips cannot decide it
     """  # noqa: D301 - click wants that backspace
     options = PairOptions(margin=margin / 100, resamples=resamples, seed=seed)
-    comparison = compare([opened_run(run) for run in runs], options)
+    opened = [opened_run(run) for run in runs]
+    if len(opened) > 1 and any(run.provenance.of_dimensions for run in opened):
+        _compare_dimensions(opened, options.margin, Path(output), as_json=as_json)
+        return
+    comparison = compare(opened, options)
     files = write_comparison(comparison, Path(output))
     if as_json:
         click.echo(json.dumps(comparison_document(comparison), indent=2))
         return
     _show(terminal(), comparison)
     print_files(terminal(), files.values())
+
+
+def _compare_dimensions(runs: list[Run], margin: float, folder: Path, *, as_json: bool) -> None:
+    found = compare_dimensions(runs, margin)
+    files = write_dimension_comparison(found, runs, folder)
+    if as_json:
+        click.echo(json.dumps(dimension_comparison_document(found), indent=2))
+        return
+    console = terminal()
+    print_verdict(console, found.verdict)
+    for one in found.against:
+        table = narrow_table([f"B: {one.b}"], ["A", "B", "B - A [95 %]"], "verdict")
+        for name, changes in one.changes.items():
+            table.add_row(f"CCC {name}", *change_cells(changes["ccc"]))
+        console.print(table)
+        both = (f"{name} {value:.3f}" for name, value in one.agreement.items())
+        largest = (f"{name} {value:.2f}" for name, value in one.largest_shift.items())
+        print_items(console, [
+            f"CCC between the two runs' predictions: {', '.join(both)}.",
+            f"Largest difference on one clip, scale {found.scale}: {', '.join(largest)}.",
+        ])  # fmt: skip
+    print_caveats(console, found.warnings)
+    print_files(console, files.values())
 
 
 def _show(console: Console, comparison: Comparison) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.commands.options import evaluation_options, log_option, quiet_option
+from serval.commands.options import evaluation_options, log_option, picture_option, quiet_option
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import print_files, say, terminal
 from serval.errors import RunError
@@ -81,6 +81,7 @@ class Told:
 @click.option("--json", is_flag=True, help="Print the results as JSON.")
 @click.option("--report", is_flag=True, help="Make an HTML page too, to look and listen.")
 @log_option
+@picture_option()
 def evaluate_command(
     *,
     quiet: bool,
@@ -117,7 +118,7 @@ def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
         say(_interrupted_line(Path(options.output)), err=True)
         return 130
     if told.report:
-        evaluation = _with_report(evaluation)
+        evaluation = _with_report(evaluation, quiet=told.quiet)
     show_evaluation(evaluation, told)
     entry = entry_of(evaluation.document, evaluation.files, evaluation.run.folder)
     for line in log_entry(told.loggers, entry):
@@ -128,11 +129,12 @@ def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
     return 3
 
 
-def _with_report(evaluation: Evaluation) -> Evaluation:
+def _with_report(evaluation: Evaluation, *, quiet: bool) -> Evaluation:
     """Return the evaluation with the page among its files, after writing it."""
     from serval.report import write_report
 
-    page = write_report(evaluation.run, evaluation.run.folder / "report.html")
+    with shown_progress(quiet=quiet) as show:
+        page = write_report(evaluation.run, evaluation.run.folder / "report.html", show=show)
     for note in page.notes:
         say(note, err=True)
     return replace(evaluation, files=evaluation.files | {"report": page.path})
@@ -169,7 +171,8 @@ def _show_contract(model: Model) -> None:
         f"normalize {contract.normalize} [{said['normalize']}], "
         f"clips up to {contract.max_seconds:g} s [{said['max_seconds']}], "
         f"{length}, {_mask(contract)}, outputs {contract.outputs} "
-        f"[{said.get('outputs', 'graph')}]{_head(model.facts)}{_run_by(model.facts)}",
+        f"[{said.get('outputs', 'graph')}]{_head(model.facts)}{_run_by(model.facts)}"
+        f"{_windows(model.facts)}",
         err=True,
     )
 
@@ -184,6 +187,17 @@ def _run_by(facts: Mapping[str, Any]) -> str:
     """Return what runs the model, where that is not ONNX Runtime on the CPU."""
     runtime = facts.get("runtime", {})
     return f", run by {' '.join(runtime.values())}" if runtime else ""
+
+
+def _windows(facts: Mapping[str, Any]) -> str:
+    """Return how longer clips are cut, where they are."""
+    if "window" not in facts:
+        return ""
+    window = facts["window"]
+    return (
+        f", longer clips in windows of {window['seconds']:g} s every {window['hop_s']:g} s, "
+        f"mean of their {window['mean']}"
+    )
 
 
 def _mask(contract: Contract) -> str:

@@ -115,7 +115,7 @@ def gate_verdict(result: GateResult) -> str:
     for verdict, what in (("fail", "broken"), ("cannot tell", "not decided by these clips")):
         names = [f"{c.kind} {c.metric}" for c in result.checks if c.verdict == verdict]
         words += f"; {what}: {', '.join(names)}" if names else ""
-    return f"{result.run} {'passes' if result.passed else 'does NOT pass'} the gate: {words}."
+    return f"{result.name} {'passes' if result.passed else 'does NOT pass'} the gate: {words}."
 
 
 def _cells(check: Check) -> tuple[str, str, str]:

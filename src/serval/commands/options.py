@@ -15,6 +15,7 @@ from serval.models.load import RUNTIMES
 from serval.options import EvalOptions
 
 __all__ = [
+    "MODEL_HELP",
     "Renamed",
     "contract_options",
     "dataset_option",
@@ -22,6 +23,7 @@ __all__ = [
     "inference_options",
     "label_options",
     "log_option",
+    "picture_option",
     "quiet_downloads",
     "quiet_option",
     "reading_options",
@@ -29,7 +31,9 @@ __all__ = [
 ]
 
 DEFAULTS = EvalOptions()
-MODEL_HELP = "An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx."
+MODEL_HELP = (
+    "An .onnx or .xml file, a built-in name, hf:ORG/NAME/FILE.onnx, or python:FILE.py:NAME."
+)
 DATASET_HELP = "demo, ssi, hf:ORG/NAME, a folder, or a .csv/.jsonl/.parquet file."
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -94,6 +98,21 @@ def log_option(command: Command) -> Command:
         click.option("--log", "loggers", multiple=True, type=click.Choice(list(LOGGERS)),
                      help="Keep the run there too; an extra. May be given again."),
     )  # fmt: skip
+
+
+def picture_option() -> Decorator:
+    """Return the option that says in which format pictures are written."""
+    return click.option(
+        "--format", type=click.Choice(["png", "svg", "pdf"]), default="png", show_default=True,
+        help="Of the pictures.", expose_value=False, callback=_choose_format,
+    )  # fmt: skip
+
+
+def _choose_format(ctx: click.Context, _option: click.Parameter, chosen: str) -> None:
+    if chosen != "png":
+        from serval.plots.canvas import pictures_as  # and with it matplotlib
+
+        ctx.with_resource(pictures_as(chosen))
 
 
 def dataset_option(**rest: Any) -> Decorator:  # noqa: ANN401 - click's
@@ -164,6 +183,13 @@ def inference_options(command: Command) -> Command:
                      show_default=True, help="auto: what the model's kind of file calls for."),
         click.option("--provider", default=DEFAULTS.provider, show_default=True, metavar="NAME",
                      help="Of ONNX Runtime: cuda, coreml, xnnpack, ... where it is installed."),
+        click.option("--window", type=float, metavar="S",
+                     help="Hear longer clips in windows of S seconds, and average."),
+        click.option("--hop", type=float, metavar="S",
+                     help="From one window to the next; default: the window's length."),
+        click.option("--window-mean", type=click.Choice(["probabilities", "logits"]),
+                     default=DEFAULTS.window_mean, show_default=True,
+                     help="What is averaged over the windows."),
     )  # fmt: skip
 
 

@@ -15,8 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.text import Text
 
-from serval.commands.options import inference_options
+from serval.commands.options import MODEL_HELP, inference_options
 from serval.commands.terminal import narrow_table, print_verdict, say, terminal
+from serval.commands.windows import (
+    Told,
+    heard_in_windows,
+    refuse_unknown_form,
+    show_windows,
+    write_windows,
+)
 from serval.datasets.layout import is_audio
 from serval.datasets.listing import listing_of_folder
 from serval.errors import ConfigError
@@ -24,6 +31,7 @@ from serval.files import is_folder, write_bytes
 from serval.machine import available_cores
 from serval.models.load import load_as_stated
 from serval.models.options import InferenceOptions
+from serval.models.windowed import Windowed
 from serval.predict import infer
 from serval.records import Clip, Failure, Prediction, Record
 from serval.wording import counted, csv_cell, percent, printable
@@ -48,10 +56,10 @@ WIDE = 72
 @click.command("predict")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", "-m", default="serval-tiny", show_default=True,
-              help="An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx.")  # fmt: skip
+              help=MODEL_HELP)  # fmt: skip
 @inference_options
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE",
-              help="Write a .csv, .json or .parquet file instead.")  # fmt: skip
+              help="Write a .csv, .json or .parquet file; with --window also .png.")  # fmt: skip
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
 def predict_command(
@@ -65,21 +73,42 @@ def predict_command(
 
     One file is shown as a bar for each emotion, several as a table.
 
+    With --window, emotions over time: serval predict --window 3 --hop 1 call.wav
+
     Exit code 3 if a file could not be used; the others are printed all the same.
     """
-    write = _writer(output, form)
+    options = InferenceOptions(**flags)
     files = tuple(_sound_files(files))
-    classifier = load_as_stated(model, InferenceOptions(**flags))
+    if options.window is not None and output is not None:
+        refuse_unknown_form(output, len(files))
+    write = _writer(output if options.window is None else None, form)
+    classifier = load_as_stated(model, options)
     for warning in classifier.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
-    records = list(infer(classifier, clips, workers=min(len(files), available_cores())))
-    write(records, classifier.labels)
+    workers = min(len(files), available_cores())
+    if isinstance(classifier, Windowed):
+        told = heard_in_windows(classifier, clips, workers)
+        records = [one.record for one in told]
+        _tell_windows(classifier, told, output, form)
+    else:
+        records = list(infer(classifier, clips, workers=workers))
+        write(records, classifier.labels)
     failures = [record for record in records if isinstance(record, Failure)]
     for failure in failures:
         say(f"serval: {failure.clip_id}: {failure.stage}: {failure.reason}", err=True)
     if failures:
         sys.exit(3)
+
+
+def _tell_windows(model: Windowed, told: list[Told], output: Path | None, form: str | None) -> None:
+    if output is None:
+        show_windows(told, form)
+        return
+    window = model.window
+    title = f"{model.facts['name']}, windows of {window.seconds:g} s every {window.hop_s:g} s"
+    if written := write_windows(told, title, output):
+        say(written)
 
 
 def _sound_files(given: Iterable[Path]) -> Iterator[Path]:

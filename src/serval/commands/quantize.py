@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.commands.options import contract_options, label_options, reading_options
+from serval.commands.options import (
+    contract_options,
+    label_options,
+    picture_option,
+    reading_options,
+)
 from serval.commands.terminal import (
     narrow_table,
     print_caveats,
@@ -25,12 +30,13 @@ from serval.quantize import (
     QuantizeOptions,
     Variants,
     compare_all,
+    comparison_verdict,
+    folder_beside,
+    made_verdict,
     quantize,
     save_comparison,
     save_tried,
 )
-from serval.quantize.variants import folder_beside
-from serval.quantize.words import comparison_verdict, made_verdict
 from serval.stopping import stop_if_asked
 from serval.wording import change_short, hundredths, percent, points
 
@@ -85,8 +91,11 @@ WIDE = 100
 @click.option("--max-drop", type=float, metavar="POINTS",
               help="Take layers out of INT8 until a larger loss is ruled out.")  # fmt: skip
 @click.option("--compare-all", is_flag=True, help="Make every variant and compare them.")
+@click.option("--runtime", "runtimes", multiple=True, metavar="NAME",
+              help="With --compare-all: run every file on openvino too.")  # fmt: skip
 @contract_options
 @click.option("--workers", type=int, metavar="N", help="Default: one for each core.")
+@picture_option()
 def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
     """Make a model smaller and faster, and measure what that cost.
 
@@ -190,7 +199,11 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
         style="dim",
     )
     print_caveats(console, _left_out(comparison.left_out))
-    made = [output.parent / variant.file for variant in comparison.variants[1:]]
+    made = [
+        output.parent / variant.file
+        for variant in comparison.variants[1:]
+        if variant.runtime == "onnxruntime"
+    ]
     print_files(console, [*sorted(made, key=lambda path: path != output), *files.values()])
     say(f"Next: {_next_command(output, options)}")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import webbrowser
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
-from serval.commands.options import say_renamed
+from serval.commands.options import quiet_option, say_renamed
+from serval.commands.progress import shown_progress
 from serval.commands.stored import opened_run
 from serval.commands.terminal import say
 from serval.report.build import EMBED_MB, AudioChoice, write_report
@@ -42,30 +44,38 @@ __all__ = ["report_command"]
     show_default=True,
     help=f"Which clips can be heard; over {EMBED_MB:g} MB they lie in a folder beside the page.",
 )
+@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
+@quiet_option("No progress.")
 def report_command(
     run: Path,
     output: Path | None,
     baseline: Path | None,
     against: Path | None,
-    stress: Path | None,
-    audio: AudioChoice,
+    *,
+    opens: bool,
+    quiet: bool,
+    **shown: Any,  # noqa: ANN401 - click's flags
 ) -> None:
     """Make one HTML page of a stored run, to look and listen."""
     if against:
         run, baseline = _turned_round(run, against, baseline)
     first = opened_run(run)
-    page = write_report(
-        first,
-        output or first.folder / "report.html",
-        baseline=opened_run(baseline) if baseline else None,
-        stress=load_stress(stress) if stress else None,
-        audio=audio,
-    )
+    with shown_progress(quiet=quiet) as show:
+        page = write_report(
+            first,
+            output or first.folder / "report.html",
+            baseline=opened_run(baseline) if baseline else None,
+            stress=load_stress(shown["stress"]) if shown["stress"] else None,
+            audio=shown["audio"],
+            show=show,
+        )
     beside = f", audio in {page.beside.name}/" if page.beside else ""
     for note in page.notes:
         say(note, err=True)
     say(f"{page.size_mb:g} MB, {page.sounds} clips can be heard{beside}", err=True)
     say(page.path)
+    if opens and not webbrowser.open(page.path.resolve().as_uri()):
+        say(f"no browser was found here; open {page.path} in one", err=True)
 
 
 def _turned_round(run: Path, against: Path, baseline: Path | None) -> tuple[Path, Path]:

@@ -39,7 +39,7 @@ def runs_command(folder: Path) -> None:
     if not found:
         raise RunError(f"no run below {folder}; serval evaluate -o {folder / 'NAME'} stores one")
     console = terminal()
-    rows = [row for place in found if (row := _row_or_none(folder, place))]
+    rows = [row for place in found if (row := _row_or_none(place))]
     if not rows:
         return
     print_verdict(console, [_verdict(folder, rows)])
@@ -60,10 +60,10 @@ def _verdict(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:
     )
 
 
-def _row_or_none(folder: Path, place: Path) -> dict[str, str] | None:
+def _row_or_none(place: Path) -> dict[str, str] | None:
     """Return the cells of a run, or nothing after a line that says why it cannot be read."""
     try:
-        return _row(folder, place, load_run(place))
+        return _row(place, load_run(place))
     except RunError as error:
         say(f"serval: {one_line(error)}", err=True)
         return None
@@ -77,12 +77,12 @@ def runs_below(folder: Path) -> Iterator[Path]:
             yield Path(place)
 
 
-def _row(folder: Path, place: Path, run: Run) -> dict[str, str]:
+def _row(place: Path, run: Run) -> dict[str, str]:
     uar = scores_of(run).overall["uar"]
     model = str(run.provenance.model.get("name", ""))
     none = dict.fromkeys(("value", "low", "high"))
     return {
-        "folder": str(place if place == folder else place.relative_to(folder)),
+        "folder": str(place),
         "name": run.name,
         "model": model,
         "set": data_name(run),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from serval.commands.options import log_option
+from serval.commands.options import log_option, picture_option
 from serval.commands.stored import opened_run
 from serval.commands.tables import group_tables, print_findings, print_run
 from serval.commands.terminal import print_files, say, terminal
@@ -30,6 +30,7 @@ __all__ = ["score_command"]
               help="Score too with only those labels that both model and set know.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @log_option
+@picture_option()
 def score_command(
     run: str,
     calibrate_on: str | None,

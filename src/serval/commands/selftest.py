@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from serval.commands.tables import print_findings, print_run
 from serval.models.builtin import BUILTIN_MODELS
 from serval.results import results_document
+from serval.results.label_space import label_space_part
 from serval.run import load_run
 from serval.scores import scores_of
 from serval.wording import percent
@@ -46,6 +47,7 @@ def print_self_test(console: Console, evaluation: Evaluation) -> None:
 def _print_example(console: Console) -> None:
     run = load_run(EXAMPLE)
     document = results_document(run, scores_of(run))
+    document["label_space"] = label_space_part(run, restrict=False)
     console.print(
         f"\nOn real voices, a stored run of the same model on {len(run):,} clips of acted speech:"
     )

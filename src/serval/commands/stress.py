@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.commands.options import Renamed, evaluation_options, quiet_option
+from serval.commands.options import Renamed, evaluation_options, picture_option, quiet_option
 from serval.commands.terminal import (
     narrow_table,
     print_caveats,
@@ -63,6 +63,7 @@ DEFAULTS = StressOptions()
 @click.option("--fresh", is_flag=True, help="Start over instead of going on.")
 @quiet_option("No progress, no table.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@picture_option()
 def stress_command(
     suite: str,
     baseline: str | None,

@@ -128,4 +128,5 @@ def _item(line: str) -> Table:
 
 
 def _lines(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))
+    spaced = text.replace("\N{NO-BREAK SPACE}", " ")  # a terminal breaks there all the same
+    return "\n".join(map(printable, spaced.split("\n")))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.comparison.align import Aligned, AlignedRun, Partners, aligned, partners
-from serval.comparison.comparison import Against, Comparison
 from serval.comparison.files import write_comparison
 from serval.comparison.flips import (
     divergence,
@@ -16,6 +15,8 @@ from serval.comparison.flips import (
     group_changes,
 )
 from serval.comparison.pair import (
+    Against,
+    Comparison,
     PairOptions,
     PairScores,
     pair_scores,

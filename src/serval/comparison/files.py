@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from serval.comparison.comparison import Against, Comparison
     from serval.comparison.flips import Flip
-    from serval.comparison.pair import ClassChange
+    from serval.comparison.pair import Against, ClassChange, Comparison
 
 __all__ = ["comparison_document", "forest_of", "write_comparison"]
 

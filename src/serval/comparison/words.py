@@ -11,8 +11,7 @@ from serval.scores import HEADLINES, METRICS
 from serval.wording import counted, in_points, percent, points, scored, span
 
 if TYPE_CHECKING:
-    from serval.comparison.comparison import Against, Comparison
-    from serval.comparison.pair import ScoreChange
+    from serval.comparison.pair import Against, Comparison, ScoreChange
 
 __all__ = ["changed", "pair_verdict", "sentences", "supporting", "verdict_sentence"]
 

@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from serval.comparison import Comparison, PairOptions, compare
+from serval.comparison.dimensions import (
+    MEAN,
+    DimensionChange,
+    DimensionComparison,
+    compare_dimensions,
+)
 from serval.errors import ConfigError
 from serval.gate.bounds import NO_SHARES, Bounds, bounds_from_options, bounds_from_toml
 from serval.gate.measures import Measures, measures_of
@@ -17,11 +23,12 @@ from serval.results.document import warnings_of
 from serval.run import load_run, unfinished
 from serval.scores import METRICS, canonical
 from serval.scores.clusters import clustering_of
+from serval.scores.dimensions import DIMENSION_METRICS
 from serval.scores.stats import OUTCOMES, Interval, Verdict
 from serval.wording import in_points, points
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from serval.run import Run
     from serval.scores.paired import ScoreChange
@@ -66,8 +73,9 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
-    """All checks of a gate, in the order of the bounds."""
+    """All checks of a gate, in the order of the bounds; `name` is what the run is called."""
 
+    name: str
     run: str
     baseline: str
     checks: tuple[Check, ...]
@@ -97,8 +105,9 @@ def gate(run: Run, bounds: Bounds) -> GateResult:
         raise ConfigError("--max-drop needs a run to measure against; give it with --baseline")
     measures = measures_of(run, {"bench": bounds.bench, "stress": bounds.stress})
     baseline = load_run(bounds.baseline) if bounds.drop else None
-    compared = compare([baseline, run], PairOptions()) if baseline else None
+    compared = _compared(baseline, run) if baseline else None
     return GateResult(
+        name=run.name,
         run=str(run.folder),
         baseline=bounds.baseline,
         checks=(
@@ -110,6 +119,12 @@ def gate(run: Run, bounds: Bounds) -> GateResult:
         ),
         warnings=tuple(dict.fromkeys(_warnings(run, compared))),
     )
+
+
+def _compared(baseline: Run, run: Run) -> Comparison | DimensionComparison:
+    if run.provenance.of_dimensions:
+        return compare_dimensions([baseline, run], PairOptions().margin)
+    return compare([baseline, run], PairOptions())
 
 
 def _unfinished(which: str, run: Run) -> Iterator[Check]:
@@ -130,7 +145,7 @@ def _unfinished(which: str, run: Run) -> Iterator[Check]:
     )
 
 
-def _warnings(run: Run, compared: Comparison | None) -> Iterator[str]:
+def _warnings(run: Run, compared: Comparison | DimensionComparison | None) -> Iterator[str]:
     """Yield what a reader must know of the comparison and of the run, where bounds are kept too."""
     if compared and (lost := len(_lost(compared))):
         yield (
@@ -143,17 +158,18 @@ def _warnings(run: Run, compared: Comparison | None) -> Iterator[str]:
     yield from clustering_of(run.speakers).warnings
 
 
-def _lost(compared: Comparison) -> tuple[str, ...]:
+def _lost(compared: Comparison | DimensionComparison) -> tuple[str, ...]:
     """Return the clips that only the baseline has: those that the new model may not manage."""
-    return compared.only_in[compared.against[0].a]
+    return next(iter(compared.only_in.values()))
 
 
 def _refuse_meaningless(kind: str, metric: str, bound: float) -> None:
     """Refuse a bound that a score can never keep, or never break."""
     known = canonical(metric)
-    if known in NO_SHARES:
+    own = DIMENSION_METRICS.get(known.partition(":")[0])
+    if known in NO_SHARES or (own and not own.is_correlation):
         return
-    low, high = METRICS[known].range if known in METRICS else (0.0, 1.0)
+    low, high = METRICS[known].range if known in METRICS else (-1.0 if own else 0.0, 1.0)
     if not low <= bound <= high:
         hint = f"; for {bound:g} % write {bound / 100:g}" if 1 < bound <= 100 else ""
         kind_of = "a share" if low == 0 else "a score"
@@ -199,18 +215,31 @@ def _bounded(kind: str, name: str, bound: float, found: float | Interval) -> Che
     )
 
 
-def _drops(compared: Comparison, bounds: Bounds) -> Iterator[Check]:
+def _changes(
+    compared: Comparison | DimensionComparison,
+) -> Mapping[str, ScoreChange | DimensionChange]:
+    """Return the change of each score that can drop, by the names that bounds have."""
+    if isinstance(compared, DimensionComparison):
+        return {
+            key if name == MEAN else f"{key}:{name}": change
+            for name, own in compared.against[0].changes.items()
+            for key, change in own.items()
+            if DIMENSION_METRICS[key].is_correlation
+        }
     scores = compared.against[0].scores
     changes = {**scores.overall, **scores.published}
     for label, row in scores.per_class.items():
         changes |= {f"precision:{label}": row.precision, f"recall:{label}": row.recall}
         changes |= {f"f1:{label}": row.f1}
+    return changes
+
+
+def _drops(compared: Comparison | DimensionComparison, bounds: Bounds) -> Iterator[Check]:
+    changes = _changes(compared)
     for name, bound in bounds.drop.items():
         known = canonical(name)
         if known not in changes:
-            raise ConfigError(
-                f"no drop of '{name}' can be measured; known: accuracy, {', '.join(changes)}"
-            )
+            raise ConfigError(f"no drop of '{name}' can be measured; known: {', '.join(changes)}")
         if bound <= 0:
             raise ConfigError(f"--max-drop {name}={bound:g} must be above 0 points")
         check = _dropped(name, bound, changes[known], bounds.cannot_tell)
@@ -218,7 +247,9 @@ def _drops(compared: Comparison, bounds: Bounds) -> Iterator[Check]:
         yield _undecided(check, doubt, bounds) if doubt else check
 
 
-def _dropped(name: str, bound: float, change: ScoreChange, cannot_tell: str) -> Check:
+def _dropped(
+    name: str, bound: float, change: ScoreChange | DimensionChange, cannot_tell: str
+) -> Check:
     said, gap = change.verdict_at(bound / 100), change.difference
     decided = OUTCOMES[said]
     unit = in_points(bound / 100)
@@ -242,7 +273,7 @@ def _dropped(name: str, bound: float, change: ScoreChange, cannot_tell: str) -> 
     )
 
 
-def _doubt(compared: Comparison) -> str:
+def _doubt(compared: Comparison | DimensionComparison) -> str:
     """Return why a drop that is ruled out on these clips is not ruled out, or `""`."""
     if _lost(compared):
         return "on the clips that both runs have"

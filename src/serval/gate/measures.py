@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from serval.dimensions import dimension_run
 from serval.errors import ConfigError
 from serval.files import is_folder
 from serval.scores import canonical, scores_of
 from serval.scores.calibration import calibration_of
+from serval.scores.dimensions import dimension_scores
 from serval.texts import json_in
 from serval.wording import did_you_mean
 
@@ -47,9 +49,10 @@ class Measures:
         known = canonical(name)
         if known not in self.known:
             scores = [other for other in self.known if ":" not in other]
+            of_one = "ccc:DIMENSION" if "ccc" in self.known else "recall:LABEL, f1:LABEL"
             raise ConfigError(
-                f"unknown metric '{name}'; known: accuracy, {', '.join(scores)}, "
-                "precision:LABEL, recall:LABEL, f1:LABEL, bench.KEY, stress.KEY"
+                f"unknown metric '{name}'; known: {', '.join(scores)}, {of_one}, "
+                "bench.KEY, stress.KEY"
                 f"{did_you_mean(name, {'accuracy', *self.known})}"
             )
         return self.known[known]
@@ -87,8 +90,22 @@ def measures_of(run: Run, files: Mapping[str, str]) -> Measures:
     Raises:
         ConfigError: A file cannot be read.
     """
-    scores, calibration = scores_of(run), calibration_of(run)
     clips = len(run) + len(run.failures)
+    known = _of_dimensions(run) if run.provenance.of_dimensions else _of_emotions(run)
+    whole = {
+        "failures": len(run.failures) / clips if clips else float("nan"),
+        "clips": float(len(run)),
+        "size_mb": run.provenance.model.get("size_bytes", float("nan")) / 1e6,
+    }
+    return Measures(
+        known=known | whole,
+        files={name: _json(name, path) for name, path in files.items()},
+        model_sha256=run.provenance.model.get("sha256", ""),
+    )
+
+
+def _of_emotions(run: Run) -> dict[str, float | Interval]:
+    scores, calibration = scores_of(run), calibration_of(run)
     known: dict[str, float | Interval] = {
         **scores.overall,
         **scores.published,
@@ -96,18 +113,21 @@ def measures_of(run: Run, files: Mapping[str, str]) -> Measures:
         "brier": calibration.as_is.brier,
         "nll": calibration.as_is.nll,
         "aurc": calibration.aurc,
-        "failures": len(run.failures) / clips if clips else float("nan"),
-        "clips": float(len(run)),
-        "size_mb": run.provenance.model.get("size_bytes", float("nan")) / 1e6,
     }
     for label, row in scores.per_class.items():
         known |= {f"precision:{label}": row.precision, f"recall:{label}": row.recall}
         known |= {f"f1:{label}": row.f1}
-    return Measures(
-        known=known,
-        files={name: _json(name, path) for name, path in files.items()},
-        model_sha256=run.provenance.model.get("sha256", ""),
-    )
+    return known
+
+
+def _of_dimensions(run: Run) -> dict[str, float | Interval]:
+    """Return each score of each dimension, `ccc:arousal`, and the mean of all, `ccc`."""
+    values = dimension_run(run)
+    scores = dimension_scores(values.truth, values.predicted, run.speakers, values.names)
+    known: dict[str, float | Interval] = dict(scores.mean)
+    for name, own in scores.per_dimension.items():
+        known |= {f"{key}:{name}": score for key, score in own.items()}
+    return known
 
 
 def _number(content: Mapping[str, Any], source: str, path: str) -> float:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import inspect
 import secrets
+import sysconfig
+import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +28,14 @@ if TYPE_CHECKING:
 
     from serval.models.protocol import Logits
 
-__all__ = ["CallableBackend", "model_of_object"]
+__all__ = ["CallableBackend", "model_of_object", "said_by"]
 
 DEFAULT_RATE = 16_000
+LIBRARIES = (
+    *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")),
+    Path(__file__).parents[1],
+)
+"""Folders with code that is not the user's."""
 
 WANTED = (
     "give the path of an .onnx file, a built-in name, a torch module, a scikit-learn estimator, or "
@@ -43,10 +52,12 @@ class CallableBackend:
     Attributes:
         answer: Takes `(B, T) float32` samples, and if `takes_lengths` their `(B,)` valid lengths.
         takes_lengths: Whether it wants two arguments.
+        turn: Held while it runs: one call at a time, unless it says that it takes several.
     """
 
     answer: Answer
     takes_lengths: bool = False
+    turn: AbstractContextManager[Any]
 
     def scores(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
         """Return `(B, K) float32` of what the function gives.
@@ -55,23 +66,23 @@ class CallableBackend:
             AudioError: The function raises, or gives no row of numbers for each clip.
         """
         try:
-            given = self.answer(samples, lengths) if self.takes_lengths else self.answer(samples)
+            with self.turn:
+                both = (samples, lengths) if self.takes_lengths else (samples,)
+                given = self.answer(*both)
         except Exception as error:
-            raise AudioError(
-                f"the model raises {type(error).__name__}: {one_line(error)[:300]}"
-            ) from error
+            raise AudioError(f"the model raises {said_by(error)}") from error
         return _rows(given, len(samples))
 
 
 def model_of_object(
-    model: object, overrides: Overrides, name: str = ""
+    model: object, overrides: Overrides, identity: Identity | None = None
 ) -> Classifier[CallableBackend]:
     """Return an object that answers as a model, tried on a second of noise.
 
     Args:
         model: A torch module, an estimator of scikit-learn, or any callable.
         overrides: Labels and sample rate, as far as the object does not say.
-        name: What people read; by default that of the object.
+        identity: Which model it is; by default one that is like no other.
 
     Raises:
         ModelError: It is none of them, or labels or sample rate are not known.
@@ -80,12 +91,14 @@ def model_of_object(
     answer = _answer_of(model, labels)
     if labels is None:
         raise ModelError(
-            f"{_title(model)} does not say what its outputs are; give labels=[...] in their order"
+            f"{_title(model)} does not say what its outputs are; give labels=[...] in their order "
+            "(--labels), or give the object an attribute labels"
         )
     rate = overrides.sample_rate or _own_rate(model)
     if rate is None:
         raise ModelError(
-            f"{_title(model)} does not say what sample rate it wants; give sample_rate=16000"
+            f"{_title(model)} does not say what sample rate it wants; give sample_rate=16000 "
+            "(--sample-rate), or give the object an attribute sample_rate"
         )
     contract = Contract(
         labels=LabelSet(labels),
@@ -93,14 +106,23 @@ def model_of_object(
         normalize=overrides.normalize or "none",
         max_seconds=overrides.max_seconds or DEFAULT_MAX_SECONDS,
         output_name="scores",
-        sources={"labels": "Python" if overrides.labels is None else "labels=",
-                 "masks_padding": "default"},
+        sources={
+            **{part: "stated" if getattr(overrides, part) is not None else "Python" for part in
+               ("labels", "sample_rate", "normalize", "max_seconds")},
+            "masks_padding": "default",
+        },
     )  # fmt: skip
-    called = printable(name or _title(model))
+    called = printable(_title(model))
+    several = getattr(model, "thread_safe", False)
     opened = Classifier(
         contract=contract,
-        identity=Identity(name=called, path=Path(called), sha256=_unique(), size_bytes=0),
-        backend=CallableBackend(answer=answer, takes_lengths=_takes_lengths(answer)),
+        identity=identity
+        or Identity(name=called, path=Path(called), sha256=_unique(), size_bytes=0),
+        backend=CallableBackend(
+            answer=answer,
+            takes_lengths=_takes_lengths(answer),
+            turn=nullcontext() if several else Lock(),
+        ),
     )
     return _with_estimator_outputs(tried(opened), model)
 
@@ -198,6 +220,20 @@ def _rows(given: Any, n: int) -> Logits:  # noqa: ANN401 - whatever a function r
             f"the model gives an array of shape {rows.shape} for {n} clip; return (B, K) scores"
         )
     return rows
+
+
+def said_by(error: BaseException) -> str:
+    """Return what an exception says, and the line of the user's own code that it came from."""
+    said = f"{type(error).__name__}: {one_line(error)[:300]}"
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{said} ({printable(error.filename)}, line {error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not _is_library(frame.filename)]
+    return f"{said} ({printable(own[-1].filename)}, line {own[-1].lineno})" if own else said
+
+
+def _is_library(file: str) -> bool:
+    return file.startswith("<") or any(Path(file).is_relative_to(path) for path in LIBRARIES)
 
 
 def _title(model: object) -> str:

@@ -13,12 +13,14 @@ from serval.models.builtin import BUILTIN_MODELS
 from serval.models.choice import what_is_meant
 from serval.models.contract import Overrides
 from serval.models.options import InferenceOptions, overrides_of
+from serval.models.windowed import windowed
 from serval.wording import printable
 
 if TYPE_CHECKING:
     from serval.models.classifier import Classifier
+    from serval.models.protocol import Model
 
-__all__ = ["RUNTIMES", "Runtime", "load_as_stated", "load_model", "model_path"]
+__all__ = ["RUNTIMES", "Runtime", "load_as_stated", "load_model", "model_path", "refuse_no_model"]
 
 AUTO, USUAL, CPU = "auto", "onnxruntime", "cpu"
 SHOWN = 6
@@ -35,12 +37,14 @@ class Runtime:
         packages: What must be installed for it; their versions go into a benchmark.
         takes_folder: Whether it opens the folder of a checkpoint, not a file.
         suffix: How files end that no other runtime opens; empty for none.
+        prefix: How names begin that it alone opens, and no other names; empty for none.
     """
 
     module: str
     packages: tuple[str, ...]
     takes_folder: bool = False
     suffix: str = ""
+    prefix: str = ""
 
 
 RUNTIMES = {
@@ -49,11 +53,12 @@ RUNTIMES = {
     "torch": Runtime(
         module="serval.models.torch", packages=("torch", "transformers"), takes_folder=True
     ),
+    "python": Runtime(module="serval.models.python", packages=(), prefix="python:"),
 }
 """Every runtime by name; a further one is a line here and a file beside this one."""
 
 
-def load_as_stated(name: str, options: InferenceOptions, *, threads: int = 1) -> Classifier[Any]:
+def load_as_stated(name: str, options: InferenceOptions, *, threads: int = 1) -> Model:
     """Return the model of that name or path, opened as the options say.
 
     Raises:
@@ -61,13 +66,14 @@ def load_as_stated(name: str, options: InferenceOptions, *, threads: int = 1) ->
         ConfigError: An option names nothing, or does not go with another.
         MissingExtraError: The runtime is not installed.
     """
-    return load_model(
+    opened = load_model(
         name,
         overrides_of(options),
         threads=threads,
         runtime=options.runtime,
         provider=options.provider,
     )
+    return windowed(opened, options)
 
 
 def load_model(
@@ -81,8 +87,8 @@ def load_model(
     """Return the model of that name or path, opened, with its contract.
 
     Args:
-        name: A built-in name, the path of a file or of a checkpoint's folder, or `hf:ORG/NAME`,
-            with `/FILE.onnx` or `@REVISION` behind it where one is meant.
+        name: A built-in name, the path of a file or of a checkpoint's folder, `hf:ORG/NAME`, with
+            `/FILE.onnx` or `@REVISION` behind it where one is meant, or `python:FILE.py:NAME`.
         overrides: What the user states about it.
         threads: Threads inside one operator.
         runtime: One of `RUNTIMES`, or `auto`: by the end of the name.
@@ -100,7 +106,7 @@ def load_model(
         raise ConfigError(f"--provider {provider} is of ONNX Runtime; leave it out on {runtime}")
     chosen = RUNTIMES[runtime]
     more = {"provider": provider} if provider != CPU else {}
-    model = name if chosen.takes_folder else model_path(name)
+    model = name if chosen.takes_folder or chosen.prefix else model_path(name)
     try:
         module = import_module(chosen.module)
         opened: Classifier[Any] = module.open_model(
@@ -124,19 +130,42 @@ def _runtime_of(name: str, stated: str) -> str:
     """
     if stated not in {AUTO, *RUNTIMES}:
         raise ConfigError(f"unknown runtime '{printable(stated)}'; known: {', '.join(RUNTIMES)}")
-    suffix = Path(name).suffix.lower()
-    own = next((known for known, one in RUNTIMES.items() if suffix and one.suffix == suffix), None)
+    own = next((known for known, one in RUNTIMES.items() if _is_of(name, one)), None)
     if own and stated not in {AUTO, own}:
-        raise ConfigError(f"{printable(name)} is a file of {own}; --runtime {stated} runs no such")
-    return own or (USUAL if stated == AUTO else stated)
+        raise ConfigError(f"{printable(name)} is of {own}; --runtime {stated} runs no such model")
+    chosen = own or (USUAL if stated == AUTO else stated)
+    if RUNTIMES[chosen].prefix and own != chosen:
+        raise ConfigError(f"--runtime {chosen} runs {RUNTIMES[chosen].prefix}FILE.py:NAME alone")
+    return chosen
+
+
+def _is_of(name: str, runtime: Runtime) -> bool:
+    """Tell whether only this runtime opens a model of that name."""
+    if runtime.prefix:
+        return name.startswith(runtime.prefix)
+    return bool(runtime.suffix) and Path(name).suffix.lower() == runtime.suffix
 
 
 def _facts(runtime: str, provider: str) -> dict[str, str]:
     """Return what a run must know of what ran the model; nothing of ONNX Runtime on the CPU."""
     if runtime == USUAL:
         return {} if provider == CPU else {"name": runtime, "provider": provider}
-    package = RUNTIMES[runtime].packages[0]
-    return {"name": runtime, "version": metadata.version(package)}
+    packages = RUNTIMES[runtime].packages
+    return {"name": runtime} | ({"version": metadata.version(packages[0])} if packages else {})
+
+
+def refuse_no_model(name: str) -> None:
+    """Do nothing if a name means a model, as far as that shows without opening it.
+
+    Raises:
+        ModelError: It means none.
+    """
+    if name.startswith(RUNTIMES["python"].prefix):
+        from serval.models.python import refuse_no_source
+
+        refuse_no_source(name)
+    else:
+        model_path(name)
 
 
 def model_path(name: str) -> Path:
@@ -145,6 +174,11 @@ def model_path(name: str) -> Path:
     Raises:
         ModelError: There is no such file, or the hub cannot give it.
     """
+    if name.startswith(RUNTIMES["python"].prefix):
+        raise ModelError(
+            f"{printable(name)[:200]} is an object of Python, and what this looks at is a file; "
+            "give an .onnx file"
+        )
     if name.startswith("hf:"):
         from serval.models.hub import hub_model  # its client takes a while to load
 

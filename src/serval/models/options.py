@@ -42,10 +42,16 @@ class InferenceOptions(ModelOptions):
         runtime: What runs the model: `auto` (what its kind of file calls for), or one of
             `serval.models.load.RUNTIMES`.
         provider: What ONNX Runtime runs it on: `cpu`, or another that the installed one has.
+        window: Seconds of the windows in which a longer clip is heard; by default it is not cut.
+        hop: Seconds from the beginning of a window to that of the next; by default `window`.
+        window_mean: What is averaged over the windows: `probabilities` or `logits`.
     """
 
     runtime: str = "auto"
     provider: str = "cpu"
+    window: float | None = None
+    hop: float | None = None
+    window_mean: str = "probabilities"
 
 
 def overrides_of(options: ModelOptions) -> Overrides:

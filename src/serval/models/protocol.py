@@ -47,8 +47,8 @@ class Model(Protocol):
         """What a run must know of the model, in plain JSON types.
 
         `name` and `sha256` always; of a file also its path, size, external weights and contract,
-        `warnings` if there are any, `trained_on` if the file says so, and `runtime` where that is
-        not ONNX Runtime on the CPU.
+        `warnings` if there are any, `trained_on` if the file says so, `runtime` where that is not
+        ONNX Runtime on the CPU, and `window` where clips are cut.
         """
         ...
 

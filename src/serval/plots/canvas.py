@@ -6,10 +6,11 @@ import math
 import textwrap
 import warnings
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING
 
-from matplotlib import font_manager
+from matplotlib import font_manager, rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -20,14 +21,37 @@ from serval.files import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-__all__ = ["COLOURS", "DPI", "Axes", "figure", "given_axes", "head", "lay_out", "save"]
+__all__ = [
+    "COLOURS",
+    "DPI",
+    "FORMATS",
+    "Axes",
+    "figure",
+    "given_axes",
+    "head",
+    "lay_out",
+    "pictures_as",
+    "save",
+]
 
 DPI = 300
 
 MOST_PIXELS = 8_000_000
 """Of a picture, 32 MB while it is drawn: one of many classes is coarser than the others."""
+
+UNDATED = {
+    "png": ("Software",),
+    "svg": ("Creator", "Date"),
+    "pdf": ("CreationDate", "Creator", "Producer"),
+}
+"""The formats of pictures, each with what it would say of when and by what it was made."""
+
+FORMATS = tuple(UNDATED)
+
+_FORMAT = ContextVar("format", default=FORMATS[0])
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Okabe and Ito (2008): told apart with any colour vision."""
@@ -61,11 +85,31 @@ def head(picture: Figure, text: str) -> None:
     picture.suptitle("\n".join(lines), fontsize=10)
 
 
+@contextmanager
+def pictures_as(chosen: str) -> Iterator[None]:
+    """Have every picture inside of the block be saved in one of the `FORMATS`."""
+    token = _FORMAT.set(chosen)
+    try:
+        yield
+    finally:
+        _FORMAT.reset(token)
+
+
 def save(picture: Figure, path: Path) -> Path:
-    """Return `path` after saving the picture: 300 dpi unless huge, same input same bytes."""
-    with whole_file(path) as part, _names_as_they_are(picture):
-        picture.savefig(part, dpi=_dpi(picture), metadata={"Software": None})
+    """Return where the picture is, after saving it: 300 dpi unless huge, same input same bytes.
+
+    That is `path`, its suffix changed to the format that was chosen with `pictures_as`.
+    """
+    kind = _FORMAT.get()
+    path = path.with_suffix(f".{kind}")
+    with whole_file(path) as part, _names_as_they_are(picture), _repeatable():
+        picture.savefig(part, dpi=_dpi(picture), metadata=dict.fromkeys(UNDATED[kind]))
     return path
+
+
+def _repeatable() -> AbstractContextManager[None]:
+    """Have names inside of a file be the same each time, and letters of a PDF stay text."""
+    return rc_context({"svg.hashsalt": "serval", "pdf.fonttype": 42})
 
 
 def _dpi(picture: Figure) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 
 from serval.plots.canvas import COLOURS, figure, head, save
 from serval.scores.metrics import confusion_matrix, support
+from serval.wording import percent, scored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,13 +22,22 @@ if TYPE_CHECKING:
     from serval.scores import Scores
     from serval.scores.stats import Interval
 
-__all__ = ["draw_confusion_matrix", "draw_per_class", "save_confusion_matrix", "save_per_class"]
+__all__ = [
+    "draw_confusion_matrix",
+    "draw_per_class",
+    "run_on_set",
+    "save_confusion_matrix",
+    "save_per_class",
+]
 
 LEAST = 6.0
 """Inches that even two classes get, for what is written around them."""
 
 FITS = 13
 """Letters of an emotion that have room beside the next one."""
+
+SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Where an axis of shares is marked."""
 
 MOST_CLASSES = 24
 """Of more classes a picture shows those with most clips; files and tables have all."""
@@ -40,7 +50,8 @@ def save_confusion_matrix(run: Run, scores: Scores, path: Path) -> Path:
     axes = picture.add_subplot()
     image = draw_confusion_matrix(axes, run)
     head(picture, _headline(run, scores))
-    picture.colorbar(image, ax=axes, label="share of the true emotion", shrink=0.8)
+    bar = picture.colorbar(image, ax=axes, label="share of the true emotion", shrink=0.8)
+    bar.set_ticks(SHARES, labels=[percent(share, 0) for share in SHARES])
     return save(picture, path)
 
 
@@ -84,7 +95,7 @@ def draw_per_class(axes: Axes, scores: Scores) -> None:
     names = [f"{fill(label, FITS)}\nn={n.support}" for label, n in per_class]
     axes.set_xticks(range(len(rows)), names)
     axes.set(ylim=(0, 1.12), ylabel="score with 95 % interval")
-    axes.set_yticks(np.linspace(0, 1, 6), [f"{100 * v:.0f} %" for v in np.linspace(0, 1, 6)])
+    axes.set_yticks(SHARES, [percent(share, 0) for share in SHARES])
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -110,7 +121,12 @@ def _write_cell(axes: Axes, t: int, p: int, count: int, share: float) -> None:
     if count:
         axes.text(p, t - 0.02, str(count), va="bottom", fontsize=9, **style)
         axes.text(
-            p, t + 0.06, f"{share:.0%}" if share >= 0.005 else "<1%", va="top", fontsize=7, **style
+            p,
+            t + 0.06,
+            percent(share, 0) if share >= 0.005 else "<1 %",
+            va="top",
+            fontsize=7,
+            **style,
         )
 
 
@@ -127,17 +143,21 @@ def _name_axes(axes: Axes, labels: list[str], clips: NDArray[Any]) -> None:
 
 
 def _headline(run: Run, scores: Scores) -> str:
-    data = run.provenance.dataset
-    where = " ".join(part for part in (data["name"], data["split"]) if part)
     failed = f", {len(run.failures)} failed" if run.failures else ""
     many = len(run.labels) > MOST_CLASSES
     failed += f" · the {MOST_CLASSES} largest of {len(run.labels)} classes" if many else ""
     return (
-        f"{run.name} on {where}\n{len(run)} clips{failed} · "
+        f"{run_on_set(run)}\n{len(run):,} clips{failed} · "
         f"accuracy {_with_interval(scores.overall['wa'])} · "
         f"UAR {_with_interval(scores.overall['uar'])}"
     )
 
 
+def run_on_set(run: Run) -> str:
+    """Return which run on which set a picture shows, for its title."""
+    data = run.provenance.dataset
+    return f"{run.name} on {' '.join(part for part in (data['name'], data['split']) if part)}"
+
+
 def _with_interval(score: Interval) -> str:
-    return f"{score.value:.1%} [{100 * score.low:.1f}, {100 * score.high:.1f}]"
+    return scored({"value": score.value, "low": score.low, "high": score.high})

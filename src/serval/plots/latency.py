@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from matplotlib.axes import Axes
+
 __all__ = ["LatencyCurve", "save_latency"]
+
+
+FEWEST_FOR_P95 = 20
+"""Calls below which the 95th percentile is only the slowest of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,30 +29,46 @@ class LatencyCurve:
         seconds: Durations of the clips, rising.
         median_s: Median latency for each duration.
         p95_s: 95th percentile for each duration.
+        calls: How many times each was measured; of few there is no 95th percentile.
     """
 
     name: str
     seconds: Sequence[float]
     median_s: Sequence[float]
     p95_s: Sequence[float]
+    calls: Sequence[int]
 
 
 def save_latency(curves: Sequence[LatencyCurve], title: str, path: Path) -> Path:
     """Return `path` after drawing median (line) and 95th percentile (band) of each model."""
     picture = figure(7.0, 4.6)
     axes = picture.add_subplot()
+    fewest = min(n for curve in curves for n in curve.calls)
+    banded = fewest >= FEWEST_FOR_P95
     for i, curve in enumerate(curves):
         colour, dashed = COLOURS[i % len(COLOURS)], "--" if i >= len(COLOURS) else "-"
         milliseconds = [1000 * s for s in curve.median_s]
         slow = [1000 * s for s in curve.p95_s]
         axes.plot(curve.seconds, milliseconds, dashed, color=colour, marker="o", label=curve.name)
-        axes.fill_between(curve.seconds, milliseconds, slow, color=colour, alpha=0.15, linewidth=0)
-    ends = [min(c.seconds[0] for c in curves), max(c.seconds[-1] for c in curves)]
-    axes.plot(ends, [1000 * s for s in ends], ":", color="#555555", label="real time")
+        if banded:
+            axes.fill_between(
+                curve.seconds, milliseconds, slow, color=colour, alpha=0.15, linewidth=0
+            )
     axes.set_yscale("log")
-    axes.set(xlabel="duration of the clip in s", ylabel="latency in ms (band: to p95)")
+    _draw_real_time(axes, curves)
+    band = "band: to the 95th percentile" if banded else f"median of {fewest} calls"
+    axes.set(xlabel="duration of the clip in s", ylabel=f"latency in ms ({band})")
     axes.grid(alpha=0.3, which="both")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     axes.set_title(title, fontsize=10)
     return save(picture, path)
+
+
+def _draw_real_time(axes: Axes, curves: Sequence[LatencyCurve]) -> None:
+    """Mark real time where it is in the picture: decades of nothing lie below it otherwise."""
+    low, high = axes.get_ylim()
+    ends = [min(c.seconds[0] for c in curves), max(c.seconds[-1] for c in curves)]
+    outside = "" if low <= 1000 * ends[0] <= high else " (above the picture)"
+    axes.plot(ends, [1000 * s for s in ends], ":", color="#555555", label=f"real time{outside}")
+    axes.set_ylim(low, high)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from serval.plots.canvas import COLOURS, figure, save
+import numpy as np
+
+from serval.plots.canvas import COLOURS, figure, head, save
+from serval.wording import percent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,8 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["draw_reliability", "save_reliability"]
 
 
-def save_reliability(calibration: Calibration, path: Path) -> Path:
-    """Return `path` after drawing accuracy against confidence, and against answered clips."""
+def save_reliability(calibration: Calibration, title: str, path: Path) -> Path:
+    """Return where accuracy against confidence, and against answered clips, is drawn.
+
+    Args:
+        calibration: What is drawn.
+        title: The model and the set.
+        path: Where the picture is written.
+    """
     picture = figure(9.5, 4.4)
     left, right = picture.subplots(1, 2)
     draw_reliability(left, calibration)
@@ -25,29 +34,38 @@ def save_reliability(calibration: Calibration, path: Path) -> Path:
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
+    head(picture, f"{title} · {calibration.n:,} clips")
     return save(picture, path)
 
 
 def draw_reliability(axes: Axes, calibration: Calibration) -> None:
     """Draw accuracy against confidence into the axes."""
-    axes.plot([0, 1], [0, 1], color="#333333", linewidth=0.8, linestyle=":")
+    axes.plot([0, 100], [0, 100], color="#333333", linewidth=0.8, linestyle=":")
     _draw_bins(axes, calibration.as_is, COLOURS[0], "as it is")
     if calibration.scaled is not None:
         label = f"at temperature {calibration.scaled.temperature:.2f}"
         _draw_bins(axes, calibration.scaled, COLOURS[1], label)
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", aspect="equal")
+    axes.set(xlim=(0, 100), ylim=(0, 100), aspect="equal",
+             xlabel="mean confidence (%)", ylabel="right (%), with 95 % interval")  # fmt: skip
     axes.legend(fontsize=8, frameon=False, loc="upper left")
-    axes.set_title(f"{calibration.n} clips in bins of equal mass", fontsize=10)
+    axes.set_title("Is it right as often as it is sure? Bins of equally many clips", fontsize=9)
 
 
 def _draw_bins(axes: Axes, fit: Fit, colour: str, label: str) -> None:
-    axes.plot(
-        [part.confidence for part in fit.bins],
-        [part.accuracy for part in fit.bins],
+    value, low, high = (
+        100 * np.array([getattr(found, end) for found in fit.bin_accuracy])
+        for end in ("value", "low", "high")
+    )
+    axes.errorbar(
+        [100 * part.confidence for part in fit.bins],
+        value,
+        yerr=(value - low, high - value),
         marker="o",
         markersize=4,
+        capsize=2,
+        elinewidth=0.9,
         color=colour,
-        label=f"{label}: ECE {fit.ece:.1%}",
+        label=f"{label}: ECE {percent(fit.ece, 1)}",
     )
 
 
@@ -63,5 +81,7 @@ def _draw_coverage(axes: Axes, calibration: Calibration) -> None:
     if share:
         axes.legend(fontsize=8, frameon=False, loc="upper left")
     axes.set_title(
-        f"AURC {calibration.aurc.value:.3f}, at best {calibration.aurc_best:.3f}", fontsize=10
+        f"Where it may abstain: AURC {calibration.aurc.value:.3f}, "
+        f"at best {calibration.aurc_best:.3f}",
+        fontsize=9,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,10 @@ from serval.evaluation import labelled, plan_of
 from serval.predict import Answer, answer_of, in_order
 from serval.probabilities import probabilities_of
 from serval.scores.clusters import clustering_of
+from serval.scores.paired import PairOptions
 from serval.scores.stats import Difference, Verdict, mcnemar_exact, verdict
 from serval.scores.uncertainty import uncertainty_of_mean
+from serval.wording import in_points, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,14 +32,20 @@ if TYPE_CHECKING:
     from serval.records import Clip, Dataset, LeftOut
 
 __all__ = [
+    "MARGIN",
     "Clips",
     "Fidelity",
     "accuracy_change",
     "calibration_clips",
+    "cost_in_words",
     "evaluation_clips",
     "fidelity",
     "logits_of",
 ]
+
+
+MARGIN = PairOptions().margin
+"""The loss that would not matter, in [0, 1]: that of `serval compare`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,3 +289,19 @@ def _divergences(reference: Logits, logits: Logits, outputs: str) -> NDArray[np.
 def _shares(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
     tiny = np.finfo(np.float64).tiny
     return np.asarray(p * (np.log(np.maximum(p, tiny)) - np.log(np.maximum(q, tiny))))
+
+
+def cost_in_words(found: Fidelity) -> str:
+    """Return what happened to the accuracy, with the interval that decides it."""
+    gap = found.change
+    if gap is None or math.isnan(gap.low):
+        return "change of accuracy has no interval"
+    said = {
+        "not worse": f"a loss of more than {in_points(MARGIN)} is ruled out",
+        "worse": "that is worse",
+        "cannot tell": f"whether more than {in_points(MARGIN)} is lost cannot be told",
+    }[found.verdict(100 * MARGIN)]
+    return (
+        f"accuracy changes by {in_points(gap.value, sign=True)} (95 % interval "
+        f"{span(gap.low, gap.high)}): {said}"
+    )

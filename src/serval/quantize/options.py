@@ -39,6 +39,7 @@ class QuantizeOptions(ModelOptions, LabelledOptions):
             is.
         max_left_out: As of any labelled set; by default all of it, since what is left out is told.
         workers: Clips at once; by default one for each core.
+        runtimes: Further ones that run every file of a comparison too: `openvino`.
     """
 
     method: str = "static"
@@ -55,6 +56,7 @@ class QuantizeOptions(ModelOptions, LabelledOptions):
     max_drop: float | None = None
     max_left_out: float = 1.0
     workers: int | None = None
+    runtimes: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Return nothing if the options go together.

@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from serval.files import whole_files, write_text
 from serval.inspection import stored_graph
+from serval.quantize.clips import cost_in_words
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.recipes import int4_candidate, static_candidate, written_dynamic
 from serval.quantize.search import kept_within
-from serval.quantize.variants import Variant, Variants, compare_all, save_comparison
-from serval.quantize.words import made_verdict
+from serval.quantize.variants import (
+    Variant,
+    Variants,
+    compare_all,
+    comparison_verdict,
+    folder_beside,
+    save_comparison,
+)
 from serval.quantize.workbench import (
     Tell,
     Trial,
@@ -22,6 +29,7 @@ from serval.quantize.workbench import (
     recipe_words,
     refuse_for_target,
 )
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +43,9 @@ __all__ = [
     "Variant",
     "Variants",
     "compare_all",
+    "comparison_verdict",
+    "folder_beside",
+    "made_verdict",
     "quantize",
     "save_comparison",
     "save_tried",
@@ -101,6 +112,21 @@ def quantize(
             made = _made(bench, part, clips)
             refuse_for_target(stored_graph(part), output, options.target)
     return replace(made, path=output)
+
+
+def made_verdict(made: Quantized) -> list[str]:
+    """Return what a reader takes away from one file: its size, and what it cost."""
+    size = (
+        f"{made.path.name} ({made.precision}) has {percent(made.size_bytes / made.fp32_bytes)} of "
+        f"the size of FP32, {made.size_bytes / 1e6:.1f} MB"
+    )
+    if made.result is None:
+        return [f"{size}; give --eval DATASET to learn what that cost."]
+    found, clips = made.result.measured, made.result.clips
+    if found.right is None:
+        same = f"the same emotion on {percent(found.agreement)} of {counted(found.clips, 'clip')}"
+        return [f"{size}, and {same} of {clips} that no range has seen."]
+    return [f"{size}; on {counted(found.clips, 'clip')} of {clips} its {cost_in_words(found)}."]
 
 
 def save_tried(made: Quantized) -> Path:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.bench.rounds import Effort, Ratio, interleaved, ratio_of
-from serval.bench.subjects import call_of
-from serval.errors import ConfigError
+from serval.bench.subjects import call_of, other_runtimes
+from serval.errors import ConfigError, ModelError
 from serval.files import write_text, writing
 from serval.machine import platform_facts
+from serval.models.load import load_model
+from serval.models.options import overrides_of
 from serval.plots.quantization import QuantizedPoint, save_quantization
-from serval.quantize.clips import accuracy_change, fidelity, logits_of
+from serval.quantize.clips import MARGIN, accuracy_change, cost_in_words, fidelity, logits_of
 from serval.quantize.recipes import (
     default_dynamic,
     int4_candidate,
@@ -25,16 +27,18 @@ from serval.quantize.recipes import (
     with_linear_layers,
     written_dynamic,
 )
-from serval.quantize.words import MARGIN, comparison_verdict
 from serval.quantize.workbench import evaluated_in_fp32, opened_workbench, recipe_words
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from serval.bench.rounds import Seconds
+    from serval.models.classifier import Classifier
+    from serval.models.contract import Overrides
     from serval.models.onnx import OnnxModel
     from serval.quantize.clips import Clips, Fidelity
     from serval.quantize.options import QuantizeOptions
@@ -45,13 +49,17 @@ __all__ = [
     "Variants",
     "best_of",
     "compare_all",
+    "comparison_verdict",
     "folder_beside",
     "pareto_front",
     "save_comparison",
 ]
 
+ON = " on "
+"""Between the name of a file and that of another runtime which runs it."""
 FP32, DEFAULT = "fp32", "default dynamic"
 UNTOUCHED = {FP32: ("as given",), DEFAULT: ("quantize_dynamic with its defaults",)}
+USUAL = "onnxruntime"
 RACE_CLIPS = 12
 EFFORT = Effort(warm_up=1, fewest=5, most=40, budget_s=90.0)
 
@@ -71,6 +79,7 @@ class Variant:
         against_fp32: Speed against FP32.
         against_default: Speed against `quantize_dynamic` with its defaults.
         measured: Accuracy and agreement on the evaluation set.
+        runtime: What ran it.
         pareto: Whether no other is as small, as fast and as accurate, and more than that in one;
             what the intervals do not show counts as equal.
     """
@@ -85,6 +94,7 @@ class Variant:
     against_fp32: Ratio
     against_default: Ratio
     measured: Fidelity
+    runtime: str = USUAL
     pareto: bool = False
 
 
@@ -131,14 +141,16 @@ def _measured(model: str, output: Path, options: QuantizeOptions, tell: Tell) ->
     with opened_workbench(model, output, options, tell) as bench:
         clips = evaluated_in_fp32(bench)
         makers = _makers(bench)
-        step = _numbered(tell, 2 * len(makers) + 2)
+        runtimes = other_runtimes(options.runtimes)
+        step = _numbered(tell, (2 + len(runtimes)) * (len(makers) + 1))
         folder = folder_beside(output)
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        files = {FP32: bench.model}
+        files: dict[str, Classifier[Any]] = {FP32: bench.model}
         for name, make in makers.items():
             step(f"making {name}")
             files[name] = make(folder / f"{output.stem}.{name.replace(' ', '-')}.onnx")
+        files |= dict(_elsewhere(files, runtimes, overrides_of(options), step))
         step("timing all of them in turn")
         seconds = _race(files, clips)
         right, variants = {}, []
@@ -147,13 +159,14 @@ def _measured(model: str, output: Path, options: QuantizeOptions, tell: Tell) ->
             logits = logits_of(opened, clips.waveforms, bench.workers)
             right[name] = logits.argmax(axis=1) == clips.truth
             found = fidelity(logits, clips)
-            variants.append(_variant(bench, name, opened, found, seconds))
+            variants.append(_variant(bench, name, files, found, seconds))
+        marked = _marked(variants, seconds, right, clips.speakers)
     return Variants(
         model=bench.model.path.name,
         clips=clips.name,
         calibration=bench.calibration.name if bench.calibration else "none",
-        variants=_marked(variants, seconds, right, clips.speakers),
-        best=best_of(variants),
+        variants=marked,
+        best=best_of(marked),
         left_out=clips.left_out,
     )
 
@@ -168,13 +181,15 @@ def _placed(comparison: Variants, output: Path) -> Variants:
     folder = folder_beside(output)
     variants = []
     for variant in comparison.variants:
-        file = variant.file if variant.name == FP32 else f"{folder.name}/{variant.file}"
+        made = variant.name.partition(ON)[0]
+        file = variant.file if made == FP32 else f"{folder.name}/{variant.file}"
+        if made == comparison.best:
+            file = output.name
         if variant.name == comparison.best:
             with writing(output):
                 for part in folder.glob(f"{glob.escape(variant.file)}?*"):
                     part.replace(output.parent / part.name)
                 (folder / variant.file).replace(output)
-            file = output.name
         variants.append(replace(variant, file=file))
     return replace(comparison, variants=tuple(variants))
 
@@ -189,11 +204,13 @@ def best_of(variants: Sequence[Variant]) -> str:
     """Return the name of the file to take: of those shown to keep the accuracy, the fastest.
 
     Speeds that are equal to a tenth of FP32's are one, and the smaller file is taken. Where none is
-    shown to keep it, of those that may, else of all, the most accurate. FP32 is not among them.
+    shown to keep it, of those that may, else of all, the most accurate. A file on the Pareto front
+    goes before the others; FP32 is not among them.
     """
-    made = [variant for variant in variants if variant.name != FP32]
+    made = [one for one in variants if one.name != FP32 and one.runtime == USUAL]
     for verdict in ("not worse", "cannot tell", "worse"):
         found = [v for v in made if v.measured.verdict(100 * MARGIN) == verdict]
+        found = [v for v in found if v.pareto] or found
         if found and verdict == "not worse":
             return min(found, key=lambda v: (-round(v.against_fp32.median, 1), v.size_bytes)).name
         if found:
@@ -249,6 +266,45 @@ def pareto_front(sizes: Sequence[int], shown: NDArray[np.bool_]) -> list[bool]:
     return [j in front for j in range(len(sizes))]
 
 
+def comparison_verdict(comparison: Variants) -> list[str]:
+    """Return which file to take and why, then which to avoid."""
+    by_name = {variant.name: variant for variant in comparison.variants}
+    others = [variant for variant in comparison.variants if variant.name != comparison.best]
+    return [
+        _taken(comparison, by_name[comparison.best]),
+        *(
+            f"Avoid {variant.name} ({variant.file}): its {cost_in_words(variant.measured)}."
+            for variant in others
+            if _decided(variant) == "worse"
+        ),
+    ]
+
+
+def _taken(comparison: Variants, best: Variant) -> str:
+    """Return the sentence on the best file; it is not recommended where the clips cannot tell."""
+    what = f"{best.file} ({best.name})"
+    speed = best.against_fp32
+    fast = (
+        f"{speed.median:.2f}x as fast as FP32 (quartiles {speed.low:.2f} to {speed.high:.2f})"
+        if speed.told_apart
+        else "about as fast as FP32"
+    )
+    why = f"{percent(best.share)} of the size, {fast}, and its {cost_in_words(best.measured)}"
+    n = f"{counted(best.measured.clips, 'clip')} of {comparison.clips}"
+    if _decided(best) == "not worse":
+        return f"Take {what}: {why}, on {n}."
+    if _decided(best) == "worse":
+        return f"Keep FP32: every other file is worse on {n}; the least bad is {what}: {why}."
+    return (
+        f"{n} cannot tell which file keeps the accuracy of FP32; the likeliest is {what}: {why}. "
+        "Measure on more clips before you take it."
+    )
+
+
+def _decided(variant: Variant) -> str:
+    return variant.measured.verdict(100 * MARGIN)
+
+
 def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
     """Return the files written: `quantization.json` and `quantization.png`."""
     variants = [asdict(v) | {"measured": v.measured.document} for v in comparison.variants]
@@ -298,7 +354,24 @@ def _makers(bench: Workbench) -> dict[str, Callable[[Path], OnnxModel]]:
     return makers
 
 
-def _race(files: dict[str, OnnxModel], clips: Clips) -> dict[str, Seconds]:
+def _elsewhere(
+    files: Mapping[str, Classifier[Any]],
+    runtimes: Sequence[str],
+    overrides: Overrides,
+    step: Tell,
+) -> Iterator[tuple[str, Classifier[Any]]]:
+    """Yield every file once more, on each other runtime that opens it."""
+    for runtime in runtimes:
+        for name, model in files.items():
+            try:
+                opened = load_model(str(model.path), overrides, runtime=runtime)
+            except ModelError as error:
+                step(f"left out, {runtime} does not run {name}: {error}")
+                continue
+            yield f"{name}{ON}{runtime}", opened
+
+
+def _race(files: Mapping[str, Classifier[Any]], clips: Clips) -> dict[str, Seconds]:
     chosen = np.linspace(0, len(clips.waveforms) - 1, min(RACE_CLIPS, len(clips.waveforms)))
     waveforms = [clips.waveforms[int(i)] for i in chosen]
     works = {name: partial(_pass, model, waveforms) for name, model in files.items()}
@@ -306,21 +379,28 @@ def _race(files: dict[str, OnnxModel], clips: Clips) -> dict[str, Seconds]:
     return {name: seconds / len(waveforms) for name, seconds in times.items()}
 
 
-def _pass(model: OnnxModel, waveforms: list[Any]) -> None:
+def _pass(model: Classifier[Any], waveforms: list[Any]) -> None:
     call = call_of(model)
     for samples in waveforms:
         call(samples)
 
 
 def _variant(
-    bench: Workbench, name: str, model: OnnxModel, found: Fidelity, seconds: dict[str, Seconds]
+    bench: Workbench,
+    name: str,
+    files: Mapping[str, Classifier[Any]],
+    found: Fidelity,
+    seconds: dict[str, Seconds],
 ) -> Variant:
-    precision = {FP32: "fp32", "int4": "int4", "fp16 stored": "fp16"}.get(name, "int8")
+    made, _, runtime = name.partition(ON)
+    model = files[made]
+    precision = {FP32: "fp32", "int4": "int4", "fp16 stored": "fp16"}.get(made, "int8")
     return Variant(
         name=name,
         file=model.path.name,
         precision=precision,
-        recipe=UNTOUCHED.get(name) or recipe_words(model),
+        recipe=UNTOUCHED.get(made) or recipe_words(model),
+        runtime=runtime or USUAL,
         size_bytes=model.size_bytes,
         share=model.size_bytes / bench.model.size_bytes,
         clips_per_s=float(1 / np.median(seconds[name])),

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from serval.comparison import compare
-from serval.files import whole_file, write_text
+from serval.files import write_bytes, write_text
 from serval.report.columns import Listed, heard, listed
 from serval.report.content import report_content, run_names
+from serval.report.kept import audio_file, audio_folder, kept_sounds, sound_block
 from serval.report.page import page_html
 from serval.report.pairing import relabelled
-from serval.report.sound import Sound, Sounds, sounds_of
+from serval.report.sound import Progress, Sound, Sounds, sounds_of
 from serval.report.stressed import Stressed, stressed
 from serval.scores import scores_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from serval.comparison import Comparison
+    from serval.evaluation import Step
     from serval.run import Run
     from serval.stress import StressRuns
 
@@ -59,6 +61,7 @@ def write_report(
     baseline: Run | None = None,
     stress: StressRuns | None = None,
     audio: AudioChoice = "wrong",
+    show: Callable[[Step], None] = lambda _step: None,
 ) -> Page:
     """Return the page of a run, or of two runs on the same labels, after writing it.
 
@@ -67,7 +70,9 @@ def write_report(
         path: Where to write the HTML file.
         baseline: A, an earlier run on the same clips.
         stress: A stress test of the model of one of the runs, for a section of its own.
-        audio: Which clips can be heard: those that any run got wrong, all, or none.
+        audio: Which clips can be heard: those that any run got wrong, all, or none. A sound that
+            the page at `path`, or the one in the folder of a run, has already is taken from there.
+        show: Told of each sound that is there.
 
     Raises:
         ConfigError: The two runs have no clip in common, or the stress test is of another model.
@@ -75,14 +80,15 @@ def write_report(
     """
     comparison = compare([baseline, run]) if baseline else None
     clips = listed([baseline, relabelled(run, baseline.labels)] if baseline else [run])
-    sounds = _sounds(clips, audio)
+    pages = [path, *(each.folder / "report.html" for each in clips.runs)]
+    sounds = _sounds(clips, audio, pages, show)
     scores = [scores_of(each) for each in clips.runs]
     runs = [baseline, run] if baseline else [run]
     under = _stressed(stress, runs, comparison, audio) if stress else None
     content = report_content(clips, scores, sounds, comparison, under)
     heard_too = under.sounds if under else {}
     every = {**sounds.by_sha256, **heard_too}
-    beside = path.with_name(f"{path.stem}-audio") if _megabytes(every) > EMBED_MB else None
+    beside = audio_folder(path) if _megabytes(every) > EMBED_MB else None
     write_text(path, page_html(content, _sources(every, beside)))
     return Page(
         path=path,
@@ -104,11 +110,16 @@ def _stressed(
     return stressed(stress, run, name, audio=audio != "none")
 
 
-def _sounds(clips: Listed, audio: AudioChoice) -> Sounds:
+def _sounds(
+    clips: Listed, audio: AudioChoice, pages: Sequence[Path], show: Callable[[Step], None]
+) -> Sounds:
     by_sha256: dict[str, Sound] = {}
     notes: list[str] = []
-    for side, wanted in heard(clips, audio).items():
-        found = sounds_of(clips.runs[side], wanted)
+    wanted = heard(clips, audio)
+    kept = kept_sounds(pages) if any(wanted.values()) else {}
+    progress = Progress(total=sum(map(len, wanted.values())), show=show)
+    for side, positions in wanted.items():
+        found = sounds_of(clips.runs[side], positions, kept, progress)
         by_sha256 |= found.by_sha256
         notes += found.notes
     return Sounds(by_sha256=by_sha256, notes=tuple(dict.fromkeys(notes)))
@@ -118,25 +129,16 @@ def _megabytes(sounds: Mapping[str, Sound]) -> float:
     return sum(len(sound.ogg) for sound in sounds.values()) / 1e6
 
 
-def _sources(sounds: Mapping[str, Sound], beside: Path | None) -> list[dict[str, str]]:
+def _sources(sounds: Mapping[str, Sound], beside: Path | None) -> list[dict[str, Any]]:
     return [
-        {
-            "src": _source(sound, sha256, beside),
-            "outline": _text(sound.outline),
-            "mel": _text(sound.mel),
-        }
+        sound_block(sha256, sound, _source(sound, sha256, beside))
         for sha256, sound in sounds.items()
     ]
 
 
 def _source(sound: Sound, sha256: str, beside: Path | None) -> str:
     if beside is None:
-        return f"data:audio/ogg;base64,{_text(sound.ogg)}"
-    name = f"{sha256[:20]}.ogg"
-    with whole_file(beside / name) as part:
-        part.write_bytes(sound.ogg)
+        return f"data:audio/ogg;base64,{base64.b64encode(sound.ogg).decode('ascii')}"
+    name = audio_file(sha256)
+    write_bytes(beside / name, sound.ogg)
     return f"{quote(beside.name)}/{name}"
-
-
-def _text(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.groups import groups_of
 from serval.machine import platform_facts
+from serval.report.again import facts_of
 from serval.report.charts import (
     Chart,
     bounds,
@@ -121,7 +122,7 @@ def _run_content(run: Run, name: str, scores: Scores) -> dict[str, Any]:
             for line in sentences(observations_of(counts, run.labels))
             if not line.startswith("Most frequent confusions")
         ],
-        "facts": _facts(run),
+        "facts": facts_of(run),
     }
 
 
@@ -132,31 +133,6 @@ def _listen(clips: Listed, sounds: Sounds) -> str:
     )
     heard = f"{n:,} of {counted(len(clips.positions[0]), 'clip')} can be heard here (♪)."
     return " ".join((order, heard, *sounds.notes))
-
-
-def _facts(run: Run) -> list[tuple[str, str]]:
-    model, data, platform = (
-        run.provenance.model, run.provenance.dataset, run.provenance.platform
-    )  # fmt: skip
-    contract = model.get("contract", {})
-    facts = {
-        "Model": model["name"],
-        "Model file": f"{model.get('size_bytes', 0) / 1e6:.1f} MB, sha256 {model['sha256'][:16]}…",
-        "Model input": f"{contract.get('sample_rate', '?')} Hz, "
-        f"normalize {contract.get('normalize', '?')}",
-        "Data": data_name(run),
-        "Data revision": data.get("revision") or "",
-        "Data fingerprint": f"{data['fingerprint'][:16]}…",
-        "Data licence": data.get("licence") or "",
-        "Clips": f"{len(run):,} scored, {len(run.failures):,} failed, "
-        f"{sum(run.dropped.values()):,} left out",
-        "Audio": f"{run.duration_s.sum() / 60:.1f} minutes",
-        "Started": run.started,
-        "Took": f"{run.seconds:.0f} s",
-        "Processor": f"{platform.get('processor', '?')}, {platform.get('cores', '?')} cores",
-        "Software": ", ".join(f"{k} {v}" for k, v in platform.get("packages", {}).items()),
-    }
-    return [(name, str(value)) for name, value in facts.items() if value]
 
 
 def _sections(

@@ -24,6 +24,7 @@ SCRIPTS = (
     "dom",
     "theme",
     "clips",
+    "address",
     "matrix",
     "player",
     "explorer",
@@ -37,7 +38,7 @@ PLOT_STYLE = "sha256-jSYQUrW7J0b3jPqhZP9C2Xh1PyJKHKXd4s0fpGGKrww="
 """Of the style that Observable Plot 0.6.17 puts into each chart."""
 
 
-def page_html(content: Mapping[str, Any], sounds: Sequence[Mapping[str, str]]) -> str:
+def page_html(content: Mapping[str, Any], sounds: Sequence[Mapping[str, Any]]) -> str:
     """Return the page.
 
     Args:

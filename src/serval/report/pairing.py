@@ -63,10 +63,9 @@ def pair_verdict(comparison: Comparison) -> str:
 def pair_content(comparison: Comparison) -> dict[str, Any]:
     """Return the tiles with both scores and their difference, and the sentences."""
     scores = comparison.against[0].scores
-    margin = points(comparison.options.margin)
     return {
-        "margin": f"A loss of up to {margin} {'point' if margin == '1' else 'points'} counts as "
-        "none; the interval of the difference decides, not the difference.",
+        "margin": f"A loss of up to {_margin(comparison)} counts as none; the interval of the "
+        "difference decides, not the difference.",
         "tiles": [{"name": title_of(key), **_cells(scores.overall[key])} for key in SHOWN],
         "sentences": sentences(comparison, comparison.against[0]),
     }
@@ -87,15 +86,18 @@ def difference_chart(comparison: Comparison) -> Chart:
         }
         for label, own in scores.per_class.items()
     ]
+    margin = _margin(comparison)
     return Chart(
         id="difference",
         kind="differences",
         title="B minus A",
         note="Left of zero B is worse. A line that crosses zero says that the difference may be "
-        "chance; single emotions are many tests, so one line off zero proves little.",
+        "chance; single emotions are many tests, so one line off zero proves little. The grey band "
+        f"is the margin of {margin}; a line that ends in an arrow goes on out of the picture.",
         columns=(Column(key="label", title="score"), *CHANGE, *FLIPPED),
         rows=rows,
         wide=True,
+        margin=comparison.options.margin,
     )
 
 
@@ -126,6 +128,11 @@ def group_changes_chart(comparison: Comparison) -> Chart | None:
         rows=rows,
         wide=True,
     )
+
+
+def _margin(comparison: Comparison) -> str:
+    margin = points(comparison.options.margin)
+    return f"{margin} {'point' if margin == '1' else 'points'}"
 
 
 def _cells(change: ScoreChange) -> dict[str, float | None]:

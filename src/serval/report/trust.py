@@ -26,11 +26,11 @@ def reliability_chart(names: Sequence[str], fits: Sequence[Calibration]) -> Char
         {
             "run": name,
             "confidence": round(part.confidence, 6),
-            "value": round(part.accuracy, 6),
+            **bounds(accuracy),
             "clips": part.n,
         }
         for name, fit in zip(names, fits, strict=True)
-        for part in fit.as_is.bins
+        for part, accuracy in zip(fit.as_is.bins, fit.as_is.bin_accuracy, strict=True)
     ]
     said = [confidence_sentence(fit) for fit in fits]
     return Chart(
@@ -38,9 +38,10 @@ def reliability_chart(names: Sequence[str], fits: Sequence[Calibration]) -> Char
         kind="reliability",
         title="Can its confidence be believed?",
         note=f"On the dashed line a clip of 80 % confidence is right four times in five; below it "
-        f"the model is too sure. {_each(names, said)} Each dot stands for equally many clips.",
+        f"the model is too sure. {_each(names, said)} Each dot stands for equally many "
+        "clips; its line is the 95 % interval.",
         columns=(RUN, Column(key="confidence", title="mean confidence", kind="share"),
-                 Column(key="value", title="share right", kind="share"), CLIPS),
+                 Column(key="value", title="share right", kind="share"), *BOUNDS[1:], CLIPS),
         rows=rows,
     )  # fmt: skip
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from serval.errors import ConfigError
 from serval.files import is_file, write_text, writing
 from serval.groups import group_sentences, groups_of
-from serval.plots.classes import save_confusion_matrix, save_per_class
+from serval.plots.canvas import FORMATS
+from serval.plots.classes import run_on_set, save_confusion_matrix, save_per_class
 from serval.plots.dimensions import save_dimensions
 from serval.plots.reliability import save_reliability
 from serval.results.dimensions import dimension_document, dimension_summary
@@ -23,6 +24,7 @@ from serval.scores.calibration import calibration_of, calibration_sentences
 from serval.wording import without_nan
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from serval.scores import Scores
@@ -49,7 +51,7 @@ PICTURES = {
     "per emotion": "per_class_metrics.png",
     "reliability": "reliability.png",
 }
-"""The file of each picture, by kind."""
+"""The file of each picture, by kind, in the usual format."""
 
 PICTURE_OF_DIMENSIONS = "dimensions.png"
 
@@ -114,9 +116,9 @@ def _written_dimensions(run: Run, folder: Path, *, plots: bool) -> Written:
         "failures": write_failures(run, folder / "failures.csv"),
         "summary": write_text(folder / "summary.md", dimension_summary(document)),
     }
-    _remove_pictures(folder)
     if plots:
         files["dimensions"] = save_dimensions(values, folder / PICTURE_OF_DIMENSIONS)
+    _remove_pictures(folder, kept=files.values())
     return Written(document=document, files=files | _journal(run))
 
 
@@ -127,13 +129,20 @@ def _journal(run: Run) -> dict[str, Path]:
 
 def _pictures(run: Run, scores: Scores, calibration: Calibration, folder: Path) -> dict[str, Path]:
     places = {kind: folder / name for kind, name in PICTURES.items()}
-    save_confusion_matrix(run, scores, places["confusion matrix"])
-    save_per_class(run, scores, places["per emotion"])
-    save_reliability(calibration, places["reliability"])
-    return places
+    drawn = {
+        "confusion matrix": save_confusion_matrix(run, scores, places["confusion matrix"]),
+        "per emotion": save_per_class(run, scores, places["per emotion"]),
+        "reliability": save_reliability(calibration, run_on_set(run), places["reliability"]),
+    }
+    _remove_pictures(folder, kept=drawn.values())
+    return drawn
 
 
-def _remove_pictures(folder: Path) -> None:
+def _remove_pictures(folder: Path, kept: Collection[Path] = ()) -> None:
+    """Remove the pictures of an earlier call, in every format, but those drawn just now."""
     for name in (*PICTURES.values(), PICTURE_OF_DIMENSIONS):
-        with writing(folder / name):
-            (folder / name).unlink(missing_ok=True)
+        for suffix in FORMATS:
+            path = (folder / name).with_suffix(f".{suffix}")
+            if path not in kept:
+                with writing(path):
+                    path.unlink(missing_ok=True)

@@ -96,6 +96,7 @@ class Fit:
         brier: In [0, 2], lower is better; in [0, K] for K independent scores.
         nll: In nats, lower is better; for independent scores that of all of them together.
         bins: Of equal mass, from the least to the most confident.
+        bin_accuracy: Of each bin, with its interval.
     """
 
     temperature: float
@@ -105,6 +106,7 @@ class Fit:
     brier: Interval
     nll: Interval
     bins: tuple[ReliabilityBin, ...]
+    bin_accuracy: tuple[Interval, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,7 +404,31 @@ def _fit(
         brier=_mean(brier(log_probabilities_of(logits, outputs), truth), clustering),
         nll=_mean(_nll(logits, truth, outputs), clustering),
         bins=bins,
+        bin_accuracy=_bin_accuracy(bins, sure, right, clustering),
     )
+
+
+def _bin_accuracy(
+    bins: tuple[ReliabilityBin, ...],
+    confidence: Floats,
+    right: NDArray[np.bool_],
+    clustering: Clustering,
+) -> tuple[Interval, ...]:
+    order = np.argsort(confidence, kind="stable")
+    parts = np.split(order, np.cumsum([part.n for part in bins])[:-1])
+    return tuple(
+        _accuracy_of(clips, right, clustering).interval(part.accuracy)
+        for part, clips in zip(bins, parts, strict=False)
+    )
+
+
+def _accuracy_of(
+    clips: NDArray[np.int64], right: NDArray[np.bool_], clustering: Clustering
+) -> Uncertainty:
+    """Return how uncertain the accuracy of some of the clips is, over their own clusters."""
+    _, ids = np.unique(clustering.ids[clips], return_inverse=True)
+    own = Clustering(ids=ids, by=clustering.by)
+    return uncertainty_of_mean(right[clips].astype(np.float64), own)
 
 
 def _bin_count(n: int) -> int:
@@ -435,14 +461,11 @@ def _coverage(
     for coverage in COVERAGES:
         n = max(1, round(coverage * len(order)))
         kept = order[:n]
-        _, ids = np.unique(clustering.ids[kept], return_inverse=True)
-        answered = Clustering(ids=ids, by=clustering.by)
-        error = uncertainty_of_mean(right[kept].astype(np.float64), answered)
         points.append(
             CoveragePoint(
                 coverage=coverage,
                 threshold=float(confidence[kept[-1]]),
-                accuracy=error.interval(float(1 - risks[n - 1])),
+                accuracy=_accuracy_of(kept, right, clustering).interval(float(1 - risks[n - 1])),
                 n=n,
             )
         )

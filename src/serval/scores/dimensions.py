@@ -23,7 +23,7 @@ from serval.scores.uncertainty import Estimates, Uncertainty, linear_errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
 
@@ -340,7 +340,7 @@ def _interval(found: Estimates, i: int, d: int) -> Interval:
     return Interval(value=value, low=max(plain.low, least), high=plain.high)
 
 
-def moments_of(truth: Sequence[Sequence[float]], predicted: Sequence[Sequence[float]]) -> Moments:
+def moments_of(truth: ArrayLike, predicted: ArrayLike) -> Moments:
     """Return the moments of `(N, D)` truth and predictions, `(D,)` each."""
     rows = _rows(np.asarray(truth, dtype=np.float64), np.asarray(predicted, dtype=np.float64))
     return moments_of_sums(rows.sum(axis=0))

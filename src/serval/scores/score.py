@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from serval.errors import ConfigError
 from serval.scores.chance import Outside, baselines_of, outside_of
 from serval.scores.clusters import (
     Clustering,
@@ -135,7 +136,15 @@ def scores_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
         run: Stored, complete or not. Without a clip every score is NaN.
         resamples: Draws of the bootstrap.
         seed: Same run, same seed, same intervals.
+
+    Raises:
+        ConfigError: It is a run of dimensions.
     """
+    if run.provenance.of_dimensions:
+        raise ConfigError(
+            f"the run in {run.folder} is one of dimensions ({', '.join(run.labels)}), which have "
+            "no emotions to score; evaluate, score, compare and gate take such runs"
+        )
     k = len(run.labels)
     clustering = clustering_of(run.speakers)
     tables = cluster_tables(run.truth * k + run.predicted, k * k, clustering)

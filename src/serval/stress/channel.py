@@ -153,7 +153,6 @@ def opus(samples: Waveform, sample_rate: int, rng: np.random.Generator, *, kbps:
     Source: RFC 6716, the encoder of libopus in libsndfile, whose scale from 0 to 1 stands for
     256 to 6 kbit/s of one channel (`ogg_opus.c`).
     """
-    del rng
     scale = 1 - (kbps - OPUS_LOWEST) / OPUS_SPAN
     choice: dict[str, Any] = {"format": "OGG", "subtype": "OPUS", "compression_level": scale}
     return _at_rate(samples, sample_rate, (8000, 12000, 16000, 24000, 48000), choice)
@@ -164,7 +163,6 @@ def mp3(samples: Waveform, sample_rate: int, rng: np.random.Generator, *, kbps: 
 
     Source: ISO/IEC 13818-3, the encoder of LAME in libsndfile.
     """
-    del rng
     rate = next((r for r in MP3_RATES if r >= sample_rate), 48000)
     low, high = MP3_RATES[rate]
     choice = {
@@ -183,7 +181,6 @@ def gsm(samples: Waveform, sample_rate: int, rng: np.random.Generator) -> Wavefo
 
     Source: ETSI GSM 06.10 (libgsm in libsndfile).
     """
-    del rng
     return _at_rate(samples, sample_rate, (8000,), {"format": "WAV", "subtype": "GSM610"})
 
 
@@ -192,7 +189,6 @@ def mulaw(samples: Waveform, sample_rate: int, rng: np.random.Generator) -> Wave
 
     Source: ITU-T G.711 (libsndfile).
     """
-    del rng
     return _at_rate(samples, sample_rate, (sample_rate,), {"format": "WAV", "subtype": "ULAW"})
 
 
@@ -203,7 +199,6 @@ def rate_round_trip(
 
     Source: soxr, quality HQ.
     """
-    del rng
     there = resampled(samples, sample_rate, rate)
     return _same_length(resampled(there, rate, sample_rate), len(samples))
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores.metrics import Margins
     from serval.scores.paired import PanelEstimates
-    from serval.stress.cases import Case
     from serval.stress.runs import StressRuns
+    from serval.stress.suite import Case
 
     Floats = NDArray[np.float64]
 

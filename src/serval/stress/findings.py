@@ -13,8 +13,8 @@ from serval.scores import HEADLINES
 from serval.scores.chance import SIMULATIONS, random_predictions
 from serval.scores.metrics import Margins
 from serval.stress.against import SuiteComparison, against_of
-from serval.stress.cases import RULES
 from serval.stress.effects import Effects, effects_of, metric_columns
+from serval.stress.suite import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -80,15 +80,16 @@ class Invariance:
 
 
 def clips_for_invariance(dataset: Dataset, model: Model, *, limit: int | None) -> list[Waveform]:
-    """Return up to `CLIPS` decoded clips, evenly spread over the dataset."""
+    """Return up to `CLIPS` decoded clips that the model hears at once, spread over the dataset."""
     indices = [clip.index for clip in dataset.metadata(0, limit)]
     chosen = {indices[i] for i in np.linspace(0, len(indices) - 1, CLIPS).astype(int)}
+    longest_s = min(model.max_seconds, model.contract.max_seconds)  # windows take any length
     clips = []
     for index in sorted(chosen):
         for clip in dataset.clips(index, index + 1):
             try:
                 encoded = encoded_bytes(clip.audio)
-                audio = decode(encoded, model.sample_rate, max_seconds=model.max_seconds)
+                audio = decode(encoded, model.sample_rate, max_seconds=longest_s)
             except AudioError:
                 continue
             clips.append(audio.samples)

@@ -48,7 +48,6 @@ def white(
 
     Source: audeering ser-tests, robustness to small changes and to background noise.
     """
-    del sample_rate
     return mixed(samples, rng.standard_normal(len(samples)), snr_db)
 
 
@@ -97,7 +96,6 @@ def babble(
     Raises:
         AudioError: There is no other clip.
     """
-    del sample_rate
     if not voices:
         raise AudioError("babble needs other clips, but the set has none")
     talkers = rng.choice(len(voices), size=VOICES, replace=len(voices) < VOICES)

@@ -11,11 +11,10 @@ import numpy as np
 from serval.files import write_text
 from serval.plots.stress import HeatMapRow, StressCurve, save_curves, save_heat_map
 from serval.results.document import warnings_of, write_json
-from serval.stress.cases import RULES
 from serval.stress.effects import ALL, MIN_CLIPS_OF_LABEL
 from serval.stress.invariance import EXACT
-from serval.stress.table import markdown, write_csv
-from serval.stress.words import stress_verdict
+from serval.stress.suite import RULES
+from serval.stress.table import markdown, stress_verdict, write_csv
 from serval.wording import without_nan
 
 if TYPE_CHECKING:

@@ -20,8 +20,7 @@ from serval.evaluation import (
 )
 from serval.models.load import load_as_stated
 from serval.run import JOURNAL, load_run, unfinished
-from serval.stress.cases import Case, Voice, perturbed, transform_of, voices_of
-from serval.stress.suite import FULL, suite_of
+from serval.stress.suite import FULL, Case, Voice, perturbed, suite_of, transform_of, voices_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

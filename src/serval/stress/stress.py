@@ -11,7 +11,7 @@ from serval.distributed import cluster
 from serval.errors import ConfigError
 from serval.evaluation import open_dataset
 from serval.files import is_folder
-from serval.models.load import load_as_stated, model_path
+from serval.models.load import load_as_stated, refuse_no_model
 from serval.stress.against import refuse_other_clips
 from serval.stress.findings import Findings, findings_of
 from serval.stress.invariance import clips_for_invariance, invariance_of
@@ -90,7 +90,7 @@ def _stored_against(options: StressOptions) -> StressRuns | None:
     if options.baseline is None:
         return None
     if not is_folder(options.baseline):
-        model_path(options.baseline)
+        refuse_no_model(options.baseline)
         return None
     if Path(options.baseline).resolve() == Path(options.evaluation.output).resolve():
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""A stress document -> one row for each perturbation: `stress.csv` and `stress.md`."""
+"""What a stress test found, from its document: sentences, a row each for a table, markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from serval.files import whole_file
 from serval.groups import canonical_column
 from serval.scores import HEADLINES, METRICS
 from serval.stress.effects import MIN_CLIPS_OF_LABEL
-from serval.wording import change_short, markdown_table, markdown_text, percent, scored_short
+from serval.wording import (
+    change_short,
+    counted,
+    in_points,
+    markdown_table,
+    markdown_text,
+    percent,
+    points,
+    scored_short,
+    span,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,9 +31,11 @@ __all__ = [
     "beyond_sentence",
     "kept_sentence",
     "markdown",
+    "stress_verdict",
     "table_rows",
     "write_csv",
 ]
+
 
 ENDS = ("value", "low", "high")
 SIGNS = {"uar": "+", "recall": "", "precision": ""}
@@ -253,3 +265,21 @@ def _against_part(against: Mapping[str, Any] | None) -> list[str]:
         "from clean minus the other's; below 0, stress hurts this model more.\n"
     )
     return [f"## Against {against['model']}\n", lead, markdown_table(head, [clean, *rows])]
+
+
+def stress_verdict(document: Mapping[str, Any]) -> list[str]:
+    """Return what a reader takes away from `stress.json`: mean change, worst, thresholds."""
+    everything, cases = document["families"]["all"], document["cases"]
+    changes = {name: case["change"]["uar"]["value"] for name, case in cases.items()}
+    known = {name: value for name, value in changes.items() if value is not None}
+    mean = everything["change"]["uar"]
+    if mean["value"] is None or mean["low"] is None or not known:
+        return [kept_sentence(everything)]
+    worst = min(known, key=lambda name: known[name])
+    said = (
+        f"Under {counted(len(cases), 'perturbation')} the UAR of {document['model']['name']} "
+        f"changes by {in_points(mean['value'], sign=True)} on average (95 % interval "
+        f"{span(mean['low'], mean['high'])}), most under {worst} "
+        f"({points(known[worst], sign=True)}). {kept_sentence(everything)}"
+    )
+    return [said]

@@ -39,7 +39,6 @@ def gain(
 
     Source: audeering ser-tests, robustness to small changes, gain.
     """
-    del sample_rate, rng
     return np.asarray(samples * 10 ** (gain_db / 20), dtype=np.float32)
 
 
@@ -50,7 +49,6 @@ def clipped(
 
     Source: audeering ser-tests, robustness to small changes, clipping.
     """
-    del sample_rate, rng
     level = np.quantile(np.abs(samples), 1 - percent / 100, method="lower")
     return np.clip(samples, -level, level)
 
@@ -62,7 +60,6 @@ def offset(
 
     Source: the definition; 0.05 of full scale is a plain fault, and louder than quiet speech.
     """
-    del sample_rate, rng
     return np.asarray(samples + np.float32(shift), dtype=np.float32)
 
 
@@ -71,7 +68,6 @@ def one_channel_silent(samples: Waveform, sample_rate: int, rng: np.random.Gener
 
     Source: `serval.audio.decode`, which takes the mean of channels.
     """
-    del sample_rate, rng
     stereo = np.stack([samples, np.zeros_like(samples)], axis=1)
     return np.asarray(stereo.mean(axis=1), dtype=np.float32)
 
@@ -83,7 +79,6 @@ def quantized(
 
     Source: linear PCM, as `audiomentations.BitCrush` has it.
     """
-    del sample_rate, rng
     steps = 2 ** (bits - 1)
     return np.asarray(np.clip(np.round(samples * steps), -steps, steps - 1) / steps, np.float32)
 
@@ -102,7 +97,6 @@ def passed(
 
     Source: audeering ser-tests, robustness to small changes; `scipy.signal.butter`.
     """
-    del rng
     if cutoff_hz >= sample_rate / 2:
         return samples
     sos = signal.butter(4, cutoff_hz, side, fs=sample_rate, output="sos")
@@ -114,7 +108,6 @@ def telephone(samples: Waveform, sample_rate: int, rng: np.random.Generator) -> 
 
     Source: ITU-T G.712, the band of a telephone channel; a Chebyshev filter of type 2, order 10.
     """
-    del rng
     edges = [200.0, min(3900.0, 0.49 * sample_rate)]
     sos = signal.cheby2(10, 40, edges, "band", fs=sample_rate, output="sos")
     return np.asarray(signal.sosfilt(sos, samples), dtype=np.float32)
@@ -129,7 +122,6 @@ def tilted(
 
     Source: audeering ser-tests, spectral tilt; pre-emphasis as in Rabiner and Schafer (1978).
     """
-    del sample_rate, rng
     bent = signal.lfilter([1.0, tilt], [1.0], samples.astype(np.float64))
     before, after = np.sqrt(np.mean(samples.astype(np.float64) ** 2)), np.sqrt(np.mean(bent**2))
     return np.asarray(bent * (before / after if after > 0 else 1.0), dtype=np.float32)
@@ -147,7 +139,6 @@ def cropped(
 
     Source: audeering ser-tests, robustness to small changes, crop.
     """
-    del sample_rate, rng
     kept = max(1, len(samples) - count)
     return samples[-kept:] if end == "start" else samples[:kept]
 
@@ -159,7 +150,6 @@ def padded(
 
     Source: audeering ser-tests, robustness to small changes, append and prepend zeros.
     """
-    del sample_rate, rng
     return np.pad(samples, (count, 0) if end == "start" else (0, count))
 
 
@@ -180,7 +170,6 @@ def speed(
 
     Source: Ko et al. (2015), Audio augmentation for speech recognition; resampled by soxr.
     """
-    del sample_rate, rng
     return _resampled(samples, 1 + percent / 100)
 
 
@@ -191,7 +180,6 @@ def tempo(
 
     Source: WSOLA, see `stretched`.
     """
-    del rng
     return stretched(samples, sample_rate, 1 / (1 + percent / 100))
 
 
@@ -202,7 +190,6 @@ def pitch(
 
     Source: stretched by WSOLA, then resampled by soxr, as `librosa.effects.pitch_shift` does it.
     """
-    del rng
     factor = 1 + percent / 100
     raised = _resampled(stretched(samples, sample_rate, factor), factor)
     return np.resize(np.pad(raised, (0, max(0, len(samples) - len(raised)))), len(samples))

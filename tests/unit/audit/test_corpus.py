@@ -57,7 +57,7 @@ def test_nothing_is_missing_from_a_part(tmp_path, split):
 def test_another_version_of_a_clip_is_doubled(tmp_path):
     put(TREES["EmoDB"].write(tmp_path) / "loud" / "03a01Wa.wav", tone("another"))
     (doubled,) = messages(found_in(tmp_path), FindingKind.DOUBLED_CLIPS)
-    assert doubled.startswith("1 files: of the same name as a clip, with other content")
+    assert doubled.startswith("1 file: of the same name as a clip, with other content")
 
 
 def test_a_set_of_ones_own_lacks_nothing(tmp_path):

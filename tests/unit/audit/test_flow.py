@@ -167,6 +167,10 @@ def test_the_files_hold_every_finding(found, tmp_path):
         rows = list(csv.DictReader(file))
     assert len(rows) == len(document["findings"]) == len(found.findings)
     assert document["counts"]["silent"] == 1
+    first, leak = document["verdict"]
+    assert first.startswith(f"{len(rows)} findings in ")
+    assert ", 1 silent" in first
+    assert leak.rstrip(".") == found.leak[:1].upper() + found.leak[1:].rstrip(".")
     assert document["findings"][0]["kind"] == "shared-speakers"
     near = next(row for row in rows if row["kind"] == "near-identical-audio")
     assert near["clip_ids"] == "test:t0.wav | train:r7.opus"
@@ -182,3 +186,15 @@ def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(tmp_path):
         cells = [cell for row in csv.reader(file) for cell in row]
     assert "'=CMD()" in cells
     assert not [cell for cell in cells if cell.startswith("=")]
+
+
+def test_what_lies_beside_the_clips_is_counted(tmp_path):
+    for name in ("a.wav", "forgotten.wav"):
+        (tmp_path / name).write_bytes(encoded(utterance(1)))
+    write_manifest(tmp_path / "metadata.csv", [{"file_name": "a.wav", "label": "sad"}])
+    found = audit(options(tmp_path, split=None))
+    (part,) = found.looked[0].left_out
+    assert (part.n, part.examples) == (1, ("forgotten.wav",))
+    document = json.loads(write_audit(found, tmp_path / "out")[0].read_text(encoding="utf-8"))
+    assert document["splits"][0]["left_out"][0]["n"] == 1
+    assert document["verdict"][0].endswith("absent-label, 1 rare-label.")

@@ -61,7 +61,7 @@ def test_speakers_and_recordings_that_cross_are_named(emodb, tmp_path):
     ]
     name = tmp_path.name
     assert found.leak == (
-        f"{name}: 1 of 2 folds share speakers between train and test, 1 share recordings"
+        f"1 of 2 folds of {name} share speakers between train and test, 1 share recordings"
     )
     assert messages(found, FindingKind.FOLDS_MISFIT) == []
 
@@ -75,7 +75,7 @@ def test_one_file_of_emobox_takes_its_other_part(emodb, tmp_path):
     found = found_in(emodb, folder / "emodb_test_fold_1.jsonl")
     assert len(messages(found, FindingKind.FOLDS_SHARE_SPEAKERS)) == 1
     (misfit,) = messages(found, FindingKind.FOLDS_MISFIT)
-    assert misfit.startswith("4 clips of the set are in no fold: wav/08a01Wa.wav, ")
+    assert misfit.startswith("4 names of the set and in no fold: wav/08a01Wa.wav, ")
 
 
 def test_a_table_with_folds_alone_trains_on_the_others(emodb, tmp_path):
@@ -97,10 +97,10 @@ def test_a_table_with_folds_and_splits(emodb, tmp_path):
         "fold1.test: 1 of its 1 speakers, with 2 of 2 clips, are in fold1.train too: EmoDB_03"
     ]
     assert messages(found, FindingKind.FOLDS_SHARE_RECORDINGS) == [
-        "fold1.test: 1 clips are in both"
+        "fold1.test: 1 clip in both parts"
     ]
     assert messages(found, FindingKind.FOLDS_MISFIT)[0] == (
-        "1 names in the list are of no clip of the set: nowhere.wav"
+        "1 name in the list and of no clip of the set: nowhere.wav"
     )
 
 
@@ -129,5 +129,5 @@ def test_the_command_says_which_folds_share(emodb, tmp_path, serval):
     put(tmp_path / "f.csv", b"id,fold\n03a01Wa,1\n03a02Ta,2\n")
     done = serval("audit", emodb, "--folds", "f.csv", "--fail-on", "folds-share-speakers")
     assert done.returncode == 1
-    assert "f.csv: 2 of 2 folds share speakers between train and test" in done.stdout
-    assert "read as EmoDB: 6 of 535 clips, 3 speakers" in done.stdout
+    assert "2 of 2 folds of f.csv share speakers between train and test" in done.stdout
+    assert "Read as EmoDB: 6 of 535 clips, 3 speakers" in done.stdout

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from serval.audit.facts import ClipFacts
+from serval.audit.faults import label_findings, leak_line, one_label_findings, shared_speakers
 from serval.audit.findings import Finding, FindingKind, Member
-from serval.audit.labels import label_findings, leak_line, one_label_findings, shared_speakers
 
 
 def fact(label="angry", *, split="val", speaker=None, text=None, n=0):

@@ -3,8 +3,8 @@ import pytest
 
 from build import encoded
 from serval.audit.facts import ClipFacts, clip_facts
+from serval.audit.faults import clip_findings, format_findings
 from serval.audit.findings import FindingKind
-from serval.audit.quality import clip_findings, format_findings
 from serval.records import Clip
 from speech import opus, utterance
 

@@ -62,7 +62,8 @@ def test_a_head_that_left_the_range_of_its_initialiser_is_not_fresh(tmp_path):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_published_layout_passes(layout, tmp_path):
-    check = head_check(open_checkpoint(LAYOUTS[layout](tmp_path / "c").folder, "c"))
+    folder = LAYOUTS[layout](tmp_path / "c").folder
+    check = head_check(open_checkpoint(folder, str(folder)))
     assert (check.verdict, check.fresh, check.doubts) == ("trained", "", ())
 
 

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from build import EMOTIONS, voice
+from checkpoints import checkpoint
 from published import (
     LAYOUTS,
     audeering,
@@ -21,8 +22,10 @@ from published import (
     speech_classification,
     speechbrain,
     superb,
+    xmj2002,
 )
 from serval.checkpoints import open_checkpoint
+from serval.checkpoints.network import published_scores
 from serval.errors import ModelError
 from serval.models.contract import Overrides
 from serval.models.load import load_model
@@ -108,7 +111,7 @@ def test_a_file_that_is_cut_off_is_one_line(published, tmp_path):
 
 
 def copied(folder, place):
-    copy = place / "model"
+    copy = place / folder.name
     copy.mkdir()
     for file in folder.iterdir():
         (copy / file.name).write_bytes(file.read_bytes())
@@ -274,3 +277,34 @@ def test_emotion2vec_without_the_prefix_of_its_plus_is_the_same(tmp_path):
 def test_odd_constants_are_named(tmp_path, entry):
     folder = changed(odyssey(tmp_path / "c").folder, **entry)
     refused(folder, f"{next(iter(entry))} in its config.json .* expected a number")
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_what_only_the_page_of_a_checkpoint_says_is_known(tmp_path, masked):
+    published = xmj2002(tmp_path / "c", masked=masked)
+    model = load_model(str(published.folder))
+    assert tuple(model.labels) == ("angry", "fear", "happy", "neutral", "sad", "surprise")
+    assert model.contract.sources["labels"] == "its page"
+    for seconds in (1.5, 7.0):
+        waveform = 0.3 * voice(seconds=seconds) + np.float32(0.05)
+        (given,) = model.logits(waveform[None], np.array([len(waveform)]))
+        np.testing.assert_allclose(given, published.reference(waveform), atol=1e-5)
+        given = published_scores(open_checkpoint(published.folder, str(published.folder)), waveform)
+        np.testing.assert_allclose(given, published.reference(waveform), atol=1e-5)
+
+
+def test_a_whisper_may_be_told_to_normalise_the_waveform(tmp_path):
+    """As its extractor does for `do_normalize=True`, which no file of it can say."""
+    import transformers
+
+    folder = checkpoint(tmp_path / "whisper", "whisper", layers=1)
+    waveform = 0.3 * voice() + np.float32(0.05)
+    model = load_model(str(folder), Overrides(normalize="zscore"))
+    (given,) = model.logits(waveform[None], np.array([len(waveform)]))
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    inputs = extractor(waveform, sampling_rate=16_000, return_tensors="pt", do_normalize=True)
+    with torch.no_grad():
+        wanted = open_checkpoint(folder, "c").model(inputs["input_features"]).logits[0]
+    np.testing.assert_allclose(given, wanted.numpy(), atol=1e-5)
+    (usual,) = load_model(str(folder)).logits(waveform[None], np.array([len(waveform)]))
+    assert np.abs(usual - given).max() > 1e-4

@@ -97,17 +97,9 @@ def test_no_corpus_is_taken_for_another(trees):
 
 
 def test_no_corpus_is_read_as_another_even_if_asked(trees):
-    alike = {("RAVDESS", "BanglaSER")}
     for asked, name in permutations(TREES, 2):
-        if (asked, name) not in alike:
-            with pytest.raises(DatasetError, match=rf"is not {asked}: |its tables|no row"):
-                raise_if_strange(asked, trees[name])
-
-
-def raise_if_strange(asked, path):
-    """Read a folder as a corpus; one whose clips no table names has no clips."""
-    if load(f"{asked}:{path}").n_clips:
-        raise AssertionError(f"{path} was read as {asked}")
+        with pytest.raises(DatasetError, match=rf"is not {asked}: |no clips"):
+            load(f"{asked}:{trees[name]}")
 
 
 def test_two_corpora_in_one_folder_are_none(trees, tmp_path):
@@ -210,3 +202,27 @@ def test_a_corpus_is_one_short_file():
         if "\nCORPUS = " in text:
             assert text.count("\n") <= 60, path.name
             assert "\ndef " not in text, path.name
+
+
+ALIKE = ("03-01-01-01-01-01-01.wav", "03-01-05-02-01-02-02.wav", "03-01-04-02-02-01-24.wav")
+"""Names that RAVDESS and BanglaSER could both have."""
+
+
+def test_names_that_two_corpora_have_are_asked_about(tmp_path):
+    written(tmp_path / "clips", *ALIKE)
+    with pytest.raises(
+        DatasetError, match=r"those of BanglaSER and of RAVDESS, .* as in BanglaSER:"
+    ):
+        load(tmp_path / "clips")
+    assert load(f"RAVDESS:{tmp_path / 'clips'}").corpus == "RAVDESS"
+    assert load(f"banglaser:{tmp_path / 'clips'}").corpus == "BanglaSER"
+
+
+@pytest.mark.parametrize(
+    ("folder", "corpus"), [("Actor_{}/", "RAVDESS"), ("my RAVDESS/", "RAVDESS"),
+                           ("BanglaSER/", "BanglaSER"), ("sad/", "")]
+)  # fmt: skip
+def test_folders_may_tell_two_corpora_apart(tmp_path, folder, corpus):
+    names = [folder.format(name[-6:-4]) + name for name in ALIKE]
+    names = names if corpus else [*names[:2], f"angry/{ALIKE[2]}"]
+    assert corpus_of(written(tmp_path / "clips", *names)) == corpus

@@ -258,6 +258,20 @@ def test_bounds_from_flags():
             bounds_from_options({"max": [f"accuracy={number}"]})
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[max_drop]\nuar = 1\n", "unknown max_drop; known: .*; did you mean 'max-drop'?"),
+        ("canot-tell = 'pass'\n", "unknown canot-tell; .*; did you mean 'cannot-tell'?"),
+    ],
+)
+def test_a_misspelt_key_of_the_file_is_told_with_its_like(tmp_path, text, said):
+    path = tmp_path / "gate.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=said):
+        bounds_from_toml(path)
+
+
 def test_a_unit_may_be_written_and_a_difference_is_in_points_without_one():
     bounds = bounds_from_options(
         {

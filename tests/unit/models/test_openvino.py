@@ -118,7 +118,7 @@ def test_the_cache_is_where_the_system_keeps_such(monkeypatch, tmp_path):
 
 def test_an_ir_without_its_weights_or_on_another_runtime_is_one_line(model_file):
     ir = as_ir(model_file)
-    with pytest.raises(ConfigError, match=r"emo.xml is a file of openvino; --runtime onnxruntime"):
+    with pytest.raises(ConfigError, match=r"emo.xml is of openvino; --runtime onnxruntime runs no"):
         load_model(str(ir), runtime="onnxruntime")
     with pytest.raises(ConfigError, match=r"--provider cuda is of ONNX Runtime; leave it out"):
         load_model(str(ir), provider="cuda")

@@ -8,14 +8,16 @@ from PIL import Image
 from build import encoded, voice
 from pages import evaluated, spoken_set
 from serval.errors import AudioError
-from serval.report.sound import POINTS, mel_picture, outline, sound_of, sounds_of
+from serval.report.build import write_report
+from serval.report.kept import kept_sounds
+from serval.report.sound import POINTS, Progress, mel_picture, outline, sound_of, sounds_of
 
 
-def test_a_clip_becomes_opus_of_the_same_length_and_sound():
+def test_a_clip_becomes_vorbis_of_the_same_length_and_sound():
     samples = voice(3, seconds=1.5, rate=44_100)
     sound = sound_of(encoded(samples, 44_100), max_seconds=30)
     heard, rate = soundfile.read(io.BytesIO(sound.ogg))
-    assert soundfile.info(io.BytesIO(sound.ogg)).subtype == "OPUS"
+    assert soundfile.info(io.BytesIO(sound.ogg)).subtype == "VORBIS"
     assert len(heard) / rate == pytest.approx(1.5, abs=0.01)
     spectra = [np.abs(np.fft.rfft(x, 8 * rate))[: 8 * 3000] for x in (heard,)]
     assert np.argmax(spectra[0]) / 8 < 3000
@@ -88,3 +90,45 @@ def test_without_the_dataset_there_is_no_sound_and_a_note_says_why(tmp_path):
     sounds = sounds_of(run, [0])
     assert sounds.by_sha256 == {}
     assert "set.csv" in sounds.notes[0]
+
+
+def test_every_clip_is_told_of_and_which_cannot_be_heard(tmp_path):
+    run = evaluated(tmp_path, spoken_set(tmp_path / "clips", 6))
+    (tmp_path / "clips" / "clip0001.wav").write_bytes(b"")
+    steps = []
+    sounds_of(run, [0, 1, 2], progress=Progress(total=3, show=steps.append))
+    assert [(step.done, step.total, step.failures) for step in steps] == [
+        (0, 3, 0), (1, 3, 0), (2, 3, 1), (3, 3, 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("most_mb", [40.0, 0.0])
+def test_a_page_made_again_takes_its_sounds_from_the_one_that_is_there(
+    tmp_path, monkeypatch, most_mb
+):
+    monkeypatch.setattr("serval.report.build.EMBED_MB", most_mb)
+    run = evaluated(tmp_path, spoken_set(tmp_path / "clips", 6))
+    path = tmp_path / "page.html"
+    made = write_report(run, path, audio="all")
+    (tmp_path / "clips" / "set.csv").unlink()
+    steps = []
+    again = write_report(run, path, audio="all", show=steps.append)
+    assert (again.sounds, again.notes) == (made.sounds, ()) == (6, ())
+    assert [(step.done, step.resumed) for step in steps] == [(6, 6)]
+    assert sounds_of(run, range(6), kept_sounds([path])).by_sha256 == kept_sounds([path])
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        *("", "[", "{}", "[1]", '[{"recipe":1}]', '[{"recipe":0,"of":"%s"}]' % ("a" * 64)),
+        '[{"recipe":1,"of":"../../secret","src":"x","outline":"","mel":""}]',
+        '[{"recipe":1,"of":"%s","src":"x","outline":"","mel":""}]' % ("a" * 64),
+        '[{"recipe":1,"of":"%s","src":"data:audio/ogg;base64,<","outline":"","mel":""}]'
+        % ("a" * 64),
+    ],
+)
+def test_what_is_no_page_of_this_version_keeps_nothing(tmp_path, block):
+    page = tmp_path / "page.html"
+    page.write_text(f'<script type="application/json" id="sounds">{block}</script>')
+    assert kept_sounds([page, tmp_path, tmp_path / "missing.html"]) == {}

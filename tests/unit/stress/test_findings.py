@@ -402,3 +402,14 @@ def test_the_clean_row_against_another_model_is_what_compare_says(tmp_path):
     }
     assert against.clean["uar"].value < 0
     assert against.agreement == compared.agreement
+
+
+def test_the_verdict_tells_the_mean_change_and_the_worst(tmp_path):
+    document = write_stress(findings_of(suite(tmp_path / "a")), tmp_path / "out").document
+    (said,) = document["verdict"]
+    mean = document["families"]["all"]["change"]["uar"]
+    changes = {name: case["change"]["uar"]["value"] for name, case in document["cases"].items()}
+    worst = min(changes, key=changes.get)
+    assert f"changes by {100 * mean['value']:+.2f} points on average (95 % interval " in said
+    assert f"most under {worst} ({100 * changes[worst]:+.2f}). " in said
+    assert said.endswith(" are sure.") or "cannot be told" in said

@@ -9,7 +9,7 @@ from serval.audio import resampled
 from serval.errors import AudioError
 from serval.records import Clip
 from serval.stress import FULL, channel, noise, waveform
-from serval.stress.cases import Voice, perturbed
+from serval.stress.suite import Voice, perturbed
 
 RATE = 16_000
 

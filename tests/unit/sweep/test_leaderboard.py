@@ -179,3 +179,19 @@ def test_the_page_is_whole_harmless_and_links_each_run(folder):
     assert html.count("<caption") == 3
     columns = len(re.findall(r"<th scope=\"col\"", html))
     assert html.count('class="sort"') == columns
+
+
+def test_a_model_of_dimensions_is_not_ranked_among_those_of_emotions(folder):
+    names = ("arousal", "dominance", "valence")
+    said = labels_metadata(names, task="dimensions", scale="0..1", normalize="none")
+    classifier(folder / "vad.onnx", k=3, metadata=said)
+    rows = []
+    for i in range(3):
+        (folder / f"r{i}.wav").write_bytes(encoded(voice(i)))
+        rows.append({"path": f"r{i}.wav", "emotion": "sad", **dict.fromkeys(names, str(0.2 * i))})
+    write_manifest(folder / "rated.csv", rows)
+    finished = sweep(planned(folder, "models: [vad.onnx]\ndatasets: [rated.csv]\nscale: 0..1"))
+    assert finished.problems[0].problem.startswith("the model's outputs are dimensions")
+    assert leaderboard_document(finished)["rows"] == []
+    html = leaderboard_html(leaderboard_document(finished))
+    assert "outputs are dimensions" in html

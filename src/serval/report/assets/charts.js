@@ -41,8 +41,9 @@ const reliability = (chart, width) => Plot.plot({
     Plot.gridX(GRID), Plot.gridY(GRID),
     Plot.line([[0, 0], [1, 1]], { stroke: "currentColor", strokeDasharray: "4 4", strokeOpacity: 0.6 }),
     Plot.line(chart.rows, { x: "confidence", y: "value", z: "run", stroke: colourOf }),
+    Plot.ruleX(chart.rows.filter((row) => known(row.low)), { x: "confidence", y1: "low", y2: "high", stroke: colourOf, strokeWidth: 2, strokeOpacity: 0.5 }),
     Plot.dot(chart.rows, { x: "confidence", y: "value", r: 4.5, fill: colourOf, tip: true,
-      title: (row) => `said ${percent(row.confidence)}, was right ${percent(row.value)}\n${row.clips} clips` }),
+      title: (row) => `said ${percent(row.confidence)}, ${spanTitle(row, "was right")}\n${row.clips} clips` }),
   ],
 });
 
@@ -125,16 +126,30 @@ const latency = (chart, width) => Plot.plot({
   ],
 });
 
+// Every difference and the usual interval whole: one rare emotion, whose interval is many times as
+// long, runs out of the picture instead of setting the scale.
+const reachOf = (chart) => {
+  const ends = chart.rows.filter((row) => known(row.low)).map((row) => Math.max(Math.abs(row.low), Math.abs(row.high)));
+  return 1.1 * Math.max(d3.max(chart.rows, (row) => Math.abs(row.value ?? 0)), 2 * (d3.median(ends) ?? 0), 1.5 * chart.margin);
+};
+
 const differences = (chart, width) => {
   const names = chart.rows.map((row) => row.label);
+  const reach = reachOf(chart);
+  const inside = (x) => Math.max(-reach, Math.min(reach, x));
+  const drawn = chart.rows.filter((row) => known(row.low));
+  const out = (key, sign, text) => Plot.text(drawn.filter((row) => sign * row[key] > reach),
+    { x: sign * reach, y: "label", text: () => text, textAnchor: sign > 0 ? "start" : "end", fill: "var(--b)", fontWeight: 700, fontSize: 15 });
   return Plot.plot({
-    style: STYLE, width, height: names.length * 26 + 52, marginTop: 6, marginBottom: 40, marginLeft: roomFor(names, width), marginRight: 20,
-    x: { label: "B minus A, points →", tickFormat: (v) => points(v), grid: true },
-    y: { label: null, domain: names, axis: "left", tickSize: 0, tickFormat: (name) => cut(name, 0.4 * width) },
+    style: STYLE, width, height: names.length * 26 + 52, marginTop: 6, marginBottom: 40, marginLeft: roomFor(names, width), marginRight: 24,
+    x: { label: "B minus A, points →", domain: [-reach, reach], tickFormat: (v) => `${signOf(v)}${Number(Math.abs(100 * v).toFixed(1))}`, tickSpacing: 50, grid: true },
+    y: { label: null, domain: names, axis: "left", tickSize: 0, tickFormat: (name) => cut(width < 480 ? name.replace(/^recall of /, "") : name, 0.4 * width) },
     marks: [
+      Plot.rectX([0], { x1: -chart.margin, x2: chart.margin, fill: "currentColor", fillOpacity: 0.12, className: "margin" }),
       Plot.gridX(GRID),
       Plot.ruleX([0], { stroke: "currentColor", strokeOpacity: 0.7 }),
-      Plot.ruleY(chart.rows, { x1: "low", x2: "high", y: "label", stroke: "var(--b)", strokeWidth: 2.5, strokeOpacity: 0.6 }),
+      Plot.ruleY(drawn, { x1: (row) => inside(row.low), x2: (row) => inside(row.high), y: "label", stroke: "var(--b)", strokeWidth: 2.5, strokeOpacity: 0.6 }),
+      out("low", -1, "‹"), out("high", 1, "›"),
       Plot.dot(chart.rows, { x: "value", y: "label", r: 5, fill: "var(--b)", tip: true,
         title: (row) => `${row.label}: ${points(row.value)} points (${points(row.low)} to ${points(row.high)})` }),
     ],

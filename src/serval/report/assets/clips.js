@@ -27,6 +27,8 @@ const labelOf = (id) => (id < 0 ? "no prediction" : content.labels[id]);
 
 const hasSound = (i) => columns().sound[i] >= 0;
 
+const anySound = () => columns().sound.some((place) => place >= 0);
+
 const isFlip = (i) =>
   columns().runs.length > 1 && predictedOf(i, 0) >= 0 && predictedOf(i, 1) >= 0
   && predictedOf(i, 0) !== predictedOf(i, 1);

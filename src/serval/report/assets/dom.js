@@ -34,8 +34,13 @@ const percent = (share) => (known(share) ? `${oneDigit(100 * share)}\u00a0%` : "
 
 const wholePercent = (share) => (share < 0.005 ? "<\u00a01\u00a0%" : `${Math.round(100 * share)}\u00a0%`);
 
-const points = (share) =>
-  known(share) ? `${share > 0 ? "+" : share < 0 ? "−" : ""}${oneDigit(Math.abs(100 * share))}` : "n/a";
+const signOf = (value) => (value > 0 ? "+" : value < 0 ? "−" : "");
+
+const points = (share) => {
+  if (!known(share)) return "n/a";
+  const text = twoDigits(Math.abs(100 * share));
+  return text === "0.00" ? text : `${signOf(share)}${text}`;
+};
 
 const counted = (n, what) => `${n.toLocaleString("en-US")} ${what}${n === 1 ? "" : "s"}`;
 

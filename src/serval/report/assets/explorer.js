@@ -1,6 +1,10 @@
 // Filters, the list of clips a page at a time, and the open clip beside it.
 
-const PAGE = 50;
+// Where list and clip are one below the other, the clip opens in the list, below the row that was
+// tapped; the list then has no scroll bar of its own, and so fewer rows.
+const oneColumn = matchMedia("(max-width: 900px)");
+
+const pageSize = () => (oneColumn.matches ? 20 : 50);
 
 const selectOf = (name, title, entries, change) =>
   el("label", {}, title, el("select", { name, onchange: (event) => change(event.target.value) },
@@ -53,7 +57,13 @@ class Explorer {
     this.rows = el("ol", { class: "rows", "aria-label": "Clips" });
     this.pager = el("div", { class: "pager" });
     this.panel = el("article", { class: "card detail", "aria-labelledby": "clip-name" });
+    this.beside = el("div", { class: "explorer" });
     this.fillForm();
+    oneColumn.addEventListener("change", () => {
+      this.page = Math.max(0, Math.floor(this.chosen.indexOf(this.open) / pageSize()));
+      this.list();
+      this.opened?.paint();
+    });
   }
 
   whole() {
@@ -61,14 +71,14 @@ class Explorer {
       el("div", { class: "listhead" }, this.count,
         el("button", { type: "button", class: "quiet", onclick: () => this.save() }, "CSV")),
       this.rows, this.pager);
-    return el("div", { onkeydown: (event) => this.key(event) }, this.form,
-      el("div", { class: "explorer" }, list, this.panel),
+    this.beside.append(list, this.panel);
+    return el("div", { onkeydown: (event) => this.key(event) }, this.form, this.beside,
       el("p", { class: "keys" }, "Keys, with the focus in this section: ", el("kbd", {}, "↓"), " or ", el("kbd", {}, "j"),
         " next, ", el("kbd", {}, "↑"), " or ", el("kbd", {}, "k"), " previous, ", el("kbd", {}, "Space"), " play or pause."));
   }
 
   fillForm() {
-    const set = (name, read = String) => (value) => this.filter({ [name]: read(value) });
+    const set = (name, read = String) => (value) => this.change({ [name]: read(value) });
     const f = this.filters;
     this.form.replaceChildren(...[
       content.runs.length > 1 ? selectOf("side", "By the answers of", [["0", `A ${content.runs[0].name}`], ["1", `B ${content.runs[1].name}`]], set("side", Number)) : null,
@@ -83,7 +93,7 @@ class Explorer {
           numberOf("low", "Lowest confidence in %", f.low, set("low", Number)), "–",
           numberOf("high", "Highest confidence in %", f.high, set("high", Number)))),
       el("label", { class: "wide" }, "Search", el("input", { name: "text", type: "search", placeholder: "name, text, speaker",
-        oninput: (event) => this.filter({ text: event.target.value }) })),
+        oninput: (event) => this.change({ text: event.target.value }) })),
       el("button", { type: "button", class: "quiet", onclick: () => this.reset() }, "Reset filters"),
     ].filter(Boolean));
     this.writeForm();
@@ -97,9 +107,18 @@ class Explorer {
   }
 
   reset() {
-    this.filters = noFilters();
+    this.change(noFilters());
     this.writeForm();
-    this.filter({});
+  }
+
+  // What a person sets also stands in the address.
+  change(filters) {
+    this.filter(filters);
+    this.address(-1);
+  }
+
+  address(clip) {
+    history.replaceState(null, "", addressOf(this.filters, clip));
   }
 
   filter(change) {
@@ -109,13 +128,19 @@ class Explorer {
     markCell(this.filters);
     this.list();
     if (this.chosen.length) this.show(this.chosen[0], { focus: false });
-    else this.panel.replaceChildren(el("p", { class: "empty" }, "No clip is open."));
+    else this.close("No clip is open.");
+  }
+
+  close(why) {
+    this.open = -1;
+    this.opened = null;
+    this.panel.replaceChildren(el("p", { class: "empty", id: "clip-name", role: "status" }, why));
+    this.list();
   }
 
   hear(outcome) {
-    Object.assign(this.filters, noFilters(), { outcome });
+    this.change({ ...noFilters(), outcome });
     this.writeForm();
-    this.filter({});
     this.arrive();
   }
 
@@ -125,20 +150,20 @@ class Explorer {
   }
 
   choose({ side, truth, predicted }) {
-    Object.assign(this.filters, noFilters(), { side, truth, predicted, outcome: "all", order: "sure" });
+    this.change({ ...noFilters(), side, truth, predicted, outcome: "all", order: "sure" });
     this.writeForm();
-    this.filter({});
     this.arrive();
   }
 
   list() {
-    const pages = Math.max(1, Math.ceil(this.chosen.length / PAGE));
-    const from = this.page * PAGE;
+    const pages = Math.max(1, Math.ceil(this.chosen.length / pageSize()));
+    const from = this.page * pageSize();
     this.count.textContent = counted(this.chosen.length, "clip");
-    this.rows.replaceChildren(...this.chosen.slice(from, from + PAGE).map((i) => rowOf(this, i)));
+    this.rows.replaceChildren(...this.chosen.slice(from, from + pageSize()).map((i) => rowOf(this, i)));
     this.reachable();
     if (!this.chosen.length) this.rows.append(el("li", { class: "empty" }, "No clip passes these filters."));
     this.rows.scrollTop = 0;
+    this.settle();
     this.pager.hidden = pages === 1;
     const turned = (by, text, last) =>
       el("button", { type: "button", name: text, disabled: last, onclick: () => this.turn(by, text) }, text);
@@ -163,13 +188,30 @@ class Explorer {
     (this.pager.querySelector(`[name=${pressed}]:enabled`) || this.pager.querySelector(":enabled"))?.focus();
   }
 
+  rowAt(i) {
+    return this.rows.querySelector(`.row[data-clip="${i}"]`);
+  }
+
+  // Puts the clip where it is read: beside the list, or below its row.
+  settle() {
+    const row = oneColumn.matches ? this.rowAt(this.open)?.parentElement : null;
+    const place = el("li", { class: "opened" });
+    for (const old of this.rows.querySelectorAll(".opened")) old.remove();
+    if (row) row.after(place);
+    else if (oneColumn.matches && this.open < 0) this.rows.prepend(place);
+    else if (!oneColumn.matches) return this.beside.append(this.panel);
+    place.append(this.panel);
+  }
+
   show(i, { play = false, focus = false, link = play } = {}) {
     this.open = i;
     const at = this.chosen.indexOf(i);
-    if (at >= 0 && Math.floor(at / PAGE) !== this.page) {
-      this.page = Math.floor(at / PAGE);
+    if (at >= 0 && Math.floor(at / pageSize()) !== this.page) {
+      this.page = Math.floor(at / pageSize());
       this.list();
     }
+    const before = this.rowAt(i)?.getBoundingClientRect().top;
+    this.settle();
     for (const row of this.rows.querySelectorAll(".row")) {
       const here = Number(row.dataset.clip) === i;
       row.setAttribute("aria-current", String(here));
@@ -177,20 +219,27 @@ class Explorer {
     }
     this.reachable();
     const place = at < 0 ? "" : `${at + 1} of ${this.chosen.length}`;
-    this.opened = openClip(this.panel, i, { place, step: (by, pressed) => this.stepFrom(by, pressed) });
-    if (link) history.replaceState(null, "", linkTo(i));
+    this.opened = openClip(this.panel, i, { place, step: (by, pressed) => this.stepFrom(by, pressed), link: () => this.address(i) });
+    if (link) this.address(i);
     if (play) this.opened.toggle();
-    if (play) this.reveal();
+    if (link && oneColumn.matches) this.hold(i, before);
   }
 
-  // Where list and clip are one below the other, the clip that was asked for is brought into view.
+  // A clip that closes above the row that was tapped would move it from under the finger.
+  hold(i, before) {
+    const row = this.rowAt(i);
+    if (row && known(before)) scrollBy({ top: row.getBoundingClientRect().top - before, behavior: "instant" });
+  }
+
+  // A clip that a link names is brought into view.
   reveal() {
-    if (this.panel.offsetTop > this.rows.offsetTop) this.panel.scrollIntoView();
+    if (oneColumn.matches) (this.rowAt(this.open) || this.panel).scrollIntoView();
   }
 
+  // Who was listening goes on listening.
   step(by, { focus = true } = {}) {
     const next = this.chosen[this.chosen.indexOf(this.open) + by];
-    if (next !== undefined) this.show(next, { focus, link: true });
+    if (next !== undefined) this.show(next, { focus, link: true, play: Boolean(this.opened?.playing()) });
   }
 
   // The panel is made anew; the focus stays on the button.
@@ -209,19 +258,21 @@ class Explorer {
   }
 
   follow(fragment) {
-    const [, name] = /^#clip=(.*)$/s.exec(fragment) || [];
-    if (name === undefined) return false;
-    const i = columns().id.indexOf(decodeName(name));
-    if (i < 0) return false;
-    if (!this.chosen.includes(i)) {
-      this.filters = { ...noFilters(), outcome: "all" };
-      this.writeForm();
-      this.filter({});
-    }
-    this.show(i, { link: false });
+    const wanted = addressed(fragment);
+    if (!wanted) return false;
+    this.filter({ ...noFilters(), ...wanted.filters });
+    if (wanted.clip !== null) this.openNamed(wanted.clip);
+    this.writeForm();
     document.getElementById("clips").scrollIntoView();
     this.reveal();
     return true;
+  }
+
+  openNamed(name) {
+    const i = columns().id.indexOf(name);
+    if (i < 0) return this.close(`There is no clip named “${name}” in this page. Choose one from the list.`);
+    if (!this.chosen.includes(i)) this.filter({ ...noFilters(), outcome: "all" });
+    this.show(i, { link: false });
   }
 
   save() {
@@ -233,11 +284,3 @@ class Explorer {
     download("clips.csv", "text/csv", csvOf(fields.map((key) => ({ key, title: key })), rows));
   }
 }
-
-const decodeName = (name) => {
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
-  }
-};

@@ -48,10 +48,25 @@ const matrixOf = (run, side, choose) => {
       ...content.labels.map((_, p) => matrixCell(run, side, t, p, total, choose)));
   });
   const table = el("table", { class: manyClasses() ? "matrix many" : "matrix", onkeydown: moveInMatrix },
-      el("caption", {}, `${counted(run.clips, "clip")}. Choose a cell to hear its clips; arrow keys move between cells.`),
+      el("caption", {}, `${counted(run.clips, "clip")}. Choose a cell to ${anySound() ? "hear" : "see"} its clips; arrow keys move between cells.`),
       el("thead", {}, head), el("tbody", {}, ...rows));
   table.style.setProperty("--classes", String(content.labels.length));
-  return el("div", { class: "scroll", tabindex: -1 }, table);
+  return sideways(el("div", { class: "scroll", tabindex: -1 }, table));
+};
+
+// Shows on which sides a table goes on that is wider than its place.
+const sideways = (place) => {
+  const whole = el("div", { class: "sideways" }, place,
+    el("p", { class: "more", "aria-hidden": "true" }, "The table goes on: move it sideways. ⟷"));
+  const look = () => {
+    const rest = place.scrollWidth - place.clientWidth;
+    whole.classList.toggle("wider", rest > 1);
+    whole.classList.toggle("left", rest > 1 && place.scrollLeft > 1);
+    whole.classList.toggle("right", rest > 1 && place.scrollLeft < rest - 1);
+  };
+  place.addEventListener("scroll", look, { passive: true });
+  new ResizeObserver(look).observe(place);
+  return whole;
 };
 
 const markCell = (filters) => {

@@ -80,10 +80,7 @@ const saidOf = (i) => columns().runs.map((_, side) => {
     el("bdi", { class: isRight(i, side) ? "good" : "bad" }, labelOf(p)), sure);
 });
 
-const linkTo = (i) => `#clip=${encodeURIComponent(columns().id[i])}`;
-
-const copyLink = async (event, i) => {
-  history.replaceState(null, "", linkTo(i));
+const copyLink = async (event) => {
   try {
     await navigator.clipboard.writeText(location.href);
     event.target.textContent = "Copied";
@@ -93,7 +90,7 @@ const copyLink = async (event, i) => {
 };
 
 // Puts clip `i` into `panel`; returns what the keyboard needs: play or pause, and paint again.
-const openClip = (panel, i, { place, step }) => {
+const openClip = (panel, i, { place, step, link }) => {
   const sound = soundOf(i);
   const stage = sound ? stageOf(sound, `Clip ${columns().id[i]}`, columns().duration[i]) : null;
   panel.replaceChildren(
@@ -102,10 +99,13 @@ const openClip = (panel, i, { place, step }) => {
       el("div", { class: "tools" },
         el("button", { type: "button", name: "previous", onclick: () => step(-1, "previous") }, "Previous"),
         el("button", { type: "button", name: "next", onclick: () => step(1, "next") }, "Next"),
-        el("button", { type: "button", onclick: (event) => copyLink(event, i) }, "Copy link"))),
+        el("button", { type: "button", onclick: (event) => {
+          link();
+          copyLink(event);
+        } }, "Copy link"))),
     ...saidOf(i),
-    stage ? stage.whole : el("p", { class: "keys" }, content.silence),
-    probabilitiesOf(i), factsOf(i));
+    el("div", { class: "heard" }, stage ? stage.whole : el("p", { class: "keys" }, content.silence), probabilitiesOf(i)),
+    factsOf(i));
   stage?.paint();
   return {
     toggle: () => {
@@ -113,6 +113,8 @@ const openClip = (panel, i, { place, step }) => {
       if (stage.audio.paused) stage.audio.play();
       else stage.audio.pause();
     },
+    // One that was heard to its end counts: it was not stopped by anybody.
+    playing: () => Boolean(stage && (!stage.audio.paused || stage.audio.ended)),
     paint: () => stage?.paint(),
   };
 };

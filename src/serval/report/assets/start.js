@@ -64,25 +64,29 @@ const matrixSection = (explorer) => {
 };
 
 const clipsSection = (explorer) =>
-  sectionOf("clips", "Listen", content.listen, explorer.whole());
+  sectionOf("clips", anySound() ? "Listen" : "Clip by clip", content.listen, explorer.whole());
 
 const changedOf = (explorer) => el("div", { class: "card side" },
   el("h3", {}, "In words"),
   el("ul", { class: "words" }, ...content.pair.sentences.map((line) => el("li", {}, line))),
   el("div", { class: "tools" }, ...["flips", "lost", "won"].map((outcome) =>
-    el("button", { type: "button", onclick: () => explorer.hear(outcome) }, `Hear ${OUTCOMES[outcome].title}`))));
+    el("button", { type: "button", onclick: () => explorer.hear(outcome) }, `${anySound() ? "Hear" : "See"} ${OUTCOMES[outcome].title}`))));
 
 const chartSections = (explorer) => content.sections.map((section) =>
   sectionOf(section.id, section.title, section.lead,
     el("div", { class: `charts ${section.id}` }, section.id === "change" ? changedOf(explorer) : null, ...section.charts.map(figureOf)),
     section.id === "stress" ? examplesOf() : null));
 
-const aboutSection = () => sectionOf("about", "What was run", "Enough to run it again.",
+const aboutSection = () => sectionOf("about", "Run it again", "What was run on what, and the command that does it again.",
   el("div", { class: "pair" }, ...content.runs.map((run) => el("div", { class: "card" },
     el("h3", {}, run.name),
-    el("dl", { class: "facts" }, ...run.facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]))))));
+    el("dl", { class: "facts" }, ...run.facts.flatMap(([name, value]) => [el("dt", {}, name), factOf(name, value)]))))));
 
-const SHORT = { change: "Changes", matrix: "Confusions", clips: "Listen", emotions: "Emotions", trust: "Confidence", who: "Groups", run: "Speed", stress: "Stress", shift: "Set", about: "About" };
+const CODE = ["Command", "Model sha256", "Data fingerprint"];
+
+const factOf = (name, value) => el("dd", {}, CODE.includes(name) ? el("code", {}, value) : value);
+
+const SHORT = { change: "Changes", matrix: "Confusions", clips: "Clips", emotions: "Emotions", trust: "Confidence", who: "Groups", run: "Speed", stress: "Stress", shift: "Set", about: "Run again" };
 
 const navigation = (sections) => document.getElementById("sections").append(...sections.map((section) =>
   el("a", { href: `#${section.id}` }, SHORT[section.id] || section.id)));

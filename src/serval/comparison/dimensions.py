@@ -1,0 +1,351 @@
+"""Two or more runs of dimensions on the same clips: what differs, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.comparison.align import partners
+from serval.dimensions import DimensionRun, dimension_run
+from serval.errors import ConfigError
+from serval.plots.dimensions import save_agreement
+from serval.results.document import warnings_of, write_json
+from serval.scores.clusters import clustering_of
+from serval.scores.dimensions import (
+    DIMENSION_METRICS,
+    ccc,
+    estimates_of_moments,
+    moment_tables,
+    moments_of,
+    moments_of_sums,
+    score_columns,
+)
+from serval.scores.stats import Difference, Verdict, verdict
+from serval.wording import counted, numbered, without_nan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from serval.run import Run
+    from serval.scores.clusters import Clustering
+    from serval.scores.dimensions import Moments
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "DimensionAgainst",
+    "DimensionChange",
+    "DimensionComparison",
+    "compare_dimensions",
+    "dimension_comparison_document",
+    "write_dimension_comparison",
+]
+
+MEAN = "mean"
+MOVED = 10
+"""Clips that are listed, those that moved most first."""
+
+RELATIONS = {"not worse": "is not worse than", "worse": "is worse than"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DimensionChange:
+    """One score of one dimension in both runs, and what the difference means.
+
+    Attributes:
+        a: Of the first run.
+        b: Of the other.
+        difference: B minus A.
+        verdict: Whether B is worse by more than the margin; `None` for bias, which has no
+            direction.
+    """
+
+    a: float
+    b: float
+    difference: Difference
+    verdict: Verdict | None
+
+    def verdict_at(self, margin: float) -> Verdict:
+        """Return the verdict on a correlation at another margin, in (0, 1)."""
+        return verdict(self.difference, margin)
+
+    def contradicted(self, margin: float) -> bool:  # noqa: ARG002 - as of scores of emotions
+        """Return whether a test of independent clips speaks against it: there is none."""
+        return False
+
+    @property
+    def p_swapped(self) -> float:
+        """No such test was made: NaN."""
+        return float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DimensionAgainst:
+    """One run measured against the first.
+
+    Attributes:
+        b: Its name.
+        changes: By dimension, `mean` among them, then by key of `DIMENSION_METRICS`.
+        agreement: By dimension, CCC of the predictions of both runs.
+        largest_shift: By dimension, the largest difference between both on one clip, in units of
+            the scale.
+        moved: The clips that moved most: id, dimension, rating (NaN where none), A, B.
+    """
+
+    b: str
+    changes: Mapping[str, Mapping[str, DimensionChange]]
+    agreement: Mapping[str, float]
+    largest_shift: Mapping[str, float]
+    moved: tuple[tuple[str, str, float, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DimensionComparison:
+    """Runs of dimensions on their common clips; the first is the baseline.
+
+    Attributes:
+        runs: Folder of each run, by name.
+        only_in: Clips that not all runs have, by run.
+        other_audio: How many of the common clips have other audio in another run.
+        n: Common clips.
+        names: The dimensions.
+        scale: Of all values, `1..7`.
+        margin: The loss of a correlation that would not matter; of errors, as a share of the scale.
+        by: What was drawn: `speaker` or `clip`.
+        clusters: Number of them.
+        against: Each further run against the first.
+        warnings: What a reader must know before trusting the numbers, one sentence each.
+    """
+
+    runs: Mapping[str, str]
+    only_in: Mapping[str, tuple[str, ...]]
+    other_audio: int
+    n: int
+    names: tuple[str, ...]
+    scale: str
+    margin: float
+    by: str
+    clusters: int
+    against: tuple[DimensionAgainst, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def verdict(self) -> list[str]:
+        """One sentence for each further run, by the mean CCC."""
+        return [self._sentence(one) for one in self.against]
+
+    def _sentence(self, one: DimensionAgainst) -> str:
+        change, first = one.changes[MEAN]["ccc"], next(iter(self.runs))
+        gap = change.difference
+        relation = RELATIONS.get(str(change.verdict), "may or may not be worse than")
+        return (
+            f"{one.b} (B) {relation} {first} (A): mean CCC {change.b:.3f} against {change.a:.3f} "
+            f"on {counted(self.n, 'clip')}, {gap.value:+.3f} (95 % interval {gap.low:+.3f} to "
+            f"{gap.high:+.3f})."
+        )
+
+
+def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionComparison:
+    """Return what differs between runs of dimensions on their common clips.
+
+    Args:
+        runs: The baseline first; two or more.
+        margin: The loss of CCC that would not matter, above 0 and below 1.
+
+    Raises:
+        ConfigError: A run is one of emotions, dimensions or scales differ, or no clip is common.
+    """
+    values = [_values(run) for run in runs]
+    first = values[0]
+    rows = _common(first, values[1:])
+    clustering = clustering_of([first.run.speakers[i] for i in rows[0]])
+    order = [[other.names.index(name) for name in first.names] for other in values]
+    truth = first.truth[rows[0]]
+    predicted = [one.predicted[at][:, places] for one, at, places in
+                 zip(values, rows, order, strict=True)]  # fmt: skip
+    ids = [first.run.clip_ids[i] for i in rows[0]]
+    names = _names(runs)
+    against = tuple(
+        _against(names[i], first, (truth, predicted[0], predicted[i], ids), clustering, margin)
+        for i in range(1, len(runs))
+    )
+    said = [line for run in runs for line in warnings_of(run)]
+    return DimensionComparison(
+        runs={name: str(run.folder) for name, run in zip(names, runs, strict=True)},
+        only_in={
+            name: tuple(np.delete(run.clip_ids, at).tolist())
+            for name, run, at in zip(names, runs, rows, strict=True)
+        },
+        other_audio=_other_audio(runs, rows),
+        n=len(ids),
+        names=first.names,
+        scale=str(first.scale),
+        margin=margin,
+        by=clustering.by,
+        clusters=len(clustering),
+        against=against,
+        warnings=tuple(dict.fromkeys((*said, *clustering.warnings))),
+    )
+
+
+def _values(run: Run) -> DimensionRun:
+    if not run.provenance.of_dimensions:
+        raise ConfigError(
+            f"{run.folder} is a run of emotions, and another is one of dimensions; compare runs of "
+            "one task"
+        )
+    return dimension_run(run)
+
+
+def _common(first: DimensionRun, others: Sequence[DimensionRun]) -> list[NDArray[np.int64]]:
+    for other in others:
+        if set(other.names) != set(first.names):
+            raise ConfigError(
+                f"{other.run.folder} has {', '.join(other.names)}, and {first.run.folder} "
+                f"{', '.join(first.names)}; compare runs of the same dimensions"
+            )
+        if other.scale != first.scale:
+            raise ConfigError(
+                f"{other.run.folder} is on the scale {other.scale} and {first.run.folder} on "
+                f"{first.scale}; evaluate both with one --scale"
+            )
+    places = [partners(first.run, other.run).rows for other in others]
+    everywhere = np.all([rows >= 0 for rows in places], axis=0)
+    if not everywhere.any():
+        raise ConfigError("the runs have no clip in common; compare runs on the same set")
+    kept = np.flatnonzero(everywhere)
+    return [kept, *(rows[kept] for rows in places)]
+
+
+def _other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:
+    """Return how many common clips have another audio hash than in the first run."""
+    heard = [[run.audio_sha256[i] for i in at] for run, at in zip(runs, rows, strict=True)]
+    return sum(len(set(of_clip) - {""}) > 1 for of_clip in zip(*heard, strict=True))
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """Return names that tell the runs apart: their own, else those of their folders."""
+    names = [run.name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run.folder) for run in runs]
+
+
+def _against(
+    name: str,
+    first: DimensionRun,
+    clips: tuple[Floats, Floats, Floats, Sequence[str]],
+    clustering: Clustering,
+    margin: float,
+) -> DimensionAgainst:
+    truth, a, b, _ = clips
+    return DimensionAgainst(
+        b=name,
+        changes=_changes(first, (truth, a, b), clustering, margin),
+        agreement={
+            dimension: float(ccc(moments_of(a[:, [i]], b[:, [i]]))[0])
+            for i, dimension in enumerate(first.names)
+        },
+        largest_shift={
+            dimension: float(np.abs(b[:, i] - a[:, i]).max())
+            for i, dimension in enumerate(first.names)
+        },
+        moved=_moved(first.names, clips),
+    )
+
+
+def _changes(
+    first: DimensionRun, clips: tuple[Floats, Floats, Floats], clustering: Clustering, margin: float
+) -> dict[str, dict[str, DimensionChange]]:
+    truth, a, b = clips
+    tables = moment_tables(np.stack([truth, truth]), np.stack([a, b]), clustering)
+    each = score_columns(moments_of_sums(np.asarray(tables.total, dtype=np.float64), runs=2))
+    found = estimates_of_moments(tables, _second_minus_first, runs=2)
+    changes: dict[str, dict[str, DimensionChange]] = {}
+    for i in range(len(found.values)):
+        key, name = _place(i, first.names)
+        metric = DIMENSION_METRICS[key]
+        width = 2.0 if metric.is_correlation else first.scale.width
+        gap = found.uncertainty(i).difference(float(found.values[i]), 0.0, width)
+        changes.setdefault(name, {})[key] = DimensionChange(
+            a=float(each[0, i]),
+            b=float(each[1, i]),
+            difference=gap,
+            verdict=_judged(gap, metric.higher_is_better,
+                            margin if metric.is_correlation else margin * first.scale.width),
+        )  # fmt: skip
+    return changes
+
+
+def _judged(gap: Difference, higher_is_better: bool | None, margin: float) -> Verdict | None:  # noqa: FBT001 - a direction
+    if higher_is_better is None:
+        return None
+    if higher_is_better:
+        return verdict(gap, margin)
+    turned = replace(gap, value=-gap.value, low=-gap.high, high=-gap.low)
+    return verdict(turned, margin)
+
+
+def _place(i: int, names: Sequence[str]) -> tuple[str, str]:
+    metric, dimension = divmod(i, len(names) + 1)
+    return list(DIMENSION_METRICS)[metric], (*names, MEAN)[dimension]
+
+
+def _second_minus_first(moments: Moments) -> Floats:
+    columns = score_columns(moments)
+    return np.asarray(columns[..., 1, :] - columns[..., 0, :])
+
+
+def _moved(
+    names: Sequence[str], clips: tuple[Floats, Floats, Floats, Sequence[str]]
+) -> tuple[tuple[str, str, float, float, float], ...]:
+    truth, a, b, ids = clips
+    order = np.argsort(-np.abs(b - a), axis=None, kind="stable")[:MOVED]
+    places = zip(*np.unravel_index(order, a.shape), strict=True)
+    return tuple(
+        (ids[i], names[j], float(truth[i, j]), float(a[i, j]), float(b[i, j])) for i, j in places
+    )
+
+
+def dimension_comparison_document(found: DimensionComparison) -> dict[str, Any]:
+    """Return the comparison in plain JSON types, with its sentences; undefined is `None`."""
+    document = {
+        "schema_version": 1,
+        "task": "dimensions",
+        "verdict": found.verdict,
+        **asdict(found),
+    }
+    return {key: without_nan(value) for key, value in document.items()}
+
+
+def write_dimension_comparison(
+    found: DimensionComparison, runs: Sequence[Run], folder: Path
+) -> dict[str, Path]:
+    """Return the path of each file, by kind: `comparison.json`, and a picture of each dimension."""
+    document = dimension_comparison_document(found)
+    files = {"comparison": write_json(document, folder / "comparison.json")}
+    values = [dimension_run(run) for run in runs[:2]]
+    kept, other = _common(values[0], values[1:])
+    names = list(found.runs)
+    for i, dimension in enumerate(found.names):
+        j = values[1].names.index(dimension)
+        a, b = values[0].predicted[kept, i], values[1].predicted[other, j]
+        path = folder / f"agreement_{i}.png"
+        files[f"agreement of {dimension}"] = save_agreement(
+            dimension, (names[0], a), (names[1], b), path
+        )
+    return files
+
+
+def change_cells(change: DimensionChange) -> list[str]:
+    """Return A, B, the difference with its interval and the verdict as cells of a table."""
+    gap = without_nan(asdict(change.difference))
+    return [
+        numbered({"value": change.a, "low": None, "high": None}, 3),
+        numbered({"value": change.b, "low": None, "high": None}, 3),
+        numbered(gap, 3),  # type: ignore[arg-type]
+        change.verdict or "",
+    ]

@@ -1,0 +1,68 @@
+"""Emotions over time: the probability of each, window by window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from serval.plots.canvas import COLOURS, figure, head, save
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["Timeline", "save_timeline"]
+
+MOST_LINES = 8
+"""Emotions with a line of their own: as many as there are colours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """What a model says along one clip.
+
+    Attributes:
+        labels: The K emotions.
+        starts_s: `(W,)` where each window begins, in seconds.
+        ends_s: `(W,)` where it ends.
+        probs: `(W, K)` in [0, 1].
+        mean: `(K,)`: what it says of the clip as a whole.
+    """
+
+    labels: Sequence[str]
+    starts_s: NDArray[np.float64]
+    ends_s: NDArray[np.float64]
+    probs: NDArray[np.float64]
+    mean: NDArray[np.float64]
+
+
+def save_timeline(timeline: Timeline, title: str, path: Path) -> Path:
+    """Return `path` after drawing a line for each emotion, at the middle of each window.
+
+    Of more emotions than there are colours, those that are the most likely anywhere.
+    """
+    picture = figure(9.0, 4.2)
+    axes = picture.add_subplot()
+    middles = (timeline.starts_s + timeline.ends_s) / 2
+    mark = "o" if len(middles) <= 60 else ""
+    for place, i in enumerate(_shown(timeline)):
+        label = f"{timeline.labels[i]}, {timeline.mean[i]:.0%}"
+        axes.plot(middles, timeline.probs[:, i], color=COLOURS[place], marker=mark,
+                  markersize=3.5, linewidth=1.4, label=label)  # fmt: skip
+    axes.set_xlim(timeline.starts_s[0], timeline.ends_s[-1])
+    axes.set(ylim=(-0.02, 1.02), xlabel="time in s", ylabel="probability")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, title="clip as a whole")
+    head(picture, title)
+    return save(picture, path)
+
+
+def _shown(timeline: Timeline) -> list[int]:
+    """Return the emotions to draw: the likeliest anywhere, ordered by their mean."""
+    likeliest = np.argsort(-timeline.probs.max(axis=0), kind="stable")[:MOST_LINES]
+    return sorted((int(i) for i in likeliest), key=lambda i: -timeline.mean[i])

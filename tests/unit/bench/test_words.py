@@ -1,0 +1,69 @@
+"""The sentences that a benchmark begins with, and the clips that it could not time."""
+
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from serval.bench.roofline import reached
+from serval.bench.words import bench_verdict
+
+from build import encoded, voice
+from serval.bench.bench import _audio_s
+from serval.bench.rounds import ratio_of, timing_of
+from serval.bench.speed import Latency, LatencyOf, Throughput, ThroughputOf
+from serval.models.onnx import load_onnx
+from serval.records import Clip
+
+
+def latency(model, seconds, times):
+    of = LatencyOf(model=model, threads=1, seconds=seconds)
+    return Latency(of=of, timing=timing_of(np.array(times)), rtf=0.1)
+
+
+def throughput(model, workers, rate):
+    of = ThroughputOf(model=model, workers=workers, threads=1)
+    timing = timing_of(np.array([1.0, 1.0, 1.1]))
+    return Throughput(of=of, timing=timing, clips_per_s=rate, rtf=0.02, rtfx=rate * 5)
+
+
+def measured(n):
+    times = {"fast": np.full(n, 0.05), "slow": np.full(n, 0.1)}
+    return SimpleNamespace(
+        latency=[latency("fast", s, times["fast"] * s) for s in (1.0, 4.0, 10.0)],
+        throughput=[throughput("fast", 1, 10.0), throughput("fast", 2, 18.0)],
+        ratios={"latency, threads 1": [ratio_of("slow", "fast", times)]},
+    )
+
+
+def test_the_verdict_is_of_the_usual_length_and_the_best_setup_then_of_the_others():
+    first, second = bench_verdict(measured(20))
+    assert first == (
+        "fast answers a clip of 4 s in 200.0 ms (median of 20; nine in ten within 200.0 ms) with "
+        "1 thread, and gets through 18.0 clips/s (spread 5 %), 90 times real time, with 2 x 1 "
+        "workers x threads."
+    )
+    assert second.startswith("Latency: slow is 0.50x as fast as fast (quartiles ")
+
+
+def test_three_times_have_no_nine_in_ten():
+    assert "(median of 3, spread 0 %)" in bench_verdict(measured(3))[0]
+
+
+def test_a_ceiling_below_what_was_measured_is_withheld():
+    ceiling = {"int8/1": 100.0, "fp32/1": 50.0}
+    assert reached(49.0, {"fp32": 1.0}, ceiling).share == pytest.approx(0.98)
+    assert asdict(reached(57.0, {"fp32": 1.0}, ceiling)) == {
+        "gmac_per_s": 57.0,
+        "ceiling_gmac_per_s": None,
+        "share": None,
+    }
+
+
+def test_clips_that_were_timed_and_failed_are_counted(model_file):
+    sounds = {"good": encoded(voice(1)), "bad": b"no sound", "worse": b"none either"}
+    clips = [Clip(id=name, index=i, label="", audio=sounds[name]) for i, name in enumerate(sounds)]
+    seconds, (failed,) = _audio_s(SimpleNamespace(any=load_onnx(model_file)), clips)
+    assert seconds == pytest.approx(1.0)
+    assert (failed.n, failed.examples) == (2, ("bad", "worse"))
+    assert failed.reason == "timed, but failed (decode)"

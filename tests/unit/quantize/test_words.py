@@ -1,0 +1,107 @@
+"""Which file `--compare-all` says to take, and what it says of one file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from serval.quantize.words import comparison_verdict, made_verdict
+
+from serval.bench.rounds import Ratio
+from serval.quantize.clips import Fidelity, accuracy_change
+from serval.quantize.quantize import Quantized
+from serval.quantize.variants import Variant, Variants, best_of
+from serval.quantize.workbench import Trial
+
+
+def measured(lost, n=2000):
+    """The FP32 model is right on nine clips in ten; `lost` of them become wrong."""
+    reference = np.arange(n) % 10 > 0
+    right = reference.copy()
+    right[np.flatnonzero(reference)[:: max(1, n // (lost + 1) // 2)][:lost]] = False
+    return Fidelity(
+        clips=n,
+        agreement=1 - lost / n,
+        logit_error=0.1,
+        divergence=0.01,
+        right=int(right.sum()),
+        reference_right=int(reference.sum()),
+        change=accuracy_change(right, reference, [None] * n),
+        p_swapped=2.0**-lost,
+    )
+
+
+def variant(name, lost, *, size=10, speed=1.0, pareto=True, n=2000):
+    ratio = Ratio(of=name, to="fp32", median=speed, low=speed - 0.01, high=speed + 0.01, n=9)
+    return Variant(
+        name=name,
+        file=f"m.variants/m.{name}.onnx",
+        precision="int8",
+        recipe=(),
+        size_bytes=size,
+        share=size / 40,
+        clips_per_s=9,
+        against_fp32=ratio,
+        against_default=ratio,
+        measured=measured(lost, n),
+        pareto=pareto,
+    )
+
+
+def verdict(*variants):
+    best = best_of(variants)
+    return best, comparison_verdict(
+        Variants(model="m", clips="ssi", calibration="ssi", variants=variants, best=best)
+    )
+
+
+FP32 = variant("fp32", 0, size=40)
+
+
+def test_the_fastest_of_those_that_keep_the_accuracy_is_taken_and_a_bad_one_avoided():
+    slow, fast = variant("int4", 2, size=5, speed=1.1), variant("static", 2, speed=2.3)
+    bad = variant("default", 500, speed=3.0)
+    best, (take, avoid) = verdict(FP32, bad, slow, fast)
+    assert best == "static"
+    assert take.startswith("Take m.variants/m.static.onnx (static): 25.00 % of the size, 2.30x as")
+    assert "accuracy changes by -0.10 points (95 % interval -0." in take
+    assert take.endswith("a loss of more than 1 point is ruled out, on 2,000 clips of ssi.")
+    assert avoid.startswith(
+        "Avoid default (m.variants/m.default.onnx): its accuracy changes by -25"
+    )
+
+
+def test_of_equal_speed_the_smaller_is_taken_and_the_front_goes_first():
+    a, b = variant("a", 0, size=9, speed=2.04), variant("b", 0, size=8, speed=1.96)
+    assert best_of([FP32, a, b]) == "b"
+    assert best_of([FP32, a, replace(b, pareto=False)]) == "a"
+
+
+def test_clips_that_cannot_tell_recommend_nothing():
+    best, (said,) = verdict(FP32, variant("a", 1, n=40), variant("b", 0, n=40))
+    assert best == "b"
+    assert said.startswith("40 clips of ssi cannot tell which file keeps the accuracy of FP32; ")
+    assert said.endswith("Measure on more clips before you take it.")
+
+
+def test_where_every_file_is_worse_fp32_is_kept():
+    best, said = verdict(FP32, variant("a", 500), variant("b", 400))
+    assert best == "b"
+    assert said[0].startswith("Keep FP32: every other file is worse on 2,000 clips of ssi")
+    assert [line.split()[1] for line in said[1:]] == ["a"]
+
+
+def test_one_file_is_judged_by_the_interval():
+    def said(result):
+        made = Quantized(path=Path("q.onnx"), precision="int8", size_bytes=10, fp32_bytes=40,
+                         recipe=(), tried=(), sensitive=(), result=result)  # fmt: skip
+        return made_verdict(made)[0]
+
+    trial = Trial(what="the file", size_bytes=10, clips="ssi", measured=measured(500))
+    assert said(trial).startswith(
+        "q.onnx (int8) has 25.00 % of the size of FP32, 0.0 MB; on 2,000 clips of ssi its accuracy "
+        "changes by -25.00 points (95 % interval -2"
+    )
+    assert said(trial).endswith(": that is worse.")
+    unknown = replace(trial, measured=replace(measured(10), right=None, change=None))
+    assert said(unknown).endswith("99.50 % of 2,000 clips of ssi that no range has seen.")
+    assert said(None).endswith("give --eval DATASET to learn what that cost.")
