@@ -125,9 +125,8 @@ def _cells(inspection: Inspection) -> Iterator[tuple[str, str]]:
 
 
 def _in_browser(inspection: Inspection) -> str:
-    faults = web_faults(inspection.graph)
-    if faults:
-        return "; ".join(f"no: it {fault}" for fault in faults)
+    if web_faults(inspection.graph):
+        return "does not run there, see below"
     size = inspection.graph.size_bytes / 1e6
     slow = ", much for a phone" if size > MUCH_MB else ""
     return f"runs in ONNX Runtime Web {WEB_RUNTIME}; {size:.1f} MB to load{slow}"

@@ -5,7 +5,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from build import classifier, labels_metadata
 from graphs import classifier_graph, node
-from serval.inspection import stored_graph, web_faults
+from serval.inspection import inspect_model, stored_graph, web_faults
 from serval.models.builtin import BUILTIN_MODELS
 
 
@@ -28,6 +28,10 @@ def test_a_default_dynamic_file_does_not_and_the_command_that_makes_one_is_told(
     (fault,) = faults(tmp_path / "dynamic.onnx")
     assert "ConvInteger with signed weights" in fault
     assert "serval quantize FP32_FILE -o NEW_FILE --target web" in fault
+    seen = inspect_model(tmp_path / "dynamic.onnx")
+    (told,) = [verdict.text for verdict in seen.verdicts if verdict.code == "not-web"]
+    assert told == f"not for a browser: it {fault}"
+    assert seen.document["web_faults"] == [fault]
 
 
 @pytest.mark.filterwarnings("ignore")
