@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import onnx
 import pytest
@@ -12,6 +13,7 @@ from build import EMOTIONS, classifier, speech_set
 from conftest import ROOT, process_environment
 from contract.hub import Hub, Repo, serving
 from serval.run import load_run
+from serval.sweep.training import card_corpora
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +79,7 @@ def published(folder, external=False):
                   size_threshold=64)  # fmt: skip
     files = {f"onnx/{file.name}": file.read_bytes() for file in folder.glob("model.onnx*")}
     config = {"config.json": json.dumps(CONFIG).encode(), "pytorch_model.bin": b"large"}
-    return Repo(files | config)
+    return Repo(files | config | {"README.md": b"---\ndatasets: [org/ravdess]\n---\n"})
 
 
 @pytest.mark.parametrize("external", [False, True])
@@ -93,6 +95,7 @@ def test_a_model_of_the_hub_is_evaluated_and_then_comes_from_the_cache(
     assert tuple(run.labels) == tuple(reversed(EMOTIONS))
     assert run.provenance.model["name"].endswith("emo/model")
     assert "pytorch_model.bin" not in hub.fetched()
+    assert card_corpora(Path(run.provenance.model["path"])) == ("org/ravdess",)
 
     named = ("-m", "hf:org/emo/onnx/model.onnx", "-d", clips, "-o", "again", "--no-plots")
     hub.asked.clear()

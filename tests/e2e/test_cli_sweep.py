@@ -1,3 +1,6 @@
+import json
+
+
 def test_sweep_prints_the_table_and_says_what_could_not_be_done(
     serval, model_file, manifest, tmp_path
 ):
@@ -7,6 +10,11 @@ def test_sweep_prints_the_table_and_says_what_could_not_be_done(
     assert done.returncode == 0, done.stderr
     assert "| model | dataset |" in done.stdout
     assert "12/12 clips" in done.stderr
+    folder = tmp_path / "sweep_results"
+    (row, _) = json.loads((folder / "leaderboard.json").read_text(encoding="utf-8"))["rows"]
+    assert row["page"].endswith("/report.html")
+    assert (folder / row["page"]).is_file()
+    assert f'href="{row["page"]}"' in (folder / "leaderboard.html").read_text(encoding="utf-8")
     plan.write_text(f"models: [{model_file}]\ndatasets: [{manifest}, gone.csv]\n", encoding="utf-8")
     again = serval("sweep", plan, "-q")
     assert (again.returncode, again.stderr) == (3, "")

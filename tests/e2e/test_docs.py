@@ -1,8 +1,9 @@
 """Every `serval` command in the README and in docs/ is run, page by page, in an empty folder.
 
-The folder holds what the pages speak of: `model.onnx`, `model.int8.onnx`, `my_clips.csv`, `a.wav`,
-`b.flac`, and `RAVDESS` as it was unzipped. A line that ends in `# needs ...` is left out: it needs
-a network, an extra or a checkpoint. A line that ends in `# exits 1` must end so.
+The folder holds what the pages speak of: `model.onnx`, `model.int8.onnx`, `my_clips.csv`,
+`my_model.py`, `a.wav`, `b.flac`, and `RAVDESS` as it was unzipped. A line that ends in `# needs
+...` is left out: it needs a network, an extra or a checkpoint. A line that ends in `# exits 1`
+must end so.
 """
 
 import re
@@ -29,11 +30,19 @@ def commands(page):
                 yield shlex.split(command)[1:], int(promised[1]) if promised else 0
 
 
+def own_model():
+    """The model in Python that docs/models.md shows."""
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(# my_model.py\n.*?)^```", page, re.MULTILINE | re.DOTALL)
+    return block
+
+
 @pytest.fixture
 def folder(tmp_path):
     classifier(tmp_path / "model.onnx", metadata=labels_metadata())
     classifier(tmp_path / "model.int8.onnx", metadata=labels_metadata(), seed=1)
     speech_set(tmp_path, 40, name="my_clips.csv", speakers=8)
+    (tmp_path / "my_model.py").write_text(own_model(), encoding="utf-8")
     TREES["RAVDESS"].write(tmp_path / "RAVDESS", samples=8000)
     (tmp_path / "a.wav").write_bytes(encoded(voice(1)))
     (tmp_path / "b.flac").write_bytes(encoded(voice(2), form="FLAC"))

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["HUB_PREFIX", "hub_checkpoint", "hub_folder", "hub_model"]
 
 HUB_PREFIX = "hf:"
+CARD = "README.md"
+"""Which says what a model was trained on."""
 TIMEOUT_S = 10.0
 """For the question what a model has; how long its files may take the hub's client decides."""
 T = TypeVar("T")
@@ -111,7 +113,8 @@ def hub_model(name: str) -> Path:
     file = file if _in_cache(repo, revision, file) else _listed(repo, revision, file)
     path = _asking(lambda: hf_hub_download(repo, file, revision=revision), repo, revision)
     # A file above 2 GB has its weights beside it: model.onnx_data, or model.onnx.data.
-    hub_folder(repo, revision, (f"{file}?*", *HUB_FILES, *(f"*/{own}" for own in HUB_FILES)))
+    own = (*HUB_FILES, *(f"*/{name}" for name in HUB_FILES), CARD)
+    hub_folder(repo, revision, (f"{file}?*", *own))
     return Path(path)
 
 

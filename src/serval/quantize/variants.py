@@ -80,8 +80,8 @@ class Variant:
         against_default: Speed against `quantize_dynamic` with its defaults.
         measured: Accuracy and agreement on the evaluation set.
         runtime: What ran it.
-        pareto: Whether no other is as small, as fast and as accurate, and more than that in one;
-            what the intervals do not show counts as equal.
+        pareto: Whether no other on this runtime is as small, as fast and as accurate, and more
+            than that in one; what the intervals do not show counts as equal.
     """
 
     name: str
@@ -224,8 +224,11 @@ def _marked(
     right: Mapping[str, NDArray[np.bool_]],
     speakers: Sequence[str | None],
 ) -> tuple[Variant, ...]:
-    """Return the variants with the Pareto front marked, as far as the clips and rounds show it."""
-    names = [variant.name for variant in variants]
+    """Return the variants with the Pareto front marked, as far as the clips and rounds show it.
+
+    Each runtime has a front of its own, so that another one takes no file out of the choice.
+    """
+    on_front: dict[str, bool] = {}
 
     def faster(one: str, other: str) -> bool:
         ratio = ratio_of(one, other, seconds)
@@ -234,9 +237,12 @@ def _marked(
     def better(one: str, other: str) -> bool:
         return one != other and accuracy_change(right[one], right[other], speakers).low > 0
 
-    shown = [[(faster(i, j), better(i, j)) for j in names] for i in names]
-    front = pareto_front([variant.size_bytes for variant in variants], np.array(shown))
-    return tuple(replace(variant, pareto=on) for variant, on in zip(variants, front, strict=True))
+    for runtime in {variant.runtime for variant in variants}:
+        sizes = {each.name: each.size_bytes for each in variants if each.runtime == runtime}
+        shown = [[(faster(i, j), better(i, j)) for j in sizes] for i in sizes]
+        front = pareto_front([*sizes.values()], np.array(shown))
+        on_front |= dict(zip(sizes, front, strict=True))
+    return tuple(replace(variant, pareto=on_front[variant.name]) for variant in variants)
 
 
 def pareto_front(sizes: Sequence[int], shown: NDArray[np.bool_]) -> list[bool]:

@@ -13,7 +13,6 @@ from serval.dress import STYLE, source_hash
 from serval.files import write_text
 from serval.results.verdict import counted
 from serval.scores import HEADLINES, METRICS, title_of
-from serval.scores.stats import LEVEL
 from serval.wording import percent, printable
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["leaderboard_html", "write_leaderboard"]
 
-BAR = (96, 6)
+BAR = (80, 6)
 """Pixels of the drawing of an interval."""
 
 TRAINED = {
@@ -125,67 +124,12 @@ def _hero(document: Document) -> str:
     corpora = {row["corpus"] for row in document["rows"]}
     sets = "1 corpus" if len(corpora) == 1 else f"{len(corpora)} corpora"
     n = f"{counted(len(models), 'model')} on {sets}"
-    said = "".join(f'<p class="sub">{_text(line)}</p>' for line in _below(document))
+    first, *below = document["verdict"]
+    said = "".join(f'<p class="sub">{_text(line)}</p>' for line in below)
     return (
         f'<section class="hero" aria-label="Verdict"><p class="eyebrow">{_text(n)}</p>'
-        f"<h1>{_text(_verdict(document))}</h1>{said}</section>"
+        f"<h1>{_text(first)}</h1>{said}</section>"
     )
-
-
-def _verdict(document: Document) -> str:
-    score = document["ranked_by"]
-    known = _averaged(document)
-    if not known:
-        return "No model has been evaluated on every corpus."
-    best = known[0]
-    over = f", the mean over {best['of']} corpora" if best["of"] > 1 else ""
-    return (
-        f"{best['model']} has the highest {METRICS[score].title}: "
-        f"{percent(best['scores'][score]['value'], 1)}{over}."
-    )
-
-
-def _averaged(document: Document) -> list[Row]:
-    """Return the averages of models that have one, the best first."""
-    score = document["ranked_by"]
-    return [
-        row
-        for row in document["averages"]
-        if not row["baseline"] and row["scores"][score]["value"] is not None
-    ]
-
-
-def _below(document: Document) -> list[str]:
-    """Return what stands below the verdict: what it does not mean."""
-    score = document["ranked_by"]
-    known = _averaged(document)
-    if not known:
-        return []
-    best, mean = known[0], known[0]["scores"][score]
-    said = []
-    if alike := _alike(document, best["model"]):
-        where = "on any of the sets" if len(document["tasks"]) > 1 else "on this set"
-        said.append(f"It cannot be told apart {where} from: {', '.join(alike)}.")
-    if best["of"] > 1 and mean["low"] is not None:
-        said.append(
-            f"Over other corpora of this kind the mean may lie from {100 * mean['low']:.0f} to "
-            f"{percent(mean['high'], 0)} (95 % interval over {best['of']} corpora)."
-        )
-    return said
-
-
-def _alike(document: Document, best: str) -> list[str]:
-    """Return the models that nothing tells apart from one, on whichever set both are."""
-    tests = [test for task in document["tasks"] for test in task["tests"]]
-    of_it = [t for t in tests if t["score"] == document["ranked_by"] and best in (t["a"], t["b"])]
-    others = dict.fromkeys(t["b"] if t["a"] == best else t["a"] for t in of_it)
-    told = {
-        name
-        for t in of_it
-        for name in (t["a"], t["b"])
-        if t["p_corrected"] is not None and t["p_corrected"] <= 1 - LEVEL
-    }
-    return [name for name in others if name not in told]
 
 
 def _overall(document: Document, tasks: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from serval.scores.stats import LEVEL
 from serval.scores.uncertainty import uncertainty_of_mean
 from serval.sweep.answers import of_one_task, together
 from serval.sweep.standings import MAJORITY, Standings, standings_of
+from serval.sweep.verdict import verdict_of
 from serval.wording import points, without_nan
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def leaderboard_document(finished: Sweep) -> dict[str, Any]:
             for r in finished.problems
         ],
     }
-    return {key: without_nan(value) for key, value in document.items()}
+    plain = {key: without_nan(value) for key, value in document.items()}
+    return plain | {"verdict": verdict_of(plain)}
 
 
 def write_leaderboard_json(document: Mapping[str, Any], path: Path) -> Path:

@@ -83,7 +83,8 @@ def _markdown(finished: Sweep, document: Document) -> str:
     if problems:
         problems = ["", "Not done, or not as it should be:", "", *problems]
     table = markdown_table(head, rows, left=3)
-    return "\n".join([table, *map(printable, caption), *problems, ""])
+    said = [*map(printable, document["verdict"]), ""]
+    return "\n".join([*said, table, *map(printable, caption), *problems, ""])
 
 
 def _cells_of(result: Result, plan: Plan, ranks: Mapping[str, tuple[int, int]]) -> list[str]:

@@ -109,6 +109,13 @@ def test_a_set_without_a_known_label_says_which_it_has(bench, tmp_path):
         evaluation_clips(options, bench.model, 1)
 
 
+def test_a_preset_is_for_evaluation_and_not_for_the_model_s_own_labels(bench, tmp_path):
+    manifest = speech_set(tmp_path / "set", 4, labels=("ang", "exc"))
+    options = QuantizeOptions(method="dynamic", evaluation=str(manifest), label_map="iemocap4")
+    with pytest.raises(LabelError, match="measured on the model's own labels; give RAW=label"):
+        evaluation_clips(options, bench.model, 1)
+
+
 def test_the_pareto_front_keeps_equal_files_and_drops_what_is_larger_for_nothing():
     assert pareto_front([1, 1, 2], np.zeros((3, 3, 2), dtype=bool)) == [True, True, False]
 

@@ -4,6 +4,7 @@ import pytest
 from runs import noisy, run_of
 from serval.sweep.answers import answers_of, of_one_task, together
 from serval.sweep.standings import MAJORITY, standings_of
+from serval.sweep.verdict import verdict_of
 
 
 def answered(folder, truth, predicted, **more):
@@ -56,3 +57,29 @@ def test_what_cannot_be_told_apart_shares_ranks_and_what_can_does_not(tmp_path):
     assert ranges == {"good": (1, 2), "alike": (1, 2), "poor": (3, 3), MAJORITY: (4, 4)}
     assert (found.clips, found.by, found.clusters) == (360, "speaker", 30)
     assert len(found.tests) == 3 * 6
+
+
+def row(name, value):
+    scores = {"uar": {"value": value, "low": 0.4, "high": 0.9}}
+    return {"model": name, "baseline": False, "of": 2, "scores": scores}
+
+
+def pair(a, b, p):
+    return {"score": "uar", "a": a, "b": b, "p_corrected": p}
+
+
+def test_the_verdict_names_the_first_and_what_nothing_tells_from_it():
+    tasks = [
+        {"tests": [pair("a", "b", 0.3), pair("a", "c", 0.3), pair("b", "c", 0.01)]},
+        {"tests": [pair("a", "b", None), pair("a", "c", 0.04)]},
+    ]
+    averages = [row("a", 0.8), row("b", 0.7), row("c", 0.6)]
+    said = verdict_of({"ranked_by": "uar", "averages": averages, "tasks": tasks})
+    assert said == [
+        "a has the highest UAR: 80.0 %, the mean over 2 corpora.",
+        "It cannot be told apart on any of the sets from: b.",
+        (
+            "Over other corpora of this kind the mean may lie from 40 to 90 % (95 % interval over "
+            "2 corpora)."
+        ),
+    ]

@@ -90,7 +90,7 @@ def test_a_sweep_ends_in_one_sorted_table(small_plan):
         for name in SHOWN:
             assert float(row[f"{name}_low"]) <= float(row[name]) <= float(row[f"{name}_high"])
     markdown = files["markdown"].read_text(encoding="utf-8")
-    assert markdown.count("\n| ") == 4
+    assert markdown.count("\n| ") == 5
     assert "Not done" not in markdown
 
 

@@ -1,0 +1,67 @@
+"""A leaderboard in a few sentences: which model is first, and how little that may mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from serval.scores import METRICS
+from serval.scores.stats import LEVEL
+from serval.wording import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Document = Mapping[str, Any]
+    Row = Mapping[str, Any]
+
+__all__ = ["verdict_of"]
+
+
+def verdict_of(document: Document) -> list[str]:
+    """Return the sentence that a reader takes away from a leaderboard, then what bounds it.
+
+    Args:
+        document: With `averages`, `tasks` and `ranked_by`.
+    """
+    score = document["ranked_by"]
+    known = _averaged(document)
+    if not known:
+        return ["No model has been evaluated on every corpus."]
+    best, mean = known[0], known[0]["scores"][score]
+    title = METRICS[score].title
+    first = f"the highest {title}:" if len(known) > 1 else f"a {title} of"
+    over = f", the mean over {best['of']} corpora" if best["of"] > 1 else ""
+    said = [(f"{best['model']} has {first} {percent(mean['value'], 1)}{over}.")]
+    if alike := _alike(document, best["model"]):
+        where = "on any of the sets" if len(document["tasks"]) > 1 else "on this set"
+        said.append(f"It cannot be told apart {where} from: {', '.join(alike)}.")
+    if best["of"] > 1 and mean["low"] is not None:
+        said.append(
+            f"Over other corpora of this kind the mean may lie from {100 * mean['low']:.0f} to "
+            f"{percent(mean['high'], 0)} (95 % interval over {best['of']} corpora)."
+        )
+    return said
+
+
+def _averaged(document: Document) -> list[Row]:
+    """Return the averages of models that have one, the best first."""
+    score = document["ranked_by"]
+    return [
+        row
+        for row in document["averages"]
+        if not row["baseline"] and row["scores"][score]["value"] is not None
+    ]
+
+
+def _alike(document: Document, best: str) -> list[str]:
+    """Return the models that nothing tells apart from one, on whichever set both are."""
+    tests = [test for task in document["tasks"] for test in task["tests"]]
+    of_it = [t for t in tests if t["score"] == document["ranked_by"] and best in (t["a"], t["b"])]
+    others = dict.fromkeys(t["b"] if t["a"] == best else t["a"] for t in of_it)
+    told = {
+        name
+        for t in of_it
+        for name in (t["a"], t["b"])
+        if t["p_corrected"] is not None and t["p_corrected"] <= 1 - LEVEL
+    }
+    return [name for name in others if name not in told]
