@@ -255,11 +255,7 @@ def test_a_file_is_answered_as_in_python_and_its_strip_has_its_length(page, plai
     assert (text(browser, "source"), text(browser, "answer")) == ("two voices.wav", emotion)
     assert float(text(browser, "sure").split()[0]) == pytest.approx(100 * confidence, abs=0.1)
     wait(browser, lambda: text(browser, "axis").endswith("4.2 s"))
-
-
-def test_what_is_no_sound_is_told_where_the_answer_would_be(page, plain, folder):
     (folder / "notes.wav").write_bytes(b"no sound at all" * 9)
-    browser = page(plain)
     browser.find_element(By.ID, "file").send_keys(str(folder / "notes.wav"))
     wait(browser, lambda: "cannot decode it" in text(browser, "sure"))
 
@@ -335,7 +331,7 @@ def test_the_bench_takes_all_models_in_turn_and_gives_a_file(page, plain, models
     shorter = [row["seconds"] for row in told["latency"] if row["model"] == "dynamic"]
     assert shorter == [1, 3, 5]
     for row in told["latency"]:
-        assert 3 <= row["n"] <= 10
+        assert 3 <= row["n"] <= 6
         assert 0 < row["min_s"] <= row["p50_s"] <= row["p90_s"] <= row["p95_s"]
         assert row["rtf"] == pytest.approx(row["median_s"] / row["seconds"])
     assert told["loading"]["peak"]["threads 1"]["open_s"] > 0

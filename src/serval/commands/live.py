@@ -42,7 +42,7 @@ def show_microphone(name: str, options: InferenceOptions) -> None:
     model = load_as_stated(name, replace(options, window=window_s, hop=hop_s))
     for warning in model.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
-    say(f"listening: the last {window_s:g} s, every {hop_s:g} s; Ctrl-C ends it", err=True)
+    say(f"microphone: the last {window_s:g} s, every {hop_s:g} s; Ctrl-C ends it", err=True)
     width = max(map(len, (*model.labels, QUIET)))
     begun = time.monotonic()
     for samples in microphone_windows(model.sample_rate, window_s, hop_s):

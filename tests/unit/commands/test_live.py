@@ -66,7 +66,7 @@ def test_it_says_what_the_model_says_of_that_window(hears, serval, model_file):
     hears(heard)
     done = serval("predict", "--microphone", "-m", model_file)
     assert done.returncode == 0, done.stderr
-    assert "listening: the last 3 s, every 0.5 s" in done.stderr
+    assert "microphone: the last 3 s, every 0.5 s" in done.stderr
     model = load_model(str(model_file))
     samples = resampled(heard, RATE, 16_000)
     logits = model.logits(samples[np.newaxis], np.array([len(samples)]))[0]
