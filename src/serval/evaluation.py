@@ -51,6 +51,7 @@ __all__ = [
     "plan_of",
     "recorded",
     "stored_options",
+    "with_value_columns",
 ]
 
 
@@ -139,6 +140,7 @@ def evaluate_named(options: EvalOptions, watch: Watch | None = None) -> Evaluati
             clip was decoded then.
     """
     model = load_as_stated(options.model, options)
+    options = with_value_columns(options, model)
     return evaluate(model, open_dataset(options), options, watch)
 
 
@@ -211,6 +213,15 @@ def _recorded(
         if not reused:
             _record_all(model, dataset, plan, options, journal, watch or (lambda _step: None))
         return load_run(folder), reused
+
+
+def with_value_columns(options: EvalOptions, model: Model) -> EvalOptions:
+    """Return the options with the columns that a model of dimensions is scored on."""
+    if model.contract.task != "dimensions":
+        return options
+    wanted = dimension_columns(model.labels, options.dimension_columns)
+    columns = ",".join(column for columns in wanted.values() for column in columns)
+    return replace(options, value_columns=columns)
 
 
 def open_dataset(options: EvalOptions) -> Dataset:

@@ -15,7 +15,7 @@ from serval.commands.options import evaluation_options, log_option, picture_opti
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import print_files, say, terminal
 from serval.errors import RunError
-from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset
+from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset, with_value_columns
 from serval.logs import entry_of, log_entry, refuse_missing
 from serval.models.load import load_as_stated
 from serval.run import load_run
@@ -108,6 +108,7 @@ def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
     model = load_as_stated(options.model, options)
     if not told.quiet:
         _show_contract(model)
+    options = with_value_columns(options, model)
     dataset = open_dataset(options)
     if dataset.read_as and not told.quiet:
         say(f"dataset: {dataset.read_as}", err=True)
@@ -216,6 +217,8 @@ def _print_end(console: Console, evaluation: Evaluation) -> None:
         console.print("The run was complete already: scored again, nothing was computed.")
     folder = evaluation.run.folder
     print_files(console, evaluation.files.values())
+    if evaluation.run.provenance.of_dimensions:
+        return
     console.print(
         f"Next: hear what it got wrong: serval report {quote(str(folder))} -o report.html; "
         "or run your own: serval evaluate -m model.onnx -d my_clips.csv -o mine",

@@ -24,6 +24,7 @@ from serval.commands.terminal import (
     say,
     terminal,
 )
+from serval.inspection.targets import TARGETS
 from serval.quantize import (
     Quantized,
     QuantizeOptions,
@@ -80,6 +81,8 @@ WIDE = 100
               help="Weights that share a scale at 4 bits.")  # fmt: skip
 @click.option("--portable/--full-range", default=DEFAULTS.portable, show_default=True,
               help="Same answers with and without VNNI, or the last third of a bit.")  # fmt: skip
+@click.option("--target", type=click.Choice(list(TARGETS)), default=DEFAULTS.target,
+              show_default=True, help="Refuse to make a file that does not run there.")  # fmt: skip
 @click.option("--qdq", is_flag=True,
               help="Linear layers too as QuantizeLinear, DequantizeLinear; slower.")  # fmt: skip
 @click.option("--eval", "evaluation", metavar="DATASET", help="Measure accuracy on this set.")

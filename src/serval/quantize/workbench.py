@@ -13,6 +13,8 @@ from onnx import helper
 from serval.audio import sound_of
 from serval.errors import ConfigError, ModelError
 from serval.files import scratch_folder
+from serval.inspection import stored_graph
+from serval.inspection.targets import TARGETS
 from serval.machine import available_cores
 from serval.models.contract import Overrides
 from serval.models.load import model_path
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     import onnx
 
     from serval.audio import Waveform
+    from serval.inspection.graph import StoredGraph
     from serval.models.contract import Contract
     from serval.models.onnx import OnnxModel
     from serval.quantize.build import Recipe
@@ -55,6 +58,7 @@ __all__ = [
     "open_workbench",
     "opened_workbench",
     "recipe_words",
+    "refuse_for_target",
     "tagged",
 ]
 
@@ -199,6 +203,8 @@ def opened_workbench(
     """
     path = model_path(model)
     _check_output(output, path)
+    # What is a matter of size is looked at in the file that is made.
+    refuse_for_target(replace(stored_graph(path), size_bytes=0, external=()), path, options.target)
     opened = load_onnx(path, overrides_of(options))
     graph = read_graph(path)
     workers = options.workers or available_cores()
@@ -212,6 +218,17 @@ def opened_workbench(
                 f"calibrating on {counted(len(clips.waveforms), 'clip')} of {clips.name}{left_out}"
             )
         yield open_workbench(opened, graph, clips, options, (folder, workers, tell))
+
+
+def refuse_for_target(graph: StoredGraph, path: Path, target: str) -> None:
+    """Return nothing if a file runs where it is meant to.
+
+    Raises:
+        ModelError: It does not.
+    """
+    faults = TARGETS[target](graph)
+    if faults:
+        raise ModelError(f"--target {target}: {path} {faults[0]}")
 
 
 def _check_output(output: Path, source: Path) -> None:
