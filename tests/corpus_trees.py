@@ -95,13 +95,16 @@ TREES = {
         silent=("AudioWAV/1076_MTI_SAD_XX.wav",),
         tables={
             "VideoDemographics.csv": "ActorID,Age,Sex,Race,Ethnicity\n1001,51,Male,Caucasian,Not\n",
+            "processedResults/summaryTable.csv":
+                '"","FileName","VoiceVote","VoiceLevel"\n"1","1001_DFA_ANG_XX","A","63.3"\n',
             "finishedResponses.csv": '"","queryType","clipName","respEmo"\n'
             '"1",1,"1001_DFA_ANG_XX","A"\n"2",1,"1001_DFA_ANG_XX","A"\n'
             '"3",1,"1001_DFA_ANG_XX","N"\n"4",2,"1001_DFA_ANG_XX","D"\n',
         },
         columns={
             "AudioWAV/1001_DFA_ANG_XX.wav": {
-                "age": "51", "votes": "A 2, N 1", "text": "Don't forget a jacket",
+                "age": "51", "votes": "A 2, N 1", "voice_vote": "A",
+                "text": "Don't forget a jacket",
             }
         },
     ),

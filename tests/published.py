@@ -303,7 +303,7 @@ def emotion2vec(folder, prefix="d2v_model."):  # noqa: C901, PLR0915 - one netwo
         return rng.normal(0, scale, shape).astype(np.float32)
 
     inner = {}
-    convs = [(8, 10, 5), (8, 3, 2), (8, 3, 2)]
+    convs = [(8, 10, 10), (8, 4, 4), (8, 4, 4)]
     for i, (dim, width, _) in enumerate(convs):
         place = f"modality_encoders.AUDIO.local_encoder.conv_layers.{i}"
         inner[f"{place}.0.weight"] = normal(dim, 8 if i else 1, width)
@@ -421,7 +421,7 @@ model_conf:
             learned_alibi_scale_per_head: true
             learned_alibi_scale_per_layer: false
             num_alibi_heads: 3
-            feature_encoder_spec: '[(8, 10, 5)] + [(8, 3, 2)] * 2'
+            feature_encoder_spec: '[(8, 10, 10)] + [(8, 4, 4)] * 2'
             conv_pos_width: 10
             conv_pos_groups: 4
             conv_pos_depth: 2
@@ -455,6 +455,3 @@ def xmj2002(folder, masked=True):
     path = written / "preprocessor_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"return_attention_mask": masked}))
     return Published(folder=written, reference=reference)
-
-
-LAYOUTS["labels and length on the page"] = xmj2002

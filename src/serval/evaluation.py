@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from serval.datasets import load_dataset
+from serval.datasets import load_dataset, named_corpus
 from serval.dimensions import dimension_columns, plan_values
 from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, DatasetError, LabelError
@@ -40,7 +40,7 @@ __all__ = [
     "Change",
     "EvalOptions",
     "Evaluation",
-    "Plan",
+    "LabelPlan",
     "Step",
     "Watch",
     "evaluate",
@@ -51,6 +51,7 @@ __all__ = [
     "plan_of",
     "recorded",
     "stored_options",
+    "with_value_columns",
 ]
 
 
@@ -91,7 +92,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class LabelPlan:
     """Which clips of a dataset will be evaluated, known before the first is decoded.
 
     Attributes:
@@ -139,6 +140,7 @@ def evaluate_named(options: EvalOptions, watch: Watch | None = None) -> Evaluati
             clip was decoded then.
     """
     model = load_as_stated(options.model, options)
+    options = with_value_columns(options, model)
     return evaluate(model, open_dataset(options), options, watch)
 
 
@@ -213,6 +215,15 @@ def _recorded(
         return load_run(folder), reused
 
 
+def with_value_columns(options: EvalOptions, model: Model) -> EvalOptions:
+    """Return the options with the columns that a model of dimensions is scored on."""
+    if model.contract.task != "dimensions":
+        return options
+    wanted = dimension_columns(model.labels, options.dimension_columns)
+    columns = ",".join(column for columns in wanted.values() for column in columns)
+    return replace(options, value_columns=columns)
+
+
 def open_dataset(options: EvalOptions) -> Dataset:
     """Return the dataset that the options name, opened."""
     return load_dataset(options.dataset, options=options)
@@ -238,7 +249,7 @@ def _check(options: EvalOptions) -> None:
         raise ConfigError("--ray-address is of use with --engine ray only")
 
 
-def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
+def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPlan:
     """Return what will be evaluated, from the labels alone.
 
     Raises:
@@ -274,7 +285,7 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
         raise LabelError(_unmapped_message(unknown, space.labels, folders=folders))
     indices = tuple(sorted(index for raw in dropped for index in places[raw]))
     named = {raw: mapping[raw] for raw in sorted(counts)}
-    return Plan(
+    return LabelPlan(
         mapping=mapping,
         space=space,
         total=total,
@@ -284,7 +295,7 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
     )
 
 
-def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions) -> Plan:
+def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPlan:
     own = model.contract.scale
     if not own:
         raise ConfigError(
@@ -304,7 +315,7 @@ def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions
     _refuse_left_out(dataset, max(dataset.n_rows or 0, total), options)
     facts = {"columns": columns, "scale": str(scale), "model_scale": own}
     space = label_space_of(model.labels)
-    return Plan(mapping=None, space=space, total=total, dropped={}, dimensions=facts)
+    return LabelPlan(mapping=None, space=space, total=total, dropped={}, dimensions=facts)
 
 
 def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -> None:
@@ -341,7 +352,9 @@ def _unmapped_message(dropped: dict[str, int], labels: LabelSet, *, folders: boo
     )
 
 
-def _provenance(model: Model, dataset: Dataset, plan: Plan, options: EvalOptions) -> Provenance:
+def _provenance(
+    model: Model, dataset: Dataset, plan: LabelPlan, options: EvalOptions
+) -> Provenance:
     """Return what the numbers depend on; identity leaves out what cannot change a number."""
     facts = model.facts
     contract = {k: v for k, v in facts.get("contract", {}).items() if k != "sources"}
@@ -401,7 +414,7 @@ def _dataset_facts(dataset: Dataset) -> dict[str, Any]:
 def _record_all(
     model: Model,
     dataset: Dataset,
-    plan: Plan,
+    plan: LabelPlan,
     options: EvalOptions,
     journal: Journal,
     watch: Watch,
@@ -439,7 +452,7 @@ def _marked(records: Iterator[Record], trained_on: TrainedOn | None) -> Iterator
 
 
 def _records(
-    model: Model, dataset: Dataset, plan: Plan, options: EvalOptions, done: frozenset[int]
+    model: Model, dataset: Dataset, plan: LabelPlan, options: EvalOptions, done: frozenset[int]
 ) -> Iterator[Record]:
     """Return a record for each clip without one, made here or on a cluster."""
     if options.engine == "local":
@@ -483,4 +496,7 @@ def _absolute(name: str) -> str:
     """Return a path as any process of this machine can use it; another name as it is."""
     if name.startswith(PREFIX):
         return absolute(name)
+    corpus, path = named_corpus(name)
+    if corpus is not None:
+        return f"{corpus.name}:{Path(path).expanduser().absolute()}"
     return str(Path(name).absolute()) if is_file(name) or is_folder(name) else name

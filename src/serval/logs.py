@@ -105,9 +105,14 @@ def _kept(name: str, entry: Entry) -> str:
 
 def _metrics(document: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     scores = document["scores"]
-    by_name = dict(scores["overall"])
-    for label, row in scores["per_class"].items():
-        by_name |= {f"{key}/{label}": row[key] for key in ("precision", "recall", "f1")}
+    if document.get("task") == "dimensions":
+        by_name = dict(scores["mean"])
+        for name, own in scores["per_dimension"].items():
+            by_name |= {f"{key}/{name}": score for key, score in own.items()}
+    else:
+        by_name = dict(scores["overall"])
+        for label, row in scores["per_class"].items():
+            by_name |= {f"{key}/{label}": row[key] for key in ("precision", "recall", "f1")}
     for name, score in by_name.items():
         for end in ENDS:
             if score[end] is not None:

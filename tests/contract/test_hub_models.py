@@ -196,3 +196,54 @@ def test_a_checkpoint_that_has_only_the_older_file_of_weights_is_opened(hub, tol
     )
     assert tuple(done.stdout.split()) == EMOTIONS
     assert weights_fetched(hub) == {"pytorch_model.bin"}
+
+
+def test_a_checkpoint_of_another_toolkit_is_evaluated_from_the_hub(hub, ask, tmp_path):
+    pytest.importorskip("torch")
+    from published import emotion2vec
+
+    folder = emotion2vec(tmp_path / "made").folder
+    files = {file.name: file.read_bytes() for file in folder.iterdir()}
+    hub.repos["org/emotion2vec"] = Repo(files | {"example.wav": b"RIFF"})
+    clips = speech_set(tmp_path / "clips", 4, labels=("angry", "happy", "sad", "neutral"))
+    named = ("-m", "hf:org/emotion2vec@v1", "-d", clips, "-o", "out", "--no-plots")
+    done = ask("evaluate", *named)
+    assert done.returncode == 0, done.stderr
+    run = load_run(tmp_path / "out")
+    assert run.provenance.model["name"] == "hf:org/emotion2vec@v1"
+    assert run.labels[0] == "生气/angry"
+    assert set(hub.fetched()) == {
+        "config.yaml", "configuration.json", "tokens.txt", "model.pt"
+    }  # fmt: skip
+
+
+def test_of_a_checkpoint_and_a_file_the_one_that_was_taken_is_said(hub, told, tmp_path):
+    hub.repos["org/both"] = both = published_checkpoint(tmp_path, doubled=False)
+    (tmp_path / "onnx").mkdir()
+    file = classifier(tmp_path / "onnx" / "model.onnx").read_bytes()
+    both.files["onnx/model.onnx"] = file
+    hub.repos["org/several"] = Repo(both.files | {"onnx/model_int8.onnx": file})
+    code = (
+        "from serval.models.load import load_model\n"
+        "for name, runtime in [('both', 'auto'), ('both', 'torch'), ('several', 'auto')]:\n"
+        "    model = load_model(f'hf:org/{name}', runtime=runtime)\n"
+        "    print(model.path.name == 'model.onnx', *model.contract.notes)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=process_environment(**told),
+        check=True,
+    )
+    first, second, third = done.stdout.splitlines()
+    assert first == (
+        "True hf:org/both has onnx/model.onnx, which was taken, and a checkpoint too: "
+        "take that with --runtime torch."
+    )
+    assert second.startswith("False")
+    assert third.startswith("False")
+    assert third.endswith(
+        "The checkpoint was taken; there is an ONNX file too: take it with "
+        "-m hf:org/several/onnx/model.onnx."
+    )

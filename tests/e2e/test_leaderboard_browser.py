@@ -12,7 +12,7 @@ from runs import run_of
 from serval.evaluation import EvalOptions
 from serval.report.leaderboard import write_leaderboard
 from serval.scores import scores_of
-from serval.sweep import Cell, Plan, Result, Sweep, leaderboard_document
+from serval.sweep import Cell, CellResult, Plan, Sweep, leaderboard_document
 from serval.sweep.answers import answers_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -37,7 +37,7 @@ def page(tmp_path):
         cell = Cell(model=name, dataset="d", options="", settings=settings, corpus="d")
         space = {"full_set": None, "restricted": None}
         results.append(
-            Result(cell=cell, scores=scores_of(run).overall, answers=answers_of(run),
+            CellResult(cell=cell, scores=scores_of(run).overall, answers=answers_of(run),
                    label_space=space, clips=len(run))
         )  # fmt: skip
     plan = Plan(output=tmp_path, sort_by="uar", cells=tuple(r.cell for r in results))

@@ -1,6 +1,7 @@
 """The engine against a loop that anybody would write, on real speech."""
 
 import io
+import runpy
 
 import numpy as np
 import onnxruntime as ort
@@ -8,6 +9,7 @@ import pytest
 import soundfile
 import soxr
 
+from conftest import ROOT
 from serval.datasets import DatasetOptions, load_dataset
 from serval.evaluation import EvalOptions, evaluate_named
 
@@ -33,3 +35,11 @@ def test_a_plain_loop_gives_the_same_predictions(shared, tmp_path):
         logits.append(session.run(None, {"input_values": samples[np.newaxis]})[0][0])
     assert run.predicted.tolist() == np.argmax(logits, axis=1).tolist()
     np.testing.assert_allclose(run.logits, logits, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_raw_corpora_have_the_labels_and_speakers_of_the_published_set(shared, tmp_path, capsys):
+    runpy.run_path(str(shared / "corpora" / "write_raw.py"))["main"](tmp_path)
+    check = runpy.run_path(str(ROOT / "benchmarks" / "raw_corpora.py"))["main"]
+    assert check(tmp_path, shared / "corpora" / "ssi-like") == 0
+    assert "2,162 of 2,162 clips have the label, speaker, sex, text and" in capsys.readouterr().out

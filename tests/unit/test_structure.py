@@ -1,6 +1,7 @@
 """What holds for the package as a whole: rooms with one face, imports that go one way, no twins."""
 
 import ast
+from collections import defaultdict
 from graphlib import TopologicalSorter
 
 import pytest
@@ -48,3 +49,12 @@ def test_no_two_files_of_a_room_import_each_other(room):
 @pytest.mark.parametrize("room", ENTRIES)
 def test_a_room_hands_on_the_file_that_is_named_after_its_verb(room):
     assert imported(PACKAGE / room / "__init__.py", room) == {ENTRIES[room]}
+
+
+def test_no_class_name_stands_twice():
+    places = defaultdict(list)
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(tree_of(file)):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(str(file.relative_to(PACKAGE)))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from serval.audio import ffmpeg
 from serval.wording import printable
@@ -150,6 +151,7 @@ def decodable_suffixes() -> frozenset[str]:
     return frozenset(f".{suffix}" for suffix in suffixes)
 
 
+@cache
 def sound_suffixes() -> frozenset[str]:
     """Return the suffixes of files with sound in them, whether or not they can be decoded here."""
     every = (*BASIC_SUFFIXES, *FFMPEG_SUFFIXES, *OTHER_SUFFIXES)

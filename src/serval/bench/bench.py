@@ -227,8 +227,8 @@ def bench_verdict(measured: Bench) -> list[str]:
     setup = f"{best.of.workers} x {best.of.threads}"
     first = (
         f"{name} answers a clip of {one.of.seconds:g} s in {1000 * one.timing.median_s:.1f} ms "
-        f"({_spread(one)}) with {counted(one.of.threads, 'thread')}, and gets "
-        f"through {best.clips_per_s:.1f} clips/s (spread {percent(best.timing.spread, 0)}), "
+        f"({_spread(one)}) with {counted(one.of.threads, 'thread')}, and gets through "
+        f"{best.clips_per_s:.1f} clips/s (spread {percent(best.timing.spread, 0)}), "
         f"{best.rtfx:.0f} times real time, with {setup} workers x threads."
     )
     ratios = measured.ratios.get("latency, threads 1", [])

@@ -17,10 +17,26 @@ if TYPE_CHECKING:
 
     from serval.checkpoints.checkpoint import Checkpoint
 
-__all__ = ["WANTED", "is_checkpoint", "is_weight_file", "older_weights", "open_checkpoint"]
+__all__ = [
+    "SETTINGS",
+    "WANTED",
+    "is_checkpoint",
+    "is_weight_file",
+    "older_weights",
+    "open_checkpoint",
+]
 
 EXTRA = ("torch", "transformers")
 WANTED = ("*.json", "*.safetensors", "hyperparams.yaml", "config.yaml", "*.txt", "README.md")
+SETTINGS = (
+    "config.json",
+    "preprocessor_config.json",
+    "hyperparams.yaml",
+    "label_encoder.txt",
+    "config.yaml",
+    "tokens.txt",
+)
+"""What decides beside the weights what a checkpoint answers."""
 OLDER = ("pytorch_model*.bin",)
 PICKLES = {"hyperparams.yaml": ("*.ckpt",), "config.yaml": ("model.pt",)}
 """Which files have the weights beside the settings of SpeechBrain and of FunASR."""
@@ -71,7 +87,7 @@ def open_checkpoint(
     missing = [package for package in EXTRA if find_spec(package) is None]
     if missing:
         raise MissingExtraError(
-            f"checkpoint '{name}' needs {', '.join(missing)}: pip install 'serval-ser[export]'"
+            f"checkpoint '{name}' needs {', '.join(missing)}: pip install 'serval-ser[torch]'"
         )
     from serval.checkpoints.open import opened
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from serval.checkpoints.config import why
 from serval.checkpoints.network import network_of
 from serval.errors import ModelError
 from serval.labels import unnamed
@@ -132,12 +133,21 @@ def _doubts(checkpoint: Checkpoint, spread: float) -> Iterator[str]:
 
 
 def _spread(checkpoint: Checkpoint) -> float:
+    try:
+        scores = _scores(checkpoint)
+    except Exception as error:  # torch raises whatever an odd entry makes it stumble over
+        raise ModelError(
+            f"checkpoint '{checkpoint.source}': tried on a second of sound, it fails: {why(error)}"
+        ) from error
+    if checkpoint.task == "emotions":
+        scores = scores.softmax(dim=1)
+    return float((scores.amax(dim=0) - scores.amin(dim=0)).max())
+
+
+def _scores(checkpoint: Checkpoint) -> torch.Tensor:
     network = network_of(checkpoint)
     with torch.inference_mode():
-        scores = torch.cat([network(_prepared(checkpoint, s)) for s in _sounds(checkpoint)])
-        if checkpoint.task == "emotions":
-            scores = scores.softmax(dim=1)
-    return float((scores.amax(dim=0) - scores.amin(dim=0)).max())
+        return torch.cat([network(_prepared(checkpoint, s)) for s in _sounds(checkpoint)])
 
 
 def _prepared(checkpoint: Checkpoint, samples: NDArray[np.float64]) -> torch.Tensor:

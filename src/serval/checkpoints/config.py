@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from serval.probabilities import Task
 
-__all__ = ["config_in", "config_of", "labels_in", "task_in", "why"]
+__all__ = ["config_in", "config_of", "labels_in", "sample_rate_of", "task_in", "why"]
 
 DIMENSIONS = frozenset({"arousal", "activation", "valence", "dominance"})
+LEAST_RATE, MOST_RATE = 1_000, 192_000
 NEVER_REPAIRED = frozenset({"id2label", "label2id", "num_labels", "auto_map", "architectures"})
 
 
@@ -117,6 +118,29 @@ def task_in(said: Mapping[str, Any], labels: tuple[str, ...], name: str) -> Task
             f"checkpoint '{name}': problem_type in its config.json is "
             f"{shown(said['problem_type'])}; {error}"
         ) from error
+
+
+def sample_rate_of(stated: object, where: str, name: str) -> int:
+    """Return a sample rate in Hz.
+
+    Args:
+        stated: What a file has as one.
+        where: Which file.
+        name: What the user calls the checkpoint.
+
+    Raises:
+        ModelError: It is none.
+    """
+    try:
+        rate = int(float(str(stated)))
+    except (ValueError, OverflowError):
+        rate = 0
+    if not LEAST_RATE <= rate <= MOST_RATE:
+        raise ModelError(
+            f"checkpoint '{name}': the sample rate in its {where} is {shown(stated)}; expected "
+            f"{LEAST_RATE:,} to {MOST_RATE:,} Hz"
+        )
+    return rate
 
 
 def why(error: Exception, longest: int = 400) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from serval.checkpoints.checkpoint import Checkpoint
 from serval.checkpoints.front_ends import WholeClip
-from serval.checkpoints.heads import Answer
+from serval.checkpoints.heads import HeadOutput
 from serval.checkpoints.weights import misfit, pickled_tensors
 from serval.errors import LabelError, ModelError
 from serval.labels import LabelSet
@@ -168,7 +168,7 @@ class Emotion2vec(nn.Module):
         self.proj = nn.Linear(size, shapes["proj.weight"][0])
         self.config = SimpleNamespace(model_type="emotion2vec", num_hidden_layers=len(self.blocks))
 
-    def forward(self, input_values: Tensor) -> Answer:
+    def forward(self, input_values: Tensor) -> HeadOutput:
         """Return the scores of `(B, T)` samples."""
         hidden = input_values[:, None]
         for conv in self.convs:
@@ -181,7 +181,7 @@ class Emotion2vec(nn.Module):
         distances = self._distances(n_frames, n_extra)
         for i, block in enumerate([*self.prenet_blocks, *self.blocks]):
             hidden = block(hidden, self._bias(distances, i))
-        return Answer(self.proj(hidden[:, n_extra:].mean(dim=1)))
+        return HeadOutput(self.proj(hidden[:, n_extra:].mean(dim=1)))
 
     def _distances(self, n_frames: int, n_extra: int) -> Tensor | None:
         """Return `(heads, F, F)`: minus the distance of two frames, by the slope of each head."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from serval.checkpoints.weights import Shapes
 
-__all__ = ["HEADS", "POOLINGS", "Answer", "Head", "LinearHead", "PooledClassifier", "head_of"]
+__all__ = ["HEADS", "POOLINGS", "Head", "HeadOutput", "LinearHead", "PooledClassifier", "head_of"]
 
 Activation = Literal["tanh", "none"]
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -114,7 +114,7 @@ def _refuse_unfit(head: Head, shapes: Shapes, name: str) -> None:
 
 
 @dataclass(slots=True)
-class Answer:
+class HeadOutput:
     """What a model of ours gives, under the name that those of transformers have.
 
     Attributes:
@@ -158,17 +158,17 @@ class PooledClassifier(nn.Module):
         self.head = head
         self.frames_normed = frames_normed
 
-    def forward(self, input_values: Tensor, attention_mask: Tensor | None = None) -> Answer:
+    def forward(self, input_values: Tensor, attention_mask: Tensor | None = None) -> HeadOutput:
         """Return the scores of `(B, T)` samples, of which a mask may mark the valid ones."""
         frames = self.encoder(input_values, attention_mask=attention_mask).last_hidden_state
         if self.frames_normed:
             frames = normed(frames)
         if attention_mask is None:
-            return Answer(self.head(POOLINGS[self.pooling](frames)))
+            return HeadOutput(self.head(POOLINGS[self.pooling](frames)))
         valid = self.encoder._get_feature_vector_attention_mask(  # noqa: SLF001 - no public name
             frames.shape[1], attention_mask
         )[..., None]
-        return Answer(self.head(_pooled_where(frames, valid, self.pooling)))
+        return HeadOutput(self.head(_pooled_where(frames, valid, self.pooling)))
 
     def _get_feat_extract_output_lengths(self, n_samples: Tensor) -> Tensor:
         """Return how many frames that many samples give; transformers' own name for it."""

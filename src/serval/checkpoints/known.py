@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["KNOWN", "Known", "known_of"]
+__all__ = ["KNOWN", "KnownCheckpoint", "known_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownCheckpoint:
     """What the files of a checkpoint leave out.
 
     Attributes:
@@ -24,15 +24,15 @@ class Known:
     clip_s: float
 
 
-KNOWN: Mapping[str, Known] = {
-    "hubert-base-ch-speech-emotion-recognition": Known(
+KNOWN: Mapping[str, KnownCheckpoint] = {
+    "hubert-base-ch-speech-emotion-recognition": KnownCheckpoint(
         labels=("angry", "fear", "happy", "neutral", "sad", "surprise"), clip_s=6.0
     ),
 }
 """By the name of the repository, or of the folder that it was downloaded into."""
 
 
-def known_of(name: str) -> Known | None:
+def known_of(name: str) -> KnownCheckpoint | None:
     """Return what is known of a checkpoint beyond its files, or `None`.
 
     Examples:

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from serval.checkpoints.checkpoint import Checkpoint
-from serval.checkpoints.config import config_in, labels_in, task_in
+from serval.checkpoints.config import config_in, labels_in, sample_rate_of, task_in
 from serval.checkpoints.encoders import encoder_of
 from serval.checkpoints.front_ends import Shifted
-from serval.checkpoints.heads import Answer
+from serval.checkpoints.heads import HeadOutput
 from serval.checkpoints.weights import some, tensors_of, weight_files
 from serval.errors import ModelError
 from serval.wording import shown
@@ -78,9 +78,9 @@ class Odyssey(nn.Module):
         self.pool_model = pool
         self.ser_model = head
 
-    def forward(self, input_values: Tensor) -> Answer:
+    def forward(self, input_values: Tensor) -> HeadOutput:
         """Return the scores of `(B, T)` samples."""
-        return Answer(
+        return HeadOutput(
             self.ser_model(self.pool_model(self.ssl_model(input_values).last_hidden_state))
         )
 
@@ -115,7 +115,7 @@ def open_odyssey(folder: Path, name: str) -> Checkpoint:
             if isinstance(module, nn.Linear)
         ),
         labels=labels,
-        sample_rate=int(_number(said, "sampling_rate", name, 16_000)),
+        sample_rate=sample_rate_of(said.get("sampling_rate", 16_000), "config.json", name),
         normalize="none",
         max_seconds=None,
         task=task_in(said, labels, name),
@@ -157,9 +157,9 @@ def _head(tensors: dict[str, Tensor], name: str) -> tuple[nn.ModuleDict, int]:
     return head, n_outputs
 
 
-def _number(said: Mapping[str, Any], key: str, name: str, usual: float | None = None) -> float:
+def _number(said: Mapping[str, Any], key: str, name: str) -> float:
     try:
-        return float(said.get(key, usual))
+        return float(said[key])
     except (TypeError, ValueError) as error:
         raise ModelError(
             f"checkpoint '{name}': {key} in its config.json is {shown(said.get(key))}; "

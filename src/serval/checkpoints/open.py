@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from yaml import YAMLError
 
-from serval.checkpoints.config import config_in
+from serval.checkpoints.config import config_in, why
 from serval.checkpoints.emotion2vec import funasr_model, is_funasr, open_emotion2vec
 from serval.checkpoints.odyssey import is_odyssey, open_odyssey
 from serval.checkpoints.quiet import quiet
 from serval.checkpoints.speechbrain import is_speechbrain, open_speechbrain
 from serval.checkpoints.transformers_layout import open_transformers
-from serval.errors import ModelError
+from serval.errors import ModelError, ServalError
 from serval.wording import shown
 
 if TYPE_CHECKING:
@@ -26,8 +26,15 @@ __all__ = ["opened"]
 
 def opened(folder: Path, name: str, normalize: str | None, revision: str) -> Checkpoint:
     """Return the classifier in a folder; see `serval.checkpoints.open_checkpoint`."""
-    with quiet():
-        checkpoint = _by_toolkit(folder, name, normalize)
+    try:
+        with quiet():
+            checkpoint = _by_toolkit(folder, name, normalize)
+    except ServalError:
+        raise
+    except Exception as error:  # torch raises whatever an odd entry makes it stumble over
+        raise ModelError(
+            f"checkpoint '{name}' cannot be built from its settings and weights: {why(error)}"
+        ) from error
     return replace(checkpoint, revision=revision, licence=_licence(folder / "README.md"))
 
 

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from serval.checkpoints.checkpoint import Checkpoint
+from serval.checkpoints.config import sample_rate_of
 from serval.checkpoints.encoders import encoder_of
 from serval.checkpoints.front_ends import WholeClip
 from serval.checkpoints.heads import Head, LinearHead, PooledClassifier
@@ -77,7 +78,7 @@ def open_speechbrain(folder: Path, name: str) -> Checkpoint:
         head="mean over time, output_mlp",
         head_layers=("head.linear.0",),
         labels=labels,
-        sample_rate=_sample_rate(recipe, name),
+        sample_rate=sample_rate_of(recipe.get("sample_rate", 16_000), RECIPE, name),
         normalize="none",
         max_seconds=None,
         task="emotions",
@@ -112,16 +113,6 @@ def _recipe(folder: Path, name: str) -> Mapping[str, Any]:
 def _entry(recipe: object, part: str, key: str) -> object:
     inner = recipe.get(part) if isinstance(recipe, dict) else None
     return inner.get(key) if isinstance(inner, dict) else None
-
-
-def _sample_rate(recipe: Mapping[str, Any], name: str) -> int:
-    stated = recipe.get("sample_rate", 16_000)
-    if not isinstance(stated, int) or not 1_000 <= stated <= 192_000:
-        raise ModelError(
-            f"checkpoint '{name}': sample_rate in its {RECIPE} is {shown(stated)}; "
-            "expected 1,000 to 192,000"
-        )
-    return stated
 
 
 def _head(file: Path, name: str) -> tuple[Head, Mapping[str, Tensor]]:

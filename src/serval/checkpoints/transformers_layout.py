@@ -10,11 +10,18 @@ import torch
 import transformers
 
 from serval.checkpoints.checkpoint import Checkpoint, Normalization
-from serval.checkpoints.config import config_in, config_of, labels_in, task_in, why
+from serval.checkpoints.config import (
+    config_in,
+    config_of,
+    labels_in,
+    sample_rate_of,
+    task_in,
+    why,
+)
 from serval.checkpoints.encoders import is_harmless, loaded
 from serval.checkpoints.front_ends import CutAndFilled, Over
 from serval.checkpoints.heads import POOLINGS, LinearHead, PooledClassifier, head_of
-from serval.checkpoints.known import Known, known_of
+from serval.checkpoints.known import KnownCheckpoint, known_of
 from serval.checkpoints.spectrogram import PatchFeatures, StackedFeatures, WhisperFeatures
 from serval.checkpoints.weights import Shapes, shapes_of, some, tensors_of, weight_files
 from serval.errors import ConfigError, ModelError
@@ -37,7 +44,7 @@ FRONT_ENDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class OpenedNetwork:
     """A network and how its head is called."""
 
     model: Any
@@ -78,7 +85,7 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
         head=opened.head,
         head_layers=opened.head_layers,
         labels=labels,
-        sample_rate=int(extractor.sampling_rate),
+        sample_rate=sample_rate_of(extractor.sampling_rate, "preprocessor_config.json", name),
         normalize=_normalization(extractor, takes_waveform=front_end is None),
         max_seconds=_max_seconds(opened.model.config, extractor),
         task=task_in(said, labels, name),
@@ -100,7 +107,7 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
     return checkpoint if known is None else _as_known(checkpoint, known)
 
 
-def _as_known(checkpoint: Checkpoint, known: Known) -> Checkpoint:
+def _as_known(checkpoint: Checkpoint, known: KnownCheckpoint) -> Checkpoint:
     """Return the checkpoint with what only its page says, where that fits its weights."""
     if len(known.labels) != len(checkpoint.labels):
         return checkpoint
@@ -151,7 +158,7 @@ def _extractor(folder: Path, name: str, config: Any, normalize: str | None) -> A
 
 def _opened(
     said: Mapping[str, Any], name: str, shapes: Shapes, tensors: Mapping[str, Tensor]
-) -> tuple[int, Opened]:
+) -> tuple[int, OpenedNetwork]:
     """Return how many outputs there are, and the network with the head that its weights have."""
     config = config_of(said, name)
     stock = transformers.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
@@ -190,12 +197,12 @@ def _opened(
         )
     model = PooledClassifier(network, pooling, LinearHead(head, tensors))
     layers = tuple(f"head.linear.{i}" for i in range(len(head.layers)))
-    return n_outputs, Opened(model=model, head=head.described(pooling), head_layers=layers)
+    return n_outputs, OpenedNetwork(model=model, head=head.described(pooling), head_layers=layers)
 
 
 def _stock(
     said: Mapping[str, Any], name: str, beside: Shapes, tensors: Mapping[str, Tensor]
-) -> tuple[int, Opened]:
+) -> tuple[int, OpenedNetwork]:
     """Return the classifier of transformers itself, of the sizes that its weights have."""
     last = "classifier" if "classifier.weight" in beside else "classifier.dense"
     n_outputs = beside[f"{last}.weight"][0]
@@ -209,7 +216,7 @@ def _stock(
     layers = ("projector", last) if "projector.weight" in beside else (last,)
     described = ", mean over time, ".join(layers)
     head = f"weighted layer sum, {described}" if weighted else described
-    return n_outputs, Opened(model=model, head=head, head_layers=layers)
+    return n_outputs, OpenedNetwork(model=model, head=head, head_layers=layers)
 
 
 def _pooling(said: Mapping[str, Any], name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from serval.audit import (
 from serval.commands.options import quiet_option, reading_options
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import (
+    MOST_ITEMS,
     narrow_table,
     print_caveats,
     print_files,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from serval.audit import Audit
+    from serval.audit.findings import Finding
 
 __all__ = ["audit_command"]
 
@@ -102,18 +105,28 @@ def _print(found: Audit, files: Sequence[Path]) -> None:
     table = narrow_table(["kind"], ["found"])
     table.add_column("what", overflow="fold")
     table.padding = (0, 1, 0, 0)
-    first: dict[FindingKind, str] = {}
-    for finding in found.findings:
-        first.setdefault(finding.kind, finding.message)
     for kind, n in found.counts().items():
         if n:
             table.add_row(kind.value, f"{n:,}", MEANINGS[kind])
     if table.row_count:
         console.print(table)
-    print_items(console, [f"{kind.value}: {said}." for kind, said in first.items()])
+    print_items(console, [f"{one.kind.value}: {one.message}." for one in _first(found.findings)])
+    rest = len(found.findings) - MOST_ITEMS
+    if rest > 0:
+        console.print(f"{rest:,} more in {files[-1]}.", style="dim", soft_wrap=True)
     left_out = [asdict(part) for looked in found.looked for part in looked.left_out]
     print_caveats(console, left_out_sentences(left_out))
     print_files(console, files)
+
+
+def _first(findings: Sequence[Finding]) -> list[Finding]:
+    """Return as many findings as are shown: of each kind the first, then the second, in order."""
+    seen: Counter[FindingKind] = Counter()
+    ranked = []
+    for place, finding in enumerate(findings):
+        ranked.append((seen[finding.kind], place))
+        seen[finding.kind] += 1
+    return [findings[place] for place in sorted(place for _, place in sorted(ranked)[:MOST_ITEMS])]
 
 
 def _exit_code(found: Audit, fail_on: tuple[str, ...]) -> int:

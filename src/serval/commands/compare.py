@@ -73,8 +73,8 @@ def compare_command(
     intervals are drawn by speaker where speakers are known.
 
     \b
-    not worse    a loss of more than the margin is ruled out
-    worse        it is worse, and a loss of more than the margin cannot be ruled out
+    not worse    a loss beyond the margin is ruled out
+    worse        worse, and such a loss is not ruled out
     cannot tell  these clips cannot decide it
     """  # noqa: D301 - click wants that backspace
     options = PairOptions(margin=margin / 100, resamples=resamples, seed=seed)

@@ -15,7 +15,7 @@ from serval.commands.options import evaluation_options, log_option, picture_opti
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import print_files, say, terminal
 from serval.errors import RunError
-from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset
+from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset, with_value_columns
 from serval.logs import entry_of, log_entry, refuse_missing
 from serval.models.load import load_as_stated
 from serval.run import load_run
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from serval.models.contract import Contract
     from serval.models.protocol import Model
 
-__all__ = ["Told", "evaluate_command", "run_evaluation", "show_evaluation"]
+__all__ = ["Showing", "evaluate_command", "run_evaluation", "show_evaluation"]
 
 DEFAULTS = EvalOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Showing:
     """What an evaluation says on the terminal, beside its folder.
 
     Attributes:
@@ -97,17 +97,18 @@ def evaluate_command(
     Exit codes: 0 done; 2 something is wrong with the command, the model or the data;
     3 more clips failed than --max-failures; 130 stopped by Ctrl-C or told to end.
     """
-    told = Told(quiet=quiet, json=json, report=report, loggers=loggers)
+    told = Showing(quiet=quiet, json=json, report=report, loggers=loggers)
     sys.exit(run_evaluation(EvalOptions(**flags), told))
 
 
-def run_evaluation(options: EvalOptions, told: Told | None = None) -> int:
+def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
     """Return the exit code of an evaluation whose progress and results went to the terminal."""
-    told = told or Told()
+    told = told or Showing()
     refuse_missing(told.loggers)
     model = load_as_stated(options.model, options)
     if not told.quiet:
         _show_contract(model)
+    options = with_value_columns(options, model)
     dataset = open_dataset(options)
     if dataset.read_as and not told.quiet:
         say(f"dataset: {dataset.read_as}", err=True)
@@ -140,7 +141,7 @@ def _with_report(evaluation: Evaluation, *, quiet: bool) -> Evaluation:
     return replace(evaluation, files=evaluation.files | {"report": page.path})
 
 
-def show_evaluation(evaluation: Evaluation, told: Told) -> None:
+def show_evaluation(evaluation: Evaluation, told: Showing) -> None:
     """Print the results: as JSON, or as a table with the files and what to try next."""
     document = evaluation.document
     if told.json:
@@ -216,6 +217,8 @@ def _print_end(console: Console, evaluation: Evaluation) -> None:
         console.print("The run was complete already: scored again, nothing was computed.")
     folder = evaluation.run.folder
     print_files(console, evaluation.files.values())
+    if evaluation.run.provenance.of_dimensions:
+        return
     console.print(
         f"Next: hear what it got wrong: serval report {quote(str(folder))} -o report.html; "
         "or run your own: serval evaluate -m model.onnx -d my_clips.csv -o mine",

@@ -34,7 +34,7 @@ DEFAULTS = EvalOptions()
 MODEL_HELP = (
     "An .onnx or .xml file, a built-in name, hf:ORG/NAME/FILE.onnx, or python:FILE.py:NAME."
 )
-DATASET_HELP = "demo, ssi, hf:ORG/NAME, a folder, or a .csv/.jsonl/.parquet file."
+DATASET_HELP = "demo, ssi, hf:ORG/NAME, a folder, CORPUS:FOLDER, or a .csv/.jsonl/.parquet file."
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]

@@ -102,8 +102,9 @@ def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: An
     MODEL is an FP32 .onnx file.
 
     \b
-    serval quantize model.onnx -o model.int8.onnx --calibration ssi --eval ssi
-    serval quantize model.onnx -o model.int8.onnx --calibration ssi --eval ssi --compare-all
+    serval quantize model.onnx -o int8.onnx --calibration ssi
+    serval quantize model.onnx -o int8.onnx \\
+        --calibration ssi --eval ssi --compare-all
     """  # noqa: D301 - click wants that backspace
     options = QuantizeOptions(**flags)
     if compare_all:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
 
 __all__ = [
+    "MOST_ITEMS",
     "narrow_table",
     "print_caveats",
     "print_files",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Corpus:
 
     def named(self, path: str) -> dict[str, str] | None:
         """Return what the path of a clip says, in the corpus's own codes; `None` of no clip."""
-        match = _pattern(self.grammar).fullmatch(str(PurePosixPath(path).with_suffix("")))
+        match = _pattern(self.grammar).fullmatch(posixpath.splitext(path)[0])
         if match is None:
             return None
         found = {name: text for name, text in match.groupdict().items() if text is not None}
@@ -138,15 +138,15 @@ class Corpus:
 
     def kind_beside(self, path: str) -> str | None:
         """Return the kind of recording that lies at a path and has no label, if it is one."""
-        if self.named(path) is not None:
+        if not self.beside or self.named(path) is not None:
             return None
-        stem = str(PurePosixPath(path).with_suffix(""))
+        stem = posixpath.splitext(path)[0]
         kinds = (kind for kind, end in self.beside.items() if _pattern(end).fullmatch(stem))
         return next(kinds, None)
 
     def key_of(self, path: str, said: Mapping[str, str]) -> str:
         """Return what the tables call the clip at a path, whose name says `said`."""
-        return self.key.format_map({**said, "stem": PurePosixPath(path).stem})
+        return self.key.format_map({**said, "stem": posixpath.splitext(path)[0].rpartition("/")[2]})
 
     def columns(self, said: Mapping[str, str]) -> dict[str, str]:
         """Return what is known of a clip, its codes in words and its speaker with the corpus."""

@@ -39,6 +39,9 @@ CORPUS = Corpus(
             files=r"VideoDemographics\.csv", of="speaker", key="{ActorID}", columns={"age": "Age"}
         ),
         LabelTable(
+            files=r"summaryTable\.csv", key="{FileName}", columns={"voice_vote": "VoiceVote"}
+        ),
+        LabelTable(
             files=r"finishedResponses\.csv",
             key="{clipName}",
             votes="respEmo",

@@ -9,6 +9,7 @@ could be anybody's must have its folders or its tables beside them.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from serval.corpora.known import known_corpora
@@ -43,7 +44,10 @@ def recognised(sounds: Sequence[str], files: Sequence[str]) -> tuple[Corpus, ...
     fits = [
         (fitting(corpus, sounds), corpus)
         for corpus in known_corpora()
-        if corpus.grammar and _has_tables(corpus, files) and _share(corpus.layout, sounds) >= ENOUGH
+        if corpus.grammar
+        and _may_fit(corpus, sounds)
+        and _has_tables(corpus, files)
+        and _share(corpus.layout, sounds) >= ENOUGH
     ]
     most = max((share for share, _ in fits), default=0.0)
     if most < ENOUGH:
@@ -51,6 +55,13 @@ def recognised(sounds: Sequence[str], files: Sequence[str]) -> tuple[Corpus, ...
     alike = tuple(corpus for share, corpus in fits if share == most)
     told = tuple(corpus for corpus in alike if _is_told(corpus, sounds))
     return told if len(told) == 1 else alike
+
+
+def _may_fit(corpus: Corpus, sounds: Sequence[str]) -> bool:
+    """Tell whether few enough names are strange, looking no further once they are too many."""
+    few = (1 - ENOUGH) * len(sounds)
+    strange = (1 for path in sounds if corpus.named(path) is None and not corpus.kind_beside(path))
+    return sum(islice(strange, int(few) + 1)) <= few
 
 
 def _has_tables(corpus: Corpus, files: Sequence[str]) -> bool:

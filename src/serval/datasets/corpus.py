@@ -19,6 +19,7 @@ from serval.datasets.dataset import (
 from serval.datasets.fold_column import is_fold, rows_of_part
 from serval.datasets.rows import Row
 from serval.datasets.split_column import shared_in_table
+from serval.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -95,6 +96,9 @@ def corpus_dataset(
         DatasetError: There is no clip.
     """
     corpus, whole, subject = folder.corpus, CorpusTable(folder=folder), str(folder.root)
+    if not folder.rows:
+        reasons = "; ".join(f"{part.n:,} {part.reason}" for part in folder.left_out)
+        raise DatasetError(f"{subject} holds no clip of {corpus.name}: {reasons}")
     table, split, unnamed = rows_of_part(whole, options.split, subject, hide=True)
     source = replace(clip_source(table, folder.root, split, options, subject), closed=True)
     known = Known(

@@ -9,16 +9,17 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.audio import decode, encoded_bytes
+from serval.audio import decodable_suffixes, decode, encoded_bytes
 from serval.corpora import ENOUGH, fitting, recognised
 from serval.datasets.corpus_tables import told_by_tables
 from serval.datasets.dataset import short_name
-from serval.datasets.layout import PARQUET, is_audio, is_decoded, is_metadata, suffix_of
+from serval.datasets.layout import PARQUET, is_audio, is_metadata, suffix_of
 from serval.datasets.listing import counted, is_hidden
 from serval.datasets.manifest import SUFFIXES
 from serval.datasets.rows import same_name
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from serval.corpora import Corpus
-    from serval.datasets.corpus_tables import Told
+    from serval.datasets.corpus_tables import TableLabels
     from serval.records import LeftOut
 
 __all__ = ["KINDS", "CorpusFolder", "corpus_in", "kinds_of"]
@@ -74,6 +75,9 @@ LONGEST_S = 600.0
 
 EIGHT = LabelMap(labels=LabelSet(EMOTIONS), explicit={})
 """What folders and labels mean among the usual eight emotions, if anything."""
+
+FEW = 3
+"""Clips that may all have one label in any corpus."""
 
 FIRST_SUFFIXES = (".wav", ".flac")
 """What is taken of a clip that is there in several formats: those that lose nothing."""
@@ -192,8 +196,12 @@ def corpus_in(
 
 
 def _is_sure(found: CorpusFolder) -> bool:
-    """Tell whether the tables speak of the clips, and whether the folders do not contradict."""
+    """Tell whether tables and labels are those of the corpus, and the folders do not contradict."""
     unknown = sum(part.n for part in found.left_out if part.reason == _unlisted(found.corpus))
+    labels = {row["label"] for row in found.rows.values()}
+    # One letter everywhere, in names that could be anybody's, is most likely no emotion.
+    if found.corpus.layout and len(labels) == 1 and len(found.rows) > FEW:
+        return False
     enough = ENOUGH * (len(found.rows) + unknown)
     return len(found.rows) >= enough and _n_conflicts(found) <= (1 - ENOUGH) * len(found.rows)
 
@@ -214,7 +222,7 @@ def _corpus_of(root: Path, visible: Sequence[str]) -> Corpus | None:
     if any(is_metadata(file) for file in visible) or _has_own_lists(visible):
         return None
     sounds = _sounds(visible, videos=False) or _sounds(visible, videos=True)
-    found = recognised(_placed(root, sounds), visible)
+    found = recognised([*_placed(root, sounds).values()], visible)
     if len(found) > 1 and not _names_emotions(sounds):
         names = [corpus.name for corpus in found]
         raise DatasetError(
@@ -249,13 +257,10 @@ def _sounds(files: Iterable[str], *, videos: bool) -> list[str]:
     ]
 
 
-def _placed(root: Path, files: Iterable[str]) -> list[str]:
-    """Return paths with the name of the folder itself, which may be that of a speaker."""
-    return [_place(root, file) for file in files]
-
-
-def _place(root: Path, file: str) -> str:
-    return same_name(f"{short_name(root)}/{file}")
+def _placed(root: Path, files: Iterable[str]) -> dict[str, str]:
+    """Return file -> its path with the name of the folder itself, which may be a speaker's."""
+    base = short_name(root)
+    return {file: same_name(f"{base}/{file}") for file in files}
 
 
 def _refuse_misfit(corpus: Corpus, root: Path, visible: Sequence[str]) -> None:
@@ -264,7 +269,7 @@ def _refuse_misfit(corpus: Corpus, root: Path, visible: Sequence[str]) -> None:
             f"{corpus.name} is no corpus that is read from a folder; give the folder alone"
         )
     sounds = _sounds(visible, videos=corpus.videos)
-    placed = _placed(root, sounds)
+    placed = [*_placed(root, sounds).values()]
     if fitting(corpus, placed) < ENOUGH:
         n = sum(corpus.named(path) is not None for path in placed)
         raise DatasetError(
@@ -278,11 +283,13 @@ def _read(
     corpus: Corpus, root: Path, files: Sequence[str], include: frozenset[str]
 ) -> CorpusFolder:
     sorting = _Sorting(include=include)
+    decoded = decodable_suffixes()
     left = _sounds(files, videos=True)
+    place = _placed(root, left)
     left = sorting.keep(left, {file: _hidden(file) for file in left if is_hidden(file)})
-    beside = {file: corpus.kind_beside(_place(root, file)) for file in left}
+    beside = {file: corpus.kind_beside(place[file]) for file in left}
     left = sorting.keep(left, {file: kind for file, kind in beside.items() if kind})
-    said = {file: corpus.named(_place(root, file)) for file in left}
+    said = {file: corpus.named(place[file]) for file in left}
     strange = f"not named as the clips of {corpus.name} are"
     unnamed = (file for file in left if said[file] is None)
     left = sorting.keep(
@@ -290,12 +297,15 @@ def _read(
         {f: "video" if suffix_of(f) in VIDEO and not corpus.videos else strange for f in unnamed},
     )
     told = told_by_tables(corpus, root, [file for file in files if not is_hidden(file)])
-    facts = {file: _facts(corpus, _place(root, file), said[file] or {}, told) for file in left}
+    facts = {file: _facts(corpus, place[file], said[file] or {}, told) for file in left}
+    unlisted = [f for f in left if _is_unlisted(corpus, place[f], facts[f], told)]
+    left = sorting.keep(left, dict.fromkeys(unlisted, _unlisted(corpus)))
     left = sorting.keep(left, {f: why for f in left if (why := _why_not(corpus, f, facts[f]))})
-    left = sorting.keep(left, {f: NOT_DECODED for f in left if not is_decoded(f)})
+    left = sorting.keep(left, {f: NOT_DECODED for f in left if suffix_of(f) not in decoded})
     split_of = _own_splits(root, left, facts)
     rows = {file: {**split_of.get(file, {}), **corpus.columns(facts[file])} for file in left}
-    left = sorting.keep(left, _doubled(corpus, root, rows, facts))
+    keys = {f: (rows[f].get("split", ""), corpus.key_of(place[f], facts[f])) for f in left}
+    left = sorting.keep(left, _doubled(root, keys))
     left = sorting.keep(left, {file: "silent" for file in left if _is_silent(corpus, root, file)})
     return CorpusFolder(
         corpus=corpus,
@@ -317,7 +327,7 @@ def _hidden(file: str) -> str:
 
 
 def _facts(
-    corpus: Corpus, path: str, said: Mapping[str, str], told: Sequence[Told]
+    corpus: Corpus, path: str, said: Mapping[str, str], told: Sequence[TableLabels]
 ) -> dict[str, str]:
     """Return all that names and tables say of a clip, in codes."""
     facts = dict(said)
@@ -339,8 +349,16 @@ def _why_not(corpus: Corpus, file: str, facts: Mapping[str, str]) -> str:
     if label is None:
         return _unlisted(corpus)
     if label not in corpus.labels:
-        return f"labelled '{label}', which {corpus.name} does not know"
+        return f"with a label that {corpus.name} does not know"
     return "" if corpus.labels[label] else "no-agreement"
+
+
+def _is_unlisted(
+    corpus: Corpus, path: str, facts: Mapping[str, str], told: Sequence[TableLabels]
+) -> bool:
+    """Tell whether a table that lists all clips of the corpus is here and lacks this one."""
+    key = corpus.key_of(path, facts)
+    return any(part.table.required and part.files and key not in part.cells for part in told)
 
 
 def _unlisted(corpus: Corpus) -> str:
@@ -363,17 +381,16 @@ def _own_splits(
     }
 
 
-def _doubled(
-    corpus: Corpus,
-    root: Path,
-    rows: Mapping[str, Mapping[str, str]],
-    facts: Mapping[str, Mapping[str, str]],
-) -> dict[str, str]:
-    """Return why all but one of the files of one clip are left out, if there are several."""
+def _doubled(root: Path, keys: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    """Return why all but one of the files of one clip are left out, if there are several.
+
+    Args:
+        root: The corpus's folder.
+        keys: File -> its split, and the name of the clip.
+    """
     same: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for file, row in rows.items():
-        key = corpus.key_of(_place(root, file), facts[file])
-        same[row.get("split", ""), key].append(file)
+    for file, key in keys.items():
+        same[key].append(file)
     found = {}
     for files in same.values():
         first, *others = sorted(files, key=_rank)
@@ -414,10 +431,15 @@ def _is_silent(corpus: Corpus, root: Path, file: str) -> bool:
 
 def _n_conflicts(found: CorpusFolder) -> int:
     """Return how many clips lie in folders that name another emotion than their file names."""
-    named = ((EIGHT[row["label"]], _folder_emotion(file)) for file, row in found.rows.items())
+    named = ((_emotion(row["label"]), _folder_emotion(file)) for file, row in found.rows.items())
     return sum(folder is not None and folder != name for name, folder in named)
 
 
 def _folder_emotion(file: str) -> str | None:
     """Return the emotion that the folder of a file is named after."""
-    return EIGHT[PurePosixPath(file).parent.name]
+    return _emotion(file.rpartition("/")[0].rpartition("/")[2])
+
+
+@lru_cache(maxsize=1024)
+def _emotion(name: str) -> str | None:
+    return EIGHT[name]

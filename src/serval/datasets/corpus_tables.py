@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from serval.corpora import Corpus, LabelTable
 
-__all__ = ["Told", "told_by_tables"]
+__all__ = ["TableLabels", "told_by_tables"]
 
 ENCODINGS = ("utf-8-sig", "gb18030", "latin-1")
 """Of text files, the first that fits: recordings of Chinese come with Chinese lists."""
@@ -29,7 +29,7 @@ MOST_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class TableLabels:
     """What one kind of table says.
 
     Attributes:
@@ -43,7 +43,7 @@ class Told:
     cells: Mapping[str, Mapping[str, str]]
 
 
-def told_by_tables(corpus: Corpus, root: Path, files: Sequence[str]) -> tuple[Told, ...]:
+def told_by_tables(corpus: Corpus, root: Path, files: Sequence[str]) -> tuple[TableLabels, ...]:
     """Return what the tables that are there say.
 
     Args:
@@ -57,23 +57,30 @@ def told_by_tables(corpus: Corpus, root: Path, files: Sequence[str]) -> tuple[To
     return tuple(_told(table, root, files) for table in corpus.tables)
 
 
-def _told(table: LabelTable, root: Path, files: Sequence[str]) -> Told:
+def _told(table: LabelTable, root: Path, files: Sequence[str]) -> TableLabels:
     pattern = re.compile(f"(?:.*/)?{table.files}")
     found = {file: match for file in files if (match := pattern.fullmatch(file))}
     cells: dict[str, dict[str, str]] = {}
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for file, match in found.items():
+        keyed, row = False, None
         for row in _rows(root / file, table):
             known = {**match.groupdict(""), **row}
-            if any(known.get(name) != value for name, value in table.where.items()):
+            key = _key(table, known)
+            keyed = keyed or key is not None
+            if key is None or any(known.get(name) != text for name, text in table.where.items()):
                 continue
-            key = _key(table, known, file)
             cells.setdefault(key, _columns(table, known))
             if table.votes and known.get(table.votes):
                 votes[key][known[table.votes]] += 1
+        if row is not None and not keyed:
+            raise DatasetError(
+                f"{file} has no columns that name a clip as {table.key}; "
+                "get the corpus's own file again"
+            )
     for key, counter in votes.items():
         cells[key]["votes"] = _counted(counter)
-    return Told(table=table, files=tuple(found), cells=cells)
+    return TableLabels(table=table, files=tuple(found), cells=cells)
 
 
 def _columns(table: LabelTable, row: Mapping[str, str]) -> dict[str, str]:
@@ -81,15 +88,13 @@ def _columns(table: LabelTable, row: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
-def _key(table: LabelTable, row: Mapping[str, str], file: str) -> str:
+def _key(table: LabelTable, row: Mapping[str, str]) -> str | None:
+    """Return which clip a row is about, or `None` where it lacks what names one."""
     try:
         key = table.key.format_map(row)
-        return str(PurePosixPath(key).with_suffix("")) if is_audio(key) else key
-    except KeyError as error:
-        raise DatasetError(
-            f"{file} has no column {error}, which names the clips of its corpus; "
-            "get the corpus's own file again"
-        ) from None
+    except KeyError:
+        return None
+    return str(PurePosixPath(key).with_suffix("")) if is_audio(key) else key
 
 
 def _counted(votes: Counter[str]) -> str:

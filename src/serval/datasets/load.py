@@ -129,7 +129,28 @@ def _from_disk(path: Path, options: DatasetOptions, asked: Corpus | None) -> Dat
         return load_folder(path, options, asked)
     if is_file(path):
         return load_file(path, options)
+    named = f"{asked.name}: " if asked else ""
     raise DatasetNotFoundError(
-        f"dataset '{one_line(str(path)[:200])}' is not a name that serval knows, nor a folder or "
-        f"file that exists; {KNOWN}"
+        f"{named}dataset '{one_line(str(path)[:200])}' is not a name that serval knows, nor a "
+        f"folder or file that exists{_hint(str(path))}; {KNOWN}"
     )
+
+
+def _hint(name: str) -> str:
+    """Return what somebody may have meant who named a corpus but not where it is, or misspelt it.
+
+    Examples:
+        >>> _hint("ravdess")
+        ' (RAVDESS is read from its folder: -d FOLDER)'
+        >>> _hint("crema:somewhere")
+        ' (no corpus is called crema; serval datasets lists them)'
+        >>> _hint("clips.csv")
+        ''
+    """
+    corpus = corpus_called(name)
+    if corpus is not None and not corpus.location:
+        return f" ({corpus.name} is read from its folder: -d FOLDER)"
+    before, colon, after = name.partition(":")
+    if colon and after and re.fullmatch(r"[\w-]{2,40}", before):
+        return f" (no corpus is called {before}; serval datasets lists them)"
+    return ""

@@ -48,12 +48,13 @@ class Measures:
             return _number(self.files[source], source, path)
         known = canonical(name)
         if known not in self.known:
-            scores = [other for other in self.known if ":" not in other]
+            scores = ["accuracy"] * ("wa" in self.known)
+            scores += [other for other in self.known if ":" not in other]
             of_one = "ccc:DIMENSION" if "ccc" in self.known else "recall:LABEL, f1:LABEL"
             raise ConfigError(
                 f"unknown metric '{name}'; known: {', '.join(scores)}, {of_one}, "
                 "bench.KEY, stress.KEY"
-                f"{did_you_mean(name, {'accuracy', *self.known})}"
+                f"{did_you_mean(name, [*scores, *self.known])}"
             )
         return self.known[known]
 

@@ -44,7 +44,7 @@ TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class StatedFacts:
     """What is known beside the predictions: what they are called, and the columns of a file."""
 
     name: str = ""
@@ -74,7 +74,7 @@ def run_of_file(path: Path) -> Run:
     labels = [name.removeprefix(PROB) for name in probs] or None
     said = _numbers(columns, probs, path) if probs else columns[str(predicted)]
     speaker, clip = _first(columns, SPEAKER), _first(columns, CLIP)
-    told = Told(
+    told = StatedFacts(
         name=printable(path.stem),
         folder=Path(path.stem),
         clip_ids=[text or "" for text in columns[clip]] if clip else None,
@@ -91,11 +91,15 @@ def run_of_predictions(
     name: str | None,
 ) -> Run:
     """Return a run of labels and predictions; see `serval.score`."""
-    return _run(y_true, y_pred, labels, speakers, Told(name=name or "predictions"))
+    return _run(y_true, y_pred, labels, speakers, StatedFacts(name=name or "predictions"))
 
 
 def _run(
-    y_true: object, y_pred: object, labels: Sequence[str] | None, speakers: object, told: Told
+    y_true: object,
+    y_pred: object,
+    labels: Sequence[str] | None,
+    speakers: object,
+    told: StatedFacts,
 ) -> Run:
     said, labels = _said(y_pred, labels)
     n = len(said)
@@ -192,7 +196,9 @@ def _distinct(ids: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{name}#{i}" for i, name in enumerate(ids))
 
 
-def _provenance(labels: LabelSet, told: Told, caveats: tuple[str, ...], n: int) -> Provenance:
+def _provenance(
+    labels: LabelSet, told: StatedFacts, caveats: tuple[str, ...], n: int
+) -> Provenance:
     data: dict[str, Any] = {"name": told.name, "location": "", "revision": "", "split": "",
                             "fingerprint": "", "licence": "not stated", "n_clips": n}  # fmt: skip
     return Provenance(

@@ -13,7 +13,7 @@ from huggingface_hub import (
     try_to_load_from_cache,
 )
 
-from serval.checkpoints import WANTED, is_weight_file, older_weights
+from serval.checkpoints import SETTINGS, WANTED, is_weight_file, older_weights
 from serval.errors import ModelError
 from serval.hub import Repo, Trouble, asking, hide_bars
 from serval.models.contract import HUB_FILES
@@ -87,14 +87,29 @@ def hub_choice(name: str) -> list[str]:
     repo, revision, file = _parts(name)
     if file:
         return []
+    kept = _weights_in_cache(repo, revision)
     if constants.HF_HUB_OFFLINE:
-        kept = _asking(lambda: try_to_load_from_cache(repo, "config.json"), repo, revision)
-        folder = Path(kept).parent if isinstance(kept, str) else None
-        return (
-            [path.name for path in folder.iterdir() if is_weight_file(path.name)] if folder else []
-        )
-    files = _files(repo, revision)
+        return kept
+    try:
+        files = _files(repo, revision)
+    except ModelError:
+        if kept:  # what is there can be opened without a network
+            return kept
+        raise
     return [file for file in files if file.endswith(".onnx") or is_weight_file(file)]
+
+
+def _weights_in_cache(repo: str, revision: str | None) -> list[str]:
+    for settings in SETTINGS:
+        found = _asking(
+            lambda file=settings: try_to_load_from_cache(repo, file, revision=revision),  # type: ignore[misc]
+            repo,
+            revision,
+        )
+        if isinstance(found, str):
+            folder = Path(found).parent
+            return [path.name for path in folder.iterdir() if is_weight_file(path.name)]
+    return []
 
 
 def hub_model(name: str) -> Path:

@@ -32,7 +32,7 @@ CLEARLY = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class MaskTrial:
     """How much the answer changes when something is exchanged, relative to its size.
 
     Attributes:
@@ -96,7 +96,7 @@ def _usual(name: str) -> Marks:
     return "padding" if "pad" in lower and "attention" not in lower else "valid"
 
 
-def _heard(model: Classifier[GraphBackend], marks: Marks) -> Heard | None:
+def _heard(model: Classifier[GraphBackend], marks: Marks) -> MaskTrial | None:
     """Return what the model hears with the mask that way, or `None` where it takes no clip."""
     for sound_s, padding_s in _lengths(model):
         try:
@@ -107,7 +107,7 @@ def _heard(model: Classifier[GraphBackend], marks: Marks) -> Heard | None:
         except AudioError:
             continue
         size = float(max(np.abs(plain).max(), np.abs(sound).max(), 1e-6))
-        return Heard(
+        return MaskTrial(
             sound=float(np.abs(sound - plain).max()) / size,
             padding=float(np.abs(padding - plain).max()) / size,
         )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.checkpoints import open_checkpoint
+from serval.checkpoints import SETTINGS, open_checkpoint
 from serval.errors import AudioError
-from serval.models.classifier import Classifier, identity_of
+from serval.models.classifier import Classifier, Identity, identity_of
 from serval.models.contract import Contract, Overrides, Source, declared_by
 from serval.models.trial import tried
 from serval.wording import one_line, printable
@@ -85,7 +85,7 @@ def open_model(name: str, overrides: Overrides, threads: int) -> Classifier[Torc
     )
     model = Classifier(
         contract=contract,
-        identity=identity_of(_title(checkpoint), checkpoint.folder, checkpoint.files),
+        identity=_identity(checkpoint),
         backend=TorchBackend(network=_network(checkpoint), threads=threads),
         head=check.facts,
     )
@@ -107,6 +107,13 @@ def open_named(name: str, overrides: Overrides) -> Checkpoint:
         return opened
     sources = {**opened.sources, "labels": "command line"}
     return replace(opened, labels=overrides.labels, sources=sources)
+
+
+def _identity(checkpoint: Checkpoint) -> Identity:
+    """Return which model it is: settings count as weights do, for both decide what it answers."""
+    settings = (checkpoint.folder / name for name in SETTINGS)
+    files = (*checkpoint.files, *(file for file in settings if file.is_file()))
+    return identity_of(_title(checkpoint), checkpoint.folder, files)
 
 
 def _title(checkpoint: Checkpoint) -> str:

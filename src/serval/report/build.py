@@ -14,7 +14,7 @@ from serval.report.content import report_content, run_names
 from serval.report.kept import audio_file, audio_folder, kept_sounds, sound_block
 from serval.report.page import page_html
 from serval.report.pairing import relabelled
-from serval.report.sound import Progress, Sound, Sounds, sounds_of
+from serval.report.sound import PageSound, Progress, Sounds, sounds_of
 from serval.report.stressed import Stressed, stressed
 from serval.scores import scores_of
 
@@ -113,7 +113,7 @@ def _stressed(
 def _sounds(
     clips: Listed, audio: AudioChoice, pages: Sequence[Path], show: Callable[[Step], None]
 ) -> Sounds:
-    by_sha256: dict[str, Sound] = {}
+    by_sha256: dict[str, PageSound] = {}
     notes: list[str] = []
     wanted = heard(clips, audio)
     kept = kept_sounds(pages) if any(wanted.values()) else {}
@@ -125,18 +125,18 @@ def _sounds(
     return Sounds(by_sha256=by_sha256, notes=tuple(dict.fromkeys(notes)))
 
 
-def _megabytes(sounds: Mapping[str, Sound]) -> float:
+def _megabytes(sounds: Mapping[str, PageSound]) -> float:
     return sum(len(sound.ogg) for sound in sounds.values()) / 1e6
 
 
-def _sources(sounds: Mapping[str, Sound], beside: Path | None) -> list[dict[str, Any]]:
+def _sources(sounds: Mapping[str, PageSound], beside: Path | None) -> list[dict[str, Any]]:
     return [
         sound_block(sha256, sound, _source(sound, sha256, beside))
         for sha256, sound in sounds.items()
     ]
 
 
-def _source(sound: Sound, sha256: str, beside: Path | None) -> str:
+def _source(sound: PageSound, sha256: str, beside: Path | None) -> str:
     if beside is None:
         return f"data:audio/ogg;base64,{base64.b64encode(sound.ogg).decode('ascii')}"
     name = audio_file(sha256)

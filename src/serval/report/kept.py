@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from serval.files import is_file
-from serval.report.sound import Sound
+from serval.report.sound import PageSound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,18 +33,18 @@ def audio_file(sha256: str) -> str:
     return f"{sha256[:20]}.ogg"
 
 
-def sound_block(sha256: str, sound: Sound, src: str) -> dict[str, Any]:
+def sound_block(sha256: str, sound: PageSound, src: str) -> dict[str, Any]:
     """Return a sound as a page holds it, in plain JSON types."""
     pictures = {"outline": _text(sound.outline), "mel": _text(sound.mel)}
     return {"src": src, **pictures, "of": sha256, "recipe": RECIPE}
 
 
-def kept_sounds(pages: Iterable[Path]) -> dict[str, Sound]:
+def kept_sounds(pages: Iterable[Path]) -> dict[str, PageSound]:
     """Return the sounds of earlier pages by the sha256 of their clips.
 
     What cannot be read, as of a page that somebody changed, is left out: it is made again.
     """
-    kept: dict[str, Sound] = {}
+    kept: dict[str, PageSound] = {}
     for page in dict.fromkeys(pages):
         for block in _blocks(page):
             with suppress(KeyError, TypeError, ValueError, OSError):
@@ -69,14 +69,14 @@ def _clip_of(block: Mapping[str, Any]) -> str:
     return str(block["of"])
 
 
-def _sound(block: Mapping[str, Any], page: Path) -> Sound:
+def _sound(block: Mapping[str, Any], page: Path) -> PageSound:
     inside, _, text = block["src"].partition("base64,")
     ogg = (
         _bytes(text)
         if inside.startswith("data:")
         else (audio_folder(page) / audio_file(block["of"])).read_bytes()
     )
-    return Sound(ogg=ogg, outline=_bytes(block["outline"]), mel=_bytes(block["mel"]))
+    return PageSound(ogg=ogg, outline=_bytes(block["outline"]), mel=_bytes(block["mel"]))
 
 
 def _bytes(text: str) -> bytes:

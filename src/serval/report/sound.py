@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from serval.run import Run
 
 __all__ = [
+    "PageSound",
     "Progress",
-    "Sound",
     "Sounds",
     "mel_picture",
     "outline",
@@ -63,7 +63,7 @@ BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sound:
+class PageSound:
     """One clip, ready to be heard and seen.
 
     Attributes:
@@ -81,7 +81,7 @@ class Sound:
 class Sounds:
     """The sounds of a report by `Clip` sha256, and a sentence on each thing that is missing."""
 
-    by_sha256: dict[str, Sound]
+    by_sha256: dict[str, PageSound]
     notes: tuple[str, ...] = ()
 
 
@@ -129,7 +129,7 @@ class Progress:
 def sounds_of(
     run: Run,
     wanted: Collection[int],
-    kept: Mapping[str, Sound] | None = None,
+    kept: Mapping[str, PageSound] | None = None,
     progress: Progress | None = None,
 ) -> Sounds:
     """Return the clips at the positions `wanted` of a run, fetched from its dataset again.
@@ -173,7 +173,7 @@ def _changed(clips: int) -> tuple[str, ...]:
     return (f"{said} and cannot be heard here.",) if clips else ()
 
 
-def sound_of(encoded: bytes, max_seconds: float) -> Sound:
+def sound_of(encoded: bytes, max_seconds: float) -> PageSound:
     """Return one encoded clip as a sound.
 
     Raises:
@@ -184,10 +184,10 @@ def sound_of(encoded: bytes, max_seconds: float) -> Sound:
     return sound_of_samples(audio.samples, audio.sample_rate, rate)
 
 
-def sound_of_samples(samples: Waveform, sample_rate: int, rate: int = MEL_RATE) -> Sound:
+def sound_of_samples(samples: Waveform, sample_rate: int, rate: int = MEL_RATE) -> PageSound:
     """Return samples, `(T,) float32`, as a sound that is kept at `rate`, one of `RATES`."""
     heard = resampled(samples, sample_rate, rate)
-    return Sound(
+    return PageSound(
         ogg=_vorbis(heard, rate),
         outline=outline(heard),
         mel=mel_picture(resampled(samples, sample_rate, MEL_RATE)),
@@ -219,7 +219,7 @@ def mel_picture(samples: Waveform) -> bytes:
     return file.getvalue()
 
 
-def _fetched(run: Run, expected: dict[int, str]) -> Iterator[tuple[str, Sound | None]]:
+def _fetched(run: Run, expected: dict[int, str]) -> Iterator[tuple[str, PageSound | None]]:
     """Yield sha256 and sound of the wanted clips, `None` of a file that is another one now."""
     contract = run.provenance.model.get("contract", {})
     max_seconds = float(contract.get("max_seconds", 120.0))
@@ -229,7 +229,7 @@ def _fetched(run: Run, expected: dict[int, str]) -> Iterator[tuple[str, Sound | 
             yield from pool.map(_checked, jobs)
 
 
-def _checked(job: tuple[Clip, str, float]) -> tuple[str, Sound | None]:
+def _checked(job: tuple[Clip, str, float]) -> tuple[str, PageSound | None]:
     clip, sha256, max_seconds = job
     try:
         encoded = encoded_bytes(clip.audio)

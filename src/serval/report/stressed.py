@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError, ServalError
 from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column
-from serval.report.sound import Sound, sound_of_samples
+from serval.report.sound import PageSound, sound_of_samples
 from serval.stress import examples_of, findings_of, stress_document
 from serval.wording import percent, span
 
@@ -44,7 +44,7 @@ class Stressed:
 
     charts: tuple[Chart, ...]
     examples: tuple[dict[str, Any], ...]
-    sounds: dict[str, Sound]
+    sounds: dict[str, PageSound]
     notes: tuple[str, ...] = ()
 
 
@@ -71,7 +71,7 @@ def stressed(stress: StressRuns, run: Run, name: str, *, audio: bool) -> Stresse
         )
     document = stress_document(findings_of(stress))
     charts = (_families(document, name), _cases(document, name), *_curves(document, name))
-    sounds: dict[str, Sound] = {}
+    sounds: dict[str, PageSound] = {}
     examples: list[dict[str, Any]] = []
     notes: tuple[str, ...] = ()
     try:
@@ -82,7 +82,7 @@ def stressed(stress: StressRuns, run: Run, name: str, *, audio: bool) -> Stresse
     return Stressed(charts=charts, examples=tuple(examples), sounds=sounds, notes=notes)
 
 
-def _example(example: Example, sounds: dict[str, Sound]) -> dict[str, Any]:
+def _example(example: Example, sounds: dict[str, PageSound]) -> dict[str, Any]:
     """Return one example after adding its two sounds."""
     keys = []
     for samples in (example.clean, example.perturbed):

@@ -2,13 +2,13 @@
 
 from serval.sweep.leaderboard import leaderboard_document, write_leaderboard_json
 from serval.sweep.plan import Cell, Plan, load_plan
-from serval.sweep.sweep import Result, Sweep, sweep
+from serval.sweep.sweep import CellResult, Sweep, sweep
 from serval.sweep.tables import write_tables
 
 __all__ = [
     "Cell",
+    "CellResult",
     "Plan",
-    "Result",
     "Sweep",
     "leaderboard_document",
     "load_plan",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.scores.stats import Interval
-    from serval.sweep.sweep import Result, Sweep
+    from serval.sweep.sweep import CellResult, Sweep
 
 __all__ = ["leaderboard_document", "ranked_by", "write_leaderboard_json"]
 
@@ -80,7 +80,7 @@ def ranked_by(sort_by: str) -> str:
 class _Task:
     """Models on one dataset that agree on the emotion of every clip."""
 
-    def __init__(self, name: str, results: Sequence[Result]) -> None:
+    def __init__(self, name: str, results: Sequence[CellResult]) -> None:
         self.name = name
         self.results = results
         self.standings: Standings = standings_of(
@@ -102,14 +102,14 @@ class _Task:
         }
 
 
-def _as_planned(finished: Sweep) -> list[Result]:
+def _as_planned(finished: Sweep) -> list[CellResult]:
     """Return the results in the order of the plan."""
     order = {cell.settings.output: place for place, cell in enumerate(finished.plan.cells)}
     return sorted(finished.results, key=lambda result: order[result.cell.settings.output])
 
 
-def _tasks(results: Iterable[Result]) -> Iterator[_Task]:
-    of_dataset: defaultdict[str, list[Result]] = defaultdict(list)
+def _tasks(results: Iterable[CellResult]) -> Iterator[_Task]:
+    of_dataset: defaultdict[str, list[CellResult]] = defaultdict(list)
     for result in results:
         if result.answers is not None:
             of_dataset[result.cell.dataset].append(result)
@@ -154,10 +154,10 @@ def _rows(task: _Task, output: Path) -> Iterator[dict[str, Any]]:
     }
 
 
-def _averages(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
+def _averages(results: Sequence[CellResult]) -> Iterator[dict[str, Any]]:
     """Yield the mean over corpora of every model that has all of them."""
     corpora = list(dict.fromkeys(result.cell.corpus for result in results))
-    of_model: defaultdict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
+    of_model: defaultdict[str, dict[str, list[CellResult]]] = defaultdict(lambda: defaultdict(list))
     planned: defaultdict[str, set[str]] = defaultdict(set)
     for result in results:
         planned[result.contender].add(result.cell.dataset)
@@ -200,7 +200,7 @@ def _majority_average(tasks: Sequence[_Task]) -> Iterator[dict[str, Any]]:
     }
 
 
-def _values(corpora: Iterable[Sequence[Result]], score: str) -> NDArray[np.float64]:
+def _values(corpora: Iterable[Sequence[CellResult]], score: str) -> NDArray[np.float64]:
     """Return a score on each corpus: the mean of its datasets."""
     return np.array([np.mean([r.scores[score].value for r in own]) for own in corpora])
 

@@ -26,7 +26,7 @@ from serval.trained_on import HEARD, Training, corpora_of, training_of
 if TYPE_CHECKING:
     from serval.run import Run
 
-__all__ = ["Result", "Sweep", "sweep"]
+__all__ = ["CellResult", "Sweep", "sweep"]
 
 NAN = math.nan
 
@@ -37,7 +37,7 @@ DIMENSIONS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class CellResult:
     """What became of one cell.
 
     Attributes:
@@ -81,10 +81,10 @@ class Sweep:
     """A finished sweep: its plan, and the results sorted by the chosen score, best first."""
 
     plan: Plan
-    results: tuple[Result, ...]
+    results: tuple[CellResult, ...]
 
     @property
-    def problems(self) -> list[Result]:
+    def problems(self) -> list[CellResult]:
         """The cells that could not be done, or in which too many clips failed."""
         return [result for result in self.results if result.problem or result.warning]
 
@@ -105,23 +105,25 @@ def sweep(plan: Plan, watch: Watch | None = None, *, fresh: bool = False) -> Swe
     return Sweep(plan=plan, results=tuple(sorted(results, key=lambda r: _rank(r, plan.sort_by))))
 
 
-def _result(cell: Cell, watch: Watch, *, fresh: bool) -> Result:
+def _result(cell: Cell, watch: Watch, *, fresh: bool) -> CellResult:
     try:
         settings = replace(cell.settings, fresh=fresh)
         evaluation = evaluate_named(settings, lambda step: watch(cell, step))
         return _scored(cell, evaluation)
     except ServalError as error:
         stop_if_asked()
-        return Result(cell=cell, scores={}, problem=str(error))
+        return CellResult(cell=cell, scores={}, problem=str(error))
 
 
-def _scored(cell: Cell, evaluation: Evaluation) -> Result:
+def _scored(cell: Cell, evaluation: Evaluation) -> CellResult:
     run, document = evaluation.run, evaluation.document
     if run.provenance.of_dimensions:
-        return Result(cell=cell, scores={}, problem=DIMENSIONS)
+        return CellResult(cell=cell, scores={}, problem=DIMENSIONS)
     if not len(run):
-        return Result(cell=cell, scores={}, failed=len(run.failures), problem="every clip failed")
-    return Result(
+        return CellResult(
+            cell=cell, scores={}, failed=len(run.failures), problem="every clip failed"
+        )
+    return CellResult(
         cell=cell,
         scores={name: _interval(score) for name, score in document["scores"]["overall"].items()},
         answers=answers_of(run),
@@ -163,6 +165,6 @@ def _interval(score: Mapping[str, float | None]) -> Interval:
     return Interval(value=value, low=low, high=high)  # type: ignore[arg-type]
 
 
-def _rank(result: Result, score: str) -> tuple[bool, float]:
+def _rank(result: CellResult, score: str) -> tuple[bool, float]:
     """Return a key that puts the best score first and what has none last."""
     return METRICS[score].order(result.scores[score].value if result.scores else NAN)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from serval.scores.stats import Interval
     from serval.sweep.plan import Cell, Plan
-    from serval.sweep.sweep import Result, Sweep
+    from serval.sweep.sweep import CellResult, Sweep
 
     Document = Mapping[str, Any]
 
@@ -87,7 +87,7 @@ def _markdown(finished: Sweep, document: Document) -> str:
     return "\n".join([*said, table, *map(printable, caption), *problems, ""])
 
 
-def _cells_of(result: Result, plan: Plan, ranks: Mapping[str, tuple[int, int]]) -> list[str]:
+def _cells_of(result: CellResult, plan: Plan, ranks: Mapping[str, tuple[int, int]]) -> list[str]:
     cell, folder = result.cell, _folder(result.cell, plan)
     counts = [str(n) if not result.problem else "" for n in _counts(result)]
     scores = [_percent(result.scores.get(name)) for name in _scores_shown(plan)]
@@ -112,7 +112,7 @@ def rank_text(best: int, worst: int) -> str:
     return str(best) if best == worst else f"{best}-{worst}"
 
 
-def _counts(result: Result) -> tuple[int, ...]:
+def _counts(result: CellResult) -> tuple[int, ...]:
     return result.labels, result.clips, result.left_out, result.failed
 
 
@@ -141,7 +141,7 @@ def _caption(finished: Sweep, document: Document) -> str:
     return " ".join([said, *_other_tasks(finished.results)])
 
 
-def _other_tasks(results: Sequence[Result]) -> Iterator[str]:
+def _other_tasks(results: Sequence[CellResult]) -> Iterator[str]:
     """Yield a warning for each dataset whose rows are scored on other labels or other clips."""
     tasks: dict[str, set[tuple[int, int]]] = defaultdict(set)
     for result in results:

@@ -64,7 +64,7 @@ def test_speakers_of_both_splits_are_found():
     (finding,) = shared_speakers(facts, ["val", "train"])
     assert finding.message == "speaker a: 1 clips in val, 1 in train"
     assert leak_line(facts, ["val", "train"], []) == (
-        "1 of 2 speakers of val (50% of its clips) also occur in train: "
+        "1 of 2 speakers of val (50 % of its clips) also occur in train: "
         "a score says too little about new speakers"
     )
 

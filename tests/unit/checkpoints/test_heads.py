@@ -149,6 +149,14 @@ def test_as_many_labels_as_outputs(tmp_path):
     refused(folder, r"its weights have 8 outputs, but id2label in its config\.json names 2 labels")
 
 
+def test_another_pooling_is_another_model(tmp_path):
+    folder = speech_classification(tmp_path / "c").folder
+    before = load_model(str(folder)).facts
+    after = load_model(str(changed(folder, pooling_mode="sum"))).facts
+    assert (before["sha256"], before["contract"]) == (after["sha256"], after["contract"])
+    assert before["external"]["config.json"] != after["external"]["config.json"]
+
+
 def test_an_unknown_pooling_is_named(tmp_path):
     folder = changed(speech_classification(tmp_path / "c").folder, pooling_mode="attention")
     refused(folder, "pooling_mode in its config.json is 'attention'; known: mean, sum, max")
@@ -218,7 +226,10 @@ def test_a_tag_of_a_recipe_is_a_name_and_makes_nothing(tmp_path, monkeypatch):
     ("change", "said"),
     [
         (("return_std: False", "return_std: True"), "reads the mean over time alone"),
-        (("sample_rate: 16000", "sample_rate: fast"), "sample_rate in its hyperparams.yaml"),
+        (
+            ("sample_rate: 16000", "sample_rate: fast"),
+            "the sample rate in its hyperparams.yaml is 'fast'",
+        ),
         (("wav2vec2_hub:", "[[["), "its hyperparams.yaml cannot be read"),
     ],
 )
@@ -256,7 +267,7 @@ def test_other_models_of_funasr_are_left_to_their_own_package(tmp_path):
         (("embed_dim: 24", "embed_dim: 48"), "does not fit"),
         (("depth: 2", "depth: 3"), r"lacks trained weights for blocks\.2"),
         (("norm_eps: 1e-05", "norm_eps: []"), "not that of an emotion2vec"),
-        (("'[(8, 10, 5)]", "__import__('os')"), r"has others that are not used: convs\.2"),
+        (("'[(8, 10, 10)]", "__import__('os')"), r"has others that are not used: convs\.2"),
     ],
 )
 def test_another_config_of_funasr_is_refused(tmp_path, change, said):
@@ -308,3 +319,29 @@ def test_a_whisper_may_be_told_to_normalise_the_waveform(tmp_path):
     np.testing.assert_allclose(given, wanted.numpy(), atol=1e-5)
     (usual,) = load_model(str(folder)).logits(waveform[None], np.array([len(waveform)]))
     assert np.abs(usual - given).max() > 1e-4
+
+
+ODD = {
+    "a rate that is none": (
+        "preprocessor_config.json",
+        {"sampling_rate": [1, 2]},
+        "sample rate in",
+    ),
+    "a rate below zero": ("preprocessor_config.json", {"sampling_rate": -1}, "sample rate in"),
+    "an unknown activation": ("config.json", {"hidden_act": "12"}, "cannot be built"),
+    "a kernel of nothing": ("config.json", {"num_conv_pos_embeddings": 0}, "cannot be built|fails"),
+    "a probability below zero": ("config.json", {"activation_dropout": -1}, "cannot be built"),
+    "an odd switch": (
+        "config.json",
+        {"output_hidden_states": "x"},
+        "it fails|cannot be built|json",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_an_entry_that_torch_stumbles_over_is_one_line(tmp_path, case):
+    file, entry, said = ODD[case]
+    path = ehcalabres(tmp_path / "c").folder / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | entry))
+    refused(path.parent, said)

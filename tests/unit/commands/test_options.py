@@ -132,7 +132,8 @@ def test_a_verb_that_does_not_exist_is_told_with_its_like(serval, typed, meant):
 
 
 def test_helps_keep_their_lines(serval):
-    assert "\n  worse        it is worse, and" in serval("compare", "--help").stdout
+    said = serval("compare", "--help").stdout
+    assert "\n  worse        worse, and such a loss is not ruled out\n" in said
     examples = [line for line in serval("quantize", "--help").stdout.split("\n")
                 if line.startswith("  serval quantize model.onnx")]  # fmt: skip
     assert len(examples) == 2

@@ -53,6 +53,7 @@ NO_CORPUS = {
     "emotions of one letter": [f"{e}{i:02}.wav" for e in "adfhn" for i in range(1, 6)],
     "speakers, letters, numbers": [f"M01{e}{i:02}.wav" for e in "AS" for i in range(1, 9)],
     "sexes in folders of emotions": [f"angry/F01{e}0{i}.wav" for e in "AN" for i in range(1, 9)],
+    "sessions of men": [f"male/M0{s}S{i:02}.wav" for s in (1, 2) for i in range(1, 9)],
     "an own dialogue": numbered("dia0_utt{}.wav"),
     "an own dialogue in splits": numbered("train/dia0_utt{}.wav") + numbered("test/dia1_utt{}.wav"),
     "audio without labels": numbered("audio/{}.wav"),

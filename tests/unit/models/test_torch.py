@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from build import voice
+from build import classifier, voice
 from checkpoints import FAMILIES, checkpoint
-from serval.errors import ModelError
+from serval.errors import MissingExtraError, ModelError
 from serval.export.checkpoint import open_checkpoint
 from serval.export.options import ExportOptions
 from serval.models.load import load_model
@@ -127,3 +127,19 @@ def test_the_torch_backend_gives_what_transformers_gives_with_the_published_extr
     with torch.no_grad():
         (wanted,) = network(**extractor(samples, sampling_rate=16_000, return_tensors="pt")).logits
     np.testing.assert_allclose(got, wanted.numpy(), atol=1e-5)
+
+
+def test_a_folder_with_both_is_opened_as_a_checkpoint_and_says_so(folder):
+    classifier(folder / "model.onnx")
+    model = load_model(str(folder))
+    assert model.runtime["name"] == "torch"
+    assert model.contract.notes[-1] == (
+        "The checkpoint was taken; there is an ONNX file too: take it with "
+        f"-m {folder / 'model.onnx'}."
+    )
+
+
+def test_a_checkpoint_without_torch_is_one_line(folder, monkeypatch):
+    monkeypatch.setattr("serval.checkpoints.find_spec", lambda _name: None)
+    with pytest.raises(MissingExtraError, match=r"needs torch, transformers: pip install 'serval"):
+        load_model(str(folder))

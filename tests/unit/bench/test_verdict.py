@@ -5,13 +5,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from serval.bench.roofline import reached
-from serval.bench.words import bench_verdict
 
 from build import encoded, voice
+from serval.bench import bench_verdict
 from serval.bench.bench import _audio_s
 from serval.bench.rounds import ratio_of, timing_of
-from serval.bench.speed import Latency, LatencyOf, Throughput, ThroughputOf
+from serval.bench.speed import Latency, LatencyOf, Throughput, ThroughputOf, reached
 from serval.models.onnx import load_onnx
 from serval.records import Clip
 

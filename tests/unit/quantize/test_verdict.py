@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from serval.quantize.words import comparison_verdict, made_verdict
 
 from serval.bench.rounds import Ratio
+from serval.quantize import comparison_verdict
 from serval.quantize.clips import Fidelity, accuracy_change
-from serval.quantize.quantize import Quantized
+from serval.quantize.quantize import Quantized, made_verdict
 from serval.quantize.variants import Variant, Variants, best_of
 from serval.quantize.workbench import Trial
 
