@@ -192,9 +192,9 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     clips, left_out = _clips(options, subjects[0].any.sample_rate, pace)
     audio_s, failed = _audio_s(subjects[0], clips)
     loads = [load_average()]
-    watch(f"latency of {len(calls)} x {len(pace.durations)} durations")
+    watch(f"latency of {counted(len(calls), 'model')} x {counted(len(pace.durations), 'duration')}")
     latency = measured_latency(calls, pace.durations, pace.latency)
-    watch(f"throughput of {len(subjects)} models x {len(setups)} setups")
+    watch(f"throughput of {counted(len(subjects), 'model')} x {counted(len(setups), 'setup')}")
     throughput = measured_throughput(subjects, clips, setups, pace.throughput)
     watch("loading, in fresh processes")
     named = {subject.name: (subject.source, subject.runtime) for subject in subjects}
@@ -372,7 +372,7 @@ def _curves(measured: Bench) -> list[LatencyCurve]:
 def _curve(measured: Bench, model: str, threads: int) -> LatencyCurve:
     items = [i for i in measured.latency if (i.of.model, i.of.threads) == (model, threads)]
     return LatencyCurve(
-        name=f"{model}, {threads} thread{'s' * (threads > 1)}",
+        name=f"{model}, {counted(threads, 'thread')}",
         seconds=[item.of.seconds for item in items],
         median_s=[item.timing.median_s for item in items],
         p95_s=[item.timing.p95_s for item in items],

@@ -27,7 +27,7 @@ from serval.commands.terminal import (
     terminal,
 )
 from serval.files import writing
-from serval.wording import left_out_sentences, percent
+from serval.wording import counted, left_out_sentences, percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -204,9 +204,9 @@ def _machine_line(measured: Bench) -> str:
     told = measured.disclosure
     warm_up = ", ".join(f"{n} for {what}" for what, n in told["warm_up_rounds"].items())
     return (
-        f"Latency: one clip at a time, model only. Throughput: {told['throughput_clips']} clips, "
-        f"end to end. {told['processor']}, {told['cores']} cores, "
-        f"{' '.join(told['instruction_sets'])}; onnxruntime {told['packages']['onnxruntime']}, "
-        f"{told['provider']}, batch {told['batch']}, warm-up rounds: {warm_up}; "
-        f"load average {told['load_average']}."
+        f"Latency: one clip at a time, model only. Throughput: "
+        f"{counted(told['throughput_clips'], 'clip')}, end to end. {told['processor']}, "
+        f"{counted(told['cores'], 'core')}, {' '.join(told['instruction_sets'])}; onnxruntime "
+        f"{told['packages']['onnxruntime']}, {told['provider']}, batch {told['batch']}, warm-up "
+        f"rounds: {warm_up}; load average {told['load_average']}."
     )

@@ -20,7 +20,7 @@ from serval.logs import entry_of, log_entry, refuse_missing
 from serval.models.load import load_as_stated
 from serval.run import load_run
 from serval.stopping import as_stop
-from serval.wording import printable
+from serval.wording import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -167,7 +167,7 @@ def _show_contract(model: Model) -> None:
     contract, said = model.contract, model.contract.sources
     length = f"fixed {contract.static_samples} samples" if contract.static_samples else "any length"
     say(
-        f"model contract: {len(contract.labels)} labels [{said['labels']}], "
+        f"model contract: {counted(len(contract.labels), 'label')} [{said['labels']}], "
         f"{contract.sample_rate} Hz [{said['sample_rate']}], "
         f"normalize {contract.normalize} [{said['normalize']}], "
         f"clips up to {contract.max_seconds:g} s [{said['max_seconds']}], "
@@ -232,14 +232,17 @@ def _interrupted_line(folder: Path) -> str:
     except RunError:
         return "\nstopped before the first clip"
     done = len(run) + len(run.failures)
-    return f"\nstopped; {done} clips are kept in {folder}: give the same command to go on"
+    return (
+        f"\nstopped; {counted(done, 'clip is', 'clips are')} kept in {folder}: give the same "
+        f"command to go on"
+    )
 
 
 def _failure_line(evaluation: Evaluation, options: EvalOptions) -> str:
     run = evaluation.run
     first = run.failures[0]
     return (
-        f"serval: {len(run.failures)} of {len(run) + len(run.failures)} clips failed, more than "
-        f"--max-failures {options.max_failures:g} allows; first: {first.clip_id}: "
+        f"serval: {len(run.failures)} of {counted(len(run) + len(run.failures), 'clip')} failed, "
+        f"more than --max-failures {options.max_failures:g} allows; first: {first.clip_id}: "
         f"{first.stage}: {first.reason}; all are listed in {evaluation.files['results']}"
     )

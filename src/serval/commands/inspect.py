@@ -19,7 +19,7 @@ from serval.inspection import (
 from serval.inspection.targets import MUCH_MB, WEB_RUNTIME
 from serval.models.contract import Overrides
 from serval.models.load import model_path
-from serval.wording import as_sentence, percent, printable
+from serval.wording import as_sentence, counted, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,7 +69,8 @@ def _verdict(inspection: Inspection) -> str:
     graph, contract = inspection.graph, inspection.contract
     main = max(graph.weight_shares, key=lambda kind: graph.weight_shares[kind], default="no")
     what = (
-        f"names {len(contract.labels)} labels in audio of {contract.sample_rate / 1000:g} kHz"
+        f"names {counted(len(contract.labels), 'label')} in audio of "
+        f"{contract.sample_rate / 1000:g} kHz"
         if contract
         else "is not one that serval can evaluate"
     )

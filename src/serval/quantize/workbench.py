@@ -33,7 +33,7 @@ from serval.quantize.graph import read_graph, write_graph
 from serval.quantize.layers import layers_of, tables_of
 from serval.quantize.observe import Observer
 from serval.trained_on import SoundRanges
-from serval.wording import printable
+from serval.wording import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,7 +214,9 @@ def opened_workbench(
             tell(f"reading up to {(1 + HELD_OUT) * options.clips} clips of {options.calibration}")
             clips = calibration_clips(options, (1 + HELD_OUT) * options.clips, opened, workers)
             left_out = f"; left out: {clips.left_out}" if clips.left_out else ""
-            tell(f"calibrating on {len(clips.waveforms)} clips of {clips.name}{left_out}")
+            tell(
+                f"calibrating on {counted(len(clips.waveforms), 'clip')} of {clips.name}{left_out}"
+            )
         yield open_workbench(opened, graph, clips, options, (folder, workers, tell))
 
 
