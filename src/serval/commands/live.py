@@ -10,6 +10,7 @@ import numpy as np
 
 from serval.audio import microphone_windows
 from serval.commands.terminal import say
+from serval.errors import ConfigError
 from serval.models.load import load_as_stated
 from serval.probabilities import probabilities_of
 from serval.wording import percent, printable
@@ -40,6 +41,11 @@ def show_microphone(name: str, options: InferenceOptions) -> None:
     window_s = WINDOW_S if options.window is None else options.window
     hop_s = min(HOP_S, window_s) if options.hop is None else options.hop
     model = load_as_stated(name, replace(options, window=window_s, hop=hop_s))
+    if model.contract.outputs == "values":
+        raise ConfigError(
+            f"{name} gives values of {', '.join(model.labels)}, and --microphone names emotions; "
+            "give a classifier"
+        )
     for warning in model.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     say(f"microphone: the last {window_s:g} s, every {hop_s:g} s; Ctrl-C ends it", err=True)

@@ -88,6 +88,7 @@ def write_site(models: Sequence[str], folder: Path, options: WebOptions) -> Site
     for path in paths:
         _refuse_what_does_not_run(path)
     opened = [load_onnx(path, overrides_of(options)) for path in paths]
+    _refuse_dimensions(opened)
     names = _names(opened)
     clips = page_clips(opened, names, options.clips)
     files = dict(_files(opened, names, clips))
@@ -115,6 +116,15 @@ def _refuse_what_does_not_run(path: Path) -> None:
     faults = web_faults(stored_graph(path))
     if faults:
         raise ModelError(f"{path} {faults[0]}")
+
+
+def _refuse_dimensions(models: Sequence[OnnxModel]) -> None:
+    for model in models:
+        if model.contract.outputs == "values":
+            raise ModelError(
+                f"{model.path} gives values of {', '.join(model.labels)}, and a page names "
+                "emotions; give it a classifier"
+            )
 
 
 def _names(models: Sequence[OnnxModel]) -> list[str]:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from build import voice
+from build import classifier, labels_metadata, voice
 from serval.audio import microphone_windows, resampled
 from serval.errors import AudioError, MissingExtraError
 from serval.models.load import load_model
@@ -95,6 +95,15 @@ def test_a_window_that_does_not_fit_the_model_is_told(hears, serval, model_file)
     done = serval("predict", "--microphone", "--window", 500, "-m", model_file)
     assert done.returncode == 2
     assert "--window is 500 s, but the model hears 120 s at once" in done.stderr
+
+
+def test_a_model_of_dimensions_is_told(hears, serval, tmp_path):
+    hears(voice(1, 2.0, RATE))
+    stated = labels_metadata(("arousal", "valence"), task="dimensions", scale="0..1")
+    classifier(tmp_path / "dims.onnx", k=2, metadata=stated)
+    done = serval("predict", "--microphone", "-m", "dims.onnx")
+    assert done.returncode == 2
+    assert "dims.onnx gives values of arousal, valence, and --microphone names" in done.stderr
 
 
 def test_what_is_missing_is_one_line(hears, monkeypatch):

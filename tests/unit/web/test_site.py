@@ -121,6 +121,14 @@ def test_what_does_not_run_is_refused_before_anything_is_written(tmp_path):
     assert not (tmp_path / "site").exists()
 
 
+def test_a_model_of_dimensions_is_told(tmp_path):
+    names = ("arousal", "valence")
+    stated = labels_metadata(names, task="dimensions", scale="0..1")
+    path = classifier(tmp_path / "dims.onnx", k=2, metadata=stated)
+    with pytest.raises(ModelError, match="gives values of arousal, valence, and a page names"):
+        write_site([str(path)], tmp_path / "site", THREE)
+
+
 def test_other_peoples_files_are_left_alone(model_file, site, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years", "utf-8")
