@@ -151,8 +151,8 @@ def test_a_hub_that_cannot_be_reached_is_one_line(ask_each, env, cases):
         assert done["stderr"].count("\n") == 1
 
 
-def published_checkpoint(tmp_path, doubled):
-    """A checkpoint with the older file of its weights, and the newer one too where doubled."""
+def published_checkpoint(tmp_path):
+    """A checkpoint with the newer and the older file of its weights."""
     torch = pytest.importorskip("torch")
     from safetensors.torch import load_file
 
@@ -162,30 +162,38 @@ def published_checkpoint(tmp_path, doubled):
     files = {file.name: file.read_bytes() for file in folder.iterdir()}
     torch.save(load_file(folder / "model.safetensors"), tmp_path / "weights.bin")
     files["pytorch_model.bin"] = (tmp_path / "weights.bin").read_bytes()
-    if not doubled:
-        del files["model.safetensors"]
     return Repo(files | {"training_args.bin": b"no weights"})
 
 
-def weights_fetched(hub):
-    return {name for name in hub.fetched() if name.endswith((".bin", ".safetensors"))}
+def only_older(repo):
+    """The same repository without the newer file of its weights."""
+    return Repo({name: file for name, file in repo.files.items() if "safetensors" not in name})
 
 
+def weights_fetched(hub, repo):
+    return {name for name in hub.fetched(repo) if name.endswith((".bin", ".safetensors"))}
+
+
+@pytest.mark.weekly
 def test_a_checkpoint_of_the_hub_is_exported_and_its_weights_are_fetched_once(hub, ask, tmp_path):
-    hub.repos["org/checkpoint"] = published_checkpoint(tmp_path, doubled=True)
+    hub.repos["org/checkpoint"] = published_checkpoint(tmp_path)
     clips = speech_set(tmp_path / "clips", 4)
     done = ask("export", "hf:org/checkpoint", "-o", "model.onnx", "--dataset", clips)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model.onnx").is_file()
-    assert weights_fetched(hub) == {"model.safetensors"}
+    assert weights_fetched(hub, "org/checkpoint") == {"model.safetensors"}
 
 
-def test_a_checkpoint_that_has_only_the_older_file_of_weights_is_opened(hub, told, tmp_path):
-    hub.repos["org/checkpoint"] = published_checkpoint(tmp_path, doubled=False)
+def test_of_two_files_of_weights_one_is_fetched_and_the_older_where_it_is_the_only_one(
+    hub, told, tmp_path
+):
+    hub.repos["org/both"] = published_checkpoint(tmp_path)
+    hub.repos["org/older"] = only_older(hub.repos["org/both"])
     code = (
-        "from serval.export.checkpoint import open_checkpoint;"
-        "from serval.export.options import ExportOptions;"
-        "print(*open_checkpoint('hf:org/checkpoint', ExportOptions()).labels)"
+        "from serval.export.checkpoint import open_checkpoint\n"
+        "from serval.export.options import ExportOptions\n"
+        "for name in ('hf:org/both', 'hf:org/older'):\n"
+        "    print(*open_checkpoint(name, ExportOptions()).labels)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -194,8 +202,9 @@ def test_a_checkpoint_that_has_only_the_older_file_of_weights_is_opened(hub, tol
         env=process_environment(**told),
         check=True,
     )
-    assert tuple(done.stdout.split()) == EMOTIONS
-    assert weights_fetched(hub) == {"pytorch_model.bin"}
+    assert done.stdout.splitlines() == [" ".join(EMOTIONS)] * 2
+    assert weights_fetched(hub, "org/both") == {"model.safetensors"}
+    assert weights_fetched(hub, "org/older") == {"pytorch_model.bin"}
 
 
 def test_a_checkpoint_of_another_toolkit_is_evaluated_from_the_hub(hub, ask, tmp_path):
@@ -218,7 +227,7 @@ def test_a_checkpoint_of_another_toolkit_is_evaluated_from_the_hub(hub, ask, tmp
 
 
 def test_of_a_checkpoint_and_a_file_the_one_that_was_taken_is_said(hub, told, tmp_path):
-    hub.repos["org/both"] = both = published_checkpoint(tmp_path, doubled=False)
+    hub.repos["org/both"] = both = only_older(published_checkpoint(tmp_path))
     (tmp_path / "onnx").mkdir()
     file = classifier(tmp_path / "onnx" / "model.onnx").read_bytes()
     both.files["onnx/model.onnx"] = file
