@@ -17,7 +17,7 @@ from serval.wording import percent
 
 __all__ = ["score_command"]
 
-FINDINGS = ("observations", "calibration", "averaged", "groups")
+FINDINGS = ("observations", "votes", "calibration", "averaged", "groups")
 """Parts of a results document whose sentences are printed; a run of dimensions has the last two."""
 
 

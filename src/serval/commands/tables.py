@@ -55,7 +55,7 @@ def _print_dimensions(console: Console, document: dict[str, Any]) -> None:
 
 
 def print_findings(
-    console: Console, document: dict[str, Any], parts: Iterable[str] = ("observations",)
+    console: Console, document: dict[str, Any], parts: Iterable[str] = ("observations", "votes")
 ) -> None:
     """Print what stands out, then what a reader must know before trusting the numbers.
 
