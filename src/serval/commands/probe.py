@@ -44,7 +44,7 @@ DEFAULTS = ProbeOptions()
 @click.option("--folds", default=DEFAULTS.folds, show_default=True, metavar="TEXT",
               help="published (the set's own), speaker:K, or a fold list.")  # fmt: skip
 @click.option("--layer", default=DEFAULTS.layer, show_default=True, metavar="TEXT",
-              help="last, all, pooled (before the head), a number from 0, or a tensor's name.")  # fmt: skip
+              help="last, all, pooled, a number from 0, or a name of a tensor.")  # fmt: skip
 @click.option("--pool", type=click.Choice(POOLINGS), default=DEFAULTS.pool, show_default=True,
               help="Over time.")  # fmt: skip
 @click.option("--head", type=click.Choice(list(HEADS)), default=DEFAULTS.head, show_default=True,
