@@ -55,7 +55,7 @@ def _print_dimensions(console: Console, document: dict[str, Any]) -> None:
 
 
 def print_findings(
-    console: Console, document: dict[str, Any], parts: Iterable[str] = ("observations",)
+    console: Console, document: dict[str, Any], parts: Iterable[str] = ("observations", "votes")
 ) -> None:
     """Print what stands out, then what a reader must know before trusting the numbers.
 
@@ -70,7 +70,9 @@ def print_findings(
 
 
 def group_tables(document: dict[str, Any]) -> list[Table]:
-    """Return accuracy and UAR of the largest groups of each column."""
+    """Return the scores of the largest groups of each column."""
+    if document.get("task") == "dimensions":
+        return [_value_table(table) for table in document["groups"]["tables"]]
     return [_group_table(table) for table in document["groups"]["tables"]]
 
 
@@ -103,6 +105,25 @@ def _note(document: dict[str, Any]) -> str:
     )
 
 
+def _value_table(found: dict[str, Any]) -> Table:
+    """Return the mean CCC of the largest groups, and the CCC of each of their dimensions."""
+    names = list(found["groups"][0]["scores"]["per_dimension"])
+    table = narrow_table(["group"], ["clips", "mean CCC", *names])
+    table.title = _group_title(found)
+    for row in found["groups"][:SHOWN_GROUPS]:
+        own = row["scores"]
+        each = (numbered({**own["per_dimension"][name]["ccc"], "low": None}) for name in names)
+        cells = (str(row["n"]), numbered(own["mean"]["ccc"]), *each)
+        table.add_row(Text(row["name"]), *cells)
+    return table
+
+
+def _group_title(found: dict[str, Any]) -> str:
+    rest = len(found["groups"]) > SHOWN_GROUPS
+    more = f", {SHOWN_GROUPS} of {len(found['groups'])}" if rest else ""
+    return f"by {found['column']}{more}"
+
+
 def _group_table(found: dict[str, Any]) -> Table:
     gap = found["accuracy_gap"]
     caption = "no gap is measured"
@@ -113,10 +134,8 @@ def _group_table(found: dict[str, Any]) -> Table:
             f"{gap['finding']} ({why})"
         )
     shown = found["groups"][:SHOWN_GROUPS]
-    rest = len(found["groups"]) > SHOWN_GROUPS
-    more = f", {SHOWN_GROUPS} of {len(found['groups'])}" if rest else ""
     table = narrow_table(["group"], ["clips", "accuracy %", "UAR %"])
-    table.title, table.caption = f"by {found['column']}{more}", caption
+    table.title, table.caption = _group_title(found), caption
     for row in shown:
         scores = (scored_short(row[key]) for key in ("accuracy", "uar"))
         table.add_row(Text(row["name"]), str(row["n"]), *scores)

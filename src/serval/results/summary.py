@@ -38,6 +38,7 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
     for title, part in (
         ("Labels", "label_space"),
         ("How this set differs from the model's own", "domain_shift"),
+        ("Listeners", "votes"),
         ("How sure the model is", "calibration"),
         ("Groups", "groups"),
     ):

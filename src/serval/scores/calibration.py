@@ -228,7 +228,7 @@ def _temperature_sentence(scaled: Fit | None) -> str:
 
 
 def reliability_bins(
-    confidence: Floats, right: NDArray[np.bool_], bins: int = BINS
+    confidence: Floats, right: NDArray[np.bool_] | Floats, bins: int = BINS
 ) -> tuple[ReliabilityBin, ...]:
     """Return bins with equally many clips each, from the least to the most confident.
 
@@ -236,7 +236,7 @@ def reliability_bins(
 
     Args:
         confidence: `(N,)` probability of the predicted label.
-        right: `(N,)` whether that label is the truth.
+        right: `(N,)` whether that label is the truth, or the share of listeners who say so.
         bins: Number of bins; at most N.
     """
     order = np.argsort(confidence, kind="stable")

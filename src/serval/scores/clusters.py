@@ -32,6 +32,7 @@ __all__ = [
     "draws",
     "effective_number",
     "resampled",
+    "row_tables",
 ]
 
 FEW_CLUSTERS = 20
@@ -142,6 +143,19 @@ def cluster_tables(codes: ArrayLike, n_codes: int, clustering: Clustering) -> Cl
     once = np.ones(len(clustering), dtype=np.int64)
     found = _counted(clustering.ids, cells, (len(once), n_codes), once)
     return replace(found, clips=by_clip)
+
+
+def row_tables(rows: sparse.csr_array, clustering: Clustering) -> ClusterTables:
+    """Return the sums of each cluster, of what each clip adds, `(N, D)` of any numbers."""
+    alone = ClusterTables(tables=rows, times=np.ones(rows.shape[0], dtype=np.int64))
+    if clustering.by == "clip":
+        return alone
+    members = sparse.csr_array(
+        (np.ones(rows.shape[0]), (clustering.ids, np.arange(rows.shape[0]))),
+        shape=(len(clustering), rows.shape[0]),
+    )
+    once = np.ones(len(clustering), dtype=np.int64)
+    return ClusterTables(tables=sparse.csr_array(members @ rows), times=once, clips=alone)
 
 
 def _counted(
