@@ -82,26 +82,32 @@ def published(folder, external=False):
     return Repo(files | config | {"README.md": b"---\ndatasets: [org/ravdess]\n---\n"})
 
 
-@pytest.mark.parametrize("external", [False, True])
-def test_a_model_of_the_hub_is_evaluated_and_then_comes_from_the_cache(
-    hub, ask, tmp_path, external
-):
-    (tmp_path / "made").mkdir()
-    hub.repos["org/emo"] = published(tmp_path / "made", external)
-    clips = speech_set(tmp_path / "clips", 8)
-    done = ask("evaluate", "-m", "hf:org/emo", "-d", clips, "-o", "out", "--no-plots")
-    assert done.returncode == 0, done.stderr
-    run = load_run(tmp_path / "out")
-    assert tuple(run.labels) == tuple(reversed(EMOTIONS))
-    assert run.provenance.model["name"].endswith("emo/model")
-    assert "pytorch_model.bin" not in hub.fetched()
-    assert card_corpora(Path(run.provenance.model["path"])) == ("org/ravdess",)
+def test_models_of_the_hub_are_evaluated_and_then_come_from_the_cache(hub, ask_each, tmp_path):
+    """One that is one file, and one whose weights are in a second."""
+    names = ("emo", "beside")
+    for name in names:
+        (tmp_path / name).mkdir()
+        hub.repos[f"org/{name}"] = published(tmp_path / name, external=name == "beside")
+    clips = str(speech_set(tmp_path / "clips", 8))
 
-    named = ("-m", "hf:org/emo/onnx/model.onnx", "-d", clips, "-o", "again", "--no-plots")
+    def evaluated(model, folder):
+        out = str(tmp_path / folder)
+        return ("evaluate", "-m", model, "-d", clips, "-o", out, "--no-plots")
+
+    for done in ask_each([evaluated(f"hf:org/{name}", name + "_out") for name in names]):
+        assert done["returncode"] == 0, done["stderr"]
+    assert "pytorch_model.bin" not in hub.fetched()
     hub.asked.clear()
-    assert ask("evaluate", *named, HF_HUB_OFFLINE=1).returncode == 0
+    again = [evaluated(f"hf:org/{name}/onnx/model.onnx", name + "_again") for name in names]
+    for done in ask_each(again, HF_HUB_OFFLINE=1):
+        assert done["returncode"] == 0, done["stderr"]
     assert hub.asked == []
-    assert load_run(tmp_path / "again").logits.tolist() == run.logits.tolist()
+    for name in names:
+        run = load_run(tmp_path / f"{name}_out")
+        assert tuple(run.labels) == tuple(reversed(EMOTIONS))
+        assert run.provenance.model["name"].endswith(f"{name}/model")
+        assert card_corpora(Path(run.provenance.model["path"])) == ("org/ravdess",)
+        assert load_run(tmp_path / f"{name}_again").logits.tolist() == run.logits.tolist()
 
 
 def test_a_name_that_is_not_one_model_is_one_line(hub, ask_each):
