@@ -299,8 +299,8 @@ def _work_of(options: ProbeOptions, encoder: Encoder) -> _Probed:
     if plan.dimensions is None:
         if "" in clips.labels:
             raise DatasetError(
-                f"{dataset.name}: {clips.labels.count('')} clips have no label; leave them out of "
-                "the set"
+                f"{dataset.name}: {counted(clips.labels.count(''), 'clip has', 'clips have')} no "
+                "label; leave them out of the set"
             )
         ids = {label: i for i, label in enumerate(plan.space.labels)}
         targets = np.array([ids[label] for label in clips.labels], dtype=np.int64)
@@ -472,7 +472,7 @@ class _Bench:
         )
         facts = {
             "head": self._head_words(strength),
-            "data": f"{work.dataset.name}, {len(whole)} clips",
+            "data": f"{work.dataset.name}, {counted(len(whole), 'clip')}",
             "data_fingerprint": work.dataset.fingerprint,
             "folds": f"{work.options.folds}, {len(self.folds[APART])} folds, speakers apart",
             "cross_validated": {
