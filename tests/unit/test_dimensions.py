@@ -119,6 +119,18 @@ def test_a_set_with_ratings_alone_needs_no_labels(model, clips, tmp_path):
     assert dimension_run(run).truth.shape == (6, 3)
 
 
+def test_dimensions_of_any_name_are_found_by_the_models_names(clips, tmp_path):
+    with clips.open() as file:
+        rows = [{"path": row["path"], "Level": row["EmoAct"], "pitch": row["EmoVal"] or "3"}
+                for row in csv.DictReader(file)]  # fmt: skip
+    rated = write_manifest(clips.parent / "own.csv", rows)
+    metadata = labels_metadata(["level", "pitch"], task="dimensions", scale="-20..20")
+    path = classifier(tmp_path / "m.onnx", k=2, metadata=metadata)
+    run = evaluated(path, rated, tmp_path / "out").run
+    told = [float(rows[3]["Level"]), float(rows[3]["pitch"])]
+    assert dimension_run(run).truth[3].tolist() == told
+
+
 def test_a_model_that_does_not_say_its_scale_is_asked_for_it(clips, tmp_path):
     path = classifier(tmp_path / "m.onnx", k=3, metadata=labels_metadata(NAMES, task="dimensions"))
     with pytest.raises(ConfigError, match="add --model-scale"):

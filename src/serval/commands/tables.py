@@ -9,7 +9,7 @@ from rich.text import Text
 from serval.commands.terminal import narrow_table, print_caveats, print_items, print_verdict
 from serval.scores import METRICS, SHOWN
 from serval.scores.dimensions import DIMENSION_METRICS
-from serval.wording import in_points, numbered, percent, points, scored, scored_short
+from serval.wording import counted, in_points, numbered, percent, points, scored, scored_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,7 +82,7 @@ def _overall_lines(document: dict[str, Any]) -> list[str]:
     failed, left_out = len(document["failures"]), sum(p["n"] for p in document["left_out"])
     random, majority = (percent(guesses[name]["uar"]) for name in ("random", "majority"))
     return [
-        f"{document['model']['name']} on {data['name']}: {meta['total_samples']} clips, "
+        f"{document['model']['name']} on {data['name']}: {counted(meta['total_samples'], 'clip')}, "
         f"{failed} failed" + (f", {left_out} left out" if left_out else ""),
         ", ".join(f"{METRICS[key].title} {scored(scores[key])}" for key in SHOWN),
         f"UAR of random labels: {random}; of the most frequent label alone: {majority}",

@@ -16,7 +16,7 @@ from serval.scores.metrics import Counts, margins, support
 from serval.scores.registry import METRICS
 from serval.scores.stats import Interval
 from serval.scores.uncertainty import uncertainty_of_mean
-from serval.wording import percent
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ class Outside:
             yield (
                 f"{self.n} of {clips} answers are labels that no clip of this set has "
                 f"({', '.join(self.labels)}) and cannot be right; choosing among its "
-                f"{len(self.among)} labels only, the model is right in "
+                f"{counted(len(self.among), 'label')} only, the model is right in "
                 f"{percent(self.accuracy.value)} (95 % interval {span})."
             )
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import sparse
 
+from serval.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -239,5 +241,8 @@ def _warned(by_speaker: Clustering, known: int, unknown: int) -> Clustering:
         worth = f", of unequal weight worth {by_speaker.effective:.1f}," if unequal else ""
         warnings.append(f"{known} speakers{worth} are few: take the intervals as a rough guide.")
     if unknown:
-        warnings.append(f"{unknown} clips have no speaker; each counts as a speaker of its own.")
+        warnings.append(
+            f"{counted(unknown, 'clip has', 'clips have')} no speaker; each counts as a speaker of "
+            "its own."
+        )
     return replace(by_speaker, warnings=tuple(warnings))

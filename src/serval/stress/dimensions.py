@@ -43,8 +43,7 @@ STEP = 0.05
 THRESHOLDS = {"ccc": 0.5, "pearson": 0.5, "mae": 0.1}
 """Least CCC and Pearson, and largest MAE as a share of the scale, that are asked of each dimension.
 
-Source: audeering ser-tests, test/dimension; Derington et al. (2023), Testing speech emotion
-recognition machine learning models.
+Source: Derington et al. (2023), Testing speech emotion recognition machine learning models.
 """
 
 
@@ -227,11 +226,12 @@ def dimension_stress_verdict(found: DimensionFindings) -> list[str]:
     asked = "CCC and Pearson of at least 0.5 and MAE of at most 10 % of the scale"
     kept = sum(effect.thresholds.kept for effect in found.effects.values())
     clean = "keeps" if found.thresholds.kept else "misses"
-    said = [
+    first = (
         f"{name} {clean} the published thresholds ({asked} in every dimension) on "
         f"{counted(n, 'clean clip')}, and keeps them under {kept} of "
         f"{counted(len(found.effects), 'perturbation')}."
-    ]
+    )
+    said = [first]
     if found.effects:
         worst = min(found.effects.values(), key=_mean_change)
         gap = asdict(worst.change[MEAN]["ccc"].difference)
