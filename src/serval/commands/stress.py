@@ -152,7 +152,8 @@ def _show(document: dict[str, Any], files: Iterable[Path]) -> None:
     if document.get("task") == "dimensions":
         console.print(_dimension_table(document))
         console.print(
-            "change and mean shift: on the clips that have both answers, with the 95 % interval. "
+            "CCC: mean over the dimensions. Change and shift, the mean move of all values: on the "
+            "clips that have both answers; in brackets the 95 % interval. "
             f"Unmoved: by less than {document['step']:g}, in the dimension that moves most. Kept: "
             "the published thresholds; ? where an interval reaches over one.",
             style="dim",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.datasets import DatasetOptions, load_dataset
+from serval.dimensions import dimension_columns
 from serval.errors import ConfigError, DatasetError, DatasetNotFoundError, LabelError
 from serval.evaluation import labelled, plan_of
 from serval.predict import Answer, answer_of, in_order
@@ -118,7 +119,7 @@ def calibration_clips(options: QuantizeOptions, n: int, model: Model, workers: i
     Raises:
         DatasetError: No clip of it can be used.
     """
-    dataset = _train_split(options)
+    dataset = _train_split(options, model)
     total = sum(1 for _ in dataset.metadata(0, None))
     chosen = {int(i) for i in np.linspace(0, max(0, total - 1), min(n, total))}
     picked = (clip for clip in dataset.clips(0, None) if clip.index in chosen)
@@ -162,10 +163,13 @@ def logits_of(model: Model, waveforms: tuple[Waveform, ...], workers: int) -> Lo
     return np.stack(rows) if rows else np.zeros((0, len(model.labels)), dtype=np.float32)
 
 
-def _train_split(options: QuantizeOptions) -> Dataset:
+def _train_split(options: QuantizeOptions, model: Model) -> Dataset:
     """Return the train split; columns that are named are of the evaluation set, if there is one."""
     name, same = options.calibration or "", options.evaluation in (None, options.calibration)
     whole = replace(options, limit=None, sample=None) if same else DatasetOptions()
+    if model.contract.task == "dimensions":  # whose clips need no label
+        columns = dimension_columns(model.labels, options.dimension_columns).values()
+        whole = replace(whole, value_columns=",".join(name for names in columns for name in names))
     try:
         return load_dataset(name, options=replace(whole, split="train"))
     except DatasetNotFoundError:

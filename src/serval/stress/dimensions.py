@@ -14,7 +14,14 @@ from serval.results.document import caveats_of, write_json
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import dimension_scores
 from serval.scores.uncertainty import uncertainty_of_mean
-from serval.wording import counted, markdown_table, markdown_text, numbered, scored, without_nan
+from serval.wording import (
+    counted,
+    hundredths,
+    markdown_table,
+    markdown_text,
+    numbered,
+    without_nan,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -252,12 +259,12 @@ def dimension_stress_cells(case: Mapping[str, Any]) -> list[str]:
         numbered({**case["mean"]["ccc"], "low": None}),
         numbered(case["change"][MEAN]["ccc"]),
         numbered({**case["change"][MEAN]["bias"], "low": None}),
-        f"{scored({**still[least], 'low': None})} ({least})",
+        hundredths(still[least]["value"], 0),
         f"{'yes' if case['kept'] else 'NO'}{doubt}",
     ]
 
 
-HEAD = ("Perturbation", "mean CCC", "change", "mean shift", "least unmoved", "kept")
+HEAD = ("Perturbation", "CCC", "change", "shift", "unmoved %", "kept")
 
 
 def write_dimension_stress(
@@ -267,11 +274,16 @@ def write_dimension_stress(
     document = dimension_stress_document(found)
     rows = [[name, *dimension_stress_cells(case)] for name, case in document["cases"].items()]
     step = f"{document['step']:g} on the scale {found.clean.scale}"
+    note = (
+        "CCC: mean over the dimensions. Change and shift, the mean move of all values: on the "
+        f"clips that have both answers. Unmoved: clips that move by less than {step}, in the "
+        "dimension that moves most."
+    )
     warnings = [f"- {markdown_text(line)}" for line in document["warnings"]]
     parts = [
         f"# {markdown_text(str(document['model']['name']))} under perturbations\n",
         *(f"{markdown_text(line)}\n" for line in document["verdict"]),
-        f"Unmoved: the value changes by less than {step}; of the dimension that moves most.\n",
+        f"{note}\n",
         markdown_table(HEAD, rows),
         *(["\n## Before you trust these numbers\n", *warnings] if warnings else []),
     ]

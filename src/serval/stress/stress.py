@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from serval.distributed import cluster
 from serval.errors import ConfigError
-from serval.evaluation import open_dataset
+from serval.evaluation import open_dataset, with_value_columns
 from serval.files import is_folder
 from serval.models.load import load_as_stated, refuse_no_model
 from serval.stress.against import refuse_other_clips
@@ -68,6 +68,8 @@ def stress(options: StressOptions, watch: Watch | None = None) -> Findings | Dim
     stored = _stored_against(options)
     evaluation = options.evaluation
     model = load_as_stated(evaluation.model, evaluation)
+    evaluation = with_value_columns(evaluation, model)
+    options = replace(options, evaluation=evaluation)
     dataset = open_dataset(evaluation)
     if model.contract.task == "dimensions" and options.baseline is not None:
         raise ConfigError(
