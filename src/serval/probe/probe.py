@@ -240,10 +240,10 @@ def probe_verdict(found: Probe) -> list[str]:
     lines = [first]
     if best.shared is not None and best.leak is not None:
         gap = best.leak
+        told = "" if gap.low > 0 else "; these clips cannot tell that from nothing"
         lines.append(
-            f"With shared speakers it would be {in_words(best.shared.score)}: that adds "
-            f"{in_points(gap.value, sign=True)} "
-            f"({span(gap.low, gap.high)}), which new speakers would not give back."
+            f"With shared speakers it is {in_words(best.shared.score)}: that adds "
+            f"{in_points(gap.value, sign=True)} ({span(gap.low, gap.high)}){told}."
         )
     return lines
 
