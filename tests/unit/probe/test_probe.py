@@ -302,3 +302,38 @@ def blocks(n, *, normed_behind):
             nodes.append(helper.make_node("LayerNormalization", [at, "g"], [f"n{i}"]))
             at = f"n{i}"
     return [*nodes, helper.make_node("Identity", [at], ["end"])]
+
+
+@pytest.mark.parametrize("family", ["wav2vec2", "wavlm", "audio-spectrogram-transformer"])
+@pytest.mark.parametrize("headless", [False, True])
+def test_the_levels_of_a_checkpoint_are_its_hidden_states(tmp_path, family, headless):
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    from checkpoints import checkpoint
+
+    place = checkpoint(tmp_path / "own", family)
+    own = transformers.AutoModel.from_pretrained(place).eval()
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(place)
+    if headless:  # as encoders are published
+        place = tmp_path / "encoder"
+        own.save_pretrained(place)
+        extractor.save_pretrained(place)
+    encoder = open_encoder(str(place), EvalOptions(), "all", "mean+std")
+    assert [level.name for level in encoder.levels] == ["0", "1", "2"]
+    samples = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    found = encoder.model.logits(samples[np.newaxis], np.array([16_000]))[0]
+    inputs = extractor(samples, sampling_rate=16_000, return_tensors="pt")
+    with torch.no_grad():
+        states = own(inputs["input_values"], output_hidden_states=True).hidden_states
+    for level, state in zip(encoder.levels, states, strict=True):
+        frames = state[0].numpy()
+        expected = np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
+        np.testing.assert_allclose(found[encoder.columns(level)], expected, atol=1e-4)
+
+
+def test_a_level_that_a_checkpoint_has_not_is_refused(tmp_path):
+    pytest.importorskip("transformers")
+    from checkpoints import checkpoint
+
+    place = checkpoint(tmp_path / "own")
+    with pytest.raises(ModelError, match=r"no --layer 7; it has 0 to 2"):
+        open_encoder(str(place), EvalOptions(), "7", "mean")
