@@ -103,7 +103,7 @@ TREES = {
         },
         columns={
             "AudioWAV/1001_DFA_ANG_XX.wav": {
-                "age": "51", "votes": "A 2, N 1", "voice_vote": "A",
+                "age": "51", "votes": "angry 2, neutral 1", "voice_vote": "A",
                 "text": "Don't forget a jacket",
             }
         },
@@ -225,9 +225,14 @@ TREES |= {
                 "MSP-PODCAST_0002_0033.wav,C,4.8,3.0,4.2,Unknown,Female,Test1\n"
                 "MSP-PODCAST_0023_0016_01.wav,A,5.0,2.0,5.0,8,Female,Train\n"
                 "MSP-PODCAST_0002_0039.wav,X,4.0,4.2,4.2,8,Female,Train\n",
+            "Labels/labels_detailed.csv": "FileName,WorkerID,EmoClass_Major,EmoClass_Second\n"
+                "MSP-PODCAST_0001_0008.wav,W1,Neutral,Neutral\n"
+                "MSP-PODCAST_0001_0008.wav,W2,Happy,Happy\n"
+                "MSP-PODCAST_0001_0008.wav,W3,Neutral,Calm\n",
         },
         columns={
             "Audios/MSP-PODCAST_0001_0008.wav": {
+                "votes": "Neutral 2, Happy 1",
                 "arousal": "2.2", "valence": "4.0", "dominance": "3.4", "split": "Test1",
             }
         },

@@ -90,3 +90,41 @@ def noisy(truth, share_right, rng, k=3):
     truth = np.asarray(truth)
     other = (truth + rng.integers(1, k, len(truth))) % k
     return np.where(rng.random(len(truth)) < share_right, truth, other)
+
+
+def run_of_dimensions(folder, truth, values, *, names, scale="1..7", speakers=None, groups=None):
+    """The run of `(N, D)` ratings and values, NaN where a clip has no rating, stored and loaded."""
+    cells = np.where(np.isnan(truth), "", truth.astype(str))
+    columns = dict(zip(names, cells.T.tolist(), strict=True))
+    groups = columns | (groups or {})
+    dimensions = {"columns": {n: n for n in names}, "scale": scale, "model_scale": scale}
+    facts = Provenance(
+        labels=LabelSet(names),
+        model={"name": folder.name, "sha256": "00", "contract": {"outputs": "values"}},
+        dataset={"name": "d", "split": "", "caveats": (), "dimensions": dimensions},
+        options={"limit": None},
+        platform={},
+        identity={"folder": str(folder)},
+    )
+    with Journal(folder=folder, provenance=facts, fresh=True) as journal:
+        journal.begin("2026-01-01T00:00:00+00:00")
+        for i, row in enumerate(np.float32(values)):
+            said = tuple(map(float, row))
+            journal.append(
+                Prediction(
+                    clip_id=f"clip{i}",
+                    index=i,
+                    truth=None,
+                    predicted="",
+                    logits=said,
+                    probs=said,
+                    duration_s=1.0,
+                    inference_s=0.01,
+                    audio_sha256=sha256_of(f"{i:04x}"),
+                    speaker=speakers[i] if speakers is not None else None,
+                    groups={name: of[i] for name, of in groups.items() if of[i]},
+                ),
+                at_s=0.1 * i,
+            )
+        journal.finish(200.0, dropped={}, peak_memory_mb=100.0)
+    return load_run(folder)

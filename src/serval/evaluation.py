@@ -27,7 +27,7 @@ from serval.predict import Transform, in_label_space, predict
 from serval.records import Clip, ClipReader, Dataset, Failure, Record
 from serval.run import Journal, Provenance, Run, load_run
 from serval.trained_on import HEARD, TrainedOn
-from serval.wording import printable
+from serval.wording import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +52,7 @@ __all__ = [
     "provenance_of",
     "recorded",
     "stored_options",
+    "with_value_columns",
 ]
 
 
@@ -140,6 +141,7 @@ def evaluate_named(options: EvalOptions, watch: Watch | None = None) -> Evaluati
             clip was decoded then.
     """
     model = load_as_stated(options.model, options)
+    options = with_value_columns(options, model)
     return evaluate(model, open_dataset(options), options, watch)
 
 
@@ -212,6 +214,15 @@ def _recorded(
         if not reused:
             _record_all(model, dataset, plan, options, journal, watch or (lambda _step: None))
         return load_run(folder), reused
+
+
+def with_value_columns(options: EvalOptions, model: Model) -> EvalOptions:
+    """Return the options with the columns that a model of dimensions is scored on."""
+    if model.contract.task != "dimensions":
+        return options
+    wanted = dimension_columns(model.labels, options.dimension_columns)
+    columns = ",".join(column for columns in wanted.values() for column in columns)
+    return replace(options, value_columns=columns)
 
 
 def open_dataset(options: EvalOptions) -> Dataset:
@@ -294,14 +305,14 @@ def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions
     wanted = dimension_columns(model.labels, options.dimension_columns)
     total = 0
 
-    def counted() -> Iterator[Clip]:
+    def heard() -> Iterator[Clip]:
         nonlocal total
         for clip in dataset.metadata(0, options.limit):
             total += 1
             yield clip
 
     stated = options.scale or dataset.scale or None
-    columns, scale = plan_values(counted(), wanted, stated, dataset.name)
+    columns, scale = plan_values(heard(), wanted, stated, dataset.name)
     _refuse_left_out(dataset, max(dataset.n_rows or 0, total), options)
     facts = {"columns": columns, "scale": str(scale), "model_scale": own}
     space = label_space_of(model.labels)
@@ -330,7 +341,7 @@ def _are_folders(dataset: Dataset, dropped: dict[str, int]) -> bool:
 
 
 def _unmapped_message(dropped: dict[str, int], labels: LabelSet, *, folders: bool) -> str:
-    shown = ", ".join(f"'{raw}' ({n} clips)" for raw, n in list(dropped.items())[:12])
+    shown = ", ".join(f"'{raw}' ({counted(n, 'clip')})" for raw, n in list(dropped.items())[:12])
     more = f" and {len(dropped) - 12} more" if len(dropped) > 12 else ""
     if folders:
         more += ", which are the names of the folders that the clips lie in (a metadata.csv with "

@@ -170,14 +170,19 @@ def in_points(share: float, *, sign: bool = False) -> str:
     return f"{points(share, sign=sign)} point{'' if share == 0.01 else 's'}"
 
 
-def counted(n: int, what: str) -> str:
+def counted(n: int, one: str, several: str = "") -> str:
     """Return a number of things.
 
+    Args:
+        n: How many.
+        one: What one of them is called, with its verb where there is one.
+        several: What more of them are called, where that is not `one` with an `s`.
+
     Examples:
-        >>> counted(1, "clip"), counted(1999, "clip")
-        ('1 clip', '1,999 clips')
+        >>> counted(1, "clip"), counted(1999, "clip"), counted(2, "clip is", "clips are")
+        ('1 clip', '1,999 clips', '2 clips are')
     """
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
+    return f"{n:,} {one if n == 1 else several or f'{one}s'}"
 
 
 def as_sentence(text: str) -> str:

@@ -1,8 +1,10 @@
 import json
+import re
 
 import pytest
 
 from build import classifier, labels_metadata
+from graphs import classifier_graph
 
 
 def test_inspect_prints_a_table_and_verdicts(serval, model_file):
@@ -36,3 +38,12 @@ def test_a_broken_file_is_one_line(serval, tmp_path, command, content):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("serval: ")
+
+
+def test_inspect_says_whether_a_file_runs_in_a_browser(serval, model_file):
+    done = serval("inspect", model_file)
+    assert re.search(r"in a browser +runs in ONNX Runtime Web [\d.]+; 0\.0 MB to load", done.stdout)
+    later = classifier_graph(model_file.with_name("later.onnx"), opset=26, ir=13)
+    done = serval("inspect", later)
+    assert re.search(r"in a browser +does not run there, see below", done.stdout)
+    assert "not for a browser: it is of opset 26" in " ".join(done.stdout.lower().split())

@@ -6,6 +6,7 @@ import onnx
 import pytest
 
 from build import labels_metadata, speech_set
+from graphs import classifier_graph, node
 from network import speech_network
 from serval.models.onnx import load_onnx
 
@@ -228,3 +229,43 @@ def _figures(text):
     points = re.search(r"changes by ([+-]?[\d.]+) points", text)
     agreement = re.search(r"Same emotion as FP32 on ([\d.]+) %", text)
     return -float(points[1]), float(agreement[1]), float(share[1])
+
+
+@pytest.mark.parametrize("method", ["dynamic", "int4"])
+def test_a_target_that_every_file_runs_on_changes_nothing(serval, net, tmp_path, method):
+    made = []
+    for target in ("server", "web", "mobile"):
+        path = tmp_path / f"{target}.onnx"
+        done = serval("quantize", net, "-o", path, "--method", method, "--target", target)
+        assert done.returncode == 0, done.stderr
+        made.append(path.read_bytes())
+    assert made[0] == made[1] == made[2]
+
+
+def test_what_cannot_run_on_the_target_is_known_before_any_clip(serval, tmp_path, clips):
+    net = classifier_graph(
+        tmp_path / "odd.onnx", after=[node("LpNormalization", "scores", "logits")], opset=22
+    )
+    done = serval("quantize", net, "-o", tmp_path / "q.onnx", "--calibration", clips,
+                  "--target", "web")  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--target web:" in done.stderr
+    assert "operators that browsers lack: LpNormalization" in done.stderr
+    assert "calibrating" not in done.stderr
+
+
+def test_a_made_file_that_does_not_run_there_is_not_kept(serval, net, tmp_path, monkeypatch):
+    monkeypatch.setattr("serval.inspection.targets.LARGEST_MB", 0.001)
+    done = serval(
+        "quantize", net, "-o", tmp_path / "q.onnx", "--method", "dynamic", "--target", "web"
+    )
+    assert done.returncode == 2
+    assert "quantize it first" in done.stderr
+    assert not (tmp_path / "q.onnx").exists()
+
+
+def test_full_range_is_for_known_processors_only(serval, net, tmp_path):
+    done = serval("quantize", net, "-o", tmp_path / "q.onnx", "--method", "dynamic",
+                  "--full-range", "--target", "web")  # fmt: skip
+    assert done.returncode == 2
+    assert "--full-range is for processors that are known" in done.stderr

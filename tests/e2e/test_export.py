@@ -30,15 +30,14 @@ def exported_as(family, layers, *marks):
     return pytest.param((family, layers), marks=(group, *marks), id=f"{family}-{layers}")
 
 
-TWO_LAYERS = ("wav2vec2", "wav2vec2-large", "wavlm", "whisper")
-"""Families whose layers differ (WavLM's positions) or are summed up; the others have one here, to
-save time, and two each week."""
-ONE_LAYER = [family for family in FAMILIES if family not in (*TWO_LAYERS, "sew")]
-SMALLEST = {family: exported_as(family, 1) for family in ONE_LAYER}
+EACH_TIME = {"wav2vec2": 2, "whisper": 2, "wav2vec2-bert": 1}
+"""Families that are exported each time and their layers: samples, a spectrogram with a decoder's
+half left out, a spectrogram of pairs of frames. Each week every family has one layer and two."""
 MASKABLE = [
-    *(exported_as(family, 2) for family in TWO_LAYERS),
-    *SMALLEST.values(),
-    *(exported_as(family, 2, pytest.mark.weekly) for family in ONE_LAYER),
+    exported_as(family, layers, *([] if EACH_TIME.get(family) == layers else [pytest.mark.weekly]))
+    for family in FAMILIES
+    if family != "sew"
+    for layers in (1, 2)
 ]
 
 
@@ -131,7 +130,7 @@ def test_the_file_keeps_no_trace_of_this_machine(exported, request):
     assert said["layers"] == f"{layers} of {layers}"
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_a_family_that_mixes_padding_in_is_refused_a_mask(tmp_path, clips):
     source = str(checkpoint(tmp_path / "sew", "sew", layers=1))
     options = ExportOptions(attention_mask=True, dataset=clips)
@@ -192,7 +191,7 @@ def test_large_weights_go_beside_the_file(first_layer_alone):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("exported", [SMALLEST["hubert"]], indirect=True)
+@pytest.mark.parametrize("exported", [exported_as("wav2vec2", 2)], indirect=True)
 def test_torch_as_a_reference_gives_the_logits_of_what_was_exported_from_it(exported):
     model, samples = load_onnx(exported.path), noise(16_000)
     folder = exported.path.parent / "checkpoint"

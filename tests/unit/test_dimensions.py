@@ -2,16 +2,19 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from build import classifier, labels_metadata, speech_set, write_manifest
 from commandline import called
+from runs import run_of
 from serval.comparison.dimensions import compare_dimensions
 from serval.dimensions import dimension_run
 from serval.errors import ConfigError, DatasetError, RunError
 from serval.evaluation import EvalOptions, evaluate_named
+from serval.logs import entry_of
 from serval.results import write_results
 from serval.run import load_run
 from serval.scores.dimensions import dimension_scores
@@ -116,6 +119,18 @@ def test_a_set_with_ratings_alone_needs_no_labels(model, clips, tmp_path):
     assert dimension_run(run).truth.shape == (6, 3)
 
 
+def test_dimensions_of_any_name_are_found_by_the_models_names(clips, tmp_path):
+    with clips.open() as file:
+        rows = [{"path": row["path"], "Level": row["EmoAct"], "pitch": row["EmoVal"] or "3"}
+                for row in csv.DictReader(file)]  # fmt: skip
+    rated = write_manifest(clips.parent / "own.csv", rows)
+    metadata = labels_metadata(["level", "pitch"], task="dimensions", scale="-20..20")
+    path = classifier(tmp_path / "m.onnx", k=2, metadata=metadata)
+    run = evaluated(path, rated, tmp_path / "out").run
+    told = [float(rows[3]["Level"]), float(rows[3]["pitch"])]
+    assert dimension_run(run).truth[3].tolist() == told
+
+
 def test_a_model_that_does_not_say_its_scale_is_asked_for_it(clips, tmp_path):
     path = classifier(tmp_path / "m.onnx", k=3, metadata=labels_metadata(NAMES, task="dimensions"))
     with pytest.raises(ConfigError, match="add --model-scale"):
@@ -190,12 +205,48 @@ def test_a_gate_bounds_dimensions(evaluation, other, tmp_path, arguments, code, 
     assert (done.returncode, said in text) == (code, True), text
 
 
+def test_a_run_is_scored_again_listed_and_logged(evaluation, other, tmp_path):
+    folder = evaluation.run.folder
+    done = called(["score", str(folder), "-o", str(tmp_path / "again")], tmp_path, {})
+    assert done.returncode == 0, done.stderr
+    again = json.loads((tmp_path / "again" / "results.json").read_text())
+    assert again["scores"] == json.loads(evaluation.files["results"].read_text())["scores"]
+    listed = called(["runs", str(folder.parent)], tmp_path, {"COLUMNS": "160"})
+    mean = again["scores"]["mean"]["ccc"]
+    assert f"{mean['value']:.2f} [{mean['low']:.2f}, {mean['high']:.2f}]" in listed.stdout
+    entry = entry_of(evaluation.document, evaluation.files, folder)
+    assert entry.metrics["ccc"] == pytest.approx(mean["value"])
+    assert entry.metrics["mae/valence_high"] == pytest.approx(
+        again["scores"]["per_dimension"]["valence"]["mae"]["high"]
+    )
+
+
+def test_runs_of_both_tasks_are_listed_together(evaluation, tmp_path):
+    shutil.copytree(evaluation.run.folder, tmp_path / "values")
+    run_of(tmp_path / "emotions", [0, 1, 2, 0], [0, 1, 2, 1])
+    listed = called(["runs", "."], tmp_path, {"COLUMNS": "160"})
+    assert listed.returncode == 0, listed.stderr
+    assert "UAR %" in listed.stdout
+    assert "CCC" in listed.stdout
+    assert "2 runs below ." in listed.stdout
+
+
+def test_evaluate_says_that_dimensions_have_no_page(model, clips, tmp_path):
+    arguments = ["evaluate", "-m", str(model), "-d", str(clips), "--scale", "1..7", "-o", "out"]
+    arguments += ["--limit", "4", "--no-plots", "--report", "--json"]
+    done = called(arguments, tmp_path, {})
+    assert done.returncode == 0, done.stderr
+    assert "no page was made: the page shows emotions alone" in done.stderr
+    assert json.loads(done.stdout)["task"] == "dimensions"
+
+
 @pytest.mark.parametrize("command", ["report", "card"])
 def test_a_command_for_emotions_says_so_in_one_line(evaluation, command, tmp_path):
     more = ["-o", str(tmp_path / "x.html")] if command == "report" else []
     done = called([command, str(evaluation.run.folder), *more], tmp_path, {})
     assert done.returncode == 2
-    assert "is one of dimensions (arousal, dominance, valence)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "of dimensions" in done.stderr
 
 
 def test_runs_of_two_tasks_are_not_compared(evaluation, tmp_path):

@@ -174,7 +174,7 @@ def test_a_torch_module_is_left_in_the_mode_that_it_had():
         ({"clips": [3.0] * 6}, DatasetError, "clip 0 is float; a clip is a path"),
         ({"clips": []}, DatasetError, "the list of clips is empty"),
         ({"truth": TRUTH[:2]}, DatasetError, "truth has 2 entries for 6 clips"),
-        ({"speakers": ["a"]}, DatasetError, "speakers has 1 entries for 6 clips"),
+        ({"speakers": ["a"]}, DatasetError, "speakers has 1 entry for 6 clips"),
         ({"truth": [0, 1, 2, 0, 0, 0]}, DatasetError, "truth has 2, but there are 2 labels"),
         ({"truth": ["calm"] * 6}, LabelError, "labels that the model does not know: 'calm'"),
         ({"labels": ["a", "b", "c"]}, ModelError, "2 outputs but 3 labels"),

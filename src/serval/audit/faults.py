@@ -9,7 +9,7 @@ import numpy as np
 
 from serval.audit.facts import is_silent
 from serval.audit.findings import Finding, FindingKind, Member
-from serval.wording import percent
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -68,7 +68,7 @@ def _unknown(label: str, clips: Sequence[ClipFacts], split: str) -> Finding:
     said = f"label '{label}' is unknown" if label else "no label"
     return Finding(
         kind=FindingKind.UNKNOWN_LABEL,
-        message=f"{said}: {len(clips)} clips of {split}; first: {clips[0].clip_id}",
+        message=f"{said}: {counted(len(clips), 'clip')} of {split}; first: {clips[0].clip_id}",
         splits=(split,),
         clips=tuple(members),
         value=float(len(clips)),
@@ -79,7 +79,7 @@ def _scarce(label: str, n: int, split: str) -> Finding:
     wide = f"a recall of 50 % on them is +-{98 / n**0.5:.0f} points" if n else "no recall at all"
     return Finding(
         kind=FindingKind.RARE_LABEL if n else FindingKind.ABSENT_LABEL,
-        message=f"label '{label}' has {n} clips in {split}: {wide}",
+        message=f"label '{label}' has {counted(n, 'clip')} in {split}: {wide}",
         splits=(split,),
         value=float(n),
     )
@@ -119,7 +119,7 @@ def shared_speakers(facts: Sequence[ClipFacts], splits: Sequence[str]) -> Iterat
     for speaker in sorted(here.keys() & there.keys()):
         yield Finding(
             kind=FindingKind.SHARED_SPEAKERS,
-            message=f"speaker {speaker}: {here[speaker]} clips in {splits[0]}, "
+            message=f"speaker {speaker}: {counted(here[speaker], 'clip')} in {splits[0]}, "
             f"{there[speaker]} in {splits[1]}",
             splits=(splits[0], splits[1]),
             value=float(there[speaker]),
@@ -208,13 +208,15 @@ def format_findings(facts: Sequence[ClipFacts], split: str) -> Iterator[Finding]
     """Yield one finding if the sample rates of a split differ, and one if its channels do."""
     headers = [clip.header for clip in facts if clip.header]
     rates = _mixture(headers, lambda header: f"{header.sample_rate} Hz")
-    channels = _mixture(headers, lambda header: f"{header.channels} channels")
+    channels = _mixture(headers, lambda header: counted(header.channels, "channel"))
     for kind, counts in (
         (FindingKind.MIXED_SAMPLE_RATES, rates),
         (FindingKind.MIXED_CHANNELS, channels),
     ):
         if len(counts) > 1:
-            parts = ", ".join(f"{n} clips with {what}" for what, n in counts.most_common())
+            parts = ", ".join(
+                f"{counted(n, 'clip')} with {what}" for what, n in counts.most_common()
+            )
             yield Finding(
                 kind=kind,
                 message=f"{split}: {parts}",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from serval.bench.browser import BrowserBench, browser_bench
 from serval.bench.loading import Loading, measured_loading
 from serval.bench.rounds import Effort, Ratio, Seconds, interleaved, ratio_of, timing_of
 from serval.bench.speed import (
@@ -48,8 +50,6 @@ from serval.records import Clip, Failure, LeftOut, Prediction
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from serval.models.protocol import Model
 
 __all__ = [
@@ -87,6 +87,7 @@ class BenchOptions(ModelOptions, DatasetOptions):
         dataset: Clips for the throughput; by default generated noise of 1 to 10 s.
         output: Folder of `bench.json` and the plot.
         quick: Fewer durations and rounds: about half a minute for a small model.
+        imported: Files that pages of `serval web` measured, to be shown beside this machine.
     """
 
     models: tuple[str, ...] = ("serval-tiny",)
@@ -94,6 +95,7 @@ class BenchOptions(ModelOptions, DatasetOptions):
     dataset: str | None = None
     output: str = "./bench_results"
     quick: bool = False
+    imported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,7 @@ class Bench:
         ratios: What each is compared by -> the comparison, quoted only when told apart.
         disclosure: What a reader must know.
         options: As they were given.
+        imported: What browsers measured.
     """
 
     facts: Mapping[str, Mapping[str, Any]]
@@ -149,6 +152,7 @@ class Bench:
     ratios: Mapping[str, list[Ratio]]
     disclosure: Mapping[str, Any]
     options: BenchOptions
+    imported: tuple[BrowserBench, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the benchmark in plain JSON types."""
@@ -164,6 +168,7 @@ class Bench:
             "roofline": {name: asdict(reached) for name, reached in self.roofline.items()},
             "ratios": {what: [_told(r) for r in ratios] for what, ratios in self.ratios.items()},
             "options": asdict(self.options),
+            "imported": [dict(each.document) for each in self.imported],
         }
 
 
@@ -177,6 +182,7 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         ServalError: A model, runtime or dataset cannot be opened; nothing was timed then.
     """
     pace = QUICK if options.quick else FULL
+    imported = tuple(browser_bench(Path(name)) for name in options.imported)
     setups = setups_for(available_cores())
     threads = sorted({threads for _, threads in setups})
     overrides = overrides_of(options)
@@ -186,9 +192,9 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     clips, left_out = _clips(options, subjects[0].any.sample_rate, pace)
     audio_s, failed = _audio_s(subjects[0], clips)
     loads = [load_average()]
-    watch(f"latency of {len(calls)} x {len(pace.durations)} durations")
+    watch(f"latency of {counted(len(calls), 'model')} x {counted(len(pace.durations), 'duration')}")
     latency = measured_latency(calls, pace.durations, pace.latency)
-    watch(f"throughput of {len(subjects)} models x {len(setups)} setups")
+    watch(f"throughput of {counted(len(subjects), 'model')} x {counted(len(setups), 'setup')}")
     throughput = measured_throughput(subjects, clips, setups, pace.throughput)
     watch("loading, in fresh processes")
     named = {subject.name: (subject.source, subject.runtime) for subject in subjects}
@@ -208,6 +214,7 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         | {"load_average": loads, "throughput_clips": len(clips)}
         | {"left_out": [asdict(part) for part in (*left_out, *failed)]},
         options=options,
+        imported=imported,
     )
 
 
@@ -365,7 +372,7 @@ def _curves(measured: Bench) -> list[LatencyCurve]:
 def _curve(measured: Bench, model: str, threads: int) -> LatencyCurve:
     items = [i for i in measured.latency if (i.of.model, i.of.threads) == (model, threads)]
     return LatencyCurve(
-        name=f"{model}, {threads} thread{'s' * (threads > 1)}",
+        name=f"{model}, {counted(threads, 'thread')}",
         seconds=[item.of.seconds for item in items],
         median_s=[item.timing.median_s for item in items],
         p95_s=[item.timing.p95_s for item in items],

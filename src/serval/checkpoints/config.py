@@ -11,7 +11,7 @@ from serval.errors import LabelError, ModelError
 from serval.labels import LabelSet, names_in_order
 from serval.probabilities import task_of
 from serval.texts import json_in
-from serval.wording import one_line, printable, shown
+from serval.wording import counted, one_line, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,9 +96,10 @@ def labels_in(said: Mapping[str, Any], n_outputs: int, name: str) -> tuple[tuple
             ) from error
         if len(names) != n_outputs:
             raise ModelError(
-                f"checkpoint '{name}': its weights have {n_outputs} outputs, but {key} in its "
-                f"config.json names {len(names)} labels ({', '.join(names[:12])}); one of the two "
-                "is of another model: download both again, or correct the names"
+                f"checkpoint '{name}': its weights have {counted(n_outputs, 'output')}, but {key} "
+                f"in its config.json names {counted(len(names), 'label')} "
+                f"({', '.join(names[:12])}); one of the two is of another model: download both "
+                "again, or correct the names"
             )
         return names, "config.json"
     return tuple(f"LABEL_{i}" for i in range(n_outputs)), ""

@@ -24,7 +24,7 @@ from serval.checkpoints.weights import misfit, pickled_tensors
 from serval.errors import LabelError, ModelError
 from serval.labels import LabelSet
 from serval.texts import text_in, yaml_in
-from serval.wording import one_line, printable, shown
+from serval.wording import counted, one_line, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -318,8 +318,9 @@ def _labels(
         ) from error
     if len(tokens) != len(tensors["proj.weight"]):
         raise ModelError(
-            f"checkpoint '{name}': its weights have {len(tensors['proj.weight'])} outputs, but "
-            f"{LABELS} names {len(tokens)} ({shown(', '.join(tokens))}); download both again"
+            f"checkpoint '{name}': its weights have "
+            f"{counted(len(tensors['proj.weight']), 'output')}, but {LABELS} names {len(tokens)} "
+            f"({shown(', '.join(tokens))}); download both again"
         )
     return tuple(labels), kept
 

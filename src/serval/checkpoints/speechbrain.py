@@ -17,7 +17,7 @@ from serval.checkpoints.weights import pickled_tensors, some, today
 from serval.errors import LabelError, ModelError
 from serval.labels import LabelSet, names_in_order
 from serval.texts import tagged_yaml_in, text_in
-from serval.wording import one_line, printable, shown
+from serval.wording import counted, one_line, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,7 +139,7 @@ def _labels(folder: Path, name: str, n_outputs: int) -> tuple[str, ...]:
         ) from error
     if len(labels) != n_outputs:
         raise ModelError(
-            f"checkpoint '{name}': its weights have {n_outputs} outputs, but {LABELS} names "
-            f"{len(labels)} ({', '.join(labels)}); download both again"
+            f"checkpoint '{name}': its weights have {counted(n_outputs, 'output')}, but {LABELS} "
+            f"names {len(labels)} ({', '.join(labels)}); download both again"
         )
     return tuple(labels)

@@ -27,12 +27,13 @@ from serval.commands.terminal import (
     terminal,
 )
 from serval.files import writing
-from serval.wording import left_out_sentences, percent
+from serval.wording import counted, left_out_sentences, percent
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from serval.bench.browser import BrowserBench
     from serval.bench.speed import Reached
 
 __all__ = ["bench_command"]
@@ -70,6 +71,13 @@ WIDE = 80
 @contract_options
 @click.option("--output", "-o", default=DEFAULTS.output, show_default=True, help="Results folder.")
 @click.option("--quick", is_flag=True, help="Fewer durations and rounds.")
+@click.option(
+    "--import",
+    "imported",
+    multiple=True,
+    metavar="FILE",
+    help="What a page of serval web measured, to show beside this machine.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole document as JSON.")
 @picture_option()
 def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags
@@ -95,6 +103,9 @@ def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - cli
     print_verdict(console, bench_verdict(measured))
     console.print(_latency_table(console, measured))
     console.print(_throughput_table(console, measured))
+    for browser in measured.imported:
+        console.print(_browser_table(console, browser, measured))
+        print_items(console, _browser_lines(browser))
     console.print(_machine_line(measured), style="dim")
     print_items(console, _lines(measured))
     print_caveats(console, left_out_sentences(measured.disclosure["left_out"]))
@@ -138,6 +149,31 @@ def _throughput_table(console: Console, measured: Bench) -> Table:
     return table
 
 
+def _browser_table(console: Console, browser: BrowserBench, measured: Bench) -> Table:
+    """Return what a page measured, with this machine's median for the same file and clip."""
+    wide = console.width >= WIDE
+    more = ["p95", "RTF"] if wide else []
+    titles = ["threads", "s", "p50 ms", "p90", *more, "spread", "n", "here ms", "times"]
+    table = narrow_table(["in a browser"], titles)
+    for item in sorted(browser.latency, key=lambda item: (item.model, item.threads)):
+        t, here = item.timing, item.here(measured.latency, measured.facts)
+        beside = ("-", "-") if here is None else (f"{1000 * here:.1f}", f"{t.p50_s / here:.2f}")
+        table.add_row(
+            *(item.model, str(item.threads), f"{item.seconds:g}"),
+            *(f"{1000 * seconds:.1f}" for seconds in (t.p50_s, t.p90_s)),
+            *((f"{1000 * t.p95_s:.1f}", f"{item.rtf:.4f}") if wide else ()),
+            *(percent(t.spread, 0), str(t.n), *beside),
+        )
+    return table
+
+
+def _browser_lines(browser: BrowserBench) -> list[str]:
+    memory = browser.memory_mb
+    ratios = [f"{what}: {each.sentence()}." for what, of in browser.ratios.items() for each in of]
+    page = [] if memory is None else [f"Memory of the page: {memory:.0f} MB."]
+    return [f"{browser.path}: {browser.where}.", *page, *ratios]
+
+
 def _lines(measured: Bench) -> list[str]:
     loading = [
         f"{name}: opens in {cost.load_s:.2f} s, peak memory {cost.peak_memory_mb:.0f} MB "
@@ -168,9 +204,9 @@ def _machine_line(measured: Bench) -> str:
     told = measured.disclosure
     warm_up = ", ".join(f"{n} for {what}" for what, n in told["warm_up_rounds"].items())
     return (
-        f"Latency: one clip at a time, model only. Throughput: {told['throughput_clips']} clips, "
-        f"end to end. {told['processor']}, {told['cores']} cores, "
-        f"{' '.join(told['instruction_sets'])}; onnxruntime {told['packages']['onnxruntime']}, "
-        f"{told['provider']}, batch {told['batch']}, warm-up rounds: {warm_up}; "
-        f"load average {told['load_average']}."
+        f"Latency: one clip at a time, model only. Throughput: "
+        f"{counted(told['throughput_clips'], 'clip')}, end to end. {told['processor']}, "
+        f"{counted(told['cores'], 'core')}, {' '.join(told['instruction_sets'])}; onnxruntime "
+        f"{told['packages']['onnxruntime']}, {told['provider']}, batch {told['batch']}, warm-up "
+        f"rounds: {warm_up}; load average {told['load_average']}."
     )

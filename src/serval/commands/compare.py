@@ -218,5 +218,8 @@ def _print_notes(console: Console, comparison: Comparison) -> None:
     for name, clips in comparison.only_in.items():
         if clips:
             shown = ", ".join(clips[:3]) + (" ..." if len(clips) > 3 else "")
-            lines.append(f"{len(clips)} clips of {name} are not in every run: {shown}")
+            lines.append(
+                f"{counted(len(clips), f'clip of {name} is', f'clips of {name} are')} not in every "
+                f"run: {shown}"
+            )
     print_caveats(console, lines)

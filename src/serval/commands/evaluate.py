@@ -14,13 +14,14 @@ import click
 from serval.commands.options import evaluation_options, log_option, picture_option, quiet_option
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import print_files, say, terminal
+from serval.dimensions import NO_PAGE
 from serval.errors import RunError
-from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset
+from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset, with_value_columns
 from serval.logs import entry_of, log_entry, refuse_missing
 from serval.models.load import load_as_stated
 from serval.run import load_run
 from serval.stopping import as_stop
-from serval.wording import printable
+from serval.wording import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,6 +109,7 @@ def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
     model = load_as_stated(options.model, options)
     if not told.quiet:
         _show_contract(model)
+    options = with_value_columns(options, model)
     dataset = open_dataset(options)
     if dataset.read_as and not told.quiet:
         say(f"dataset: {dataset.read_as}", err=True)
@@ -130,7 +132,13 @@ def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
 
 
 def _with_report(evaluation: Evaluation, *, quiet: bool) -> Evaluation:
-    """Return the evaluation with the page among its files, after writing it."""
+    """Return the evaluation with the page among its files, after writing it.
+
+    Of dimensions there is no page, which is said and loses nobody the run.
+    """
+    if evaluation.run.provenance.of_dimensions:
+        say(f"no page was made: {NO_PAGE}", err=True)
+        return evaluation
     from serval.report import write_report
 
     with shown_progress(quiet=quiet) as show:
@@ -166,7 +174,7 @@ def _show_contract(model: Model) -> None:
     contract, said = model.contract, model.contract.sources
     length = f"fixed {contract.static_samples} samples" if contract.static_samples else "any length"
     say(
-        f"model contract: {len(contract.labels)} labels [{said['labels']}], "
+        f"model contract: {counted(len(contract.labels), 'label')} [{said['labels']}], "
         f"{contract.sample_rate} Hz [{said['sample_rate']}], "
         f"normalize {contract.normalize} [{said['normalize']}], "
         f"clips up to {contract.max_seconds:g} s [{said['max_seconds']}], "
@@ -216,6 +224,8 @@ def _print_end(console: Console, evaluation: Evaluation) -> None:
         console.print("The run was complete already: scored again, nothing was computed.")
     folder = evaluation.run.folder
     print_files(console, evaluation.files.values())
+    if evaluation.run.provenance.of_dimensions:
+        return
     console.print(
         f"Next: hear what it got wrong: serval report {quote(str(folder))} -o report.html; "
         "or run your own: serval evaluate -m model.onnx -d my_clips.csv -o mine",
@@ -229,14 +239,17 @@ def _interrupted_line(folder: Path) -> str:
     except RunError:
         return "\nstopped before the first clip"
     done = len(run) + len(run.failures)
-    return f"\nstopped; {done} clips are kept in {folder}: give the same command to go on"
+    return (
+        f"\nstopped; {counted(done, 'clip is', 'clips are')} kept in {folder}: give the same "
+        f"command to go on"
+    )
 
 
 def _failure_line(evaluation: Evaluation, options: EvalOptions) -> str:
     run = evaluation.run
     first = run.failures[0]
     return (
-        f"serval: {len(run.failures)} of {len(run) + len(run.failures)} clips failed, more than "
-        f"--max-failures {options.max_failures:g} allows; first: {first.clip_id}: "
+        f"serval: {len(run.failures)} of {counted(len(run) + len(run.failures), 'clip')} failed, "
+        f"more than --max-failures {options.max_failures:g} allows; first: {first.clip_id}: "
         f"{first.stage}: {first.reason}; all are listed in {evaluation.files['results']}"
     )

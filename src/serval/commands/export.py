@@ -11,6 +11,7 @@ import click
 from serval.commands.options import Renamed, dataset_option
 from serval.commands.terminal import say
 from serval.export import Exported, ExportOptions, export_checkpoint
+from serval.wording import counted
 
 __all__ = ["export_command"]
 
@@ -48,8 +49,8 @@ def _show(exported: Exported) -> None:
     for key, value in said.items():
         say(f"  {key:>14}  {value}")
     say(
-        f"Parity with torch on {len(parity.durations_s)} clips ({lengths} s): logits differ by at "
-        f"most {parity.max_abs_diff:.1e}, same label {parity.same_argmax} of "
+        f"Parity with torch on {counted(len(parity.durations_s), 'clip')} ({lengths} s): logits "
+        f"differ by at most {parity.max_abs_diff:.1e}, same label {parity.same_argmax} of "
         f"{len(parity.durations_s)}"
     )
     if parity.padded_max_abs_diff is not None:

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from serval.commands.terminal import narrow_table, print_items, print_verdict, terminal
-from serval.inspection import Inspection, SizeComparison, inspect_model, size_comparison
+from serval.inspection import (
+    Inspection,
+    SizeComparison,
+    inspect_model,
+    size_comparison,
+    web_faults,
+)
+from serval.inspection.targets import MUCH_MB, WEB_RUNTIME
 from serval.models.contract import Overrides
 from serval.models.load import model_path
-from serval.wording import as_sentence, percent, printable
+from serval.wording import as_sentence, counted, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +69,8 @@ def _verdict(inspection: Inspection) -> str:
     graph, contract = inspection.graph, inspection.contract
     main = max(graph.weight_shares, key=lambda kind: graph.weight_shares[kind], default="no")
     what = (
-        f"names {len(contract.labels)} labels in audio of {contract.sample_rate / 1000:g} kHz"
+        f"names {counted(len(contract.labels), 'label')} in audio of "
+        f"{contract.sample_rate / 1000:g} kHz"
         if contract
         else "is not one that serval can evaluate"
     )
@@ -111,9 +119,18 @@ def _cells(inspection: Inspection) -> Iterator[tuple[str, str]]:
         yield "outputs", contract.outputs
     yield "operators", _counts(graph.ops)
     yield "opset", str(graph.opset)
+    yield "in a browser", _in_browser(inspection)
     for key in ("source", "revision", "layers", "license"):
         if said := inspection.document["metadata"].get(key):
             yield key, said[:MOST_SAID]
+
+
+def _in_browser(inspection: Inspection) -> str:
+    if web_faults(inspection.graph):
+        return "does not run there, see below"
+    size = inspection.graph.size_bytes / 1e6
+    slow = ", much for a phone" if size > MUCH_MB else ""
+    return f"runs in ONNX Runtime Web {WEB_RUNTIME}; {size:.1f} MB to load{slow}"
 
 
 def _length(inspection: Inspection) -> str:

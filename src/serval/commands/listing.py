@@ -10,6 +10,7 @@ import click
 from serval.commands.options import quiet_option
 from serval.commands.terminal import say
 from serval.corpora import known_corpora
+from serval.wording import counted
 
 if TYPE_CHECKING:
     from serval.corpora import Corpus
@@ -30,8 +31,8 @@ def datasets_command(ctx: click.Context) -> None:
 
 
 def _lines(corpus: Corpus) -> tuple[str, ...]:
-    clips = f"{corpus.clips:,} clips" if corpus.clips else "clips by release"
-    speakers = f"{corpus.speakers:,} speakers" if corpus.speakers else ""
+    clips = counted(corpus.clips, "clip") if corpus.clips else "clips by release"
+    speakers = counted(corpus.speakers, "speaker") if corpus.speakers else ""
     facts = (clips, speakers, corpus.language, corpus.licence, _folds(corpus))
     return (
         f"{corpus.name}: {', '.join(fact for fact in facts if fact)}",
@@ -68,8 +69,8 @@ def prepare_command(
         return
     read_as = f", {done.read_as}" if done.read_as else ""
     size = done.path.stat().st_size / 1e6
-    say(f"{done.path}: {done.clips:,} clips, {size:,.1f} MB{read_as}")
+    say(f"{done.path}: {counted(done.clips, 'clip')}, {size:,.1f} MB{read_as}")
     if done.unreadable:
-        say(f"  {done.unreadable:,} files could not be read: their clips are without audio")
+        say(f"  {counted(done.unreadable, 'clip')} without audio: the file could not be read")
     for part in done.left_out:
         say(f"  left out: {part.n:,} {part.reason}, such as {', '.join(part.examples)}")

@@ -15,7 +15,7 @@ from serval.errors import ConfigError
 from serval.models.builtin import BUILTIN_MODELS
 from serval.models.choice import what_is_meant
 from serval.models.options import ModelOptions, overrides_of
-from serval.wording import percent, printable
+from serval.wording import counted, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -120,7 +120,7 @@ def _show(document: Mapping[str, Any]) -> None:
 def _rows(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     said, head = document["sources"], document["head"]
     yield "checkpoint", f"{document['name']} {document['revision']}".strip()
-    yield "encoder", f"{document['family']}, {document['layers']} layers"
+    yield "encoder", f"{document['family']}, {counted(document['layers'], 'layer')}"
     yield "head", head["head"]
     yield "outputs", document["task"]
     yield "labels", f"{', '.join(document['labels'])} [{said['labels']}]"

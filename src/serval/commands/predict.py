@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.text import Text
 
+from serval.commands.live import show_microphone
 from serval.commands.options import MODEL_HELP, inference_options
 from serval.commands.terminal import narrow_table, print_verdict, say, terminal
 from serval.commands.windows import (
@@ -54,10 +55,12 @@ WIDE = 72
 
 
 @click.command("predict")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--model", "-m", default="serval-tiny", show_default=True,
               help=MODEL_HELP)  # fmt: skip
 @inference_options
+@click.option("--microphone", is_flag=True,
+              help="Listen, until Ctrl-C; needs pip install 'serval-ser[live]'.")  # fmt: skip
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE",
               help="Write a .csv, .json or .parquet file; with --window also .png.")  # fmt: skip
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
@@ -67,9 +70,11 @@ def predict_command(
     model: str,
     form: str | None,
     output: Path | None,
+    *,
+    microphone: bool,
     **flags: Any,  # noqa: ANN401 - click's flags
 ) -> None:
-    """Name the emotion in audio files, and in those of folders.
+    """Name the emotion in audio files, and in those of folders, or in what the microphone hears.
 
     One file is shown as a bar for each emotion, several as a table.
 
@@ -78,6 +83,10 @@ def predict_command(
     Exit code 3 if a file could not be used; the others are printed all the same.
     """
     options = InferenceOptions(**flags)
+    _refuse_both(files, microphone=microphone, is_written=bool(output or form))
+    if microphone:
+        show_microphone(model, options)
+        return
     files = tuple(_sound_files(files))
     if options.window is not None and output is not None:
         refuse_unknown_form(output, len(files))
@@ -99,6 +108,13 @@ def predict_command(
         say(f"serval: {failure.clip_id}: {failure.stage}: {failure.reason}", err=True)
     if failures:
         sys.exit(3)
+
+
+def _refuse_both(files: tuple[Path, ...], *, microphone: bool, is_written: bool) -> None:
+    if microphone == bool(files):
+        raise click.UsageError("name files or folders, or listen with --microphone, one of them")
+    if microphone and is_written:
+        raise click.UsageError("--microphone prints a line for each window, and writes no file")
 
 
 def _tell_windows(model: Windowed, told: list[Told], output: Path | None, form: str | None) -> None:

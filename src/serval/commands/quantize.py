@@ -24,6 +24,7 @@ from serval.commands.terminal import (
     say,
     terminal,
 )
+from serval.inspection.targets import TARGETS
 from serval.quantize import (
     Quantized,
     QuantizeOptions,
@@ -37,7 +38,7 @@ from serval.quantize import (
     save_tried,
 )
 from serval.stopping import stop_if_asked
-from serval.wording import change_short, hundredths, percent, points
+from serval.wording import change_short, counted, hundredths, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,6 +81,8 @@ WIDE = 100
               help="Weights that share a scale at 4 bits.")  # fmt: skip
 @click.option("--portable/--full-range", default=DEFAULTS.portable, show_default=True,
               help="Same answers with and without VNNI, or the last third of a bit.")  # fmt: skip
+@click.option("--target", type=click.Choice(list(TARGETS)), default=DEFAULTS.target,
+              show_default=True, help="Refuse to make a file that does not run there.")  # fmt: skip
 @click.option("--qdq", is_flag=True,
               help="Linear layers too as QuantizeLinear, DequantizeLinear; slower.")  # fmt: skip
 @click.option("--eval", "evaluation", metavar="DATASET", help="Measure accuracy on this set.")
@@ -146,12 +149,15 @@ def _next_command(path: Path, options: QuantizeOptions) -> str:
 
 def _sentence(trial: Trial) -> str:
     found = trial.measured
-    agreement = f"Same emotion as FP32 on {percent(found.agreement)} of {found.clips} clips"
+    agreement = (
+        f"Same emotion as FP32 on {percent(found.agreement)} of {counted(found.clips, 'clip')}"
+    )
     if found.right is None:
         return f"{agreement} of {trial.clips}."
     return (
-        f"{agreement}; right {found.right} times, FP32 {found.reference_right} times; "
-        f"probabilities differ by {found.divergence:.4f} nats (KL)."
+        f"{agreement}; right {counted(found.right, 'time')}, FP32 "
+        f"{counted(found.reference_right or 0, 'time')}; probabilities differ by "
+        f"{found.divergence:.4f} nats (KL)."
     )
 
 
@@ -190,7 +196,7 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
     print_verdict(console, comparison_verdict(comparison))
     console.print(_comparison_table(console, comparison))
     console.print(
-        f"{comparison.model} on {comparison.variants[0].measured.clips} clips of "
+        f"{comparison.model} on {counted(comparison.variants[0].measured.clips, 'clip')} of "
         f"{comparison.clips}. Points: accuracy minus that of FP32, with the 95 % interval. Speed: "
         "all took turns; median against FP32. *: no other is as small, as fast and as accurate, "
         "and more than that in one, as far as the intervals show.",

@@ -14,6 +14,7 @@ from serval.commands.stored import opened_run
 from serval.commands.terminal import say
 from serval.report.build import EMBED_MB, AudioChoice, write_report
 from serval.stress import load_stress
+from serval.wording import counted
 
 __all__ = ["report_command"]
 
@@ -72,7 +73,7 @@ def report_command(
     beside = f", audio in {page.beside.name}/" if page.beside else ""
     for note in page.notes:
         say(note, err=True)
-    say(f"{page.size_mb:g} MB, {page.sounds} clips can be heard{beside}", err=True)
+    say(f"{page.size_mb:g} MB, {counted(page.sounds, 'clip')} can be heard{beside}", err=True)
     say(page.path)
     if opens and not webbrowser.open(page.path.resolve().as_uri()):
         say(f"no browser was found here; open {page.path} in one", err=True)

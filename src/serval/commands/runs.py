@@ -11,18 +11,23 @@ import click
 from rich.text import Text
 
 from serval.commands.terminal import narrow_table, print_verdict, say, terminal
+from serval.dimensions import dimension_run
 from serval.errors import RunError
 from serval.results.verdict import data_name
 from serval.run import JOURNAL, Run, load_run
 from serval.scores import scores_of
-from serval.wording import counted, one_line, scored_short
+from serval.scores.dimensions import dimension_scores
+from serval.wording import counted, numbered, one_line, scored_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["runs_below", "runs_command"]
 
-NUMBERS = ("clips", "UAR %", "date")
+SCORE, CCC = "UAR %", "CCC"
+"""Of runs of emotions, and of runs of dimensions."""
+
+NUMBERS = ("clips", SCORE, CCC, "date")
 SPARED = ("model", "date")
 """Columns that only a wide terminal shows."""
 WIDE = 100
@@ -32,6 +37,8 @@ WIDE = 100
 @click.argument("folder", default=".", type=click.Path(path_type=Path))
 def runs_command(folder: Path) -> None:
     """List the stored runs below a folder, with the UAR and its 95 % interval.
+
+    A run of dimensions is listed with the mean of its CCCs.
 
     `serval compare`, `serval report` and every command that takes a run take the folder of one.
     """
@@ -43,7 +50,9 @@ def runs_command(folder: Path) -> None:
     if not rows:
         return
     print_verdict(console, [_verdict(folder, rows)])
-    shown = [name for name in rows[0] if console.width >= WIDE or name not in SPARED]
+    unused = {name for name in (SCORE, CCC) if not any(row[name] for row in rows)}
+    spared = unused if console.width >= WIDE else unused.union(SPARED)
+    shown = [name for name in rows[0] if name not in spared]
     texts = [name for name in shown if name not in NUMBERS]
     table = narrow_table(texts, [name for name in shown if name in NUMBERS])
     table.padding = (0, 1, 0, 0)
@@ -54,9 +63,10 @@ def runs_command(folder: Path) -> None:
 
 def _verdict(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:
     models, sets = ({row[name] for row in rows} for name in ("model", "set"))
+    said = " or mean CCC" if any(row[CCC] for row in rows) else ""
     return (
         f"{counted(len(rows), 'run')} below {folder}, of {counted(len(models), 'model')} on "
-        f"{counted(len(sets), 'set')}; UAR with its 95 % interval."
+        f"{counted(len(sets), 'set')}; UAR{said} with its 95 % interval."
     )
 
 
@@ -78,15 +88,25 @@ def runs_below(folder: Path) -> Iterator[Path]:
 
 
 def _row(place: Path, run: Run) -> dict[str, str]:
-    uar = scores_of(run).overall["uar"]
     model = str(run.provenance.model.get("name", ""))
-    none = dict.fromkeys(("value", "low", "high"))
     return {
         "folder": str(place),
         "name": run.name,
         "model": model,
         "set": data_name(run),
         "clips": f"{len(run):,}{'' if run.complete else ', not finished'}",
-        "UAR %": scored_short(asdict(uar) if len(run) else none),
+        SCORE: "",
+        CCC: "",
+        **_score(run),
         "date": run.started[:10],
     }
+
+
+def _score(run: Run) -> dict[str, str]:
+    """Return the cell of the run's score, under the name of its column."""
+    none: dict[str, float | None] = dict.fromkeys(("value", "low", "high"))
+    if run.provenance.of_dimensions:
+        values = dimension_run(run)
+        scores = dimension_scores(values.truth, values.predicted, run.speakers, values.names)
+        return {CCC: numbered(asdict(scores.mean["ccc"]) if len(run) else none)}
+    return {SCORE: scored_short(asdict(scores_of(run).overall["uar"]) if len(run) else none)}

@@ -17,6 +17,9 @@ from serval.wording import percent
 
 __all__ = ["score_command"]
 
+FINDINGS = ("observations", "votes", "calibration", "averaged", "groups")
+"""Parts of a results document whose sentences are printed; a run of dimensions has the last two."""
+
 
 @click.command("score")
 @click.argument("run")
@@ -72,8 +75,8 @@ def _print(written: Written, *, groups: bool) -> None:
     print_run(console, document)
     for table in group_tables(document) if groups else ():
         console.print(table)
-    print_findings(console, document, ("observations", "calibration", "groups"))
-    scaled = document["calibration"]["scaled"]
+    print_findings(console, document, FINDINGS)
+    scaled = document.get("calibration", {}).get("scaled")
     if scaled:
         before, after = (
             percent(fit["ece"], 1) for fit in (document["calibration"]["as_is"], scaled)

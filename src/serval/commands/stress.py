@@ -128,8 +128,8 @@ class _Lines:
 
 def _first_line(stage: Stage) -> str:
     return (
-        f"to do: {stage.step.total} clips clean, then under {stage.cases} perturbations; "
-        "the clean run tells what the rest costs"
+        f"to do: {counted(stage.step.total, 'clip')} clean, then under "
+        f"{counted(stage.cases, 'perturbation')}; the clean run tells what the rest costs"
     )
 
 
@@ -138,8 +138,9 @@ def _cost_line(cost: Cost) -> str:
     done = f", {cost.finished} are done already" if cost.finished else ""
     minutes, seconds = divmod(round(cost.seconds), 60)
     return (
-        f"cost: {left} perturbations x {cost.clips} clips x {1000 * cost.clip_s:.0f} ms "
-        f"= {minutes} min {seconds} s, as the clean run went; codecs and music take longer{done}"
+        f"cost: {counted(left, 'perturbation')} x {counted(cost.clips, 'clip')} x "
+        f"{1000 * cost.clip_s:.0f} ms = {minutes} min {seconds} s, as the clean run went; codecs "
+        f"and music take longer{done}"
     )
 
 

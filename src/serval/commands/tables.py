@@ -9,7 +9,7 @@ from rich.text import Text
 from serval.commands.terminal import narrow_table, print_caveats, print_items, print_verdict
 from serval.scores import METRICS, SHOWN
 from serval.scores.dimensions import DIMENSION_METRICS
-from serval.wording import in_points, numbered, percent, points, scored, scored_short
+from serval.wording import counted, in_points, numbered, percent, points, scored, scored_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +55,7 @@ def _print_dimensions(console: Console, document: dict[str, Any]) -> None:
 
 
 def print_findings(
-    console: Console, document: dict[str, Any], parts: Iterable[str] = ("observations",)
+    console: Console, document: dict[str, Any], parts: Iterable[str] = ("observations", "votes")
 ) -> None:
     """Print what stands out, then what a reader must know before trusting the numbers.
 
@@ -70,7 +70,9 @@ def print_findings(
 
 
 def group_tables(document: dict[str, Any]) -> list[Table]:
-    """Return accuracy and UAR of the largest groups of each column."""
+    """Return the scores of the largest groups of each column."""
+    if document.get("task") == "dimensions":
+        return [_value_table(table) for table in document["groups"]["tables"]]
     return [_group_table(table) for table in document["groups"]["tables"]]
 
 
@@ -80,7 +82,7 @@ def _overall_lines(document: dict[str, Any]) -> list[str]:
     failed, left_out = len(document["failures"]), sum(p["n"] for p in document["left_out"])
     random, majority = (percent(guesses[name]["uar"]) for name in ("random", "majority"))
     return [
-        f"{document['model']['name']} on {data['name']}: {meta['total_samples']} clips, "
+        f"{document['model']['name']} on {data['name']}: {counted(meta['total_samples'], 'clip')}, "
         f"{failed} failed" + (f", {left_out} left out" if left_out else ""),
         ", ".join(f"{METRICS[key].title} {scored(scores[key])}" for key in SHOWN),
         f"UAR of random labels: {random}; of the most frequent label alone: {majority}",
@@ -103,6 +105,25 @@ def _note(document: dict[str, Any]) -> str:
     )
 
 
+def _value_table(found: dict[str, Any]) -> Table:
+    """Return the mean CCC of the largest groups, and the CCC of each of their dimensions."""
+    names = list(found["groups"][0]["scores"]["per_dimension"])
+    table = narrow_table(["group"], ["clips", "mean CCC", *names])
+    table.title = _group_title(found)
+    for row in found["groups"][:SHOWN_GROUPS]:
+        own = row["scores"]
+        each = (numbered({**own["per_dimension"][name]["ccc"], "low": None}) for name in names)
+        cells = (str(row["n"]), numbered(own["mean"]["ccc"]), *each)
+        table.add_row(Text(row["name"]), *cells)
+    return table
+
+
+def _group_title(found: dict[str, Any]) -> str:
+    rest = len(found["groups"]) > SHOWN_GROUPS
+    more = f", {SHOWN_GROUPS} of {len(found['groups'])}" if rest else ""
+    return f"by {found['column']}{more}"
+
+
 def _group_table(found: dict[str, Any]) -> Table:
     gap = found["accuracy_gap"]
     caption = "no gap is measured"
@@ -113,10 +134,8 @@ def _group_table(found: dict[str, Any]) -> Table:
             f"{gap['finding']} ({why})"
         )
     shown = found["groups"][:SHOWN_GROUPS]
-    rest = len(found["groups"]) > SHOWN_GROUPS
-    more = f", {SHOWN_GROUPS} of {len(found['groups'])}" if rest else ""
     table = narrow_table(["group"], ["clips", "accuracy %", "UAR %"])
-    table.title, table.caption = f"by {found['column']}{more}", caption
+    table.title, table.caption = _group_title(found), caption
     for row in shown:
         scores = (scored_short(row[key]) for key in ("accuracy", "uar"))
         table.add_row(Text(row["name"]), str(row["n"]), *scores)

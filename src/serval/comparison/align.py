@@ -19,6 +19,7 @@ from scipy.special import log_softmax
 
 from serval.errors import ConfigError, LabelError
 from serval.run import unfinished
+from serval.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -183,7 +184,7 @@ def _refuse_other_truth(
 
 def _nothing_common(runs: Sequence[Run]) -> str:
     examples = ", ".join(
-        f"{run.folder} has {len(run)} clips such as '{run.clip_ids[0]}'"
+        f"{run.folder} has {counted(len(run), 'clip')} such as '{run.clip_ids[0]}'"
         if len(run)
         else f"{run.folder} has no clips"
         for run in runs
@@ -201,18 +202,18 @@ def _warnings(runs: Sequence[Run], found: Sequence[Partners], other_audio: int) 
     for run, pairs in zip(runs[1:], found, strict=True):
         if pairs.by_audio:
             warnings.append(
-                f"{pairs.by_audio} clips of {run.folder} are named otherwise than in "
-                f"{runs[0].folder} and were paired by their audio."
+                f"{counted(pairs.by_audio, 'clip')} of {run.folder} named otherwise than in "
+                f"{runs[0].folder} and paired by their audio."
             )
         if pairs.doubtful:
             warnings.append(
-                f"{pairs.doubtful} clips of {run.folder} bear a name that means another recording "
-                f"in {runs[0].folder}, which is not found there: they are compared with nothing."
+                f"{counted(pairs.doubtful, 'clip')} of {run.folder} with a name that means another "
+                f"recording in {runs[0].folder}, not found there: compared with nothing."
             )
     if other_audio:
         warnings.append(
-            f"{other_audio} clips have the same id but other audio in another run: a difference "
-            "on them may be of the audio, not of the model."
+            f"{counted(other_audio, 'clip has', 'clips have')} the same id but other audio in "
+            f"another run: a difference may be of the audio, not of the model."
         )
     return warnings
 

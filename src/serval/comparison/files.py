@@ -10,7 +10,7 @@ from serval.files import whole_file
 from serval.plots.comparison import MOST_LABELS, Forest, save_forests
 from serval.results.document import write_json
 from serval.scores import HEADLINES, METRICS
-from serval.wording import csv_cell, without_nan
+from serval.wording import counted, csv_cell, without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +81,7 @@ def forest_of(comparison: Comparison, against: Against) -> Forest:
     some = f", the {len(labels)} labels that changed most" * (len(labels) < len(scores.per_class))
     return Forest(
         title=f"{against.b} minus {against.a}\n"
-        f"{comparison.n} clips, {len(against.flips)} flips{some}",
+        f"{counted(comparison.n, 'clip')}, {counted(len(against.flips), 'flip')}{some}",
         rows=rows,
         changed={name: (scores.per_class[name].broken, scores.per_class[name].fixed)
                  for name in labels},

@@ -83,12 +83,15 @@ def verdict_sentence(change: ScoreChange, margin: float) -> str:
 def _power(comparison: Comparison, against: Against) -> str:
     overall = against.scores.overall
     if overall["wa"].difference.detectable >= 1:
-        return f"This set can show no difference at all: {comparison.n} clips are too few."
+        return (
+            f"This set can show no difference at all: "
+            f"{counted(comparison.n, 'clip is', 'clips are')} too few."
+        )
     return (
         "Minimum detectable effect at 80 % power: "
         f"{points(overall['wa'].difference.detectable)} points of accuracy, "
-        f"{points(overall['uar'].difference.detectable)} of UAR; {comparison.n:,} clips, drawn by "
-        f"{comparison.clustering['by']}."
+        f"{points(overall['uar'].difference.detectable)} of UAR; {counted(comparison.n, 'clip')}, "
+        f"drawn by {comparison.clustering['by']}."
     )
 
 
@@ -100,8 +103,9 @@ def _mcnemar(against: Against) -> str:
     else:
         limit = f"significant from {points(test.smallest_significant)} points net"
     return (
-        f"Exact McNemar, as if clips were independent: p = {test.p:.3g}; {changed} clips changed "
-        f"between right and wrong ({test.only_a} broken, {test.only_b} fixed), {limit}."
+        f"Exact McNemar, as if clips were independent: p = {test.p:.3g}; "
+        f"{counted(changed, 'clip')} changed between right and wrong ({test.only_a} broken, "
+        f"{test.only_b} fixed), {limit}."
     )
 
 
@@ -130,5 +134,5 @@ def _changed_speakers(against: Against) -> list[str]:
     most = sorted(moved, key=lambda g: -(g.broken + g.fixed))[:SHOWN_SPEAKERS]
     if not most:
         return []
-    named = ", ".join(f"{g.name} (-{g.broken} +{g.fixed} of {g.n} clips)" for g in most)
+    named = ", ".join(f"{g.name} (-{g.broken} +{g.fixed} of {counted(g.n, 'clip')})" for g in most)
     return [f"Speakers that changed most, of {len(moved)} that did: {named}."]

@@ -32,6 +32,7 @@ class LabelTable:
         columns: Column of serval -> cell of the row.
         votes: The cell with one rater's answer, where a clip has a row for each; counted into a
             column `votes`.
+        meanings: What codes of votes stand for; another vote is written as it is.
         answers: Pattern of each rater's answer in the cell `votes`, where one cell has all.
         where: Cell -> the value that a row must have to be read.
         lines: Pattern of one entry, for files that are no tables; its named groups are cells.
@@ -43,6 +44,7 @@ class LabelTable:
     of: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     votes: str = ""
+    meanings: Mapping[str, str] = field(default_factory=dict)
     answers: str = ""
     where: Mapping[str, str] = field(default_factory=dict)
     lines: str = ""

@@ -45,6 +45,7 @@ CORPUS = Corpus(
             files=r"finishedResponses\.csv",
             key="{clipName}",
             votes="respEmo",
+            meanings=coded("A angry | D disgust | F fearful | H happy | N neutral | S sad"),
             where={"queryType": "1"},
         ),
     ),

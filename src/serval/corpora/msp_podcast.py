@@ -35,6 +35,7 @@ CORPUS = Corpus(
             },
             required=True,
         ),
+        LabelTable(files=r"labels_detailed\.csv", key="{FileName}", votes="EmoClass_Major"),
     ),
     official=True,
 )

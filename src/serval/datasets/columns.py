@@ -24,9 +24,6 @@ AUDIO_NAMES = (
 LABEL_NAMES = (
     "emotion", "label", "labels", "emotion_label", "major_emotion", "class", "category", "target",
 )  # fmt: skip
-VALUE_NAMES = ("arousal", "valence", "dominance", "emoact", "emoval", "emodom", "activation")
-"""Columns with values of dimensions: clips with these are labelled too."""
-
 SPEAKER_NAMES = (
     "speaker_id", "speaker", "spk_id", "spk", "speakerid", "actor", "actor_id", "voice",
 )  # fmt: skip
@@ -112,11 +109,11 @@ def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Col
         DatasetError: A named column holds what cannot play its part.
     """
     audio = _audio_column(schema, options.audio_column, subject)
-    label = _required(schema, "label", options.label_column, subject)
+    label = _label_column(schema, options, subject)
     speaker = _named(schema, "speaker", options.speaker_column, subject)
     speaker = speaker or _usual(SPEAKER_NAMES, _of_kind(schema, Kind.SCALAR))
     rate = _rate_column(schema, audio, subject)
-    taken = {audio, speaker, rate} | ({label} - set(_values(schema)))
+    taken = {audio, speaker, rate} | ({label} - set(_values(schema, options)))
     scalars = (name for name, kind in schema.kinds.items() if kind is Kind.SCALAR)
     return Columns(
         audio=audio,
@@ -191,14 +188,23 @@ def _rate_column(schema: Schema, audio: str, subject: str) -> str | None:
     return rate
 
 
+def _label_column(schema: Schema, options: DatasetOptions, subject: str) -> str:
+    """Return the column of the label: a usual one, else the first with values of dimensions."""
+    try:
+        return _required(schema, "label", options.label_column, subject)
+    except DatasetNotFoundError:
+        values = _values(schema, options)
+        if options.label_column is not None or not values:
+            raise
+        return values[0]
+
+
 def _required(schema: Schema, part: str, asked: str | None, subject: str) -> str:
     names = AUDIO_NAMES if part == "audio" else LABEL_NAMES
     kinds = (Kind.SCALAR, Kind.LIST) if part == "label" else (Kind.SCALAR,)
     found = _named(schema, part, asked, subject)
     for kind in kinds:
         found = found or _usual(names, _of_kind(schema, kind))
-    if part == "label":
-        found = found or next(iter(_values(schema)), None)
     if found is None:
         raise DatasetNotFoundError(
             f"{subject} has no {part} column that serval knows by name; "
@@ -207,9 +213,10 @@ def _required(schema: Schema, part: str, asked: str | None, subject: str) -> str
     return found
 
 
-def _values(schema: Schema) -> list[str]:
-    """Return the columns with values of dimensions, as far as their names say so."""
-    return [name for name in _of_kind(schema, Kind.SCALAR) if name.casefold() in VALUE_NAMES]
+def _values(schema: Schema, options: DatasetOptions) -> list[str]:
+    """Return the columns with values of dimensions, as far as they are there."""
+    wanted = options.value_columns.casefold().split(",")
+    return [name for name in _of_kind(schema, Kind.SCALAR) if name.casefold() in wanted]
 
 
 def _named(schema: Schema, part: str, asked: str | None, subject: str) -> str | None:

@@ -20,14 +20,14 @@ from serval.corpora import ENOUGH, fitting, recognised
 from serval.datasets.corpus_tables import told_by_tables
 from serval.datasets.dataset import short_name
 from serval.datasets.layout import PARQUET, is_audio, is_metadata, suffix_of
-from serval.datasets.listing import counted, is_hidden
+from serval.datasets.listing import as_left_out, is_hidden
 from serval.datasets.manifest import SUFFIXES
 from serval.datasets.rows import same_name
 from serval.datasets.splits import is_named_as_split, splits_by_name
 from serval.errors import AudioError, ConfigError, DatasetError
 from serval.files import sha256_of
 from serval.labels import EMOTIONS, LabelMap, LabelSet
-from serval.wording import percent
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -105,8 +105,8 @@ class CorpusFolder:
         """Return how the folder was read, for people."""
         speakers = {row.get("speaker") for row in self.rows.values()} - {None}
         n, whole = len(self.rows), self.corpus.clips
-        clips = f"{n:,} of {whole:,} clips" if whole else f"{n:,} clips"
-        return f"read as {self.corpus.name}: {clips}, {len(speakers):,} speakers"
+        clips = f"{n:,} of {whole:,} clips" if whole else counted(n, "clip")
+        return f"read as {self.corpus.name}: {clips}, {counted(len(speakers), 'speaker')}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,11 +140,13 @@ class _Sorting:
         """Return what was left out, what is of a kind of its own first."""
         kinds = [kind for kind in KINDS if kind in self.reasons]
         named = (
-            replace(counted(_told(kind), self.reasons[kind]), kind=kind, expected=kind != UNCLEAR)
+            replace(
+                as_left_out(_told(kind), self.reasons[kind]), kind=kind, expected=kind != UNCLEAR
+            )
             for kind in kinds
         )
         others = (reason for reason in self.reasons if reason not in KINDS)
-        return (*named, *(counted(reason, self.reasons[reason]) for reason in others))
+        return (*named, *(as_left_out(reason, self.reasons[reason]) for reason in others))
 
 
 def kinds_of(include: str | None) -> frozenset[str]:

@@ -72,7 +72,8 @@ def _told(table: LabelTable, root: Path, files: Sequence[str]) -> TableLabels:
                 continue
             cells.setdefault(key, _columns(table, known))
             if table.votes and known.get(table.votes):
-                votes[key][known[table.votes]] += 1
+                vote = known[table.votes]
+                votes[key][table.meanings.get(vote, vote)] += 1
         if row is not None and not keyed:
             raise DatasetError(
                 f"{file} has no columns that name a clip as {table.key}; "

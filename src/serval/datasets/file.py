@@ -77,7 +77,7 @@ def _parquet_table(path: Path) -> Table:
 
 def _prepared(path: Path) -> tuple[Corpus | None, str]:
     """Return the corpus that `serval datasets prepare` wrote into a file, and how it was read."""
-    from serval.datasets.prepare import noted_in
+    from serval.datasets.parquet import noted_in
 
     name, read_as = noted_in(path)
     return corpus_called(name), read_as

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from serval.datasets.columns import Schema, text_of
-from serval.datasets.listing import counted
+from serval.datasets.listing import as_left_out
 from serval.datasets.split_column import rows_of_split
 from serval.datasets.splits import choose_split
 
@@ -149,7 +149,7 @@ def _rows_of_fold(
     parts = [f"fold{fold}.{part}" for fold in folds for part in ("test", "train")]
     split = choose_split([ALL_FOLDS, *parts], asked, subject)
     unnamed = [f"row {i}" for i, text in enumerate(texts, 1) if not text]
-    left_out = (counted(f"with nothing in the column {column}", unnamed),) if unnamed else ()
+    left_out = (as_left_out(f"with nothing in the column {column}", unnamed),) if unnamed else ()
     if split == ALL_FOLDS:
         return whole, split, left_out
     fold, _, part = split.removeprefix("fold").rpartition(".")

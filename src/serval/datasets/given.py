@@ -17,6 +17,7 @@ from serval.datasets.options import DatasetOptions
 from serval.datasets.parquet import Here, ParquetTable
 from serval.datasets.samples import wav_of
 from serval.errors import DatasetError
+from serval.wording import counted
 
 if TYPE_CHECKING:
     from serval.records import Dataset
@@ -102,7 +103,10 @@ def texts_of(values: object, what: str, n: int, classes: Sequence[str] = ()) -> 
         raise DatasetError(f"{what} is {type(values).__name__}; give a list with one for each clip")
     listed = _plain(values)
     if len(listed) != n:
-        raise DatasetError(f"{what} has {len(listed)} entries for {n} clips; give one for each")
+        raise DatasetError(
+            f"{what} has {counted(len(listed), 'entry', 'entries')} for {counted(n, 'clip')}; give "
+            "one for each"
+        )
     return [_text(value, what, classes) for value in listed]
 
 
@@ -127,7 +131,9 @@ def _listed(clips: Any, given: Given) -> pa.Table:  # noqa: ANN401 - checked her
     if isinstance(clips, str | bytes | Mapping) or not hasattr(clips, "__len__"):
         raise DatasetError(f"{_kind(clips)} is no set of clips; {WANTED}")
     if given.truth is None:
-        raise DatasetError(f"{len(clips)} clips without labels; give truth=[...], one for each")
+        raise DatasetError(
+            f"{counted(len(clips), 'clip')} without labels; give truth=[...], one for each"
+        )
     if not len(clips):
         raise DatasetError("the list of clips is empty; give at least one")
     cells = [_cell(clip, i, given.sample_rate) for i, clip in enumerate(clips)]

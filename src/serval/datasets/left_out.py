@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from serval.datasets.layout import PARQUET, is_decoded, suffix_of
-from serval.datasets.listing import SHOWN, counted, is_hidden
+from serval.datasets.listing import SHOWN, as_left_out, is_hidden
 from serval.datasets.rows import same_name
 from serval.datasets.splits import missing_parts
 from serval.datasets.tables import FolderTable, ListedTable
 from serval.errors import DatasetError
 from serval.records import LeftOut
+from serval.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -51,7 +52,7 @@ def left_out_of(
         reasons["in parquet beside audio files (move the ones or the others)"] = beside
     for reason, names in reasons.items():
         if names:
-            yield counted(reason, names)
+            yield as_left_out(reason, names)
 
 
 def rows_in_missing_parts(files: Sequence[str], n_rows: int) -> Iterator[LeftOut]:
@@ -64,7 +65,10 @@ def rows_in_missing_parts(files: Sequence[str], n_rows: int) -> Iterator[LeftOut
     missing = missing_parts(files)
     if missing:
         n = max(1, round(n_rows * len(missing) / len(files)))
-        reason = f"in {len(missing)} parts that are missing, judged by the others (fetch them)"
+        reason = (
+            f"in {counted(len(missing), 'part that is', 'parts that are')} missing, judged by the "
+            "others (fetch them)"
+        )
         yield LeftOut(reason=reason, n=n, examples=tuple(missing[:SHOWN]))
 
 

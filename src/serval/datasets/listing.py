@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["SHOWN", "Listing", "counted", "is_hidden", "listing_of_folder"]
+__all__ = ["SHOWN", "Listing", "as_left_out", "is_hidden", "listing_of_folder"]
 
 SHOWN = 3
 """Examples beside a count."""
@@ -53,11 +53,11 @@ def listing_of_folder(root: Path) -> Listing:
     reasons: dict[str, list[str]] = {}
     for name, reason in closed.items():
         reasons.setdefault(reason, []).append(name)
-    parts = (counted(reason, names) for reason, names in reasons.items())
+    parts = (as_left_out(reason, names) for reason, names in reasons.items())
     return Listing(files=tuple(files), closed=tuple(parts), folders=tuple(sorted(folders)))
 
 
-def counted(reason: str, names: Iterable[str]) -> LeftOut:
+def as_left_out(reason: str, names: Iterable[str]) -> LeftOut:
     """Return the count of some names that are left out for one reason, with examples."""
     names = sorted(names)
     return LeftOut(

@@ -24,6 +24,8 @@ class DatasetOptions:
         speaker_column: Column that says who speaks; without it `speaker_id` and the like.
         include: Kinds of recordings of a known corpus that are clips on request, with commas:
             `song,video`.
+        value_columns: Columns with values of dimensions, with commas, as far as they are there; the
+            clips of a table need no label beside them.
     """
 
     split: str | None = None
@@ -35,6 +37,7 @@ class DatasetOptions:
     label_column: str | None = None
     speaker_column: str | None = None
     include: str | None = None
+    value_columns: str = "arousal,valence,dominance,emoact,emoval,emodom,activation"
 
 
 @dataclass(frozen=True, kw_only=True)

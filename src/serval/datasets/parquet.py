@@ -21,7 +21,10 @@ from serval.wording import one_line
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Here", "ParquetTable", "Shard"]
+__all__ = ["NOTE", "Here", "ParquetTable", "Shard", "noted_in"]
+
+NOTE = b"serval"
+"""Under which a file's metadata says what corpus it holds."""
 
 BATCH_ROWS = 16
 """Rows held at a time: a clip is seldom over 1 MB, so a batch stays within tens of MB."""
@@ -238,3 +241,13 @@ def _is_list(arrow_type: pa.DataType) -> bool:
         or pa.types.is_large_list(arrow_type)
         or pa.types.is_fixed_size_list(arrow_type)
     )
+
+
+def noted_in(path: Path) -> tuple[str, str]:
+    """Return the name of the corpus that a parquet file holds, and how it was read; else empty."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        said = json.loads(metadata.get(NOTE, b"{}"))
+        return str(said["corpus"]), str(said["read_as"])
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, RecursionError):
+        return "", ""

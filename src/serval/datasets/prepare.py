@@ -18,6 +18,7 @@ from serval.datasets.dataset import clip_source
 from serval.datasets.listing import listing_of_folder
 from serval.datasets.load import load_dataset, named_corpus
 from serval.datasets.options import DatasetOptions
+from serval.datasets.parquet import NOTE
 from serval.errors import AudioError, ConfigError
 from serval.files import is_folder, whole_file
 
@@ -26,10 +27,7 @@ if TYPE_CHECKING:
 
     from serval.records import Clip, LeftOut
 
-__all__ = ["Prepared", "noted_in", "prepare"]
-
-NOTE = b"serval"
-"""Under which a file's metadata says what corpus it holds."""
+__all__ = ["Prepared", "prepare"]
 
 GROUP_CLIPS = 64
 """In one row group: a clip is seldom over 1 MB."""
@@ -92,16 +90,6 @@ def prepare(name: str, path: Path, options: DatasetOptions | None = None) -> Pre
     n, unreadable = _written(dataset.clips(0, None), path, tuple(names), {})
     return Prepared(path=path, clips=n, unreadable=unreadable, read_as=dataset.read_as,
                     left_out=dataset.left_out)  # fmt: skip
-
-
-def noted_in(path: Path) -> tuple[str, str]:
-    """Return the name of the corpus that a parquet file holds, and how it was read; else empty."""
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-        said = json.loads(metadata.get(NOTE, b"{}"))
-        return str(said["corpus"]), str(said["read_as"])
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, RecursionError):
-        return "", ""
 
 
 def _written(

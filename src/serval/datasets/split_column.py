@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from serval.datasets.columns import text_of
 from serval.datasets.dataset import shared_speakers
-from serval.datasets.listing import counted
+from serval.datasets.listing import as_left_out
 from serval.datasets.splits import choose_split
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def rows_of_split(
             splits.setdefault(text.casefold(), text)
     split = choose_split(splits.values() or [""], asked, subject)
     unnamed = [f"row {i}" for i, text in enumerate(texts, 1) if not text and split]
-    left_out = (counted(f"with nothing in the column {column}", unnamed),) if unnamed else ()
+    left_out = (as_left_out(f"with nothing in the column {column}", unnamed),) if unnamed else ()
     return whole.of(split), split, left_out
 
 

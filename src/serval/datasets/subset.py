@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from serval.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -21,7 +23,10 @@ def first_clips(dataset: Dataset, n: int) -> Dataset:
     """Return a dataset that was cut after `n` clips, with a caveat that says so."""
     if dataset.n_clips is not None and dataset.n_clips < n:
         return dataset
-    caveat = f"only the first {n:,} clips of the set, in its own order: the rest may be unlike them"
+    caveat = (
+        f"only the first {counted(n, 'clip')} of the set, in its own order: the rest may be unlike "
+        "them"
+    )
     return replace(dataset, caveats=(*dataset.caveats, caveat))
 
 

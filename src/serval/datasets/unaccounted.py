@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serval.datasets.layout import is_audio, suffix_of
-from serval.datasets.listing import counted, is_hidden
+from serval.datasets.listing import as_left_out, is_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,10 +51,12 @@ def unaccounted(root: Path, files: Iterable[str]) -> Iterator[LeftOut]:
     if archives:
         # Most often what the clips were unpacked from: no reason to think little of them.
         reason = "archives, whose content is not looked at (unpack them if clips are missing)"
-        yield replace(counted(reason, archives), expected=True)
+        yield replace(as_left_out(reason, archives), expected=True)
     rest = (file for file in others if suffix_of(file) not in ARCHIVES | NO_SOUND)
     if disguised := [file for file in rest if _begins_as_sound(root / file)]:
-        yield counted("audio that is not named as such (rename them, as to CLIP.wav)", disguised)
+        yield as_left_out(
+            "audio that is not named as such (rename them, as to CLIP.wav)", disguised
+        )
 
 
 def _begins_as_sound(path: Path) -> bool:

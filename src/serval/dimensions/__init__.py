@@ -7,6 +7,7 @@ before they are scored.
 
 from serval.dimensions.scale import Scale, scale_of_text
 from serval.dimensions.truth import (
+    NO_PAGE,
     TASK,
     DimensionRun,
     dimension_columns,
@@ -15,6 +16,7 @@ from serval.dimensions.truth import (
 )
 
 __all__ = [
+    "NO_PAGE",
     "TASK",
     "DimensionRun",
     "Scale",

@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["TASK", "DimensionRun", "dimension_columns", "dimension_run", "plan_values"]
+__all__ = ["NO_PAGE", "TASK", "DimensionRun", "dimension_columns", "dimension_run", "plan_values"]
 
 TASK = "dimensions"
+
+NO_PAGE = (
+    "the page shows emotions alone; see summary.md for the scores and dimensions.png for the values"
+)
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "arousal": ("arousal", "activation", "act", "emoact", "a"),

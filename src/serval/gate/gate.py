@@ -25,7 +25,7 @@ from serval.scores import METRICS, canonical
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import DIMENSION_METRICS
 from serval.scores.stats import OUTCOMES, Interval, Verdict
-from serval.wording import in_points, points
+from serval.wording import counted, in_points, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -149,8 +149,8 @@ def _warnings(run: Run, compared: Comparison | DimensionComparison | None) -> It
     """Yield what a reader must know of the comparison and of the run, where bounds are kept too."""
     if compared and (lost := len(_lost(compared))):
         yield (
-            f"{lost} of the baseline's {compared.n + lost} clips have no prediction in this run, "
-            "so no drop can be ruled out."
+            f"This run has no prediction for {lost} of the baseline's "
+            f"{counted(compared.n + lost, 'clip')}, so no drop can be ruled out."
         )
     if compared:
         yield from compared.warnings

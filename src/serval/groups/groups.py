@@ -14,6 +14,7 @@ from serval.groups.gaps import NO_GAP, GroupGap, Permuted, gaps_between, permuta
 from serval.scores import whole_intervals
 from serval.scores.chance import WORTH_FINDING, random_uar
 from serval.scores.clusters import cluster_tables, clustering_of
+from serval.scores.votes import is_votes
 from serval.wording import in_points, percent
 
 if TYPE_CHECKING:
@@ -258,7 +259,8 @@ def group_columns(
     """Return the columns worth grouping by: two values or more, and enough clips for each.
 
     A column that splits the clips as an earlier one does (`speaker_id` and the speaker) is left
-    out. Lengths are cut into quarters. Genders that are spelt in several ways are one group each.
+    out, and so are votes. Lengths are cut into quarters. Genders that are spelt in several ways are
+    one group each.
 
     Args:
         speakers: `(N,)` or `None` where unknown.
@@ -269,6 +271,8 @@ def group_columns(
     seen: set[tuple[int, ...]] = set()
     known = {"speaker": speakers, **groups, "duration": _quarters(duration_s)}
     for name, own in known.items():
+        if is_votes(name):
+            continue
         values = _one_spelling(name, own)
         shape = _shape(values)
         if _is_grouping(values) and shape not in seen:

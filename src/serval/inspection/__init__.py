@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.errors import AudioError, ModelError
 from serval.inspection.graph import StoredGraph, bits_of, stored_graph, stored_nodes
+from serval.inspection.targets import web_faults
 from serval.inspection.verdicts import (
     Remark,
     contract_verdicts,
@@ -15,7 +16,6 @@ from serval.inspection.verdicts import (
     random_verdicts,
     work_verdicts,
 )
-from serval.inspection.web import web_faults
 from serval.inspection.work import Work, work_of
 from serval.models.contract import MOST_LABELS, Contract, Overrides
 from serval.models.onnx import OnnxModel, load_onnx

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from serval.inspection.targets import web_faults
 from serval.inspection.work import CONVOLUTIONS, PRODUCTS
 from serval.labels import EMOTIONS
 from serval.models.graph import active_dropouts, node_name, random_nodes, read_skeleton
@@ -146,6 +147,8 @@ def graph_verdicts(graph: StoredGraph) -> Iterator[Remark]:
             text=f"not for {MOBILE_PACKAGE}: it lacks {', '.join(reasons)}; on a phone use the "
             "full package, onnxruntime-android or onnxruntime-c",
         )
+    for fault in web_faults(graph):
+        yield Remark(code="not-web", text=f"not for a browser: it {fault}")
     if graph.external:
         yield Remark(
             code="external-weights",

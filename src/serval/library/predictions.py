@@ -18,7 +18,7 @@ from serval.errors import ConfigError, DatasetError, LabelError
 from serval.labels import LabelSet
 from serval.probabilities import probabilities_of
 from serval.run import Provenance, Run
-from serval.wording import one_line, printable
+from serval.wording import counted, one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,7 +152,10 @@ def _said(y_pred: Any, labels: Sequence[str] | None) -> tuple[Any, Sequence[str]
             f"y_pred has the shape {array.shape}; give (N,) labels or (N, K) probabilities"
         )
     if array.ndim == 2 and array.shape[1] != len(labels or ()):
-        raise LabelError(f"y_pred has {array.shape[1]} columns for {len(labels or ())} labels")
+        raise LabelError(
+            f"y_pred has {counted(array.shape[1], 'column')} for "
+            f"{counted(len(labels or ()), 'label')}"
+        )
     return array, labels
 
 

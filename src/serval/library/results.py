@@ -22,7 +22,7 @@ from serval.results.table import table_of
 from serval.results.verdict import data_name
 from serval.scores import HEADLINES, METRICS, SHOWN, Scores, scores_of
 from serval.scores.calibration import calibration_of
-from serval.wording import points, scored
+from serval.wording import counted, points, scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ class Result:
         failed = f", {len(self.run.failures)} failed" if self.run.failures else ""
         return (
             f"<Result {self.name} on {data_name(self.run)}: {told}, "
-            f"{len(self.run):,} clips{failed}>"
+            f"{counted(len(self.run), 'clip')}{failed}>"
         )
 
     def _repr_html_(self) -> str:
@@ -142,7 +142,7 @@ class ComparisonResult:
             f"{one.scores.overall['uar'].verdict}"
             for one in self.comparison.against
         )
-        return f"<ComparisonResult {told}, {self.comparison.n:,} clips>"
+        return f"<ComparisonResult {told}, {counted(self.comparison.n, 'clip')}>"
 
     def _repr_html_(self) -> str:
         """Return the verdicts, as a notebook shows them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serval.models.backend import GraphBackend
     from serval.models.classifier import Classifier
     from serval.models.contract import Contract
     from serval.models.protocol import Logits
@@ -54,7 +53,7 @@ class MaskTrial:
         return self.sound / max(self.padding, SAME / CLEARLY)
 
 
-def marked_by(model: Classifier[GraphBackend]) -> Contract:
+def marked_by(model: Classifier[Any]) -> Contract:
     """Return the contract with what a one in the mask stands for.
 
     That of two ways is right in which noise behind the end changes nothing. Where a model lets
@@ -96,7 +95,7 @@ def _usual(name: str) -> Marks:
     return "padding" if "pad" in lower and "attention" not in lower else "valid"
 
 
-def _heard(model: Classifier[GraphBackend], marks: Marks) -> MaskTrial | None:
+def _heard(model: Classifier[Any], marks: Marks) -> MaskTrial | None:
     """Return what the model hears with the mask that way, or `None` where it takes no clip."""
     for sound_s, padding_s in _lengths(model):
         try:
@@ -114,7 +113,7 @@ def _heard(model: Classifier[GraphBackend], marks: Marks) -> MaskTrial | None:
     return None
 
 
-def _lengths(model: Classifier[GraphBackend]) -> Sequence[tuple[float, float]]:
+def _lengths(model: Classifier[Any]) -> Sequence[tuple[float, float]]:
     fixed = model.contract.static_samples
     if fixed is None:
         return LENGTHS_S
@@ -122,7 +121,7 @@ def _lengths(model: Classifier[GraphBackend]) -> Sequence[tuple[float, float]]:
 
 
 def _answer(
-    model: Classifier[GraphBackend],
+    model: Classifier[Any],
     marks: Marks,
     sound: tuple[float, int],
     padding: tuple[float, int],
@@ -141,19 +140,19 @@ def _answer(
 
 
 def _run(
-    model: Classifier[GraphBackend],
+    model: Classifier[Any],
     marks: Marks,
     samples: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
     valid: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
 ) -> Logits:
     backend = replace(model.backend, contract=replace(model.contract, mask_marks=marks))
-    scores = backend.answer(backend.marked(samples, valid))
+    scores: Logits = backend.answer(backend.marked(samples, valid))
     if not np.isfinite(scores).all():
         raise AudioError("the model answered with NaN or infinite scores")
     return scores
 
 
-def _matters(model: Classifier[GraphBackend]) -> bool:
+def _matters(model: Classifier[Any]) -> bool:
     """Tell whether a clip without padding gets another answer when its mask is turned round."""
     seconds = sum(_lengths(model)[-1])
     samples = _noise(round(seconds * model.sample_rate), 1)[np.newaxis]

@@ -10,7 +10,7 @@ import numpy as np
 from serval.errors import AudioError, ModelError
 from serval.models.graph import activation_of, active_dropouts, node_name, random_nodes
 from serval.models.protocol import Backend
-from serval.wording import printable
+from serval.wording import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,8 +139,8 @@ def _refuse_other_labels(model: Classifier[B], scores: Floats) -> None:
             "for, such as --labels other,angry"
         )
     raise ModelError(
-        f"{model.path}: {k} output{'s' * (k != 1)} but {len(labels)} labels "
-        f"({shown}, from {source}); {remedy}"
+        f"{model.path}: {counted(k, 'output')} but {counted(len(labels), 'label')} ({shown}, from "
+        f"{source}); {remedy}"
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from serval.plots.canvas import COLOURS, figure, head, save
 from serval.scores.metrics import confusion_matrix, support
-from serval.wording import percent, scored
+from serval.wording import counted, percent, scored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,9 +147,8 @@ def _headline(run: Run, scores: Scores) -> str:
     many = len(run.labels) > MOST_CLASSES
     failed += f" · the {MOST_CLASSES} largest of {len(run.labels)} classes" if many else ""
     return (
-        f"{run_on_set(run)}\n{len(run):,} clips{failed} · "
-        f"accuracy {_with_interval(scores.overall['wa'])} · "
-        f"UAR {_with_interval(scores.overall['uar'])}"
+        f"{run_on_set(run)}\n{counted(len(run), 'clip')}{failed} · accuracy "
+        f"{_with_interval(scores.overall['wa'])} · UAR {_with_interval(scores.overall['uar'])}"
     )
 
 

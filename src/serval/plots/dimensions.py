@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serval.plots.canvas import COLOURS, figure, head, save
+from serval.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,7 @@ def save_dimensions(values: DimensionRun, path: Path) -> Path:
         known = ~np.isnan(values.truth[:, i])
         truth, predicted = values.truth[known, i], values.predicted[known, i]
         draw_true_against_predicted(rows[0, i], truth, predicted, values.scale)
-        rows[0, i].set_title(f"{name}: {known.sum():,} clips", fontsize=10)
+        rows[0, i].set_title(f"{name}: {counted(known.sum(), 'clip')}", fontsize=10)
         _draw_errors(rows[1, i], truth, predicted)
     data = str(values.run.provenance.dataset.get("name", ""))
     head(picture, f"{values.run.name} on {data}, scale {values.scale}")
@@ -76,7 +77,10 @@ def save_agreement(name: str, a: tuple[str, Floats], b: tuple[str, Floats], path
         axes.axhline(level, color=COLOURS[5], linewidth=0.9, linestyle=style)
         axes.annotate(f"{level:+.3f}", (1.0, level), xycoords=("axes fraction", "data"), fontsize=8)
     axes.set(xlabel=f"mean of both, {name}", ylabel=f"{b[0]} minus {a[0]}")
-    head(picture, f"{b[0]} and {a[0]}, {name}: {len(difference):,} clips; lines: mean, 1.96 s.d.")
+    head(
+        picture,
+        f"{b[0]} and {a[0]}, {name}: {counted(len(difference), 'clip')}; lines: mean, 1.96 s.d.",
+    )
     return save(picture, path)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serval.plots.canvas import COLOURS, figure, head, save
-from serval.wording import percent
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def save_reliability(calibration: Calibration, title: str, path: Path) -> Path:
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    head(picture, f"{title} · {calibration.n:,} clips")
+    head(picture, f"{title} · {counted(calibration.n, 'clip')}")
     return save(picture, path)
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from serval.datasets import LabelledOptions
 from serval.errors import ConfigError
+from serval.inspection.targets import TARGETS
 from serval.models.options import ModelOptions
 
 __all__ = ["Method", "QuantizeOptions"]
@@ -30,6 +31,7 @@ class QuantizeOptions(ModelOptions, LabelledOptions):
         smoothing: Strength of SmoothQuant in [0, 1]; 0 leaves it out.
         block: Weights that share a scale at 4 bits.
         portable: Whether the file must give the same answers on processors without VNNI.
+        target: `server`, `mobile` or `web`: where the file must run, else it is refused.
         qdq: Whether linear layers of a static file, too, are FP32 operators between QuantizeLinear
             and DequantizeLinear, as the tools of other runtimes expect it; slower in ONNX Runtime.
         evaluation: Dataset on which accuracy is measured.
@@ -48,6 +50,7 @@ class QuantizeOptions(ModelOptions, LabelledOptions):
     smoothing: float = 0.5
     block: int = 128
     portable: bool = True
+    target: str = "server"
     qdq: bool = False
     evaluation: str | None = None
     max_drop: float | None = None
@@ -77,7 +80,17 @@ class QuantizeOptions(ModelOptions, LabelledOptions):
                 f"--qdq changes how --method static writes linear layers, not "
                 f"--method {self.method}; leave one of them out"
             )
+        self._check_target()
         self._check_numbers()
+
+    def _check_target(self) -> None:
+        if self.target not in TARGETS:
+            raise ConfigError(f"unknown --target '{self.target}'; known: {', '.join(TARGETS)}")
+        if self.target != "server" and not self.portable:
+            raise ConfigError(
+                "--full-range is for processors that are known to have VNNI or to be an ARM, and "
+                f"--target {self.target} for whatever people hold; leave one of them out"
+            )
 
     def _check_numbers(self) -> None:
         for flag, number in (("--clips", self.clips), ("--workers", self.workers)):

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from serval.files import whole_files, write_text
+from serval.inspection import stored_graph
 from serval.quantize.clips import cost_in_words
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.recipes import int4_candidate, static_candidate, written_dynamic
@@ -26,6 +27,7 @@ from serval.quantize.workbench import (
     evaluated_in_fp32,
     opened_workbench,
     recipe_words,
+    refuse_for_target,
 )
 from serval.wording import counted, percent
 
@@ -108,6 +110,7 @@ def quantize(
         clips = evaluated_in_fp32(bench) if options.evaluation else None
         with whole_files(output) as part:
             made = _made(bench, part, clips)
+            refuse_for_target(stored_graph(part), output, options.target)
     return replace(made, path=output)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from serval.errors import ConfigError, ModelError
 from serval.quantize.clips import fidelity
-from serval.wording import points, span
+from serval.wording import counted, points, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,8 +109,8 @@ def _refuse_undecidable(clips: Clips, max_drop: float) -> None:
     same = fidelity(clips.reference, clips)
     if same.change is not None and same.verdict(max_drop) != "not worse":
         raise ConfigError(
-            f"{same.clips} clips of {clips.name} cannot tell whether a model loses more than "
-            f"--max-drop {max_drop:g} points: of equal answers the interval begins at "
+            f"{counted(same.clips, 'clip')} of {clips.name} cannot tell whether a model loses more "
+            f"than --max-drop {max_drop:g} points: of equal answers the interval begins at "
             f"{points(same.change.low, sign=True)}; take more --eval clips, or allow more"
         )
 
@@ -121,7 +121,7 @@ def _not_held(name: str, last: Trial, max_drop: float) -> str:
     said = f"{name} loses {found.drop:.2f} points even with every layer in FP32"
     if found.change is not None and found.verdict(max_drop) != "not worse":
         ends = span(found.change.low, found.change.high)
-        said += f", and {found.clips} clips cannot tell more than {ends}"
+        said += f", and {counted(found.clips, 'clip')} cannot tell more than {ends}"
     return f"{said}; allow more than --max-drop {max_drop:g}, or take more --eval clips"
 
 

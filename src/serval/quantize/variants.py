@@ -334,7 +334,7 @@ def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
         for variant in comparison.variants
     ]
     n = comparison.variants[0].measured.clips
-    title = f"{comparison.model} on {n} clips of {comparison.clips}"
+    title = f"{comparison.model} on {counted(n, 'clip')} of {comparison.clips}"
     return {
         "table": write_text(folder / "quantization.json", text),
         "picture": save_quantization(points, title, folder / "quantization.png"),

@@ -13,6 +13,8 @@ from onnx import helper
 from serval.audio import sound_of
 from serval.errors import ConfigError, ModelError
 from serval.files import scratch_folder
+from serval.inspection import stored_graph
+from serval.inspection.targets import TARGETS
 from serval.machine import available_cores
 from serval.models.contract import Overrides
 from serval.models.load import model_path
@@ -31,7 +33,7 @@ from serval.quantize.graph import read_graph, write_graph
 from serval.quantize.layers import layers_of, tables_of
 from serval.quantize.observe import Observer
 from serval.trained_on import SoundRanges
-from serval.wording import printable
+from serval.wording import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     import onnx
 
     from serval.audio import Waveform
+    from serval.inspection.graph import StoredGraph
     from serval.models.contract import Contract
     from serval.models.onnx import OnnxModel
     from serval.quantize.build import Recipe
@@ -55,6 +58,7 @@ __all__ = [
     "open_workbench",
     "opened_workbench",
     "recipe_words",
+    "refuse_for_target",
     "tagged",
 ]
 
@@ -199,6 +203,8 @@ def opened_workbench(
     """
     path = model_path(model)
     _check_output(output, path)
+    # What is a matter of size is looked at in the file that is made.
+    refuse_for_target(replace(stored_graph(path), size_bytes=0, external=()), path, options.target)
     opened = load_onnx(path, overrides_of(options))
     graph = read_graph(path)
     workers = options.workers or available_cores()
@@ -208,8 +214,21 @@ def opened_workbench(
             tell(f"reading up to {(1 + HELD_OUT) * options.clips} clips of {options.calibration}")
             clips = calibration_clips(options, (1 + HELD_OUT) * options.clips, opened, workers)
             left_out = f"; left out: {clips.left_out}" if clips.left_out else ""
-            tell(f"calibrating on {len(clips.waveforms)} clips of {clips.name}{left_out}")
+            tell(
+                f"calibrating on {counted(len(clips.waveforms), 'clip')} of {clips.name}{left_out}"
+            )
         yield open_workbench(opened, graph, clips, options, (folder, workers, tell))
+
+
+def refuse_for_target(graph: StoredGraph, path: Path, target: str) -> None:
+    """Return nothing if a file runs where it is meant to.
+
+    Raises:
+        ModelError: It does not.
+    """
+    faults = TARGETS[target](graph)
+    if faults:
+        raise ModelError(f"--target {target}: {path} {faults[0]}")
 
 
 def _check_output(output: Path, source: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from serval.options import EvalOptions, stored_options
 from serval.results.verdict import data_name
+from serval.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,9 @@ def facts_of(run: Run) -> list[tuple[str, str]]:
     limit = run.provenance.options.get("limit")
     facts = {
         "Command": command_of(run),
-        "Limit": f"the first {limit:,} clips" if limit else "none: every clip of the split",
+        "Limit": f"the first {counted(limit, 'clip')}"
+        if limit
+        else "none: every clip of the split",
         "Model": model["name"],
         "Model file": f"{model.get('size_bytes', 0) / 1e6:.1f} MB",
         "Model sha256": model["sha256"],

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from serval.comparison import compare
+from serval.dimensions import NO_PAGE
+from serval.errors import ConfigError
 from serval.files import write_bytes, write_text
 from serval.report.columns import Listed, heard, listed
 from serval.report.content import report_content, run_names
@@ -75,9 +77,12 @@ def write_report(
         show: Told of each sound that is there.
 
     Raises:
-        ConfigError: The two runs have no clip in common, or the stress test is of another model.
+        ConfigError: The run is of dimensions, the two runs have no clip in common, or the stress
+            test is of another model.
         LabelError: They have different labels, or disagree on the truth of a clip.
     """
+    if run.provenance.of_dimensions:
+        raise ConfigError(f"{run.folder} is a run of dimensions: {NO_PAGE}")
     comparison = compare([baseline, run]) if baseline else None
     clips = listed([baseline, relabelled(run, baseline.labels)] if baseline else [run])
     pages = [path, *(each.folder / "report.html" for each in clips.runs)]

@@ -21,7 +21,7 @@ from serval.results.verdict import (
 )
 from serval.run import unfinished
 from serval.scores import METRICS, scores_of
-from serval.wording import markdown_table, one_line
+from serval.wording import counted, markdown_table, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -192,8 +192,8 @@ def _entries(run: Run, scores: Scores, hub_id: str) -> str:
         value=round(accuracy.value, 4),
         dataset_revision=run.provenance.dataset.get("revision") or None,
         date=run.started or None,
-        notes=f"accuracy, split {run.provenance.dataset['split'] or 'default'}, {scores.n} clips, "
-        f"95 % interval {accuracy.low:.4f} to {accuracy.high:.4f}",
+        notes=f"accuracy, split {run.provenance.dataset['split'] or 'default'}, "
+        f"{counted(scores.n, 'clip')}, 95 % interval {accuracy.low:.4f} to {accuracy.high:.4f}",
     )
     return str(yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serval.errors import ConfigError
+from serval.errors import ConfigError, LabelError
 from serval.files import is_file, write_text, writing
 from serval.groups import group_sentences, groups_of
 from serval.plots.canvas import FORMATS
@@ -21,6 +21,7 @@ from serval.results.table import write_csv, write_failures, write_parquet
 from serval.run import JOURNAL, Run
 from serval.scores import scores_of
 from serval.scores.calibration import calibration_of, calibration_sentences
+from serval.scores.votes import vote_scores, vote_sentences
 from serval.wording import without_nan
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def write_results(
     document["calibration"] = without_nan(
         calibration.as_dict() | {"sentences": calibration_sentences(calibration)}
     )
+    document["votes"] = without_nan(_votes_part(run))
     document["groups"] = without_nan(groups.as_dict() | {"sentences": group_sentences(groups)})
     files = {
         "results": write_json(document, folder / "results.json"),
@@ -106,6 +108,15 @@ def write_results(
     else:
         _remove_pictures(folder)
     return Written(document=document, files=files | _journal(run))
+
+
+def _votes_part(run: Run) -> dict[str, Any]:
+    """Return what the votes say; a column of that name may hold something else altogether."""
+    try:
+        votes = vote_scores(run)
+    except LabelError as error:
+        return {"sentences": [f"Votes are in no score: {error}."]}
+    return ({} if votes is None else votes.as_dict()) | {"sentences": vote_sentences(votes)}
 
 
 def _written_dimensions(run: Run, folder: Path, *, plots: bool) -> Written:

@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.dimensions import dimension_run
+from serval.groups.dimensions import (
+    averaged_cccs,
+    averaged_sentences,
+    dimension_group_sentences,
+    dimension_groups,
+)
 from serval.results.document import caveats_of, shared_document
 from serval.results.verdict import counted, data_name
 from serval.scores.dimensions import DIMENSION_METRICS, dimension_scores
 from serval.wording import markdown_table, markdown_text, numbered, without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from serval.dimensions import DimensionRun
+    from serval.groups.dimensions import AveragedCcc, DimensionTable
     from serval.run import Run
     from serval.scores.dimensions import DimensionScores
 
@@ -36,11 +43,27 @@ def dimension_document(run: Run) -> tuple[dict[str, Any], DimensionRun]:
         "dimensions": list(values.names),
         "scale": [values.scale.low, values.scale.high],
         "scores": asdict(scores),
+        "groups": _groups_part(dimension_groups(values)),
+        "averaged": _averaged_part(averaged_cccs(values)),
         "verdict": [dimension_verdict(run, scores), *_sentences(scores, values)],
         "predictions": values.predicted.tolist(),
         "ground_truth": values.truth.tolist(),
     }
     return {key: without_nan(value) for key, value in document.items()}, values
+
+
+def _groups_part(tables: Sequence[DimensionTable]) -> dict[str, Any]:
+    return {
+        "tables": [asdict(table) for table in tables],
+        "sentences": dimension_group_sentences(tables),
+    }
+
+
+def _averaged_part(found: Sequence[AveragedCcc]) -> dict[str, Any]:
+    return {
+        "columns": {one.column: asdict(one) for one in found},
+        "sentences": averaged_sentences(found),
+    }
 
 
 def dimension_verdict(run: Run, scores: DimensionScores) -> str:
@@ -94,7 +117,14 @@ def dimension_summary(document: Mapping[str, Any]) -> str:
     ]
     rows.append(["mean", *dimension_cells(scores["mean"]), str(scores["n"])])
     split = f", split {data['split']}" if data["split"] else ""
-    said = [f"- {markdown_text(line)}" for line in document["verdict"][1:]]
+    said = [
+        f"- {markdown_text(line)}"
+        for line in (
+            *document["verdict"][1:],
+            *document["averaged"]["sentences"],
+            *document["groups"]["sentences"],
+        )
+    ]
     warnings = [f"- {markdown_text(line)}" for line in document["warnings"]]
     title = markdown_text(f"{document['name']} on {data['name']}{split}")
     parts = [

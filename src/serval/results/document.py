@@ -25,7 +25,7 @@ from serval.scores.metrics import (
     support,
 )
 from serval.trained_on import HEARD, overlap_sentences
-from serval.wording import as_sentence, left_out_sentences, without_nan
+from serval.wording import as_sentence, counted, left_out_sentences, without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,8 +124,8 @@ def warnings_of(run: Run) -> list[str]:
         warnings.append(f"Clips that failed and are in no score: {len(run.failures)}.")
     if run.dropped:
         warnings.append(
-            f"{sum(run.dropped.values())} clips were left out because {_unknown_to(run)} "
-            f"their label: {', '.join(run.dropped)}."
+            f"{counted(sum(run.dropped.values()), 'clip was', 'clips were')} left out because "
+            f"{_unknown_to(run)} their label: {', '.join(run.dropped)}."
         )
     warnings += left_out_sentences(_left_out(run))
     warnings += repeat_sentences(run)
@@ -133,7 +133,7 @@ def warnings_of(run: Run) -> list[str]:
     warnings += overlap_sentences(
         provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), corpus_names(run)
     )
-    warnings += [f"{n} clips: {note}." for note, n in sorted(notes.items())]
+    warnings += [f"{counted(n, 'clip')}: {note}." for note, n in sorted(notes.items())]
     return warnings + _length_warnings(run)
 
 

@@ -6,10 +6,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from serval.labels import PRESETS
-from serval.results.verdict import counted, in_words
+from serval.results.verdict import in_words
 from serval.scores import METRICS
 from serval.scores.label_space import FullSet, Restricted, full_set_of, restricted_of
-from serval.wording import printable
+from serval.wording import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,7 +71,7 @@ def _full_sentences(full: FullSet, scored: int, *, by_preset: bool) -> Iterator[
 
 def _restricted_sentence(within: Restricted, scored: int) -> str:
     return (
-        f"Restricted to the {len(within.labels)} labels that model and set both know "
+        f"Restricted to the {counted(len(within.labels), 'label')} that model and set both know "
         f"({', '.join(within.labels)}), which changes {within.changed:,} of {scored:,} answers: "
         f"{_in_a_row(within.scores)}."
     )

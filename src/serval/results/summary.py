@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from serval.scores import METRICS, title_of
-from serval.wording import markdown_table, markdown_text, percent, scored
+from serval.wording import counted, markdown_table, markdown_text, percent, scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,16 +19,16 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
     scores, by = document["scores"], document["scores"]["resampling"]
     split = f", split {data['split']}" if data["split"] else ""
     title = f"{document['name']} on {data['name']}{split}"
-    counted = (
-        f"{meta['total_samples']} clips scored, {len(document['failures'])} failed. "
-        f"UAR and macro scores average the {scores['classes_averaged']} emotions with truth clips. "
-        f"In brackets: 95 % interval, drawn by {by['by']} ({by['clusters']} of them).\n"
+    how_many = (
+        f"{counted(meta['total_samples'], 'clip')} scored, {len(document['failures'])} failed. UAR "
+        f"and macro scores average the {scores['classes_averaged']} emotions with truth clips. In "
+        f"brackets: 95 % interval, drawn by {by['by']} ({by['clusters']} of them).\n"
     )
     parts = [
         f"# {markdown_text(title)}\n",
         *([] if document["complete"] else [f"**{markdown_text(document['warnings'][0])}**\n"]),
         f"**{markdown_text(document['verdict'][0])}**\n",
-        counted,
+        how_many,
         _overall_table(document),
         "## Per emotion\n",
         _class_table(document),
@@ -38,6 +38,7 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
     for title, part in (
         ("Labels", "label_space"),
         ("How this set differs from the model's own", "domain_shift"),
+        ("Listeners", "votes"),
         ("How sure the model is", "calibration"),
         ("Groups", "groups"),
     ):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from serval.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -116,7 +118,7 @@ class Run:
         """Return one line: the columns of 100,000 clips are no text for people."""
         data = self.provenance.dataset.get("name", "")
         state = "" if self.complete else ", not finished"
-        return f"<Run {self.name} on {data}: {len(self):,} clips{state}, in {self.folder}>"
+        return f"<Run {self.name} on {data}: {counted(len(self), 'clip')}{state}, in {self.folder}>"
 
     def __len__(self) -> int:
         """Return the number of predicted clips, failures not counted."""
@@ -133,8 +135,8 @@ def unfinished(run: Run) -> str:
     done = len(run) + len(run.failures)
     known = (run.provenance.dataset.get("n_clips"), run.provenance.options.get("limit"))
     total = min((n for n in known if isinstance(n, int)), default=0)
-    of = f" of {total:,}" if total > done else ""
+    so_far = f"{done:,} of {counted(total, 'clip')}" if total > done else counted(done, "clip")
     return (
-        f"{run.folder} is not finished: {done:,}{of} clips so far, and every number is of those; "
+        f"{run.folder} is not finished: {so_far} so far, and every number is of those; "
         "give the command that made it again, it goes on where it was"
     )

@@ -14,7 +14,7 @@ from serval.probabilities import log_probabilities_of, outputs_of
 from serval.scores.clusters import Clustering, clustering_of
 from serval.scores.stats import Interval, spread
 from serval.scores.uncertainty import Uncertainty, uncertainty_of_mean
-from serval.wording import percent
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -189,8 +189,8 @@ def confidence_sentence(calibration: Calibration) -> str:
     fit, everything = calibration.as_is, calibration.coverage[-1].accuracy.value
     if fit.ece <= fit.ece_by_chance:
         return (
-            f"No miscalibration can be shown on {calibration.n} clips: "
-            f"ECE {percent(fit.ece, 1)}, no more than chance makes of a calibrated model."
+            f"No miscalibration can be shown on {counted(calibration.n, 'clip')}: ECE "
+            f"{percent(fit.ece, 1)}, no more than chance makes of a calibrated model."
         )
     lean = "more" if fit.confidence > everything else "less"
     return (
@@ -228,7 +228,7 @@ def _temperature_sentence(scaled: Fit | None) -> str:
 
 
 def reliability_bins(
-    confidence: Floats, right: NDArray[np.bool_], bins: int = BINS
+    confidence: Floats, right: NDArray[np.bool_] | Floats, bins: int = BINS
 ) -> tuple[ReliabilityBin, ...]:
     """Return bins with equally many clips each, from the least to the most confident.
 
@@ -236,7 +236,7 @@ def reliability_bins(
 
     Args:
         confidence: `(N,)` probability of the predicted label.
-        right: `(N,)` whether that label is the truth.
+        right: `(N,)` whether that label is the truth, or the share of listeners who say so.
         bins: Number of bins; at most N.
     """
     order = np.argsort(confidence, kind="stable")
@@ -483,5 +483,5 @@ def _refuse_unfit(run: Run, fitted_on: Run) -> None:
     if shared or run.folder == fitted_on.folder:
         raise ConfigError(
             f"the temperature of {run.folder} cannot be fitted on {fitted_on.folder}: "
-            f"{len(shared)} clips are in both; fit it on another split"
+            f"{counted(len(shared), 'clip is', 'clips are')} in both; fit it on another split"
         )

@@ -16,7 +16,7 @@ from serval.scores.metrics import Counts, margins, support
 from serval.scores.registry import METRICS
 from serval.scores.stats import Interval
 from serval.scores.uncertainty import uncertainty_of_mean
-from serval.wording import percent
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ class Outside:
             yield (
                 f"{self.n} of {clips} answers are labels that no clip of this set has "
                 f"({', '.join(self.labels)}) and cannot be right; choosing among its "
-                f"{len(self.among)} labels only, the model is right in "
+                f"{counted(len(self.among), 'label')} only, the model is right in "
                 f"{percent(self.accuracy.value)} (95 % interval {span})."
             )
 
@@ -87,8 +87,8 @@ def baseline_labels(truth_counts: NDArray[Any]) -> NDArray[np.bool_]:
         truth_counts: `(K,)` truth clips of each label.
 
     Examples:
-        >>> baseline_labels(np.array([3, 0, 2])).tolist(), baseline_labels(np.array([3, 0,
-        0])).tolist() ([True, False, True], [True, True, True])
+        >>> [baseline_labels(np.array(n)).tolist() for n in ([3, 0, 2], [3, 0, 0])]
+        [[True, False, True], [True, True, True]]
     """
     occur = np.asarray(truth_counts) > 0
     return occur if occur.sum() > 1 else np.ones(len(occur), dtype=bool)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import sparse
 
+from serval.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -30,6 +32,7 @@ __all__ = [
     "draws",
     "effective_number",
     "resampled",
+    "row_tables",
 ]
 
 FEW_CLUSTERS = 20
@@ -142,6 +145,19 @@ def cluster_tables(codes: ArrayLike, n_codes: int, clustering: Clustering) -> Cl
     return replace(found, clips=by_clip)
 
 
+def row_tables(rows: sparse.csr_array, clustering: Clustering) -> ClusterTables:
+    """Return the sums of each cluster, of what each clip adds, `(N, D)` of any numbers."""
+    alone = ClusterTables(tables=rows, times=np.ones(rows.shape[0], dtype=np.int64))
+    if clustering.by == "clip":
+        return alone
+    members = sparse.csr_array(
+        (np.ones(rows.shape[0]), (clustering.ids, np.arange(rows.shape[0]))),
+        shape=(len(clustering), rows.shape[0]),
+    )
+    once = np.ones(len(clustering), dtype=np.int64)
+    return ClusterTables(tables=sparse.csr_array(members @ rows), times=once, clips=alone)
+
+
 def _counted(
     rows: NDArray[np.int64], cells: NDArray[np.int64], shape: tuple[int, int], times: NDArray[Any]
 ) -> ClusterTables:
@@ -225,5 +241,8 @@ def _warned(by_speaker: Clustering, known: int, unknown: int) -> Clustering:
         worth = f", of unequal weight worth {by_speaker.effective:.1f}," if unequal else ""
         warnings.append(f"{known} speakers{worth} are few: take the intervals as a rough guide.")
     if unknown:
-        warnings.append(f"{unknown} clips have no speaker; each counts as a speaker of its own.")
+        warnings.append(
+            f"{counted(unknown, 'clip has', 'clips have')} no speaker; each counts as a speaker of "
+            "its own."
+        )
     return replace(by_speaker, warnings=tuple(warnings))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse, stats
 
-from serval.scores.clusters import Clustering, ClusterTables, clustering_of, effective_number
+from serval.scores.clusters import clustering_of, effective_number, row_tables
 from serval.scores.stats import Interval
 from serval.scores.uncertainty import Estimates, Uncertainty, linear_errors
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from serval.scores.clusters import Clustering, ClusterTables
 
     Floats = NDArray[np.float64]
 
@@ -254,18 +256,7 @@ def moment_tables(truth: Floats, predicted: Floats, clustering: Clustering) -> C
         Of R x D x 12 sums.
     """
     rows = np.concatenate([_rows(x, y) for x, y in zip(truth, predicted, strict=True)], axis=1)
-    alone = ClusterTables(tables=sparse.csr_array(rows), times=np.ones(len(rows), dtype=np.int64))
-    if clustering.by == "clip":
-        return alone
-    members = sparse.csr_array(
-        (np.ones(len(rows)), (clustering.ids, np.arange(len(rows)))),
-        shape=(len(clustering), len(rows)),
-    )
-    return ClusterTables(
-        tables=sparse.csr_array(members @ rows),
-        times=np.ones(len(clustering), dtype=np.int64),
-        clips=alone,
-    )
+    return row_tables(sparse.csr_array(rows), clustering)
 
 
 def moments_of_sums(sums: Floats, runs: int = 1) -> Moments:

@@ -15,7 +15,7 @@ from serval.stress.effects import ALL, MIN_CLIPS_OF_LABEL
 from serval.stress.invariance import EXACT
 from serval.stress.suite import RULES
 from serval.stress.table import markdown, stress_verdict, write_csv
-from serval.wording import without_nan
+from serval.wording import counted, without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -187,7 +187,8 @@ def _own_warnings(effects: Effects, failed_clean: int) -> list[str]:
     sentence = (
         f"Clips that had an answer when clean have none under {len(lost)} of "
         f"{effects.families[ALL].cases} perturbations (most, {lost[worst]}, under {worst}); every "
-        f"number is over the {effects.n} clips that have one under all."
+        f"number is over the {counted(effects.n, 'clip that has', 'clips that have')} one under "
+        f"all."
     )
     return [sentence]
 
@@ -257,7 +258,10 @@ def write_stress(found: Findings, folder: Path | None = None) -> StressFiles:
     """Return what was written: JSON, CSV, markdown, a heat map and curves, each whole or not."""
     folder = folder or found.stress.folder
     document = stress_document(found)
-    title = f"{document['model']['name']} on {_set_name(document)}, {document['clips']} clips"
+    title = (
+        f"{document['model']['name']} on {_set_name(document)}, "
+        f"{counted(document['clips'], 'clip')}"
+    )
     files = {
         "stress": write_json(document, folder / "stress.json"),
         "table": write_csv(document, folder / "stress.csv"),

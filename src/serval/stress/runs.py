@@ -21,6 +21,7 @@ from serval.evaluation import (
 from serval.models.load import load_as_stated
 from serval.run import JOURNAL, load_run, unfinished
 from serval.stress.suite import FULL, Case, Voice, perturbed, suite_of, transform_of, voices_of
+from serval.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,8 +196,8 @@ def load_stress(folder: Path | str) -> StressRuns:
 def _nothing_predicted(clean: Run) -> str:
     first = clean.failures[0]
     return (
-        f"none of the {len(clean.failures)} clips could be predicted, so none was perturbed; "
-        f"first: {first.clip_id}: {first.stage}: {first.reason}"
+        f"no clip could be predicted ({counted(len(clean.failures), 'failure')}), so none was "
+        f"perturbed; first: {first.clip_id}: {first.stage}: {first.reason}"
     )
 
 

@@ -119,10 +119,10 @@ def _lead(document: Document) -> str:
     clean, everything = document["clean"], document["families"]["all"]
     scores = ", ".join(f"{METRICS[m].title} {_share(clean[m])}" for m in HEADLINES)
     return (
-        f"{document['clips']} clips of {document['dataset']['name']}; clean: {scores} (percent, "
-        f"95 % interval). {kept_sentence(everything)} "
-        f"{len(document['cases'])} perturbations took {document['seconds']['total']:.0f} s. "
-        "Changes are in points on the same clips.\n"
+        f"{counted(document['clips'], 'clip')} of {document['dataset']['name']}; clean: {scores} "
+        f"(percent, 95 % interval). {kept_sentence(everything)} "
+        f"{counted(len(document['cases']), 'perturbation')} took "
+        f"{document['seconds']['total']:.0f} s. Changes are in points on the same clips.\n"
     )
 
 

@@ -22,6 +22,7 @@ from serval.sweep.answers import Answers, answers_of
 from serval.sweep.plan import Cell, Plan
 from serval.sweep.training import card_corpora
 from serval.trained_on import HEARD, Training, corpora_of, training_of
+from serval.wording import counted
 
 if TYPE_CHECKING:
     from serval.run import Run
@@ -142,7 +143,7 @@ def _scored(cell: Cell, evaluation: Evaluation) -> CellResult:
 def _failures(evaluation: Evaluation, cell: Cell) -> str:
     failed, total = evaluation.run.failures, len(evaluation.run) + len(evaluation.run.failures)
     return (
-        f"{len(failed)} of {total} clips failed, more than max_failures "
+        f"{len(failed)} of {counted(total, 'clip')} failed, more than max_failures "
         f"({cell.settings.max_failures:g}) allows; the first: {failed[0].clip_id}: "
         f"{failed[0].reason}"
     )

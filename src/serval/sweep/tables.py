@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.files import write_text
 from serval.scores import SHOWN
-from serval.wording import csv_cell, markdown_table, printable
+from serval.wording import counted, csv_cell, markdown_table, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -149,7 +149,9 @@ def _other_tasks(results: Sequence[CellResult]) -> Iterator[str]:
             tasks[result.cell.dataset].add((result.labels, result.left_out))
     for dataset, seen in tasks.items():
         if len(seen) > 1:
-            rows = ", ".join(f"{k} labels with {n} clips left out" for k, n in sorted(seen))
+            rows = ", ".join(
+                f"{counted(k, 'label')} with {counted(n, 'clip')} left out" for k, n in sorted(seen)
+            )
             yield (
                 f"On {dataset} the rows are not of one task ({rows}): with fewer labels, or "
                 "without the clips left out, the same model tends to score higher."

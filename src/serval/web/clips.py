@@ -112,6 +112,6 @@ def _suffix(clip: Clip) -> str:
 
 
 def _name(clip: Clip) -> str:
-    """Return `angry_f1` as `angry, voice f1`, and the rest of a name as it is."""
+    """Return `angry_f1` as `voice f1, meant angry`, and the rest of a name as it is."""
     emotion, voice, *rest = _stem(clip).split("_")
-    return ", ".join((emotion, f"voice {voice}", *rest))
+    return ", ".join((f"voice {voice}", f"meant {emotion}", *rest))

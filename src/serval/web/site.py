@@ -10,10 +10,11 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from serval import __version__
+from serval.dress import STYLE
 from serval.errors import ConfigError, ModelError
 from serval.files import write_bytes, write_text
 from serval.inspection import stored_graph, web_faults
-from serval.inspection.web import MUCH_MB, WEB_RUNTIME
+from serval.inspection.targets import MUCH_MB, WEB_RUNTIME
 from serval.machine import platform_facts
 from serval.models.load import model_path
 from serval.models.onnx import load_onnx
@@ -81,12 +82,13 @@ def write_site(models: Sequence[str], folder: Path, options: WebOptions) -> Site
         ConfigError: There is another folder with files in the place.
     """
     if not 3 <= options.clips <= MOST_CLIPS:
-        raise ConfigError(f"--clips is {options.clips}; give 3 to {MOST_CLIPS}")
+        raise ConfigError(f"--parity-clips is {options.clips}; give 3 to {MOST_CLIPS}")
     _refuse_other_folder(folder)
     paths = [model_path(name) for name in models]
     for path in paths:
         _refuse_what_does_not_run(path)
     opened = [load_onnx(path, overrides_of(options)) for path in paths]
+    _refuse_dimensions(opened)
     names = _names(opened)
     clips = page_clips(opened, names, options.clips)
     files = dict(_files(opened, names, clips))
@@ -116,6 +118,15 @@ def _refuse_what_does_not_run(path: Path) -> None:
         raise ModelError(f"{path} {faults[0]}")
 
 
+def _refuse_dimensions(models: Sequence[OnnxModel]) -> None:
+    for model in models:
+        if model.contract.outputs == "values":
+            raise ModelError(
+                f"{model.path} gives values of {', '.join(model.labels)}, and a page names "
+                "emotions; give it a classifier"
+            )
+
+
 def _names(models: Sequence[OnnxModel]) -> list[str]:
     """Return a name for each model: its own, with a number where two share one."""
     names = [model.identity.name for model in models]
@@ -135,7 +146,7 @@ def _files(
             yield part.name, part.read_bytes()
     for part in sorted((package / "web" / "vendor").iterdir(), key=lambda part: part.name):
         yield f"vendor/{part.name}", part.read_bytes()
-    yield "page.css", (package / "report" / "assets" / "page.css").read_bytes()
+    yield "page.css", STYLE.encode()
     for name in EXPORTS:
         yield name, _module(name).encode()
     yield "index.html", _index(names).encode()

@@ -63,7 +63,7 @@ def test_each_fault_is_found_where_it_is(found):
     assert clips(found, FindingKind.CONFLICTING_LABELS) == [["test:t0.wav", "train:r7.opus"]]
     assert clips(found, FindingKind.SILENT) == [["test:t5.wav"]]
     assert [f.message for f in found.findings if f.kind is FindingKind.SHARED_SPEAKERS] == [
-        "speaker both: 1 clips in test, 1 in train"
+        "speaker both: 1 clip in test, 1 in train"
     ]
     assert found.leak.startswith("2 of 12 clips of test are recordings that train has too")
     assert "1 of 5 speakers of test" in found.leak

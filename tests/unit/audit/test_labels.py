@@ -30,9 +30,9 @@ def test_unknown_rare_and_absent_labels():
 def test_messages_name_the_label_and_what_it_means():
     facts = [fact("bored", n=7), fact("happy")]
     unknown, rare, absent = label_findings(facts, "val", ("happy", "sad"))
-    assert unknown.message == "label 'bored' is unknown: 1 clips of val; first: c7"
+    assert unknown.message == "label 'bored' is unknown: 1 clip of val; first: c7"
     assert (
-        rare.message == "label 'happy' has 1 clips in val: a recall of 50 % on them is +-98 points"
+        rare.message == "label 'happy' has 1 clip in val: a recall of 50 % on them is +-98 points"
     )
     assert absent.message == "label 'sad' has 0 clips in val: no recall at all"
 
@@ -62,7 +62,7 @@ def test_a_set_with_a_single_label_has_no_ties():
 def test_speakers_of_both_splits_are_found():
     facts = [fact(speaker="a"), fact(speaker="b"), fact(speaker="a", split="train"), fact()]
     (finding,) = shared_speakers(facts, ["val", "train"])
-    assert finding.message == "speaker a: 1 clips in val, 1 in train"
+    assert finding.message == "speaker a: 1 clip in val, 1 in train"
     assert leak_line(facts, ["val", "train"], []) == (
         "1 of 2 speakers of val (50 % of its clips) also occur in train: "
         "a score says too little about new speakers"

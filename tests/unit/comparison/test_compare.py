@@ -174,7 +174,7 @@ def test_it_warns_of_unfinished_runs_and_of_other_audio(tmp_path):
     b = run_of(tmp_path / "b", [0, 1], [0, 1], end=False, shas={0: "other"})
     warnings = compare([a, b]).warnings
     assert any("b is not finished: 2 clips" in line for line in warnings)
-    assert any(line.startswith("1 clips have the same id but other audio") for line in warnings)
+    assert any(line.startswith("1 clip has the same id but other audio") for line in warnings)
 
 
 def test_runs_of_one_name_are_told_apart(tmp_path):

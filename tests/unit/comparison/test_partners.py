@@ -103,7 +103,7 @@ def test_a_name_that_means_another_recording_pairs_nothing(run):
     assert (found.rows.tolist(), found.doubtful) == ([-1, 0], 1)
     comparison = compare([a, b])
     assert comparison.only_in == {"c": ("a01.wav",), "d": ("a01.wav#2",)}
-    assert any("1 clips of " in line and "another recording" in line
+    assert any("1 clip of " in line and "another recording" in line
                for line in comparison.warnings)  # fmt: skip
 
 

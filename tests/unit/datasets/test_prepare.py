@@ -8,7 +8,8 @@ from contract.sets import ROWS, csv_text, write_sounds
 from corpus_trees import TREES
 from serval.audio import encoded_bytes
 from serval.datasets import DatasetOptions, load_dataset
-from serval.datasets.prepare import noted_in, prepare
+from serval.datasets.parquet import noted_in
+from serval.datasets.prepare import prepare
 from serval.errors import ConfigError
 from serval.evaluation import EvalOptions, evaluate_named
 

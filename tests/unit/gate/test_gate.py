@@ -134,7 +134,7 @@ def test_clips_that_only_the_baseline_has_leave_a_drop_undecided(tmp_path, run):
     result = gate(fewer, bounds)
     assert only(result).verdict == "cannot tell"
     assert not result.passed
-    assert "9 of the baseline's 600 clips have no prediction in this run" in result.warnings[0]
+    assert "This run has no prediction for 9 of the baseline's 600 clips, " in result.warnings[0]
     allowed = Bounds(drop={"accuracy": 2.0}, baseline=str(run.folder), cannot_tell="pass")
     assert gate(fewer, allowed).passed
 
@@ -145,7 +145,7 @@ def test_other_audio_under_the_same_name_leaves_a_drop_undecided(tmp_path, run):
     result = gate(other, bounds)
     assert only(result).verdict == "cannot tell"
     assert "the audio of some clips is not that of the baseline" in only(result).reason
-    assert "1 clips have the same id but other audio" in result.warnings[0]
+    assert "1 clip has the same id but other audio" in result.warnings[0]
 
 
 def test_a_gate_that_is_passed_says_what_its_numbers_rest_on(tmp_path):

@@ -17,11 +17,12 @@ from serval.audio import peak_normalized
 from serval.datasets import load_dataset
 from serval.errors import ConfigError, DatasetError, ModelError
 from serval.evaluation import evaluate_named
+from serval.labels import LabelSet
 from serval.options import EvalOptions
 from serval.probe import ProbeOptions, probe
 from serval.probe.encoder import open_encoder
 from serval.probe.features import FeatureStore, feature_rows
-from serval.probe.heads import KINDS
+from serval.probe.heads import KINDS, Trainer
 from serval.probe.layers import wanted_levels
 from serval.run import load_run
 
@@ -97,6 +98,20 @@ def test_predictions_are_those_of_an_independent_cross_validation(folder, probed
     )
     np.testing.assert_allclose(run.logits, expected, atol=1e-4)
     assert (run.predicted == expected.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_a_head_on_more_features_than_clips_is_the_one_of_scikit_learn(k):
+    rng = np.random.default_rng(k)
+    x, y = rng.normal(size=(40, 90)).astype(np.float32), np.arange(40) % k
+    x[:, :4] += y[:, np.newaxis]
+    trainer = Trainer(kind="logistic", labels=LabelSet("abc"[:k]))
+    fitted, strength = trainer.fit(x, y, [str(i % 5) for i in range(40)])
+    scaler = StandardScaler().fit(x.astype(float))
+    head = LogisticRegression(C=strength, max_iter=5000, tol=1e-7, class_weight="balanced")
+    expected = head.fit(scaler.transform(x), y).decision_function(scaler.transform(x))
+    found = fitted.logits(x) if k > 2 else fitted.logits(x)[:, 1]
+    np.testing.assert_allclose(found, expected, rtol=5e-3, atol=5e-3)  # of the solvers
 
 
 def test_only_the_shared_folds_share_speakers(folder, probed):

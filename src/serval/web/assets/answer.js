@@ -1,10 +1,12 @@
 // The answer in large letters, the probabilities now and over the last seconds, the level, the speed.
 
-import { el, isolated, percent } from "./dom.js";
+import { counted, el, isolated, percent } from "./dom.js";
 import { colourNow } from "./theme.js";
 
 const SHOWN_S = 30;
 /** Seconds of answers that the strips show while the microphone is on. */
+const NO_GAP_S = 1;
+/** A slow device answers later than the strips expect; only silence leaves a gap. */
 const QUIETEST_DB = -60;
 const SPOKEN_EVERY_MS = 2000;
 const MOST_TIMES = 20;
@@ -101,6 +103,8 @@ export const answerPanel = () => {
 
   /** Add an answer to the strips; `at` and `until` in seconds. */
   const add = (probabilities, at, until, length = null) => {
+    const before = points.at(-1);
+    if (before && at - before.until < NO_GAP_S) before.until = at;
     points = [...points.filter((point) => length || point.until > until - SHOWN_S), { at, until, probabilities }];
     span = length ? [0, length] : [Math.max(0, until - SHOWN_S), Math.max(SHOWN_S, until)];
     paint();
@@ -110,7 +114,7 @@ export const answerPanel = () => {
     times = [...times.slice(1 - MOST_TIMES), { took_s, rtf: took_s / audio_s }];
     $("latency").textContent = milliseconds(median(times.map((each) => each.took_s)));
     $("rtf").textContent = factor(median(times.map((each) => each.rtf)));
-    $("heard").textContent = `for ${audio_s.toFixed(1)}\u00a0s of sound, middle of ${times.length}`;
+    $("heard").textContent = `for ${audio_s.toFixed(1)}\u00a0s of sound, median of ${counted(times.length, "answer")}`;
   };
 
   const quiet = () => {

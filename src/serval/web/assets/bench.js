@@ -8,7 +8,7 @@ const SCHEMA_VERSION = 1;
 /** What is measured: all durations, or a few. */
 export const PACES = {
   full: { durations: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], warm_up: 2, fewest: 5, most: 30, budget_s: 60 },
-  quick: { durations: [1, 3, 5, 10], warm_up: 1, fewest: 3, most: 10, budget_s: 10 },
+  quick: { durations: [1, 3, 5, 10], warm_up: 1, fewest: 3, most: 6, budget_s: 10 },
 };
 
 /** Return the value below which a share of the sorted numbers lies, between its neighbours. */
@@ -88,19 +88,27 @@ const ratioOf = (of, to, ours, theirs) => {
 /** Return the times of all durations together, round by round. */
 const totals = (works) => works[0].times.map((_, n) => works.reduce((sum, work) => sum + work.times[n], 0));
 
+/** Return how many times faster one thing is than another, over the durations that both have. */
+const ratioBetween = (works, [of, isOf], [to, isTo]) => {
+  const [ours, theirs] = [works.filter(isOf), works.filter(isTo)];
+  const shared = ({ seconds }) => (work) => work.seconds === seconds;
+  const both = ours.filter((work) => theirs.some(shared(work)));
+  if (!both.length) return [];
+  return [ratioOf(of, to, totals(both), totals(both.map((work) => theirs.find(shared(work)))))];
+};
+
 const ratiosOf = (works, contracts, runtimes) => {
-  const of = (contract, runtime) =>
-    totals(works.filter((work) => work.contract === contract && work.runtime === runtime));
-  const ratios = {};
-  for (const runtime of runtimes) {
-    const [first, ...others] = contracts;
-    if (others.length) ratios[`latency, threads ${runtime.threads}`] = others.map((other) =>
-      ratioOf(other.name, first.name, of(other, runtime), of(first, runtime)));
-  }
+  const is = (contract, runtime) => (work) => work.contract === contract && work.runtime === runtime;
+  const [first, ...others] = contracts;
   const [one, ...more] = runtimes;
+  const ratios = {};
+  for (const runtime of others.length ? runtimes : []) {
+    ratios[`latency, threads ${runtime.threads}`] = others.flatMap((other) =>
+      ratioBetween(works, [other.name, is(other, runtime)], [first.name, is(first, runtime)]));
+  }
   for (const contract of more.length ? contracts : []) {
-    ratios[`threads of ${contract.name}`] = more.map((several) =>
-      ratioOf(`${several.threads} threads`, `${one.threads} thread`, of(contract, several), of(contract, one)));
+    ratios[`threads of ${contract.name}`] = more.flatMap((several) =>
+      ratioBetween(works, [`${several.threads} threads`, is(contract, several)], ["1 thread", is(contract, one)]));
   }
   return ratios;
 };

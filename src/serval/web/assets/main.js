@@ -72,7 +72,7 @@ const sampleButton = (clip) =>
       showMicrophone();
       await heard;
     }),
-  }, `Sample: ${clip.name}`);
+  }, clip.name);
 
 const startListening = () => {
   $("microphone").addEventListener("click", () => tried(async () => {
@@ -179,7 +179,7 @@ const ratioWords = ({ of, to, median, low, high }) =>
 const benchWords = (told) => {
   const slowest = Math.max(...told.latency.map((row) => row.rtf));
   const ratios = Object.entries(told.ratios).flatMap(([what, all]) => all.map((ratio) => `${what}: ${ratioWords(ratio)}`));
-  return [`Real-time factor at most ${factor(slowest)}.`, ...ratios].join(" ");
+  return [`Real-time factor at most ${factor(slowest)}.`, ...ratios].join("\n");
 };
 
 let told = null;
