@@ -7,6 +7,7 @@ import json
 import re
 import time
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from serval.datasets import LabelledOptions, load_dataset
 from serval.dimensions import dimension_columns
 from serval.errors import ConfigError, DatasetError
 from serval.evaluation import Step, labelled, plan_of, provenance_of
-from serval.files import refuse_odd_place, write_text
+from serval.files import is_file, refuse_odd_place, write_text
 from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
 from serval.machine import available_cores, peak_memory_mb
 from serval.models.options import InferenceOptions
@@ -43,6 +44,7 @@ from serval.probe.runs import (
 from serval.probe.saved import refuse_unsaved, save_head, trained_on_both
 from serval.records import Failure
 from serval.results.verdict import in_words
+from serval.run import JOURNAL, Journal, load_run
 from serval.wording import counted, in_points, span, without_nan
 
 if TYPE_CHECKING:
@@ -194,6 +196,7 @@ def probe(options: ProbeOptions, watch: Watch | None = None) -> Probe:
         refuse_unsaved(Path(options.save), encoder, options.head)
     work = _work_of(options, encoder)
     folds = _folds(options, work.clips)
+    _refuse_other_runs(work, folds)
     store = FeatureStore(
         folder=Path(options.output) / "features" / encoder.key, width=len(encoder.model.labels)
     )
@@ -488,19 +491,25 @@ class _Bench:
         save_head(path, work.encoder, linear_of(head), work.plan.space.labels, facts)
         return path
 
-    def _run(self, level: Level, how: str) -> tuple[Run, Crossed]:
-        work = self.work
+    def _run(self, level: Level, how: str) -> tuple[Run, Mapping[str, float]]:
+        """Return the run of a level, and what inner folds chose; a complete one is only read."""
+        work, folder = self.work, _folder(self.work, level, how)
+        if not work.options.fresh and is_file(folder / JOURNAL):
+            run = load_run(folder)
+            if run.complete:
+                return run, run.provenance.options["probe"]["strengths"]
         crossed = self._crossed(level, self.folds[how])
-        folder = Path(work.options.output) / (_file_name(level) + "-shared" * (how == SHARED))
+        provenance = _provenance(work, level, how, self.folds[how])
+        stored = {**provenance.options["probe"], "strengths": dict(crossed.strengths)}
         recording = Recording(
             model=work.model,
-            provenance=self._provenance(level, how, crossed),
+            provenance=replace(provenance, options={**provenance.options, "probe": stored}),
             clips=work.read(audio=False),
             rows=self.rows,
             failures=self.failures,
             store=self.store,
         )
-        return recorded_run(folder, recording, crossed, fresh=work.options.fresh), crossed
+        return recorded_run(folder, recording, crossed, fresh=work.options.fresh), crossed.strengths
 
     def _crossed(self, level: Level, folds: Sequence[Fold]) -> Crossed:
         """Return what heads say of the test part of each fold, trained on its train part."""
@@ -536,46 +545,59 @@ class _Bench:
             self.trainer.kind == "logistic"
         )
 
-    def _provenance(self, level: Level, how: str, crossed: Crossed) -> Provenance:
-        work, options = self.work, self.work.options
-        own = {one.name for one in fields(options)}
-        given = {one.name: getattr(options, one.name) for one in fields(EvalOptions)
-                 if one.name in own}  # fmt: skip
-        name = f"{work.encoder.model.facts['name']} {level.name}"
-        found = provenance_of(
-            work.model,
-            work.dataset,
-            work.plan,
-            EvalOptions(**given, name=name + f", {SHARED}" * (how == SHARED)),
-        )
-        facts = {
-            "layer": level.tensor,
-            "pooling": work.encoder.pooling,
-            "head": options.head,
-            "class_weight": options.class_weight,
-            "folds": options.folds,
-            "speakers": how,
-            "assignment": hashlib.sha256("\n".join(crossed.folds).encode()).hexdigest(),
-        }
-        caveat = ("its folds share speakers between train and test: the score is too good",)
-        more = {"caveats": (*work.dataset.caveats, *caveat)} if how == SHARED else {}
-        return replace(
-            found,
-            dataset={**found.dataset, **more},
-            options={**found.options, "probe": {**facts, "strengths": dict(crossed.strengths)}},
-            identity={**found.identity, "probe": facts},
-        )
+
+def _refuse_other_runs(work: _Probed, folds: Mapping[str, Sequence[Fold]]) -> None:
+    """Do nothing if the folders of all runs are free, or hold the runs that are wanted.
+
+    Raises:
+        RunError: One of them holds another.
+    """
+    for level, how in product(work.encoder.levels, folds):
+        folder = _folder(work, level, how)
+        if not work.options.fresh and is_file(folder / JOURNAL):
+            with Journal(folder=folder, provenance=_provenance(work, level, how, folds[how])):
+                pass  # opening it is the question
 
 
-def _validated(run: Run, crossed: Crossed) -> CrossValidated:
+def _folder(work: _Probed, level: Level, how: str) -> Path:
+    name = "layer-" + re.sub(r"[^\w.-]+", "_", level.name).strip("_")
+    return Path(work.options.output) / (name + "-shared" * (how == SHARED))
+
+
+def _provenance(work: _Probed, level: Level, how: str, folds: Sequence[Fold]) -> Provenance:
+    """Return what the out-of-fold predictions of a level depend on."""
+    options = work.options
+    own = {one.name for one in fields(options)}
+    given = {one.name: getattr(options, one.name) for one in fields(EvalOptions)
+             if one.name in own}  # fmt: skip
+    name = f"{work.encoder.model.facts['name']} {level.name}" + f", {SHARED}" * (how == SHARED)
+    found = provenance_of(work.model, work.dataset, work.plan, EvalOptions(**given, name=name))
+    digest = hashlib.sha256()
+    for fold in folds:
+        digest.update(f"{fold.name} ".encode() + fold.train.tobytes() + fold.test.tobytes())
+    facts = {
+        "layer": level.tensor,
+        "pooling": work.encoder.pooling,
+        "head": options.head,
+        "class_weight": options.class_weight,
+        "folds": options.folds,
+        "speakers": how,
+        "assignment": digest.hexdigest(),
+    }
+    caveat = "its folds share speakers between train and test: the score is too good"
+    caveats = (*work.dataset.caveats, *([caveat] if how == SHARED else []))
+    return replace(
+        found,
+        dataset={**found.dataset, "caveats": caveats},
+        options={**found.options, "probe": facts},
+        identity={**found.identity, "probe": facts},
+    )
+
+
+def _validated(run: Run, strengths: Mapping[str, float]) -> CrossValidated:
     return CrossValidated(
         folder=run.folder,
         score=headline(run),
         by_fold=fold_scores(run),
-        strengths=crossed.strengths,
+        strengths=strengths,
     )
-
-
-def _file_name(level: Level) -> str:
-    """Return the name of a level's folder."""
-    return "layer-" + re.sub(r"[^\w.-]+", "_", level.name).strip("_")

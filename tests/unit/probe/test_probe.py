@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from build import classifier, labels_metadata, speech_set, write_manifest
 from serval.audio import peak_normalized
 from serval.datasets import load_dataset
-from serval.errors import ConfigError, DatasetError, ModelError
+from serval.errors import ConfigError, DatasetError, ModelError, RunError
 from serval.evaluation import evaluate_named
 from serval.labels import LabelSet
 from serval.options import EvalOptions
@@ -352,3 +352,13 @@ def test_a_level_that_a_checkpoint_has_not_is_refused(tmp_path):
     place = checkpoint(tmp_path / "own")
     with pytest.raises(ModelError, match=r"no --layer 7; it has 0 to 2"):
         open_encoder(str(place), EvalOptions(), "7", "mean")
+
+
+def test_another_probe_in_the_same_folder_is_refused_before_a_clip_is_heard(folder, probed):
+    with pytest.raises(RunError, match="holds another run: probe was"):
+        probe(options(folder, pool="mean"), watch=lambda _step: pytest.fail("a clip was heard"))
+
+
+def test_the_same_probe_again_is_only_read(folder, probed, monkeypatch):
+    monkeypatch.setattr(Trainer, "fit", lambda *_: pytest.fail("a head was trained"))
+    assert probe(options(folder, shared_speakers=True)).layers == probed.layers
