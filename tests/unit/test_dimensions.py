@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 
 from build import classifier, labels_metadata, speech_set, write_manifest
 from commandline import called
@@ -240,10 +241,21 @@ def test_evaluate_says_that_dimensions_have_no_page(model, clips, tmp_path):
     assert json.loads(done.stdout)["task"] == "dimensions"
 
 
-@pytest.mark.parametrize("command", ["report", "card"])
-def test_a_command_for_emotions_says_so_in_one_line(evaluation, command, tmp_path):
-    more = ["-o", str(tmp_path / "x.html")] if command == "report" else []
-    done = called([command, str(evaluation.run.folder), *more], tmp_path, {})
+def test_a_card_has_the_scores_of_each_dimension(evaluation, tmp_path):
+    folder = str(evaluation.run.folder)
+    printed = called(["card", folder], tmp_path, {})
+    assert printed.returncode == 0, printed.stderr
+    own = evaluation.document["scores"]["per_dimension"]["valence"]["ccc"]
+    assert f"| valence | {own['value']:.2f} [{own['low']:.2f}, " in printed.stdout
+    assert called(["card", folder, "-o", "README.md"], tmp_path, {}).returncode == 0
+    results = ModelCard.load(tmp_path / "README.md").data.eval_results
+    named = {result.metric_name: result for result in results}
+    assert named["CCC of valence"].metric_value == pytest.approx(own["value"], abs=1e-4)
+    assert named["CCC of valence"].metric_args["scale"] == "1..7"
+
+
+def test_a_command_for_emotions_says_so_in_one_line(evaluation, tmp_path):
+    done = called(["report", str(evaluation.run.folder), "-o", "x.html"], tmp_path, {})
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert "of dimensions" in done.stderr

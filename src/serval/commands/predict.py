@@ -18,6 +18,7 @@ from rich.text import Text
 from serval.commands.live import show_microphone
 from serval.commands.options import MODEL_HELP, inference_options
 from serval.commands.terminal import narrow_table, print_verdict, say, terminal
+from serval.commands.values import print_values, value_content
 from serval.commands.windows import (
     Told,
     heard_in_windows,
@@ -39,6 +40,8 @@ from serval.wording import counted, csv_cell, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from serval.models.protocol import Model
 
     Write = Callable[[list[Record], tuple[str, ...]], None]
 
@@ -76,6 +79,8 @@ def predict_command(
 ) -> None:
     """Name the emotion in audio files, and in those of folders, or in what the microphone hears.
 
+    Of a model of dimensions, such as arousal and valence, the values are shown with their scale.
+
     One file is shown as a bar for each emotion, several as a table.
 
     With --window, emotions over time: serval predict --window 3 --hop 1 call.wav
@@ -92,6 +97,8 @@ def predict_command(
         refuse_unknown_form(output, len(files))
     write = _writer(output if options.window is None else None, form)
     classifier = load_as_stated(model, options)
+    if classifier.contract.task == "dimensions":
+        write = _value_writer(classifier, options, output, form)
     for warning in classifier.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
@@ -162,6 +169,33 @@ def _writer(output: Path | None, form: str | None) -> Write:
 
     def write(records: list[Record], labels: tuple[str, ...]) -> None:
         say(write_bytes(output, content(records, labels)))
+
+    return write
+
+
+def _value_writer(
+    model: Model, options: InferenceOptions, output: Path | None, form: str | None
+) -> Write:
+    """Return what shows or writes values of dimensions.
+
+    Raises:
+        ConfigError: They are asked for over time.
+    """
+    if options.window is not None:
+        raise ConfigError(
+            "--window shows emotions over time, and this is a model of dimensions "
+            f"({', '.join(model.labels)}); leave --window out for one value a file"
+        )
+    scale = model.contract.scale
+
+    def write(records: list[Record], names: tuple[str, ...]) -> None:
+        if output is not None:
+            wanted = output.suffix.lower().removeprefix(".")
+            say(write_bytes(output, value_content(records, names, scale, wanted)))
+        elif form is not None:
+            click.echo(value_content(records, names, scale, form).decode(), nl=False)
+        else:
+            print_values(records, names, scale)
 
     return write
 

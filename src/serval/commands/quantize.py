@@ -149,6 +149,8 @@ def _next_command(path: Path, options: QuantizeOptions) -> str:
 
 def _sentence(trial: Trial) -> str:
     found = trial.measured
+    if found.ccc:
+        return f"Root mean square change of a value: {found.logit_error:.3g}."
     agreement = (
         f"Same emotion as FP32 on {percent(found.agreement)} of {counted(found.clips, 'clip')}"
     )
@@ -163,7 +165,10 @@ def _sentence(trial: Trial) -> str:
 
 def _trial_table(trials: Iterable[Trial]) -> Table:
     """Return what was tried; points are those of accuracy that were won."""
-    table = narrow_table(["tried"], ["MB", "clips", "same %", "error", "points"])
+    trials = list(trials)
+    of_values = any(trial.measured.ccc for trial in trials)
+    same = "least CCC" if of_values else "same %"
+    table = narrow_table(["tried"], ["MB", "clips", same, "error", "points"])
     for trial in trials:
         found = trial.measured
         gained = "" if found.right is None else points(0.0 - found.drop / 100, sign=True)
@@ -171,7 +176,7 @@ def _trial_table(trials: Iterable[Trial]) -> Table:
             trial.what,
             f"{trial.size_bytes / 1e6:.2f}",
             str(found.clips),
-            hundredths(found.agreement),
+            f"{min(found.ccc.values()):.4f}" if found.ccc else hundredths(found.agreement),
             f"{found.logit_error:.3f}",
             gained,
         )

@@ -21,6 +21,8 @@ from serval.commands.terminal import (
 from serval.evaluation import EvalOptions
 from serval.stopping import as_stop
 from serval.stress import Cost, Stage, StressOptions, stress, write_stress
+from serval.stress.dimensions import HEAD as DIMENSION_HEAD
+from serval.stress.dimensions import dimension_stress_cells
 from serval.stress.table import beyond_sentence
 from serval.wording import change_short, counted, scored, scored_short
 
@@ -147,6 +149,18 @@ def _cost_line(cost: Cost) -> str:
 def _show(document: dict[str, Any], files: Iterable[Path]) -> None:
     console = terminal()
     print_verdict(console, document["verdict"])
+    if document.get("task") == "dimensions":
+        console.print(_dimension_table(document))
+        console.print(
+            "CCC: mean over the dimensions. Change and shift, the mean move of all values: on the "
+            "clips that have both answers; in brackets the 95 % interval. "
+            f"Unmoved: by less than {document['step']:g}, in the dimension that moves most. Kept: "
+            "the published thresholds; ? where an interval reaches over one.",
+            style="dim",
+        )
+        print_caveats(console, document["warnings"])
+        print_files(console, files)
+        return
     console.print(_clean_line(document))
     console.print(_table(document))
     console.print(
@@ -167,6 +181,14 @@ def _table(document: dict[str, Any]) -> Table:
         outcome = {"pass": "yes", "fail": "NO"}.get(case["outcome"], "")
         doubt = "?" if case["rule"] and not case["sure"] else ""
         table.add_row(name, *_cells(case), f"{outcome}{doubt}")
+    return table
+
+
+def _dimension_table(document: dict[str, Any]) -> Table:
+    head, *numbers, kept = (title.lower() for title in DIMENSION_HEAD)
+    table = narrow_table([head], numbers, kept)
+    for name, case in document["cases"].items():
+        table.add_row(name, *dimension_stress_cells(case))
     return table
 
 

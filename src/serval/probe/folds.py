@@ -171,14 +171,14 @@ def _listed(place: str, clips: FoldClips) -> Iterator[Fold]:
         train, test = (_found(of.get(part, frozenset()), place_of) for part in ("train", "test"))
         if not (len(train) and len(test)) or set(train) & set(test):
             raise DatasetError(
-                f"--folds {place}: fold {printable(name)} has {len(train)} clips of the set to "
-                f"train on and {len(test)} to test on, {len(set(train) & set(test))} of them in "
-                "both; each fold needs some of either, and none in both"
+                f"--folds {place}: fold {printable(name)} has {counted(len(train), 'clip')} of the "
+                f"set to train on and {len(test)} to test on, {len(set(train) & set(test))} of "
+                "them in both; each fold needs some of either, and none in both"
             )
         if tested[test].any():
             raise DatasetError(
-                f"--folds {place}: {int(tested[test].sum())} clips are tested in more than one "
-                "fold; give a list that tests each clip once"
+                f"--folds {place}: {counted(int(tested[test].sum()), 'clip is', 'clips are')} "
+                "tested in more than one fold; give a list that tests each clip once"
             )
         tested[test] = True
         yield Fold(name=name, train=train, test=test)

@@ -198,7 +198,7 @@ class _Bench:
         )
         facts = {
             "head": self._head_words(strength),
-            "data": f"{work.dataset.name}, {len(whole)} clips",
+            "data": f"{work.dataset.name}, {counted(len(whole), 'clip')}",
             "data_fingerprint": work.dataset.fingerprint,
             "folds": f"{work.options.folds}, {len(self.folds[APART])} folds, speakers apart",
             "cross_validated": {

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.datasets import DatasetOptions, load_dataset
+from serval.dimensions import dimension_columns
 from serval.errors import ConfigError, DatasetError, DatasetNotFoundError, LabelError
 from serval.evaluation import labelled, plan_of
 from serval.predict import Answer, answer_of, in_order
 from serval.probabilities import probabilities_of
 from serval.scores.clusters import clustering_of
+from serval.scores.dimensions import ccc, moments_of
 from serval.scores.paired import PairOptions
 from serval.scores.stats import Difference, Verdict, mcnemar_exact, verdict
 from serval.scores.uncertainty import uncertainty_of_mean
-from serval.wording import in_points, span
+from serval.wording import counted, in_points, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,6 +43,7 @@ __all__ = [
     "evaluation_clips",
     "fidelity",
     "logits_of",
+    "value_words",
 ]
 
 
@@ -116,7 +119,7 @@ def calibration_clips(options: QuantizeOptions, n: int, model: Model, workers: i
     Raises:
         DatasetError: No clip of it can be used.
     """
-    dataset = _train_split(options)
+    dataset = _train_split(options, model)
     total = sum(1 for _ in dataset.metadata(0, None))
     chosen = {int(i) for i in np.linspace(0, max(0, total - 1), min(n, total))}
     picked = (clip for clip in dataset.clips(0, None) if clip.index in chosen)
@@ -134,7 +137,10 @@ def evaluation_clips(options: QuantizeOptions, model: Model, workers: int) -> Cl
     dataset = load_dataset(options.evaluation or "", options=options)
     plan = plan_of(model, dataset, options)
     if plan.mapping is None:
-        raise ConfigError("a model of dimensions has no accuracy; leave --eval out")
+        raise ConfigError(
+            "--eval measures accuracy, which a model of dimensions has not; leave it out, and give "
+            "runs of both files to serval compare for the change of CCC"
+        )
     if plan.mapping.preset is not None:
         raise LabelError(
             f"--label-map {plan.mapping.preset.name}: accuracy after quantization is measured on "
@@ -157,10 +163,13 @@ def logits_of(model: Model, waveforms: tuple[Waveform, ...], workers: int) -> Lo
     return np.stack(rows) if rows else np.zeros((0, len(model.labels)), dtype=np.float32)
 
 
-def _train_split(options: QuantizeOptions) -> Dataset:
-    """Return the train split; the columns that are named are those of the evaluation set."""
-    name, same = options.calibration or "", options.calibration == options.evaluation
+def _train_split(options: QuantizeOptions, model: Model) -> Dataset:
+    """Return the train split; columns that are named are of the evaluation set, if there is one."""
+    name, same = options.calibration or "", options.evaluation in (None, options.calibration)
     whole = replace(options, limit=None, sample=None) if same else DatasetOptions()
+    if model.contract.task == "dimensions":  # whose clips need no label
+        columns = dimension_columns(model.labels, options.dimension_columns).values()
+        whole = replace(whole, value_columns=",".join(name for names in columns for name in names))
     try:
         return load_dataset(name, options=replace(whole, split="train"))
     except DatasetNotFoundError:
@@ -199,14 +208,18 @@ class Fidelity:
 
     Attributes:
         clips: N.
-        agreement: Share of clips with the same top emotion, in [0, 1].
+        agreement: Share of clips with the same top emotion, in [0, 1]; NaN of dimensions.
         logit_error: Root mean square difference of the logits.
-        divergence: Mean Kullback-Leibler divergence from the FP32 probabilities, in nats.
+        divergence: Mean Kullback-Leibler divergence from the FP32 probabilities, in nats; NaN of
+            dimensions.
         right: Clips named correctly, or `None` where the truth was not asked for.
         reference_right: Clips that FP32 names correctly, or `None` in the same case.
         change: Accuracy minus that of FP32 on the same clips, with its interval, clustered by
             speaker where known; `None` where the truth was not asked for.
         p_swapped: Exact McNemar's p-value that both are right equally often.
+        ccc: Of the values and those of FP32, by dimension; empty of emotions.
+        largest_shift: The largest change of a value, by dimension, on the scale of the model; empty
+            of emotions.
     """
 
     clips: int
@@ -217,6 +230,8 @@ class Fidelity:
     reference_right: int | None = None
     change: Difference | None = None
     p_swapped: float = 1.0
+    ccc: Mapping[str, float] = field(default_factory=dict)
+    largest_shift: Mapping[str, float] = field(default_factory=dict)
 
     def verdict(self, max_drop: float) -> Verdict:
         """Return whether a loss of more than `max_drop` points is ruled out, as a gate decides."""
@@ -241,6 +256,8 @@ class Fidelity:
         """Everything as plain JSON types; `None` where the truth was not asked for."""
         known = self.right is not None
         return asdict(self) | {
+            "agreement": None if self.ccc else self.agreement,
+            "divergence": None if self.ccc else self.divergence,
             "accuracy": self.accuracy if known else None,
             "drop": self.drop if known else None,
             "p_swapped": self.p_swapped if known else None,
@@ -249,6 +266,8 @@ class Fidelity:
 
 def fidelity(logits: Logits, clips: Clips) -> Fidelity:
     """Return how true `(N, K) float32` logits are to those of FP32."""
+    if clips.outputs == "values":
+        return _fidelity_of_values(logits, clips)
     top, reference_top = logits.argmax(axis=1), clips.reference.argmax(axis=1)
     known = clips.truth is not None
     right, reference_right = top == clips.truth, reference_top == clips.truth
@@ -263,6 +282,29 @@ def fidelity(logits: Logits, clips: Clips) -> Fidelity:
         change=accuracy_change(right, reference_right, clips.speakers) if known else None,
         p_swapped=mcnemar_exact(broken, fixed) if known else 1.0,
     )
+
+
+def _fidelity_of_values(values: Logits, clips: Clips) -> Fidelity:
+    reference = clips.reference.astype(np.float64)
+    agreement = ccc(moments_of(reference, values)).tolist()
+    shift = np.abs(values - reference).max(axis=0).tolist()
+    return Fidelity(
+        clips=len(values),
+        agreement=float("nan"),
+        logit_error=float(np.sqrt(np.square(values - reference).mean())),
+        divergence=float("nan"),
+        ccc=dict(zip(clips.labels, agreement, strict=True)),
+        largest_shift=dict(zip(clips.labels, shift, strict=True)),
+    )
+
+
+def value_words(found: Fidelity) -> str:
+    """Return how near the values of dimensions are to those of FP32, as the end of a sentence."""
+    each = ", ".join(
+        f"{name} {found.ccc[name]:.4f} (moves by {found.largest_shift[name]:.2g} at most)"
+        for name in found.ccc
+    )
+    return f"CCC with FP32 on {counted(found.clips, 'clip')}: {each}"
 
 
 def accuracy_change(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.files import whole_files, write_text
 from serval.inspection import stored_graph
-from serval.quantize.clips import cost_in_words
+from serval.quantize.clips import cost_in_words, value_words
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.recipes import int4_candidate, static_candidate, written_dynamic
 from serval.quantize.search import kept_within
@@ -123,6 +123,8 @@ def made_verdict(made: Quantized) -> list[str]:
     if made.result is None:
         return [f"{size}; give --eval DATASET to learn what that cost."]
     found, clips = made.result.measured, made.result.clips
+    if found.ccc:
+        return [f"{size}; {value_words(found)}, of {clips} that no range has seen."]
     if found.right is None:
         same = f"the same emotion on {percent(found.agreement)} of {counted(found.clips, 'clip')}"
         return [f"{size}, and {same} of {clips} that no range has seen."]

@@ -282,6 +282,7 @@ def _pinned(contract: Contract) -> Overrides:
         normalize=contract.normalize,
         max_seconds=contract.max_seconds,
         output_name=contract.output_name,
+        scale=contract.scale or None,
     )
 
 
@@ -325,6 +326,8 @@ def tagged(
         "normalize": contract.normalize,
         "max_seconds": f"{contract.max_seconds:g}",
     }
+    if contract.task == "dimensions":
+        said |= {"task": contract.task, "scale": contract.scale}
     if contract.sources.get("labels") != "default":
         said["labels"] = json.dumps(list(contract.labels))
     said |= {"serval.precision": precision, "serval.recipe": "; ".join(words)}

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, eval_result_entries_to_yaml
 
+from serval.dimensions import dimension_run
 from serval.errors import ConfigError
 from serval.files import write_text
 from serval.groups import group_sentences, groups_of
+from serval.report.value_card import value_results, value_section
 from serval.results.document import caveats_of
 from serval.results.verdict import (
     data_name,
@@ -42,13 +44,15 @@ LIMITS = (
     "Other languages, microphones, rooms and unprompted speech can score far lower.",
 )
 
+RATING = "A rating says what listeners heard, not what a person felt."
+
 UNSAFE = re.compile(r"([\\`*_\[\]<>|#&~$])")
 
 
 def card_text(run: Run) -> str:
     """Return a new card for the model of a run: the hub's metadata and the evaluation section."""
     title = f"# {_safe(run.name)}\n"
-    return _filled(ModelCard(f"---\n{{}}\n---\n{title}"), run, scores_of(run))
+    return _filled(ModelCard(f"---\n{{}}\n---\n{title}"), run)
 
 
 def write_card(run: Run, path: Path) -> tuple[Path, ...]:
@@ -61,9 +65,9 @@ def write_card(run: Run, path: Path) -> tuple[Path, ...]:
     Raises:
         ConfigError: The card that is there has metadata that cannot be read.
     """
-    scores = scores_of(run)
-    written = [write_text(path, _updated(path, run, scores))]
-    if hub_id := hub_dataset(run):
+    written = [write_text(path, _updated(path, run))]
+    if (hub_id := hub_dataset(run)) and not run.provenance.of_dimensions:
+        scores = scores_of(run)
         target = path.parent / ".eval_results" / f"{hub_id.replace('/', '--')}.yaml"
         written.append(write_text(target, _entries(run, scores, hub_id)))
     return tuple(written)
@@ -124,20 +128,31 @@ def hub_dataset(run: Run) -> str | None:
     return next((match[1] for match in found if match), None)
 
 
-def _updated(path: Path, run: Run, scores: Scores) -> str:
+def _evaluation(run: Run) -> tuple[str, list[EvalResult]]:
+    """Return the section of a run, and its scores as the hub knows them."""
+    if not run.provenance.of_dimensions:
+        scores = scores_of(run)
+        return card_section(run, scores), eval_results(run, scores)
+    place = hub_dataset(run) or _slug(data_name(run))
+    section = value_section(run, _data_lines(run), (RATING, *LIMITS[1:]))
+    return section, value_results(run, dimension_run(run), place)
+
+
+def _updated(path: Path, run: Run) -> str:
     """Return the file's text with the evaluation in it."""
     text = _read(path)
     if not text.strip():
         return card_text(run)
     if not text.lstrip().startswith("---"):
-        return _with_section(text, card_section(run, scores))
-    return _filled(_parsed(text, path), run, scores)
+        return _with_section(text, _evaluation(run)[0])
+    return _filled(_parsed(text, path), run)
 
 
-def _filled(card: ModelCard, run: Run, scores: Scores) -> str:
+def _filled(card: ModelCard, run: Run) -> str:
     """Return the text of a card with the section and the metadata of a run."""
-    card.text = _with_section(card.text, card_section(run, scores))
-    _add_metadata(card, eval_results(run, scores), run)
+    section, results = _evaluation(run)
+    card.text = _with_section(card.text, section)
+    _add_metadata(card, results, run)
     return str(card)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from serval.files import write_text
 from serval.plots.stress import HeatMapRow, StressCurve, save_curves, save_heat_map
 from serval.results.document import warnings_of, write_json
+from serval.stress.dimensions import DimensionFindings, write_dimension_stress
 from serval.stress.effects import ALL, MIN_CLIPS_OF_LABEL
 from serval.stress.invariance import EXACT
 from serval.stress.suite import RULES
@@ -254,9 +255,15 @@ class StressFiles:
     files: dict[str, Path]
 
 
-def write_stress(found: Findings, folder: Path | None = None) -> StressFiles:
-    """Return what was written: JSON, CSV, markdown, a heat map and curves, each whole or not."""
+def write_stress(found: Findings | DimensionFindings, folder: Path | None = None) -> StressFiles:
+    """Return what was written: JSON, CSV, markdown, a heat map and curves, each whole or not.
+
+    Of dimensions JSON and markdown alone.
+    """
     folder = folder or found.stress.folder
+    if isinstance(found, DimensionFindings):
+        content, paths = write_dimension_stress(found, folder)
+        return StressFiles(document=content, files=paths)
     document = stress_document(found)
     title = (
         f"{document['model']['name']} on {_set_name(document)}, "

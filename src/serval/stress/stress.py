@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from serval.distributed import cluster
 from serval.errors import ConfigError
-from serval.evaluation import open_dataset
+from serval.evaluation import open_dataset, with_value_columns
 from serval.files import is_folder
 from serval.models.load import load_as_stated, refuse_no_model
 from serval.stress.against import refuse_other_clips
+from serval.stress.dimensions import DimensionFindings, dimension_findings
 from serval.stress.findings import Findings, findings_of
 from serval.stress.invariance import clips_for_invariance, invariance_of
 from serval.stress.outputs import StressFiles, stress_document, write_stress
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FULL",
     "Cost",
+    "DimensionFindings",
     "Example",
     "Findings",
     "Stage",
@@ -55,7 +57,7 @@ OTHER = "against"
 """Folder, within the output, of the suite of a model given to compare with."""
 
 
-def stress(options: StressOptions, watch: Watch | None = None) -> Findings:
+def stress(options: StressOptions, watch: Watch | None = None) -> Findings | DimensionFindings:
     """Return what a suite of perturbations does to the model that the options name.
 
     Raises:
@@ -66,7 +68,14 @@ def stress(options: StressOptions, watch: Watch | None = None) -> Findings:
     stored = _stored_against(options)
     evaluation = options.evaluation
     model = load_as_stated(evaluation.model, evaluation)
+    evaluation = with_value_columns(evaluation, model)
+    options = replace(options, evaluation=evaluation)
     dataset = open_dataset(evaluation)
+    if model.contract.task == "dimensions" and options.baseline is not None:
+        raise ConfigError(
+            "--baseline compares emotions under stress; of dimensions, give the two folders of one "
+            "perturbation to serval compare"
+        )
     if stored is not None:
         clips = {"dataset": dataset.fingerprint, "split": dataset.split, "limit": evaluation.limit}
         refuse_other_clips(stored, model.labels, clips, options.seed)
@@ -74,6 +83,8 @@ def stress(options: StressOptions, watch: Watch | None = None) -> Findings:
     with cluster(evaluation.ray_address) if ray else nullcontext():
         runs = stress_runs(model, dataset, options, watch)
         other = stored or _other(options, dataset, watch)
+    if runs.clean.provenance.of_dimensions:
+        return dimension_findings(runs, seed=options.seed)
     waveforms = clips_for_invariance(dataset, model, limit=evaluation.limit)
     return findings_of(
         runs, invariance=invariance_of(model, waveforms), other=other, seed=options.seed
