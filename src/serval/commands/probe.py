@@ -26,7 +26,7 @@ from serval.commands.terminal import (
     terminal,
 )
 from serval.probe import HEADS, POOLINGS, ProbeOptions, probe, probe_verdict
-from serval.wording import hundredths, points
+from serval.wording import counted, hundredths, points
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,7 +95,7 @@ def _print(console: Console, found: Probe, options: ProbeOptions) -> None:
     print_caveats(console, found.notes)
     took, heads = found.seconds["features"], found.seconds["heads"]
     console.print(
-        f"{found.clips:,} clips: features {took:.1f} s, heads {heads:.1f} s, "
+        f"{counted(found.clips, 'clip')}: features {took:.1f} s, heads {heads:.1f} s, "
         f"{found.memory_mb:,.0f} MB at most"
     )
     print_files(console, found.files)

@@ -20,6 +20,7 @@ from serval.probe.folds import (
     mixed_folds,
     shared_by,
 )
+from serval.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,8 +87,8 @@ def planned(options: ProbeOptions, encoder: Encoder) -> Planned:
     if plan.dimensions is None:
         if "" in clips.labels:
             raise DatasetError(
-                f"{dataset.name}: {clips.labels.count('')} clips have no label; leave them out of "
-                "the set"
+                f"{dataset.name}: {counted(clips.labels.count(''), 'clip has', 'clips have')} no "
+                "label; leave them out of the set"
             )
         ids = {label: i for i, label in enumerate(plan.space.labels)}
         targets = np.array([ids[label] for label in clips.labels], dtype=np.int64)
