@@ -41,6 +41,7 @@ COMMANDS = {
     "export": "Turn a checkpoint of transformers into an ONNX file, checked against torch.",
     "inspect": "Show what is in an ONNX file: size, contract, precision, what to expect of it.",
     "quantize": "Make a model smaller and faster, and measure what that cost.",
+    "probe": "Train small heads on an encoder, cross-validated with speakers kept apart.",
     "sweep": "Evaluate many models on many datasets, and end in one table.",
     "stress": "Test a model outside the studio: noise, rooms, codecs.",
     "bench": "Measure how fast models are here: latency, throughput, memory.",

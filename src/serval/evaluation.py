@@ -49,6 +49,7 @@ __all__ = [
     "open_dataset",
     "overrides_of",
     "plan_of",
+    "provenance_of",
     "recorded",
     "stored_options",
     "with_value_columns",
@@ -202,7 +203,7 @@ def _recorded(
     """Return the stored run, and whether it was complete already."""
     _check(options)
     plan = plan_of(model, dataset, options)
-    provenance = _provenance(model, dataset, plan, options)
+    provenance = provenance_of(model, dataset, plan, options)
     if change is not None:
         plan = replace(plan, transform=change.transform)
         identity = {**provenance.identity, "change": change.facts}
@@ -352,7 +353,7 @@ def _unmapped_message(dropped: dict[str, int], labels: LabelSet, *, folders: boo
     )
 
 
-def _provenance(
+def provenance_of(
     model: Model, dataset: Dataset, plan: LabelPlan, options: EvalOptions
 ) -> Provenance:
     """Return what the numbers depend on; identity leaves out what cannot change a number."""

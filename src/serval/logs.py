@@ -36,7 +36,7 @@ class Entry:
     Attributes:
         name: What the run is called.
         folder: Where it is stored.
-        metrics: Scores in [0, 1] with the ends of their 95 % intervals, speed, counts of clips.
+        metrics: Scores with the ends of their 95 % intervals, speed, counts of clips.
         settings: How it was made; nested names are joined with dots.
         pictures: By kind.
         files: All of them, by kind.
@@ -105,20 +105,31 @@ def _kept(name: str, entry: Entry) -> str:
 
 def _metrics(document: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     scores = document["scores"]
-    if document.get("task") == "dimensions":
-        by_name = dict(scores["mean"])
-        for name, own in scores["per_dimension"].items():
-            by_name |= {f"{key}/{name}": score for key, score in own.items()}
-    else:
-        by_name = dict(scores["overall"])
-        for label, row in scores["per_class"].items():
-            by_name |= {f"{key}/{label}": row[key] for key in ("precision", "recall", "f1")}
-    for name, score in by_name.items():
+    named = _of_dimensions if document.get("task") == "dimensions" else _of_emotions
+    for name, score in named(scores).items():
         for end in ENDS:
             if score[end] is not None:
                 yield name if end == "value" else f"{name}_{end}", score[end]
     yield from (document["speed"] | {"clips": scores["n"]}).items()
     yield "failed_clips", len(document["failures"])
+
+
+def _of_emotions(scores: Mapping[str, Any]) -> dict[str, Any]:
+    by_label = {
+        f"{key}/{label}": row[key]
+        for label, row in scores["per_class"].items()
+        for key in ("precision", "recall", "f1")
+    }
+    return {**scores["overall"], **by_label}
+
+
+def _of_dimensions(scores: Mapping[str, Any]) -> dict[str, Any]:
+    by_dimension = {
+        f"{key}/{dimension}": score
+        for dimension, own in scores["per_dimension"].items()
+        for key, score in own.items()
+    }
+    return {**scores["mean"], **by_dimension}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

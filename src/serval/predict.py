@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Heard",
     "Moment",
     "Transform",
     "answer_of",
@@ -38,6 +39,7 @@ __all__ = [
     "predict",
     "predict_clip",
     "predict_windows",
+    "prediction_of",
 ]
 
 WINDOW_S = 10.0
@@ -230,7 +232,7 @@ def _heard(model: Windowed, clip: Clip, tell: Callable[[Moment], object]) -> Rec
         duration_s=sound.duration_s,
         notes=sound.notes,
     )
-    return _prediction(model, heard)
+    return prediction_of(model, heard)
 
 
 def _moment(model: Windowed, place: tuple[int, int], logits: NDArray[np.float32]) -> Moment:
@@ -295,7 +297,7 @@ def _inferred(model: Model, transform: Transform | None, clip: Clip) -> Record:
     if isinstance(model, Windowed) and transform is None:
         return _heard(model, clip, lambda _moment: None)
     answer = answer_of(model, clip, transform)
-    return answer if isinstance(answer, Failure) else _prediction(model, answer.heard)
+    return answer if isinstance(answer, Failure) else prediction_of(model, answer.heard)
 
 
 def _identity(clip: Clip) -> dict[str, Any]:
@@ -308,7 +310,8 @@ def _identity(clip: Clip) -> dict[str, Any]:
     }
 
 
-def _prediction(model: Model, answer: Heard) -> Prediction:
+def prediction_of(model: Model, answer: Heard) -> Prediction:
+    """Return the record of what a model says of one clip."""
     logits = answer.logits
     return Prediction(
         predicted=_named(model, logits),

@@ -70,9 +70,10 @@ class Hub:
                     return fault
         return None
 
-    def fetched(self):
-        """Return the names of the files whose content was asked for."""
-        found = (FILE.search(line) for line in self.asked if line.startswith("GET "))
+    def fetched(self, repo=""):
+        """Return the names of the files whose content was asked for, of one repository or all."""
+        lines = (line for line in self.asked if line.startswith("GET ") and f"{repo}/" in line)
+        found = map(FILE.search, lines)
         return [unquote(match["file"]) for match in found if match]
 
 

@@ -82,26 +82,32 @@ def published(folder, external=False):
     return Repo(files | config | {"README.md": b"---\ndatasets: [org/ravdess]\n---\n"})
 
 
-@pytest.mark.parametrize("external", [False, True])
-def test_a_model_of_the_hub_is_evaluated_and_then_comes_from_the_cache(
-    hub, ask, tmp_path, external
-):
-    (tmp_path / "made").mkdir()
-    hub.repos["org/emo"] = published(tmp_path / "made", external)
-    clips = speech_set(tmp_path / "clips", 8)
-    done = ask("evaluate", "-m", "hf:org/emo", "-d", clips, "-o", "out", "--no-plots")
-    assert done.returncode == 0, done.stderr
-    run = load_run(tmp_path / "out")
-    assert tuple(run.labels) == tuple(reversed(EMOTIONS))
-    assert run.provenance.model["name"].endswith("emo/model")
-    assert "pytorch_model.bin" not in hub.fetched()
-    assert card_corpora(Path(run.provenance.model["path"])) == ("org/ravdess",)
+def test_models_of_the_hub_are_evaluated_and_then_come_from_the_cache(hub, ask_each, tmp_path):
+    """One that is one file, and one whose weights are in a second."""
+    names = ("emo", "beside")
+    for name in names:
+        (tmp_path / name).mkdir()
+        hub.repos[f"org/{name}"] = published(tmp_path / name, external=name == "beside")
+    clips = str(speech_set(tmp_path / "clips", 8))
 
-    named = ("-m", "hf:org/emo/onnx/model.onnx", "-d", clips, "-o", "again", "--no-plots")
+    def evaluated(model, folder):
+        out = str(tmp_path / folder)
+        return ("evaluate", "-m", model, "-d", clips, "-o", out, "--no-plots")
+
+    for done in ask_each([evaluated(f"hf:org/{name}", name + "_out") for name in names]):
+        assert done["returncode"] == 0, done["stderr"]
+    assert "pytorch_model.bin" not in hub.fetched()
     hub.asked.clear()
-    assert ask("evaluate", *named, HF_HUB_OFFLINE=1).returncode == 0
+    again = [evaluated(f"hf:org/{name}/onnx/model.onnx", name + "_again") for name in names]
+    for done in ask_each(again, HF_HUB_OFFLINE=1):
+        assert done["returncode"] == 0, done["stderr"]
     assert hub.asked == []
-    assert load_run(tmp_path / "again").logits.tolist() == run.logits.tolist()
+    for name in names:
+        run = load_run(tmp_path / f"{name}_out")
+        assert tuple(run.labels) == tuple(reversed(EMOTIONS))
+        assert run.provenance.model["name"].endswith(f"{name}/model")
+        assert card_corpora(Path(run.provenance.model["path"])) == ("org/ravdess",)
+        assert load_run(tmp_path / f"{name}_again").logits.tolist() == run.logits.tolist()
 
 
 def test_a_name_that_is_not_one_model_is_one_line(hub, ask_each):
@@ -151,8 +157,8 @@ def test_a_hub_that_cannot_be_reached_is_one_line(ask_each, env, cases):
         assert done["stderr"].count("\n") == 1
 
 
-def published_checkpoint(tmp_path, doubled):
-    """A checkpoint with the older file of its weights, and the newer one too where doubled."""
+def published_checkpoint(tmp_path):
+    """A checkpoint with the newer and the older file of its weights."""
     torch = pytest.importorskip("torch")
     from safetensors.torch import load_file
 
@@ -162,30 +168,38 @@ def published_checkpoint(tmp_path, doubled):
     files = {file.name: file.read_bytes() for file in folder.iterdir()}
     torch.save(load_file(folder / "model.safetensors"), tmp_path / "weights.bin")
     files["pytorch_model.bin"] = (tmp_path / "weights.bin").read_bytes()
-    if not doubled:
-        del files["model.safetensors"]
     return Repo(files | {"training_args.bin": b"no weights"})
 
 
-def weights_fetched(hub):
-    return {name for name in hub.fetched() if name.endswith((".bin", ".safetensors"))}
+def only_older(repo):
+    """The same repository without the newer file of its weights."""
+    return Repo({name: file for name, file in repo.files.items() if "safetensors" not in name})
 
 
+def weights_fetched(hub, repo):
+    return {name for name in hub.fetched(repo) if name.endswith((".bin", ".safetensors"))}
+
+
+@pytest.mark.weekly
 def test_a_checkpoint_of_the_hub_is_exported_and_its_weights_are_fetched_once(hub, ask, tmp_path):
-    hub.repos["org/checkpoint"] = published_checkpoint(tmp_path, doubled=True)
+    hub.repos["org/checkpoint"] = published_checkpoint(tmp_path)
     clips = speech_set(tmp_path / "clips", 4)
     done = ask("export", "hf:org/checkpoint", "-o", "model.onnx", "--dataset", clips)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model.onnx").is_file()
-    assert weights_fetched(hub) == {"model.safetensors"}
+    assert weights_fetched(hub, "org/checkpoint") == {"model.safetensors"}
 
 
-def test_a_checkpoint_that_has_only_the_older_file_of_weights_is_opened(hub, told, tmp_path):
-    hub.repos["org/checkpoint"] = published_checkpoint(tmp_path, doubled=False)
+def test_of_two_files_of_weights_one_is_fetched_and_the_older_where_it_is_the_only_one(
+    hub, told, tmp_path
+):
+    hub.repos["org/both"] = published_checkpoint(tmp_path)
+    hub.repos["org/older"] = only_older(hub.repos["org/both"])
     code = (
-        "from serval.export.checkpoint import open_checkpoint;"
-        "from serval.export.options import ExportOptions;"
-        "print(*open_checkpoint('hf:org/checkpoint', ExportOptions()).labels)"
+        "from serval.export.checkpoint import open_checkpoint\n"
+        "from serval.export.options import ExportOptions\n"
+        "for name in ('hf:org/both', 'hf:org/older'):\n"
+        "    print(*open_checkpoint(name, ExportOptions()).labels)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -194,8 +208,9 @@ def test_a_checkpoint_that_has_only_the_older_file_of_weights_is_opened(hub, tol
         env=process_environment(**told),
         check=True,
     )
-    assert tuple(done.stdout.split()) == EMOTIONS
-    assert weights_fetched(hub) == {"pytorch_model.bin"}
+    assert done.stdout.splitlines() == [" ".join(EMOTIONS)] * 2
+    assert weights_fetched(hub, "org/both") == {"model.safetensors"}
+    assert weights_fetched(hub, "org/older") == {"pytorch_model.bin"}
 
 
 def test_a_checkpoint_of_another_toolkit_is_evaluated_from_the_hub(hub, ask, tmp_path):
@@ -218,7 +233,7 @@ def test_a_checkpoint_of_another_toolkit_is_evaluated_from_the_hub(hub, ask, tmp
 
 
 def test_of_a_checkpoint_and_a_file_the_one_that_was_taken_is_said(hub, told, tmp_path):
-    hub.repos["org/both"] = both = published_checkpoint(tmp_path, doubled=False)
+    hub.repos["org/both"] = both = only_older(published_checkpoint(tmp_path))
     (tmp_path / "onnx").mkdir()
     file = classifier(tmp_path / "onnx" / "model.onnx").read_bytes()
     both.files["onnx/model.onnx"] = file

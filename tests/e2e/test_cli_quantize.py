@@ -198,7 +198,7 @@ def test_a_bad_file_is_one_line(serval, net, tmp_path, fault):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("n_calibration", "n_clips"), [(24, 150), pytest.param(64, 600, marks=pytest.mark.weekly)]
+    ("n_calibration", "n_clips"), [(16, 100), pytest.param(64, 600, marks=pytest.mark.weekly)]
 )
 def test_serval_tiny_keeps_its_accuracy_in_a_third_of_its_size(
     serval, shared, tmp_path, n_calibration, n_clips

@@ -30,9 +30,9 @@ def exported_as(family, layers, *marks):
     return pytest.param((family, layers), marks=(group, *marks), id=f"{family}-{layers}")
 
 
-EACH_TIME = {"wav2vec2": 2, "whisper": 2, "wav2vec2-bert": 1}
+EACH_TIME = {"wav2vec2": 2, "whisper": 2, "audio-spectrogram-transformer": 1}
 """Families that are exported each time and their layers: samples, a spectrogram with a decoder's
-half left out, a spectrogram of pairs of frames. Each week every family has one layer and two."""
+half left out, patches of a spectrogram. Each week every family has one layer and two."""
 MASKABLE = [
     exported_as(family, layers, *([] if EACH_TIME.get(family) == layers else [pytest.mark.weekly]))
     for family in FAMILIES

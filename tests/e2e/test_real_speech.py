@@ -13,20 +13,19 @@ from conftest import ROOT
 from serval.datasets import DatasetOptions, load_dataset
 from serval.evaluation import EvalOptions, evaluate_named
 
-CLIPS = 100
-
 
 @pytest.mark.slow
-def test_a_plain_loop_gives_the_same_predictions(shared, tmp_path):
+@pytest.mark.parametrize("n", [40, pytest.param(100, marks=pytest.mark.weekly)])
+def test_a_plain_loop_gives_the_same_predictions(shared, tmp_path, n):
     model = shared / "models" / "serval-tiny" / "model.onnx"
     corpus = str(shared / "corpora" / "ssi-like")
     run = evaluate_named(
-        EvalOptions(model=str(model), dataset=corpus, limit=CLIPS, output=str(tmp_path))
+        EvalOptions(model=str(model), dataset=corpus, limit=n, output=str(tmp_path))
     ).run
     session = ort.InferenceSession(model)
     dataset = load_dataset(corpus, options=DatasetOptions())
     logits = []
-    for clip in dataset.clips(0, CLIPS):
+    for clip in dataset.clips(0, n):
         samples, rate = soundfile.read(io.BytesIO(clip.audio), dtype="float32", always_2d=True)
         samples = samples.mean(axis=1)
         if rate != 16_000:

@@ -144,8 +144,11 @@ def background(browser):
     return browser.execute_script("return getComputedStyle(document.body).backgroundColor")
 
 
+AUDIO = "document.querySelector('audio')"
+
+
 def played(browser):
-    return browser.execute_script("return document.querySelector('audio').currentTime")
+    return browser.execute_script(f"return {AUDIO}.currentTime")
 
 
 def test_it_opens_from_disk_and_says_the_verdict(page, report, run):
@@ -209,8 +212,11 @@ def test_keys_go_through_the_clips_and_play(page, report, run):
     browser.switch_to.active_element.send_keys("j")
     wait(browser, lambda: browser.current_url != first)
     assert rows(browser)[1].get_attribute("aria-current") == "true"
+    # A row that is chosen is played, and so is the next one, to its end.
+    wait(browser, lambda: browser.execute_script(f"return {AUDIO}.ended"))
+    browser.execute_script(f"{AUDIO}.onplay = (event) => (event.target.title = 'again')")
     browser.switch_to.active_element.send_keys(" ")
-    wait(browser, lambda: played(browser) > 0.05)
+    wait(browser, lambda: browser.execute_script(f"return {AUDIO}.title") == "again")
     browser.switch_to.active_element.send_keys(Keys.ARROW_UP)
     wait(browser, lambda: browser.current_url == first)
 

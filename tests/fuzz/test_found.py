@@ -132,7 +132,7 @@ def test_a_model_that_promises_a_billion_labels_is_no_classifier(tmp_path):
     content = model.SerializeToString()
     write(Case(kind="", arguments=(), files={"model.onnx": content}), tmp_path)
     seen = forked(("inspect", "model.onnx"), tmp_path)
-    assert "not a raw-waveform classifier" in seen.done.stdout
+    assert "Not a raw-waveform classifier" in seen.done.stdout
     assert seen.peak_mb < 500
 
 

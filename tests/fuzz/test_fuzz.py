@@ -13,8 +13,8 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="forks, and bounds the memory of the child"),
 ]
 
-EXAMPLES = 20
-DEAR = {"sound": 5, "csv": 10, "jsonl": 10}
+EXAMPLES = 12
+DEAR = {"sound": 4, "csv": 8, "jsonl": 8}
 """Whole evaluations; those of sound are of six mutated files each."""
 
 

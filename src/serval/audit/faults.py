@@ -208,7 +208,7 @@ def format_findings(facts: Sequence[ClipFacts], split: str) -> Iterator[Finding]
     """Yield one finding if the sample rates of a split differ, and one if its channels do."""
     headers = [clip.header for clip in facts if clip.header]
     rates = _mixture(headers, lambda header: f"{header.sample_rate} Hz")
-    channels = _mixture(headers, lambda header: f"{header.channels} channels")
+    channels = _mixture(headers, lambda header: counted(header.channels, "channel"))
     for kind, counts in (
         (FindingKind.MIXED_SAMPLE_RATES, rates),
         (FindingKind.MIXED_CHANNELS, channels),

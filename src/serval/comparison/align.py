@@ -203,7 +203,7 @@ def _warnings(runs: Sequence[Run], found: Sequence[Partners], other_audio: int) 
         if pairs.by_audio:
             warnings.append(
                 f"{counted(pairs.by_audio, 'clip')} of {run.folder} named otherwise than in "
-                f"{runs[0].folder} and paired by audio."
+                f"{runs[0].folder} and paired by their audio."
             )
         if pairs.doubtful:
             warnings.append(

@@ -135,8 +135,8 @@ def unfinished(run: Run) -> str:
     done = len(run) + len(run.failures)
     known = (run.provenance.dataset.get("n_clips"), run.provenance.options.get("limit"))
     total = min((n for n in known if isinstance(n, int)), default=0)
-    of = f" of {total:,}" if total > done else ""
+    so_far = f"{done:,} of {counted(total, 'clip')}" if total > done else counted(done, "clip")
     return (
-        f"{run.folder} is not finished: {counted(done, 'clip')}{of} so far, and every number is of "
-        "those; give the command that made it again, it goes on where it was"
+        f"{run.folder} is not finished: {so_far} so far, and every number is of those; "
+        "give the command that made it again, it goes on where it was"
     )

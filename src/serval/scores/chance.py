@@ -87,8 +87,8 @@ def baseline_labels(truth_counts: NDArray[Any]) -> NDArray[np.bool_]:
         truth_counts: `(K,)` truth clips of each label.
 
     Examples:
-        >>> baseline_labels(np.array([3, 0, 2])).tolist(), baseline_labels(np.array([3, 0,
-        0])).tolist() ([True, False, True], [True, True, True])
+        >>> [baseline_labels(np.array(n)).tolist() for n in ([3, 0, 2], [3, 0, 0])]
+        [[True, False, True], [True, True, True]]
     """
     occur = np.asarray(truth_counts) > 0
     return occur if occur.sum() > 1 else np.ones(len(occur), dtype=bool)

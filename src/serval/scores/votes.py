@@ -31,7 +31,7 @@ from serval.scores.registry import HEADLINES
 from serval.scores.score import RESAMPLES, whole_intervals
 from serval.scores.stats import Interval
 from serval.scores.uncertainty import Uncertainty, linear_errors, uncertainty_of_mean
-from serval.wording import percent, scored
+from serval.wording import counted, percent, scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -462,8 +462,8 @@ def vote_sentences(found: VoteScores | None) -> list[str]:
         return []
     said = [] if found.ceiling is None else [_ceiling_sentence(found.ceiling)]
     said.append(
-        f"Against {found.votes:,} votes, cross-entropy is {found.cross_entropy.value:.2f} nats, "
-        f"and {found.entropy.value:.2f} would be that of a model which knows the votes; "
+        f"Against {counted(found.votes, 'vote')}, cross-entropy is {found.cross_entropy.value:.2f} "
+        f"nats, and {found.entropy.value:.2f} would be that of a model which knows the votes; "
         f"Jensen-Shannon divergence is {found.divergence.value:.2f} bits of at most 1."
     )
     said.append(_band_sentence(found))
@@ -484,16 +484,21 @@ def _ceiling_sentence(found: Ceiling) -> str:
     )
     return (
         f"A listener agrees with the others on {listener}, this model on {model}: {way} "
-        f"({found.n} clips; Krippendorff's alpha of the listeners {found.alpha.value:.2f})."
+        f"({counted(found.n, 'clip')}; Krippendorff's alpha of the listeners "
+        f"{found.alpha.value:.2f})."
     )
 
 
 def _band_sentence(found: VoteScores) -> str:
     parts = ", ".join(
-        f"{percent(one.accuracy.value, 0)} where {_band(one)} agree ({one.n} clips)"
+        f"{percent(one.accuracy.value, 0)} where {_band(one)} agree ({counted(one.n, 'clip')})"
         for one in found.bands
     )
-    ties = f"; {found.tied} ties count 1/t for each of t labels" if found.tied else ""
+    ties = (
+        f"; {counted(found.tied, 'tie counts', 'ties count')} 1/t for each of t labels"
+        if found.tied
+        else ""
+    )
     return f"It is right by the majority on {scored(asdict(found.majority['wa']))}: {parts}{ties}."
 
 

@@ -196,7 +196,7 @@ def load_stress(folder: Path | str) -> StressRuns:
 def _nothing_predicted(clean: Run) -> str:
     first = clean.failures[0]
     return (
-        f"none of the {counted(len(clean.failures), 'clip')} could be predicted, so none was "
+        f"no clip could be predicted ({counted(len(clean.failures), 'failure')}), so none was "
         f"perturbed; first: {first.clip_id}: {first.stage}: {first.reason}"
     )
 

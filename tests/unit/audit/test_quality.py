@@ -73,8 +73,8 @@ def test_rates_and_channels_that_differ_are_one_finding_each():
     stereo = np.stack([VOICE, VOICE], axis=1)
     facts = [facts_of(a) for a in (encoded(VOICE), encoded(VOICE, 8000), encoded(stereo))]
     rates, channels = format_findings(facts, "val")
-    assert rates.message == "val: 2 clips with 16000 Hz, 1 clips with 8000 Hz"
-    assert channels.message == "val: 2 clips with 1 channels, 1 clips with 2 channels"
+    assert rates.message == "val: 2 clips with 16000 Hz, 1 clip with 8000 Hz"
+    assert channels.message == "val: 2 clips with 1 channel, 1 clip with 2 channels"
 
 
 def test_one_format_is_no_finding():

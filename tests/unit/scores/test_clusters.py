@@ -24,6 +24,11 @@ def test_a_clip_without_speaker_counts_alone_and_is_told():
     assert "2 clips have no speaker" in clustering.warnings[-1]
 
 
+def test_one_clip_of_an_unknown_speaker_is_one_clip():
+    warning = clustering_of([*"aabbccddee", None]).warnings[-1]
+    assert warning == "1 clip has no speaker; each counts as a speaker of its own."
+
+
 def test_without_speakers_each_clip_counts():
     clustering = clustering_of([None] * 3)
     assert clustering.by == "clip"

@@ -43,7 +43,7 @@ const reliability = (chart, width) => Plot.plot({
     Plot.line(chart.rows, { x: "confidence", y: "value", z: "run", stroke: colourOf }),
     Plot.ruleX(chart.rows.filter((row) => known(row.low)), { x: "confidence", y1: "low", y2: "high", stroke: colourOf, strokeWidth: 2, strokeOpacity: 0.5 }),
     Plot.dot(chart.rows, { x: "confidence", y: "value", r: 4.5, fill: colourOf, tip: true,
-      title: (row) => `said ${percent(row.confidence)}, ${spanTitle(row, "was right")}\n${row.clips} clips` }),
+      title: (row) => `said ${percent(row.confidence)}, ${spanTitle(row, "was right")}\n${counted(row.clips, "clip")}` }),
   ],
 });
 
@@ -73,7 +73,7 @@ const intervals = (chart, width) => {
       chart.reference === null ? null : Plot.ruleX([chart.reference], { stroke: "currentColor", strokeDasharray: "4 4", strokeOpacity: 0.5 }),
       Plot.ruleY(chart.rows.filter((row) => known(row.low)), { x1: "low", x2: "high", y: "run", fy: "label", stroke: colourOf, strokeWidth: 2.5, strokeOpacity: 0.6 }),
       Plot.dot(chart.rows, { x: "value", y: "run", fy: "label", r: 5, fill: colourOf, tip: true,
-        title: (row) => `${spanTitle(row, row.label)}\n${row.clips} clips` }),
+        title: (row) => `${spanTitle(row, row.label)}\n${counted(row.clips, "clip")}` }),
     ].filter(Boolean),
   });
 };
@@ -110,7 +110,7 @@ const speakers = (chart, width) => {
       Plot.gridX(GRID),
       Plot.dot(chart.rows, Plot.dodgeY({ anchor: "middle", padding: scale }, { x: "value", fy: "run", r: (row) => scale * wanted(row),
         fill: colourOf, fillOpacity: 0.72, stroke: "var(--card)", strokeWidth: 0.6, tip: true,
-        title: (row) => `${row.speaker}: ${percent(row.value)} of ${row.clips} clips` })),
+        title: (row) => `${row.speaker}: ${percent(row.value)} of ${counted(row.clips, "clip")}` })),
     ],
   });
 };
@@ -121,7 +121,7 @@ const latency = (chart, width) => Plot.plot({
   marks: [
     Plot.gridY(GRID),
     Plot.rectY(chart.rows, { x1: "from_ms", x2: "to_ms", y2: "clips", y1: 0, fill: colourOf, fillOpacity: content.runs.length > 1 ? 0.6 : 0.9,
-      inset: 0.5, tip: true, title: (row) => `${row.clips} clips took ${row.from_ms} to ${row.to_ms} ms` }),
+      inset: 0.5, tip: true, title: (row) => `${counted(row.clips, "clip")} took ${row.from_ms} to ${row.to_ms} ms` }),
     Plot.ruleY([0], { stroke: "currentColor", strokeOpacity: 0.4 }),
   ],
 });

@@ -27,5 +27,5 @@ const examplesOf = () => {
     paintExamples();
   };
   return el("details", { class: "examples", ontoggle: open },
-    el("summary", {}, `Hear ${content.examples.length} clips that were right when clean and wrong when perturbed`), place);
+    el("summary", {}, `Hear ${counted(content.examples.length, "clip")} right when clean and wrong when perturbed`), place);
 };

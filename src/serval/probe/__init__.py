@@ -1,0 +1,26 @@
+"""How good the features of a speech encoder are: small heads on them, cross-validated by speaker.
+
+The features of a clip are computed once; heads are trained by scikit-learn (extra: probe).
+"""
+
+from serval.probe.probe import (
+    HEADS,
+    POOLINGS,
+    CrossValidated,
+    LayerProbe,
+    Probe,
+    ProbeOptions,
+    probe,
+    probe_verdict,
+)
+
+__all__ = [
+    "HEADS",
+    "POOLINGS",
+    "CrossValidated",
+    "LayerProbe",
+    "Probe",
+    "ProbeOptions",
+    "probe",
+    "probe_verdict",
+]

@@ -1,0 +1,189 @@
+"""From the name of an encoder to a model whose answers are the pooled features of its levels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.errors import ConfigError, ModelError
+from serval.labels import LabelSet
+from serval.models.choice import what_is_meant
+from serval.models.classifier import identity_of
+from serval.models.contract import MOST_LABELS, Contract, Overrides, declared_contract
+from serval.models.graph import external_names, read_skeleton
+from serval.models.load import model_path
+from serval.models.onnx import OnnxBackend, file_title, load_onnx, open_session
+from serval.models.options import overrides_of
+from serval.models.signature import signature_of
+from serval.probe.graph import Level, cut, read_model, save_model, with_outputs
+from serval.probe.layers import wanted_levels
+from serval.wording import printable
+
+if TYPE_CHECKING:
+    import onnx
+
+    from serval.models.classifier import Classifier
+    from serval.models.contract import Declared
+    from serval.models.options import InferenceOptions
+    from serval.probe.graph import Pooling
+    from serval.probe.layers import Wanted
+
+__all__ = ["Encoder", "open_encoder"]
+
+TRIALS_S = (1.0, 1.7)
+"""Two lengths of noise: the axis of a level that differs between them is time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """A speech encoder, opened.
+
+    Attributes:
+        model: Its answers are the features of all levels beside each other, as values.
+        levels: In that order.
+        pooling: Over time: `mean` or `mean+std`.
+        graph: The whole encoder.
+        contract: What a file made of it says of its input, as entries of its metadata.
+        licence: As its file says, else `""`.
+    """
+
+    model: Classifier[Any]
+    levels: tuple[Level, ...]
+    pooling: Pooling
+    graph: onnx.ModelProto
+    contract: dict[str, str] = field(default_factory=dict)
+    licence: str = ""
+
+    @property
+    def key(self) -> str:
+        """What its features depend on beside the clip, as 16 hex digits."""
+        facts = self.model.facts
+        levels = [level.tensor for level in self.levels]
+        parts = [facts["sha256"], facts["external"], self.contract, levels, self.pooling]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def columns(self, level: Level) -> slice:
+        """Return which of the features are those of a level."""
+        sizes = [one.size(self.pooling) for one in self.levels]
+        place = self.levels.index(level)
+        return slice(sum(sizes[:place]), sum(sizes[: place + 1]))
+
+
+def open_encoder(name: str, options: InferenceOptions, asked: str, pooling: Pooling) -> Encoder:
+    """Return the encoder of that name with the levels that are asked for.
+
+    Args:
+        name: As `serval evaluate -m` takes it.
+        options: What is stated about it.
+        asked: `all`, `last`, `pooled`, a number, or the name of a tensor.
+        pooling: `mean` or `mean+std`.
+
+    Raises:
+        ModelError: There is no such model or level, or it does not run.
+    """
+    overrides = replace(overrides_of(options), labels=None, scale=None)
+    runtime, _ = what_is_meant(name, "onnxruntime")
+    if runtime == "torch" or options.runtime == "torch":
+        raise ConfigError(
+            f"{printable(name)[:200]} is a checkpoint for torch, whose levels are not read yet; "
+            "make an ONNX file of it with serval export, and probe that"
+        )
+    return _of_file(model_path(name), overrides, asked, pooling)
+
+
+def _of_file(path: Path, overrides: Overrides, asked: str, pooling: Pooling) -> Encoder:
+    whole = read_model(path)
+    said = {entry.key: entry.value for entry in whole.metadata_props}
+    declared = declared_contract(path, said, overrides)
+    contract = _contract_entries(declared)
+    with tempfile.TemporaryDirectory(prefix="serval-") as folder:
+        levels = _levels(whole, path, asked, Path(folder) / "levels.onnx")
+        width = sum(level.size(pooling) for level in levels)
+        if not 2 <= width <= MOST_LABELS:
+            raise ConfigError(
+                f"--layer {printable(asked)} gives {width:,} features a clip; 2 to {MOST_LABELS:,} "
+                "are taken: name fewer levels, or use --pool mean"
+            )
+        part = Path(folder) / "features.onnx"
+        save_model(cut(whole, levels, pooling), part, contract | _as_values(said))
+        names = tuple(str(number) for number in range(width))
+        opened = load_onnx(part, Overrides(labels=names, scale="0..1"))
+    sources = {**declared.sources, "labels": "dataset"}
+    stated = replace(opened.contract, sources=sources, notes=declared.notes)
+    files = [path, *(path.parent / name for name in external_names(read_skeleton(path), path))]
+    return Encoder(
+        model=replace(opened, identity=identity_of(file_title(path), path, files), contract=stated),
+        levels=levels,
+        pooling=pooling,
+        graph=whole,
+        contract=contract,
+        licence=said.get("license", ""),
+    )
+
+
+def _contract_entries(declared: Declared) -> dict[str, str]:
+    """Return what is stated of the input of an encoder, as entries of metadata."""
+    return {
+        "sampling_rate": str(declared.sample_rate),
+        "normalize": declared.normalize,
+        "max_seconds": f"{declared.max_seconds:g}",
+        "return_attention_mask": "false",  # its frames are pooled as if all of them were speech
+    }
+
+
+def _as_values(said: dict[str, str]) -> dict[str, str]:
+    """Return what a file of features says beside its contract: no trial may take them for shares.
+
+    What the encoder was trained on was heard by its features too.
+    """
+    kept = {key: said[key] for key in ("trained_on",) if key in said}
+    return {"task": "dimensions", **kept}
+
+
+def _levels(whole: onnx.ModelProto, path: Path, asked: str, trial: Path) -> tuple[Level, ...]:
+    """Return the levels with the shapes that they have for noise of two lengths."""
+    session = open_session(path)
+    nodes = (session.get_inputs(), session.get_outputs())
+    signature = signature_of(path, nodes, (0, nodes[1][0].name), lambda _own, names: names[:1])
+    wanted = wanted_levels(whole.graph, signature.waveform.name, asked)
+    save_model(with_outputs(whole, [one.tensor for one in wanted]), trial, {})
+    contract = Contract(
+        labels=LabelSet(("0", "1")),
+        input_name=signature.waveform.name,
+        mask_name=signature.mask.name if signature.mask else None,
+        static_samples=signature.static_samples,
+        layout=signature.layout,
+    )
+    backend = OnnxBackend(session=open_session(trial), contract=contract, signature=signature)
+    shapes = [_shapes(backend, wanted, seconds) for seconds in TRIALS_S]
+    pairs = zip(wanted, *shapes, strict=True)
+    return tuple(_level(one, short, long) for one, short, long in pairs)
+
+
+def _shapes(
+    backend: OnnxBackend, wanted: tuple[Wanted, ...], seconds: float
+) -> list[tuple[int, ...]]:
+    n = backend.contract.static_samples or round(seconds * backend.contract.sample_rate)
+    noise = np.random.default_rng(0).normal(0, 0.1, (1, n)).astype(np.float32)
+    answers = backend.run([one.tensor for one in wanted], backend.feeds(noise, np.array([n])))
+    return [np.shape(answer) for answer in answers]
+
+
+def _level(wanted: Wanted, short: tuple[int, ...], long: tuple[int, ...]) -> Level:
+    """Return a level by its shapes for two lengths of noise; of a fixed length, time is axis 1."""
+    moving = [axis for axis, (a, b) in enumerate(zip(short, long, strict=True)) if a != b]
+    if len(short) == 2 and not moving:
+        return Level(name=wanted.name, tensor=wanted.tensor, time=None, width=short[1])
+    if len(short) == 3 and moving in ([], [1], [2]):
+        time = (moving or [1])[0]
+        return Level(name=wanted.name, tensor=wanted.tensor, time=time, width=short[3 - time])
+    raise ModelError(
+        f"the tensor '{printable(wanted.tensor)[:80]}' has the shape {list(short)}: a hidden level "
+        "is (batch, time, features) or (batch, features); name another with --layer"
+    )

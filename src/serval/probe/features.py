@@ -1,0 +1,170 @@
+"""The features of clips, computed once and kept by the content of the clip: flat in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from array import array
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from serval.audio import encoded_bytes
+from serval.errors import AudioError, RunError, RunLockedError
+from serval.files import writing
+from serval.predict import Answer, answer_of, failure_of, in_order
+from serval.stopping import stop_if_asked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
+
+    from serval.models.protocol import Model
+    from serval.records import Clip, Failure
+
+__all__ = ["FeatureStore", "feature_rows"]
+
+NUMBERS, FACTS = "features.f32", "clips.jsonl"
+ITEM_BYTES = 4
+
+
+@dataclass(slots=True, kw_only=True)
+class FeatureStore:
+    """A folder with the features of clips, one row each, and what else is known of their sound.
+
+    Use as a context manager. A process may be killed at any moment; what it had computed is kept.
+
+    Attributes:
+        folder: Of one encoder with its levels and its pooling.
+        width: Features of a clip.
+    """
+
+    folder: Path
+    width: int
+    _rows: dict[bytes, int] = field(default_factory=dict)
+    _starts: array[int] = field(default_factory=lambda: array("q"))
+    _numbers: BinaryIO | None = None
+    _facts: BinaryIO | None = None
+    _lock: FileLock | None = None
+
+    def __enter__(self) -> Self:
+        """Lock the folder and read which clips it has.
+
+        Raises:
+            RunLockedError: Another process writes here.
+            WriteError: The folder cannot be made or written.
+        """
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(self.folder / ".lock")
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                raise RunLockedError(
+                    f"{self.folder} is in use by another serval process; wait for it or choose "
+                    "another --output"
+                ) from None
+            self._open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the files and release the folder."""
+        for file in (self._numbers, self._facts):
+            if file is not None:
+                file.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def row_of(self, sha256: str) -> int | None:
+        """Return the row of the clip with this content, or `None`."""
+        return self._rows.get(bytes.fromhex(sha256))
+
+    def add(self, answer: Answer) -> int:
+        """Keep what an encoder says of a clip, and return its row."""
+        known = self.row_of(answer.audio_sha256)
+        if known is not None:
+            return known
+        heard = answer.heard
+        facts = {
+            "sha256": heard.audio_sha256,
+            "duration_s": round(heard.duration_s, 6),
+            "inference_s": round(heard.inference_s, 6),
+            "notes": list(heard.notes),
+            "sound": asdict(heard.sound) if heard.sound else None,
+        }
+        numbers, lines = self._files()
+        with writing(self.folder):
+            numbers.write(np.asarray(heard.logits, dtype="<f4").tobytes())
+            numbers.flush()  # before the line that says that they are there
+            start = lines.tell()
+            lines.write(json.dumps(facts).encode() + b"\n")
+            lines.flush()
+        self._starts.append(start)
+        row = self._rows[bytes.fromhex(heard.audio_sha256)] = len(self._rows)
+        return row
+
+    def facts(self, row: int) -> dict[str, Any]:
+        """Return what is known of the clip of a row beside its features."""
+        with (self.folder / FACTS).open("rb") as file:
+            file.seek(self._starts[row])
+            facts: dict[str, Any] = json.loads(file.readline())
+        return facts
+
+    def features(self) -> NDArray[np.float32]:
+        """Return `(R, F) float32`, mapped from the file."""
+        return np.memmap(
+            self.folder / NUMBERS, dtype="<f4", mode="r", shape=(len(self._rows), self.width)
+        )
+
+    def _files(self) -> tuple[BinaryIO, BinaryIO]:
+        if self._numbers is None or self._facts is None:
+            raise RunError(f"{self.folder} is not open; use it in a with block")
+        return self._numbers, self._facts
+
+    def _open(self) -> None:
+        """Read the lines whose features are whole, and cut off what a kill left behind them."""
+        self._numbers = (self.folder / NUMBERS).open("ab")
+        self._facts = (self.folder / FACTS).open("ab")
+        most = self._numbers.tell() // (self.width * ITEM_BYTES)
+        end = 0
+        with (self.folder / FACTS).open("rb") as lines:
+            for line in lines:
+                if len(self._rows) == most or not line.endswith(b"\n"):
+                    break
+                self._rows[bytes.fromhex(json.loads(line)["sha256"])] = len(self._rows)
+                self._starts.append(end)
+                end += len(line)
+        self._facts.truncate(end)
+        self._numbers.truncate(len(self._rows) * self.width * ITEM_BYTES)
+        self._facts.seek(0, 2)
+        self._numbers.seek(0, 2)
+
+
+def feature_rows(
+    store: FeatureStore, model: Model, clips: Iterable[Clip], workers: int
+) -> Iterator[int | Failure]:
+    """Yield the row of each clip in the store, in order, computing what is not there.
+
+    Args:
+        store: Open.
+        model: Whose answers are the features.
+        clips: With audio.
+        workers: Clips at once.
+    """
+
+    def known_or_answer(clip: Clip) -> int | Answer | Failure:
+        try:
+            encoded = encoded_bytes(clip.audio)
+        except AudioError as error:
+            return failure_of(clip, "read", str(error))
+        row = store.row_of(hashlib.sha256(encoded).hexdigest())
+        return answer_of(model, clip) if row is None else row
+
+    for found in in_order(known_or_answer, clips, workers):
+        stop_if_asked()
+        yield store.add(found) if isinstance(found, Answer) else found

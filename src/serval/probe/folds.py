@@ -1,0 +1,208 @@
+"""Which clips a head is trained and tested on: folds that keep speakers apart, or do not."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from serval.audit.folds import fold_list_in
+from serval.corpora.folds import folds_by_rule
+from serval.errors import ConfigError, DatasetError
+from serval.wording import counted, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from serval.records import Clip
+
+    Places = NDArray[np.int64]
+
+__all__ = ["PUBLISHED", "Fold", "FoldClips", "folds_as_asked", "mixed_folds", "shared_by"]
+
+PUBLISHED = "published"
+BY_SPEAKER = re.compile(r"speaker:(\d+)")
+SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """What one head is trained on, and what it is tested on.
+
+    Attributes:
+        name: Of the fold.
+        train: Places of clips, from 0.
+        test: Places of clips, from 0.
+    """
+
+    name: str
+    train: Places
+    test: Places
+
+
+@dataclass(slots=True)
+class FoldClips:
+    """What folds are made by, of each clip in order.
+
+    Attributes:
+        ids: Names.
+        labels: Of each clip; empty for none.
+        speakers: Or `None` where nobody says.
+        genders: Empty where nobody says.
+        folds: What the set's own column `fold` says, or empty.
+    """
+
+    ids: list[str]
+    labels: list[str]
+    speakers: list[str | None]
+    genders: list[str]
+    folds: list[str]
+
+    @classmethod
+    def of(cls, clips: Iterator[Clip]) -> FoldClips:
+        """Return what there is of the clips of a set."""
+        found = cls([], [], [], [], [])
+        for clip in clips:
+            found.ids.append(clip.id)
+            found.labels.append(clip.label)
+            found.speakers.append(clip.speaker)
+            found.genders.append(clip.groups.get("gender", clip.groups.get("sex", "")))
+            found.folds.append(clip.groups.get("fold", ""))
+        return found
+
+
+def folds_as_asked(asked: str, clips: FoldClips) -> tuple[Fold, ...]:
+    """Return the folds that `--folds` names.
+
+    Args:
+        asked: `published`, `speaker:K`, or a file.
+        clips: Of the set; with its own folds for `published`.
+
+    Raises:
+        ConfigError: The set does not say who speaks, or has too few speakers.
+        DatasetError: The file is no fold list of these clips.
+    """
+    if asked == PUBLISHED:
+        return _by_name(clips.folds)
+    match = BY_SPEAKER.fullmatch(asked)
+    return by_speaker(clips, int(match[1])) if match else tuple(_listed(asked, clips))
+
+
+def by_speaker(clips: FoldClips, n: int) -> tuple[Fold, ...]:
+    """Return folds that keep speakers apart, by the rule of `serval datasets`.
+
+    Raises:
+        ConfigError: There are not as many speakers, or a clip has none.
+    """
+    speakers = [speaker for speaker in clips.speakers if speaker is not None]
+    if len(speakers) < len(clips.ids):
+        raise ConfigError(
+            f"{counted(len(clips.ids) - len(speakers), 'clip')} of the set without a speaker: "
+            "name the column with --speaker-column, or give a fold list: --folds FILE"
+        )
+    if not 2 <= n <= len(set(speakers)):
+        raise ConfigError(
+            f"--folds speaker:{n} cannot be made of {counted(len(set(speakers)), 'speaker')}; "
+            f"give 2 to {max(2, len(set(speakers)))}"
+        )
+    features = zip(clips.labels, clips.genders, strict=True)
+    found = folds_by_rule(zip(speakers, features, strict=True), n)
+    return _by_name([found[speaker] for speaker in speakers])
+
+
+def mixed_folds(labels: Sequence[str], n: int, seed: int = 0) -> tuple[Fold, ...]:
+    """Return folds that keep nobody apart: the clips of each label dealt out at random."""
+    rng = np.random.default_rng(seed)
+    names = np.empty(len(labels), dtype=object)
+    dealt = 0
+    for label in sorted(set(labels)):
+        places = rng.permutation([i for i, own in enumerate(labels) if own == label])
+        for place in places:
+            names[place] = str(dealt % n + 1)
+            dealt += 1
+    return _by_name(list(names))
+
+
+def shared_by(folds: Sequence[Fold], clips: FoldClips) -> str:
+    """Return who is in the train and the test part of a fold, in a sentence; `""` for nobody."""
+    if all(speaker is None for speaker in clips.speakers):
+        return "the set does not say who speaks, so nobody knows whether its folds share speakers"
+    crossing, names = 0, set[str]()
+    for fold in folds:
+        train, test = ({clips.speakers[i] for i in part} for part in (fold.train, fold.test))
+        shared = {speaker for speaker in train & test if speaker is not None}
+        crossing += bool(shared)
+        names |= shared
+    if not crossing:
+        return ""
+    shown = ", ".join(printable(name) for name in sorted(names)[:SHOWN])
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{crossing} of {len(folds)} folds share speakers between train and test: {shown}{more}"
+
+
+def _by_name(names: Sequence[str]) -> tuple[Fold, ...]:
+    """Return folds by the name of the one in whose test part each clip is; of the rest, none."""
+    of = np.array(names, dtype=object)
+    known = sorted({name for name in names if name}, key=lambda name: (len(name), name))
+    if len(known) < 2:
+        raise ConfigError(
+            f"{counted(len(known), 'fold')} among the clips; at least 2 are needed: --folds "
+            "speaker:5, or leave out --limit"
+        )
+    return tuple(
+        Fold(name=name, train=np.flatnonzero((of != name) & (of != "")),
+             test=np.flatnonzero(of == name))
+        for name in known
+    )  # fmt: skip
+
+
+def _listed(place: str, clips: FoldClips) -> Iterator[Fold]:
+    """Yield the folds of a fold list, by as much of each clip's path as tells it from others."""
+    parts = fold_list_in(place).parts
+    place_of = _places(clips.ids)
+    tested = np.zeros(len(clips.ids), dtype=bool)
+    for name, of in parts.items():
+        train, test = (_found(of.get(part, frozenset()), place_of) for part in ("train", "test"))
+        if not (len(train) and len(test)) or set(train) & set(test):
+            raise DatasetError(
+                f"--folds {place}: fold {printable(name)} has {counted(len(train), 'clip')} of the "
+                f"set to train on and {len(test)} to test on, {len(set(train) & set(test))} of "
+                "them in both; each fold needs some of either, and none in both"
+            )
+        if tested[test].any():
+            raise DatasetError(
+                f"--folds {place}: {counted(int(tested[test].sum()), 'clip is', 'clips are')} "
+                "tested in more than one fold; give a list that tests each clip once"
+            )
+        tested[test] = True
+        yield Fold(name=name, train=train, test=test)
+
+
+def _places(ids: Sequence[str]) -> dict[tuple[str, ...], int]:
+    """Return the place of each clip by every end of its path that no other clip has."""
+    found: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
+    for place, name in enumerate(ids):
+        parts = _parts(name)
+        for start in range(len(parts)):
+            found[parts[start:]].append(place)
+    return {end: places[0] for end, places in found.items() if len(places) == 1}
+
+
+def _found(names: frozenset[str], place_of: dict[tuple[str, ...], int]) -> Places:
+    places = set()
+    for name in names:
+        parts = _parts(name)
+        ends = (place_of.get(parts[start:]) for start in range(len(parts)))
+        places.add(next((place for place in ends if place is not None), None))
+    return np.array(sorted(place for place in places if place is not None), dtype=np.int64)
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.with_suffix("").parts if path.name else path.parts

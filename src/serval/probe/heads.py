@@ -1,0 +1,202 @@
+"""Small heads on frozen features, by scikit-learn; how strong they are is told by inner folds."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.errors import ConfigError, MissingExtraError
+from serval.probe.graph import Linear
+from serval.scores.metrics import confusion_matrix, uar
+
+try:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.model_selection import GroupKFold
+    from sklearn.neighbors import KNeighborsClassifier
+except ImportError as error:
+    raise MissingExtraError(
+        "serval probe needs scikit-learn: pip install 'serval-ser[probe]'"
+    ) from error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from serval.labels import LabelSet
+
+    Floats = NDArray[np.float64]
+    Features = NDArray[np.float32]
+    Targets = NDArray[Any]
+
+__all__ = ["Standardised", "Trainer", "linear_of"]
+
+INNER_FOLDS = 3
+ABSENT = -30.0
+"""The logit of a label that no clip of a train part has, beside those of the others around 0."""
+
+LEAST_SHARE = 1e-3
+"""Of the neighbours: what a label without any of them counts as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standardised:
+    """A head behind a standardisation that the same clips gave.
+
+    Attributes:
+        mean: `(F,)`.
+        scale: `(F,)`, 1 where a feature never changes.
+        scores: `(N, F)` standardised features -> `(N, K)`.
+        linear: Its weight `(F, K)` and bias `(K,)`, or `None`.
+    """
+
+    mean: Floats
+    scale: Floats
+    scores: Callable[[Floats], Floats]
+    linear: tuple[Floats, Floats] | None = None
+
+    def logits(self, features: Features) -> Features:
+        """Return `(N, K) float32` of `(N, F)` features."""
+        return self.scores((features - self.mean) / self.scale).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trainer:
+    """How heads of one kind are trained.
+
+    Attributes:
+        kind: One of `KINDS`.
+        labels: K labels, or dimensions.
+        balanced: Whether each label weighs alike, however many clips it has.
+    """
+
+    kind: str
+    labels: LabelSet
+    balanced: bool = True
+
+    def fit(
+        self, features: Features, targets: Targets, speakers: Sequence[str]
+    ) -> tuple[Standardised, float]:
+        """Return a head trained on clips, and the strength that inner folds chose for it.
+
+        Args:
+            features: `(N, F)`.
+            targets: `(N,)` label ids, or `(N, K)` values.
+            speakers: Whom the inner folds keep apart.
+
+        Raises:
+            ConfigError: The clips have one label only.
+        """
+        if self.kind != "ridge" and len(np.unique(targets)) < 2:
+            raise ConfigError(
+                "a train part has clips of one label only; use other folds or more clips"
+            )
+        strength = self._chosen(features, targets, np.asarray(speakers))
+        return self._head(features, targets, strength), strength
+
+    def _head(self, features: Features, targets: Targets, strength: float) -> Standardised:
+        values = features.astype(np.float64)
+        mean, scale = values.mean(axis=0), values.std(axis=0)
+        scale[scale < 1e-12] = 1.0
+        fit = partial(KINDS[self.kind].fit, k=len(self.labels), balanced=self.balanced)
+        scores, linear = fit((values - mean) / scale, targets, strength)
+        return Standardised(mean, scale, scores, linear)
+
+    def _chosen(self, features: Features, targets: Targets, speakers: NDArray[Any]) -> float:
+        """Return the strength with the best mean score over inner folds, of equals the weakest."""
+        strengths = KINDS[self.kind].strengths
+        n = min(INNER_FOLDS, len(np.unique(speakers)))
+        if n < 2:
+            return strengths[len(strengths) // 2]
+        parts = list(GroupKFold(n).split(features, groups=speakers))
+        scores = [
+            [self._score(features, targets, part, strength) for part in parts]
+            for strength in strengths
+        ]
+        return strengths[int(np.argmax(np.mean(scores, axis=1)))]
+
+    def _score(
+        self, features: Features, targets: Targets, part: tuple[Any, Any], strength: float
+    ) -> float:
+        train, test = part
+        if self.kind != "ridge" and len(np.unique(targets[train])) < 2:
+            return 0.0
+        found = self._head(features[train], targets[train], strength).logits(features[test])
+        if self.kind == "ridge":
+            return -float(np.mean((found - targets[test]) ** 2))
+        return float(uar(confusion_matrix(targets[test], found.argmax(axis=1), self.labels)))
+
+
+def linear_of(head: Standardised) -> Linear:
+    """Return a head as one linear layer of raw features, its standardisation folded in.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if head.linear is None:
+        raise ConfigError("--head knn keeps its clips and is no layer; --save logistic or ridge")
+    weight, bias = head.linear
+    folded = weight / head.scale[:, np.newaxis]
+    return Linear(
+        weight=folded.astype(np.float32), bias=(bias - head.mean @ folded).astype(np.float32)
+    )
+
+
+def _logistic(x: Floats, y: Targets, c: float, *, k: int, balanced: bool) -> Any:  # noqa: ANN401 - scores, and the linear layer
+    model = LogisticRegression(C=c, max_iter=2000, class_weight="balanced" if balanced else None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # 2,000 steps are enough for a choice
+        model.fit(x, y)
+    weight, bias = np.zeros((x.shape[1], k)), np.full(k, ABSENT)
+    if len(model.classes_) == 2:
+        first, second = model.classes_
+        bias[first], bias[second] = 0.0, model.intercept_[0]
+        weight[:, second] = model.coef_[0]
+    else:
+        weight[:, model.classes_], bias[model.classes_] = model.coef_.T, model.intercept_
+    return _as_linear(weight, bias)
+
+
+def _ridge(x: Floats, y: Targets, alpha: float, *, k: int, balanced: bool) -> Any:  # noqa: ANN401, ARG001 - scores, and the linear layer
+    model = Ridge(alpha=alpha).fit(x, y)
+    return _as_linear(model.coef_.reshape(k, -1).T, np.reshape(model.intercept_, k))
+
+
+def _as_linear(weight: Floats, bias: Floats) -> tuple[Callable[[Floats], Floats], Any]:
+    return (lambda x: x @ weight + bias), (weight, bias)
+
+
+def _knn(x: Floats, y: Targets, n: float, *, k: int, balanced: bool) -> Any:  # noqa: ANN401, ARG001 - scores, and the linear layer
+    model = KNeighborsClassifier(n_neighbors=min(int(n), len(x))).fit(x, y)
+
+    def scores(x: Floats) -> Floats:
+        shares = np.zeros((len(x), k))
+        shares[:, model.classes_] = model.predict_proba(x)
+        return np.log(np.maximum(shares, LEAST_SHARE))
+
+    return scores, None
+
+
+@dataclass(frozen=True, slots=True)
+class HeadKind:
+    """A kind of head.
+
+    Attributes:
+        fit: `(features, targets, strength)` -> its scores, and its linear layer if it is one.
+        strengths: That inner folds choose from, the weakest first.
+    """
+
+    fit: Callable[..., Any]
+    strengths: tuple[float, ...]
+
+
+KINDS = {
+    "logistic": HeadKind(_logistic, (0.0003, 0.003, 0.03, 0.3)),
+    "ridge": HeadKind(_ridge, (10_000.0, 1_000.0, 100.0, 10.0)),
+    "knn": HeadKind(_knn, (15.0, 5.0, 1.0)),
+}
