@@ -304,6 +304,11 @@ def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
                 f"--max-group-gap {name}={bound:g} is not between 0 and 100 points; for ten points "
                 f"give {name}=10"
             )
+    if run.provenance.of_dimensions:
+        raise ConfigError(
+            "--max-group-gap bounds gaps of accuracy and UAR, which a run of dimensions has not; its "
+            "gaps of CCC and bias are in results.json; leave the bound out"
+        )
     groups = groups_of(run)
     for name, bound in bounds.group_gap.items():
         metric, _, column = name.partition(":")
