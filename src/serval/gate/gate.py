@@ -306,8 +306,8 @@ def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
             )
     if run.provenance.of_dimensions:
         raise ConfigError(
-            "--max-group-gap bounds gaps of accuracy and UAR, which a run of dimensions has not; its "
-            "gaps of CCC and bias are in results.json; leave the bound out"
+            "--max-group-gap bounds gaps of accuracy and UAR, which a run of dimensions has not; "
+            "its gaps of CCC and bias are in results.json; leave the bound out"
         )
     groups = groups_of(run)
     for name, bound in bounds.group_gap.items():
