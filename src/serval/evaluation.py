@@ -259,6 +259,7 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPl
     """
     if model.contract.task == "dimensions":
         return _plan_of_dimensions(model, dataset, options)
+    _refuse_options_of_dimensions(options)
     stated = label_map_from_option(options.label_map)
     space = label_space_of(model.labels, stated.preset)
     mapping = LabelMap(
@@ -294,6 +295,20 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPl
         dropped_indices=indices,
         renamed={raw: label for raw, label in named.items() if label and label != raw},
     )
+
+
+def _refuse_options_of_dimensions(options: LabelledOptions) -> None:
+    """Stop where options speak of values that a model of emotions does not give."""
+    given = {
+        "--scale": options.scale,
+        "--dimension-columns": options.dimension_columns,
+        "--model-scale": getattr(options, "model_scale", None),
+    }
+    if said := [flag for flag, value in given.items() if value is not None]:
+        raise ConfigError(
+            f"{', '.join(said)}: the model gives emotions, and only one of dimensions has a scale; "
+            "leave it out"
+        )
 
 
 def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPlan:

@@ -37,7 +37,8 @@ def corpus_findings(facts: Sequence[ClipFacts], side: Side) -> Iterator[Finding]
                  f"{', '.join(part.examples)}", side, part.n)
         for part in side.dataset.left_out if part.kind in DOUBLED
     )  # fmt: skip
-    if not corpus.official and side.dataset.split in ("", "folds"):
+    whole = side.dataset.n_clips == side.dataset.n_rows  # neither --limit nor --sample
+    if whole and not corpus.official and side.dataset.split in ("", "folds"):
         yield from (
             _finding(FindingKind.MISSING_CLIPS, message, side, n)
             for message, n in _missing(corpus, facts)

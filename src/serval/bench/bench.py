@@ -192,7 +192,8 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     clips, left_out = _clips(options, subjects[0].any.sample_rate, pace)
     audio_s, failed = _audio_s(subjects[0], clips)
     loads = [load_average()]
-    watch(f"latency of {counted(len(calls), 'model')} x {counted(len(pace.durations), 'duration')}")
+    of_calls = f"{counted(len(subjects), 'model')} with {' and '.join(map(str, threads))} threads"
+    watch(f"latency of {of_calls} x {counted(len(pace.durations), 'duration')}")
     latency = measured_latency(calls, pace.durations, pace.latency)
     watch(f"throughput of {counted(len(subjects), 'model')} x {counted(len(setups), 'setup')}")
     throughput = measured_throughput(subjects, clips, setups, pace.throughput)

@@ -25,7 +25,7 @@ from serval.scores import METRICS, canonical
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import DIMENSION_METRICS
 from serval.scores.stats import OUTCOMES, Interval, Verdict
-from serval.wording import counted, in_points, points
+from serval.wording import counted, did_you_mean, in_points, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -239,7 +239,11 @@ def _drops(compared: Comparison | DimensionComparison, bounds: Bounds) -> Iterat
     for name, bound in bounds.drop.items():
         known = canonical(name)
         if known not in changes:
-            raise ConfigError(f"no drop of '{name}' can be measured; known: {', '.join(changes)}")
+            known_names = ["accuracy"] * ("wa" in changes) + [n for n in changes if ":" not in n]
+            raise ConfigError(
+                f"no drop of '{name}' can be measured; known: {', '.join(known_names)}, and of "
+                f"one label or dimension as METRIC:NAME{did_you_mean(name, [*known_names, *changes])}"
+            )
         if bound <= 0:
             raise ConfigError(f"--max-drop {name}={bound:g} must be above 0 points")
         if isinstance(compared, DimensionComparison) and bound >= 1:

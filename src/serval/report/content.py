@@ -79,7 +79,8 @@ def report_content(
         ],
         "caveats": caveats_of(clips.runs, scores, comparison.warnings if comparison else ()),
         "listen": _listen(clips, sounds),
-        "silence": "This clip has no audio in this page: either the page was made without it "
+        "silence": first.provenance.dataset.get("no_audio")
+        or "This clip has no audio in this page: either the page was made without it "
         "(--audio all takes every clip), or its file was not found again.",
         "labels": list(first.labels),
         "runs": [
