@@ -114,6 +114,24 @@ def _metrics(document: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     yield "failed_clips", len(document["failures"])
 
 
+def _of_emotions(scores: Mapping[str, Any]) -> dict[str, Any]:
+    by_label = {
+        f"{key}/{label}": row[key]
+        for label, row in scores["per_class"].items()
+        for key in ("precision", "recall", "f1")
+    }
+    return {**scores["overall"], **by_label}
+
+
+def _of_dimensions(scores: Mapping[str, Any]) -> dict[str, Any]:
+    by_dimension = {
+        f"{key}/{dimension}": score
+        for dimension, own in scores["per_dimension"].items()
+        for key, score in own.items()
+    }
+    return {**scores["mean"], **by_dimension}
+
+
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in values.items():
         if isinstance(value, dict):

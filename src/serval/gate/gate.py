@@ -242,7 +242,8 @@ def _drops(compared: Comparison | DimensionComparison, bounds: Bounds) -> Iterat
             known_names = ["accuracy"] * ("wa" in changes) + [n for n in changes if ":" not in n]
             raise ConfigError(
                 f"no drop of '{name}' can be measured; known: {', '.join(known_names)}, and of "
-                f"one label or dimension as METRIC:NAME{did_you_mean(name, [*known_names, *changes])}"
+                "one label or dimension as METRIC:NAME"
+                f"{did_you_mean(name, [*known_names, *changes])}"
             )
         if bound <= 0:
             raise ConfigError(f"--max-drop {name}={bound:g} must be above 0 points")

@@ -95,7 +95,7 @@ def test_sentences_for_a_shy_and_for_an_honest_model(tmp_path):
     shy = calibration_of(run_of(tmp_path / "shy", truth, logits=0.2 * logits))
     fair = calibration_of(run_of(tmp_path / "fair", truth, logits=logits))
     assert "less confident" in calibration_sentences(shy)[0]
-    assert "No miscalibration can be shown on 3000 clips" in calibration_sentences(fair)[0]
+    assert "No miscalibration can be shown on 3,000 clips" in calibration_sentences(fair)[0]
     assert "abstain on 20 %" in calibration_sentences(fair)[1]
 
 
