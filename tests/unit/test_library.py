@@ -17,6 +17,7 @@ from sklearn.svm import LinearSVC
 import serval
 from build import classifier, encoded, labels_metadata, speech_set
 from serval.errors import ConfigError, DatasetError, LabelError, ModelError, ServalError
+from serval.results import write_results
 from serval.run import load_run
 
 RATE = 16_000
@@ -288,3 +289,11 @@ def test_runs_are_compared_by_result_by_folder_and_by_name(empty_folder):
     assert not list(empty_folder.iterdir())
     with pytest.raises(ConfigError, match="int is no run; give a result"):
         serval.compare("example:fp32", 3)
+
+
+def test_labels_alone_say_nothing_of_confidence(tmp_path):
+    result = serval.score(["low", "high", "low"], ["low", "low", "low"], labels=LABELS)
+    written = write_results(result.run, tmp_path)
+    assert written.document["calibration"]["sentences"] == []
+    assert "reliability" not in written.files
+    assert "only labels were given" in written.files["summary"].read_text().lower()

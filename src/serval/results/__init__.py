@@ -143,8 +143,10 @@ def _pictures(run: Run, scores: Scores, calibration: Calibration, folder: Path) 
     drawn = {
         "confusion matrix": save_confusion_matrix(run, scores, places["confusion matrix"]),
         "per emotion": save_per_class(run, scores, places["per emotion"]),
-        "reliability": save_reliability(calibration, run_on_set(run), places["reliability"]),
     }
+    if not calibration.is_certain:
+        named = run_on_set(run)
+        drawn["reliability"] = save_reliability(calibration, named, places["reliability"])
     _remove_pictures(folder, kept=drawn.values())
     return drawn
 

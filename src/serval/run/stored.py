@@ -118,7 +118,8 @@ class Run:
         """Return one line: the columns of 100,000 clips are no text for people."""
         data = self.provenance.dataset.get("name", "")
         state = "" if self.complete else ", not finished"
-        return f"<Run {self.name} on {data}: {counted(len(self), 'clip')}{state}, in {self.folder}>"
+        place = f", in {self.folder}" if self.folder.is_dir() else ""
+        return f"<Run {self.name} on {data}: {counted(len(self), 'clip')}{state}{place}>"
 
     def __len__(self) -> int:
         """Return the number of predicted clips, failures not counted."""

@@ -50,6 +50,9 @@ CLIPS_IN_BIN = 10
 
 RESAMPLES = 400
 COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+CERTAIN = 1e-6
+"""What float32 may take from a probability of 1."""
+
 COLDEST, HOTTEST = 0.05, 20.0
 SMALLEST = 1e-12
 """A probability of 0 counts as this much, so that one clip cannot make NLL infinite."""
@@ -131,6 +134,14 @@ class Calibration:
     aurc_best: float
     coverage: tuple[CoveragePoint, ...]
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether every answer has a probability of 1, as where only labels were given.
+
+        There is no confidence to judge then.
+        """
+        return bool(self.n) and self.as_is.confidence > 1 - CERTAIN
+
     def as_dict(self) -> dict[str, Any]:
         """Return the calibration as dicts, lists and numbers; undefined ones are NaN."""
         return asdict(self)
@@ -173,7 +184,9 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> 
 
 
 def calibration_sentences(calibration: Calibration) -> list[str]:
-    """Return what the calibration means, for people; nothing if no clip was judged."""
+    """Return what the calibration means, for people; nothing if there is nothing to judge."""
+    if calibration.is_certain:
+        return []
     said = (
         confidence_sentence(calibration),
         abstention_sentence(calibration),
