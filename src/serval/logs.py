@@ -36,7 +36,7 @@ class Entry:
     Attributes:
         name: What the run is called.
         folder: Where it is stored.
-        metrics: Scores in [0, 1] with the ends of their 95 % intervals, speed, counts of clips.
+        metrics: Scores with the ends of their 95 % intervals, speed, counts of clips.
         settings: How it was made; nested names are joined with dots.
         pictures: By kind.
         files: All of them, by kind.

@@ -194,7 +194,10 @@ def test_compare_writes_and_prints_it(evaluation, other, tmp_path):
         (["--min", "ccc:arousal=0.99"], 1, "ccc:arousal is"),
         (["--min", "ccc:arousal=5"], 2, "from -1 to 1"),
         (["--min", "accuracy=0.5"], 2, "known: ccc, pearson"),
-        (["--max-drop", "ccc=0.1"], 1, "may have dropped"),
+        (["--max-drop", "ccc=0.1"], 1, "may have dropped by more than 0.1 or not: -"),
+        (["--max-group-gap", "uar:gender=10"], 2, "which a run of dimensions has not"),
+        (["--max-drop", "ccc=0.999"], 0, "max-drop ccc 0.999"),
+        (["--max-drop", "ccc=1"], 2, "a difference of correlations, not points; write 0.01"),
         (["--max-drop", "mae=0.1"], 2, "no drop of 'mae' can be measured"),
     ],
 )

@@ -15,6 +15,7 @@ ENTRIES = {
     "comparison": "compare",
     "gate": "gate",
     "groups": "groups",
+    "probe": "probe",
     "quantize": "quantize",
     "stress": "stress",
 }

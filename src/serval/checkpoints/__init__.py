@@ -24,6 +24,7 @@ __all__ = [
     "is_weight_file",
     "older_weights",
     "open_checkpoint",
+    "refuse_missing",
 ]
 
 EXTRA = ("torch", "transformers")
@@ -84,11 +85,20 @@ def open_checkpoint(
         ModelError: It is no checkpoint of a classifier, or a weight of it is missing, left over or
             cannot be read.
     """
+    refuse_missing(name)
+    from serval.checkpoints.open import opened
+
+    return opened(folder, name, normalize, revision)
+
+
+def refuse_missing(name: str) -> None:
+    """Do nothing if what opens checkpoints is installed.
+
+    Raises:
+        MissingExtraError: torch or transformers is not.
+    """
     missing = [package for package in EXTRA if find_spec(package) is None]
     if missing:
         raise MissingExtraError(
             f"checkpoint '{name}' needs {', '.join(missing)}: pip install 'serval-ser[torch]'"
         )
-    from serval.checkpoints.open import opened
-
-    return opened(folder, name, normalize, revision)

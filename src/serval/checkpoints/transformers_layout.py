@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["FRONT_ENDS", "open_transformers"]
+__all__ = ["FRONT_ENDS", "open_encoder", "open_transformers"]
 
 FRONT_ENDS = {
     "whisper": WhisperFeatures,
@@ -105,6 +105,55 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
     )
     known = known_of(name)
     return checkpoint if known is None else _as_known(checkpoint, known)
+
+
+def open_encoder(folder: Path, name: str, normalize: str | None) -> Checkpoint:
+    """Return the encoder in a folder with `config.json`, whatever head is in its weights.
+
+    Args:
+        folder: Where it is.
+        name: What the user calls it.
+        normalize: `zscore` or `none`, for a checkpoint that does not say.
+
+    Raises:
+        ConfigError: `normalize` contradicts the checkpoint.
+        ModelError: It is no encoder of audio, or a part of it is missing or damaged.
+    """
+    said = config_in(folder, name)
+    config = config_of(said, name)
+    files = weight_files(folder)
+    extractor = _extractor(folder, name, config, normalize)
+    stock = transformers.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
+    prefix, tensors = f"{stock.base_model_prefix}.", tensors_of(files)
+    own = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)} or tensors
+    inner = {key.removeprefix(prefix): tensor for key, tensor in own.items()}
+    front_end = FRONT_ENDS.get(config.model_type)
+    model = loaded(transformers.MODEL_MAPPING[type(config)], config, inner, name)
+    stated = (folder / "preprocessor_config.json").is_file()
+    return Checkpoint(
+        model=model.eval(),
+        extractor=extractor,
+        front_end=front_end(extractor) if front_end else None,
+        head="",
+        head_layers=(),
+        labels=(),
+        sample_rate=sample_rate_of(extractor.sampling_rate, "preprocessor_config.json", name),
+        normalize=_normalization(extractor, takes_waveform=front_end is None),
+        max_seconds=_max_seconds(config, extractor),
+        task="emotions",
+        source=name,
+        revision="",
+        licence="",
+        folder=folder,
+        files=tuple(files),
+        layers=int(config.num_hidden_layers),
+        layers_before=int(config.num_hidden_layers),
+        sources={
+            "sample_rate": "preprocessor_config.json" if stated else "default",
+            "normalize": "preprocessor_config.json" if stated else "command line",
+            "max_seconds": "architecture",
+        },
+    )
 
 
 def _as_known(checkpoint: Checkpoint, known: KnownCheckpoint) -> Checkpoint:

@@ -22,7 +22,7 @@ from serval.commands.terminal import (
 )
 from serval.files import write_text
 from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
-from serval.gate.bounds import DIFFERENCES, FILES, merged
+from serval.gate.bounds import DIFFERENCES, FILES, merged, per_unit
 from serval.wording import change_short, counted, in_points, without_nan
 
 if TYPE_CHECKING:
@@ -119,7 +119,9 @@ def gate_verdict(result: GateResult) -> str:
 
 
 def _cells(check: Check) -> tuple[str, str, str]:
-    """Return bound, value and interval: points of a difference, else the unit of the bound."""
+    """Return bound, value and interval: points of a difference of shares, else as it is."""
+    if check.kind in DIFFERENCES and per_unit(check.kind, check.metric) == 1:
+        return f"{check.bound:g}", f"{check.value:+.4f}", f"[{check.low:+.4f}, {check.high:+.4f}]"
     if check.kind in DIFFERENCES:
         change = {end: getattr(check, end) / 100 for end in ("value", "low", "high")}
         value, _, interval = change_short(change).partition(" ")

@@ -26,7 +26,7 @@ from serval.commands.terminal import (
     terminal,
 )
 from serval.probe import HEADS, POOLINGS, ProbeOptions, probe, probe_verdict
-from serval.wording import counted, hundredths, points, span
+from serval.wording import counted, hundredths, points
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +44,7 @@ DEFAULTS = ProbeOptions()
 @click.option("--folds", default=DEFAULTS.folds, show_default=True, metavar="TEXT",
               help="published (the set's own), speaker:K, or a fold list.")  # fmt: skip
 @click.option("--layer", default=DEFAULTS.layer, show_default=True, metavar="TEXT",
-              help="last, all, pooled, a number from 0, or a name of a tensor.")  # fmt: skip
+              help="last, all, pooled (before the head), a number, or a tensor.")  # fmt: skip
 @click.option("--pool", type=click.Choice(POOLINGS), default=DEFAULTS.pool, show_default=True,
               help="Over time.")  # fmt: skip
 @click.option("--head", type=click.Choice(list(HEADS)), default=DEFAULTS.head, show_default=True,
@@ -109,7 +109,7 @@ def _cells(own: CrossValidated) -> tuple[str, str, str]:
     score, folds = own.score, own.by_fold
     return (
         hundredths(score.value),
-        span(score.low, score.high),
+        f"{hundredths(score.low)} to {hundredths(score.high)}",
         f"{hundredths(folds.mean)} ± {hundredths(folds.deviation)}",
     )
 

@@ -185,8 +185,8 @@ def _table(document: dict[str, Any]) -> Table:
 
 
 def _dimension_table(document: dict[str, Any]) -> Table:
-    head, *numbers, kept = (title.lower() for title in DIMENSION_HEAD)
-    table = narrow_table([head], numbers, kept)
+    head, *numbers, kept = DIMENSION_HEAD
+    table = narrow_table([head.lower()], numbers, kept)
     for name, case in document["cases"].items():
         table.add_row(name, *dimension_stress_cells(case))
     return table

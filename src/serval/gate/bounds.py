@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError
 from serval.scores import canonical
+from serval.scores.dimensions import DIMENSION_METRICS
 from serval.texts import toml_in
 from serval.wording import did_you_mean, shown
 
@@ -17,13 +18,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["KINDS", "Bounds", "bounds_from_options", "bounds_from_toml", "merged"]
+__all__ = ["KINDS", "Bounds", "bounds_from_options", "bounds_from_toml", "merged", "per_unit"]
 
 KINDS = ("min", "max", "max-drop", "max-group-gap")
 """The kinds of bounds, as they are called in flags and in `gate.toml`."""
 
 DIFFERENCES = ("max-drop", "max-group-gap")
-"""The kinds whose numbers are differences of scores, in percentage points."""
+"""The kinds whose numbers are differences of scores, of shares in percentage points."""
+
+
+def per_unit(kind: str, metric: str) -> float:
+    """Return how many of the bound's units make 1 of the score.
+
+    Differences of shares are points; of correlations, such as CCC, they are as they are.
+
+    Examples:
+        >>> per_unit("max-drop", "uar"), per_unit("max-drop", "ccc:valence"), per_unit("min", "uar")
+        (100.0, 1.0, 1.0)
+    """
+    of_values = metric.partition(":")[0].lower() in DIMENSION_METRICS
+    return 100.0 if kind in DIFFERENCES and not of_values else 1.0
+
 
 NO_SHARES = {"brier", "nll", "clips", "size_mb"}
 """The numbers of a run that are not from 0 to 1, apart from metrics, which say it themselves."""

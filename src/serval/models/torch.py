@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.checkpoints import SETTINGS, open_checkpoint
-from serval.errors import AudioError
+from serval.checkpoints import SETTINGS, open_checkpoint, refuse_missing
+from serval.errors import AudioError, ModelError
 from serval.models.classifier import Classifier, Identity, identity_of
 from serval.models.contract import Contract, Overrides, Source, declared_by
 from serval.models.trial import tried
@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from serval.checkpoints.checkpoint import Checkpoint
     from serval.models.protocol import Logits
 
-__all__ = ["TorchBackend", "answer_of_module", "check_of", "open_model", "open_named"]
+__all__ = [
+    "TorchBackend",
+    "answer_of_module",
+    "check_of",
+    "open_levels",
+    "open_model",
+    "open_named",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +114,59 @@ def open_named(name: str, overrides: Overrides) -> Checkpoint:
         return opened
     sources = {**opened.sources, "labels": "command line"}
     return replace(opened, labels=overrides.labels, sources=sources)
+
+
+def open_levels(
+    name: str, overrides: Overrides, asked: str, *, deviation: bool
+) -> tuple[Classifier[TorchBackend], dict[str, int]]:
+    """Return an encoder whose answers are the pooled features of its levels, and their widths.
+
+    Args:
+        name: A folder, or `hf:ORG/NAME[@REVISION]`.
+        overrides: What the user states.
+        asked: `all`, `last`, or a number from 0, which is what goes into the first block.
+        deviation: Whether the standard deviation over time stands beside the mean.
+
+    Raises:
+        MissingExtraError: torch or transformers is not installed.
+        ModelError: It is no such encoder, or has no such level.
+    """
+    refuse_missing(name)
+    from serval.checkpoints.hidden import HiddenLevels, open_hidden_levels
+
+    folder, revision = _folder(name)
+    silent = not (folder / "preprocessor_config.json").is_file()
+    stated = overrides.normalize if silent and overrides.normalize != "peak" else None
+    opened = replace(open_hidden_levels(folder, name, stated), revision=revision)
+    last = str(opened.layers)
+    names = [str(level) for level in range(opened.layers + 1)]
+    wanted = {"all": names, "last": [last]}.get(asked, [asked])
+    if not set(wanted) <= set(names):
+        raise ModelError(f"{name} has no --layer {printable(asked)[:60]}; it has 0 to {last}")
+    network = HiddenLevels(opened, [int(level) for level in wanted], deviation=deviation).eval()
+    width = int(opened.model.config.hidden_size)
+    n_features = width * len(wanted) * (2 if deviation else 1)
+    labels = tuple(str(number) for number in range(n_features))
+    declared = declared_by(_said(replace(opened, labels=labels)), overrides)
+    contract = Contract(
+        labels=declared.labels,
+        sample_rate=declared.sample_rate,
+        normalize=declared.normalize,
+        max_seconds=declared.max_seconds,
+        input_name="input_values",
+        output_name="logits",
+        outputs="values",
+        scale="0..1",
+        task="dimensions",
+        sources={**declared.sources, "labels": "dataset"},
+    )
+    model = Classifier(
+        contract=contract,
+        identity=_identity(opened),
+        backend=TorchBackend(network=network, threads=1),
+        runtime={"name": "torch"},
+    )
+    return tried(model), dict.fromkeys(wanted, width)
 
 
 def _identity(checkpoint: Checkpoint) -> Identity:

@@ -48,7 +48,7 @@ class Encoder:
         model: Its answers are the features of all levels beside each other, as values.
         levels: In that order.
         pooling: Over time: `mean` or `mean+std`.
-        graph: The whole encoder.
+        graph: The whole encoder; `None` of one that torch runs.
         contract: What a file made of it says of its input, as entries of its metadata.
         licence: As its file says, else `""`.
     """
@@ -56,7 +56,7 @@ class Encoder:
     model: Classifier[Any]
     levels: tuple[Level, ...]
     pooling: Pooling
-    graph: onnx.ModelProto
+    graph: onnx.ModelProto | None = None
     contract: dict[str, str] = field(default_factory=dict)
     licence: str = ""
 
@@ -66,6 +66,7 @@ class Encoder:
         facts = self.model.facts
         levels = [level.tensor for level in self.levels]
         parts = [facts["sha256"], facts["external"], self.contract, levels, self.pooling]
+        parts.append(facts.get("runtime", {}))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def columns(self, level: Level) -> slice:
@@ -90,10 +91,14 @@ def open_encoder(name: str, options: InferenceOptions, asked: str, pooling: Pool
     overrides = replace(overrides_of(options), labels=None, scale=None)
     runtime, _ = what_is_meant(name, "onnxruntime")
     if runtime == "torch" or options.runtime == "torch":
-        raise ConfigError(
-            f"{printable(name)[:200]} is a checkpoint for torch, whose levels are not read yet; "
-            "make an ONNX file of it with serval export, and probe that"
+        from serval.models.torch import open_levels
+
+        model, widths = open_levels(name, overrides, asked, deviation=pooling == "mean+std")
+        levels = (
+            Level(name=level, tensor=f"hidden state {level}", time=1, width=width)
+            for level, width in widths.items()
         )
+        return Encoder(model=model, levels=tuple(levels), pooling=pooling)
     return _of_file(model_path(name), overrides, asked, pooling)
 
 

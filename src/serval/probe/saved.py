@@ -35,6 +35,11 @@ def refuse_unsaved(path: Path, encoder: Encoder, kind: str) -> None:
         raise ConfigError(f"--save {path}: the name must end in .onnx")
     if kind == "knn":
         raise ConfigError("--head knn keeps its clips and is no layer; --save logistic or ridge")
+    if encoder.graph is None:
+        raise ConfigError(
+            f"--save {path}: the encoder is run by torch; make an ONNX file of it with serval "
+            "export, and probe that"
+        )
     if len(encoder.levels) > 1:
         names = ", ".join(level.name for level in encoder.levels)
         raise ConfigError(f"--save {path}: name the level to keep: --layer, one of {names}")
@@ -52,6 +57,8 @@ def save_head(
         labels: Of its outputs.
         said: Further entries of its metadata; what is no text becomes JSON.
     """
+    if encoder.graph is None:
+        raise ConfigError(f"--save {path}: the encoder is run by torch, and has no graph")
     entries = {
         "name": path.stem,
         "labels": list(labels),

@@ -55,7 +55,7 @@ Source: Derington et al. (2023), Testing speech emotion recognition machine lear
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class KeptThresholds:
     """Whether scores keep `THRESHOLDS` in every dimension.
 
     Attributes:
@@ -85,7 +85,7 @@ class DimensionEffect:
     scores: DimensionScores
     change: Mapping[str, Mapping[str, DimensionChange]]
     unmoved: Mapping[str, Interval]
-    thresholds: Kept
+    thresholds: KeptThresholds
     failed: int
 
 
@@ -105,7 +105,7 @@ class DimensionFindings:
     stress: StressRuns
     clean: DimensionRun
     scores: DimensionScores
-    thresholds: Kept
+    thresholds: KeptThresholds
     effects: Mapping[str, DimensionEffect]
     seed: int
 
@@ -158,7 +158,7 @@ def _unmoved(clean: DimensionRun, perturbed: DimensionRun) -> dict[str, Interval
     }
 
 
-def _kept(scores: DimensionScores, width: float) -> Kept:
+def _kept(scores: DimensionScores, width: float) -> KeptThresholds:
     """Return whether every dimension keeps every threshold, and whether that is sure."""
     sides = [
         _sides(own[key], bound * width if key == "mae" else bound, key)
@@ -166,7 +166,7 @@ def _kept(scores: DimensionScores, width: float) -> Kept:
         for key, bound in THRESHOLDS.items()
     ]
     values, best, worst = (all(side) for side in zip(*sides, strict=True))
-    return Kept(kept=values, sure=worst if values else not best)
+    return KeptThresholds(kept=values, sure=worst if values else not best)
 
 
 def _sides(score: Interval, bound: float, key: str) -> tuple[bool, bool, bool]:
@@ -200,7 +200,7 @@ def dimension_stress_document(found: DimensionFindings) -> dict[str, Any]:
     return {key: without_nan(value) for key, value in document.items()}
 
 
-def _scored_part(scores: DimensionScores, thresholds: Kept) -> dict[str, Any]:
+def _scored_part(scores: DimensionScores, thresholds: KeptThresholds) -> dict[str, Any]:
     return {
         "per_dimension": {
             name: {key: asdict(one) for key, one in own.items()}

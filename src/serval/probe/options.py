@@ -1,0 +1,170 @@
+"""What the caller may say about a probe, and what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from serval.datasets import LabelledOptions
+from serval.errors import ConfigError
+from serval.files import refuse_odd_place
+from serval.models.options import InferenceOptions
+from serval.probe.folds import PUBLISHED
+from serval.results.verdict import in_words
+from serval.wording import counted, in_points, span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from serval.probe.runs import FoldScores
+    from serval.scores.stats import Difference, Interval
+
+__all__ = [
+    "HEADS",
+    "POOLINGS",
+    "CrossValidated",
+    "LayerProbe",
+    "Probe",
+    "ProbeOptions",
+    "probe_verdict",
+    "refuse_unknown",
+]
+
+POOLINGS = ("mean", "mean+std")
+HEADS = {"logistic": "C", "ridge": "alpha", "knn": "neighbours"}
+"""What scikit-learn calls the strength that inner folds choose."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeOptions(InferenceOptions, LabelledOptions):
+    """Every option of a probe, with its default.
+
+    Attributes:
+        model: The encoder, as `serval evaluate -m` takes it.
+        dataset: As `serval evaluate -d` takes it.
+        output: Folder of the features, of a run for each level, and of `probe.json`.
+        folds: `published`, `speaker:K`, or a fold list.
+        layer: `all`, `last`, `pooled`, a number, or the name of a tensor.
+        pool: Over time: `mean` or `mean+std`.
+        head: `logistic`, `ridge` (of dimensions) or `knn`.
+        class_weight: `balanced`, so that each label weighs alike, or `none`.
+        save: The .onnx file to write, of encoder and head trained on all clips.
+        shared_speakers: Cross-validate with shared speakers too, and say what that adds.
+        workers: Clips at once; by default one for each core.
+        fresh: Start the runs over; features are kept.
+    """
+
+    model: str = "serval-tiny"
+    dataset: str = "demo"
+    output: str = "./probes"
+    folds: str = PUBLISHED
+    layer: str = "last"
+    pool: str = "mean+std"
+    head: str = "logistic"
+    class_weight: str = "balanced"
+    save: str | None = None
+    shared_speakers: bool = False
+    workers: int | None = None
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossValidated:
+    """The out-of-fold run of one level.
+
+    Attributes:
+        folder: Of the run, which every other verb takes.
+        score: UAR, or of dimensions the mean CCC, with its interval.
+        by_fold: The same score fold by fold.
+        strengths: What inner folds chose, by fold.
+    """
+
+    folder: Path
+    score: Interval
+    by_fold: FoldScores
+    strengths: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerProbe:
+    """What one level is worth.
+
+    Attributes:
+        name: Of the level.
+        features: How many a clip has.
+        apart: With speakers kept apart.
+        shared: With shared speakers, where that was asked for.
+        leak: What sharing them adds to the score, with its interval.
+    """
+
+    name: str
+    features: int
+    apart: CrossValidated
+    shared: CrossValidated | None = None
+    leak: Difference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A finished probe.
+
+    Attributes:
+        encoder: Its name.
+        score: `uar` or `ccc`.
+        clips: With features.
+        speakers: Among them.
+        layers: In the order of the encoder.
+        notes: What a reader must know, one sentence each.
+        seconds: Wall time of features, and of heads.
+        memory_mb: Highest resident memory of the process, in 10^6 bytes.
+        files: `probe.json`, and the saved model.
+    """
+
+    encoder: str
+    score: str
+    clips: int
+    speakers: int
+    layers: tuple[LayerProbe, ...]
+    notes: tuple[str, ...]
+    seconds: Mapping[str, float]
+    memory_mb: float
+    files: tuple[Path, ...]
+
+
+def probe_verdict(found: Probe) -> list[str]:
+    """Return what a reader takes away: the best level, and what sharing speakers would add."""
+    best = max(found.layers, key=lambda layer: layer.apart.score.value)
+    of_all = f", the best of {len(found.layers)}" if len(found.layers) > 1 else ""
+    first = (
+        f"A head on layer {best.name} of {found.encoder}{of_all}: "
+        f"{found.score.upper()} {in_words(best.apart.score)} on speakers that it never heard "
+        f"({counted(found.clips, 'clip')}, {counted(found.speakers, 'speaker')})."
+    )
+    lines = [first]
+    if best.shared is not None and best.leak is not None:
+        gap = best.leak
+        told = "" if gap.low > 0 else "; these clips cannot tell that from nothing"
+        lines.append(
+            f"With shared speakers it is {in_words(best.shared.score)}: that adds "
+            f"{in_points(gap.value, sign=True)} ({span(gap.low, gap.high)}){told}."
+        )
+    return lines
+
+
+def refuse_unknown(options: ProbeOptions) -> None:
+    """Do nothing if every option has a value that it can have.
+
+    Raises:
+        ConfigError: One has not.
+    """
+    refuse_odd_place("--output", options.output)
+    for flag, value, known in (
+        ("--pool", options.pool, POOLINGS),
+        ("--head", options.head, HEADS),
+        ("--class-weight", options.class_weight, ("balanced", "none")),
+    ):
+        if value not in known:
+            raise ConfigError(f"unknown {flag} '{value}'; known: {', '.join(known)}")
+    if options.window is not None:
+        raise ConfigError("--window cuts clips for a classifier; a probe hears each clip whole")

@@ -1,0 +1,181 @@
+"""What is probed on what: labels, targets and folds, known before the first clip is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.datasets import load_dataset
+from serval.dimensions import dimension_columns
+from serval.errors import ConfigError, DatasetError
+from serval.evaluation import labelled, plan_of
+from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
+from serval.probe.folds import (
+    PUBLISHED,
+    FoldClips,
+    by_speaker,
+    folds_as_asked,
+    mixed_folds,
+    shared_by,
+)
+from serval.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from serval.evaluation import LabelPlan
+    from serval.models.classifier import Classifier
+    from serval.probe.encoder import Encoder
+    from serval.probe.folds import Fold
+    from serval.probe.options import ProbeOptions
+    from serval.records import Clip, Dataset
+
+__all__ = ["APART", "SHARED", "Planned", "planned", "wanted_folds"]
+
+APART, SHARED = "speakers apart", "speakers shared"
+ALL_FOLDS = "folds"
+"""The split that is the test parts of all folds of a set."""
+
+DIMENSIONS = ("arousal", "valence", "dominance")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What is probed on what: known before the first clip is decoded.
+
+    Attributes:
+        options: As given.
+        encoder: Opened.
+        model: The encoder with the labels and outputs of a head.
+        dataset: Opened.
+        plan: Which of its clips count, and as what.
+        clips: What folds are made by.
+        targets: `(N,)` label ids, or `(N, D)` values.
+    """
+
+    options: ProbeOptions
+    encoder: Encoder
+    model: Classifier[Any]
+    dataset: Dataset
+    plan: LabelPlan
+    clips: FoldClips
+    targets: NDArray[Any]
+
+    def read(self, *, audio: bool) -> Iterator[Clip]:
+        """Yield the clips in order, with or without their audio."""
+        reader = self.dataset.clips if audio else self.dataset.metadata
+        return labelled(reader, self.plan.mapping, self.options.limit)
+
+
+def planned(options: ProbeOptions, encoder: Encoder) -> Planned:
+    """Return what is probed on what.
+
+    Raises:
+        DatasetError: The set, its labels or its values are not what was asked for.
+        LabelError: A label of it is not among those that are stated.
+    """
+    if options.folds == PUBLISHED and options.split is None:
+        options = replace(options, split=ALL_FOLDS)
+    dataset = load_dataset(options.dataset, options=options)
+    model = _with_head(options, encoder, dataset)
+    plan = plan_of(model, dataset, options)
+    clips = FoldClips.of(labelled(dataset.metadata, plan.mapping, options.limit))
+    if plan.dimensions is None:
+        if "" in clips.labels:
+            raise DatasetError(
+                f"{dataset.name}: {counted(clips.labels.count(''), 'clip has', 'clips have')} no "
+                "label; leave them out of the set"
+            )
+        ids = {label: i for i, label in enumerate(plan.space.labels)}
+        targets = np.array([ids[label] for label in clips.labels], dtype=np.int64)
+    else:
+        columns = plan.dimensions["columns"].values()
+        cells = (
+            [float(clip.groups.get(column) or "nan") for column in columns]
+            for clip in labelled(dataset.metadata, plan.mapping, options.limit)
+        )
+        targets = np.array(list(cells), dtype=np.float64)
+    return Planned(
+        options=options,
+        encoder=encoder,
+        model=model,
+        dataset=dataset,
+        plan=plan,
+        clips=clips,
+        targets=targets,
+    )
+
+
+def _with_head(options: ProbeOptions, encoder: Encoder, dataset: Dataset) -> Classifier[Any]:
+    """Return the encoder as the classifier that a head makes of it; it is never run."""
+    of_values = options.head == "ridge"
+    labels = _dimensions(options, dataset) if of_values else _labels(options, dataset)
+    scale = options.scale or dataset.scale or "0..1"
+    contract = replace(
+        encoder.model.contract,
+        labels=labels,
+        task="dimensions" if of_values else "emotions",
+        outputs="values" if of_values else "logits",
+        scale=scale if of_values else "",
+    )
+    name = f"{encoder.model.identity.name}, {options.head} head"
+    return replace(
+        encoder.model, contract=contract, identity=replace(encoder.model.identity, name=name)
+    )
+
+
+def _labels(options: ProbeOptions, dataset: Dataset) -> LabelSet:
+    """Return the labels of the set, in the usual order and under their usual names."""
+    if options.labels:
+        return LabelSet(name.strip() for name in options.labels.split(","))
+    stated = label_map_from_option(options.label_map)
+    explicit = {raw.casefold(): label for raw, label in stated.explicit.items()}
+    usual = LabelMap(
+        labels=LabelSet(EMOTIONS), explicit={}, meanings=dataset.label_map, preset=stated.preset
+    )
+    raw = {clip.label for clip in dataset.metadata(0, options.limit) if clip.label}
+    if not raw:
+        raise DatasetError(f"no clip of {dataset.name} has a label; name it: --label-column")
+    names = {explicit.get(one.casefold()) or usual[one] or ("" if stated.preset else one)
+             for one in raw} - {""}  # fmt: skip
+    known = [emotion for emotion in EMOTIONS if emotion in names]
+    return LabelSet([*known, *sorted(names - {*known})])
+
+
+def _dimensions(options: ProbeOptions, dataset: Dataset) -> LabelSet:
+    """Return the dimensions that the set has columns of."""
+    if options.labels:
+        return LabelSet(name.strip() for name in options.labels.split(","))
+    had = {name.lower() for clip in dataset.metadata(0, 1) for name in clip.groups}
+    wanted = dimension_columns(DIMENSIONS, options.dimension_columns)
+    found = [name for name, names in wanted.items() if had & {one.lower() for one in names}]
+    if len(found) < 2:
+        raise DatasetError(
+            f"{dataset.name} has columns of {len(found)} of {', '.join(DIMENSIONS)}, and a head of "
+            "dimensions takes two or more: name them with --dimension-columns arousal=COLUMN,..."
+        )
+    return LabelSet(found)
+
+
+def wanted_folds(options: ProbeOptions, clips: FoldClips) -> dict[str, tuple[Fold, ...]]:
+    """Return the folds that keep speakers apart, and where that is asked for those that do not.
+
+    Raises:
+        ConfigError: Those that are asked for share speakers, and nobody said that they may.
+    """
+    asked = folds_as_asked(options.folds, clips)
+    shared = shared_by(asked, clips)
+    if not options.shared_speakers:
+        if shared:
+            raise ConfigError(
+                f"--folds {options.folds}: {shared}; use --folds speaker:{len(asked)}, or see what "
+                "that adds to the score with --shared-speakers"
+            )
+        return {APART: asked}
+    if shared:
+        return {APART: by_speaker(clips, len(asked)), SHARED: asked}
+    return {APART: asked, SHARED: mixed_folds(clips.labels, len(asked))}
