@@ -241,14 +241,8 @@ def _drops(compared: Comparison | DimensionComparison, bounds: Bounds) -> Iterat
         if known not in changes:
             whole = ["accuracy"] * ("wa" in changes) + [n for n in changes if ":" not in n]
             raise ConfigError(
-<<<<<<< HEAD
-                f"no drop of '{name}' can be measured; known: {', '.join(known_names)}, and of "
-                "one label or dimension as METRIC:NAME"
-                f"{did_you_mean(name, [*known_names, *changes])}"
-=======
                 f"no drop of '{name}' can be measured; known: {', '.join(whole)}, and of one label "
                 f"or dimension as METRIC:NAME{did_you_mean(name, [*whole, *changes])}"
->>>>>>> main
             )
         if bound <= 0:
             raise ConfigError(f"--max-drop {name}={bound:g} must be above 0 points")
