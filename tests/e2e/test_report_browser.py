@@ -214,7 +214,7 @@ def test_keys_go_through_the_clips_and_play(page, report, run):
     assert rows(browser)[1].get_attribute("aria-current") == "true"
     # A row that is chosen is played, and so is the next one, to its end.
     wait(browser, lambda: browser.execute_script(f"return {AUDIO}.ended"))
-    browser.execute_script(f"{AUDIO}.onplay = (event) => (event.target.title = 'again')")
+    browser.execute_script(f"{AUDIO}.onplaying = (event) => (event.target.title = 'again')")
     browser.switch_to.active_element.send_keys(" ")
     wait(browser, lambda: browser.execute_script(f"return {AUDIO}.title") == "again")
     browser.switch_to.active_element.send_keys(Keys.ARROW_UP)
