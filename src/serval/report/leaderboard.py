@@ -231,6 +231,9 @@ def _task_cells(row: Row, score: str, extra: Iterable[str]) -> list[_Cell]:
 
 
 def _link(page: str) -> str:
+    """Return a link to the page of a run; nothing where that was left behind."""
+    if not page:
+        return ""
     kind = "report" if page.endswith(".html") else "summary"
     return f'<a href="{html.escape(quote(page))}">{kind}</a>'
 
