@@ -4,6 +4,8 @@ import os
 
 # As many tests run at once as there are cores: one thread for each, before numpy is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The workers of xdist have a width of their own; what a pipe is given must not depend on it.
+os.environ.pop("COLUMNS", None)
 
 import gc
 import importlib

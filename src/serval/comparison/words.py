@@ -31,9 +31,8 @@ def pair_verdict(comparison: Comparison, against: Against) -> str:
         if (own := against.scores.overall[name]).verdict != change.verdict
     }
     more = "".join(f" By {title}: {verdict}." for title, verdict in others.items())
-    b = " (B)" if len(comparison.against) == 1 else ""  # every further run is B in its own table
     return (
-        f"{against.b}{b} {relation} {against.a} (A): {in_percent(change.b)} against "
+        f"{against.b} (B) {relation} {against.a} (A): {in_percent(change.b)} against "
         f"{in_percent(change.a)} of {comparison.n:,} clips are right, "
         f"{in_points(gap.value, sign=True)} (95\N{NO-BREAK SPACE}% interval "
         f"{span(gap.low, gap.high)}).{more}"

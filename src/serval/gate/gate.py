@@ -16,7 +16,7 @@ from serval.comparison.dimensions import (
     compare_dimensions,
 )
 from serval.errors import ConfigError
-from serval.gate.bounds import NO_SHARES, Bounds, bounds_from_options, bounds_from_toml
+from serval.gate.bounds import NO_SHARES, Bounds, bounds_from_options, bounds_from_toml, per_unit
 from serval.gate.measures import Measures, measures_of
 from serval.groups import GroupGap, Groups, GroupTable, groups_of
 from serval.results.document import warnings_of
@@ -51,7 +51,7 @@ class Check:
     Attributes:
         kind: `min`, `max`, `max-drop`, `max-group-gap`, or `complete` where the run is not.
         metric: As the bound names it; a group gap has its column behind a colon.
-        bound: What was demanded; points for a drop or a gap, else the metric's unit.
+        bound: What was demanded; points for a drop or a gap of shares, else the metric's unit.
         value: What was found, in the same unit; NaN if not defined.
         low: Lower end of its 95 % interval, NaN where it has none.
         high: Upper end.
@@ -246,6 +246,11 @@ def _drops(compared: Comparison | DimensionComparison, bounds: Bounds) -> Iterat
             )
         if bound <= 0:
             raise ConfigError(f"--max-drop {name}={bound:g} must be above 0 points")
+        if isinstance(compared, DimensionComparison) and bound >= 1:
+            raise ConfigError(
+                f"--max-drop {name}={bound:g} is a difference of correlations, not points; write "
+                f"{bound / 100:g} for {bound:g} hundredths"
+            )
         check = _dropped(name, bound, changes[known], bounds.cannot_tell)
         doubt = _doubt(compared) if check.verdict == "pass" else ""
         yield _undecided(check, doubt, bounds) if doubt else check
@@ -254,11 +259,14 @@ def _drops(compared: Comparison | DimensionComparison, bounds: Bounds) -> Iterat
 def _dropped(
     name: str, bound: float, change: ScoreChange | DimensionChange, cannot_tell: str
 ) -> Check:
-    said, gap = change.verdict_at(bound / 100), change.difference
+    per = per_unit("max-drop", name)
+    said, gap = change.verdict_at(bound / per), change.difference
     decided = OUTCOMES[said]
-    unit = in_points(bound / 100)
-    span = f"{points(gap.low, sign=True)} to {points(gap.high, sign=True)} points"
-    if change.contradicted(bound / 100):
+    unit, span = f"{bound:g}", f"{gap.low:+.4f} to {gap.high:+.4f}"
+    if per > 1:
+        unit = in_points(bound / per)
+        span = f"{points(gap.low, sign=True)} to {points(gap.high, sign=True)} points"
+    if change.contradicted(bound / per):
         span += (
             f", but too few clips changed: swapping their answers gives p {change.p_swapped:.2g}"
         )
@@ -266,9 +274,9 @@ def _dropped(
         kind="max-drop",
         metric=name,
         bound=bound,
-        value=100 * gap.value,
-        low=100 * gap.low,
-        high=100 * gap.high,
+        value=per * gap.value,
+        low=per * gap.low,
+        high=per * gap.high,
         verdict=decided,
         passed=decided == "pass" or (decided == "cannot tell" and cannot_tell == "pass"),
         reason=f"{name} is {said} than the baseline at a bound of {unit}: {span}"
@@ -300,6 +308,11 @@ def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
                 f"--max-group-gap {name}={bound:g} is not between 0 and 100 points; for ten points "
                 f"give {name}=10"
             )
+    if run.provenance.of_dimensions:
+        raise ConfigError(
+            "--max-group-gap bounds gaps of accuracy and UAR, which a run of dimensions has not; "
+            "its gaps of CCC and bias are in results.json; leave the bound out"
+        )
     groups = groups_of(run)
     for name, bound in bounds.group_gap.items():
         metric, _, column = name.partition(":")
