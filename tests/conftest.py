@@ -103,3 +103,8 @@ def shared():
     if not (folder / "corpora" / "ssi-like").is_dir():
         pytest.skip("the real corpus is not on this machine")
     return folder
+
+
+def pytest_collection_modifyitems(items):
+    """Test signals first: Ray and others, once loaded by a test, hear them in ways of their own."""
+    items.sort(key=lambda item: "test_stopping.py" not in item.nodeid)
