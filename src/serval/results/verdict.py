@@ -52,9 +52,9 @@ def sentences_of(scores: Scores, labels: LabelSet) -> list[str]:
 def data_name(run: Run) -> str:
     """Return the set and split; of a path only the last part, which is all that others need."""
     data = run.provenance.dataset
-    name = str(data["name"])
+    name = str(data.get("name", ""))
     short = name if name.startswith("hf:") else PurePath(name).name
-    return ", ".join(part for part in (short, str(data["split"])) if part)
+    return ", ".join(part for part in (short, str(data.get("split", ""))) if part)
 
 
 def in_words(interval: Interval) -> str:
