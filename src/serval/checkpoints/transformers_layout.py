@@ -66,42 +66,17 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
     """
     said = config_in(folder, name)
     config = config_of(said, name)
-    files = weight_files(folder)
-    if not files:
-        raise ModelError(
-            f"checkpoint '{name}' has no weights: neither model.safetensors nor pytorch_model.bin "
-            f"is in {folder}; download it again, with all of its files"
-        )
+    files = _weights(folder, name)
     extractor = _extractor(folder, name, config, normalize)
     shapes = {key: shape for key, shape in shapes_of(files).items() if not is_harmless(key)}
     n_outputs, opened = _opened(said, name, shapes, tensors_of(files))
     labels, labels_from = labels_in(said, n_outputs, name)
-    front_end = FRONT_ENDS.get(config.model_type)
-    stated = (folder / "preprocessor_config.json").is_file()
-    checkpoint = Checkpoint(
-        model=opened.model.eval(),
-        extractor=extractor,
-        front_end=front_end(extractor) if front_end else None,
-        head=opened.head,
-        head_layers=opened.head_layers,
+    plain = _checkpoint(folder, name, extractor, opened)
+    checkpoint = replace(
+        plain,
         labels=labels,
-        sample_rate=sample_rate_of(extractor.sampling_rate, "preprocessor_config.json", name),
-        normalize=_normalization(extractor, takes_waveform=front_end is None),
-        max_seconds=_max_seconds(opened.model.config, extractor),
         task=task_in(said, labels, name),
-        source=name,
-        revision="",
-        licence="",
-        folder=folder,
-        files=tuple(files),
-        layers=int(config.num_hidden_layers),
-        layers_before=int(config.num_hidden_layers),
-        sources={
-            "labels": labels_from or "default",
-            "sample_rate": "preprocessor_config.json" if stated else "default",
-            "normalize": "preprocessor_config.json" if stated else "command line",
-            "max_seconds": "architecture",
-        },
+        sources={"labels": labels_from or "default", **plain.sources},
     )
     known = known_of(name)
     return checkpoint if known is None else _as_known(checkpoint, known)
@@ -121,21 +96,37 @@ def open_encoder(folder: Path, name: str, normalize: str | None) -> Checkpoint:
     """
     said = config_in(folder, name)
     config = config_of(said, name)
-    files = weight_files(folder)
+    files = _weights(folder, name)
     extractor = _extractor(folder, name, config, normalize)
     stock = transformers.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
     prefix, tensors = f"{stock.base_model_prefix}.", tensors_of(files)
     own = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)} or tensors
     inner = {key.removeprefix(prefix): tensor for key, tensor in own.items()}
-    front_end = FRONT_ENDS.get(config.model_type)
     model = loaded(transformers.MODEL_MAPPING[type(config)], config, inner, name)
+    return _checkpoint(folder, name, extractor, OpenedNetwork(model=model, head="", head_layers=()))
+
+
+def _weights(folder: Path, name: str) -> list[Path]:
+    files = weight_files(folder)
+    if not files:
+        raise ModelError(
+            f"checkpoint '{name}' has no weights: neither model.safetensors nor pytorch_model.bin "
+            f"is in {folder}; download it again, with all of its files"
+        )
+    return files
+
+
+def _checkpoint(folder: Path, name: str, extractor: Any, opened: OpenedNetwork) -> Checkpoint:  # noqa: ANN401 - transformers' own class for each family
+    """Return what a folder says of a network beside its labels and its task."""
+    config = opened.model.config
+    front_end = FRONT_ENDS.get(config.model_type)
     stated = (folder / "preprocessor_config.json").is_file()
     return Checkpoint(
-        model=model.eval(),
+        model=opened.model.eval(),
         extractor=extractor,
         front_end=front_end(extractor) if front_end else None,
-        head="",
-        head_layers=(),
+        head=opened.head,
+        head_layers=opened.head_layers,
         labels=(),
         sample_rate=sample_rate_of(extractor.sampling_rate, "preprocessor_config.json", name),
         normalize=_normalization(extractor, takes_waveform=front_end is None),
@@ -145,7 +136,7 @@ def open_encoder(folder: Path, name: str, normalize: str | None) -> Checkpoint:
         revision="",
         licence="",
         folder=folder,
-        files=tuple(files),
+        files=tuple(weight_files(folder)),
         layers=int(config.num_hidden_layers),
         layers_before=int(config.num_hidden_layers),
         sources={
