@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from serval.datasets.columns import Schema, text_of
+from serval.datasets.columns import Schema
 from serval.datasets.listing import as_left_out
-from serval.datasets.split_column import rows_of_split
+from serval.datasets.split_column import RowsByColumn, rows_of_split
 from serval.datasets.splits import choose_split
 
 if TYPE_CHECKING:
@@ -29,48 +28,20 @@ COLUMN = "fold"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _OfFold:
+class _OfFold(RowsByColumn):
     """The rows of a table that are in one part of one fold, or in the test part of any.
 
     Attributes:
-        table: Every row.
-        column: Names the fold.
         fold: The one to keep; `""` for all.
         train: Keep what is in no test part of that fold.
     """
 
-    table: Table
-    column: str
     fold: str = ""
     train: bool = False
 
-    @property
-    def schema(self) -> Schema:
-        """The columns of the table."""
-        return self.table.schema
-
-    def n_rows(self) -> int:
-        """Return the number of rows that are kept."""
-        return sum(1 for _ in self._kept(()))
-
-    def rows(self, start: int, stop: int | None, columns: Sequence[str], /) -> Iterator[Row]:
-        """Yield the rows from `start` up to `stop`."""
-        return islice(self._kept(columns), start, stop)
-
-    def names(self) -> list[str]:
-        """Return the fold of each row of the whole table, `""` for none."""
-        return [self._name(row) for row in self.table.rows(0, None, [self.column])]
-
-    def _kept(self, columns: Sequence[str]) -> Iterator[Row]:
-        wanted = list(dict.fromkeys((*columns, self.column)))
-        for row in self.table.rows(0, None, wanted):
-            name = self._name(row)
-            if name and (not self.fold or (name == self.fold) != self.train):
-                yield row
-
-    def _name(self, row: Row) -> str:
-        names = self.table.schema.class_names.get(self.column, ())
-        return text_of(row.cells.get(self.column), names) or ""
+    def keeps(self, name: str) -> bool:
+        """Tell whether a row of that fold is kept; one of no fold never is."""
+        return bool(name) and (not self.fold or (name == self.fold) != self.train)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -18,22 +19,20 @@ if TYPE_CHECKING:
     from serval.datasets.rows import ClipSource, Row, Table
     from serval.records import LeftOut
 
-__all__ = ["OfSplit", "rows_of_split", "shared_in_table"]
+__all__ = ["OfSplit", "RowsByColumn", "rows_of_split", "shared_in_table"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfSplit:
-    """The rows of a table that bear one split's name, in small or capital letters.
+@dataclass(frozen=True, kw_only=True)
+class RowsByColumn(ABC):
+    """Some rows of a table, chosen by what stands in one of its columns.
 
     Attributes:
         table: Every row.
-        column: Names the split.
-        split: The one to keep; `""` for the rows that name none.
+        column: What chooses them.
     """
 
     table: Table
     column: str
-    split: str
 
     @property
     def schema(self) -> Schema:
@@ -48,25 +47,40 @@ class OfSplit:
         """Yield the rows from `start` up to `stop`."""
         return islice(self._kept(columns), start, stop)
 
-    def of(self, split: str) -> OfSplit:
-        """Return the rows of another split."""
-        return OfSplit(table=self.table, column=self.column, split=split)
-
     def names(self) -> list[str]:
         """Return what each row of the whole table has in the column, `""` for nothing."""
-        rows = self.table.rows(0, None, [self.column])
-        return [self._name(row) for row in rows]
+        return [self._name(row) for row in self.table.rows(0, None, [self.column])]
+
+    @abstractmethod
+    def keeps(self, name: str) -> bool:
+        """Tell whether a row with that name in the column is kept."""
 
     def _kept(self, columns: Sequence[str]) -> Iterator[Row]:
         wanted = list(dict.fromkeys((*columns, self.column)))
-        asked = self.split.casefold()
-        for row in self.table.rows(0, None, wanted):
-            if self._name(row).casefold() == asked:
-                yield row
+        return (row for row in self.table.rows(0, None, wanted) if self.keeps(self._name(row)))
 
     def _name(self, row: Row) -> str:
         names = self.schema.class_names.get(self.column, ())
         return text_of(row.cells.get(self.column), names) or ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfSplit(RowsByColumn):
+    """The rows of a table that bear one split's name, in small or capital letters.
+
+    Attributes:
+        split: The one to keep; `""` for the rows that name none.
+    """
+
+    split: str
+
+    def keeps(self, name: str) -> bool:
+        """Tell whether a row with that name in the column is kept."""
+        return name.casefold() == self.split.casefold()
+
+    def of(self, split: str) -> OfSplit:
+        """Return the rows of another split."""
+        return OfSplit(table=self.table, column=self.column, split=split)
 
 
 def rows_of_split(
