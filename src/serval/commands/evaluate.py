@@ -16,7 +16,8 @@ from serval.commands.progress import shown_progress
 from serval.commands.terminal import print_files, say, terminal
 from serval.dimensions import NO_PAGE
 from serval.errors import RunError
-from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset, with_value_columns
+from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset
+from serval.label_plan import with_value_columns
 from serval.logs import entry_of, log_entry, refuse_missing
 from serval.models.load import load_as_stated
 from serval.run import load_run

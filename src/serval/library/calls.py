@@ -12,6 +12,7 @@ import serval.comparison as paired
 from serval import evaluation
 from serval.datasets.given import NO_AUDIO, Given, given_dataset, is_table
 from serval.errors import ConfigError
+from serval.label_plan import with_value_columns
 from serval.library.predictions import run_of_predictions
 from serval.library.results import ComparisonResult, Result
 from serval.models.callable import model_of_object
@@ -72,7 +73,7 @@ def evaluate(  # noqa: PLR0913 - what one cell of a notebook says
     chosen = _options(options, name=name, output=output)
     chosen = replace(chosen, labels=_commas(labels), sample_rate=None if listed else sample_rate)
     opened = _opened_model(model, chosen, sample_rate)
-    chosen = evaluation.with_value_columns(chosen, opened)
+    chosen = with_value_columns(chosen, opened)
     chosen = replace(chosen, model=str(opened.facts["name"]) if _is_object(model) else str(model))
     told = Given(truth=truth, speakers=speakers, sample_rate=sample_rate,
                  classes=opened.labels if labels is not None else ())  # fmt: skip

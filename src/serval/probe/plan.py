@@ -10,7 +10,7 @@ import numpy as np
 from serval.datasets import load_dataset
 from serval.dimensions import dimension_columns
 from serval.errors import ConfigError, DatasetError
-from serval.evaluation import labelled, plan_of
+from serval.label_plan import labelled, plan_of
 from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
 from serval.probe.folds import (
     PUBLISHED,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from serval.evaluation import LabelPlan
+    from serval.label_plan import LabelPlan
     from serval.models.classifier import Classifier
     from serval.probe.encoder import Encoder
     from serval.probe.folds import Fold

@@ -12,7 +12,7 @@ import numpy as np
 from serval.datasets import DatasetOptions, load_dataset
 from serval.dimensions import dimension_columns
 from serval.errors import ConfigError, DatasetError, DatasetNotFoundError, LabelError
-from serval.evaluation import labelled, plan_of
+from serval.label_plan import labelled, plan_of
 from serval.predict import Answer, answer_of, in_order
 from serval.probabilities import probabilities_of
 from serval.scores.clusters import clustering_of

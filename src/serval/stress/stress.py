@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from serval.distributed import cluster
 from serval.errors import ConfigError
-from serval.evaluation import open_dataset, with_value_columns
+from serval.evaluation import open_dataset
 from serval.files import is_folder
+from serval.label_plan import with_value_columns
 from serval.models.load import load_as_stated, refuse_no_model
 from serval.stress.against import refuse_other_clips
 from serval.stress.dimensions import DimensionFindings, dimension_findings

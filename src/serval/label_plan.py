@@ -1,0 +1,196 @@
+"""Which clips of a set a model is judged on, and as what: known before the first is decoded."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from serval.dimensions import dimension_columns, plan_values
+from serval.errors import ConfigError, DatasetError, LabelError
+from serval.labels import LabelMap, label_map_from_option, label_space_of
+from serval.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from serval.datasets import LabelledOptions
+    from serval.labels import LabelSet, LabelSpace
+    from serval.models.protocol import Model
+    from serval.options import EvalOptions
+    from serval.predict import Transform
+    from serval.records import Clip, ClipReader, Dataset
+
+__all__ = ["LabelPlan", "labelled", "plan_of", "with_value_columns"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelPlan:
+    """Which clips of a dataset will be evaluated, known before the first is decoded.
+
+    Attributes:
+        mapping: From the dataset's labels to the run's; `None` for a model of dimensions, whose
+            clips need none.
+        space: The run's labels, and the model's outputs that count as each.
+        total: Clips that will have a record.
+        dropped: Clips left out on request because their label has no counterpart, by raw label.
+        renamed: Labels of the set that the run calls otherwise, with what it calls them.
+        transform: What is done to each waveform.
+        dimensions: Columns and scales of a model of dimensions, as the run stores them.
+    """
+
+    mapping: LabelMap | None
+    space: LabelSpace
+    total: int
+    dropped: dict[str, int]
+    dropped_indices: tuple[int, ...] = ()
+    renamed: dict[str, str] = field(default_factory=dict)
+    transform: Transform | None = None
+    dimensions: Mapping[str, Any] | None = None
+
+
+def with_value_columns(options: EvalOptions, model: Model) -> EvalOptions:
+    """Return the options with the columns that a model of dimensions is scored on."""
+    if model.contract.task != "dimensions":
+        return options
+    wanted = dimension_columns(model.labels, options.dimension_columns)
+    columns = ",".join(column for columns in wanted.values() for column in columns)
+    return replace(options, value_columns=columns)
+
+
+def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPlan:
+    """Return what will be evaluated, from the labels alone.
+
+    Raises:
+        LabelError: A label has no counterpart and clips may not be dropped.
+        DatasetError: There is no clip, or too much of the set is left out.
+    """
+    if model.contract.task == "dimensions":
+        return _plan_of_dimensions(model, dataset, options)
+    _refuse_options_of_dimensions(options)
+    stated = label_map_from_option(options.label_map)
+    space = label_space_of(model.labels, stated.preset)
+    mapping = LabelMap(
+        labels=space.labels,
+        explicit=stated.explicit,
+        meanings=dataset.label_map,
+        preset=stated.preset,
+    )
+    places: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
+    for clip in dataset.metadata(0, options.limit):
+        places[clip.label].append(clip.index)
+    counts = Counter({label: len(of_label) for label, of_label in places.items()})
+    if not counts:
+        raise DatasetError(f"{dataset.name} has no clips in split '{dataset.split}'")
+    dropped = {raw: counts[raw] for raw in mapping.unmapped(counts) if raw}
+    total = sum(counts.values()) - sum(dropped.values())
+    if set(counts) == {""}:
+        raise LabelError(f"no clip of {dataset.name} has a label; name the column: --label-column")
+    n_rows = dataset.n_rows or 0  # a limit is no reason to think little of the rest
+    _refuse_left_out(dataset, max(n_rows, sum(counts.values())), options)
+    unasked = {raw: n for raw, n in dropped.items() if not mapping.is_left_out(raw)}
+    if (unasked and not options.drop_unmapped) or total == counts[""]:
+        unknown = unasked or dropped
+        folders = _are_folders(dataset, unknown)
+        raise LabelError(_unmapped_message(unknown, space.labels, folders=folders))
+    indices = tuple(sorted(index for raw in dropped for index in places[raw]))
+    named = {raw: mapping[raw] for raw in sorted(counts)}
+    return LabelPlan(
+        mapping=mapping,
+        space=space,
+        total=total,
+        dropped=dropped,
+        dropped_indices=indices,
+        renamed={raw: label for raw, label in named.items() if label and label != raw},
+    )
+
+
+def _refuse_options_of_dimensions(options: LabelledOptions) -> None:
+    """Stop where options speak of values that a model of emotions does not give."""
+    given = {
+        "--scale": options.scale,
+        "--dimension-columns": options.dimension_columns,
+        "--model-scale": getattr(options, "model_scale", None),
+    }
+    if said := [flag for flag, value in given.items() if value is not None]:
+        raise ConfigError(
+            f"{', '.join(said)}: the model gives emotions, and only one of dimensions has a scale; "
+            "leave it out"
+        )
+
+
+def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPlan:
+    own = model.contract.scale
+    if not own:
+        raise ConfigError(
+            "the model does not say on which scale its values are; add --model-scale 0..1"
+        )
+    wanted = dimension_columns(model.labels, options.dimension_columns)
+    total = 0
+
+    def heard() -> Iterator[Clip]:
+        nonlocal total
+        for clip in dataset.metadata(0, options.limit):
+            total += 1
+            yield clip
+
+    stated = options.scale or dataset.scale or None
+    columns, scale = plan_values(heard(), wanted, stated, dataset.name)
+    _refuse_left_out(dataset, max(dataset.n_rows or 0, total), options)
+    facts = {"columns": columns, "scale": str(scale), "model_scale": own}
+    space = label_space_of(model.labels)
+    return LabelPlan(mapping=None, space=space, total=total, dropped={}, dimensions=facts)
+
+
+def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -> None:
+    """Stop where more lies in the set's place than is evaluated, and nobody said that it may."""
+    strange = [part for part in dataset.left_out if not part.expected]
+    n = sum(part.n for part in strange)
+    share = math.ceil(100 * n / (n + n_clips)) / 100
+    if n > options.max_left_out * (n + n_clips):
+        reasons = "; ".join(
+            f"{part.n} {part.reason}, such as {', '.join(part.examples)}" for part in strange
+        )
+        raise DatasetError(
+            f"{dataset.name}: {n} of {n + n_clips} would be left out: {reasons}; mend that, or "
+            f"evaluate the rest alone with --max-left-out {share:g}"
+        )
+
+
+def _are_folders(dataset: Dataset, dropped: dict[str, int]) -> bool:
+    """Tell whether labels are names of the folders that the clips lie in."""
+    named = {clip.label: PurePosixPath(clip.id).parent.name for clip in dataset.metadata(0, None)}
+    return bool(dropped) and all(named.get(label) == label for label in dropped)
+
+
+def _unmapped_message(dropped: dict[str, int], labels: LabelSet, *, folders: bool) -> str:
+    shown = ", ".join(f"'{raw}' ({counted(n, 'clip')})" for raw, n in list(dropped.items())[:12])
+    more = f" and {len(dropped) - 12} more" if len(dropped) > 12 else ""
+    if folders:
+        more += ", which are the names of the folders that the clips lie in (a metadata.csv with "
+        more += "file_name and label would say more)"
+    return (
+        f"labels that the model does not know: {shown}{more}; known: {', '.join(labels)}; "
+        "map them with --label-map RAW=label,... or a preset, leave those clips out with "
+        "--drop-unmapped, or name the model's outputs with --labels if those are not their names"
+    )
+
+
+def labelled(
+    read: ClipReader,
+    mapping: LabelMap | None,
+    limit: int | None,
+    done: frozenset[int] = frozenset(),
+) -> Iterator[Clip]:
+    """Yield the clips without a record, labelled with the model's labels, or without any mapping.
+
+    A clip without any label stays so: it becomes a Failure, and is not lost.
+    """
+    first = next((i for i in range(len(done) + 1) if i not in done), 0)
+    for clip in read(first, limit):
+        label = mapping[clip.label] if clip.label and mapping else ""
+        if label is not None and clip.index not in done:
+            yield replace(clip, label=label)
