@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from serval.comparison.align import Aligned, AlignedRun
     from serval.comparison.flips import Divergence, Flip, GroupChange
     from serval.scores.clusters import Clustering
+    from serval.scores.stats import Difference
 
     Flags = NDArray[np.bool_]
 
@@ -40,6 +41,7 @@ __all__ = [
     "PairTest",
     "Rank",
     "ScoreChange",
+    "corrected_tests",
     "pair_scores",
     "pair_tests",
     "ranks",
@@ -202,24 +204,40 @@ class Rank:
 
 def pair_tests(pairs: Mapping[tuple[str, str], PairScores]) -> tuple[PairTest, ...]:
     """Return the tests of every pair, by `(A, B)`, for each ranked score."""
-    mcnemar = [pair.mcnemar.p for pair in pairs.values()]
+    changes = {
+        score: [pair.overall[score].difference for pair in pairs.values()] for score in HEADLINES
+    }
+    return corrected_tests(list(pairs), changes, [pair.mcnemar.p for pair in pairs.values()])
+
+
+def corrected_tests(
+    pairs: Sequence[tuple[str, str]],
+    changes: Mapping[str, Sequence[Difference]],
+    mcnemar: Sequence[float],
+) -> tuple[PairTest, ...]:
+    """Return the test of each pair by each score, with p-values corrected for their number.
+
+    Args:
+        pairs: P names `(A, B)`.
+        changes: Of each score the P differences, B minus A.
+        mcnemar: The P exact p-values.
+    """
     corrected_mcnemar = holm(mcnemar)
     tests = []
-    for score in HEADLINES:
-        found = [pair.overall[score].difference for pair in pairs.values()]
-        corrected = holm([difference.p for difference in found])
+    for score, found in changes.items():
+        corrected = holm([change.p for change in found])
         tests += [
             PairTest(
                 score=score,
                 a=a,
                 b=b,
-                difference=difference.value,
-                p=difference.p,
+                difference=change.value,
+                p=change.p,
                 p_corrected=float(corrected[i]),
                 mcnemar_p=mcnemar[i],
                 mcnemar_p_corrected=float(corrected_mcnemar[i]),
             )
-            for i, ((a, b), difference) in enumerate(zip(pairs, found, strict=True))
+            for i, ((a, b), change) in enumerate(zip(pairs, found, strict=True))
         ]
     return tuple(tests)
 

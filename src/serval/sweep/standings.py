@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.comparison.pair import PairTest, Rank, ranks
+from serval.comparison.pair import PairTest, Rank, corrected_tests, ranks
 from serval.scores import HEADLINES, METRICS
 from serval.scores.clusters import clustering_of
 from serval.scores.paired import Panel, PanelEstimates
-from serval.scores.stats import Interval, holm, mcnemar_exact
+from serval.scores.stats import Interval, mcnemar_exact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,22 +113,8 @@ def _tests(
         mcnemar_exact(int((right[a] & ~right[b]).sum()), int((right[b] & ~right[a]).sum()))
         for a, b in pairs
     ]
-    exact_corrected = holm(exact)
-    tests = []
-    for i, score in enumerate(HEADLINES):
-        changes = [found.difference("changes", pair, i) for pair in range(len(pairs))]
-        corrected = holm([change.p for change in changes])
-        tests += [
-            PairTest(
-                score=score,
-                a=names[a],
-                b=names[b],
-                difference=change.value,
-                p=change.p,
-                p_corrected=float(corrected[at]),
-                mcnemar_p=exact[at],
-                mcnemar_p_corrected=float(exact_corrected[at]),
-            )
-            for at, ((a, b), change) in enumerate(zip(pairs, changes, strict=True))
-        ]
-    return tuple(tests)
+    changes = {
+        score: [found.difference("changes", pair, i) for pair in range(len(pairs))]
+        for i, score in enumerate(HEADLINES)
+    }
+    return corrected_tests([(names[a], names[b]) for a, b in pairs], changes, exact)
