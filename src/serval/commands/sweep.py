@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from serval.commands.options import quiet_option
 from serval.commands.progress import PlainLines
-from serval.commands.terminal import say
+from serval.commands.terminal import (
+    narrow_table,
+    print_files,
+    print_items,
+    print_verdict,
+    say,
+    terminal,
+)
+from serval.scores import METRICS
 from serval.sweep import (
+    NOT_DONE,
     Cell,
     leaderboard_document,
     load_plan,
+    problem_lines,
+    rank_text,
+    standing_sentences,
     sweep,
     write_leaderboard_json,
     write_tables,
 )
+from serval.wording import scored_short
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from serval.evaluation import Step
     from serval.sweep import Sweep
 
@@ -57,17 +72,36 @@ def sweep_command(plan: Path, *, fresh: bool, reports: bool, quiet: bool) -> Non
     finished = sweep(loaded, show, fresh=fresh)
     if reports:
         _make_reports(finished, quiet=quiet)
-    files = _written(finished)
-    say(files["markdown"].read_text(encoding="utf-8"))
-    for kind, path in files.items():
-        say(f"  {kind:>11}  {path}")
+    document = leaderboard_document(finished)
+    files = _written(finished, document)
+    _print(terminal(), finished, document)
+    print_files(terminal(), files.values())
     sys.exit(3 if finished.problems else 0)
 
 
-def _written(finished: Sweep) -> dict[str, Path]:
+def _print(console: Console, finished: Sweep, document: dict[str, Any]) -> None:
+    """Print who stands where; `sweep.md` has every score."""
+    print_verdict(console, document["verdict"])
+    ranked = document["ranked_by"]
+    second = next(name for name in ("macro_f1", "uar") if name != ranked)
+    titles = [f"{METRICS[name].title} %" for name in (ranked, second)]
+    table = narrow_table(["model", "dataset"], [*titles, "clips"], "rank")
+    for row in document["rows"]:
+        rank, scores = row["ranked"][ranked], row["ranked"] if row["baseline"] else row["scores"]
+        cells = (scored_short(scores[name]) for name in (ranked, second))
+        place = rank_text(rank["best"], rank["worst"])
+        table.add_row(row["model"], row["dataset"], *cells, f"{row['clips']:,}", place)
+    console.print(table)
+    print_items(console, standing_sentences(document))
+    if problems := problem_lines(finished):
+        console.print(NOT_DONE, style="bold")
+        print_items(console, problems, most=len(problems))
+
+
+def _written(finished: Sweep, document: dict[str, Any]) -> dict[str, Path]:
     from serval.report.leaderboard import write_leaderboard
 
-    document, folder = leaderboard_document(finished), finished.plan.output
+    folder = finished.plan.output
     return {
         **write_tables(finished, document),
         "json": write_leaderboard_json(document, folder / "leaderboard.json"),

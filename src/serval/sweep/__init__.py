@@ -3,15 +3,25 @@
 from serval.sweep.leaderboard import leaderboard_document, write_leaderboard_json
 from serval.sweep.plan import Cell, Plan, load_plan
 from serval.sweep.sweep import CellResult, Sweep, sweep
-from serval.sweep.tables import write_tables
+from serval.sweep.tables import (
+    NOT_DONE,
+    problem_lines,
+    rank_text,
+    standing_sentences,
+    write_tables,
+)
 
 __all__ = [
+    "NOT_DONE",
     "Cell",
     "CellResult",
     "Plan",
     "Sweep",
     "leaderboard_document",
     "load_plan",
+    "problem_lines",
+    "rank_text",
+    "standing_sentences",
     "sweep",
     "write_leaderboard_json",
     "write_tables",

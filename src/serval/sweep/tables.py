@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     Document = Mapping[str, Any]
 
-__all__ = ["write_tables"]
+__all__ = ["NOT_DONE", "problem_lines", "rank_text", "standing_sentences", "write_tables"]
 
+NOT_DONE = "Not done, or not as it should be:"
 COUNTS = ("labels", "clips", "left out", "failed")
 
 
@@ -66,7 +67,23 @@ def _markdown(finished: Sweep, document: Document) -> str:
         "trained on", "rtfx", "folder",
     )  # fmt: skip
     rows = [list(map(_markdown_cell, _cells_of(r, plan, ranks))) for r in finished.results]
-    caption = [_caption(finished, document), *document["sentences"]]
+    problems = problem_lines(finished)
+    if problems:
+        problems = ["", NOT_DONE, "", *(f"- {line}" for line in problems)]
+    table = markdown_table(head, rows, left=3)
+    caption = [_caption(finished, document), *standing_sentences(document)]
+    said = [*map(printable, document["verdict"]), ""]
+    return "\n".join([*said, table, *map(printable, caption), *problems, ""])
+
+
+def problem_lines(finished: Sweep) -> list[str]:
+    """Return what could not be done, or is not as it should be, a line each."""
+    return [printable(f"{_name(r.cell)}: {r.problem or r.warning}") for r in finished.problems]
+
+
+def standing_sentences(document: Document) -> list[str]:
+    """Return which models cannot be told apart, and their means over corpora."""
+    said = list(document["sentences"])
     averages = [
         f"{row['model']} {_percent_of(row['scores'][document['ranked_by']])}"
         for row in document["averages"]
@@ -74,17 +91,11 @@ def _markdown(finished: Sweep, document: Document) -> str:
     ]
     corpora = max((row["of"] for row in document["averages"]), default=0)
     if averages and corpora > 1:
-        caption.append(
+        said.append(
             f"Mean {document['ranked_by']} over {corpora} corpora, with the "
             f"95 % interval over corpora: {'; '.join(averages)}."
         )
-    problems = [f"- {printable(f'{_name(r.cell)}: {r.problem or r.warning}')}"
-                for r in finished.problems]  # fmt: skip
-    if problems:
-        problems = ["", "Not done, or not as it should be:", "", *problems]
-    table = markdown_table(head, rows, left=3)
-    said = [*map(printable, document["verdict"]), ""]
-    return "\n".join([*said, table, *map(printable, caption), *problems, ""])
+    return said
 
 
 def _cells_of(result: CellResult, plan: Plan, ranks: Mapping[str, tuple[int, int]]) -> list[str]:
