@@ -15,8 +15,10 @@ ENTRIES = {
     "comparison": "compare",
     "gate": "gate",
     "groups": "groups",
+    "inspection": "inspect",
     "probe": "probe",
     "quantize": "quantize",
+    "results": "write",
     "stress": "stress",
 }
 """The file of each room that bears the name of its verb."""

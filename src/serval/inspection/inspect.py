@@ -1,0 +1,180 @@
+"""What is in an ONNX file: size, contract, precision, work, and what to expect of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from serval.errors import AudioError, ModelError
+from serval.inspection.graph import StoredGraph, bits_of, stored_graph, stored_nodes
+from serval.inspection.targets import web_faults
+from serval.inspection.verdicts import (
+    Remark,
+    contract_verdicts,
+    dequantized_weights,
+    graph_verdicts,
+    random_verdicts,
+    work_verdicts,
+)
+from serval.inspection.work import Work, work_of
+from serval.models.contract import MOST_LABELS, Contract, Overrides
+from serval.models.onnx import OnnxModel, load_onnx
+from serval.models.profile import RanNode, ran_nodes
+from serval.wording import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = [
+    "Inspection",
+    "Remark",
+    "SizeComparison",
+    "inspect_model",
+    "size_comparison",
+    "stored_graph",
+    "web_faults",
+]
+
+CLIP_S = 4.0
+"""Length of the clip whose work is counted: about the mean of the corpora of acted emotion."""
+
+SAME_PARAMETERS = 0.01
+"""Relative difference up to which two files count as the same network: quantizing adds a few
+vectors and folds others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """Everything that can be said about a model file without a dataset.
+
+    Attributes:
+        path: The .onnx file.
+        graph: What is stored.
+        contract: What the model expects and gives; `None` if it is no raw-waveform classifier.
+        work: What ran for one clip; `None` likewise.
+        verdicts: What to know.
+    """
+
+    path: Path
+    graph: StoredGraph
+    contract: Contract | None
+    work: Work | None
+    verdicts: tuple[Remark, ...]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Everything as plain JSON types."""
+        graph, work = self.graph, self.work
+        return {
+            "path": str(self.path),
+            "size_bytes": graph.size_bytes,
+            "external": list(graph.external),
+            "parameters": graph.parameters,
+            "opset": graph.opset,
+            "metadata": {entry.key: entry.value for entry in graph.model.metadata_props},
+            "contract": self.contract.facts if self.contract else None,
+            "weights": graph.weight_shares,
+            "ops": dict(graph.ops),
+            "work": {**asdict(work), "gmac_per_s": work.gmac_per_s} if work else None,
+            "web_faults": list(web_faults(graph)),
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeComparison:
+    """Two files side by side.
+
+    Attributes:
+        size_ratio: Bytes of the second over bytes of the first.
+        parameter_ratio: Parameters of the second over those of the first.
+        text: What the two ratios mean, in one sentence.
+    """
+
+    size_ratio: float
+    parameter_ratio: float
+    text: str
+
+
+def inspect_model(path: Path, overrides: Overrides | None = None) -> Inspection:
+    """Return what is in a model file, and what ONNX Runtime on this machine makes of it.
+
+    Args:
+        path: The .onnx file.
+        overrides: What the user states about it.
+
+    Raises:
+        ModelError: The file is missing, empty, damaged, or lacks its external weights.
+    """
+    graph = stored_graph(path)
+    try:
+        model = _opened(path, graph, overrides or Overrides())
+        nodes = ran_nodes(model, CLIP_S)
+    except (ModelError, AudioError) as error:
+        text = f"not a raw-waveform classifier that can be evaluated: {error}"
+        refused = Remark(code="not-a-classifier", text=text)
+        verdicts = (refused, *random_verdicts(path), *graph_verdicts(graph))
+        return Inspection(path=path, graph=graph, contract=None, work=None, verdicts=verdicts)
+    work = work_of(nodes, _clip_s(model), _bits(graph))
+    return Inspection(
+        path=path,
+        graph=graph,
+        contract=model.contract,
+        work=work,
+        verdicts=tuple(_verdicts(graph, model, work, nodes)),
+    )
+
+
+def size_comparison(first: Inspection, second: Inspection) -> SizeComparison:
+    """Return the sizes of two files side by side, called quantization only if it can be that."""
+    before, after = first.graph, second.graph
+    sizes = after.size_bytes / before.size_bytes
+    parameters = after.parameters / max(before.parameters, 1)
+    change = (
+        f"{second.path.name} is {percent(abs(1 - sizes), 1)} {'smaller' if sizes < 1 else 'larger'}"
+    )
+    if abs(parameters - 1) <= SAME_PARAMETERS:
+        text = f"{change} than {first.path.name}, with the same number of parameters"
+    else:
+        text = (
+            f"{change} than {first.path.name}, but this is not a reduction by quantization: it "
+            f"has {percent(parameters, 1)} of the parameters, another network; compare each "
+            "with its own FP32 file"
+        )
+    return SizeComparison(size_ratio=sizes, parameter_ratio=parameters, text=text)
+
+
+def _opened(path: Path, graph: StoredGraph, overrides: Overrides) -> OnnxModel:
+    """Return the model; where its labels are not known, with numbers in their place."""
+    try:
+        return load_onnx(path, overrides)
+    except ModelError:
+        if not graph.model.graph.output:
+            raise
+        shape = graph.model.graph.output[0].type.tensor_type.shape.dim
+        n_outputs = shape[-1].dim_value if shape else 0
+        if not 2 <= n_outputs <= MOST_LABELS:
+            raise
+        return load_onnx(path, replace(overrides, labels=tuple(str(i) for i in range(n_outputs))))
+
+
+def _clip_s(model: OnnxModel) -> float:
+    fixed = model.contract.static_samples
+    return fixed / model.sample_rate if fixed else min(CLIP_S, model.max_seconds)
+
+
+def _bits(graph: StoredGraph) -> dict[str, int]:
+    nodes = stored_nodes(graph.model.graph)
+    return {node.name: bits_of(node) for node in nodes if node.op_type == "MatMulNBits"}
+
+
+def _verdicts(
+    graph: StoredGraph, model: OnnxModel, work: Work, nodes: tuple[RanNode, ...]
+) -> Iterator[Remark]:
+    yield from contract_verdicts(model.contract)
+    yield from work_verdicts(
+        graph, work, dequantized_weights(graph, {node.name: node.op for node in nodes})
+    )
+    yield from random_verdicts(model.path)
+    yield from graph_verdicts(graph)
