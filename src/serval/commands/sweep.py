@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.commands.options import quiet_option
+from serval.commands.options import log_option, quiet_option
 from serval.commands.progress import PlainLines
 from serval.commands.terminal import (
     narrow_table,
@@ -19,6 +19,7 @@ from serval.commands.terminal import (
     say,
     terminal,
 )
+from serval.logs import entry_of, log_entry, refuse_missing
 from serval.scores import METRICS
 from serval.sweep import (
     NOT_DONE,
@@ -32,9 +33,12 @@ from serval.sweep import (
     write_leaderboard_json,
     write_tables,
 )
+from serval.texts import json_in
 from serval.wording import scored_short
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
     from serval.evaluation import Step
@@ -49,7 +53,10 @@ __all__ = ["sweep_command"]
 @click.option("--reports/--no-reports", default=True,
               help="Make the page of each run that has none, without sound.")  # fmt: skip
 @quiet_option("No progress.")
-def sweep_command(plan: Path, *, fresh: bool, reports: bool, quiet: bool) -> None:
+@log_option
+def sweep_command(
+    plan: Path, *, fresh: bool, reports: bool, quiet: bool, loggers: tuple[str, ...]
+) -> None:
     """Evaluate many models on many datasets, and end in one leaderboard.
 
     PLAN is a YAML file; an entry of a list is a name, or a map of options of `serval evaluate`:
@@ -66,6 +73,7 @@ def sweep_command(plan: Path, *, fresh: bool, reports: bool, quiet: bool) -> Non
     Exit codes: 0 done; 2 something is wrong with the plan; 3 some cells could not be done, or more
     of their clips failed than max_failures allows.
     """  # noqa: D301 - click wants that backspace
+    refuse_missing(loggers)
     show = _Progress(quiet=quiet)
     loaded = load_plan(plan)
     if not loaded.output.resolve().is_relative_to(plan.resolve().parent):
@@ -77,6 +85,8 @@ def sweep_command(plan: Path, *, fresh: bool, reports: bool, quiet: bool) -> Non
     files = _written(finished, document)
     _print(terminal(), finished, document)
     print_files(terminal(), files.values())
+    for line in _logged(finished, loggers):
+        say(line, err=True)
     sys.exit(3 if finished.problems else 0)
 
 
@@ -108,6 +118,16 @@ def _written(finished: Sweep, document: dict[str, Any]) -> dict[str, Path]:
         "json": write_leaderboard_json(document, folder / "leaderboard.json"),
         "leaderboard": write_leaderboard(document, folder / "leaderboard.html"),
     }
+
+
+def _logged(finished: Sweep, loggers: tuple[str, ...]) -> Iterator[str]:
+    """Yield where each logger keeps the runs that this call made; what is done is kept already."""
+    for result in finished.results:
+        folder = Path(result.cell.settings.output)
+        if loggers and result.answers is not None and not result.reused:
+            files = {path.stem: path for path in sorted(folder.iterdir()) if path.is_file()}
+            document = json_in(files["results"])
+            yield from log_entry(loggers, entry_of(document, files, folder))
 
 
 def _make_reports(finished: Sweep, *, quiet: bool) -> None:

@@ -33,7 +33,11 @@ LATENCY_BINS = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of a chart's table; kind is `text`, `share`, `points`, `count` or `number`."""
+    """A column of a chart's table.
+
+    Its kind is `text`, `share`, `score` (a share to its hundredth of a percent, beside a difference
+    in `points`), `points`, `count` or `number`.
+    """
 
     key: str
     title: str

@@ -49,6 +49,7 @@ const seconds = (value) => `${value.toFixed(2)}\u00a0s`;
 const shown = (value, kind) => {
   if (!known(value)) return "n/a";
   if (kind === "share") return percent(value);
+  if (kind === "score") return scored(value);
   if (kind === "points") return points(value);
   if (kind === "number") return Number(value.toPrecision(4)).toString();
   if (kind === "count") return value.toLocaleString("en-US");
