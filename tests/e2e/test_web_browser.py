@@ -1,5 +1,6 @@
 """Pages of `serval web` in a real Chromium that hears a WAV file as its microphone."""
 
+import io
 import json
 import threading
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -347,10 +349,28 @@ def test_the_bench_takes_all_models_in_turn_and_gives_a_file(page, plain, models
     assert [ratio["of"] for ratio in ratios] == [
         name for name in models if name not in ("peak", "fixed")
     ]
-    read = browser_bench(file)
+    read = browser_bench(str(file))
     assert read.where.startswith("Chromium ")
     assert len(read.latency) == len(told["latency"])
     assert read.latency[0].sha256 == sha256_of(Path(models["peak"]))
+    holds_a_code_that_a_camera_reads(browser, read)
+
+
+def holds_a_code_that_a_camera_reads(browser, read):
+    zxing = pytest.importorskip("zxingcpp")
+    press(browser, "code")
+    picture = wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#code-picture svg"))[0]
+    with Image.open(io.BytesIO(picture.screenshot_as_png)) as seen:
+        (code,) = zxing.read_barcodes(seen.convert("L"))
+    assert code.text == text(browser, "code-line")
+    by_camera = browser_bench(code.text)
+    assert by_camera.where == read.where
+    assert by_camera.ratios.keys() == read.ratios.keys()
+    for mine, theirs in zip(by_camera.latency, read.latency, strict=True):
+        assert (mine.sha256, mine.seconds) == (theirs.sha256, theirs.seconds)
+        assert mine.timing.p95_s == pytest.approx(theirs.timing.p95_s, rel=1e-3)
+    press(browser, "code")
+    assert text(browser, "code") == "Show as QR code"
 
 
 def test_it_fits_a_phone_and_the_dark_and_says_why_it_has_one_thread(page, plain):

@@ -2,6 +2,7 @@
 
 import { answerPanel, factor, milliseconds } from "./answer.js";
 import { benched, PACES } from "./bench.js";
+import { codeOf, lineOf } from "./code.js";
 import { counted, download, el, isolated, option, tableOf } from "./dom.js";
 import { listening } from "./listening.js";
 import { compared, parityWords } from "./parity.js";
@@ -196,7 +197,8 @@ const measure = async (pace) => {
     told = await benched(site, pace, threads, tell, () => isStopped);
     tell(told ? benchWords(told) : "Stopped; nothing was kept.");
     $("bench-rows").replaceChildren(...(told ? [benchTable(told)] : []));
-    for (const id of ["copy", "save", "bench-next", "bench-rows"]) $(id).hidden = !told;
+    for (const id of ["copy", "save", "code", "bench-next", "bench-rows"]) $(id).hidden = !told;
+    showCode(false);
   } catch (error) {
     tell(error.message);
   }
@@ -215,11 +217,26 @@ const copy = async () => {
   }
 };
 
+const showCode = (isOn) => {
+  $("code-card").hidden = !isOn;
+  $("code").setAttribute("aria-expanded", isOn);
+  $("code").textContent = isOn ? "Hide the QR code" : "Show as QR code";
+};
+
+const code = async () => {
+  if (!$("code-card").hidden) return showCode(false);
+  const line = await lineOf(told);
+  $("code-picture").replaceChildren(await codeOf(line).catch((error) => error.message));
+  $("code-line").textContent = line;
+  return showCode(true);
+};
+
 const startBench = () => {
   $("measure").addEventListener("click", () => measure(PACES.full));
   $("measure-quick").addEventListener("click", () => measure(PACES.quick));
   $("halt").addEventListener("click", () => { isStopped = true; });
   $("copy").addEventListener("click", copy);
+  $("code").addEventListener("click", code);
   $("save").addEventListener("click", () => download("phone.json", "application/json", asText()));
 };
 
