@@ -31,6 +31,7 @@ from serval.probabilities import probabilities_of
 from serval.quantize import QuantizeOptions, quantize
 from serval.records import Clip
 from serval.web import SiteServer, WebOptions, write_site
+from webgpu import package_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("web browser")]
 
@@ -444,6 +445,22 @@ def test_it_fits_a_phone_and_the_dark_and_says_why_it_has_one_thread(page, plain
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [dark]})
     colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert colour == "rgb(16, 19, 23)"
+
+
+def test_without_a_gpu_webassembly_computes_and_the_page_says_why(
+    page, models, folder, monkeypatch
+):
+    package = package_of(folder / "package.tgz", monkeypatch)
+    options = WebOptions(clips=3, webgpu=package)
+    with served(write_site([models["peak"]], folder / "gpu", options).folder) as address:
+        browser = page(address)
+        assert "no WebGPU: this device gives the browser no" in text(browser, "isolation")
+        press(browser, "compare")
+        wait(browser, lambda: "largest difference" in text(browser, "parity-words"))
+        assert text(browser, "parity-words").startswith("4 of 4 clips: the same emotion")
+        # Chromium's own line; the page's console is otherwise empty.
+        said = [entry["message"] for entry in browser.get_log("browser")]
+        assert [line for line in said if "No available adapters" not in line] == []
 
 
 def test_another_model_is_chosen_with_its_labels(page, plain):

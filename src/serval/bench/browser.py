@@ -36,6 +36,7 @@ class StoredLatency:
         model: Its name there.
         sha256: Of the model file; `""` of a further runtime.
         threads: Threads inside one operator.
+        provider: `webgpu` where a page computed on the GPU, else `cpu`.
         seconds: Duration of the clip.
         timing: Of single calls, one at a time.
     """
@@ -43,8 +44,14 @@ class StoredLatency:
     model: str
     sha256: str
     threads: int
+    provider: str
     seconds: float
     timing: Timing
+
+    @property
+    def computed_by(self) -> str:
+        """Threads in words: their number, or the GPU."""
+        return "WebGPU" if self.provider == "webgpu" else str(self.threads)
 
     @property
     def rtf(self) -> float:
@@ -60,6 +67,8 @@ class StoredLatency:
             measured: Latencies of this machine.
             facts: Of its models, by name.
         """
+        if self.provider == "webgpu":
+            return None
         same = {name for name, told in facts.items() if told.get("sha256") == self.sha256}
         for item in measured:
             wanted = (self.threads, self.seconds)
@@ -195,6 +204,7 @@ def _latency(row: Mapping[str, Any], models: Mapping[str, Any]) -> StoredLatency
         model=printable(str(row["model"])[:SHOWN]),
         sha256=str(models[row["model"]]["sha256"]),
         threads=int(_positive(row["threads"])),
+        provider="webgpu" if row.get("provider") == "webgpu" else "cpu",
         seconds=_positive(row["seconds"]),
         timing=Timing(
             n=int(_positive(row["n"])),

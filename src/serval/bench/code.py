@@ -76,7 +76,7 @@ def _inflated(code: str) -> str:
 def _rows(told: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the latencies, which the code holds by column: times in microseconds, spread in 0.1 %.
 
-    A model is its place among the models.
+    A model is its place among the models; 0 threads are WebGPU.
     """
     columns = ("model", "threads", "seconds", "n", "spread", *TIMES)
     for values in zip(*(told["latency"][key] for key in columns), strict=True):
@@ -88,6 +88,8 @@ def _rows(told: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             | times
             | {
                 "model": model,
+                "threads": row["threads"] or 1,
+                "provider": "wasm" if row["threads"] else "webgpu",
                 "spread": row["spread"] / 1000,
                 "median_s": times["p50_s"],
                 "rtf": times["p50_s"] / row["seconds"],

@@ -159,7 +159,7 @@ def _browser_table(console: Console, browser: BrowserBench, measured: Bench) -> 
         t, here = item.timing, item.here(measured.latency, measured.facts)
         beside = ("-", "-") if here is None else (f"{1000 * here:.1f}", f"{t.p50_s / here:.2f}")
         table.add_row(
-            *(item.model, str(item.threads), f"{item.seconds:g}"),
+            *(item.model, item.computed_by, f"{item.seconds:g}"),
             *(f"{1000 * seconds:.1f}" for seconds in (t.p50_s, t.p90_s)),
             *((f"{1000 * t.p95_s:.1f}", f"{item.rtf:.4f}") if wide else ()),
             *(percent(t.spread, 0), str(t.n), *beside),

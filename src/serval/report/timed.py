@@ -21,7 +21,7 @@ COLUMNS = (
     Column(key="where", title="measured on"),
     Column(key="model", title="model"),
     Column(key="file", title="its file"),
-    Column(key="threads", title="threads", kind="count"),
+    Column(key="threads", title="threads"),
     Column(key="seconds", title="clip, s", kind="number"),
     Column(key="p50", title="p50, ms", kind="number"),
     Column(key="p90", title="p90, ms", kind="number"),
@@ -64,7 +64,7 @@ def _rows(device: Timed, known: set[Any]) -> Iterator[dict[str, Any]]:
 def _cells(one: StoredLatency) -> dict[str, Any]:
     return {
         "model": one.model,
-        "threads": one.threads,
+        "threads": one.computed_by,
         "seconds": one.seconds,
         "p50": 1000 * one.timing.p50_s,
         "p90": 1000 * one.timing.p90_s,

@@ -20,7 +20,7 @@ def test_each_device_has_its_rows_with_the_file_of_the_report_first(tmp_path):
     ]  # fmt: skip
     first = chart.rows[0]
     assert first["where"].startswith("Chromium 156 on Pixel 9 Android")
-    assert (first["threads"], first["seconds"], first["n"]) == (1, 3, 9)
+    assert (first["threads"], first["seconds"], first["n"]) == ("1", 3, 9)
     assert (first["p50"], first["p90"], round(first["rtf"], 4)) == (100, 120, 0.0333)
     assert {column.key for column in chart.columns} == first.keys()
 

@@ -11,7 +11,8 @@ const digits = (value, n) => (value === null ? null : Number(value.toPrecision(n
 
 const columnsOf = (rows, names) => ({
   model: rows.map((row) => names.indexOf(row.model)),
-  ...Object.fromEntries(["threads", "seconds", "n"].map((key) => [key, rows.map((row) => row[key])])),
+  threads: rows.map((row) => (row.provider === "webgpu" ? 0 : row.threads)),
+  ...Object.fromEntries(["seconds", "n"].map((key) => [key, rows.map((row) => row[key])])),
   spread: rows.map((row) => Math.round(1000 * row.spread)),
   ...Object.fromEntries(TIMES.map((key) => [key, rows.map((row) => digits(1e6 * row[key], 4))])),
 });

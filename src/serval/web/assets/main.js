@@ -6,7 +6,7 @@ import { codeOf, lineOf } from "./code.js";
 import { counted, download, el, isolated, option, tableOf } from "./dom.js";
 import { listening } from "./listening.js";
 import { compared, parityWords } from "./parity.js";
-import { mostThreads, openRuntime } from "./runtime.js";
+import { gpuFault, mostThreads, openRuntime } from "./runtime.js";
 import { startTheme } from "./theme.js";
 import { traced, traceWords } from "./trace.js";
 
@@ -15,7 +15,8 @@ const $ = (id) => document.getElementById(id);
 const site = await (await fetch("site.json")).json();
 const panel = answerPanel();
 const threads = mostThreads();
-const runtime = openRuntime(threads);
+let noGpu = site.webgpu ? await gpuFault() : null; // why the page does not compute on a GPU
+let runtime = openRuntime(threads, site.webgpu && noGpu === null ? "webgpu" : "wasm");
 let contract = site.models[0];
 
 const chosen = () => ({ contract, window_s: Number($("window").value) });
@@ -46,6 +47,26 @@ const CONTROLS = ["microphone", "file", "compare", "trace", "measure", "measure-
 
 const traceOf = () => site.traces.find(({ model }) => model === contract.name);
 
+/** Return how long the model took to open; where the GPU cannot run it, WebAssembly does. */
+const opened = async () => {
+  try {
+    const times = await runtime.load(contract);
+    if (runtime.provider === "webgpu") {
+      const length = contract.static_samples ?? contract.sample_rate;
+      await runtime.answer(contract, Float32Array.from({ length }, () => 0.2 * Math.random() - 0.1));
+    }
+    return times;
+  } catch (error) {
+    if (runtime.provider === "wasm") throw error;
+    runtime.close();
+    noGpu = `this GPU does not run the model (${error.message})`;
+    runtime = openRuntime(threads);
+    return runtime.load(contract);
+  } finally {
+    showThreads();
+  }
+};
+
 const use = async (next) => {
   ears.stop();
   showMicrophone();
@@ -55,7 +76,7 @@ const use = async (next) => {
   $("size").textContent = `${contract.name}, ${(contract.size_bytes / 1e6).toFixed(1)} MB`;
   showFacts();
   $("trace").hidden = !traceOf();
-  const { fetch_s, open_s } = await runtime.load(contract);
+  const { fetch_s, open_s } = await opened();
   $("opened").textContent = milliseconds(fetch_s + open_s);
   panel.clear("No sound yet");
   $("answer").textContent = "Ready";
@@ -185,7 +206,7 @@ const startParity = () => {
 };
 
 const COLUMNS = [
-  { key: "model", title: "Model", kind: "text" }, { key: "threads", title: "Threads", kind: "count" },
+  { key: "model", title: "Model", kind: "text" }, { key: "threads", title: "Threads", kind: "text" },
   { key: "seconds", title: "Clip, s", kind: "number" }, { key: "p50", title: "p50, ms", kind: "number" },
   { key: "p90", title: "p90", kind: "number" }, { key: "p95", title: "p95", kind: "number" },
   { key: "rtf", title: "RTF", kind: "number" }, { key: "n", title: "n", kind: "count" },
@@ -195,7 +216,7 @@ const ms = (seconds) => Number((1000 * seconds).toPrecision(3));
 
 const benchTable = (told) =>
   tableOf(COLUMNS, told.latency.map((row) => ({
-    model: row.model, threads: row.threads, seconds: row.seconds, n: row.n, rtf: Number(row.rtf.toPrecision(2)),
+    model: row.model, threads: row.provider === "webgpu" ? "WebGPU" : String(row.threads), seconds: row.seconds, n: row.n, rtf: Number(row.rtf.toPrecision(2)),
     p50: ms(row.p50_s), p90: ms(row.p90_s), p95: ms(row.p95_s),
   })));
 
@@ -213,11 +234,16 @@ const benchWords = (told) => {
 let told = null;
 let isStopped = false;
 
+const setups = () => [
+  ...[...new Set([1, threads])].map((n) => [n, "wasm"]),
+  ...(runtime.provider === "webgpu" ? [[1, "webgpu"]] : []),
+];
+
 const measure = (pace) => alone("bench-words", async (tell) => {
   isStopped = false;
   $("halt").hidden = false;
   try {
-    told = await benched(site, pace, threads, tell, () => isStopped);
+    told = await benched(site, pace, setups(), tell, () => isStopped);
     tell(told ? benchWords(told) : "Stopped; nothing was kept.");
     $("bench-rows").replaceChildren(...(told ? [benchTable(told)] : []));
     for (const id of ["copy", "save", "code", "bench-next", "bench-rows"]) $(id).hidden = !told;
@@ -262,10 +288,14 @@ const startBench = () => {
 };
 
 const showThreads = () => {
-  $("threads").textContent = String(threads);
-  $("isolation").textContent = globalThis.crossOriginIsolated
+  const onGpu = runtime.provider === "webgpu";
+  const isolation = globalThis.crossOriginIsolated
     ? `of ${counted(navigator.hardwareConcurrency, "logical processor")}`
     : "one, because the host does not isolate this page (COOP and COEP headers)";
+  const lines = [onGpu ? "the GPU computes what it can, one thread the rest" : isolation];
+  if (noGpu) lines.push(`no WebGPU: ${noGpu}`);
+  $("threads").textContent = onGpu ? "WebGPU" : String(threads);
+  $("isolation").textContent = lines.join("; ");
 };
 
 startTheme(panel.paint);

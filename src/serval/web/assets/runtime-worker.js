@@ -1,17 +1,22 @@
 // The one place that runs models. It is a thread of its own, so that the page stays alive meanwhile.
 
-import * as ort from "./vendor/ort.wasm.min.mjs";
 import { feedsOf, logitsOf, prepared } from "./classifier.js";
 
-ort.env.wasm.wasmPaths = new URL("./vendor/", import.meta.url).href;
-ort.env.logLevel = "error";
+const BUILDS = { wasm: "./vendor/ort.wasm.min.mjs", webgpu: "./vendor/ort.webgpu.min.mjs" };
+
+let ort = null;
+let executionProviders = [];
 
 const opened = new Map();
 
 const since = (start) => (performance.now() - start) / 1000;
 
-const start = ({ threads }) => {
+const start = async ({ threads, provider }) => {
+  ort = await import(BUILDS[provider]);
+  ort.env.wasm.wasmPaths = new URL("./vendor/", import.meta.url).href;
+  ort.env.logLevel = "error";
   ort.env.wasm.numThreads = threads;
+  executionProviders = [provider];
   return {};
 };
 
@@ -21,7 +26,7 @@ const load = async ({ contract }) => {
   if (!answer.ok) throw new Error(`${contract.file} cannot be loaded (HTTP ${answer.status})`);
   const bytes = new Uint8Array(await answer.arrayBuffer());
   const [fetch_s, compiling] = [since(begun), performance.now()];
-  const session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
+  const session = await ort.InferenceSession.create(bytes, { executionProviders });
   opened.set(contract.file, { session, contract });
   return { fetch_s, open_s: since(compiling) };
 };
@@ -62,7 +67,7 @@ const trace = async ({ contract, file, samples, names, masks }) => {
   const answer = await fetch(file);
   if (!answer.ok) throw new Error(`${file} cannot be loaded (HTTP ${answer.status})`);
   const session = await ort.InferenceSession.create(new Uint8Array(await answer.arrayBuffer()), {
-    executionProviders: ["wasm"], graphOptimizationLevel: "disabled",
+    executionProviders, graphOptimizationLevel: "disabled",
   });
   const feeds = feedsOf(ort, prepared(samples, contract), contract);
   const made = { ...feeds, ...await session.run(feeds, names.filter((name) => !(name in feeds))) };
