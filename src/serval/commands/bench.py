@@ -27,7 +27,7 @@ from serval.commands.terminal import (
     terminal,
 )
 from serval.files import writing
-from serval.wording import counted, left_out_sentences, percent
+from serval.wording import counted, left_out_sentences, percent, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,7 +76,7 @@ WIDE = 80
     "imported",
     multiple=True,
     metavar="FILE",
-    help="What a page of serval web measured, to show beside this machine.",
+    help="What a page of serval web measured, to show beside this machine; or its QR code's text.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole document as JSON.")
 @picture_option()
@@ -171,7 +171,7 @@ def _browser_lines(browser: BrowserBench) -> list[str]:
     memory = browser.memory_mb
     ratios = [f"{what}: {each.sentence()}." for what, of in browser.ratios.items() for each in of]
     page = [] if memory is None else [f"Memory of the page: {memory:.0f} MB."]
-    return [f"{browser.path}: {browser.where}.", *page, *ratios]
+    return [f"{printable(browser.source)}: {browser.where}.", *page, *ratios]
 
 
 def _lines(measured: Bench) -> list[str]:
