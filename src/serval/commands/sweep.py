@@ -14,6 +14,7 @@ from serval.commands.terminal import (
     narrow_table,
     print_files,
     print_items,
+    print_table,
     print_verdict,
     say,
     terminal,
@@ -91,7 +92,7 @@ def _print(console: Console, finished: Sweep, document: dict[str, Any]) -> None:
         cells = (scored_short(scores[name]) for name in (ranked, second))
         place = rank_text(rank["best"], rank["worst"])
         table.add_row(row["model"], row["dataset"], *cells, f"{row['clips']:,}", place)
-    console.print(table)
+    print_table(console, table)
     print_items(console, standing_sentences(document))
     if problems := problem_lines(finished):
         console.print(NOT_DONE, style="bold")
