@@ -3,6 +3,7 @@
 The features of a clip are computed once; heads are trained by scikit-learn (extra: probe).
 """
 
+from serval.probe.cost import COSTS, Cost, cost_cells
 from serval.probe.probe import (
     HEADS,
     POOLINGS,
@@ -15,12 +16,15 @@ from serval.probe.probe import (
 )
 
 __all__ = [
+    "COSTS",
     "HEADS",
     "POOLINGS",
+    "Cost",
     "CrossValidated",
     "LayerProbe",
     "Probe",
     "ProbeOptions",
+    "cost_cells",
     "probe",
     "probe_verdict",
 ]
