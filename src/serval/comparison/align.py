@@ -115,7 +115,7 @@ def aligned(runs: Sequence[Run]) -> Aligned:
     other_audio = _other_audio(runs, rows)
     return Aligned(
         labels=first.labels,
-        clip_ids=tuple(first.clip_ids[i] for i in places),
+        clip_ids=tuple(first.clip_ids[i] for i in places.tolist()),
         index=first.index[places],
         truth=first.truth[places],
         duration_s=first.duration_s[places],

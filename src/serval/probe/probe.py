@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import time
 from dataclasses import asdict, dataclass, fields, replace
@@ -16,7 +17,7 @@ import numpy as np
 from serval.distributed import Job
 from serval.errors import DatasetError
 from serval.evaluation import Step, absolute_name, provenance_of
-from serval.files import is_file, write_json, write_text
+from serval.files import is_file, write_json
 from serval.machine import available_cores, peak_memory_mb
 from serval.options import EvalOptions
 from serval.probe.cost import Cost, cost_of
@@ -213,7 +214,7 @@ class _Bench:
         if is_file(place) and not self.work.options.fresh:
             return Cost(**json.loads(place.read_text(encoding="utf-8")))
         found = cost_of(self.work.encoder, of)
-        write_text(place, json.dumps(asdict(found)) + "\n")
+        write_json(asdict(found), place)
         return found
 
     def notes(self) -> Iterator[str]:
