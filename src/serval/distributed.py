@@ -23,11 +23,7 @@ from serval.predict import Transform, failure_of, predict_clip
 from serval.stopping import kept_hearing, stop_if_asked
 
 if TYPE_CHECKING:
-<<<<<<< HEAD
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-=======
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
->>>>>>> scale
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from serval.labels import LabelMap

@@ -20,7 +20,7 @@ from serval.evaluation import Step, absolute_name, provenance_of
 from serval.files import is_file, write_json
 from serval.machine import available_cores, peak_memory_mb
 from serval.options import EvalOptions
-from serval.probe.cost import Cost, cost_of
+from serval.probe.cost import COSTS, Cost, cost_cells, cost_of
 from serval.probe.encoder import features_model, open_encoder
 from serval.probe.features import FeatureStore, feature_rows, feature_rows_on_ray
 from serval.probe.options import (
@@ -60,12 +60,15 @@ if TYPE_CHECKING:
     from serval.run import Provenance, Run
 
 __all__ = [
+    "COSTS",
     "HEADS",
     "POOLINGS",
+    "Cost",
     "CrossValidated",
     "LayerProbe",
     "Probe",
     "ProbeOptions",
+    "cost_cells",
     "probe",
     "probe_verdict",
 ]
