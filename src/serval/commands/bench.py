@@ -22,6 +22,7 @@ from serval.commands.terminal import (
     print_caveats,
     print_files,
     print_items,
+    print_table,
     print_verdict,
     say,
     terminal,
@@ -101,10 +102,10 @@ def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - cli
         return
     console = terminal()
     print_verdict(console, bench_verdict(measured))
-    console.print(_latency_table(console, measured))
-    console.print(_throughput_table(console, measured))
+    print_table(console, _latency_table(console, measured))
+    print_table(console, _throughput_table(console, measured))
     for browser in measured.imported:
-        console.print(_browser_table(console, browser, measured))
+        print_table(console, _browser_table(console, browser, measured))
         print_items(console, _browser_lines(browser))
     console.print(_machine_line(measured), style="dim")
     print_items(console, _lines(measured))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from serval.comparison.words import pair_verdict
 from serval.groups import groups_of
 from serval.machine import platform_facts
 from serval.report.again import facts_of
@@ -21,7 +22,6 @@ from serval.report.pairing import (
     difference_chart,
     group_changes_chart,
     pair_content,
-    pair_verdict,
 )
 from serval.report.shift import shift_chart
 from serval.report.timed import timed_chart
@@ -77,7 +77,9 @@ def report_content(
         "version": platform_facts()["packages"]["serval"],
         "title": f"{' and '.join(names)} on {data_name(first)}",
         "eyebrow": f"{_listed_names(names)} on {data_name(first)}",
-        "verdict": pair_verdict(comparison) if comparison else verdict_of(names[0], scores[0]),
+        "verdict": pair_verdict(comparison, comparison.against[0])
+        if comparison
+        else verdict_of(names[0], scores[0]),
         "sentences": [
             *(f"{unfinished(run)}." for run in clips.runs if not run.complete),
             *sentences_of(scores[0], first.labels),
