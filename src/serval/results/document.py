@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.files import write_text
+from serval.files import whole_file
 from serval.results.observations import observations_of, repeat_sentences, sentences
 from serval.results.verdict import data_name, sentences_of, verdict_of
 from serval.run import unfinished
@@ -98,7 +98,14 @@ def shared_document(run: Run, warnings: Sequence[str]) -> dict[str, Any]:
 
 def write_json(document: Mapping[str, Any], path: Path) -> Path:
     """Return `path` after writing the document as UTF-8 JSON."""
-    return write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    parts = json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(document)
+    with (
+        whole_file(path) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        file.writelines(parts)
+        file.write("\n")
+    return path
 
 
 def _verdict(run: Run, scores: Scores) -> list[str]:
