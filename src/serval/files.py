@@ -218,9 +218,19 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def write_json(document: Mapping[str, Any], path: Path) -> Path:
-    """Return `path` after writing the document as UTF-8 JSON, with `null` for NaN."""
-    text = json.dumps(without_nan(document), indent=2, ensure_ascii=False, default=str)
-    return write_text(path, text + "\n")
+    """Return `path` after writing the document as UTF-8 JSON, with `null` for NaN.
+
+    It is written piece by piece: the text of a large document takes more room than the document.
+    """
+    plain = without_nan(document)
+    parts = json.JSONEncoder(indent=2, ensure_ascii=False, default=str).iterencode(plain)
+    with (
+        whole_file(path) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        file.writelines(parts)
+        file.write("\n")
+    return path
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
