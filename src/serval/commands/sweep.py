@@ -18,7 +18,7 @@ from serval.commands.terminal import (
     say,
     terminal,
 )
-from serval.probe import COSTS, Cost, cost_cells
+from serval.probe import COSTS, EncoderCost, cost_cells
 from serval.scores import METRICS
 from serval.sweep import (
     NOT_DONE,
@@ -96,7 +96,7 @@ def _print(console: Console, finished: Sweep, document: dict[str, Any]) -> None:
         rank, scores = row["ranked"][ranked], row["ranked"] if row["baseline"] else row["scores"]
         cells = (scored_short(scores[name]) for name in (ranked, second))
         place = rank_text(rank["best"], rank["worst"])
-        cost = Cost(**row["cost"]) if row.get("cost") else None
+        cost = EncoderCost(**row["cost"]) if row.get("cost") else None
         beside = cost_cells(cost) if costs else ()
         table.add_row(row["model"], row["dataset"], *cells, *beside, f"{row['clips']:,}", place)
     console.print(table)

@@ -3,7 +3,7 @@
 The features of a clip are computed once; heads are trained by scikit-learn (extra: probe).
 """
 
-from serval.probe.cost import COSTS, Cost, cost_cells
+from serval.probe.cost import COSTS, EncoderCost, cost_cells
 from serval.probe.probe import (
     HEADS,
     POOLINGS,
@@ -19,8 +19,8 @@ __all__ = [
     "COSTS",
     "HEADS",
     "POOLINGS",
-    "Cost",
     "CrossValidated",
+    "EncoderCost",
     "LayerProbe",
     "Probe",
     "ProbeOptions",

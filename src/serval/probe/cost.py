@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from serval.models.classifier import Classifier
     from serval.probe.encoder import Encoder, HeadInput
 
-__all__ = ["COSTS", "Cost", "cost_cells", "cost_of"]
+__all__ = ["COSTS", "EncoderCost", "cost_cells", "cost_of"]
 
 COSTS = ("parameters", "MB", "ms")
 """What tables call the three."""
@@ -28,7 +28,7 @@ UNTIMED, TIMED = 2, 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class EncoderCost:
     """What it takes to turn a clip into the features of a head.
 
     Attributes:
@@ -42,23 +42,23 @@ class Cost:
     ms: float
 
 
-def cost_of(encoder: Encoder, of: HeadInput) -> Cost:
+def cost_of(encoder: Encoder, of: HeadInput) -> EncoderCost:
     """Return what an encoder costs up to a level, or up to the last of those that are summed.
 
     Of an ONNX file only the part that makes the level counts; torch runs an encoder to its end.
     """
     if encoder.parameters:
         size = encoder.model.size_bytes / 1e6
-        return Cost(parameters=encoder.parameters, size_mb=size, ms=_ms(encoder.model))
+        return EncoderCost(parameters=encoder.parameters, size_mb=size, ms=_ms(encoder.model))
     with tempfile.TemporaryDirectory(prefix="serval-") as folder:
         path = Path(folder) / "part.onnx"
         model = part_of(encoder.whole(), of.levels, encoder.pooling, encoder.contract, path)
-        return Cost(
+        return EncoderCost(
             parameters=stored_graph(path).parameters, size_mb=model.size_bytes / 1e6, ms=_ms(model)
         )
 
 
-def cost_cells(cost: Cost | None) -> list[str]:
+def cost_cells(cost: EncoderCost | None) -> list[str]:
     """Return parameters, megabytes and milliseconds as people read them; nothing of no cost."""
     if cost is None:
         return [""] * len(COSTS)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from serval.probe.cost import Cost
+    from serval.probe.cost import EncoderCost
     from serval.probe.runs import FoldScores
     from serval.scores.stats import Difference, Interval
 
@@ -121,7 +121,7 @@ class LayerProbe:
     apart: CrossValidated
     shared: CrossValidated | None = None
     leak: Difference | None = None
-    cost: Cost | None = None
+    cost: EncoderCost | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from serval.evaluation import Step, absolute_name, provenance_of
 from serval.files import is_file, write_text
 from serval.machine import available_cores, peak_memory_mb
 from serval.options import EvalOptions
-from serval.probe.cost import Cost, cost_of
+from serval.probe.cost import EncoderCost, cost_of
 from serval.probe.encoder import features_model, open_encoder
 from serval.probe.features import FeatureStore, feature_rows, feature_rows_on_ray
 from serval.probe.options import (
@@ -208,11 +208,11 @@ class _Bench:
             cost=self._cost(of) if self.work.options.cost else None,
         )
 
-    def _cost(self, of: HeadInput) -> Cost:
+    def _cost(self, of: HeadInput) -> EncoderCost:
         """Return what a level costs, as it was measured when it was first asked for."""
         place = _folder(self.work, of, APART) / COST
         if is_file(place) and not self.work.options.fresh:
-            return Cost(**json.loads(place.read_text(encoding="utf-8")))
+            return EncoderCost(**json.loads(place.read_text(encoding="utf-8")))
         found = cost_of(self.work.encoder, of)
         write_text(place, json.dumps(asdict(found)) + "\n")
         return found
@@ -376,5 +376,5 @@ def _validated(run: Run) -> CrossValidated:
         score=headline(run),
         by_fold=fold_scores(run),
         strengths=chosen["strengths"],
-        shares={name: tuple(own) for name, own in chosen["shares"].items()},
+        shares={name: tuple(own) for name, own in chosen.get("shares", {}).items()},
     )

@@ -31,7 +31,7 @@ from serval.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serval.probe.cost import Cost
+    from serval.probe.cost import EncoderCost
     from serval.run import Run
 
 __all__ = ["CellResult", "Sweep", "sweep"]
@@ -80,7 +80,7 @@ class CellResult:
     problem: str = ""
     warning: str = ""
     layer: str = ""
-    cost: Cost | None = None
+    cost: EncoderCost | None = None
 
     @property
     def contender(self) -> str:
