@@ -21,7 +21,7 @@ from serval.models.python import PREFIX, absolute
 from serval.options import EvalOptions, stored_options
 from serval.predict import Transform, in_label_space, predict
 from serval.records import Dataset, Failure, Record
-from serval.run import Journal, Provenance, Run, load_run
+from serval.run import Journal, PositionSet, Provenance, Run, load_run
 from serval.trained_on import HEARD, TrainedOn
 from serval.wording import printable
 
@@ -269,7 +269,7 @@ def _record_all(
 ) -> None:
     start, resumed, failures = time.perf_counter(), len(journal.done), 0
     journal.begin(datetime.now(UTC).isoformat(timespec="seconds"))
-    records = _records(model, dataset, plan, options, frozenset(journal.done))
+    records = _records(model, dataset, plan, options, journal.done)
     watch(Step(done=resumed, total=plan.total, failures=0, resumed=resumed))
     if plan.space.joins or plan.space.labels != model.labels:
         outputs = model.contract.outputs
@@ -300,7 +300,7 @@ def _marked(records: Iterator[Record], trained_on: TrainedOn | None) -> Iterator
 
 
 def _records(
-    model: Model, dataset: Dataset, plan: LabelPlan, options: EvalOptions, done: frozenset[int]
+    model: Model, dataset: Dataset, plan: LabelPlan, options: EvalOptions, done: PositionSet
 ) -> Iterator[Record]:
     """Return a record for each clip without one, made here or on a cluster."""
     if options.engine == "local":

@@ -32,7 +32,8 @@ __all__ = [
 
 DEFAULTS = EvalOptions()
 MODEL_HELP = (
-    "An .onnx or .xml file, a built-in name, hf:ORG/NAME/FILE.onnx, or python:FILE.py:NAME."
+    "An .onnx or .xml file, a built-in name, a checkpoint (its folder, or hf:ORG/NAME), "
+    "hf:ORG/NAME/FILE.onnx, or python:FILE.py:NAME."
 )
 DATASET_HELP = "demo, ssi, hf:ORG/NAME, a folder, CORPUS:FOLDER, or a .csv/.jsonl/.parquet file."
 

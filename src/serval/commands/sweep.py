@@ -14,10 +14,12 @@ from serval.commands.terminal import (
     narrow_table,
     print_files,
     print_items,
+    print_table,
     print_verdict,
     say,
     terminal,
 )
+from serval.files import write_json
 from serval.probe import COSTS, EncoderCost, cost_cells
 from serval.scores import METRICS
 from serval.sweep import (
@@ -30,7 +32,6 @@ from serval.sweep import (
     standing_sentences,
     sweep,
     write_cost_picture,
-    write_leaderboard_json,
     write_tables,
 )
 from serval.wording import scored_short
@@ -99,7 +100,7 @@ def _print(console: Console, finished: Sweep, document: dict[str, Any]) -> None:
         cost = EncoderCost(**row["cost"]) if row.get("cost") else None
         beside = cost_cells(cost) if costs else ()
         table.add_row(row["model"], row["dataset"], *cells, *beside, f"{row['clips']:,}", place)
-    console.print(table)
+    print_table(console, table)
     print_items(console, standing_sentences(document))
     if problems := problem_lines(finished):
         console.print(NOT_DONE, style="bold")
@@ -114,7 +115,7 @@ def _written(finished: Sweep, document: dict[str, Any]) -> dict[str, Path]:
     return {
         **write_tables(finished, document),
         **({"cost": write_cost_picture(document, folder / "cost.png")} if drawn else {}),
-        "json": write_leaderboard_json(document, folder / "leaderboard.json"),
+        "json": write_json(document, folder / "leaderboard.json"),
         "leaderboard": write_leaderboard(document, folder / "leaderboard.html"),
     }
 

@@ -26,6 +26,8 @@ DEFAULTS = WebOptions()
               help="Of --serve; 0 for any that is free.")  # fmt: skip
 @click.option("--parity-clips", "clips", default=DEFAULTS.clips, show_default=True, metavar="N",
               help="Demo clips that the page compares with Python, up to 64.")  # fmt: skip
+@click.option("--trace", is_flag=True,
+              help="Let the page name a node that differs from Python.")  # fmt: skip
 @contract_options
 def web_command(
     models: tuple[str, ...],

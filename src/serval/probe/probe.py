@@ -17,10 +17,10 @@ import numpy as np
 from serval.distributed import Job
 from serval.errors import DatasetError
 from serval.evaluation import Step, absolute_name, provenance_of
-from serval.files import is_file, write_text
+from serval.files import is_file, write_json
 from serval.machine import available_cores, peak_memory_mb
 from serval.options import EvalOptions
-from serval.probe.cost import EncoderCost, cost_of
+from serval.probe.cost import COSTS, EncoderCost, cost_cells, cost_of
 from serval.probe.encoder import features_model, open_encoder
 from serval.probe.features import FeatureStore, feature_rows, feature_rows_on_ray
 from serval.probe.options import (
@@ -46,7 +46,7 @@ from serval.probe.saved import refuse_unsaved, save_head, trained_on_both
 from serval.records import Failure
 from serval.run import JOURNAL, Journal, load_run
 from serval.stopping import stop_if_asked
-from serval.wording import counted, percent, without_nan
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,12 +60,15 @@ if TYPE_CHECKING:
     from serval.run import Provenance, Run
 
 __all__ = [
+    "COSTS",
     "HEADS",
     "POOLINGS",
     "CrossValidated",
+    "EncoderCost",
     "LayerProbe",
     "Probe",
     "ProbeOptions",
+    "cost_cells",
     "probe",
     "probe_verdict",
 ]
@@ -122,9 +125,9 @@ def probe(options: ProbeOptions, watch: Watch | None = None) -> Probe:
         memory_mb=peak_memory_mb(),
         files=saved,
     )  # fmt: skip
-    document = without_nan(asdict(found) | {"options": asdict(options)})
-    text = json.dumps(document, indent=2, default=str) + "\n"
-    return replace(found, files=(write_text(Path(options.output) / "probe.json", text), *saved))
+    document = asdict(found) | {"options": asdict(options)}
+    written = write_json(document, Path(options.output) / "probe.json")
+    return replace(found, files=(written, *saved))
 
 
 def _shares(encoder: Encoder, layers: Sequence[LayerProbe]) -> Iterator[str]:
@@ -214,7 +217,7 @@ class _Bench:
         if is_file(place) and not self.work.options.fresh:
             return EncoderCost(**json.loads(place.read_text(encoding="utf-8")))
         found = cost_of(self.work.encoder, of)
-        write_text(place, json.dumps(asdict(found)) + "\n")
+        write_json(asdict(found), place)
         return found
 
     def notes(self) -> Iterator[str]:

@@ -13,7 +13,7 @@ from serval.dress import STYLE, source_hash
 from serval.files import write_text
 from serval.results.verdict import counted
 from serval.scores import HEADLINES, METRICS, title_of
-from serval.wording import percent, printable, three_digits
+from serval.wording import hundredths, percent, printable, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -260,7 +260,7 @@ def _score(score: Row | None) -> _Cell:
     if score is None or score["value"] is None:
         return _Cell(markup="<small>n/a</small>", value="")
     value, low, high = (score[key] for key in ("value", "low", "high"))
-    ends = "" if low is None else f"<small>{100 * low:.1f} to {100 * high:.1f}</small>"
+    ends = "" if low is None else f"<small>{hundredths(low)} to {hundredths(high)}</small>"
     shown = f"<strong>{percent(value, 1)}</strong>{ends}{_bar(value, low, high)}"
     return _Cell(markup=shown, value=_number(value))
 

@@ -1,6 +1,6 @@
 """Many models on many datasets with many options: a plan, its runs, and one leaderboard."""
 
-from serval.sweep.leaderboard import leaderboard_document, write_leaderboard_json
+from serval.sweep.leaderboard import leaderboard_document
 from serval.sweep.picture import write_cost_picture
 from serval.sweep.plan import Cell, Plan, load_plan
 from serval.sweep.sweep import CellResult, Sweep, sweep
@@ -25,6 +25,5 @@ __all__ = [
     "standing_sentences",
     "sweep",
     "write_cost_picture",
-    "write_leaderboard_json",
     "write_tables",
 ]

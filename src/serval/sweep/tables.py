@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from serval.files import write_text
 from serval.probe import COSTS, cost_cells
 from serval.scores import SHOWN
-from serval.wording import counted, csv_cell, markdown_table, printable
+from serval.wording import counted, csv_cell, markdown_table, printable, scored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -95,7 +95,7 @@ def standing_sentences(document: Document) -> list[str]:
     """Return which models cannot be told apart, and their means over corpora."""
     said = list(document["sentences"])
     averages = [
-        f"{row['model']} {_percent_of(row['scores'][document['ranked_by']])}"
+        f"{row['model']} {scored(row['scores'][document['ranked_by']])}"
         for row in document["averages"]
         if row["scores"][document["ranked_by"]]["value"] is not None
     ]
@@ -114,11 +114,11 @@ def _cells_of(
     plan = finished.plan
     cell, folder = result.cell, _folder(result.cell, plan)
     counts = [str(n) if not result.problem else "" for n in _counts(result)]
-    scores = [_percent(result.scores.get(name)) for name in _scores_shown(plan)]
+    scores = [_cell(_own(result.scores.get(name))) for name in _scores_shown(plan)]
     full = result.label_space.get("full_set")
     return [
         cell.model, cell.dataset, cell.options, *counts, *scores,
-        _percent_of(full["scores"]["uar"]) if full else "",
+        _cell(full["scores"]["uar"]) if full else "",
         rank_text(*ranks[folder]) if folder in ranks else "",
         "" if result.problem else result.training,
         *(cost_cells(result.cost) if finished.of_probes
@@ -141,18 +141,13 @@ def _counts(result: CellResult) -> tuple[int, ...]:
     return result.labels, result.clips, result.left_out, result.failed
 
 
-def _percent(score: Interval | None) -> str:
-    if score is None or math.isnan(score.value):
-        return ""
-    return f"{100 * score.value:.1f} % ({100 * score.low:.1f}-{100 * score.high:.1f})"
+def _cell(score: Mapping[str, float | None] | None) -> str:
+    """Return a score with its interval, or an empty cell where there is none."""
+    return "" if score is None or score["value"] is None else scored(score)
 
 
-def _percent_of(score: Mapping[str, float | None]) -> str:
-    value, low, high = (score[key] for key in ("value", "low", "high"))
-    if value is None:
-        return ""
-    ends = "" if low is None or high is None else f" ({100 * low:.1f}-{100 * high:.1f})"
-    return f"{100 * value:.1f} %{ends}"
+def _own(score: Interval | None) -> dict[str, Any] | None:
+    return None if score is None or math.isnan(score.value) else asdict(score)
 
 
 def _caption(finished: Sweep, document: Document) -> str:

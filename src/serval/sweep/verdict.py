@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.scores import METRICS
 from serval.scores.stats import LEVEL
-from serval.wording import percent, three_digits
+from serval.wording import hundredths, percent, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,8 +38,9 @@ def verdict_of(document: Document) -> list[str]:
     said += _cheapest(document, best["model"], alike)
     if best["of"] > 1 and mean["low"] is not None:
         said.append(
-            f"Over other corpora of this kind the mean may lie from {100 * mean['low']:.0f} to "
-            f"{percent(mean['high'], 0)} (95 % interval over {best['of']} corpora)."
+            "Over other corpora of this kind the mean may lie from "
+            f"{hundredths(mean['low'], 0)} to {percent(mean['high'], 0)} "
+            f"(95 % interval over {best['of']} corpora)."
         )
     return said
 

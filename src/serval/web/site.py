@@ -22,6 +22,7 @@ from serval.models.options import ModelOptions, overrides_of
 from serval.web.clips import PageClip, page_clips
 from serval.web.contract import page_contract
 from serval.web.policy import HEADERS, POLICY
+from serval.web.trace import Trace, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -47,9 +48,12 @@ class WebOptions(ModelOptions):
 
     Attributes:
         clips: Clips of the demo set on which the page compares itself with Python.
+        trace: Whether the page can name the first node that computes otherwise, for which every
+            model is there a second time.
     """
 
     clips: int = 16
+    trace: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +95,12 @@ def write_site(models: Sequence[str], folder: Path, options: WebOptions) -> Site
     _refuse_dimensions(opened)
     names = _names(opened)
     clips = page_clips(opened, names, options.clips)
+    traces = [trace_of(model, clips[0]) for model in opened] if options.trace else []
     files = dict(_files(opened, names, clips))
+    files |= {_trace_file(at): trace.graph for at, trace in enumerate(traces)}
     for name, content in files.items():
         write_bytes(folder / name, content)
-    write_text(folder / "site.json", _document(opened, names, clips))
+    write_text(folder / "site.json", _document(opened, names, clips, traces))
     sizes = {name: len(content) / 1e6 for name, content in files.items()}
     small = [size for name, size in sizes.items() if not name.startswith(("clips/", "models/"))]
     return Site(
@@ -161,6 +167,10 @@ def _model_file(at: int) -> str:
     return f"models/{at}.onnx"
 
 
+def _trace_file(at: int) -> str:
+    return f"models/{at}.trace.onnx"
+
+
 def _module(name: str) -> str:
     """Return a script of the report as a module."""
     script = (resources.files("serval") / "report" / "assets" / name).read_text(encoding="utf-8")
@@ -190,8 +200,11 @@ def _hosts_headers() -> str:
 
 
 def _document(
-    models: Sequence[OnnxModel], names: Sequence[str], clips: Sequence[PageClip]
-) -> str:  # fmt: skip
+    models: Sequence[OnnxModel],
+    names: Sequence[str],
+    clips: Sequence[PageClip],
+    traces: Sequence[Trace],
+) -> str:
     content: dict[str, Any] = {
         "version": __version__,
         "runtime": WEB_RUNTIME,
@@ -199,6 +212,10 @@ def _document(
         "models": [
             page_contract(model, name, _model_file(at))
             for at, (model, name) in enumerate(zip(models, names, strict=True))
+        ],
+        "traces": [
+            {"model": name, "file": _trace_file(at), **trace.facts}
+            for at, (name, trace) in enumerate(zip(names, traces, strict=False))
         ],
         "samples": [_listed(clip) for clip in clips if clip.is_sample],
         "clips": [_listed(clip) for clip in clips],

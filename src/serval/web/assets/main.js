@@ -2,11 +2,13 @@
 
 import { answerPanel, factor, milliseconds } from "./answer.js";
 import { benched, PACES } from "./bench.js";
+import { codeOf, lineOf } from "./code.js";
 import { counted, download, el, isolated, option, tableOf } from "./dom.js";
 import { listening } from "./listening.js";
 import { compared, parityWords } from "./parity.js";
 import { mostThreads, openRuntime } from "./runtime.js";
 import { startTheme } from "./theme.js";
+import { traced, traceWords } from "./trace.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -40,7 +42,9 @@ const enable = (ids, isOn) => {
   for (const id of ids) $(id).disabled = !isOn;
 };
 
-const CONTROLS = ["microphone", "file", "compare", "measure", "measure-quick"];
+const CONTROLS = ["microphone", "file", "compare", "trace", "measure", "measure-quick"];
+
+const traceOf = () => site.traces.find(({ model }) => model === contract.name);
 
 const use = async (next) => {
   ears.stop();
@@ -50,6 +54,7 @@ const use = async (next) => {
   panel.clear("Opening the model");
   $("size").textContent = `${contract.name}, ${(contract.size_bytes / 1e6).toFixed(1)} MB`;
   showFacts();
+  $("trace").hidden = !traceOf();
   const { fetch_s, open_s } = await runtime.load(contract);
   $("opened").textContent = milliseconds(fetch_s + open_s);
   panel.clear("No sound yet");
@@ -130,30 +135,53 @@ const parityTable = (rows) =>
       name: row.clip.name, python: contract.labels[row.expected], here: contract.labels[row.found], difference: row.difference,
     })));
 
-const compareAll = async () => {
+/** Do something that takes the model for itself; what it says, and why it failed, stands in `words`. */
+const alone = async (words, work) => {
   ears.stop();
   showMicrophone();
   enable(CONTROLS, false);
-  const rows = [];
+  const tell = (text) => { $(words).textContent = text; };
   try {
-    for await (const row of compared(contract, site.clips, runtime)) {
-      rows.push(row);
-      $("parity-words").textContent = `${rows.length} of ${site.clips.length}`;
-    }
-    $("parity-words").textContent = parityWords(rows);
-    $("parity-rows").replaceChildren(parityTable(rows));
-    $("parity-all").hidden = false;
+    await work(tell);
   } catch (error) {
-    $("parity-words").textContent = error.message;
+    tell(error.message);
   }
   enable(CONTROLS, true);
 };
+
+const compareAll = () => alone("parity-words", async (tell) => {
+  const rows = [];
+  for await (const row of compared(contract, site.clips, runtime)) {
+    rows.push(row);
+    tell(`${rows.length} of ${site.clips.length}`);
+  }
+  tell(parityWords(rows, contract, Boolean(traceOf())));
+  $("parity-rows").replaceChildren(parityTable(rows));
+  $("parity-all").hidden = false;
+});
+
+const TRACE_COLUMNS = [
+  { key: "node", title: "Node", kind: "text" }, { key: "op", title: "Operator", kind: "text" },
+  { key: "difference", title: "Difference, of the RMS", kind: "number" }, { key: "says", title: "", kind: "text" },
+];
+
+const saysOf = ({ isOwn, differs }) => (isOwn ? "differs from equal inputs" : differs ? "differs after others" : "");
+
+const traceAll = () => alone("trace-words", async (tell) => {
+  tell("Running every node");
+  const trace = traceOf();
+  const rows = await traced(contract, trace, runtime);
+  tell(traceWords(rows, trace.limit));
+  $("trace-rows").replaceChildren(tableOf(TRACE_COLUMNS, rows.map((row) => ({ ...row, says: saysOf(row) }))));
+  $("trace-all").hidden = false;
+});
 
 const startParity = () => {
   $("parity-lead").textContent =
     `${counted(site.clips.length, "clip")} go the whole way in this browser (decoding, resampling, the model) ` +
     `and their logits are compared with those that serval stored when it made this page, on ${site.machine}.`;
   $("compare").addEventListener("click", compareAll);
+  $("trace").addEventListener("click", traceAll);
 };
 
 const COLUMNS = [
@@ -185,24 +213,19 @@ const benchWords = (told) => {
 let told = null;
 let isStopped = false;
 
-const measure = async (pace) => {
-  ears.stop();
-  showMicrophone();
+const measure = (pace) => alone("bench-words", async (tell) => {
   isStopped = false;
-  enable(CONTROLS, false);
   $("halt").hidden = false;
-  const tell = (line) => { $("bench-words").textContent = line; };
   try {
     told = await benched(site, pace, threads, tell, () => isStopped);
     tell(told ? benchWords(told) : "Stopped; nothing was kept.");
     $("bench-rows").replaceChildren(...(told ? [benchTable(told)] : []));
-    for (const id of ["copy", "save", "bench-next", "bench-rows"]) $(id).hidden = !told;
-  } catch (error) {
-    tell(error.message);
+    for (const id of ["copy", "save", "code", "bench-next", "bench-rows"]) $(id).hidden = !told;
+    showCode(false);
+  } finally {
+    $("halt").hidden = true;
   }
-  $("halt").hidden = true;
-  enable(CONTROLS, true);
-};
+});
 
 const asText = () => `${JSON.stringify(told, null, 2)}\n`;
 
@@ -215,11 +238,26 @@ const copy = async () => {
   }
 };
 
+const showCode = (isOn) => {
+  $("code-card").hidden = !isOn;
+  $("code").setAttribute("aria-expanded", isOn);
+  $("code").textContent = isOn ? "Hide the QR code" : "Show as QR code";
+};
+
+const code = async () => {
+  if (!$("code-card").hidden) return showCode(false);
+  const line = await lineOf(told);
+  $("code-picture").replaceChildren(await codeOf(line).catch((error) => error.message));
+  $("code-line").textContent = line;
+  return showCode(true);
+};
+
 const startBench = () => {
   $("measure").addEventListener("click", () => measure(PACES.full));
   $("measure-quick").addEventListener("click", () => measure(PACES.quick));
   $("halt").addEventListener("click", () => { isStopped = true; });
   $("copy").addEventListener("click", copy);
+  $("code").addEventListener("click", code);
   $("save").addEventListener("click", () => download("phone.json", "application/json", asText()));
 };
 

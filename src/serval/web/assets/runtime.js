@@ -47,5 +47,8 @@ export const openRuntime = (threads) => {
     const probabilities = probabilitiesOf(logits, contract.outputs);
     return { logits, probabilities, label: largestOf(logits), took_s };
   };
-  return { threads, load, answer, close: () => worker.terminate() };
+  /** Resolves with `{shape, sums}` of each tensor that a trace names, for samples. */
+  const trace = (contract, { file, steps, masks }, samples) =>
+    call("trace", { contract, file, samples, masks, names: steps.map(({ output }) => output) });
+  return { threads, load, answer, trace, close: () => worker.terminate() };
 };
