@@ -13,7 +13,7 @@ import click
 
 from serval.commands.options import evaluation_options, log_option, picture_option, quiet_option
 from serval.commands.progress import shown_progress
-from serval.commands.terminal import print_files, say, terminal
+from serval.commands.terminal import print_files, print_next, say, terminal
 from serval.dimensions import NO_PAGE
 from serval.errors import RunError
 from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset
@@ -113,7 +113,7 @@ def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
     options = with_value_columns(options, model)
     dataset = open_dataset(options)
     if dataset.read_as and not told.quiet:
-        say(f"dataset: {dataset.read_as}", err=True)
+        terminal(err=True).print(f"dataset: {dataset.read_as}")
     try:
         with as_stop(), shown_progress(quiet=told.quiet) as show:
             evaluation = evaluate(model, dataset, options, show)
@@ -158,7 +158,7 @@ def show_evaluation(evaluation: Evaluation, told: Showing) -> None:
         console = terminal()
         if renamed := document["dataset"].get("labels_as"):
             pairs = ", ".join(f"{raw} = {label}" for raw, label in renamed.items())
-            say(f"The set's labels, as the model calls them: {pairs}")
+            console.print(f"The set's labels, as the model calls them: {pairs}")
         from serval.commands.tables import print_findings, print_run
 
         if document["options"]["dataset"] == DEFAULTS.dataset:
@@ -174,15 +174,14 @@ def show_evaluation(evaluation: Evaluation, told: Showing) -> None:
 def _show_contract(model: Model) -> None:
     contract, said = model.contract, model.contract.sources
     length = f"fixed {contract.static_samples} samples" if contract.static_samples else "any length"
-    say(
+    terminal(err=True).print(
         f"model contract: {counted(len(contract.labels), 'label')} [{said['labels']}], "
         f"{contract.sample_rate} Hz [{said['sample_rate']}], "
         f"normalize {contract.normalize} [{said['normalize']}], "
         f"clips up to {contract.max_seconds:g} s [{said['max_seconds']}], "
         f"{length}, {_mask(contract)}, outputs {contract.outputs} "
         f"[{said.get('outputs', 'graph')}]{_head(model.facts)}{_run_by(model.facts)}"
-        f"{_windows(model.facts)}",
-        err=True,
+        f"{_windows(model.facts)}"
     )
 
 
@@ -227,11 +226,11 @@ def _print_end(console: Console, evaluation: Evaluation) -> None:
     print_files(console, evaluation.files.values())
     if evaluation.run.provenance.of_dimensions:
         return
-    console.print(
-        f"Next: hear what it got wrong: serval report {quote(str(folder))} -o report.html; "
-        "or run your own: serval evaluate -m model.onnx -d my_clips.csv -o mine",
-        soft_wrap=True,
-    )
+    steps = {
+        "hear what it got wrong": f"serval report {quote(str(folder))} -o report.html",
+        "evaluate your own": "serval evaluate -m model.onnx -d my_clips.csv -o mine",
+    }
+    print_next(console, steps)
 
 
 def _interrupted_line(folder: Path) -> str:

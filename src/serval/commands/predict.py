@@ -17,7 +17,7 @@ from rich.text import Text
 
 from serval.commands.live import show_microphone
 from serval.commands.options import MODEL_HELP, inference_options
-from serval.commands.terminal import narrow_table, print_verdict, say, terminal
+from serval.commands.terminal import narrow_table, print_table, print_verdict, say, terminal
 from serval.commands.values import print_values, value_content
 from serval.commands.windows import (
     Told,
@@ -280,7 +280,7 @@ def _print_table(records: list[Record], labels: tuple[str, ...]) -> None:
         then = ", ".join(f"{label} {percent(p, 0)}" for p, label in ranked[1:3])
         cells = (record.clip_id, record.predicted, percent(max(record.probs), 1), then)
         table.add_row(*map(Text, cells[: len(table.columns)]))
-    console.print(table)
+    print_table(console, table)
 
 
 def _row(record: Record, labels: tuple[str, ...]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from serval.commands.terminal import (
     print_caveats,
     print_files,
     print_items,
+    print_next,
+    print_table,
     print_verdict,
     say,
     terminal,
@@ -112,7 +114,7 @@ def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: An
     else:
         made = quantize(model, output, options, _tell)
         _show(made, save_tried(made) if options.max_drop is not None else None)
-        say(f"Next: {_next_command(made.path, options)}")
+        print_next(terminal(), {"evaluate it": _next_command(made.path, options)})
 
 
 def _tell(line: str) -> None:
@@ -124,9 +126,9 @@ def _show(made: Quantized, tried: Path | None) -> None:
     console = terminal()
     print_verdict(console, made_verdict(made))
     if made.tried:
-        console.print(_trial_table(made.tried))
+        print_table(console, _trial_table(made.tried))
     if made.sensitive:
-        console.print(_sensitive_table(made.sensitive))
+        print_table(console, _sensitive_table(made.sensitive))
     print_items(console, [*([] if made.result is None else [_sentence(made.result)]),
                           f"Recipe: {'; '.join(made.recipe)}."])  # fmt: skip
     print_caveats(console, _left_out(made.left_out))
@@ -199,7 +201,7 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
     files = save_comparison(comparison, folder_beside(output))
     console = terminal()
     print_verdict(console, comparison_verdict(comparison))
-    console.print(_comparison_table(console, comparison))
+    print_table(console, _comparison_table(console, comparison))
     console.print(
         f"{comparison.model} on {counted(comparison.variants[0].measured.clips, 'clip')} of "
         f"{comparison.clips}. Points: accuracy minus that of FP32, with the 95 % interval. Speed: "
@@ -214,7 +216,7 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
         if variant.runtime == "onnxruntime"
     ]
     print_files(console, [*sorted(made, key=lambda path: path != output), *files.values()])
-    say(f"Next: {_next_command(output, options)}")
+    print_next(console, {"evaluate it": _next_command(output, options)})
 
 
 def _comparison_table(console: Console, comparison: Variants) -> Table:

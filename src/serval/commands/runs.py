@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from serval.commands.terminal import narrow_table, print_verdict, say, terminal
+from serval.commands.terminal import narrow_table, print_table, print_verdict, say, terminal
 from serval.dimensions import dimension_run
 from serval.errors import RunError
 from serval.results.verdict import data_name
@@ -58,7 +58,7 @@ def runs_command(folder: Path) -> None:
     table.padding = (0, 1, 0, 0)
     for row in rows:
         table.add_row(*(Text(row[name]) for name in shown))
-    console.print(table)
+    print_table(console, table)
 
 
 def _verdict(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:

@@ -14,6 +14,7 @@ from serval.commands.terminal import (
     print_caveats,
     print_files,
     print_items,
+    print_table,
     print_verdict,
     say,
     terminal,
@@ -150,7 +151,7 @@ def _show(document: dict[str, Any], files: Iterable[Path]) -> None:
     console = terminal()
     print_verdict(console, document["verdict"])
     if document.get("task") == "dimensions":
-        console.print(_dimension_table(document))
+        print_table(console, _dimension_table(document))
         console.print(
             "CCC: mean over the dimensions. Change and shift, the mean move of all values: on the "
             "clips that have both answers; in brackets the 95 % interval. "
@@ -162,7 +163,7 @@ def _show(document: dict[str, Any], files: Iterable[Path]) -> None:
         print_files(console, files)
         return
     console.print(_clean_line(document))
-    console.print(_table(document))
+    print_table(console, _table(document))
     console.print(
         "UAR: change in points on the same clips, with the 95 % interval. Kept: the published "
         "threshold; ? where the interval reaches over it.",

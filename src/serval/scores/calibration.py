@@ -163,7 +163,7 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> 
     """
     usable = np.flatnonzero(np.isfinite(run.logits).all(axis=1))
     logits, truth = run.logits[usable].astype(np.float64), run.truth[usable]
-    clustering = clustering_of([run.speakers[i] for i in usable])
+    clustering = clustering_of([run.speakers[i] for i in usable.tolist()])
     outputs = outputs_of(run.provenance.model)
     sure, right = _top(logits, truth, outputs)
     scaled = None

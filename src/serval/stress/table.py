@@ -12,6 +12,7 @@ from serval.stress.effects import MIN_CLIPS_OF_LABEL
 from serval.wording import (
     change_short,
     counted,
+    hundredths,
     in_points,
     markdown_table,
     markdown_text,
@@ -238,9 +239,11 @@ def _is_listed(column: str) -> bool:
 
 def _deviation(gap: Mapping[str, Any], measure: str, sign: str) -> str:
     doubt = ", cannot tell" if gap["findings"][measure] == "cannot tell" else ""
+    own = gap["gaps"][measure]
+    moved = points(own, sign=True, digits=1) if sign else hundredths(own)
     return (
-        f"{100 * gap['gaps'][measure]:{sign}.1f} (at most {100 * gap['thresholds'][measure]:.1f}, "
-        f"random {100 * gap['random'][measure]:.1f}{doubt})"
+        f"{moved} (at most {hundredths(gap['thresholds'][measure])}, "
+        f"random {hundredths(gap['random'][measure])}{doubt})"
     )
 
 
