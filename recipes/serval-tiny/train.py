@@ -53,7 +53,10 @@ def main() -> None:
         name = f"fold-{given.fold.replace('/', '-of-')}.npz"
         np.savez(given.output / name, **steps(Tiny(weights), copies, speech, plan, left_out))
         return
-    trainer = trained(Tiny(weights), copies, speech, plan, np.ones(len(speech.labels), bool))
+    everything = np.ones(len(speech.labels), bool)
+    head = frozen_head(copies, speech, plan, everything)
+    trainer = Trainer(Tiny(weights), head, copies, speech, plan)
+    trainer.train(everything, said)
     write_onnx(given.encoder, str(given.output / "serval-tiny.onnx"), new_weights(trainer, weights))
 
 
@@ -88,31 +91,17 @@ def speakers_of_fold(speech: Speech, fold: str, few: dict[str, int]) -> NDArray[
     return left_out
 
 
-def trained(
-    network: Tiny,
-    copies: dict[int, Copy],
-    speech: Speech,
-    plan: dict[str, Any],
-    clips: NDArray[np.bool_],
-) -> Trainer:
-    """Return the trained network with its head, and print how long it took."""
-    start = time.perf_counter()
-    head = frozen_head(copies, speech, plan, clips)
-    said(f"head on frozen features: {time.perf_counter() - start:.0f} s")
-    trainer = Trainer(network, head, copies, speech, plan)
-    trainer.train(clips, said)
-    said(f"trained: {time.perf_counter() - start:.0f} s")
-    return trainer
-
-
 def frozen_head(
     copies: dict[int, Copy], speech: Speech, plan: dict[str, Any], clips: NDArray[np.bool_]
 ) -> Head:
     """Return the head on the pooled features of the frozen encoder, of all copies."""
     chosen = {number: copy.clips[clips[copy.clips]] for number, copy in copies.items()}
+    start = time.perf_counter()
     features = np.concatenate([copies[number].pooled[own] for number, own in chosen.items()])
     labels = np.concatenate([speech.labels[own] for own in chosen.values()])
-    return first_head(features, labels, plan)
+    head = first_head(features, labels, {**plan, "copies": len(copies)})
+    said(f"head on {len(labels):,} clips: {time.perf_counter() - start:.0f} s")
+    return head
 
 
 def steps(
@@ -135,10 +124,11 @@ def steps(
         "corpora": speech.corpora[clips],
     }
     for name, used in (("clean", {0: copies[0]}), ("frozen", copies)):
-        head = frozen_head(used, speech, {**plan, "copies": len(used)}, ~left_out)
+        head = frozen_head(used, speech, plan, ~left_out)
         for number, copy in copies.items():
             found[f"{name}{number}"] = head.logits(torch.from_numpy(copy.pooled[clips])).numpy()
-    trainer = trained(network, copies, speech, plan, ~left_out)
+    trainer = Trainer(network, head, copies, speech, plan)
+    trainer.train(~left_out, said)
     found |= {f"tuned{number}": trainer.predicted(number, clips) for number in copies}
     return found
 

@@ -25,12 +25,14 @@ from serval.stopping import as_stop
 from serval.wording import counted, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rich.console import Console
 
+    from serval.evaluation import Step
     from serval.models.contract import Contract
     from serval.models.protocol import Model
+    from serval.records import Dataset
 
 __all__ = ["Showing", "evaluate_command", "run_evaluation", "show_evaluation"]
 
@@ -108,15 +110,12 @@ def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
     told = told or Showing()
     refuse_missing(told.loggers)
     model = load_as_stated(options.model, options)
-    if not told.quiet:
-        _show_contract(model)
     options = with_value_columns(options, model)
     dataset = open_dataset(options)
-    if dataset.read_as and not told.quiet:
-        terminal(err=True).print(f"dataset: {dataset.read_as}")
     try:
         with as_stop(), shown_progress(quiet=told.quiet) as show:
-            evaluation = evaluate(model, dataset, options, show)
+            watch = show if told.quiet else _announced(show, model, dataset)
+            evaluation = evaluate(model, dataset, options, watch)
     except KeyboardInterrupt:
         say(_interrupted_line(Path(options.output)), err=True)
         return 130
@@ -169,6 +168,27 @@ def show_evaluation(evaluation: Evaluation, told: Showing) -> None:
             print_run(console, document)
             print_findings(console, document)
         _print_end(console, evaluation)
+
+
+def _announced(
+    show: Callable[[Step], None], model: Model, dataset: Dataset
+) -> Callable[[Step], None]:
+    """Return what shows a step, and before the first one what is evaluated on what.
+
+    Until then what is wrong with the set or its labels stops the command, and stands alone.
+    """
+    silent = True
+
+    def watch(step: Step) -> None:
+        nonlocal silent
+        if silent:
+            silent = False
+            _show_contract(model)
+            if dataset.read_as:
+                terminal(err=True).print(f"dataset: {dataset.read_as}")
+        show(step)
+
+    return watch
 
 
 def _show_contract(model: Model) -> None:

@@ -379,5 +379,5 @@ def _validated(run: Run) -> CrossValidated:
         score=headline(run),
         by_fold=fold_scores(run),
         strengths=chosen["strengths"],
-        shares={name: tuple(own) for name, own in chosen["shares"].items()},
+        shares={name: tuple(own) for name, own in chosen.get("shares", {}).items()},
     )

@@ -139,8 +139,12 @@ def _listen(clips: Listed, sounds: Sounds) -> str:
     order = (
         "The most confident mistakes come first: some of them are wrong labels, not wrong answers."
     )
-    heard = f"{n:,} of {counted(len(clips.positions[0]), 'clip')} can be heard here (♪)."
-    return " ".join((order, heard, *sounds.notes))
+    heard = f"{n:,} of {counted(len(clips), 'clip')} can be heard here (♪)."
+    sampled = (
+        f"These are a random sample of {len(clips):,} of the {clips.n:,} clips; every score and "
+        "chart of this page is of all."
+    )
+    return " ".join((order, *([sampled] if len(clips) < clips.n else ()), heard, *sounds.notes))
 
 
 def _sections(
