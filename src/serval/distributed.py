@@ -23,7 +23,7 @@ from serval.predict import Transform, failure_of, predict_clip
 from serval.stopping import kept_hearing, stop_if_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from serval.labels import LabelMap
@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from serval.models.protocol import Model
     from serval.records import Clip, Dataset, Record
 
-__all__ = ["Job", "Ledger", "Range", "Worker", "cluster", "imported_ray", "predict_on_ray"]
+__all__ = [
+    "Job",
+    "Ledger",
+    "Range",
+    "Worker",
+    "cluster",
+    "imported_ray",
+    "predict_on_ray",
+    "refuse_odd_engine",
+]
 
 LONGEST_RANGE = 64
 """Clips in one range at most: what is done again when a worker dies."""
@@ -67,6 +76,8 @@ class Job:
         dataset_options: Which part of it.
         mapping: From the dataset's labels to the model's.
         transform: Changes each waveform before the model sees it; goes to the workers as it is.
+        opens: Opens the model; goes to the workers by its name, as `answers` does.
+        answers: What is sent back of a clip: its record, unless the caller wants another thing.
     """
 
     model: str
@@ -78,12 +89,14 @@ class Job:
     dataset_options: DatasetOptions
     mapping: LabelMap | None
     transform: Transform | None = None
+    opens: Callable[[str, InferenceOptions], Model] = load_as_stated
+    answers: Callable[[Model, Clip, Transform | None], Any] = predict_clip
 
 
 def predict_on_ray(
     job: Job, wanted: Iterator[int], *, workers: int | None = None, address: str | None = None
-) -> Iterator[Record]:
-    """Yield one record for each wanted clip, in order.
+) -> Iterator[Any]:
+    """Yield one record for each wanted clip, in order, or what else the job wants of it.
 
     Args:
         job: What the workers open.
@@ -216,7 +229,7 @@ class Worker:
         chosen = set(wanted)
         try:
             return [
-                predict_clip(model, _labelled(clip, self.job.mapping), self.job.transform)
+                self.job.answers(model, _labelled(clip, self.job.mapping), self.job.transform)
                 for clip in dataset.clips(wanted[0], wanted[-1] + 1)
                 if clip.index in chosen
             ]
@@ -230,7 +243,7 @@ def _labelled(clip: Clip, mapping: LabelMap | None) -> Clip:
 
 
 def _opened(job: Job) -> tuple[Model, Dataset]:
-    model: Model = load_as_stated(job.model, job.model_options)
+    model = job.opens(job.model, job.model_options)
     external = model.facts.get("external", {})
     dataset = load_dataset(job.dataset, options=job.dataset_options)
     for what, mine, drivers in (
@@ -247,6 +260,23 @@ def _opened(job: Job) -> tuple[Model, Dataset]:
                 "give every machine the same files"
             )
     return model, dataset
+
+
+def refuse_odd_engine(engine: str, address: str | None, workers: int | None) -> None:
+    """Do nothing if clips can be done so.
+
+    Raises:
+        ConfigError: There is no such engine, or it has no use of the other two.
+        MissingExtraError: Ray is wanted, and is not installed.
+    """
+    if workers is not None and workers < 1:
+        raise ConfigError(f"--workers is {workers}; give at least 1")
+    if engine not in {"local", "ray"}:
+        raise ConfigError(f"unknown --engine '{engine}'; known: local, ray")
+    if engine == "ray":
+        imported_ray()
+    elif address is not None:
+        raise ConfigError("--ray-address is of use with --engine ray only")
 
 
 def imported_ray() -> ModuleType:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from serval.labels import LabelSet
     from serval.run import Run
 
-__all__ = ["Aligned", "AlignedRun", "Partners", "aligned", "partners"]
+__all__ = ["Aligned", "AlignedRun", "Partners", "aligned", "names_apart", "partners"]
 
 
 LEAST = -27.631021
@@ -111,7 +111,7 @@ def aligned(runs: Sequence[Run]) -> Aligned:
     rows = [places, *(each.rows[places] for each in found)]
     for run, of_run in zip(runs[1:], rows[1:], strict=True):
         _refuse_other_truth(first, places, run, of_run)
-    columns = zip(_names(runs), runs, rows, strict=True)
+    columns = zip(names_apart(runs), runs, rows, strict=True)
     other_audio = _other_audio(runs, rows)
     return Aligned(
         labels=first.labels,
@@ -147,7 +147,7 @@ def _picked(values: Sequence[Cell], rows: NDArray[np.int64]) -> Sequence[Cell]:
     return values if len(rows) == len(values) else tuple(values[i] for i in rows)
 
 
-def _names(runs: Sequence[Run]) -> list[str]:
+def names_apart(runs: Sequence[Run]) -> list[str]:
     """Return what tells the runs apart: names, with folders for those that are called alike."""
     called = Counter(run.name for run in runs)
     names = [

@@ -39,6 +39,7 @@ __all__ = [
     "canonical_column",
     "fairness_columns",
     "fairness_of",
+    "gap_sentence",
     "group_columns",
     "group_sentences",
     "groups_of",
@@ -198,8 +199,9 @@ def _sentences(score: str, gaps: Mapping[str, GroupGap]) -> Iterator[str]:
     """Yield what the gaps of a score say, by column: each found one, then the rest together."""
     by: dict[str, list[str]] = {}
     for column, gap in gaps.items():
-        by.setdefault(gap.finding, []).append(_column_part(score, column, gap))
-    yield from by.get("more than chance", [])
+        by.setdefault(gap.finding, []).append(column)
+    for column in by.get("more than chance", []):
+        yield _found(score, column, gaps[column])
     if rest := ", ".join(by.get("no more than chance", [])):
         yield (
             f"By {rest}, gaps in {score} are no more than chance makes; one of {_WORTH} would have "
@@ -207,21 +209,37 @@ def _sentences(score: str, gaps: Mapping[str, GroupGap]) -> Iterator[str]:
         )
     if rest := ", ".join(by.get("cannot tell", [])):
         yield (
-            f"Cannot tell whether gaps in {score} are more than chance {rest}; one of {_WORTH} "
-            "could go unnoticed there."
+            f"Cannot tell whether {score} differs by {rest}: a gap of {_WORTH} could be chance or "
+            "go unnoticed between groups as small as some of these."
         )
 
 
 _WORTH = in_points(WORTH_FINDING)
 
 
-def _column_part(score: str, column: str, gap: GroupGap) -> str:
-    """Return what one column adds to a sentence, or the sentence of a gap that was found."""
+def gap_sentence(gap: Mapping[str, Any]) -> str:
+    """Return how far two groups of a column are apart in accuracy, and whether that is chance.
+
+    Args:
+        gap: The fields of `GroupGap`.
+    """
+    if gap["finding"] == "not judged":
+        return "The groups cannot be compared."
+    far = (
+        f"Largest gap: {gap['best']} is right {in_points(gap['value'])} more often than "
+        f"{gap['worst']}"
+    )
+    if gap["finding"] == "cannot tell":
+        return f"{far}; cannot tell whether that is chance, since {gap['reason']}."
+    return (
+        f"{far}: {gap['finding']} (up to {in_points(gap['by_chance'])} between groups of this "
+        "size)."
+    )
+
+
+def _found(score: str, column: str, gap: GroupGap) -> str:
+    """Return the sentence of a gap that is more than chance."""
     points = in_points(gap.value)
-    if gap.finding == "cannot tell":
-        return f"by {column} ({gap.best} is {points} above {gap.worst}; {gap.reason})"
-    if gap.finding != "more than chance":
-        return column
     found = (
         f"{gap.best} is right {points} more often than {gap.worst}"
         if score == "accuracy"
