@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import os
 import platform
 import re
@@ -11,13 +12,13 @@ import shutil
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError, ServalError, WriteError
-from serval.wording import printable
+from serval.wording import printable, without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = [
     "is_file",
@@ -30,6 +31,7 @@ __all__ = [
     "whole_file",
     "whole_files",
     "write_bytes",
+    "write_json",
     "write_text",
     "writing",
 ]
@@ -213,6 +215,22 @@ def write_text(path: Path, text: str) -> Path:
     """
     with whole_file(path) as part:
         part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+    return path
+
+
+def write_json(document: Mapping[str, Any], path: Path) -> Path:
+    """Return `path` after writing the document as UTF-8 JSON, with `null` for NaN.
+
+    It is written piece by piece: the text of a large document takes more room than the document.
+    """
+    plain = without_nan(document)
+    parts = json.JSONEncoder(indent=2, ensure_ascii=False, default=str).iterencode(plain)
+    with (
+        whole_file(path) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        file.writelines(parts)
+        file.write("\n")
     return path
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "scored_short",
     "shown",
     "span",
+    "three_digits",
     "without_nan",
 ]
 
@@ -51,6 +52,9 @@ FORMULA_STARTS = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20")
 """And the same in full width, as keyboards of East Asia write them."""
 
 MARKUP = "\\`*_[]<>|"
+
+WHOLE = 1000
+"""Numbers from here on are shown without what is behind the point."""
 
 
 def printable(text: str) -> str:
@@ -128,6 +132,16 @@ def points(share: float | None, *, sign: bool = False, digits: int = 2) -> str:
     if sign:
         return _hundredfold(share, "+", digits)
     return f"{100 * share:.2f}".rstrip("0").rstrip(".")
+
+
+def three_digits(number: float) -> str:
+    """Return a positive number with three digits, or with all of them in front of the point.
+
+    Examples:
+        >>> three_digits(0.0123), three_digits(33.7), three_digits(8_400_000)
+        ('0.0123', '33.7', '8,400,000')
+    """
+    return f"{number:.3g}" if number < WHOLE else f"{number:,.0f}"
 
 
 def scored(score: Mapping[str, float | None]) -> str:

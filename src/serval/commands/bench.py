@@ -28,7 +28,7 @@ from serval.commands.terminal import (
     terminal,
 )
 from serval.files import writing
-from serval.wording import counted, left_out_sentences, percent
+from serval.wording import counted, left_out_sentences, percent, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,7 +77,7 @@ WIDE = 80
     "imported",
     multiple=True,
     metavar="FILE",
-    help="What a page of serval web measured, to show beside this machine.",
+    help="What a page of serval web measured, to show beside this machine; or its QR code's text.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole document as JSON.")
 @picture_option()
@@ -166,7 +166,7 @@ def _browser_table(console: Console, browser: BrowserBench, measured: Bench) -> 
         t, here = item.timing, item.here(measured.latency, measured.facts)
         beside = ("-", "-") if here is None else (f"{1000 * here:.1f}", f"{t.p50_s / here:.2f}")
         table.add_row(
-            *(item.model, str(item.threads), f"{item.seconds:g}"),
+            *(item.model, item.computed_by, f"{item.seconds:g}"),
             *(_ms(t.told(name)) for name in ("p50_s", "p90_s")),
             *((_ms(t.told("p95_s")), f"{item.rtf:.4f}") if wide else ()),
             *(percent(t.spread, 0), str(t.n), *beside),
@@ -178,7 +178,7 @@ def _browser_lines(browser: BrowserBench) -> list[str]:
     memory = browser.memory_mb
     ratios = [f"{what}: {each.sentence()}." for what, of in browser.ratios.items() for each in of]
     page = [] if memory is None else [f"Memory of the page: {memory:.0f} MB."]
-    return [f"{browser.path}: {browser.where}.", *page, *ratios]
+    return [f"{printable(browser.source)}: {browser.where}.", *page, *ratios]
 
 
 def _lines(measured: Bench) -> list[str]:

@@ -203,6 +203,14 @@ def evaluation_options(command: Command) -> Command:
         reading_options,
         label_options,
         inference_options,
+        engine_options,
+    )  # fmt: skip
+
+
+def engine_options(command: Command) -> Command:
+    """Return the command with the options that say where clips are done, and how many at once."""
+    return _with(
+        command,
         click.option("--workers", type=int, metavar="N", help="Default: one for each core."),
         click.option("--engine", type=click.Choice(["local", "ray"]), default=DEFAULTS.engine,
                      show_default=True, help="ray: on every machine of a cluster."),

@@ -11,8 +11,9 @@ from serval.comparison.align import names_apart, partners
 from serval.comparison.words import letter_of
 from serval.dimensions import DimensionRun, dimension_run
 from serval.errors import ConfigError
+from serval.files import write_json
 from serval.plots.dimensions import save_agreement
-from serval.results.document import warnings_of, write_json
+from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import (
     DIMENSION_METRICS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import count
@@ -14,7 +13,7 @@ import numpy as np
 from serval.bench.rounds import Effort, Ratio, interleaved, ratio_of
 from serval.bench.subjects import call_of, other_runtimes
 from serval.errors import ConfigError, ModelError
-from serval.files import write_text, writing
+from serval.files import write_json, writing
 from serval.machine import platform_facts
 from serval.models.load import load_model
 from serval.models.options import overrides_of
@@ -205,9 +204,11 @@ def best_of(variants: Sequence[Variant]) -> str:
 
     Speeds that are equal to a tenth of FP32's are one, and the smaller file is taken. Where none is
     shown to keep it, of those that may, else of all, the most accurate. A file on the Pareto front
-    goes before the others; FP32 is not among them.
+    goes before the others; FP32 is not among them. One that is slower here than FP32, as integers
+    may be on a processor without instructions for them, is taken only if all are.
     """
     made = [one for one in variants if one.name != FP32 and one.runtime == USUAL]
+    made = [one for one in made if not _is_slower(one)] or made
     for verdict in ("not worse", "cannot tell", "worse"):
         found = [v for v in made if v.measured.verdict(100 * MARGIN) == verdict]
         found = [v for v in found if v.pareto] or found
@@ -216,6 +217,11 @@ def best_of(variants: Sequence[Variant]) -> str:
         if found:
             return max(found, key=lambda v: (v.measured.accuracy, -v.size_bytes)).name
     return FP32
+
+
+def _is_slower(variant: Variant) -> bool:
+    """Tell whether a file was shown to be slower than FP32 on this machine."""
+    return variant.against_fp32.told_apart and variant.against_fp32.median < 1
 
 
 def _marked(
@@ -336,7 +342,6 @@ def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
             "platform": platform_facts(),
         }
     )
-    text = json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
     points = [
         QuantizedPoint(
             name=variant.name,
@@ -350,7 +355,7 @@ def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
     n = comparison.variants[0].measured.clips
     title = f"{comparison.model} on {counted(n, 'clip')} of {comparison.clips}"
     return {
-        "table": write_text(folder / "quantization.json", text),
+        "table": write_json(document, folder / "quantization.json"),
         "picture": save_quantization(points, title, folder / "quantization.png"),
     }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.files import write_text
+from serval.probe import COSTS, cost_cells
 from serval.scores import SHOWN
 from serval.wording import counted, csv_cell, markdown_table, printable, scored
 
@@ -23,7 +24,15 @@ if TYPE_CHECKING:
 
     Document = Mapping[str, Any]
 
-__all__ = ["NOT_DONE", "problem_lines", "rank_text", "standing_sentences", "write_tables"]
+__all__ = [
+    "COSTS",
+    "NOT_DONE",
+    "cost_cells",
+    "problem_lines",
+    "rank_text",
+    "standing_sentences",
+    "write_tables",
+]
 
 NOT_DONE = "Not done, or not as it should be:"
 COUNTS = ("labels", "clips", "left out", "failed")
@@ -65,9 +74,9 @@ def _markdown(finished: Sweep, document: Document) -> str:
     plan, ranks = finished.plan, _ranks(document)
     head = (
         "model", "dataset", "options", *COUNTS, *_scores_shown(plan), "full set", "rank",
-        "trained on", "rtfx", "folder",
+        "trained on", *(COSTS if finished.of_probes else ["rtfx"]), "folder",
     )  # fmt: skip
-    rows = [list(map(_markdown_cell, _cells_of(r, plan, ranks))) for r in finished.results]
+    rows = [list(map(_markdown_cell, _cells_of(r, finished, ranks))) for r in finished.results]
     problems = problem_lines(finished)
     if problems:
         problems = ["", NOT_DONE, "", *(f"- {line}" for line in problems)]
@@ -99,7 +108,10 @@ def standing_sentences(document: Document) -> list[str]:
     return said
 
 
-def _cells_of(result: CellResult, plan: Plan, ranks: Mapping[str, tuple[int, int]]) -> list[str]:
+def _cells_of(
+    result: CellResult, finished: Sweep, ranks: Mapping[str, tuple[int, int]]
+) -> list[str]:
+    plan = finished.plan
     cell, folder = result.cell, _folder(result.cell, plan)
     counts = [str(n) if not result.problem else "" for n in _counts(result)]
     scores = [_cell(_own(result.scores.get(name))) for name in _scores_shown(plan)]
@@ -109,7 +121,8 @@ def _cells_of(result: CellResult, plan: Plan, ranks: Mapping[str, tuple[int, int
         _cell(full["scores"]["uar"]) if full else "",
         rank_text(*ranks[folder]) if folder in ranks else "",
         "" if result.problem else result.training,
-        "" if math.isnan(result.rtfx) else f"{result.rtfx:.1f}",
+        *(cost_cells(result.cost) if finished.of_probes
+          else ["" if math.isnan(result.rtfx) else f"{result.rtfx:.1f}"]),
         folder,
     ]  # fmt: skip
 
@@ -143,7 +156,12 @@ def _caption(finished: Sweep, document: Document) -> str:
         "full set: UAR with clips that have no answer as errors, where there are such. "
         f"rank: by {document['ranked_by']} on the same clips, from the best to the worst that it "
         "may be. trained on: what the model, its card or the plan says of this corpus. "
-        "rtfx: seconds of audio a second."
+        + (
+            "parameters, MB, ms: of the encoder up to that layer; the last is the time for a clip "
+            "of 3 s on one thread of this machine."
+            if finished.of_probes
+            else "rtfx: seconds of audio a second."
+        )
     )
     return " ".join([said, *_other_tasks(finished.results)])
 
@@ -176,7 +194,8 @@ def _csv(finished: Sweep, document: Document) -> str:
     names_of_scores, ranks = _scores_shown(finished.plan), _ranks(document)
     ends = [f"{name}{end}" for name in names_of_scores for end in ("", "_low", "_high")]
     counts = [name.replace(" ", "_") for name in COUNTS]
-    more = ("full_set_uar", "rank_best", "rank_worst", "trained_on")
+    more = ["full_set_uar", "rank_best", "rank_worst", "trained_on"]
+    more += ["parameters", "size_mb", "ms"] if finished.of_probes else []
     writer.writerow(["model", "dataset", "options", *counts, *ends, "rtfx", "problem", *more])
     for result in finished.results:
         cell = result.cell
@@ -189,6 +208,7 @@ def _csv(finished: Sweep, document: Document) -> str:
             full["scores"]["uar"]["value"] if full else "",
             *ranks.get(_folder(cell, finished.plan), ("", "")),
             "" if result.problem else result.training,
+            *(asdict(result.cost).values() if result.cost else ()),
         )
         writer.writerow([*names, *_counts(result), *scores, speed, problem, *behind])
     return text.getvalue()
