@@ -28,6 +28,8 @@ SCRIPTS = (
     "matrix",
     "player",
     "explorer",
+    "emotions",
+    "values",
     "charts",
     "figure",
     "examples",
