@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import os
 import platform
 import re
@@ -11,13 +12,13 @@ import shutil
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError, ServalError, WriteError
-from serval.wording import printable
+from serval.wording import printable, without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = [
     "is_file",
@@ -29,6 +30,7 @@ __all__ = [
     "whole_file",
     "whole_files",
     "write_bytes",
+    "write_json",
     "write_text",
     "writing",
 ]
@@ -213,6 +215,12 @@ def write_text(path: Path, text: str) -> Path:
     with whole_file(path) as part:
         part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
     return path
+
+
+def write_json(document: Mapping[str, Any], path: Path) -> Path:
+    """Return `path` after writing the document as UTF-8 JSON, with `null` for NaN."""
+    text = json.dumps(without_nan(document), indent=2, ensure_ascii=False, default=str)
+    return write_text(path, text + "\n")
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

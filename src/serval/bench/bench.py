@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,7 +38,7 @@ from serval.bench.subjects import (
 )
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import DatasetError
-from serval.files import write_text
+from serval.files import write_json
 from serval.inspection import inspect_model
 from serval.machine import available_cores
 from serval.models.contract import Overrides
@@ -253,14 +252,13 @@ def _usual(latency: list[Latency]) -> Latency:
 
 def save_bench(measured: Bench, folder: Path) -> dict[str, Path]:
     """Return the path of each file, by kind, after writing `bench.json` and the latency plot."""
-    text = json.dumps(measured.as_dict(), indent=2, ensure_ascii=False) + "\n"
     told = measured.disclosure
     title = (
         f"single stream, batch 1, model only\n{told['processor']}, {told['cores']} cores, "
         f"onnxruntime {told['packages']['onnxruntime']}"
     )
     return {
-        "benchmark": write_text(folder / "bench.json", text),
+        "benchmark": write_json(measured.as_dict(), folder / "bench.json"),
         "latency plot": save_latency(_curves(measured), title, folder / "latency.png"),
     }
 

@@ -18,6 +18,7 @@ from serval.commands.terminal import (
     say,
     terminal,
 )
+from serval.files import write_json
 from serval.scores import METRICS
 from serval.sweep import (
     NOT_DONE,
@@ -28,7 +29,6 @@ from serval.sweep import (
     rank_text,
     standing_sentences,
     sweep,
-    write_leaderboard_json,
     write_tables,
 )
 from serval.wording import scored_short
@@ -104,7 +104,7 @@ def _written(finished: Sweep, document: dict[str, Any]) -> dict[str, Path]:
     folder = finished.plan.output
     return {
         **write_tables(finished, document),
-        "json": write_leaderboard_json(document, folder / "leaderboard.json"),
+        "json": write_json(document, folder / "leaderboard.json"),
         "leaderboard": write_leaderboard(document, folder / "leaderboard.html"),
     }
 

@@ -10,8 +10,9 @@ import numpy as np
 from serval.comparison.align import partners
 from serval.dimensions import DimensionRun, dimension_run
 from serval.errors import ConfigError
+from serval.files import write_json
 from serval.plots.dimensions import save_agreement
-from serval.results.document import warnings_of, write_json
+from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import (
     DIMENSION_METRICS,

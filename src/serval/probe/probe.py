@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from dataclasses import asdict, dataclass, fields, replace
@@ -15,7 +14,7 @@ import numpy as np
 
 from serval.errors import DatasetError
 from serval.evaluation import Step, provenance_of
-from serval.files import is_file, write_text
+from serval.files import is_file, write_json
 from serval.machine import available_cores, peak_memory_mb
 from serval.options import EvalOptions
 from serval.probe.encoder import open_encoder
@@ -42,7 +41,7 @@ from serval.probe.runs import (
 from serval.probe.saved import refuse_unsaved, save_head, trained_on_both
 from serval.records import Failure
 from serval.run import JOURNAL, Journal, load_run
-from serval.wording import counted, without_nan
+from serval.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -114,9 +113,9 @@ def probe(options: ProbeOptions, watch: Watch | None = None) -> Probe:
         memory_mb=peak_memory_mb(),
         files=saved,
     )  # fmt: skip
-    document = without_nan(asdict(found) | {"options": asdict(options)})
-    text = json.dumps(document, indent=2, default=str) + "\n"
-    return replace(found, files=(write_text(Path(options.output) / "probe.json", text), *saved))
+    document = asdict(found) | {"options": asdict(options)}
+    written = write_json(document, Path(options.output) / "probe.json")
+    return replace(found, files=(written, *saved))
 
 
 def _computed(

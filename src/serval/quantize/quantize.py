@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from serval.files import whole_files, write_text
+from serval.files import whole_files, write_json
 from serval.inspection import stored_graph
 from serval.quantize.clips import cost_in_words, value_words
 from serval.quantize.options import QuantizeOptions
@@ -133,8 +132,7 @@ def made_verdict(made: Quantized) -> list[str]:
 
 def save_tried(made: Quantized) -> Path:
     """Return the JSON file beside a made file, with everything that was tried for it."""
-    text = json.dumps(made.document, indent=2, ensure_ascii=False) + "\n"
-    return write_text(made.path.with_suffix(".tried.json"), text)
+    return write_json(made.document, made.path.with_suffix(".tried.json"))
 
 
 def _made(bench: Workbench, path: Path, clips: Clips | None) -> Quantized:

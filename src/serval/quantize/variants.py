@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import count
@@ -14,7 +13,7 @@ import numpy as np
 from serval.bench.rounds import Effort, Ratio, interleaved, ratio_of
 from serval.bench.subjects import call_of, other_runtimes
 from serval.errors import ConfigError, ModelError
-from serval.files import write_text, writing
+from serval.files import write_json, writing
 from serval.machine import platform_facts
 from serval.models.load import load_model
 from serval.models.options import overrides_of
@@ -322,7 +321,6 @@ def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
             "platform": platform_facts(),
         }
     )
-    text = json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
     points = [
         QuantizedPoint(
             name=variant.name,
@@ -336,7 +334,7 @@ def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
     n = comparison.variants[0].measured.clips
     title = f"{comparison.model} on {counted(n, 'clip')} of {comparison.clips}"
     return {
-        "table": write_text(folder / "quantization.json", text),
+        "table": write_json(document, folder / "quantization.json"),
         "picture": save_quantization(points, title, folder / "quantization.png"),
     }
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.files import write_text
 from serval.results.observations import observations_of, repeat_sentences, sentences
 from serval.results.verdict import data_name, sentences_of, verdict_of
 from serval.run import unfinished
@@ -28,8 +26,7 @@ from serval.trained_on import HEARD, overlap_sentences
 from serval.wording import as_sentence, counted, left_out_sentences, without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from serval.run import Run
     from serval.scores import Scores
@@ -40,7 +37,6 @@ __all__ = [
     "results_document",
     "shared_document",
     "warnings_of",
-    "write_json",
 ]
 
 SCHEMA_VERSION = 1
@@ -94,11 +90,6 @@ def shared_document(run: Run, warnings: Sequence[str]) -> dict[str, Any]:
         "left_out": _left_out(run),
         "dropped": dict(run.dropped),
     }
-
-
-def write_json(document: Mapping[str, Any], path: Path) -> Path:
-    """Return `path` after writing the document as UTF-8 JSON."""
-    return write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def _verdict(run: Run, scores: Scores) -> list[str]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from serval.errors import RunError
 from serval.records import Failure, Sound
-from serval.run.checks import Numbers, faults, provenance_of
+from serval.run.checks import Numbers, faults, is_count, provenance_of
 from serval.run.lines import Lines, header_of, line_error, whole_text
 from serval.run.stored import Provenance, Run
 
@@ -181,9 +181,9 @@ class JournalColumns:
 
     def _ended(self, line: Mapping[str, Any]) -> End:
         dropped, places = line["dropped"], line.get("dropped_indices", [])
-        if type(dropped) is not dict or not all(map(_is_count, dropped.values())):
+        if type(dropped) is not dict or not all(map(is_count, dropped.values())):
             raise ValueError("has dropped clips that are not counts by label")
-        if type(places) is not list or not all(map(_is_count, places)):
+        if type(places) is not list or not all(map(is_count, places)):
             raise ValueError("has positions of dropped clips that are not whole numbers")
         if any(name in line for name in PROMISES):
             self._refuse_other_lines(line)
@@ -387,10 +387,6 @@ def _seconds(line: Mapping[str, Any], name: str) -> float:
     if not 0 <= value < math.inf:
         raise ValueError(f"has a number in '{name}' that is negative or not finite")
     return value
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 0
 
 
 def _order(index: NDArray[np.int64]) -> NDArray[np.int64] | slice:

@@ -9,8 +9,8 @@ import numpy as np
 
 from serval.comparison.dimensions import MEAN, compare_dimensions
 from serval.dimensions import dimension_run
-from serval.files import write_text
-from serval.results.document import caveats_of, write_json
+from serval.files import write_json, write_text
+from serval.results.document import caveats_of
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import dimension_scores
 from serval.scores.uncertainty import uncertainty_of_mean
