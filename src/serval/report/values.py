@@ -88,7 +88,7 @@ def value_parts(runs: Sequence[Run]) -> PageParts:
         names=names,
         worth_hearing=[True] * len(clips.positions[0]),
         verdict=comparison.verdict[0] if comparison else dimension_verdict(first.run, scores[0]),
-        sentences=dimension_sentences(scores[0], first),
+        sentences=[] if comparison else dimension_sentences(scores[0], first),
         warnings=[
             *(line for own in scores for line in own.warnings),
             *(comparison.warnings if comparison else ()),
@@ -177,12 +177,15 @@ def _sections(
     scores: Sequence[DimensionScores],
     comparison: DimensionComparison | None,
 ) -> list[dict[str, Any]]:
-    changed = []
+    changed: tuple[Chart, ...] = ()
+    agreed: tuple[Chart, ...] = ()
     if comparison:
-        changed = [_difference_chart(comparison), *_agreements(clips, values),
-                   _differences_chart(comparison)]  # fmt: skip
+        changed = (_difference_chart(comparison), _differences_chart(comparison))
+        agreed = tuple(_agreements(clips, values))
     return [
         section("change", "What changed", "The same clips, answered by both.", *changed),
+        section("agreement", "Where both runs agree", "The distance of both predictions over their "
+                "mean, whatever the ratings.", *agreed),
         section("scores", "Every score", "CCC is 1 where predictions equal the ratings; it counts "
                 "shifts and a narrow range as errors, which correlations do not.",
                 _scores_chart(names, scores)),
@@ -341,6 +344,7 @@ def _difference_chart(comparison: DimensionComparison) -> Chart:
         "arrow goes on out of the picture.",
         columns=(Column(key="label", title="score"), *CHANGE, CLIPS),
         rows=rows,
+        wide=True,
         margin=comparison.margin,
     )
 

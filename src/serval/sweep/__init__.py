@@ -8,6 +8,8 @@ from serval.sweep.tables import (
     problem_lines,
     rank_text,
     standing_sentences,
+    value_cells,
+    value_titles,
     write_tables,
 )
 
@@ -23,5 +25,7 @@ __all__ = [
     "rank_text",
     "standing_sentences",
     "sweep",
+    "value_cells",
+    "value_titles",
     "write_tables",
 ]

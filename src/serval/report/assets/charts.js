@@ -151,7 +151,7 @@ const differences = (chart, width) => {
     { x: sign * reach, y: "label", text: () => text, textAnchor: sign > 0 ? "start" : "end", fill: "var(--b)", fontWeight: 700, fontSize: 15 });
   return Plot.plot({
     style: STYLE, width, height: names.length * 26 + 52, marginTop: 6, marginBottom: 40, marginLeft: roomFor(names, width), marginRight: 24,
-    x: { label: `${chart.columns.find((column) => column.key === "value").title} →`, domain: [-reach, reach], tickFormat: ticks, tickSpacing: 50, grid: true },
+    x: { label: `${chart.columns.find((column) => column.key === "value").title} →`, domain: [-reach, reach], tickFormat: ticks, tickSpacing: kind === "points" ? 50 : 70, grid: true },
     y: { label: null, domain: names, axis: "left", tickSize: 0, tickFormat: (name) => cut(width < 480 ? name.replace(/^recall of /, "") : name, 0.4 * width) },
     marks: [
       Plot.rectX([0], { x1: -chart.margin, x2: chart.margin, fill: "currentColor", fillOpacity: 0.12, className: "margin" }),

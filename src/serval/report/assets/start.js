@@ -82,7 +82,7 @@ const CODE = ["Command", "Model sha256", "Data fingerprint"];
 
 const factOf = (name, value) => el("dd", {}, CODE.includes(name) ? el("code", {}, value) : value);
 
-const SHORT = { change: "Changes", values: "Values", scores: "Scores", matrix: "Confusions", clips: "Clips", emotions: "Emotions", trust: "Confidence", who: "Groups", run: "Speed", stress: "Stress", shift: "Set", about: "Run again" };
+const SHORT = { change: "Changes", agreement: "Agreement", values: "Values", scores: "Scores", matrix: "Confusions", clips: "Clips", emotions: "Emotions", trust: "Confidence", who: "Groups", run: "Speed", stress: "Stress", shift: "Set", about: "Run again" };
 
 const navigation = (sections) => document.getElementById("sections").append(...sections.map((section) =>
   el("a", { href: `#${section.id}` }, SHORT[section.id] || section.id)));

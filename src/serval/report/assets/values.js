@@ -103,10 +103,9 @@ const agreement = ({ dimension: d, rows }, width) => {
   const [a, b] = [0, 1].map((side) => (i) => valueOf(i, side, d));
   const points = clipsWhere((i) => (known(a(i)) && known(b(i)) ? (a(i) + b(i)) / 2 : null), (i) => (known(a(i)) && known(b(i)) ? b(i) - a(i) : null));
   const { value, lower, upper } = rows[0];
-  const lines = [value, lower, upper].filter(known);
   return drawnCloud([[], points], width, { x: { label: "mean of A and B →" }, y: { label: "↑ B minus A", nice: true }, marks: [
-    Plot.ruleY(lines, { stroke: "var(--b)", strokeWidth: 1.4, strokeDasharray: (y) => (y === value ? "none" : "5 4") }),
-    Plot.text(lines, { y: (y) => y, frameAnchor: "right", dy: -7, text: signed, stroke: "var(--card)", fill: "currentColor" })] });
+    Plot.ruleY([value], { stroke: "var(--b)", strokeWidth: 1.4 }), Plot.ruleY([lower, upper], { stroke: "var(--b)", strokeWidth: 1.4, strokeDasharray: "5 4" }),
+    Plot.text([value, lower, upper], { y: (y) => y, frameAnchor: "right", dy: -7, text: signed, stroke: "var(--card)", fill: "currentColor" })] });
 };
 
 // How far a click may be from its clip, in pixels.
