@@ -83,23 +83,22 @@ def _markdown(finished: Sweep, document: Document) -> str:
     ]
     problems = problem_lines(finished)
     if problems:
-        problems = ["", NOT_DONE, "", *(f"- {line}" for line in problems)]
-    said = [*map(printable, document["verdict"]), ""]
+        problems = [NOT_DONE, "", *(f"- {line}" for line in problems)]
+    parts = [[*map(printable, document["verdict"])]]
     if rows:
         caption = [_caption(finished, document), *standing_sentences(document)]
-        said += [markdown_table(head, rows, left=3), *map(printable, caption)]
-    tables = [_value_markdown(table) for table in document["dimensions"]]
-    return "\n".join([*said, *tables, *problems, ""])
+        parts.append([markdown_table(head, rows, left=3), *map(printable, caption)])
+    parts += [_value_lines(table) for table in document["dimensions"]]
+    return "\n\n".join("\n".join(part).rstrip() for part in [*parts, problems] if part) + "\n"
 
 
-def _value_markdown(table: Document) -> str:
+def _value_lines(table: Document) -> list[str]:
     """Return the models of dimensions on one set."""
     rows = [list(map(_markdown_cell, value_cells(row))) for row in table["rows"]]
     where = f"{table['dataset']}, scale {table['scale']}"
     titles = ["model", *value_titles(table), "MAE", "clips"]
-    return f"\nCCC of dimensions on {printable(where)}; in brackets the 95 % interval.\n\n" + (
-        markdown_table(titles, rows)
-    )
+    lead = f"CCC of dimensions on {printable(where)}; in brackets the 95 % interval."
+    return [lead, "", markdown_table(titles, rows)]
 
 
 def value_titles(table: Document) -> list[str]:
