@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.bench.browser import BrowserBench, browser_bench
@@ -49,6 +48,8 @@ from serval.records import Clip, Failure, LeftOut, Prediction
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from serval.models.protocol import Model
 
 __all__ = [
@@ -86,7 +87,8 @@ class BenchOptions(ModelOptions, DatasetOptions):
         dataset: Clips for the throughput; by default generated noise of 1 to 10 s.
         output: Folder of `bench.json` and the plot.
         quick: Fewer durations and rounds: about half a minute for a small model.
-        imported: Files that pages of `serval web` measured, to be shown beside this machine.
+        imported: What pages of `serval web` measured, files or the texts of their QR codes, to be
+            shown beside this machine.
     """
 
     models: tuple[str, ...] = ("serval-tiny",)
@@ -181,7 +183,7 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         ServalError: A model, runtime or dataset cannot be opened; nothing was timed then.
     """
     pace = QUICK if options.quick else FULL
-    imported = tuple(browser_bench(Path(name)) for name in options.imported)
+    imported = tuple(map(browser_bench, options.imported))
     setups = setups_for(available_cores())
     threads = sorted({threads for _, threads in setups})
     overrides = overrides_of(options)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison.align import partners
+from serval.comparison.align import names_apart, partners
+from serval.comparison.words import letter_of
 from serval.dimensions import DimensionRun, dimension_run
 from serval.errors import ConfigError
 from serval.files import write_json
@@ -151,12 +152,15 @@ class DimensionComparison:
 
     def _sentence(self, one: DimensionAgainst) -> str:
         change, first = one.changes[MEAN]["ccc"], next(iter(self.runs))
+        letter = letter_of(self.runs, one.b)
+        if self.runs[one.b] == self.runs[first] and not any(one.largest_shift.values()):
+            return f"{one.b} ({letter}) is the same run as {first} (A): name another one."
         gap = change.difference
         relation = RELATIONS.get(str(change.verdict), "may or may not be worse than")
         return (
-            f"{one.b} (B) {relation} {first} (A): mean CCC {change.b:.3f} against {change.a:.3f} "
-            f"on {counted(self.n, 'clip')}, {gap.value:+.3f} (95 % interval {gap.low:+.3f} to "
-            f"{gap.high:+.3f})."
+            f"{one.b} ({letter}) {relation} {first} (A): mean CCC {change.b:.3f} against "
+            f"{change.a:.3f} on {counted(self.n, 'clip')}, {gap.value:+.3f} (95 % interval "
+            f"{gap.low:+.3f} to {gap.high:+.3f})."
         )
 
 
@@ -179,7 +183,7 @@ def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionCompariso
         one.ordered(first.names).predicted[at] for one, at in zip(values, rows, strict=True)
     ]
     ids = [first.run.clip_ids[i] for i in rows[0]]
-    names = _names(runs)
+    names = names_apart(runs)
     against = tuple(
         _against(names[i], first, (truth, predicted[0], predicted[i], ids), clustering, margin)
         for i in range(1, len(runs))
@@ -236,12 +240,6 @@ def _other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:
     """Return how many common clips have another audio hash than in the first run."""
     heard = [[run.audio_sha256[i] for i in at] for run, at in zip(runs, rows, strict=True)]
     return sum(len(set(of_clip) - {""}) > 1 for of_clip in zip(*heard, strict=True))
-
-
-def _names(runs: Sequence[Run]) -> list[str]:
-    """Return names that tell the runs apart: their own, else those of their folders."""
-    names = [run.name for run in runs]
-    return names if len(set(names)) == len(names) else [str(run.folder) for run in runs]
 
 
 def _against(

@@ -301,9 +301,23 @@ def _taken(comparison: Variants, best: Variant) -> str:
     if _decided(best) == "worse":
         return f"Keep FP32: every other file is worse on {n}; the least bad is {what}: {why}."
     return (
-        f"{n} cannot tell which file keeps the accuracy of FP32; the likeliest is {what}: {why}. "
-        "Measure on more clips before you take it."
+        f"{n} cannot tell which file keeps the accuracy of FP32; the likeliest is {what}, "
+        f"{_most_often_right(comparison, best)}: {why}. Measure on more clips before you take it."
     )
+
+
+def _most_often_right(comparison: Variants, best: Variant) -> str:
+    """Return why a file is the likeliest of those of which the clips cannot tell."""
+    rivals = [
+        one
+        for one in comparison.variants
+        if one.name != FP32 and one.runtime == USUAL and one.pareto == best.pareto
+        and _decided(one) == "cannot tell"
+    ]  # fmt: skip
+    alike = [one for one in rivals if one.measured.right == best.measured.right]
+    among = "of those on the Pareto front " * best.pareto
+    smallest = f", and is the smallest of the {len(alike)} that are" * (len(alike) > 1)
+    return f"which {among}is right most often ({percent(best.measured.accuracy)}){smallest}"
 
 
 def _decided(variant: Variant) -> str:

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from serval.bench.browser import Timed
     from serval.evaluation import Step
     from serval.report.parts import PageParts
     from serval.report.stressed import Stressed
     from serval.run import Run
     from serval.stress import StressRuns
 
-__all__ = ["EMBED_MB", "AudioChoice", "Page", "write_report"]
+__all__ = ["EMBED_MB", "AudioChoice", "Further", "Page", "write_report"]
 
 AudioChoice = Literal["wrong", "all", "none"]
 
@@ -54,12 +55,28 @@ class Page:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Further:
+    """What a report shows that is in none of its runs.
+
+    Attributes:
+        stress: A stress test of the model of one of the runs, for a section of its own.
+        timed: What devices measured, for a table.
+    """
+
+    stress: StressRuns | None = None
+    timed: Sequence[Timed] = ()
+
+
+NOTHING_FURTHER = Further()
+
+
 def write_report(
     run: Run,
     path: Path,
     *,
     baseline: Run | None = None,
-    stress: StressRuns | None = None,
+    further: Further = NOTHING_FURTHER,
     audio: AudioChoice = "wrong",
     show: Callable[[Step], None] = lambda _step: None,
 ) -> Page:
@@ -69,7 +86,7 @@ def write_report(
         run: The run, or B of two.
         path: Where to write the HTML file.
         baseline: A, an earlier run on the same clips.
-        stress: A stress test of the model of one of the runs, for a section of its own.
+        further: What else is known of the models of the runs.
         audio: Which clips can be heard: those that any run got wrong (of dimensions, where none
             is wrong or right, every clip), all, or none. A sound that the page at `path`, or the
             one in the folder of a run, has already is taken from there.
@@ -83,8 +100,8 @@ def write_report(
     parts = _parts_of([baseline, run] if baseline else [run])
     pages = [path, *(each.folder / "report.html" for each in parts.clips.runs)]
     sounds = _sounds(parts, audio, pages, show)
-    under = _stressed(stress, parts, audio) if stress else None
-    content = report_content(parts, sounds, under)
+    under = _stressed(further.stress, parts, audio) if further.stress else None
+    content = report_content(parts, sounds, under, further.timed)
     heard_too = under.sounds if under else {}
     every = {**sounds.by_sha256, **heard_too}
     beside = audio_folder(path) if _megabytes(every) > EMBED_MB else None
@@ -119,7 +136,7 @@ def _sounds(
 ) -> Sounds:
     by_sha256: dict[str, PageSound] = {}
     notes: list[str] = []
-    wanted = heard(parts.clips, audio, parts.worth_hearing)
+    wanted = heard(parts.clips, audio, parts.worth_hearing, parts.first)
     kept = kept_sounds(pages) if any(wanted.values()) else {}
     progress = Progress(total=sum(map(len, wanted.values())), show=show)
     for side, positions in wanted.items():

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from serval.machine import platform_facts
 from serval.report.again import facts_of
+from serval.report.charts import failures_chart, latency_chart
 from serval.report.columns import clip_columns
 from serval.report.parts import section
+from serval.report.timed import timed_chart
 from serval.results.document import caveats_of
 from serval.results.verdict import counted, data_name
 from serval.run import unfinished
@@ -15,6 +17,7 @@ from serval.run import unfinished
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from serval.bench.browser import Timed
     from serval.report.parts import PageParts
     from serval.report.sound import Sounds
     from serval.report.stressed import Stressed
@@ -23,7 +26,7 @@ __all__ = ["report_content"]
 
 
 def report_content(
-    parts: PageParts, sounds: Sounds, under: Stressed | None = None
+    parts: PageParts, sounds: Sounds, under: Stressed | None = None, timed: Sequence[Timed] = ()
 ) -> dict[str, Any]:
     """Return the content of a page for one run, or for two of one task.
 
@@ -31,10 +34,13 @@ def report_content(
         parts: What the task of the runs decides.
         sounds: Of the clips that can be heard.
         under: What a stress test of the model of one of the runs found, if there was one.
+        timed: What devices measured.
     """
     runs, names = parts.clips.runs, parts.names
     first = runs[0]
-    sections = [*parts.sections, *([_stress_section(under)] if under else [])]
+    sections = [*parts.sections, _run_section(parts, timed)]
+    if under:
+        sections.append(_stress_section(under))
     columns = clip_columns(parts.clips, sounds, parts.value_columns)
     return {
         "version": platform_facts()["packages"]["serval"],
@@ -72,8 +78,25 @@ def _listed_names(names: Sequence[str]) -> str:
 
 def _listen(parts: PageParts, sounds: Sounds) -> str:
     n = len(sounds.by_sha256)
-    heard = f"{n:,} of {counted(len(parts.worth_hearing), 'clip')} can be heard here (♪)."
-    return " ".join((parts.order, heard, *sounds.notes))
+    heard = f"{n:,} of {counted(len(parts.clips), 'clip')} can be heard here (♪)."
+    sampled = (
+        f"These are a random sample of {len(parts.clips):,} of the {parts.clips.n:,} clips; every "
+        "score and chart of this page is of all."
+    )
+    said = [parts.order, *([sampled] if len(parts.clips) < parts.clips.n else ()), heard]
+    return " ".join((*said, *sounds.notes))
+
+
+def _run_section(parts: PageParts, timed: Sequence[Timed]) -> dict[str, Any]:
+    runs = parts.clips.runs
+    return section(
+        "run",
+        "Speed and failures",
+        "What an answer costs, and which clips got none.",
+        latency_chart(parts.names, runs),
+        timed_chart(timed, runs),
+        failures_chart(parts.names, runs),
+    )
 
 
 def _stress_section(under: Stressed) -> dict[str, Any]:

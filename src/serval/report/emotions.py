@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.comparison import compare
+from serval.comparison.words import pair_verdict
 from serval.groups import groups_of
 from serval.report.charts import (
     bounds,
-    failures_chart,
-    latency_chart,
     per_class_chart,
     speakers_chart,
 )
@@ -20,7 +19,6 @@ from serval.report.pairing import (
     difference_chart,
     group_changes_chart,
     pair_content,
-    pair_verdict,
     relabelled,
 )
 from serval.report.parts import PageParts, section
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores import Scores
 
-__all__ = ["answer_columns", "emotion_parts", "is_wrong"]
+__all__ = ["answer_columns", "confidences", "emotion_parts", "is_wrong"]
 
 PROBABILITY_STEPS = 10_000
 
@@ -66,7 +64,10 @@ def emotion_parts(runs: Sequence[Run]) -> PageParts:
         clips=clips,
         names=names,
         worth_hearing=is_wrong(clips),
-        verdict=pair_verdict(comparison) if comparison else verdict_of(names[0], scores[0]),
+        first=confidences(clips),
+        verdict=pair_verdict(comparison, comparison.against[0])
+        if comparison
+        else verdict_of(names[0], scores[0]),
         sentences=sentences_of(scores[0], first.labels),
         warnings=[
             *(line for own in scores for line in own.warnings),
@@ -86,7 +87,7 @@ def emotion_parts(runs: Sequence[Run]) -> PageParts:
 
 def answer_columns(clips: Listed) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the true labels of the clips, and of each run what it says; -1 stands for none."""
-    homes = (clips.home(i) for i in range(len(clips.positions[0])))
+    homes = (clips.home(i) for i in range(len(clips)))
     columns = {"truth": [int(run.truth[at]) for run, at in homes]}
     sides = zip(clips.runs, clips.positions, strict=True)
     return columns, [_answers(run, places) for run, places in sides]
@@ -99,8 +100,14 @@ def is_wrong(clips: Listed) -> list[bool]:
             places[i] >= 0 and run.predicted[places[i]] != run.truth[places[i]]
             for run, places in zip(clips.runs, clips.positions, strict=True)
         )
-        for i in range(len(clips.positions[0]))
+        for i in range(len(clips))
     ]
+
+
+def confidences(clips: Listed) -> list[float]:
+    """Return how sure the first run that has a clip is of its answer, in [0, 1]."""
+    homes = (clips.home(i) for i in range(len(clips)))
+    return [float(run.probs[at].max()) for run, at in homes]
 
 
 def _names(runs: Sequence[Run], comparison: Comparison | None) -> list[str]:
@@ -155,6 +162,4 @@ def _sections(
         section("shift", "How this set differs from the model's own",
                 "What is known of labels, answers and sound; nothing of it is a guess.",
                 *(shift_chart(name, run) for name, run in zip(names, runs, strict=True))),
-        section("run", "Speed and failures", "What an answer costs, and which clips got none.",
-                latency_chart(names, runs), failures_chart(names, runs)),
     ]  # fmt: skip

@@ -24,6 +24,7 @@ class PageParts:
         clips: Those of the runs, the labels or dimensions of the second in the order of the first.
         names: What each run is called.
         worth_hearing: Of each listed clip, whether `--audio wrong` lets people hear it.
+        first: Of each listed clip, a number that is high where the list shows it early.
         verdict: The one sentence that a reader takes away.
         sentences: What stands below it.
         warnings: What the numbers do not mean, beside what the runs themselves say.
@@ -42,6 +43,7 @@ class PageParts:
     clips: Listed
     names: Sequence[str]
     worth_hearing: Sequence[bool]
+    first: Sequence[float]
     verdict: str
     sentences: Sequence[str]
     warnings: Sequence[str]

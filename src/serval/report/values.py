@@ -16,7 +16,7 @@ from serval.groups.dimensions import (
     dimension_group_sentences,
     dimension_groups,
 )
-from serval.report.charts import CLIPS, RUN, Chart, Column, bounds, failures_chart, latency_chart
+from serval.report.charts import CLIPS, RUN, Chart, Column, bounds
 from serval.report.columns import listed
 from serval.report.parts import PageParts, section
 from serval.report.stressed import Stressed
@@ -86,7 +86,8 @@ def value_parts(runs: Sequence[Run]) -> PageParts:
         task="dimensions",
         clips=clips,
         names=names,
-        worth_hearing=[True] * len(clips.positions[0]),
+        worth_hearing=[True] * len(clips),
+        first=_errors(clips, values),
         verdict=comparison.verdict[0] if comparison else dimension_verdict(first.run, scores[0]),
         sentences=[] if comparison else dimension_sentences(scores[0], first),
         warnings=[
@@ -154,11 +155,23 @@ def _plane(names: Sequence[str]) -> dict[str, Any]:
 
 def _rated(clips: Listed, values: Sequence[DimensionRun]) -> list[float | None]:
     """Return the ratings of the listed clips, clip after clip; `None` where there is none."""
-    rated = np.full((len(clips.positions[0]), len(values[0].names)), np.nan)
+    rated = np.full((len(clips), len(values[0].names)), np.nan)
     for one, places in reversed(list(zip(values, clips.positions, strict=True))):
         at = np.array(places, dtype=np.int64)
         rated[at >= 0] = one.truth[at[at >= 0]]
     return _plain(rated)
+
+
+def _errors(clips: Listed, values: Sequence[DimensionRun]) -> list[float]:
+    """Return how far off the first run that has a clip is, its dimensions together; -1 unrated."""
+    errors = np.full(len(clips), -1.0)
+    for one, places in reversed(list(zip(values, clips.positions, strict=True))):
+        at = np.array(places, dtype=np.int64)
+        far = np.abs(one.predicted - one.truth)
+        known = ~np.isnan(far)
+        mean = np.where(known, far, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        errors[at >= 0] = np.where(known.any(axis=1), mean, -1.0)[at[at >= 0]]
+    return [float(error) for error in errors]
 
 
 def _listed_values(values: DimensionRun, places: Sequence[int]) -> Floats:
@@ -194,8 +207,6 @@ def _sections(
                 *_clouds(names, values)),
         section("who", "For whom it works", "Whether it serves all alike, with 95 % intervals.",
                 *_group_charts(names, values)),
-        section("run", "Speed and failures", "What an answer costs, and which clips got none.",
-                latency_chart(names, clips.runs), failures_chart(names, clips.runs)),
     ]  # fmt: skip
 
 

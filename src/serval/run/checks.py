@@ -95,6 +95,8 @@ def _score_faults(numbers: Numbers, rows: slice, outputs: str) -> Iterator[tuple
 
 def _repeated(index: Ids) -> NDArray[np.bool_]:
     """Return which rows have the index of an earlier one."""
+    if bool((np.diff(index) > 0).all()):
+        return np.zeros(len(index), dtype=np.bool_)
     again = np.ones(len(index), dtype=np.bool_)
     again[np.unique(index, return_index=True)[1]] = False
     return again

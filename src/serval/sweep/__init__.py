@@ -1,6 +1,7 @@
 """Many models on many datasets with many options: a plan, its runs, and one leaderboard."""
 
 from serval.sweep.leaderboard import leaderboard_document
+from serval.sweep.picture import write_cost_picture
 from serval.sweep.plan import Cell, Plan, load_plan
 from serval.sweep.sweep import CellResult, Sweep, sweep
 from serval.sweep.tables import (
@@ -27,5 +28,6 @@ __all__ = [
     "sweep",
     "value_cells",
     "value_titles",
+    "write_cost_picture",
     "write_tables",
 ]

@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import pytest
 
 from pages import evaluated, spoken_set
 from serval.report.columns import clip_columns, heard, listed
-from serval.report.emotions import answer_columns, is_wrong
+from serval.report.content import _listen
+from serval.report.emotions import answer_columns, confidences, emotion_parts, is_wrong
 from serval.report.sound import Sounds
 
 SILENT = Sounds(by_sha256={})
+FIRST = range(16)
 
 
 @pytest.fixture
@@ -51,8 +55,26 @@ def test_which_clips_get_audio(tmp_path, manifest):
     wrong_a = set((a.predicted != a.truth).nonzero()[0].tolist())
     wrong_b = set((b.predicted != b.truth).nonzero()[0].tolist())
     wrong = is_wrong(clips)
-    chosen = heard(clips, "wrong", wrong)
+    chosen = heard(clips, "wrong", wrong, FIRST)
     assert set(chosen[0]) == {i for i in range(12) if i in wrong_a | wrong_b}
     assert set(chosen[1]) == {i for i in range(12, 16) if i in wrong_b}
-    assert heard(clips, "none", wrong) == {0: [], 1: []}
-    assert sum(len(positions) for positions in heard(clips, "all", wrong).values()) == 16
+    assert heard(clips, "none", wrong, FIRST) == {0: [], 1: []}
+    every = heard(clips, "all", wrong, FIRST).values()
+    assert sum(len(positions) for positions in every) == 16
+
+
+def test_of_many_clips_a_page_lists_a_sample_and_says_so(tmp_path, manifest, monkeypatch):
+    monkeypatch.setattr("serval.report.columns.MOST_HEARD", 2)
+    run = evaluated(tmp_path, manifest)
+    clips = listed([run], most=10)
+    assert (len(clips), clips.n, len(clip_columns(clips, SILENT)["id"])) == (10, 16, 10)
+    assert listed([run], most=10) == clips
+    places = clips.positions[0]
+    assert list(places) == sorted(set(places))
+    wrong = [i for i in places if run.predicted[i] != run.truth[i]]
+    surest = sorted(wrong, key=lambda i: -run.probs[i].max())[:2]
+    assert heard(clips, "wrong", is_wrong(clips), confidences(clips)) == {0: sorted(surest)}
+    parts = emotion_parts([run])
+    assert "sample" not in _listen(parts, SILENT)
+    said = _listen(replace(parts, clips=clips), SILENT)
+    assert "These are a random sample of 10 of the 16 clips; every score" in said
