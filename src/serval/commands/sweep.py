@@ -32,6 +32,8 @@ from serval.sweep import (
     rank_text,
     standing_sentences,
     sweep,
+    value_cells,
+    value_titles,
     write_cost_picture,
     write_tables,
 )
@@ -98,6 +100,16 @@ def sweep_command(
 def _print(console: Console, finished: Sweep, document: dict[str, Any]) -> None:
     """Print who stands where; `sweep.md` has every score."""
     print_verdict(console, document["verdict"])
+    if document["rows"]:
+        _print_emotions(console, finished, document)
+    for table in document["dimensions"]:
+        _print_values(console, table)
+    if problems := problem_lines(finished):
+        console.print(NOT_DONE, style="bold")
+        print_items(console, problems, most=len(problems))
+
+
+def _print_emotions(console: Console, finished: Sweep, document: dict[str, Any]) -> None:
     ranked = document["ranked_by"]
     second = next(name for name in ("macro_f1", "uar") if name != ranked)
     titles = [f"{METRICS[name].title} %" for name in (ranked, second)]
@@ -112,9 +124,16 @@ def _print(console: Console, finished: Sweep, document: dict[str, Any]) -> None:
         table.add_row(row["model"], row["dataset"], *cells, *beside, f"{row['clips']:,}", place)
     print_table(console, table)
     print_items(console, standing_sentences(document))
-    if problems := problem_lines(finished):
-        console.print(NOT_DONE, style="bold")
-        print_items(console, problems, most=len(problems))
+
+
+def _print_values(console: Console, table: dict[str, Any]) -> None:
+    """Print CCC of the models of dimensions on one set; `sweep.md` has their errors too."""
+    titles = [*value_titles(table), "MAE", "clips"]
+    printed = narrow_table([f"model on {table['dataset']}"], titles)
+    for row in table["rows"]:
+        name, *cells = value_cells(row)
+        printed.add_row(name, *(cell.partition(" [")[0] for cell in cells))
+    print_table(console, printed)
 
 
 def _written(finished: Sweep, document: dict[str, Any]) -> dict[str, Path]:
@@ -147,7 +166,7 @@ def _make_reports(finished: Sweep, *, quiet: bool) -> None:
 
     for result in finished.results:
         page = Path(result.cell.settings.output) / "report.html"
-        if result.answers is not None and not (result.reused and page.is_file()):
+        if not result.problem and not (result.reused and page.is_file()):
             if not quiet:
                 say(f"writing {page}", err=True)
             write_report(load_run(page.parent), page, audio="none")

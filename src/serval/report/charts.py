@@ -35,8 +35,13 @@ LATENCY_BINS = 40
 class Column:
     """A column of a chart's table.
 
+<<<<<<< HEAD
     Its kind is `text`, `share`, `score` (a share to its hundredth of a percent, beside a difference
     in `points`), `points`, `count` or `number`.
+=======
+    Its kind is `text`, `cell` (text that stands as numbers do), `share`, `points` (a difference of
+    shares), `count`, `number`, `correlation`, `error` or `signed` (a difference of one of these).
+>>>>>>> dims
     """
 
     key: str
@@ -58,6 +63,7 @@ class Chart:
         wide: Whether it takes the whole width.
         reference: Where a line marks a value to compare with.
         margin: A difference up to this, in [0, 1], counts as none; drawn as a band.
+        dimension: Which one the page draws of every clip, from 0; the rows then sum it up.
     """
 
     id: str
@@ -69,6 +75,7 @@ class Chart:
     wide: bool = False
     reference: float | None = None
     margin: float | None = None
+    dimension: int | None = None
 
 
 RUN = Column(key="run", title="run")

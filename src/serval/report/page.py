@@ -29,6 +29,8 @@ SCRIPTS = (
     "matrix",
     "player",
     "explorer",
+    "emotions",
+    "values",
     "charts",
     "figure",
     "examples",

@@ -57,7 +57,10 @@ def pair_content(comparison: Comparison) -> dict[str, Any]:
     return {
         "margin": f"A loss of up to {_margin(comparison)} counts as none; the interval of the "
         "difference decides, not the difference.",
-        "tiles": [{"name": title_of(key), **_cells(scores.overall[key])} for key in SHOWN],
+        "tiles": [
+            {"name": title_of(key), "kind": "points", **_cells(scores.overall[key])}
+            for key in SHOWN
+        ],
         "sentences": sentences(comparison, comparison.against[0]),
     }
 
