@@ -107,7 +107,7 @@ class Result:
     def plot_per_class(self, ax: Axes | None = None) -> Axes:
         """Return the axes with precision, recall and F1 of each emotion."""
         axes = given_axes(ax, 10.0, 4.5)
-        draw_per_class(axes, self.scores)
+        draw_per_class(axes, self.scores.per_class)
         return axes
 
     def plot_reliability(self, ax: Axes | None = None) -> Axes:

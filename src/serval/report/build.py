@@ -11,6 +11,7 @@ from serval.comparison import compare
 from serval.dimensions import NO_PAGE
 from serval.errors import ConfigError
 from serval.files import write_bytes, write_text
+from serval.multilabel import NO_PAGE as NO_SET_PAGE
 from serval.report.columns import Listed, heard, listed
 from serval.report.content import report_content, run_names
 from serval.report.kept import audio_file, audio_folder, kept_sounds, sound_block
@@ -77,12 +78,14 @@ def write_report(
         show: Told of each sound that is there.
 
     Raises:
-        ConfigError: The run is of dimensions, the two runs have no clip in common, or the stress
-            test is of another model.
+        ConfigError: The run is of dimensions or of several emotions a clip, the two runs have no
+            clip in common, or the stress test is of another model.
         LabelError: They have different labels, or disagree on the truth of a clip.
     """
     if run.provenance.of_dimensions:
         raise ConfigError(f"{run.folder} is a run of dimensions: {NO_PAGE}")
+    if run.provenance.is_multilabel:
+        raise ConfigError(f"{run.folder} has several emotions a clip: {NO_SET_PAGE}")
     comparison = compare([baseline, run]) if baseline else None
     clips = listed([baseline, relabelled(run, baseline.labels)] if baseline else [run])
     pages = [path, *(each.folder / "report.html" for each in clips.runs)]

@@ -36,6 +36,11 @@ DIMENSIONS = (
     "by emotions only"
 )
 
+SEVERAL = (
+    "the set has several emotions a clip, and the cell's own folder their scores; models are "
+    "ranked by one emotion a clip only"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellResult:
@@ -120,6 +125,8 @@ def _scored(cell: Cell, evaluation: Evaluation) -> CellResult:
     run, document = evaluation.run, evaluation.document
     if run.provenance.of_dimensions:
         return CellResult(cell=cell, scores={}, problem=DIMENSIONS)
+    if run.provenance.is_multilabel:
+        return CellResult(cell=cell, scores={}, problem=SEVERAL)
     if not len(run):
         return CellResult(
             cell=cell, scores={}, failed=len(run.failures), problem="every clip failed"
