@@ -12,7 +12,7 @@ from serval.errors import ConfigError
 from serval.multilabel import TASK, MultilabelRun, multilabel_run
 from serval.results.document import warnings_of, write_json
 from serval.scores.clusters import clustering_of
-from serval.scores.multilabel import MULTILABEL_METRICS, Answers, paired_scores
+from serval.scores.multilabel import MULTILABEL_METRICS, SetAnswers, paired_scores
 from serval.scores.stats import Difference, Verdict, verdict
 from serval.wording import change_short, counted, hundredths, percent, span, without_nan
 
@@ -204,8 +204,8 @@ def _against(
     labels = first[0].run.labels
     order = [other[0].run.labels.index(label) for label in labels]
     truth = first[0].truth[first[1]]
-    a = Answers(scores=first[0].scores[first[1]], predicted=first[0].predicted[first[1]])
-    b = Answers(
+    a = SetAnswers(scores=first[0].scores[first[1]], predicted=first[0].predicted[first[1]])
+    b = SetAnswers(
         scores=other[0].scores[other[1]][:, order],
         predicted=other[0].predicted[other[1]][:, order],
     )

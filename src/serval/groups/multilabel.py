@@ -11,7 +11,7 @@ from serval.groups.groups import MIN_CLIPS, RESAMPLES, group_columns, members_of
 from serval.multilabel import TRUTH
 from serval.scores.chance import ALPHA
 from serval.scores.clusters import clustering_of
-from serval.scores.multilabel import Answers, gap_of, multilabel_scores
+from serval.scores.multilabel import SetAnswers, gap_of, multilabel_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,7 +128,7 @@ def _table(
 
 def _scores(values: MultilabelRun, clips: Ids) -> Mapping[str, Interval]:
     run = values.run
-    answers = Answers(scores=values.scores[clips], predicted=values.predicted[clips])
+    answers = SetAnswers(scores=values.scores[clips], predicted=values.predicted[clips])
     speakers = [run.speakers[i] for i in clips]
     return multilabel_scores(values.truth[clips], answers, speakers, run.labels, RESAMPLES).overall
 

@@ -15,7 +15,7 @@ from serval.scores.calibration import refuse_unfit
 from serval.scores.multilabel import (
     EMOTION_METRICS,
     MULTILABEL_METRICS,
-    Answers,
+    SetAnswers,
     best_thresholds,
     multilabel_scores,
 )
@@ -61,7 +61,7 @@ def fitted_thresholds(values: MultilabelRun, other: MultilabelRun) -> Thresholds
 
 def scores_of_sets(values: MultilabelRun) -> MultilabelScores:
     """Return every score of a run with its interval."""
-    answers = Answers(scores=values.scores, predicted=values.predicted)
+    answers = SetAnswers(scores=values.scores, predicted=values.predicted)
     return multilabel_scores(values.truth, answers, values.run.speakers, values.run.labels)
 
 

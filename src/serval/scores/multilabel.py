@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 __all__ = [
     "EMOTION_METRICS",
     "MULTILABEL_METRICS",
-    "Answers",
     "EmotionScores",
     "MultilabelMetric",
     "MultilabelScores",
     "PairedScore",
+    "SetAnswers",
     "average_precision",
     "best_thresholds",
     "gap_of",
@@ -194,7 +194,7 @@ class PairedScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class SetAnswers:
     """What one run says of N clips.
 
     Attributes:
@@ -208,7 +208,7 @@ class Answers:
 
 def multilabel_scores(
     truth: Bools,
-    answers: Answers,
+    answers: SetAnswers,
     speakers: Sequence[str | None],
     labels: Sequence[str],
     resamples: int = RESAMPLES,
@@ -256,7 +256,7 @@ def multilabel_scores(
 
 
 def paired_scores(
-    truth: Bools, a: Answers, b: Answers, clustering: Clustering, resamples: int = RESAMPLES
+    truth: Bools, a: SetAnswers, b: SetAnswers, clustering: Clustering, resamples: int = RESAMPLES
 ) -> tuple[dict[str, PairedScore], list[dict[str, PairedScore]]]:
     """Return the differences of two runs on the same clips: of the whole, and of each emotion.
 
