@@ -223,9 +223,10 @@ def _required(schema: Schema, part: str, asked: str | None, subject: str) -> str
     for kind in kinds:
         found = found or _usual(names, _of_kind(schema, kind))
     if found is None:
+        marks = ", or columns of 0 and 1 with --emotion-columns" if part == "label" else ""
         raise DatasetNotFoundError(
             f"{subject} has no {part} column that serval knows by name; "
-            f"its columns: {', '.join(schema.kinds)}; name one with --{part}-column"
+            f"its columns: {', '.join(schema.kinds)}; name one with --{part}-column{marks}"
         )
     return found
 

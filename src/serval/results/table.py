@@ -104,7 +104,7 @@ def table_of(run: Run, rows: slice = slice(None)) -> pa.Table:
     columns = {
         "clip_id": pa.array(run.clip_ids[rows], pa.string()),
         "index": pa.array(run.index[rows]),
-        "truth": pa.DictionaryArray.from_arrays(run.truth[rows].astype("int32"), labels),
+        "truth": _truths(run, rows, labels),
         "predicted": pa.DictionaryArray.from_arrays(run.predicted[rows].astype("int32"), labels),
         "logits": pa.FixedSizeListArray.from_arrays(logits, len(labels)),
         "probs": pa.FixedSizeListArray.from_arrays(probs, len(labels)),
@@ -114,9 +114,17 @@ def table_of(run: Run, rows: slice = slice(None)) -> pa.Table:
         "speaker": pa.array(run.speakers[rows], pa.string()),
         "notes": pa.array(run.notes[rows], pa.list_(pa.string())),
     }
-    names = _column_names(run.groups, columns)
-    groups = {names[name]: pa.array(v[rows], pa.string()) for name, v in run.groups.items()}
+    names = _column_names((name for name in run.groups if name != TRUTH), columns)
+    groups = {of: pa.array(run.groups[name][rows], pa.string()) for name, of in names.items()}
     return pa.table(groups | columns)
+
+
+def _truths(run: Run, rows: slice, labels: pa.Array) -> pa.Array:
+    """Return the true emotion of each clip, or a list of several."""
+    if not run.provenance.is_multilabel:
+        return pa.DictionaryArray.from_arrays(run.truth[rows].astype("int32"), labels)
+    cells = run.groups[TRUTH][rows] if len(run) else ()
+    return pa.array([json.loads(cell or "[]") for cell in cells], pa.list_(pa.string()))
 
 
 def _column_names(groups: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
