@@ -61,7 +61,7 @@ def grouped(clips: list[Waveform], window: int, size: int) -> list[Waveform]:
 
 def real_clips(corpus: str, rate: int, n: int) -> list[Waveform]:
     """Return the first clips of the validation split, decoded."""
-    dataset = open_dataset(EvalOptions(dataset=corpus, split="validation", quiet=True))
+    dataset = open_dataset(EvalOptions(dataset=corpus, split="validation"))
     return [decode(encoded_bytes(clip.audio), rate).samples for clip in dataset.clips(0, n)]
 
 

@@ -73,7 +73,7 @@ def stages_of(model: OnnxModel, dataset: Dataset, n: int, journal: Journal) -> t
 def costs_of_a_set(corpus: str, split: str) -> Iterator[str]:
     """Yield what opening a set, counting its labels and finding its last clip cost."""
     spent = Spent()
-    options = EvalOptions(dataset=corpus, split=split, quiet=True)
+    options = EvalOptions(dataset=corpus, split=split)
     dataset = spent.on("open", open_dataset, options)
     size = sum(file.stat().st_size for file in Path(corpus).rglob(f"{split}*"))
     yield f"{size / 1e6 / spent['open']:,.0f} MB/s: opening the set, whose files are hashed"
@@ -94,7 +94,7 @@ def main() -> None:
     given = parser.parse_args()
     loads = [load_average()]
     model = load_model(given.model)
-    dataset = open_dataset(EvalOptions(dataset=given.corpus, split=given.split, quiet=True))
+    dataset = open_dataset(EvalOptions(dataset=given.corpus, split=given.split))
     provenance = Provenance(
         labels=model.labels, model={}, dataset={}, options={}, platform={}, identity={}
     )

@@ -53,10 +53,10 @@ def repeated(dataset: Dataset, size: int, first: int) -> Dataset:
 
 def measure(corpus: str, model: str, size: int, first: int) -> dict[str, float]:
     """Return MB: resident after a clip, the peak after the last clip, and after the last file."""
-    dataset = open_dataset(EvalOptions(dataset=corpus, quiet=True))
+    dataset = open_dataset(EvalOptions(dataset=corpus))
     process, resident = psutil.Process(), array("d")
     with tempfile.TemporaryDirectory() as folder:
-        options = EvalOptions(model=model, dataset=corpus, output=folder, quiet=True)
+        options = EvalOptions(model=model, dataset=corpus, output=folder)
         run = evaluate(
             load_model(model),
             repeated(dataset, size, first),

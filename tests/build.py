@@ -87,6 +87,26 @@ def classifier(
     return path
 
 
+def encoder(path, *, seed=0, bands=12, metadata=None):
+    """The classifier with its frames as outputs, and what a further layer makes of them."""
+    model = onnx.load(classifier(path, seed=seed, bands=bands, metadata=metadata))
+    layer = np.random.default_rng(seed).normal(0, 1, (bands, bands)).astype(np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(layer, "layer"))
+    model.graph.node.extend(
+        [
+            helper.make_node("Transpose", ["energy"], ["hidden_state_0"], perm=[0, 2, 1]),
+            helper.make_node("MatMul", ["hidden_state_0", "layer"], ["further"]),
+            helper.make_node("Tanh", ["further"], ["hidden_state_1"]),
+        ]
+    )
+    model.graph.output.extend(
+        helper.make_tensor_value_info(f"hidden_state_{i}", 1, ["batch", "frames", bands])
+        for i in range(2)
+    )
+    onnx.save(model, path)
+    return path
+
+
 def speech_set(folder, n=12, *, labels=EMOTIONS, seconds=0.6, name="set.csv", speakers=3):
     """A manifest beside WAV files: path, label, speaker, gender."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -26,15 +26,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("dataset")
-    parser.add_argument("--split", default="train")
+    parser.add_argument("--split", default="train", help="empty for a set that has none")
     parser.add_argument("--corpus", action="append", default=[])
     given = parser.parse_args()
-    dataset = load_dataset(given.dataset, options=DatasetOptions(split=given.split))
+    dataset = load_dataset(given.dataset, options=DatasetOptions(split=given.split or None))
     clips = [
         (clip.id, hashlib.sha256(encoded_bytes(clip.audio)).hexdigest())
         for clip in dataset.clips(0, None)
     ]
-    said = TrainedOn.of_clips(clips, given.corpus, [f"{dataset.name}: {given.split}"])
+    split = f"{dataset.name}: {given.split}" if given.split else dataset.name
+    said = TrainedOn.of_clips(clips, given.corpus, [split])
     model = onnx.load(given.model, load_external_data=False)
     kept = [entry for entry in model.metadata_props if entry.key != "trained_on"]
     del model.metadata_props[:]

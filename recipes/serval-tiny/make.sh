@@ -5,6 +5,7 @@ set -eu
 here=$(dirname "$0")
 mkdir -p "$5"
 python "$here/manifest.py" "$5/clips.csv" "ravdess:$2" "crema-d:$3" "tess:$4"
-serval probe -m "$1" -d "$5/clips.csv" --layer pooled --pool mean --folds speaker:5 \
-  --class-weight none -o "$5/probes" --save "$5/serval-tiny.onnx"
+python "$here/train.py" "$1" "$5/clips.csv" "$5" --split "" --column corpus
+python "$here/../../tools/stamp_training_data.py" "$5/serval-tiny.onnx" "$5/clips.csv" --split "" \
+  --corpus RAVDESS --corpus CREMA-D --corpus TESS
 serval quantize "$5/serval-tiny.onnx" -o "$5/serval-tiny.int8.onnx" --calibration "$5/clips.csv"

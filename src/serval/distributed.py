@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+from array import array
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from serval.predict import Transform, failure_of, predict_clip
 from serval.stopping import kept_hearing, stop_if_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from serval.label_plan import Mapped
@@ -31,7 +32,16 @@ if TYPE_CHECKING:
     from serval.models.protocol import Model
     from serval.records import Clip, Dataset, Record
 
-__all__ = ["Job", "Ledger", "Range", "Worker", "cluster", "imported_ray", "predict_on_ray"]
+__all__ = [
+    "Job",
+    "Ledger",
+    "Range",
+    "Worker",
+    "cluster",
+    "imported_ray",
+    "predict_on_ray",
+    "refuse_odd_engine",
+]
 
 LONGEST_RANGE = 64
 """Clips in one range at most: what is done again when a worker dies."""
@@ -67,6 +77,8 @@ class Job:
         dataset_options: Which part of it.
         mapping: From the dataset's labels to the model's.
         transform: Changes each waveform before the model sees it; goes to the workers as it is.
+        opens: Opens the model; goes to the workers by its name, as `answers` does.
+        answers: What is sent back of a clip: its record, unless the caller wants another thing.
     """
 
     model: str
@@ -78,12 +90,14 @@ class Job:
     dataset_options: DatasetOptions
     mapping: Mapped | None
     transform: Transform | None = None
+    opens: Callable[[str, InferenceOptions], Model] = load_as_stated
+    answers: Callable[[Model, Clip, Transform | None], Any] = predict_clip
 
 
 def predict_on_ray(
     job: Job, wanted: Iterator[int], *, workers: int | None = None, address: str | None = None
-) -> Iterator[Record]:
-    """Yield one record for each wanted clip, in order.
+) -> Iterator[Any]:
+    """Yield one record for each wanted clip, in order, or what else the job wants of it.
 
     Args:
         job: What the workers open.
@@ -98,7 +112,7 @@ def predict_on_ray(
     """
     with cluster(address) as ray:
         actors = workers or int(ray.cluster_resources().get("CPU", 1))
-        yield from _records_of(ray, job, list(wanted), actors)
+        yield from _records_of(ray, job, array("q", wanted), actors)
 
 
 @contextmanager
@@ -126,11 +140,12 @@ class Range:
     """Clips that one worker does in one go.
 
     Attributes:
-        wanted: Their positions in the dataset, rising.
+        wanted: Their positions in the dataset, rising; neighbours are a `range`, whose size does
+            not depend on how many they are.
         deaths: Workers that died while they were at a range with these clips.
     """
 
-    wanted: tuple[int, ...]
+    wanted: Sequence[int]
     deaths: int = 0
 
     def after_death(self) -> list[Range]:
@@ -142,7 +157,7 @@ class Range:
         if len(self.wanted) == 1 and deaths >= DEADLY:
             return []
         parts = (self.wanted[:middle], self.wanted[middle:])
-        return [Range(part, deaths) for part in parts if part]
+        return [Range(part, deaths) for part in parts if len(part)]
 
 
 class Ledger:
@@ -155,7 +170,7 @@ class Ledger:
 
     def __init__(self, ranges: Iterable[Range], most: int) -> None:
         self._todo = deque(ranges)
-        self._order = deque(index for part in self._todo for index in part.wanted)
+        self._order = deque(part.wanted for part in self._todo)
         self._done: dict[int, tuple[Range, list[Record]]] = {}
         self._most = most
 
@@ -167,7 +182,7 @@ class Ledger:
         """Return the next range to do, if there is one and not too many wait for an earlier one."""
         if not self._todo:
             return None
-        is_its_turn = self._todo[0].wanted[0] == self._order[0]
+        is_its_turn = self._todo[0].wanted[0] == self._order[0][0]
         return self._todo.popleft() if is_its_turn or len(self._done) < self._most else None
 
     def put_back(self, *ranges: Range) -> None:
@@ -180,10 +195,11 @@ class Ledger:
 
     def in_turn(self) -> Iterator[Record]:
         """Yield the records before which none is missing, each once."""
-        while self._order and self._order[0] in self._done:
-            part, records = self._done.pop(self._order[0])
-            for _ in part.wanted:
-                self._order.popleft()
+        while self._order and self._order[0][0] in self._done:
+            expected = self._order.popleft()
+            part, records = self._done.pop(expected[0])
+            if rest := expected[len(part.wanted) :]:  # of one that was done in halves
+                self._order.appendleft(rest)
             yield from records
 
 
@@ -206,7 +222,7 @@ class Worker:
         """Return why model or dataset cannot be opened here, or `None`."""
         return self.opened if isinstance(self.opened, ServalError) else None
 
-    def records(self, wanted: tuple[int, ...]) -> list[Record] | ServalError:
+    def records(self, wanted: Sequence[int]) -> list[Record] | ServalError:
         """Return the records of the clips at these rising positions, or what went wrong."""
         if isinstance(self.opened, ServalError):
             return self.opened
@@ -214,7 +230,7 @@ class Worker:
         chosen = set(wanted)
         try:
             return [
-                predict_clip(model, _labelled(clip, self.job.mapping), self.job.transform)
+                self.job.answers(model, _labelled(clip, self.job.mapping), self.job.transform)
                 for clip in dataset.clips(wanted[0], wanted[-1] + 1)
                 if clip.index in chosen
             ]
@@ -227,7 +243,7 @@ def _labelled(clip: Clip, mapping: Mapped | None) -> Clip:
 
 
 def _opened(job: Job) -> tuple[Model, Dataset]:
-    model: Model = load_as_stated(job.model, job.model_options)
+    model = job.opens(job.model, job.model_options)
     external = model.facts.get("external", {})
     dataset = load_dataset(job.dataset, options=job.dataset_options)
     for what, mine, drivers in (
@@ -244,6 +260,23 @@ def _opened(job: Job) -> tuple[Model, Dataset]:
                 "give every machine the same files"
             )
     return model, dataset
+
+
+def refuse_odd_engine(engine: str, address: str | None, workers: int | None) -> None:
+    """Do nothing if clips can be done so.
+
+    Raises:
+        ConfigError: There is no such engine, or it has no use of the other two.
+        MissingExtraError: Ray is wanted, and is not installed.
+    """
+    if workers is not None and workers < 1:
+        raise ConfigError(f"--workers is {workers}; give at least 1")
+    if engine not in {"local", "ray"}:
+        raise ConfigError(f"unknown --engine '{engine}'; known: local, ray")
+    if engine == "ray":
+        imported_ray()
+    elif address is not None:
+        raise ConfigError("--ray-address is of use with --engine ray only")
 
 
 def imported_ray() -> ModuleType:
@@ -307,14 +340,20 @@ def _ranges(wanted: Iterable[int], size: int = LONGEST_RANGE) -> Iterator[Range]
     part: list[int] = []
     for index in wanted:
         if part and (len(part) == size or index - part[0] >= 4 * LONGEST_RANGE):
-            yield Range(tuple(part))
+            yield Range(_stretch(part))
             part = []
         part.append(index)
     if part:
-        yield Range(tuple(part))
+        yield Range(_stretch(part))
 
 
-def _records_of(ray: ModuleType, job: Job, wanted: list[int], actors: int) -> Iterator[Record]:
+def _stretch(positions: list[int]) -> Sequence[int]:
+    """Return rising positions as a `range` where none is missing between them, else a tuple."""
+    whole = range(positions[0], positions[-1] + 1)
+    return whole if len(whole) == len(positions) else tuple(positions)
+
+
+def _records_of(ray: ModuleType, job: Job, wanted: Sequence[int], actors: int) -> Iterator[Record]:
     ranges = list(_ranges(wanted, _range_size(len(wanted), actors)))
     ledger = Ledger(ranges, most=TURNS * actors)
     actor = ray.remote(Worker).options(num_cpus=1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.datasets import load_dataset, named_corpus
-from serval.distributed import Job, imported_ray, predict_on_ray
+from serval.distributed import Job, predict_on_ray, refuse_odd_engine
 from serval.errors import ConfigError
 from serval.files import is_file, is_folder, refuse_odd_place
 from serval.label_plan import LabelPlan, labelled, plan_of, with_value_columns
@@ -21,7 +21,7 @@ from serval.models.python import PREFIX, absolute
 from serval.options import EvalOptions, stored_options
 from serval.predict import Transform, in_label_space, predict
 from serval.records import Dataset, Failure, Record
-from serval.run import Journal, Provenance, Run, load_run
+from serval.run import Journal, PositionSet, Provenance, Run, load_run
 from serval.trained_on import HEARD, TrainedOn
 from serval.wording import printable
 
@@ -36,6 +36,7 @@ __all__ = [
     "Evaluation",
     "Step",
     "Watch",
+    "absolute_name",
     "evaluate",
     "evaluate_named",
     "open_dataset",
@@ -190,20 +191,13 @@ def _check(options: EvalOptions) -> None:
     refuse_odd_place("--output", options.output)
     if options.name is not None and (not options.name.strip() or not options.name.isprintable()):
         raise ConfigError(f"--name '{printable(options.name)}' is no name; give one line of text")
-    if options.workers is not None and options.workers < 1:
-        raise ConfigError(f"--workers is {options.workers}; give at least 1")
-    if options.engine not in {"local", "ray"}:
-        raise ConfigError(f"unknown --engine '{options.engine}'; known: local, ray")
+    refuse_odd_engine(options.engine, options.ray_address, options.workers)
     for flag, share in (
         ("--max-failures", options.max_failures),
         ("--max-left-out", options.max_left_out),
     ):
         if not 0 <= share <= 1:
             raise ConfigError(f"{flag} is {share}; give a share from 0 to 1")
-    if options.engine == "ray":
-        imported_ray()
-    elif options.ray_address is not None:
-        raise ConfigError("--ray-address is of use with --engine ray only")
 
 
 def provenance_of(
@@ -275,7 +269,7 @@ def _record_all(
 ) -> None:
     start, resumed, failures = time.perf_counter(), len(journal.done), 0
     journal.begin(datetime.now(UTC).isoformat(timespec="seconds"))
-    records = _records(model, dataset, plan, options, frozenset(journal.done))
+    records = _records(model, dataset, plan, options, journal.done)
     watch(Step(done=resumed, total=plan.total, failures=0, resumed=resumed))
     if plan.space.joins or plan.space.labels != model.labels:
         outputs = model.contract.outputs
@@ -306,7 +300,7 @@ def _marked(records: Iterator[Record], trained_on: TrainedOn | None) -> Iterator
 
 
 def _records(
-    model: Model, dataset: Dataset, plan: LabelPlan, options: EvalOptions, done: frozenset[int]
+    model: Model, dataset: Dataset, plan: LabelPlan, options: EvalOptions, done: PositionSet
 ) -> Iterator[Record]:
     """Return a record for each clip without one, made here or on a cluster."""
     if options.engine == "local":
@@ -315,11 +309,11 @@ def _records(
         return predict(model, clips, workers=workers, transform=plan.transform)
     to_do = labelled(dataset.metadata, plan.mapping, options.limit, done)
     job = Job(
-        model=_absolute(options.model),
+        model=absolute_name(options.model),
         model_sha256=model.facts["sha256"],
         external=model.facts.get("external", {}),
         model_options=options,
-        dataset=_absolute(options.dataset),
+        dataset=absolute_name(options.dataset),
         fingerprint=dataset.fingerprint,
         dataset_options=options,
         mapping=plan.mapping,
@@ -329,7 +323,7 @@ def _records(
     return predict_on_ray(job, indices, workers=options.workers, address=options.ray_address)
 
 
-def _absolute(name: str) -> str:
+def absolute_name(name: str) -> str:
     """Return a path as any process of this machine can use it; another name as it is."""
     if name.startswith(PREFIX):
         return absolute(name)

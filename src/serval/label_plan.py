@@ -13,6 +13,7 @@ from serval.dimensions import dimension_columns, plan_values
 from serval.errors import ConfigError, DatasetError, LabelError
 from serval.labels import LabelMap, label_map_from_option, label_space_of
 from serval.multilabel import EmotionSets, emotion_columns, names_several, truth_facts
+from serval.run import PositionSet
 from serval.wording import counted, shown
 
 if TYPE_CHECKING:
@@ -250,14 +251,14 @@ def labelled(
     read: ClipReader,
     mapping: Mapped | None,
     limit: int | None,
-    done: frozenset[int] = frozenset(),
+    done: PositionSet | None = None,
 ) -> Iterator[Clip]:
     """Yield the clips without a record, labelled with the model's labels, or without any mapping.
 
     A clip without any label stays so: it becomes a Failure, and is not lost.
     """
-    first = next((i for i in range(len(done) + 1) if i not in done), 0)
-    for clip in read(first, limit):
+    done = done or PositionSet()
+    for clip in read(done.first_missing, limit):
         own = with_truth(clip, mapping)
         if own is not None and own.index not in done:
             yield own

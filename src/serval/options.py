@@ -12,6 +12,8 @@ from serval.models.options import InferenceOptions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from _typeshed import DataclassInstance
+
     from serval.run import Run
 
 __all__ = ["EvalOptions", "misfit", "stored_options"]
@@ -62,14 +64,20 @@ KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 """The types of the options, and what they are called."""
 
 
-def misfit(name: str, value: object) -> str:
+def misfit(name: str, value: object, of: type[DataclassInstance] | None = None) -> str:
     """Return what the option of that name must be where `value` is something else, else `""`.
+
+    Args:
+        name: Of the option.
+        value: Given for it.
+        of: Whose options they are; by default those of an evaluation.
 
     Examples:
         >>> misfit("limit", "ten"), misfit("limit", None), misfit("plots", True)
         ('a whole number', '', '')
     """
-    kind, *other = str(TYPES[name]).split(" | ")
+    types = TYPES if of is None else {field.name: field.type for field in fields(of)}
+    kind, *other = str(types[name]).split(" | ")
     fits = isinstance(value, KINDS[kind][0]) and (kind == "bool" or not isinstance(value, bool))
     return "" if fits or (value is None and other) else KINDS[kind][1]
 

@@ -19,7 +19,7 @@ from serval.wording import one_line
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["json_in", "tagged_yaml_in", "text_in", "toml_in", "yaml_in", "yaml_of"]
+__all__ = ["json_in", "json_of", "tagged_yaml_in", "text_in", "toml_in", "yaml_in", "yaml_of"]
 
 MOST_BYTES = 1 << 26
 """A `stress.json` of all perturbations has some MB."""
@@ -42,7 +42,12 @@ BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, y
 
 def json_in(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
     """Return what a JSON file holds; a `ValueError` says why it cannot be read."""
-    return _plain(json.loads, text_in(path))
+    return json_of(text_in(path))
+
+
+def json_of(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what JSON says; a `ValueError` says why it cannot be read."""
+    return _plain(json.loads, text)
 
 
 def toml_in(path: Path) -> Mapping[str, Any]:

@@ -39,6 +39,7 @@ __all__ = [
     "TrainedOn",
     "Training",
     "corpora_of",
+    "letters_of",
     "overlap_sentences",
     "same_corpus",
     "training_of",
@@ -312,14 +313,15 @@ def same_corpus(corpus: str, name: str) -> bool:
         >>> same_corpus("TESS", "hostess"), same_corpus("TESS", "RAVDESS")
         (False, False)
     """
-    wanted, words = _letters(corpus), re.split(r"[\W_]+", name.casefold())
+    wanted, words = letters_of(corpus), re.split(r"[\W_]+", name.casefold())
     if not wanted or len(words) > MOST_WORDS:
         return False
     ends = range(1, len(words) + 1)
     return any("".join(words[start:end]) == wanted for end in ends for start in range(end))
 
 
-def _letters(name: str) -> str:
+def letters_of(name: str) -> str:
+    """Return the letters and digits of a name in small letters: `CREMA-D` is `cremad`."""
     return re.sub(r"[\W_]+", "", name).casefold()
 
 

@@ -3,6 +3,9 @@
 Names of files, labels, columns and models are other people's text. A terminal obeys the control
 characters in it, a spreadsheet its formulas, a markdown page its markup. Text becomes `printable`
 where it comes in, and is quoted for a format where it goes out.
+
+Below zero stands a hyphen, in sentences, tables, pictures and pages alike: every terminal shows it,
+and what is copied into a spreadsheet is a number.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ __all__ = [
     "scored_short",
     "shown",
     "span",
+    "three_digits",
     "without_nan",
 ]
 
@@ -48,6 +52,9 @@ FORMULA_STARTS = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20")
 """And the same in full width, as keyboards of East Asia write them."""
 
 MARKUP = "\\`*_[]<>|"
+
+WHOLE = 1000
+"""Numbers from here on are shown without what is behind the point."""
 
 
 def printable(text: str) -> str:
@@ -106,16 +113,35 @@ def hundredths(share: float | None, digits: int = 1) -> str:
     return "n/a" if share is None or math.isnan(share) else f"{100 * share:.{digits}f}"
 
 
-def points(share: float | None, *, sign: bool = False) -> str:
+def points(share: float | None, *, sign: bool = False, digits: int = 2) -> str:
     """Return a share of 1 in percentage points, or `n/a` where it is not defined.
+
+    Args:
+        share: Of 1, or a difference of two.
+        sign: Whether a gain has a plus; else noughts behind the point are left out.
+        digits: Decimals of one with a sign.
 
     Examples:
         >>> points(-0.0035, sign=True), points(0.01), points(float("nan"))
         ('-0.35', '1', 'n/a')
+        >>> points(0.0284, sign=True, digits=0), points(-0.0001, sign=True, digits=0)
+        ('+3', '0')
     """
     if share is None or math.isnan(share):
         return "n/a"
-    return _hundredfold(share, "+", 2) if sign else f"{100 * share:.2f}".rstrip("0").rstrip(".")
+    if sign:
+        return _hundredfold(share, "+", digits)
+    return f"{100 * share:.2f}".rstrip("0").rstrip(".")
+
+
+def three_digits(number: float) -> str:
+    """Return a positive number with three digits, or with all of them in front of the point.
+
+    Examples:
+        >>> three_digits(0.0123), three_digits(33.7), three_digits(8_400_000)
+        ('0.0123', '33.7', '8,400,000')
+    """
+    return f"{number:.3g}" if number < WHOLE else f"{number:,.0f}"
 
 
 def scored(score: Mapping[str, float | None]) -> str:
@@ -146,6 +172,10 @@ def change_short(change: Mapping[str, float | None], digits: int = 1) -> str:
     Examples:
         >>> change_short({"value": -0.0214, "low": -0.034, "high": 0.0})
         '-2.1 [-3.4, 0.0]'
+
+    Args:
+        change: `value`, `low` and `high` in [-1, 1]; `None` where not defined.
+        digits: Decimals of the interval; the difference itself has at least one.
     """
     return _short(change, "+", digits)
 
@@ -238,9 +268,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     Examples:
         >>> did_you_mean("modls", ["models", "datasets"]), did_you_mean("x", ["models"])
         ("; did you mean 'models'?", '')
+        >>> did_you_mean("ravdes", ["RAVDESS"])
+        "; did you mean 'RAVDESS'?"
     """
-    alike = get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{alike[0]}'?" if alike else ""
+    names = {one.casefold(): one for one in known}
+    alike = get_close_matches(name.casefold(), list(names), n=1)
+    return f"; did you mean '{names[alike[0]]}'?" if alike else ""
 
 
 def markdown_text(text: str) -> str:
@@ -288,10 +321,11 @@ def _short(number: Mapping[str, float | None], sign: Literal["", "+"], digits: i
     value, low, high = (number[key] for key in ("value", "low", "high"))
     if value is None or math.isnan(value):
         return "n/a"
+    shown_value = _hundredfold(value, sign, max(1, digits))
     if low is None or high is None or math.isnan(low):
-        return _hundredfold(value, sign, 1)
+        return shown_value
     ends = ", ".join(_hundredfold(end, sign, digits) for end in (low, high))
-    return f"{_hundredfold(value, sign, 1)} [{ends}]"
+    return f"{shown_value} [{ends}]"
 
 
 def _hundredfold(share: float, sign: Literal["", "+"], digits: int) -> str:

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from build import classifier, labels_metadata
-from graphs import classifier_graph
+from graphs import classifier_graph, node
 
 
 def test_inspect_prints_a_table_and_verdicts(serval, model_file):
@@ -47,3 +47,15 @@ def test_inspect_says_whether_a_file_runs_in_a_browser(serval, model_file):
     done = serval("inspect", later)
     assert re.search(r"in a browser +does not run there, see below", done.stdout)
     assert "not for a browser: it is of opset 26" in " ".join(done.stdout.lower().split())
+
+
+def test_inspect_says_what_a_phone_takes(serval, model_file):
+    said = " ".join(serval("inspect", model_file, COLUMNS=200).stdout.split())
+    assert "on a phone runs in the full package of ONNX Runtime; XNNPACK takes" in said
+
+
+def test_a_file_that_cannot_be_opened_is_not_said_to_run_anywhere(serval, tmp_path):
+    classifier_graph(tmp_path / "own.onnx", after=[node("Mine", "scores", "logits")])
+    said = " ".join(serval("inspect", "own.onnx", COLUMNS=200).stdout.split())
+    closed = "does not run: ONNX Runtime cannot open it here either"
+    assert f"in a browser {closed} on a phone {closed}" in said

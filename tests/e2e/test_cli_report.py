@@ -1,8 +1,11 @@
+import json
+
 import pytest
 from huggingface_hub import ModelCard
 
 from build import EMOTIONS
 from pages import evaluated, spoken_set
+from phone import DOCUMENT
 
 
 @pytest.mark.slow
@@ -23,6 +26,10 @@ def test_report_and_card_of_stored_runs(serval, tmp_path):
     done = serval("report", a)
     assert (done.returncode, done.stdout.strip()) == (0, str(a / "report.html")), done.stderr
     assert "clips can be heard" in done.stderr
+    (tmp_path / "phone.json").write_text(json.dumps(DOCUMENT), "utf-8")
+    done = serval("report", a, "--bench", "phone.json", "--audio", "none", "-o", "timed.html")
+    assert done.returncode == 0, done.stderr
+    assert "Chromium 156 on Pixel 9 Android" in (tmp_path / "timed.html").read_text("utf-8")
     done = serval("report", b, "--baseline", a, "-o", "pair.html", "--audio", "none")
     assert done.returncode == 0, done.stderr
     assert "other (B)" in (tmp_path / "pair.html").read_text("utf-8")

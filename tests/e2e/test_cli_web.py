@@ -12,6 +12,14 @@ def test_a_folder_is_written_and_named(serval, model_file, tmp_path):
     assert (done.returncode, done.stdout) == (0, "site\n")
     assert "MB of them before the first answer" in done.stderr
     assert (tmp_path / "site" / "index.html").is_file()
+    assert 'python -m http.server --bind 127.0.0.1 --directory "site"' in done.stderr
+
+
+def test_a_model_may_be_named_as_in_other_commands(serval, model_file, tmp_path):
+    done = serval("web", "-m", model_file, "-o", "site", "--parity-clips", 3)
+    assert done.returncode == 0, done.stderr
+    assert "<title>emo: the" in (tmp_path / "site" / "index.html").read_text("utf-8")
+    assert "[MODEL]..." in serval("web", "--help").stdout
 
 
 @pytest.mark.filterwarnings("ignore")

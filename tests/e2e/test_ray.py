@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from build import EMOTIONS, speech_set
+from build import EMOTIONS, encoder, labels_metadata, speech_set
 from serval.datasets import DatasetOptions, load_dataset
 from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, MissingExtraError
@@ -18,6 +18,7 @@ from serval.labels import LabelMap, LabelSet
 from serval.models.load import load_model
 from serval.models.options import InferenceOptions
 from serval.predict import predict
+from serval.probe import ProbeOptions, probe
 from serval.records import Failure
 from serval.run import load_run
 
@@ -101,6 +102,13 @@ def told(records):
     ]
 
 
+def stored_features(folder):
+    """The features of a probe as bytes, and what is known of each clip but for the time it took."""
+    (numbers,) = folder.glob("features/*/features.f32")
+    lines = numbers.with_name("clips.jsonl").read_text(encoding="utf-8").splitlines()
+    return numbers.read_bytes(), [json.loads(line) | {"inference_s": 0} for line in lines]
+
+
 def without_timing(folder):
     """Every file of a run, without what a clock says, and without the name of the engine."""
     document = json.loads((folder / "results.json").read_text(encoding="utf-8"))
@@ -157,6 +165,39 @@ def test_a_run_begun_here_goes_on_there(cluster, model_file, clips, tmp_path):
     assert run.index.tolist() == list(range(CLIPS))
     whole = evaluate_named(replace(options, output=str(tmp_path / "whole"))).run
     assert run.logits.tobytes() == whole.logits.tobytes()
+
+
+def test_the_features_of_a_probe_are_those_of_the_local_engine(cluster, tmp_path):
+    """Bit for bit, also of clips that a probe here had heard, and with one that nobody decodes."""
+    pytest.importorskip("sklearn")
+    made = encoder(tmp_path / "encoder.onnx", metadata=labels_metadata())
+    manifest = speech_set(tmp_path / "set", 60, labels=("angry", "sad"), seconds=0.2)
+    (manifest.parent / "clip0007.wav").write_bytes(b"no sound")
+    (manifest.parent / "clip0009.wav").unlink()
+    options = ProbeOptions(
+        model=str(made), dataset=str(manifest), layer="all", folds="speaker:3", workers=2,
+        output=str(tmp_path / "here"),
+    )  # fmt: skip
+    there = replace(
+        options, engine="ray", ray_address=cluster.address, output=str(tmp_path / "there")
+    )
+
+    def stop(step):
+        if step.done == 20:
+            raise KeyboardInterrupt
+
+    here = probe(options)
+    with pytest.raises(KeyboardInterrupt):
+        probe(replace(there, engine="local", ray_address=None), stop)
+    found = probe(there)
+    assert found.clips == here.clips == 58
+    assert stored_features(tmp_path / "here") == stored_features(tmp_path / "there")
+    assert told(load_run(tmp_path / "here" / "layer-1").failures) == told(
+        load_run(tmp_path / "there" / "layer-1").failures
+    )
+    assert [layer.apart.score for layer in found.layers] == [
+        layer.apart.score for layer in here.layers
+    ]
 
 
 @pytest.mark.parametrize(("times", "failures"), [(1, 0), (99, 1)])

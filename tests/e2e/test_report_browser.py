@@ -22,7 +22,7 @@ from pages import HARM, evaluated, spoken_set
 from serval.errors import ConfigError
 from serval.evaluation import EvalOptions
 from serval.report import build
-from serval.report.build import write_report
+from serval.report.build import Further, write_report
 from serval.stress import StressOptions, load_stress, stress, write_stress
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -590,7 +590,9 @@ def stressed_page(folder, run):
     )  # fmt: skip
     suite = "white_20db,white_10db,white_5db,white_0db,mulaw"
     write_stress(stress(StressOptions(evaluation=options, suite=suite)))
-    return write_report(run, folder / "stress.html", stress=load_stress(folder / "stress")).path
+    return write_report(
+        run, folder / "stress.html", further=Further(stress=load_stress(folder / "stress"))
+    ).path
 
 
 def test_what_a_perturbation_broke_is_heard_clean_and_perturbed(page, stressed_page):
@@ -616,7 +618,9 @@ def test_what_a_perturbation_broke_is_heard_clean_and_perturbed(page, stressed_p
 def test_a_stress_test_of_another_model_is_refused(stressed_page, pair, folder):
     other, _ = pair
     with pytest.raises(ConfigError, match="is of another model than"):
-        write_report(other, folder / "no.html", stress=load_stress(folder / "stress"))
+        write_report(
+            other, folder / "no.html", further=Further(stress=load_stress(folder / "stress"))
+        )
 
 
 def test_a_button_that_makes_its_surroundings_anew_keeps_the_focus(page, run, folder):

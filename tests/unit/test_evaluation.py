@@ -158,7 +158,7 @@ def test_the_number_of_workers_changes_nothing(options, tmp_path):
         evaluate_named(options(workers=n, output=str(tmp_path / str(n)))).run for n in (1, 2, 8)
     ]
     assert len({run.logits.tobytes() for run in outputs}) == 1
-    assert len({run.clip_ids for run in outputs}) == 1
+    assert len({tuple(run.clip_ids) for run in outputs}) == 1
 
 
 @pytest.mark.parametrize(

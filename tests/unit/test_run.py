@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -95,7 +96,7 @@ def test_a_torn_last_line_is_cut_and_the_run_goes_on(tmp_path, cut):
     path.write_bytes(path.read_bytes()[:-cut])
     assert load_run(tmp_path).clip_ids == ("c0",)
     with Journal(folder=tmp_path, provenance=provenance()) as journal:
-        assert journal.done == {0}
+        assert (len(journal.done), 0 in journal.done) == (1, True)
         journal.begin("later")
         journal.append(prediction(1), 2.0)
         journal.finish(2.5, dropped={}, peak_memory_mb=1.0)
@@ -565,3 +566,32 @@ def test_a_run_is_called_by_its_name_and_can_be_given_another(tmp_path, end):
 def test_a_run_is_one_short_line(tmp_path):
     run = load_run(write(tmp_path, [prediction(i) for i in range(10)]))
     assert repr(run) == f"<Run m on d: 10 clips, in {tmp_path}>"
+
+
+def later(index, **changes):
+    return prediction(index, logits=(0.0, 0.25, 1.5), **changes)
+
+
+def held_by_loading(folder, records):
+    """The run, and the bytes that it needed at most while it was read."""
+    write(folder, records)
+    tracemalloc.start()
+    run = load_run(folder)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return run, most
+
+
+def test_a_clip_takes_under_300_bytes_of_memory_however_many_there_are(tmp_path):
+    few, of_few = held_by_loading(tmp_path / "few", [later(i) for i in range(500)])
+    many, of_many = held_by_loading(tmp_path / "many", [later(i) for i in range(2_500)])
+    assert (of_many - of_few) / (len(many) - len(few)) < 300
+
+
+def test_a_new_column_on_every_line_costs_no_more_than_its_line(tmp_path):
+    n = 1_000
+    records = [later(i, groups={f"column {i}": f"value {i}"}) for i in range(n)]
+    run, most = held_by_loading(tmp_path / "r", records)
+    assert most < 5_000 * n  # a cell for each clip in each column would be 8,000 a clip
+    assert [run.groups[f"column {i}"][i] for i in range(n)] == [f"value {i}" for i in range(n)]
+    assert run.groups["column 7"].count(None) == n - 1

@@ -28,6 +28,9 @@ from serval.errors import AudioError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from serval.audio.encoded import Blocks
 
 __all__ = ["UnknownSoundError", "c_output_silenced", "frames_of", "opened", "reason_of"]
@@ -78,9 +81,13 @@ class _SndfileStream:
 
     def blocks(self) -> Blocks:
         left = self.file.frames  # a decoder that is asked for more may fail on what comes then
-        while len(block := self.file.read(min(BLOCK, left), dtype="float32", always_2d=True)):
+        while left > 0 and len(block := self._next(min(BLOCK, left))):
             yield block
             left -= len(block)
+
+    def _next(self, n: int) -> NDArray[np.float32]:
+        block: NDArray[np.float32] = self.file.read(n, dtype="float32", always_2d=True)
+        return block
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]

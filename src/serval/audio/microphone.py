@@ -28,7 +28,8 @@ def microphone_windows(sample_rate: int, window_s: float, hop_s: float) -> Itera
     """Yield the last `window_s` seconds, `(T,) float32` in [-1, 1], every `hop_s` seconds.
 
     The first windows are shorter, from a second on. What is not asked for in time is skipped, so
-    that a slow model falls behind by no more than one window. It ends when the microphone does.
+    that a slow model falls behind by no more than one window. It ends when the microphone does. It
+    is opened, or refused, before the first window is asked for.
 
     Raises:
         MissingExtraError: sounddevice, or the PortAudio that it needs, is not installed.
@@ -45,16 +46,23 @@ def microphone_windows(sample_rate: int, window_s: float, hop_s: float) -> Itera
         stream = sound.InputStream(samplerate=own_rate, channels=1, dtype="float32", callback=hear)
     except (sound.PortAudioError, ValueError) as error:
         raise AudioError(f"the microphone cannot be opened: {error}; plug one in") from error
-    kept = np.zeros(0, dtype=np.float32)
-    new = 0
-    with stream:
-        while stream.active or not blocks.empty():
-            block = _all_of(blocks)
-            kept = np.concatenate([kept, block])[-round(window_s * own_rate) :]
-            new += len(block)
-            if new >= hop_s * own_rate and len(kept) >= min(FIRST_S, window_s) * own_rate:
-                new = 0
-                yield resampled(kept, own_rate, sample_rate)
+
+    def samples_of(seconds: float) -> int:
+        return round(seconds * own_rate)
+
+    def windows() -> Iterator[Waveform]:
+        kept = np.zeros(0, dtype=np.float32)
+        new = 0
+        with stream:
+            while stream.active or not blocks.empty():
+                block = _all_of(blocks)
+                kept = np.concatenate([kept, block])[-samples_of(window_s) :]
+                new += len(block)
+                if new >= samples_of(hop_s) and len(kept) >= samples_of(min(FIRST_S, window_s)):
+                    new = 0
+                    yield resampled(kept, own_rate, sample_rate)
+
+    return windows()
 
 
 def _sounddevice() -> Any:  # noqa: ANN401 - a module without types

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import tempfile
 import time
 from collections import Counter
@@ -30,7 +29,7 @@ from serval.audit.folds import fold_findings, fold_line, fold_list_in
 from serval.audit.matching import Shelf
 from serval.audit.side import AuditOptions, Side, open_sides
 from serval.errors import ConfigError
-from serval.files import whole_file, write_text, writing
+from serval.files import whole_file, write_json, writing
 from serval.machine import available_cores, peak_memory_mb
 from serval.wording import as_sentence, counted, csv_cell
 
@@ -248,8 +247,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
 
 def write_audit(audit: Audit, folder: Path) -> tuple[Path, Path]:
     """Return the paths of `audit.json` and `audit.csv` after writing them into `folder`."""
-    document = json.dumps(audit_document(audit), indent=2, ensure_ascii=False)
-    return write_text(folder / "audit.json", document + "\n"), _write_csv(audit, folder)
+    return write_json(audit_document(audit), folder / "audit.json"), _write_csv(audit, folder)
 
 
 def writable(folder: Path) -> Path:

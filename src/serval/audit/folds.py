@@ -147,13 +147,13 @@ def fold_findings(
         found: What was found already, of identical and near-identical clips among others.
         folds: The list.
     """
-    clip_of = _finder(facts)
+    find = place_finder([clip.clip_id for clip in facts])
     groups = [f.clips for f in found if f.kind in (FindingKind.IDENTICAL_AUDIO,
                                                    FindingKind.NEAR_IDENTICAL_AUDIO)]  # fmt: skip
     listed: set[str] = set()
     unknown: set[str] = set()
     for fold, parts in folds.parts.items():
-        clips = {part: _clips(names, clip_of, unknown) for part, names in parts.items()}
+        clips = {part: _clips(names, facts, find, unknown) for part, names in parts.items()}
         test, train = clips.get("test", {}), clips.get("train", {})
         listed |= test.keys() | train.keys()
         splits = (f"fold{fold}.test", f"fold{fold}.train")
@@ -179,39 +179,41 @@ def fold_line(findings: Iterable[Finding], folds: FoldList) -> str:
     )
 
 
-def _finder(facts: Sequence[ClipFacts]) -> Callable[[str], ClipFacts | None]:
-    """Return what finds the clip that a list names, by as much of its path as is in both."""
-    ends: defaultdict[tuple[str, ...], list[ClipFacts]] = defaultdict(list)
-    for clip in facts:
-        parts = _parts_of(clip.clip_id)
-        for start in range(len(parts)):
-            ends[parts[start:]].append(clip)
+def place_finder(clip_ids: Sequence[str]) -> Callable[[str], int | None]:
+    """Return what finds the place of the clip that a list names; it gives `None` for no clip.
 
-    def find(name: str) -> ClipFacts | None:
-        parts = _parts_of(name)
-        ends_of = (ends.get(parts[start:], []) for start in range(len(parts)))
-        return next((found[0] for found in ends_of if len(found) == 1), None)
+    A name is compared without its suffix, by as much of the end of its path as is in both and as
+    tells the clip from all others.
+    """
+    ends: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
+    for place, clip_id in enumerate(clip_ids):
+        for end in _ends_of(clip_id):
+            ends[end].append(place)
+
+    def find(name: str) -> int | None:
+        alike = (ends.get(end, []) for end in _ends_of(name))
+        return next((places[0] for places in alike if len(places) == 1), None)
 
     return find
 
 
-def _parts_of(name: str) -> tuple[str, ...]:
+def _ends_of(name: str) -> list[tuple[str, ...]]:
     path = PurePosixPath(name.replace("\\", "/"))
-    return path.with_suffix("").parts if path.name else path.parts
+    parts = path.with_suffix("").parts if path.name else path.parts
+    return [parts[start:] for start in range(len(parts))]
 
 
 def _clips(
-    names: Iterable[str], clip_of: Callable[[str], ClipFacts | None], unknown: set[str]
+    names: Iterable[str],
+    facts: Sequence[ClipFacts],
+    find: Callable[[str], int | None],
+    unknown: set[str],
 ) -> dict[str, ClipFacts]:
     """Return the clips of one part by id, noting the names of none in `unknown`."""
-    found = {}
-    for name in names:
-        clip = clip_of(name)
-        if clip is None:
-            unknown.add(name)
-        else:
-            found[clip.clip_id] = clip
-    return found
+    places = {name: find(name) for name in names}
+    unknown |= {name for name, place in places.items() if place is None}
+    found = (facts[place] for place in places.values() if place is not None)
+    return {clip.clip_id: clip for clip in found}
 
 
 def _shared_speakers(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.bench.browser import BrowserBench, browser_bench
@@ -39,7 +37,7 @@ from serval.bench.subjects import (
 )
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import DatasetError
-from serval.files import write_text
+from serval.files import write_json
 from serval.inspection import inspect_model
 from serval.machine import available_cores
 from serval.models.contract import Overrides
@@ -50,6 +48,8 @@ from serval.records import Clip, Failure, LeftOut, Prediction
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from serval.models.protocol import Model
 
 __all__ = [
@@ -87,7 +87,8 @@ class BenchOptions(ModelOptions, DatasetOptions):
         dataset: Clips for the throughput; by default generated noise of 1 to 10 s.
         output: Folder of `bench.json` and the plot.
         quick: Fewer durations and rounds: about half a minute for a small model.
-        imported: Files that pages of `serval web` measured, to be shown beside this machine.
+        imported: What pages of `serval web` measured, files or the texts of their QR codes, to be
+            shown beside this machine.
     """
 
     models: tuple[str, ...] = ("serval-tiny",)
@@ -182,7 +183,7 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         ServalError: A model, runtime or dataset cannot be opened; nothing was timed then.
     """
     pace = QUICK if options.quick else FULL
-    imported = tuple(browser_bench(Path(name)) for name in options.imported)
+    imported = tuple(map(browser_bench, options.imported))
     setups = setups_for(available_cores())
     threads = sorted({threads for _, threads in setups})
     overrides = overrides_of(options)
@@ -253,14 +254,13 @@ def _usual(latency: list[Latency]) -> Latency:
 
 def save_bench(measured: Bench, folder: Path) -> dict[str, Path]:
     """Return the path of each file, by kind, after writing `bench.json` and the latency plot."""
-    text = json.dumps(measured.as_dict(), indent=2, ensure_ascii=False) + "\n"
     told = measured.disclosure
     title = (
         f"single stream, batch 1, model only\n{told['processor']}, {told['cores']} cores, "
         f"onnxruntime {told['packages']['onnxruntime']}"
     )
     return {
-        "benchmark": write_text(folder / "bench.json", text),
+        "benchmark": write_json(measured.as_dict(), folder / "bench.json"),
         "latency plot": save_latency(_curves(measured), title, folder / "latency.png"),
     }
 

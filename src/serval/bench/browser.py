@@ -1,12 +1,14 @@
-"""What a page of `serval web` measured in a browser, read back."""
+"""What a page of `serval web` measured in a browser, and `serval bench` elsewhere, read back."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from serval.bench.code import document_in, is_code
 from serval.bench.rounds import Ratio, Timing
 from serval.errors import ConfigError
 from serval.texts import json_in
@@ -14,26 +16,27 @@ from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from serval.bench.speed import Latency
 
-__all__ = ["BrowserBench", "BrowserLatency", "browser_bench"]
+__all__ = ["BrowserBench", "StoredLatency", "Timed", "browser_bench", "timed_in"]
 
 SCHEMA_VERSION = 1
 MOST_ROWS = 10_000
+FAULTS = (ValueError, LookupError, TypeError, AttributeError, OverflowError)
 SHOWN = 160
 """Characters of what a browser says of itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrowserLatency:
-    """Times of one model on clips of one duration, in a browser.
+class StoredLatency:
+    """Times of one model on clips of one duration.
 
     Attributes:
-        model: Its name on the page.
-        sha256: Of the model file.
+        model: Its name there.
+        sha256: Of the model file; `""` of a further runtime.
         threads: Threads inside one operator.
+        provider: `webgpu` where a page computed on the GPU, else `cpu`.
         seconds: Duration of the clip.
         timing: Of single calls, one at a time.
     """
@@ -41,8 +44,14 @@ class BrowserLatency:
     model: str
     sha256: str
     threads: int
+    provider: str
     seconds: float
     timing: Timing
+
+    @property
+    def computed_by(self) -> str:
+        """Threads in words: their number, or the GPU."""
+        return "WebGPU" if self.provider == "webgpu" else str(self.threads)
 
     @property
     def rtf(self) -> float:
@@ -58,6 +67,8 @@ class BrowserLatency:
             measured: Latencies of this machine.
             facts: Of its models, by name.
         """
+        if self.provider == "webgpu":
+            return None
         same = {name for name, told in facts.items() if told.get("sha256") == self.sha256}
         for item in measured:
             wanted = (self.threads, self.seconds)
@@ -71,7 +82,7 @@ class BrowserBench:
     """A benchmark of a page.
 
     Attributes:
-        path: The file.
+        source: The file, or that it was a code.
         where: Browser, device and runtime, in words.
         latency: For each model, number of threads and duration.
         ratios: What each is compared by -> the comparison.
@@ -79,34 +90,94 @@ class BrowserBench:
         document: All of it.
     """
 
-    path: Path
+    source: str
     where: str
-    latency: tuple[BrowserLatency, ...]
+    latency: tuple[StoredLatency, ...]
     ratios: Mapping[str, tuple[Ratio, ...]]
     memory_mb: float | None
     document: Mapping[str, Any]
 
 
-def browser_bench(path: Path) -> BrowserBench:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """What one device measured.
+
+    Attributes:
+        where: The device and its runtime, in words.
+        latency: For each model, number of threads and duration.
+    """
+
+    where: str
+    latency: tuple[StoredLatency, ...]
+
+
+def browser_bench(given: str) -> BrowserBench:
     """Return what a page measured.
 
+    Args:
+        given: The file that the page saved, or the text of its QR code.
+
     Raises:
-        ConfigError: It is no such file.
+        ConfigError: It is no such file or code.
+    """
+    source = "the code" if is_code(given) else given
+    try:
+        return _read(source, _document(given))
+    except FAULTS as error:
+        raise ConfigError(
+            f"--import {source} is no measurement of a page of serval web ({_why(error)}); save "
+            "one there with Download JSON, or copy the whole text of its QR code"
+        ) from error
+
+
+def timed_in(given: str) -> tuple[Timed, ...]:
+    """Return what each device measured, of a file or a code.
+
+    Args:
+        given: `bench.json` of `serval bench`, which has this machine and what it imported; the file
+            that a page saved; or the text of its QR code.
+
+    Raises:
+        ConfigError: It is none of them.
     """
     try:
-        return _read(path, json_in(path))
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        told = _document(given)
+        if told.get("kind") == "browser":
+            return (_of_browser(told),)
+        return (_of_machine(told), *map(_of_browser, told.get("imported", ())))
+    except FAULTS as error:
         raise ConfigError(
-            f"--import {path} is no measurement of a page of serval web ({_why(error)}); save one "
-            "there with Download JSON"
+            f"{'the code' if is_code(given) else given} is no measurement of serval bench or of a "
+            f"page of serval web ({_why(error)}); name bench.json, or what the page saved"
         ) from error
+
+
+def _document(given: str) -> Any:  # noqa: ANN401 - whatever a file holds
+    return document_in(given) if is_code(given) else json_in(Path(given))
+
+
+def _of_browser(told: Mapping[str, Any]) -> Timed:
+    read = _read("", told)
+    return Timed(where=read.where, latency=read.latency)
+
+
+def _of_machine(told: Mapping[str, Any]) -> Timed:
+    facts, rows = told["disclosure"], told["latency"]
+    if not 0 < len(rows) <= MOST_ROWS:
+        raise ValueError(f"it has {len(rows)} latencies")
+    where = f"{facts['processor']}, {facts['cores']} cores; onnxruntime "
+    unknown = {row["model"]: {"sha256": ""} for row in rows}
+    return Timed(
+        where=printable(f"{where}{facts['packages']['onnxruntime']}"[: 2 * SHOWN]),
+        latency=tuple(_latency(row, unknown | told["models"]) for row in rows),
+    )
 
 
 def _why(error: Exception) -> str:
     return f"it has no {error}" if isinstance(error, KeyError) else one_line(error)
 
 
-def _read(path: Path, told: Mapping[str, Any]) -> BrowserBench:
+def _read(source: str, told: Mapping[str, Any]) -> BrowserBench:
     if not isinstance(told, Mapping) or told.get("kind") != "browser":
         raise ValueError("its kind is not 'browser'")
     if told.get("schema_version") != SCHEMA_VERSION:
@@ -115,7 +186,7 @@ def _read(path: Path, told: Mapping[str, Any]) -> BrowserBench:
         raise ValueError(f"it has {len(told['latency'])} latencies")
     memory = told.get("memory_mb")
     return BrowserBench(
-        path=path,
+        source=source,
         where=_where(told),
         latency=tuple(_latency(row, told["models"]) for row in told["latency"]),
         ratios={
@@ -127,12 +198,13 @@ def _read(path: Path, told: Mapping[str, Any]) -> BrowserBench:
     )
 
 
-def _latency(row: Mapping[str, Any], models: Mapping[str, Any]) -> BrowserLatency:
+def _latency(row: Mapping[str, Any], models: Mapping[str, Any]) -> StoredLatency:
     p99 = row.get("p99_s")
-    return BrowserLatency(
+    return StoredLatency(
         model=printable(str(row["model"])[:SHOWN]),
         sha256=str(models[row["model"]]["sha256"]),
         threads=int(_positive(row["threads"])),
+        provider="webgpu" if row.get("provider") == "webgpu" else "cpu",
         seconds=_positive(row["seconds"]),
         timing=Timing(
             n=int(_positive(row["n"])),

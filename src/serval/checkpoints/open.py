@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from serval.checkpoints.checkpoint import Checkpoint
 
-__all__ = ["opened"]
+__all__ = ["licence_in", "opened"]
 
 
 def opened(folder: Path, name: str, normalize: str | None, revision: str) -> Checkpoint:
@@ -35,7 +35,7 @@ def opened(folder: Path, name: str, normalize: str | None, revision: str) -> Che
         raise ModelError(
             f"checkpoint '{name}' cannot be built from its settings and weights: {why(error)}"
         ) from error
-    return replace(checkpoint, revision=revision, licence=_licence(folder / "README.md"))
+    return replace(checkpoint, revision=revision, licence=licence_in(folder / "README.md"))
 
 
 def _by_toolkit(folder: Path, name: str, normalize: str | None) -> Checkpoint:
@@ -64,7 +64,8 @@ def _open_funasr(folder: Path, name: str) -> Checkpoint:
     )
 
 
-def _licence(card: Path) -> str:
+def licence_in(card: Path) -> str:
+    """Return the licence that a card states, else `""`."""
     from huggingface_hub import ModelCard
 
     if not card.is_file():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from serval.checkpoints.checkpoint import Checkpoint, Normalization
 from serval.checkpoints.config import (
@@ -28,7 +29,7 @@ from serval.errors import ConfigError, ModelError
 from serval.wording import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -98,12 +99,23 @@ def open_encoder(folder: Path, name: str, normalize: str | None) -> Checkpoint:
     config = config_of(said, name)
     files = _weights(folder, name)
     extractor = _extractor(folder, name, config, normalize)
-    stock = transformers.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
-    prefix, tensors = f"{stock.base_model_prefix}.", tensors_of(files)
-    own = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)} or tensors
-    inner = {key.removeprefix(prefix): tensor for key, tensor in own.items()}
-    model = loaded(transformers.MODEL_MAPPING[type(config)], config, inner, name)
+    tensors = tensors_of(files)
+    if config.model_type == "whisper":  # which transcribes: only its first half hears
+        kind, prefixes = WhisperEncoder, ["model.encoder.", "encoder."]
+    else:
+        stock = transformers.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
+        kind, prefixes = transformers.MODEL_MAPPING[type(config)], [f"{stock.base_model_prefix}."]
+    model = loaded(kind, config, _below(tensors, prefixes), name)
     return _checkpoint(folder, name, extractor, OpenedNetwork(model=model, head="", head_layers=()))
+
+
+def _below(tensors: Mapping[str, Tensor], prefixes: Sequence[str]) -> dict[str, Tensor]:
+    """Return the tensors below the first of these prefixes that any has, else all as they are."""
+    for prefix in prefixes:
+        own = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+        if own:
+            return {key.removeprefix(prefix): tensor for key, tensor in own.items()}
+    return dict(tensors)
 
 
 def _weights(folder: Path, name: str) -> list[Path]:

@@ -29,6 +29,7 @@ from serval.commands.terminal import (
     print_caveats,
     print_files,
     print_items,
+    print_table,
     print_verdict,
     say,
     terminal,
@@ -109,7 +110,7 @@ def _print(found: Audit, files: Sequence[Path]) -> None:
         if n:
             table.add_row(kind.value, f"{n:,}", MEANINGS[kind])
     if table.row_count:
-        console.print(table)
+        print_table(console, table)
     print_items(console, [f"{one.kind.value}: {one.message}." for one in _first(found.findings)])
     rest = len(found.findings) - MOST_ITEMS
     if rest > 0:

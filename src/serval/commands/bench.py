@@ -22,12 +22,13 @@ from serval.commands.terminal import (
     print_caveats,
     print_files,
     print_items,
+    print_table,
     print_verdict,
     say,
     terminal,
 )
 from serval.files import writing
-from serval.wording import counted, left_out_sentences, percent
+from serval.wording import counted, left_out_sentences, percent, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,7 +77,7 @@ WIDE = 80
     "imported",
     multiple=True,
     metavar="FILE",
-    help="What a page of serval web measured, to show beside this machine.",
+    help="What a page of serval web measured, to show beside this machine; or its QR code's text.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole document as JSON.")
 @picture_option()
@@ -101,10 +102,10 @@ def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - cli
         return
     console = terminal()
     print_verdict(console, bench_verdict(measured))
-    console.print(_latency_table(console, measured))
-    console.print(_throughput_table(console, measured))
+    print_table(console, _latency_table(console, measured))
+    print_table(console, _throughput_table(console, measured))
     for browser in measured.imported:
-        console.print(_browser_table(console, browser, measured))
+        print_table(console, _browser_table(console, browser, measured))
         print_items(console, _browser_lines(browser))
     console.print(_machine_line(measured), style="dim")
     print_items(console, _lines(measured))
@@ -159,7 +160,7 @@ def _browser_table(console: Console, browser: BrowserBench, measured: Bench) -> 
         t, here = item.timing, item.here(measured.latency, measured.facts)
         beside = ("-", "-") if here is None else (f"{1000 * here:.1f}", f"{t.p50_s / here:.2f}")
         table.add_row(
-            *(item.model, str(item.threads), f"{item.seconds:g}"),
+            *(item.model, item.computed_by, f"{item.seconds:g}"),
             *(f"{1000 * seconds:.1f}" for seconds in (t.p50_s, t.p90_s)),
             *((f"{1000 * t.p95_s:.1f}", f"{item.rtf:.4f}") if wide else ()),
             *(percent(t.spread, 0), str(t.n), *beside),
@@ -171,7 +172,7 @@ def _browser_lines(browser: BrowserBench) -> list[str]:
     memory = browser.memory_mb
     ratios = [f"{what}: {each.sentence()}." for what, of in browser.ratios.items() for each in of]
     page = [] if memory is None else [f"Memory of the page: {memory:.0f} MB."]
-    return [f"{browser.path}: {browser.where}.", *page, *ratios]
+    return [f"{printable(browser.source)}: {browser.where}.", *page, *ratios]
 
 
 def _lines(measured: Bench) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from serval.commands.terminal import (
     print_caveats,
     print_files,
     print_items,
+    print_table,
     print_verdict,
     terminal,
 )
@@ -34,7 +36,13 @@ from serval.comparison.multilabel import (
     multilabel_change_cells,
     write_multilabel_comparison,
 )
-from serval.comparison.words import changed, pair_verdict, supporting, verdict_sentence
+from serval.comparison.words import (
+    changed,
+    letter_of,
+    pair_verdict,
+    supporting,
+    verdict_sentence,
+)
 from serval.scores import HEADLINES, METRICS
 from serval.scores.multilabel import MULTILABEL_METRICS
 from serval.wording import (
@@ -51,8 +59,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from serval.comparison.flips import GroupChange
+    from serval.comparison.pair import ScoreChange
     from serval.run import Run
-    from serval.scores.stats import Difference
 
 __all__ = ["compare_command"]
 
@@ -110,10 +119,11 @@ def _compare_dimensions(runs: list[Run], margin: float, folder: Path, *, as_json
     console = terminal()
     print_verdict(console, found.verdict)
     for one in found.against:
-        table = narrow_table([f"B: {one.b}"], ["A", "B", "B - A [95 %]"], "verdict")
+        b = letter_of(found.runs, one.b)
+        table = narrow_table([f"{b}: {one.b}"], ["A", b, f"{b} - A [95 %]"], "verdict")
         for name, changes in one.changes.items():
             table.add_row(f"CCC {name}", *change_cells(changes["ccc"]))
-        console.print(table)
+        print_table(console, table)
         both = (f"{name} {value:.3f}" for name, value in one.agreement.items())
         largest = (f"{name} {value:.2f}" for name, value in one.largest_shift.items())
         print_items(console, [
@@ -133,12 +143,13 @@ def _compare_sets(runs: list[Run], margin: float, folder: Path, *, as_json: bool
     console = terminal()
     print_verdict(console, found.verdict)
     for one in found.against:
-        table = narrow_table([f"B: {one.b}"], ["A %", "B %", "B - A [95 %]"], "verdict")
+        b = letter_of(found.runs, one.b)
+        table = narrow_table([f"{b}: {one.b}"], ["A %", f"{b} %", f"{b} - A [95 %]"], "verdict")
         rows = {MULTILABEL_METRICS[key].title: change for key, change in one.overall.items()}
         rows |= {f"F1 {label}": own["f1"] for label, own in one.per_emotion.items()}
         for title, change in rows.items():
             table.add_row(title, *multilabel_change_cells(change))
-        console.print(table)
+        print_table(console, table)
         both = percent(one.agreement, 1)
         print_items(console, [f"Both name exactly the same emotions on {both} of the clips."])
     said = found.thresholds
@@ -158,17 +169,16 @@ def _show(console: Console, comparison: Comparison) -> None:
         f"A: {names[0]}."
     )
     for against in comparison.against:
-        console.print(f"\nB: {against.b}", style="bold")
-        console.print(_score_table(console, against))
-        groups = _group_table(against)
-        if groups.row_count:
-            console.print(groups)
-        console.print(_note(comparison), style="dim")
+        b = letter_of(comparison.runs, against.b)
+        console.print(f"\n{b}: {against.b}", style="bold")
+        print_table(console, _score_table(console, against, b))
+        print_table(console, _changed_table(against, b))
+        console.print(_note(comparison, b), style="dim")
         own = [*supporting(comparison, against), *changed(against)]
         print_items(console, [*_doubts(comparison, against), *own])
     if len(names) > 2:
-        console.print(_rank_table(comparison))
-        console.print(_pair_table(console, comparison))
+        print_table(console, _rank_table(comparison))
+        print_table(console, _pair_table(console, comparison))
     _print_notes(console, comparison)
 
 
@@ -180,44 +190,46 @@ def _doubts(comparison: Comparison, against: Against) -> list[str]:
     return [f"{METRICS['wa'].title}: {verdict_sentence(change, comparison.options.margin)}"]
 
 
-def _score_table(console: Console, against: Against) -> Table:
+def _score_table(console: Console, against: Against, b: str) -> Table:
     wide = console.width >= WIDE
-    table = narrow_table([""], ["A %", "B %", "B - A", "95 %", *(["p"] * wide)], "verdict")
-    rows = {METRICS[n].title: (against.scores.overall[n], "") for n in HEADLINES}
-    rows |= {f"recall {label}": (row.recall, f"-{row.broken} +{row.fixed}")
-             for label, row in against.scores.per_class.items()}  # fmt: skip
-    for title, (change, moved) in rows.items():
-        gap = change.difference
-        p = [_p(gap.p)] * wide
-        table.add_row(title, hundredths(change.a), hundredths(change.b), *_gap_cells(gap), *p,
-                      moved or change.verdict)  # fmt: skip
+    numbers = ["A %", f"{b} %", f"{b} - A [95 %]", *(["p"] * wide)]
+    table = narrow_table(["score"], numbers, "verdict")
+    for name in HEADLINES:
+        change = against.scores.overall[name]
+        p = [_p(change.difference.p)] * wide
+        table.add_row(METRICS[name].title, *_change_cells(change), *p, change.verdict)
     return table
 
 
-def _note(comparison: Comparison) -> str:
+def _changed_table(against: Against, b: str) -> Table:
+    """Return recall of each emotion and accuracy of each group; of speakers the files tell."""
+    table = narrow_table([""], ["clips", "A %", f"{b} %", f"{b} - A [95 %]"], "")
+    table.add_row("recall:")
+    for label, row in against.scores.per_class.items():
+        cells = (str(row.support), *_change_cells(row.recall))
+        table.add_row(Text(f" {label}"), *cells, f"-{row.broken} +{row.fixed}")
+    for column, groups in groupby(against.groups, key=lambda group: group.column):
+        if column == "speaker":
+            continue
+        table.add_row(Text(f"{column}:"))
+        for group in groups:
+            cells = (str(group.n), *_change_cells(group))
+            table.add_row(Text(f" {group.name}"), *cells, f"-{group.broken} +{group.fixed}")
+    return table
+
+
+def _note(comparison: Comparison, b: str) -> str:
     return (
-        "B - A in points, with the 95 % interval. Verdict: whether a loss of more than "
-        f"{in_points(comparison.options.margin)} is ruled out. Of an emotion or group: clips that "
-        "broke and that were fixed."
+        f"{b} - A in points, with the 95 % interval. Verdict: whether a loss of more than "
+        f"{in_points(comparison.options.margin)} is ruled out. Of an emotion its recall, of a "
+        "group its accuracy, and how many clips broke (-) and were fixed (+)."
     )
 
 
-def _group_table(against: Against) -> Table:
-    """Return the accuracy of each group; of speakers, who are many, the files tell."""
-    table = narrow_table(["accuracy of"], ["clips", "A %", "B %", "B - A", "95 %"], "")
-    for group in against.groups:
-        if group.column != "speaker":
-            shares = (hundredths(group.a), hundredths(group.b))
-            moved = f"-{group.broken} +{group.fixed}"
-            table.add_row(f"{group.column} {group.name}", str(group.n), *shares,
-                          *_gap_cells(group.difference), moved)  # fmt: skip
-    return table
-
-
-def _gap_cells(gap: Difference) -> tuple[str, str]:
-    ends = dataclasses.asdict(gap)
-    value, _, interval = change_short(ends).partition(" ")
-    return value, interval
+def _change_cells(change: ScoreChange | GroupChange) -> tuple[str, str, str]:
+    """Return both shares, and their difference with its interval, all to a hundredth of a point."""
+    gap = change_short(dataclasses.asdict(change.difference), 2)
+    return hundredths(change.a, 2), hundredths(change.b, 2), gap
 
 
 def _p(value: float) -> str:

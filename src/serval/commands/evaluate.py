@@ -13,7 +13,7 @@ import click
 
 from serval.commands.options import evaluation_options, log_option, picture_option, quiet_option
 from serval.commands.progress import shown_progress
-from serval.commands.terminal import print_files, say, terminal
+from serval.commands.terminal import print_files, print_next, say, terminal
 from serval.dimensions import NO_PAGE
 from serval.errors import RunError
 from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset
@@ -26,12 +26,14 @@ from serval.stopping import as_stop
 from serval.wording import counted, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rich.console import Console
 
+    from serval.evaluation import Step
     from serval.models.contract import Contract
     from serval.models.protocol import Model
+    from serval.records import Dataset
 
 __all__ = ["Showing", "evaluate_command", "run_evaluation", "show_evaluation"]
 
@@ -109,15 +111,12 @@ def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
     told = told or Showing()
     refuse_missing(told.loggers)
     model = load_as_stated(options.model, options)
-    if not told.quiet:
-        _show_contract(model)
     options = with_value_columns(options, model)
     dataset = open_dataset(options)
-    if dataset.read_as and not told.quiet:
-        say(f"dataset: {dataset.read_as}", err=True)
     try:
         with as_stop(), shown_progress(quiet=told.quiet) as show:
-            evaluation = evaluate(model, dataset, options, show)
+            watch = show if told.quiet else _announced(show, model, dataset)
+            evaluation = evaluate(model, dataset, options, watch)
     except KeyboardInterrupt:
         say(_interrupted_line(Path(options.output)), err=True)
         return 130
@@ -167,7 +166,7 @@ def show_evaluation(evaluation: Evaluation, told: Showing) -> None:
         console = terminal()
         if renamed := document["dataset"].get("labels_as"):
             pairs = ", ".join(f"{raw} = {label}" for raw, label in renamed.items())
-            say(f"The set's labels, as the model calls them: {pairs}")
+            console.print(f"The set's labels, as the model calls them: {pairs}")
         from serval.commands.tables import print_findings, print_run
 
         if document["options"]["dataset"] == DEFAULTS.dataset:
@@ -180,18 +179,38 @@ def show_evaluation(evaluation: Evaluation, told: Showing) -> None:
         _print_end(console, evaluation)
 
 
+def _announced(
+    show: Callable[[Step], None], model: Model, dataset: Dataset
+) -> Callable[[Step], None]:
+    """Return what shows a step, and before the first one what is evaluated on what.
+
+    Until then what is wrong with the set or its labels stops the command, and stands alone.
+    """
+    silent = True
+
+    def watch(step: Step) -> None:
+        nonlocal silent
+        if silent:
+            silent = False
+            _show_contract(model)
+            if dataset.read_as:
+                terminal(err=True).print(f"dataset: {dataset.read_as}")
+        show(step)
+
+    return watch
+
+
 def _show_contract(model: Model) -> None:
     contract, said = model.contract, model.contract.sources
     length = f"fixed {contract.static_samples} samples" if contract.static_samples else "any length"
-    say(
+    terminal(err=True).print(
         f"model contract: {counted(len(contract.labels), 'label')} [{said['labels']}], "
         f"{contract.sample_rate} Hz [{said['sample_rate']}], "
         f"normalize {contract.normalize} [{said['normalize']}], "
         f"clips up to {contract.max_seconds:g} s [{said['max_seconds']}], "
         f"{length}, {_mask(contract)}, outputs {contract.outputs} "
         f"[{said.get('outputs', 'graph')}]{_head(model.facts)}{_run_by(model.facts)}"
-        f"{_windows(model.facts)}",
-        err=True,
+        f"{_windows(model.facts)}"
     )
 
 
@@ -236,11 +255,11 @@ def _print_end(console: Console, evaluation: Evaluation) -> None:
     print_files(console, evaluation.files.values())
     if _no_page(evaluation):
         return
-    console.print(
-        f"Next: hear what it got wrong: serval report {quote(str(folder))} -o report.html; "
-        "or run your own: serval evaluate -m model.onnx -d my_clips.csv -o mine",
-        soft_wrap=True,
-    )
+    steps = {
+        "hear what it got wrong": f"serval report {quote(str(folder))} -o report.html",
+        "evaluate your own": "serval evaluate -m model.onnx -d my_clips.csv -o mine",
+    }
+    print_next(console, steps)
 
 
 def _interrupted_line(folder: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from serval.commands.options import Renamed, dataset_option
-from serval.commands.terminal import say
+from serval.commands.terminal import print_next, say, terminal
 from serval.export import Exported, ExportOptions, export_checkpoint
 from serval.wording import counted
 
@@ -58,5 +58,9 @@ def _show(exported: Exported) -> None:
     for note in exported.notes:
         say(f"Note: {note}")
     path, small = exported.path, exported.path.with_suffix(".int8.onnx")
-    say(f"Next: serval evaluate -m {quote(str(path))} -d DATASET")
-    say(f"      serval quantize {quote(str(path))} -o {quote(str(small))} --calibration DATASET")
+    steps = {
+        "evaluate it": f"serval evaluate -m {quote(str(path))} -d DATASET",
+        "make it smaller": f"serval quantize {quote(str(path))} -o {quote(str(small))} "
+        "--calibration DATASET",
+    }
+    print_next(terminal(), steps)

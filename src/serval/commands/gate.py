@@ -16,6 +16,7 @@ from serval.commands.terminal import (
     narrow_table,
     print_caveats,
     print_items,
+    print_table,
     print_verdict,
     say,
     terminal,
@@ -102,7 +103,7 @@ def _print(result: GateResult) -> None:
     for check in result.checks:
         verdict = Text(check.verdict, style=COLOURS[check.verdict])
         table.add_row(f"{check.kind} {check.metric}", *_cells(check), verdict)
-    console.print(table)
+    print_table(console, table)
     reasons = [f"{c.reason.removesuffix('.')}." for c in result.checks if c.verdict != "pass"]
     print_items(console, reasons, len(reasons))
     print_caveats(console, result.warnings)
@@ -124,7 +125,7 @@ def _cells(check: Check) -> tuple[str, str, str]:
         return f"{check.bound:g}", f"{check.value:+.4f}", f"[{check.low:+.4f}, {check.high:+.4f}]"
     if check.kind in DIFFERENCES:
         change = {end: getattr(check, end) / 100 for end in ("value", "low", "high")}
-        value, _, interval = change_short(change).partition(" ")
+        value, _, interval = change_short(change, 2).partition(" ")
         return in_points(check.bound / 100), value, interval
     found = "n/a" if math.isnan(check.value) else f"{check.value:.4g}"
     span = "" if math.isnan(check.low) else f"[{check.low:.4g}, {check.high:.4g}]"

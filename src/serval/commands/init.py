@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
 
-from serval.commands.terminal import say
+from serval.commands.terminal import print_next, say, terminal
 from serval.datasets.layout import is_audio
 from serval.datasets.listing import listing_of_folder
 from serval.files import write_text
@@ -74,7 +75,9 @@ def init_command(folder: Path) -> None:
             say(f"kept   {place}: it is there already")
         else:
             say(f"wrote  {write_text(place, text)}")
-    say(f"Next: fill in {folder / MANIFEST}, then: serval evaluate -d {folder / MANIFEST} -o run")
+    manifest = folder / MANIFEST
+    command = f"serval evaluate -d {quote(str(manifest))} -o run"
+    print_next(terminal(), {f"fill in {manifest}, then": command})
 
 
 def _manifest(folder: Path) -> str:

@@ -16,7 +16,7 @@ from serval.inspection import (
     size_comparison,
     web_faults,
 )
-from serval.inspection.targets import MUCH_MB, WEB_RUNTIME
+from serval.inspection.targets import MUCH_MB, TARGETS, WEB_RUNTIME
 from serval.models.contract import Overrides
 from serval.models.load import model_path
 from serval.wording import as_sentence, counted, percent, printable
@@ -31,6 +31,7 @@ __all__ = ["inspect_command"]
 MOST_SAID = 300
 """Characters of what a file says of itself."""
 MOST_OPS = 8
+CLOSED = "does not run: ONNX Runtime cannot open it here either"
 
 
 @click.command("inspect")
@@ -120,17 +121,30 @@ def _cells(inspection: Inspection) -> Iterator[tuple[str, str]]:
     yield "operators", _counts(graph.ops)
     yield "opset", str(graph.opset)
     yield "in a browser", _in_browser(inspection)
+    yield "on a phone", _on_phone(inspection)
     for key in ("source", "revision", "layers", "license"):
         if said := inspection.document["metadata"].get(key):
             yield key, said[:MOST_SAID]
 
 
 def _in_browser(inspection: Inspection) -> str:
+    if not inspection.opens:
+        return CLOSED
     if web_faults(inspection.graph):
         return "does not run there, see below"
     size = inspection.graph.size_bytes / 1e6
     slow = ", much for a phone" if size > MUCH_MB else ""
     return f"runs in ONNX Runtime Web {WEB_RUNTIME}; {size:.1f} MB to load{slow}"
+
+
+def _on_phone(inspection: Inspection) -> str:
+    """Return what an app's ONNX Runtime does with the file, and what it can hand on."""
+    if not inspection.opens:
+        return CLOSED
+    if faults := TARGETS["mobile"](inspection.graph):
+        return f"it {faults[0]}"
+    taken = [f"{name} takes {t.n} of {t.of} nodes" for name, t in inspection.phones.items()]
+    return "; ".join(["runs in the full package of ONNX Runtime", *taken])
 
 
 def _length(inspection: Inspection) -> str:

@@ -8,11 +8,23 @@ from typing import TYPE_CHECKING
 import click
 
 from serval.commands.options import quiet_option
-from serval.commands.terminal import say
-from serval.corpora import known_corpora
-from serval.wording import counted
+from serval.commands.terminal import (
+    narrow_table,
+    print_facts,
+    print_table,
+    print_verdict,
+    say,
+    terminal,
+)
+from serval.corpora import corpus_called, known_corpora
+from serval.errors import DatasetError
+from serval.wording import counted, did_you_mean, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.table import Table
+
     from serval.corpora import Corpus
 
 __all__ = ["datasets_command"]
@@ -24,33 +36,65 @@ def datasets_command(ctx: click.Context) -> None:
     """List the datasets that serval knows by name."""
     if ctx.invoked_subcommand is not None:
         return
-    for corpus in known_corpora():
-        say("\n  ".join(_lines(corpus)))
-    say("A corpus in a folder, as it was unzipped: -d FOLDER, or -d NAME:FOLDER.")
-    say("Also: hf:ORG/NAME, a folder, or a .csv, .jsonl or .parquet file.")
-
-
-def _lines(corpus: Corpus) -> tuple[str, ...]:
-    clips = counted(corpus.clips, "clip") if corpus.clips else "clips by release"
-    speakers = counted(corpus.speakers, "speaker") if corpus.speakers else ""
-    facts = (clips, speakers, corpus.language, corpus.licence, _folds(corpus))
-    return (
-        f"{corpus.name}: {', '.join(fact for fact in facts if fact)}",
-        corpus.what,
-        " ".join(corpus.emotions),
-        corpus.source,
-        corpus.cite,
+    console, known = terminal(), known_corpora()
+    by_name = [corpus for corpus in known if corpus.location]
+    unzipped = [corpus for corpus in known if not corpus.location]
+    print_verdict(console, ["By name alone: -d NAME."])
+    print_table(console, _table(by_name))
+    print_verdict(console, ["As it was unzipped: -d FOLDER, or -d NAME:FOLDER."])
+    print_table(console, _table(unzipped))
+    console.print(
+        "Folds keep speakers apart: those of the corpus, published ones, or by a rule. Also: "
+        "hf:ORG/NAME, any other folder, or a .csv, .jsonl or .parquet file."
     )
+    console.print("Emotions, licence, where to get one and what to cite: serval datasets show NAME")
+
+
+def _table(corpora: Iterable[Corpus]) -> Table:
+    table = narrow_table(["name", "language"], ["clips", "speakers"], "folds")
+    for corpus in corpora:
+        clips = f"{corpus.clips:,}" if corpus.clips else "varies"
+        speakers = f"{corpus.speakers:,}" if corpus.speakers else ""
+        table.add_row(corpus.name, corpus.language, clips, speakers, _folds(corpus))
+    return table
 
 
 def _folds(corpus: Corpus) -> str:
     """Return where the folds of a corpus come from."""
-    if corpus.official or corpus.location:
-        return "its own splits" if corpus.official else ""
-    return f"{len(corpus.folds)} published folds" if corpus.folds else "folds by a rule"
+    if corpus.official:
+        return "its own"
+    if corpus.location:
+        return ""
+    return f"{len(corpus.folds)} published" if corpus.folds else "by a rule"
 
 
-@datasets_command.command("prepare")
+@datasets_command.command("show", short_help="Say what is known of a corpus.")
+@click.argument("name")
+def show_command(name: str) -> None:
+    """Say what is known of a corpus: emotions, licence, where to get it, what to cite."""
+    corpus = corpus_called(name)
+    if corpus is None:
+        names = [known.name for known in known_corpora()]
+        raise DatasetError(
+            f"no corpus '{printable(name[:60])}' is known by name; serval datasets lists them"
+            f"{did_you_mean(name, names)}"
+        )
+    console = terminal()
+    print_verdict(console, [f"{corpus.name}: {corpus.what}."])
+    facts = {
+        "language": corpus.language,
+        "clips": f"{corpus.clips:,}" if corpus.clips else "varies by release",
+        "speakers": f"{corpus.speakers:,}" if corpus.speakers else "not known",
+        "emotions": ", ".join(corpus.emotions),
+        "folds": _folds(corpus) or "none",
+        "licence": corpus.licence,
+        "from": corpus.source,
+        "cite": corpus.cite,
+    }
+    print_facts(console, facts)
+
+
+@datasets_command.command("prepare", short_help="Write a set as one file, with its folds.")
 @click.argument("dataset")
 @click.option("--output", "-o", required=True, help="A .parquet file.")
 @click.option("--split", metavar="TEXT", help="Default: of a known corpus all of it.")

@@ -46,12 +46,13 @@ def show_microphone(name: str, options: InferenceOptions) -> None:
             f"{name} gives values of {', '.join(model.labels)}, and --microphone names emotions; "
             "give a classifier"
         )
+    windows = microphone_windows(model.sample_rate, window_s, hop_s)
     for warning in model.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     say(f"microphone: the last {window_s:g} s, every {hop_s:g} s; Ctrl-C ends it", err=True)
     width = max(map(len, (*model.labels, QUIET)))
     begun = time.monotonic()
-    for samples in microphone_windows(model.sample_rate, window_s, hop_s):
+    for samples in windows:
         say(f"{time.monotonic() - begun:7.1f} s  {_line(model, samples, width)}")
 
 

@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from serval.commands.options import contract_options
-from serval.commands.terminal import say, terminal
+from serval.commands.terminal import print_facts, print_verdict, terminal
 from serval.errors import ConfigError
 from serval.models.builtin import BUILTIN_MODELS
 from serval.models.choice import what_is_meant
@@ -34,17 +34,18 @@ def models_command(context: click.Context) -> None:
     """List the models that are built in; `models check` looks at a checkpoint's head."""
     if context.invoked_subcommand is not None:
         return
-    table = Table(show_lines=True)
-    for column in ("name", "what", "MB", "licence", "from"):
-        table.add_column(column, overflow="fold")
+    console = terminal()
     for model in BUILTIN_MODELS:
-        size = f"{model.path.stat().st_size / 1e6:.1f}"
-        table.add_row(model.name, model.what, size, model.licence, model.origin)
-    terminal().print(table)
-    say("Also: any .onnx speech classifier, a checkpoint's folder, or hf:ORG/NAME.")
+        print_verdict(console, [f"{model.name}: {model.what}."])
+        size = f"{model.path.stat().st_size / 1e6:.1f} MB"
+        print_facts(console, {"size": size, "licence": model.licence, "from": model.origin})
+    console.print(
+        "Also: any .onnx speech classifier, a checkpoint's folder, hf:ORG/NAME, or "
+        "python:FILE.py:NAME; serval models check says whether a checkpoint's head was trained."
+    )
 
 
-@models_command.command("check")
+@models_command.command("check", short_help="Say whether a checkpoint's head was trained.")
 @click.argument("model")
 @contract_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

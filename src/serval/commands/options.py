@@ -32,7 +32,8 @@ __all__ = [
 
 DEFAULTS = EvalOptions()
 MODEL_HELP = (
-    "An .onnx or .xml file, a built-in name, hf:ORG/NAME/FILE.onnx, or python:FILE.py:NAME."
+    "An .onnx or .xml file, a built-in name, a checkpoint (its folder, or hf:ORG/NAME), "
+    "hf:ORG/NAME/FILE.onnx, or python:FILE.py:NAME."
 )
 DATASET_HELP = "demo, ssi, hf:ORG/NAME, a folder, CORPUS:FOLDER, or a .csv/.jsonl/.parquet file."
 
@@ -208,6 +209,14 @@ def evaluation_options(command: Command) -> Command:
         reading_options,
         label_options,
         inference_options,
+        engine_options,
+    )  # fmt: skip
+
+
+def engine_options(command: Command) -> Command:
+    """Return the command with the options that say where clips are done, and how many at once."""
+    return _with(
+        command,
         click.option("--workers", type=int, metavar="N", help="Default: one for each core."),
         click.option("--engine", type=click.Choice(["local", "ray"]), default=DEFAULTS.engine,
                      show_default=True, help="ray: on every machine of a cluster."),

@@ -18,7 +18,7 @@ from rich.text import Text
 from serval.commands.live import show_microphone
 from serval.commands.options import MODEL_HELP, inference_options
 from serval.commands.sets import print_sets, set_content
-from serval.commands.terminal import narrow_table, print_verdict, say, terminal
+from serval.commands.terminal import narrow_table, print_table, print_verdict, say, terminal
 from serval.commands.values import print_values, value_content
 from serval.commands.windows import (
     Told,
@@ -30,14 +30,14 @@ from serval.commands.windows import (
 from serval.datasets.layout import is_audio
 from serval.datasets.listing import listing_of_folder
 from serval.errors import ConfigError
-from serval.files import is_folder, write_bytes
+from serval.files import is_file, is_folder, names_beside, write_bytes
 from serval.machine import available_cores
 from serval.models.load import load_as_stated
 from serval.models.options import InferenceOptions
 from serval.models.windowed import Windowed
 from serval.predict import infer
 from serval.records import Clip, Failure, Prediction, Record
-from serval.wording import counted, csv_cell, percent, printable
+from serval.wording import counted, csv_cell, did_you_mean, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -53,6 +53,12 @@ BAR_COLUMNS = 48
 """For the name of an emotion and its bar: with the number between, 60 columns hold both."""
 
 MOST_BARS = 24
+
+REMEDIES = {
+    "read": "fetch or record it again",
+    "decode": "fetch or record it again, or convert it: ffmpeg -i FILE new.wav",
+}
+"""What may help where a file cannot be used, by the stage at which that was found."""
 
 WIDE = 72
 """Columns that hold the emotions that follow, too."""
@@ -113,9 +119,19 @@ def predict_command(
         write(records, classifier.labels)
     failures = [record for record in records if isinstance(record, Failure)]
     for failure in failures:
-        say(f"serval: {failure.clip_id}: {failure.stage}: {failure.reason}", err=True)
+        say(f"serval: {failure.clip_id}: {failure.stage}: {_with_remedy(failure)}", err=True)
     if failures:
         sys.exit(3)
+
+
+def _with_remedy(failure: Failure) -> str:
+    """Return why a file was not predicted, and what its owner may do."""
+    name = failure.clip_id
+    if failure.stage == "read" and not is_file(name):
+        like = did_you_mean(Path(name).name, names_beside(name))
+        return f"{failure.reason}{like or '; name a file that is there'}"
+    remedy = REMEDIES.get(failure.stage)
+    return f"{failure.reason}; {remedy}" if remedy else failure.reason
 
 
 def _refuse_both(files: tuple[Path, ...], *, microphone: bool, is_written: bool) -> None:
@@ -310,7 +326,7 @@ def _print_table(records: list[Record], labels: tuple[str, ...]) -> None:
         then = ", ".join(f"{label} {percent(p, 0)}" for p, label in ranked[1:3])
         cells = (record.clip_id, record.predicted, percent(max(record.probs), 1), then)
         table.add_row(*map(Text, cells[: len(table.columns)]))
-    console.print(table)
+    print_table(console, table)
 
 
 def _row(record: Record, labels: tuple[str, ...]) -> dict[str, Any]:

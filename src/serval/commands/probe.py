@@ -12,6 +12,7 @@ from serval.commands.options import (
     MODEL_HELP,
     contract_options,
     dataset_option,
+    engine_options,
     label_options,
     quiet_option,
     reading_options,
@@ -25,7 +26,7 @@ from serval.commands.terminal import (
     say,
     terminal,
 )
-from serval.probe import HEADS, POOLINGS, ProbeOptions, probe, probe_verdict
+from serval.probe import COSTS, HEADS, POOLINGS, ProbeOptions, cost_cells, probe, probe_verdict
 from serval.wording import counted, hundredths, points
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ DEFAULTS = ProbeOptions()
 @click.option("--folds", default=DEFAULTS.folds, show_default=True, metavar="TEXT",
               help="published (the set's own), speaker:K, or a fold list.")  # fmt: skip
 @click.option("--layer", default=DEFAULTS.layer, show_default=True, metavar="TEXT",
-              help="last, all, pooled (before the head), a number, or a tensor.")  # fmt: skip
+              help="last, all, weighted (their sum), pooled, a number, or a tensor.")  # fmt: skip
 @click.option("--pool", type=click.Choice(POOLINGS), default=DEFAULTS.pool, show_default=True,
               help="Over time.")  # fmt: skip
 @click.option("--head", type=click.Choice(list(HEADS)), default=DEFAULTS.head, show_default=True,
@@ -56,10 +57,12 @@ DEFAULTS = ProbeOptions()
               help="Cross-validate with shared speakers too: what does that add?")  # fmt: skip
 @click.option("--save", metavar="FILE",
               help="Train on all clips, and write encoder and head as one .onnx file.")  # fmt: skip
+@click.option("--cost", is_flag=True,
+              help="Measure parameters, MB, and ms for 3 s, up to each layer.")  # fmt: skip
 @reading_options
 @label_options
 @contract_options
-@click.option("--workers", type=int, metavar="N", help="Default: one for each core.")
+@engine_options
 @click.option("--output", "-o", default=DEFAULTS.output, show_default=True,
               help="Folder of features, runs and probe.json.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Start the runs over; features are kept.")
@@ -86,11 +89,18 @@ def _print(console: Console, found: Probe, options: ProbeOptions) -> None:
     print_verdict(console, probe_verdict(found))
     shares = any(layer.shared for layer in found.layers)
     more = ["shared", "it adds"] if shares else []
+    more += list(COSTS) if options.cost else []
     title = found.score.upper()
     table = narrow_table(["layer"], ["features", title, "95 %", "folds: mean ± sd", *more])
     table.padding = (0, 1, 0, 0)
     for layer in found.layers:
-        table.add_row(layer.name, f"{layer.features:,}", *_cells(layer.apart), *_added(layer))
+        table.add_row(
+            layer.name,
+            f"{layer.features:,}",
+            *_cells(layer.apart),
+            *_added(layer),
+            *(cost_cells(layer.cost) if options.cost else ()),
+        )
     console.print(table)
     print_caveats(console, found.notes)
     took, heads = found.seconds["features"], found.seconds["heads"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from serval.commands.terminal import (
     print_caveats,
     print_files,
     print_items,
+    print_next,
+    print_table,
     print_verdict,
     say,
     terminal,
@@ -34,11 +37,12 @@ from serval.quantize import (
     folder_beside,
     made_verdict,
     quantize,
+    same_in_words,
     save_comparison,
     save_tried,
 )
 from serval.stopping import stop_if_asked
-from serval.wording import change_short, counted, hundredths, percent, points
+from serval.wording import change_short, counted, hundredths, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -110,9 +114,10 @@ def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: An
     if compare_all:
         _show_comparison(model, output, options)
     else:
-        made = quantize(model, output, options, _tell)
+        steps = count(1)  # how many there are, the search finds out
+        made = quantize(model, output, options, lambda line: _tell(f"[{next(steps)}] {line}"))
         _show(made, save_tried(made) if options.max_drop is not None else None)
-        say(f"Next: {_next_command(made.path, options)}")
+        print_next(terminal(), {"evaluate it": _next_command(made.path, options)})
 
 
 def _tell(line: str) -> None:
@@ -124,9 +129,9 @@ def _show(made: Quantized, tried: Path | None) -> None:
     console = terminal()
     print_verdict(console, made_verdict(made))
     if made.tried:
-        console.print(_trial_table(made.tried))
+        print_table(console, _trial_table(made.tried))
     if made.sensitive:
-        console.print(_sensitive_table(made.sensitive))
+        print_table(console, _sensitive_table(made.sensitive))
     print_items(console, [*([] if made.result is None else [_sentence(made.result)]),
                           f"Recipe: {'; '.join(made.recipe)}."])  # fmt: skip
     print_caveats(console, _left_out(made.left_out))
@@ -151,9 +156,7 @@ def _sentence(trial: Trial) -> str:
     found = trial.measured
     if found.ccc:
         return f"Root mean square change of a value: {found.logit_error:.3g}."
-    agreement = (
-        f"Same emotion as FP32 on {percent(found.agreement)} of {counted(found.clips, 'clip')}"
-    )
+    agreement = f"Same emotion as FP32 on {same_in_words(found)}"
     if found.right is None:
         return f"{agreement} of {trial.clips}."
     return (
@@ -199,7 +202,7 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
     files = save_comparison(comparison, folder_beside(output))
     console = terminal()
     print_verdict(console, comparison_verdict(comparison))
-    console.print(_comparison_table(console, comparison))
+    print_table(console, _comparison_table(console, comparison))
     console.print(
         f"{comparison.model} on {counted(comparison.variants[0].measured.clips, 'clip')} of "
         f"{comparison.clips}. Points: accuracy minus that of FP32, with the 95 % interval. Speed: "
@@ -214,7 +217,7 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
         if variant.runtime == "onnxruntime"
     ]
     print_files(console, [*sorted(made, key=lambda path: path != output), *files.values()])
-    say(f"Next: {_next_command(output, options)}")
+    print_next(console, {"evaluate it": _next_command(output, options)})
 
 
 def _comparison_table(console: Console, comparison: Variants) -> Table:

@@ -8,11 +8,12 @@ from typing import Any, get_args
 
 import click
 
+from serval.bench.browser import timed_in
 from serval.commands.options import quiet_option, say_renamed
 from serval.commands.progress import shown_progress
 from serval.commands.stored import opened_run
 from serval.commands.terminal import say
-from serval.report.build import EMBED_MB, AudioChoice, write_report
+from serval.report.build import EMBED_MB, AudioChoice, Further, write_report
 from serval.stress import load_stress
 from serval.wording import counted
 
@@ -39,6 +40,12 @@ __all__ = ["report_command"]
     help="Folder of `serval stress -o` of the same model, to see and hear what it does not stand.",
 )
 @click.option(
+    "--bench",
+    multiple=True,
+    metavar="FILE",
+    help="bench.json of serval bench, or what a page of serval web measured; may be given again.",
+)
+@click.option(
     "--audio",
     type=click.Choice(get_args(AudioChoice)),
     default="wrong",
@@ -61,12 +68,16 @@ def report_command(
     if against:
         run, baseline = _turned_round(run, against, baseline)
     first = opened_run(run)
+    further = Further(
+        stress=load_stress(shown["stress"]) if shown["stress"] else None,
+        timed=[device for given in shown["bench"] for device in timed_in(given)],
+    )
     with shown_progress(quiet=quiet) as show:
         page = write_report(
             first,
             output or first.folder / "report.html",
             baseline=opened_run(baseline) if baseline else None,
-            stress=load_stress(shown["stress"]) if shown["stress"] else None,
+            further=further,
             audio=shown["audio"],
             show=show,
         )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from serval.commands.terminal import narrow_table, print_verdict, say, terminal
+from serval.commands.terminal import narrow_table, print_table, print_verdict, say, terminal
+from serval.comparison.align import names_apart
 from serval.dimensions import dimension_run
 from serval.errors import RunError
 from serval.multilabel import multilabel_run
@@ -49,9 +50,11 @@ def runs_command(folder: Path) -> None:
     if not found:
         raise RunError(f"no run below {folder}; serval evaluate -o {folder / 'NAME'} stores one")
     console = terminal()
-    rows = [row for place in found if (row := _row_or_none(place))]
-    if not rows:
+    runs = [run for place in found if (run := _run_or_none(place))]
+    clean = [run for run in runs if "change" not in run.provenance.identity]
+    if not clean:
         return
+    rows = [_row(run, name) for run, name in zip(clean, names_apart(clean), strict=True)]
     print_verdict(console, [_verdict(folder, rows)])
     unused = {name for name in (SCORE, CCC, MACRO_F1) if not any(row[name] for row in rows)}
     spared = unused if console.width >= WIDE else unused.union(SPARED)
@@ -61,7 +64,13 @@ def runs_command(folder: Path) -> None:
     table.padding = (0, 1, 0, 0)
     for row in rows:
         table.add_row(*(Text(row[name]) for name in shown))
-    console.print(table)
+    print_table(console, table)
+    if perturbed := len(runs) - len(clean):
+        console.print(
+            f"Not listed: {counted(perturbed, 'run')} under perturbations, which serval stress "
+            "keeps beside the clean one.",
+            style="dim",
+        )
 
 
 def _verdict(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:
@@ -74,10 +83,10 @@ def _verdict(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:
     )
 
 
-def _row_or_none(place: Path) -> dict[str, str] | None:
-    """Return the cells of a run, or nothing after a line that says why it cannot be read."""
+def _run_or_none(place: Path) -> Run | None:
+    """Return a run, or nothing after a line that says why it cannot be read."""
     try:
-        return _row(place, load_run(place))
+        return load_run(place)
     except RunError as error:
         say(f"serval: {one_line(error)}", err=True)
         return None
@@ -91,11 +100,11 @@ def runs_below(folder: Path) -> Iterator[Path]:
             yield Path(place)
 
 
-def _row(place: Path, run: Run) -> dict[str, str]:
+def _row(run: Run, name: str) -> dict[str, str]:
     model = str(run.provenance.model.get("name", ""))
     return {
-        "folder": str(place),
-        "name": run.name,
+        "folder": str(run.folder),
+        "name": name,
         "model": model,
         "set": data_name(run),
         "clips": f"{len(run):,}{'' if run.complete else ', not finished'}",

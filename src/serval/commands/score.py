@@ -9,7 +9,7 @@ import click
 
 from serval.commands.options import log_option, picture_option
 from serval.commands.stored import opened_run
-from serval.commands.tables import group_tables, print_findings, print_run
+from serval.commands.tables import print_findings, print_groups, print_run
 from serval.commands.terminal import print_files, say, terminal
 from serval.logs import entry_of, log_entry, refuse_missing
 from serval.results import Written, write_results
@@ -78,8 +78,8 @@ def score_command(  # noqa: PLR0913 - click's flags
 def _print(written: Written, *, groups: bool) -> None:
     document, console = written.document, terminal()
     print_run(console, document)
-    for table in group_tables(document) if groups else ():
-        console.print(table)
+    if groups:
+        print_groups(console, document)
     print_findings(console, document, FINDINGS)
     scaled = document.get("calibration", {}).get("scaled")
     if scaled:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.text import Text
 
-from serval.commands.terminal import narrow_table, print_verdict, terminal
+from serval.commands.terminal import narrow_table, print_table, print_verdict, terminal
 from serval.multilabel import THRESHOLD
 from serval.records import Failure, Prediction, Record
 from serval.wording import counted, csv_cell, percent, printable
@@ -49,7 +49,7 @@ def print_sets(records: Sequence[Record], labels: Sequence[str]) -> None:
         scores = dict(zip(labels, record.probs, strict=True))
         each = ", ".join(f"{label} {percent(scores[label], 0)}" for label in named[id(record)])
         table.add_row(Text(record.clip_id), Text(each or "none"))
-    console.print(table)
+    print_table(console, table)
     for note in dict.fromkeys(note for record in answered for note in record.notes):
         console.print(f"- {note}")
 

@@ -14,6 +14,7 @@ from serval.commands.terminal import (
     print_caveats,
     print_files,
     print_items,
+    print_table,
     print_verdict,
     say,
     terminal,
@@ -23,6 +24,7 @@ from serval.stopping import as_stop
 from serval.stress import Cost, Stage, StressOptions, stress, write_stress
 from serval.stress.dimensions import HEAD as DIMENSION_HEAD
 from serval.stress.dimensions import dimension_stress_cells
+from serval.stress.suite import WHOSE
 from serval.stress.table import beyond_sentence
 from serval.wording import change_short, counted, scored, scored_short
 
@@ -150,22 +152,22 @@ def _show(document: dict[str, Any], files: Iterable[Path]) -> None:
     console = terminal()
     print_verdict(console, document["verdict"])
     if document.get("task") == "dimensions":
-        console.print(_dimension_table(document))
+        print_table(console, _dimension_table(document))
         console.print(
             "CCC: mean over the dimensions. Change and shift, the mean move of all values: on the "
             "clips that have both answers; in brackets the 95 % interval. "
             f"Unmoved: by less than {document['step']:g}, in the dimension that moves most. Kept: "
-            "the published thresholds; ? where an interval reaches over one.",
+            f"the thresholds of {WHOSE}; ? where an interval reaches over one.",
             style="dim",
         )
         print_caveats(console, document["warnings"])
         print_files(console, files)
         return
     console.print(_clean_line(document))
-    console.print(_table(document))
+    print_table(console, _table(document))
     console.print(
-        "UAR: change in points on the same clips, with the 95 % interval. Kept: the published "
-        "threshold; ? where the interval reaches over it.",
+        "UAR: change in points on the same clips, with the 95 % interval. Kept: the threshold of "
+        f"{WHOSE}; ? where the interval reaches over it.",
         style="dim",
     )
     rest = (_exact_line, _fairness_line, _against_line)
@@ -217,7 +219,7 @@ def _exact_line(document: dict[str, Any]) -> str:
 def _fairness_line(document: dict[str, Any]) -> str:
     fairness = document["fairness"]
     if not fairness["judged"]:
-        return f"Fairness is not judged: {fairness['reason']}."
+        return f"Fairness is not judged, since {fairness['reason']}."
     return beyond_sentence(fairness)
 
 

@@ -14,10 +14,13 @@ from serval.commands.terminal import (
     narrow_table,
     print_files,
     print_items,
+    print_table,
     print_verdict,
     say,
     terminal,
 )
+from serval.files import write_json
+from serval.probe import COSTS, EncoderCost, cost_cells
 from serval.scores import METRICS
 from serval.sweep import (
     NOT_DONE,
@@ -28,7 +31,7 @@ from serval.sweep import (
     rank_text,
     standing_sentences,
     sweep,
-    write_leaderboard_json,
+    write_cost_picture,
     write_tables,
 )
 from serval.wording import scored_short
@@ -60,7 +63,10 @@ def sweep_command(plan: Path, *, fresh: bool, reports: bool, quiet: bool) -> Non
       sort_by: uar
       output: sweep_results
 
-    The last three may be left out. What is done is not done again; what was interrupted goes on.
+    The last three may be left out. With `probe: {layer: all, folds: "speaker:5"}`, options of
+    `serval probe`, models are encoders: their levels are ranked, with their cost beside them.
+
+    What is done is not done again; what was interrupted goes on.
 
     Exit codes: 0 done; 2 something is wrong with the plan; 3 some cells could not be done, or more
     of their clips failed than max_failures allows.
@@ -85,13 +91,16 @@ def _print(console: Console, finished: Sweep, document: dict[str, Any]) -> None:
     ranked = document["ranked_by"]
     second = next(name for name in ("macro_f1", "uar") if name != ranked)
     titles = [f"{METRICS[name].title} %" for name in (ranked, second)]
-    table = narrow_table(["model", "dataset"], [*titles, "clips"], "rank")
+    costs = COSTS if finished.of_probes else ()
+    table = narrow_table(["model", "dataset"], [*titles, *costs, "clips"], "rank")
     for row in document["rows"]:
         rank, scores = row["ranked"][ranked], row["ranked"] if row["baseline"] else row["scores"]
         cells = (scored_short(scores[name]) for name in (ranked, second))
         place = rank_text(rank["best"], rank["worst"])
-        table.add_row(row["model"], row["dataset"], *cells, f"{row['clips']:,}", place)
-    console.print(table)
+        cost = EncoderCost(**row["cost"]) if row.get("cost") else None
+        beside = cost_cells(cost) if costs else ()
+        table.add_row(row["model"], row["dataset"], *cells, *beside, f"{row['clips']:,}", place)
+    print_table(console, table)
     print_items(console, standing_sentences(document))
     if problems := problem_lines(finished):
         console.print(NOT_DONE, style="bold")
@@ -102,9 +111,11 @@ def _written(finished: Sweep, document: dict[str, Any]) -> dict[str, Path]:
     from serval.report.leaderboard import write_leaderboard
 
     folder = finished.plan.output
+    drawn = any(row.get("cost") for row in document["rows"])
     return {
         **write_tables(finished, document),
-        "json": write_leaderboard_json(document, folder / "leaderboard.json"),
+        **({"cost": write_cost_picture(document, folder / "cost.png")} if drawn else {}),
+        "json": write_json(document, folder / "leaderboard.json"),
         "leaderboard": write_leaderboard(document, folder / "leaderboard.html"),
     }
 

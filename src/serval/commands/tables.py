@@ -6,11 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from serval.commands.terminal import narrow_table, print_caveats, print_items, print_verdict
+from serval.commands.terminal import (
+    narrow_table,
+    print_caveats,
+    print_items,
+    print_table,
+    print_verdict,
+)
+from serval.groups import gap_sentence
 from serval.scores import METRICS, SHOWN
 from serval.scores.dimensions import DIMENSION_METRICS
 from serval.scores.multilabel import EMOTION_METRICS, MULTILABEL_METRICS
-from serval.wording import counted, in_points, numbered, percent, points, scored, scored_short
+from serval.wording import counted, numbered, percent, scored, scored_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["group_tables", "print_findings", "print_run"]
+__all__ = ["print_findings", "print_groups", "print_run"]
 
 SHOWN_DIMENSION_METRICS = ("ccc", "pearson", "mae")
 """What there is room for in 60 columns."""
@@ -43,7 +50,7 @@ def print_run(console: Console, document: dict[str, Any]) -> None:
         return
     for line in (*_overall_lines(document), *document["label_space"]["sentences"]):
         console.print(line)
-    console.print(_class_table(document))
+    print_table(console, _class_table(document))
     console.print(_note(document), style="dim")
 
 
@@ -54,7 +61,7 @@ def _print_dimensions(console: Console, document: dict[str, Any]) -> None:
     for name, own in scores["per_dimension"].items():
         cells = (numbered(own[key]) for key in SHOWN_DIMENSION_METRICS)
         table.add_row(name, *cells, str(scores["clips"][name]))
-    console.print(table)
+    print_table(console, table)
     console.print(
         f"In brackets: 95 % interval over {scores['clusters']} {scores['by']}s. Errors are on the "
         f"scale {low:g}..{high:g}.", style="dim")  # fmt: skip
@@ -71,7 +78,7 @@ def _print_sets(console: Console, document: dict[str, Any]) -> None:
     for label, own in scores["per_emotion"].items():
         cells = (scored_short(own[key]) for key in SHOWN_EMOTION_METRICS)
         table.add_row(label, *cells, str(own["support"]), str(own["named"]))
-    console.print(table)
+    print_table(console, table)
     console.print(
         f"In brackets: 95 % interval over {scores['clusters']} {scores['by']}s. Macro F1 and mean "
         f"AP average the {scores['emotions_averaged']} emotions with clips.",
@@ -95,13 +102,16 @@ def print_findings(
     print_caveats(console, document["warnings"])
 
 
-def group_tables(document: dict[str, Any]) -> list[Table]:
-    """Return the scores of the largest groups of each column."""
-    if document.get("task") == "dimensions":
-        return [_value_table(table) for table in document["groups"]["tables"]]
-    if document.get("task") == "multilabel":
-        return [_set_table(table) for table in document["groups"]["tables"]]
-    return [_group_table(table) for table in document["groups"]["tables"]]
+def print_groups(console: Console, document: dict[str, Any]) -> None:
+    """Print the scores of the largest groups of each column, and how far the farthest are apart."""
+    for found in document["groups"]["tables"]:
+        if document.get("task") == "dimensions":
+            print_table(console, _value_table(found))
+        elif document.get("task") == "multilabel":
+            print_table(console, _set_table(found))
+        else:
+            print_table(console, _group_table(found))
+            console.print(gap_sentence(found["accuracy_gap"]), style="dim")
 
 
 def _overall_lines(document: dict[str, Any]) -> list[str]:
@@ -166,18 +176,9 @@ def _group_title(found: dict[str, Any]) -> str:
 
 
 def _group_table(found: dict[str, Any]) -> Table:
-    gap = found["accuracy_gap"]
-    caption = "no gap is measured"
-    if gap["value"] is not None:
-        why = gap["reason"] or f"up to {points(gap['by_chance'])} between such groups"
-        caption = (
-            f"{gap['best']} {in_points(gap['value'])} above {gap['worst']}: "
-            f"{gap['finding']} ({why})"
-        )
-    shown = found["groups"][:SHOWN_GROUPS]
     table = narrow_table(["group"], ["clips", "accuracy %", "UAR %"])
-    table.title, table.caption = _group_title(found), caption
-    for row in shown:
+    table.title = _group_title(found)
+    for row in found["groups"][:SHOWN_GROUPS]:
         scores = (scored_short(row[key]) for key in ("accuracy", "uar"))
         table.add_row(Text(row["name"]), str(row["n"]), *scores)
     return table

@@ -6,8 +6,10 @@ Every command says first what a reader takes away, then a table, what stands out
 from __future__ import annotations
 
 import os
+import re
 import sys
-from typing import TYPE_CHECKING
+from copy import copy
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich import box
@@ -19,7 +21,7 @@ from rich.text import Text
 from serval.wording import as_sentence, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import ConsoleOptions, RenderableType
@@ -28,8 +30,11 @@ __all__ = [
     "MOST_ITEMS",
     "narrow_table",
     "print_caveats",
+    "print_facts",
     "print_files",
     "print_items",
+    "print_next",
+    "print_table",
     "print_verdict",
     "say",
     "terminal",
@@ -42,8 +47,20 @@ MOST_ITEMS = 5
 """Lines of what stands out; the files have all of it."""
 
 
+UNBROKEN = "\ue000"
+"""Stands for a space that no line ends at until lines are made: the library ends lines at every
+kind of space that there is."""
+
+
 class _HarmlessConsole(Console):
-    """A console that writes control characters in any text as escapes, whatever it is part of."""
+    """A console that writes control characters in any text as escapes, whatever it is part of.
+
+    A number and its percent sign stay in one line.
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - as rich has it
+        """Return the text with its spaces that no line ends at kept through the breaking."""
+        return super().render_str(_unbroken(text), **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -57,15 +74,17 @@ class _HarmlessConsole(Console):
                 yield Segment(_lines(text), segment.style)
 
 
-def terminal(width: int | None = None) -> Console:
+def terminal(width: int | None = None, *, err: bool = False) -> Console:
     """Return the console of standard output; no text in it is markup, whatever a label looks like.
 
     Args:
         width: Columns; by default those of the terminal, or of COLUMNS; a file has enough.
+        err: That of standard error instead.
     """
-    if width is None and not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+    stream = sys.stderr if err else sys.stdout
+    if width is None and not stream.isatty() and "COLUMNS" not in os.environ:
         width = FILE_COLUMNS
-    return _HarmlessConsole(highlight=False, markup=False, emoji=False, width=width)
+    return _HarmlessConsole(stderr=err, highlight=False, markup=False, emoji=False, width=width)
 
 
 def say(text: object, *, err: bool = False) -> None:
@@ -91,6 +110,40 @@ def narrow_table(texts: Sequence[str], numbers: Sequence[str], *more: str) -> Ta
     return table
 
 
+def print_table(console: Console, table: Table) -> None:
+    """Print a table; where it is too wide, what stands in brackets is below its number.
+
+    So no interval, however long, takes the room of a name.
+    """
+    room = console.options.update(width=FILE_COLUMNS)
+    if console.measure(table, options=room).maximum <= console.width:
+        console.print(table)
+        return
+    stacked = copy(table)
+    stacked.columns, stacked.rows = [], []
+    for column in table.columns:
+        stacked.add_column(column.header, justify=column.justify, no_wrap=column.no_wrap,
+                           overflow=column.overflow)  # fmt: skip
+    for cells in zip(*(column.cells for column in table.columns), strict=True):
+        stacked.add_row(*(_stacked(cell) for cell in cells))
+    console.print(stacked)
+
+
+def print_facts(console: Console, facts: Mapping[str, str]) -> None:
+    """Print what is known of one thing, a line or more for each fact that there is."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for name, said in facts.items():
+        if said:
+            table.add_row(name, Text(_unbroken(said)))
+    console.print(table)
+
+
+def _stacked(cell: RenderableType) -> RenderableType:
+    return cell.replace(" [", "\n[") if isinstance(cell, str) else cell
+
+
 def print_verdict(console: Console, verdict: Iterable[str]) -> None:
     """Print the sentences that a reader takes away."""
     for sentence in verdict:
@@ -114,6 +167,18 @@ def print_files(console: Console, files: Iterable[Path]) -> None:
         console.print(f"In {folder}: {', '.join(names)}")
 
 
+def print_next(console: Console, steps: Mapping[str, str]) -> None:
+    """Print what to do next, each command in a line of its own that can be copied.
+
+    Args:
+        console: Where to.
+        steps: Commands, by what they are good for.
+    """
+    for i, (purpose, command) in enumerate(steps.items()):
+        console.print(f"{'Or' if i else 'Next'}: {purpose}:")
+        console.print(f"  {command}", soft_wrap=True)
+
+
 def print_caveats(console: Console, lines: Sequence[str]) -> None:
     """Print what a reader must know before trusting the numbers: all of it."""
     if lines:
@@ -124,10 +189,14 @@ def print_caveats(console: Console, lines: Sequence[str]) -> None:
 def _item(line: str) -> Table:
     """Return a line behind a dash, whose further lines stand below its first word."""
     item = Table.grid(padding=(0, 1, 0, 0))
-    item.add_row("-", Text(line, overflow="fold"))
+    item.add_row("-", Text(_unbroken(line), overflow="fold"))
     return item
 
 
+def _unbroken(text: str) -> str:
+    return re.sub(r"(?<=\d) (?=%)|\N{NO-BREAK SPACE}", UNBROKEN, text)
+
+
 def _lines(text: str) -> str:
-    spaced = text.replace("\N{NO-BREAK SPACE}", " ")  # a terminal breaks there all the same
+    spaced = text.replace("\N{NO-BREAK SPACE}", " ").replace(UNBROKEN, " ")
     return "\n".join(map(printable, spaced.split("\n")))

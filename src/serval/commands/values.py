@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.text import Text
 
-from serval.commands.terminal import narrow_table, print_verdict, terminal
+from serval.commands.terminal import narrow_table, print_table, print_verdict, terminal
 from serval.records import Failure, Prediction, Record
 from serval.wording import counted, csv_cell, printable
 
@@ -34,7 +34,7 @@ def print_values(records: Sequence[Record], names: Sequence[str], scale: str) ->
     table = narrow_table(["file"], [printable(name) for name in names])
     for record in answered:
         table.add_row(Text(record.clip_id), *(f"{value:.3g}" for value in record.logits))
-    console.print(table)
+    print_table(console, table)
     for note in dict.fromkeys(note for record in answered for note in record.notes):
         console.print(f"- {note}")
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from serval.commands.terminal import narrow_table, say, terminal
+from serval.commands.terminal import narrow_table, print_table, say, terminal
 from serval.errors import ConfigError
 from serval.files import write_bytes
 from serval.predict import Moment, in_order, predict_windows
@@ -131,7 +131,7 @@ def _print_table(told: Told, record: Prediction) -> None:
         times = (f"{moment.start_s:.2f}", f"{moment.end_s:.2f}")
         confidence = percent(ranked[0][0], 1) if moment.predicted else ""
         table.add_row(*times, printable(moment.predicted), confidence, then)
-    console.print(table)
+    print_table(console, table)
     if (more := len(told.moments) - MOST_ROWS) > 0:
         console.print(f"- {more} more windows: write all of them with -o FILE.csv")
     for note in record.notes:

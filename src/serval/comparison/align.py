@@ -13,7 +13,7 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from scipy.special import log_softmax
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from serval.labels import LabelSet
     from serval.run import Run
 
-__all__ = ["Aligned", "AlignedRun", "Partners", "aligned", "partners"]
+__all__ = ["Aligned", "AlignedRun", "Partners", "aligned", "names_apart", "partners"]
 
 
 LEAST = -27.631021
@@ -81,12 +81,12 @@ class Aligned:
     """
 
     labels: LabelSet
-    clip_ids: tuple[str, ...]
+    clip_ids: Sequence[str]
     index: NDArray[np.int64]
     truth: NDArray[np.int64]
     duration_s: NDArray[np.float64]
-    speakers: tuple[str | None, ...]
-    groups: Mapping[str, tuple[str | None, ...]]
+    speakers: Sequence[str | None]
+    groups: Mapping[str, Sequence[str | None]]
     columns: tuple[AlignedRun, ...]
     other_audio: int = 0
     warnings: tuple[str, ...]
@@ -115,11 +115,11 @@ def aligned(runs: Sequence[Run]) -> Aligned:
     rows = [places, *(each.rows[places] for each in found)]
     for run, of_run in zip(runs[1:], rows[1:], strict=True):
         _refuse_other_truth(first, places, run, of_run)
-    columns = zip(_names(runs), runs, rows, strict=True)
+    columns = zip(names_apart(runs), runs, rows, strict=True)
     other_audio = _other_audio(runs, rows)
     return Aligned(
         labels=first.labels,
-        clip_ids=tuple(first.clip_ids[i] for i in places),
+        clip_ids=_picked(first.clip_ids, places),
         index=first.index[places],
         truth=first.truth[places],
         duration_s=first.duration_s[places],
@@ -147,11 +147,12 @@ def _column(name: str, run: Run, rows: NDArray[np.int64], labels: LabelSet) -> A
     )
 
 
-def _picked(values: Sequence[str | None], rows: NDArray[np.int64]) -> tuple[str | None, ...]:
-    return tuple(values[i] for i in rows)
+def _picked(values: Sequence[Cell], rows: NDArray[np.int64]) -> Sequence[Cell]:
+    """Return the values of these rising rows; of all rows the column itself."""
+    return values if len(rows) == len(values) else tuple(values[i] for i in rows)
 
 
-def _names(runs: Sequence[Run]) -> list[str]:
+def names_apart(runs: Sequence[Run]) -> list[str]:
     """Return what tells the runs apart: names, with folders for those that are called alike."""
     called = Counter(run.name for run in runs)
     names = [
@@ -206,7 +207,9 @@ def _nothing_common(runs: Sequence[Run]) -> str:
 
 
 def _other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:
-    shas = [[run.audio_sha256[i] for i in of_run] for run, of_run in zip(runs, rows, strict=True)]
+    shas = [
+        map(run.audio_sha256.__getitem__, of_run) for run, of_run in zip(runs, rows, strict=True)
+    ]
     return sum(len(set(versions) - {""}) > 1 for versions in zip(*shas, strict=True))
 
 
@@ -233,6 +236,8 @@ def _warnings(runs: Sequence[Run], found: Sequence[Partners], other_audio: int) 
 
 NUMBERED = re.compile(r"(.+)#[0-9]+", re.DOTALL)
 """How a set writes the second clip of one name."""
+
+Cell = TypeVar("Cell", str, "str | None")
 
 SAME_LENGTH_S = 0.25
 """A codec pads a clip by less."""
@@ -268,6 +273,8 @@ def partners(first: Run, other: Run) -> Partners:
     Raises:
         ConfigError: Names that occur more than once are all there is, and lengths contradict them.
     """
+    if _are_in_step(first, other):
+        return Partners(rows=np.arange(len(first)), by_audio=0, doubtful=0)
     named = dict(_by_name(first, other))
     pairs = {i: j for i, j in named.items() if _may_be_same(first, i, other, j)}
     apart = {i: j for i, j in named.items() if i not in pairs}
@@ -285,6 +292,18 @@ def partners(first: Run, other: Run) -> Partners:
     for i, j in (pairs | heard).items():
         rows[i] = j
     return Partners(rows=rows, by_audio=len(heard), doubtful=doubtful)
+
+
+def _are_in_step(first: Run, other: Run) -> bool:
+    """Tell whether two runs have the same clips in the same order, each of a name of its own.
+
+    So are most runs that are compared, and a million names need not be looked up then.
+    """
+    if len(first) != len(other) or first.clip_ids != other.clip_ids:
+        return False
+    hashes = np.fromiter(map(hash, first.clip_ids), np.int64, len(first))
+    audio = zip(first.audio_sha256, other.audio_sha256, strict=True)
+    return len(np.unique(hashes)) == len(hashes) and all(_may_be(*both) for both in audio)
 
 
 def _by_name(first: Run, other: Run) -> Iterator[tuple[int, int]]:
@@ -342,7 +361,11 @@ def _crossed(
 
 
 def _may_be_same(first: Run, i: int, other: Run, j: int) -> bool:
-    mine, its = first.audio_sha256[i], other.audio_sha256[j]
+    return _may_be(first.audio_sha256[i], other.audio_sha256[j])
+
+
+def _may_be(mine: str, its: str) -> bool:
+    """Tell whether two hashes of audio are equal, or one is not known."""
     return mine == its or not mine or not its
 
 

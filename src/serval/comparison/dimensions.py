@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison.align import partners
+from serval.comparison.align import names_apart, partners
+from serval.comparison.words import letter_of
 from serval.dimensions import DimensionRun, dimension_run
 from serval.errors import ConfigError
+from serval.files import write_json
 from serval.plots.dimensions import save_agreement
-from serval.results.document import warnings_of, write_json
+from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import (
     DIMENSION_METRICS,
@@ -141,12 +143,15 @@ class DimensionComparison:
 
     def _sentence(self, one: DimensionAgainst) -> str:
         change, first = one.changes[MEAN]["ccc"], next(iter(self.runs))
+        letter = letter_of(self.runs, one.b)
+        if self.runs[one.b] == self.runs[first] and not any(one.largest_shift.values()):
+            return f"{one.b} ({letter}) is the same run as {first} (A): name another one."
         gap = change.difference
         relation = RELATIONS.get(str(change.verdict), "may or may not be worse than")
         return (
-            f"{one.b} (B) {relation} {first} (A): mean CCC {change.b:.3f} against {change.a:.3f} "
-            f"on {counted(self.n, 'clip')}, {gap.value:+.3f} (95 % interval {gap.low:+.3f} to "
-            f"{gap.high:+.3f})."
+            f"{one.b} ({letter}) {relation} {first} (A): mean CCC {change.b:.3f} against "
+            f"{change.a:.3f} on {counted(self.n, 'clip')}, {gap.value:+.3f} (95 % interval "
+            f"{gap.low:+.3f} to {gap.high:+.3f})."
         )
 
 
@@ -169,7 +174,7 @@ def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionCompariso
     predicted = [one.predicted[at][:, places] for one, at, places in
                  zip(values, rows, order, strict=True)]  # fmt: skip
     ids = [first.run.clip_ids[i] for i in rows[0]]
-    names = _names(runs)
+    names = names_apart(runs)
     against = tuple(
         _against(names[i], first, (truth, predicted[0], predicted[i], ids), clustering, margin)
         for i in range(1, len(runs))
@@ -226,12 +231,6 @@ def _other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:
     """Return how many common clips have another audio hash than in the first run."""
     heard = [[run.audio_sha256[i] for i in at] for run, at in zip(runs, rows, strict=True)]
     return sum(len(set(of_clip) - {""}) > 1 for of_clip in zip(*heard, strict=True))
-
-
-def _names(runs: Sequence[Run]) -> list[str]:
-    """Return names that tell the runs apart: their own, else those of their folders."""
-    names = [run.name for run in runs]
-    return names if len(set(names)) == len(names) else [str(run.folder) for run in runs]
 
 
 def _against(

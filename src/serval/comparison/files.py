@@ -6,9 +6,8 @@ import csv
 from typing import TYPE_CHECKING, Any
 
 from serval.comparison.words import pair_verdict, sentences
-from serval.files import whole_file
+from serval.files import whole_file, write_json
 from serval.plots.comparison import MOST_LABELS, Forest, save_forests
-from serval.results.document import write_json
 from serval.scores import HEADLINES, METRICS
 from serval.wording import counted, csv_cell, without_nan
 

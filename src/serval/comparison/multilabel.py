@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.comparison.align import aligned
+from serval.comparison.words import RELATIONS, letter_of
 from serval.errors import ConfigError
+from serval.files import write_json
 from serval.multilabel import TASK, MultilabelRun, multilabel_run
-from serval.results.document import warnings_of, write_json
+from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
 from serval.scores.multilabel import MULTILABEL_METRICS, SetAnswers, paired_scores
 from serval.scores.stats import Difference, Verdict, verdict
-from serval.wording import change_short, counted, hundredths, percent, span, without_nan
+from serval.wording import change_short, counted, hundredths, percent, points, span, without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,8 +41,6 @@ __all__ = [
 
 MOVED = 10
 """Clips that are listed, those with most other answers first."""
-
-RELATIONS = {"not worse": "is not worse than", "worse": "is worse than"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,13 +133,14 @@ class MultilabelComparison:
 
     def _sentence(self, one: MultilabelAgainst) -> str:
         change, first = one.overall["macro_f1"], next(iter(self.runs))
-        gap = change.difference
+        b, gap = f"{one.b} ({letter_of(self.runs, one.b)})", change.difference
+        if self.runs[one.b] == self.runs[first]:
+            return f"{b} is the same run as {first} (A): name another one."
         relation = RELATIONS.get(change.verdict, "may or may not be worse than")
         return (
-            f"{one.b} (B) {relation} {first} (A): macro F1 {percent(change.b)} against "
+            f"{b} {relation} {first} (A): macro F1 {percent(change.b)} against "
             f"{percent(change.a)} on {counted(self.n, 'clip')}, a difference of "
-            f"{span(gap.value, gap.value).partition(' ')[0]} points (95 % interval "
-            f"{span(gap.low, gap.high)})."
+            f"{points(gap.value, sign=True)} points (95 % interval {span(gap.low, gap.high)})."
         )
 
 

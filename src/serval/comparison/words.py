@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from serval.results.verdict import in_percent
@@ -11,17 +12,29 @@ from serval.scores import HEADLINES, METRICS
 from serval.wording import counted, in_points, percent, points, scored, span
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from serval.comparison.pair import Against, Comparison, ScoreChange
 
-__all__ = ["changed", "pair_verdict", "sentences", "supporting", "verdict_sentence"]
+__all__ = ["changed", "letter_of", "pair_verdict", "sentences", "supporting", "verdict_sentence"]
 
 RELATIONS = {"not worse": "is not worse than", "worse": "is worse than"}
 SHOWN_FLIPS = 3
 SHOWN_SPEAKERS = 3
 
 
+def letter_of(runs: Collection[str], name: str) -> str:
+    """Return what a run is called in the heads of tables: A, B, C ..., and behind Z R27, R28 ..."""
+    place = list(runs).index(name)
+    return ascii_uppercase[place] if place < len(ascii_uppercase) else f"R{place + 1}"
+
+
 def pair_verdict(comparison: Comparison, against: Against) -> str:
     """Return the one sentence that a reader takes away from two runs: by accuracy, then others."""
+    a, b = (f"{name} ({letter_of(comparison.runs, name)})" for name in (against.a, against.b))
+    alike = against.divergence.tv_max == 0
+    if alike and comparison.runs[against.a] == comparison.runs[against.b]:
+        return f"{b} is the same run as {a}, so that nothing differs: name another one."
     change = against.scores.overall["wa"]
     relation = RELATIONS.get(change.verdict, "may or may not be worse than")
     gap = change.difference
@@ -31,8 +44,10 @@ def pair_verdict(comparison: Comparison, against: Against) -> str:
         if (own := against.scores.overall[name]).verdict != change.verdict
     }
     more = "".join(f" By {title}: {verdict}." for title, verdict in others.items())
+    if alike:
+        more += " Both give every clip the same probabilities: it may be the same model."
     return (
-        f"{against.b} (B) {relation} {against.a} (A): {in_percent(change.b)} against "
+        f"{b} {relation} {a}: {in_percent(change.b)} against "
         f"{in_percent(change.a)} of {comparison.n:,} clips are right, "
         f"{in_points(gap.value, sign=True)} (95\N{NO-BREAK SPACE}% interval "
         f"{span(gap.low, gap.high)}).{more}"

@@ -5,7 +5,7 @@ from serval.corpora.corpus import Corpus, coded
 CORPUS = Corpus(
     name="cameo",
     what="13 corpora of eight languages, each a split of its own: --split ravdess",
-    language="eight",
+    language="eight languages",
     clips=41265,
     speakers=0,
     labels=coded(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 import serval.corpora
+from serval.trained_on import letters_of
 
 if TYPE_CHECKING:
     from serval.corpora.corpus import Corpus
@@ -32,9 +32,5 @@ def corpus_called(name: str) -> Corpus | None:
         >>> corpus_called("crema_d").name, corpus_called("C")
         ('CREMA-D', None)
     """
-    wanted = _letters(name)
-    return next((corpus for corpus in known_corpora() if _letters(corpus.name) == wanted), None)
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name).casefold()
+    wanted = letters_of(name)
+    return next((corpus for corpus in known_corpora() if letters_of(corpus.name) == wanted), None)

@@ -149,7 +149,11 @@ def _rows_of(
     """Yield rows of one file, skipping the row groups that lie before `start`."""
     groups, skipped = _groups(file, start, stop)
     position = skipped
-    for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=list(columns)):
+    # To hand a few rows to a pool of threads costs more than to read them.
+    batches = file.iter_batches(
+        BATCH_ROWS, row_groups=groups, columns=list(columns), use_threads=False
+    )
+    for batch in batches:
         for cells in _python(batch):
             if position >= start and (stop is None or position < stop):
                 yield cells

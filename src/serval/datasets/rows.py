@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple, Protocol
 
@@ -17,6 +19,9 @@ from serval.records import Clip
 from serval.wording import printable
 
 __all__ = ["ClipSource", "Row", "Table", "least", "same_name"]
+
+FEWEST_PLACES = 1 << 10
+"""Of a table of hashes, a power of two."""
 
 LONGEST_PATH = 4096
 """Characters; no system takes longer ones, and a cell that has more is no path."""
@@ -193,17 +198,47 @@ class _Ids:
 
     prefix: str
     position: int = 0
-    seen: set[str] = field(default_factory=set)
+    seen: _Seen = field(default_factory=lambda: _Seen())
 
     def take(self, name: str | None, index: int) -> str:
         first = name or f"{self.prefix}-{index:06d}"
         clip_id, number = first, 1
-        while clip_id in self.seen:
+        while not self.seen.add(clip_id):
             number += 1
             clip_id = f"{first}#{number}"
-        self.seen.add(clip_id)
         self.position = index + 1
         return clip_id
+
+
+class _Seen:
+    """Names that were seen, as 8 bytes each of a table of hashes that is at most two thirds full.
+
+    That two of a million names have one hash happens in one set of 30 million; the later name then
+    gets a number that it need not have, on every machine the same.
+    """
+
+    def __init__(self) -> None:
+        self._table, self._n = array("Q", bytes(8 * FEWEST_PLACES)), 0
+
+    def add(self, name: str) -> bool:
+        """Take a name in; tell whether it is new."""
+        hashed = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        is_new = self._put(int.from_bytes(hashed, "little") or 1)
+        self._n += is_new
+        if 3 * self._n > 2 * len(self._table):
+            smaller, self._table = self._table, array("Q", bytes(16 * len(self._table)))
+            for value in filter(None, smaller):
+                self._put(value)
+        return is_new
+
+    def _put(self, value: int) -> bool:
+        table, last = self._table, len(self._table) - 1
+        place = value & last
+        while table[place] and table[place] != value:
+            place = (place + 1) & last
+        is_new = not table[place]
+        table[place] = value
+        return is_new
 
 
 def least(*numbers: int | None) -> int | None:

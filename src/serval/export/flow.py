@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from serval.checkpoints.checkpoint import Checkpoint
     from serval.export.options import Parity
 
-__all__ = ["exported", "metadata_of"]
+__all__ = ["exported", "metadata_of", "save_program"]
 
 INLINE_LIMIT_BYTES = 1_900_000_000
 """Weights above this go into a second file: a protobuf message ends at 2 GiB."""
@@ -51,7 +51,7 @@ def _exported(name: str, output: Path, options: ExportOptions) -> Exported:
         program = onnx_program(
             network, masked=options.attention_mask, sample_rate=checkpoint.sample_rate
         )
-        _save(program.model, part, metadata)
+        save_program(program.model, part, metadata)
         parity, size_bytes = _checked(part, lambda model: compared(model, waveforms, expected))
         refuse_unless_equal(parity, name)
     return Exported(
@@ -84,7 +84,7 @@ def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
     return {key: value for key, value in stated.items() if value}
 
 
-def _save(model: Any, path: Path, metadata: dict[str, str]) -> None:  # noqa: ANN401 - an onnx_ir.Model
+def save_program(model: Any, path: Path, metadata: dict[str, str]) -> None:  # noqa: ANN401 - an onnx_ir.Model
     """Write the graph without the traces of this machine that the exporter left in it."""
     import onnx_ir
 

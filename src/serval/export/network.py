@@ -12,21 +12,31 @@ from serval.checkpoints.network import network_of
 from serval.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from serval.checkpoints.checkpoint import Checkpoint
 
-__all__ = ["graph_network", "onnx_program"]
+__all__ = ["fold_weight_norms", "graph_network", "onnx_program"]
 
 OPSET = 20
 
 
 def graph_network(checkpoint: Checkpoint, *, masked: bool) -> nn.Module:
     """Return the module to export, in evaluation mode, its weight norms folded into weights."""
-    _fold_weight_norms(checkpoint.model)
+    fold_weight_norms(checkpoint.model)
     return network_of(checkpoint, masked=masked)
 
 
-def onnx_program(network: nn.Module, *, masked: bool, sample_rate: int) -> Any:  # noqa: ANN401 - an ONNXProgram
+def onnx_program(
+    network: nn.Module, *, masked: bool, sample_rate: int, outputs: Sequence[str] = ("logits",)
+) -> Any:  # noqa: ANN401 - an ONNXProgram
     """Return the ONNX program of a network, with batch and length left open.
+
+    Args:
+        network: In evaluation mode.
+        masked: Whether it takes a mask beside the samples.
+        sample_rate: In Hz.
+        outputs: Names of what it returns.
 
     Raises:
         ModelError: torch cannot turn the network into a graph.
@@ -42,7 +52,7 @@ def onnx_program(network: nn.Module, *, masked: bool, sample_rate: int) -> Any: 
                 network,
                 (samples, mask) if masked else (samples,),
                 input_names=names,
-                output_names=["logits"],
+                output_names=list(outputs),
                 opset_version=OPSET,
                 dynamo=True,
                 dynamic_shapes=tuple(dims for _ in names),
@@ -57,7 +67,8 @@ def onnx_program(network: nn.Module, *, masked: bool, sample_rate: int) -> Any: 
         ) from error
 
 
-def _fold_weight_norms(model: nn.Module) -> None:
+def fold_weight_norms(model: nn.Module) -> None:
+    """Fold the weight norms of a model into its weights, for a graph has no use of them."""
     for module in model.modules():
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight")

@@ -17,7 +17,7 @@ from scipy import special
 from serval.scores.chance import ALPHA, WORTH_FINDING
 from serval.scores.clusters import clustering_of
 from serval.scores.stats import POWER
-from serval.wording import in_points
+from serval.wording import counted, in_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -200,10 +200,12 @@ class _GapPower:
         smaller = max(pair, key=lambda i: float(off[i]))
         clips, units = int(self.clips[smaller]), int(self.units[smaller])
         if self.what == "clips" or units == clips:
-            return f"too few clips: {self.names[smaller]} has {clips}"
-        worth = 1 / float(self.parts[smaller])
-        unequal = f" of unequal weight, worth {worth:.1f}" if worth < units - 0.5 else ""
-        return f"too few speakers: {self.names[smaller]} has {units}{unequal}"
+            few = counted(clips, "clip")
+        else:
+            worth = 1 / float(self.parts[smaller])
+            equal = f", as good as {worth:.1f} of equal weight" if worth < units - 0.5 else ""
+            few = f"{counted(units, 'speaker')}{equal}"
+        return f"some groups are too small: {self.names[smaller]} has {few}"
 
 
 def permutation_of(group: Ids, speakers: Sequence[str | None] | None) -> Permutation:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from array import array
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,7 @@ __all__ = [
     "canonical_column",
     "fairness_columns",
     "fairness_of",
+    "gap_sentence",
     "group_columns",
     "group_sentences",
     "groups_of",
@@ -196,8 +199,9 @@ def _sentences(score: str, gaps: Mapping[str, GroupGap]) -> Iterator[str]:
     """Yield what the gaps of a score say, by column: each found one, then the rest together."""
     by: dict[str, list[str]] = {}
     for column, gap in gaps.items():
-        by.setdefault(gap.finding, []).append(_column_part(score, column, gap))
-    yield from by.get("more than chance", [])
+        by.setdefault(gap.finding, []).append(column)
+    for column in by.get("more than chance", []):
+        yield _found(score, column, gaps[column])
     if rest := ", ".join(by.get("no more than chance", [])):
         yield (
             f"By {rest}, gaps in {score} are no more than chance makes; one of {_WORTH} would have "
@@ -205,21 +209,37 @@ def _sentences(score: str, gaps: Mapping[str, GroupGap]) -> Iterator[str]:
         )
     if rest := ", ".join(by.get("cannot tell", [])):
         yield (
-            f"Cannot tell whether gaps in {score} are more than chance {rest}; one of {_WORTH} "
-            "could go unnoticed there."
+            f"Cannot tell whether {score} differs by {rest}: a gap of {_WORTH} could be chance or "
+            "go unnoticed between groups as small as some of these."
         )
 
 
 _WORTH = in_points(WORTH_FINDING)
 
 
-def _column_part(score: str, column: str, gap: GroupGap) -> str:
-    """Return what one column adds to a sentence, or the sentence of a gap that was found."""
+def gap_sentence(gap: Mapping[str, Any]) -> str:
+    """Return how far two groups of a column are apart in accuracy, and whether that is chance.
+
+    Args:
+        gap: The fields of `GroupGap`.
+    """
+    if gap["finding"] == "not judged":
+        return "The groups cannot be compared."
+    far = (
+        f"Largest gap: {gap['best']} is right {in_points(gap['value'])} more often than "
+        f"{gap['worst']}"
+    )
+    if gap["finding"] == "cannot tell":
+        return f"{far}; cannot tell whether that is chance, since {gap['reason']}."
+    return (
+        f"{far}: {gap['finding']} (up to {in_points(gap['by_chance'])} between groups of this "
+        "size)."
+    )
+
+
+def _found(score: str, column: str, gap: GroupGap) -> str:
+    """Return the sentence of a gap that is more than chance."""
     points = in_points(gap.value)
-    if gap.finding == "cannot tell":
-        return f"by {column} ({gap.best} is {points} above {gap.worst}; {gap.reason})"
-    if gap.finding != "more than chance":
-        return column
     found = (
         f"{gap.best} is right {points} more often than {gap.worst}"
         if score == "accuracy"
@@ -268,7 +288,7 @@ def group_columns(
         duration_s: `(N,)` seconds.
     """
     columns: dict[str, Sequence[str | None]] = {}
-    seen: set[tuple[int, ...]] = set()
+    seen: set[bytes] = set()
     known = {"speaker": speakers, **groups, "duration": _quarters(duration_s)}
     for name, own in known.items():
         if is_votes(name):
@@ -286,9 +306,11 @@ def _is_grouping(values: Sequence[str | None]) -> bool:
     return len(counts) >= 2 and counts.total() / len(counts) >= MIN_MEAN_CLIPS
 
 
-def _shape(values: Sequence[str | None]) -> tuple[int, ...]:
+def _shape(values: Sequence[str | None]) -> bytes:
+    """Return what two columns share that split the clips in the same way, whatever the names."""
     number: dict[str | None, int] = {}
-    return tuple(number.setdefault(value, len(number)) for value in values)
+    numbers = array("q", (number.setdefault(value, len(number)) for value in values))
+    return sha256(numbers).digest()
 
 
 def _quarters(seconds: NDArray[np.float64]) -> tuple[str, ...]:
@@ -318,12 +340,12 @@ def _gender(value: str) -> str:
 
 def members_of(values: Sequence[str | None]) -> dict[str, Ids]:
     """Return the places of the clips of each group, `(n,) int64`, most clips first."""
-    members: dict[str, list[int]] = {}
+    members: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
     for i, value in enumerate(values):
         if value is not None:
-            members.setdefault(value, []).append(i)
+            members[value].append(i)
     ranked = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
-    return {name: np.array(clips, dtype=np.int64) for name, clips in ranked}
+    return {name: np.frombuffer(clips, dtype=np.int64) for name, clips in ranked}
 
 
 def _compared(values: Sequence[str | None]) -> dict[str, Ids]:

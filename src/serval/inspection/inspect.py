@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from serval.errors import AudioError, ModelError
 from serval.inspection.graph import StoredGraph, bits_of, stored_graph, stored_nodes
+from serval.inspection.phone import Taken, taken_by
 from serval.inspection.targets import web_faults
 from serval.inspection.verdicts import (
     Remark,
     contract_verdicts,
+    coreml_verdicts,
     dequantized_weights,
     graph_verdicts,
     random_verdicts,
@@ -18,12 +20,12 @@ from serval.inspection.verdicts import (
 )
 from serval.inspection.work import Work, work_of
 from serval.models.contract import MOST_LABELS, Contract, Overrides
-from serval.models.onnx import OnnxModel, load_onnx
+from serval.models.onnx import OnnxModel, load_onnx, open_session
 from serval.models.profile import RanNode, ran_nodes
 from serval.wording import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 __all__ = [
@@ -54,6 +56,8 @@ class Inspection:
         contract: What the model expects and gives; `None` if it is no raw-waveform classifier.
         work: What ran for one clip; `None` likewise.
         verdicts: What to know.
+        phones: What each accelerator of a phone takes of it.
+        opens: Whether ONNX Runtime opens it here, without which it does nowhere.
     """
 
     path: Path
@@ -61,6 +65,8 @@ class Inspection:
     contract: Contract | None
     work: Work | None
     verdicts: tuple[Remark, ...]
+    phones: Mapping[str, Taken]
+    opens: bool = True
 
     @property
     def document(self) -> dict[str, Any]:
@@ -77,7 +83,9 @@ class Inspection:
             "weights": graph.weight_shares,
             "ops": dict(graph.ops),
             "work": {**asdict(work), "gmac_per_s": work.gmac_per_s} if work else None,
+            "opens": self.opens,
             "web_faults": list(web_faults(graph)),
+            "phones": {name: asdict(taken) for name, taken in self.phones.items()},
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
         }
 
@@ -108,21 +116,30 @@ def inspect_model(path: Path, overrides: Overrides | None = None) -> Inspection:
         ModelError: The file is missing, empty, damaged, or lacks its external weights.
     """
     graph = stored_graph(path)
+    phones = taken_by(path)
     try:
         model = _opened(path, graph, overrides or Overrides())
         nodes = ran_nodes(model, CLIP_S)
     except (ModelError, AudioError) as error:
         text = f"not a raw-waveform classifier that can be evaluated: {error}"
         refused = Remark(code="not-a-classifier", text=text)
-        verdicts = (refused, *random_verdicts(path), *graph_verdicts(graph))
-        return Inspection(path=path, graph=graph, contract=None, work=None, verdicts=verdicts)
+        return Inspection(
+            path=path,
+            graph=graph,
+            contract=None,
+            work=None,
+            verdicts=(refused, *random_verdicts(path), *graph_verdicts(graph)),
+            phones=phones,
+            opens=_opens(path),
+        )
     work = work_of(nodes, _clip_s(model), _bits(graph))
     return Inspection(
         path=path,
         graph=graph,
         contract=model.contract,
         work=work,
-        verdicts=tuple(_verdicts(graph, model, work, nodes)),
+        verdicts=(*_verdicts(graph, model, work, nodes), *coreml_verdicts(phones, model.contract)),
+        phones=phones,
     )
 
 
@@ -143,6 +160,14 @@ def size_comparison(first: Inspection, second: Inspection) -> SizeComparison:
             "with its own FP32 file"
         )
     return SizeComparison(size_ratio=sizes, parameter_ratio=parameters, text=text)
+
+
+def _opens(path: Path) -> bool:
+    try:
+        open_session(path)
+    except ModelError:
+        return False
+    return True
 
 
 def _opened(path: Path, graph: StoredGraph, overrides: Overrides) -> OnnxModel:

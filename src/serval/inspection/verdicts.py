@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     import onnx
 
     from serval.inspection.graph import StoredGraph, Weight
+    from serval.inspection.phone import Taken
     from serval.inspection.work import Work
     from serval.models.contract import Contract
 
 __all__ = [
     "Remark",
     "contract_verdicts",
+    "coreml_verdicts",
     "dequantized_weights",
     "graph_verdicts",
     "random_verdicts",
@@ -154,6 +156,21 @@ def graph_verdicts(graph: StoredGraph) -> Iterator[Remark]:
             code="external-weights",
             text=f"the weights are in {', '.join(graph.external)}: copy both files together",
         )
+
+
+def coreml_verdicts(phones: Mapping[str, Taken], contract: Contract) -> Iterator[Remark]:
+    """Yield what CoreML leaves to the CPU, each change between the two costing a copy."""
+    taken = phones.get("CoreML")
+    if taken is None or not taken.left:
+        return
+    named = [f"{op} {n}" for op, n in list(taken.left.items())[:NAMED]]
+    named += [f"{len(taken.left) - NAMED} more kinds"] if len(taken.left) > NAMED else []
+    longer = "; an input of no fixed length slows it" if contract.static_samples is None else ""
+    yield Remark(
+        code="not-coreml",
+        text=f"CoreML leaves {taken.of - taken.n} of {taken.of} nodes to the CPU: "
+        f"{', '.join(named)}{longer}",
+    )
 
 
 def work_verdicts(

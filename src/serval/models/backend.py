@@ -16,6 +16,7 @@ from serval.models.contract import (
     Declared,
     Overrides,
     declared_contract,
+    made_of,
     sound_ranges,
     trained_on,
 )
@@ -167,6 +168,7 @@ def classifier_of(
         contract=contract,
         identity=opened.identity,
         backend=backend_of(contract, signature),
+        made_of=made_of(opened.metadata),
     )
     return _with_trial(model, opened.skeleton)
 

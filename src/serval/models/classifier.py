@@ -58,6 +58,7 @@ class Classifier(Generic[B_co]):
         backend: What runs it.
         runtime: Name and version of what that belongs to; empty for ONNX Runtime on the CPU.
         head: Of a checkpoint, what the check of its head found.
+        made_of: Of a file of `serval probe --save`, what its metadata say of its making.
     """
 
     contract: Contract
@@ -65,6 +66,7 @@ class Classifier(Generic[B_co]):
     backend: B_co
     runtime: Mapping[str, str] = field(default_factory=dict)
     head: Mapping[str, Any] = field(default_factory=dict)
+    made_of: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> LabelSet:
@@ -105,6 +107,7 @@ class Classifier(Generic[B_co]):
             "contract": self.contract.facts,
             **({"runtime": dict(self.runtime)} if self.runtime else {}),
             **({"head": dict(self.head)} if self.head else {}),
+            **({"made_of": dict(self.made_of)} if self.made_of else {}),
             **({"warnings": warnings} if warnings else {}),
             **({} if trained_on is None else {"trained_on": trained_on.facts()}),
             **({} if ranges is None else {"sound_ranges": ranges.facts()}),
@@ -117,7 +120,12 @@ class Classifier(Generic[B_co]):
 
     def on(self, backend: Other) -> Classifier[Other]:
         """Return the same model on another backend."""
-        return Classifier(contract=self.contract, identity=self.identity, backend=backend)
+        return Classifier(
+            contract=self.contract,
+            identity=self.identity,
+            backend=backend,
+            made_of=self.made_of,
+        )
 
     def logits(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
         """Return `(B, K) float32` logits of `(B, T) float32` samples with `(B,)` valid lengths.

@@ -32,6 +32,7 @@ __all__ = [
     "declared_by",
     "declared_contract",
     "hub_file",
+    "made_of",
     "sound_ranges",
     "trained_on",
 ]
@@ -56,6 +57,13 @@ LABELS = ("labels", "id2label", "label2id")
 RATE = ("sample_rate", "sampling_rate")
 NORMALIZATION = ("normalize", "do_normalize")
 """Under which names a source says what."""
+MADE_OF = (
+    *("encoder", "encoder_sha256", "license", "layer", "layer_weights", "pooling", "head"),
+    *("data", "data_fingerprint", "folds", "cross_validated", "made_with"),
+)
+"""What `serval probe --save` writes into a file beside its contract, for model cards."""
+LONGEST_ENTRY = 2_000
+"""Characters of one of them that are read."""
 LARGEST_CONFIG = 10_000_000
 """Bytes of a file beside a model, and characters of one entry of its metadata: those that people
 have are a thousand times smaller."""
@@ -271,6 +279,13 @@ def trained_on(metadata: Mapping[str, str]) -> tuple[TrainedOn | None, tuple[str
         return TrainedOn.parsed(text), ()
     except ConfigError as error:
         return None, (f"The model's metadata: {one_line(error)}; no overlap is looked for.",)
+
+
+def made_of(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return what a file of `serval probe --save` says of its making; nothing of another's."""
+    if not {"encoder", "encoder_sha256", "head"} <= metadata.keys():
+        return {}
+    return {key: metadata[key][:LONGEST_ENTRY] for key in MADE_OF if key in metadata}
 
 
 def sound_ranges(metadata: Mapping[str, str]) -> tuple[SoundRanges | None, tuple[str, ...]]:

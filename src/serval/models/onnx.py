@@ -119,6 +119,7 @@ def open_session(
     threads: int = 1,
     optimize: bool = True,
     profile: Path | None = None,
+    rewritten: Path | None = None,
     provider: str = CPU,
 ) -> ort.InferenceSession:
     """Return an ONNX Runtime session.
@@ -128,6 +129,7 @@ def open_session(
         threads: Threads inside one operator. With 1, any number of callers gives equal bits.
         optimize: Whether ONNX Runtime may rewrite the graph.
         profile: Where to write what ran, as `end_profiling` of the session then does.
+        rewritten: Where to write the graph as it runs, without what only this processor has.
         provider: One of `providers`; what it does not run itself, the CPU runs.
 
     Raises:
@@ -141,6 +143,9 @@ def open_session(
     options.log_severity_level = 4
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if rewritten:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.optimized_model_filepath = str(rewritten)
     if profile:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile)

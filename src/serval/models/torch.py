@@ -18,7 +18,7 @@ from serval.models.trial import tried
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from serval.models.protocol import Logits
 
 __all__ = [
+    "OpenedLevels",
     "TorchBackend",
     "answer_of_module",
     "check_of",
+    "open_encoder",
     "open_levels",
     "open_model",
     "open_named",
@@ -116,34 +118,46 @@ def open_named(name: str, overrides: Overrides) -> Checkpoint:
     return replace(opened, labels=overrides.labels, sources=sources)
 
 
-def open_levels(
-    name: str, overrides: Overrides, asked: str, *, deviation: bool
-) -> tuple[Classifier[TorchBackend], dict[str, int]]:
-    """Return an encoder whose answers are the pooled features of its levels, and their widths.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedLevels:
+    """An encoder whose answers are the pooled features of its levels.
+
+    Attributes:
+        model: Its answers stand beside each other, as values.
+        widths: Of each level, by name, in that order.
+        parameters: Numbers in the weights of the encoder.
+        licence: As its card says, else `""`.
+    """
+
+    model: Classifier[TorchBackend]
+    widths: Mapping[str, int]
+    parameters: int
+    licence: str
+
+
+def open_levels(name: str, overrides: Overrides, asked: str, *, deviation: bool) -> OpenedLevels:
+    """Return an encoder whose answers are the pooled features of its levels.
 
     Args:
         name: A folder, or `hf:ORG/NAME[@REVISION]`.
         overrides: What the user states.
-        asked: `all`, `last`, or a number from 0, which is what goes into the first block.
+        asked: `all`, `weighted` (which needs all), `last`, or a number from 0, which is what goes
+            into the first block.
         deviation: Whether the standard deviation over time stands beside the mean.
 
     Raises:
         MissingExtraError: torch or transformers is not installed.
         ModelError: It is no such encoder, or has no such level.
     """
-    refuse_missing(name)
-    from serval.checkpoints.hidden import HiddenLevels, open_hidden_levels
+    opened = open_encoder(name, overrides)
+    from serval.checkpoints.hidden import HiddenLevels, HiddenStates
 
-    folder, revision = _folder(name)
-    silent = not (folder / "preprocessor_config.json").is_file()
-    stated = overrides.normalize if silent and overrides.normalize != "peak" else None
-    opened = replace(open_hidden_levels(folder, name, stated), revision=revision)
     last = str(opened.layers)
     names = [str(level) for level in range(opened.layers + 1)]
-    wanted = {"all": names, "last": [last]}.get(asked, [asked])
+    wanted = {"all": names, "weighted": names, "last": [last]}.get(asked, [asked])
     if not set(wanted) <= set(names):
         raise ModelError(f"{name} has no --layer {printable(asked)[:60]}; it has 0 to {last}")
-    network = HiddenLevels(opened, [int(level) for level in wanted], deviation=deviation).eval()
+    states = HiddenStates(opened, [int(level) for level in wanted])
     width = int(opened.model.config.hidden_size)
     n_features = width * len(wanted) * (2 if deviation else 1)
     labels = tuple(str(number) for number in range(n_features))
@@ -160,13 +174,35 @@ def open_levels(
         task="dimensions",
         sources={**declared.sources, "labels": "dataset"},
     )
+    network = HiddenLevels(states, deviation=deviation).eval()
     model = Classifier(
         contract=contract,
         identity=_identity(opened),
         backend=TorchBackend(network=network, threads=1),
         runtime={"name": "torch"},
     )
-    return tried(model), dict.fromkeys(wanted, width)
+    return OpenedLevels(
+        model=tried(model),
+        widths=dict.fromkeys(wanted, width),
+        parameters=sum(weights.numel() for weights in opened.model.parameters()),
+        licence=opened.licence,
+    )
+
+
+def open_encoder(name: str, overrides: Overrides) -> Checkpoint:
+    """Return the encoder of that name, without whatever head it has.
+
+    Raises:
+        MissingExtraError: torch or transformers is not installed.
+        ModelError: It is no encoder whose levels are read.
+    """
+    refuse_missing(name)
+    from serval.checkpoints.hidden import open_hidden_levels
+
+    folder, revision = _folder(name)
+    silent = not (folder / "preprocessor_config.json").is_file()
+    stated = overrides.normalize if silent and overrides.normalize != "peak" else None
+    return replace(open_hidden_levels(folder, name, stated), revision=revision)
 
 
 def _identity(checkpoint: Checkpoint) -> Identity:

@@ -108,8 +108,8 @@ def save(picture: Figure, path: Path) -> Path:
 
 
 def _repeatable() -> AbstractContextManager[None]:
-    """Have names inside of a file be the same each time, and letters of a PDF stay text."""
-    return rc_context({"svg.hashsalt": "serval", "pdf.fonttype": 42})
+    """Have names in a file be the same each time, letters of a PDF stay text, and one minus."""
+    return rc_context({"svg.hashsalt": "serval", "pdf.fonttype": 42, "axes.unicode_minus": False})
 
 
 def _dpi(picture: Figure) -> float:

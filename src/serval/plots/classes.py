@@ -10,7 +10,7 @@ import numpy as np
 from serval.plots.canvas import COLOURS, figure, head, save
 from serval.scores.metrics import confusion_matrix, support
 from serval.scores.multilabel import EMOTION_METRICS, MULTILABEL_METRICS
-from serval.wording import counted, percent, scored
+from serval.wording import counted, hundredths, percent, scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,8 +137,7 @@ def _draw_bars(
     axes.bar(position, heights, width, label=name, color=colour)
     axes.errorbar(position, heights, reach, fmt="none", ecolor="#333333", elinewidth=0.8, capsize=2)
     for x, value, top in zip(position, values, heights + reach[1], strict=True):
-        text = "n/a" if np.isnan(value) else f"{100 * value:.0f}"
-        axes.text(x, top + 0.012, text, ha="center", va="bottom", fontsize=7)
+        axes.text(x, top + 0.012, hundredths(value, 0), ha="center", va="bottom", fontsize=7)
 
 
 def _write_cell(axes: Axes, t: int, p: int, count: int, share: float) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serval.plots.canvas import COLOURS, figure, save
+from serval.wording import percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,7 +97,7 @@ def save_heat_map(
     heads = ["UAR", *(f"{label} ({clips[label]})" for label in labels)]
     axes.set_xticks(range(1 + len(labels)), heads, rotation=45, ha="left", fontsize=7)
     axes.xaxis.tick_top()
-    names = [f"{row.name}   {100 * row.unchanged:.0f} %{' ✗' if row.failed_rule else '  '}"
+    names = [f"{row.name}   {percent(row.unchanged, 0)}{' ✗' if row.failed_rule else '  '}"
              for row in rows]  # fmt: skip
     axes.set_yticks(range(len(rows)), names, fontsize=6)
     for place in range(1, len(rows)):
@@ -171,6 +172,5 @@ def _write_value(axes: Axes, row: int, column: int, value: float) -> None:
     if np.isnan(value):
         return
     colour = "white" if abs(value) > 0.22 else "#333333"
-    points = round(100 * value)
-    text = f"{points:+d}" if points else "0"
+    text = points(value, sign=True, digits=0)
     axes.text(column, row, text, ha="center", va="center", fontsize=5, color=colour)

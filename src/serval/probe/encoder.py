@@ -6,12 +6,14 @@ import hashlib
 import json
 import tempfile
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from serval.errors import ConfigError, ModelError
+from serval.export import export_levels
 from serval.labels import LabelSet
 from serval.models.choice import what_is_meant
 from serval.models.classifier import identity_of
@@ -22,10 +24,12 @@ from serval.models.onnx import OnnxBackend, file_title, load_onnx, open_session
 from serval.models.options import overrides_of
 from serval.models.signature import signature_of
 from serval.probe.graph import Level, cut, read_model, save_model, with_outputs
-from serval.probe.layers import wanted_levels
+from serval.probe.layers import WEIGHTED, wanted_levels
 from serval.wording import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     import onnx
 
     from serval.models.classifier import Classifier
@@ -34,10 +38,28 @@ if TYPE_CHECKING:
     from serval.probe.graph import Pooling
     from serval.probe.layers import Wanted
 
-__all__ = ["Encoder", "open_encoder"]
+__all__ = ["Encoder", "HeadInput", "features_model", "open_encoder", "part_of"]
 
 TRIALS_S = (1.0, 1.7)
 """Two lengths of noise: the axis of a level that differs between them is time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadInput:
+    """What one head is trained on.
+
+    Attributes:
+        name: Of the level, or `weighted`.
+        levels: That level, or those whose weighted sum it is, all of one width.
+    """
+
+    name: str
+    levels: tuple[Level, ...]
+
+    @property
+    def tensors(self) -> str:
+        """Names in the graph."""
+        return " + ".join(level.tensor for level in self.levels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +70,21 @@ class Encoder:
         model: Its answers are the features of all levels beside each other, as values.
         levels: In that order.
         pooling: Over time: `mean` or `mean+std`.
-        graph: The whole encoder; `None` of one that torch runs.
+        weighted: Whether one head is trained on a weighted sum of the levels, not one on each.
+        whole: Returns the whole encoder as a graph; one that torch runs is exported for that.
         contract: What a file made of it says of its input, as entries of its metadata.
-        licence: As its file says, else `""`.
+        licence: As its file or its card says, else `""`.
+        parameters: Numbers in the weights of one that torch runs, else 0.
     """
 
     model: Classifier[Any]
     levels: tuple[Level, ...]
     pooling: Pooling
-    graph: onnx.ModelProto | None = None
+    weighted: bool
+    whole: Callable[[], onnx.ModelProto]
     contract: dict[str, str] = field(default_factory=dict)
     licence: str = ""
+    parameters: int = 0
 
     @property
     def key(self) -> str:
@@ -69,11 +95,22 @@ class Encoder:
         parts.append(facts.get("runtime", {}))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
-    def columns(self, level: Level) -> slice:
-        """Return which of the features are those of a level."""
+    @property
+    def inputs(self) -> tuple[HeadInput, ...]:
+        """What heads are trained on, one each."""
+        if self.weighted:
+            return (HeadInput(name=WEIGHTED, levels=self.levels),)
+        return tuple(HeadInput(name=level.name, levels=(level,)) for level in self.levels)
+
+    def width(self, of: HeadInput) -> int:
+        """Return how many features a clip has there; levels that are summed share them."""
+        return of.levels[0].size(self.pooling)
+
+    def columns(self, of: HeadInput) -> slice:
+        """Return which of the features are those of an input, its levels beside each other."""
         sizes = [one.size(self.pooling) for one in self.levels]
-        place = self.levels.index(level)
-        return slice(sum(sizes[:place]), sum(sizes[: place + 1]))
+        first = self.levels.index(of.levels[0])
+        return slice(sum(sizes[:first]), sum(sizes[: first + len(of.levels)]))
 
 
 def open_encoder(name: str, options: InferenceOptions, asked: str, pooling: Pooling) -> Encoder:
@@ -82,7 +119,7 @@ def open_encoder(name: str, options: InferenceOptions, asked: str, pooling: Pool
     Args:
         name: As `serval evaluate -m` takes it.
         options: What is stated about it.
-        asked: `all`, `last`, `pooled`, a number, or the name of a tensor.
+        asked: `all`, `weighted`, `last`, `pooled`, a number, or the name of a tensor.
         pooling: `mean` or `mean+std`.
 
     Raises:
@@ -91,15 +128,63 @@ def open_encoder(name: str, options: InferenceOptions, asked: str, pooling: Pool
     overrides = replace(overrides_of(options), labels=None, scale=None)
     runtime, _ = what_is_meant(name, "onnxruntime")
     if runtime == "torch" or options.runtime == "torch":
-        from serval.models.torch import open_levels
-
-        model, widths = open_levels(name, overrides, asked, deviation=pooling == "mean+std")
-        levels = (
-            Level(name=level, tensor=f"hidden state {level}", time=1, width=width)
-            for level, width in widths.items()
-        )
-        return Encoder(model=model, levels=tuple(levels), pooling=pooling)
+        return _of_checkpoint(name, overrides, asked, pooling)
     return _of_file(model_path(name), overrides, asked, pooling)
+
+
+def features_model(
+    name: str, options: InferenceOptions, *, asked: str, pooling: Pooling
+) -> Classifier[Any]:
+    """Return the model whose answers are the pooled features of the levels that are asked for."""
+    return open_encoder(name, options, asked, pooling).model
+
+
+def part_of(
+    whole: onnx.ModelProto,
+    levels: Sequence[Level],
+    pooling: Pooling,
+    said: Mapping[str, str],
+    path: Path,
+) -> Classifier[Any]:
+    """Return a model of the part of an encoder that makes these levels, written to `path`.
+
+    Args:
+        whole: The encoder.
+        levels: Their pooled features stand beside each other in the answers.
+        pooling: `mean` or `mean+std`.
+        said: What the file says of its input.
+        path: The .onnx file.
+    """
+    width = sum(level.size(pooling) for level in levels)
+    save_model(cut(whole, levels, pooling), path, {**said, "task": "dimensions"})
+    names = tuple(str(number) for number in range(width))
+    return load_onnx(path, Overrides(labels=names, scale="0..1"))
+
+
+def _of_checkpoint(name: str, overrides: Overrides, asked: str, pooling: Pooling) -> Encoder:
+    from serval.models.torch import open_levels
+
+    opened = open_levels(name, overrides, asked, deviation=pooling == "mean+std")
+    levels = tuple(
+        Level(name=level, tensor=f"hidden_state_{level}", time=1, width=width)
+        for level, width in opened.widths.items()
+    )
+    outputs = {int(level.name): level.tensor for level in levels}
+    return Encoder(
+        model=opened.model,
+        levels=levels,
+        pooling=pooling,
+        weighted=asked == WEIGHTED,
+        whole=partial(_exported, name, overrides, outputs),
+        contract=_contract_entries(opened.model.contract),
+        licence=opened.licence,
+        parameters=opened.parameters,
+    )
+
+
+def _exported(name: str, overrides: Overrides, outputs: Mapping[int, str]) -> onnx.ModelProto:
+    with tempfile.TemporaryDirectory(prefix="serval-") as folder:
+        return read_model(export_levels(name, overrides, outputs, Path(folder) / "whole.onnx"))
 
 
 def _of_file(path: Path, overrides: Overrides, asked: str, pooling: Pooling) -> Encoder:
@@ -109,16 +194,10 @@ def _of_file(path: Path, overrides: Overrides, asked: str, pooling: Pooling) -> 
     contract = _contract_entries(declared)
     with tempfile.TemporaryDirectory(prefix="serval-") as folder:
         levels = _levels(whole, path, asked, Path(folder) / "levels.onnx")
-        width = sum(level.size(pooling) for level in levels)
-        if not 2 <= width <= MOST_LABELS:
-            raise ConfigError(
-                f"--layer {printable(asked)} gives {width:,} features a clip; 2 to {MOST_LABELS:,} "
-                "are taken: name fewer levels, or use --pool mean"
-            )
+        _refuse_odd_widths(levels, asked, pooling)
+        heard = {key: said[key] for key in ("trained_on",) if key in said}
         part = Path(folder) / "features.onnx"
-        save_model(cut(whole, levels, pooling), part, contract | _as_values(said))
-        names = tuple(str(number) for number in range(width))
-        opened = load_onnx(part, Overrides(labels=names, scale="0..1"))
+        opened = part_of(whole, levels, pooling, contract | heard, part)
     sources = {**declared.sources, "labels": "dataset"}
     stated = replace(opened.contract, sources=sources, notes=declared.notes)
     files = [path, *(path.parent / name for name in external_names(read_skeleton(path), path))]
@@ -126,13 +205,31 @@ def _of_file(path: Path, overrides: Overrides, asked: str, pooling: Pooling) -> 
         model=replace(opened, identity=identity_of(file_title(path), path, files), contract=stated),
         levels=levels,
         pooling=pooling,
-        graph=whole,
+        weighted=asked == WEIGHTED,
+        whole=lambda: whole,
         contract=contract,
         licence=said.get("license", ""),
     )
 
 
-def _contract_entries(declared: Declared) -> dict[str, str]:
+def _refuse_odd_widths(levels: Sequence[Level], asked: str, pooling: Pooling) -> None:
+    """Do nothing if these levels can be the features of a clip.
+
+    Raises:
+        ConfigError: They are too many or too few, or are to be summed and differ in width.
+    """
+    sizes = [level.size(pooling) for level in levels]
+    if not 2 <= sum(sizes) <= MOST_LABELS:
+        raise ConfigError(
+            f"--layer {printable(asked)} gives {sum(sizes):,} features a clip; 2 to "
+            f"{MOST_LABELS:,} are taken: name fewer levels, or use --pool mean"
+        )
+    if asked == WEIGHTED and len(set(sizes)) > 1:
+        widths = ", ".join(f"{level.name}: {level.width}" for level in levels)
+        raise ConfigError(f"--layer weighted sums levels of one width, and these differ: {widths}")
+
+
+def _contract_entries(declared: Declared | Contract) -> dict[str, str]:
     """Return what is stated of the input of an encoder, as entries of metadata."""
     return {
         "sampling_rate": str(declared.sample_rate),
@@ -140,15 +237,6 @@ def _contract_entries(declared: Declared) -> dict[str, str]:
         "max_seconds": f"{declared.max_seconds:g}",
         "return_attention_mask": "false",  # its frames are pooled as if all of them were speech
     }
-
-
-def _as_values(said: dict[str, str]) -> dict[str, str]:
-    """Return what a file of features says beside its contract: no trial may take them for shares.
-
-    What the encoder was trained on was heard by its features too.
-    """
-    kept = {key: said[key] for key in ("trained_on",) if key in said}
-    return {"task": "dimensions", **kept}
 
 
 def _levels(whole: onnx.ModelProto, path: Path, asked: str, trial: Path) -> tuple[Level, ...]:

@@ -5,32 +5,37 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from filelock import FileLock, Timeout
 
 from serval.audio import encoded_bytes
+from serval.distributed import predict_on_ray
 from serval.errors import AudioError, RunError, RunLockedError
 from serval.files import writing
-from serval.predict import Answer, answer_of, failure_of, in_order
+from serval.predict import Answer, Heard, answer_of, failure_of, in_order
+from serval.records import Failure
 from serval.stopping import stop_if_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
     from numpy.typing import NDArray
 
+    from serval.distributed import Job
     from serval.models.protocol import Model
-    from serval.records import Clip, Failure
+    from serval.predict import Transform
+    from serval.records import Clip
 
-__all__ = ["FeatureStore", "feature_rows"]
+__all__ = ["FeatureStore", "feature_rows", "feature_rows_on_ray"]
 
 NUMBERS, FACTS = "features.f32", "clips.jsonl"
 ITEM_BYTES = 4
+NO_ROW = -1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,12 +89,15 @@ class FeatureStore:
         """Return the row of the clip with this content, or `None`."""
         return self._rows.get(bytes.fromhex(sha256))
 
-    def add(self, answer: Answer) -> int:
+    def __len__(self) -> int:
+        """Return how many clips it has."""
+        return len(self._rows)
+
+    def add(self, heard: Heard) -> int:
         """Keep what an encoder says of a clip, and return its row."""
-        known = self.row_of(answer.audio_sha256)
+        known = self.row_of(heard.audio_sha256)
         if known is not None:
             return known
-        heard = answer.heard
         facts = {
             "sha256": heard.audio_sha256,
             "duration_s": round(heard.duration_s, 6),
@@ -157,14 +165,65 @@ def feature_rows(
         workers: Clips at once.
     """
 
-    def known_or_answer(clip: Clip) -> int | Answer | Failure:
-        try:
-            encoded = encoded_bytes(clip.audio)
-        except AudioError as error:
-            return failure_of(clip, "read", str(error))
-        row = store.row_of(hashlib.sha256(encoded).hexdigest())
-        return answer_of(model, clip) if row is None else row
+    def known_or_heard(clip: Clip) -> int | Heard | Failure:
+        row = known_row(store, clip)
+        return heard_of(model, clip) if row is None else row
 
-    for found in in_order(known_or_answer, clips, workers):
+    for found in in_order(known_or_heard, clips, workers):
         stop_if_asked()
-        yield store.add(found) if isinstance(found, Answer) else found
+        yield store.add(found) if isinstance(found, Heard) else found
+
+
+def feature_rows_on_ray(
+    store: FeatureStore,
+    job: Job,
+    read: Callable[[bool], Iterable[Clip]],
+    workers: int | None,
+    address: str | None,
+) -> Iterator[int | Failure]:
+    """Yield the same, computed on a cluster: it is sent positions, and sends back features.
+
+    Args:
+        store: Open.
+        job: What the workers open.
+        read: Whether with audio -> the clips in order; this process reads the audio only to see
+            which clips of a store that is not empty it has.
+        workers: Actors, by default one for each core of the cluster.
+        address: `host:port` of a running cluster; by default one on this machine.
+    """
+    indices, rows, unread = array("q"), array("q"), dict[int, Failure]()
+    for place, clip in enumerate(read(len(store) > 0)):
+        stop_if_asked()
+        row = known_row(store, clip) if clip.audio else None
+        if isinstance(row, Failure):
+            unread[place] = row
+        indices.append(clip.index)
+        rows.append(row if isinstance(row, int) else NO_ROW)
+    missing = (index for place, (index, row) in enumerate(zip(indices, rows, strict=True))
+               if row == NO_ROW and place not in unread)  # fmt: skip
+    answers = predict_on_ray(
+        replace(job, answers=heard_of), missing, workers=workers, address=address
+    )
+    for place, row in enumerate(rows):
+        if row != NO_ROW or place in unread:
+            yield unread.get(place, row)
+        else:
+            found = next(answers)
+            yield store.add(found) if isinstance(found, Heard) else found
+
+
+def known_row(store: FeatureStore, clip: Clip) -> int | Failure | None:
+    """Return the row of a clip by its content, why that cannot be read, or `None` for a new one."""
+    try:
+        encoded = encoded_bytes(clip.audio)
+    except AudioError as error:
+        return failure_of(clip, "read", str(error))
+    return store.row_of(hashlib.sha256(encoded).hexdigest())
+
+
+def heard_of(model: Model, clip: Clip, transform: Transform | None = None) -> Heard | Failure:
+    """Return what a model says of one clip, without its sound, or why it says nothing."""
+    answer = answer_of(model, clip, transform)
+    if not isinstance(answer, Answer):
+        return answer
+    return replace(answer.heard, clip=replace(clip, audio=b""))

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.audit.folds import fold_list_in
+from serval.audit.folds import fold_list_in, place_finder
 from serval.corpora.folds import folds_by_rule
 from serval.errors import ConfigError, DatasetError
 from serval.wording import counted, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -165,10 +163,10 @@ def _by_name(names: Sequence[str]) -> tuple[Fold, ...]:
 def _listed(place: str, clips: FoldClips) -> Iterator[Fold]:
     """Yield the folds of a fold list, by as much of each clip's path as tells it from others."""
     parts = fold_list_in(place).parts
-    place_of = _places(clips.ids)
+    find = place_finder(clips.ids)
     tested = np.zeros(len(clips.ids), dtype=bool)
     for name, of in parts.items():
-        train, test = (_found(of.get(part, frozenset()), place_of) for part in ("train", "test"))
+        train, test = (_found(of.get(part, frozenset()), find) for part in ("train", "test"))
         if not (len(train) and len(test)) or set(train) & set(test):
             raise DatasetError(
                 f"--folds {place}: fold {printable(name)} has {counted(len(train), 'clip')} of the "
@@ -184,25 +182,6 @@ def _listed(place: str, clips: FoldClips) -> Iterator[Fold]:
         yield Fold(name=name, train=train, test=test)
 
 
-def _places(ids: Sequence[str]) -> dict[tuple[str, ...], int]:
-    """Return the place of each clip by every end of its path that no other clip has."""
-    found: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
-    for place, name in enumerate(ids):
-        parts = _parts(name)
-        for start in range(len(parts)):
-            found[parts[start:]].append(place)
-    return {end: places[0] for end, places in found.items() if len(places) == 1}
-
-
-def _found(names: frozenset[str], place_of: dict[tuple[str, ...], int]) -> Places:
-    places = set()
-    for name in names:
-        parts = _parts(name)
-        ends = (place_of.get(parts[start:]) for start in range(len(parts)))
-        places.add(next((place for place in ends if place is not None), None))
+def _found(names: frozenset[str], find: Callable[[str], int | None]) -> Places:
+    places = {find(name) for name in names}
     return np.array(sorted(place for place in places if place is not None), dtype=np.int64)
-
-
-def _parts(name: str) -> tuple[str, ...]:
-    path = PurePosixPath(name.replace("\\", "/"))
-    return path.with_suffix("").parts if path.name else path.parts

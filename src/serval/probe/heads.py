@@ -11,6 +11,7 @@ import numpy as np
 
 from serval.errors import ConfigError, MissingExtraError
 from serval.probe.graph import Linear
+from serval.probe.weighted import weighted_sum
 from serval.scores.metrics import confusion_matrix, uar
 
 try:
@@ -53,12 +54,14 @@ class Standardised:
         scale: `(F,)`, 1 where a feature never changes.
         scores: `(N, F)` standardised features -> `(N, K)`.
         linear: Its weight `(F, K)` and bias `(K,)`, or `None`.
+        shares: Of a weighted sum of levels, the weight of each.
     """
 
     mean: Floats
     scale: Floats
     scores: Callable[[Floats], Floats]
     linear: tuple[Floats, Floats] | None = None
+    shares: tuple[float, ...] = ()
 
     def logits(self, features: Features) -> Features:
         """Return `(N, K) float32` of `(N, F)` features."""
@@ -73,11 +76,13 @@ class Trainer:
         kind: One of `KINDS`.
         labels: K labels, or dimensions.
         balanced: Whether each label weighs alike, however many clips it has.
+        levels: How many of equal width stand beside each other in the features, to be summed.
     """
 
     kind: str
     labels: LabelSet
     balanced: bool = True
+    levels: int = 1
 
     def fit(
         self, features: Features, targets: Targets, speakers: Sequence[str]
@@ -85,7 +90,7 @@ class Trainer:
         """Return a head trained on clips, and the strength that inner folds chose for it.
 
         Args:
-            features: `(N, F)`.
+            features: `(N, F)`, of several levels `(N, L * F)`.
             targets: `(N,)` label ids, or `(N, K)` values.
             speakers: Whom the inner folds keep apart.
 
@@ -103,9 +108,13 @@ class Trainer:
         values = features.astype(np.float64)
         mean, scale = values.mean(axis=0), values.std(axis=0)
         scale[scale < 1e-12] = 1.0
-        fit = partial(KINDS[self.kind].fit, k=len(self.labels), balanced=self.balanced)
-        scores, linear = fit((values - mean) / scale, targets, strength)
-        return Standardised(mean, scale, scores, linear)
+        x, k = (values - mean) / scale, len(self.labels)
+        if self.levels > 1:
+            by_level = x.reshape(len(x), self.levels, -1)
+            linear, shares = _summed(by_level, targets, strength, k=k, balanced=self.balanced)
+            return Standardised(mean, scale, *_as_linear(*linear), shares)
+        fit = partial(KINDS[self.kind].fit, k=k, balanced=self.balanced)
+        return Standardised(mean, scale, *fit(x, targets, strength))
 
     def _chosen(self, features: Features, targets: Targets, speakers: NDArray[Any]) -> float:
         """Return the strength with the best mean score over inner folds, of equals the weakest."""
@@ -162,6 +171,14 @@ def _logistic(x: Floats, y: Targets, c: float, *, k: int, balanced: bool) -> Any
     else:
         weight[:, model.classes_], bias[model.classes_] = coefficients.T, model.intercept_
     return _as_linear(weight, bias)
+
+
+def _summed(x: Floats, y: Targets, c: float, *, k: int, balanced: bool) -> Any:  # noqa: ANN401 - the linear layer, and the shares
+    present, ids = np.unique(y, return_inverse=True)
+    found = weighted_sum(x, ids, c, k=len(present), balanced=balanced)
+    weight, bias = np.zeros((x.shape[1] * x.shape[2], k)), np.full(k, ABSENT)
+    weight[:, present], bias[present] = found.linear, found.bias
+    return (weight, bias), tuple(found.shares.tolist())
 
 
 def _turned(x: Floats) -> tuple[Floats, Any]:

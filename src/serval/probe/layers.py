@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     import onnx
 
-__all__ = ["Wanted", "wanted_levels"]
+__all__ = ["ALL", "LAST", "WEIGHTED", "Wanted", "wanted_levels"]
 
-ALL, LAST, POOLED = "all", "last", "pooled"
+ALL, LAST, POOLED, WEIGHTED = "all", "last", "pooled", "weighted"
 ATTENTION = frozenset(("Softmax", "Attention", "MultiHeadAttention", "GroupQueryAttention"))
 LINEAR = frozenset(("Gemm", "MatMul"))
 NORMS = frozenset(("LayerNormalization", "SkipLayerNormalization", "RMSNormalization"))
@@ -93,17 +93,21 @@ def wanted_levels(graph: onnx.GraphProto, waveform: str, asked: str) -> tuple[Wa
     Args:
         graph: Of the encoder.
         waveform: The name of its input.
-        asked: `all`, `last`, `pooled`, a number, or the name of a tensor.
+        asked: `all`, `weighted` (all but `pooled`), `last`, `pooled`, a number, or the name of a
+            tensor.
 
     Raises:
         ModelError: There is no such level.
     """
     flow = _flow_of(graph, waveform)
     levels = dict(_named_levels(graph, flow))
+    numbered = {name: tensor for name, tensor in levels.items() if name != POOLED}
+    if asked == WEIGHTED and len(numbered) > 1:
+        return tuple(Wanted(name=name, tensor=tensor) for name, tensor in numbered.items())
     if asked == ALL and levels:
         return tuple(Wanted(name=name, tensor=tensor) for name, tensor in levels.items())
-    if asked == LAST and levels.keys() - {POOLED}:
-        asked = [name for name in levels if name != POOLED][-1]
+    if asked == LAST and numbered:
+        asked = [*numbered][-1]
     if asked in levels:
         return (Wanted(name=asked, tensor=levels[asked]),)
     if asked in flow.maker:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import mean
 from typing import TYPE_CHECKING
 
 from serval.datasets import LabelledOptions
+from serval.distributed import refuse_odd_engine
 from serval.errors import ConfigError
 from serval.files import refuse_odd_place
 from serval.models.options import InferenceOptions
 from serval.probe.folds import PUBLISHED
+from serval.probe.layers import WEIGHTED
 from serval.results.verdict import in_words
 from serval.wording import counted, in_points, span
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from serval.probe.cost import EncoderCost
     from serval.probe.runs import FoldScores
     from serval.scores.stats import Difference, Interval
 
@@ -45,13 +49,16 @@ class ProbeOptions(InferenceOptions, LabelledOptions):
         dataset: As `serval evaluate -d` takes it.
         output: Folder of the features, of a run for each level, and of `probe.json`.
         folds: `published`, `speaker:K`, or a fold list.
-        layer: `all`, `last`, `pooled`, a number, or the name of a tensor.
+        layer: `all`, `weighted`, `last`, `pooled`, a number, or the name of a tensor.
         pool: Over time: `mean` or `mean+std`.
         head: `logistic`, `ridge` (of dimensions) or `knn`.
         class_weight: `balanced`, so that each label weighs alike, or `none`.
         save: The .onnx file to write, of encoder and head trained on all clips.
         shared_speakers: Cross-validate with shared speakers too, and say what that adds.
-        workers: Clips at once; by default one for each core.
+        cost: Measure what each level costs: parameters, size, time for three seconds.
+        workers: Clips at once; by default one for each core, with Ray of the cluster.
+        engine: What computes features: `local` or `ray`.
+        ray_address: `host:port` of a running cluster; by default one on this machine.
         fresh: Start the runs over; features are kept.
     """
 
@@ -65,7 +72,10 @@ class ProbeOptions(InferenceOptions, LabelledOptions):
     class_weight: str = "balanced"
     save: str | None = None
     shared_speakers: bool = False
+    cost: bool = False
     workers: int | None = None
+    engine: str = "local"
+    ray_address: str | None = None
     fresh: bool = False
 
 
@@ -78,12 +88,19 @@ class CrossValidated:
         score: UAR, or of dimensions the mean CCC, with its interval.
         by_fold: The same score fold by fold.
         strengths: What inner folds chose, by fold.
+        shares: Of a weighted sum, the weight of each level, by fold; else empty.
     """
 
     folder: Path
     score: Interval
     by_fold: FoldScores
     strengths: Mapping[str, float]
+    shares: Mapping[str, tuple[float, ...]]
+
+    @property
+    def mean_shares(self) -> tuple[float, ...]:
+        """The weight of each level, as the mean over folds."""
+        return tuple(mean(of) for of in zip(*self.shares.values(), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +109,11 @@ class LayerProbe:
 
     Attributes:
         name: Of the level.
-        features: How many a clip has.
+        features: How many a head sees of a clip.
         apart: With speakers kept apart.
         shared: With shared speakers, where that was asked for.
         leak: What sharing them adds to the score, with its interval.
+        cost: Of the encoder up to there, where that was asked for.
     """
 
     name: str
@@ -103,6 +121,7 @@ class LayerProbe:
     apart: CrossValidated
     shared: CrossValidated | None = None
     leak: Difference | None = None
+    cost: EncoderCost | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,5 +185,10 @@ def refuse_unknown(options: ProbeOptions) -> None:
     ):
         if value not in known:
             raise ConfigError(f"unknown {flag} '{value}'; known: {', '.join(known)}")
+    if options.layer == WEIGHTED and options.head != "logistic":
+        raise ConfigError(
+            f"--layer weighted is learned with a logistic head; leave out --head {options.head}"
+        )
+    refuse_odd_engine(options.engine, options.ray_address, options.workers)
     if options.window is not None:
         raise ConfigError("--window cuts clips for a classifier; a probe hears each clip whole")

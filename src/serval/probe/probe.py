@@ -7,19 +7,22 @@ import json
 import re
 import time
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from serval.distributed import Job
 from serval.errors import DatasetError
-from serval.evaluation import Step, provenance_of
-from serval.files import is_file, write_text
+from serval.evaluation import Step, absolute_name, provenance_of
+from serval.files import is_file, write_json
 from serval.machine import available_cores, peak_memory_mb
 from serval.options import EvalOptions
-from serval.probe.encoder import open_encoder
-from serval.probe.features import FeatureStore, feature_rows
+from serval.probe.cost import COSTS, EncoderCost, cost_cells, cost_of
+from serval.probe.encoder import features_model, open_encoder
+from serval.probe.features import FeatureStore, feature_rows, feature_rows_on_ray
 from serval.probe.options import (
     HEADS,
     POOLINGS,
@@ -42,7 +45,8 @@ from serval.probe.runs import (
 from serval.probe.saved import refuse_unsaved, save_head, trained_on_both
 from serval.records import Failure
 from serval.run import JOURNAL, Journal, load_run
-from serval.wording import counted, without_nan
+from serval.stopping import stop_if_asked
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,21 +54,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.evaluation import Watch
+    from serval.probe.encoder import Encoder, HeadInput
     from serval.probe.folds import Fold
-    from serval.probe.graph import Level
     from serval.probe.heads import Standardised, Trainer
     from serval.run import Provenance, Run
 
 __all__ = [
+    "COSTS",
     "HEADS",
     "POOLINGS",
     "CrossValidated",
+    "EncoderCost",
     "LayerProbe",
     "Probe",
     "ProbeOptions",
+    "cost_cells",
     "probe",
     "probe_verdict",
 ]
+
+COST = "cost.json"
+"""What a level costs, beside its run."""
 
 
 def probe(options: ProbeOptions, watch: Watch | None = None) -> Probe:
@@ -96,11 +106,12 @@ def probe(options: ProbeOptions, watch: Watch | None = None) -> Probe:
             kind=options.head,
             labels=work.plan.space.labels,
             balanced=options.class_weight == "balanced",
+            levels=len(encoder.levels) if encoder.weighted else 1,
         )
         bench = _Bench(
             work=work, store=store, rows=rows, failures=failures, folds=folds, trainer=trainer
         )
-        layers = tuple(bench.probed(level) for level in encoder.levels)
+        layers = tuple(bench.probed(of) for of in encoder.inputs)
         saved = (bench.saved(Path(options.save), layers[0]),) if options.save else ()
     found = Probe(
         encoder=str(encoder.model.facts["name"]),
@@ -108,15 +119,24 @@ def probe(options: ProbeOptions, watch: Watch | None = None) -> Probe:
         clips=int((rows >= 0).sum()),
         speakers=len({speaker for speaker in work.clips.speakers if speaker}),
         layers=layers,
-        notes=tuple(bench.notes()),
+        notes=(*bench.notes(), *_shares(encoder, layers)),
         seconds={"features": round(heard - start, 2),
                  "heads": round(time.perf_counter() - heard, 2)},
         memory_mb=peak_memory_mb(),
         files=saved,
     )  # fmt: skip
-    document = without_nan(asdict(found) | {"options": asdict(options)})
-    text = json.dumps(document, indent=2, default=str) + "\n"
-    return replace(found, files=(write_text(Path(options.output) / "probe.json", text), *saved))
+    document = asdict(found) | {"options": asdict(options)}
+    written = write_json(document, Path(options.output) / "probe.json")
+    return replace(found, files=(written, *saved))
+
+
+def _shares(encoder: Encoder, layers: Sequence[LayerProbe]) -> Iterator[str]:
+    """Yield how much each level counts in a weighted sum."""
+    for layer in layers:
+        if layer.apart.shares:
+            named = zip(encoder.levels, layer.apart.mean_shares, strict=True)
+            shares = ", ".join(f"{level.name} {percent(share, 0)}" for level, share in named)
+            yield f"weights of the layers, as the mean over folds: {shares}"
 
 
 def _computed(
@@ -125,9 +145,7 @@ def _computed(
     """Return the row of each clip in the store, -1 for those that failed, and why they did."""
     total = len(work.clips.ids)
     rows, failures = np.full(total, -1, dtype=np.int64), dict[int, Failure]()
-    workers = work.options.workers or available_cores()
-    found = feature_rows(store, work.encoder.model, work.read(audio=True), workers)
-    for place, row in enumerate(found):
+    for place, row in enumerate(_rows(work, store)):
         if isinstance(row, Failure):
             failures[place] = row
         else:
@@ -137,6 +155,27 @@ def _computed(
         first = failures[0]
         raise DatasetError(f"every clip failed; first: {first.clip_id}: {first.reason}")
     return rows, failures
+
+
+def _rows(work: Planned, store: FeatureStore) -> Iterator[int | Failure]:
+    """Return the row of each clip in the store, computed here or on a cluster."""
+    options, model = work.options, work.encoder.model
+    if options.engine == "local":
+        workers = options.workers or available_cores()
+        return feature_rows(store, model, work.read(audio=True), workers)
+    job = Job(
+        model=absolute_name(options.model),
+        model_sha256=model.facts["sha256"],
+        external=model.facts["external"],
+        model_options=options,
+        dataset=absolute_name(options.dataset),
+        fingerprint=work.dataset.fingerprint,
+        dataset_options=options,
+        mapping=work.plan.mapping,
+        opens=partial(features_model, asked=options.layer, pooling=options.pool),
+    )
+    read = lambda audio: work.read(audio=audio)  # noqa: E731 - by name
+    return feature_rows_on_ray(store, job, read, options.workers, options.ray_address)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,17 +198,27 @@ class _Bench:
     folds: dict[str, tuple[Fold, ...]]
     trainer: Trainer
 
-    def probed(self, level: Level) -> LayerProbe:
-        """Return what a level is worth."""
-        runs = {how: self._run(level, how) for how in self.folds}
-        validated = {how: _validated(*found) for how, found in runs.items()}
+    def probed(self, of: HeadInput) -> LayerProbe:
+        """Return what a level is worth, or the weighted sum of several."""
+        runs = {how: self._run(of, how) for how in self.folds}
+        validated = {how: _validated(run) for how, run in runs.items()}
         return LayerProbe(
-            name=level.name,
-            features=level.size(self.work.encoder.pooling),
+            name=of.name,
+            features=self.work.encoder.width(of),
             apart=validated[APART],
             shared=validated.get(SHARED),
-            leak=leak(runs[APART][0], runs[SHARED][0]) if SHARED in runs else None,
+            leak=leak(runs[APART], runs[SHARED]) if SHARED in runs else None,
+            cost=self._cost(of) if self.work.options.cost else None,
         )
+
+    def _cost(self, of: HeadInput) -> EncoderCost:
+        """Return what a level costs, as it was measured when it was first asked for."""
+        place = _folder(self.work, of, APART) / COST
+        if is_file(place) and not self.work.options.fresh:
+            return EncoderCost(**json.loads(place.read_text(encoding="utf-8")))
+        found = cost_of(self.work.encoder, of)
+        write_json(asdict(found), place)
+        return found
 
     def notes(self) -> Iterator[str]:
         """Yield what a reader must know."""
@@ -186,9 +235,9 @@ class _Bench:
         """Return the path of the file with a head that was trained on all clips."""
         from serval.probe.heads import linear_of
 
-        work, level = self.work, self.work.encoder.levels[0]
+        work, of = self.work, self.work.encoder.inputs[0]
         whole = self._usable(np.arange(len(self.rows)))
-        head, strength = self._fitted(level, whole)
+        head, strength = self._fitted(of, whole)
         score = found.apart.score
         trained = trained_on_both(
             work.encoder,
@@ -208,22 +257,25 @@ class _Bench:
                 "deviation_of_folds": found.apart.by_fold.deviation,
             },
             "trained_on": trained.metadata(),
+            **({"layer_weights": [round(share, 4) for share in head.shares]}
+               if head.shares else {}),
             **({"task": "dimensions", "scale": str(work.plan.dimensions["scale"])}
                if work.plan.dimensions else {}),
         }  # fmt: skip
         save_head(path, work.encoder, linear_of(head), work.plan.space.labels, facts)
         return path
 
-    def _run(self, level: Level, how: str) -> tuple[Run, Mapping[str, float]]:
-        """Return the run of a level, and what inner folds chose; a complete one is only read."""
-        work, folder = self.work, _folder(self.work, level, how)
+    def _run(self, of: HeadInput, how: str) -> Run:
+        """Return the run of a level; a complete one is only read."""
+        work, folder = self.work, _folder(self.work, of, how)
         if not work.options.fresh and is_file(folder / JOURNAL):
             run = load_run(folder)
             if run.complete:
-                return run, run.provenance.options["probe"]["strengths"]
-        crossed = self._crossed(level, self.folds[how])
-        provenance = _provenance(work, level, how, self.folds[how])
-        stored = {**provenance.options["probe"], "strengths": dict(crossed.strengths)}
+                return run
+        crossed = self._crossed(of, self.folds[how])
+        provenance = _provenance(work, of, how, self.folds[how])
+        chosen = {"strengths": dict(crossed.strengths), "shares": dict(crossed.shares)}
+        stored = {**provenance.options["probe"], **chosen}
         recording = Recording(
             model=work.model,
             provenance=replace(provenance, options={**provenance.options, "probe": stored}),
@@ -232,19 +284,22 @@ class _Bench:
             failures=self.failures,
             store=self.store,
         )
-        return recorded_run(folder, recording, crossed, fresh=work.options.fresh), crossed.strengths
+        return recorded_run(folder, recording, crossed, fresh=work.options.fresh)
 
-    def _crossed(self, level: Level, folds: Sequence[Fold]) -> Crossed:
+    def _crossed(self, of: HeadInput, folds: Sequence[Fold]) -> Crossed:
         """Return what heads say of the test part of each fold, trained on its train part."""
         logits = np.full((len(self.rows), len(self.trainer.labels)), np.nan, dtype=np.float32)
         names, strengths = [""] * len(self.rows), dict[str, float]()
+        shares = dict[str, tuple[float, ...]]()
         for fold in folds:
-            head, strengths[fold.name] = self._fitted(level, self._usable(fold.train))
+            stop_if_asked()
+            head, strengths[fold.name] = self._fitted(of, self._usable(fold.train))
+            shares |= {fold.name: head.shares} if head.shares else {}
             test = fold.test[self.rows[fold.test] >= 0]
-            logits[test] = head.logits(self._features(level, test))
+            logits[test] = head.logits(self._features(of, test))
             for place in test:
                 names[place] = fold.name
-        return Crossed(logits=logits, folds=tuple(names), strengths=strengths)
+        return Crossed(logits=logits, folds=tuple(names), strengths=strengths, shares=shares)
 
     def _usable(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the clips that a head can be trained on: with features and with all values."""
@@ -252,13 +307,13 @@ class _Bench:
         whole = ~np.isnan(targets.reshape(len(places), -1).astype(np.float64)).any(axis=1)
         return places[(self.rows[places] >= 0) & whole]
 
-    def _fitted(self, level: Level, places: NDArray[np.int64]) -> tuple[Standardised, float]:
+    def _fitted(self, of: HeadInput, places: NDArray[np.int64]) -> tuple[Standardised, float]:
         # A clip whose speaker nobody knows is a speaker of its own.
         speakers = [self.work.clips.speakers[i] or f"clip {i}" for i in places]
-        return self.trainer.fit(self._features(level, places), self.work.targets[places], speakers)
+        return self.trainer.fit(self._features(of, places), self.work.targets[places], speakers)
 
-    def _features(self, level: Level, places: NDArray[np.int64]) -> NDArray[np.float32]:
-        columns = self.work.encoder.columns(level)
+    def _features(self, of: HeadInput, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        columns = self.work.encoder.columns(of)
         return np.ascontiguousarray(self.store.features()[self.rows[places], columns])
 
     def _head_words(self, strength: float) -> str:
@@ -275,31 +330,31 @@ def _refuse_other_runs(work: Planned, folds: Mapping[str, Sequence[Fold]]) -> No
     Raises:
         RunError: One of them holds another.
     """
-    for level, how in product(work.encoder.levels, folds):
-        folder = _folder(work, level, how)
+    for of, how in product(work.encoder.inputs, folds):
+        folder = _folder(work, of, how)
         if not work.options.fresh and is_file(folder / JOURNAL):
-            with Journal(folder=folder, provenance=_provenance(work, level, how, folds[how])):
+            with Journal(folder=folder, provenance=_provenance(work, of, how, folds[how])):
                 pass  # opening it is the question
 
 
-def _folder(work: Planned, level: Level, how: str) -> Path:
-    name = "layer-" + re.sub(r"[^\w.-]+", "_", level.name).strip("_")
+def _folder(work: Planned, of: HeadInput, how: str) -> Path:
+    name = "layer-" + re.sub(r"[^\w.-]+", "_", of.name).strip("_")
     return Path(work.options.output) / (name + "-shared" * (how == SHARED))
 
 
-def _provenance(work: Planned, level: Level, how: str, folds: Sequence[Fold]) -> Provenance:
+def _provenance(work: Planned, of: HeadInput, how: str, folds: Sequence[Fold]) -> Provenance:
     """Return what the out-of-fold predictions of a level depend on."""
     options = work.options
     own = {one.name for one in fields(options)}
     given = {one.name: getattr(options, one.name) for one in fields(EvalOptions)
              if one.name in own}  # fmt: skip
-    name = f"{work.encoder.model.facts['name']} {level.name}" + f", {SHARED}" * (how == SHARED)
+    name = f"{work.encoder.model.facts['name']} {of.name}" + f", {SHARED}" * (how == SHARED)
     found = provenance_of(work.model, work.dataset, work.plan, EvalOptions(**given, name=name))
     digest = hashlib.sha256()
     for fold in folds:
         digest.update(f"{fold.name} ".encode() + fold.train.tobytes() + fold.test.tobytes())
     facts = {
-        "layer": level.tensor,
+        "layer": of.tensors,
         "pooling": work.encoder.pooling,
         "head": options.head,
         "class_weight": options.class_weight,
@@ -317,10 +372,12 @@ def _provenance(work: Planned, level: Level, how: str, folds: Sequence[Fold]) ->
     )
 
 
-def _validated(run: Run, strengths: Mapping[str, float]) -> CrossValidated:
+def _validated(run: Run) -> CrossValidated:
+    chosen = run.provenance.options["probe"]
     return CrossValidated(
         folder=run.folder,
         score=headline(run),
         by_fold=fold_scores(run),
-        strengths=strengths,
+        strengths=chosen["strengths"],
+        shares={name: tuple(own) for name, own in chosen.get("shares", {}).items()},
     )

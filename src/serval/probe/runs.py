@@ -47,11 +47,13 @@ class Crossed:
         logits: `(N, K) float32`; NaN of clips that no fold tests.
         folds: Of each clip the fold that tests it, or empty.
         strengths: What the inner folds of each fold chose.
+        shares: Of a weighted sum, the weight of each level, by fold; else empty.
     """
 
     logits: NDArray[np.float32]
     folds: tuple[str, ...]
     strengths: Mapping[str, float]
+    shares: Mapping[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

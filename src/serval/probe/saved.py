@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval import __version__
-from serval.errors import ConfigError
+from serval.errors import ConfigError, ModelError
+from serval.export import refuse_missing
 from serval.files import whole_files
 from serval.models.onnx import load_onnx
+from serval.probe.encoder import TRIALS_S
 from serval.probe.graph import cut, save_model
 from serval.trained_on import TrainedOn
 
@@ -19,10 +21,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from serval.labels import LabelSet
+    from serval.models.onnx import OnnxModel
     from serval.probe.encoder import Encoder
     from serval.probe.graph import Linear
 
 __all__ = ["refuse_unsaved", "save_head", "trained_on_both"]
+
+TOLERANCE = 1e-3
+"""Largest difference of a logit that rounding may make, as a share of the largest logit."""
 
 
 def refuse_unsaved(path: Path, encoder: Encoder, kind: str) -> None:
@@ -35,13 +41,10 @@ def refuse_unsaved(path: Path, encoder: Encoder, kind: str) -> None:
         raise ConfigError(f"--save {path}: the name must end in .onnx")
     if kind == "knn":
         raise ConfigError("--head knn keeps its clips and is no layer; --save logistic or ridge")
-    if encoder.graph is None:
-        raise ConfigError(
-            f"--save {path}: the encoder is run by torch; make an ONNX file of it with serval "
-            "export, and probe that"
-        )
-    if len(encoder.levels) > 1:
-        names = ", ".join(level.name for level in encoder.levels)
+    if encoder.parameters:  # torch runs it, which must then write it as a graph
+        refuse_missing()
+    if len(encoder.inputs) > 1:
+        names = ", ".join(of.name for of in encoder.inputs)
         raise ConfigError(f"--save {path}: name the level to keep: --layer, one of {names}")
 
 
@@ -52,13 +55,15 @@ def save_head(
 
     Args:
         path: Ends in .onnx.
-        encoder: With its one level.
-        head: Standardisation included.
+        encoder: With its one level, or with those that are summed.
+        head: Of all of its features, standardisation and weights of levels included.
         labels: Of its outputs.
         said: Further entries of its metadata; what is no text becomes JSON.
+
+    Raises:
+        ModelError: The file does not say what encoder and head say.
     """
-    if encoder.graph is None:
-        raise ConfigError(f"--save {path}: the encoder is run by torch, and has no graph")
+    (of,) = encoder.inputs
     entries = {
         "name": path.stem,
         "labels": list(labels),
@@ -66,15 +71,34 @@ def save_head(
         "license": encoder.licence,
         "encoder": encoder.model.facts["name"],
         "encoder_sha256": encoder.model.facts["sha256"],
-        "layer": f"{encoder.levels[0].name} ({encoder.levels[0].tensor})",
+        "layer": f"{of.name} ({of.tensors})",
         "pooling": encoder.pooling,
         "made_with": f"serval {__version__} probe",
         **said,
     }
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in entries.items() if v}
     with whole_files(path) as part:
-        save_model(cut(encoder.graph, encoder.levels, encoder.pooling, head), part, texts)
-        load_onnx(part)
+        save_model(cut(encoder.whole(), of.levels, encoder.pooling, head), part, texts)
+        _refuse_another(load_onnx(part), encoder, head)
+
+
+def _refuse_another(saved: OnnxModel, encoder: Encoder, head: Linear) -> None:
+    """Do nothing if a file says of noise what encoder and head say.
+
+    Raises:
+        ModelError: It does not.
+    """
+    rng = np.random.default_rng(0)
+    for seconds in TRIALS_S:
+        n = round(min(seconds, saved.max_seconds) * saved.sample_rate)
+        noise, lengths = rng.normal(0, 0.1, (1, n)).astype(np.float32), np.array([n])
+        wanted = encoder.model.logits(noise, lengths) @ head.weight + head.bias
+        gap = float(np.abs(saved.scores(noise, lengths) - wanted).max())
+        if not gap <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):
+            raise ModelError(
+                f"the graph of {encoder.model.facts['name']} differs from the encoder by {gap:.1e} "
+                "in a logit; nothing was written"
+            )
 
 
 def trained_on_both(

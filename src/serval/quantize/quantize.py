@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from serval.files import whole_files, write_text
+from serval.files import whole_files, write_json
 from serval.inspection import stored_graph
-from serval.quantize.clips import cost_in_words, value_words
+from serval.quantize.clips import cost_in_words, same_in_words, value_words
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.recipes import int4_candidate, static_candidate, written_dynamic
 from serval.quantize.search import kept_within
@@ -47,6 +46,7 @@ __all__ = [
     "folder_beside",
     "made_verdict",
     "quantize",
+    "same_in_words",
     "save_comparison",
     "save_tried",
 ]
@@ -126,15 +126,14 @@ def made_verdict(made: Quantized) -> list[str]:
     if found.ccc:
         return [f"{size}; {value_words(found)}, of {clips} that no range has seen."]
     if found.right is None:
-        same = f"the same emotion on {percent(found.agreement)} of {counted(found.clips, 'clip')}"
-        return [f"{size}, and {same} of {clips} that no range has seen."]
+        same = same_in_words(found)
+        return [f"{size}, and the same emotion on {same} of {clips} that no range has seen."]
     return [f"{size}; on {counted(found.clips, 'clip')} of {clips} its {cost_in_words(found)}."]
 
 
 def save_tried(made: Quantized) -> Path:
     """Return the JSON file beside a made file, with everything that was tried for it."""
-    text = json.dumps(made.document, indent=2, ensure_ascii=False) + "\n"
-    return write_text(made.path.with_suffix(".tried.json"), text)
+    return write_json(made.document, made.path.with_suffix(".tried.json"))
 
 
 def _made(bench: Workbench, path: Path, clips: Clips | None) -> Quantized:

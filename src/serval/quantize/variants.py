@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import count
@@ -14,7 +13,7 @@ import numpy as np
 from serval.bench.rounds import Effort, Ratio, interleaved, ratio_of
 from serval.bench.subjects import call_of, other_runtimes
 from serval.errors import ConfigError, ModelError
-from serval.files import write_text, writing
+from serval.files import write_json, writing
 from serval.machine import platform_facts
 from serval.models.load import load_model
 from serval.models.options import overrides_of
@@ -302,9 +301,23 @@ def _taken(comparison: Variants, best: Variant) -> str:
     if _decided(best) == "worse":
         return f"Keep FP32: every other file is worse on {n}; the least bad is {what}: {why}."
     return (
-        f"{n} cannot tell which file keeps the accuracy of FP32; the likeliest is {what}: {why}. "
-        "Measure on more clips before you take it."
+        f"{n} cannot tell which file keeps the accuracy of FP32; the likeliest is {what}, "
+        f"{_most_often_right(comparison, best)}: {why}. Measure on more clips before you take it."
     )
+
+
+def _most_often_right(comparison: Variants, best: Variant) -> str:
+    """Return why a file is the likeliest of those of which the clips cannot tell."""
+    rivals = [
+        one
+        for one in comparison.variants
+        if one.name != FP32 and one.runtime == USUAL and one.pareto == best.pareto
+        and _decided(one) == "cannot tell"
+    ]  # fmt: skip
+    alike = [one for one in rivals if one.measured.right == best.measured.right]
+    among = "of those on the Pareto front " * best.pareto
+    smallest = f", and is the smallest of the {len(alike)} that are" * (len(alike) > 1)
+    return f"which {among}is right most often ({percent(best.measured.accuracy)}){smallest}"
 
 
 def _decided(variant: Variant) -> str:
@@ -322,7 +335,6 @@ def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
             "platform": platform_facts(),
         }
     )
-    text = json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
     points = [
         QuantizedPoint(
             name=variant.name,
@@ -336,7 +348,7 @@ def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
     n = comparison.variants[0].measured.clips
     title = f"{comparison.model} on {counted(n, 'clip')} of {comparison.clips}"
     return {
-        "table": write_text(folder / "quantization.json", text),
+        "table": write_json(document, folder / "quantization.json"),
         "picture": save_quantization(points, title, folder / "quantization.png"),
     }
 

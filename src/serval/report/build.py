@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from serval.bench.browser import Timed
     from serval.comparison import Comparison
     from serval.evaluation import Step
     from serval.run import Run
     from serval.stress import StressRuns
 
-__all__ = ["EMBED_MB", "AudioChoice", "Page", "write_report"]
+__all__ = ["EMBED_MB", "AudioChoice", "Further", "Page", "write_report"]
 
 AudioChoice = Literal["wrong", "all", "none"]
 
@@ -57,12 +58,28 @@ class Page:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Further:
+    """What a report shows that is in none of its runs.
+
+    Attributes:
+        stress: A stress test of the model of one of the runs, for a section of its own.
+        timed: What devices measured, for a table.
+    """
+
+    stress: StressRuns | None = None
+    timed: Sequence[Timed] = ()
+
+
+NOTHING_FURTHER = Further()
+
+
 def write_report(
     run: Run,
     path: Path,
     *,
     baseline: Run | None = None,
-    stress: StressRuns | None = None,
+    further: Further = NOTHING_FURTHER,
     audio: AudioChoice = "wrong",
     show: Callable[[Step], None] = lambda _step: None,
 ) -> Page:
@@ -72,7 +89,7 @@ def write_report(
         run: The run, or B of two.
         path: Where to write the HTML file.
         baseline: A, an earlier run on the same clips.
-        stress: A stress test of the model of one of the runs, for a section of its own.
+        further: What else is known of the models of the runs.
         audio: Which clips can be heard: those that any run got wrong, all, or none. A sound that
             the page at `path`, or the one in the folder of a run, has already is taken from there.
         show: Told of each sound that is there.
@@ -92,8 +109,9 @@ def write_report(
     sounds = _sounds(clips, audio, pages, show)
     scores = [scores_of(each) for each in clips.runs]
     runs = [baseline, run] if baseline else [run]
+    stress = further.stress
     under = _stressed(stress, runs, comparison, audio) if stress else None
-    content = report_content(clips, scores, sounds, comparison, under)
+    content = report_content(clips, scores, sounds, comparison, under, timed=further.timed)
     heard_too = under.sounds if under else {}
     every = {**sounds.by_sha256, **heard_too}
     beside = audio_folder(path) if _megabytes(every) > EMBED_MB else None

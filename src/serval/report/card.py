@@ -14,9 +14,11 @@ from serval.errors import ConfigError
 from serval.files import write_text
 from serval.groups import group_sentences, groups_of
 from serval.multilabel import multilabel_run
+from serval.report.origin import origin_lines
 from serval.report.set_card import set_results, set_section
 from serval.report.value_card import value_results, value_section
 from serval.results.document import caveats_of
+from serval.results.summary import gap_table
 from serval.results.verdict import (
     data_name,
     in_percent,
@@ -93,6 +95,7 @@ def card_section(run: Run, scores: Scores) -> str:
         _table("Score", overall, {}),
         "Recall of each emotion:\n",
         _table("Emotion", classes, {label: c.support for label, c in scores.per_class.items()}),
+        *origin_lines(run),
         "### Data\n",
         *_data_lines(run),
         *_group_lines(run),
@@ -242,8 +245,11 @@ def _range(own: Interval) -> str:
 
 
 def _group_lines(run: Run) -> list[str]:
-    said = group_sentences(groups_of(run))
-    return ["\n### Groups\n", *(f"- {_safe(line)}" for line in said)] if said else []
+    groups = groups_of(run)
+    if not (said := group_sentences(groups)):
+        return []
+    table = gap_table(groups.as_dict()["tables"])
+    return ["\n### Groups\n", *(f"- {_safe(line)}" for line in said), "", table]
 
 
 def _data_lines(run: Run) -> list[str]:

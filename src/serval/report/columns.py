@@ -25,6 +25,12 @@ FEW_VALUES = 40
 
 PROBABILITY_STEPS = 10_000
 
+MOST_LISTED = 20_000
+"""Clips on a page at most: some MB, which a browser filters while one types."""
+
+MOST_HEARD = 500
+"""Clips that can be heard on a page which does not list all: some 10 MB of sound."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
@@ -33,10 +39,16 @@ class Listed:
     Attributes:
         runs: The runs; the first is A.
         positions: For each run, where each listed clip is in it; -1 where the run lacks it.
+        n: Clips of the runs; more than are listed where these are a sample.
     """
 
     runs: tuple[Run, ...]
     positions: tuple[tuple[int, ...], ...]
+    n: int
+
+    def __len__(self) -> int:
+        """Return how many clips are listed."""
+        return len(self.positions[0])
 
     def home(self, i: int) -> tuple[Run, int]:
         """Return the first run that has clip `i`, and where it is there."""
@@ -44,35 +56,50 @@ class Listed:
         return next((run, places[i]) for run, places in places if places[i] >= 0)
 
 
-def listed(runs: Sequence[Run]) -> Listed:
-    """Return the clips of all runs: those of the first in its order, then what only B has."""
+def listed(runs: Sequence[Run], most: int = MOST_LISTED) -> Listed:
+    """Return the clips of all runs: those of the first in its order, then what only B has.
+
+    Of more than `most` clips these are a random sample, the same at each call.
+    """
     first = runs[0]
-    positions = [list(range(len(first)))]
+    positions = np.arange(len(first))[np.newaxis]
     for run in runs[1:]:
         rows = partners(first, run).rows
-        alone = np.setdiff1d(np.arange(len(run)), rows).tolist()
-        positions = [
-            *(places + [-1] * len(alone) for places in positions),
-            [*rows.tolist(), *alone],
-        ]
-    return Listed(runs=tuple(runs), positions=tuple(map(tuple, positions)))
+        alone = np.setdiff1d(np.arange(len(run)), rows)
+        missing = np.full((len(positions), len(alone)), -1)
+        positions = np.vstack([np.hstack([positions, missing]), np.hstack([rows, alone])])
+    n = positions.shape[1]
+    if n > most:
+        chosen = np.random.default_rng(0).choice(n, most, replace=False)
+        positions = positions[:, np.sort(chosen)]
+    return Listed(runs=tuple(runs), positions=tuple(map(tuple, positions.tolist())), n=n)
 
 
 def heard(clips: Listed, audio: str) -> dict[int, list[int]]:
-    """Return which clips get audio, as positions by run: `wrong` means wrong in any run."""
+    """Return which clips get audio, as positions by run: `wrong` means wrong in any run.
+
+    Of a sample they are those that a page shows first, where the model is surest.
+    """
     chosen: dict[int, list[int]] = {side: [] for side in range(len(clips.runs))}
     if audio == "none":
         return chosen
-    for i in range(len(clips.positions[0])):
-        run, at = clips.home(i)
-        if audio == "all" or _is_wrong(clips, i):
-            chosen[clips.runs.index(run)].append(at)
+    wanted = [i for i in range(len(clips)) if audio == "all" or _is_wrong(clips, i)]
+    if len(clips) < clips.n:
+        wanted = sorted(sorted(wanted, key=lambda i: -_confidence(clips, i))[:MOST_HEARD])
+    for i in wanted:
+        side = next(side for side, places in enumerate(clips.positions) if places[i] >= 0)
+        chosen[side].append(clips.positions[side][i])
     return chosen
+
+
+def _confidence(clips: Listed, i: int) -> float:
+    run, at = clips.home(i)
+    return float(run.probs[at].max())
 
 
 def clip_columns(clips: Listed, sounds: Sounds) -> dict[str, Any]:
     """Return the columns in plain JSON types; -1 stands for none."""
-    homes = [clips.home(i) for i in range(len(clips.positions[0]))]
+    homes = [clips.home(i) for i in range(len(clips))]
     speakers = _coded(run.speakers[at] for run, at in homes)
     names = list(dict.fromkeys(name for run in clips.runs for name in sorted(run.groups)))
     text = next((name for name in TEXT_COLUMNS if name in names), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from serval.comparison.words import pair_verdict
 from serval.groups import groups_of
 from serval.machine import platform_facts
 from serval.report.again import facts_of
@@ -21,9 +22,9 @@ from serval.report.pairing import (
     difference_chart,
     group_changes_chart,
     pair_content,
-    pair_verdict,
 )
 from serval.report.shift import shift_chart
+from serval.report.timed import timed_chart
 from serval.report.trust import coverage_chart, group_charts, reliability_chart
 from serval.results.document import caveats_of
 from serval.results.observations import observations_of, sentences
@@ -41,6 +42,7 @@ from serval.scores.metrics import confusion_matrix
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from serval.bench.browser import Timed
     from serval.comparison import Comparison
     from serval.report.sound import Sounds
     from serval.report.stressed import Stressed
@@ -56,6 +58,8 @@ def report_content(
     sounds: Sounds,
     comparison: Comparison | None,
     under: Stressed | None = None,
+    *,
+    timed: Sequence[Timed] = (),
 ) -> dict[str, Any]:
     """Return the content of a page for one run, or for two on the same labels.
 
@@ -65,6 +69,7 @@ def report_content(
         sounds: Of the clips that can be heard.
         comparison: Of the two runs, if there are two.
         under: What a stress test of the first run's model found, if there was one.
+        timed: What devices measured.
     """
     first = clips.runs[0]
     names = run_names(clips.runs, comparison)
@@ -72,7 +77,9 @@ def report_content(
         "version": platform_facts()["packages"]["serval"],
         "title": f"{' and '.join(names)} on {data_name(first)}",
         "eyebrow": f"{_listed_names(names)} on {data_name(first)}",
-        "verdict": pair_verdict(comparison) if comparison else verdict_of(names[0], scores[0]),
+        "verdict": pair_verdict(comparison, comparison.against[0])
+        if comparison
+        else verdict_of(names[0], scores[0]),
         "sentences": [
             *(f"{unfinished(run)}." for run in clips.runs if not run.complete),
             *sentences_of(scores[0], first.labels),
@@ -89,7 +96,7 @@ def report_content(
         ],
         "pair": pair_content(comparison) if comparison else None,
         "clips": clip_columns(clips, sounds),
-        "sections": _sections(clips.runs, names, scores, comparison)
+        "sections": _sections(clips.runs, names, scores, comparison, timed)
         + ([_stress_section(under)] if under else []),
         "examples": _examples(under, len(sounds.by_sha256)) if under else [],
         "foot": "Made by serval. This page holds everything it shows and asks no network.",
@@ -132,8 +139,12 @@ def _listen(clips: Listed, sounds: Sounds) -> str:
     order = (
         "The most confident mistakes come first: some of them are wrong labels, not wrong answers."
     )
-    heard = f"{n:,} of {counted(len(clips.positions[0]), 'clip')} can be heard here (♪)."
-    return " ".join((order, heard, *sounds.notes))
+    heard = f"{n:,} of {counted(len(clips), 'clip')} can be heard here (♪)."
+    sampled = (
+        f"These are a random sample of {len(clips):,} of the {clips.n:,} clips; every score and "
+        "chart of this page is of all."
+    )
+    return " ".join((order, *([sampled] if len(clips) < clips.n else ()), heard, *sounds.notes))
 
 
 def _sections(
@@ -141,6 +152,7 @@ def _sections(
     names: Sequence[str],
     scores: Sequence[Scores],
     comparison: Comparison | None,
+    timed: Sequence[Timed],
 ) -> list[dict[str, Any]]:
     fits = [calibration_of(run) for run in runs]
     changed = (difference_chart(comparison), group_changes_chart(comparison)) if comparison else ()
@@ -157,7 +169,8 @@ def _sections(
                  "What is known of labels, answers and sound; nothing of it is a guess.",
                  *(shift_chart(name, run) for name, run in zip(names, runs, strict=True))),
         _section("run", "Speed and failures", "What an answer costs, and which clips got none.",
-                 latency_chart(names, runs), failures_chart(names, runs)),
+                 latency_chart(names, runs), timed_chart(timed, runs),
+                 failures_chart(names, runs)),
     )  # fmt: skip
     return [section for section in sections if section["charts"]]
 

@@ -13,7 +13,7 @@ from serval.dress import STYLE, source_hash
 from serval.files import write_text
 from serval.results.verdict import counted
 from serval.scores import HEADLINES, METRICS, title_of
-from serval.wording import percent, printable
+from serval.wording import hundredths, percent, printable, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +26,9 @@ __all__ = ["leaderboard_html", "write_leaderboard"]
 
 BAR = (80, 6)
 """Pixels of the drawing of an interval."""
+
+COSTS = (("Parameters", "parameters"), ("MB", "size_mb"), ("ms for 3 s", "ms"))
+"""What the rows of probes say of the encoder up to their layer."""
 
 TRAINED = {
     "these clips": "yes, on clips of this set",
@@ -178,6 +181,7 @@ def _task(document: Document, task: Document, anchor: str, sentence: str) -> str
         for title, part in (("UAR, full set", "full_set"), ("UAR, restricted", "restricted"))
         if any(row.get(part) for row in own)
     ]
+    costs = COSTS if any(row.get("cost") for row in own) else ()
     columns = [
         _Column(title="Model", text=True, best_first="ascending"),
         _Column(title="Rank", best_first="ascending"),
@@ -187,10 +191,12 @@ def _task(document: Document, task: Document, anchor: str, sentence: str) -> str
         _Column(title="Clips"),
         _Column(title="Left out", best_first="ascending"),
         _Column(title="Failed", best_first="ascending"),
-        _Column(title="Times real time"),
+        *(_Column(title=title, best_first="ascending") for title, _ in costs),
+        *([] if costs else [_Column(title="Times real time")]),
         _Column(title="Run", text=True, best_first="ascending"),
     ]
-    rows = [(row["baseline"], _task_cells(row, score, [part for _, part in extra])) for row in own]
+    parts = ([part for _, part in extra], [part for _, part in costs])
+    rows = [(row["baseline"], _task_cells(row, score, *parts)) for row in own]
     lead = (
         f"{counted(task['clips'], 'clip')}, intervals drawn by {task['by']} ({task['clusters']} of "
         f"them); the most frequent emotion is {task['majority']}."
@@ -200,14 +206,15 @@ def _task(document: Document, task: Document, anchor: str, sentence: str) -> str
     return _section(anchor, task["dataset"], lead, table, f'<p class="said">{_text(said)}</p>')
 
 
-def _task_cells(row: Row, score: str, extra: Iterable[str]) -> list[_Cell]:
+def _task_cells(row: Row, score: str, extra: Iterable[str], costs: Sequence[str]) -> list[_Cell]:
     scores = row["ranked"] if row["baseline"] else row["scores"]
     rank = row["ranked"][score]
     if row["baseline"]:
         behind = [_Cell(markup="", value="") for _ in extra]
         behind += [_Cell(markup="no model", wrap=True)]
         behind += [_Cell(markup=f"{row['clips']:,}", value=row["clips"])]
-        behind += [_Cell(markup="", value="") for _ in range(3)] + [_Cell(markup="")]
+        behind += [_Cell(markup="", value="") for _ in range(2 + max(1, len(costs)))]
+        behind += [_Cell(markup="")]
     else:
         behind = [_score(row[part]["scores"]["uar"] if row[part] else None) for part in extra]
         behind += [_Cell(markup=_text(TRAINED[row["trained_on"]]), wrap=True)]
@@ -215,19 +222,24 @@ def _task_cells(row: Row, score: str, extra: Iterable[str]) -> list[_Cell]:
             _Cell(markup=f"{row[name]:,}", value=row[name])
             for name in ("clips", "left_out", "failed")
         ]
-        speed = row["rtfx"]
-        behind += [
-            _Cell(markup="n/a", value="")
-            if speed is None
-            else _Cell(markup=f"{speed:.0f}x", value=speed),
-            _Cell(markup=_link(row["page"])),
-        ]
+        behind += [_cost(row["cost"][part]) for part in costs] if costs else [_speed(row["rtfx"])]
+        behind += [_Cell(markup=_link(row["page"]))]
     return [
         _Cell(markup=_text(row["model"])),
         _Cell(markup=_rank(rank), value=rank["best"] + rank["worst"] / 1000),
         *(_score(scores[name]) for name in _first(score)),
         *behind,
     ]
+
+
+def _speed(speed: float | None) -> _Cell:
+    if speed is None:
+        return _Cell(markup="n/a", value="")
+    return _Cell(markup=f"{speed:.0f}x", value=speed)
+
+
+def _cost(number: float) -> _Cell:
+    return _Cell(markup=three_digits(number), value=number)
 
 
 def _link(page: str) -> str:
@@ -248,7 +260,7 @@ def _score(score: Row | None) -> _Cell:
     if score is None or score["value"] is None:
         return _Cell(markup="<small>n/a</small>", value="")
     value, low, high = (score[key] for key in ("value", "low", "high"))
-    ends = "" if low is None else f"<small>{100 * low:.1f} to {100 * high:.1f}</small>"
+    ends = "" if low is None else f"<small>{hundredths(low)} to {hundredths(high)}</small>"
     shown = f"<strong>{percent(value, 1)}</strong>{ends}{_bar(value, low, high)}"
     return _Cell(markup=shown, value=_number(value))
 

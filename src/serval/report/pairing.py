@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison import sentences, words
+from serval.comparison import sentences
 from serval.report.charts import CLIPS, Chart, Column
 from serval.scores import METRICS, SHOWN, title_of
-from serval.wording import points
+from serval.wording import in_points
 
 if TYPE_CHECKING:
     from serval.comparison import Comparison
@@ -20,9 +19,7 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores.stats import Difference
 
-__all__ = ["difference_chart", "group_changes_chart", "pair_content", "pair_verdict", "relabelled"]
-
-SIGN = re.compile(r"(?<= )-(?=\d)")
+__all__ = ["difference_chart", "group_changes_chart", "pair_content", "relabelled"]
 
 CHANGE = (
     Column(key="a", title="A", kind="share"),
@@ -52,12 +49,6 @@ def relabelled(run: Run, labels: LabelSet) -> Run:
         logits=run.logits[:, order],
         probs=run.probs[:, order],
     )
-
-
-def pair_verdict(comparison: Comparison) -> str:
-    """Return the one sentence that a reader takes away from two runs."""
-    said = words.pair_verdict(comparison, comparison.against[0])
-    return SIGN.sub("\N{MINUS SIGN}", said)
 
 
 def pair_content(comparison: Comparison) -> dict[str, Any]:
@@ -131,8 +122,7 @@ def group_changes_chart(comparison: Comparison) -> Chart | None:
 
 
 def _margin(comparison: Comparison) -> str:
-    margin = points(comparison.options.margin)
-    return f"{margin} {'point' if margin == '1' else 'points'}"
+    return in_points(comparison.options.margin)
 
 
 def _cells(change: ScoreChange) -> dict[str, float | None]:
@@ -145,7 +135,3 @@ def _bounds(gap: Difference) -> dict[str, float | None]:
 
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else round(value, 6)
-
-
-def _signed(share: float) -> str:
-    return points(share, sign=True).replace("-", "\N{MINUS SIGN}")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from serval.groups import gap_sentence
 from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column, bounds
 from serval.scores.calibration import abstention_sentence, confidence_sentence
-from serval.wording import in_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serval.groups import GroupGap, Groups, GroupTable
+    from serval.groups import Groups, GroupTable
     from serval.scores.calibration import Calibration
 
 __all__ = ["coverage_chart", "group_charts", "reliability_chart"]
@@ -97,7 +98,7 @@ def _group_chart(tables: Sequence[tuple[str, GroupTable]]) -> Chart:
     ]  # fmt: skip
     if column == "duration":
         rows.sort(key=lambda row: float(str(row["label"]).partition("-")[0]))
-    said = [_gap_sentence(table.accuracy_gap) for _, table in tables]
+    said = [gap_sentence(asdict(table.accuracy_gap)) for _, table in tables]
     few = len({row["label"] for row in rows}) <= MOST_VALUES
     return Chart(
         id=f"by-{''.join(c if c.isalnum() else '-' for c in column)}",
@@ -108,17 +109,6 @@ def _group_chart(tables: Sequence[tuple[str, GroupTable]]) -> Chart:
                  Column(key="uar", title="UAR", kind="share"), CLIPS),
         rows=rows,
     )  # fmt: skip
-
-
-def _gap_sentence(gap: GroupGap) -> str:
-    if gap.finding == "not judged":
-        return "The groups cannot be compared."
-    points = f"{gap.best} is {in_points(gap.value)} above {gap.worst}"
-    if gap.finding == "cannot tell":
-        return f"{points}: cannot tell whether that is chance ({gap.reason})."
-    return (
-        f"{points}: {gap.finding} (up to {in_points(gap.by_chance)} between groups of this size)."
-    )
 
 
 def _each(names: Sequence[str], said: Sequence[str]) -> str:

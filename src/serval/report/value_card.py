@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from huggingface_hub import EvalResult
 
+from serval.report.origin import origin_lines
 from serval.results.dimensions import dimension_cells, dimension_document
 from serval.results.verdict import data_name
 from serval.run import unfinished
@@ -43,6 +44,7 @@ def value_section(run: Run, data_lines: Sequence[str], limits: Sequence[str]) ->
         "",
         markdown_table(head, rows),
         "In brackets: 95 % interval.\n",
+        *origin_lines(run),
         "### Data\n",
         *data_lines,
         *(["\n### Groups\n", *(f"- {markdown_text(line)}" for line in groups)] if groups else []),

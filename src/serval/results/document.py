@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.files import write_text
 from serval.results.observations import observations_of, repeat_sentences, sentences
 from serval.results.verdict import data_name, sentences_of, verdict_of
 from serval.run import unfinished
@@ -28,8 +26,7 @@ from serval.trained_on import HEARD, overlap_sentences
 from serval.wording import as_sentence, counted, left_out_sentences, without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from serval.run import Run
     from serval.scores import Scores
@@ -40,7 +37,6 @@ __all__ = [
     "results_document",
     "shared_document",
     "warnings_of",
-    "write_json",
 ]
 
 SCHEMA_VERSION = 1
@@ -96,11 +92,6 @@ def shared_document(run: Run, warnings: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def write_json(document: Mapping[str, Any], path: Path) -> Path:
-    """Return `path` after writing the document as UTF-8 JSON."""
-    return write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-
-
 def _verdict(run: Run, scores: Scores) -> list[str]:
     return [verdict_of(run.name, scores, data_name(run)), *sentences_of(scores, run.labels)]
 
@@ -134,7 +125,7 @@ def warnings_of(run: Run) -> list[str]:
         provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), corpus_names(run)
     )
     warnings += [f"{counted(n, 'clip')}: {note}." for note, n in sorted(notes.items())]
-    return warnings + _length_warnings(run)
+    return warnings + _one_emotion(run) + _length_warnings(run)
 
 
 def _unknown_to(run: Run) -> str:
@@ -155,6 +146,19 @@ def corpus_names(run: Run) -> set[str]:
 
 def _notes(run: Run) -> Counter[str]:
     return Counter(note for notes in run.notes for note in notes)
+
+
+def _one_emotion(run: Run) -> list[str]:
+    """Return that a set of a single emotion is no test of telling emotions apart."""
+    present = set(run.truth.tolist())
+    if len(present) != 1 or run.provenance.of_dimensions or run.provenance.is_multilabel:
+        return []
+    label = run.labels[present.pop()]
+    sentence = (
+        f"All clips are {label}: UAR is the recall of that one emotion, and a model that says "
+        f"{label} of everything would have 100 %."
+    )
+    return [sentence]
 
 
 def _length_warnings(run: Run) -> list[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from serval.scores import METRICS, title_of
-from serval.wording import counted, markdown_table, markdown_text, percent, scored
+from serval.wording import counted, markdown_table, markdown_text, percent, points, scored
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["summary_markdown"]
+__all__ = ["gap_table", "summary_markdown"]
 
 
 def summary_markdown(document: Mapping[str, Any]) -> str:
@@ -45,12 +45,35 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
         said = document[part]["sentences"]
         if said:
             parts += [f"\n## {title}\n", *(f"- {markdown_text(line)}" for line in said)]
+        if part == "groups" and said:
+            parts += ["", gap_table(document["groups"]["tables"])]
     if document["warnings"]:
         parts += [
             "\n## Before you trust these numbers\n",
             *(f"- {markdown_text(line)}" for line in document["warnings"]),
         ]
     return "\n".join(parts) + "\n"
+
+
+def gap_table(tables: Sequence[Mapping[str, Any]]) -> str:
+    """Return the largest gap in accuracy of each column of groups, and what it means.
+
+    Args:
+        tables: The fields of `groups.GroupTable`, of each column.
+    """
+    gaps = [(table["column"], table["accuracy_gap"]) for table in tables]
+    rows = [
+        [
+            markdown_text(column),
+            points(gap["value"]),
+            markdown_text(f"{gap['best']} over {gap['worst']}"),
+            markdown_text(gap["finding"] + f", since {gap['reason']}" * bool(gap["reason"])),
+        ]
+        for column, gap in gaps
+        if gap["best"]
+    ]
+    head = ["Groups by", "Largest gap in accuracy, points", "Between", "More than chance?"]
+    return markdown_table(head, rows, left=4) if rows else ""
 
 
 def _overall_table(document: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError, LabelError
-from serval.files import is_file, write_text, writing
+from serval.files import is_file, write_json, write_text, writing
 from serval.groups import group_sentences, groups_of
 from serval.multilabel import Thresholds, multilabel_run
 from serval.plots.canvas import FORMATS
@@ -19,7 +19,7 @@ from serval.plots.classes import (
 from serval.plots.dimensions import save_dimensions
 from serval.plots.reliability import save_reliability
 from serval.results.dimensions import dimension_document, dimension_summary
-from serval.results.document import results_document, write_json
+from serval.results.document import results_document
 from serval.results.domain_shift import domain_shift_part
 from serval.results.label_space import label_space_part
 from serval.results.multilabel import (

@@ -9,6 +9,7 @@ As every number comes from it, a journal is not believed: each line is checked w
 
 from serval.run.journal import EXAMPLES, Journal, is_example, load_run
 from serval.run.lines import JOURNAL, SCHEMA_VERSION
+from serval.run.packed import PositionSet
 from serval.run.stored import Provenance, Run, unfinished
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "JOURNAL",
     "SCHEMA_VERSION",
     "Journal",
+    "PositionSet",
     "Provenance",
     "Run",
     "is_example",

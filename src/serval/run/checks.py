@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Ids = NDArray[np.int64]
 
-__all__ = ["HIGHEST_INDEX", "Numbers", "faults", "provenance_of"]
+__all__ = ["HIGHEST_INDEX", "Numbers", "faults", "is_count", "provenance_of"]
 
 
 HIGHEST_INDEX = 10**9
@@ -95,6 +95,8 @@ def _score_faults(numbers: Numbers, rows: slice, outputs: str) -> Iterator[tuple
 
 def _repeated(index: Ids) -> NDArray[np.bool_]:
     """Return which rows have the index of an earlier one."""
+    if bool((np.diff(index) > 0).all()):
+        return np.zeros(len(index), dtype=np.bool_)
     again = np.ones(len(index), dtype=np.bool_)
     again[np.unique(index, return_index=True)[1]] = False
     return again
@@ -121,12 +123,13 @@ def _is_text_or_none(value: object) -> bool:
     return value is None or _is_text(value)
 
 
-def _is_count(value: object) -> bool:
+def is_count(value: object) -> bool:
+    """Tell whether a value of JSON is a whole number of at least 0."""
     return type(value) is int and value >= 0
 
 
 def _is_count_or_none(value: object) -> bool:
-    return value is None or _is_count(value)
+    return value is None or is_count(value)
 
 
 def _is_texts(value: object) -> bool:
@@ -148,7 +151,7 @@ def _is_left_out(value: object) -> bool:
     return isinstance(value, list) and all(
         isinstance(part, dict)
         and _is_text(part.get("reason"))
-        and _is_count(part.get("n"))
+        and is_count(part.get("n"))
         and _is_texts(part.get("examples"))
         for part in value
     )
@@ -183,7 +186,7 @@ KNOWN: Mapping[tuple[str, str], Callable[[object], bool]] = {
 CONTRACT: Mapping[str, Callable[[object], bool]] = {
     "outputs": _is_text,
     "static_samples": _is_count_or_none,
-    "sample_rate": lambda value: _is_count(value) and value != 0,
+    "sample_rate": lambda value: is_count(value) and value != 0,
 }
 
 

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import gzip
 import math
-import sys
 import zlib
 from array import array
+from collections import defaultdict
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from serval.errors import RunError
 from serval.records import Failure, Sound
-from serval.run.checks import Numbers, faults, provenance_of
+from serval.run.checks import Numbers, faults, is_count, provenance_of
 from serval.run.lines import Lines, header_of, line_error, whole_text
+from serval.run.packed import Coded, Digests, PositionSet, Scattered, Texts
 from serval.run.stored import Provenance, Run
 
 if TYPE_CHECKING:
@@ -30,15 +31,12 @@ if TYPE_CHECKING:
 
 __all__ = ["End", "JournalColumns", "read_columns"]
 
-T = TypeVar("T")
-
 KINDS = frozenset(("prediction", "failure", "end"))
 """What stands in a session."""
 
 NUMBERS = frozenset((int, float))
 """JSON has `true` too, which Python would count as 1."""
 
-INTERN = sys.intern
 HEX = "0123456789abcdef"
 
 TEXT_OR_NONE = frozenset((str, type(None)))
@@ -80,12 +78,12 @@ class JournalColumns:
     end: End | None = None
     started: str = ""
     session_s: list[float] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    shas: list[str] = field(default_factory=list)
-    speakers: list[str | None] = field(default_factory=list)
-    notes: list[tuple[str, ...]] = field(default_factory=list)
+    ids: Texts = field(default_factory=Texts)
+    shas: Digests = field(default_factory=Digests)
+    speakers: Coded[str | None] = field(default_factory=Coded)
+    notes: Coded[tuple[str, ...]] = field(default_factory=Coded)
     sounds: array[float] = field(default_factory=lambda: array("d"))
-    groups: dict[str, list[str | None]] = field(default_factory=dict)
+    groups: defaultdict[str, Scattered] = field(default_factory=lambda: defaultdict(Scattered))
     whole: array[int] = field(default_factory=lambda: array("q"))
     seconds: array[float] = field(default_factory=lambda: array("d"))
     scores: array[float] = field(default_factory=lambda: array("f"))
@@ -98,9 +96,10 @@ class JournalColumns:
         self.label_ids = {label: i for i, label in enumerate(self.provenance.labels)}
 
     @property
-    def done(self) -> set[int]:
+    def done(self) -> PositionSet:
         """The positions that have a record."""
-        return {*self.whole[::3], *(failure.index for failure in self.failures)}
+        numbers = self.numbers()
+        return PositionSet(np.concatenate([numbers.index, numbers.failed]))
 
     def add(self, line: dict[str, Any]) -> None:
         """Take one line in.
@@ -153,12 +152,10 @@ class JournalColumns:
         return -1, -1
 
     def _add_groups(self, groups: Mapping[str, str | None]) -> None:
-        if not self.groups.keys() >= groups.keys():
-            for name in groups.keys() - self.groups.keys():
-                self.groups[INTERN(name)] = [None] * len(self.ids)
-        for name, column in self.groups.items():
-            value = groups.get(name)
-            column.append(value if value is None else INTERN(whole_text(value)))
+        for name, value in groups.items():
+            column = self.groups[name]
+            if value is not None:
+                column.put(len(self.ids), whole_text(value))
 
     def _add_failure(self, line: Mapping[str, Any]) -> None:
         # A clip without any label fails too.
@@ -185,9 +182,9 @@ class JournalColumns:
 
     def _ended(self, line: Mapping[str, Any]) -> End:
         dropped, places = line["dropped"], line.get("dropped_indices", [])
-        if type(dropped) is not dict or not all(map(_is_count, dropped.values())):
+        if type(dropped) is not dict or not all(map(is_count, dropped.values())):
             raise ValueError("has dropped clips that are not counts by label")
-        if type(places) is not list or not all(map(_is_count, places)):
+        if type(places) is not list or not all(map(is_count, places)):
             raise ValueError("has positions of dropped clips that are not whole numbers")
         if any(name in line for name in PROMISES):
             self._refuse_other_lines(line)
@@ -227,13 +224,14 @@ class JournalColumns:
     def run(self, folder: Path) -> Run:
         """Return the run; only once, for the columns move into it."""
         numbers = self.numbers()
-        order = _order(numbers.index)
+        places = _order(numbers.index)
+        order = slice(None) if places is None else places
         duration_s, inference_s = numbers.seconds[order].T
         end = self.end or End(dropped={}, dropped_indices=(), peak_memory_mb=math.nan)
         return Run(
             folder=folder,
             provenance=self.provenance,
-            clip_ids=_ordered(self.ids, order),
+            clip_ids=self.ids if places is None else self.ids.ordered(places),
             index=numbers.index[order],
             truth=numbers.truth[order],
             predicted=numbers.predicted[order],
@@ -241,12 +239,13 @@ class JournalColumns:
             probs=numbers.probs[order],
             duration_s=duration_s,
             inference_s=inference_s,
-            audio_sha256=_ordered(self.shas, order),
-            speakers=_ordered(self.speakers, order),
+            audio_sha256=self.shas if places is None else self.shas.ordered(places),
+            speakers=self.speakers if places is None else self.speakers.ordered(places),
             groups={
-                whole_text(name): _ordered(self.groups[name], order) for name in sorted(self.groups)
+                whole_text(name): self.groups[name].ordered(places, len(self.ids))
+                for name in sorted(self.groups)
             },
-            notes=_ordered(self.notes, order),
+            notes=self.notes if places is None else self.notes.ordered(places),
             sound=np.frombuffer(self.sounds).reshape(-1, len(SOUND))[order],
             failures=tuple(sorted(self.failures, key=lambda failure: failure.index)),
             complete=self.end is not None,
@@ -339,7 +338,7 @@ def _speaker(line: Mapping[str, Any]) -> str | None:
     value = line["speaker"]
     if value is None:
         return None
-    return INTERN(_text(line, "speaker"))
+    return _text(line, "speaker")
 
 
 def _sha256(line: Mapping[str, Any]) -> str:
@@ -363,7 +362,7 @@ def _notes(line: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     if type(notes) is not list or not all(type(note) is str for note in notes):
         raise ValueError("has notes that are not a list of text")
-    return tuple(INTERN(whole_text(note)) for note in notes)
+    return tuple(whole_text(note) for note in notes)
 
 
 def _sound(line: Mapping[str, Any]) -> tuple[float, ...]:
@@ -393,18 +392,7 @@ def _seconds(line: Mapping[str, Any], name: str) -> float:
     return value
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _order(index: NDArray[np.int64]) -> NDArray[np.int64] | slice:
-    """Return what brings a column into dataset order: all as it is, without a copy, if it can."""
+def _order(index: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Return what brings a column into dataset order, `None` where it is in order already."""
     in_order = bool((np.diff(index) >= 0).all())
-    return slice(None) if in_order else np.argsort(index, kind="stable")
-
-
-def _ordered(column: list[T], order: NDArray[np.int64] | slice) -> tuple[T, ...]:
-    """Return the column in that order, and leave the list empty: memory holds it once."""
-    kept = tuple(column) if isinstance(order, slice) else tuple(column[i] for i in order)
-    column.clear()
-    return kept
+    return None if in_order else np.argsort(index, kind="stable")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from serval.errors import RunError, RunLockedError
 from serval.files import write_bytes, writing
-from serval.records import Prediction, Record
+from serval.records import Failure, Prediction, Record
 from serval.run.columns import read_columns
 from serval.run.lines import (
     JOURNAL,
@@ -23,8 +23,9 @@ from serval.run.lines import (
     refuse_odd_file,
     write_renamed,
 )
+from serval.run.packed import PositionSet
 from serval.stopping import stop_if_asked
-from serval.wording import printable
+from serval.wording import printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,6 +49,8 @@ SHOWN = 60
 
 RUNS_SHOWN = 6
 
+FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (Prediction, Failure)}
+
 
 @dataclass(slots=True, kw_only=True)
 class Journal:
@@ -59,7 +62,7 @@ class Journal:
     folder: Path
     provenance: Provenance
     fresh: bool = False
-    done: set[int] = field(default_factory=set)
+    done: PositionSet = field(default_factory=PositionSet)
     complete: bool = False
     failed: int = 0
     _file: BinaryIO | None = None
@@ -101,7 +104,7 @@ class Journal:
     def append(self, record: Record, at_s: float) -> None:
         """Write one record, `at_s` seconds into the session; it survives a kill from here on."""
         kind = "prediction" if isinstance(record, Prediction) else "failure"
-        self._write({"kind": kind, "at_s": round(at_s, 4)} | asdict(record))
+        self._write({"kind": kind, "at_s": round(at_s, 4)} | _fields_of(record))
         self.done.add(record.index)
         self.failed += kind == "failure"
 
@@ -135,7 +138,7 @@ class Journal:
             header = {"kind": "header", "schema_version": SCHEMA_VERSION}
             write_bytes(path, encoded_line(header | asdict(self.provenance)))
         stored = read_columns(path)
-        _refuse_other_run(self.folder, stored.provenance.identity, self.provenance)
+        _refuse_other_run(self.folder, stored.provenance, self.provenance)
         name = self.provenance.options.get("name")
         if name not in (None, stored.provenance.options.get("name")):
             write_renamed(path, str(name))
@@ -156,6 +159,13 @@ class Journal:
             self._file.flush()
         self._digest.update(encoded)
         stop_if_asked()
+
+
+def _fields_of(record: Record) -> dict[str, Any]:
+    """Return the fields as `asdict` does, which copies every value and takes five times as long."""
+    found = {name: getattr(record, name) for name in FIELDS[type(record)]}
+    sound = found.get("sound")
+    return found | {"sound": asdict(sound)} if sound is not None else found
 
 
 def load_run(folder: Path | str) -> Run:
@@ -205,13 +215,19 @@ def _locked(folder: Path) -> FileLock:
     return lock
 
 
-def _refuse_other_run(folder: Path, stored: Mapping[str, Any], now: Provenance) -> None:
-    identity = json.loads(json.dumps(now.identity))
-    differences = [
-        "{} was {} and is now {}".format(key, *_shown(stored.get(key), identity.get(key)))
+NAMED = {"model": "model", "external weights": "model", "dataset": "dataset"}
+"""Parts of an identity that are digests, which tell nobody anything, and what has their name."""
+
+
+def _refuse_other_run(folder: Path, before: Provenance, now: Provenance) -> None:
+    stored, identity = before.identity, json.loads(json.dumps(now.identity))
+    differences = dict.fromkeys(
+        _content_words(NAMED[key], before, now)
+        if key in NAMED
+        else "{} was {} and is now {}".format(key, *_shown(stored.get(key), identity.get(key)))
         for key in sorted(stored.keys() | identity.keys())
         if stored.get(key) != identity.get(key)
-    ]
+    )
     if differences:
         raise RunError(
             f"{folder} holds another run: {'; '.join(differences)}; "
@@ -219,9 +235,19 @@ def _refuse_other_run(folder: Path, stored: Mapping[str, Any], now: Provenance) 
         )
 
 
+def _content_words(part: str, before: Provenance, now: Provenance) -> str:
+    """Return in words that the model or the dataset has another digest."""
+    was, name = (str(getattr(of, part).get("name", "")) for of in (before, now))
+    if was == name:
+        return f"the {part} {shown(name)} has other content now"
+    return f"the {part} was {shown(was)} and is now {shown(name)}"
+
+
 def _shown(*values: object) -> tuple[str, ...]:
     """Return the values as short texts which begin just before they differ."""
-    texts = [json.dumps(value, ensure_ascii=False) for value in values]
+    texts = [
+        "not given" if value is None else json.dumps(value, ensure_ascii=False) for value in values
+    ]
     if max(map(len, texts)) <= SHOWN:
         return tuple(texts)
     pairs = enumerate(zip(*texts, strict=False))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from serval.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -87,7 +87,7 @@ class Run:
 
     folder: Path
     provenance: Provenance
-    clip_ids: tuple[str, ...]
+    clip_ids: Sequence[str]
     index: NDArray[np.int64]
     truth: NDArray[np.int64]
     predicted: NDArray[np.int64]
@@ -95,10 +95,10 @@ class Run:
     probs: NDArray[np.float32]
     duration_s: NDArray[np.float64]
     inference_s: NDArray[np.float64]
-    audio_sha256: tuple[str, ...]
-    speakers: tuple[str | None, ...]
-    groups: Mapping[str, tuple[str | None, ...]]
-    notes: tuple[tuple[str, ...], ...]
+    audio_sha256: Sequence[str]
+    speakers: Sequence[str | None]
+    groups: Mapping[str, Sequence[str | None]]
+    notes: Sequence[tuple[str, ...]]
     sound: NDArray[np.float64] | None = None
     failures: tuple[Failure, ...]
     complete: bool

@@ -17,6 +17,7 @@ import numpy as np
 from scipy import sparse, stats
 
 from serval.scores.clusters import clustering_of, effective_number, row_tables
+from serval.scores.metrics import ratio
 from serval.scores.stats import Interval
 from serval.scores.uncertainty import Estimates, Uncertainty, linear_errors
 
@@ -74,16 +75,16 @@ class Moments:
     @property
     def means(self) -> tuple[Floats, Floats]:
         """The mean truth and the mean prediction."""
-        return _ratio(self.x, self.n), _ratio(self.y, self.n)
+        return ratio(self.x, self.n), ratio(self.y, self.n)
 
     @property
     def variances(self) -> tuple[Floats, Floats, Floats]:
         """The variance of the truth, that of the predictions, and their covariance, over n."""
         x, y = self.means
         return (
-            np.maximum(_ratio(self.xx, self.n) - x * x, 0.0),
-            np.maximum(_ratio(self.yy, self.n) - y * y, 0.0),
-            _ratio(self.xy, self.n) - x * y,
+            np.maximum(ratio(self.xx, self.n) - x * x, 0.0),
+            np.maximum(ratio(self.yy, self.n) - y * y, 0.0),
+            ratio(self.xy, self.n) - x * y,
         )
 
 
@@ -117,7 +118,7 @@ def ccc(moments: Moments) -> Floats:
         [0.5714]
     """
     (x, y), (xx, yy, xy) = moments.means, moments.variances
-    return np.where(xx > 0, _ratio(2 * xy, xx + yy + (x - y) ** 2), np.nan)
+    return np.where(xx > 0, ratio(2 * xy, xx + yy + (x - y) ** 2), np.nan)
 
 
 def pearson(moments: Moments) -> Floats:
@@ -126,7 +127,7 @@ def pearson(moments: Moments) -> Floats:
     Source: `scipy.stats.pearsonr`.
     """
     xx, yy, xy = moments.variances
-    return np.clip(_ratio(xy, np.sqrt(xx * yy)), -1.0, 1.0)
+    return np.clip(ratio(xy, np.sqrt(xx * yy)), -1.0, 1.0)
 
 
 def spearman(moments: Moments) -> Floats:
@@ -146,7 +147,7 @@ def mae(moments: Moments) -> Floats:
 
     Source: `sklearn.metrics.mean_absolute_error`.
     """
-    return _ratio(moments.error, moments.n)
+    return ratio(moments.error, moments.n)
 
 
 def rmse(moments: Moments) -> Floats:
@@ -155,12 +156,12 @@ def rmse(moments: Moments) -> Floats:
     Source: `sklearn.metrics.root_mean_squared_error`.
     """
     squares = moments.xx - 2 * moments.xy + moments.yy
-    return np.sqrt(np.maximum(_ratio(squares, moments.n), 0.0))
+    return np.sqrt(np.maximum(ratio(squares, moments.n), 0.0))
 
 
 def bias(moments: Moments) -> Floats:
     """Return the mean of prediction minus truth, in units of the scale; NaN without a clip."""
-    return _ratio(moments.y - moments.x, moments.n)
+    return ratio(moments.y - moments.x, moments.n)
 
 
 DIMENSION_METRICS: Mapping[str, DimensionMetric] = {
@@ -357,8 +358,3 @@ def _ranks(values: Floats, there: NDArray[np.bool_]) -> Floats:
         if known.any():
             rank[known] = stats.rankdata(column[known]) / known.sum() - 0.5
     return ranks
-
-
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    undefined = np.full(np.shape(whole), np.nan)
-    return np.asarray(np.divide(part, whole, out=undefined, where=np.asarray(whole) > 0))

@@ -39,6 +39,7 @@ __all__ = [
     "occurring",
     "precision",
     "predictions",
+    "ratio",
     "recall",
     "support",
     "uar",
@@ -142,7 +143,7 @@ def wa(counts: Tally) -> Score:
         >>> wa(np.array([[3, 1], [0, 0]]))
         0.75
     """
-    return _plain(_ratio(_hits(counts).sum(axis=-1), support(counts).sum(axis=-1)))
+    return _plain(ratio(_hits(counts).sum(axis=-1), support(counts).sum(axis=-1)))
 
 
 def recall(counts: Tally) -> PerClass:
@@ -154,7 +155,7 @@ def recall(counts: Tally) -> PerClass:
         >>> recall(np.array([[3, 1], [0, 0]])).tolist()
         [0.75, nan]
     """
-    return _ratio(_hits(counts), support(counts))
+    return ratio(_hits(counts), support(counts))
 
 
 def precision(counts: Tally) -> PerClass:
@@ -168,7 +169,7 @@ def precision(counts: Tally) -> PerClass:
         >>> precision(np.array([[3, 1, 0], [2, 0, 0], [0, 0, 0]])).tolist()
         [0.6, 0.0, nan]
     """
-    share = _ratio(_hits(counts), predictions(counts))
+    share = ratio(_hits(counts), predictions(counts))
     return np.where((support(counts) > 0) & np.isnan(share), 0.0, share)
 
 
@@ -181,7 +182,7 @@ def f1(counts: Tally) -> PerClass:
         >>> f1(np.array([[3, 1], [0, 0]])).round(3).tolist()
         [0.857, 0.0]
     """
-    return _ratio(2 * _hits(counts), predictions(counts) + support(counts))
+    return ratio(2 * _hits(counts), predictions(counts) + support(counts))
 
 
 def macro(per_class: PerClass, classes: NDArray[np.bool_]) -> Score:
@@ -200,7 +201,7 @@ def macro(per_class: PerClass, classes: NDArray[np.bool_]) -> Score:
         0.75
     """
     total = np.where(classes, np.nan_to_num(per_class), 0.0).sum(axis=-1)
-    return _plain(_ratio(total, classes.sum(axis=-1)))
+    return _plain(ratio(total, classes.sum(axis=-1)))
 
 
 def in_truth(counts: Tally) -> NDArray[np.bool_]:
@@ -224,7 +225,7 @@ def weighted(per_class: PerClass, counts: Tally) -> Score:
     """
     share = support(counts)
     total = (np.nan_to_num(per_class) * share).sum(axis=-1)
-    return _plain(_ratio(total, share.sum(axis=-1)))
+    return _plain(ratio(total, share.sum(axis=-1)))
 
 
 def uar(counts: Tally) -> Score:
@@ -322,7 +323,8 @@ def _hits(counts: Tally) -> NDArray[Any]:
     return margins(counts).hits
 
 
-def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+def ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+    """Return `part / whole`, NaN where `whole` is not above 0; the shape of both."""
     undefined = np.full(np.shape(whole), np.nan)
     return np.asarray(np.divide(part, whole, out=undefined, where=np.asarray(whole) > 0))
 

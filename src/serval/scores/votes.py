@@ -155,7 +155,7 @@ def vote_scores(run: Run, *, seed: int = 0) -> VoteScores | None:
         return None
     clips = np.flatnonzero(ballot.counts.any(axis=1))
     counts, predicted = ballot.counts[clips], run.predicted[clips]
-    speakers = [run.speakers[i] for i in clips]
+    speakers = [run.speakers[i] for i in clips.tolist()]
     clustering = clustering_of(speakers)
     probs = _distribution(run, clips)
     shares = counts / counts.sum(axis=1, keepdims=True)

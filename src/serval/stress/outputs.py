@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.files import write_text
+from serval.files import write_json, write_text
 from serval.plots.stress import HeatMapRow, StressCurve, save_curves, save_heat_map
-from serval.results.document import warnings_of, write_json
+from serval.results.document import warnings_of
 from serval.stress.dimensions import DimensionFindings, write_dimension_stress
 from serval.stress.effects import ALL, MIN_CLIPS_OF_LABEL
 from serval.stress.invariance import EXACT

@@ -1,6 +1,7 @@
 """Many models on many datasets with many options: a plan, its runs, and one leaderboard."""
 
-from serval.sweep.leaderboard import leaderboard_document, write_leaderboard_json
+from serval.sweep.leaderboard import leaderboard_document
+from serval.sweep.picture import write_cost_picture
 from serval.sweep.plan import Cell, Plan, load_plan
 from serval.sweep.sweep import CellResult, Sweep, sweep
 from serval.sweep.tables import (
@@ -23,6 +24,6 @@ __all__ = [
     "rank_text",
     "standing_sentences",
     "sweep",
-    "write_leaderboard_json",
+    "write_cost_picture",
     "write_tables",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.files import is_file, write_text
+from serval.files import is_file
 from serval.machine import platform_facts
 from serval.scores import HEADLINES, METRICS
 from serval.scores.clusters import clustering_of
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from serval.scores.stats import Interval
     from serval.sweep.sweep import CellResult, Sweep
 
-__all__ = ["leaderboard_document", "ranked_by", "write_leaderboard_json"]
+__all__ = ["leaderboard_document", "ranked_by"]
 
 SCHEMA_VERSION = 1
 NAN = math.nan
@@ -65,11 +64,6 @@ def leaderboard_document(finished: Sweep) -> dict[str, Any]:
     }
     plain = {key: without_nan(value) for key, value in document.items()}
     return plain | {"verdict": verdict_of(plain)}
-
-
-def write_leaderboard_json(document: Mapping[str, Any], path: Path) -> Path:
-    """Return `path` after writing the document."""
-    return write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def ranked_by(sort_by: str) -> str:
@@ -141,6 +135,7 @@ def _rows(task: _Task, output: Path) -> Iterator[dict[str, Any]]:
             "failed": result.failed,
             "left_out": result.left_out,
             "rtfx": result.rtfx,
+            **_probe_part(result),
             "page": page.relative_to(output).as_posix(),
         }
     yield {
@@ -152,6 +147,13 @@ def _rows(task: _Task, output: Path) -> Iterator[dict[str, Any]]:
         "ranked": task.ranked(MAJORITY),
         "clips": task.standings.clips,
     }
+
+
+def _probe_part(result: CellResult) -> dict[str, Any]:
+    """Return what a row says of a probe: the encoder, its level, and the cost up to there."""
+    if result.cost is None:
+        return {}
+    return {"encoder": result.cell.model, "layer": result.layer, "cost": asdict(result.cost)}
 
 
 def _averages(results: Sequence[CellResult]) -> Iterator[dict[str, Any]]:

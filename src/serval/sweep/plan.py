@@ -11,6 +11,7 @@ from serval.errors import ConfigError
 from serval.evaluation import EvalOptions
 from serval.files import is_file, is_folder, refuse_odd_place
 from serval.options import misfit
+from serval.probe import ProbeOptions
 from serval.scores import METRICS, canonical
 from serval.texts import yaml_in
 from serval.wording import did_you_mean, printable, shown
@@ -21,13 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell", "Plan", "load_plan"]
 
+Kind = type[EvalOptions] | type[ProbeOptions]
+"""Whose options the cells of a plan have."""
+
 AXES = {"models": "model", "datasets": "dataset", "options": ""}
 """The lists of a plan, and the option that each entry of one must have."""
 OWN = {"models": {"trained_on"}, "datasets": {"corpus"}, "options": set[str]()}
-"""What an entry may say beside options of `serval evaluate`."""
-SHARED = ("output", "sort_by", "models", "datasets", "options")
-NOT_IN_A_PLAN = {"output", "fresh", "dev_mode"}
-KNOWN = {field.name for field in fields(EvalOptions)} - NOT_IN_A_PLAN
+"""What an entry may say beside options of `serval evaluate` or `serval probe`."""
+SHARED = ("output", "sort_by", "models", "datasets", "options", "probe")
+NOT_IN_A_PLAN = {"output", "fresh", "dev_mode", "save", "shared_speakers", "cost"}
+
+
+def _known(kind: Kind) -> set[str]:
+    """Return the options that a plan may state."""
+    return {field.name for field in fields(kind)} - NOT_IN_A_PLAN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +46,7 @@ class Cell:
         model: As the table names it.
         dataset: As the table names it.
         options: As the table names them, `""` where there is only one set of options.
-        settings: What `evaluate` gets; its output is a folder of this cell alone.
+        settings: What `evaluate` or `probe` gets; its output is a folder of this cell alone.
         corpus: What averages count the dataset as, such as that of several folds.
         trained_on: The corpora that the plan says the model was trained on; `None` if nothing.
     """
@@ -46,7 +54,7 @@ class Cell:
     model: str
     dataset: str
     options: str
-    settings: EvalOptions
+    settings: EvalOptions | ProbeOptions
     corpus: str
     trained_on: tuple[str, ...] | None = None
 
@@ -62,7 +70,7 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A matrix of evaluations.
+    """A matrix of evaluations, or of probes.
 
     Attributes:
         output: Folder of all runs and tables.
@@ -82,18 +90,21 @@ def load_plan(path: Path) -> Plan:
     `serval evaluate` (with `_` for `-`) and, if wished, a `name` for the table. A model may have
     `trained_on`, a list of corpora, and a dataset `corpus`, what averages count it as; its `split`
     may be a list, each of which is a dataset of its own. Options at the top level hold for every
-    cell. Paths are relative to the file.
+    cell. Paths are relative to the file. With `probe`, a map of options of `serval probe` that hold
+    for every cell, models are encoders and each cell is a probe.
 
     Raises:
         ConfigError: The file cannot be read, or holds a key that is not known.
     """
     content = _content(path)
-    _refuse_unknown(path, content, {*SHARED, *KNOWN})
+    kind: Kind = ProbeOptions if "probe" in content else EvalOptions
+    _refuse_unknown(path, content, {*SHARED, *_known(kind)})
     sort_by = canonical(str(content.get("sort_by", "uar")))
     if sort_by not in METRICS:
         raise ConfigError(f"{path}: cannot sort by {shown(sort_by)}; known: {', '.join(METRICS)}")
     output = path.parent / _place(path, content.get("output", "sweep_results"))
-    every = {key: value for key, value in content.items() if key in KNOWN}
+    every = {key: value for key, value in content.items() if key in _known(kind)}
+    every |= _probe_options(path, content.get("probe") or {})
     cells = tuple(_cells(path, content, every, output))
     folders = [cell.settings.output for cell in cells]
     if twice := {folder for folder in folders if folders.count(folder) > 1}:
@@ -111,6 +122,17 @@ def _content(path: Path) -> Mapping[str, Any]:
     if not isinstance(content, dict) or not content.get("models") or not content.get("datasets"):
         raise ConfigError(f"plan {path} must name `models` and `datasets`, each a list")
     return content
+
+
+def _probe_options(path: Path, said: object) -> Mapping[str, Any]:
+    """Return the options that hold for every probe of a plan."""
+    if not isinstance(said, Mapping):
+        raise ConfigError(
+            f"{path}: `probe` must be a map of options of serval probe, such as "
+            f"{{layer: all}}, not {shown(said)}"
+        )
+    _refuse_unknown(path, said, _known(ProbeOptions))
+    return said
 
 
 def _place(path: Path, output: object) -> str:
@@ -131,7 +153,10 @@ def _refuse_unknown(path: Path, keys: Mapping[str, Any], known: set[str]) -> Non
 def _cells(
     path: Path, content: Mapping[str, Any], every: Mapping[str, Any], output: Path
 ) -> Iterator[Cell]:
-    models, datasets, options = (_entries(path, content.get(axis) or [{}], axis) for axis in AXES)
+    kind: Kind = ProbeOptions if "probe" in content else EvalOptions
+    models, datasets, options = (
+        _entries(path, content.get(axis) or [{}], axis, kind) for axis in AXES
+    )
     for model in models:
         for dataset in datasets:
             for some in options:
@@ -142,35 +167,37 @@ def _cells(
                     model=model.name,
                     dataset=dataset.name,
                     options=some.name,
-                    settings=EvalOptions(**_typed(path, settings), output=str(folder)),
+                    settings=kind(**_typed(path, settings, kind), output=str(folder)),
                     corpus=dataset.said.get("corpus", dataset.name),
                     trained_on=model.said.get("trained_on"),
                 )
 
 
-def _typed(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options as `EvalOptions` takes them; YAML's lists and maps of labels as text.
+def _typed(path: Path, settings: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+    """Return the options as their class takes them; YAML's lists and maps of labels as text.
 
     Raises:
         ConfigError: A value is of another kind than its option.
     """
-    return {name: _value(path, name, value) for name, value in settings.items()}
+    return {name: _value(path, name, value, kind) for name, value in settings.items()}
 
 
-def _value(path: Path, name: str, value: Any) -> Any:  # noqa: ANN401 - what YAML holds
+def _value(path: Path, name: str, value: Any, kind: Kind) -> Any:  # noqa: ANN401 - what YAML holds
     if name == "labels" and isinstance(value, list):
         return ",".join(map(str, value))
     if name == "label_map" and isinstance(value, Mapping):
         return ",".join(f"{raw}={label}" for raw, label in value.items())
-    if wanted := misfit(name, value):
+    if name == "layer" and isinstance(value, int):
+        return str(value)
+    if wanted := misfit(name, value, kind):
         raise ConfigError(f"{path}: `{name}` must be {wanted}, not {shown(value)}")
     return value
 
 
-def _entries(path: Path, entries: object, axis: str) -> list[_Entry]:
+def _entries(path: Path, entries: object, axis: str, kind: Kind) -> list[_Entry]:
     if not isinstance(entries, list):
         raise ConfigError(f"{path}: `{axis}` must be a list")
-    return [one for entry in entries for one in _by_split(_entry(path, entry, axis))]
+    return [one for entry in entries for one in _by_split(_entry(path, entry, axis, kind))]
 
 
 def _by_split(entry: _Entry) -> Iterator[_Entry]:
@@ -187,7 +214,7 @@ def _by_split(entry: _Entry) -> Iterator[_Entry]:
         )
 
 
-def _entry(path: Path, entry: object, axis: str) -> _Entry:
+def _entry(path: Path, entry: object, axis: str, kind: Kind) -> _Entry:
     """Return an entry with its options, paths made relative to the plan's folder."""
     key = AXES[axis]
     settings = _settings(path, entry, axis)
@@ -196,10 +223,10 @@ def _entry(path: Path, entry: object, axis: str) -> _Entry:
         raise ConfigError(f"{path}: a `name` must be text, not {shown(name)}")
     if key not in settings and key:
         raise ConfigError(f"{path}: an entry of `{axis}` has no `{key}`")
-    _refuse_unknown(path, settings, KNOWN | OWN[axis])
+    _refuse_unknown(path, settings, _known(kind) | OWN[axis])
     said = {own: _said(path, own, settings.pop(own)) for own in OWN[axis] & settings.keys()}
     title = settings[key] if key else ", ".join(f"{k}={v}" for k, v in settings.items())
-    if axis == "models" and name is not None and str(name).strip():
+    if axis == "models" and "name" in _known(kind) and name is not None and str(name).strip():
         settings["name"] = printable(str(name))  # the run and its page are called the same
     for known in ("model", "dataset"):
         if known in settings:

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from serval.errors import ServalError
 from serval.evaluation import Evaluation, Step, evaluate_named
+from serval.files import is_file
+from serval.probe import ProbeOptions, probe
+from serval.results import write_results
 from serval.results.document import corpus_names
+from serval.run import load_run
 from serval.scores import METRICS
 from serval.scores.stats import Interval
 from serval.stopping import stop_if_asked
@@ -25,6 +29,9 @@ from serval.trained_on import HEARD, Training, corpora_of, training_of
 from serval.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serval.probe.cost import EncoderCost
     from serval.run import Run
 
 __all__ = ["CellResult", "Sweep", "sweep"]
@@ -60,6 +67,8 @@ class CellResult:
         reused: Whether the run was complete before.
         problem: Why there are no scores, or `""`.
         warning: What is wrong although there are scores, or `""`.
+        layer: Of a probe, the level of the encoder.
+        cost: Of a probe, what the encoder costs up to that level.
     """
 
     cell: Cell
@@ -75,6 +84,8 @@ class CellResult:
     reused: bool = False
     problem: str = ""
     warning: str = ""
+    layer: str = ""
+    cost: EncoderCost | None = None
 
     @property
     def contender(self) -> str:
@@ -94,6 +105,11 @@ class Sweep:
         """The cells that could not be done, or in which too many clips failed."""
         return [result for result in self.results if result.problem or result.warning]
 
+    @property
+    def of_probes(self) -> bool:
+        """Whether its cells are probes of encoders."""
+        return any(isinstance(cell.settings, ProbeOptions) for cell in self.plan.cells)
+
 
 Watch = Callable[[Cell, Step], None]
 
@@ -101,28 +117,57 @@ Watch = Callable[[Cell, Step], None]
 def sweep(plan: Plan, watch: Watch | None = None, *, fresh: bool = False) -> Sweep:
     """Return the results of every cell; what is wrong with one does not stop the others.
 
+    A cell that is a probe has one result for each level of its encoder.
+
     Args:
         plan: What to evaluate.
         watch: Called for every clip.
         fresh: Start every cell over: what a plan whose options have changed needs.
     """
     watch = watch or (lambda _cell, _step: None)
-    results = [_result(cell, watch, fresh=fresh) for cell in plan.cells]
-    return Sweep(plan=plan, results=tuple(sorted(results, key=lambda r: _rank(r, plan.sort_by))))
+    results = [one for cell in plan.cells for one in _results(cell, watch, fresh=fresh)]
+    return Sweep(
+        plan=replace(plan, cells=tuple(result.cell for result in results)),
+        results=tuple(sorted(results, key=lambda r: _rank(r, plan.sort_by))),
+    )
 
 
-def _result(cell: Cell, watch: Watch, *, fresh: bool) -> CellResult:
+def _results(cell: Cell, watch: Watch, *, fresh: bool) -> list[CellResult]:
     try:
         settings = replace(cell.settings, fresh=fresh)
+        if isinstance(settings, ProbeOptions):
+            return list(_probed(cell, settings, watch))
         evaluation = evaluate_named(settings, lambda step: watch(cell, step))
-        return _scored(cell, evaluation)
+        return [_evaluated(cell, evaluation, settings.max_failures)]
     except ServalError as error:
         stop_if_asked()
-        return CellResult(cell=cell, scores={}, problem=str(error))
+        return [CellResult(cell=cell, scores={}, problem=str(error))]
 
 
-def _scored(cell: Cell, evaluation: Evaluation) -> CellResult:
-    run, document = evaluation.run, evaluation.document
+def _evaluated(cell: Cell, evaluation: Evaluation, allowed: float) -> CellResult:
+    run = evaluation.run
+    return replace(
+        _scored(cell, run, evaluation.document),
+        rtfx=float(run.duration_s.sum()) / run.seconds if run.seconds else NAN,
+        reused=evaluation.reused,
+        warning=_failures(run, allowed) if evaluation.too_many_failures else "",
+    )
+
+
+def _probed(cell: Cell, settings: ProbeOptions, watch: Watch) -> Iterator[CellResult]:
+    """Yield the result of each level of an encoder; nothing was timed but what it costs."""
+    found = probe(replace(settings, cost=True), lambda step: watch(cell, step))
+    for layer in found.layers:
+        folder, run = layer.apart.folder, load_run(layer.apart.folder)
+        reused = is_file(folder / "results.json") and not settings.fresh
+        several = len(found.layers) > 1 or not cell.options
+        named = ", ".join(part for part in (cell.options, f"layer {layer.name}" * several) if part)
+        own = replace(cell, options=named, settings=replace(settings, output=str(folder)))
+        result = _scored(own, run, write_results(run, plots=False).document)
+        yield replace(result, reused=reused, layer=layer.name, cost=layer.cost)
+
+
+def _scored(cell: Cell, run: Run, document: Mapping[str, Any]) -> CellResult:
     if run.provenance.of_dimensions:
         return CellResult(cell=cell, scores={}, problem=DIMENSIONS)
     if run.provenance.is_multilabel:
@@ -141,17 +186,14 @@ def _scored(cell: Cell, evaluation: Evaluation) -> CellResult:
         failed=len(run.failures),
         labels=len(run.labels),
         left_out=sum(run.dropped.values()),
-        rtfx=float(run.duration_s.sum()) / run.seconds if run.seconds else NAN,
-        reused=evaluation.reused,
-        warning=_failures(evaluation, cell) if evaluation.too_many_failures else "",
     )
 
 
-def _failures(evaluation: Evaluation, cell: Cell) -> str:
-    failed, total = evaluation.run.failures, len(evaluation.run) + len(evaluation.run.failures)
+def _failures(run: Run, allowed: float) -> str:
+    failed, total = run.failures, len(run) + len(run.failures)
     return (
         f"{len(failed)} of {counted(total, 'clip')} failed, more than max_failures "
-        f"({cell.settings.max_failures:g}) allows; the first: {failed[0].clip_id}: "
+        f"({allowed:g}) allows; the first: {failed[0].clip_id}: "
         f"{failed[0].reason}"
     )
 

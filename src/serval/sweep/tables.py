@@ -6,12 +6,14 @@ import csv
 import io
 import math
 from collections import defaultdict
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.files import write_text
+from serval.probe import COSTS, cost_cells
 from serval.scores import SHOWN
-from serval.wording import counted, csv_cell, markdown_table, printable
+from serval.wording import counted, csv_cell, markdown_table, printable, scored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
 
     Document = Mapping[str, Any]
 
-__all__ = ["NOT_DONE", "problem_lines", "rank_text", "standing_sentences", "write_tables"]
+__all__ = [
+    "COSTS",
+    "NOT_DONE",
+    "cost_cells",
+    "problem_lines",
+    "rank_text",
+    "standing_sentences",
+    "write_tables",
+]
 
 NOT_DONE = "Not done, or not as it should be:"
 COUNTS = ("labels", "clips", "left out", "failed")
@@ -64,9 +74,9 @@ def _markdown(finished: Sweep, document: Document) -> str:
     plan, ranks = finished.plan, _ranks(document)
     head = (
         "model", "dataset", "options", *COUNTS, *_scores_shown(plan), "full set", "rank",
-        "trained on", "rtfx", "folder",
+        "trained on", *(COSTS if finished.of_probes else ["rtfx"]), "folder",
     )  # fmt: skip
-    rows = [list(map(_markdown_cell, _cells_of(r, plan, ranks))) for r in finished.results]
+    rows = [list(map(_markdown_cell, _cells_of(r, finished, ranks))) for r in finished.results]
     problems = problem_lines(finished)
     if problems:
         problems = ["", NOT_DONE, "", *(f"- {line}" for line in problems)]
@@ -85,7 +95,7 @@ def standing_sentences(document: Document) -> list[str]:
     """Return which models cannot be told apart, and their means over corpora."""
     said = list(document["sentences"])
     averages = [
-        f"{row['model']} {_percent_of(row['scores'][document['ranked_by']])}"
+        f"{row['model']} {scored(row['scores'][document['ranked_by']])}"
         for row in document["averages"]
         if row["scores"][document["ranked_by"]]["value"] is not None
     ]
@@ -98,17 +108,21 @@ def standing_sentences(document: Document) -> list[str]:
     return said
 
 
-def _cells_of(result: CellResult, plan: Plan, ranks: Mapping[str, tuple[int, int]]) -> list[str]:
+def _cells_of(
+    result: CellResult, finished: Sweep, ranks: Mapping[str, tuple[int, int]]
+) -> list[str]:
+    plan = finished.plan
     cell, folder = result.cell, _folder(result.cell, plan)
     counts = [str(n) if not result.problem else "" for n in _counts(result)]
-    scores = [_percent(result.scores.get(name)) for name in _scores_shown(plan)]
+    scores = [_cell(_own(result.scores.get(name))) for name in _scores_shown(plan)]
     full = result.label_space.get("full_set")
     return [
         cell.model, cell.dataset, cell.options, *counts, *scores,
-        _percent_of(full["scores"]["uar"]) if full else "",
+        _cell(full["scores"]["uar"]) if full else "",
         rank_text(*ranks[folder]) if folder in ranks else "",
         "" if result.problem else result.training,
-        "" if math.isnan(result.rtfx) else f"{result.rtfx:.1f}",
+        *(cost_cells(result.cost) if finished.of_probes
+          else ["" if math.isnan(result.rtfx) else f"{result.rtfx:.1f}"]),
         folder,
     ]  # fmt: skip
 
@@ -127,18 +141,13 @@ def _counts(result: CellResult) -> tuple[int, ...]:
     return result.labels, result.clips, result.left_out, result.failed
 
 
-def _percent(score: Interval | None) -> str:
-    if score is None or math.isnan(score.value):
-        return ""
-    return f"{100 * score.value:.1f} % ({100 * score.low:.1f}-{100 * score.high:.1f})"
+def _cell(score: Mapping[str, float | None] | None) -> str:
+    """Return a score with its interval, or an empty cell where there is none."""
+    return "" if score is None or score["value"] is None else scored(score)
 
 
-def _percent_of(score: Mapping[str, float | None]) -> str:
-    value, low, high = (score[key] for key in ("value", "low", "high"))
-    if value is None:
-        return ""
-    ends = "" if low is None or high is None else f" ({100 * low:.1f}-{100 * high:.1f})"
-    return f"{100 * value:.1f} %{ends}"
+def _own(score: Interval | None) -> dict[str, Any] | None:
+    return None if score is None or math.isnan(score.value) else asdict(score)
 
 
 def _caption(finished: Sweep, document: Document) -> str:
@@ -147,7 +156,12 @@ def _caption(finished: Sweep, document: Document) -> str:
         "full set: UAR with clips that have no answer as errors, where there are such. "
         f"rank: by {document['ranked_by']} on the same clips, from the best to the worst that it "
         "may be. trained on: what the model, its card or the plan says of this corpus. "
-        "rtfx: seconds of audio a second."
+        + (
+            "parameters, MB, ms: of the encoder up to that layer; the last is the time for a clip "
+            "of 3 s on one thread of this machine."
+            if finished.of_probes
+            else "rtfx: seconds of audio a second."
+        )
     )
     return " ".join([said, *_other_tasks(finished.results)])
 
@@ -180,7 +194,8 @@ def _csv(finished: Sweep, document: Document) -> str:
     names_of_scores, ranks = _scores_shown(finished.plan), _ranks(document)
     ends = [f"{name}{end}" for name in names_of_scores for end in ("", "_low", "_high")]
     counts = [name.replace(" ", "_") for name in COUNTS]
-    more = ("full_set_uar", "rank_best", "rank_worst", "trained_on")
+    more = ["full_set_uar", "rank_best", "rank_worst", "trained_on"]
+    more += ["parameters", "size_mb", "ms"] if finished.of_probes else []
     writer.writerow(["model", "dataset", "options", *counts, *ends, "rtfx", "problem", *more])
     for result in finished.results:
         cell = result.cell
@@ -193,6 +208,7 @@ def _csv(finished: Sweep, document: Document) -> str:
             full["scores"]["uar"]["value"] if full else "",
             *ranks.get(_folder(cell, finished.plan), ("", "")),
             "" if result.problem else result.training,
+            *(asdict(result.cost).values() if result.cost else ()),
         )
         writer.writerow([*names, *_counts(result), *scores, speed, problem, *behind])
     return text.getvalue()

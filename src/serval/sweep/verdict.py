@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from serval.scores import METRICS
 from serval.scores.stats import LEVEL
-from serval.wording import percent
+from serval.wording import hundredths, percent, three_digits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     Document = Mapping[str, Any]
     Row = Mapping[str, Any]
 
-__all__ = ["verdict_of"]
+__all__ = ["told_from", "verdict_of"]
 
 
 def verdict_of(document: Document) -> list[str]:
@@ -32,13 +32,15 @@ def verdict_of(document: Document) -> list[str]:
     first = f"the highest {title}:" if len(known) > 1 else f"a {title} of"
     over = f", the mean over {best['of']} corpora" if best["of"] > 1 else ""
     said = [(f"{best['model']} has {first} {percent(mean['value'], 1)}{over}.")]
-    if alike := _alike(document, best["model"]):
+    if alike := told_from(document, best["model"])[1]:
         where = "on any of the sets" if len(document["tasks"]) > 1 else "on this set"
         said.append(f"It cannot be told apart {where} from: {', '.join(alike)}.")
+    said += _cheapest(document, best["model"], alike)
     if best["of"] > 1 and mean["low"] is not None:
         said.append(
-            f"Over other corpora of this kind the mean may lie from {100 * mean['low']:.0f} to "
-            f"{percent(mean['high'], 0)} (95 % interval over {best['of']} corpora)."
+            "Over other corpora of this kind the mean may lie from "
+            f"{hundredths(mean['low'], 0)} to {percent(mean['high'], 0)} "
+            f"(95 % interval over {best['of']} corpora)."
         )
     return said
 
@@ -53,9 +55,16 @@ def _averaged(document: Document) -> list[Row]:
     ]
 
 
-def _alike(document: Document, best: str) -> list[str]:
-    """Return the models that nothing tells apart from one, on whichever set both are."""
-    tests = [test for task in document["tasks"] for test in task["tests"]]
+def told_from(document: Document, best: str, dataset: str = "") -> tuple[list[str], list[str]]:
+    """Return the models that a test tells apart from one, and those that none does.
+
+    Args:
+        document: With `tasks` and `ranked_by`.
+        best: Its name.
+        dataset: The one set to look at; by default whichever both are on.
+    """
+    tasks = (task for task in document["tasks"] if dataset in ("", task["dataset"]))
+    tests = [test for task in tasks for test in task["tests"]]
     of_it = [t for t in tests if t["score"] == document["ranked_by"] and best in (t["a"], t["b"])]
     others = dict.fromkeys(t["b"] if t["a"] == best else t["a"] for t in of_it)
     told = {
@@ -63,5 +72,18 @@ def _alike(document: Document, best: str) -> list[str]:
         for t in of_it
         for name in (t["a"], t["b"])
         if t["p_corrected"] is not None and t["p_corrected"] <= 1 - LEVEL
-    }
-    return [name for name in others if name not in told]
+    } - {best}
+    return [name for name in others if name in told], [name for name in others if name not in told]
+
+
+def _cheapest(document: Document, best: str, alike: Sequence[str]) -> list[str]:
+    """Return which of the encoders that nothing tells apart from the best is the fastest."""
+    ms = {row["model"]: row["cost"]["ms"] for row in document["rows"] if row.get("cost")}
+    known = [name for name in alike if name in ms]
+    if best not in ms or not known:
+        return []
+    fastest = min(known, key=ms.__getitem__)
+    if ms[fastest] >= ms[best]:
+        return ["None of them takes less time for a clip."]
+    said = f"The fastest of these is {fastest}: {three_digits(ms[fastest])} ms for a clip of 3 s"
+    return [f"{said}, not {three_digits(ms[best])}."]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from serval.inspection import stored_graph
 from serval.models.builtin import BUILTIN_MODELS
 from serval.models.graph import parsed, read_skeleton
 
@@ -23,6 +24,12 @@ TYPES = {
     "tensor(bool)": "bool",
 }
 """ONNX Runtime's names of types -> those of its JavaScript."""
+
+FLOAT_TOLERANCE = 0.005
+"""Difference of a logit that sums in another order and the filter of a resampled clip make."""
+
+INTEGER_TOLERANCE = 0.3
+"""The same where activations are rounded to integers, since a sum may fall on the other side."""
 
 
 def page_contract(model: OnnxModel, name: str, file: str) -> dict[str, Any]:
@@ -53,12 +60,18 @@ def page_contract(model: OnnxModel, name: str, file: str) -> dict[str, Any]:
         "outputs": contract.outputs,
         "one_output": contract.one_output,
         "adds_sigmoid": contract.adds_sigmoid,
+        "tolerance": _tolerance(model),
         "licence": _licence(model),
     }
 
 
 def _slot(slot: Slot) -> dict[str, Any]:
     return {"name": slot.name, "type": TYPES[slot.type], "rank": len(slot.shape) or 2}
+
+
+def _tolerance(model: OnnxModel) -> float:
+    weights = stored_graph(model.path).weight_shares
+    return INTEGER_TOLERANCE if weights.keys() & {"int8", "int4"} else FLOAT_TOLERANCE
 
 
 def _licence(model: OnnxModel) -> str:

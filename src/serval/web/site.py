@@ -22,6 +22,8 @@ from serval.models.options import ModelOptions, overrides_of
 from serval.web.clips import PageClip, page_clips
 from serval.web.contract import page_contract
 from serval.web.policy import HEADERS, POLICY
+from serval.web.trace import Trace, trace_of
+from serval.web.webgpu import webgpu_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +35,8 @@ __all__ = ["Site", "WebOptions", "write_site"]
 
 MOST_CLIPS = 64
 """As many as the demo set has."""
+
+AS_JSON: Mapping[str, Any] = {"ensure_ascii": False, "indent": 1, "allow_nan": False}
 
 EXPORTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "dom.js": ("", ("counted", "download", "el", "isolated", "option", "percent", "tableOf")),
@@ -47,9 +51,14 @@ class WebOptions(ModelOptions):
 
     Attributes:
         clips: Clips of the demo set on which the page compares itself with Python.
+        trace: Whether the page can name the first node that computes otherwise, for which every
+            model is there a second time.
+        webgpu: The npm package whose WebGPU build the page takes where there is a GPU, or `None`.
     """
 
     clips: int = 16
+    trace: bool = False
+    webgpu: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +93,7 @@ def write_site(models: Sequence[str], folder: Path, options: WebOptions) -> Site
     if not 3 <= options.clips <= MOST_CLIPS:
         raise ConfigError(f"--parity-clips is {options.clips}; give 3 to {MOST_CLIPS}")
     _refuse_other_folder(folder)
+    gpu = webgpu_files(options.webgpu) if options.webgpu else {}
     paths = [model_path(name) for name in models]
     for path in paths:
         _refuse_what_does_not_run(path)
@@ -91,12 +101,17 @@ def write_site(models: Sequence[str], folder: Path, options: WebOptions) -> Site
     _refuse_dimensions(opened)
     names = _names(opened)
     clips = page_clips(opened, names, options.clips)
+    traces = [trace_of(model, clips[0]) for model in opened] if options.trace else []
     files = dict(_files(opened, names, clips))
+    files |= {_trace_file(at): trace.graph for at, trace in enumerate(traces)}
+    files |= {f"vendor/{name}": content for name, content in gpu.items()}
     for name, content in files.items():
         write_bytes(folder / name, content)
-    write_text(folder / "site.json", _document(opened, names, clips))
+    document = _document(opened, names, clips, traces) | {"webgpu": bool(gpu)}
+    write_text(folder / "site.json", json.dumps(document, **AS_JSON) + "\n")
     sizes = {name: len(content) / 1e6 for name, content in files.items()}
-    small = [size for name, size in sizes.items() if not name.startswith(("clips/", "models/"))]
+    later = ("clips/", "models/", *(f"vendor/{name}" for name in gpu))
+    small = [size for name, size in sizes.items() if not name.startswith(later)]
     return Site(
         folder=folder,
         size_mb=sum(sizes.values()),
@@ -161,6 +176,10 @@ def _model_file(at: int) -> str:
     return f"models/{at}.onnx"
 
 
+def _trace_file(at: int) -> str:
+    return f"models/{at}.trace.onnx"
+
+
 def _module(name: str) -> str:
     """Return a script of the report as a module."""
     script = (resources.files("serval") / "report" / "assets" / name).read_text(encoding="utf-8")
@@ -190,9 +209,12 @@ def _hosts_headers() -> str:
 
 
 def _document(
-    models: Sequence[OnnxModel], names: Sequence[str], clips: Sequence[PageClip]
-) -> str:  # fmt: skip
-    content: dict[str, Any] = {
+    models: Sequence[OnnxModel],
+    names: Sequence[str],
+    clips: Sequence[PageClip],
+    traces: Sequence[Trace],
+) -> dict[str, Any]:
+    return {
         "version": __version__,
         "runtime": WEB_RUNTIME,
         "machine": _machine(),
@@ -200,11 +222,14 @@ def _document(
             page_contract(model, name, _model_file(at))
             for at, (model, name) in enumerate(zip(models, names, strict=True))
         ],
+        "traces": [
+            {"model": name, "file": _trace_file(at), **trace.facts}
+            for at, (name, trace) in enumerate(zip(names, traces, strict=False))
+        ],
         "samples": [_listed(clip) for clip in clips if clip.is_sample],
         "clips": [_listed(clip) for clip in clips],
         "samples_licence": "synthetic speech, Apache-2.0",
     }
-    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def _listed(clip: PageClip) -> dict[str, Any]:

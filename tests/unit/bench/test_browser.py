@@ -3,8 +3,8 @@ from copy import deepcopy
 
 import pytest
 
-from phone import DOCUMENT, TIMES
-from serval.bench.browser import browser_bench
+from phone import DOCUMENT, SHORT, TIMES, code_of
+from serval.bench.browser import browser_bench, timed_in
 from serval.bench.rounds import Timing
 from serval.bench.speed import Latency, LatencyOf
 from serval.errors import ConfigError
@@ -17,7 +17,7 @@ def saved(tmp_path, document):
 
 @pytest.fixture
 def phone(tmp_path):
-    return browser_bench(saved(tmp_path, DOCUMENT))
+    return browser_bench(str(saved(tmp_path, DOCUMENT)))
 
 
 def here(model, seconds, threads, median_s):
@@ -50,7 +50,7 @@ def test_it_stands_beside_the_same_file_clip_and_threads(phone):
 def test_a_ratio_within_the_spread_is_not_quoted(tmp_path):
     document = deepcopy(DOCUMENT)
     document["ratios"]["latency, threads 1"][0]["median"] = None
-    (ratio,) = browser_bench(saved(tmp_path, document)).ratios["latency, threads 1"]
+    (ratio,) = browser_bench(str(saved(tmp_path, document))).ratios["latency, threads 1"]
     assert ratio.sentence().startswith("int8 and fp32 cannot be told apart")
 
 
@@ -68,7 +68,7 @@ def test_a_ratio_within_the_spread_is_not_quoted(tmp_path):
 )
 def test_what_is_none_is_told(tmp_path, change, why):
     with pytest.raises(ConfigError, match="save one there with Download JSON") as told:
-        browser_bench(saved(tmp_path, DOCUMENT | change))
+        browser_bench(str(saved(tmp_path, DOCUMENT | change)))
     assert why in str(told.value)
 
 
@@ -76,10 +76,77 @@ def test_what_is_none_is_told(tmp_path, change, why):
 def test_no_text_ends_in_a_traceback(tmp_path, text):
     (tmp_path / "phone.json").write_text(text, "utf-8")
     with pytest.raises(ConfigError, match="is no measurement of a page"):
-        browser_bench(tmp_path / "phone.json")
+        browser_bench(str(tmp_path / "phone.json"))
 
 
 def test_what_a_browser_says_obeys_no_terminal(tmp_path):
     document = deepcopy(DOCUMENT)
     document["browser"]["device"] = "\x1b[31mred"
-    assert "\x1b" not in browser_bench(saved(tmp_path, document)).where
+    assert "\x1b" not in browser_bench(str(saved(tmp_path, document))).where
+
+
+def test_a_code_is_read_back_with_what_a_file_says(phone):
+    read = browser_bench(code_of(SHORT))
+    assert read.source == "the code"
+    assert read.where == phone.where
+    assert read.ratios == phone.ratios
+    assert read.memory_mb == 301.5
+    assert read.latency[0] == phone.latency[0]
+    second = read.latency[1]
+    assert (second.model, second.sha256, second.timing.n) == ("int8", "bb", 8)
+    assert second.timing.p50_s == second.timing.median_s == 0.05012
+    assert second.timing.spread == 0.055
+    assert read.document["latency"][1]["rtf"] == 0.02506
+
+
+def test_a_code_may_stand_in_an_address():
+    assert browser_bench(f"https://host.example/#{code_of(SHORT)}").latency[0].seconds == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (code_of(SHORT)[:-9], "its end is missing"),
+        ("serval-bench-1.____", "it is damaged"),
+        (code_of([1]), "no measurement of a page"),
+        (code_of({key: value for key, value in SHORT.items() if key != "models"}), "no 'models'"),
+        (code_of(SHORT | {"latency": SHORT["latency"] | {"model": [0, 7]}}), "no measurement"),
+        (code_of(SHORT | {"latency": SHORT["latency"] | {"n": [9]}}), "no measurement of a page"),
+    ],
+)
+def test_a_damaged_code_is_told(code, why):
+    with pytest.raises(ConfigError, match="copy the whole text of its QR code") as told:
+        browser_bench(code)
+    assert why in str(told.value)
+    assert str(told.value).startswith("--import the code is no measurement")
+
+
+def test_a_bench_file_holds_this_machine_and_what_it_imported(tmp_path):
+    flat = {"model": "tiny", "threads": 2, "seconds": 3.0, "n": 5, "spread": 0.1, **TIMES}
+    document = {
+        "disclosure": {"processor": "EPYC", "cores": 2, "packages": {"onnxruntime": "1.32.0"}},
+        "models": {"tiny": {"sha256": "cc"}},
+        "latency": [flat, flat | {"model": "torch:folder"}],
+        "imported": [DOCUMENT],
+    }
+    here, phone = timed_in(str(saved(tmp_path, document)))
+    assert here.where == "EPYC, 2 cores; onnxruntime 1.32.0"
+    assert [(one.model, one.sha256) for one in here.latency] == [
+        ("tiny", "cc"),
+        ("torch:folder", ""),
+    ]
+    assert here.latency[0].timing.p90_s == 0.12
+    assert phone.where.startswith("Chromium 156 on Pixel 9")
+    assert [one.where for one in timed_in(code_of(SHORT))] == [phone.where]
+    assert timed_in(str(saved(tmp_path, DOCUMENT)))[0].latency == phone.latency
+
+
+@pytest.mark.parametrize("document", [{}, [], {"latency": [], "models": {}}, {"kind": "browser"}])
+def test_other_files_are_no_measurement(tmp_path, document):
+    with pytest.raises(ConfigError, match=r"phone\.json is no measurement of serval bench"):
+        timed_in(str(saved(tmp_path, document)))
+
+
+def test_a_code_that_grows_without_bound_is_refused():
+    with pytest.raises(ConfigError, match="its end is missing"):
+        browser_bench(code_of(SHORT | {"made": "x" * (1 << 21)}))

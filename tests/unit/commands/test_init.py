@@ -16,7 +16,9 @@ def test_the_starter_files_evaluate_and_gate_a_folder_of_audio(serval, tmp_path)
         (place / f"a,{i}.wav").write_bytes(encoded(voice(i, 0.4)))
     done = serval("init")
     assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["wrote"] * 3 + ["Next:"]
+    *wrote, command = done.stdout.splitlines()
+    assert [line.split()[0] for line in wrote] == ["wrote"] * 3 + ["Next:"]
+    assert command == "  serval evaluate -d clips.csv -o run", "a line that can be copied"
     first = (tmp_path / MANIFEST).read_text(encoding="utf-8").splitlines()
     assert first[:2] == ["path,emotion,speaker", f'"audio/{EMOTIONS[0]}/a,0.wav",{EMOTIONS[0]},']
     classifier(tmp_path / "model.onnx")

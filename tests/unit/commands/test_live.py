@@ -112,7 +112,14 @@ def test_what_is_missing_is_one_line(hears, monkeypatch):
 
     hears(voice(1, 2.0, RATE)).query_devices = none
     with pytest.raises(AudioError, match="cannot be opened: no default input device; plug one in"):
-        next(microphone_windows(16_000, 3.0, 0.5))
+        microphone_windows(16_000, 3.0, 0.5)
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'serval-ser\[live\]'"):
-        next(microphone_windows(16_000, 3.0, 0.5))
+        microphone_windows(16_000, 3.0, 0.5)
+
+
+def test_nothing_is_announced_before_there_is_a_microphone(serval, model_file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    done = serval("predict", "--microphone", "-m", model_file)
+    assert done.returncode == 2
+    assert done.stderr.startswith("serval: the microphone needs sounddevice")

@@ -5,7 +5,14 @@ import pytest
 
 from build import encoded, voice
 from runs import run_of
-from serval.commands.terminal import narrow_table, print_caveats, print_files, print_items, terminal
+from serval.commands.terminal import (
+    narrow_table,
+    print_caveats,
+    print_files,
+    print_items,
+    print_table,
+    terminal,
+)
 
 EMOTIONS = ("angry", "disgusted", "surprised")
 
@@ -79,6 +86,32 @@ def test_only_five_lines_stand_out_and_all_caveats(capsys, tmp_path):
     assert lines[:6] == [*(f"- line {i}" for i in range(5)), "- 3 more in the files."]
     assert lines[6:8] == ["Before you trust these numbers:", "- Caveat 0."]
     assert lines[15:] == [f"In {tmp_path}: a.json, b.csv", f"In {tmp_path / 'in'}: c.png"]
+
+
+def test_an_interval_goes_below_its_number_before_a_name_is_broken(capsys):
+    table = narrow_table(["emotion"], ["recall %", "F1 %"])
+    table.add_row("surprised", "100.0 [100, 100]", "n/a")
+    print_table(terminal(40), table)
+    assert "surprised 100.0 [100, 100]  n/a" in capsys.readouterr().out
+    print_table(terminal(25), table)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rstrip() for line in lines[2:]] == ["surprised      100.0  n/a",
+                                                     "          [100, 100]"]  # fmt: skip
+
+
+def test_a_percent_sign_begins_no_line(capsys):
+    terminal(22).print("right in 84.3 % of 95 % and\N{NO-BREAK SPACE}more")
+    assert capsys.readouterr().out.splitlines() == ["right in 84.3 % of ", "95 % and more"]
+
+
+def test_of_three_runs_each_has_a_letter_of_its_own(serval, stored):
+    run_of(stored / "third", np.arange(90) % 3, np.arange(90) % 3, labels=EMOTIONS)
+    done = serval("compare", "first", "second", "third", "-o", "compared", cwd=stored)
+    assert "third (C) is not worse than first (A): " in done.stdout
+    assert "C: third" in done.stdout.splitlines()
+    assert "C - A [95 %]" in done.stdout
+    done = serval("compare", "first", "./first", "-o", "compared", cwd=stored)
+    assert done.stdout.startswith("first #2 (B) is the same run as first #1 (A), so that nothing ")
 
 
 def test_numbers_are_never_cut_and_names_are_folded(capsys):

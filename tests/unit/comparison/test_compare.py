@@ -14,6 +14,7 @@ from runs import noisy, run_of
 from serval.comparison import PairOptions, compare, sentences, write_comparison
 from serval.comparison.files import comparison_document
 from serval.comparison.flips import jensen_shannon, kullback_leibler, total_variation
+from serval.comparison.words import pair_verdict
 from serval.errors import ConfigError, LabelError
 from serval.scores.metrics import confusion_matrix, uar
 
@@ -118,6 +119,7 @@ def test_identical_runs_do_not_differ(tmp_path, answers):
     assert against.scores.overall["wa"].difference.value == 0.0
     assert against.scores.overall["wa"].verdict == "not worse"
     assert against.divergence.kl.value == pytest.approx(0.0, abs=1e-9)
+    assert "Both give every clip the same probabilities" in pair_verdict(compare([a, b]), against)
 
 
 def test_divergences_equal_scipys():

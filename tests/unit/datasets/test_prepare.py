@@ -115,10 +115,21 @@ def test_the_command_says_what_it_wrote_and_left_out(tmp_path, serval):
 
 
 def test_every_known_corpus_is_listed(serval):
-    shown = serval("datasets").stdout
-    for name in (*TREES, "demo", "ssi", "cameo"):
-        assert f"{name}: " in shown
+    shown = serval("datasets", COLUMNS=60).stdout
+    names = {line.split(" ")[0] for line in shown.splitlines()}
+    assert names >= {*TREES, "demo", "ssi", "cameo"}
+    assert max(map(len, shown.splitlines())) <= 60
     assert "1,440" in shown
-    assert "6 published folds" in shown
+    assert "6 published" in shown
+
+
+def test_of_a_known_corpus_all_is_shown_and_of_another_the_like(serval):
+    shown = serval("datasets", "show", "ravdess").stdout
+    assert shown.startswith("RAVDESS: ")
     assert "https://zenodo.org/records/1188976" in shown
     assert "Livingstone and Russo" in shown
+    assert "angry, calm, disgust" in shown
+    done = serval("datasets", "show", "ravdes")
+    assert done.returncode == 2
+    assert "no corpus 'ravdes' is known by name" in done.stderr
+    assert "did you mean 'RAVDESS'?" in done.stderr

@@ -111,7 +111,10 @@ def test_a_gap_does_not_pass_beside_a_group_too_small_to_know_of(tmp_path):
     run = run_of(tmp_path, TRUTH, FIRST, groups={"age": age})
     check = only(gate(run, Bounds(group_gap={"accuracy:age": 20})))
     assert (check.verdict, check.passed) == ("cannot tell", False)
-    assert "could go unnoticed between some two groups (too few clips: old has 20)" in check.reason
+    assert (
+        "could go unnoticed between some two groups (some groups are too small: old has 20 clips)"
+        in check.reason
+    )
 
 
 def test_a_corpus_of_two_speakers_passes_no_bound_however_alike_the_groups_look(tmp_path):
@@ -123,7 +126,7 @@ def test_a_corpus_of_two_speakers_passes_no_bound_however_alike_the_groups_look(
     check = only(gate(run, Bounds(group_gap={"accuracy:corpus": 20})))
     assert (check.metric, check.verdict, check.passed) == ("accuracy:dataset", "cannot tell", False)
     assert check.value < 1
-    assert "(too few speakers: two has 2)" in check.reason
+    assert "(some groups are too small: two has 2 speakers)" in check.reason
 
 
 def test_clips_that_only_the_baseline_has_leave_a_drop_undecided(tmp_path, run):

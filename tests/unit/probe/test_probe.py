@@ -10,6 +10,7 @@ from onnx import helper, numpy_helper
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GroupKFold
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from build import classifier, labels_metadata, speech_set, write_manifest
@@ -24,7 +25,9 @@ from serval.probe.encoder import open_encoder
 from serval.probe.features import FeatureStore, feature_rows
 from serval.probe.heads import KINDS, Trainer
 from serval.probe.layers import wanted_levels
+from serval.report.card import card_text
 from serval.run import load_run
+from serval.wording import hundredths
 
 LABELS = ("angry", "happy", "sad")
 pytestmark = pytest.mark.xdist_group("probe")
@@ -159,6 +162,21 @@ def test_the_saved_file_says_what_scikit_learn_says(folder, probed, tmp_path):
     np.testing.assert_allclose(run.logits, expected, atol=1e-4)
     assert list(run.labels) == list(LABELS)
     assert all("the model was trained on it" in notes for notes in run.notes)
+    card, (layer,) = card_text(run), probed.layers
+    score = hundredths(layer.apart.score.value)
+    assert f"UAR {score} % on speakers that the head never heard" in card.replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
+    for line in (
+        f"- Encoder: encoder, {said['encoder_sha256'][:16]}",
+        "- Licence of the encoder: MIT",
+        "- Layer: energy (energy)",
+        "- Pooling over time: mean+std",
+        f"- Head: logistic, C = {strength:g}, class weights balanced",
+        f"- Trained on: set, 45 clips, {said['data_fingerprint'][:16]}",
+        "- Folds: speaker:3, 3 folds, speakers apart",
+    ):
+        assert line in card
 
 
 def test_the_saved_file_says_what_it_was_made_of(folder, probed):
@@ -231,9 +249,19 @@ def test_neighbours_and_the_folds_of_a_set(folder, tmp_path):
     own = write_manifest(folder / "folded.csv", rows)
     given = options(folder, dataset=str(own), folds="published", head="knn", layer="pooled",
                     output=str(tmp_path / "p"))  # fmt: skip
-    run = load_run(probe(given).layers[0].apart.folder)
-    assert set(run.groups["fold"]) == {"a", "b"}
+    found = probe(given).layers[0].apart
+    run = load_run(found.folder)
+    of = np.array(run.groups["fold"])
+    assert set(of) == {"a", "b"}
     np.testing.assert_allclose(run.probs.sum(axis=1), 1, atol=1e-5)
+    features = features_of(folder, "pooled").astype(float)
+    for fold, n in found.strengths.items():
+        scaler = StandardScaler().fit(features[of != fold])
+        head = KNeighborsClassifier(int(n)).fit(
+            scaler.transform(features[of != fold]), run.truth[of != fold]
+        )
+        expected = head.predict(scaler.transform(features[of == fold]))
+        assert (run.predicted[of == fold] == expected).all()
 
 
 def test_ridge_gives_values_of_dimensions(folder, tmp_path):
@@ -268,6 +296,9 @@ def test_ridge_gives_values_of_dimensions(folder, tmp_path):
         ({"layer": "wave", "pool": "mean"}, ConfigError, "gives 1 features a clip"),
         ({"head": "svm"}, ConfigError, "known: logistic, ridge, knn"),
         ({"head": "ridge"}, DatasetError, "--dimension-columns"),
+        ({"head": "ridge", "layer": "weighted"}, ConfigError, "leave out --head ridge"),
+        ({"layer": "weighted"}, ModelError, "no --layer weighted; it has: pooled"),
+        ({"ray_address": "here:1"}, ConfigError, "of use with --engine ray only"),
     ],
 )
 def test_what_cannot_be_probed_is_refused(folder, tmp_path, given, error, message):
@@ -317,41 +348,6 @@ def blocks(n, *, normed_behind):
             nodes.append(helper.make_node("LayerNormalization", [at, "g"], [f"n{i}"]))
             at = f"n{i}"
     return [*nodes, helper.make_node("Identity", [at], ["end"])]
-
-
-@pytest.mark.parametrize("family", ["wav2vec2", "wavlm", "audio-spectrogram-transformer"])
-@pytest.mark.parametrize("headless", [False, True])
-def test_the_levels_of_a_checkpoint_are_its_hidden_states(tmp_path, family, headless):
-    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
-    from checkpoints import checkpoint
-
-    place = checkpoint(tmp_path / "own", family)
-    own = transformers.AutoModel.from_pretrained(place).eval()
-    extractor = transformers.AutoFeatureExtractor.from_pretrained(place)
-    if headless:  # as encoders are published
-        place = tmp_path / "encoder"
-        own.save_pretrained(place)
-        extractor.save_pretrained(place)
-    encoder = open_encoder(str(place), EvalOptions(), "all", "mean+std")
-    assert [level.name for level in encoder.levels] == ["0", "1", "2"]
-    samples = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
-    found = encoder.model.logits(samples[np.newaxis], np.array([16_000]))[0]
-    inputs = extractor(samples, sampling_rate=16_000, return_tensors="pt")
-    with torch.no_grad():
-        states = own(inputs["input_values"], output_hidden_states=True).hidden_states
-    for level, state in zip(encoder.levels, states, strict=True):
-        frames = state[0].numpy()
-        expected = np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
-        np.testing.assert_allclose(found[encoder.columns(level)], expected, atol=1e-4)
-
-
-def test_a_level_that_a_checkpoint_has_not_is_refused(tmp_path):
-    pytest.importorskip("transformers")
-    from checkpoints import checkpoint
-
-    place = checkpoint(tmp_path / "own")
-    with pytest.raises(ModelError, match=r"no --layer 7; it has 0 to 2"):
-        open_encoder(str(place), EvalOptions(), "7", "mean")
 
 
 def test_another_probe_in_the_same_folder_is_refused_before_a_clip_is_heard(folder, probed):

@@ -126,3 +126,24 @@ def test_a_card_without_an_answer_says_so_and_no_more(tmp_path):
     assert "emo answered no clip." in text
     assert "n/a to n/a" not in text
     assert "Guessing" not in text
+
+
+def with_model(run: Run, **facts):
+    model = dict(run.provenance.model) | facts
+    return replace(run, provenance=replace(run.provenance, model=model))
+
+
+def test_a_card_says_how_a_saved_head_was_made_as_far_as_that_can_be_read(run):
+    assert "How it was made" not in card_text(run)
+    scores = '{"uar": [0.5, 0.4, 0.6], "mean_of_folds": 0.51, "deviation_of_folds": 0.02}'
+    made = {"encoder": "enc", "encoder_sha256": "ab" * 32, "cross_validated": scores}
+    text = card_text(with_model(run, made_of=made)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "- Encoder: enc, abababababababab\n" in text
+    assert (
+        "- Cross-validated: UAR 50.0 % on speakers that the head never heard (40.0 % to 60.0 %); "
+        "mean of the folds 0.5100, standard deviation 0.0200\n"
+    ) in text
+    for odd in ("[]", "1", "{", '{"uar": [1]}', '{"uar": 1, "mean_of_folds": "x"}', '"uar"'):
+        text = card_text(with_model(run, made_of=made | {"cross_validated": odd, "head": HARM}))
+        assert "Cross-validated" not in text
+        assert HARM not in text

@@ -2,6 +2,7 @@ import pytest
 
 from pages import evaluated, spoken_set
 from serval.report.columns import clip_columns, heard, listed
+from serval.report.content import _listen
 from serval.report.sound import Sounds
 
 SILENT = Sounds(by_sha256={})
@@ -52,3 +53,18 @@ def test_which_clips_get_audio(tmp_path, manifest):
     assert set(chosen[1]) == {i for i in range(12, 16) if i in wrong_b}
     assert heard(clips, "none") == {0: [], 1: []}
     assert sum(len(positions) for positions in heard(clips, "all").values()) == 16
+
+
+def test_of_many_clips_a_page_lists_a_sample_and_says_so(tmp_path, manifest, monkeypatch):
+    monkeypatch.setattr("serval.report.columns.MOST_HEARD", 2)
+    run = evaluated(tmp_path, manifest)
+    clips = listed([run], most=10)
+    assert (len(clips), clips.n, len(clip_columns(clips, SILENT)["id"])) == (10, 16, 10)
+    assert listed([run], most=10) == clips
+    places = clips.positions[0]
+    assert list(places) == sorted(set(places))
+    wrong = [i for i in places if run.predicted[i] != run.truth[i]]
+    surest = sorted(wrong, key=lambda i: -run.probs[i].max())[:2]
+    assert heard(clips, "wrong") == {0: sorted(surest)}
+    assert "These are a random sample of 10 of the 16 clips; every score" in _listen(clips, SILENT)
+    assert "sample" not in _listen(listed([run]), SILENT)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from runs import run_of
-from serval.commands.tables import group_tables
+from serval.commands.tables import print_groups
+from serval.commands.terminal import terminal
 from serval.groups import groups_of
 from serval.report.card import card_section
 from serval.report.trust import group_charts
@@ -24,13 +25,18 @@ def run(tmp_path):
 def test_a_chart_says_why_it_cannot_tell(run):
     (chart,) = group_charts(["m"], [groups_of(run)])
     assert chart.note == (
-        "F is 10 points above M: cannot tell whether that is chance (too few clips: M has 30)."
+        "Largest gap: F is right 10 points more often than M; cannot tell whether that is chance, "
+        "since some groups are too small: M has 30 clips."
     )
 
 
-def test_the_terminal_and_the_card_say_it_too(run):
-    (table,) = group_tables({"groups": without_nan(groups_of(run).as_dict())})
-    assert table.caption == "F 10 points above M: cannot tell (too few clips: M has 30)"
+def test_the_terminal_and_the_card_say_it_too(run, capsys):
+    print_groups(terminal(), {"groups": without_nan(groups_of(run).as_dict())})
+    assert "Largest gap: F is right 10 points more often than M; cannot" in capsys.readouterr().out
     section = card_section(run, scores_of(run))
-    assert "### Groups\n\n- Cannot tell whether gaps in accuracy are more than chance" in section
+    assert "### Groups\n\n- Cannot tell whether accuracy differs by gender: a gap of 10" in section
+    row = (
+        "| gender | 10 | F over M | cannot tell, since some groups are too small: M has 30 clips |"
+    )
+    assert row in section
     assert "no more than chance" not in section

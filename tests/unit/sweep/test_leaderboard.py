@@ -6,11 +6,12 @@ import pytest
 from build import classifier, encoded, labels_metadata, speech_set, voice, write_manifest
 from conftest import ROOT
 from pages import HARM
+from serval.files import write_json
 from serval.models.classifier import Classifier
 from serval.report.leaderboard import leaderboard_html, write_leaderboard
 from serval.run import load_run
 from serval.scores.label_space import full_set_of
-from serval.sweep import leaderboard_document, load_plan, sweep, write_leaderboard_json
+from serval.sweep import leaderboard_document, load_plan, sweep
 from serval.sweep.training import card_corpora
 from serval.trained_on import TrainedOn
 
@@ -70,7 +71,7 @@ def test_a_row_has_every_score_rank_and_what_it_was_trained_on(folder):
     assert rows["b", "RAVDESS"]["restricted"] is None
     assert rows["majority label", "other"]["ranked"]["uar"]["value"] == 0.25
     assert mine["page"] == "a.onnx/RAVDESS/summary.md"
-    path = write_leaderboard_json(document, folder / "leaderboard.json")
+    path = write_json(document, folder / "leaderboard.json")
     assert json.loads(path.read_text(encoding="utf-8")) == document
 
 

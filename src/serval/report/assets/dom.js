@@ -34,7 +34,7 @@ const percent = (share) => (known(share) ? `${oneDigit(100 * share)}\u00a0%` : "
 
 const wholePercent = (share) => (share < 0.005 ? "<\u00a01\u00a0%" : `${Math.round(100 * share)}\u00a0%`);
 
-const signOf = (value) => (value > 0 ? "+" : value < 0 ? "−" : "");
+const signOf = (value) => (value > 0 ? "+" : value < 0 ? "-" : "");
 
 const points = (share) => {
   if (!known(share)) return "n/a";

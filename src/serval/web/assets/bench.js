@@ -103,12 +103,12 @@ const ratiosOf = (works, contracts, runtimes) => {
   const [one, ...more] = runtimes;
   const ratios = {};
   for (const runtime of others.length ? runtimes : []) {
-    ratios[`latency, threads ${runtime.threads}`] = others.flatMap((other) =>
+    ratios[runtime.provider === "wasm" ? `latency, threads ${runtime.threads}` : `latency, ${runtime.name}`] = others.flatMap((other) =>
       ratioBetween(works, [other.name, is(other, runtime)], [first.name, is(first, runtime)]));
   }
   for (const contract of more.length ? contracts : []) {
     ratios[`threads of ${contract.name}`] = more.flatMap((several) =>
-      ratioBetween(works, [`${several.threads} threads`, is(contract, several)], ["1 thread", is(contract, one)]));
+      ratioBetween(works, [several.name, is(contract, several)], [one.name, is(contract, one)]));
   }
   return ratios;
 };
@@ -144,7 +144,7 @@ const documentOf = async (site, pace, { works, contracts, runtimes, loading }) =
   made: new Date().toISOString(),
   serval: site.version,
   runtime: {
-    onnxruntime_web: site.runtime, provider: "wasm", simd: true,
+    onnxruntime_web: site.runtime, provider: [...new Set(runtimes.map(({ provider }) => provider))].join(" and "), simd: true,
     is_isolated: Boolean(globalThis.crossOriginIsolated), threads: runtimes.map(({ threads }) => threads),
   },
   browser: await browserFacts(),
@@ -156,7 +156,7 @@ const documentOf = async (site, pace, { works, contracts, runtimes, loading }) =
   models: Object.fromEntries(contracts.map(({ name, sha256, size_bytes }) => [name, { name, sha256, size_bytes }])),
   latency: works.map(({ contract, runtime, seconds, times }) => {
     const timing = timingOf(times);
-    return { model: contract.name, threads: runtime.threads, seconds, ...timing, rtf: timing.median_s / seconds };
+    return { model: contract.name, threads: runtime.threads, provider: runtime.provider, seconds, ...timing, rtf: timing.median_s / seconds };
   }),
   loading,
   memory_mb: await memory(),
@@ -166,10 +166,11 @@ const documentOf = async (site, pace, { works, contracts, runtimes, loading }) =
 /**
  * Return the benchmark of all models in plain JSON types, or `null` if `isStopped` said so.
  *
- * `tell` gets a line on what is going on. Every number of threads has a runtime of its own.
+ * `setups` are `[threads, provider]`, each with a runtime of its own, the first of them that with
+ * one thread. `tell` gets a line on what is going on.
  */
-export const benched = async (site, pace, most, tell, isStopped) => {
-  const runtimes = [...new Set([1, most])].map(openRuntime);
+export const benched = async (site, pace, setups, tell, isStopped) => {
+  const runtimes = setups.map((setup) => openRuntime(...setup));
   const contracts = site.models;
   try {
     const loading = {};
@@ -177,7 +178,7 @@ export const benched = async (site, pace, most, tell, isStopped) => {
       for (const runtime of runtimes) {
         tell(`opening ${contract.name}`);
         loading[contract.name] ??= {};
-        loading[contract.name][`threads ${runtime.threads}`] = await runtime.load(contract);
+        loading[contract.name][runtime.provider === "wasm" ? `threads ${runtime.threads}` : runtime.name] = await runtime.load(contract);
       }
     }
     const works = worksOf(contracts, runtimes, pace);

@@ -2,18 +2,21 @@
 
 import { answerPanel, factor, milliseconds } from "./answer.js";
 import { benched, PACES } from "./bench.js";
+import { codeOf, lineOf } from "./code.js";
 import { counted, download, el, isolated, option, tableOf } from "./dom.js";
 import { listening } from "./listening.js";
 import { compared, parityWords } from "./parity.js";
-import { mostThreads, openRuntime } from "./runtime.js";
+import { gpuFault, mostThreads, openRuntime } from "./runtime.js";
 import { startTheme } from "./theme.js";
+import { traced, traceWords } from "./trace.js";
 
 const $ = (id) => document.getElementById(id);
 
 const site = await (await fetch("site.json")).json();
 const panel = answerPanel();
 const threads = mostThreads();
-const runtime = openRuntime(threads);
+let noGpu = site.webgpu ? await gpuFault() : null; // why the page does not compute on a GPU
+let runtime = openRuntime(threads, site.webgpu && noGpu === null ? "webgpu" : "wasm");
 let contract = site.models[0];
 
 const chosen = () => ({ contract, window_s: Number($("window").value) });
@@ -40,7 +43,29 @@ const enable = (ids, isOn) => {
   for (const id of ids) $(id).disabled = !isOn;
 };
 
-const CONTROLS = ["microphone", "file", "compare", "measure", "measure-quick"];
+const CONTROLS = ["microphone", "file", "compare", "trace", "measure", "measure-quick"];
+
+const traceOf = () => site.traces.find(({ model }) => model === contract.name);
+
+/** Return how long the model took to open; where the GPU cannot run it, WebAssembly does. */
+const opened = async () => {
+  try {
+    const times = await runtime.load(contract);
+    if (runtime.provider === "webgpu") {
+      const length = contract.static_samples ?? contract.sample_rate;
+      await runtime.answer(contract, Float32Array.from({ length }, () => 0.2 * Math.random() - 0.1));
+    }
+    return times;
+  } catch (error) {
+    if (runtime.provider === "wasm") throw error;
+    runtime.close();
+    noGpu = `this GPU does not run the model (${error.message})`;
+    runtime = openRuntime(threads);
+    return runtime.load(contract);
+  } finally {
+    showThreads();
+  }
+};
 
 const use = async (next) => {
   ears.stop();
@@ -50,7 +75,8 @@ const use = async (next) => {
   panel.clear("Opening the model");
   $("size").textContent = `${contract.name}, ${(contract.size_bytes / 1e6).toFixed(1)} MB`;
   showFacts();
-  const { fetch_s, open_s } = await runtime.load(contract);
+  $("trace").hidden = !traceOf();
+  const { fetch_s, open_s } = await opened();
   $("opened").textContent = milliseconds(fetch_s + open_s);
   panel.clear("No sound yet");
   $("answer").textContent = "Ready";
@@ -130,34 +156,57 @@ const parityTable = (rows) =>
       name: row.clip.name, python: contract.labels[row.expected], here: contract.labels[row.found], difference: row.difference,
     })));
 
-const compareAll = async () => {
+/** Do something that takes the model for itself; what it says, and why it failed, stands in `words`. */
+const alone = async (words, work) => {
   ears.stop();
   showMicrophone();
   enable(CONTROLS, false);
-  const rows = [];
+  const tell = (text) => { $(words).textContent = text; };
   try {
-    for await (const row of compared(contract, site.clips, runtime)) {
-      rows.push(row);
-      $("parity-words").textContent = `${rows.length} of ${site.clips.length}`;
-    }
-    $("parity-words").textContent = parityWords(rows);
-    $("parity-rows").replaceChildren(parityTable(rows));
-    $("parity-all").hidden = false;
+    await work(tell);
   } catch (error) {
-    $("parity-words").textContent = error.message;
+    tell(error.message);
   }
   enable(CONTROLS, true);
 };
+
+const compareAll = () => alone("parity-words", async (tell) => {
+  const rows = [];
+  for await (const row of compared(contract, site.clips, runtime)) {
+    rows.push(row);
+    tell(`${rows.length} of ${site.clips.length}`);
+  }
+  tell(parityWords(rows, contract, Boolean(traceOf())));
+  $("parity-rows").replaceChildren(parityTable(rows));
+  $("parity-all").hidden = false;
+});
+
+const TRACE_COLUMNS = [
+  { key: "node", title: "Node", kind: "text" }, { key: "op", title: "Operator", kind: "text" },
+  { key: "difference", title: "Difference, of the RMS", kind: "number" }, { key: "says", title: "", kind: "text" },
+];
+
+const saysOf = ({ isOwn, differs }) => (isOwn ? "differs from equal inputs" : differs ? "differs after others" : "");
+
+const traceAll = () => alone("trace-words", async (tell) => {
+  tell("Running every node");
+  const trace = traceOf();
+  const rows = await traced(contract, trace, runtime);
+  tell(traceWords(rows, trace.limit));
+  $("trace-rows").replaceChildren(tableOf(TRACE_COLUMNS, rows.map((row) => ({ ...row, says: saysOf(row) }))));
+  $("trace-all").hidden = false;
+});
 
 const startParity = () => {
   $("parity-lead").textContent =
     `${counted(site.clips.length, "clip")} go the whole way in this browser (decoding, resampling, the model) ` +
     `and their logits are compared with those that serval stored when it made this page, on ${site.machine}.`;
   $("compare").addEventListener("click", compareAll);
+  $("trace").addEventListener("click", traceAll);
 };
 
 const COLUMNS = [
-  { key: "model", title: "Model", kind: "text" }, { key: "threads", title: "Threads", kind: "count" },
+  { key: "model", title: "Model", kind: "text" }, { key: "threads", title: "Threads", kind: "text" },
   { key: "seconds", title: "Clip, s", kind: "number" }, { key: "p50", title: "p50, ms", kind: "number" },
   { key: "p90", title: "p90", kind: "number" }, { key: "p95", title: "p95", kind: "number" },
   { key: "rtf", title: "RTF", kind: "number" }, { key: "n", title: "n", kind: "count" },
@@ -167,7 +216,7 @@ const ms = (seconds) => Number((1000 * seconds).toPrecision(3));
 
 const benchTable = (told) =>
   tableOf(COLUMNS, told.latency.map((row) => ({
-    model: row.model, threads: row.threads, seconds: row.seconds, n: row.n, rtf: Number(row.rtf.toPrecision(2)),
+    model: row.model, threads: row.provider === "webgpu" ? "WebGPU" : String(row.threads), seconds: row.seconds, n: row.n, rtf: Number(row.rtf.toPrecision(2)),
     p50: ms(row.p50_s), p90: ms(row.p90_s), p95: ms(row.p95_s),
   })));
 
@@ -185,24 +234,24 @@ const benchWords = (told) => {
 let told = null;
 let isStopped = false;
 
-const measure = async (pace) => {
-  ears.stop();
-  showMicrophone();
+const setups = () => [
+  ...[...new Set([1, threads])].map((n) => [n, "wasm"]),
+  ...(runtime.provider === "webgpu" ? [[1, "webgpu"]] : []),
+];
+
+const measure = (pace) => alone("bench-words", async (tell) => {
   isStopped = false;
-  enable(CONTROLS, false);
   $("halt").hidden = false;
-  const tell = (line) => { $("bench-words").textContent = line; };
   try {
-    told = await benched(site, pace, threads, tell, () => isStopped);
+    told = await benched(site, pace, setups(), tell, () => isStopped);
     tell(told ? benchWords(told) : "Stopped; nothing was kept.");
     $("bench-rows").replaceChildren(...(told ? [benchTable(told)] : []));
-    for (const id of ["copy", "save", "bench-next", "bench-rows"]) $(id).hidden = !told;
-  } catch (error) {
-    tell(error.message);
+    for (const id of ["copy", "save", "code", "bench-next", "bench-rows"]) $(id).hidden = !told;
+    showCode(false);
+  } finally {
+    $("halt").hidden = true;
   }
-  $("halt").hidden = true;
-  enable(CONTROLS, true);
-};
+});
 
 const asText = () => `${JSON.stringify(told, null, 2)}\n`;
 
@@ -215,19 +264,38 @@ const copy = async () => {
   }
 };
 
+const showCode = (isOn) => {
+  $("code-card").hidden = !isOn;
+  $("code").setAttribute("aria-expanded", isOn);
+  $("code").textContent = isOn ? "Hide the QR code" : "Show as QR code";
+};
+
+const code = async () => {
+  if (!$("code-card").hidden) return showCode(false);
+  const line = await lineOf(told);
+  $("code-picture").replaceChildren(await codeOf(line).catch((error) => error.message));
+  $("code-line").textContent = line;
+  return showCode(true);
+};
+
 const startBench = () => {
   $("measure").addEventListener("click", () => measure(PACES.full));
   $("measure-quick").addEventListener("click", () => measure(PACES.quick));
   $("halt").addEventListener("click", () => { isStopped = true; });
   $("copy").addEventListener("click", copy);
+  $("code").addEventListener("click", code);
   $("save").addEventListener("click", () => download("phone.json", "application/json", asText()));
 };
 
 const showThreads = () => {
-  $("threads").textContent = String(threads);
-  $("isolation").textContent = globalThis.crossOriginIsolated
+  const onGpu = runtime.provider === "webgpu";
+  const isolation = globalThis.crossOriginIsolated
     ? `of ${counted(navigator.hardwareConcurrency, "logical processor")}`
     : "one, because the host does not isolate this page (COOP and COEP headers)";
+  const lines = [onGpu ? "the GPU computes what it can, one thread the rest" : isolation];
+  if (noGpu) lines.push(`no WebGPU: ${noGpu}`);
+  $("threads").textContent = onGpu ? "WebGPU" : String(threads);
+  $("isolation").textContent = lines.join("; ");
 };
 
 startTheme(panel.paint);

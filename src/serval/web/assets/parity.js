@@ -20,9 +20,12 @@ export async function* compared(contract, clips, runtime) {
   }
 }
 
-/** Return the comparison of a model's clips in one sentence. */
-export const parityWords = (rows) => {
+/** Return the comparison of a model's clips in a sentence or two. */
+export const parityWords = (rows, { tolerance }, isTraced) => {
   const same = rows.filter((row) => row.same).length;
   const largest = Math.max(...rows.map((row) => row.difference));
-  return `${same} of ${rows.length} clips: the same emotion; largest difference of a logit ${largest.toPrecision(2)}.`;
+  const words = `${same} of ${rows.length} clips: the same emotion; largest difference of a logit ${largest.toPrecision(2)}`;
+  if (largest <= tolerance) return `${words}, within the ${tolerance} that rounding may make.`;
+  const where = isTraced ? "Node by node says where it begins" : "A page made with serval web --trace says where it begins";
+  return `${words}, more than the ${tolerance} that rounding may make. ${where}.`;
 };

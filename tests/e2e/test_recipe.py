@@ -1,0 +1,82 @@
+"""The recipe of the built-in model, on a few clips: what it trains is what its file answers."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from conftest import ROOT
+from serval.datasets import load_dataset
+from serval.evaluation import EvalOptions, evaluate_named
+from serval.models.load import load_model
+
+pytest.importorskip("torch")
+RECIPE = ROOT / "recipes" / "serval-tiny"
+
+
+@pytest.fixture(scope="module")
+def encoder(shared):
+    return shared / "models" / "serval-tiny" / "model.onnx"
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    """16 clips of the demo set, of two corpora by name."""
+    path = tmp_path_factory.mktemp("set") / "clips.csv"
+    clips = list(load_dataset("demo").clips(0, 16))
+    names = [path.parent / f"{i}.flac" for i in range(len(clips))]
+    for name, clip in zip(names, clips, strict=True):
+        name.write_bytes(clip.audio if isinstance(clip.audio, bytes) else clip.audio.read_bytes())
+    rows = (f"{name},{clip.label},{clip.speaker},{'one' if i % 2 else 'two'}"
+            for i, (name, clip) in enumerate(zip(names, clips, strict=True)))  # fmt: skip
+    path.write_text("\n".join(["path,label,speaker,corpus", *rows]), encoding="utf-8")
+    return path
+
+
+def trained(encoder, manifest, folder, *flags, **changes):
+    plan = yaml.safe_load((RECIPE / "plan.yaml").read_text(encoding="utf-8"))
+    place = folder / "plan.yaml"
+    place.write_text(json.dumps({**plan, "copies": 2, "batch": 4, **changes}), encoding="utf-8")
+    command = [sys.executable, RECIPE / "train.py", encoder, manifest, folder, "--split", "",
+               "--column", "corpus", "--plan", place, *flags]  # fmt: skip
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.slow
+def test_the_recipe_learns_its_clips_and_names_those_of_speakers_left_out(
+    encoder, manifest, tmp_path
+):
+    trained(encoder, manifest, tmp_path, c=1.0, dropout=0.0, epochs=2)
+    made = tmp_path / "serval-tiny.onnx"
+    options = EvalOptions(model=str(made), dataset=str(manifest), output=str(tmp_path / "run"))
+    run = evaluate_named(options).run
+    assert np.mean(run.truth == run.predicted) >= 0.9
+    trained(encoder, manifest, tmp_path, "--fold", "0/2")
+    fold = np.load(tmp_path / "fold-0-of-2.npz")
+    speakers = {clip.speaker for clip in load_dataset(str(manifest)).metadata(0, None)}
+    assert 0 < len(set(fold["speakers"])) < len(speakers)
+    for step in ("clean", "frozen", "tuned"):
+        assert fold[f"{step}0"].shape == (len(fold["truth"]), 8)
+    assert not np.allclose(fold["frozen0"], fold["tuned0"])
+
+
+@pytest.mark.slow
+def test_without_training_the_file_answers_as_before(encoder, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(RECIPE))
+    import torch
+
+    from network import Tiny, weights_of, write_onnx
+
+    weights = weights_of(str(encoder))
+    write_onnx(str(encoder), str(tmp_path / "same.onnx"), weights)
+    samples = np.random.default_rng(0).uniform(-1, 1, (1, 16_000)).astype(np.float32)
+    lengths = np.array([16_000])
+    own, same = (load_model(str(file)).logits(samples, lengths)
+                 for file in (encoder, tmp_path / "same.onnx"))  # fmt: skip
+    np.testing.assert_array_equal(own, same)
+    with torch.inference_mode():
+        found = Tiny(weights)(torch.from_numpy(samples)).numpy()
+    np.testing.assert_allclose(found, own, atol=1e-3)

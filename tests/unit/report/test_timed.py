@@ -1,0 +1,34 @@
+import json
+
+from phone import DOCUMENT, SHORT, code_of
+from runs import run_of
+from serval.bench.browser import timed_in
+from serval.report.timed import timed_chart
+
+
+def of_phone(tmp_path, seconds=3):
+    rows = [row | {"seconds": seconds} for row in DOCUMENT["latency"]]
+    (tmp_path / "phone.json").write_text(json.dumps(DOCUMENT | {"latency": rows}), "utf-8")
+    return timed_in(str(tmp_path / "phone.json"))
+
+
+def test_each_device_has_its_rows_with_the_file_of_the_report_first(tmp_path):
+    run = run_of(tmp_path / "run", [0, 1], [0, 1], model={"sha256": "bb"})
+    chart = timed_chart(of_phone(tmp_path), [run])
+    assert [(row["model"], row["file"]) for row in chart.rows] == [
+        ("int8", "of this report"), ("fp32", "another"),
+    ]  # fmt: skip
+    first = chart.rows[0]
+    assert first["where"].startswith("Chromium 156 on Pixel 9 Android")
+    assert (first["threads"], first["seconds"], first["n"]) == ("1", 3, 9)
+    assert (first["p50"], first["p90"], round(first["rtf"], 4)) == (100, 120, 0.0333)
+    assert {column.key for column in chart.columns} == first.keys()
+
+
+def test_what_was_measured_at_other_durations_alone_is_shown_too(tmp_path):
+    chart = timed_chart(timed_in(code_of(SHORT)), [run_of(tmp_path / "run", [0, 1], [0, 1])])
+    assert [row["seconds"] for row in chart.rows] == [2, 2]
+
+
+def test_a_report_without_measurements_has_no_table(tmp_path):
+    assert timed_chart((), [run_of(tmp_path / "run", [0, 1], [0, 1])]) is None
