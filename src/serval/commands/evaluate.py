@@ -14,7 +14,6 @@ import click
 from serval.commands.options import evaluation_options, log_option, picture_option, quiet_option
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import print_files, print_next, say, terminal
-from serval.dimensions import NO_PAGE
 from serval.errors import RunError
 from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset
 from serval.label_plan import with_value_columns
@@ -132,13 +131,7 @@ def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
 
 
 def _with_report(evaluation: Evaluation, *, quiet: bool) -> Evaluation:
-    """Return the evaluation with the page among its files, after writing it.
-
-    Of dimensions there is no page, which is said and loses nobody the run.
-    """
-    if evaluation.run.provenance.of_dimensions:
-        say(f"no page was made: {NO_PAGE}", err=True)
-        return evaluation
+    """Return the evaluation with the page among its files, after writing it."""
     from serval.report import write_report
 
     with shown_progress(quiet=quiet) as show:

@@ -241,7 +241,7 @@ def _content_words(part: str, before: Provenance, now: Provenance) -> str:
     """Return in words that the model or the dataset has another digest."""
     was, name = (str(getattr(of, part).get("name", "")) for of in (before, now))
     if was == name:
-        return f"the {part} {shown(name)} has other content now"
+        return f"the {part} {shown(name)} has other content, or is another of that name"
     return f"the {part} was {shown(was)} and is now {shown(name)}"
 
 
