@@ -252,6 +252,7 @@ def two_nodes() -> Iterator[str]:
     """Yield the address of a Ray cluster of two nodes of one core, both on 127.0.0.1."""
     from ray.cluster_utils import Cluster
 
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # on a machine with much to do
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     cluster.add_node(num_cpus=1)
     try:
