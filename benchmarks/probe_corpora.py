@@ -97,7 +97,7 @@ def print_corpora(raw: Path, model: Path, out: Path) -> None:
 def print_whole(whole: Path, model: Path, out: Path, layer: str = "last") -> None:
     """Print what a probe of one level on all clips takes."""
     manifest = written_out(whole, out / "clips")
-    found = probed(model, manifest, out / "whole", "--layer", layer, "--folds", "speaker:5")
+    found = probed(model, manifest, out / "whole", "--layer", layer, "--folds", "speaker:2")
     print(line(f"all {found['clips']:,} clips", found["layers"][0]))
     print(f"{found['speakers']} speakers", times(found), f"{found['memory_mb']:,.0f} MB at most")
 
