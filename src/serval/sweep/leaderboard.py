@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["leaderboard_document", "ranked_by"]
 
 SCHEMA_VERSION = 1
+MOST_PAIRS = 12
+"""That a sentence names; `tasks` has all of them."""
 NAN = math.nan
 
 
@@ -227,8 +229,9 @@ def _sentences(tasks: Sequence[_Task], score: str) -> list[str]:
         pairs = "; ".join(
             f"{test.a} and {test.b} ({points(test.difference, sign=True)} points, "
             f"p = {test.p_corrected:.2g})"
-            for test in alike
+            for test in alike[:MOST_PAIRS]
         )
+        pairs += f"; and {len(alike) - MOST_PAIRS} more pairs" * (len(alike) > MOST_PAIRS)
         told = "every pair can be told apart" if not alike else f"cannot be told apart: {pairs}"
         said.append(f"On {task.name}, by {METRICS[score].title}, {told}.")
     return said
