@@ -35,8 +35,9 @@ LATENCY_BINS = 40
 class Column:
     """A column of a chart's table.
 
-    Its kind is `text`, `cell` (text that stands as numbers do), `share`, `points` (a difference of
-    shares), `count`, `number`, `correlation`, `error` or `signed` (a difference of one of these).
+    Its kind is `text`, `cell` (text that stands as numbers do), `share`, `score` (a share to its
+    hundredth of a percent, beside a difference in `points`), `points` (a difference of shares),
+    `count`, `number`, `correlation`, `error` or `signed` (a difference of one of these).
     """
 
     key: str

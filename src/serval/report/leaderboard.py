@@ -104,7 +104,7 @@ def _framed(title: str, parts: Mapping[str, str]) -> str:
         title: As text.
         parts: What the template wants beside, by name, as markup.
     """
-    scripts = (_bundled(f"{name}.js") for name in ("dom", "theme", "leaderboard"))
+    scripts = (_bundled(f"{name}.js") for name in ("dom", "theme", "sideways", "leaderboard"))
     script = '(() => {\n"use strict";\n' + "\n".join(scripts) + "})();"
     style = STYLE + _bundled("leaderboard.css")
     policy = (

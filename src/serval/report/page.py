@@ -25,6 +25,7 @@ SCRIPTS = (
     "theme",
     "clips",
     "address",
+    "sideways",
     "matrix",
     "player",
     "explorer",

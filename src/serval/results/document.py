@@ -151,7 +151,7 @@ def _notes(run: Run) -> Counter[str]:
 def _one_emotion(run: Run) -> list[str]:
     """Return that a set of a single emotion is no test of telling emotions apart."""
     present = set(run.truth.tolist())
-    if len(present) != 1 or run.provenance.of_dimensions:
+    if len(present) != 1 or run.provenance.of_dimensions or run.provenance.is_multilabel:
         return []
     label = run.labels[present.pop()]
     sentence = (

@@ -57,6 +57,7 @@ const shown = (value, kind) => {
   if (kind === "correlation" || kind === "error") return decimal(value);
   if (kind === "signed") return signed(value);
   if (kind === "share") return percent(value);
+  if (kind === "score") return scored(value);
   if (kind === "points") return points(value);
   if (kind === "number") return Number(value.toPrecision(4)).toString();
   if (kind === "count") return value.toLocaleString("en-US");

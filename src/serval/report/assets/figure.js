@@ -82,5 +82,5 @@ const figureOf = (chart) => {
   return el("figure", { class: `card chart${chart.wide ? " wide" : ""}`, id: `chart-${chart.id}` },
     el("figcaption", {}, el("h3", {}, chart.title), el("p", { class: "note" }, chart.note)),
     legendOf(chart), DRAWN[chart.kind] ? place : null,
-    el("footer", {}, el("details", { open }, el("summary", {}, `Table (${counted(chart.rows.length, "row")})`), table), tools));
+    el("footer", {}, el("details", { open }, el("summary", {}, `Table (${counted(chart.rows.length, "row")})`), sideways(table)), tools));
 };
