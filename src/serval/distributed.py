@@ -24,7 +24,7 @@ from serval.predict import Transform, failure_of, predict_clip
 from serval.stopping import kept_hearing, stop_if_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from serval.label_plan import Mapped
@@ -96,7 +96,7 @@ class Job:
 
 def predict_on_ray(
     job: Job, wanted: Iterator[int], *, workers: int | None = None, address: str | None = None
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """Yield one record for each wanted clip, in order, or what else the job wants of it.
 
     Args:

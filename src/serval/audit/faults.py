@@ -28,7 +28,7 @@ __all__ = [
 
 
 RARE = 50
-"""Fewer clips leave a recall of 50 % with a 95 % interval wider than +-14 points."""
+"""Fewer clips leave a recall of 50 % with a 95 % interval wider than ±14 points."""
 
 SIGNIFICANT = 0.01
 """Chance, over all speakers or texts of a split together, below which a tie is reported."""
@@ -77,7 +77,7 @@ def _unknown(label: str, clips: Sequence[ClipFacts], split: str) -> Finding:
 
 
 def _scarce(label: str, n: int, split: str) -> Finding:
-    wide = f"a recall of 50 % on them is +-{98 / n**0.5:.0f} points" if n else "no recall at all"
+    wide = f"a recall of 50 % on them is ±{98 / n**0.5:.0f} points" if n else "no recall at all"
     return Finding(
         kind=FindingKind.RARE_LABEL if n else FindingKind.ABSENT_LABEL,
         message=f"label '{label}' has {counted(n, 'clip')} in {split}: {wide}",

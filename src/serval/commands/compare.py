@@ -124,12 +124,7 @@ def _compare_dimensions(runs: list[Run], margin: float, folder: Path, *, as_json
         for name, changes in one.changes.items():
             table.add_row(f"CCC {name}", *change_cells(changes["ccc"]))
         print_table(console, table)
-        both = (f"{name} {value:.3f}" for name, value in one.agreement.items())
-        largest = (f"{name} {value:.2f}" for name, value in one.largest_shift.items())
-        print_items(console, [
-            f"CCC between the two runs' predictions: {', '.join(both)}.",
-            f"Largest difference on one clip, scale {found.scale}: {', '.join(largest)}.",
-        ])  # fmt: skip
+        print_items(console, one.sentences(found.scale))
     print_caveats(console, found.warnings)
     print_files(console, files.values())
 

@@ -14,13 +14,12 @@ import click
 from serval.commands.options import evaluation_options, log_option, picture_option, quiet_option
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import print_files, print_next, say, terminal
-from serval.dimensions import NO_PAGE
 from serval.errors import RunError
 from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset
 from serval.label_plan import with_value_columns
 from serval.logs import entry_of, log_entry, refuse_missing
 from serval.models.load import load_as_stated
-from serval.multilabel import NO_PAGE as NO_SET_PAGE
+from serval.multilabel import NO_PAGE
 from serval.run import load_run
 from serval.stopping import as_stop
 from serval.wording import counted, printable
@@ -151,10 +150,7 @@ def _with_report(evaluation: Evaluation, *, quiet: bool) -> Evaluation:
 
 def _no_page(evaluation: Evaluation) -> str:
     """Return why there is no page of the run, or `""`."""
-    provenance = evaluation.run.provenance
-    if provenance.of_dimensions:
-        return NO_PAGE
-    return NO_SET_PAGE if provenance.is_multilabel else ""
+    return NO_PAGE if evaluation.run.provenance.is_multilabel else ""
 
 
 def show_evaluation(evaluation: Evaluation, told: Showing) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,6 @@ import click
 from rich.text import Text
 
 from serval.commands.terminal import narrow_table, print_table, print_verdict, say, terminal
-from serval.comparison.align import names_apart
 from serval.dimensions import dimension_run
 from serval.errors import RunError
 from serval.multilabel import multilabel_run
@@ -54,7 +54,8 @@ def runs_command(folder: Path) -> None:
     clean = [run for run in runs if "change" not in run.provenance.identity]
     if not clean:
         return
-    rows = [_row(run, name) for run, name in zip(clean, names_apart(clean), strict=True)]
+    called = Counter(run.name for run in clean)
+    rows = [_row(run, run.name if called[run.name] == 1 else run.folder.name) for run in clean]
     print_verdict(console, [_verdict(folder, rows)])
     unused = {name for name in (SCORE, CCC, MACRO_F1) if not any(row[name] for row in rows)}
     spared = unused if console.width >= WIDE else unused.union(SPARED)

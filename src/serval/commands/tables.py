@@ -139,7 +139,7 @@ def _note(document: dict[str, Any]) -> str:
     by, k = document["scores"]["resampling"], document["scores"]["classes_averaged"]
     return (
         f"In brackets: 95 % interval over {by['clusters']} {by['by']}s. UAR and macro scores "
-        f"average the {k} emotions with truth clips."
+        f"average the {counted(k, 'emotion')} with truth clips."
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from serval.dimensions.scale import scale_of_text
 from serval.errors import ConfigError, ModelError
-from serval.labels import EMOTIONS, LabelSet, names_in_order, unnamed
+from serval.labels import EMOTIONS, DimensionSet, LabelSet, names_in_order, unnamed
 from serval.probabilities import Task, task_of
 from serval.trained_on import SoundRanges, TrainedOn
 from serval.wording import one_line, printable
@@ -225,12 +225,13 @@ def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
         ModelError: A source states something that cannot be read.
     """
     sources: list[Source] = [(COMMAND_LINE, _stated(overrides)), *stated]
-    labels, labels_from = _first(sources, LABELS, _labels, LabelSet(EMOTIONS))
+    task, _ = _first(sources, ("task", "problem_type"), task_of, DEFAULT_TASK)
+    names = _dimensions if task == "dimensions" else _labels
+    labels, labels_from = _first(sources, LABELS, names, LabelSet(EMOTIONS))
     rate, rate_from = _first(sources, RATE, _sample_rate, 16_000)
     normalize, normalize_from = _first(sources, NORMALIZATION, _normalize, DEFAULT_NORMALIZE)
     masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
     longest, longest_from = _first(sources, ("max_seconds",), _seconds, DEFAULT_MAX_SECONDS)
-    task, _ = _first(sources, ("task", "problem_type"), task_of, DEFAULT_TASK)
     scale, _ = _first(sources, ("scale",), _scale, "")
     return Declared(
         labels=labels,
@@ -442,18 +443,26 @@ def _short(value: object, most: int = SHOWN) -> str:
 
 
 def _labels(value: object) -> LabelSet:
-    """Read a list, `id2label` (`{"0": "angry"}`), `label2id`, one of them as JSON, or `a,b,c`."""
-    if isinstance(value, str):
-        value = _json(value) if value.lstrip().startswith(("[", "{")) else value.split(",")
-    if isinstance(value, Sized) and len(value) > MOST_LABELS:
-        raise ValueError(f"{len(value)} labels are more than any classifier has ({MOST_LABELS})")
-    names = names_in_order(value)
+    names = _in_order(value)
     if len(names) == 1:
         raise ValueError(
             "a classifier needs at least 2 labels, got 1; where one output tells two classes "
             "apart, name both, the second being what it is high for: --labels other,angry"
         )
-    return LabelSet(map(printable, names))
+    return LabelSet(names)
+
+
+def _dimensions(value: object) -> LabelSet:
+    return DimensionSet(_in_order(value))
+
+
+def _in_order(value: object) -> tuple[str, ...]:
+    """Read a list, `id2label` (`{"0": "angry"}`), `label2id`, one of them as JSON, or `a,b,c`."""
+    if isinstance(value, str):
+        value = _json(value) if value.lstrip().startswith(("[", "{")) else value.split(",")
+    if isinstance(value, Sized) and len(value) > MOST_LABELS:
+        raise ValueError(f"{len(value)} labels are more than any classifier has ({MOST_LABELS})")
+    return tuple(map(printable, names_in_order(value)))
 
 
 def _sample_rate(value: object) -> int:

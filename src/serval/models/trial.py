@@ -142,11 +142,12 @@ def _noise(model: Classifier[B], level: float, seed: int) -> Floats:
 
 def _refuse_other_labels(model: Classifier[B], scores: Floats) -> None:
     k, labels, source = scores.shape[1], model.labels, model.contract.sources.get("labels", "")
-    if k == len(labels) or (k, len(labels)) == (1, 2):
+    of_classes = model.contract.task != "dimensions"
+    if k == len(labels) or (of_classes and (k, len(labels)) == (1, 2)):
         return
     shown = ", ".join(labels[:SHOWN]) + (" ..." if len(labels) > SHOWN else "")
     remedy = "state them with --labels"
-    if k == 1:
+    if k == 1 and of_classes:
         remedy = (
             "one output tells two classes apart: name both, the second being what it is high "
             "for, such as --labels other,angry"

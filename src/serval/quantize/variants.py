@@ -204,9 +204,11 @@ def best_of(variants: Sequence[Variant]) -> str:
 
     Speeds that are equal to a tenth of FP32's are one, and the smaller file is taken. Where none is
     shown to keep it, of those that may, else of all, the most accurate. A file on the Pareto front
-    goes before the others; FP32 is not among them.
+    goes before the others; FP32 is not among them. One that is slower here than FP32, as integers
+    may be on a processor without instructions for them, is taken only if all are.
     """
     made = [one for one in variants if one.name != FP32 and one.runtime == USUAL]
+    made = [one for one in made if not _is_slower(one)] or made
     for verdict in ("not worse", "cannot tell", "worse"):
         found = [v for v in made if v.measured.verdict(100 * MARGIN) == verdict]
         found = [v for v in found if v.pareto] or found
@@ -215,6 +217,11 @@ def best_of(variants: Sequence[Variant]) -> str:
         if found:
             return max(found, key=lambda v: (v.measured.accuracy, -v.size_bytes)).name
     return FP32
+
+
+def _is_slower(variant: Variant) -> bool:
+    """Tell whether a file was shown to be slower than FP32 on this machine."""
+    return variant.against_fp32.told_apart and variant.against_fp32.median < 1
 
 
 def _marked(

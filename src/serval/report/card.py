@@ -260,8 +260,8 @@ def _data_lines(run: Run) -> list[str]:
         "Revision": data.get("revision") or "",
         "Fingerprint": f"`{data['fingerprint'][:16]}`",
         "Licence of the audio": data.get("licence") or "",
-        "Clips": f"{len(run)} scored, {len(run.failures)} failed, "
-        f"{sum(run.dropped.values())} left out",
+        "Clips": f"{len(run):,} scored, {len(run.failures):,} failed, "
+        f"{sum(run.dropped.values()):,} left out",
         "Speakers": str(speakers) if speakers else "not known",
     }
     return [

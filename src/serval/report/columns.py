@@ -23,8 +23,6 @@ TEXT_COLUMNS = ("text", "sentence", "transcript", "transcription", "utterance", 
 FEW_VALUES = 40
 """A column with more values than this is shown with a clip but is no filter."""
 
-PROBABILITY_STEPS = 10_000
-
 MOST_LISTED = 20_000
 """Clips on a page at most: some MB, which a browser filters while one types."""
 
@@ -75,54 +73,49 @@ def listed(runs: Sequence[Run], most: int = MOST_LISTED) -> Listed:
     return Listed(runs=tuple(runs), positions=tuple(map(tuple, positions.tolist())), n=n)
 
 
-def heard(clips: Listed, audio: str) -> dict[int, list[int]]:
-    """Return which clips get audio, as positions by run: `wrong` means wrong in any run.
+def heard(
+    clips: Listed, audio: str, worth_hearing: Sequence[bool], first: Sequence[float]
+) -> dict[int, list[int]]:
+    """Return which clips get audio, as positions by run: with `wrong` those that are worth it.
 
-    Of a sample they are those that a page shows first, where the model is surest.
+    Of a sample they are those that a page shows first, where `first` is highest.
     """
     chosen: dict[int, list[int]] = {side: [] for side in range(len(clips.runs))}
     if audio == "none":
         return chosen
-    wanted = [i for i in range(len(clips)) if audio == "all" or _is_wrong(clips, i)]
+    wanted = [i for i in range(len(clips)) if audio == "all" or worth_hearing[i]]
     if len(clips) < clips.n:
-        wanted = sorted(sorted(wanted, key=lambda i: -_confidence(clips, i))[:MOST_HEARD])
+        wanted = sorted(sorted(wanted, key=lambda i: -first[i])[:MOST_HEARD])
     for i in wanted:
         side = next(side for side, places in enumerate(clips.positions) if places[i] >= 0)
         chosen[side].append(clips.positions[side][i])
     return chosen
 
 
-def _confidence(clips: Listed, i: int) -> float:
-    run, at = clips.home(i)
-    return float(run.probs[at].max())
+def clip_columns(clips: Listed, sounds: Sounds, shown: Collection[str] = ()) -> dict[str, Any]:
+    """Return the columns in plain JSON types; -1 stands for none.
 
-
-def clip_columns(clips: Listed, sounds: Sounds) -> dict[str, Any]:
-    """Return the columns in plain JSON types; -1 stands for none."""
+    Args:
+        clips: Of the runs.
+        sounds: Of the clips that can be heard.
+        shown: Further columns of the set that the page shows in another way.
+    """
     homes = [clips.home(i) for i in range(len(clips))]
     speakers = _coded(run.speakers[at] for run, at in homes)
-    names = list(dict.fromkeys(name for run in clips.runs for name in sorted(run.groups)))
+    every = dict.fromkeys(name for run in clips.runs for name in sorted(run.groups))
+    names = [name for name in every if name not in shown]
     text = next((name for name in TEXT_COLUMNS if name in names), None)
     keys = {sha256: number for number, sha256 in enumerate(sounds.by_sha256)}
     return {
         "id": [run.clip_ids[at] for run, at in homes],
         "index": [int(run.index[at]) for run, at in homes],
-        "truth": [int(run.truth[at]) for run, at in homes],
         "duration": [round(float(run.duration_s[at]), 3) for run, at in homes],
         "sound": [keys.get(run.audio_sha256[at], -1) for run, at in homes],
         "speakers": speakers["values"],
         "speaker": speakers["of"],
         "text": text and [_cell(run, text, at) or "" for run, at in homes],
         "groups": [_group(name, homes) for name in names if name != text],
-        "runs": [
-            _answers(run, places) for run, places in zip(clips.runs, clips.positions, strict=True)
-        ],
     }
-
-
-def _is_wrong(clips: Listed, i: int) -> bool:
-    sides = zip(clips.runs, (places[i] for places in clips.positions), strict=True)
-    return any(at >= 0 and run.predicted[at] != run.truth[at] for run, at in sides)
 
 
 def _cell(run: Run, name: str, at: int) -> str | None:
@@ -141,13 +134,3 @@ def _coded(column: Iterable[str | None]) -> dict[str, Any]:
     values = sorted({cell for cell in cells if cell is not None})
     code: Mapping[str | None, int] = {value: number for number, value in enumerate(values)}
     return {"values": values, "of": [code.get(cell, -1) for cell in cells]}
-
-
-def _answers(run: Run, places: Collection[int]) -> dict[str, Any]:
-    """Return what a run says of each clip; probabilities as ten-thousandths, clip after clip."""
-    at = np.array(places, dtype=np.int64)
-    probs = np.where(at[:, None] >= 0, run.probs[at], 0.0)
-    return {
-        "predicted": np.where(at >= 0, run.predicted[at], -1).tolist(),
-        "probs": (probs * PROBABILITY_STEPS).round().astype(int).ravel().tolist(),
-    }

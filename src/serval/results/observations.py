@@ -97,8 +97,10 @@ def sentences(observations: Observations) -> list[str]:
         )
         lines.append(f"Most frequent confusions: {shown}.")
     if observations.too_few:
-        small = ", ".join(f"{label} ({n})" for label, n in observations.too_few)
-        lines.append(f"Too few clips to judge (fewer than {FEW_CLIPS}): {small}.")
+        small = ", ".join(f"{label} ({n})" for label, n in observations.too_few if n)
+        absent = ", ".join(label for label, n in observations.too_few if not n)
+        few = f"Too few clips to judge (fewer than {FEW_CLIPS}): {small}." * bool(small)
+        lines.append(f"{few} {f'No clip at all: {absent}.' * bool(absent)}".strip())
     return lines
 
 

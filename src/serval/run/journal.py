@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from serval.errors import RunError, RunLockedError
 from serval.files import write_bytes, writing
-from serval.records import Failure, Prediction, Record
+from serval.records import Failure, Prediction, Record, Sound
 from serval.run.columns import read_columns
 from serval.run.lines import (
     JOURNAL,
@@ -49,7 +49,9 @@ SHOWN = 60
 
 RUNS_SHOWN = 6
 
-FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (Prediction, Failure)}
+FIELDS = {
+    kind: tuple(field.name for field in fields(kind)) for kind in (Prediction, Failure, Sound)
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -161,11 +163,11 @@ class Journal:
         stop_if_asked()
 
 
-def _fields_of(record: Record) -> dict[str, Any]:
+def _fields_of(record: Record | Sound) -> dict[str, Any]:
     """Return the fields as `asdict` does, which copies every value and takes five times as long."""
     found = {name: getattr(record, name) for name in FIELDS[type(record)]}
     sound = found.get("sound")
-    return found | {"sound": asdict(sound)} if sound is not None else found
+    return found if sound is None else found | {"sound": _fields_of(sound)}
 
 
 def load_run(folder: Path | str) -> Run:
@@ -239,7 +241,7 @@ def _content_words(part: str, before: Provenance, now: Provenance) -> str:
     """Return in words that the model or the dataset has another digest."""
     was, name = (str(getattr(of, part).get("name", "")) for of in (before, now))
     if was == name:
-        return f"the {part} {shown(name)} has other content now"
+        return f"the {part} {shown(name)} has other content, or is another of that name"
     return f"the {part} was {shown(was)} and is now {shown(name)}"
 
 
