@@ -2,10 +2,11 @@
 
     python ../shared/corpora/write_raw.py RAW
     OMP_NUM_THREADS=1 python benchmarks/probe_corpora.py RAW ../shared/corpora/ssi-like \
-        ../shared/models/serval-tiny/model.onnx OUT
+        ../shared/models/serval-tiny/model.onnx OUT [LAYER]
 
 RAW holds RAVDESS, CREMA-D and TESS as folders; the second is the whole set that their clips came
-from, written out below OUT as files and a manifest. Each probe is a process of its own with one
+from, written out below OUT as files and a manifest; LAYER is the one probed on it, by default last.
+Each probe is a process of its own with one
 worker, so that its time and its highest memory are its own; one that is done is only read, and
 what its processor time then says is that of reading.
 """
@@ -20,7 +21,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow.parquet as pq
 
 from serval.corpora import corpus_called
-from serval.machine import platform_facts
+from serval.machine import instruction_sets, platform_facts
 
 CORPORA = ("RAVDESS", "TESS", "CREMA-D")
 
@@ -84,20 +85,26 @@ def line(what: str, layer: dict) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def main(raw: Path, whole: Path, model: Path, out: Path) -> None:
-    """Print the table, then time and memory of all clips."""
-    sys.stdout.reconfigure(line_buffering=True)
-    print(platform_facts()["processor"])
+def print_corpora(raw: Path, model: Path, out: Path) -> None:
+    """Print the score of every level on each corpus, speakers apart and shared."""
     for name in CORPORA:
         found = probed(model, raw / name, out / name, "--layer", "all", "--shared-speakers")
         print(f"{name}: {found['clips']} clips, {found['speakers']} speakers", times(found))
         for layer in found["layers"]:
             print(line(name, layer))
+
+
+def print_whole(whole: Path, model: Path, out: Path, layer: str = "last") -> None:
+    """Print what a probe of one level on all clips takes."""
     manifest = written_out(whole, out / "clips")
-    found = probed(model, manifest, out / "whole", "--layer", "last", "--folds", "speaker:5")
+    found = probed(model, manifest, out / "whole", "--layer", layer, "--folds", "speaker:5")
     print(line(f"all {found['clips']:,} clips", found["layers"][0]))
     print(f"{found['speakers']} speakers", times(found), f"{found['memory_mb']:,.0f} MB at most")
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    sys.stdout.reconfigure(line_buffering=True)
+    print(platform_facts()["processor"], *instruction_sets())
+    raw, whole, model, out = map(Path, sys.argv[1:5])
+    print_corpora(raw, model, out)
+    print_whole(whole, model, out, *sys.argv[5:])

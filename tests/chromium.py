@@ -15,7 +15,7 @@ FLAGS = (
     "--force-prefers-reduced-motion", "--window-size=1360,1000",
 )  # fmt: skip
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-TIMELESS = 30
+TIMELESS = 120
 
 
 @contextmanager

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "is_file",
     "is_folder",
+    "names_beside",
     "refuse_odd_place",
     "remove_orphans",
     "scratch_folder",
@@ -218,9 +219,19 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def write_json(document: Mapping[str, Any], path: Path) -> Path:
-    """Return `path` after writing the document as UTF-8 JSON, with `null` for NaN."""
-    text = json.dumps(without_nan(document), indent=2, ensure_ascii=False, default=str)
-    return write_text(path, text + "\n")
+    """Return `path` after writing the document as UTF-8 JSON, with `null` for NaN.
+
+    It is written piece by piece: the text of a large document takes more room than the document.
+    """
+    plain = without_nan(document)
+    parts = json.JSONEncoder(indent=2, ensure_ascii=False, default=str).iterencode(plain)
+    with (
+        whole_file(path) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        file.writelines(parts)
+        file.write("\n")
+    return path
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
@@ -239,6 +250,18 @@ def sha256_of(path: Path) -> str:
 def is_file(path: Path | str) -> bool:
     """Tell whether there is a regular file, whatever text somebody wrote as its path."""
     return os.path.isfile(path)  # noqa: PTH113 - False for what cannot be a path, where Path raises
+
+
+MOST_BESIDE = 2_000
+"""Names in a folder; of more, nobody waits for the one that is like what was written."""
+
+
+def names_beside(path: Path | str) -> list[str]:
+    """Return what lies in the folder of a path, to tell somebody who misspelt its name."""
+    try:
+        return sorted(os.listdir(os.path.dirname(path) or "."))[:MOST_BESIDE]  # noqa: PTH120, PTH208 - takes any text
+    except (OSError, ValueError):
+        return []
 
 
 def is_folder(path: Path | str) -> bool:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from serval.errors import LabelError
 from serval.files import is_file
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EMOTIONS",
     "PRESETS",
+    "DimensionSet",
     "LabelMap",
     "LabelSet",
     "LabelSpace",
@@ -121,15 +122,18 @@ class LabelSet(tuple[str, ...]):
 
     __slots__ = ()
 
+    least: ClassVar[int] = 2
+    needs: ClassVar[str] = "a classifier needs at least 2 labels"
+
     def __new__(cls, names: Iterable[str]) -> Self:
         """Return the labels, checked.
 
         Raises:
-            LabelError: Fewer than two labels, an empty one, or one that occurs twice.
+            LabelError: Fewer labels than `least`, an empty one, or one that occurs twice.
         """
         labels = super().__new__(cls, names)
-        if len(labels) < 2:
-            raise LabelError(f"a classifier needs at least 2 labels, got {len(labels)}")
+        if len(labels) < cls.least:
+            raise LabelError(f"{cls.needs}, got {len(labels)}")
         if not all(name.strip() for name in labels):
             raise LabelError(f"label {labels.index('') if '' in labels else '?'} has no name")
         if twice := sorted(name for name, n in Counter(labels).items() if n > 1):
@@ -148,6 +152,15 @@ class LabelSet(tuple[str, ...]):
             return self.index(label)
         except ValueError:
             raise LabelError(f"unknown label '{label}'; known: {', '.join(self)}") from None
+
+
+class DimensionSet(LabelSet):
+    """The ordered, distinct dimensions of a model, of which one is enough."""
+
+    __slots__ = ()
+
+    least: ClassVar[int] = 1
+    needs: ClassVar[str] = "a model of dimensions needs at least 1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +210,7 @@ def label_space_of(labels: LabelSet, preset: Preset | None = None) -> LabelSpace
     for place, label in enumerate(labels):
         known = preset[label] if preset else None
         places.setdefault(known or label, []).append(place)
-    return LabelSpace(labels=LabelSet(places), outputs=tuple(map(tuple, places.values())))
+    return LabelSpace(labels=type(labels)(places), outputs=tuple(map(tuple, places.values())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,22 +7,27 @@ anything over a network, is its own setting: WANDB_MODE=offline, MLFLOW_TRACKING
 from __future__ import annotations
 
 import os
+import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serval.errors import MissingExtraError, WriteError
+from serval.errors import ConfigError, MissingExtraError, WriteError
 from serval.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
 __all__ = ["LOGGERS", "Entry", "entry_of", "log_entry", "refuse_missing"]
 
 PROJECT = "serval"
 """What the project or experiment is called, unless WANDB_PROJECT or MLFLOW_EXPERIMENT_NAME says."""
+
+WITHOUT_LOGIN = ("offline", "disabled", "dryrun")
+"""Values of WANDB_MODE with which nothing is sent."""
 
 ENDS = ("value", "low", "high")
 LONGEST = 500
@@ -51,16 +56,47 @@ class Entry:
 
 
 def refuse_missing(loggers: Iterable[str]) -> None:
-    """Refuse a logger whose package is not there, which is better known before the work.
+    """Refuse a logger that could keep nothing, which is better known before the work.
 
     Raises:
         MissingExtraError: It is not installed.
+        ConfigError: It would send the run somewhere, and nobody is logged in there.
     """
     for name in loggers:
         if find_spec(name) is None:
             raise MissingExtraError(
                 f"--log {name} needs an extra: pip install 'serval-ser[{name}]'"
             )
+        if name == "wandb":
+            _refuse_unknown_user()
+
+
+def _refuse_unknown_user() -> None:
+    """Refuse to wait for a login at a prompt, where nobody may be."""
+    if os.environ.get("WANDB_MODE", "") in WITHOUT_LOGIN:
+        return
+    import wandb
+
+    try:
+        with _no_prompt():
+            wandb.login()
+    except Exception as error:
+        raise ConfigError(
+            "--log wandb: nobody is logged in; set WANDB_MODE=offline to keep the run here, or "
+            "log in before with wandb login"
+        ) from error
+
+
+@contextmanager
+def _no_prompt() -> Iterator[None]:
+    """Have whoever asks a question inside of the block find nobody to answer."""
+    asked = sys.stdin
+    with Path(os.devnull).open(encoding="utf-8") as nobody:
+        sys.stdin = nobody
+        try:
+            yield
+        finally:
+            sys.stdin = asked
 
 
 def entry_of(document: Mapping[str, Any], files: Mapping[str, Path], folder: Path) -> Entry:
@@ -87,6 +123,7 @@ def log_entry(loggers: Iterable[str], entry: Entry) -> list[str]:
 
     Raises:
         MissingExtraError: A logger is not installed.
+        ConfigError: Nobody is logged in.
         WriteError: A logger could not keep it.
     """
     named = list(loggers)
@@ -105,7 +142,8 @@ def _kept(name: str, entry: Entry) -> str:
 
 def _metrics(document: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     scores = document["scores"]
-    named = _of_dimensions if document.get("task") == "dimensions" else _of_emotions
+    of_task = {"dimensions": _of_dimensions, "multilabel": _of_sets}
+    named = of_task.get(document.get("task", ""), _of_emotions)
     for name, score in named(scores).items():
         for end in ENDS:
             if score[end] is not None:
@@ -121,6 +159,15 @@ def _of_emotions(scores: Mapping[str, Any]) -> dict[str, Any]:
         for key in ("precision", "recall", "f1")
     }
     return {**scores["overall"], **by_label}
+
+
+def _of_sets(scores: Mapping[str, Any]) -> dict[str, Any]:
+    by_emotion = {
+        f"{key}/{label}": row[key]
+        for label, row in scores["per_emotion"].items()
+        for key in ("precision", "recall", "f1", "ap")
+    }
+    return {**scores["overall"], **by_emotion}
 
 
 def _of_dimensions(scores: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,9 +192,11 @@ def _wandb(entry: Entry) -> str:
 
     settings = wandb.Settings(silent=True)
     project = os.environ.get("WANDB_PROJECT", PROJECT)
-    with wandb.init(
-        project=project, name=entry.name, config=dict(entry.settings), settings=settings
-    ) as run:
+    with _no_prompt():
+        begun = wandb.init(
+            project=project, name=entry.name, config=dict(entry.settings), settings=settings
+        )
+    with begun as run:
         images = {kind: wandb.Image(str(path)) for kind, path in entry.pictures.items()}
         run.log({**entry.metrics, **images})
         artifact = wandb.Artifact(f"serval-{run.id}", type="evaluation")

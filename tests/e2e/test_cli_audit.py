@@ -115,7 +115,7 @@ def test_an_evaluation_warns_of_speakers_that_are_in_train_too(serval, leaky, mo
         *("evaluate", "-m", model_file, "-d", leaky, "--split", "test", "--no-plots"), COLUMNS=200
     )
     assert done.returncode == 0, done.stderr
-    assert "2 of 4 speakers of this split also occur in train" in done.stdout
+    assert "2 of 4 speakers of the whole split also occur in train" in done.stdout
 
 
 DOUBLED = ("03-01-03-01-02-01-07", "03-01-03-01-02-02-07")

@@ -1,19 +1,26 @@
 """Every `serval` command in the README and in docs/ is run, page by page, in an empty folder.
 
 The folder holds what the pages speak of: `model.onnx`, `model.int8.onnx`, `my_clips.csv`,
-`my_model.py`, `a.wav`, `b.flac`, and `RAVDESS` as it was unzipped. A line that ends in `# needs
-...` is left out: it needs a network, an extra or a checkpoint. A line that ends in `# exits 1`
-must end so.
+`my_votes.csv`, `dim.onnx`, `my_ratings.csv`, `my_model.py`, `a.wav`, `b.flac`, and `RAVDESS` as it
+was unzipped; of several emotions a clip `sigmoid.onnx`, `my_emotions.jsonl`, `my_emotions.csv` and
+`my_marks.csv`. A line that ends in `# needs ...` is left out: it needs a network, an extra or a
+checkpoint. A line that ends in `# exits 1` must end so.
 """
 
+import csv
+import json
 import re
 import shlex
 
+import numpy as np
 import pytest
+import soundfile
 
-from build import classifier, encoded, labels_metadata, speech_set, voice
+from build import EMOTIONS, classifier, encoded, labels_metadata, speech_set, voice, write_manifest
 from conftest import ROOT
 from corpus_trees import TREES
+from graphs import classifier_graph, node
+from serval.models.onnx import load_onnx
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -37,16 +44,69 @@ def own_model():
     return block
 
 
+def rated(folder, n=24):
+    """A model of three dimensions, and ratings that it is near to: `dim.onnx`, `my_ratings.csv`."""
+    names = ("arousal", "dominance", "valence")
+    metadata = labels_metadata(names, task="dimensions", scale="0..1", normalize="none")
+    path = classifier(folder / "dim.onnx", k=3, metadata=metadata)
+    with (folder / "my_clips.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))[:n]
+    heard = [soundfile.read(folder / row["path"], dtype="float32")[0] for row in rows]
+    model = load_onnx(path)
+    said = np.concatenate([model.logits(x[np.newaxis], np.array([len(x)])) for x in heard])
+    low, high = float(np.floor(said.min())), float(np.ceil(said.max()))
+    classifier(path, k=3, metadata=metadata | {"scale": f"{low:g}..{high:g}"})
+    told = 1 + (said - low) * 6 / (high - low)
+    told += np.random.default_rng(0).normal(0, 0.3, told.shape) * told.std(axis=0)
+    for row, values in zip(rows, told.clip(1, 7), strict=True):
+        row |= {name: f"{value:.3f}" for name, value in zip(names, values, strict=True)}
+    write_manifest(folder / "my_ratings.csv", rows)
+
+
+def voted(folder, n=24):
+    """The first clips, of which one listener in five heard something else: `my_votes.csv`."""
+    with (folder / "my_clips.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))[:n]
+    for i, row in enumerate(rows):
+        other = EMOTIONS[(EMOTIONS.index(row["label"]) + 1 + i % 3) % len(EMOTIONS)]
+        row["votes"] = f"{row['label']} 4, {other} 1"
+    write_manifest(folder / "my_votes.csv", rows)
+
+
 @pytest.fixture
 def folder(tmp_path):
     classifier(tmp_path / "model.onnx", metadata=labels_metadata())
     classifier(tmp_path / "model.int8.onnx", metadata=labels_metadata(), seed=1)
     speech_set(tmp_path, 40, name="my_clips.csv", speakers=8)
+    rated(tmp_path)
+    voted(tmp_path)
     (tmp_path / "my_model.py").write_text(own_model(), encoding="utf-8")
     TREES["RAVDESS"].write(tmp_path / "RAVDESS", samples=8000)
     (tmp_path / "a.wav").write_bytes(encoded(voice(1)))
     (tmp_path / "b.flac").write_bytes(encoded(voice(2), form="FLAC"))
+    write_sets(tmp_path)
     return tmp_path
+
+
+def write_sets(folder):
+    """A model and sets of several emotions a clip, each in two splits."""
+    names = ("angry", "happy", "sad")
+    after = [node("Sigmoid", "scores", "logits")]
+    classifier_graph(folder / "sigmoid.onnx", after=after, k=3, labels=names)
+    with speech_set(folder, 24, labels=names, name="sets.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    sets = [[], [names[0]], [names[1], names[2]], [names[2]]]
+    lists, texts, marks = [], [], []
+    for i, row in enumerate(rows):
+        own = {key: text for key, text in row.items() if key != "label"}
+        split = {"split": "test" if i % 2 else "validation"}
+        said = sets[i // 2 % 4]
+        lists.append(own | split | {"emotions": said})
+        texts.append(own | split | {"emotion": ";".join(said) or ";"})
+        marks.append(own | {f"is_{name}": int(name in said) for name in names})
+    (folder / "my_emotions.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in lists))
+    write_manifest(folder / "my_emotions.csv", texts)
+    write_manifest(folder / "my_marks.csv", marks)
 
 
 @pytest.mark.slow

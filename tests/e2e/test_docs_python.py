@@ -40,4 +40,7 @@ def test_the_notebook_runs_and_shows_what_it_promises():
     assert "serval-tiny INT8 against serval-tiny FP32: UAR -0.12" in shown[1]
     assert "UAR 85.23 %" in shown[2]
     assert shown[4].startswith("<Result by pitch on clips: UAR")
-    assert all(cell.get("outputs", []) == [] for cell in notebook["cells"])
+    stored = [out["data"] for cell in notebook["cells"] for out in cell.get("outputs", ())]
+    assert len(stored) == len(shown), "run tools/fill_notebook.py"
+    for data, value in zip(stored, shown, strict=True):
+        assert "image/png" in data or data["text/plain"] == value, "run tools/fill_notebook.py"

@@ -1,17 +1,21 @@
 """Published checkpoints become files that evaluate, inspect and quantize take as any other."""
 
+import csv
 import json
 
 import numpy as np
 import pytest
+import soundfile
 
 pytest.importorskip("torch")
 
-from build import speech_set, voice
-from published import LAYOUTS
+from build import speech_set, voice, write_manifest
+from published import LAYOUTS, audeering
+from serval.dimensions import dimension_run
 from serval.export import ExportOptions, export_checkpoint
 from serval.inspection import inspect_model
 from serval.models.onnx import load_onnx
+from serval.run import load_run
 
 pytestmark = pytest.mark.slow
 
@@ -53,3 +57,49 @@ def test_a_published_checkpoint_is_exported_evaluated_and_quantized(
     done = serval("quantize", path, "-o", small, "--calibration", clips, "--drop-unmapped")
     assert done.returncode == 0, done.stderr
     assert inspect_model(small).work.shares["int8"] > 0
+
+
+@pytest.fixture(scope="module")
+def rated(tmp_path_factory):
+    """Clips of four speakers with ratings from 1 to 7."""
+    path = speech_set(tmp_path_factory.mktemp("rated"), 12, speakers=4)
+    with path.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    rng = np.random.default_rng(0)
+    for row in rows:
+        row |= {name: f"{rng.uniform(1, 7):.2f}" for name in ("arousal", "valence", "dominance")}
+    return write_manifest(path, rows)
+
+
+@pytest.mark.usefixtures("coarse_pictures")
+def test_a_checkpoint_of_dimensions_goes_through_every_verb(tmp_path, rated, serval):
+    published = audeering(tmp_path / "vad")
+
+    def done(command):
+        said = serval(*command.format(rated=rated).split())
+        assert said.returncode == 0, f"{command}\n{said.stderr}"
+        return " ".join(said.stdout.split())
+
+    on_rated = "-d {rated} --scale 1..7 --model-scale -20..20 -q"
+    done("export vad -o vad.onnx")
+    done("quantize vad.onnx -o small.onnx --calibration {rated}")
+    for model, run in (("vad", "checkpoint"), ("vad.onnx", "fp32"), ("small.onnx", "int8")):
+        done(f"evaluate -m {model} {on_rated} --no-plots -o {run}")
+    runs = {name: dimension_run(load_run(tmp_path / name)) for name in ("checkpoint", "fp32")}
+    with (rated.parent / load_run(tmp_path / "fp32").clip_ids[0]).open("rb") as file:
+        waveform, _ = soundfile.read(file, dtype="float32")
+    # The reference is in the layout's own order: arousal, dominance, valence.
+    wanted = 1 + (published.reference(waveform) + 20) * 6 / 40
+    for values in runs.values():
+        np.testing.assert_allclose(values.predicted[0], wanted, atol=1e-3)
+    done("compare checkpoint fp32 -o same")
+    same = json.loads((tmp_path / "same" / "comparison.json").read_text())
+    assert same["against"][0]["changes"]["mean"]["ccc"]["verdict"] == "not worse"
+    assert min(same["against"][0]["agreement"].values()) > 0.9999
+    assert "passes the gate" in done("gate int8 --baseline fp32 --max-drop ccc=0.9 --min ccc=-1")
+    done(f"stress -m small.onnx {on_rated} --suite white_10db -o under")
+    done("report int8 --baseline fp32 --stress under -o page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert '"task":"dimensions"' in page
+    assert "white_10db" in page
+    assert "CCC of dominance" in done("card int8")

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import pickle
+import re
 import shutil
 
 import numpy as np
@@ -13,9 +15,11 @@ from commandline import called
 from runs import run_of
 from serval.comparison.dimensions import compare_dimensions
 from serval.dimensions import dimension_run
-from serval.errors import ConfigError, DatasetError, RunError
+from serval.errors import ConfigError, DatasetError, ModelError, RunError
 from serval.evaluation import EvalOptions, evaluate_named
 from serval.logs import entry_of
+from serval.models.onnx import load_onnx
+from serval.report import write_report
 from serval.results import write_results
 from serval.run import load_run
 from serval.scores.dimensions import dimension_scores
@@ -235,13 +239,13 @@ def test_runs_of_both_tasks_are_listed_together(evaluation, tmp_path):
     assert "2 runs below ." in listed.stdout
 
 
-def test_evaluate_says_that_dimensions_have_no_page(model, clips, tmp_path):
+def test_evaluate_makes_the_page_that_is_asked_for(model, clips, tmp_path):
     arguments = ["evaluate", "-m", str(model), "-d", str(clips), "--scale", "1..7", "-o", "out"]
     arguments += ["--limit", "4", "--no-plots", "--report", "--json"]
     done = called(arguments, tmp_path, {})
     assert done.returncode == 0, done.stderr
-    assert "no page was made: the page shows emotions alone" in done.stderr
     assert json.loads(done.stdout)["task"] == "dimensions"
+    assert (tmp_path / "out" / "report.html").is_file()
 
 
 def test_a_card_has_the_scores_of_each_dimension(evaluation, tmp_path):
@@ -257,13 +261,6 @@ def test_a_card_has_the_scores_of_each_dimension(evaluation, tmp_path):
     assert named["CCC of valence"].metric_args["scale"] == "1..7"
 
 
-def test_a_command_for_emotions_says_so_in_one_line(evaluation, tmp_path):
-    done = called(["report", str(evaluation.run.folder), "-o", "x.html"], tmp_path, {})
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert "of dimensions" in done.stderr
-
-
 def test_runs_of_two_tasks_are_not_compared(evaluation, tmp_path):
     clips = speech_set(tmp_path / "clips", 6)
     emotions = evaluate_named(
@@ -276,3 +273,67 @@ def test_runs_of_two_tasks_are_not_compared(evaluation, tmp_path):
     ).run
     with pytest.raises(ConfigError, match="compare runs of one task"):
         compare_dimensions([evaluation.run, emotions], margin=0.01)
+    with pytest.raises(ConfigError, match="compare runs of one task"):
+        write_report(emotions, tmp_path / "x.html", baseline=evaluation.run)
+
+
+def test_one_dimension_is_enough(clips, tmp_path):
+    metadata = labels_metadata(["arousal"], task="dimensions", scale="-20..20", normalize="none")
+    path = classifier(tmp_path / "m.onnx", k=1, metadata=metadata)
+    done = evaluated(path, clips, tmp_path / "out")
+    run = load_run(done.run.folder)
+    values = dimension_run(run)
+    assert (tuple(run.labels), values.predicted.shape) == (("arousal",), (18, 1))
+    assert pickle.loads(pickle.dumps(run.labels)) == run.labels
+    scores = done.document["scores"]
+    assert scores["mean"] == scores["per_dimension"]["arousal"]
+    page = content_of(write_report(run, tmp_path / "page.html", audio="none").path)
+    assert page["plane"]["axes"] == ["arousal, rated", "arousal, predicted"]
+    assert [tile["name"] for tile in page["runs"][0]["tiles"]] == [
+        "CCC of arousal", "MAE, scale 1..7",
+    ]  # fmt: skip
+
+
+def test_one_output_is_not_two_dimensions(tmp_path):
+    metadata = labels_metadata(["arousal", "valence"], task="dimensions", scale="0..1")
+    path = classifier(tmp_path / "m.onnx", k=1, metadata=metadata)
+    with pytest.raises(ModelError, match=r"1 output but 2 labels \(arousal, valence"):
+        load_onnx(path)
+
+
+def content_of(page):
+    text = page.read_text("utf-8")
+    return json.loads(re.search(r'id="content">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_the_page_has_the_numbers_of_the_runs(evaluation, other, tmp_path):
+    page = write_report(evaluation.run, tmp_path / "page.html")
+    content = content_of(page.path)
+    values = dimension_run(evaluation.run)
+    assert (page.sounds, content["dimensions"], content["scale"]) == (18, list(NAMES), [1, 7])
+    rated = np.array([x if x is not None else np.nan for x in content["clips"]["rated"]])
+    np.testing.assert_allclose(rated.reshape(18, 3), values.truth, atol=1e-4)
+    told = np.array(content["clips"]["runs"][0]["values"]).reshape(18, 3)
+    np.testing.assert_allclose(told, values.predicted, atol=1e-4)
+    assert [NAMES[d] for d in content["plane"]["dimensions"]] == ["valence", "arousal"]
+    groups = {group["name"] for group in content["clips"]["groups"]}
+    assert groups == {"gender"}, "ratings are no facts beside them"
+    charts = {c["id"]: c for section in content["sections"] for c in section["charts"]}
+    assert sum(row["clips"] for row in charts["predicted-2"]["rows"]) == 17
+    own = evaluation.document["scores"]["per_dimension"]["valence"]["mae"]
+    (row,) = (row for row in charts["scores"]["rows"] if row["label"] == "valence")
+    assert row["mae"] == f"{own['value']:.2f} [{own['low']:.2f}, {own['high']:.2f}]"
+
+
+def test_a_page_of_two_puts_their_dimensions_in_one_order(evaluation, other, tmp_path):
+    path = write_report(other, tmp_path / "x.html", baseline=evaluation.run, audio="none").path
+    content = content_of(path)
+    told = np.array(content["clips"]["runs"][1]["values"]).reshape(18, 3)
+    np.testing.assert_allclose(told, dimension_run(other).predicted[:, ::-1], atol=1e-4)
+    change = compare_dimensions([evaluation.run, other], margin=0.01).against[0].changes
+    charts = {c["id"]: c for section in content["sections"] for c in section["charts"]}
+    row = next(row for row in charts["difference"]["rows"] if row["label"] == "CCC of valence")
+    assert row["value"] == pytest.approx(change["valence"]["ccc"].difference.value, abs=1e-6)
+    assert content["pair"]["tiles"][0]["value"] == pytest.approx(
+        change["mean"]["ccc"].difference.value, abs=1e-6
+    )

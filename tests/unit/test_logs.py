@@ -81,6 +81,22 @@ def test_wandb_offline_keeps_scores_and_files(entry, tmp_path, monkeypatch):
         assert name.encode() in content
 
 
+@pytest.mark.slow
+def test_wandb_without_a_login_is_refused_before_the_work_and_asks_nobody(
+    serval_process, tmp_path, monkeypatch
+):
+    pytest.importorskip("wandb")
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    done = serval_process("evaluate", "--log", "wandb", "-o", "run", HOME=str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "serval: --log wandb: nobody is logged in; set WANDB_MODE=offline to keep the run here, or "
+        "log in before with wandb login"
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_logger_that_is_not_installed_is_one_line_before_the_work(monkeypatch):
     monkeypatch.setattr("serval.logs.find_spec", lambda name: None)
     with pytest.raises(

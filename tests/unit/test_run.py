@@ -137,7 +137,7 @@ def test_a_complete_run_is_known_from_its_journal(tmp_path):
 def test_another_run_is_refused_with_what_differs(tmp_path):
     write(tmp_path, [prediction(0)])
     with (
-        pytest.raises(RunError, match=r"model was \"00\" and is now \"11\".*--fresh"),
+        pytest.raises(RunError, match=r"the model 'm' has other content now; .*--fresh"),
         Journal(folder=tmp_path, provenance=provenance(model="11")),
     ):
         pass
@@ -148,7 +148,7 @@ def test_a_long_difference_is_shortened(tmp_path):
     write(tmp_path, [prediction(0)])
     with (
         pytest.raises(RunError, match=r"x{40,60}\.\.\."),
-        Journal(folder=tmp_path, provenance=provenance(model="x" * 500)),
+        Journal(folder=tmp_path, provenance=provenance(columns="x" * 500)),
     ):
         pass
 

@@ -28,7 +28,7 @@ __all__ = [
 
 
 RARE = 50
-"""Fewer clips leave a recall of 50 % with a 95 % interval wider than +-14 points."""
+"""Fewer clips leave a recall of 50 % with a 95 % interval wider than ±14 points."""
 
 SIGNIFICANT = 0.01
 """Chance, over all speakers or texts of a split together, below which a tie is reported."""
@@ -43,7 +43,8 @@ def label_findings(
     """Yield what is wrong with the labels of one split, against the labels that were expected."""
     by_label: defaultdict[str, list[ClipFacts]] = defaultdict(list)
     for clip in facts:
-        by_label[clip.label].append(clip)
+        for label in (clip.label,) if clip.labels is None else clip.labels:
+            by_label[label].append(clip)
     for label in sorted(by_label.keys() - set(expected)):
         yield _unknown(label, by_label[label], split)
     for label in expected:
@@ -76,7 +77,7 @@ def _unknown(label: str, clips: Sequence[ClipFacts], split: str) -> Finding:
 
 
 def _scarce(label: str, n: int, split: str) -> Finding:
-    wide = f"a recall of 50 % on them is +-{98 / n**0.5:.0f} points" if n else "no recall at all"
+    wide = f"a recall of 50 % on them is ±{98 / n**0.5:.0f} points" if n else "no recall at all"
     return Finding(
         kind=FindingKind.RARE_LABEL if n else FindingKind.ABSENT_LABEL,
         message=f"label '{label}' has {counted(n, 'clip')} in {split}: {wide}",

@@ -69,9 +69,6 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 
-FEWEST_FOR_P90 = 10
-"""With fewer times nine in ten is only another name for the slowest."""
-
 USUAL_S = 5.0
 """About as long as an utterance of the usual corpora."""
 
@@ -240,9 +237,10 @@ def bench_verdict(measured: Bench) -> list[str]:
 def _spread(one: Latency) -> str:
     """Return how sure a median is; few times have no nine in ten."""
     t = one.timing
-    if t.n < FEWEST_FOR_P90:
+    p90_s = t.told("p90_s")
+    if p90_s is None:
         return f"median of {t.n}, spread {percent(t.spread, 0)}"
-    return f"median of {t.n}; nine in ten within {1000 * t.p90_s:.1f} ms"
+    return f"median of {t.n}; nine in ten within {1000 * p90_s:.1f} ms"
 
 
 def _usual(latency: list[Latency]) -> Latency:

@@ -30,8 +30,8 @@ K = TypeVar("K")
 Seconds = NDArray[np.float64]
 """`(R,) float64`, one time for each round, in the order of the rounds."""
 
-FEWEST_FOR_P99 = 100
-"""With fewer times the 99th percentile is only another name for the maximum."""
+FEWEST_FOR = {"p90_s": 10, "p95_s": 20, "p99_s": 100}
+"""With fewer times such a quantile is only another name for the slowest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,11 @@ class Timing:
     p90_s: float
     p95_s: float
     p99_s: float | None
+
+    def told(self, quantile: str) -> float | None:
+        """Return a quantile by the name of its field, or `None` where n is too few to have one."""
+        value: float | None = getattr(self, quantile)
+        return value if self.n >= FEWEST_FOR.get(quantile, 1) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +171,7 @@ def timing_of(seconds: Seconds) -> Timing:
         p50_s=p50,
         p90_s=p90,
         p95_s=p95,
-        p99_s=p99 if len(seconds) >= FEWEST_FOR_P99 else None,
+        p99_s=p99 if len(seconds) >= FEWEST_FOR["p99_s"] else None,
     )
 
 

@@ -125,11 +125,17 @@ def _latency_table(console: Console, measured: Bench) -> Table:
     table = narrow_table(["latency of"], ["threads", "s", "p50 ms", "p90", *more, "spread", "n"])
     for item in sorted(measured.latency, key=lambda item: (item.of.model, item.of.threads)):
         t = item.timing
-        times = (t.p50_s, t.p90_s, *((t.min_s, t.p95_s, t.p99_s) if wide else ()))
-        cells = ("-" if s is None else f"{1000 * s:.1f}" for s in times)
+        names = ("p50_s", "p90_s", *(("min_s", "p95_s", "p99_s") if wide else ()))
+        times = (t.told(name) for name in names)
+        cells = map(_ms, times)
         of = (item.of.model, str(item.of.threads), f"{item.of.seconds:g}")
         table.add_row(*of, *cells, percent(t.spread, 0), str(t.n))
     return table
+
+
+def _ms(seconds: float | None) -> str:
+    """Return milliseconds, or a dash where there were too few calls for such a quantile."""
+    return "-" if seconds is None else f"{1000 * seconds:.1f}"
 
 
 def _throughput_table(console: Console, measured: Bench) -> Table:
@@ -161,8 +167,8 @@ def _browser_table(console: Console, browser: BrowserBench, measured: Bench) -> 
         beside = ("-", "-") if here is None else (f"{1000 * here:.1f}", f"{t.p50_s / here:.2f}")
         table.add_row(
             *(item.model, item.computed_by, f"{item.seconds:g}"),
-            *(f"{1000 * seconds:.1f}" for seconds in (t.p50_s, t.p90_s)),
-            *((f"{1000 * t.p95_s:.1f}", f"{item.rtf:.4f}") if wide else ()),
+            *(_ms(t.told(name)) for name in ("p50_s", "p90_s")),
+            *((_ms(t.told("p95_s")), f"{item.rtf:.4f}") if wide else ()),
             *(percent(t.spread, 0), str(t.n), *beside),
         )
     return table

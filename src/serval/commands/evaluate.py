@@ -14,23 +14,25 @@ import click
 from serval.commands.options import evaluation_options, log_option, picture_option, quiet_option
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import print_files, print_next, say, terminal
-from serval.dimensions import NO_PAGE
 from serval.errors import RunError
 from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset
 from serval.label_plan import with_value_columns
 from serval.logs import entry_of, log_entry, refuse_missing
 from serval.models.load import load_as_stated
+from serval.multilabel import NO_PAGE
 from serval.run import load_run
 from serval.stopping import as_stop
 from serval.wording import counted, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rich.console import Console
 
+    from serval.evaluation import Step
     from serval.models.contract import Contract
     from serval.models.protocol import Model
+    from serval.records import Dataset
 
 __all__ = ["Showing", "evaluate_command", "run_evaluation", "show_evaluation"]
 
@@ -108,15 +110,12 @@ def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
     told = told or Showing()
     refuse_missing(told.loggers)
     model = load_as_stated(options.model, options)
-    if not told.quiet:
-        _show_contract(model)
     options = with_value_columns(options, model)
     dataset = open_dataset(options)
-    if dataset.read_as and not told.quiet:
-        terminal(err=True).print(f"dataset: {dataset.read_as}")
     try:
         with as_stop(), shown_progress(quiet=told.quiet) as show:
-            evaluation = evaluate(model, dataset, options, show)
+            watch = show if told.quiet else _announced(show, model, dataset)
+            evaluation = evaluate(model, dataset, options, watch)
     except KeyboardInterrupt:
         say(_interrupted_line(Path(options.output)), err=True)
         return 130
@@ -135,10 +134,10 @@ def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
 def _with_report(evaluation: Evaluation, *, quiet: bool) -> Evaluation:
     """Return the evaluation with the page among its files, after writing it.
 
-    Of dimensions there is no page, which is said and loses nobody the run.
+    Where there is no page that is said, and loses nobody the run.
     """
-    if evaluation.run.provenance.of_dimensions:
-        say(f"no page was made: {NO_PAGE}", err=True)
+    if reason := _no_page(evaluation):
+        say(f"no page was made: {reason}", err=True)
         return evaluation
     from serval.report import write_report
 
@@ -147,6 +146,11 @@ def _with_report(evaluation: Evaluation, *, quiet: bool) -> Evaluation:
     for note in page.notes:
         say(note, err=True)
     return replace(evaluation, files=evaluation.files | {"report": page.path})
+
+
+def _no_page(evaluation: Evaluation) -> str:
+    """Return why there is no page of the run, or `""`."""
+    return NO_PAGE if evaluation.run.provenance.is_multilabel else ""
 
 
 def show_evaluation(evaluation: Evaluation, told: Showing) -> None:
@@ -169,6 +173,27 @@ def show_evaluation(evaluation: Evaluation, told: Showing) -> None:
             print_run(console, document)
             print_findings(console, document)
         _print_end(console, evaluation)
+
+
+def _announced(
+    show: Callable[[Step], None], model: Model, dataset: Dataset
+) -> Callable[[Step], None]:
+    """Return what shows a step, and before the first one what is evaluated on what.
+
+    Until then what is wrong with the set or its labels stops the command, and stands alone.
+    """
+    silent = True
+
+    def watch(step: Step) -> None:
+        nonlocal silent
+        if silent:
+            silent = False
+            _show_contract(model)
+            if dataset.read_as:
+                terminal(err=True).print(f"dataset: {dataset.read_as}")
+        show(step)
+
+    return watch
 
 
 def _show_contract(model: Model) -> None:
@@ -224,7 +249,7 @@ def _print_end(console: Console, evaluation: Evaluation) -> None:
         console.print("The run was complete already: scored again, nothing was computed.")
     folder = evaluation.run.folder
     print_files(console, evaluation.files.values())
-    if evaluation.run.provenance.of_dimensions:
+    if _no_page(evaluation):
         return
     steps = {
         "hear what it got wrong": f"serval report {quote(str(folder))} -o report.html",

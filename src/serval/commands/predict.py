@@ -17,6 +17,7 @@ from rich.text import Text
 
 from serval.commands.live import show_microphone
 from serval.commands.options import MODEL_HELP, inference_options
+from serval.commands.sets import print_sets, set_content
 from serval.commands.terminal import narrow_table, print_table, print_verdict, say, terminal
 from serval.commands.values import print_values, value_content
 from serval.commands.windows import (
@@ -29,14 +30,14 @@ from serval.commands.windows import (
 from serval.datasets.layout import is_audio
 from serval.datasets.listing import listing_of_folder
 from serval.errors import ConfigError
-from serval.files import is_folder, write_bytes
+from serval.files import is_file, is_folder, names_beside, write_bytes
 from serval.machine import available_cores
 from serval.models.load import load_as_stated
 from serval.models.options import InferenceOptions
 from serval.models.windowed import Windowed
 from serval.predict import infer
 from serval.records import Clip, Failure, Prediction, Record
-from serval.wording import counted, csv_cell, percent, printable
+from serval.wording import counted, csv_cell, did_you_mean, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -52,6 +53,12 @@ BAR_COLUMNS = 48
 """For the name of an emotion and its bar: with the number between, 60 columns hold both."""
 
 MOST_BARS = 24
+
+REMEDIES = {
+    "read": "fetch or record it again",
+    "decode": "fetch or record it again, or convert it: ffmpeg -i FILE new.wav",
+}
+"""What may help where a file cannot be used, by the stage at which that was found."""
 
 WIDE = 72
 """Columns that hold the emotions that follow, too."""
@@ -79,7 +86,8 @@ def predict_command(
 ) -> None:
     """Name the emotion in audio files, and in those of folders, or in what the microphone hears.
 
-    Of a model of dimensions, such as arousal and valence, the values are shown with their scale.
+    Of a model of dimensions, such as arousal and valence, the values are shown with their scale; of
+    one that may hear several emotions at once, each with a score of 0.5 or more.
 
     One file is shown as a bar for each emotion, several as a table.
 
@@ -97,8 +105,7 @@ def predict_command(
         refuse_unknown_form(output, len(files))
     write = _writer(output if options.window is None else None, form)
     classifier = load_as_stated(model, options)
-    if classifier.contract.task == "dimensions":
-        write = _value_writer(classifier, options, output, form)
+    write = _writer_of_task(classifier, options, output, form) or write
     for warning in classifier.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
@@ -112,9 +119,19 @@ def predict_command(
         write(records, classifier.labels)
     failures = [record for record in records if isinstance(record, Failure)]
     for failure in failures:
-        say(f"serval: {failure.clip_id}: {failure.stage}: {failure.reason}", err=True)
+        say(f"serval: {failure.clip_id}: {failure.stage}: {_with_remedy(failure)}", err=True)
     if failures:
         sys.exit(3)
+
+
+def _with_remedy(failure: Failure) -> str:
+    """Return why a file was not predicted, and what its owner may do."""
+    name = failure.clip_id
+    if failure.stage == "read" and not is_file(name):
+        like = did_you_mean(Path(name).name, names_beside(name))
+        return f"{failure.reason}{like or '; name a file that is there'}"
+    remedy = REMEDIES.get(failure.stage)
+    return f"{failure.reason}; {remedy}" if remedy else failure.reason
 
 
 def _refuse_both(files: tuple[Path, ...], *, microphone: bool, is_written: bool) -> None:
@@ -173,6 +190,20 @@ def _writer(output: Path | None, form: str | None) -> Write:
     return write
 
 
+def _writer_of_task(
+    model: Model, options: InferenceOptions, output: Path | None, form: str | None
+) -> Write | None:
+    """Return what shows or writes anything but one emotion a file; `None` for that.
+
+    Raises:
+        ConfigError: Values of dimensions are asked for over time.
+    """
+    if model.contract.task == "dimensions":
+        return _value_writer(model, options, output, form)
+    several = model.contract.task == "emotions, several at once"
+    return _set_writer(output, form) if several and options.window is None else None
+
+
 def _value_writer(
     model: Model, options: InferenceOptions, output: Path | None, form: str | None
 ) -> Write:
@@ -196,6 +227,21 @@ def _value_writer(
             click.echo(value_content(records, names, scale, form).decode(), nl=False)
         else:
             print_values(records, names, scale)
+
+    return write
+
+
+def _set_writer(output: Path | None, form: str | None) -> Write:
+    """Return what shows or writes several emotions a file; `_writer` knows the forms."""
+
+    def write(records: list[Record], labels: tuple[str, ...]) -> None:
+        if output is not None:
+            wanted = output.suffix.lower().removeprefix(".")
+            say(write_bytes(output, set_content(records, labels, wanted)))
+        elif form is not None:
+            click.echo(set_content(records, labels, form).decode(), nl=False)
+        else:
+            print_sets(records, labels)
 
     return write
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +37,12 @@ from serval.quantize import (
     folder_beside,
     made_verdict,
     quantize,
+    same_in_words,
     save_comparison,
     save_tried,
 )
 from serval.stopping import stop_if_asked
-from serval.wording import change_short, counted, hundredths, percent, points
+from serval.wording import change_short, counted, hundredths, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -112,7 +114,8 @@ def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: An
     if compare_all:
         _show_comparison(model, output, options)
     else:
-        made = quantize(model, output, options, _tell)
+        steps = count(1)  # how many there are, the search finds out
+        made = quantize(model, output, options, lambda line: _tell(f"[{next(steps)}] {line}"))
         _show(made, save_tried(made) if options.max_drop is not None else None)
         print_next(terminal(), {"evaluate it": _next_command(made.path, options)})
 
@@ -153,9 +156,7 @@ def _sentence(trial: Trial) -> str:
     found = trial.measured
     if found.ccc:
         return f"Root mean square change of a value: {found.logit_error:.3g}."
-    agreement = (
-        f"Same emotion as FP32 on {percent(found.agreement)} of {counted(found.clips, 'clip')}"
-    )
+    agreement = f"Same emotion as FP32 on {same_in_words(found)}"
     if found.right is None:
         return f"{agreement} of {trial.clips}."
     return (

@@ -24,6 +24,7 @@ from serval.stopping import as_stop
 from serval.stress import Cost, Stage, StressOptions, stress, write_stress
 from serval.stress.dimensions import HEAD as DIMENSION_HEAD
 from serval.stress.dimensions import dimension_stress_cells
+from serval.stress.suite import WHOSE
 from serval.stress.table import beyond_sentence
 from serval.wording import change_short, counted, scored, scored_short
 
@@ -156,7 +157,7 @@ def _show(document: dict[str, Any], files: Iterable[Path]) -> None:
             "CCC: mean over the dimensions. Change and shift, the mean move of all values: on the "
             "clips that have both answers; in brackets the 95 % interval. "
             f"Unmoved: by less than {document['step']:g}, in the dimension that moves most. Kept: "
-            "the published thresholds; ? where an interval reaches over one.",
+            f"the thresholds of {WHOSE}; ? where an interval reaches over one.",
             style="dim",
         )
         print_caveats(console, document["warnings"])
@@ -165,8 +166,8 @@ def _show(document: dict[str, Any], files: Iterable[Path]) -> None:
     console.print(_clean_line(document))
     print_table(console, _table(document))
     console.print(
-        "UAR: change in points on the same clips, with the 95 % interval. Kept: the published "
-        "threshold; ? where the interval reaches over it.",
+        "UAR: change in points on the same clips, with the 95 % interval. Kept: the threshold of "
+        f"{WHOSE}; ? where the interval reaches over it.",
         style="dim",
     )
     rest = (_exact_line, _fairness_line, _against_line)
@@ -218,7 +219,7 @@ def _exact_line(document: dict[str, Any]) -> str:
 def _fairness_line(document: dict[str, Any]) -> str:
     fairness = document["fairness"]
     if not fairness["judged"]:
-        return f"Fairness is not judged: {fairness['reason']}."
+        return f"Fairness is not judged, since {fairness['reason']}."
     return beyond_sentence(fairness)
 
 

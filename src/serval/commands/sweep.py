@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.commands.options import quiet_option
+from serval.commands.options import log_option, quiet_option
 from serval.commands.progress import PlainLines
 from serval.commands.terminal import (
     narrow_table,
@@ -20,6 +20,7 @@ from serval.commands.terminal import (
     terminal,
 )
 from serval.files import write_json
+from serval.logs import entry_of, log_entry, refuse_missing
 from serval.probe import COSTS, EncoderCost, cost_cells
 from serval.scores import METRICS
 from serval.sweep import (
@@ -31,12 +32,17 @@ from serval.sweep import (
     rank_text,
     standing_sentences,
     sweep,
+    value_cells,
+    value_titles,
     write_cost_picture,
     write_tables,
 )
+from serval.texts import json_in
 from serval.wording import scored_short
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
     from serval.evaluation import Step
@@ -51,7 +57,10 @@ __all__ = ["sweep_command"]
 @click.option("--reports/--no-reports", default=True,
               help="Make the page of each run that has none, without sound.")  # fmt: skip
 @quiet_option("No progress.")
-def sweep_command(plan: Path, *, fresh: bool, reports: bool, quiet: bool) -> None:
+@log_option
+def sweep_command(
+    plan: Path, *, fresh: bool, reports: bool, quiet: bool, loggers: tuple[str, ...]
+) -> None:
     """Evaluate many models on many datasets, and end in one leaderboard.
 
     PLAN is a YAML file; an entry of a list is a name, or a map of options of `serval evaluate`:
@@ -71,6 +80,7 @@ def sweep_command(plan: Path, *, fresh: bool, reports: bool, quiet: bool) -> Non
     Exit codes: 0 done; 2 something is wrong with the plan; 3 some cells could not be done, or more
     of their clips failed than max_failures allows.
     """  # noqa: D301 - click wants that backspace
+    refuse_missing(loggers)
     show = _Progress(quiet=quiet)
     loaded = load_plan(plan)
     if not loaded.output.resolve().is_relative_to(plan.resolve().parent):
@@ -82,12 +92,24 @@ def sweep_command(plan: Path, *, fresh: bool, reports: bool, quiet: bool) -> Non
     files = _written(finished, document)
     _print(terminal(), finished, document)
     print_files(terminal(), files.values())
+    for line in _logged(finished, loggers):
+        say(line, err=True)
     sys.exit(3 if finished.problems else 0)
 
 
 def _print(console: Console, finished: Sweep, document: dict[str, Any]) -> None:
     """Print who stands where; `sweep.md` has every score."""
     print_verdict(console, document["verdict"])
+    if document["rows"]:
+        _print_emotions(console, finished, document)
+    for table in document["dimensions"]:
+        _print_values(console, table)
+    if problems := problem_lines(finished):
+        console.print(NOT_DONE, style="bold")
+        print_items(console, problems, most=len(problems))
+
+
+def _print_emotions(console: Console, finished: Sweep, document: dict[str, Any]) -> None:
     ranked = document["ranked_by"]
     second = next(name for name in ("macro_f1", "uar") if name != ranked)
     titles = [f"{METRICS[name].title} %" for name in (ranked, second)]
@@ -102,9 +124,16 @@ def _print(console: Console, finished: Sweep, document: dict[str, Any]) -> None:
         table.add_row(row["model"], row["dataset"], *cells, *beside, f"{row['clips']:,}", place)
     print_table(console, table)
     print_items(console, standing_sentences(document))
-    if problems := problem_lines(finished):
-        console.print(NOT_DONE, style="bold")
-        print_items(console, problems, most=len(problems))
+
+
+def _print_values(console: Console, table: dict[str, Any]) -> None:
+    """Print CCC of the models of dimensions on one set; `sweep.md` has their errors too."""
+    titles = [*value_titles(table), "MAE", "clips"]
+    printed = narrow_table([f"model on {table['dataset']}"], titles)
+    for row in table["rows"]:
+        name, *cells = value_cells(row)
+        printed.add_row(name, *(cell.partition(" [")[0] for cell in cells))
+    print_table(console, printed)
 
 
 def _written(finished: Sweep, document: dict[str, Any]) -> dict[str, Path]:
@@ -120,6 +149,16 @@ def _written(finished: Sweep, document: dict[str, Any]) -> dict[str, Path]:
     }
 
 
+def _logged(finished: Sweep, loggers: tuple[str, ...]) -> Iterator[str]:
+    """Yield where each logger keeps the runs that this call made; what is done is kept already."""
+    for result in finished.results:
+        folder = Path(result.cell.settings.output)
+        if loggers and result.answers is not None and not result.reused:
+            files = {path.stem: path for path in sorted(folder.iterdir()) if path.is_file()}
+            document = json_in(files["results"])
+            yield from log_entry(loggers, entry_of(document, files, folder))
+
+
 def _make_reports(finished: Sweep, *, quiet: bool) -> None:
     """Write the page of each run that is new or has none."""
     from serval.report import write_report
@@ -127,7 +166,7 @@ def _make_reports(finished: Sweep, *, quiet: bool) -> None:
 
     for result in finished.results:
         page = Path(result.cell.settings.output) / "report.html"
-        if result.answers is not None and not (result.reused and page.is_file()):
+        if not result.problem and not (result.reused and page.is_file()):
             if not quiet:
                 say(f"writing {page}", err=True)
             write_report(load_run(page.parent), page, audio="none")

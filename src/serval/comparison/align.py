@@ -8,16 +8,18 @@ whatever order the rows had.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from scipy.special import log_softmax
 
 from serval.errors import ConfigError, LabelError
+from serval.multilabel import TRUTH
 from serval.run import unfinished
 from serval.wording import counted
 
@@ -44,6 +46,7 @@ class AlignedRun:
         name: What this run is called in tables; no two are called the same.
         folder: Where it is stored.
         model: The model's name.
+        rows: `(N,) int64` the places of the common clips in the run.
         predicted: `(N,) int64` label ids.
         log_probs: `(N, K) float64`, at least `LEAST`.
         only_here: Clips that some other run does not have, by id.
@@ -53,6 +56,7 @@ class AlignedRun:
     name: str
     folder: Path
     model: str
+    rows: NDArray[np.int64]
     predicted: NDArray[np.int64]
     log_probs: NDArray[np.float64]
     only_here: tuple[str, ...]
@@ -77,12 +81,12 @@ class Aligned:
     """
 
     labels: LabelSet
-    clip_ids: tuple[str, ...]
+    clip_ids: Sequence[str]
     index: NDArray[np.int64]
     truth: NDArray[np.int64]
     duration_s: NDArray[np.float64]
-    speakers: tuple[str | None, ...]
-    groups: Mapping[str, tuple[str | None, ...]]
+    speakers: Sequence[str | None]
+    groups: Mapping[str, Sequence[str | None]]
     columns: tuple[AlignedRun, ...]
     other_audio: int = 0
     warnings: tuple[str, ...]
@@ -115,7 +119,7 @@ def aligned(runs: Sequence[Run]) -> Aligned:
     other_audio = _other_audio(runs, rows)
     return Aligned(
         labels=first.labels,
-        clip_ids=tuple(first.clip_ids[i] for i in places.tolist()),
+        clip_ids=_picked(first.clip_ids, places),
         index=first.index[places],
         truth=first.truth[places],
         duration_s=first.duration_s[places],
@@ -135,6 +139,7 @@ def _column(name: str, run: Run, rows: NDArray[np.int64], labels: LabelSet) -> A
         name=name,
         folder=run.folder,
         model=str(run.provenance.model.get("name", "")),
+        rows=rows,
         predicted=np.argsort(order)[run.predicted[rows]],
         log_probs=np.maximum(log_softmax(logits, axis=1), LEAST),
         only_here=tuple(run.clip_ids[i] for i in np.setdiff1d(np.arange(len(run)), rows)),
@@ -142,8 +147,9 @@ def _column(name: str, run: Run, rows: NDArray[np.int64], labels: LabelSet) -> A
     )
 
 
-def _picked(values: Sequence[str | None], rows: NDArray[np.int64]) -> tuple[str | None, ...]:
-    return tuple(values[i] for i in rows)
+def _picked(values: Sequence[Cell], rows: NDArray[np.int64]) -> Sequence[Cell]:
+    """Return the values of these rising rows; of all rows the column itself."""
+    return values if len(rows) == len(values) else tuple(values[i] for i in rows)
 
 
 def names_apart(runs: Sequence[Run]) -> list[str]:
@@ -174,12 +180,20 @@ def _refuse_other_truth(
     first: Run, places: NDArray[np.int64], other: Run, rows: NDArray[np.int64]
 ) -> None:
     for i, j in zip(places, rows, strict=True):
-        mine, its = first.labels[first.truth[i]], other.labels[other.truth[j]]
+        mine, its = _truth_of(first, i), _truth_of(other, j)
         if mine != its:
             raise LabelError(
                 f"the truth of clip '{first.clip_ids[i]}' is {mine} in {first.folder} and {its} in "
                 f"{other.folder}; evaluate both on the same dataset with the same --label-map"
             )
+
+
+def _truth_of(run: Run, row: int) -> str:
+    """Return what a clip truly is, in words: its emotion, or all of several."""
+    if not run.provenance.is_multilabel:
+        return run.labels[int(run.truth[row])]
+    emotions: list[str] = json.loads(run.groups[TRUTH][row] or "[]")
+    return ", ".join(sorted(emotions)) or "no emotion"
 
 
 def _nothing_common(runs: Sequence[Run]) -> str:
@@ -193,7 +207,9 @@ def _nothing_common(runs: Sequence[Run]) -> str:
 
 
 def _other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:
-    shas = [[run.audio_sha256[i] for i in of_run] for run, of_run in zip(runs, rows, strict=True)]
+    shas = [
+        map(run.audio_sha256.__getitem__, of_run) for run, of_run in zip(runs, rows, strict=True)
+    ]
     return sum(len(set(versions) - {""}) > 1 for versions in zip(*shas, strict=True))
 
 
@@ -220,6 +236,8 @@ def _warnings(runs: Sequence[Run], found: Sequence[Partners], other_audio: int) 
 
 NUMBERED = re.compile(r"(.+)#[0-9]+", re.DOTALL)
 """How a set writes the second clip of one name."""
+
+Cell = TypeVar("Cell", str, "str | None")
 
 SAME_LENGTH_S = 0.25
 """A codec pads a clip by less."""
@@ -255,6 +273,8 @@ def partners(first: Run, other: Run) -> Partners:
     Raises:
         ConfigError: Names that occur more than once are all there is, and lengths contradict them.
     """
+    if _are_in_step(first, other):
+        return Partners(rows=np.arange(len(first)), by_audio=0, doubtful=0)
     named = dict(_by_name(first, other))
     pairs = {i: j for i, j in named.items() if _may_be_same(first, i, other, j)}
     apart = {i: j for i, j in named.items() if i not in pairs}
@@ -272,6 +292,18 @@ def partners(first: Run, other: Run) -> Partners:
     for i, j in (pairs | heard).items():
         rows[i] = j
     return Partners(rows=rows, by_audio=len(heard), doubtful=doubtful)
+
+
+def _are_in_step(first: Run, other: Run) -> bool:
+    """Tell whether two runs have the same clips in the same order, each of a name of its own.
+
+    So are most runs that are compared, and a million names need not be looked up then.
+    """
+    if len(first) != len(other) or first.clip_ids != other.clip_ids:
+        return False
+    hashes = np.fromiter(map(hash, first.clip_ids), np.int64, len(first))
+    audio = zip(first.audio_sha256, other.audio_sha256, strict=True)
+    return len(np.unique(hashes)) == len(hashes) and all(_may_be(*both) for both in audio)
 
 
 def _by_name(first: Run, other: Run) -> Iterator[tuple[int, int]]:
@@ -329,7 +361,11 @@ def _crossed(
 
 
 def _may_be_same(first: Run, i: int, other: Run, j: int) -> bool:
-    mine, its = first.audio_sha256[i], other.audio_sha256[j]
+    return _may_be(first.audio_sha256[i], other.audio_sha256[j])
+
+
+def _may_be(mine: str, its: str) -> bool:
+    """Tell whether two hashes of audio are equal, or one is not known."""
     return mine == its or not mine or not its
 
 

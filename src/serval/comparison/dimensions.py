@@ -105,6 +105,15 @@ class DimensionAgainst:
     largest_shift: Mapping[str, float]
     moved: tuple[tuple[str, str, float, float, float], ...]
 
+    def sentences(self, scale: str) -> list[str]:
+        """Return how alike the predictions of both runs are, whatever the ratings."""
+        both = ", ".join(f"{name} {value:.3f}" for name, value in self.agreement.items())
+        largest = ", ".join(f"{name} {value:.2f}" for name, value in self.largest_shift.items())
+        return [
+            f"CCC between the two runs' predictions: {both}.",
+            f"Largest difference on one clip, scale {scale}: {largest}.",
+        ]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DimensionComparison:
@@ -169,10 +178,10 @@ def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionCompariso
     first = values[0]
     rows = _common(first, values[1:])
     clustering = clustering_of([first.run.speakers[i] for i in rows[0]])
-    order = [[other.names.index(name) for name in first.names] for other in values]
     truth = first.truth[rows[0]]
-    predicted = [one.predicted[at][:, places] for one, at, places in
-                 zip(values, rows, order, strict=True)]  # fmt: skip
+    predicted = [
+        one.ordered(first.names).predicted[at] for one, at in zip(values, rows, strict=True)
+    ]
     ids = [first.run.clip_ids[i] for i in rows[0]]
     names = names_apart(runs)
     against = tuple(
@@ -328,10 +337,9 @@ def write_dimension_comparison(
     files = {"comparison": write_json(document, folder / "comparison.json")}
     values = [dimension_run(run) for run in runs[:2]]
     kept, other = _common(values[0], values[1:])
-    names = list(found.runs)
+    names, second = list(found.runs), values[1].ordered(found.names)
     for i, dimension in enumerate(found.names):
-        j = values[1].names.index(dimension)
-        a, b = values[0].predicted[kept, i], values[1].predicted[other, j]
+        a, b = values[0].predicted[kept, i], second.predicted[other, i]
         path = folder / f"agreement_{i}.png"
         files[f"agreement of {dimension}"] = save_agreement(
             dimension, (names[0], a), (names[1], b), path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from serval.results.verdict import in_percent
 from serval.scores import HEADLINES, METRICS
-from serval.wording import counted, in_points, percent, points, scored, span
+from serval.wording import counted, hundredths, in_points, percent, points, scored, span
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -104,9 +104,9 @@ def _power(comparison: Comparison, against: Against) -> str:
         )
     return (
         "Minimum detectable effect at 80 % power: "
-        f"{points(overall['wa'].difference.detectable)} points of accuracy, "
-        f"{points(overall['uar'].difference.detectable)} of UAR; {counted(comparison.n, 'clip')}, "
-        f"drawn by {comparison.clustering['by']}."
+        f"{hundredths(overall['wa'].difference.detectable, 2)} points of accuracy, "
+        f"{hundredths(overall['uar'].difference.detectable, 2)} of UAR; "
+        f"{counted(comparison.n, 'clip')}, drawn by {comparison.clustering['by']}."
     )
 
 

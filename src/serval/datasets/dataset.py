@@ -169,7 +169,7 @@ def shared_speakers(source: ClipSource, train: ClipSource) -> Iterator[str]:
     shared = here & set(train.speakers())
     if shared:
         yield (
-            f"{len(shared)} of {len(here)} speakers of this split also occur in train: "
+            f"{len(shared)} of {len(here)} speakers of the whole split also occur in train: "
             f"the score says {'nothing' if shared == here else 'too little'} about new speakers"
         )
 

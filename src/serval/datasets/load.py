@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -13,8 +14,8 @@ from serval.datasets.file import load_file
 from serval.datasets.options import DatasetOptions
 from serval.datasets.subset import first_clips, sampled
 from serval.errors import ConfigError, DatasetNotFoundError
-from serval.files import is_file, is_folder
-from serval.wording import one_line, shown
+from serval.files import is_file, is_folder, names_beside
+from serval.wording import did_you_mean, one_line, shown
 
 if TYPE_CHECKING:
     from serval.corpora import Corpus
@@ -132,8 +133,17 @@ def _from_disk(path: Path, options: DatasetOptions, asked: Corpus | None) -> Dat
     named = f"{asked.name}: " if asked else ""
     raise DatasetNotFoundError(
         f"{named}dataset '{one_line(str(path)[:200])}' is not a name that serval knows, nor a "
-        f"folder or file that exists{_hint(str(path))}; {KNOWN}"
+        f"folder or file that exists{_hint(str(path))}; {KNOWN}{_meant(str(path))}"
     )
+
+
+def _meant(name: str) -> str:
+    """Return the known set, or what lies beside, that a name may have meant."""
+    before, colon, after = name.partition(":")
+    known = [corpus.name for corpus in known_corpora() if colon or corpus.location]
+    if colon and after and re.fullmatch(r"[\w-]{2,40}", before):
+        return did_you_mean(before, known)
+    return did_you_mean(os.path.basename(name), [*known, *names_beside(name)])  # noqa: PTH119 - takes any text
 
 
 def _hint(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,9 @@ __all__ = ["ClipSource", "Row", "Table", "least", "same_name"]
 
 FEWEST_PLACES = 1 << 10
 """Of a table of hashes, a power of two."""
+
+PARTED = re.compile(r"[/\\:]|^\.$")
+"""In a name that is more than that of a file."""
 
 LONGEST_PATH = 4096
 """Characters; no system takes longer ones, and a cell that has more is no path."""
@@ -129,6 +133,7 @@ class ClipSource:
             audio=self._audio(row) if audio else b"",
             speaker=columns.cell(row.cells, columns.speaker),
             groups={name: text for name, text in groups.items() if text is not None},
+            emotions=columns.emotions_of(row.cells),
         )
 
     def _audio(self, row: Row) -> bytes | Path:
@@ -284,6 +289,8 @@ def _path_text(cell: object) -> str | None:
 
 def _portable(name: str) -> str:
     """Return a name without what differs between machines: the folders of an absolute path."""
+    if name and not PARTED.search(name):
+        return printable(name)
     path = PurePosixPath(name)
     rooted = path.is_absolute() or PureWindowsPath(name).is_absolute()
     return printable(path.name if rooted else path.as_posix())

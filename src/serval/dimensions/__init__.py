@@ -7,7 +7,6 @@ before they are scored.
 
 from serval.dimensions.scale import Scale, scale_of_text
 from serval.dimensions.truth import (
-    NO_PAGE,
     TASK,
     DimensionRun,
     dimension_columns,
@@ -16,7 +15,6 @@ from serval.dimensions.truth import (
 )
 
 __all__ = [
-    "NO_PAGE",
     "TASK",
     "DimensionRun",
     "Scale",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,13 +23,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["NO_PAGE", "TASK", "DimensionRun", "dimension_columns", "dimension_run", "plan_values"]
+__all__ = ["TASK", "DimensionRun", "dimension_columns", "dimension_run", "plan_values"]
 
 TASK = "dimensions"
-
-NO_PAGE = (
-    "the page shows emotions alone; see summary.md for the scores and dimensions.png for the values"
-)
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "arousal": ("arousal", "activation", "act", "emoact", "a"),
@@ -56,6 +52,21 @@ class DimensionRun:
     truth: Floats
     predicted: Floats
     scale: Scale
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of the set that hold the ratings."""
+        return frozenset(map(str, self.run.provenance.dataset[TASK]["columns"].values()))
+
+    def ordered(self, names: Sequence[str]) -> DimensionRun:
+        """Return the same with its dimensions in the order of `names`, which are the same ones."""
+        places = [self.names.index(name) for name in names]
+        return replace(
+            self,
+            names=tuple(names),
+            truth=self.truth[:, places],
+            predicted=self.predicted[:, places],
+        )
 
 
 def dimension_run(run: Run) -> DimensionRun:

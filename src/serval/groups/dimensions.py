@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise, product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -174,9 +174,7 @@ def averaged_sentences(found: Sequence[AveragedCcc]) -> list[str]:
 
 def _columns(values: DimensionRun) -> dict[str, Sequence[str | None]]:
     run = values.run
-    facts: Mapping[str, Any] = run.provenance.dataset["dimensions"]
-    taken = set(facts["columns"].values())
-    others = {name: of for name, of in run.groups.items() if name not in taken}
+    others = {name: of for name, of in run.groups.items() if name not in values.columns}
     return group_columns(run.speakers, others, run.duration_s)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from array import array
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -286,7 +288,7 @@ def group_columns(
         duration_s: `(N,)` seconds.
     """
     columns: dict[str, Sequence[str | None]] = {}
-    seen: set[tuple[int, ...]] = set()
+    seen: set[bytes] = set()
     known = {"speaker": speakers, **groups, "duration": _quarters(duration_s)}
     for name, own in known.items():
         if is_votes(name):
@@ -304,9 +306,11 @@ def _is_grouping(values: Sequence[str | None]) -> bool:
     return len(counts) >= 2 and counts.total() / len(counts) >= MIN_MEAN_CLIPS
 
 
-def _shape(values: Sequence[str | None]) -> tuple[int, ...]:
+def _shape(values: Sequence[str | None]) -> bytes:
+    """Return what two columns share that split the clips in the same way, whatever the names."""
     number: dict[str | None, int] = {}
-    return tuple(number.setdefault(value, len(number)) for value in values)
+    numbers = array("q", (number.setdefault(value, len(number)) for value in values))
+    return sha256(numbers).digest()
 
 
 def _quarters(seconds: NDArray[np.float64]) -> tuple[str, ...]:
@@ -336,12 +340,12 @@ def _gender(value: str) -> str:
 
 def members_of(values: Sequence[str | None]) -> dict[str, Ids]:
     """Return the places of the clips of each group, `(n,) int64`, most clips first."""
-    members: dict[str, list[int]] = {}
+    members: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
     for i, value in enumerate(values):
         if value is not None:
-            members.setdefault(value, []).append(i)
+            members[value].append(i)
     ranked = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
-    return {name: np.array(clips, dtype=np.int64) for name, clips in ranked}
+    return {name: np.frombuffer(clips, dtype=np.int64) for name, clips in ranked}
 
 
 def _compared(values: Sequence[str | None]) -> dict[str, Ids]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from serval.dimensions.scale import scale_of_text
 from serval.errors import ConfigError, ModelError
-from serval.labels import EMOTIONS, LabelSet, names_in_order, unnamed
+from serval.labels import EMOTIONS, DimensionSet, LabelSet, names_in_order, unnamed
 from serval.probabilities import Task, task_of
 from serval.trained_on import SoundRanges, TrainedOn
 from serval.wording import one_line, printable
@@ -86,6 +86,7 @@ class Overrides:
         max_seconds: Longest clip in seconds.
         output_name: The output with the scores, of several that the model file has.
         scale: Of the values of a model of dimensions, such as `0..1`.
+        multi_label: Its outputs are for each emotion alone, of which it may hear several at once.
     """
 
     labels: tuple[str, ...] | None = None
@@ -94,6 +95,7 @@ class Overrides:
     max_seconds: float | None = None
     output_name: str | None = None
     scale: str | None = None
+    multi_label: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +135,8 @@ class Contract:
         mask_marks: What a one (or true) in the mask stands for.
         layout: The axes of the waveform input.
         one_output: Whether two labels share one output, which is high for the second of them.
+        adds_sigmoid: Whether the outputs are logits of which each has a sigmoid of its own, which
+            the graph leaves out.
         scale: Of the values of a model of dimensions, such as `0..1`; else empty.
         sources: Where each part was found.
         task: What the outputs are scores of.
@@ -155,6 +159,7 @@ class Contract:
     mask_marks: Literal["valid", "padding"] = "valid"
     layout: Layout = "batch samples"
     one_output: bool = False
+    adds_sigmoid: bool = False
     scale: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
     task: Task = "emotions"
@@ -170,7 +175,7 @@ class Contract:
         where they say what every earlier version did, so that its runs go on.
         """
         usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False,
-                 "scale": "", "task": "emotions"}  # fmt: skip
+                 "adds_sigmoid": False, "scale": "", "task": "emotions"}  # fmt: skip
         facts = asdict(replace(self, trained_on=None, sound_ranges=None))
         others = {"trained_on", "sound_ranges", "notes"}
         return {k: v for k, v in facts.items() if k not in others and usual.get(k, others) != v}
@@ -220,12 +225,13 @@ def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
         ModelError: A source states something that cannot be read.
     """
     sources: list[Source] = [(COMMAND_LINE, _stated(overrides)), *stated]
-    labels, labels_from = _first(sources, LABELS, _labels, LabelSet(EMOTIONS))
+    task, _ = _first(sources, ("task", "problem_type"), task_of, DEFAULT_TASK)
+    names = _dimensions if task == "dimensions" else _labels
+    labels, labels_from = _first(sources, LABELS, names, LabelSet(EMOTIONS))
     rate, rate_from = _first(sources, RATE, _sample_rate, 16_000)
     normalize, normalize_from = _first(sources, NORMALIZATION, _normalize, DEFAULT_NORMALIZE)
     masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
     longest, longest_from = _first(sources, ("max_seconds",), _seconds, DEFAULT_MAX_SECONDS)
-    task, _ = _first(sources, ("task", "problem_type"), task_of, DEFAULT_TASK)
     scale, _ = _first(sources, ("scale",), _scale, "")
     return Declared(
         labels=labels,
@@ -253,6 +259,7 @@ def _stated(overrides: Overrides) -> dict[str, Any]:
         "normalize": overrides.normalize,
         "max_seconds": overrides.max_seconds,
         "scale": overrides.scale,
+        "problem_type": "multi_label_classification" if overrides.multi_label else None,
     }
     return {name: value for name, value in stated.items() if value is not None}
 
@@ -436,18 +443,26 @@ def _short(value: object, most: int = SHOWN) -> str:
 
 
 def _labels(value: object) -> LabelSet:
-    """Read a list, `id2label` (`{"0": "angry"}`), `label2id`, one of them as JSON, or `a,b,c`."""
-    if isinstance(value, str):
-        value = _json(value) if value.lstrip().startswith(("[", "{")) else value.split(",")
-    if isinstance(value, Sized) and len(value) > MOST_LABELS:
-        raise ValueError(f"{len(value)} labels are more than any classifier has ({MOST_LABELS})")
-    names = names_in_order(value)
+    names = _in_order(value)
     if len(names) == 1:
         raise ValueError(
             "a classifier needs at least 2 labels, got 1; where one output tells two classes "
             "apart, name both, the second being what it is high for: --labels other,angry"
         )
-    return LabelSet(map(printable, names))
+    return LabelSet(names)
+
+
+def _dimensions(value: object) -> LabelSet:
+    return DimensionSet(_in_order(value))
+
+
+def _in_order(value: object) -> tuple[str, ...]:
+    """Read a list, `id2label` (`{"0": "angry"}`), `label2id`, one of them as JSON, or `a,b,c`."""
+    if isinstance(value, str):
+        value = _json(value) if value.lstrip().startswith(("[", "{")) else value.split(",")
+    if isinstance(value, Sized) and len(value) > MOST_LABELS:
+        raise ValueError(f"{len(value)} labels are more than any classifier has ({MOST_LABELS})")
+    return tuple(map(printable, names_in_order(value)))
 
 
 def _sample_rate(value: object) -> int:

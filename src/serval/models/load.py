@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError, MissingExtraError, ModelError
+from serval.files import names_beside
 from serval.models.builtin import BUILTIN_MODELS
 from serval.models.choice import what_is_meant
 from serval.models.contract import Overrides
 from serval.models.options import InferenceOptions, overrides_of
 from serval.models.windowed import windowed
-from serval.wording import printable
+from serval.wording import did_you_mean, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from serval.models.classifier import Classifier
     from serval.models.protocol import Model
 
@@ -193,7 +196,14 @@ def model_path(name: str) -> Path:
     raise ModelError(
         f"no model '{printable(name[:200])}': neither a file nor built in; "
         f"built in: {', '.join(builtin)}; one of the hub is hf:ORG/NAME/FILE.onnx"
+        f"{_meant(name, builtin)}"
     )
+
+
+def _meant(name: str, builtin: Iterable[str]) -> str:
+    """Return the built-in model, or the file beside, that a name may have meant."""
+    files = [file for file in names_beside(name) if file.endswith((".onnx", ".xml"))]
+    return did_you_mean(os.path.basename(name), [*builtin, *files])  # noqa: PTH119 - takes any text
 
 
 def _folder_instead(name: str, folder: Path) -> str:

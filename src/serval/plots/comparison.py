@@ -65,12 +65,19 @@ def draw_differences(axes: Axes, forest: Forest, margin: float) -> None:
     position = np.arange(len(known))
     axes.axvspan(-100 * margin, 100 * margin, color="#DDDDDD", label=f"within {100 * margin:g}")
     axes.axvline(0, color="#333333", linewidth=0.8)
+    reach = _reach(values, ends, margin)
     axes.errorbar(values, position, xerr=np.abs(ends.T - values), fmt="o", color=COLOURS[0],
                   markersize=4, capsize=3, label="difference, 95 %")  # fmt: skip
+    for edge, marker, beyond in (
+        (-reach, "<", ends[:, 0] < -reach), (reach, ">", ends[:, 1] > reach)
+    ):  # fmt: skip
+        places = position[beyond]
+        axes.plot(np.full(len(places), 0.985 * edge), places, marker, color=COLOURS[0],
+                  markersize=7, gid="goes on")  # fmt: skip
     axes.set_yticks(position, list(known))
     axes.invert_yaxis()
-    axes.set_xlabel("points")
-    axes.set_xlim(-_reach(values, ends, margin), _reach(values, ends, margin))
+    axes.set_xlabel("points; below 0 is worse; an arrow: the interval goes on")
+    axes.set_xlim(-reach, reach)
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(forest.title, fontsize=10)
@@ -84,6 +91,10 @@ def _reach(values: Floats, ends: Floats, margin: float) -> float:
 
 
 def _draw_changed(axes: Axes, forest: Forest) -> None:
+    if not any(lost + won for lost, won in forest.changed.values()):
+        axes.text(0.5, 0.5, "no clip changed between right and wrong", ha="center", va="center")
+        axes.axis("off")
+        return
     position = np.arange(len(forest.changed))
     broken = [broke for broke, _ in forest.changed.values()]
     fixed = [mended for _, mended in forest.changed.values()]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from serval.plots.canvas import COLOURS, figure, save
 
@@ -81,6 +82,9 @@ def _draw(axes: Axes, points: Sequence[CostPoint], encoders: Sequence[str]) -> N
         if own:
             _draw_encoder(axes, own, COLOURS[place % len(COLOURS)])
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(lambda ms, _place: f"{ms:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.12)
     axes.grid(alpha=0.3, which="both")
     axes.spines[["top", "right"]].set_visible(False)
@@ -98,4 +102,4 @@ def _draw_encoder(axes: Axes, points: Sequence[CostPoint], colour: str) -> None:
     for point, x, y in zip(points, ms, value, strict=True):
         if point.worse:
             axes.plot([x], [y], "o", color=colour, markerfacecolor="white")
-        axes.annotate(point.layer, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=7)
+        axes.annotate(point.layer, (x, y), xytext=(5, -9), textcoords="offset points", fontsize=7)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from matplotlib.ticker import MaxNLocator, NullLocator
+
 from serval.plots.canvas import COLOURS, figure, save
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def save_latency(curves: Sequence[LatencyCurve], title: str, path: Path) -> Path
             )
     axes.set_yscale("log")
     _draw_real_time(axes, curves)
+    _label_plainly(axes)
     band = "band: to the 95th percentile" if banded else f"median of {fewest} calls"
     axes.set(xlabel="duration of the clip in s", ylabel=f"latency in ms ({band})")
     axes.grid(alpha=0.3, which="both")
@@ -63,6 +66,23 @@ def save_latency(curves: Sequence[LatencyCurve], title: str, path: Path) -> Path
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     axes.set_title(title, fontsize=10)
     return save(picture, path)
+
+
+def _label_plainly(axes: Axes) -> None:
+    """Write 600, not 6 x 10^2, at as many places of the logarithmic axis as have room."""
+    low, high = axes.get_ylim()
+    if high < 3 * low:
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_minor_locator(NullLocator())
+    steps = "125" if high > 10 * low else "123456789"
+
+    def plain(milliseconds: float, _place: float | None = None) -> str:
+        digits = f"{milliseconds:.6e}"
+        round_one = digits[0] in steps and digits[2:8] == "000000"
+        return f"{milliseconds:g}" if round_one or high < 3 * low else ""
+
+    axes.yaxis.set_major_formatter(plain)
+    axes.yaxis.set_minor_formatter(plain)
 
 
 def _draw_real_time(axes: Axes, curves: Sequence[LatencyCurve]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -177,7 +178,7 @@ def feature_rows(
 def feature_rows_on_ray(
     store: FeatureStore,
     job: Job,
-    read: Callable[[bool], Iterable[Clip]],
+    read: Callable[..., Iterable[Clip]],
     workers: int | None,
     address: str | None,
 ) -> Iterator[int | Failure]:
@@ -186,13 +187,13 @@ def feature_rows_on_ray(
     Args:
         store: Open.
         job: What the workers open.
-        read: Whether with audio -> the clips in order; this process reads the audio only to see
-            which clips of a store that is not empty it has.
+        read: Returns the clips in order, with or without `audio`; this process reads the audio
+            only to see which clips of a store that is not empty it has.
         workers: Actors, by default one for each core of the cluster.
         address: `host:port` of a running cluster; by default one on this machine.
     """
     indices, rows, unread = array("q"), array("q"), dict[int, Failure]()
-    for place, clip in enumerate(read(len(store) > 0)):
+    for place, clip in enumerate(read(audio=len(store) > 0)):
         stop_if_asked()
         row = known_row(store, clip) if clip.audio else None
         if isinstance(row, Failure):
@@ -201,15 +202,14 @@ def feature_rows_on_ray(
         rows.append(row if isinstance(row, int) else NO_ROW)
     missing = (index for place, (index, row) in enumerate(zip(indices, rows, strict=True))
                if row == NO_ROW and place not in unread)  # fmt: skip
-    answers = predict_on_ray(
-        replace(job, answers=heard_of), missing, workers=workers, address=address
-    )
-    for place, row in enumerate(rows):
-        if row != NO_ROW or place in unread:
-            yield unread.get(place, row)
-        else:
-            found = next(answers)
-            yield store.add(found) if isinstance(found, Heard) else found
+    job = replace(job, answers=heard_of)
+    with closing(predict_on_ray(job, missing, workers=workers, address=address)) as answers:
+        for place, row in enumerate(rows):
+            if row != NO_ROW or place in unread:
+                yield unread.get(place, row)
+            else:
+                found = next(answers)
+                yield store.add(found) if isinstance(found, Heard) else found
 
 
 def known_row(store: FeatureStore, clip: Clip) -> int | Failure | None:

@@ -174,8 +174,7 @@ def _rows(work: Planned, store: FeatureStore) -> Iterator[int | Failure]:
         mapping=work.plan.mapping,
         opens=partial(features_model, asked=options.layer, pooling=options.pool),
     )
-    read = lambda audio: work.read(audio=audio)  # noqa: E731 - by name
-    return feature_rows_on_ray(store, job, read, options.workers, options.ray_address)
+    return feature_rows_on_ray(store, job, work.read, options.workers, options.ray_address)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,5 +378,5 @@ def _validated(run: Run) -> CrossValidated:
         score=headline(run),
         by_fold=fold_scores(run),
         strengths=chosen["strengths"],
-        shares={name: tuple(own) for name, own in chosen["shares"].items()},
+        shares={name: tuple(own) for name, own in chosen.get("shares", {}).items()},
     )

@@ -20,7 +20,7 @@ from serval.scores.dimensions import ccc, moments_of
 from serval.scores.paired import PairOptions
 from serval.scores.stats import Difference, Verdict, mcnemar_exact, verdict
 from serval.scores.uncertainty import uncertainty_of_mean
-from serval.wording import counted, in_points, span
+from serval.wording import counted, in_points, scored, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -136,6 +136,11 @@ def evaluation_clips(options: QuantizeOptions, model: Model, workers: int) -> Cl
     """
     dataset = load_dataset(options.evaluation or "", options=options)
     plan = plan_of(model, dataset, options)
+    if plan.multilabel is not None:
+        raise ConfigError(
+            f"--eval measures accuracy, and {dataset.name} has several emotions a clip; leave it "
+            "out, and give runs of both files to serval compare for the change of macro F1"
+        )
     if plan.mapping is None:
         raise ConfigError(
             "--eval measures accuracy, which a model of dimensions has not; leave it out, and give "
@@ -209,6 +214,8 @@ class Fidelity:
     Attributes:
         clips: N.
         agreement: Share of clips with the same top emotion, in [0, 1]; NaN of dimensions.
+        agreement_ends: Of its 95 % interval, clustered by speaker where known; `None` of dimensions
+            and of too few clips.
         logit_error: Root mean square difference of the logits.
         divergence: Mean Kullback-Leibler divergence from the FP32 probabilities, in nats; NaN of
             dimensions.
@@ -224,6 +231,7 @@ class Fidelity:
 
     clips: int
     agreement: float
+    agreement_ends: tuple[float, float] | None = None
     logit_error: float
     divergence: float
     right: int | None = None
@@ -269,12 +277,14 @@ def fidelity(logits: Logits, clips: Clips) -> Fidelity:
     if clips.outputs == "values":
         return _fidelity_of_values(logits, clips)
     top, reference_top = logits.argmax(axis=1), clips.reference.argmax(axis=1)
+    same = top == reference_top
     known = clips.truth is not None
     right, reference_right = top == clips.truth, reference_top == clips.truth
     broken, fixed = int((reference_right & ~right).sum()), int((right & ~reference_right).sum())
     return Fidelity(
         clips=len(logits),
-        agreement=float((top == reference_top).mean()),
+        agreement=float(same.mean()),
+        agreement_ends=_ends_of_mean(same, clips.speakers),
         logit_error=float(np.sqrt(np.square(logits - clips.reference).mean())),
         divergence=float(_divergences(clips.reference, logits, clips.outputs).mean()),
         right=int(right.sum()) if known else None,
@@ -307,6 +317,14 @@ def value_words(found: Fidelity) -> str:
     return f"CCC with FP32 on {counted(found.clips, 'clip')}: {each}"
 
 
+def same_in_words(found: Fidelity) -> str:
+    """Return on what share of how many clips the emotion is that of FP32, with its interval."""
+    same = {"value": found.agreement, "low": None, "high": None}
+    if found.agreement_ends is not None:
+        same["low"], same["high"] = found.agreement_ends
+    return f"{scored(same)} of {counted(found.clips, 'clip')}"
+
+
 def accuracy_change(
     right: NDArray[np.bool_], reference_right: NDArray[np.bool_], speakers: Sequence[str | None]
 ) -> Difference:
@@ -314,6 +332,16 @@ def accuracy_change(
     gain = right.astype(np.float64) - reference_right
     clustering = clustering_of(speakers or [None] * len(gain))
     return uncertainty_of_mean(gain, clustering).difference(float(gain.mean()), 1 / len(gain))
+
+
+def _ends_of_mean(
+    flags: NDArray[np.bool_], speakers: Sequence[str | None]
+) -> tuple[float, float] | None:
+    """Return the ends of the 95 % interval of a share of clips; `None` of too few for one."""
+    clustering = clustering_of(speakers or [None] * len(flags))
+    shares = flags.astype(np.float64)
+    found = uncertainty_of_mean(shares, clustering).interval(float(shares.mean()))
+    return None if math.isnan(found.low) else (found.low, found.high)
 
 
 def _divergences(reference: Logits, logits: Logits, outputs: str) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.files import whole_files, write_json
 from serval.inspection import stored_graph
-from serval.quantize.clips import cost_in_words, value_words
+from serval.quantize.clips import cost_in_words, same_in_words, value_words
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.recipes import int4_candidate, static_candidate, written_dynamic
 from serval.quantize.search import kept_within
@@ -46,6 +46,7 @@ __all__ = [
     "folder_beside",
     "made_verdict",
     "quantize",
+    "same_in_words",
     "save_comparison",
     "save_tried",
 ]
@@ -125,8 +126,8 @@ def made_verdict(made: Quantized) -> list[str]:
     if found.ccc:
         return [f"{size}; {value_words(found)}, of {clips} that no range has seen."]
     if found.right is None:
-        same = f"the same emotion on {percent(found.agreement)} of {counted(found.clips, 'clip')}"
-        return [f"{size}, and {same} of {clips} that no range has seen."]
+        same = same_in_words(found)
+        return [f"{size}, and the same emotion on {same} of {clips} that no range has seen."]
     return [f"{size}; on {counted(found.clips, 'clip')} of {clips} its {cost_in_words(found)}."]
 
 

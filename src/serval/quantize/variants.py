@@ -204,9 +204,11 @@ def best_of(variants: Sequence[Variant]) -> str:
 
     Speeds that are equal to a tenth of FP32's are one, and the smaller file is taken. Where none is
     shown to keep it, of those that may, else of all, the most accurate. A file on the Pareto front
-    goes before the others; FP32 is not among them.
+    goes before the others; FP32 is not among them. One that is slower here than FP32, as integers
+    may be on a processor without instructions for them, is taken only if all are.
     """
     made = [one for one in variants if one.name != FP32 and one.runtime == USUAL]
+    made = [one for one in made if not _is_slower(one)] or made
     for verdict in ("not worse", "cannot tell", "worse"):
         found = [v for v in made if v.measured.verdict(100 * MARGIN) == verdict]
         found = [v for v in found if v.pareto] or found
@@ -215,6 +217,11 @@ def best_of(variants: Sequence[Variant]) -> str:
         if found:
             return max(found, key=lambda v: (v.measured.accuracy, -v.size_bytes)).name
     return FP32
+
+
+def _is_slower(variant: Variant) -> bool:
+    """Tell whether a file was shown to be slower than FP32 on this machine."""
+    return variant.against_fp32.told_apart and variant.against_fp32.median < 1
 
 
 def _marked(
@@ -301,9 +308,23 @@ def _taken(comparison: Variants, best: Variant) -> str:
     if _decided(best) == "worse":
         return f"Keep FP32: every other file is worse on {n}; the least bad is {what}: {why}."
     return (
-        f"{n} cannot tell which file keeps the accuracy of FP32; the likeliest is {what}: {why}. "
-        "Measure on more clips before you take it."
+        f"{n} cannot tell which file keeps the accuracy of FP32; the likeliest is {what}, "
+        f"{_most_often_right(comparison, best)}: {why}. Measure on more clips before you take it."
     )
+
+
+def _most_often_right(comparison: Variants, best: Variant) -> str:
+    """Return why a file is the likeliest of those of which the clips cannot tell."""
+    rivals = [
+        one
+        for one in comparison.variants
+        if one.name != FP32 and one.runtime == USUAL and one.pareto == best.pareto
+        and _decided(one) == "cannot tell"
+    ]  # fmt: skip
+    alike = [one for one in rivals if one.measured.right == best.measured.right]
+    among = "of those on the Pareto front " * best.pareto
+    smallest = f", and is the smallest of the {len(alike)} that are" * (len(alike) > 1)
+    return f"which {among}is right most often ({percent(best.measured.accuracy)}){smallest}"
 
 
 def _decided(variant: Variant) -> str:

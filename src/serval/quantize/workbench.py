@@ -327,7 +327,8 @@ def tagged(
         "max_seconds": f"{contract.max_seconds:g}",
     }
     if contract.task == "dimensions":
-        said |= {"task": contract.task, "scale": contract.scale}
+        said |= {"task": contract.task}
+        said |= {"scale": contract.scale} if contract.scale else {}
     if contract.sources.get("labels") != "default":
         said["labels"] = json.dumps(list(contract.labels))
     said |= {"serval.precision": precision, "serval.recipe": "; ".join(words)}

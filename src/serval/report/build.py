@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from serval.comparison import compare
-from serval.dimensions import NO_PAGE
 from serval.errors import ConfigError
 from serval.files import write_bytes, write_text
-from serval.report.columns import Listed, heard, listed
-from serval.report.content import report_content, run_names
+from serval.multilabel import NO_PAGE
+from serval.report.columns import heard
+from serval.report.content import report_content
+from serval.report.emotions import emotion_parts
 from serval.report.kept import audio_file, audio_folder, kept_sounds, sound_block
 from serval.report.page import page_html
-from serval.report.pairing import relabelled
 from serval.report.sound import PageSound, Progress, Sounds, sounds_of
-from serval.report.stressed import Stressed, stressed
-from serval.scores import scores_of
+from serval.report.stressed import refuse_other_model
+from serval.report.values import value_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from serval.bench.browser import Timed
-    from serval.comparison import Comparison
     from serval.evaluation import Step
+    from serval.report.parts import PageParts
+    from serval.report.stressed import Stressed
     from serval.run import Run
     from serval.stress import StressRuns
 
@@ -82,33 +82,28 @@ def write_report(
     audio: AudioChoice = "wrong",
     show: Callable[[Step], None] = lambda _step: None,
 ) -> Page:
-    """Return the page of a run, or of two runs on the same labels, after writing it.
+    """Return the page of a run, or of two runs of one task, after writing it.
 
     Args:
         run: The run, or B of two.
         path: Where to write the HTML file.
         baseline: A, an earlier run on the same clips.
         further: What else is known of the models of the runs.
-        audio: Which clips can be heard: those that any run got wrong, all, or none. A sound that
-            the page at `path`, or the one in the folder of a run, has already is taken from there.
+        audio: Which clips can be heard: those that any run got wrong (of dimensions, where none
+            is wrong or right, every clip), all, or none. A sound that the page at `path`, or the
+            one in the folder of a run, has already is taken from there.
         show: Told of each sound that is there.
 
     Raises:
-        ConfigError: The run is of dimensions, the two runs have no clip in common, or the stress
-            test is of another model.
+        ConfigError: A run has several emotions a clip, the two runs have no clip in common or are
+            not of one task, or the stress test is of another model.
         LabelError: They have different labels, or disagree on the truth of a clip.
     """
-    if run.provenance.of_dimensions:
-        raise ConfigError(f"{run.folder} is a run of dimensions: {NO_PAGE}")
-    comparison = compare([baseline, run]) if baseline else None
-    clips = listed([baseline, relabelled(run, baseline.labels)] if baseline else [run])
-    pages = [path, *(each.folder / "report.html" for each in clips.runs)]
-    sounds = _sounds(clips, audio, pages, show)
-    scores = [scores_of(each) for each in clips.runs]
-    runs = [baseline, run] if baseline else [run]
-    stress = further.stress
-    under = _stressed(stress, runs, comparison, audio) if stress else None
-    content = report_content(clips, scores, sounds, comparison, under, timed=further.timed)
+    parts = _parts_of([baseline, run] if baseline else [run])
+    pages = [path, *(each.folder / "report.html" for each in parts.clips.runs)]
+    sounds = _sounds(parts, audio, pages, show)
+    under = _stressed(further.stress, parts, audio) if further.stress else None
+    content = report_content(parts, sounds, under, further.timed)
     heard_too = under.sounds if under else {}
     every = {**sounds.by_sha256, **heard_too}
     beside = audio_folder(path) if _megabytes(every) > EMBED_MB else None
@@ -122,27 +117,35 @@ def write_report(
     )
 
 
-def _stressed(
-    stress: StressRuns, runs: Sequence[Run], comparison: Comparison | None, audio: AudioChoice
-) -> Stressed:
+def _parts_of(runs: Sequence[Run]) -> PageParts:
+    """Return what the task of the runs decides; nothing else of a page asks for it."""
+    for run in runs:
+        if run.provenance.is_multilabel:
+            raise ConfigError(f"{run.folder} has several emotions a clip: {NO_PAGE}")
+    of_dimensions = any(run.provenance.of_dimensions for run in runs)
+    return value_parts(runs) if of_dimensions else emotion_parts(runs)
+
+
+def _stressed(stress: StressRuns, parts: PageParts, audio: AudioChoice) -> Stressed:
     """Return what the stress test adds for the run of its model; of two such it is the later."""
     tested = stress.clean.provenance.model.get("sha256")
-    named = list(zip(runs, run_names(runs, comparison), strict=True))
+    named = list(zip(parts.clips.runs, parts.names, strict=True))
     of_it = [(run, name) for run, name in named if run.provenance.model.get("sha256") == tested]
     run, name = (of_it or named)[-1]
-    return stressed(stress, run, name, audio=audio != "none")
+    refuse_other_model(stress, run)
+    return parts.stressed(stress, name, audio=audio != "none")
 
 
 def _sounds(
-    clips: Listed, audio: AudioChoice, pages: Sequence[Path], show: Callable[[Step], None]
+    parts: PageParts, audio: AudioChoice, pages: Sequence[Path], show: Callable[[Step], None]
 ) -> Sounds:
     by_sha256: dict[str, PageSound] = {}
     notes: list[str] = []
-    wanted = heard(clips, audio)
+    wanted = heard(parts.clips, audio, parts.worth_hearing, parts.first)
     kept = kept_sounds(pages) if any(wanted.values()) else {}
     progress = Progress(total=sum(map(len, wanted.values())), show=show)
     for side, positions in wanted.items():
-        found = sounds_of(clips.runs[side], positions, kept, progress)
+        found = sounds_of(parts.clips.runs[side], positions, kept, progress)
         by_sha256 |= found.by_sha256
         notes += found.notes
     return Sounds(by_sha256=by_sha256, notes=tuple(dict.fromkeys(notes)))

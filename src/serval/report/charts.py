@@ -33,7 +33,12 @@ LATENCY_BINS = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of a chart's table; kind is `text`, `share`, `points`, `count` or `number`."""
+    """A column of a chart's table.
+
+    Its kind is `text`, `cell` (text that stands as numbers do), `share`, `score` (a share to its
+    hundredth of a percent, beside a difference in `points`), `points` (a difference of shares),
+    `count`, `number`, `correlation`, `error` or `signed` (a difference of one of these).
+    """
 
     key: str
     title: str
@@ -54,6 +59,7 @@ class Chart:
         wide: Whether it takes the whole width.
         reference: Where a line marks a value to compare with.
         margin: A difference up to this, in [0, 1], counts as none; drawn as a band.
+        dimension: Which one the page draws of every clip, from 0; the rows then sum it up.
     """
 
     id: str
@@ -65,6 +71,7 @@ class Chart:
     wide: bool = False
     reference: float | None = None
     margin: float | None = None
+    dimension: int | None = None
 
 
 RUN = Column(key="run", title="run")

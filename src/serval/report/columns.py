@@ -23,7 +23,11 @@ TEXT_COLUMNS = ("text", "sentence", "transcript", "transcription", "utterance", 
 FEW_VALUES = 40
 """A column with more values than this is shown with a clip but is no filter."""
 
-PROBABILITY_STEPS = 10_000
+MOST_LISTED = 20_000
+"""Clips on a page at most: some MB, which a browser filters while one types."""
+
+MOST_HEARD = 500
+"""Clips that can be heard on a page which does not list all: some 10 MB of sound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +37,16 @@ class Listed:
     Attributes:
         runs: The runs; the first is A.
         positions: For each run, where each listed clip is in it; -1 where the run lacks it.
+        n: Clips of the runs; more than are listed where these are a sample.
     """
 
     runs: tuple[Run, ...]
     positions: tuple[tuple[int, ...], ...]
+    n: int
+
+    def __len__(self) -> int:
+        """Return how many clips are listed."""
+        return len(self.positions[0])
 
     def home(self, i: int) -> tuple[Run, int]:
         """Return the first run that has clip `i`, and where it is there."""
@@ -44,58 +54,68 @@ class Listed:
         return next((run, places[i]) for run, places in places if places[i] >= 0)
 
 
-def listed(runs: Sequence[Run]) -> Listed:
-    """Return the clips of all runs: those of the first in its order, then what only B has."""
+def listed(runs: Sequence[Run], most: int = MOST_LISTED) -> Listed:
+    """Return the clips of all runs: those of the first in its order, then what only B has.
+
+    Of more than `most` clips these are a random sample, the same at each call.
+    """
     first = runs[0]
-    positions = [list(range(len(first)))]
+    positions = np.arange(len(first))[np.newaxis]
     for run in runs[1:]:
         rows = partners(first, run).rows
-        alone = np.setdiff1d(np.arange(len(run)), rows).tolist()
-        positions = [
-            *(places + [-1] * len(alone) for places in positions),
-            [*rows.tolist(), *alone],
-        ]
-    return Listed(runs=tuple(runs), positions=tuple(map(tuple, positions)))
+        alone = np.setdiff1d(np.arange(len(run)), rows)
+        missing = np.full((len(positions), len(alone)), -1)
+        positions = np.vstack([np.hstack([positions, missing]), np.hstack([rows, alone])])
+    n = positions.shape[1]
+    if n > most:
+        chosen = np.random.default_rng(0).choice(n, most, replace=False)
+        positions = positions[:, np.sort(chosen)]
+    return Listed(runs=tuple(runs), positions=tuple(map(tuple, positions.tolist())), n=n)
 
 
-def heard(clips: Listed, audio: str) -> dict[int, list[int]]:
-    """Return which clips get audio, as positions by run: `wrong` means wrong in any run."""
+def heard(
+    clips: Listed, audio: str, worth_hearing: Sequence[bool], first: Sequence[float]
+) -> dict[int, list[int]]:
+    """Return which clips get audio, as positions by run: with `wrong` those that are worth it.
+
+    Of a sample they are those that a page shows first, where `first` is highest.
+    """
     chosen: dict[int, list[int]] = {side: [] for side in range(len(clips.runs))}
     if audio == "none":
         return chosen
-    for i in range(len(clips.positions[0])):
-        run, at = clips.home(i)
-        if audio == "all" or _is_wrong(clips, i):
-            chosen[clips.runs.index(run)].append(at)
+    wanted = [i for i in range(len(clips)) if audio == "all" or worth_hearing[i]]
+    if len(clips) < clips.n:
+        wanted = sorted(sorted(wanted, key=lambda i: -first[i])[:MOST_HEARD])
+    for i in wanted:
+        side = next(side for side, places in enumerate(clips.positions) if places[i] >= 0)
+        chosen[side].append(clips.positions[side][i])
     return chosen
 
 
-def clip_columns(clips: Listed, sounds: Sounds) -> dict[str, Any]:
-    """Return the columns in plain JSON types; -1 stands for none."""
-    homes = [clips.home(i) for i in range(len(clips.positions[0]))]
+def clip_columns(clips: Listed, sounds: Sounds, shown: Collection[str] = ()) -> dict[str, Any]:
+    """Return the columns in plain JSON types; -1 stands for none.
+
+    Args:
+        clips: Of the runs.
+        sounds: Of the clips that can be heard.
+        shown: Further columns of the set that the page shows in another way.
+    """
+    homes = [clips.home(i) for i in range(len(clips))]
     speakers = _coded(run.speakers[at] for run, at in homes)
-    names = list(dict.fromkeys(name for run in clips.runs for name in sorted(run.groups)))
+    every = dict.fromkeys(name for run in clips.runs for name in sorted(run.groups))
+    names = [name for name in every if name not in shown]
     text = next((name for name in TEXT_COLUMNS if name in names), None)
     keys = {sha256: number for number, sha256 in enumerate(sounds.by_sha256)}
     return {
         "id": [run.clip_ids[at] for run, at in homes],
         "index": [int(run.index[at]) for run, at in homes],
-        "truth": [int(run.truth[at]) for run, at in homes],
         "duration": [round(float(run.duration_s[at]), 3) for run, at in homes],
         "sound": [keys.get(run.audio_sha256[at], -1) for run, at in homes],
         "speakers": speakers["values"],
         "speaker": speakers["of"],
         "text": text and [_cell(run, text, at) or "" for run, at in homes],
         "groups": [_group(name, homes) for name in names if name != text],
-        "runs": [
-            _answers(run, places) for run, places in zip(clips.runs, clips.positions, strict=True)
-        ],
     }
-
-
-def _is_wrong(clips: Listed, i: int) -> bool:
-    sides = zip(clips.runs, (places[i] for places in clips.positions), strict=True)
-    return any(at >= 0 and run.predicted[at] != run.truth[at] for run, at in sides)
 
 
 def _cell(run: Run, name: str, at: int) -> str | None:
@@ -114,13 +134,3 @@ def _coded(column: Iterable[str | None]) -> dict[str, Any]:
     values = sorted({cell for cell in cells if cell is not None})
     code: Mapping[str | None, int] = {value: number for number, value in enumerate(values)}
     return {"values": values, "of": [code.get(cell, -1) for cell in cells]}
-
-
-def _answers(run: Run, places: Collection[int]) -> dict[str, Any]:
-    """Return what a run says of each clip; probabilities as ten-thousandths, clip after clip."""
-    at = np.array(places, dtype=np.int64)
-    probs = np.where(at[:, None] >= 0, run.probs[at], 0.0)
-    return {
-        "predicted": np.where(at >= 0, run.predicted[at], -1).tolist(),
-        "probs": (probs * PROBABILITY_STEPS).round().astype(int).ravel().tolist(),
-    }

@@ -13,6 +13,7 @@ from serval.dress import STYLE, source_hash
 from serval.files import write_text
 from serval.results.verdict import counted
 from serval.scores import HEADLINES, METRICS, title_of
+from serval.sweep import value_cells, value_titles
 from serval.wording import hundredths, percent, printable, three_digits
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def leaderboard_html(document: Document) -> str:
     """
     tasks = [task["dataset"] for task in document["tasks"]]
     names = {task: f"set-{number + 1}" for number, task in enumerate(tasks)}
+    rated = {f"rated-{i + 1}": table for i, table in enumerate(document.get("dimensions", ()))}
     sections = [
         _hero(document),
         *([_overall(document, tasks)] if tasks else []),
@@ -77,12 +79,14 @@ def leaderboard_html(document: Document) -> str:
             _task(document, task, names[task["dataset"]], sentence)
             for task, sentence in zip(document["tasks"], document["sentences"], strict=True)
         ),
+        *(_values(table, anchor) for anchor, table in rated.items()),
         *([_problems(document)] if document["problems"] else []),
         _reading(document),
     ]
     links = {
         "board": "Overall",
         **{anchor: name for name, anchor in names.items()},
+        **{anchor: f"{table['dataset']}, rated" for anchor, table in rated.items()},
         "read": "About",
     }
     parts = {
@@ -100,7 +104,7 @@ def _framed(title: str, parts: Mapping[str, str]) -> str:
         title: As text.
         parts: What the template wants beside, by name, as markup.
     """
-    scripts = (_bundled(f"{name}.js") for name in ("dom", "theme", "leaderboard"))
+    scripts = (_bundled(f"{name}.js") for name in ("dom", "theme", "sideways", "leaderboard"))
     script = '(() => {\n"use strict";\n' + "\n".join(scripts) + "})();"
     style = STYLE + _bundled("leaderboard.css")
     policy = (
@@ -123,8 +127,10 @@ def _bundled(name: str) -> str:
 
 
 def _hero(document: Document) -> str:
+    rated = [(row, table) for table in document.get("dimensions", ()) for row in table["rows"]]
     models = {row["model"] for row in document["rows"] if not row["baseline"]}
-    corpora = {row["corpus"] for row in document["rows"]}
+    models |= {row["model"] for row, _ in rated}
+    corpora = {row["corpus"] for row in document["rows"]} | {row["corpus"] for row, _ in rated}
     sets = "1 corpus" if len(corpora) == 1 else f"{len(corpora)} corpora"
     n = f"{counted(len(models), 'model')} on {sets}"
     first, *below = document["verdict"]
@@ -204,6 +210,39 @@ def _task(document: Document, task: Document, anchor: str, sentence: str) -> str
     table = _table(f"Models on {task['dataset']}", columns, rows)
     said = " ".join([sentence, *task["warnings"]])
     return _section(anchor, task["dataset"], lead, table, f'<p class="said">{_text(said)}</p>')
+
+
+def _values(table: Document, anchor: str) -> str:
+    """Return the models of dimensions on one set."""
+    columns = [
+        _Column(title="Model", text=True, best_first="ascending"),
+        *(_Column(title=title) for title in value_titles(table)),
+        _Column(title="MAE", best_first="ascending"),
+        _Column(title="Clips"),
+        _Column(title="Run", text=True, best_first="ascending"),
+    ]
+    rows = []
+    for row in table["rows"]:
+        name, *cells = value_cells(row)
+        numbers = map(_correlation, cells)
+        rows.append(
+            (False, [_Cell(markup=_text(name)), *numbers, _Cell(markup=_link(row["page"]))])
+        )
+    lead = (
+        f"CCC of ratings and predictions on the scale {table['scale']}, and the mean absolute "
+        "error, with 95 % intervals."
+    )
+    said = f'<p class="said">{_text(" ".join(table["sentences"]))}</p>'
+    title = f"{table['dataset']}, rated"
+    return _section(anchor, title, lead, _table(f"Models on {title}", columns, rows), said)
+
+
+def _correlation(cell: str) -> _Cell:
+    """Return `0.71 [0.66, 0.75]`, or a count, with the interval below it."""
+    value, _, ends = cell.rstrip("]").partition(" [")
+    small = f"<small>{ends.replace(', ', ' to ')}</small>" if ends else ""
+    number = value.replace(",", "")
+    return _Cell(markup=f"<strong>{value}</strong>{small}", value="" if value == "n/a" else number)
 
 
 def _task_cells(row: Row, score: str, extra: Iterable[str], costs: Sequence[str]) -> list[_Cell]:

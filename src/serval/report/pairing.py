@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["difference_chart", "group_changes_chart", "pair_content", "relabelled"]
 
 CHANGE = (
-    Column(key="a", title="A", kind="share"),
-    Column(key="b", title="B", kind="share"),
+    Column(key="a", title="A", kind="score"),
+    Column(key="b", title="B", kind="score"),
     Column(key="value", title="B minus A, points", kind="points"),
     Column(key="low", title="95 % from", kind="points"),
     Column(key="high", title="to", kind="points"),
@@ -57,7 +57,10 @@ def pair_content(comparison: Comparison) -> dict[str, Any]:
     return {
         "margin": f"A loss of up to {_margin(comparison)} counts as none; the interval of the "
         "difference decides, not the difference.",
-        "tiles": [{"name": title_of(key), **_cells(scores.overall[key])} for key in SHOWN],
+        "tiles": [
+            {"name": title_of(key), "kind": "points", **_cells(scores.overall[key])}
+            for key in SHOWN
+        ],
         "sentences": sentences(comparison, comparison.against[0]),
     }
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.stress import Example, StressRuns
 
-__all__ = ["Stressed", "stressed"]
+__all__ = ["Stressed", "refuse_other_model", "stressed"]
 
 NAME = Column(key="label", title="perturbation")
 FAMILY = Column(key="label", title="family")
@@ -48,20 +48,11 @@ class Stressed:
     notes: tuple[str, ...] = ()
 
 
-def stressed(stress: StressRuns, run: Run, name: str, *, audio: bool) -> Stressed:
-    """Return what a stress test adds to the report of a run.
-
-    Where the dataset or the model is out of reach, as on another machine, there is nothing to
-    hear, and a note says why.
-
-    Args:
-        stress: From `serval.stress.load_stress`.
-        run: The run that the report is of.
-        name: What the report calls it.
-        audio: Whether examples can be heard.
+def refuse_other_model(stress: StressRuns, run: Run) -> None:
+    """Raise unless a stress test is of the model of a run.
 
     Raises:
-        ConfigError: The test is of another model, or has no finished perturbation.
+        ConfigError: It is of another.
     """
     tested, shown = (each.provenance.model.get("sha256") for each in (stress.clean, run))
     if tested != shown:
@@ -69,6 +60,22 @@ def stressed(stress: StressRuns, run: Run, name: str, *, audio: bool) -> Stresse
             f"the stress test in {stress.folder} is of another model than {run.folder}; "
             "give the test of the same model file"
         )
+
+
+def stressed(stress: StressRuns, name: str, *, audio: bool) -> Stressed:
+    """Return what a stress test adds to the report of a run.
+
+    Where the dataset or the model is out of reach, as on another machine, there is nothing to
+    hear, and a note says why.
+
+    Args:
+        stress: From `serval.stress.load_stress`.
+        name: What the report calls the run of that model.
+        audio: Whether examples can be heard.
+
+    Raises:
+        ConfigError: It has no finished perturbation.
+    """
     document = stress_document(findings_of(stress))
     charts = (_families(document, name), _cases(document, name), *_curves(document, name))
     sounds: dict[str, PageSound] = {}

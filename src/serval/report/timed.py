@@ -46,7 +46,8 @@ def timed_chart(timed: Sequence[Timed], runs: Sequence[Run]) -> Chart | None:
         kind="table",
         title="How fast it is where it was measured",
         note="One clip at a time, the model only. RTF is processing time over audio time: under 1 "
-        "keeps up with speech. Compare rows of one device; others had other work to do.",
+        "keeps up with speech. Compare rows of one device; others had other work to do. Measured "
+        f"on: {' / '.join(dict.fromkeys(device.where for device in timed))}.",
         columns=COLUMNS,
         rows=rows,
         wide=True,
@@ -56,7 +57,7 @@ def timed_chart(timed: Sequence[Timed], runs: Sequence[Run]) -> Chart | None:
 def _rows(device: Timed, known: set[Any]) -> Iterator[dict[str, Any]]:
     shown = [one for one in device.latency if one.seconds in SHOWN_S] or device.latency
     for one in sorted(shown, key=lambda one: (one.sha256 not in known, one.model)):
-        yield {"where": device.where, **_cells(one)} | {
+        yield {"where": device.where.partition(",")[0], **_cells(one)} | {
             "file": "of this report" if one.sha256 in known else "another"
         }
 
@@ -66,8 +67,8 @@ def _cells(one: StoredLatency) -> dict[str, Any]:
         "model": one.model,
         "threads": one.computed_by,
         "seconds": one.seconds,
-        "p50": 1000 * one.timing.p50_s,
-        "p90": 1000 * one.timing.p90_s,
-        "rtf": one.rtf,
+        "p50": float(f"{1000 * one.timing.p50_s:.3g}"),
+        "p90": float(f"{1000 * one.timing.p90_s:.3g}"),
+        "rtf": float(f"{one.rtf:.2g}"),
         "n": one.timing.n,
     }

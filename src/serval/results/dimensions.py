@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores.dimensions import DimensionScores
 
-__all__ = ["dimension_cells", "dimension_document", "dimension_summary", "dimension_verdict"]
+__all__ = [
+    "dimension_cells",
+    "dimension_document",
+    "dimension_sentences",
+    "dimension_summary",
+    "dimension_verdict",
+]
 
 
 def dimension_document(run: Run) -> tuple[dict[str, Any], DimensionRun]:
@@ -45,7 +51,7 @@ def dimension_document(run: Run) -> tuple[dict[str, Any], DimensionRun]:
         "scores": asdict(scores),
         "groups": _groups_part(dimension_groups(values)),
         "averaged": _averaged_part(averaged_cccs(values)),
-        "verdict": [dimension_verdict(run, scores), *_sentences(scores, values)],
+        "verdict": [dimension_verdict(run, scores), *dimension_sentences(scores, values)],
         "predictions": values.predicted.tolist(),
         "ground_truth": values.truth.tolist(),
     }
@@ -77,7 +83,8 @@ def dimension_verdict(run: Run, scores: DimensionScores) -> str:
     return f"{run.name} agrees with the ratings of {clips} of {data_name(run)} by CCC: {each}."
 
 
-def _sentences(scores: DimensionScores, values: DimensionRun) -> list[str]:
+def dimension_sentences(scores: DimensionScores, values: DimensionRun) -> list[str]:
+    """Return how to read the scores, and in which way the predictions are off."""
     how = (
         "CCC is 1 where predictions equal the ratings and 0 where chance alone would do as well. "
         f"Errors are on the scale {values.scale}; intervals are those of "

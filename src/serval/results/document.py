@@ -125,7 +125,7 @@ def warnings_of(run: Run) -> list[str]:
         provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), corpus_names(run)
     )
     warnings += [f"{counted(n, 'clip')}: {note}." for note, n in sorted(notes.items())]
-    return warnings + _length_warnings(run)
+    return warnings + _one_emotion(run) + _length_warnings(run)
 
 
 def _unknown_to(run: Run) -> str:
@@ -146,6 +146,19 @@ def corpus_names(run: Run) -> set[str]:
 
 def _notes(run: Run) -> Counter[str]:
     return Counter(note for notes in run.notes for note in notes)
+
+
+def _one_emotion(run: Run) -> list[str]:
+    """Return that a set of a single emotion is no test of telling emotions apart."""
+    present = set(run.truth.tolist())
+    if len(present) != 1 or run.provenance.of_dimensions or run.provenance.is_multilabel:
+        return []
+    label = run.labels[present.pop()]
+    sentence = (
+        f"All clips are {label}: UAR is the recall of that one emotion, and a model that says "
+        f"{label} of everything would have 100 %."
+    )
+    return [sentence]
 
 
 def _length_warnings(run: Run) -> list[str]:

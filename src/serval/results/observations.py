@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from serval.scores.metrics import Counts, f1, precision, recall, support
 from serval.wording import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from serval.labels import LabelSet
     from serval.run import Run
@@ -94,8 +97,10 @@ def sentences(observations: Observations) -> list[str]:
         )
         lines.append(f"Most frequent confusions: {shown}.")
     if observations.too_few:
-        small = ", ".join(f"{label} ({n})" for label, n in observations.too_few)
-        lines.append(f"Too few clips to judge (fewer than {FEW_CLIPS}): {small}.")
+        small = ", ".join(f"{label} ({n})" for label, n in observations.too_few if n)
+        absent = ", ".join(label for label, n in observations.too_few if not n)
+        few = f"Too few clips to judge (fewer than {FEW_CLIPS}): {small}." * bool(small)
+        lines.append(f"{few} {f'No clip at all: {absent}.' * bool(absent)}".strip())
     return lines
 
 
@@ -138,16 +143,16 @@ def _hard(note: EmotionNote) -> str:
 
 def repeat_sentences(run: Run) -> Iterator[str]:
     """Yield one sentence for each way in which clips of a run are other clips of it again."""
-    copies = _again(run.audio_sha256)
-    if copies:
-        n_other = sum(run.truth[later] != run.truth[first] for later, first in copies)
+    copies = _again(run.audio_sha256, str)
+    if len(copies):
+        n_other = np.count_nonzero(run.truth[copies[:, 0]] != run.truth[copies[:, 1]])
         labels = f" {n_other} of them bear another label than the first." if n_other else ""
         yield (
             f"{len(copies)} of {len(run)} clips are the same file as another clip, such as "
             f"{_example(run, copies)}: they count again, and intervals are too narrow.{labels}"
         )
-    twins = _again(_names_in_formats(run.clip_ids))
-    if twins:
+    twins = _again(run.clip_ids, _name_in_formats)
+    if len(twins):
         yield (
             f"{len(twins)} of {len(run)} clips have the name of another clip with another ending, "
             f"such as {_example(run, twins)}: if they are the same recordings in two formats, "
@@ -155,19 +160,28 @@ def repeat_sentences(run: Run) -> Iterator[str]:
         )
 
 
-def _again(names: Sequence[str]) -> list[tuple[int, int]]:
-    """Return `(position, first position)` of each name that occurred before; `""` is no name."""
+def _again(names: Sequence[str], part: Callable[[str], str]) -> NDArray[np.int64]:
+    """Return `(M, 2)` position and first position of each name whose part occurred before.
+
+    `""` is no name. Hashes say which may occur twice, so that not all names are held.
+    """
+    hashes = np.fromiter((hash(part(name)) for name in names), np.int64, len(names))
+    ranked = np.sort(hashes)
+    twice = np.unique(ranked[1:][ranked[1:] == ranked[:-1]])
     first: dict[str, int] = {}
-    found = ((i, first.setdefault(name, i)) for i, name in enumerate(names) if name)
-    return [(i, at) for i, at in found if i != at]
+    found = array("q")
+    for i in np.flatnonzero(np.isin(hashes, twice)).tolist():
+        if (name := part(names[i])) and (at := first.setdefault(name, i)) != i:
+            found.extend((i, at))
+    return np.frombuffer(found, np.int64).reshape(-1, 2)
 
 
-def _names_in_formats(clip_ids: Sequence[str]) -> list[str]:
-    """Return each name without the ending that says its format; `""` where it has none."""
-    parts = [posixpath.splitext(name) for name in clip_ids]
-    return [stem if ending.lower() in sound_suffixes() else "" for stem, ending in parts]
+def _name_in_formats(clip_id: str) -> str:
+    """Return a name without the ending that says its format; `""` where it has none."""
+    stem, ending = posixpath.splitext(clip_id)
+    return stem if ending.lower() in sound_suffixes() else ""
 
 
-def _example(run: Run, pairs: Sequence[tuple[int, int]]) -> str:
+def _example(run: Run, pairs: NDArray[np.int64]) -> str:
     later, first = pairs[0]
     return f"{run.clip_ids[later]} and {run.clip_ids[first]}"

@@ -21,7 +21,8 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
     title = f"{document['name']} on {data['name']}{split}"
     how_many = (
         f"{counted(meta['total_samples'], 'clip')} scored, {len(document['failures'])} failed. UAR "
-        f"and macro scores average the {scores['classes_averaged']} emotions with truth clips. In "
+        f"and macro scores average the {counted(scores['classes_averaged'], 'emotion')} with truth "
+        "clips. In "
         f"brackets: 95 % interval, drawn by {by['by']} ({by['clusters']} of them).\n"
     )
     parts = [

@@ -38,7 +38,8 @@ def verdict_of(name: str, scores: Scores, data: str = "") -> str:
     if not scores.n:
         return f"{name} answered no clip."
     accuracy = in_words(scores.overall["wa"])
-    clips = counted(scores.n, "clip") + (f" of {data}" if data else "")
+    of = f"'{data}'" if data.startswith("clip") else data  # "of 6 clips of clips" nobody reads
+    clips = counted(scores.n, "clip") + (f" of {of}" if data else "")
     return f"{name} names the right emotion in {accuracy} of {clips}."
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.errors import LabelError
-from serval.labels import LabelSet
+from serval.labels import DimensionSet, LabelSet
 from serval.probabilities import probabilities_of
 from serval.run.lines import line_error, whole_text
 from serval.run.stored import Provenance
@@ -177,6 +177,7 @@ KNOWN: Mapping[tuple[str, str], Callable[[object], bool]] = {
     ("dataset", "left_out"): _is_left_out,
     ("dataset", "no_audio"): _is_text,
     ("dataset", "dimensions"): _is_object,
+    ("dataset", "multilabel"): _is_object,
     ("options", "limit"): _is_count_or_none,
     ("options", "name"): _is_text_or_none,
 }
@@ -214,7 +215,8 @@ def _labels(path: Path, header: Mapping[str, Any]) -> LabelSet:
     labels: Any = header.get("labels")
     if not _is_texts(labels) or any(whole_text(label) != label for label in labels):
         raise line_error(path, 1, "has labels that are not a list of text")
+    kind = DimensionSet if "dimensions" in header["dataset"] else LabelSet
     try:
-        return LabelSet(labels)
+        return kind(labels)
     except LabelError as error:
         raise line_error(path, 1, f"has labels that no model has: {error}") from None

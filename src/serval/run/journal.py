@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from serval.errors import RunError, RunLockedError
 from serval.files import write_bytes, writing
-from serval.records import Failure, Prediction, Record
+from serval.records import Failure, Prediction, Record, Sound
 from serval.run.columns import read_columns
 from serval.run.lines import (
     JOURNAL,
@@ -25,7 +25,7 @@ from serval.run.lines import (
 )
 from serval.run.packed import PositionSet
 from serval.stopping import stop_if_asked
-from serval.wording import printable
+from serval.wording import printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +49,9 @@ SHOWN = 60
 
 RUNS_SHOWN = 6
 
-FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (Prediction, Failure)}
+FIELDS = {
+    kind: tuple(field.name for field in fields(kind)) for kind in (Prediction, Failure, Sound)
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,7 +140,7 @@ class Journal:
             header = {"kind": "header", "schema_version": SCHEMA_VERSION}
             write_bytes(path, encoded_line(header | asdict(self.provenance)))
         stored = read_columns(path)
-        _refuse_other_run(self.folder, stored.provenance.identity, self.provenance)
+        _refuse_other_run(self.folder, stored.provenance, self.provenance)
         name = self.provenance.options.get("name")
         if name not in (None, stored.provenance.options.get("name")):
             write_renamed(path, str(name))
@@ -161,11 +163,11 @@ class Journal:
         stop_if_asked()
 
 
-def _fields_of(record: Record) -> dict[str, Any]:
+def _fields_of(record: Record | Sound) -> dict[str, Any]:
     """Return the fields as `asdict` does, which copies every value and takes five times as long."""
     found = {name: getattr(record, name) for name in FIELDS[type(record)]}
     sound = found.get("sound")
-    return found | {"sound": asdict(sound)} if sound is not None else found
+    return found if sound is None else found | {"sound": _fields_of(sound)}
 
 
 def load_run(folder: Path | str) -> Run:
@@ -215,13 +217,19 @@ def _locked(folder: Path) -> FileLock:
     return lock
 
 
-def _refuse_other_run(folder: Path, stored: Mapping[str, Any], now: Provenance) -> None:
-    identity = json.loads(json.dumps(now.identity))
-    differences = [
-        "{} was {} and is now {}".format(key, *_shown(stored.get(key), identity.get(key)))
+NAMED = {"model": "model", "external weights": "model", "dataset": "dataset"}
+"""Parts of an identity that are digests, which tell nobody anything, and what has their name."""
+
+
+def _refuse_other_run(folder: Path, before: Provenance, now: Provenance) -> None:
+    stored, identity = before.identity, json.loads(json.dumps(now.identity))
+    differences = dict.fromkeys(
+        _content_words(NAMED[key], before, now)
+        if key in NAMED
+        else "{} was {} and is now {}".format(key, *_shown(stored.get(key), identity.get(key)))
         for key in sorted(stored.keys() | identity.keys())
         if stored.get(key) != identity.get(key)
-    ]
+    )
     if differences:
         raise RunError(
             f"{folder} holds another run: {'; '.join(differences)}; "
@@ -229,9 +237,19 @@ def _refuse_other_run(folder: Path, stored: Mapping[str, Any], now: Provenance) 
         )
 
 
+def _content_words(part: str, before: Provenance, now: Provenance) -> str:
+    """Return in words that the model or the dataset has another digest."""
+    was, name = (str(getattr(of, part).get("name", "")) for of in (before, now))
+    if was == name:
+        return f"the {part} {shown(name)} has other content, or is another of that name"
+    return f"the {part} was {shown(was)} and is now {shown(name)}"
+
+
 def _shown(*values: object) -> tuple[str, ...]:
     """Return the values as short texts which begin just before they differ."""
-    texts = [json.dumps(value, ensure_ascii=False) for value in values]
+    texts = [
+        "not given" if value is None else json.dumps(value, ensure_ascii=False) for value in values
+    ]
     if max(map(len, texts)) <= SHOWN:
         return tuple(texts)
     pairs = enumerate(zip(*texts, strict=False))

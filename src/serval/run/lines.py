@@ -40,6 +40,7 @@ LINE_START = b'{"kind": "'
 """How every line of a journal begins."""
 
 PARSED = json.JSONDecoder().decode
+ENCODED = json.JSONEncoder(ensure_ascii=False).encode
 
 LONGEST_LINE = 1 << 24
 """Bytes: 16 MB are a clip's answers for 400,000 labels. What is longer is no line of ours."""
@@ -111,7 +112,7 @@ def line_error(path: Path, number: int, fault: str) -> RunError:
 
 def encoded_line(line: Mapping[str, Any]) -> bytes:
     """Return a line as it is stored; what UTF-8 cannot hold becomes an escape, which JSON reads."""
-    text = json.dumps(line, ensure_ascii=False) + "\n"
+    text = ENCODED(line) + "\n"
     return text.encode("utf-8", "backslashreplace")
 
 

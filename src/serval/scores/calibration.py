@@ -17,7 +17,7 @@ from serval.scores.uncertainty import Uncertainty, uncertainty_of_mean
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -40,6 +40,7 @@ __all__ = [
     "confidence_sentence",
     "ece",
     "nll",
+    "refuse_unfit",
     "reliability_bins",
     "temperature_of",
 ]
@@ -49,6 +50,9 @@ CLIPS_IN_BIN = 10
 """Fewer clips in a bin drown what a small set could show, so a small set has fewer bins."""
 
 RESAMPLES = 400
+ROWS = 1 << 14
+"""Clips whose logits are in float64 at once, with a few copies."""
+
 COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 CERTAIN = 1e-6
 """What float32 may take from a probability of 1."""
@@ -162,24 +166,23 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> 
         ConfigError: `fitted_on` is of another model, shares clips with `run`, or has none.
     """
     usable = np.flatnonzero(np.isfinite(run.logits).all(axis=1))
-    logits, truth = run.logits[usable].astype(np.float64), run.truth[usable]
+    answers = _Answers(run.logits[usable], run.truth[usable], outputs_of(run.provenance.model))
     clustering = clustering_of([run.speakers[i] for i in usable.tolist()])
-    outputs = outputs_of(run.provenance.model)
-    sure, right = _top(logits, truth, outputs)
+    sure, right = answers.top()
     scaled = None
     if fitted_on is not None:
-        _refuse_unfit(run, fitted_on)
-        temperature = temperature_of(fitted_on.logits, fitted_on.truth, outputs)
-        scaled = _fit(logits / temperature, truth, outputs, clustering, np.random.default_rng(seed))
-        scaled = replace(scaled, temperature=temperature)
+        refuse_unfit(run, fitted_on, "the temperature")
+        temperature = temperature_of(fitted_on.logits, fitted_on.truth, answers.outputs)
+        cooled = replace(answers, temperature=temperature)
+        scaled = _fit(cooled, clustering, np.random.default_rng(seed))
     return Calibration(
-        n=len(truth),
-        as_is=_fit(logits, truth, outputs, clustering, np.random.default_rng(seed)),
+        n=len(sure),
+        as_is=_fit(answers, clustering, np.random.default_rng(seed)),
         scaled=scaled,
         fitted_on=str(fitted_on.folder) if fitted_on else "",
         aurc=_aurc_interval(sure, right, clustering, np.random.default_rng(seed)),
         aurc_best=aurc(right.astype(np.float64), right),
-        coverage=_coverage(sure, right, clustering) if len(truth) else (),
+        coverage=_coverage(sure, right, clustering) if len(sure) else (),
     )
 
 
@@ -318,10 +321,10 @@ def temperature_of(logits: NDArray[np.float32], truth: Ids, outputs: str = "logi
     usable = np.isfinite(logits).all(axis=1)
     if not usable.any():
         raise ConfigError("a temperature needs clips with finite logits; this run has none")
-    wide, labels = logits[usable].astype(np.float64), truth[usable]
+    answers = _Answers(logits[usable], truth[usable], outputs)
 
     def loss(log_temperature: float) -> float:
-        return float(_nll(wide / math.exp(log_temperature), labels, outputs).mean())
+        return float(replace(answers, temperature=math.exp(log_temperature)).losses(_nll).mean())
 
     bounds = (math.log(COLDEST), math.log(HOTTEST))
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)
@@ -372,9 +375,12 @@ def _draws(clustering: Clustering, rng: np.random.Generator) -> Iterator[NDArray
 
 def _drawn_aurc(times: NDArray[np.int64], wrong: NDArray[np.bool_], starts: Ids) -> float:
     """Return AURC of clips, surest first, that count `times` each; ties begin at `starts`."""
-    n, n_wrong = np.add.reduceat(times, starts), np.add.reduceat(times * wrong, starts)
-    answered = np.cumsum(n)
-    return float((n * np.cumsum(n_wrong) / np.maximum(answered, 1)).sum() / answered[-1])
+    n = np.add.reduceat(times, starts)
+    before = np.cumsum(np.add.reduceat(times * wrong, starts))
+    before *= n  # in place, for there may be a million clips
+    np.cumsum(n, out=n)
+    answered = n[-1]
+    return float((before / np.maximum(n, 1, out=n)).sum() / answered)
 
 
 def _risks(confidence: Floats, right: NDArray[np.bool_]) -> Floats:
@@ -395,27 +401,54 @@ def _nll(logits: Floats, truth: Ids, outputs: str) -> Floats:
     return np.asarray(losses - np.maximum(absent, np.log(SMALLEST)).sum(axis=1))
 
 
-def _top(logits: Floats, truth: Ids, outputs: str) -> tuple[Floats, NDArray[np.bool_]]:
-    sure = np.exp(log_probabilities_of(logits, outputs).max(axis=1))
-    return sure, np.asarray(logits.argmax(axis=1) == truth)
+def _brier(logits: Floats, truth: Ids, outputs: str) -> Floats:
+    return brier(log_probabilities_of(logits, outputs), truth)
 
 
-def _fit(
-    logits: Floats,
-    truth: Ids,
-    outputs: str,
-    clustering: Clustering,
-    rng: np.random.Generator,
-) -> Fit:
-    sure, right = _top(logits, truth, outputs)
+def _sure(logits: Floats, _truth: Ids, outputs: str) -> Floats:
+    return np.asarray(np.exp(log_probabilities_of(logits, outputs).max(axis=1)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What a model said of clips, of which a few are in float64 at once.
+
+    Attributes:
+        logits: `(N, K) float32`.
+        truth: `(N,)` label ids.
+        outputs: What the logits mean; see `serval.probabilities`.
+        temperature: They are divided by this.
+    """
+
+    logits: NDArray[np.float32]
+    truth: Ids
+    outputs: str
+    temperature: float = 1.0
+
+    def losses(self, of: Callable[[Floats, Ids, str], Floats]) -> Floats:
+        """Return a number for each clip, `(N,)`, as `of` has it for some of them."""
+        found = np.empty(len(self.truth))
+        for start in range(0, len(found), ROWS):
+            some = slice(start, start + ROWS)
+            wide = self.logits[some].astype(np.float64) / self.temperature
+            found[some] = of(wide, self.truth[some], self.outputs)
+        return found
+
+    def top(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return for each clip how sure its answer is, in [0, 1], and whether it is right."""
+        return self.losses(_sure), np.asarray(self.logits.argmax(axis=1) == self.truth)
+
+
+def _fit(answers: _Answers, clustering: Clustering, rng: np.random.Generator) -> Fit:
+    sure, right = answers.top()
     bins = reliability_bins(sure, right, _bin_count(len(sure)))
     return Fit(
-        temperature=1.0,
+        temperature=answers.temperature,
         ece=ece(bins),
         ece_by_chance=_ece_by_chance(sure, rng),
         confidence=float(sure.mean()) if len(sure) else float("nan"),
-        brier=_mean(brier(log_probabilities_of(logits, outputs), truth), clustering),
-        nll=_mean(_nll(logits, truth, outputs), clustering),
+        brier=_mean(answers.losses(_brier), clustering),
+        nll=_mean(answers.losses(_nll), clustering),
         bins=bins,
         bin_accuracy=_bin_accuracy(bins, sure, right, clustering),
     )
@@ -459,10 +492,13 @@ def _ece_by_chance(confidence: Floats, rng: np.random.Generator, draws: int = 40
     if not len(confidence):
         return float("nan")
     sure = np.sort(confidence)
-    gaps = (rng.random((draws, len(sure))) < sure) - sure
     edges = [part[0] for part in np.array_split(np.arange(len(sure)), _bin_count(len(sure)))]
-    totals = np.abs(np.add.reduceat(gaps, edges, axis=1)).sum(axis=1)
-    return float(np.quantile(totals / len(sure), 0.95))
+
+    def total() -> float:
+        gaps = (rng.random(len(sure)) < sure) - sure
+        return float(np.abs(np.add.reduceat(gaps, edges)).sum())
+
+    return float(np.quantile(np.array([total() for _ in range(draws)]) / len(sure), 0.95))
 
 
 def _coverage(
@@ -485,16 +521,26 @@ def _coverage(
     return tuple(points)
 
 
-def _refuse_unfit(run: Run, fitted_on: Run) -> None:
+def refuse_unfit(run: Run, fitted_on: Run, what: str) -> None:
+    """Raise unless a run is of the same model on other clips, and something may be fitted there.
+
+    Args:
+        run: What is judged.
+        fitted_on: The run with the other clips.
+        what: Is fitted, for the message: `the temperature`.
+
+    Raises:
+        ConfigError: It is of another model, or shares clips with `run`.
+    """
     mine, other = run.provenance.model.get("sha256"), fitted_on.provenance.model.get("sha256")
     if mine != other or run.labels != fitted_on.labels:
         raise ConfigError(
-            f"the temperature of {run.folder} cannot be fitted on {fitted_on.folder}: that run is "
+            f"{what} of {run.folder} cannot be fitted on {fitted_on.folder}: that run is "
             "of another model; evaluate the same model file on another split"
         )
     shared = set(run.audio_sha256) & set(fitted_on.audio_sha256) - {""}
     if shared or run.folder == fitted_on.folder:
         raise ConfigError(
-            f"the temperature of {run.folder} cannot be fitted on {fitted_on.folder}: "
-            f"{counted(len(shared), 'clip is', 'clips are')} in both; fit it on another split"
+            f"{what} of {run.folder} cannot be fitted on {fitted_on.folder}: "
+            f"{counted(len(shared), 'clip is', 'clips are')} in both; fit on another split"
         )

@@ -181,7 +181,9 @@ def outside_of(run: Run, clustering: Clustering) -> Outside:
     own = np.flatnonzero(baseline_labels(counts))
     elsewhere = run.predicted[~np.isin(run.predicted, own)]
     kinds, times = np.unique(elsewhere, return_counts=True)
-    right = (restricted(run).predicted == run.truth).astype(np.float64)
+    among = np.array_equal(own, np.arange(len(run.labels)))
+    chosen = run.predicted if among else restricted(run).predicted
+    right = (chosen == run.truth).astype(np.float64)
     nan = float("nan")
     return Outside(
         n=len(elsewhere),

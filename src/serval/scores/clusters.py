@@ -17,7 +17,7 @@ from scipy import sparse
 from serval.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -42,6 +42,9 @@ Source: MacKinnon and Webb (2017), Wild bootstrap inference for wildly different
 
 DRAWS_AT_ONCE = 1_000_000
 """How many multinomial counts, or drawn sums, are in memory at once: 8 MB."""
+
+ROWS = 1 << 16
+"""Clips that are put into a sparse table at once."""
 
 DENSE = 2_000_000
 """Tables of no more cells than this are multiplied as dense matrices, which is faster: 16 MB."""
@@ -112,9 +115,7 @@ def clustering_of(speakers: Sequence[str | None]) -> Clustering:
     if len(known) < 2:
         ids = np.arange(len(speakers))
         return Clustering(ids=ids, by="clip", warnings=tuple(_unclustered(speakers)))
-    number: dict[object, int] = {}
-    keys = (i if speaker is None else speaker for i, speaker in enumerate(speakers))
-    ids = np.array([number.setdefault(key, len(number)) for key in keys], dtype=np.int64)
+    ids = np.fromiter(_numbers(speakers), np.int64, len(speakers))
     unknown = sum(speaker is None for speaker in speakers)
     return _warned(Clustering(ids=ids, by="speaker"), len(known), unknown)
 
@@ -136,13 +137,32 @@ def cluster_tables(codes: ArrayLike, n_codes: int, clustering: Clustering) -> Cl
     """
     cells = np.asarray(codes, dtype=np.int64)
     cells = cells[:, np.newaxis] if cells.ndim == 1 else cells
-    kinds, times = np.unique(cells, axis=0, return_counts=True)
+    kinds, times = _kinds(cells, n_codes)
     by_clip = _counted(np.arange(len(kinds)), kinds, (len(kinds), n_codes), times)
     if clustering.by == "clip":
         return by_clip
     once = np.ones(len(clustering), dtype=np.int64)
     found = _counted(clustering.ids, cells, (len(once), n_codes), once)
     return replace(found, clips=by_clip)
+
+
+def _numbers(speakers: Iterable[str | None]) -> Iterator[int]:
+    """Yield the number of each clip's cluster, counted from 0 as they are met."""
+    number: dict[str, int] = {}
+    n = 0
+    for speaker in speakers:
+        known = n if speaker is None else number.setdefault(speaker, n)
+        n += known == n
+        yield known
+
+
+def _kinds(cells: NDArray[np.int64], n_codes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the different rows of `(N, M)` cells, sorted, and how often each occurs."""
+    if cells.shape[1] > 1:
+        return np.unique(cells, axis=0, return_counts=True)
+    times = np.bincount(cells[:, 0], minlength=n_codes)
+    kinds = np.flatnonzero(times)
+    return kinds[:, np.newaxis], times[kinds]
 
 
 def row_tables(rows: sparse.csr_array, clustering: Clustering) -> ClusterTables:
@@ -161,9 +181,12 @@ def row_tables(rows: sparse.csr_array, clustering: Clustering) -> ClusterTables:
 def _counted(
     rows: NDArray[np.int64], cells: NDArray[np.int64], shape: tuple[int, int], times: NDArray[Any]
 ) -> ClusterTables:
-    places = (np.repeat(rows, cells.shape[1]), cells.ravel())
-    ones = np.ones(cells.size, dtype=np.int64)
-    tables = sparse.coo_array((ones, places), shape=shape).tocsr()
+    tables = sparse.csr_array(shape, dtype=np.int64)
+    for start in range(0, len(rows), ROWS):
+        some = slice(start, start + ROWS)
+        places = (np.repeat(rows[some], cells.shape[1]), cells[some].ravel())
+        ones = np.ones(cells[some].size, dtype=np.int64)
+        tables = tables + sparse.coo_array((ones, places), shape=shape).tocsr()
     return ClusterTables(tables=tables, times=times.astype(np.int64))
 
 

@@ -14,6 +14,7 @@ from serval.results.document import caveats_of
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import dimension_scores
 from serval.scores.uncertainty import uncertainty_of_mean
+from serval.stress.suite import WHOSE
 from serval.wording import (
     counted,
     hundredths,
@@ -234,7 +235,7 @@ def dimension_stress_verdict(found: DimensionFindings) -> list[str]:
     kept = sum(effect.thresholds.kept for effect in found.effects.values())
     clean = "keeps" if found.thresholds.kept else "misses"
     first = (
-        f"{name} {clean} the published thresholds ({asked} in every dimension) on "
+        f"{name} {clean} the thresholds of {WHOSE} ({asked} in every dimension) on "
         f"{counted(n, 'clean clip')}, and keeps them under {kept} of "
         f"{counted(len(found.effects), 'perturbation')}."
     )

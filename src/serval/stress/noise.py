@@ -184,11 +184,14 @@ def coloured(n: int, sample_rate: int, slope: float, rng: np.random.Generator) -
 
 def _plucked(frequency: float, n: int, sample_rate: int, rng: np.random.Generator) -> Floats:
     period = max(2, round(sample_rate / frequency))
-    excitation = np.zeros(n)
-    excitation[:period] = rng.uniform(-1, 1, min(period, n))[:period]
-    feedback = np.zeros(period + 2)
-    feedback[0], feedback[period], feedback[period + 1] = 1.0, -0.498, -0.498
-    return np.asarray(signal.lfilter([1.0], feedback, excitation))
+    string = np.zeros(n + 1)  # begins with the rest before the first sample
+    string[1 : period + 1] = rng.uniform(-1, 1, min(period, n))
+    # A period at a time: as a filter it would multiply by all the zeros between its two taps.
+    for start in range(period, n, period):
+        before = slice(start - period, min(start, n - period))
+        late, prompt = string[before], string[1:][before]
+        string[start + 1 : start + 1 + len(late)] = 0.498 * late + 0.498 * prompt
+    return string[1:]
 
 
 def _rain(n: int, sample_rate: int, rng: np.random.Generator) -> Floats:

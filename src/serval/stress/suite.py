@@ -26,6 +26,7 @@ __all__ = [
     "POOL",
     "QUICK",
     "RULES",
+    "WHOSE",
     "Case",
     "Rule",
     "Voice",
@@ -76,6 +77,9 @@ Source: audeering ser-tests, test/emotion/*.yaml; Derington et al. (2023), Testi
 recognition machine learning models.
 """
 
+
+WHOSE = "audEERING's published tests (Derington et al., 2023)"
+"""Who asks for the thresholds, as people read it."""
 
 STORED_AS = {"time": "tempo"}
 """Families that runs store under another name: that of the file that their functions stood in."""

@@ -9,6 +9,7 @@ from serval.files import whole_file
 from serval.groups import canonical_column
 from serval.scores import HEADLINES, METRICS
 from serval.stress.effects import MIN_CLIPS_OF_LABEL
+from serval.stress.suite import WHOSE
 from serval.wording import (
     change_short,
     counted,
@@ -90,14 +91,18 @@ def _share(score: Mapping[str, float | None]) -> str:
 
 def kept_sentence(everything: Mapping[str, Any]) -> str:
     """Return how many thresholds are kept, and how many of these verdicts the clips can carry."""
-    undecided = (
-        f" Of {n} more it cannot be told: no emotion has {MIN_CLIPS_OF_LABEL} clips."
-        if (n := everything["cannot_tell"])
-        else ""
-    )
+    judged, undecided = everything["judged"], everything["cannot_tell"]
+    few = f"no emotion has {MIN_CLIPS_OF_LABEL} clips"
+    if not judged:
+        return (
+            f"Whether the thresholds of {WHOSE} are kept cannot be told: {few}."
+            if undecided
+            else "No threshold is published for any of them."
+        )
     return (
-        f"{everything['passed']} of {everything['judged']} thresholds are kept; "
-        f"{everything['sure']} of the {everything['judged']} verdicts are sure.{undecided}"
+        f"Of the thresholds of {WHOSE}, {everything['passed']} of {judged} are kept; "
+        f"{everything['sure']} of the {judged} verdicts are sure."
+        + (f" Of {undecided} more it cannot be told: {few}." if undecided else "")
     )
 
 

@@ -9,6 +9,8 @@ from serval.sweep.tables import (
     problem_lines,
     rank_text,
     standing_sentences,
+    value_cells,
+    value_titles,
     write_tables,
 )
 
@@ -24,6 +26,8 @@ __all__ = [
     "rank_text",
     "standing_sentences",
     "sweep",
+    "value_cells",
+    "value_titles",
     "write_cost_picture",
     "write_tables",
 ]

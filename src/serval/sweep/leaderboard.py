@@ -5,24 +5,24 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.files import is_file
 from serval.machine import platform_facts
 from serval.scores import HEADLINES, METRICS
 from serval.scores.clusters import clustering_of
 from serval.scores.stats import LEVEL
 from serval.scores.uncertainty import uncertainty_of_mean
 from serval.sweep.answers import of_one_task, together
+from serval.sweep.dimensions import page_of, value_tables
 from serval.sweep.standings import MAJORITY, Standings, standings_of
 from serval.sweep.verdict import verdict_of
 from serval.wording import points, without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -38,9 +38,10 @@ NAN = math.nan
 def leaderboard_document(finished: Sweep) -> dict[str, Any]:
     """Return everything that the leaderboard shows; undefined numbers are `None`.
 
-    `rows` has one entry for each model (with its options) on each dataset, and one for always
-    saying the most frequent label; `averages` one for each model over all corpora; `tasks` the
-    datasets on which models were ranked, with the tests of every pair.
+    `dimensions` has a table for each set that models of dimensions were evaluated on; all else is
+    of models of emotions. `rows` has one entry for each model (with its options) on each dataset,
+    and one for always saying the most frequent label; `averages` one for each model over all
+    corpora; `tasks` the datasets on which models were ranked, with the tests of every pair.
     """
     score = ranked_by(finished.plan.sort_by)
     tasks = list(_tasks(_as_planned(finished)))
@@ -57,13 +58,21 @@ def leaderboard_document(finished: Sweep) -> dict[str, Any]:
         ),
         "tasks": [task.as_dict() for task in tasks],
         "sentences": _sentences(tasks, score),
+        "dimensions": value_tables(_as_planned(finished), finished.plan.output),
         "problems": [
             {"model": r.contender, "dataset": r.cell.dataset, "problem": r.problem or r.warning}
             for r in finished.problems
         ],
     }
     plain = {key: without_nan(value) for key, value in document.items()}
-    return plain | {"verdict": verdict_of(plain)}
+    return plain | {"verdict": _verdict(plain)}
+
+
+def _verdict(document: Mapping[str, Any]) -> list[str]:
+    """Return what a reader takes away: of emotions, unless nothing but dimensions was done."""
+    tables = document["dimensions"]
+    of_emotions = [] if tables and not document["rows"] else verdict_of(document)
+    return [*of_emotions, *(line for table in tables for line in table["sentences"])]
 
 
 def ranked_by(sort_by: str) -> str:
@@ -117,9 +126,6 @@ def _tasks(results: Iterable[CellResult]) -> Iterator[_Task]:
 
 def _rows(task: _Task, output: Path) -> Iterator[dict[str, Any]]:
     for result in task.results:
-        folder = Path(result.cell.settings.output)
-        report = folder / "report.html"
-        page = report if is_file(report) else folder / "summary.md"
         yield {
             "model": result.contender,
             "dataset": task.name,
@@ -136,7 +142,7 @@ def _rows(task: _Task, output: Path) -> Iterator[dict[str, Any]]:
             "left_out": result.left_out,
             "rtfx": result.rtfx,
             **_probe_part(result),
-            "page": page.relative_to(output).as_posix(),
+            "page": page_of(result, output),
         }
     yield {
         "model": MAJORITY,

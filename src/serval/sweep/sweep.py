@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from serval.dimensions import DimensionRun, dimension_run
 from serval.errors import ServalError
 from serval.evaluation import Evaluation, Step, evaluate_named
 from serval.files import is_file
@@ -38,9 +39,9 @@ __all__ = ["CellResult", "Sweep", "sweep"]
 
 NAN = math.nan
 
-DIMENSIONS = (
-    "the model's outputs are dimensions, which its own folder has the scores of; models are ranked "
-    "by emotions only"
+SEVERAL = (
+    "the set has several emotions a clip, and the cell's own folder their scores; models are "
+    "ranked by one emotion a clip, or by dimensions"
 )
 
 
@@ -51,7 +52,9 @@ class CellResult:
     Attributes:
         cell: Which one.
         scores: By name, with intervals; empty where the cell could not be done.
-        answers: What the model said of each clip; `None` where the cell could not be done.
+        answers: What the model said of each clip; `None` where the cell could not be done, and of
+            a model of dimensions.
+        values: What a model of dimensions said, which has no `scores`.
         label_space: The part of `results.json` on labels that model and set do not share.
         training: Whether the model was trained on the corpus, as far as anybody says.
         clips: With a prediction.
@@ -69,6 +72,7 @@ class CellResult:
     cell: Cell
     scores: Mapping[str, Interval]
     answers: Answers | None = None
+    values: DimensionRun | None = None
     label_space: Mapping[str, Any] = field(default_factory=dict)
     training: Training = "unknown"
     clips: int = 0
@@ -163,23 +167,33 @@ def _probed(cell: Cell, settings: ProbeOptions, watch: Watch) -> Iterator[CellRe
 
 
 def _scored(cell: Cell, run: Run, document: Mapping[str, Any]) -> CellResult:
-    if run.provenance.of_dimensions:
-        return CellResult(cell=cell, scores={}, problem=DIMENSIONS)
+    if run.provenance.is_multilabel:
+        return CellResult(cell=cell, scores={}, problem=SEVERAL)
     if not len(run):
         return CellResult(
             cell=cell, scores={}, failed=len(run.failures), problem="every clip failed"
         )
     return CellResult(
         cell=cell,
-        scores={name: _interval(score) for name, score in document["scores"]["overall"].items()},
-        answers=answers_of(run),
-        label_space=document["label_space"],
+        **_by_task(run, document),
         training=_training(cell, run),
         clips=len(run),
         failed=len(run.failures),
         labels=len(run.labels),
         left_out=sum(run.dropped.values()),
     )
+
+
+def _by_task(run: Run, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was said and its scores, in the fields of the run's task."""
+    if run.provenance.of_dimensions:
+        return {"scores": {}, "values": dimension_run(run)}
+    overall = document["scores"]["overall"]
+    return {
+        "scores": {name: _interval(score) for name, score in overall.items()},
+        "answers": answers_of(run),
+        "label_space": document["label_space"],
+    }
 
 
 def _failures(run: Run, allowed: float) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from serval.files import write_text
 from serval.probe import COSTS, cost_cells
 from serval.scores import SHOWN
-from serval.wording import counted, csv_cell, markdown_table, printable, scored
+from serval.sweep.dimensions import page_of
+from serval.wording import counted, csv_cell, markdown_table, numbered, printable, scored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,10 +32,13 @@ __all__ = [
     "problem_lines",
     "rank_text",
     "standing_sentences",
+    "value_cells",
+    "value_titles",
     "write_tables",
 ]
 
 NOT_DONE = "Not done, or not as it should be:"
+NO_CCC = dict.fromkeys(("value", "low", "high"), "")
 COUNTS = ("labels", "clips", "left out", "failed")
 
 
@@ -76,14 +80,41 @@ def _markdown(finished: Sweep, document: Document) -> str:
         "model", "dataset", "options", *COUNTS, *_scores_shown(plan), "full set", "rank",
         "trained on", *(COSTS if finished.of_probes else ["rtfx"]), "folder",
     )  # fmt: skip
-    rows = [list(map(_markdown_cell, _cells_of(r, finished, ranks))) for r in finished.results]
+    rows = [
+        list(map(_markdown_cell, _cells_of(r, finished, ranks)))
+        for r in finished.results
+        if r.values is None
+    ]
     problems = problem_lines(finished)
     if problems:
-        problems = ["", NOT_DONE, "", *(f"- {line}" for line in problems)]
-    table = markdown_table(head, rows, left=3)
-    caption = [_caption(finished, document), *standing_sentences(document)]
-    said = [*map(printable, document["verdict"]), ""]
-    return "\n".join([*said, table, *map(printable, caption), *problems, ""])
+        problems = [NOT_DONE, "", *(f"- {line}" for line in problems)]
+    parts = [[*map(printable, document["verdict"])]]
+    if rows:
+        caption = [_caption(finished, document), *standing_sentences(document)]
+        parts.append([markdown_table(head, rows, left=3), *map(printable, caption)])
+    parts += [_value_lines(table) for table in document["dimensions"]]
+    return "\n\n".join("\n".join(part).rstrip() for part in [*parts, problems] if part) + "\n"
+
+
+def _value_lines(table: Document) -> list[str]:
+    """Return the models of dimensions on one set."""
+    rows = [list(map(_markdown_cell, value_cells(row))) for row in table["rows"]]
+    where = f"{table['dataset']}, scale {table['scale']}"
+    titles = ["model", *value_titles(table), "MAE", "clips"]
+    lead = f"CCC of dimensions on {printable(where)}; in brackets the 95 % interval."
+    return [lead, "", markdown_table(titles, rows)]
+
+
+def value_titles(table: Document) -> list[str]:
+    """Return the titles of the CCCs of a table of dimensions: their mean, unless there is one."""
+    return ["mean CCC", *table["dimensions"]] if len(table["dimensions"]) > 1 else ["CCC"]
+
+
+def value_cells(row: Document) -> list[str]:
+    """Return model, CCCs, mean absolute error and clips of a row of such a table."""
+    scores = list(row["scores"].values())
+    shown = scores if len(scores) > 2 else scores[:1]
+    return [row["model"], *map(numbered, shown), numbered(row["mae"]), f"{row['clips']:,}"]
 
 
 def problem_lines(finished: Sweep) -> list[str]:
@@ -170,7 +201,7 @@ def _other_tasks(results: Sequence[CellResult]) -> Iterator[str]:
     """Yield a warning for each dataset whose rows are scored on other labels or other clips."""
     tasks: dict[str, set[tuple[int, int]]] = defaultdict(set)
     for result in results:
-        if not result.problem:
+        if not result.problem and result.values is None:
             tasks[result.cell.dataset].add((result.labels, result.left_out))
     for dataset, seen in tasks.items():
         if len(seen) > 1:
@@ -195,7 +226,10 @@ def _csv(finished: Sweep, document: Document) -> str:
     ends = [f"{name}{end}" for name in names_of_scores for end in ("", "_low", "_high")]
     counts = [name.replace(" ", "_") for name in COUNTS]
     more = ["full_set_uar", "rank_best", "rank_worst", "trained_on"]
+    more += ["mean_ccc", "mean_ccc_low", "mean_ccc_high"]
     more += ["parameters", "size_mb", "ms"] if finished.of_probes else []
+    cccs = {row["page"]: row["scores"]["mean"] for table in document["dimensions"]
+            for row in table["rows"]}  # fmt: skip
     writer.writerow(["model", "dataset", "options", *counts, *ends, "rtfx", "problem", *more])
     for result in finished.results:
         cell = result.cell
@@ -208,6 +242,7 @@ def _csv(finished: Sweep, document: Document) -> str:
             full["scores"]["uar"]["value"] if full else "",
             *ranks.get(_folder(cell, finished.plan), ("", "")),
             "" if result.problem else result.training,
+            *cccs.get(page_of(result, finished.plan.output), NO_CCC).values(),
             *(asdict(result.cost).values() if result.cost else ()),
         )
         writer.writerow([*names, *_counts(result), *scores, speed, problem, *behind])

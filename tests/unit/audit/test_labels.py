@@ -31,9 +31,7 @@ def test_messages_name_the_label_and_what_it_means():
     facts = [fact("bored", n=7), fact("happy")]
     unknown, rare, absent = label_findings(facts, "val", ("happy", "sad"))
     assert unknown.message == "label 'bored' is unknown: 1 clip of val; first: c7"
-    assert (
-        rare.message == "label 'happy' has 1 clip in val: a recall of 50 % on them is +-98 points"
-    )
+    assert rare.message == "label 'happy' has 1 clip in val: a recall of 50 % on them is ±98 points"
     assert absent.message == "label 'sad' has 0 clips in val: no recall at all"
 
 

@@ -60,3 +60,11 @@ def test_a_ratio_smaller_than_the_spread_is_not_quoted():
 def test_times_of_different_rounds_are_refused():
     with pytest.raises(ConfigError, match="same rounds"):
         ratio_of("a", "b", {"a": np.ones(3), "b": np.ones(4)})
+
+
+def test_of_few_calls_no_quantile_is_told_that_is_only_the_slowest():
+    few, enough = timing_of(np.arange(1.0, 4.0)), timing_of(np.arange(1.0, 31.0))
+    assert [few.told(name) for name in ("p50_s", "p90_s", "p95_s")] == [2.0, None, None]
+    assert enough.told("p90_s") == pytest.approx(27.1)
+    assert enough.told("p95_s") is not None
+    assert enough.told("p99_s") is None

@@ -56,7 +56,7 @@ def test_a_folder_says_whose_voices_its_train_split_shares(tmp_path):
     dataset = load(write_files(tmp_path, ssi_files()))
     assert dataset.caveats == (
         (
-            "1 of 3 speakers of this split also occur in train: "
+            "1 of 3 speakers of the whole split also occur in train: "
             "the score says too little about new speakers"
         ),
     )
@@ -67,7 +67,9 @@ def test_a_folder_says_whose_voices_its_train_split_shares(tmp_path):
 def test_speakers_that_are_all_shared_say_nothing_about_new_ones(tmp_path):
     files = {"data/train.parquet": parquet_bytes(), "data/validation.parquet": parquet_bytes()}
     (caveat,) = load(write_files(tmp_path, files)).caveats
-    assert caveat.startswith("3 of 3 speakers of this split also occur in train: the score says no")
+    assert caveat.startswith(
+        "3 of 3 speakers of the whole split also occur in train: the score says no"
+    )
 
 
 def test_a_train_split_of_another_shape_is_no_hindrance(tmp_path):

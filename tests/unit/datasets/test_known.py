@@ -54,7 +54,7 @@ def test_the_real_corpus_is_read_whole(shared):
         "HAP": 322, "NEU": 287, "SAD": 308, "SUR": 115,
     }  # fmt: skip
     assert (dataset.split, dataset.n_clips) == ("validation", 1999)
-    assert "117 of 117 speakers of this split also occur in train" in dataset.caveats[0]
+    assert "117 of 117 speakers of the whole split also occur in train" in dataset.caveats[0]
     first, last = next(dataset.clips(0, 1)), next(dataset.clips(1998, None))
     assert (first.id, first.speaker, first.label) == ("YAF_near_fear.wav", "TESS_YAF", "FEA")
     assert (last.index, len(last.audio) > 1000) == (1998, True)

@@ -133,7 +133,7 @@ def test_a_split_column_chooses_the_rows(folder):
     assert (dataset.split, dataset.n_clips) == ("dev", 2)
     assert dataset.caveats == (
         (
-            "1 of 2 speakers of this split also occur in train: "
+            "1 of 2 speakers of the whole split also occur in train: "
             "the score says too little about new speakers"
         ),
     )

@@ -1,10 +1,13 @@
 """Clips read in ranges, as the workers of a cluster read them."""
 
+import random
+
 import numpy as np
 import pytest
 
 from build import encoded, voice, write_manifest
 from serval.datasets import load_dataset
+from serval.datasets.rows import _Ids
 
 
 @pytest.fixture
@@ -43,3 +46,20 @@ def test_rising_ranges_read_each_name_once(dataset, monkeypatch):
     for start in range(4, 40, 4):
         list(dataset.clips(start, start + 4))
     assert read == [(0, 4), *((start, start + 4) for start in range(4, 40, 4))]
+
+
+def test_every_id_is_new_among_thousands_of_repeated_names():
+    """More than one size of the table in which names are looked up."""
+    rng = random.Random(0)
+    names = [f"clip{rng.randrange(2_000)}.wav{rng.choice(['', '#2', '#3'])}" for _ in range(5_000)]
+    seen, expected = set(), []
+    for name in names:
+        clip_id, number = name, 1
+        while clip_id in seen:
+            number += 1
+            clip_id = f"{name}#{number}"
+        seen.add(clip_id)
+        expected.append(clip_id)
+    ids = _Ids(prefix="clip")
+    assert [ids.take(name, i) for i, name in enumerate(names)] == expected
+    assert ids.take(None, 5_000) == "clip-005000"

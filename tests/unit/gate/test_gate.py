@@ -4,6 +4,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
+from phone import DOCUMENT
 from runs import noisy, run_of
 from serval.errors import ConfigError
 from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
@@ -166,6 +167,17 @@ def test_a_model_that_guesses_does_not_pass_as_fair(tmp_path):
     check = only(gate(run, Bounds(group_gap={"uar:gender": 50})))
     assert (check.verdict, check.passed) == ("cannot tell", False)
     assert "not shown to be better than random" in check.reason
+
+
+def test_what_a_phone_measured_can_be_bounded(tmp_path, run):
+    phone = tmp_path / "phone.json"
+    mine = run.provenance.model["sha256"]
+    models = {"int8": {"sha256": mine}, "fp32": {"sha256": "of another file"}}
+    phone.write_text(json.dumps(DOCUMENT | {"models": models}))
+    most = {"bench.latency.0.p95_s": 0.5, "bench.latency.1.p95_s": 0.1}
+    other, own = gate(run, Bounds(most=most, bench=str(phone))).checks
+    assert (own.verdict, own.value) == ("fail", 0.13)
+    assert "that is of fp32, not of the model of this run" in other.reason
 
 
 def test_numbers_of_a_bench_file_can_be_bounded(tmp_path, run):

@@ -147,7 +147,7 @@ def test_a_run_goes_on_until_the_source_is_another_one(own, tmp_path, serval):
     own.write_text(OWN.replace("16_000\n\n\nclass", "17_000\n\n\nclass"), encoding="utf-8")
     done = serval(*common)
     assert done.returncode == 2
-    assert "holds another run: model was" in done.stderr
+    assert "holds another run: the model 'own_model:Own' has other content, " in done.stderr
 
 
 def test_an_object_a_class_a_factory_and_a_module_are_the_same_model(own, monkeypatch):

@@ -47,3 +47,15 @@ def test_three_calls_have_no_95th_percentile(drawn):
     assert (len(few.collections), len(enough.collections)) == (0, 1)
     assert few.get_ylabel() == "latency in ms (median of 3 calls)"
     assert enough.get_ylabel() == "latency in ms (band: to the 95th percentile)"
+
+
+@pytest.mark.parametrize(
+    ("ms", "labels"), [((110, 190), {"120", "180"}), ((60, 520), {"100", "500"})]
+)
+def test_milliseconds_are_written_as_people_write_them(drawn, ms, labels):
+    axes = drawn(curve(ms=ms, calls=3))
+    axes.figure.canvas.draw()
+    texts = {tick.get_text() for minor in (False, True)
+             for tick in axes.get_yticklabels(minor=minor)}  # fmt: skip
+    assert labels <= texts
+    assert not [text for text in texts if "\N{MULTIPLICATION SIGN}" in text or "$" in text]

@@ -105,3 +105,12 @@ def test_one_file_is_judged_by_the_interval():
     unknown = replace(trial, measured=replace(measured(10), right=None, change=None))
     assert said(unknown).endswith("99.50 % of 2,000 clips of ssi that no range has seen.")
     assert said(None).endswith("give --eval DATASET to learn what that cost.")
+
+
+def test_a_file_that_is_slower_here_than_fp32_is_taken_only_if_all_are():
+    """Integers may be slower than floats on a processor without instructions for them."""
+    true, fast = variant("weight-only int8", 0, speed=0.73, n=40), variant("static", 1, n=40)
+    assert best_of([FP32, true, fast]) == "static"
+    assert best_of([FP32, true]) == "weight-only int8"
+    small = variant("int4", 0, size=5, speed=0.7)
+    assert best_of([FP32, small, variant("static", 2, speed=0.9)]) == "static"

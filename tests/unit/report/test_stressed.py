@@ -16,7 +16,7 @@ def test_what_matters_comes_first_and_verdicts_without_ten_clips_are_none(tmp_pa
     )
     stress(StressOptions(evaluation=options, suite="gain_plus1db,white"))
     tested = load_stress(tmp_path / "stress")
-    shown = stressed(tested, tested.clean, "m", audio=False)
+    shown = stressed(tested, "m", audio=False)
     assert [chart.id for chart in shown.charts] == [
         "stress-families", "stress-cases", "stress-white"
     ]  # fmt: skip
@@ -34,6 +34,6 @@ def test_doubtful_verdicts_say_so(tmp_path):
     for name, predicted in (("clean", clips), ("gain_plus1db", worse)):
         run_of(tmp_path / name, clips, predicted, model={"name": "m", "sha256": "m"})
     tested = load_stress(tmp_path)
-    (row,) = stressed(tested, tested.clean, "m", audio=False).charts[1].rows
+    (row,) = stressed(tested, "m", audio=False).charts[1].rows
     assert row["unchanged"] == 58 / 60
     assert row["outcome"] == "kept, not sure", "60 clips are too few for 95 %"

@@ -19,9 +19,10 @@ def test_each_device_has_its_rows_with_the_file_of_the_report_first(tmp_path):
         ("int8", "of this report"), ("fp32", "another"),
     ]  # fmt: skip
     first = chart.rows[0]
-    assert first["where"].startswith("Chromium 156 on Pixel 9 Android")
+    assert first["where"] == "Chromium 156 on Pixel 9 Android"
+    assert "Measured on: Chromium 156 on Pixel 9 Android, 8 logical processors; " in chart.note
     assert (first["threads"], first["seconds"], first["n"]) == ("1", 3, 9)
-    assert (first["p50"], first["p90"], round(first["rtf"], 4)) == (100, 120, 0.0333)
+    assert (first["p50"], first["p90"], first["rtf"]) == (100, 120, 0.033)
     assert {column.key for column in chart.columns} == first.keys()
 
 

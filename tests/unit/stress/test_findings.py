@@ -284,7 +284,7 @@ def test_where_every_label_has_few_clips_no_threshold_can_be_told(tmp_path):
     assert (case["passed"], case["verdict"]) == (None, "cannot tell")
     summary = written.files["summary"].read_text("utf-8")
     assert "background noise: cannot tell |" in summary
-    assert "Of 1 more it cannot be told: no emotion has 10 clips." in summary
+    assert "(Derington et al., 2023) are kept cannot be told: no emotion has 10 clips." in summary
 
 
 def test_fairness_is_not_judged_where_the_model_guesses(tmp_path):

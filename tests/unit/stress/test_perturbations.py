@@ -320,3 +320,15 @@ def test_further_away_means_less_direct_sound(clip):
     wet = channel.reverberant(clip, RATE, rng(), room="medium", distance_m=3.0)
     assert len(wet) == len(clip)
     assert power_db(wet) == pytest.approx(power_db(clip), abs=0.1)
+
+
+@pytest.mark.parametrize("frequency", [55.0, 441.0, 9000.0, 20000.0])
+@pytest.mark.parametrize("n", [1, 100, 2_000])
+def test_a_plucked_string_is_the_filter_that_it_stands_for(frequency, n):
+    period = max(2, round(16_000 / frequency))
+    excitation, feedback = np.zeros(n), np.zeros(period + 2)
+    excitation[:period] = np.random.default_rng(1).uniform(-1, 1, min(period, n))
+    feedback[[0, period, period + 1]] = 1.0, -0.498, -0.498
+    filtered = signal.lfilter([1.0], feedback, excitation)
+    plucked = noise._plucked(frequency, n, 16_000, np.random.default_rng(1))
+    assert plucked.tobytes() == (filtered + 0.0).tobytes()

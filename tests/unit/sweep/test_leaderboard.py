@@ -1,17 +1,20 @@
+import csv
 import json
 import re
 
+import numpy as np
 import pytest
 
 from build import classifier, encoded, labels_metadata, speech_set, voice, write_manifest
 from conftest import ROOT
 from pages import HARM
+from serval.comparison.dimensions import compare_dimensions
 from serval.files import write_json
 from serval.models.classifier import Classifier
 from serval.report.leaderboard import leaderboard_html, write_leaderboard
 from serval.run import load_run
 from serval.scores.label_space import full_set_of
-from serval.sweep import leaderboard_document, load_plan, sweep
+from serval.sweep import leaderboard_document, load_plan, sweep, write_tables
 from serval.sweep.training import card_corpora
 from serval.trained_on import TrainedOn
 
@@ -182,17 +185,49 @@ def test_the_page_is_whole_harmless_and_links_each_run(folder):
     assert html.count('class="sort"') == columns
 
 
-def test_a_model_of_dimensions_is_not_ranked_among_those_of_emotions(folder):
-    names = ("arousal", "dominance", "valence")
-    said = labels_metadata(names, task="dimensions", scale="0..1", normalize="none")
-    classifier(folder / "vad.onnx", k=3, metadata=said)
+def rated(folder, n=12):
+    """Clips of three speakers with ratings of two dimensions, and two models of these."""
+    names = ("arousal", "valence")
+    said = labels_metadata(names, task="dimensions", scale="-20..20", normalize="none")
+    for seed in (0, 1):
+        classifier(folder / f"vad{seed}.onnx", k=2, seed=seed, metadata=said)
+    rng = np.random.default_rng(0)
     rows = []
-    for i in range(3):
+    for i in range(n):
         (folder / f"r{i}.wav").write_bytes(encoded(voice(i)))
-        rows.append({"path": f"r{i}.wav", "emotion": "sad", **dict.fromkeys(names, str(0.2 * i))})
+        values = {name: f"{rng.uniform(1, 7):.2f}" for name in names}
+        rows.append({"path": f"r{i}.wav", "label": "sad", "speaker": f"s{i % 3}", **values})
     write_manifest(folder / "rated.csv", rows)
-    finished = sweep(planned(folder, "models: [vad.onnx]\ndatasets: [rated.csv]\nscale: 0..1"))
-    assert finished.problems[0].problem.startswith("the model's outputs are dimensions")
-    assert leaderboard_document(finished)["rows"] == []
-    html = leaderboard_html(leaderboard_document(finished))
-    assert "outputs are dimensions" in html
+
+
+def test_models_of_dimensions_are_ranked_by_ccc_and_not_among_those_of_emotions(folder):
+    rated(folder)
+    own = ", ".join(f"{{model: vad{seed}.onnx, scale: 1..7}}" for seed in (0, 1))
+    finished = sweep(planned(folder, f"models: [a.onnx, {own}]\ndatasets: [rated.csv]\n"))
+    assert finished.problems == []
+    document = leaderboard_document(finished)
+    assert {row["model"] for row in document["rows"]} == {"a.onnx", "majority label"}
+    (table,) = document["dimensions"]
+    by_name = {r.values.run.name: r.values.run for r in finished.results if r.values}
+    found = compare_dimensions([by_name["vad0"], by_name["vad1"]], margin=0.01).against[0]
+    change = found.changes["mean"]["ccc"]
+    (test,) = table["tests"]
+    assert (test["a"], test["b"]) == ("vad0.onnx", "vad1.onnx")
+    assert test["difference"] == pytest.approx(change.difference.value)
+    assert test["p_corrected"] == pytest.approx(change.difference.p)
+    values = [row["scores"]["mean"]["value"] for row in table["rows"]]
+    assert sorted(values, reverse=True) == values
+    assert sorted(values) == pytest.approx(sorted((change.a, change.b)))
+    best = table["rows"][0]["model"]
+    *_, first, alike = document["verdict"]
+    assert first.startswith(f"On rated.csv {best} has the highest mean CCC: ")
+    assert "vad0.onnx and vad1.onnx (" in alike
+    html = leaderboard_html(document)
+    assert f"<strong>{values[0]:.2f}</strong>" in html
+    assert html.count('href="#rated-1"') == 1
+    files = write_tables(finished, document)
+    assert f"| {best} | {values[0]:.2f} [" in files["markdown"].read_text()
+    with files["csv"].open() as file:
+        told = {row["model"]: row["mean_ccc"] for row in csv.DictReader(file)}
+    assert float(told[best]) == pytest.approx(values[0])
+    assert told["a.onnx"] == ""

@@ -17,9 +17,8 @@ const asGroup = {
 
 // What stands in the address for each filter; -1 is what cannot be read, and is left as it was.
 const ADDRESSED = () => ({
-  side: asName(["A", "B"].slice(0, content.runs.length)), outcome: asKey(OUTCOMES), truth: asName(content.labels),
-  predicted: asName(content.labels), speaker: asName(columns().speakers), group: asGroup, low: asNumber, high: asNumber,
-  text: { write: String, read: String }, order: asKey(ORDERS),
+  side: asName(["A", "B"].slice(0, content.runs.length)), ...task.addressed(), speaker: asName(columns().speakers), group: asGroup,
+  text: { write: String, read: String }, order: asKey(task.orders),
 });
 
 const addressOf = (filters, clip) => {

@@ -10,8 +10,13 @@ const STYLE = { fontSize: "12px", overflow: "visible" };
 // Room for names at the left: about seven pixels a letter, at most 40 % of the width.
 const roomFor = (names, width) => Math.min(0.4 * width, 16 + 7 * Math.max(...names.map((name) => name.length)));
 
-const spanTitle = (row, what) =>
-  `${what}: ${percent(row.value)}${known(row.low) ? ` (${percent(row.low)} to ${percent(row.high)})` : ""}`;
+const spanTitle = (row, what, kind = "share") =>
+  `${what}: ${shown(row.value, kind)}${known(row.low) ? ` (${shown(row.low, kind)} to ${shown(row.high, kind)})` : ""}`;
+
+// What the values of a chart are: shares or points, correlations or their differences.
+const kindOf = (chart) => chart.columns.find((column) => column.key === "value").kind;
+
+const axisOf = (kind) => (kind === "share" ? SHARE_AXIS : { grid: true });
 
 const perClassMarks = (rows) => [
   Plot.gridX(GRID),
@@ -63,17 +68,19 @@ const risk = (chart, width) => Plot.plot({
 const intervals = (chart, width) => {
   const runs = [...new Set(chart.rows.map((row) => row.run))];
   const names = [...new Set(chart.rows.map((row) => row.label))];
+  const kind = kindOf(chart);
+  const least = kind === "share" ? 0 : -1;
   return Plot.plot({
     style: STYLE, width, height: names.length * (runs.length * 17 + 9) + 42, marginLeft: roomFor(names, width), marginTop: 6,
     marginRight: 20,
-    x: { label: null, domain: d3.nice(Math.max(0, d3.min(chart.rows, (r) => r.low ?? r.value) - 0.02), Math.min(1, d3.max(chart.rows, (r) => r.high ?? r.value) + 0.02), 6), ...SHARE_AXIS },
+    x: { label: null, domain: d3.nice(Math.max(least, d3.min(chart.rows, (r) => r.low ?? r.value) - 0.02), Math.min(1, d3.max(chart.rows, (r) => r.high ?? r.value) + 0.02), 6), ...axisOf(kind) },
     y: { axis: null, domain: runs, padding: 0.3 }, fy: { label: null, axis: "left", domain: names, padding: 0.1, tickFormat: (name) => cut(name, 0.4 * width) },
     marks: [
       Plot.gridX(GRID),
       chart.reference === null ? null : Plot.ruleX([chart.reference], { stroke: "currentColor", strokeDasharray: "4 4", strokeOpacity: 0.5 }),
       Plot.ruleY(chart.rows.filter((row) => known(row.low)), { x1: "low", x2: "high", y: "run", fy: "label", stroke: colourOf, strokeWidth: 2.5, strokeOpacity: 0.6 }),
       Plot.dot(chart.rows, { x: "value", y: "run", fy: "label", r: 5, fill: colourOf, tip: true,
-        title: (row) => `${spanTitle(row, row.label)}\n${counted(row.clips, "clip")}` }),
+        title: (row) => `${spanTitle(row, row.label, kind)}\n${counted(row.clips, "clip")}` }),
     ].filter(Boolean),
   });
 };
@@ -136,13 +143,15 @@ const reachOf = (chart) => {
 const differences = (chart, width) => {
   const names = chart.rows.map((row) => row.label);
   const reach = reachOf(chart);
+  const kind = kindOf(chart);
+  const ticks = kind === "points" ? (v) => `${signOf(v)}${Number(Math.abs(100 * v).toFixed(1))}` : (v) => `${signOf(v)}${Number(Math.abs(v).toFixed(3))}`;
   const inside = (x) => Math.max(-reach, Math.min(reach, x));
   const drawn = chart.rows.filter((row) => known(row.low));
   const out = (key, sign, text) => Plot.text(drawn.filter((row) => sign * row[key] > reach),
     { x: sign * reach, y: "label", text: () => text, textAnchor: sign > 0 ? "start" : "end", fill: "var(--b)", fontWeight: 700, fontSize: 15 });
   return Plot.plot({
     style: STYLE, width, height: names.length * 26 + 52, marginTop: 6, marginBottom: 40, marginLeft: roomFor(names, width), marginRight: 24,
-    x: { label: "B minus A, points →", domain: [-reach, reach], tickFormat: (v) => `${signOf(v)}${Number(Math.abs(100 * v).toFixed(1))}`, tickSpacing: 50, grid: true },
+    x: { label: `${chart.columns.find((column) => column.key === "value").title} →`, domain: [-reach, reach], tickFormat: ticks, tickSpacing: kind === "points" ? 50 : 70, grid: true },
     y: { label: null, domain: names, axis: "left", tickSize: 0, tickFormat: (name) => cut(width < 480 ? name.replace(/^recall of /, "") : name, 0.4 * width) },
     marks: [
       Plot.rectX([0], { x1: -chart.margin, x2: chart.margin, fill: "currentColor", fillOpacity: 0.12, className: "margin" }),
@@ -151,7 +160,7 @@ const differences = (chart, width) => {
       Plot.ruleY(drawn, { x1: (row) => inside(row.low), x2: (row) => inside(row.high), y: "label", stroke: "var(--b)", strokeWidth: 2.5, strokeOpacity: 0.6 }),
       out("low", -1, "‹"), out("high", 1, "›"),
       Plot.dot(chart.rows, { x: "value", y: "label", r: 5, fill: "var(--b)", tip: true,
-        title: (row) => `${row.label}: ${points(row.value)} points (${points(row.low)} to ${points(row.high)})` }),
+        title: (row) => spanTitle(row, row.label, kind) }),
     ],
   });
 };
@@ -169,4 +178,4 @@ const degradation = (chart, width) => Plot.plot({
   ],
 });
 
-const DRAWN = { perClass, reliability, risk, intervals, speakers, latency, differences, degradation };
+const DRAWN = { perClass, reliability, risk, intervals, speakers, latency, differences, degradation, predicted, residuals, agreement };

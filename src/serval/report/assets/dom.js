@@ -46,9 +46,18 @@ const counted = (n, what) => `${n.toLocaleString("en-US")} ${what}${n === 1 ? ""
 
 const seconds = (value) => `${value.toFixed(2)}\u00a0s`;
 
+// A correlation, or a value on its scale.
+const decimal = (value) => (known(value) ? `${value <= -0.005 ? "−" : ""}${twoDigits(Math.abs(value))}` : "n/a");
+
+// A difference of two such.
+const signed = (value) => `${Math.abs(value) < 0.0005 ? "" : signOf(value)}${Math.abs(value).toFixed(3)}`;
+
 const shown = (value, kind) => {
   if (!known(value)) return "n/a";
+  if (kind === "correlation" || kind === "error") return decimal(value);
+  if (kind === "signed") return signed(value);
   if (kind === "share") return percent(value);
+  if (kind === "score") return scored(value);
   if (kind === "points") return points(value);
   if (kind === "number") return Number(value.toPrecision(4)).toString();
   if (kind === "count") return value.toLocaleString("en-US");

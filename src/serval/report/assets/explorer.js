@@ -10,8 +10,6 @@ const selectOf = (name, title, entries, change) =>
   el("label", {}, title, el("select", { name, onchange: (event) => change(event.target.value) },
     ...entries.map(([value, text]) => option(value, text))));
 
-const labelEntries = () => [["-1", "any"], ...content.labels.map((label, id) => [String(id), label])];
-
 const groupEntries = () => [["", "any"], ...columns().groups.flatMap((column, c) =>
   column.few ? column.values.map((value, v) => [`${c}:${v}`, `${column.name}: ${value}`]) : [])];
 
@@ -21,26 +19,13 @@ const speakerEntries = () => {
   return [["-1", "any"], ...names];
 };
 
-const outcomeEntries = () => Object.entries(OUTCOMES)
-  .filter(([, outcome]) => !outcome.pair || content.runs.length > 1)
-  .map(([key, outcome]) => [key, outcome.title]);
-
-const numberOf = (name, title, value, change) =>
-  el("input", { name, type: "number", min: 0, max: 100, step: 1, value, "aria-label": title,
-    oninput: (event) => change(Number(event.target.value || value)) });
-
 const rowOf = (explorer, i) => {
-  const side = explorer.filters.side;
-  const right = isRight(i, side);
   const speaker = speakerOf(i) ? [isolated(speakerOf(i)), " · "] : [];
-  const other = content.runs.length > 1 ? [`, ${"BA"[side]}: `, isolated(labelOf(predictedOf(i, 1 - side)))] : [];
   return el("li", {}, el("button", {
     type: "button", class: "row", "data-clip": i, "aria-current": String(i === explorer.open), tabindex: -1,
     onclick: () => explorer.show(i, { play: true }),
   },
-  el("span", { class: right ? "what ok" : "what" }, isolated(labelOf(columns().truth[i])), " → ",
-    el("bdi", { class: "to" }, labelOf(predictedOf(i, side))), ...other),
-  el("span", { class: "conf" }, percent(confidenceOf(i, side))),
+  ...task.row(i, explorer.filters.side, explorer.filters),
   el("span", { class: "sub" }, el("span", {}, hasSound(i) ? "♪ " : "", isolated(columns().id[i])),
     el("span", {}, ...speaker, seconds(columns().duration[i])))));
 };
@@ -58,6 +43,7 @@ class Explorer {
     this.pager = el("div", { class: "pager" });
     this.panel = el("article", { class: "card detail", "aria-labelledby": "clip-name" });
     this.beside = el("div", { class: "explorer" });
+    this.picture = task.picture(this);
     this.fillForm();
     oneColumn.addEventListener("change", () => {
       this.page = Math.max(0, Math.floor(this.chosen.indexOf(this.open) / pageSize()));
@@ -71,7 +57,7 @@ class Explorer {
       el("div", { class: "listhead" }, this.count,
         el("button", { type: "button", class: "quiet", onclick: () => this.save() }, "CSV")),
       this.rows, this.pager);
-    this.beside.append(list, this.panel);
+    this.beside.append(this.picture ? el("div", { class: "stacked" }, this.picture.whole, list) : list, this.panel);
     return el("div", { onkeydown: (event) => this.key(event) }, this.form, this.beside,
       el("p", { class: "keys" }, "Keys, with the focus in this section: ", el("kbd", {}, "↓"), " or ", el("kbd", {}, "j"),
         " next, ", el("kbd", {}, "↑"), " or ", el("kbd", {}, "k"), " previous, ", el("kbd", {}, "Space"), " play or pause."));
@@ -82,16 +68,11 @@ class Explorer {
     const f = this.filters;
     this.form.replaceChildren(...[
       content.runs.length > 1 ? selectOf("side", "By the answers of", [["0", `A ${content.runs[0].name}`], ["1", `B ${content.runs[1].name}`]], set("side", Number)) : null,
-      selectOf("outcome", "Show", outcomeEntries(), set("outcome")),
-      selectOf("truth", "Truth", labelEntries(), set("truth", Number)),
-      selectOf("predicted", "Predicted", labelEntries(), set("predicted", Number)),
+      ...task.fields(f, set),
       columns().speakers.length ? selectOf("speaker", "Speaker", speakerEntries(), set("speaker", Number)) : null,
       groupEntries().length > 1 ? selectOf("group", "Group", groupEntries(), set("group")) : null,
-      selectOf("order", "Order", Object.entries(ORDERS).map(([key, order]) => [key, order.title]), set("order")),
-      el("div", {}, el("label", { id: "confidence-name" }, "Confidence in %"),
-        el("div", { class: "range-pair", role: "group", "aria-labelledby": "confidence-name" },
-          numberOf("low", "Lowest confidence in %", f.low, set("low", Number)), "–",
-          numberOf("high", "Highest confidence in %", f.high, set("high", Number)))),
+      selectOf("order", "Order", Object.entries(task.orders).map(([key, order]) => [key, order.title]), set("order")),
+      ...task.behind(f, set),
       el("label", { class: "wide" }, "Search", el("input", { name: "text", type: "search", placeholder: "name, text, speaker",
         oninput: (event) => this.change({ text: event.target.value }) })),
       el("button", { type: "button", class: "quiet", onclick: () => this.reset() }, "Reset filters"),
@@ -125,8 +106,9 @@ class Explorer {
     Object.assign(this.filters, change);
     this.chosen = chosenClips(this.filters);
     this.page = 0;
-    markCell(this.filters);
+    task.filtered(this.filters);
     this.list();
+    this.picture?.paint();
     if (this.chosen.length) this.show(this.chosen[0], { focus: false });
     else this.close("No clip is open.");
   }
@@ -134,12 +116,13 @@ class Explorer {
   close(why) {
     this.open = -1;
     this.opened = null;
+    this.picture?.mark(-1);
     this.panel.replaceChildren(el("p", { class: "empty", id: "clip-name", role: "status" }, why));
     this.list();
   }
 
-  hear(outcome) {
-    this.change({ ...noFilters(), outcome });
+  hear(filters) {
+    this.change({ ...noFilters(), ...filters });
     this.writeForm();
     this.arrive();
   }
@@ -203,7 +186,7 @@ class Explorer {
     place.append(this.panel);
   }
 
-  show(i, { play = false, focus = false, link = play } = {}) {
+  show(i, { play = false, focus = false, link = play, hold = link } = {}) {
     this.open = i;
     const at = this.chosen.indexOf(i);
     if (at >= 0 && Math.floor(at / pageSize()) !== this.page) {
@@ -219,10 +202,11 @@ class Explorer {
     }
     this.reachable();
     const place = at < 0 ? "" : `${at + 1} of ${this.chosen.length}`;
+    this.picture?.mark(i);
     this.opened = openClip(this.panel, i, { place, step: (by, pressed) => this.stepFrom(by, pressed), link: () => this.address(i) });
     if (link) this.address(i);
     if (play) this.opened.toggle();
-    if (link && oneColumn.matches) this.hold(i, before);
+    if (hold && oneColumn.matches) this.hold(i, before);
   }
 
   // A clip that closes above the row that was tapped would move it from under the finger.
@@ -271,16 +255,14 @@ class Explorer {
   openNamed(name) {
     const i = columns().id.indexOf(name);
     if (i < 0) return this.close(`There is no clip named “${name}” in this page. Choose one from the list.`);
-    if (!this.chosen.includes(i)) this.filter({ ...noFilters(), outcome: "all" });
+    if (!this.chosen.includes(i)) this.filter({ ...noFilters(), ...task.everything() });
     this.show(i, { link: false });
   }
 
   save() {
-    const fields = ["clip", "truth", "predicted", "confidence", "speaker", "text", "duration_s"];
     const rows = this.chosen.map((i) => ({
-      clip: columns().id[i], truth: labelOf(columns().truth[i]), predicted: labelOf(predictedOf(i, this.filters.side)),
-      confidence: confidenceOf(i, this.filters.side), speaker: speakerOf(i), text: textOf(i), duration_s: columns().duration[i],
+      clip: columns().id[i], ...task.cells(i, this.filters.side), speaker: speakerOf(i), text: textOf(i), duration_s: columns().duration[i],
     }));
-    download("clips.csv", "text/csv", csvOf(fields.map((key) => ({ key, title: key })), rows));
+    download("clips.csv", "text/csv", csvOf(Object.keys(rows[0] || { clip: "" }).map((key) => ({ key, title: key })), rows));
   }
 }

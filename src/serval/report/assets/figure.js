@@ -6,7 +6,7 @@ const paintFigure = ({ chart, place }) => {
   const width = Math.max(260, Math.floor(place.clientWidth));
   const svg = DRAWN[chart.kind](chart, width);
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `${chart.title}. ${chart.note} The same numbers are in the table below.`);
+  svg.setAttribute("aria-label", `${chart.title}. ${chart.note} Its numbers are in the table below.`);
   // Inside of a picture these names of marks would be read out as they are.
   for (const mark of svg.querySelectorAll("g[aria-label]")) mark.removeAttribute("aria-label");
   place.replaceChildren(svg);
@@ -57,7 +57,7 @@ const svgText = (chart, svg) => {
 
 const legendEntries = (chart) => {
   if (content.runs.length === 1) return chart.kind === "perClass" ? ["recall", "precision", "F1"] : [];
-  if (["differences", "table"].includes(chart.kind)) return [];
+  if (["differences", "table", "agreement"].includes(chart.kind)) return [];
   return content.runs.map((run, side) => `${"AB"[side]} ${run.name}`);
 };
 
@@ -82,5 +82,5 @@ const figureOf = (chart) => {
   return el("figure", { class: `card chart${chart.wide ? " wide" : ""}`, id: `chart-${chart.id}` },
     el("figcaption", {}, el("h3", {}, chart.title), el("p", { class: "note" }, chart.note)),
     legendOf(chart), DRAWN[chart.kind] ? place : null,
-    el("footer", {}, el("details", { open }, el("summary", {}, `Table (${counted(chart.rows.length, "row")})`), table), tools));
+    el("footer", {}, el("details", { open }, el("summary", {}, `Table (${counted(chart.rows.length, "row")})`), sideways(table)), tools));
 };

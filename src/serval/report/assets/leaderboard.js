@@ -33,5 +33,11 @@ for (const button of document.querySelectorAll(".sort")) {
   button.addEventListener("click", () => sortBy(header.closest("table"), header));
 }
 
+for (const place of document.querySelectorAll(".scroll")) {
+  const spot = el("span");
+  place.replaceWith(spot);
+  spot.replaceWith(sideways(place));
+}
+
 startTheme(() => {});
 document.documentElement.dataset.drawn = "true";

@@ -42,26 +42,6 @@ const stageOf = (sound, name, length) => {
 const barOf = (share, kind) =>
   el("div", { class: "track" }, widthOf(el("i", { class: kind }), share));
 
-const probabilityRow = (i, label, probs) => {
-  const sides = probs.map((values, side) => ({ side, share: values[label], mark: "ab"[side] }));
-  const tags = sides
-    .filter(({ side }) => predictedOf(i, side) === label)
-    .map(({ mark }) => el("span", { class: `tag ${mark}` }, sides.length > 1 ? mark.toUpperCase() : "predicted"));
-  if (columns().truth[i] === label) tags.unshift(el("span", { class: "tag t" }, "truth"));
-  return el("tr", { class: columns().truth[i] === label ? "truth" : false },
-    el("th", { scope: "row" }, isolated(content.labels[label]), ...tags),
-    el("td", {}, ...sides.map(({ share, mark }) => barOf(share, mark))),
-    el("td", { class: "n" }, ...sides.map(({ share }) => el("div", {}, percent(share)))));
-};
-
-const probabilitiesOf = (i) => {
-  const sides = columns().runs.map((_, side) => side).filter((side) => predictedOf(i, side) >= 0);
-  const probs = sides.map((side) => probsOf(i, side));
-  return el("table", { class: "probs" },
-    el("caption", {}, sides.length > 1 ? `Probabilities: A ${content.runs[0].name}, B ${content.runs[1].name}` : "Probabilities"),
-    el("tbody", {}, ...content.labels.map((_, label) => probabilityRow(i, label, probs))));
-};
-
 const factsOf = (i) => {
   const facts = [["Speaker", speakerOf(i)], ["Text", textOf(i)], ["Duration", seconds(columns().duration[i])]];
   for (const column of columns().groups) {
@@ -71,14 +51,6 @@ const factsOf = (i) => {
   return el("dl", { class: "facts" }, ...facts.filter(([, value]) => value !== "").flatMap(([name, value]) =>
     [el("dt", {}, isolated(name)), el("dd", {}, isolated(value))]));
 };
-
-const saidOf = (i) => columns().runs.map((_, side) => {
-  const p = predictedOf(i, side);
-  const who = columns().runs.length > 1 ? `${"AB"[side]} ` : "";
-  const sure = p < 0 ? "" : ` (${percent(confidenceOf(i, side))} sure)`;
-  return el("p", { class: "said" }, isolated(labelOf(columns().truth[i])), `, ${who}heard as `,
-    el("bdi", { class: isRight(i, side) ? "good" : "bad" }, labelOf(p)), sure);
-});
 
 const copyLink = async (event) => {
   try {
@@ -103,8 +75,8 @@ const openClip = (panel, i, { place, step, link }) => {
           link();
           copyLink(event);
         } }, "Copy link"))),
-    ...saidOf(i),
-    el("div", { class: "heard" }, stage ? stage.whole : el("p", { class: "keys" }, content.silence), probabilitiesOf(i)),
+    ...task.said(i),
+    el("div", { class: "heard" }, stage ? stage.whole : el("p", { class: "keys" }, content.silence), task.table(i)),
     factsOf(i));
   stage?.paint();
   return {

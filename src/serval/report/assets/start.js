@@ -2,33 +2,44 @@
 
 const content = JSON.parse(document.getElementById("content").textContent);
 
+// What differs between a page of emotions and one of values is in these, and nowhere else.
+const task = { emotions: EMOTIONS, dimensions: VALUES }[content.task];
+
 const spanOf = (tile, mark) => {
   const bar = el("div", { class: `span ${mark}`, "aria-hidden": "true" });
   const [range, point] = [el("i"), el("b")];
-  range.style.left = `${100 * tile.low}%`;
-  range.style.width = `${100 * (tile.high - tile.low)}%`;
-  point.style.left = `${100 * tile.value}%`;
+  const [low, value, high] = [tile.low, tile.value, tile.high].map((end) => 100 * Math.max(0, end));
+  range.style.left = `${low}%`;
+  range.style.width = `${high - low}%`;
+  point.style.left = `${value}%`;
   bar.append(range, point);
   return bar;
 };
 
+const headline = (tile, value = tile.value) => (tile.kind === "share" ? scored(value) : shown(value, tile.kind));
+
+// An error has no best end to draw a bar towards.
+const barred = (tile) => known(tile.low) && tile.kind !== "error";
+
+const rangeOf = (tile) => `${shown(tile.low, tile.kind)} to ${shown(tile.high, tile.kind)}`;
+
 const tileOf = (tile, mark) =>
   el("div", { class: "tile" },
     el("div", { class: "name" }, tile.name),
-    el("div", { class: "value" }, tile.kind === "share" ? scored(tile.value) : shown(tile.value, tile.kind), tile.unit ? el("small", {}, ` ${tile.unit}`) : null),
-    known(tile.low) ? spanOf(tile, mark) : null,
-    el("div", { class: "range" }, known(tile.low) ? `${percent(tile.low)} to ${percent(tile.high)}` : tile.note || ""));
+    el("div", { class: "value" }, headline(tile), tile.unit ? el("small", {}, ` ${tile.unit}`) : null),
+    barred(tile) ? spanOf(tile, mark) : null,
+    el("div", { class: "range" }, known(tile.low) ? rangeOf(tile) : tile.note || ""));
 
 const pairTile = (tile, at) =>
   el("div", { class: "tile" },
     el("div", { class: "name" }, tile.name),
     ...content.runs.map((run, side) => el("div", { class: "two" },
       el("span", { class: "letter" }, "AB"[side]),
-      el("span", { class: "value" }, scored(run.tiles[at].value)),
-      el("span", { class: "range" }, `${percent(run.tiles[at].low)} to ${percent(run.tiles[at].high)}`),
-      spanOf(run.tiles[at], "ab"[side]))),
-    el("div", { class: "gap" }, el("strong", {}, `${points(tile.value)} points`),
-      ` (${points(tile.low)} to ${points(tile.high)})`));
+      el("span", { class: "value" }, headline(run.tiles[at])),
+      el("span", { class: "range" }, rangeOf(run.tiles[at])),
+      barred(run.tiles[at]) ? spanOf(run.tiles[at], "ab"[side]) : null)),
+    el("div", { class: "gap" }, el("strong", {}, `${shown(tile.value, tile.kind)}${tile.kind === "points" ? " points" : ""}`),
+      ` (${rangeOf(tile)})`));
 
 const heroOf = () => {
   const tiles = content.pair
@@ -48,29 +59,14 @@ const sectionOf = (id, title, lead, ...children) =>
   el("section", { id, "aria-labelledby": `${id}-title` },
     el("h2", { id: `${id}-title`, tabindex: -1 }, title), el("p", { class: "lead" }, lead), ...children);
 
-const matrixSection = (explorer) => {
-  const choose = (cell) => explorer.choose(cell);
-  const matrices = content.runs.map((run, side) => el("div", { class: "card" },
-    content.runs.length > 1 ? el("h3", {}, `${"AB"[side]} ${run.name}`) : null, matrixOf(run, side, choose)));
-  const side = (run, at) => el("div", { class: "card side" },
-    el("h3", {}, content.runs.length > 1 ? `${"AB"[at]}: most frequent confusions` : "Most frequent confusions"),
-    topConfusions(run, at, choose), el("h3", {}, "What stands out"),
-    ...run.observations.map((line) => el("p", {}, line)));
-  const body = content.runs.length > 1
-    ? el("div", { class: "pair" }, ...matrices, ...content.runs.map(side))
-    : el("div", { class: manyClasses() ? "stacked" : "split" }, matrices[0], side(content.runs[0], 0));
-  return sectionOf("matrix", "What is taken for what",
-    "A row is the true emotion, a column what the model heard. The stronger the colour, the larger the share of the row.", body);
-};
-
 const clipsSection = (explorer) =>
   sectionOf("clips", anySound() ? "Listen" : "Clip by clip", content.listen, explorer.whole());
 
 const changedOf = (explorer) => el("div", { class: "card side" },
   el("h3", {}, "In words"),
   el("ul", { class: "words" }, ...content.pair.sentences.map((line) => el("li", {}, line))),
-  el("div", { class: "tools" }, ...["flips", "lost", "won"].map((outcome) =>
-    el("button", { type: "button", onclick: () => explorer.hear(outcome) }, `${anySound() ? "Hear" : "See"} ${OUTCOMES[outcome].title}`))));
+  el("div", { class: "tools" }, ...task.hearings().map(([filters, title]) =>
+    el("button", { type: "button", onclick: () => explorer.hear(filters) }, `${anySound() ? "Hear" : "See"} ${title}`))));
 
 const chartSections = (explorer) => content.sections.map((section) =>
   sectionOf(section.id, section.title, section.lead,
@@ -86,7 +82,7 @@ const CODE = ["Command", "Model sha256", "Data fingerprint"];
 
 const factOf = (name, value) => el("dd", {}, CODE.includes(name) ? el("code", {}, value) : value);
 
-const SHORT = { change: "Changes", matrix: "Confusions", clips: "Clips", emotions: "Emotions", trust: "Confidence", who: "Groups", run: "Speed", stress: "Stress", shift: "Set", about: "Run again" };
+const SHORT = { change: "Changes", agreement: "Agreement", values: "Values", scores: "Scores", matrix: "Confusions", clips: "Clips", emotions: "Emotions", trust: "Confidence", who: "Groups", run: "Speed", stress: "Stress", shift: "Set", about: "Run again" };
 
 const navigation = (sections) => document.getElementById("sections").append(...sections.map((section) =>
   el("a", { href: `#${section.id}` }, SHORT[section.id] || section.id)));
@@ -110,9 +106,9 @@ const repaintLater = (repaint) => {
 
 const start = () => {
   const explorer = new Explorer();
-  const repaint = () => { paintFigures(); explorer.opened?.paint(); paintExamples(); };
+  const repaint = () => { paintFigures(); explorer.picture?.paint(); explorer.opened?.paint(); paintExamples(); };
   const [change, ...rest] = content.pair ? chartSections(explorer) : [null, ...chartSections(explorer)];
-  const sections = [change, matrixSection(explorer), clipsSection(explorer), ...rest, aboutSection()].filter(Boolean);
+  const sections = [change, ...task.sections(explorer), clipsSection(explorer), ...rest, aboutSection()].filter(Boolean);
   document.getElementById("page").append(heroOf(), ...sections);
   document.getElementById("foot").append(content.foot);
   navigation(sections);

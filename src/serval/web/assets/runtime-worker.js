@@ -2,6 +2,8 @@
 
 import { feedsOf, logitsOf, prepared } from "./classifier.js";
 
+const ERRORS = 3;
+/** Of the severities that a session tells the console of: which nodes a GPU leaves out is none. */
 const BUILDS = { wasm: "./vendor/ort.wasm.min.mjs", webgpu: "./vendor/ort.webgpu.min.mjs" };
 
 let ort = null;
@@ -26,7 +28,7 @@ const load = async ({ contract }) => {
   if (!answer.ok) throw new Error(`${contract.file} cannot be loaded (HTTP ${answer.status})`);
   const bytes = new Uint8Array(await answer.arrayBuffer());
   const [fetch_s, compiling] = [since(begun), performance.now()];
-  const session = await ort.InferenceSession.create(bytes, { executionProviders });
+  const session = await ort.InferenceSession.create(bytes, { executionProviders, logSeverityLevel: ERRORS });
   opened.set(contract.file, { session, contract });
   return { fetch_s, open_s: since(compiling) };
 };
@@ -67,7 +69,7 @@ const trace = async ({ contract, file, samples, names, masks }) => {
   const answer = await fetch(file);
   if (!answer.ok) throw new Error(`${file} cannot be loaded (HTTP ${answer.status})`);
   const session = await ort.InferenceSession.create(new Uint8Array(await answer.arrayBuffer()), {
-    executionProviders, graphOptimizationLevel: "disabled",
+    executionProviders, logSeverityLevel: ERRORS, graphOptimizationLevel: "disabled",
   });
   const feeds = feedsOf(ort, prepared(samples, contract), contract);
   const made = { ...feeds, ...await session.run(feeds, names.filter((name) => !(name in feeds))) };

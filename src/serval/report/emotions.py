@@ -1,0 +1,165 @@
+"""Runs of emotions -> what their page shows of answers that are right or wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.comparison import compare
+from serval.comparison.words import pair_verdict
+from serval.groups import groups_of
+from serval.report.charts import (
+    bounds,
+    per_class_chart,
+    speakers_chart,
+)
+from serval.report.columns import listed
+from serval.report.pairing import (
+    difference_chart,
+    group_changes_chart,
+    pair_content,
+    relabelled,
+)
+from serval.report.parts import PageParts, section
+from serval.report.shift import shift_chart
+from serval.report.stressed import stressed
+from serval.report.trust import coverage_chart, group_charts, reliability_chart
+from serval.results.observations import observations_of, sentences
+from serval.results.verdict import sentences_of, verdict_of
+from serval.scores import SHOWN, scores_of, title_of
+from serval.scores.calibration import calibration_of
+from serval.scores.metrics import confusion_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from serval.comparison import Comparison
+    from serval.report.columns import Listed
+    from serval.run import Run
+    from serval.scores import Scores
+
+__all__ = ["answer_columns", "confidences", "emotion_parts", "is_wrong"]
+
+PROBABILITY_STEPS = 10_000
+
+ORDER = "The most confident mistakes come first: some of them are wrong labels, not wrong answers."
+
+
+def emotion_parts(runs: Sequence[Run]) -> PageParts:
+    """Return what a page shows of one run of emotions, or of two on the same labels.
+
+    Raises:
+        ConfigError: Two runs have no clip in common.
+        LabelError: They have different labels, or disagree on the truth of a clip.
+    """
+    first = runs[0]
+    comparison = compare(runs) if len(runs) > 1 else None
+    clips = listed([first, *(relabelled(run, first.labels) for run in runs[1:])])
+    scores = [scores_of(run) for run in clips.runs]
+    names = _names(runs, comparison)
+    columns, answers = answer_columns(clips)
+    return PageParts(
+        task="emotions",
+        clips=clips,
+        names=names,
+        worth_hearing=is_wrong(clips),
+        first=confidences(clips),
+        verdict=pair_verdict(comparison, comparison.against[0])
+        if comparison
+        else verdict_of(names[0], scores[0]),
+        sentences=sentences_of(scores[0], first.labels),
+        warnings=[
+            *(line for own in scores for line in own.warnings),
+            *(comparison.warnings if comparison else ()),
+        ],
+        order=ORDER,
+        runs=[_run_part(run, own) for run, own in zip(clips.runs, scores, strict=True)],
+        columns=columns,
+        answers=answers,
+        value_columns=(),
+        shown={"labels": list(first.labels)},
+        sections=_sections(clips.runs, names, scores, comparison),
+        stressed=stressed,
+        pair=pair_content(comparison) if comparison else None,
+    )
+
+
+def answer_columns(clips: Listed) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the true labels of the clips, and of each run what it says; -1 stands for none."""
+    homes = (clips.home(i) for i in range(len(clips)))
+    columns = {"truth": [int(run.truth[at]) for run, at in homes]}
+    sides = zip(clips.runs, clips.positions, strict=True)
+    return columns, [_answers(run, places) for run, places in sides]
+
+
+def is_wrong(clips: Listed) -> list[bool]:
+    """Return whether any run got each clip wrong."""
+    return [
+        any(
+            places[i] >= 0 and run.predicted[places[i]] != run.truth[places[i]]
+            for run, places in zip(clips.runs, clips.positions, strict=True)
+        )
+        for i in range(len(clips))
+    ]
+
+
+def confidences(clips: Listed) -> list[float]:
+    """Return how sure the first run that has a clip is of its answer, in [0, 1]."""
+    homes = (clips.home(i) for i in range(len(clips)))
+    return [float(run.probs[at].max()) for run, at in homes]
+
+
+def _names(runs: Sequence[Run], comparison: Comparison | None) -> list[str]:
+    """Return what each run is called: its name, or what tells two runs apart."""
+    if comparison:
+        return [comparison.against[0].a, comparison.against[0].b]
+    return [run.name for run in runs]
+
+
+def _answers(run: Run, places: Collection[int]) -> dict[str, Any]:
+    """Return what a run says of each clip; probabilities as ten-thousandths, clip after clip."""
+    at = np.array(places, dtype=np.int64)
+    probs = np.where(at[:, None] >= 0, run.probs[at], 0.0)
+    return {
+        "predicted": np.where(at >= 0, run.predicted[at], -1).tolist(),
+        "probs": (probs * PROBABILITY_STEPS).round().astype(int).ravel().tolist(),
+    }
+
+
+def _run_part(run: Run, scores: Scores) -> dict[str, Any]:
+    counts = confusion_matrix(run.truth, run.predicted, run.labels)
+    return {
+        "counts": counts.tolist(),
+        "tiles": [
+            {"name": title_of(key), "kind": "share", **bounds(scores.overall[key])} for key in SHOWN
+        ],
+        "observations": [
+            line
+            for line in sentences(observations_of(counts, run.labels))
+            if not line.startswith("Most frequent confusions")
+        ],
+    }
+
+
+def _sections(
+    runs: Sequence[Run],
+    names: Sequence[str],
+    scores: Sequence[Scores],
+    comparison: Comparison | None,
+) -> list[dict[str, Any]]:
+    fits = [calibration_of(run) for run in runs]
+    changed = (difference_chart(comparison), group_changes_chart(comparison)) if comparison else ()
+    return [
+        section("change", "What changed", "The same clips, answered by both.", *changed),
+        section("emotions", "Emotion by emotion", "Which emotions it knows, and which it guesses.",
+                per_class_chart(names, scores)),
+        section("trust", "When to believe it", "What its confidence is worth.",
+                reliability_chart(names, fits), coverage_chart(names, fits)),
+        section("who", "For whom it works", "Whether it serves all alike, with 95 % intervals.",
+                *group_charts(names, [groups_of(run) for run in runs]),
+                speakers_chart(names, runs)),
+        section("shift", "How this set differs from the model's own",
+                "What is known of labels, answers and sound; nothing of it is a guess.",
+                *(shift_chart(name, run) for name, run in zip(names, runs, strict=True))),
+    ]  # fmt: skip
