@@ -1,6 +1,6 @@
 """Make the stored runs that come with serval, `example:fp32` and `example:int8`.
 
-    python tools/make_examples.py FP32.onnx INT8.onnx CORPUS [--split validation] [--work build/examples]
+    python tools/make_examples.py FP32.onnx INT8.onnx CORPUS [--split validation] [--work FOLDER]
 
 The files are those of the former weights of serval-tiny, CORPUS a folder in SSI's layout. Both are
 evaluated in `--work`, where a run that is complete is only read: the same runs give the same bytes.
