@@ -63,7 +63,7 @@ def told_from(document: Document, best: str, dataset: str = "") -> tuple[list[st
         best: Its name.
         dataset: The one set to look at; by default whichever both are on.
     """
-    tasks = (task for task in document["tasks"] if not dataset or task["dataset"] == dataset)
+    tasks = (task for task in document["tasks"] if dataset in ("", task["dataset"]))
     tests = [test for task in tasks for test in task["tests"]]
     of_it = [t for t in tests if t["score"] == document["ranked_by"] and best in (t["a"], t["b"])]
     others = dict.fromkeys(t["b"] if t["a"] == best else t["a"] for t in of_it)
