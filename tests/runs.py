@@ -1,10 +1,12 @@
 """Real run folders for tests, written through the journal as an evaluation writes them."""
 
 import hashlib
+import json
 
 import numpy as np
 
 from serval.labels import LabelSet
+from serval.multilabel import TRUTH
 from serval.records import Failure, Prediction
 from serval.run import Journal, Provenance, load_run
 
@@ -123,6 +125,45 @@ def run_of_dimensions(folder, truth, values, *, names, scale="1..7", speakers=No
                     audio_sha256=sha256_of(f"{i:04x}"),
                     speaker=speakers[i] if speakers is not None else None,
                     groups={name: of[i] for name, of in groups.items() if of[i]},
+                ),
+                at_s=0.1 * i,
+            )
+        journal.finish(200.0, dropped={}, peak_memory_mb=100.0)
+    return load_run(folder)
+
+
+def run_of_sets(
+    folder, truth, scores, *, labels=LABELS, speakers=None, groups=None, shas="", **model
+):
+    """The run of `(N, K)` true marks and scores of several emotions a clip, stored and loaded."""
+    facts = Provenance(
+        labels=LabelSet(labels),
+        model={"name": folder.name, "sha256": "00", "contract": {"outputs": "sigmoid"}} | model,
+        dataset={"name": "d", "split": "", "caveats": (), "multilabel": {"read_from": "lists"}},
+        options={"limit": None},
+        platform={},
+        identity={"folder": str(folder)},
+    )
+    scores = np.clip(np.float64(scores), 1e-6, 1 - 1e-6)
+    with Journal(folder=folder, provenance=facts, fresh=True) as journal:
+        journal.begin("2026-01-01T00:00:00+00:00")
+        for i, (marks, row) in enumerate(zip(truth, scores, strict=True)):
+            logits = np.float32(np.log(row / (1 - row)))
+            true = [label for label, marked in zip(labels, marks, strict=True) if marked]
+            own = {name: of[i] for name, of in (groups or {}).items()}
+            journal.append(
+                Prediction(
+                    clip_id=f"clip{i}",
+                    index=i,
+                    truth=None,
+                    predicted=labels[int(np.argmax(logits))],
+                    logits=tuple(map(float, logits)),
+                    probs=tuple(map(float, np.float32(1 / (1 + np.exp(-np.float64(logits)))))),
+                    duration_s=1.0,
+                    inference_s=0.01,
+                    audio_sha256=sha256_of(f"{shas}{i:04x}"),
+                    speaker=speakers[i] if speakers is not None else None,
+                    groups=own | {TRUTH: json.dumps(true)},
                 ),
                 at_s=0.1 * i,
             )

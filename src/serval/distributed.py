@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import ConfigError, MissingExtraError, ServalError
+from serval.label_plan import with_truth
 from serval.machine import available_cores
 from serval.models.load import load_as_stated
 from serval.predict import Transform, failure_of, predict_clip
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
-    from serval.labels import LabelMap
+    from serval.label_plan import Mapped
     from serval.models.options import InferenceOptions
     from serval.models.protocol import Model
     from serval.records import Clip, Dataset, Record
@@ -87,7 +88,7 @@ class Job:
     dataset: str
     fingerprint: str
     dataset_options: DatasetOptions
-    mapping: LabelMap | None
+    mapping: Mapped | None
     transform: Transform | None = None
     opens: Callable[[str, InferenceOptions], Model] = load_as_stated
     answers: Callable[[Model, Clip, Transform | None], Any] = predict_clip
@@ -237,9 +238,8 @@ class Worker:
             return error
 
 
-def _labelled(clip: Clip, mapping: LabelMap | None) -> Clip:
-    label = mapping[clip.label] if clip.label and mapping else ""
-    return replace(clip, label=label or "")
+def _labelled(clip: Clip, mapping: Mapped | None) -> Clip:
+    return with_truth(clip, mapping) or replace(clip, label="")
 
 
 def _opened(job: Job) -> tuple[Model, Dataset]:

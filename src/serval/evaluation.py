@@ -208,12 +208,12 @@ def provenance_of(
     contract = {k: v for k, v in facts.get("contract", {}).items() if k != "sources"}
     explicit = {} if plan.mapping is None else dict(plan.mapping.explicit)
     preset = None if plan.mapping is None else plan.mapping.preset
-    numbers = {} if plan.dimensions is None else {"dimensions": dict(plan.dimensions)}
+    of_task = plan.task_facts
     return Provenance(
         labels=plan.space.labels,
         model=facts,
         dataset=_dataset_facts(dataset)
-        | numbers
+        | of_task
         | ({"labels_as": plan.renamed} if plan.renamed else {}),
         options=asdict(options),
         platform=platform_facts(),
@@ -229,7 +229,7 @@ def provenance_of(
             **({} if preset is None else {"label preset": asdict(preset)}),
             "drop_unmapped": options.drop_unmapped,
             "columns": [options.audio_column, options.label_column, options.speaker_column],
-            **numbers,
+            **of_task,
         },
     )
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from serval.dimensions import dimension_columns, plan_values
 from serval.errors import ConfigError, DatasetError, LabelError
 from serval.labels import LabelMap, label_map_from_option, label_space_of
+from serval.multilabel import EmotionSets, emotion_columns, names_several, truth_facts
 from serval.run import PositionSet
-from serval.wording import counted
+from serval.wording import counted, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
     from serval.predict import Transform
     from serval.records import Clip, ClipReader, Dataset
 
-__all__ = ["LabelPlan", "labelled", "plan_of", "with_value_columns"]
+__all__ = ["LabelPlan", "Mapped", "labelled", "plan_of", "with_truth", "with_value_columns"]
+
+Mapped = LabelMap | EmotionSets
+"""From what a set says of a clip to the run's label, or to its several emotions."""
+
+SEPARATORS = (";", "|", ",", "/", "+")
+"""What people write between the emotions of one clip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +41,18 @@ class LabelPlan:
 
     Attributes:
         mapping: From the dataset's labels to the run's; `None` for a model of dimensions, whose
-            clips need none.
+            clips need none; of several emotions a clip, to these.
         space: The run's labels, and the model's outputs that count as each.
         total: Clips that will have a record.
         dropped: Clips left out on request because their label has no counterpart, by raw label.
         renamed: Labels of the set that the run calls otherwise, with what it calls them.
         transform: What is done to each waveform.
         dimensions: Columns and scales of a model of dimensions, as the run stores them.
+        multilabel: How the several emotions of a clip were read, as the run stores it; `None` of
+            one emotion a clip.
     """
 
-    mapping: LabelMap | None
+    mapping: Mapped | None
     space: LabelSpace
     total: int
     dropped: dict[str, int]
@@ -51,12 +60,22 @@ class LabelPlan:
     renamed: dict[str, str] = field(default_factory=dict)
     transform: Transform | None = None
     dimensions: Mapping[str, Any] | None = None
+    multilabel: Mapping[str, Any] | None = None
+
+    @property
+    def task_facts(self) -> dict[str, Mapping[str, Any]]:
+        """What a run stores of a truth that is not one emotion a clip, under its task's name."""
+        known = {"dimensions": self.dimensions, "multilabel": self.multilabel}
+        return {task: facts for task, facts in known.items() if facts is not None}
 
 
 def with_value_columns(options: EvalOptions, model: Model) -> EvalOptions:
-    """Return the options with the columns that a model of dimensions is scored on."""
+    """Return the options with the columns of values or marks that a model is scored on."""
     if model.contract.task != "dimensions":
-        return options
+        stated = label_map_from_option(options.label_map)
+        labels = label_space_of(model.labels, stated.preset).labels
+        marks = emotion_columns(labels, options.emotion_columns).values()
+        return replace(options, value_columns=",".join(marks)) if marks else options
     wanted = dimension_columns(model.labels, options.dimension_columns)
     columns = ",".join(column for columns in wanted.values() for column in columns)
     return replace(options, value_columns=columns)
@@ -81,8 +100,13 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPl
         preset=stated.preset,
     )
     places: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
+    several = bool(options.emotion_columns or options.label_separator)
+    hears_several = model.contract.task == "emotions, several at once"
     for clip in dataset.metadata(0, options.limit):
         places[clip.label].append(clip.index)
+        several |= names_several(clip) or (hears_several and clip.emotions is not None)
+    if several:
+        return _plan_of_sets(model, dataset, options, mapping, space)
     counts = Counter({label: len(of_label) for label, of_label in places.items()})
     if not counts:
         raise DatasetError(f"{dataset.name} has no clips in split '{dataset.split}'")
@@ -96,7 +120,10 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPl
     if (unasked and not options.drop_unmapped) or total == counts[""]:
         unknown = unasked or dropped
         folders = _are_folders(dataset, unknown)
-        raise LabelError(_unmapped_message(unknown, space.labels, folders=folders))
+        raise LabelError(
+            _unmapped_message(unknown, space.labels, folders=folders)
+            + _separator_hint(unknown, mapping)
+        )
     indices = tuple(sorted(index for raw in dropped for index in places[raw]))
     named = {raw: mapping[raw] for raw in sorted(counts)}
     return LabelPlan(
@@ -107,6 +134,46 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPl
         dropped_indices=indices,
         renamed={raw: label for raw, label in named.items() if label and label != raw},
     )
+
+
+def _plan_of_sets(
+    model: Model, dataset: Dataset, options: LabelledOptions, mapping: LabelMap, space: LabelSpace
+) -> LabelPlan:
+    """Return the plan of several emotions a clip, whose truth is that of every clip."""
+    if model.contract.outputs != "sigmoid":
+        raise ConfigError(
+            f"{dataset.name} names several emotions of one clip, or none, and the model gives "
+            "shares of one emotion; if its outputs are a logit for each emotion alone, say so with "
+            "--multi-label"
+        )
+    columns = emotion_columns(space.labels, options.emotion_columns)
+    sets = EmotionSets(mapping=mapping, columns=columns)
+    clips = dataset.metadata(0, options.limit)
+    total, facts = truth_facts(clips, sets, options.label_separator, dataset.name)
+    _refuse_left_out(dataset, max(dataset.n_rows or 0, total), options)
+    unasked = {raw: n for raw, n in facts["unknown"].items() if not mapping.is_left_out(raw)}
+    if unasked and not options.drop_unmapped:
+        some = list(unasked.items())[:12]
+        listed = ", ".join(f"{shown(raw)} ({counted(n, 'clip')})" for raw, n in some)
+        raise LabelError(
+            f"labels that the model does not know: {listed}; known: {', '.join(space.labels)}; map "
+            "them with --label-map RAW=label,..., or judge the clips by the model's emotions alone "
+            "with --drop-unmapped"
+        )
+    return LabelPlan(mapping=sets, space=space, total=total, dropped={}, multilabel=facts)
+
+
+def _separator_hint(unknown: Mapping[str, int], mapping: LabelMap) -> str:
+    """Return how to say that a label is several, where each of its parts is known."""
+    for raw in unknown:
+        for separator in SEPARATORS:
+            parts = raw.split(separator)
+            if len(parts) > 1 and all(mapping[part.strip()] for part in parts):
+                return (
+                    f"; if {shown(raw)} is several emotions of one clip, add "
+                    f"--label-separator '{separator}'"
+                )
+    return ""
 
 
 def _refuse_options_of_dimensions(options: LabelledOptions) -> None:
@@ -182,7 +249,7 @@ def _unmapped_message(dropped: dict[str, int], labels: LabelSet, *, folders: boo
 
 def labelled(
     read: ClipReader,
-    mapping: LabelMap | None,
+    mapping: Mapped | None,
     limit: int | None,
     done: PositionSet | None = None,
 ) -> Iterator[Clip]:
@@ -192,6 +259,14 @@ def labelled(
     """
     done = done or PositionSet()
     for clip in read(done.first_missing, limit):
-        label = mapping[clip.label] if clip.label and mapping else ""
-        if label is not None and clip.index not in done:
-            yield replace(clip, label=label)
+        own = with_truth(clip, mapping)
+        if own is not None and own.index not in done:
+            yield own
+
+
+def with_truth(clip: Clip, mapping: Mapped | None) -> Clip | None:
+    """Return the clip with the run's label or emotions; `None` where its label has none there."""
+    if isinstance(mapping, EmotionSets):
+        return mapping.labelled(clip)
+    label = mapping[clip.label] if clip.label and mapping else ""
+    return None if label is None else replace(clip, label=label)

@@ -142,7 +142,8 @@ def _kept(name: str, entry: Entry) -> str:
 
 def _metrics(document: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     scores = document["scores"]
-    named = _of_dimensions if document.get("task") == "dimensions" else _of_emotions
+    of_task = {"dimensions": _of_dimensions, "multilabel": _of_sets}
+    named = of_task.get(document.get("task", ""), _of_emotions)
     for name, score in named(scores).items():
         for end in ENDS:
             if score[end] is not None:
@@ -158,6 +159,15 @@ def _of_emotions(scores: Mapping[str, Any]) -> dict[str, Any]:
         for key in ("precision", "recall", "f1")
     }
     return {**scores["overall"], **by_label}
+
+
+def _of_sets(scores: Mapping[str, Any]) -> dict[str, Any]:
+    by_emotion = {
+        f"{key}/{label}": row[key]
+        for label, row in scores["per_emotion"].items()
+        for key in ("precision", "recall", "f1", "ap")
+    }
+    return {**scores["overall"], **by_emotion}
 
 
 def _of_dimensions(scores: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 from serval.audio import Audio, Streamed, Waveform, decode, encoded_bytes, sound_of
 from serval.errors import ServalError, TooLongError
 from serval.models.windowed import Windowed
+from serval.multilabel import TRUTH
 from serval.probabilities import joined_logits, probabilities_of
 from serval.records import Clip, Failure, Prediction, Record, Sound
 from serval.wording import one_line, printable
@@ -164,9 +165,9 @@ def predict(
 def predict_clip(model: Model, clip: Clip, transform: Transform | None = None) -> Record:
     """Return the prediction for one clip, or the Failure that says why there is none.
 
-    A model of dimensions needs no label: its clips have their truth in further columns.
+    Of dimensions, and of several emotions a clip, the truth stands in further columns.
     """
-    if not clip.label and model.contract.outputs != "values":
+    if not clip.label and TRUTH not in clip.groups and model.contract.outputs != "values":
         return failure_of(clip, "read", "the dataset gives no label")
     return _inferred(model, transform, clip)
 

@@ -32,6 +32,8 @@ class Clip:
         audio: The encoded file's bytes, or where the file is. Empty bytes in a metadata pass.
         speaker: Who speaks, or `None` where the dataset does not say.
         groups: Every further column as text: gender, corpus, age, the spoken text.
+        emotions: Each label of a clip that may have several, as the dataset writes them: of a list,
+            or of text that is split on request; `None` where there is neither.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Clip:
     audio: bytes | Path = b""
     speaker: str | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
+    emotions: tuple[str, ...] | None = None
 
 
 ClipReader = Callable[[int, int | None], Iterator[Clip]]
@@ -132,7 +135,7 @@ class Prediction:
         clip_id: `Clip.id`.
         index: `Clip.index`.
         truth: The clip's label after the label map, one of the model's labels; `None` where
-            nobody labelled it, which no run stores.
+            nobody labelled it, which no run stores, or where the truth stands in `groups`.
         predicted: The label with the highest logit; empty where the outputs are values of
             dimensions.
         logits: `K` raw outputs, in the order of the model's labels.

@@ -2,12 +2,13 @@
 
 The folder holds what the pages speak of: `model.onnx`, `model.int8.onnx`, `my_clips.csv`,
 `my_votes.csv`, `dim.onnx`, `my_ratings.csv`, `my_model.py`, `a.wav`, `b.flac`, and `RAVDESS` as it
-was unzipped. A line that ends in `# needs
-...` is left out: it needs a network, an extra or a checkpoint. A line that ends in `# exits 1`
-must end so.
+was unzipped; of several emotions a clip `sigmoid.onnx`, `my_emotions.jsonl`, `my_emotions.csv` and
+`my_marks.csv`. A line that ends in `# needs ...` is left out: it needs a network, an extra or a
+checkpoint. A line that ends in `# exits 1` must end so.
 """
 
 import csv
+import json
 import re
 import shlex
 
@@ -18,6 +19,7 @@ import soundfile
 from build import EMOTIONS, classifier, encoded, labels_metadata, speech_set, voice, write_manifest
 from conftest import ROOT
 from corpus_trees import TREES
+from graphs import classifier_graph, node
 from serval.models.onnx import load_onnx
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -82,7 +84,29 @@ def folder(tmp_path):
     TREES["RAVDESS"].write(tmp_path / "RAVDESS", samples=8000)
     (tmp_path / "a.wav").write_bytes(encoded(voice(1)))
     (tmp_path / "b.flac").write_bytes(encoded(voice(2), form="FLAC"))
+    write_sets(tmp_path)
     return tmp_path
+
+
+def write_sets(folder):
+    """A model and sets of several emotions a clip, each in two splits."""
+    names = ("angry", "happy", "sad")
+    after = [node("Sigmoid", "scores", "logits")]
+    classifier_graph(folder / "sigmoid.onnx", after=after, k=3, labels=names)
+    with speech_set(folder, 24, labels=names, name="sets.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    sets = [[], [names[0]], [names[1], names[2]], [names[2]]]
+    lists, texts, marks = [], [], []
+    for i, row in enumerate(rows):
+        own = {key: text for key, text in row.items() if key != "label"}
+        split = {"split": "test" if i % 2 else "validation"}
+        said = sets[i // 2 % 4]
+        lists.append(own | split | {"emotions": said})
+        texts.append(own | split | {"emotion": ";".join(said) or ";"})
+        marks.append(own | {f"is_{name}": int(name in said) for name in names})
+    (folder / "my_emotions.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in lists))
+    write_manifest(folder / "my_emotions.csv", texts)
+    write_manifest(folder / "my_marks.csv", marks)
 
 
 @pytest.mark.slow

@@ -55,6 +55,7 @@ class ClipFacts:
         print: Acoustic fingerprint; `None` if silent or not decoded.
         sketch: A narrow-band copy of the clip, taken out once it is stored elsewhere.
         faults: What is wrong with the file, with a sentence for each.
+        labels: Each of the labels that `label` joins where the set may give several; else `None`.
     """
 
     split: str
@@ -70,6 +71,7 @@ class ClipFacts:
     print: Fingerprint | None = None
     sketch: Sketch | None = None
     faults: tuple[tuple[FindingKind, str], ...] = ()
+    labels: tuple[str, ...] | None = None
 
 
 def clip_facts(clip: Clip, blank: ClipFacts) -> ClipFacts:

@@ -43,7 +43,8 @@ def label_findings(
     """Yield what is wrong with the labels of one split, against the labels that were expected."""
     by_label: defaultdict[str, list[ClipFacts]] = defaultdict(list)
     for clip in facts:
-        by_label[clip.label].append(clip)
+        for label in (clip.label,) if clip.labels is None else clip.labels:
+            by_label[label].append(clip)
     for label in sorted(by_label.keys() - set(expected)):
         yield _unknown(label, by_label[label], split)
     for label in expected:

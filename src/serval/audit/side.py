@@ -64,10 +64,13 @@ class Side:
 
     def blank(self, clip: Clip) -> ClipFacts:
         """Return what the dataset says of a clip."""
+        several = clip.emotions
+        named = [self.labels[one] or one for one in several or (clip.label,)]
         return ClipFacts(
             split=self.name,
             clip_id=clip.id,
-            label=self.labels[clip.label] or clip.label,
+            label=" + ".join(named),
+            labels=None if several is None else tuple(named[: len(several)]),
             raw_label=clip.label,
             speaker=clip.speaker,
             text=self._text(clip.groups),

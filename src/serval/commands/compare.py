@@ -31,6 +31,11 @@ from serval.comparison.dimensions import (
     write_dimension_comparison,
 )
 from serval.comparison.files import comparison_document
+from serval.comparison.multilabel import (
+    compare_multilabel,
+    multilabel_change_cells,
+    write_multilabel_comparison,
+)
 from serval.comparison.words import (
     changed,
     letter_of,
@@ -39,11 +44,13 @@ from serval.comparison.words import (
     verdict_sentence,
 )
 from serval.scores import HEADLINES, METRICS
+from serval.scores.multilabel import MULTILABEL_METRICS
 from serval.wording import (
     change_short,
     counted,
     hundredths,
     in_points,
+    percent,
     points,
     scored_short,
 )
@@ -91,6 +98,9 @@ def compare_command(
     if len(opened) > 1 and any(run.provenance.of_dimensions for run in opened):
         _compare_dimensions(opened, options.margin, Path(output), as_json=as_json)
         return
+    if len(opened) > 1 and any(run.provenance.is_multilabel for run in opened):
+        _compare_sets(opened, options.margin, Path(output), as_json=as_json)
+        return
     comparison = compare(opened, options)
     files = write_comparison(comparison, Path(output))
     if as_json:
@@ -115,6 +125,32 @@ def _compare_dimensions(runs: list[Run], margin: float, folder: Path, *, as_json
             table.add_row(f"CCC {name}", *change_cells(changes["ccc"]))
         print_table(console, table)
         print_items(console, one.sentences(found.scale))
+    print_caveats(console, found.warnings)
+    print_files(console, files.values())
+
+
+def _compare_sets(runs: list[Run], margin: float, folder: Path, *, as_json: bool) -> None:
+    found = compare_multilabel(runs, margin)
+    files = write_multilabel_comparison(found, folder)
+    if as_json:
+        click.echo(json.dumps(found.document, indent=2))
+        return
+    console = terminal()
+    print_verdict(console, found.verdict)
+    for one in found.against:
+        b = letter_of(found.runs, one.b)
+        table = narrow_table([f"{b}: {one.b}"], ["A %", f"{b} %", f"{b} - A [95 %]"], "verdict")
+        rows = {MULTILABEL_METRICS[key].title: change for key, change in one.overall.items()}
+        rows |= {f"F1 {label}": own["f1"] for label, own in one.per_emotion.items()}
+        for title, change in rows.items():
+            table.add_row(title, *multilabel_change_cells(change))
+        print_table(console, table)
+        both = percent(one.agreement, 1)
+        print_items(console, [f"Both name exactly the same emotions on {both} of the clips."])
+    said = found.thresholds
+    same = len(set(said.values())) == 1
+    lines = [*said.values()][:1] if same else [f"{name}: {line}" for name, line in said.items()]
+    print_items(console, lines, len(lines))
     print_caveats(console, found.warnings)
     print_files(console, files.values())
 

@@ -19,6 +19,7 @@ from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset
 from serval.label_plan import with_value_columns
 from serval.logs import entry_of, log_entry, refuse_missing
 from serval.models.load import load_as_stated
+from serval.multilabel import NO_PAGE
 from serval.run import load_run
 from serval.stopping import as_stop
 from serval.wording import counted, printable
@@ -131,7 +132,13 @@ def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
 
 
 def _with_report(evaluation: Evaluation, *, quiet: bool) -> Evaluation:
-    """Return the evaluation with the page among its files, after writing it."""
+    """Return the evaluation with the page among its files, after writing it.
+
+    Where there is no page that is said, and loses nobody the run.
+    """
+    if reason := _no_page(evaluation):
+        say(f"no page was made: {reason}", err=True)
+        return evaluation
     from serval.report import write_report
 
     with shown_progress(quiet=quiet) as show:
@@ -139,6 +146,11 @@ def _with_report(evaluation: Evaluation, *, quiet: bool) -> Evaluation:
     for note in page.notes:
         say(note, err=True)
     return replace(evaluation, files=evaluation.files | {"report": page.path})
+
+
+def _no_page(evaluation: Evaluation) -> str:
+    """Return why there is no page of the run, or `""`."""
+    return NO_PAGE if evaluation.run.provenance.is_multilabel else ""
 
 
 def show_evaluation(evaluation: Evaluation, told: Showing) -> None:
@@ -237,7 +249,7 @@ def _print_end(console: Console, evaluation: Evaluation) -> None:
         console.print("The run was complete already: scored again, nothing was computed.")
     folder = evaluation.run.folder
     print_files(console, evaluation.files.values())
-    if evaluation.run.provenance.of_dimensions:
+    if _no_page(evaluation):
         return
     steps = {
         "hear what it got wrong": f"serval report {quote(str(folder))} -o report.html",

@@ -137,6 +137,8 @@ def reading_options(command: Command) -> Command:
                      help="What they are drawn with."),
         click.option("--audio-column", help="Column with the audio or its path.", metavar="TEXT"),
         click.option("--label-column", help="Column with the emotion.", metavar="TEXT"),
+        click.option("--label-separator", metavar="TEXT",
+                     help="Between several emotions of one clip in that column, such as ';'."),
         click.option("--speaker-column", help="Column with the speaker.", metavar="TEXT"),
     )  # fmt: skip
 
@@ -153,6 +155,8 @@ def label_options(command: Command) -> Command:
                      help="arousal=EmoAct,... for a model of dimensions."),
         click.option("--scale", metavar="LOW..HIGH",
                      help="Of the set's values of dimensions, such as 1..7."),
+        click.option("--emotion-columns", metavar="TEXT",
+                     help="angry=is_angry,...: columns of 0 and 1, several emotions a clip."),
     )  # fmt: skip
 
 
@@ -172,6 +176,8 @@ def contract_options(command: Command) -> Command:
                      help="The model file's output with the scores, of several."),
         click.option("--model-scale", metavar="LOW..HIGH",
                      help="Of a model of dimensions; default: as the model file says."),
+        click.option("--multi-label", is_flag=True,
+                     help="The outputs are for each emotion alone; default: as the file says."),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from serval.commands.live import show_microphone
 from serval.commands.options import MODEL_HELP, inference_options
+from serval.commands.sets import print_sets, set_content
 from serval.commands.terminal import narrow_table, print_table, print_verdict, say, terminal
 from serval.commands.values import print_values, value_content
 from serval.commands.windows import (
@@ -85,7 +86,8 @@ def predict_command(
 ) -> None:
     """Name the emotion in audio files, and in those of folders, or in what the microphone hears.
 
-    Of a model of dimensions, such as arousal and valence, the values are shown with their scale.
+    Of a model of dimensions, such as arousal and valence, the values are shown with their scale; of
+    one that may hear several emotions at once, each with a score of 0.5 or more.
 
     One file is shown as a bar for each emotion, several as a table.
 
@@ -103,8 +105,7 @@ def predict_command(
         refuse_unknown_form(output, len(files))
     write = _writer(output if options.window is None else None, form)
     classifier = load_as_stated(model, options)
-    if classifier.contract.task == "dimensions":
-        write = _value_writer(classifier, options, output, form)
+    write = _writer_of_task(classifier, options, output, form) or write
     for warning in classifier.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
@@ -189,6 +190,20 @@ def _writer(output: Path | None, form: str | None) -> Write:
     return write
 
 
+def _writer_of_task(
+    model: Model, options: InferenceOptions, output: Path | None, form: str | None
+) -> Write | None:
+    """Return what shows or writes anything but one emotion a file; `None` for that.
+
+    Raises:
+        ConfigError: Values of dimensions are asked for over time.
+    """
+    if model.contract.task == "dimensions":
+        return _value_writer(model, options, output, form)
+    several = model.contract.task == "emotions, several at once"
+    return _set_writer(output, form) if several and options.window is None else None
+
+
 def _value_writer(
     model: Model, options: InferenceOptions, output: Path | None, form: str | None
 ) -> Write:
@@ -212,6 +227,21 @@ def _value_writer(
             click.echo(value_content(records, names, scale, form).decode(), nl=False)
         else:
             print_values(records, names, scale)
+
+    return write
+
+
+def _set_writer(output: Path | None, form: str | None) -> Write:
+    """Return what shows or writes several emotions a file; `_writer` knows the forms."""
+
+    def write(records: list[Record], labels: tuple[str, ...]) -> None:
+        if output is not None:
+            wanted = output.suffix.lower().removeprefix(".")
+            say(write_bytes(output, set_content(records, labels, wanted)))
+        elif form is not None:
+            click.echo(set_content(records, labels, form).decode(), nl=False)
+        else:
+            print_sets(records, labels)
 
     return write
 

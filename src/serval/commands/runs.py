@@ -14,6 +14,8 @@ from rich.text import Text
 from serval.commands.terminal import narrow_table, print_table, print_verdict, say, terminal
 from serval.dimensions import dimension_run
 from serval.errors import RunError
+from serval.multilabel import multilabel_run
+from serval.results.multilabel import scores_of_sets
 from serval.results.verdict import data_name
 from serval.run import JOURNAL, Run, load_run
 from serval.scores import scores_of
@@ -25,10 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["runs_below", "runs_command"]
 
-SCORE, CCC = "UAR %", "CCC"
-"""Of runs of emotions, and of runs of dimensions."""
+SCORE, CCC, MACRO_F1 = "UAR %", "CCC", "macro F1 %"
+"""Of runs of emotions, of runs of dimensions, and of runs of several emotions a clip."""
 
-NUMBERS = ("clips", SCORE, CCC, "date")
+NUMBERS = ("clips", SCORE, CCC, MACRO_F1, "date")
 SPARED = ("model", "date")
 """Columns that only a wide terminal shows."""
 WIDE = 100
@@ -39,7 +41,8 @@ WIDE = 100
 def runs_command(folder: Path) -> None:
     """List the stored runs below a folder, with the UAR and its 95 % interval.
 
-    A run of dimensions is listed with the mean of its CCCs.
+    A run of dimensions is listed with the mean of its CCCs, one of several emotions a clip with
+    its macro F1.
 
     `serval compare`, `serval report` and every command that takes a run take the folder of one.
     """
@@ -54,7 +57,7 @@ def runs_command(folder: Path) -> None:
     called = Counter(run.name for run in clean)
     rows = [_row(run, run.name if called[run.name] == 1 else run.folder.name) for run in clean]
     print_verdict(console, [_verdict(folder, rows)])
-    unused = {name for name in (SCORE, CCC) if not any(row[name] for row in rows)}
+    unused = {name for name in (SCORE, CCC, MACRO_F1) if not any(row[name] for row in rows)}
     spared = unused if console.width >= WIDE else unused.union(SPARED)
     shown = [name for name in rows[0] if name not in spared]
     texts = [name for name in shown if name not in NUMBERS]
@@ -74,6 +77,7 @@ def runs_command(folder: Path) -> None:
 def _verdict(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:
     models, sets = ({row[name] for row in rows} for name in ("model", "set"))
     said = " or mean CCC" if any(row[CCC] for row in rows) else ""
+    said += " or macro F1" if any(row[MACRO_F1] for row in rows) else ""
     return (
         f"{counted(len(rows), 'run')} below {folder}, of {counted(len(models), 'model')} on "
         f"{counted(len(sets), 'set')}; UAR{said} with its 95 % interval."
@@ -107,6 +111,7 @@ def _row(run: Run, name: str) -> dict[str, str]:
         "clips": f"{len(run):,}{'' if run.complete else ', not finished'}",
         SCORE: "",
         CCC: "",
+        MACRO_F1: "",
         **_score(run),
         "date": run.started[:10],
     }
@@ -119,4 +124,7 @@ def _score(run: Run) -> dict[str, str]:
         values = dimension_run(run)
         scores = dimension_scores(values.truth, values.predicted, run.speakers, values.names)
         return {CCC: numbered(asdict(scores.mean["ccc"]) if len(run) else none)}
+    if run.provenance.is_multilabel:
+        found = scores_of_sets(multilabel_run(run)).overall["macro_f1"]
+        return {MACRO_F1: scored_short(asdict(found) if len(run) else none)}
     return {SCORE: scored_short(asdict(scores_of(run).overall["uar"]) if len(run) else none)}

@@ -25,6 +25,8 @@ FINDINGS = ("observations", "votes", "calibration", "averaged", "groups")
 @click.argument("run")
 @click.option("--calibrate-on", metavar="RUN",
               help="Fit a temperature on this run of the same model on other clips.")  # fmt: skip
+@click.option("--thresholds-from", metavar="RUN",
+              help="Fit the thresholds of several emotions a clip on such a run.")  # fmt: skip
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Where to write; default: the folder of RUN.")  # fmt: skip
 @click.option("--groups/--no-groups", default=True, help="Show a table for each group column.")
@@ -34,9 +36,10 @@ FINDINGS = ("observations", "votes", "calibration", "averaged", "groups")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @log_option
 @picture_option()
-def score_command(
+def score_command(  # noqa: PLR0913 - click's flags
     run: str,
     calibrate_on: str | None,
+    thresholds_from: str | None,
     output: Path | None,
     *,
     groups: bool,
@@ -53,10 +56,12 @@ def score_command(
     refuse_missing(loggers)
     scored = opened_run(run)
     fitted_on = opened_run(calibrate_on) if calibrate_on else None
+    other = opened_run(thresholds_from) if thresholds_from else None
     written = write_results(
         scored,
         output,
         calibrate_on=fitted_on,
+        thresholds_from=other,
         plots=scoring["plots"],
         restrict=scoring["restrict"] or None,
     )

@@ -16,6 +16,7 @@ from serval.commands.terminal import (
 from serval.groups import gap_sentence
 from serval.scores import METRICS, SHOWN
 from serval.scores.dimensions import DIMENSION_METRICS
+from serval.scores.multilabel import EMOTION_METRICS, MULTILABEL_METRICS
 from serval.wording import counted, numbered, percent, scored, scored_short
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ __all__ = ["print_findings", "print_groups", "print_run"]
 SHOWN_DIMENSION_METRICS = ("ccc", "pearson", "mae")
 """What there is room for in 60 columns."""
 
+SHOWN_EMOTION_METRICS = ("f1", "ap")
+"""What there is room for beside two counts; files have precision and recall too."""
+
 SHOWN_GROUPS = 8
 """Groups of a column that a table shows, the largest first."""
 
@@ -40,6 +44,9 @@ def print_run(console: Console, document: dict[str, Any]) -> None:
     print_verdict(console, document["verdict"][:1])
     if document.get("task") == "dimensions":
         _print_dimensions(console, document)
+        return
+    if document.get("task") == "multilabel":
+        _print_sets(console, document)
         return
     for line in (*_overall_lines(document), *document["label_space"]["sentences"]):
         console.print(line)
@@ -58,6 +65,25 @@ def _print_dimensions(console: Console, document: dict[str, Any]) -> None:
     console.print(
         f"In brackets: 95 % interval over {scores['clusters']} {scores['by']}s. Errors are on the "
         f"scale {low:g}..{high:g}.", style="dim")  # fmt: skip
+    print_items(console, document["verdict"][2:])
+
+
+def _print_sets(console: Console, document: dict[str, Any]) -> None:
+    scores = document["scores"]
+    told = (f"{metric.title} {scored(scores['overall'][key])}"
+            for key, metric in MULTILABEL_METRICS.items())  # fmt: skip
+    console.print(", ".join(told))
+    heads = [f"{EMOTION_METRICS[key]} %" for key in SHOWN_EMOTION_METRICS]
+    table = narrow_table(["emotion"], [*heads, "clips", "named"])
+    for label, own in scores["per_emotion"].items():
+        cells = (scored_short(own[key]) for key in SHOWN_EMOTION_METRICS)
+        table.add_row(label, *cells, str(own["support"]), str(own["named"]))
+    print_table(console, table)
+    console.print(
+        f"In brackets: 95 % interval over {scores['clusters']} {scores['by']}s. Macro F1 and mean "
+        f"AP average the {scores['emotions_averaged']} emotions with clips.",
+        style="dim",
+    )
     print_items(console, document["verdict"][2:])
 
 
@@ -81,6 +107,8 @@ def print_groups(console: Console, document: dict[str, Any]) -> None:
     for found in document["groups"]["tables"]:
         if document.get("task") == "dimensions":
             print_table(console, _value_table(found))
+        elif document.get("task") == "multilabel":
+            print_table(console, _set_table(found))
         else:
             print_table(console, _group_table(found))
             console.print(gap_sentence(found["accuracy_gap"]), style="dim")
@@ -125,6 +153,19 @@ def _value_table(found: dict[str, Any]) -> Table:
         each = (numbered({**own["per_dimension"][name]["ccc"], "low": None}) for name in names)
         cells = (str(row["n"]), numbered(own["mean"]["ccc"]), *each)
         table.add_row(Text(row["name"]), *cells)
+    return table
+
+
+def _set_table(found: dict[str, Any]) -> Table:
+    """Return macro F1, micro F1 and mean AP of the largest groups."""
+    keys = ("macro_f1", "micro_f1", "mean_ap")
+    table = narrow_table(
+        ["group"], ["clips", *(f"{MULTILABEL_METRICS[key].title} %" for key in keys)]
+    )
+    table.title = _group_title(found)
+    for row in found["groups"][:SHOWN_GROUPS]:
+        cells = (scored_short(row["scores"][key]) for key in keys)
+        table.add_row(Text(row["name"]), str(row["n"]), *cells)
     return table
 
 

@@ -8,6 +8,7 @@ whatever order the rows had.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from serval.errors import ConfigError, LabelError
+from serval.multilabel import TRUTH
 from serval.run import unfinished
 from serval.wording import counted
 
@@ -44,6 +46,7 @@ class AlignedRun:
         name: What this run is called in tables; no two are called the same.
         folder: Where it is stored.
         model: The model's name.
+        rows: `(N,) int64` the places of the common clips in the run.
         predicted: `(N,) int64` label ids.
         log_probs: `(N, K) float64`, at least `LEAST`.
         only_here: Clips that some other run does not have, by id.
@@ -53,6 +56,7 @@ class AlignedRun:
     name: str
     folder: Path
     model: str
+    rows: NDArray[np.int64]
     predicted: NDArray[np.int64]
     log_probs: NDArray[np.float64]
     only_here: tuple[str, ...]
@@ -139,6 +143,7 @@ def _column(name: str, run: Run, rows: NDArray[np.int64], labels: LabelSet) -> A
         name=name,
         folder=run.folder,
         model=str(run.provenance.model.get("name", "")),
+        rows=rows,
         predicted=np.argsort(order)[run.predicted[rows]],
         log_probs=log_probs,
         only_here=tuple(run.clip_ids[i] for i in np.setdiff1d(np.arange(len(run)), rows)),
@@ -179,12 +184,20 @@ def _refuse_other_truth(
     first: Run, places: NDArray[np.int64], other: Run, rows: NDArray[np.int64]
 ) -> None:
     for i, j in zip(places, rows, strict=True):
-        mine, its = first.labels[first.truth[i]], other.labels[other.truth[j]]
+        mine, its = _truth_of(first, i), _truth_of(other, j)
         if mine != its:
             raise LabelError(
                 f"the truth of clip '{first.clip_ids[i]}' is {mine} in {first.folder} and {its} in "
                 f"{other.folder}; evaluate both on the same dataset with the same --label-map"
             )
+
+
+def _truth_of(run: Run, row: int) -> str:
+    """Return what a clip truly is, in words: its emotion, or all of several."""
+    if not run.provenance.is_multilabel:
+        return run.labels[int(run.truth[row])]
+    emotions: list[str] = json.loads(run.groups[TRUTH][row] or "[]")
+    return ", ".join(sorted(emotions)) or "no emotion"
 
 
 def _nothing_common(runs: Sequence[Run]) -> str:

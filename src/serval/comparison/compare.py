@@ -60,6 +60,11 @@ def compare(runs: Sequence[Run], options: PairOptions | None = None) -> Comparis
         LabelError: The runs have different labels, or disagree on the truth of a clip.
     """
     options = options or PairOptions()
+    if several := next((run for run in runs if run.provenance.is_multilabel), None):
+        raise ConfigError(
+            f"{several.folder} has several emotions a clip; serval compare and serval gate take it "
+            "beside another such run"
+        )
     if not 0 < options.margin < 1:
         raise ConfigError(
             f"a margin of {in_points(options.margin)} cannot be judged; "

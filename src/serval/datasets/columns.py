@@ -23,6 +23,7 @@ AUDIO_NAMES = (
 )  # fmt: skip
 LABEL_NAMES = (
     "emotion", "label", "labels", "emotion_label", "major_emotion", "class", "category", "target",
+    "emotions",
 )  # fmt: skip
 SPEAKER_NAMES = (
     "speaker_id", "speaker", "spk_id", "spk", "speakerid", "actor", "actor_id", "voice",
@@ -76,6 +77,7 @@ class Columns:
         embedded: The audio column holds the audio itself, not only a path.
         rate: Holds the sample rate in Hz where the audio column holds samples.
         class_names: Column name -> the texts that its integers stand for.
+        separator: What stands between several labels in the text of one cell; empty for nothing.
     """
 
     audio: str
@@ -85,6 +87,7 @@ class Columns:
     embedded: bool = False
     rate: str | None = None
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    separator: str = ""
 
     def cell(self, cells: Mapping[str, object], column: str | None) -> str | None:
         """Return the text in one column of a row, or `None` where there is none."""
@@ -99,6 +102,19 @@ class Columns:
         items = value if isinstance(value, list) else [value]
         texts = (text_of(item, names) for item in items)
         return printable(" + ".join(text for text in texts if text is not None))
+
+    def emotions_of(self, cells: Mapping[str, object]) -> tuple[str, ...] | None:
+        """Return each label of a row that may have several, `None` where it has no list of them.
+
+        An empty list is a clip of no emotion; an empty text says nothing.
+        """
+        value, names = cells.get(self.label), self.class_names.get(self.label, ())
+        if isinstance(value, str) and self.separator and value.strip():
+            value = value.split(self.separator)
+        if not isinstance(value, list):
+            return None
+        texts = (text_of(item, names) for item in value)
+        return tuple(printable(text) for text in texts if text is not None)
 
 
 def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Columns:
@@ -123,6 +139,7 @@ def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Col
         embedded=schema.kinds[audio] is not Kind.SCALAR,
         rate=rate,
         class_names=schema.class_names,
+        separator=options.label_separator or "",
     )
 
 
@@ -206,9 +223,10 @@ def _required(schema: Schema, part: str, asked: str | None, subject: str) -> str
     for kind in kinds:
         found = found or _usual(names, _of_kind(schema, kind))
     if found is None:
+        marks = ", or columns of 0 and 1 with --emotion-columns" if part == "label" else ""
         raise DatasetNotFoundError(
             f"{subject} has no {part} column that serval knows by name; "
-            f"its columns: {', '.join(schema.kinds)}; name one with --{part}-column"
+            f"its columns: {', '.join(schema.kinds)}; name one with --{part}-column{marks}"
         )
     return found
 

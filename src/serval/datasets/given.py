@@ -47,12 +47,16 @@ class Given:
         speakers: Who speaks in each clip, or the column.
         sample_rate: Of arrays, in Hz.
         classes: What whole numbers among the labels stand for.
+        separator: What stands between several labels in one text.
+        marks: Columns of 0 and 1 of a table, with commas, whose clips need no other label.
     """
 
     truth: Sequence[object] | str | None = None
     speakers: Sequence[object] | str | None = None
     sample_rate: int | None = None
     classes: Sequence[str] = ()
+    separator: str | None = None
+    marks: str = DatasetOptions.value_columns
 
 
 def given_dataset(clips: object, given: Given, folder: Path) -> Dataset:
@@ -74,6 +78,8 @@ def given_dataset(clips: object, given: Given, folder: Path) -> Dataset:
     options = DatasetOptions(
         label_column=columns.get("label"),
         speaker_column=columns.get("speaker"),
+        label_separator=given.separator,
+        value_columns=given.marks,
     )
     rows = ParquetTable(shards=[Here(path)], folder=Path.cwd(), class_names={})
     source = clip_source(rows, Path.cwd(), "", options, NAME)
@@ -192,12 +198,29 @@ def _with_columns(table: pa.Table, given: Given) -> tuple[pa.Table, dict[str, st
         elif values is not None:
             what = "truth" if part == "label" else "speakers"
             texts = texts_of(values, what, len(table), classes)
+            cells = pa.array(texts, pa.string())
+            if part == "label" and _are_lists(values):
+                cells = pa.array([_several(one, classes) for one in values])
             column = _free(part, table.column_names)
-            table = table.append_column(column, pa.array(texts, pa.string()))
+            table = table.append_column(column, cells)
             columns[part] = column
     if given.sample_rate is not None and RATE not in table.column_names:
         table = table.append_column(RATE, pa.array([given.sample_rate] * len(table)))
     return table, columns
+
+
+def _are_lists(values: Sequence[object]) -> bool:
+    """Tell whether some clip is given a list of labels, or a set of them."""
+    return any(isinstance(one, list | tuple | set | frozenset | np.ndarray) for one in values)
+
+
+def _several(labels: Any, classes: Sequence[str]) -> list[str] | None:  # noqa: ANN401 - checked here
+    """Return the labels of a clip in a list, a single one too; `None` where nothing is said."""
+    if not _are_lists([labels]):
+        one = _text(labels, "truth", classes)
+        return None if one is None else [one]
+    texts = (_text(one, "truth", classes) for one in _plain(labels))
+    return [text for text in texts if text is not None]
 
 
 def _free(name: str, taken: Sequence[str]) -> str:

@@ -21,6 +21,8 @@ class DatasetOptions:
         sample_seed: What they are drawn with.
         audio_column: Column with the audio; without it the set's own audio column.
         label_column: Column with the label; without it `emotion`, `label` and the like.
+        label_separator: What stands between the labels of one clip in that column, such as `;`;
+            without it a text is one label.
         speaker_column: Column that says who speaks; without it `speaker_id` and the like.
         include: Kinds of recordings of a known corpus that are clips on request, with commas:
             `song,video`.
@@ -35,6 +37,7 @@ class DatasetOptions:
     sample_seed: int = 0
     audio_column: str | None = None
     label_column: str | None = None
+    label_separator: str | None = None
     speaker_column: str | None = None
     include: str | None = None
     value_columns: str = "arousal,valence,dominance,emoact,emoval,emodom,activation"
@@ -51,6 +54,8 @@ class LabelledOptions(DatasetOptions):
             before nothing is evaluated.
         dimension_columns: `arousal=EmoAct,...`, for a model of dimensions.
         scale: Of the set's values of dimensions, such as `1..7`.
+        emotion_columns: `angry=is_angry,sad,...`: a column of 0 and 1 for each of the model's
+            emotions, of which a clip may have several.
     """
 
     label_map: str | None = None
@@ -58,3 +63,4 @@ class LabelledOptions(DatasetOptions):
     max_left_out: float = 0.01
     dimension_columns: str | None = None
     scale: str | None = None
+    emotion_columns: str | None = None

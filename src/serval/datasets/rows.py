@@ -133,6 +133,7 @@ class ClipSource:
             audio=self._audio(row) if audio else b"",
             speaker=columns.cell(row.cells, columns.speaker),
             groups={name: text for name, text in groups.items() if text is not None},
+            emotions=columns.emotions_of(row.cells),
         )
 
     def _audio(self, row: Row) -> bytes | Path:

@@ -15,6 +15,11 @@ from serval.comparison.dimensions import (
     DimensionComparison,
     compare_dimensions,
 )
+from serval.comparison.multilabel import (
+    MultilabelChange,
+    MultilabelComparison,
+    compare_multilabel,
+)
 from serval.errors import ConfigError
 from serval.gate.bounds import NO_SHARES, Bounds, bounds_from_options, bounds_from_toml, per_unit
 from serval.gate.measures import Measures, measures_of
@@ -24,6 +29,8 @@ from serval.run import load_run, unfinished
 from serval.scores import METRICS, canonical
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import DIMENSION_METRICS
+from serval.scores.multilabel import MULTILABEL_METRICS
+from serval.scores.paired import ScoreChange
 from serval.scores.stats import OUTCOMES, Interval, Verdict
 from serval.wording import counted, did_you_mean, in_points, points
 
@@ -31,7 +38,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from serval.run import Run
-    from serval.scores.paired import ScoreChange
+
+Compared = Comparison | DimensionComparison | MultilabelComparison
+"""Run and baseline on the same clips, of any task."""
+
+Change = ScoreChange | DimensionChange | MultilabelChange
 
 __all__ = [
     "Bounds",
@@ -121,9 +132,11 @@ def gate(run: Run, bounds: Bounds) -> GateResult:
     )
 
 
-def _compared(baseline: Run, run: Run) -> Comparison | DimensionComparison:
+def _compared(baseline: Run, run: Run) -> Compared:
     if run.provenance.of_dimensions:
         return compare_dimensions([baseline, run], PairOptions().margin)
+    if run.provenance.is_multilabel:
+        return compare_multilabel([baseline, run], PairOptions().margin)
     return compare([baseline, run], PairOptions())
 
 
@@ -145,7 +158,7 @@ def _unfinished(which: str, run: Run) -> Iterator[Check]:
     )
 
 
-def _warnings(run: Run, compared: Comparison | DimensionComparison | None) -> Iterator[str]:
+def _warnings(run: Run, compared: Compared | None) -> Iterator[str]:
     """Yield what a reader must know of the comparison and of the run, where bounds are kept too."""
     if compared and (lost := len(_lost(compared))):
         yield (
@@ -158,7 +171,7 @@ def _warnings(run: Run, compared: Comparison | DimensionComparison | None) -> It
     yield from clustering_of(run.speakers).warnings
 
 
-def _lost(compared: Comparison | DimensionComparison) -> tuple[str, ...]:
+def _lost(compared: Compared) -> tuple[str, ...]:
     """Return the clips that only the baseline has: those that the new model may not manage."""
     return next(iter(compared.only_in.values()))
 
@@ -215,9 +228,7 @@ def _bounded(kind: str, name: str, bound: float, found: float | Interval) -> Che
     )
 
 
-def _changes(
-    compared: Comparison | DimensionComparison,
-) -> Mapping[str, ScoreChange | DimensionChange]:
+def _changes(compared: Compared) -> Mapping[str, Change]:
     """Return the change of each score that can drop, by the names that bounds have."""
     if isinstance(compared, DimensionComparison):
         return {
@@ -226,6 +237,13 @@ def _changes(
             for key, change in own.items()
             if DIMENSION_METRICS[key].is_correlation
         }
+    if isinstance(compared, MultilabelComparison):
+        one = compared.against[0]
+        return {
+            **{k: own for k, own in one.overall.items() if MULTILABEL_METRICS[k].higher_is_better},
+            **{f"{k}:{label}": change
+               for label, own in one.per_emotion.items() for k, change in own.items()},
+        }  # fmt: skip
     scores = compared.against[0].scores
     changes = {**scores.overall, **scores.published}
     for label, row in scores.per_class.items():
@@ -234,7 +252,7 @@ def _changes(
     return changes
 
 
-def _drops(compared: Comparison | DimensionComparison, bounds: Bounds) -> Iterator[Check]:
+def _drops(compared: Compared, bounds: Bounds) -> Iterator[Check]:
     changes = _changes(compared)
     for name, bound in bounds.drop.items():
         known = canonical(name)
@@ -256,9 +274,7 @@ def _drops(compared: Comparison | DimensionComparison, bounds: Bounds) -> Iterat
         yield _undecided(check, doubt, bounds) if doubt else check
 
 
-def _dropped(
-    name: str, bound: float, change: ScoreChange | DimensionChange, cannot_tell: str
-) -> Check:
+def _dropped(name: str, bound: float, change: Change, cannot_tell: str) -> Check:
     per = per_unit("max-drop", name)
     said, gap = change.verdict_at(bound / per), change.difference
     decided = OUTCOMES[said]
@@ -285,7 +301,7 @@ def _dropped(
     )
 
 
-def _doubt(compared: Comparison | DimensionComparison) -> str:
+def _doubt(compared: Compared) -> str:
     """Return why a drop that is ruled out on these clips is not ruled out, or `""`."""
     if _lost(compared):
         return "on the clips that both runs have"
@@ -308,11 +324,7 @@ def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
                 f"--max-group-gap {name}={bound:g} is not between 0 and 100 points; for ten points "
                 f"give {name}=10"
             )
-    if run.provenance.of_dimensions:
-        raise ConfigError(
-            "--max-group-gap bounds gaps of accuracy and UAR, which a run of dimensions has not; "
-            "its gaps of CCC and bias are in results.json; leave the bound out"
-        )
+    _refuse_other_gaps(run)
     groups = groups_of(run)
     for name, bound in bounds.group_gap.items():
         metric, _, column = name.partition(":")
@@ -322,6 +334,19 @@ def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
             raise ConfigError(f"no groups to bound --max-group-gap {name} for; groups: {known}")
         for table in tables:
             yield _gapped(f"{metric}:{table.column}", bound, _gap(metric, table), bounds)
+
+
+def _refuse_other_gaps(run: Run) -> None:
+    """Refuse to bound a gap that the run's task has not."""
+    task, gaps = "dimensions", "CCC and bias"
+    if run.provenance.is_multilabel:
+        task, gaps = "several emotions a clip", "macro F1"
+    elif not run.provenance.of_dimensions:
+        return
+    raise ConfigError(
+        f"--max-group-gap bounds gaps of accuracy and UAR, which a run of {task} has not; "
+        f"its gaps of {gaps} are in results.json; leave the bound out"
+    )
 
 
 def _asked(groups: Groups, column: str) -> list[GroupTable]:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 from serval.dimensions import dimension_run
 from serval.errors import ConfigError
 from serval.files import is_folder
+from serval.multilabel import multilabel_run
+from serval.results.multilabel import scores_of_sets
 from serval.scores import canonical, scores_of
 from serval.scores.calibration import calibration_of
 from serval.scores.dimensions import dimension_scores
+from serval.scores.multilabel import EMOTION_METRICS
 from serval.texts import json_in
 from serval.wording import did_you_mean
 
@@ -92,7 +95,10 @@ def measures_of(run: Run, files: Mapping[str, str]) -> Measures:
         ConfigError: A file cannot be read.
     """
     clips = len(run) + len(run.failures)
-    known = _of_dimensions(run) if run.provenance.of_dimensions else _of_emotions(run)
+    if run.provenance.is_multilabel:
+        known = _of_sets(run)
+    else:
+        known = _of_dimensions(run) if run.provenance.of_dimensions else _of_emotions(run)
     whole = {
         "failures": len(run.failures) / clips if clips else float("nan"),
         "clips": float(len(run)),
@@ -128,6 +134,15 @@ def _of_dimensions(run: Run) -> dict[str, float | Interval]:
     known: dict[str, float | Interval] = dict(scores.mean)
     for name, own in scores.per_dimension.items():
         known |= {f"{key}:{name}": score for key, score in own.items()}
+    return known
+
+
+def _of_sets(run: Run) -> dict[str, float | Interval]:
+    """Return each score of several emotions a clip, and those of each, `ap:angry`."""
+    scores = scores_of_sets(multilabel_run(run))
+    known: dict[str, float | Interval] = dict(scores.overall)
+    for label, own in scores.per_emotion.items():
+        known |= {f"{key}:{label}": getattr(own, key) for key in EMOTION_METRICS}
     return known
 
 

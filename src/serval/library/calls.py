@@ -53,7 +53,7 @@ def evaluate(  # noqa: PLR0913 - what one cell of a notebook says
             their `(B,) int64` lengths, that returns `(B, K)` scores. B is 1 here.
         dataset: A name or path as on the command line; a list of files or of `(T,)` arrays; a table
             of pandas or pyarrow, or one split of `datasets`, with a column of audio.
-        truth: The emotion of each clip, or of a table the name of that column.
+        truth: The emotion of each clip, or a list of several; of a table the name of that column.
         labels: What the model's outputs are, in their order, where it does not say. Beside clips
             without `truth` it is taken for their emotions.
         speakers: Who speaks in each clip, or of a table the name of that column.
@@ -76,7 +76,8 @@ def evaluate(  # noqa: PLR0913 - what one cell of a notebook says
     chosen = with_value_columns(chosen, opened)
     chosen = replace(chosen, model=str(opened.facts["name"]) if _is_object(model) else str(model))
     told = Given(truth=truth, speakers=speakers, sample_rate=sample_rate,
-                 classes=opened.labels if labels is not None else ())  # fmt: skip
+                 classes=opened.labels if labels is not None else (),
+                 separator=chosen.label_separator, marks=chosen.value_columns)  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="serval-") as folder:
         clips = _opened_clips(dataset, told, chosen, Path(folder), listed=listed)
         chosen = replace(chosen, dataset=clips.name if listed else str(dataset))

@@ -106,6 +106,7 @@ def model_of_object(
         normalize=overrides.normalize or "none",
         max_seconds=overrides.max_seconds or DEFAULT_MAX_SECONDS,
         output_name="scores",
+        task="emotions, several at once" if overrides.multi_label else "emotions",
         sources={
             **{part: "stated" if getattr(overrides, part) is not None else "Python" for part in
                ("labels", "sample_rate", "normalize", "max_seconds")},
@@ -159,7 +160,8 @@ def _with_estimator_outputs(
     model: Classifier[CallableBackend], source: object
 ) -> Classifier[CallableBackend]:
     """Return the model with what its class says of its outputs, which a trial can only guess."""
-    if not callable(getattr(source, "predict_proba", None)) or _is_torch(source):
+    known = model.contract.task == "emotions" and not _is_torch(source)
+    if not (known and callable(getattr(source, "predict_proba", None))):
         return model
     return replace(model, contract=replace(model.contract, outputs="probabilities"))
 

@@ -133,7 +133,7 @@ class Classifier(Generic[B_co]):
         Each row is normalised over its valid length. A model with a fixed input length gets the
         first samples of a longer clip and zeros behind a shorter one. Of a model that ends in a
         softmax the logits are the logarithms of its probabilities, of one that ends in sigmoids
-        the log-odds of its scores.
+        the log-odds of its scores; of one whose sigmoids are left out they are what it gives.
 
         Raises:
             ModelError: Rows of different lengths, but the model has no use of an attention mask.
@@ -141,7 +141,10 @@ class Classifier(Generic[B_co]):
         """
         if len(set(lengths.tolist())) > 1 and not self.contract.may_pad:
             raise ModelError(f"{self.path.name} {self._no_mask()}, so clips cannot be padded")
-        return logits_of_scores(self.scores(samples, lengths), self.contract.outputs)
+        scores = self.scores(samples, lengths)
+        if self.contract.adds_sigmoid:
+            return scores
+        return logits_of_scores(scores, self.contract.outputs)
 
     def scores(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
         """Return `(B, K) float32` as the model gives it, one column for each label.

@@ -86,6 +86,7 @@ class Overrides:
         max_seconds: Longest clip in seconds.
         output_name: The output with the scores, of several that the model file has.
         scale: Of the values of a model of dimensions, such as `0..1`.
+        multi_label: Its outputs are for each emotion alone, of which it may hear several at once.
     """
 
     labels: tuple[str, ...] | None = None
@@ -94,6 +95,7 @@ class Overrides:
     max_seconds: float | None = None
     output_name: str | None = None
     scale: str | None = None
+    multi_label: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +135,8 @@ class Contract:
         mask_marks: What a one (or true) in the mask stands for.
         layout: The axes of the waveform input.
         one_output: Whether two labels share one output, which is high for the second of them.
+        adds_sigmoid: Whether the outputs are logits of which each has a sigmoid of its own, which
+            the graph leaves out.
         scale: Of the values of a model of dimensions, such as `0..1`; else empty.
         sources: Where each part was found.
         task: What the outputs are scores of.
@@ -155,6 +159,7 @@ class Contract:
     mask_marks: Literal["valid", "padding"] = "valid"
     layout: Layout = "batch samples"
     one_output: bool = False
+    adds_sigmoid: bool = False
     scale: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
     task: Task = "emotions"
@@ -170,7 +175,7 @@ class Contract:
         where they say what every earlier version did, so that its runs go on.
         """
         usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False,
-                 "scale": "", "task": "emotions"}  # fmt: skip
+                 "adds_sigmoid": False, "scale": "", "task": "emotions"}  # fmt: skip
         facts = asdict(replace(self, trained_on=None, sound_ranges=None))
         others = {"trained_on", "sound_ranges", "notes"}
         return {k: v for k, v in facts.items() if k not in others and usual.get(k, others) != v}
@@ -254,6 +259,7 @@ def _stated(overrides: Overrides) -> dict[str, Any]:
         "normalize": overrides.normalize,
         "max_seconds": overrides.max_seconds,
         "scale": overrides.scale,
+        "problem_type": "multi_label_classification" if overrides.multi_label else None,
     }
     return {name: value for name, value in stated.items() if value is not None}
 

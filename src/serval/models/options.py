@@ -24,6 +24,8 @@ class ModelOptions:
         max_seconds: Longest clip in seconds; by default what the model file says, else 120.
         output_name: The output of the model file with the scores, of several that it has.
         model_scale: Of a model of dimensions, such as `0..1`; by default what the file says.
+        multi_label: The outputs are for each emotion alone, of which the model may hear several at
+            once; by default what the file says.
     """
 
     labels: str | None = None
@@ -32,6 +34,7 @@ class ModelOptions:
     max_seconds: float | None = None
     output_name: str | None = None
     model_scale: str | None = None
+    multi_label: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,4 +75,5 @@ def overrides_of(options: ModelOptions) -> Overrides:
         max_seconds=options.max_seconds,
         output_name=options.output_name,
         scale=options.model_scale,
+        multi_label=options.multi_label,
     )

@@ -75,22 +75,35 @@ def tried(model: Classifier[B], skeleton: Skeleton = b"") -> Classifier[B]:
         return model
     answers = np.concatenate([first, *_further(model)]) if first.min() >= -SCORE_MARGIN else first
     found = _outputs_of(model, answers, skeleton)
-    _refuse_bare_logits(model, found)
+    bare = _lacks_sigmoid(model, found)
+    if bare:
+        found = replace(found, outputs="sigmoid")
     # A run compares where parts were found as little as it compares sources of labels.
     said = {"outputs": found.source} if found.source != "graph" else {}
     contract = replace(
-        model.contract, outputs=found.outputs, sources={**model.contract.sources, **said}
+        model.contract,
+        outputs=found.outputs,
+        adds_sigmoid=bare,
+        sources={**model.contract.sources, **said},
     )
     return replace(model, contract=contract)
 
 
-def _refuse_bare_logits(model: Classifier[B], found: Found) -> None:
-    """Raise where labels do not exclude each other, but the graph gives no score for each alone."""
-    if model.contract.task == "emotions, several at once" and found.outputs != "sigmoid":
-        raise ModelError(
-            f"{model.path}: its problem_type says that several emotions may be heard at once, but "
-            "its outputs are not scores between 0 and 1; export it with a sigmoid at its end"
-        )
+def _lacks_sigmoid(model: Classifier[B], found: Found) -> bool:
+    """Return whether the graph leaves out the sigmoids of labels that do not exclude each other.
+
+    Raises:
+        ModelError: It gives shares of one label, or has one output for two.
+    """
+    if model.contract.task != "emotions, several at once" or found.outputs == "sigmoid":
+        return False
+    if found.outputs == "logits" and not model.contract.one_output:
+        return True
+    what = "one output for two labels" if model.contract.one_output else "a softmax at its end"
+    raise ModelError(
+        f"{model.path}: several emotions may be heard at once, as --multi-label or its "
+        f"problem_type says, but it has {what}; export it with a sigmoid for each emotion"
+    )
 
 
 def _scores(model: Classifier[B], samples: Floats) -> Floats:

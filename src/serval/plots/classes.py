@@ -9,9 +9,11 @@ import numpy as np
 
 from serval.plots.canvas import COLOURS, figure, head, save
 from serval.scores.metrics import confusion_matrix, support
+from serval.scores.multilabel import EMOTION_METRICS, MULTILABEL_METRICS
 from serval.wording import counted, hundredths, percent, scored
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.run import Run
-    from serval.scores import Scores
+    from serval.scores import ClassScores, Scores
+    from serval.scores.multilabel import EmotionScores, MultilabelScores
     from serval.scores.stats import Interval
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "run_on_set",
     "save_confusion_matrix",
     "save_per_class",
+    "save_per_emotion",
 ]
 
 LEAST = 6.0
@@ -75,23 +79,39 @@ def draw_confusion_matrix(axes: Axes, run: Run) -> QuadMesh:
 def save_per_class(run: Run, scores: Scores, path: Path) -> Path:
     """Return `path` after drawing precision, recall and F1 as bars for each emotion."""
     picture = figure(max(LEAST, 2.5 + 1.15 * min(len(run.labels), MOST_CLASSES)), 4.8)
-    draw_per_class(picture.add_subplot(), scores)
+    draw_per_class(picture.add_subplot(), scores.per_class)
     head(picture, _headline(run, scores))
     return save(picture, path)
 
 
-def draw_per_class(axes: Axes, scores: Scores) -> None:
-    """Draw precision, recall and F1 of each emotion as bars into the axes."""
-    shown = _largest(np.array([own.support for own in scores.per_class.values()]))
-    per_class = [list(scores.per_class.items())[i] for i in shown]
+def save_per_emotion(run: Run, scores: MultilabelScores, path: Path) -> Path:
+    """Return `path` after drawing the scores of each of several emotions a clip as bars."""
+    picture = figure(max(LEAST, 2.5 + 1.5 * min(len(run.labels), MOST_CLASSES)), 4.8)
+    draw_per_class(picture.add_subplot(), scores.per_emotion)
+    many = len(run.labels) > MOST_CLASSES
+    more = f" · the {MOST_CLASSES} largest of {len(run.labels)} emotions" if many else ""
+    whole = ", ".join(
+        f"{MULTILABEL_METRICS[key].title} {_with_interval(scores.overall[key])}"
+        for key in ("macro_f1", "mean_ap")
+    )
+    head(picture, f"{run_on_set(run)}\n{counted(len(run), 'clip')}{more} · {whole}")
+    return save(picture, path)
+
+
+def draw_per_class(axes: Axes, scores: Mapping[str, ClassScores | EmotionScores]) -> None:
+    """Draw precision, recall and F1, and AP where there is one, as bars into the axes."""
+    shown = _largest(np.array([own.support for own in scores.values()]))
+    per_class = [list(scores.items())[i] for i in shown]
     rows = [own for _, own in per_class]
     columns = {
-        "precision": [row.precision for row in rows],
-        "recall": [row.recall for row in rows],
-        "F1": [row.f1 for row in rows],
+        title: [getattr(row, key) for row in rows]
+        for key, title in EMOTION_METRICS.items()
+        if all(hasattr(row, key) for row in rows)
     }
+    step = 0.81 / len(columns)
     for i, (name, found) in enumerate(columns.items()):
-        _draw_bars(axes, np.arange(len(rows)) + (i - 1) * 0.27, found, name, COLOURS[i])
+        place = np.arange(len(rows)) + (i - (len(columns) - 1) / 2) * step
+        _draw_bars(axes, place, found, name, COLOURS[i], step - 0.02)
     names = [f"{fill(label, FITS)}\nn={n.support}" for label, n in per_class]
     axes.set_xticks(range(len(rows)), names)
     axes.set(ylim=(0, 1.12), ylabel="score with 95 % interval")
@@ -103,13 +123,18 @@ def draw_per_class(axes: Axes, scores: Scores) -> None:
 
 
 def _draw_bars(
-    axes: Axes, position: NDArray[Any], found: list[Interval], name: str, colour: str
+    axes: Axes,
+    position: NDArray[Any],
+    found: list[Interval],
+    name: str,
+    colour: str,
+    width: float,
 ) -> None:
     values = np.array([score.value for score in found])
     ends = np.array([(score.low, score.high) for score in found])
     heights = np.nan_to_num(values)
     reach = np.nan_to_num(np.abs(ends.T - values))
-    axes.bar(position, heights, 0.25, label=name, color=colour)
+    axes.bar(position, heights, width, label=name, color=colour)
     axes.errorbar(position, heights, reach, fmt="none", ecolor="#333333", elinewidth=0.8, capsize=2)
     for x, value, top in zip(position, values, heights + reach[1], strict=True):
         axes.text(x, top + 0.012, hundredths(value, 0), ha="center", va="bottom", fontsize=7)

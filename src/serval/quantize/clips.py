@@ -136,6 +136,11 @@ def evaluation_clips(options: QuantizeOptions, model: Model, workers: int) -> Cl
     """
     dataset = load_dataset(options.evaluation or "", options=options)
     plan = plan_of(model, dataset, options)
+    if plan.multilabel is not None:
+        raise ConfigError(
+            f"--eval measures accuracy, and {dataset.name} has several emotions a clip; leave it "
+            "out, and give runs of both files to serval compare for the change of macro F1"
+        )
     if plan.mapping is None:
         raise ConfigError(
             "--eval measures accuracy, which a model of dimensions has not; leave it out, and give "

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+from serval.errors import ConfigError
 from serval.files import write_bytes, write_text
+from serval.multilabel import NO_PAGE
 from serval.report.columns import heard
 from serval.report.content import report_content
 from serval.report.emotions import emotion_parts
@@ -93,8 +95,8 @@ def write_report(
         show: Told of each sound that is there.
 
     Raises:
-        ConfigError: The two runs have no clip in common or are not of one task, or the stress
-            test is of another model.
+        ConfigError: A run has several emotions a clip, the two runs have no clip in common or are
+            not of one task, or the stress test is of another model.
         LabelError: They have different labels, or disagree on the truth of a clip.
     """
     parts = _parts_of([baseline, run] if baseline else [run])
@@ -117,6 +119,9 @@ def write_report(
 
 def _parts_of(runs: Sequence[Run]) -> PageParts:
     """Return what the task of the runs decides; nothing else of a page asks for it."""
+    for run in runs:
+        if run.provenance.is_multilabel:
+            raise ConfigError(f"{run.folder} has several emotions a clip: {NO_PAGE}")
     of_dimensions = any(run.provenance.of_dimensions for run in runs)
     return value_parts(runs) if of_dimensions else emotion_parts(runs)
 

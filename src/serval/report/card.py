@@ -13,7 +13,9 @@ from serval.dimensions import dimension_run
 from serval.errors import ConfigError
 from serval.files import write_text
 from serval.groups import group_sentences, groups_of
+from serval.multilabel import multilabel_run
 from serval.report.origin import origin_lines
+from serval.report.set_card import set_results, set_section
 from serval.report.value_card import value_results, value_section
 from serval.results.document import caveats_of
 from serval.results.summary import gap_table
@@ -68,7 +70,8 @@ def write_card(run: Run, path: Path) -> tuple[Path, ...]:
         ConfigError: The card that is there has metadata that cannot be read.
     """
     written = [write_text(path, _updated(path, run))]
-    if (hub_id := hub_dataset(run)) and not run.provenance.of_dimensions:
+    one_emotion = not (run.provenance.of_dimensions or run.provenance.is_multilabel)
+    if one_emotion and (hub_id := hub_dataset(run)):
         scores = scores_of(run)
         target = path.parent / ".eval_results" / f"{hub_id.replace('/', '--')}.yaml"
         written.append(write_text(target, _entries(run, scores, hub_id)))
@@ -133,10 +136,13 @@ def hub_dataset(run: Run) -> str | None:
 
 def _evaluation(run: Run) -> tuple[str, list[EvalResult]]:
     """Return the section of a run, and its scores as the hub knows them."""
+    place = hub_dataset(run) or _slug(data_name(run))
+    if run.provenance.is_multilabel:
+        sets = multilabel_run(run)
+        return set_section(sets, _data_lines(run), LIMITS), set_results(sets, place)
     if not run.provenance.of_dimensions:
         scores = scores_of(run)
         return card_section(run, scores), eval_results(run, scores)
-    place = hub_dataset(run) or _slug(data_name(run))
     section = value_section(run, _data_lines(run), (RATING, *LIMITS[1:]))
     return section, value_results(run, dimension_run(run), place)
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from serval.files import whole_file
+from serval.multilabel import TRUTH, MultilabelRun
 from serval.wording import csv_cell
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ GROUP_SCORES = 1 << 17
 """Logits that are in memory at once: with many labels, fewer rows."""
 
 
-def write_csv(run: Run, path: Path, values: DimensionRun | None = None) -> Path:
+def write_csv(run: Run, path: Path, values: DimensionRun | MultilabelRun | None = None) -> Path:
     """Return `path` after writing one row for each scored clip, the published columns first.
 
     `sample_index` counts the rows from 0, as published; `index` is the position in the dataset.
@@ -44,13 +45,18 @@ def write_csv(run: Run, path: Path, values: DimensionRun | None = None) -> Path:
     Args:
         run: As stored.
         path: Where to.
-        values: Of a run of dimensions, whose columns are these instead of labels.
+        values: Of a run of dimensions or of several emotions a clip, whose columns are these
+            instead of one label.
     """
-    fixed = _fixed_columns(run) if values is None else _value_columns(values)
-    groups = _column_names(run.groups, fixed)
+    fixed, rows = _fixed_columns(run), _rows(run)
+    if isinstance(values, MultilabelRun):
+        fixed, rows = _set_columns(run), _set_rows(values)
+    elif values is not None:
+        fixed, rows = _value_columns(values), _value_rows(values)
+    groups = _column_names((name for name in run.groups if name != TRUTH), fixed)
     with _csv_writer(path) as writer:
         writer.writerow([csv_cell(name) for name in (*fixed, *groups.values())])
-        for i, row in enumerate(_rows(run) if values is None else _value_rows(values)):
+        for i, row in enumerate(rows):
             writer.writerow([*row, *(csv_cell(run.groups[name][i] or "") for name in groups)])
     return path
 
@@ -98,7 +104,7 @@ def table_of(run: Run, rows: slice = slice(None)) -> pa.Table:
     columns = {
         "clip_id": pa.array(run.clip_ids[rows], pa.string()),
         "index": pa.array(run.index[rows]),
-        "truth": pa.DictionaryArray.from_arrays(run.truth[rows].astype("int32"), labels),
+        "truth": _truths(run, rows, labels),
         "predicted": pa.DictionaryArray.from_arrays(run.predicted[rows].astype("int32"), labels),
         "logits": pa.FixedSizeListArray.from_arrays(logits, len(labels)),
         "probs": pa.FixedSizeListArray.from_arrays(probs, len(labels)),
@@ -108,9 +114,17 @@ def table_of(run: Run, rows: slice = slice(None)) -> pa.Table:
         "speaker": pa.array(run.speakers[rows], pa.string()),
         "notes": pa.array(run.notes[rows], pa.list_(pa.string())),
     }
-    names = _column_names(run.groups, columns)
-    groups = {names[name]: pa.array(v[rows], pa.string()) for name, v in run.groups.items()}
+    names = _column_names((name for name in run.groups if name != TRUTH), columns)
+    groups = {of: pa.array(run.groups[name][rows], pa.string()) for name, of in names.items()}
     return pa.table(groups | columns)
+
+
+def _truths(run: Run, rows: slice, labels: pa.Array) -> pa.Array:
+    """Return the true emotion of each clip, or a list of several."""
+    if not run.provenance.is_multilabel:
+        return pa.DictionaryArray.from_arrays(run.truth[rows].astype("int32"), labels)
+    cells = run.groups[TRUTH][rows] if len(run) else ()
+    return pa.array([json.loads(cell or "[]") for cell in cells], pa.list_(pa.string()))
 
 
 def _column_names(groups: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
@@ -138,6 +152,27 @@ def _value_rows(values: DimensionRun) -> Iterator[list[object]]:
         truth = ["" if np.isnan(value) else value for value in values.truth[i]]
         predicted = [round(value, 6) for value in values.predicted[i].tolist()]
         yield [i, csv_cell(clip_id), *predicted, *truth, *_cells_of_clip(run, i)]
+
+
+def _set_columns(run: Run) -> tuple[str, ...]:
+    each = (f"{kind}_{label}" for kind in ("prob", "true") for label in run.labels)
+    fixed = ("sample_index", "predicted_emotions", "true_emotions", "correct", "clip_id")
+    return (*fixed, *each, *COLUMNS_OF_CLIP)
+
+
+def _set_rows(values: MultilabelRun) -> Iterator[list[object]]:
+    run, predicted = values.run, values.predicted
+    for i, clip_id in enumerate(run.clip_ids):
+        named = (
+            ";".join(run.labels[k] for k in np.flatnonzero(sets[i]))
+            for sets in (predicted, values.truth)
+        )
+        marks = values.truth[i].astype(int).tolist()
+        right = bool((predicted[i] == values.truth[i]).all())
+        yield [
+            *(i, *map(csv_cell, named), right, csv_cell(clip_id)),
+            *(*(str(p) for p in run.probs[i]), *marks, *_cells_of_clip(run, i)),
+        ]
 
 
 def _cells_of_clip(run: Run, i: int) -> list[object]:

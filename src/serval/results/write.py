@@ -8,14 +8,26 @@ from typing import TYPE_CHECKING, Any
 from serval.errors import ConfigError, LabelError
 from serval.files import is_file, write_json, write_text, writing
 from serval.groups import group_sentences, groups_of
+from serval.multilabel import Thresholds, multilabel_run
 from serval.plots.canvas import FORMATS
-from serval.plots.classes import run_on_set, save_confusion_matrix, save_per_class
+from serval.plots.classes import (
+    run_on_set,
+    save_confusion_matrix,
+    save_per_class,
+    save_per_emotion,
+)
 from serval.plots.dimensions import save_dimensions
 from serval.plots.reliability import save_reliability
 from serval.results.dimensions import dimension_document, dimension_summary
 from serval.results.document import results_document
 from serval.results.domain_shift import domain_shift_part
 from serval.results.label_space import label_space_part
+from serval.results.multilabel import (
+    fitted_thresholds,
+    multilabel_document,
+    multilabel_summary,
+    scores_of_sets,
+)
 from serval.results.summary import summary_markdown
 from serval.results.table import write_csv, write_failures, write_parquet
 from serval.run import JOURNAL, Run
@@ -62,6 +74,7 @@ def write_results(
     folder: Path | None = None,
     *,
     calibrate_on: Run | None = None,
+    thresholds_from: Run | None = None,
     plots: bool = True,
     restrict: bool | None = None,
 ) -> Written:
@@ -71,15 +84,29 @@ def write_results(
         run: A stored run, complete or not.
         folder: Where to write; by default the run's own folder.
         calibrate_on: A run of the same model on other clips, to fit a temperature on.
+        thresholds_from: A run of the same model on other clips, to fit the thresholds of several
+            emotions a clip on; they lie in the folder then, where every verb reads them, until the
+            next call.
         plots: Draw the pictures; without, those of an earlier call are removed, since they may show
             other numbers than the new files.
         restrict: Score with only those labels too that model and set both know; by default as the
             run was made.
 
     Raises:
-        ConfigError: `calibrate_on` is of another model, or shares clips with `run`.
+        ConfigError: One of those runs is of another model, shares clips with `run`, or is of no use
+            for its task.
     """
     folder = folder or run.folder
+    if run.provenance.is_multilabel:
+        if calibrate_on is not None:
+            raise ConfigError(
+                "a temperature is fitted for one emotion a clip; for several give --thresholds-from"
+            )
+        return _written_sets(run, folder, thresholds_from, plots=plots)
+    if thresholds_from is not None:
+        raise ConfigError(
+            f"--thresholds-from is of use for several emotions a clip, and {run.folder} has one"
+        )
     if run.provenance.of_dimensions:
         if calibrate_on is not None:
             raise ConfigError("a run of dimensions has no confidence to calibrate")
@@ -129,6 +156,26 @@ def _written_dimensions(run: Run, folder: Path, *, plots: bool) -> Written:
     }
     if plots:
         files["dimensions"] = save_dimensions(values, folder / PICTURE_OF_DIMENSIONS)
+    _remove_pictures(folder, kept=files.values())
+    return Written(document=document, files=files | _journal(run))
+
+
+def _written_sets(run: Run, folder: Path, fitted_on: Run | None, *, plots: bool) -> Written:
+    values = multilabel_run(run).with_thresholds(Thresholds.usual(run.labels))
+    if fitted_on is not None:
+        values = values.with_thresholds(fitted_thresholds(values, multilabel_run(fitted_on)))
+    scores = scores_of_sets(values)
+    document = multilabel_document(values, scores)
+    files = {
+        "results": write_json(document, folder / "results.json"),
+        "clips": write_csv(run, folder / "detailed_results.csv", values),
+        "failures": write_failures(run, folder / "failures.csv"),
+        "summary": write_text(folder / "summary.md", multilabel_summary(document)),
+    }
+    values.thresholds.write(folder)
+    if plots:
+        place = folder / PICTURES["per emotion"]
+        files["per emotion"] = save_per_emotion(run, scores, place)
     _remove_pictures(folder, kept=files.values())
     return Written(document=document, files=files | _journal(run))
 

@@ -177,6 +177,7 @@ KNOWN: Mapping[tuple[str, str], Callable[[object], bool]] = {
     ("dataset", "left_out"): _is_left_out,
     ("dataset", "no_audio"): _is_text,
     ("dataset", "dimensions"): _is_object,
+    ("dataset", "multilabel"): _is_object,
     ("options", "limit"): _is_count_or_none,
     ("options", "name"): _is_text_or_none,
 }

@@ -140,7 +140,11 @@ class JournalColumns:
         self.at.append(self.lines.number)
 
     def _named(self, line: Mapping[str, Any]) -> tuple[int, int]:
-        """Return the ids of the true and the predicted label; -1 in a run of dimensions."""
+        """Return the ids of the true and the predicted label; -1 where the task has none."""
+        if self.provenance.is_multilabel:
+            if line["truth"] is not None:
+                raise ValueError("has one true label, in a run of several emotions a clip")
+            return -1, self._label_id(line, "predicted")
         if not self.provenance.of_dimensions:
             return self._label_id(line, "truth"), self._label_id(line, "predicted")
         if (line["truth"], line["predicted"]) != (None, ""):

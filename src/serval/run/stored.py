@@ -47,6 +47,11 @@ class Provenance:
         """Whether the model gives values of dimensions, and no emotion."""
         return "dimensions" in self.dataset
 
+    @property
+    def is_multilabel(self) -> bool:
+        """Whether a clip may have several emotions, or none: see `serval.multilabel`."""
+        return "multilabel" in self.dataset
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Run:
@@ -57,8 +62,8 @@ class Run:
         provenance: What was evaluated on what.
         clip_ids: `(N,)` names of the predicted clips.
         index: `(N,) int64` positions in the dataset split.
-        truth: `(N,) int64` label ids; -1 in a run of dimensions.
-        predicted: `(N,) int64` label ids; -1 in a run of dimensions.
+        truth: `(N,) int64` label ids; -1 in a run of dimensions or of several emotions a clip.
+        predicted: `(N,) int64` label ids, of the highest logit; -1 in a run of dimensions.
         logits: `(N, K) float32`; in a run of dimensions their values, as the model gives them.
         probs: `(N, K) float32` in [0, 1], see `probabilities_of`; the logits again in a run of
             dimensions.

@@ -40,6 +40,7 @@ __all__ = [
     "confidence_sentence",
     "ece",
     "nll",
+    "refuse_unfit",
     "reliability_bins",
     "temperature_of",
 ]
@@ -170,7 +171,7 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> 
     sure, right = answers.top()
     scaled = None
     if fitted_on is not None:
-        _refuse_unfit(run, fitted_on)
+        refuse_unfit(run, fitted_on, "the temperature")
         temperature = temperature_of(fitted_on.logits, fitted_on.truth, answers.outputs)
         cooled = replace(answers, temperature=temperature)
         scaled = _fit(cooled, clustering, np.random.default_rng(seed))
@@ -520,16 +521,26 @@ def _coverage(
     return tuple(points)
 
 
-def _refuse_unfit(run: Run, fitted_on: Run) -> None:
+def refuse_unfit(run: Run, fitted_on: Run, what: str) -> None:
+    """Raise unless a run is of the same model on other clips, and something may be fitted there.
+
+    Args:
+        run: What is judged.
+        fitted_on: The run with the other clips.
+        what: Is fitted, for the message: `the temperature`.
+
+    Raises:
+        ConfigError: It is of another model, or shares clips with `run`.
+    """
     mine, other = run.provenance.model.get("sha256"), fitted_on.provenance.model.get("sha256")
     if mine != other or run.labels != fitted_on.labels:
         raise ConfigError(
-            f"the temperature of {run.folder} cannot be fitted on {fitted_on.folder}: that run is "
+            f"{what} of {run.folder} cannot be fitted on {fitted_on.folder}: that run is "
             "of another model; evaluate the same model file on another split"
         )
     shared = set(run.audio_sha256) & set(fitted_on.audio_sha256) - {""}
     if shared or run.folder == fitted_on.folder:
         raise ConfigError(
-            f"the temperature of {run.folder} cannot be fitted on {fitted_on.folder}: "
-            f"{counted(len(shared), 'clip is', 'clips are')} in both; fit it on another split"
+            f"{what} of {run.folder} cannot be fitted on {fitted_on.folder}: "
+            f"{counted(len(shared), 'clip is', 'clips are')} in both; fit on another split"
         )

@@ -138,8 +138,13 @@ def scores_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
         seed: Same run, same seed, same intervals.
 
     Raises:
-        ConfigError: It is a run of dimensions.
+        ConfigError: It is a run of dimensions, or of several emotions a clip.
     """
+    if run.provenance.is_multilabel:
+        raise ConfigError(
+            f"the run in {run.folder} has several emotions a clip, which no score of one emotion a "
+            "clip fits; evaluate, score, runs, compare, gate and card take such runs"
+        )
     if run.provenance.of_dimensions:
         raise ConfigError(
             f"the run in {run.folder} is one of dimensions ({', '.join(run.labels)}), which have "

@@ -11,7 +11,7 @@ from serval.distributed import cluster
 from serval.errors import ConfigError
 from serval.evaluation import open_dataset
 from serval.files import is_folder
-from serval.label_plan import with_value_columns
+from serval.label_plan import plan_of, with_value_columns
 from serval.models.load import load_as_stated, refuse_no_model
 from serval.stress.against import refuse_other_clips
 from serval.stress.dimensions import DimensionFindings, dimension_findings
@@ -76,6 +76,11 @@ def stress(options: StressOptions, watch: Watch | None = None) -> Findings | Dim
         raise ConfigError(
             "--baseline compares emotions under stress; of dimensions, give the two folders of one "
             "perturbation to serval compare"
+        )
+    if plan_of(model, dataset, evaluation).multilabel is not None:
+        raise ConfigError(
+            f"{dataset.name} has several emotions a clip, and stress measures one, or dimensions; "
+            "give it a set with one emotion a clip"
         )
     if stored is not None:
         clips = {"dataset": dataset.fingerprint, "split": dataset.split, "limit": evaluation.limit}

@@ -39,6 +39,11 @@ __all__ = ["CellResult", "Sweep", "sweep"]
 
 NAN = math.nan
 
+SEVERAL = (
+    "the set has several emotions a clip, and the cell's own folder their scores; models are "
+    "ranked by one emotion a clip, or by dimensions"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellResult:
@@ -162,6 +167,8 @@ def _probed(cell: Cell, settings: ProbeOptions, watch: Watch) -> Iterator[CellRe
 
 
 def _scored(cell: Cell, run: Run, document: Mapping[str, Any]) -> CellResult:
+    if run.provenance.is_multilabel:
+        return CellResult(cell=cell, scores={}, problem=SEVERAL)
     if not len(run):
         return CellResult(
             cell=cell, scores={}, failed=len(run.failures), problem="every clip failed"

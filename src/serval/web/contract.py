@@ -59,6 +59,7 @@ def page_contract(model: OnnxModel, name: str, file: str) -> dict[str, Any]:
         "output": contract.output_name,
         "outputs": contract.outputs,
         "one_output": contract.one_output,
+        "adds_sigmoid": contract.adds_sigmoid,
         "tolerance": _tolerance(model),
         "licence": _licence(model),
     }

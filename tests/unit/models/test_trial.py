@@ -380,8 +380,11 @@ def test_terminal_escapes_in_names_do_not_reach_messages_and_labels(tmp_path):
 def test_several_emotions_at_once_need_a_score_for_each(tmp_path):
     bare = classifier_graph(tmp_path / "bare.onnx")
     (tmp_path / "config.json").write_text('{"problem_type": "multi_label_classification"}')
-    with pytest.raises(ModelError, match="several emotions may be heard at once, but its outputs"):
-        load_onnx(bare)
+    contract = load_onnx(bare).contract
+    assert (contract.outputs, contract.adds_sigmoid) == ("sigmoid", True)
+    shares = classifier_graph(tmp_path / "s.onnx", after=[node("Softmax", "scores", "logits")])
+    with pytest.raises(ModelError, match=r"heard at once, as .* says, but it has a softmax at its"):
+        load_onnx(shares)
     after = [node("Sigmoid", "scores", "logits")]
     model = load_onnx(classifier_graph(tmp_path / "scored.onnx", after=after))
     assert model.facts["contract"]["task"] == "emotions, several at once"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 
 import numpy as np
 import onnx
@@ -14,13 +15,15 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from build import classifier, labels_metadata, speech_set, write_manifest
+from serval import distributed
 from serval.audio import peak_normalized
 from serval.datasets import load_dataset
+from serval.distributed import Worker
 from serval.errors import ConfigError, DatasetError, ModelError, RunError
 from serval.evaluation import evaluate_named
 from serval.labels import LabelSet
 from serval.options import EvalOptions
-from serval.probe import ProbeOptions, probe
+from serval.probe import ProbeOptions, features, probe
 from serval.probe.encoder import open_encoder
 from serval.probe.features import FeatureStore, feature_rows
 from serval.probe.heads import KINDS, Trainer
@@ -62,6 +65,10 @@ def features_of(folder, asked="energy", pooling="mean+std"):
     with FeatureStore(folder=place, width=len(encoder.model.labels)) as store:
         rows = list(feature_rows(store, encoder.model, clips, 1))
         return np.array(store.features()[rows])
+
+
+def probed_key(folder):
+    return open_encoder(str(folder / "encoder.onnx"), EvalOptions(), "energy", "mean+std").key
 
 
 def rows_of(folder):
@@ -173,7 +180,7 @@ def test_the_saved_file_says_what_scikit_learn_says(folder, probed, tmp_path):
         "- Layer: energy (energy)",
         "- Pooling over time: mean+std",
         f"- Head: logistic, C = {strength:g}, class weights balanced",
-        f"- Trained on: set, 45 clips, {said['data_fingerprint'][:16]}",
+        f"- Trained on: set.csv, 45 clips, {said['data_fingerprint'][:16]}",
         "- Folds: speaker:3, 3 folds, speakers apart",
     ):
         assert line in card
@@ -212,6 +219,29 @@ def test_features_of_known_clips_are_not_computed_again(folder, probed, tmp_path
     assert found == list(range(7))
     np.testing.assert_array_equal(after[:5], before)
     np.testing.assert_allclose(after, features_of(folder)[:7], atol=1e-6)
+
+
+def test_what_a_worker_of_a_cluster_computes_is_what_is_computed_here(
+    folder, probed, tmp_path, monkeypatch
+):
+    sent = []
+
+    def on_one_worker(job, wanted, *, workers, address):
+        sent.append(list(wanted))
+        yield from Worker(pickle.loads(pickle.dumps(job))).records(sent[-1])
+
+    monkeypatch.setattr(features, "predict_on_ray", on_one_worker)
+    monkeypatch.setattr(distributed, "imported_ray", lambda: None)
+    clips = FeatureStore(folder=tmp_path / "p" / "features" / probed_key(folder), width=24)
+    model = open_encoder(str(folder / "encoder.onnx"), EvalOptions(), "energy", "mean+std").model
+    with clips as store:  # what an earlier probe had heard
+        list(feature_rows(store, model, load_dataset(str(folder / "set.csv")).clips(0, 4), 1))
+    found = probe(options(folder, engine="ray", output=str(tmp_path / "p")))
+    assert sent == [list(range(4, 45))]
+    one, two = (place / "features" / probed_key(folder) / "features.f32"
+                for place in (folder / "probes", tmp_path / "p"))  # fmt: skip
+    assert one.read_bytes() == two.read_bytes()
+    assert found.layers[0].apart.score == probed.layers[0].apart.score
 
 
 def test_pooling_is_the_mean_and_deviation_over_time(folder):

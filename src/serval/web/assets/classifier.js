@@ -74,7 +74,7 @@ export const logitsOf = (output, contract) => {
     throw new Error("the model answered with NaN or infinite scores");
   }
   if (contract.outputs === "probabilities") return scores.map((p) => Math.log(Math.max(p, TINY)));
-  if (contract.outputs !== "sigmoid") return scores;
+  if (contract.outputs !== "sigmoid" || contract.adds_sigmoid) return scores;
   return scores.map((score) => {
     const p = Math.min(Math.max(score, TINY), LARGEST_SCORE);
     return Math.log(p / (1 - p));

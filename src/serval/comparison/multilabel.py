@@ -1,0 +1,251 @@
+"""Two or more runs of several emotions a clip on the same clips: what differs, and how sure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.comparison.align import aligned
+from serval.comparison.words import RELATIONS, letter_of
+from serval.errors import ConfigError
+from serval.files import write_json
+from serval.multilabel import TASK, MultilabelRun, multilabel_run
+from serval.results.document import warnings_of
+from serval.scores.clusters import clustering_of
+from serval.scores.multilabel import MULTILABEL_METRICS, SetAnswers, paired_scores
+from serval.scores.stats import Difference, Verdict, verdict
+from serval.wording import change_short, counted, hundredths, percent, points, span, without_nan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from serval.run import Run
+    from serval.scores.clusters import Clustering
+    from serval.scores.multilabel import PairedScore
+
+    Ids = NDArray[np.int64]
+
+__all__ = [
+    "MultilabelAgainst",
+    "MultilabelChange",
+    "MultilabelComparison",
+    "compare_multilabel",
+    "multilabel_change_cells",
+    "write_multilabel_comparison",
+]
+
+MOVED = 10
+"""Clips that are listed, those with most other answers first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultilabelChange:
+    """One score of both runs, and what the difference means.
+
+    Attributes:
+        a: Of the first run.
+        b: Of the other.
+        difference: B minus A.
+        verdict: Whether B is worse by more than the margin.
+    """
+
+    a: float
+    b: float
+    difference: Difference
+    verdict: Verdict
+
+    def verdict_at(self, margin: float) -> Verdict:
+        """Return the verdict at another margin, in (0, 1), of a score that is better higher."""
+        return verdict(self.difference, margin)
+
+    def contradicted(self, margin: float) -> bool:  # noqa: ARG002 - as of one emotion a clip
+        """Return whether a test of independent clips speaks against it: there is none."""
+        return False
+
+    @property
+    def p_swapped(self) -> float:
+        """No such test was made: NaN."""
+        return float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultilabelAgainst:
+    """One run measured against the first.
+
+    Attributes:
+        b: Its name.
+        overall: By key of `MULTILABEL_METRICS`.
+        per_emotion: By emotion, then by key of `EMOTION_METRICS`.
+        agreement: Share of clips of which both name the same emotions, in [0, 1].
+        moved: The clips with most other answers: id, the true emotions, A's and B's.
+    """
+
+    b: str
+    overall: Mapping[str, MultilabelChange]
+    per_emotion: Mapping[str, Mapping[str, MultilabelChange]]
+    agreement: float
+    moved: tuple[tuple[str, str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultilabelComparison:
+    """Runs of several emotions a clip on their common clips; the first is the baseline.
+
+    Attributes:
+        runs: Folder of each run, by name.
+        only_in: Clips that not all runs have, by run.
+        other_audio: How many of the common clips have other audio in another run.
+        n: Common clips.
+        thresholds: What is said of the thresholds of each run, by name.
+        margin: The loss that would not matter, in (0, 1).
+        by: What was drawn: `speaker` or `clip`.
+        clusters: Number of them.
+        against: Each further run against the first.
+        warnings: What a reader must know before trusting the numbers, one sentence each.
+    """
+
+    runs: Mapping[str, str]
+    only_in: Mapping[str, tuple[str, ...]]
+    other_audio: int
+    n: int
+    thresholds: Mapping[str, str]
+    margin: float
+    by: str
+    clusters: int
+    against: tuple[MultilabelAgainst, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def verdict(self) -> list[str]:
+        """One sentence for each further run, by macro F1."""
+        return [self._sentence(one) for one in self.against]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The comparison in plain JSON types, with its sentences; undefined is `None`."""
+        whole = {"schema_version": 1, "task": TASK, "verdict": self.verdict, **asdict(self)}
+        return {key: without_nan(value) for key, value in whole.items()}
+
+    def _sentence(self, one: MultilabelAgainst) -> str:
+        change, first = one.overall["macro_f1"], next(iter(self.runs))
+        b, gap = f"{one.b} ({letter_of(self.runs, one.b)})", change.difference
+        if self.runs[one.b] == self.runs[first]:
+            return f"{b} is the same run as {first} (A): name another one."
+        relation = RELATIONS.get(change.verdict, "may or may not be worse than")
+        return (
+            f"{b} {relation} {first} (A): macro F1 {percent(change.b)} against "
+            f"{percent(change.a)} on {counted(self.n, 'clip')}, a difference of "
+            f"{points(gap.value, sign=True)} points (95 % interval {span(gap.low, gap.high)})."
+        )
+
+
+def compare_multilabel(runs: Sequence[Run], margin: float) -> MultilabelComparison:
+    """Return what differs between runs of several emotions a clip on their common clips.
+
+    Args:
+        runs: The baseline first; two or more.
+        margin: The loss that would not matter, above 0 and below 1.
+
+    Raises:
+        ConfigError: A run has one emotion a clip, or no clip is common.
+        LabelError: The runs have different labels, or disagree on the truth of a clip.
+    """
+    if other := next((run for run in runs if not run.provenance.is_multilabel), None):
+        raise ConfigError(
+            f"{other.folder} has one emotion a clip or dimensions, and another run several "
+            "emotions; compare runs of one task"
+        )
+    clips = aligned(runs)
+    values = [multilabel_run(run) for run in runs]
+    clustering = clustering_of(clips.speakers)
+    rows = [column.rows for column in clips.columns]
+    names = [column.name for column in clips.columns]
+    said = [line for run in runs for line in warnings_of(run)]
+    return MultilabelComparison(
+        runs={column.name: str(column.folder) for column in clips.columns},
+        only_in={column.name: column.only_here for column in clips.columns},
+        other_audio=clips.other_audio,
+        n=len(clips),
+        thresholds={name: one.thresholds.sentence
+                    for name, one in zip(names, values, strict=True)},
+        margin=margin,
+        by=clustering.by,
+        clusters=len(clustering),
+        against=tuple(
+            _against(names[i], (values[0], rows[0]), (values[i], rows[i]), clustering, margin)
+            for i in range(1, len(runs))
+        ),
+        warnings=tuple(dict.fromkeys((*said, *clips.warnings, *clustering.warnings))),
+    )  # fmt: skip
+
+
+def multilabel_change_cells(change: MultilabelChange) -> list[str]:
+    """Return A, B, the difference with its interval and the verdict as cells of a table."""
+    gap = change_short(asdict(change.difference))
+    return [hundredths(change.a), hundredths(change.b), gap, change.verdict]
+
+
+def write_multilabel_comparison(found: MultilabelComparison, folder: Path) -> dict[str, Path]:
+    """Return the path of each file, by kind: `comparison.json`."""
+    return {"comparison": write_json(found.document, folder / "comparison.json")}
+
+
+def _against(
+    name: str,
+    first: tuple[MultilabelRun, Ids],
+    other: tuple[MultilabelRun, Ids],
+    clustering: Clustering,
+    margin: float,
+) -> MultilabelAgainst:
+    labels = first[0].run.labels
+    order = [other[0].run.labels.index(label) for label in labels]
+    truth = first[0].truth[first[1]]
+    a = SetAnswers(scores=first[0].scores[first[1]], predicted=first[0].predicted[first[1]])
+    b = SetAnswers(
+        scores=other[0].scores[other[1]][:, order],
+        predicted=other[0].predicted[other[1]][:, order],
+    )
+    whole, each = paired_scores(truth, a, b, clustering)
+    ids = [first[0].run.clip_ids[i] for i in first[1]]
+    return MultilabelAgainst(
+        b=name,
+        overall={
+            key: _change(own, margin, higher_is_better=MULTILABEL_METRICS[key].higher_is_better)
+            for key, own in whole.items()
+        },
+        per_emotion={
+            label: {key: _change(score, margin) for key, score in own.items()}
+            for label, own in zip(labels, each, strict=True)
+        },
+        agreement=float((a.predicted == b.predicted).all(axis=1).mean()),
+        moved=_moved(ids, labels, (truth, a.predicted, b.predicted)),
+    )
+
+
+def _change(own: PairedScore, margin: float, *, higher_is_better: bool = True) -> MultilabelChange:
+    gap = own.difference
+    if not higher_is_better:
+        gap = replace(gap, value=-gap.value, low=-gap.high, high=-gap.low)
+    return MultilabelChange(
+        a=own.a, b=own.b, difference=own.difference, verdict=verdict(gap, margin)
+    )
+
+
+def _moved(
+    ids: Sequence[str], labels: Sequence[str], sets: tuple[NDArray[np.bool_], ...]
+) -> tuple[tuple[str, str, str, str], ...]:
+    changed = (sets[1] != sets[2]).sum(axis=1)
+    order = np.argsort(-changed, kind="stable")[:MOVED].tolist()
+    rows = ([_words(labels, one[i]) for one in sets] for i in order)
+    return tuple(
+        (ids[i], truth, a, b) for i, (truth, a, b) in zip(order, rows, strict=True) if changed[i]
+    )
+
+
+def _words(labels: Sequence[str], marks: NDArray[np.bool_]) -> str:
+    return ", ".join(labels[i] for i in np.flatnonzero(marks).tolist()) or "none"

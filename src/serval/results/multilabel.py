@@ -1,0 +1,194 @@
+"""The files of a run of several emotions a clip: scores with intervals, and their thresholds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from serval.groups.multilabel import multilabel_group_sentences, multilabel_groups
+from serval.multilabel import TASK, THRESHOLD, Thresholds
+from serval.results.document import caveats_of, shared_document
+from serval.results.verdict import data_name, in_percent, in_words
+from serval.scores.calibration import refuse_unfit
+from serval.scores.multilabel import (
+    EMOTION_METRICS,
+    MULTILABEL_METRICS,
+    SetAnswers,
+    best_thresholds,
+    multilabel_scores,
+)
+from serval.wording import counted, markdown_table, markdown_text, percent, scored, without_nan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from serval.multilabel import MultilabelRun
+    from serval.run import Run
+    from serval.scores.multilabel import MultilabelScores
+
+__all__ = [
+    "fitted_thresholds",
+    "multilabel_document",
+    "multilabel_summary",
+    "scores_of_sets",
+]
+
+OFTEN = 2.0
+"""An emotion that is named so many times as often as it is there is remarked on, and so is the
+reverse."""
+
+
+def fitted_thresholds(values: MultilabelRun, other: MultilabelRun) -> Thresholds:
+    """Return the thresholds with the highest F1 of each emotion on the clips of another run.
+
+    Raises:
+        ConfigError: That run is of another model, or shares clips with this one.
+    """
+    refuse_unfit(values.run, other.run, "thresholds")
+    best = best_thresholds(other.truth, other.scores)
+    labels = values.run.labels
+    unfitted = [label for label, value in zip(labels, best, strict=True) if np.isnan(value)]
+    chosen = np.where(np.isnan(best), THRESHOLD, best).tolist()
+    return Thresholds(
+        values=dict(zip(labels, chosen, strict=True)),
+        fitted_on=str(other.run.folder),
+        clips=len(other.run),
+        unfitted=tuple(unfitted),
+    )
+
+
+def scores_of_sets(values: MultilabelRun) -> MultilabelScores:
+    """Return every score of a run with its interval."""
+    answers = SetAnswers(scores=values.scores, predicted=values.predicted)
+    return multilabel_scores(values.truth, answers, values.run.speakers, values.run.labels)
+
+
+def multilabel_document(values: MultilabelRun, scores: MultilabelScores) -> dict[str, Any]:
+    """Return the content of `results.json`; undefined scores are `None`."""
+    run, groups = values.run, multilabel_groups(values)
+    warnings = caveats_of([run], [], [*_unknown(run), *scores.warnings])
+    document = shared_document(run, warnings) | {
+        "task": TASK,
+        "labels": list(run.labels),
+        "scores": asdict(scores),
+        "thresholds": asdict(values.thresholds) | {"sentence": values.thresholds.sentence},
+        "groups": {
+            "tables": [asdict(table) for table in groups],
+            "sentences": multilabel_group_sentences(groups),
+        },
+        "verdict": [_verdict(run, scores), *_sentences(values, scores)],
+        "predictions": _names(run, values.predicted),
+        "ground_truth": _names(run, values.truth),
+    }
+    return {key: without_nan(value) for key, value in document.items()}
+
+
+def multilabel_summary(document: Mapping[str, Any]) -> str:
+    """Return `summary.md` of a run of several emotions a clip."""
+    scores, data = document["scores"], document["dataset"]
+    split = f", split {data['split']}" if data["split"] else ""
+    title = markdown_text(f"{document['name']} on {data['name']}{split}")
+    said = [*document["verdict"][1:], *document["groups"]["sentences"]]
+    warnings = [f"- {markdown_text(line)}" for line in document["warnings"]]
+    parts = [
+        f"# {title}\n",
+        f"**{markdown_text(document['verdict'][0])}**\n",
+        f"In brackets: 95 % interval, by {scores['by']} ({scores['clusters']} of them).\n",
+        overall_table(scores),
+        "## Per emotion\n",
+        emotion_table(scores),
+        *(f"- {markdown_text(line)}" for line in said),
+        *(["\n## Before you trust these numbers\n", *warnings] if warnings else []),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def overall_table(scores: Mapping[str, Any]) -> str:
+    """Return the scores of the whole run beside those of naming everything, in markdown."""
+    rows = [
+        [metric.title, scored(scores["overall"][key]), percent(scores["baseline"][key])]
+        for key, metric in MULTILABEL_METRICS.items()
+    ]
+    return markdown_table(["Metric", "Value", "All emotions always"], rows)
+
+
+def emotion_table(scores: Mapping[str, Any]) -> str:
+    """Return the scores of each emotion, in markdown."""
+    rows = [
+        [markdown_text(label), *(scored(own[key]) for key in EMOTION_METRICS),
+         str(own["support"]), str(own["named"])]
+        for label, own in scores["per_emotion"].items()
+    ]  # fmt: skip
+    head = [title[:1].upper() + title[1:] for title in EMOTION_METRICS.values()]
+    return markdown_table(["Emotion", *head, "Clips", "Named"], rows)
+
+
+def _verdict(run: Run, scores: MultilabelScores) -> str:
+    if not scores.n:
+        return f"{run.name} answered no clip."
+    return (
+        f"{run.name} hears which emotions {counted(scores.n, 'clip')} of {data_name(run)} have "
+        f"with a macro F1 of {in_words(scores.overall['macro_f1'])}."
+    )
+
+
+def _sentences(values: MultilabelRun, scores: MultilabelScores) -> Iterator[str]:
+    if not scores.n:
+        return
+    exact, mean_ap = scores.overall["subset_accuracy"], scores.overall["mean_ap"]
+    yield (
+        f"All emotions of a clip are right on {in_words(exact)}; mean AP is {in_words(mean_ap)}."
+    )
+    yield (
+        "Naming every emotion of every clip would have a macro F1 of "
+        f"{in_percent(scores.baseline['macro_f1'])}; a ranking at random has a mean AP of about "
+        f"{in_percent(scores.baseline['mean_ap'])}."
+    )
+    yield values.thresholds.sentence
+    yield _read_from(values)
+    absent = [label for label, own in scores.per_emotion.items() if not own.support]
+    if absent:
+        yield (
+            f"No clip has {', '.join(absent)}: macro F1 and mean AP run over the other "
+            f"{scores.emotions_averaged} emotions."
+        )
+    yield from _often(scores)
+    yield (
+        "Average precision ranks all clips and is no sum over them: its intervals are of what the "
+        "weight of each speaker's clips moves, those of the other scores of draws of whole "
+        f"{scores.by}s."
+    )
+
+
+def _read_from(values: MultilabelRun) -> str:
+    facts = values.run.provenance.dataset[TASK]
+    none, mean = int((~values.truth.any(axis=1)).sum()), values.truth.sum() / len(values.truth)
+    return (
+        f"The true emotions were read from {facts.get('read_from', 'the set')}: {mean:.2f} a clip, "
+        f"and {counted(none, 'clip')} with none."
+    )
+
+
+def _often(scores: MultilabelScores) -> Iterator[str]:
+    for label, own in scores.per_emotion.items():
+        often = own.support and own.named > OFTEN * own.support
+        if often or own.named < own.support / OFTEN:
+            how = "too often" if often else "too rarely"
+            yield f"{label} is named {how}: {own.named} times, and {own.support} clips have it."
+
+
+def _unknown(run: Run) -> list[str]:
+    """Return what of the set's labels is no part of the truth."""
+    unknown = run.provenance.dataset[TASK].get("unknown", {})
+    listed = ", ".join(f"{label} ({counted(n, 'clip')})" for label, n in unknown.items())
+    said = (
+        f"Labels that the model does not know are no part of the truth: {listed}; their clips are "
+        "judged by the model's own emotions."
+    )
+    return [said] if unknown else []
+
+
+def _names(run: Run, sets: np.ndarray[Any, np.dtype[np.bool_]]) -> list[list[str]]:
+    return [[run.labels[i] for i in np.flatnonzero(row)] for row in sets]

@@ -1,0 +1,554 @@
+"""Scores of several emotions a clip, as functions of sums over clips.
+
+The sums that stand here for the confusion counts are, for each emotion, its hits, false alarms,
+misses and rejections, and the clips whose whole set is right. So intervals by speaker, paired
+differences and groups are had as for one emotion a clip, with the same bootstrap.
+
+Average precision is no function of such sums: it ranks all clips. Its standard error is that of a
+bootstrap of weights, to first order: what each clip's weight moves, summed by speaker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from serval.scores.clusters import (
+    Clustering,
+    ClusterTables,
+    cluster_tables,
+    clustering_of,
+    effective_number,
+)
+from serval.scores.metrics import Margins, f1, in_truth, macro_f1, precision, recall
+from serval.scores.score import RESAMPLES
+from serval.scores.stats import Interval
+from serval.scores.uncertainty import Estimates, estimates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from serval.scores.stats import Difference
+    from serval.scores.uncertainty import Uncertainty
+
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+
+__all__ = [
+    "EMOTION_METRICS",
+    "MULTILABEL_METRICS",
+    "EmotionScores",
+    "MultilabelMetric",
+    "MultilabelScores",
+    "PairedScore",
+    "SetAnswers",
+    "average_precision",
+    "best_thresholds",
+    "gap_of",
+    "multilabel_scores",
+    "paired_scores",
+]
+
+STATES = 4
+"""Of an emotion and a clip: hit, false alarm, miss, rejection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """Sums over clips.
+
+    Attributes:
+        emotions: `(..., K)` hits, clips with and predictions of each emotion.
+        exact: `(...)` clips whose whole set is right.
+        n: `(...)` clips.
+    """
+
+    emotions: Margins
+    exact: Floats
+    n: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultilabelMetric:
+    """A score of a whole run of several emotions a clip, in [0, 1].
+
+    Attributes:
+        key: Its name in files and bounds.
+        title: Its name in a table.
+        of: The score of sums; of average precision, which has none, `None`.
+        higher_is_better: Its direction.
+    """
+
+    key: str
+    title: str
+    of: Callable[[Sums], Floats] | None
+    higher_is_better: bool = True
+
+
+def micro_f1(sums: Sums) -> Floats:
+    """Return 2TP / (2TP + FP + FN) of all emotions together; NaN if none is true or named.
+
+    Source: `sklearn.metrics.f1_score(average="micro")`.
+    """
+    own = sums.emotions
+    return _ratio(2 * own.hits.sum(axis=-1), (own.support + own.predictions).sum(axis=-1))
+
+
+def subset_accuracy(sums: Sums) -> Floats:
+    """Return the share of clips whose whole set of emotions is right; NaN without a clip.
+
+    Source: `sklearn.metrics.accuracy_score` of multi-label indicators.
+    """
+    return _ratio(sums.exact, sums.n)
+
+
+def hamming_loss(sums: Sums) -> Floats:
+    """Return the share of wrong answers among all emotions of all clips; NaN without a clip.
+
+    Source: `sklearn.metrics.hamming_loss`.
+    """
+    own = sums.emotions
+    wrong = (own.support + own.predictions - 2 * own.hits).sum(axis=-1)
+    return _ratio(wrong, sums.n * own.hits.shape[-1])
+
+
+MULTILABEL_METRICS: Mapping[str, MultilabelMetric] = {
+    metric.key: metric
+    for metric in (
+        MultilabelMetric(key="macro_f1", title="macro F1", of=lambda sums: macro_f1(sums.emotions)),
+        MultilabelMetric(key="micro_f1", title="micro F1", of=micro_f1),
+        MultilabelMetric(key="mean_ap", title="mean AP", of=None),
+        MultilabelMetric(key="subset_accuracy", title="subset accuracy", of=subset_accuracy),
+        MultilabelMetric(
+            key="hamming_loss", title="Hamming loss", of=hamming_loss, higher_is_better=False
+        ),
+    )
+}
+"""By key, in the order of every table. Macro F1 and mean AP run over the emotions with clips."""
+
+EMOTION_METRICS = {"precision": "precision", "recall": "recall", "f1": "F1", "ap": "AP"}
+"""Scores of one emotion, with their titles."""
+
+OF_SUMS = tuple(key for key, metric in MULTILABEL_METRICS.items() if metric.of is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmotionScores:
+    """The scores of one emotion.
+
+    Attributes:
+        precision: In [0, 1], with its interval.
+        recall: The same.
+        f1: The same.
+        ap: Average precision, which depends on no threshold; without a model it is about the share
+            of clips that have the emotion.
+        support: Clips that have it.
+        named: Clips of which the model names it.
+    """
+
+    precision: Interval
+    recall: Interval
+    f1: Interval
+    ap: Interval
+    support: int
+    named: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultilabelScores:
+    """The scores of a run of several emotions a clip.
+
+    Attributes:
+        n: Clips that were scored.
+        emotions_averaged: Emotions that a clip has: macro F1 and mean AP run over these.
+        overall: By key of `MULTILABEL_METRICS`.
+        per_emotion: By emotion.
+        baseline: Scores of an answer that names every emotion of every clip.
+        by: What was drawn: `speaker` or `clip`.
+        clusters: Number of them.
+        effective: How many of equal size would say as much.
+        warnings: What a reader must know before trusting them, one sentence each.
+    """
+
+    n: int
+    emotions_averaged: int
+    overall: Mapping[str, Interval]
+    per_emotion: Mapping[str, EmotionScores]
+    baseline: Mapping[str, float]
+    by: str
+    clusters: int
+    effective: float
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedScore:
+    """One score of two runs on the same clips, and B minus A."""
+
+    a: float
+    b: float
+    difference: Difference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAnswers:
+    """What one run says of N clips.
+
+    Attributes:
+        scores: `(N, K)` in [0, 1].
+        predicted: `(N, K)` which emotions it names.
+    """
+
+    scores: Floats
+    predicted: Bools
+
+
+def multilabel_scores(
+    truth: Bools,
+    answers: SetAnswers,
+    speakers: Sequence[str | None],
+    labels: Sequence[str],
+    resamples: int = RESAMPLES,
+) -> MultilabelScores:
+    """Return every score with its 95 % interval, clustered by speaker where speakers are known.
+
+    Args:
+        truth: `(N, K)` which emotions each clip has.
+        answers: What the run says of them.
+        speakers: `(N,)` or `None` where not known.
+        labels: The K emotions.
+        resamples: Draws of the bootstrap.
+    """
+    clustering, k = clustering_of(speakers), len(labels)
+    tables = _tables([_codes(truth, answers.predicted)], k, clustering)
+    counted = estimates(
+        tables,
+        lambda sums: _columns(_sums(sums, k)),
+        _bearing(tables, k),
+        resamples,
+        np.random.default_rng(0),
+    )
+    found = [_of(counted, i) for i in range(len(counted.values))]
+    parts = _ap_parts(truth, answers.scores)
+    aps = _ap_estimates(truth, *_arrays(parts), clustering)
+    ap = [_ap_interval(aps, own, i) for i, own in enumerate(parts)]
+    whole = dict(zip(OF_SUMS, found, strict=False)) | {"mean_ap": ap[k]}
+    each = [found[len(OF_SUMS) + part * k :][:k] for part in range(3)]
+    return MultilabelScores(
+        n=len(truth),
+        emotions_averaged=int(truth.any(axis=0).sum()),
+        overall={key: whole[key] for key in MULTILABEL_METRICS},
+        per_emotion={
+            label: EmotionScores(
+                precision=each[0][i], recall=each[1][i], f1=each[2][i], ap=ap[i],
+                support=int(truth[:, i].sum()), named=int(answers.predicted[:, i].sum()),
+            )
+            for i, label in enumerate(labels)
+        },
+        baseline=_baseline(truth),
+        by=clustering.by,
+        clusters=len(clustering),
+        effective=round(clustering.effective, 1),
+        warnings=clustering.warnings,
+    )  # fmt: skip
+
+
+def paired_scores(
+    truth: Bools, a: SetAnswers, b: SetAnswers, clustering: Clustering, resamples: int = RESAMPLES
+) -> tuple[dict[str, PairedScore], list[dict[str, PairedScore]]]:
+    """Return the differences of two runs on the same clips: of the whole, and of each emotion.
+
+    Args:
+        truth: `(N, K)` which emotions each clip has.
+        a: The first run.
+        b: The one that is measured against it.
+        clustering: Which clips belong together.
+        resamples: Draws of the bootstrap.
+    """
+    k, runs = truth.shape[1], [a, b]
+    tables = _tables([_codes(truth, one.predicted) for one in runs], k, clustering)
+    each = _columns(_sums(tables.total.astype(np.float64), k, runs=2))
+    found = _changes(tables, k, resamples)
+    cells = [
+        _paired(each[0, i], each[1, i], found.uncertainty(i), len(truth))
+        for i in range(each.shape[1])
+    ]
+    aps = [_arrays(_ap_parts(truth, one.scores)) for one in runs]
+    values, moves = (second - first for first, second in zip(*aps, strict=True))
+    gaps = _ap_estimates(truth, values, moves, clustering)
+    ap = [
+        _paired(aps[0][0][i], aps[1][0][i], gaps.uncertainty(i), len(truth)) for i in range(k + 1)
+    ]
+    whole = dict(zip(OF_SUMS, cells, strict=False)) | {"mean_ap": ap[k]}
+    first = len(OF_SUMS)
+    of_emotions = [
+        {
+            **{key: cells[first + part * k + i]
+               for part, key in enumerate(("precision", "recall", "f1"))},
+            "ap": ap[i],
+        }
+        for i in range(k)
+    ]  # fmt: skip
+    return {key: whole[key] for key in MULTILABEL_METRICS}, of_emotions
+
+
+def gap_of(
+    key: str, truth: Bools, predicted: Bools, first: Bools, clustering: Clustering, resamples: int
+) -> Difference:
+    """Return a score of some clips minus that of the others, whether speakers are in both or not.
+
+    Args:
+        key: Of `MULTILABEL_METRICS`, other than mean AP.
+        truth: `(N, K)`.
+        predicted: `(N, K)`.
+        first: `(N,)` which clips are the first group.
+        clustering: Of the N clips.
+        resamples: Draws of the bootstrap.
+    """
+    k, place = truth.shape[1], OF_SUMS.index(key)
+    cells = STATES * k + 2
+    codes = _codes(truth, predicted) + np.where(first, cells, 0)[:, np.newaxis]
+    tables = cluster_tables(codes, 2 * cells, clustering)
+    found = _changes(tables, k, resamples)
+    each = _columns(_sums(tables.total.astype(np.float64), k, runs=2))[:, place]
+    sizes = _sums(tables.tables.toarray().astype(np.float64), k, runs=2).n
+    # The smaller group says how sure the difference is.
+    clusters = float(effective_number(sizes, tables.times).min())
+    uncertainty = replace(found.uncertainty(place), clusters=clusters)
+    return _paired(each[0], each[1], uncertainty, int(min(first.sum(), (~first).sum()))).difference
+
+
+def average_precision(truth: Bools, scores: Floats) -> float:
+    """Return the mean precision at each clip that has the emotion, by falling score; NaN if none.
+
+    Clips of equal scores count together.
+
+    Source: `sklearn.metrics.average_precision_score`.
+
+    Examples:
+        >>> average_precision(np.array([True, False, True]), np.array([0.9, 0.8, 0.3])).__round__(3)
+        0.833
+    """
+    return _ap(truth, scores).value
+
+
+def best_thresholds(truth: Bools, scores: Floats) -> Floats:
+    """Return the score of each emotion from which on F1 is highest, `(K,)`; NaN where no clip has.
+
+    Of several the highest, which names the emotion least often.
+
+    Examples:
+        >>> best_thresholds(np.array([[True], [False], [True]]), np.array([[0.9], [0.2], [0.6]]))
+        array([0.6])
+    """
+    return np.array([_best(*column) for column in zip(truth.T, scores.T, strict=True)])
+
+
+def _best(truth: Bools, scores: Floats) -> float:
+    if not truth.any():
+        return float("nan")
+    order, ends = _ranked(scores)
+    hits, named = np.cumsum(truth[order])[ends], ends + 1
+    best = int(np.argmax(2 * hits / (named + truth.sum())))
+    return float(scores[order][ends[best]])
+
+
+def _ranked(scores: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places by falling score, and among them the last one of each score."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    return order, ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedScore:
+    """The average precision of one emotion.
+
+    Attributes:
+        value: In [0, 1].
+        moves: `(N,)` what a little more weight of each clip adds to it.
+        excess: By how much it is too high on average, since every clip counts itself among those
+            that are ranked no lower; a hundredth with a hundred clips of the emotion.
+    """
+
+    value: float
+    moves: Floats
+    excess: float
+
+
+def _ap(truth: Bools, scores: Floats) -> RankedScore:
+    """Return the average precision with what moves it; NaN where no clip has the emotion.
+
+    With weights w, AP is the mean of p over the clips with the emotion, where p is their share of
+    the weight among all clips with no lower score. A clip j moves the mean itself, and p of every
+    clip that is ranked no higher.
+    """
+    if not truth.any():
+        return RankedScore(value=np.nan, moves=np.full(len(truth), np.nan), excess=np.nan)
+    order, ends = _ranked(scores)
+    of_end = np.searchsorted(ends, np.arange(len(scores)))  # which score, by place
+    true = truth[order].astype(np.float64)
+    above = (ends + 1).astype(np.float64)
+    share = np.cumsum(true)[ends] / above
+    new = np.diff(np.cumsum(true)[ends], prepend=0.0)  # clips with the emotion of each score
+    total = true.sum()
+    value = float((new * share).sum() / total)
+    below = np.cumsum((new / above)[::-1])[::-1]
+    lost = np.cumsum((new * share / above)[::-1])[::-1]
+    moved = (true * (share - value)[of_end] + true * below[of_end] - lost[of_end]) / total
+    influence = np.empty(len(scores))
+    influence[order] = moved
+    excess = float((new * (1 - share) / above).sum() / total)
+    return RankedScore(value=value, moves=influence, excess=excess)
+
+
+def _ap_parts(truth: Bools, scores: Floats) -> tuple[RankedScore, ...]:
+    """Return AP of each emotion, then their mean over the emotions that a clip has."""
+    each = [_ap(*column) for column in zip(truth.T, scores.T, strict=True)]
+    there = [one for one in each if not np.isnan(one.value)] or each
+    mean = RankedScore(
+        value=float(np.mean([one.value for one in there])),
+        moves=np.mean([one.moves for one in there], axis=0),
+        excess=float(np.mean([one.excess for one in there])),
+    )
+    return (*each, mean)
+
+
+def _arrays(parts: Sequence[RankedScore]) -> tuple[Floats, Floats]:
+    """Return the values, `(K + 1,)`, and what each clip moves of them, `(N, K + 1)`."""
+    values = np.array([one.value for one in parts])
+    return values, np.stack([one.moves for one in parts], axis=1)
+
+
+def _ap_interval(found: Estimates, own: RankedScore, i: int) -> Interval:
+    """Return the interval of AP, which reaches down by as much as AP is too high on average."""
+    plain = _of(found, i)
+    lower = found.uncertainty(i).interval(max(0.0, own.value - own.excess))
+    return Interval(value=plain.value, low=lower.low, high=plain.high)
+
+
+def _ap_estimates(truth: Bools, values: Floats, moves: Floats, clustering: Clustering) -> Estimates:
+    """Return `(K + 1,)` values with their standard errors, by what each cluster moves of them.
+
+    Source: Jaeckel (1972), The infinitesimal jackknife: a bootstrap of weights to first order.
+    """
+    clips = np.arange(len(truth))
+    # What bears on AP of an emotion are the clips that have it, on the mean all of them.
+    weights = np.column_stack([truth, np.ones(len(truth))]).astype(np.float64)
+    by_cluster, clusters = _moved(moves, weights, clustering.ids)
+    by_clip, alone = _moved(moves, weights, clips)
+    none = np.full(len(values), np.nan)
+    of_clips = clustering.by == "clip"
+    return Estimates(
+        values=values,
+        errors=by_cluster,
+        clusters=clusters,
+        independent=none if of_clips else by_clip,
+        clips=none if of_clips else alone,
+    )
+
+
+def _moved(moves: Floats, weights: Floats, ids: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    n = int(ids.max(initial=-1)) + 1
+    sums, sizes = (np.zeros((n, part.shape[1])) for part in (moves, weights))
+    np.add.at(sums, ids, moves)
+    np.add.at(sizes, ids, weights)
+    effective = effective_number(sizes, np.ones(n, dtype=np.int64))
+    few = np.maximum(effective, 2.0)
+    return np.sqrt((sums**2).sum(axis=0) * few / (few - 1)), effective
+
+
+def _codes(truth: Bools, predicted: Bools) -> NDArray[np.int64]:
+    """Return the cells that each clip counts in, `(N, K + 1)`: one an emotion, and of its set."""
+    state = np.where(truth, np.where(predicted, 0, 2), np.where(predicted, 1, 3))
+    k = truth.shape[1]
+    exact = STATES * k + (truth == predicted).all(axis=1)
+    return np.column_stack([STATES * np.arange(k) + state, exact]).astype(np.int64)
+
+
+def _tables(codes: Sequence[NDArray[np.int64]], k: int, clustering: Clustering) -> ClusterTables:
+    """Return the sums of each cluster, R runs one behind the other."""
+    cells = STATES * k + 2
+    placed = [one + run * cells for run, one in enumerate(codes)]
+    return cluster_tables(np.concatenate(placed, axis=1), len(codes) * cells, clustering)
+
+
+def _sums(sums: Floats, k: int, runs: int = 1) -> Sums:
+    """Return what R x (4 K + 2) sums hold: `(..., K)` of one run, `(..., R, K)` of several."""
+    parts = sums.reshape(*sums.shape[:-1], runs, STATES * k + 2)
+    if runs == 1:
+        parts = parts[..., 0, :]
+    states = parts[..., : STATES * k].reshape(*parts.shape[:-1], k, STATES)
+    hits, alarms, misses = (states[..., i] for i in range(3))
+    exact = parts[..., STATES * k + 1]
+    return Sums(
+        emotions=Margins(hits=hits, support=hits + misses, predictions=hits + alarms),
+        exact=exact,
+        n=exact + parts[..., STATES * k],
+    )
+
+
+def _columns(sums: Sums) -> Floats:
+    """Return every score of sums, `(..., M + 3 K)`: of the whole, then precision, recall, F1."""
+    metrics = (MULTILABEL_METRICS[key].of for key in OF_SUMS)
+    whole = np.stack([of(sums) for of in metrics if of is not None], axis=-1)
+    per = [precision(sums.emotions), recall(sums.emotions), f1(sums.emotions)]
+    return np.concatenate([whole, *per], axis=-1)
+
+
+def _bearing(tables: ClusterTables, k: int, runs: int = 1) -> tuple[Floats, Floats]:
+    """Return how many clusters, and how many clips, bear on each score of `_columns`."""
+    of_clusters = _bearing_number(tables, k, runs)
+    if tables.clips is None:
+        return of_clusters, np.full(len(of_clusters), np.nan)
+    return of_clusters, _bearing_number(tables.clips, k, runs)
+
+
+def _bearing_number(tables: ClusterTables, k: int, runs: int) -> Floats:
+    sums = _sums(tables.tables.toarray().astype(np.float64), k, runs)
+    own = sums.emotions
+    parts = [sums.n[..., np.newaxis], own.predictions, own.support, own.predictions + own.support]
+    if runs > 1:
+        parts = [part.sum(axis=-2) for part in parts]
+    whole, *each = (effective_number(part, tables.times) for part in parts)
+    return np.concatenate([np.repeat(whole, len(OF_SUMS)), *each])
+
+
+def _changes(tables: ClusterTables, k: int, resamples: int) -> Estimates:
+    """Return the scores of the second of two blocks of sums minus those of the first."""
+
+    def second_minus_first(sums: Floats) -> Floats:
+        columns = _columns(_sums(sums, k, runs=2))
+        return np.asarray(columns[..., 1, :] - columns[..., 0, :])
+
+    rng = np.random.default_rng(0)
+    return estimates(tables, second_minus_first, _bearing(tables, k, runs=2), resamples, rng)
+
+
+def _paired(a: float, b: float, uncertainty: Uncertainty, n: int) -> PairedScore:
+    gap = uncertainty.difference(float(b - a), 1 / max(n, 1))
+    return PairedScore(a=float(a), b=float(b), difference=gap)
+
+
+def _of(found: Estimates, i: int) -> Interval:
+    return found.uncertainty(i).interval(float(found.values[i]))
+
+
+def _baseline(truth: Bools) -> dict[str, float]:
+    """Return the scores of an answer that names every emotion of every clip."""
+    everything = np.ones_like(truth)
+    total = _tables([_codes(truth, everything)], truth.shape[1], clustering_of([None] * len(truth)))
+    sums = _sums(total.total.astype(np.float64), truth.shape[1])
+    found = {key: float(of(sums)) for key in OF_SUMS if (of := MULTILABEL_METRICS[key].of)}
+    shares = truth.mean(axis=0)[in_truth(sums.emotions)] if len(truth) else np.zeros(0)
+    found["mean_ap"] = float(shares.mean()) if len(shares) else float("nan")
+    return {key: found[key] for key in MULTILABEL_METRICS}
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    undefined = np.full(np.shape(whole), np.nan)
+    return np.asarray(np.divide(part, whole, out=undefined, where=np.asarray(whole) > 0))
