@@ -29,7 +29,6 @@ def evaluated(options: EvalOptions, fixed_s: list[float]) -> None:
                 limit=options.limit,
                 engine=options.engine,
                 output=folder,
-                quiet=True,
             )
         )
         fixed_s.append(time.perf_counter() - start - load_run(folder).seconds)

@@ -1,8 +1,8 @@
 """Make the stored runs that come with serval, `example:fp32` and `example:int8`.
 
-    python tools/make_examples.py FP32.onnx CORPUS [--split validation] [--work build/examples]
+    python tools/make_examples.py FP32.onnx INT8.onnx CORPUS [--split validation] [--work FOLDER]
 
-FP32.onnx is the original of the built-in model, CORPUS a folder in SSI's layout. Both models are
+The files are those of the former weights of serval-tiny, CORPUS a folder in SSI's layout. Both are
 evaluated in `--work`, where a run that is complete is only read: the same runs give the same bytes.
 Kept are labels and numbers: neither sound, nor file names, spoken text, or people's names.
 """
@@ -45,11 +45,12 @@ def main() -> None:
     """Evaluate both models and write both examples."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("fp32", help="the .onnx file of the FP32 original")
+    parser.add_argument("int8", help="what serval quantize made of it")
     parser.add_argument("corpus", help="a folder in SSI's layout")
     parser.add_argument("--split", default="validation")
     parser.add_argument("--work", type=Path, default=Path("build/examples"))
     given = parser.parse_args()
-    for short, model in {"fp32": given.fp32, "int8": "serval-tiny"}.items():
+    for short, model in {"fp32": given.fp32, "int8": given.int8}.items():
         run = evaluated(model, given.corpus, given.split, given.work)
         place = write_bytes(FOLDER / f"{short}.jsonl.gz", packed(run, short))
         print(f"{place}: {len(run)} clips, {place.stat().st_size / 1e3:.0f} kB")

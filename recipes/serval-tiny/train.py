@@ -57,6 +57,7 @@ def main() -> None:
     head = frozen_head(copies, speech, plan, everything)
     trainer = Trainer(Tiny(weights), head, copies, speech, plan)
     trainer.train(everything, said)
+    trainer.mix(Head.of_raw(weights["head.weight"], weights["head.bias"]))
     write_onnx(given.encoder, str(given.output / "serval-tiny.onnx"), new_weights(trainer, weights))
 
 
@@ -114,7 +115,8 @@ def steps(
     """Return what each step of the recipe says of the clips that are left out, by copy.
 
     `clean` is the head on frozen features of the clips as they are, `frozen` that on all copies,
-    `tuned` the trained network; `(M, 8)` logits of each, with truth, speakers and corpora.
+    `tuned` the trained network, `mixed` its weights with those of `clean`; `(M, 8)` logits of each,
+    with truth, speakers and corpora.
     """
     clips = np.flatnonzero(left_out)
     found: dict[str, NDArray[Any]] = {
@@ -123,13 +125,16 @@ def steps(
         "speakers": speech.speakers[clips],
         "corpora": speech.corpora[clips],
     }
+    heads = {}
     for name, used in (("clean", {0: copies[0]}), ("frozen", copies)):
-        head = frozen_head(used, speech, plan, ~left_out)
+        heads[name] = head = frozen_head(used, speech, plan, ~left_out)
         for number, copy in copies.items():
             found[f"{name}{number}"] = head.logits(torch.from_numpy(copy.pooled[clips])).numpy()
     trainer = Trainer(network, head, copies, speech, plan)
     trainer.train(~left_out, said)
     found |= {f"tuned{number}": trainer.predicted(number, clips) for number in copies}
+    trainer.mix(heads["clean"])
+    found |= {f"mixed{number}": trainer.predicted(number, clips) for number in copies}
     return found
 
 

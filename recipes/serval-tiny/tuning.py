@@ -47,6 +47,12 @@ class Head:
     weight: Tensor
     bias: Tensor
 
+    @classmethod
+    def of_raw(cls, weight: Tensor, bias: Tensor) -> Head:
+        """Return a layer on features that are not standardised."""
+        width = weight.shape[1]
+        return cls(torch.zeros(width), torch.ones(width), weight, bias)
+
     def logits(self, features: Tensor, dropout: float = 0.0) -> Tensor:
         """Return `(B, 8)` of `(B, F)` raw features."""
         standard = (features - self.mean) / self.deviation
@@ -105,6 +111,7 @@ class Trainer:
     speech: Speech
     plan: Any
     tuned: list[str] = field(init=False)
+    before: dict[str, Tensor] = field(init=False)
     rng: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,6 +120,7 @@ class Trainer:
             raise ValueError(f"layers: {self.plan['layers']} are more than are kept for training")
         upper = tuple(f"net_b_{i}_" for i in range(first, LAYERS))
         self.tuned = [name for name in self.network.weights if name.startswith(upper)]
+        self.before = {name: self.network.weights[name].clone() for name in self.tuned}
         self.rng = np.random.default_rng(self.plan["seed"])
 
     @property
@@ -153,6 +161,18 @@ class Trainer:
             if step % 100 == 99:
                 said(f"step {step + 1} of {len(batches)}: {recent / (1 - 0.98 ** (step + 1)):.4f}")
         mean.write(self.parameters)
+
+    def mix(self, head: Head) -> None:
+        """Set the weights to their mean with those before training and with an earlier head.
+
+        Source: Wortsman et al. (2022), Robust fine-tuning of zero-shot models.
+        """
+        kept = self.plan["kept"]
+        pairs = zip(self.head.folded(), head.folded(), strict=True)
+        with torch.no_grad():
+            self.head = Head.of_raw(*(new.lerp(old, kept) for new, old in pairs))
+            for name, old in self.before.items():
+                self.network.weights[name].lerp_(old, kept)
 
     def _step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> float:
         shortest = min(self.copies[copy].frames[clip] for copy, clip in batch)

@@ -20,6 +20,7 @@ from serval.evaluation import EvalOptions, evaluate_named
 from serval.logs import entry_of
 from serval.models.onnx import load_onnx
 from serval.report import write_report
+from serval.report.values import value_parts
 from serval.results import write_results
 from serval.run import load_run
 from serval.scores.dimensions import dimension_scores
@@ -277,6 +278,17 @@ def test_runs_of_two_tasks_are_not_compared(evaluation, tmp_path):
         write_report(emotions, tmp_path / "x.html", baseline=evaluation.run)
 
 
+def test_runs_on_other_ratings_are_not_compared(evaluation, model, clips, tmp_path):
+    with clips.open() as file:
+        rows = list(csv.DictReader(file))
+    rows[0]["EmoAct"] = "7"
+    rows[4]["EmoVal"] = "2"
+    other = write_manifest(clips.parent / "others.csv", rows)
+    run = evaluated(model, other, tmp_path / "out").run
+    with pytest.raises(ConfigError, match="other ratings of 2 clips; evaluate both on the same"):
+        compare_dimensions([evaluation.run, run], margin=0.01)
+
+
 def test_one_dimension_is_enough(clips, tmp_path):
     metadata = labels_metadata(["arousal"], task="dimensions", scale="-20..20", normalize="none")
     path = classifier(tmp_path / "m.onnx", k=1, metadata=metadata)
@@ -323,6 +335,12 @@ def test_the_page_has_the_numbers_of_the_runs(evaluation, other, tmp_path):
     own = evaluation.document["scores"]["per_dimension"]["valence"]["mae"]
     (row,) = (row for row in charts["scores"]["rows"] if row["label"] == "valence")
     assert row["mae"] == f"{own['value']:.2f} [{own['low']:.2f}, {own['high']:.2f}]"
+
+
+def test_of_a_sample_the_largest_errors_are_heard(evaluation):
+    values = dimension_run(evaluation.run)
+    errors = np.abs(values.predicted - values.truth)
+    np.testing.assert_allclose(value_parts([evaluation.run]).first, np.nanmean(errors, axis=1))
 
 
 def test_a_page_of_two_puts_their_dimensions_in_one_order(evaluation, other, tmp_path):

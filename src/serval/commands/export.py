@@ -28,6 +28,8 @@ DEFAULTS = ExportOptions()
 @click.option("--revision", help="Branch, tag or commit of a hub checkpoint.", metavar="TEXT")
 @click.option("--normalize", type=click.Choice(["zscore", "none"]),
               help="For a checkpoint without preprocessor_config.json.")  # fmt: skip
+@click.option("--model-scale", metavar="LOW..HIGH",
+              help="Of the values of a checkpoint of dimensions, such as 0..1.")  # fmt: skip
 @dataset_option(cls=Renamed, was="--clips", default=DEFAULTS.dataset, show_default=True,
                 help="The file is compared with torch on its first clips.")  # fmt: skip
 def export_command(checkpoint: str, output: Path, **flags: Any) -> None:  # noqa: ANN401 - click's flags

@@ -49,7 +49,8 @@ def _print_example(console: Console) -> None:
     document = results_document(run, scores_of(run))
     document["label_space"] = label_space_part(run, restrict=False)
     console.print(
-        f"\nOn real voices, a stored run of the same model on {len(run):,} clips of acted speech:"
+        f"\nOn real voices, a stored run of its former weights on {len(run):,} clips of acted "
+        "speech (those of now stand noise better):"
     )
     print_run(console, document)
     print_findings(console, document, ())

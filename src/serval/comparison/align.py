@@ -134,14 +134,18 @@ def aligned(runs: Sequence[Run]) -> Aligned:
 
 def _column(name: str, run: Run, rows: NDArray[np.int64], labels: LabelSet) -> AlignedRun:
     order = np.array([run.labels.index(label) for label in labels])
-    logits = run.logits[rows][:, order].astype(np.float64)
+    log_probs = np.empty((len(rows), len(order)))
+    for start in range(0, len(rows), ROWS):
+        some = slice(start, start + ROWS)
+        logits = run.logits[rows[some]][:, order].astype(np.float64)
+        log_probs[some] = np.maximum(log_softmax(logits, axis=1), LEAST)
     return AlignedRun(
         name=name,
         folder=run.folder,
         model=str(run.provenance.model.get("name", "")),
         rows=rows,
         predicted=np.argsort(order)[run.predicted[rows]],
-        log_probs=np.maximum(log_softmax(logits, axis=1), LEAST),
+        log_probs=log_probs,
         only_here=tuple(run.clip_ids[i] for i in np.setdiff1d(np.arange(len(run)), rows)),
         failed=len(run.failures),
     )
@@ -238,6 +242,9 @@ NUMBERED = re.compile(r"(.+)#[0-9]+", re.DOTALL)
 """How a set writes the second clip of one name."""
 
 Cell = TypeVar("Cell", str, "str | None")
+
+ROWS = 1 << 14
+"""Clips whose probabilities are looked at at once, with a few copies."""
 
 SAME_LENGTH_S = 0.25
 """A codec pads a clip by less."""

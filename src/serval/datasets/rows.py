@@ -217,8 +217,8 @@ class _Ids:
 class _Seen:
     """Names that were seen, as 8 bytes each of a table of hashes that is at most two thirds full.
 
-    That two of a million names have one hash happens in one set of 30 million; the later name then
-    gets a number that it need not have, on every machine the same.
+    Two of a million names have one hash in one of some 30 million sets; the later name then gets a
+    number that it need not have, on every machine the same.
     """
 
     def __init__(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from serval.checkpoints.network import published_scores
 from serval.checkpoints.quiet import quiet
+from serval.dimensions import scale_of_text
 from serval.errors import ConfigError
 from serval.export.checkpoint import open_checkpoint
 from serval.export.network import graph_network, onnx_program
@@ -41,7 +42,7 @@ def exported(name: str, output: Path, options: ExportOptions) -> Exported:
 
 def _exported(name: str, output: Path, options: ExportOptions) -> Exported:
     checkpoint = open_checkpoint(name, options)
-    metadata = metadata_of(checkpoint)
+    metadata = metadata_of(checkpoint) | _scale(checkpoint, options.model_scale)
     longest = float(metadata.get("max_seconds", DEFAULT_MAX_SECONDS))
     waveforms = parity_waveforms(options.dataset, checkpoint.sample_rate, longest)
     # Before the export, which changes layers of the same model.
@@ -82,6 +83,17 @@ def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
         ),
     }
     return {key: value for key, value in stated.items() if value}
+
+
+def _scale(checkpoint: Checkpoint, stated: str | None) -> dict[str, str]:
+    if stated is None:
+        return {}
+    if checkpoint.task != "dimensions":
+        raise ConfigError(
+            f"--model-scale {stated} is about models of dimensions, and {checkpoint.source} names "
+            "emotions; leave it out"
+        )
+    return {"scale": str(scale_of_text(stated, "--model-scale"))}
 
 
 def save_program(model: Any, path: Path, metadata: dict[str, str]) -> None:  # noqa: ANN401 - an onnx_ir.Model

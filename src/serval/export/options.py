@@ -20,6 +20,7 @@ class ExportOptions:
         attention_mask: Give the graph a mask input, so that clips may be padded to one length.
         revision: Branch, tag or commit of a hub checkpoint.
         normalize: `zscore` or `none`, for a checkpoint that does not say.
+        model_scale: Of the values of a checkpoint of dimensions, such as `0..1`; the file says it.
         dataset: The one on whose first clips the file is compared with torch.
     """
 
@@ -27,6 +28,7 @@ class ExportOptions:
     attention_mask: bool = False
     revision: str | None = None
     normalize: str | None = None
+    model_scale: str | None = None
     dataset: str = "demo"
 
 

@@ -80,8 +80,8 @@ def _listen(parts: PageParts, sounds: Sounds) -> str:
     n = len(sounds.by_sha256)
     heard = f"{n:,} of {counted(len(parts.clips), 'clip')} can be heard here (♪)."
     sampled = (
-        f"These are a random sample of {len(parts.clips):,} of the {parts.clips.n:,} clips; every "
-        "score and chart of this page is of all."
+        f"These are a random sample of {len(parts.clips):,} of the {parts.clips.n:,} clips, and so "
+        "are the dots of a chart; every other chart and every score of this page is of all."
     )
     said = [parts.order, *([sampled] if len(parts.clips) < parts.clips.n else ()), heard]
     return " ".join((*said, *sounds.notes))
