@@ -152,7 +152,7 @@ class Thresholds:
         unfitted = ", ".join(self.unfitted)
         more = f"; no clip there has {unfitted}: {THRESHOLD:g}" if unfitted else ""
         return (
-            f"An emotion counts as named from a threshold on that has the highest F1 on the "
+            "An emotion counts as named from the score on that had the highest F1 on the "
             f"{self.clips:,} other clips of {self.fitted_on}: {each}{more}."
         )
 

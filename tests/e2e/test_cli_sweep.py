@@ -1,13 +1,18 @@
 import json
 
+import pytest
+
+pytest.importorskip("tensorboard")
+
 
 def test_sweep_prints_the_table_and_says_what_could_not_be_done(
     serval, model_file, manifest, tmp_path
 ):
     plan = tmp_path / "plan.yaml"
     plan.write_text(f"models: [{model_file}]\ndatasets: [{manifest}]\n", encoding="utf-8")
-    done = serval("sweep", plan)
+    done = serval("sweep", plan, "--log", "tensorboard")
     assert done.returncode == 0, done.stderr
+    assert "tensorboard: event file in " in done.stderr
     heads = [line.split()[:4] for line in done.stdout.splitlines()]
     assert ["model", "dataset", "UAR", "%"] in heads
     assert not any(line.startswith("|") for line in done.stdout.splitlines())

@@ -7,6 +7,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from runs import run_of
 from serval.evaluation import EvalOptions
@@ -85,6 +86,9 @@ def test_the_page_sorts_by_keyboard_and_fits_a_phone_in_the_dark(browser, page):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
     width = browser.execute_script("return document.documentElement.scrollWidth")
     assert width <= 390
+    goes_on = "return [...document.querySelectorAll('.sideways.wider.right')].length"
+    WebDriverWait(browser, 10).until(lambda _: browser.execute_script(goes_on) == 2)
+    assert browser.find_element(By.CSS_SELECTOR, ".sideways .more").is_displayed()
     back = "return getComputedStyle(document.body).backgroundColor"
     assert browser.execute_script(back) == "rgb(16, 19, 23)"
     browser.find_element(By.ID, "theme").click()

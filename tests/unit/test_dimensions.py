@@ -277,6 +277,17 @@ def test_runs_of_two_tasks_are_not_compared(evaluation, tmp_path):
         write_report(emotions, tmp_path / "x.html", baseline=evaluation.run)
 
 
+def test_runs_on_other_ratings_are_not_compared(evaluation, model, clips, tmp_path):
+    with clips.open() as file:
+        rows = list(csv.DictReader(file))
+    rows[0]["EmoAct"] = "7"
+    rows[4]["EmoVal"] = "2"
+    other = write_manifest(clips.parent / "others.csv", rows)
+    run = evaluated(model, other, tmp_path / "out").run
+    with pytest.raises(ConfigError, match="other ratings of 2 clips; evaluate both on the same"):
+        compare_dimensions([evaluation.run, run], margin=0.01)
+
+
 def test_one_dimension_is_enough(clips, tmp_path):
     metadata = labels_metadata(["arousal"], task="dimensions", scale="-20..20", normalize="none")
     path = classifier(tmp_path / "m.onnx", k=1, metadata=metadata)

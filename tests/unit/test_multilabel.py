@@ -183,6 +183,10 @@ def test_a_set_with_one_emotion_a_clip_is_judged_as_ever(models, rows, tmp_path)
     done = evaluated(models["sigmoid"], path, tmp_path)
     assert "task" not in done.document
     assert done.document["ground_truth"][:3] == [0, 1, 2]
+    said = "The model may hear several emotions at once, and the set names one a clip"
+    assert said not in " ".join(done.document["warnings"])
+    several = evaluated(models["said"], path, tmp_path / "said")
+    assert said in " ".join(several.document["warnings"])
 
 
 def test_labels_that_the_model_lacks_are_asked_about_and_disclosed(models, rows, tmp_path):

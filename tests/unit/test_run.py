@@ -137,7 +137,7 @@ def test_a_complete_run_is_known_from_its_journal(tmp_path):
 def test_another_run_is_refused_with_what_differs(tmp_path):
     write(tmp_path, [prediction(0)])
     with (
-        pytest.raises(RunError, match=r"the model 'm' has other content now; .*--fresh"),
+        pytest.raises(RunError, match=r"the model 'm' has other content, or .*--fresh"),
         Journal(folder=tmp_path, provenance=provenance(model="11")),
     ):
         pass

@@ -172,16 +172,17 @@ def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionCompariso
         margin: The loss of CCC that would not matter, above 0 and below 1.
 
     Raises:
-        ConfigError: A run is one of emotions, dimensions or scales differ, or no clip is common.
+        ConfigError: A run is one of emotions, dimensions, scales or ratings differ, or no clip is
+            common.
     """
     values = [_values(run) for run in runs]
     first = values[0]
     rows = _common(first, values[1:])
     clustering = clustering_of([first.run.speakers[i] for i in rows[0]])
     truth = first.truth[rows[0]]
-    predicted = [
-        one.ordered(first.names).predicted[at] for one, at in zip(values, rows, strict=True)
-    ]
+    values = [one.ordered(first.names) for one in values]
+    _refuse_other_ratings(values, rows)
+    predicted = [one.predicted[at] for one, at in zip(values, rows, strict=True)]
     ids = [first.run.clip_ids[i] for i in rows[0]]
     names = names_apart(runs)
     against = tuple(
@@ -234,6 +235,19 @@ def _common(first: DimensionRun, others: Sequence[DimensionRun]) -> list[NDArray
         raise ConfigError("the runs have no clip in common; compare runs on the same set")
     kept = np.flatnonzero(everywhere)
     return [kept, *(rows[kept] for rows in places)]
+
+
+def _refuse_other_ratings(
+    values: Sequence[DimensionRun], rows: Sequence[NDArray[np.int64]]
+) -> None:
+    first = values[0]
+    for other, at in zip(values[1:], rows[1:], strict=True):
+        a, b = first.truth[rows[0]], other.truth[at]
+        if n := int((~((a == b) | (np.isnan(a) & np.isnan(b)))).any(axis=1).sum()):
+            raise ConfigError(
+                f"{other.run.folder} and {first.run.folder} have other ratings of "
+                f"{counted(n, 'clip')}; evaluate both on the same columns of one set"
+            )
 
 
 def _other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:

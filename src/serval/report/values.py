@@ -202,7 +202,7 @@ def _sections(
         section("scores", "Every score", "CCC is 1 where predictions equal the ratings; it counts "
                 "shifts and a narrow range as errors, which correlations do not.",
                 _scores_chart(names, scores)),
-        section("values", "True against predicted", "Each dot is a clip; a dense place is darker. "
+        section("values", "True against predicted", "Each dot is a clip. "
                 "Below the dots are means over equal parts of the scale.",
                 *_clouds(names, values)),
         section("who", "For whom it works", "Whether it serves all alike, with 95 % intervals.",

@@ -125,7 +125,7 @@ def warnings_of(run: Run) -> list[str]:
         provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), corpus_names(run)
     )
     warnings += [f"{counted(n, 'clip')}: {note}." for note, n in sorted(notes.items())]
-    return warnings + _one_emotion(run) + _length_warnings(run)
+    return warnings + _one_emotion(run) + _one_of_several(run) + _length_warnings(run)
 
 
 def _unknown_to(run: Run) -> str:
@@ -157,6 +157,18 @@ def _one_emotion(run: Run) -> list[str]:
     sentence = (
         f"All clips are {label}: UAR is the recall of that one emotion, and a model that says "
         f"{label} of everything would have 100 %."
+    )
+    return [sentence]
+
+
+def _one_of_several(run: Run) -> list[str]:
+    """Return that a model of several emotions at once is judged on a set of one a clip."""
+    contract = run.provenance.model.get("contract", {})
+    if contract.get("task") != "emotions, several at once" or run.provenance.is_multilabel:
+        return []
+    sentence = (
+        "The model may hear several emotions at once, and the set names one a clip: the one with "
+        "the highest score counts as its answer."
     )
     return [sentence]
 

@@ -24,6 +24,7 @@ from serval.scores.clusters import (
 )
 from serval.scores.metrics import Margins, f1, in_truth, macro_f1, precision, recall
 from serval.scores.score import RESAMPLES
+from serval.scores.stats import Interval
 from serval.scores.uncertainty import Estimates, estimates
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from serval.scores.stats import Difference, Interval
+    from serval.scores.stats import Difference
     from serval.scores.uncertainty import Uncertainty
 
     Floats = NDArray[np.float64]
@@ -232,8 +233,9 @@ def multilabel_scores(
         np.random.default_rng(0),
     )
     found = [_of(counted, i) for i in range(len(counted.values))]
-    aps = _ap_estimates(truth, _ap_parts(truth, answers.scores), clustering)
-    ap = [_of(aps, i) for i in range(k + 1)]
+    parts = _ap_parts(truth, answers.scores)
+    aps = _ap_estimates(truth, *_arrays(parts), clustering)
+    ap = [_ap_interval(aps, own, i) for i, own in enumerate(parts)]
     whole = dict(zip(OF_SUMS, found, strict=False)) | {"mean_ap": ap[k]}
     each = [found[len(OF_SUMS) + part * k :][:k] for part in range(3)]
     return MultilabelScores(
@@ -275,12 +277,11 @@ def paired_scores(
         _paired(each[0, i], each[1, i], found.uncertainty(i), len(truth))
         for i in range(each.shape[1])
     ]
-    parts = [_ap_parts(truth, one.scores) for one in runs]
-    moves = (parts[1][0] - parts[0][0], parts[1][1] - parts[0][1])
-    gaps = _ap_estimates(truth, moves, clustering)
+    aps = [_arrays(_ap_parts(truth, one.scores)) for one in runs]
+    values, moves = (second - first for first, second in zip(*aps, strict=True))
+    gaps = _ap_estimates(truth, values, moves, clustering)
     ap = [
-        _paired(parts[0][0][i], parts[1][0][i], gaps.uncertainty(i), len(truth))
-        for i in range(k + 1)
+        _paired(aps[0][0][i], aps[1][0][i], gaps.uncertainty(i), len(truth)) for i in range(k + 1)
     ]
     whole = dict(zip(OF_SUMS, cells, strict=False)) | {"mean_ap": ap[k]}
     first = len(OF_SUMS)
@@ -332,7 +333,7 @@ def average_precision(truth: Bools, scores: Floats) -> float:
         >>> average_precision(np.array([True, False, True]), np.array([0.9, 0.8, 0.3])).__round__(3)
         0.833
     """
-    return _ap(truth, scores)[0]
+    return _ap(truth, scores).value
 
 
 def best_thresholds(truth: Bools, scores: Floats) -> Floats:
@@ -363,15 +364,31 @@ def _ranked(scores: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return order, ends
 
 
-def _ap(truth: Bools, scores: Floats) -> tuple[float, Floats]:
-    """Return the average precision, and what a little more weight of each clip adds to it, `(N,)`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedScore:
+    """The average precision of one emotion.
+
+    Attributes:
+        value: In [0, 1].
+        moves: `(N,)` what a little more weight of each clip adds to it.
+        excess: By how much it is too high on average, since every clip counts itself among those
+            that are ranked no lower; a hundredth with a hundred clips of the emotion.
+    """
+
+    value: float
+    moves: Floats
+    excess: float
+
+
+def _ap(truth: Bools, scores: Floats) -> RankedScore:
+    """Return the average precision with what moves it; NaN where no clip has the emotion.
 
     With weights w, AP is the mean of p over the clips with the emotion, where p is their share of
     the weight among all clips with no lower score. A clip j moves the mean itself, and p of every
     clip that is ranked no higher.
     """
     if not truth.any():
-        return float("nan"), np.full(len(truth), np.nan)
+        return RankedScore(value=np.nan, moves=np.full(len(truth), np.nan), excess=np.nan)
     order, ends = _ranked(scores)
     of_end = np.searchsorted(ends, np.arange(len(scores)))  # which score, by place
     true = truth[order].astype(np.float64)
@@ -385,27 +402,40 @@ def _ap(truth: Bools, scores: Floats) -> tuple[float, Floats]:
     moved = (true * (share - value)[of_end] + true * below[of_end] - lost[of_end]) / total
     influence = np.empty(len(scores))
     influence[order] = moved
-    return value, influence
+    excess = float((new * (1 - share) / above).sum() / total)
+    return RankedScore(value=value, moves=influence, excess=excess)
 
 
-def _ap_parts(truth: Bools, scores: Floats) -> tuple[Floats, Floats]:
-    """Return AP of each emotion and their mean, `(K + 1,)`, and what each clip moves of them."""
-    found = [_ap(*column) for column in zip(truth.T, scores.T, strict=True)]
-    there = [i for i, (value, _) in enumerate(found) if not np.isnan(value)]
-    values = np.array([value for value, _ in found])
-    moves = np.stack([moved for _, moved in found], axis=1)
-    mean, moved = np.nan, np.full(len(truth), np.nan)
-    if there:
-        mean, moved = float(values[there].mean()), moves[:, there].mean(axis=1)
-    return np.append(values, mean), np.column_stack([moves, moved])
+def _ap_parts(truth: Bools, scores: Floats) -> tuple[RankedScore, ...]:
+    """Return AP of each emotion, then their mean over the emotions that a clip has."""
+    each = [_ap(*column) for column in zip(truth.T, scores.T, strict=True)]
+    there = [one for one in each if not np.isnan(one.value)] or each
+    mean = RankedScore(
+        value=float(np.mean([one.value for one in there])),
+        moves=np.mean([one.moves for one in there], axis=0),
+        excess=float(np.mean([one.excess for one in there])),
+    )
+    return (*each, mean)
 
 
-def _ap_estimates(truth: Bools, parts: tuple[Floats, Floats], clustering: Clustering) -> Estimates:
-    """Return values with their standard errors, by what each cluster moves.
+def _arrays(parts: Sequence[RankedScore]) -> tuple[Floats, Floats]:
+    """Return the values, `(K + 1,)`, and what each clip moves of them, `(N, K + 1)`."""
+    values = np.array([one.value for one in parts])
+    return values, np.stack([one.moves for one in parts], axis=1)
+
+
+def _ap_interval(found: Estimates, own: RankedScore, i: int) -> Interval:
+    """Return the interval of AP, which reaches down by as much as AP is too high on average."""
+    plain = _of(found, i)
+    lower = found.uncertainty(i).interval(max(0.0, own.value - own.excess))
+    return Interval(value=plain.value, low=lower.low, high=plain.high)
+
+
+def _ap_estimates(truth: Bools, values: Floats, moves: Floats, clustering: Clustering) -> Estimates:
+    """Return `(K + 1,)` values with their standard errors, by what each cluster moves of them.
 
     Source: Jaeckel (1972), The infinitesimal jackknife: a bootstrap of weights to first order.
     """
-    values, moves = parts
     clips = np.arange(len(truth))
     # What bears on AP of an emotion are the clips that have it, on the mean all of them.
     weights = np.column_stack([truth, np.ones(len(truth))]).astype(np.float64)

@@ -10,6 +10,7 @@ from sklearn import metrics
 from serval.scores.clusters import clustering_of
 from serval.scores.multilabel import (
     SetAnswers,
+    _ap,
     average_precision,
     best_thresholds,
     gap_of,
@@ -91,6 +92,21 @@ def test_the_error_of_ap_is_that_of_a_bootstrap_of_weights():
     expected = np.std([drawn() for _ in range(250)]) * np.sqrt(20 / 19)
     error = whole["mean_ap"].difference.standard_error
     assert error / few_clusters_factor(clustering.effective) == pytest.approx(expected, rel=0.15)
+
+
+def test_ap_of_few_clips_is_too_high_by_its_excess():
+    rng = np.random.default_rng(0)
+
+    def drawn(n):
+        truth = rng.random(n) < 0.2
+        return _ap(truth, truth + rng.normal(0, 1, n))
+
+    whole = drawn(40_000)
+    few = [drawn(80) for _ in range(400)]
+    value, excess = (np.mean([getattr(one, part) for one in few]) for part in ("value", "excess"))
+    assert value - whole.value > 0.02
+    assert value - excess == pytest.approx(whole.value, abs=0.02)
+    assert whole.excess < 0.001
 
 
 def test_intervals_by_speaker_are_wider_where_speakers_differ():
