@@ -20,6 +20,7 @@ from serval.evaluation import EvalOptions, evaluate_named
 from serval.logs import entry_of
 from serval.models.onnx import load_onnx
 from serval.report import write_report
+from serval.report.values import value_parts
 from serval.results import write_results
 from serval.run import load_run
 from serval.scores.dimensions import dimension_scores
@@ -334,6 +335,12 @@ def test_the_page_has_the_numbers_of_the_runs(evaluation, other, tmp_path):
     own = evaluation.document["scores"]["per_dimension"]["valence"]["mae"]
     (row,) = (row for row in charts["scores"]["rows"] if row["label"] == "valence")
     assert row["mae"] == f"{own['value']:.2f} [{own['low']:.2f}, {own['high']:.2f}]"
+
+
+def test_of_a_sample_the_largest_errors_are_heard(evaluation):
+    values = dimension_run(evaluation.run)
+    errors = np.abs(values.predicted - values.truth)
+    np.testing.assert_allclose(value_parts([evaluation.run]).first, np.nanmean(errors, axis=1))
 
 
 def test_a_page_of_two_puts_their_dimensions_in_one_order(evaluation, other, tmp_path):

@@ -70,11 +70,11 @@ def pair(a, b, p):
 
 def test_the_verdict_names_the_first_and_what_nothing_tells_from_it():
     tasks = [
-        {"tests": [pair("a", "b", 0.3), pair("a", "c", 0.3), pair("b", "c", 0.01)]},
-        {"tests": [pair("a", "b", None), pair("a", "c", 0.04)]},
+        {"dataset": "x", "tests": [pair("a", "b", 0.3), pair("a", "c", 0.3), pair("b", "c", 0.01)]},
+        {"dataset": "y", "tests": [pair("a", "b", None), pair("a", "c", 0.04)]},
     ]
     averages = [row("a", 0.8), row("b", 0.7), row("c", 0.6)]
-    said = verdict_of({"ranked_by": "uar", "averages": averages, "tasks": tasks})
+    said = verdict_of({"ranked_by": "uar", "averages": averages, "tasks": tasks, "rows": []})
     assert said == [
         "a has the highest UAR: 80.0 %, the mean over 2 corpora.",
         "It cannot be told apart on any of the sets from: b.",
