@@ -47,7 +47,7 @@ const counted = (n, what) => `${n.toLocaleString("en-US")} ${what}${n === 1 ? ""
 const seconds = (value) => `${value.toFixed(2)}\u00a0s`;
 
 // A correlation, or a value on its scale.
-const decimal = (value) => (known(value) ? `${value <= -0.005 ? "−" : ""}${twoDigits(Math.abs(value))}` : "n/a");
+const decimal = (value) => (known(value) ? `${value <= -0.005 ? "-" : ""}${twoDigits(Math.abs(value))}` : "n/a");
 
 // A difference of two such.
 const signed = (value) => `${Math.abs(value) < 0.0005 ? "" : signOf(value)}${Math.abs(value).toFixed(3)}`;
