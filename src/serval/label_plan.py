@@ -146,6 +146,10 @@ def _plan_of_sets(
             "shares of one emotion; if its outputs are a logit for each emotion alone, say so with "
             "--multi-label"
         )
+    restrict = getattr(options, "restrict", False) or None
+    _refuse(
+        {"--restrict": restrict}, "it is about sets of one emotion a clip, and this has several"
+    )
     columns = emotion_columns(space.labels, options.emotion_columns)
     sets = EmotionSets(mapping=mapping, columns=columns)
     clips = dataset.metadata(0, options.limit)
@@ -183,14 +187,26 @@ def _refuse_options_of_dimensions(options: LabelledOptions) -> None:
         "--dimension-columns": options.dimension_columns,
         "--model-scale": getattr(options, "model_scale", None),
     }
+    _refuse(given, "the model gives emotions, and only one of dimensions has a scale")
+
+
+def _refuse_options_of_emotions(options: LabelledOptions) -> None:
+    """Stop where options speak of emotions that a model of dimensions does not name."""
+    given = {
+        "--emotion-columns": options.emotion_columns,
+        "--label-separator": options.label_separator,
+        "--restrict": getattr(options, "restrict", False) or None,
+    }
+    _refuse(given, "the model gives dimensions, and only one of emotions has labels")
+
+
+def _refuse(given: Mapping[str, object], why: str) -> None:
     if said := [flag for flag, value in given.items() if value is not None]:
-        raise ConfigError(
-            f"{', '.join(said)}: the model gives emotions, and only one of dimensions has a scale; "
-            "leave it out"
-        )
+        raise ConfigError(f"{', '.join(said)}: {why}; leave it out")
 
 
 def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPlan:
+    _refuse_options_of_emotions(options)
     own = model.contract.scale
     if not own:
         raise ConfigError(

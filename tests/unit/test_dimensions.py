@@ -108,6 +108,8 @@ def test_a_run_goes_on_and_is_refused_on_another_scale(evaluation, model, clips)
         ({"dimension_columns": "arousal"}, ConfigError, "'arousal' is not DIMENSION=COLUMN"),
         ({"dimension_columns": "valence=gender"}, DatasetError, "is '[FM]', not a number"),
         ({"dimension_columns": "val=nothing"}, DatasetError, "has no column of valence"),
+        ({"restrict": True}, ConfigError, "--restrict: the model gives dimensions"),
+        ({"emotion_columns": "angry"}, ConfigError, "--emotion-columns: the model gives dimensio"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_one_line(model, clips, tmp_path, options, kind, said):

@@ -167,6 +167,11 @@ def test_shares_of_one_emotion_are_not_judged_on_several(models, clips, tmp_path
         evaluated(models["softmax"], clips, tmp_path)
 
 
+def test_labels_in_common_are_about_one_emotion_a_clip(models, clips, tmp_path):
+    with pytest.raises(ConfigError, match="--restrict: it is about sets of one emotion a clip"):
+        evaluated(models["sigmoid"], clips, tmp_path, restrict=True)
+
+
 def test_logits_get_their_sigmoids_where_somebody_says_so(models, clips, tmp_path):
     evaluated(models["sigmoid"], clips, tmp_path / "own")
     evaluated(models["said"], clips, tmp_path / "said")
