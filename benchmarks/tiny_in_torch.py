@@ -1,6 +1,6 @@
 """Whether torch gives what ONNX Runtime gives, on real weights and real clips.
 
-Builds the network of serval-tiny (`recipes/serval-tiny/network.py`) from the weights of its FP32
+Builds the network of serval-tiny (`recipes/serval-tiny/tiny.py`) from the weights of its FP32
 file, opens it as any torch module is opened, and compares the answers of both, clip by clip.
 
     python benchmarks/tiny_in_torch.py MODEL.onnx DATASET --clips 400
@@ -27,7 +27,7 @@ from serval.models.load import load_model
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "serval-tiny"
 sys.path.insert(0, str(RECIPE))
-from network import Tiny, weights_of  # noqa: E402 - from the recipe, which is no package
+from tiny import Tiny, weights_of  # noqa: E402 - from the recipe, which is no package
 
 
 def main() -> None:

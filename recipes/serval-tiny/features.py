@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 from perturb import RATE, perturbed
+from tiny import Tiny, pooled
 
-from network import Tiny, pooled
 from serval.audio import decode, encoded_bytes
 from serval.labels import EMOTIONS, LabelMap, LabelSet
 

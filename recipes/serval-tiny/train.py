@@ -19,9 +19,9 @@ import numpy as np
 import torch
 import yaml
 from features import Copy, Speech, copy_of, speech_of
+from tiny import Tiny, parameter_name, weights_of, write_onnx
 from tuning import Head, Trainer, first_head
 
-from network import Tiny, parameter_name, weights_of, write_onnx
 from serval.datasets import DatasetOptions, load_dataset
 
 if TYPE_CHECKING:

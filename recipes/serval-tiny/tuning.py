@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from features import FROZEN_LAYERS, Copy, Speech
+from tiny import LAYERS, Tiny, pooled
 from torch import Tensor, nn
 from torch.nn import functional
-
-from network import LAYERS, Tiny, pooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -68,8 +68,7 @@ def test_the_recipe_learns_its_clips_and_names_those_of_speakers_left_out(
 def test_without_training_the_file_answers_as_before(encoder, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(RECIPE))
     import torch
-
-    from network import Tiny, weights_of, write_onnx
+    from tiny import Tiny, weights_of, write_onnx
 
     weights = weights_of(str(encoder))
     write_onnx(str(encoder), str(tmp_path / "same.onnx"), weights)

@@ -148,4 +148,4 @@ def test_an_evaluation_is_stored_with_its_runtime_and_not_gone_on_with_on_anothe
     np.testing.assert_allclose(run.logits, plain.run.logits, atol=1e-4)
     again = serval(*common)
     assert again.returncode == 2
-    assert 'runtime was {"name": "openvino"} and is now null' in again.stderr
+    assert 'runtime was {"name": "openvino"} and is now not given' in again.stderr

@@ -77,4 +77,4 @@ def test_of_many_clips_a_page_lists_a_sample_and_says_so(tmp_path, manifest, mon
     parts = emotion_parts([run])
     assert "sample" not in _listen(parts, SILENT)
     said = _listen(replace(parts, clips=clips), SILENT)
-    assert "These are a random sample of 10 of the 16 clips; every score" in said
+    assert "These are a random sample of 10 of the 16 clips, and so are the dots" in said

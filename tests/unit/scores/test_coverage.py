@@ -137,7 +137,13 @@ def test_intervals_hold_the_truth_as_often_as_they_say(shape, how_often):
 
 
 def aligned_clips(ids, truth, answers, *, known):
-    column = {"folder": None, "model": "", "only_here": (), "failed": 0}
+    column = {
+        "folder": None,
+        "model": "",
+        "only_here": (),
+        "failed": 0,
+        "rows": np.arange(len(truth)),
+    }
     return Aligned(
         labels=LABELS,
         clip_ids=tuple(map(str, range(len(truth)))),
