@@ -1,6 +1,7 @@
 """Tiny random checkpoints of every family: export -> evaluate -> inspect -> quantize."""
 
 import json
+from functools import cache
 from itertools import pairwise
 from unittest.mock import patch
 
@@ -46,14 +47,24 @@ def clips(tmp_path_factory):
     return str(speech_set(tmp_path_factory.mktemp("clips"), 8, seconds=1.3))
 
 
-@pytest.fixture(scope="module", params=MASKABLE)
-def exported(request, tmp_path_factory, clips):
+@pytest.fixture(scope="module")
+def export_once(tmp_path_factory, clips):
+    """Export a family with a mask, in whatever order its tests come."""
+
+    @cache
+    def made(family, layers):
+        folder = tmp_path_factory.mktemp(family)
+        options = ExportOptions(attention_mask=True, dataset=clips)
+        source = checkpoint(folder / "checkpoint", family, layers)
+        return export_checkpoint(str(source), folder / "model.onnx", options)
+
+    return made
+
+
+@pytest.fixture(params=MASKABLE)
+def exported(request, export_once):
     """A checkpoint of each family, exported with a mask."""
-    family, layers = request.param
-    folder = tmp_path_factory.mktemp(family)
-    options = ExportOptions(attention_mask=True, dataset=clips)
-    source = checkpoint(folder / "checkpoint", family, layers)
-    return export_checkpoint(str(source), folder / "model.onnx", options)
+    return export_once(*request.param)
 
 
 def logits_of(model, *clips):
