@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["document_in", "is_code"]
 
-CODE = re.compile(r"serval-bench-1\.([\w-]+)", re.ASCII)
-"""It may stand in an address, behind its `#`."""
+CODE = re.compile(r"(?:.*#)?\s*serval-bench-1\.(?!json\s*$)([\w-]+)\s*", re.ASCII | re.DOTALL)
+"""The whole text, or what stands behind the `#` of an address; `serval-bench-1.json` is a file."""
 
 MOST_BYTES = 1 << 20
 DEFLATE = -15
@@ -27,7 +27,7 @@ RATIO = ("of", "to", "median", "low", "high", "n")
 
 def is_code(text: str) -> bool:
     """Tell whether a text holds a code."""
-    return CODE.search(text) is not None
+    return CODE.fullmatch(text) is not None
 
 
 def document_in(text: str) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def document_in(text: str) -> dict[str, Any]:
         ValueError: It is damaged, or cut off.
         LookupError, TypeError, AttributeError: It holds something else.
     """
-    found = CODE.search(text)
+    found = CODE.fullmatch(text)
     if found is None:
         raise ValueError("it holds no code")
     told = json_of(_inflated(found[1]))

@@ -1,5 +1,6 @@
 import json
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 
@@ -100,7 +101,16 @@ def test_a_code_is_read_back_with_what_a_file_says(phone):
 
 
 def test_a_code_may_stand_in_an_address():
-    assert browser_bench(f"https://host.example/#{code_of(SHORT)}").latency[0].seconds == 2
+    for given in (f"https://host.example/#{code_of(SHORT)}", f" {code_of(SHORT)}\n"):
+        assert browser_bench(given).latency[0].seconds == 2
+
+
+@pytest.mark.parametrize("name", ["serval-bench-1.2/phone.json", "serval-bench-1.json"])
+def test_a_file_whose_name_is_like_a_code_is_read(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).write_text(json.dumps(DOCUMENT), "utf-8")
+    assert browser_bench(name).latency[0].seconds == 2
 
 
 @pytest.mark.parametrize(
