@@ -63,12 +63,13 @@ def _rows(device: Timed, known: set[Any]) -> Iterator[dict[str, Any]]:
 
 
 def _cells(one: StoredLatency) -> dict[str, Any]:
+    p90 = one.timing.told("p90_s")
     return {
         "model": one.model,
         "threads": one.computed_by,
         "seconds": one.seconds,
         "p50": float(f"{1000 * one.timing.p50_s:.3g}"),
-        "p90": float(f"{1000 * one.timing.p90_s:.3g}"),
+        "p90": None if p90 is None else float(f"{1000 * p90:.3g}"),
         "rtf": float(f"{one.rtf:.2g}"),
         "n": one.timing.n,
     }

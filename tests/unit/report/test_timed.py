@@ -6,8 +6,8 @@ from serval.bench.browser import timed_in
 from serval.report.timed import timed_chart
 
 
-def of_phone(tmp_path, seconds=3):
-    rows = [row | {"seconds": seconds} for row in DOCUMENT["latency"]]
+def of_phone(tmp_path, seconds=3, n=10):
+    rows = [row | {"seconds": seconds, "n": n} for row in DOCUMENT["latency"]]
     (tmp_path / "phone.json").write_text(json.dumps(DOCUMENT | {"latency": rows}), "utf-8")
     return timed_in(str(tmp_path / "phone.json"))
 
@@ -21,9 +21,14 @@ def test_each_device_has_its_rows_with_the_file_of_the_report_first(tmp_path):
     first = chart.rows[0]
     assert first["where"] == "Chromium 156 on Pixel 9 Android"
     assert "Measured on: Chromium 156 on Pixel 9 Android, 8 logical processors; " in chart.note
-    assert (first["threads"], first["seconds"], first["n"]) == ("1", 3, 9)
+    assert (first["threads"], first["seconds"], first["n"]) == ("1", 3, 10)
     assert (first["p50"], first["p90"], first["rtf"]) == (100, 120, 0.033)
     assert {column.key for column in chart.columns} == first.keys()
+
+
+def test_a_p90_of_fewer_than_ten_times_is_not_shown(tmp_path):
+    chart = timed_chart(of_phone(tmp_path, n=9), [])
+    assert [(row["p50"], row["p90"]) for row in chart.rows] == [(100, None)] * 2
 
 
 def test_what_was_measured_at_other_durations_alone_is_shown_too(tmp_path):

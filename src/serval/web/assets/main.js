@@ -214,10 +214,15 @@ const COLUMNS = [
 
 const ms = (seconds) => Number((1000 * seconds).toPrecision(3));
 
+// With fewer times such a quantile is only another name for the slowest: the rule of `serval bench`.
+const FEWEST_FOR = { p90_s: 10, p95_s: 20 };
+
+const quantileOf = (row, key) => (row.n >= FEWEST_FOR[key] ? ms(row[key]) : null);
+
 const benchTable = (told) =>
   tableOf(COLUMNS, told.latency.map((row) => ({
     model: row.model, threads: row.provider === "webgpu" ? "WebGPU" : String(row.threads), seconds: row.seconds, n: row.n, rtf: Number(row.rtf.toPrecision(2)),
-    p50: ms(row.p50_s), p90: ms(row.p90_s), p95: ms(row.p95_s),
+    p50: ms(row.p50_s), p90: quantileOf(row, "p90_s"), p95: quantileOf(row, "p95_s"),
   })));
 
 const ratioWords = ({ of, to, median, low, high }) =>
