@@ -16,7 +16,7 @@ from serval.comparison.multilabel import compare_multilabel
 from serval.errors import ConfigError, DatasetError, LabelError, RunError
 from serval.evaluation import EvalOptions, evaluate_named
 from serval.gate import Bounds, gate
-from serval.groups.multilabel import multilabel_groups
+from serval.groups.multilabel import multilabel_group_sentences, multilabel_groups
 from serval.multilabel import TRUTH, emotion_columns, multilabel_run
 from serval.results import write_results
 from serval.run import load_run
@@ -349,6 +349,40 @@ def test_groups_have_a_gap_of_macro_f1(tmp_path):
         for some in (women, ~women)
     ]
     assert gap.difference.value == pytest.approx(values[0] - values[1])
+    assert gap.emotions == LABELS
+
+
+def test_groups_that_differ_only_in_their_emotions_have_no_gap(tmp_path):
+    """Every second clip of the last emotion is missed, and women have none of it."""
+    truth = np.tile(np.eye(3, dtype=bool), (80, 1))
+    women = np.arange(240) < 120
+    truth[women, 2] = False
+    said = truth.astype(float)
+    said[::2, 2] = 0
+    run = run_of_sets(
+        tmp_path / "run", truth, said, speakers=[f"s{i % 40}-{women[i]}" for i in range(240)],
+        groups={"gender": ["F" if woman else "M" for woman in women]},
+    )  # fmt: skip
+    (table,) = [one for one in multilabel_groups(multilabel_run(run)) if one.column == "gender"]
+    alone = {one.name: one.scores["macro_f1"].value for one in table.groups}
+    assert alone["F"] - alone["M"] > 0.1
+    assert table.gap.emotions == LABELS[:2]
+    assert table.gap.difference.value == 0
+    assert table.gap.finding == "no more than chance"
+    (said_of_it,) = multilabel_group_sentences([table])
+    assert said_of_it.startswith("By gender, macro F1 of the 2 emotions that all compared groups")
+    assert "unnoticed" not in said_of_it
+
+
+def test_groups_of_few_clips_have_scores_without_intervals(tmp_path):
+    truth = np.tile(np.eye(3, dtype=bool), (8, 1))
+    groups = {"gender": ["F"] * 15 + ["M"] * 9}
+    run = run_of_sets(tmp_path / "run", truth, 1.0 * truth, groups=groups)
+    (table,) = [one for one in multilabel_groups(multilabel_run(run)) if one.column == "gender"]
+    large, small = (one.scores["macro_f1"] for one in table.groups)
+    assert (large.value, small.value, table.gap) == (1, 1, None)
+    assert 0 < large.low < large.high
+    assert np.isnan([small.low, small.high]).all()
 
 
 @pytest.fixture(scope="module")

@@ -200,7 +200,7 @@ def _table(
     gaps: dict[str, dict[str, DimensionGap]] = {}
     for name, key in product(values.names, COMPARED):
         if (pair := _furthest(large, name, key)) is not None:
-            gap = _gap(values, (name, key), [members[one.name] for one in pair], speakers)
+            gap = _gap(values, (name, key), [members[one.name] for one in pair], tests)
             gaps.setdefault(name, {})[key] = _judged(values, key, pair, gap, tests)
     return DimensionTable(column=column, groups=groups, gaps=gaps)
 
@@ -224,14 +224,14 @@ def _gap(
     values: DimensionRun,
     what: tuple[str, str],
     pair: Sequence[Ids],
-    speakers: Sequence[str | None],
+    tests: int,
 ) -> Difference:
     """Return one score of the first group minus that of the second."""
     name, key = what
     column = [values.names.index(name)]
     clips = np.concatenate(pair)
     ends = np.cumsum([len(one) for one in pair])
-    clustering = clustering_of([speakers[i] for i in clips])
+    clustering = clustering_of([values.run.speakers[i] for i in clips])
     truth = _blocks(values.truth[clips][:, column], [(0, ends[0]), (ends[0], ends[1])])
     predicted = np.stack([values.predicted[clips][:, column]] * 2)
     metric = DIMENSION_METRICS[key]
@@ -245,7 +245,7 @@ def _gap(
     few = _fewest(clustering, ends)
     width = 2.0 if metric.is_correlation else 2 * values.scale.width
     uncertainty = replace(found.uncertainty(0), clusters=few)
-    return uncertainty.difference(float(found.values[0]), 0.0, width)
+    return uncertainty.difference(float(found.values[0]), 0.0, width, tests)
 
 
 def _blocks(truth: Floats, spans: Sequence[tuple[int, int]]) -> Floats:
@@ -275,7 +275,7 @@ def _judged(
     finding: Verdict = "cannot tell"
     if p < ALPHA:
         finding = "more than chance"
-    elif max(gap.value, gap.detectable) <= worth:
+    elif gap.detectable <= worth:  # by the corrected p, so that no larger gap gets here
         finding = "no more than chance"
     return DimensionGap(
         high_group=pair[0].name,

@@ -11,7 +11,9 @@ from serval.groups.groups import MIN_CLIPS, RESAMPLES, group_columns, members_of
 from serval.multilabel import TRUTH
 from serval.scores.chance import ALPHA
 from serval.scores.clusters import clustering_of
-from serval.scores.multilabel import SetAnswers, gap_of, multilabel_scores
+from serval.scores.metrics import Margins, macro_f1
+from serval.scores.multilabel import SetAnswers, macro_f1_gap, multilabel_scores
+from serval.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from serval.multilabel import MultilabelRun
     from serval.scores.stats import Difference, Interval, Verdict
 
+    Bools = NDArray[np.bool_]
     Ids = NDArray[np.int64]
 
 __all__ = [
@@ -31,11 +34,8 @@ __all__ = [
     "multilabel_groups",
 ]
 
-METRIC = "macro_f1"
-"""The score whose gap is measured."""
-
 WORTH_FINDING = 0.10
-"""A gap of this size would matter."""
+"""A gap of this size of macro F1 would matter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +45,8 @@ class MultilabelGroup:
     Attributes:
         name: The value of the column.
         n: Number of clips.
-        scores: By key of `MULTILABEL_METRICS`, with intervals; macro F1 and mean AP over the
-            emotions that a clip of this group has.
+        scores: By key of `MULTILABEL_METRICS`, with intervals from `MIN_CLIPS` clips on; macro F1
+            and mean AP over the emotions that a clip of this group has.
     """
 
     name: str
@@ -61,13 +61,15 @@ class MultilabelGap:
     Attributes:
         best: The group with the higher macro F1.
         worst: The one with the lower.
-        difference: Of the two, over the emotions that each has, with its interval.
+        emotions: Those that all compared groups have; macro F1 is the mean over them.
+        difference: Of the two, with its interval.
         p_corrected: Times the number of pairs and columns (Bonferroni).
         finding: `no more than chance` only where a gap of `WORTH_FINDING` would have been found.
     """
 
     best: str
     worst: str
+    emotions: tuple[str, ...]
     difference: Difference
     p_corrected: float
     finding: Verdict
@@ -80,8 +82,8 @@ class MultilabelTable:
     Attributes:
         column: `gender`, `speaker`, `duration` ...
         groups: Every group.
-        gap: Between two of them; `None` with fewer than two to compare, and of speakers, who are a
-            handful of clips each.
+        gap: Between two of them; `None` with fewer than two to compare or no emotion that all of
+            these have, and of speakers, who are a handful of clips each.
     """
 
     column: str
@@ -99,7 +101,8 @@ def multilabel_groups(values: MultilabelRun) -> tuple[MultilabelTable, ...]:
     taken = {TRUTH, *(marks.values() if isinstance(marks, dict) else ())}
     others = {name: of for name, of in run.groups.items() if name not in taken}
     columns = group_columns(run.speakers, others, run.duration_s)
-    return tuple(_table(values, name, of, len(columns)) for name, of in columns.items())
+    answers = SetAnswers(scores=values.scores, predicted=values.predicted)
+    return tuple(_table(values, answers, name, of, len(columns)) for name, of in columns.items())
 
 
 def multilabel_group_sentences(tables: Sequence[MultilabelTable]) -> list[str]:
@@ -108,57 +111,78 @@ def multilabel_group_sentences(tables: Sequence[MultilabelTable]) -> list[str]:
 
 
 def _table(
-    values: MultilabelRun, column: str, of: Sequence[str | None], tests: int
+    values: MultilabelRun, answers: SetAnswers, column: str, of: Sequence[str | None], tests: int
 ) -> MultilabelTable:
     members = members_of(of)
     groups = tuple(
-        MultilabelGroup(name=name, n=len(clips), scores=_scores(values, clips))
+        MultilabelGroup(name=name, n=len(clips), scores=_scores(values, answers, clips))
         for name, clips in members.items()
     )
-    large = [] if column == "speaker" else [one for one in groups if one.n >= MIN_CLIPS]
-    known = [one for one in large if not np.isnan(one.scores[METRIC].value)]
-    if len(known) < 2:
-        return MultilabelTable(column=column, groups=groups, gap=None)
-    ranked = sorted(known, key=lambda one: one.scores[METRIC].value)
-    pair = (ranked[-1].name, ranked[0].name)
-    gap = _gap(values, [members[name] for name in pair])
-    tests *= len(known) * (len(known) - 1) // 2
-    return MultilabelTable(column=column, groups=groups, gap=_judged(pair, gap, tests))
+    compared = {
+        name: clips
+        for name, clips in members.items()
+        if column != "speaker" and len(clips) >= MIN_CLIPS and values.truth[clips].any()
+    }
+    gap = _gap(values, answers.predicted, compared, tests)
+    return MultilabelTable(column=column, groups=groups, gap=gap)
 
 
-def _scores(values: MultilabelRun, clips: Ids) -> Mapping[str, Interval]:
+def _scores(values: MultilabelRun, answers: SetAnswers, clips: Ids) -> Mapping[str, Interval]:
     run = values.run
-    answers = SetAnswers(scores=values.scores[clips], predicted=values.predicted[clips])
+    own = SetAnswers(scores=answers.scores[clips], predicted=answers.predicted[clips])
     speakers = [run.speakers[i] for i in clips]
-    return multilabel_scores(values.truth[clips], answers, speakers, run.labels, RESAMPLES).overall
+    resamples = RESAMPLES if len(clips) >= MIN_CLIPS else 0
+    return multilabel_scores(values.truth[clips], own, speakers, run.labels, resamples).overall
 
 
-def _gap(values: MultilabelRun, pair: Sequence[Ids]) -> Difference:
-    """Return macro F1 of the first group minus that of the second."""
-    clips = np.concatenate(pair)
-    first = np.arange(len(clips)) < len(pair[0])
+def _gap(
+    values: MultilabelRun, predicted: Bools, groups: Mapping[str, Ids], tests: int
+) -> MultilabelGap | None:
+    """Return the largest gap between two groups over the emotions that all of them have."""
+    if len(groups) < 2:
+        return None
+    shared = np.all([values.truth[clips].any(axis=0) for clips in groups.values()], axis=0)
+    if not shared.any():
+        return None
+    truth, predicted = values.truth[:, shared], predicted[:, shared]
+    ranked = sorted(
+        groups, key=lambda name: _macro_f1(truth[groups[name]], predicted[groups[name]])
+    )
+    best, worst = ranked[-1], ranked[0]
+    clips = np.concatenate([groups[best], groups[worst]])
+    first = np.arange(len(clips)) < len(groups[best])
     clustering = clustering_of([values.run.speakers[i] for i in clips])
-    return gap_of(
-        METRIC, values.truth[clips], values.predicted[clips], first, clustering, RESAMPLES
-    )
-
-
-def _judged(pair: tuple[str, str], gap: Difference, tests: int) -> MultilabelGap:
+    tests *= len(groups) * (len(groups) - 1) // 2
+    gap = macro_f1_gap(truth[clips], predicted[clips], first, clustering, RESAMPLES, tests)
     p = min(1.0, gap.p * tests)
-    finding: Verdict = "cannot tell"
-    if p < ALPHA:
-        finding = "more than chance"
-    elif max(gap.value, gap.detectable) <= WORTH_FINDING:
-        finding = "no more than chance"
     return MultilabelGap(
-        best=pair[0], worst=pair[1], difference=gap, p_corrected=p, finding=finding
+        best=best,
+        worst=worst,
+        emotions=tuple(np.array(values.run.labels)[shared].tolist()),
+        difference=gap,
+        p_corrected=p,
+        finding=_finding(p, gap),
     )
+
+
+def _macro_f1(truth: Bools, predicted: Bools) -> float:
+    named = (truth & predicted, truth, predicted)
+    hits, support, predictions = (one.sum(axis=0).astype(np.float64) for one in named)
+    return float(macro_f1(Margins(hits=hits, support=support, predictions=predictions)))
+
+
+def _finding(p: float, gap: Difference) -> Verdict:
+    if p < ALPHA:
+        return "more than chance"
+    # What is detectable is so by the corrected p: no larger gap gets here.
+    return "no more than chance" if gap.detectable <= WORTH_FINDING else "cannot tell"
 
 
 def _sentence(column: str, gap: MultilabelGap) -> str:
     found = gap.difference
     what = (
-        f"By {column}, macro F1 is {found.value:.2f} higher for {gap.best} than for {gap.worst} "
+        f"By {column}, macro F1 of the {counted(len(gap.emotions), 'emotion')} that all compared "
+        f"groups have is {found.value:.2f} higher for {gap.best} than for {gap.worst} "
         f"(95 % interval {found.low:.2f} to {found.high:.2f})"
     )
     if gap.finding == "more than chance":

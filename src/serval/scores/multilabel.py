@@ -48,7 +48,7 @@ __all__ = [
     "SetAnswers",
     "average_precision",
     "best_thresholds",
-    "gap_of",
+    "macro_f1_gap",
     "multilabel_scores",
     "paired_scores",
 ]
@@ -296,20 +296,30 @@ def paired_scores(
     return {key: whole[key] for key in MULTILABEL_METRICS}, of_emotions
 
 
-def gap_of(
-    key: str, truth: Bools, predicted: Bools, first: Bools, clustering: Clustering, resamples: int
+def macro_f1_gap(
+    truth: Bools,
+    predicted: Bools,
+    first: Bools,
+    clustering: Clustering,
+    resamples: int,
+    tests: int = 1,
 ) -> Difference:
-    """Return a score of some clips minus that of the others, whether speakers are in both or not.
+    """Return macro F1 of some clips minus that of the others, whether speakers are in both or not.
+
+    It runs over the emotions that have clips on both sides: one that is hard and that only one side
+    has is no gap.
 
     Args:
-        key: Of `MULTILABEL_METRICS`, other than mean AP.
         truth: `(N, K)`.
         predicted: `(N, K)`.
         first: `(N,)` which clips are the first group.
         clustering: Of the N clips.
         resamples: Draws of the bootstrap.
+        tests: Number of gaps that are judged together.
     """
-    k, place = truth.shape[1], OF_SUMS.index(key)
+    both = truth[first].any(axis=0) & truth[~first].any(axis=0)
+    truth, predicted = truth[:, both], predicted[:, both]
+    k, place = truth.shape[1], OF_SUMS.index("macro_f1")
     cells = STATES * k + 2
     codes = _codes(truth, predicted) + np.where(first, cells, 0)[:, np.newaxis]
     tables = cluster_tables(codes, 2 * cells, clustering)
@@ -319,7 +329,8 @@ def gap_of(
     # The smaller group says how sure the difference is.
     clusters = float(effective_number(sizes, tables.times).min())
     uncertainty = replace(found.uncertainty(place), clusters=clusters)
-    return _paired(each[0], each[1], uncertainty, int(min(first.sum(), (~first).sum()))).difference
+    fewer = max(1, int(min(first.sum(), (~first).sum())))
+    return uncertainty.difference(float(each[1] - each[0]), 1 / fewer, tests=tests)
 
 
 def average_precision(truth: Bools, scores: Floats) -> float:
@@ -427,6 +438,8 @@ def _arrays(parts: Sequence[RankedScore]) -> tuple[Floats, Floats]:
 def _ap_interval(found: Estimates, own: RankedScore, i: int) -> Interval:
     """Return the interval of AP, which reaches down by as much as AP is too high on average."""
     plain = _of(found, i)
+    if np.isnan(own.value):
+        return plain
     lower = found.uncertainty(i).interval(max(0.0, own.value - own.excess))
     return Interval(value=plain.value, low=lower.low, high=plain.high)
 

@@ -83,7 +83,8 @@ class Difference:
         high: Upper end.
         standard_error: Clustered; NaN like the others where the score is not defined.
         p: Two-sided, of no difference.
-        detectable: Minimum detectable effect: the smallest true difference found with 80 % power.
+        detectable: Minimum detectable effect: the smallest true difference found with 80 % power,
+            by a p-value that is corrected for the number of tests where there are several.
     """
 
     value: float
@@ -205,7 +206,12 @@ def interval(value: float, standard_error: float, effective: float) -> Interval:
 
 
 def difference(
-    value: float, standard_error: float, effective: float, one_flip: float, most: float = 1.0
+    value: float,
+    standard_error: float,
+    effective: float,
+    one_flip: float,
+    most: float = 1.0,
+    tests: int = 1,
 ) -> Difference:
     """Return B minus A with its 95 % interval, p-value and the smallest detectable difference.
 
@@ -222,6 +228,7 @@ def difference(
         effective: Effective number of clusters that bear on the score.
         one_flip: How much the score changes when one clip flips.
         most: The largest difference that there can be.
+        tests: Number of differences that are judged together; only `detectable` pays for it here.
 
     Examples:
         >>> difference(-0.003, 0.0, 2000.0, 0.0005)
@@ -232,13 +239,14 @@ def difference(
         return Difference(value=value, low=nan, high=nan, standard_error=nan, p=nan, detectable=nan)
     error = max(float(np.hypot(standard_error, one_flip)), TINY)
     t, power = _quantile((1 + LEVEL) / 2, effective), _quantile(POWER, effective)
+    limit = _quantile(1 - (1 - LEVEL) / 2 / tests, effective)
     return Difference(
         value=value,
         low=max(-most, value - t * error),
         high=min(most, value + t * error),
         standard_error=error,
         p=float(2 * special.stdtr(_degrees(effective), -abs(value) / error)),
-        detectable=(t + power) * error,
+        detectable=(limit + power) * error,
     )
 
 

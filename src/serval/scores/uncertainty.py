@@ -81,15 +81,20 @@ class Uncertainty:
         """Return the 95 % interval of a mean that may take any value."""
         return self._widest(lambda error, n: stats.mean_interval(value, error, n))
 
-    def difference(self, value: float, one_flip: float, most: float = 1.0) -> Difference:
+    def difference(
+        self, value: float, one_flip: float, most: float = 1.0, tests: int = 1
+    ) -> Difference:
         """Return B minus A with the wider interval and the larger p-value.
 
         Args:
             value: B minus A.
             one_flip: How much the score changes when one clip flips.
             most: The largest difference that there can be.
+            tests: Number of differences that are judged together.
         """
-        found = [stats.difference(value, error, n, one_flip, most) for error, n in self._errors()]
+        found = [
+            stats.difference(value, error, n, one_flip, most, tests) for error, n in self._errors()
+        ]
         return Difference(
             value=value,
             low=min(one.low for one in found),

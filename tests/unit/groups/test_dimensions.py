@@ -62,6 +62,8 @@ def test_gaps_are_differences_of_the_groups_and_judged(values):
     }
     assert gap.difference.value == pytest.approx(cccs["M"] - cccs["F"])
     assert (gap.high_group, gap.finding) == ("M", "more than chance")
+    # Of eight tests or more together: 2.73 + 0.84 standard errors, of one alone 2.80.
+    assert gap.difference.detectable > 3.57 * gap.difference.standard_error
     own = {group.name: group.scores.per_dimension["valence"]["ccc"] for group in table.groups}
     assert own["F"].value == pytest.approx(cccs["F"])
 

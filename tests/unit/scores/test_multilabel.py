@@ -13,7 +13,7 @@ from serval.scores.multilabel import (
     _ap,
     average_precision,
     best_thresholds,
-    gap_of,
+    macro_f1_gap,
     multilabel_scores,
     paired_scores,
 )
@@ -148,7 +148,7 @@ def test_a_gap_is_the_first_group_minus_the_rest():
     truth, scores, speakers, ids = many()
     scores[ids < 10] = 1.0 * truth[ids < 10]
     first = ids < 10
-    gap = gap_of("macro_f1", truth, scores >= 0.5, first, clustering_of(speakers), 400)
+    gap = macro_f1_gap(truth, scores >= 0.5, first, clustering_of(speakers), 400)
     values = [
         metrics.f1_score(truth[some], scores[some] >= 0.5, average="macro")
         for some in (first, ~first)
@@ -156,6 +156,36 @@ def test_a_gap_is_the_first_group_minus_the_rest():
     assert values[0] == 1.0
     assert gap.value == pytest.approx(values[0] - values[1])
     assert 0 < gap.low < gap.value < gap.high
+
+
+def test_an_emotion_that_one_side_lacks_makes_no_gap():
+    truth = np.tile(np.eye(3, dtype=bool), (40, 1))
+    first = np.arange(len(truth)) < 60
+    truth[first, 2] = False  # the hard emotion
+    predicted = truth & (False, True, False)
+    predicted[::2, 0] = truth[::2, 0]
+    alone = clustering_of([None] * len(truth))
+    gap = macro_f1_gap(truth, predicted, first, alone, 100)
+    assert gap.value == pytest.approx(0, abs=1e-12)
+    assert gap.p == pytest.approx(1)
+    assert np.isnan(macro_f1_gap(truth[:, 2:], predicted[:, 2:], first, alone, 100).value)
+
+
+def test_what_is_detectable_is_so_by_the_corrected_p():
+    truth, scores, speakers, ids = many()
+    clustering = clustering_of(speakers)
+    one, twelve = (
+        macro_f1_gap(truth, scores >= 0.5, ids < 10, clustering, 200, tests) for tests in (1, 12)
+    )
+    assert one.p == twelve.p
+    assert one.detectable < twelve.detectable
+    assert (one.low, one.high) == (twelve.low, twelve.high)
+
+
+def test_without_a_clip_average_precision_has_no_interval():
+    own = found(np.zeros((4, 3), dtype=bool), np.full((4, 3), 0.2))
+    for ap in (own.overall["mean_ap"], own.per_emotion["sad"].ap):
+        assert np.isnan([ap.value, ap.low, ap.high]).all()
 
 
 @given(shape=SHAPES, data=st.data())

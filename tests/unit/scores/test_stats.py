@@ -196,3 +196,14 @@ def test_ranks_of_runs_that_cannot_be_told_apart_overlap():
     worse = np.zeros((3, 3), dtype=bool)
     worse[2, 0] = True
     assert rank_ranges(worse) == [(1, 2), (1, 3), (2, 3)]
+
+
+def test_what_is_detectable_among_many_tests_is_beyond_what_the_corrected_p_asks():
+    for effective in (4.0, 30.0, 2000.0):
+        alone = difference(0.0, 0.01, effective, 0.0)
+        many = difference(0.0, 0.01, effective, 0.0, tests=20)
+        found, missed = (
+            20 * difference(one.detectable, 0.01, effective, 0.0).p for one in (many, alone)
+        )
+        assert found < 0.05 < missed
+        assert (many.low, many.high, many.p) == (alone.low, alone.high, alone.p)
