@@ -186,8 +186,8 @@ class Ledger:
         return self._todo.popleft() if is_its_turn or len(self._done) < self._most else None
 
     def put_back(self, *ranges: Range) -> None:
-        """Have ranges done again before all others."""
-        self._todo.extendleft(reversed(ranges))
+        """Have ranges done again, in the order of their clips: the first to do is waited for."""
+        self._todo = deque(sorted((*ranges, *self._todo), key=lambda part: part.wanted[0]))
 
     def note(self, part: Range, records: list[Record]) -> None:
         """Note the records of a range."""

@@ -128,7 +128,9 @@ def evaluate(
     # Scores and pictures load scipy and matplotlib, which the first clip need not wait for.
     from serval.results import write_results
 
-    written = write_results(run, plots=options.plots, restrict=options.restrict)
+    written = write_results(
+        run, plots=options.plots, restrict=options.restrict, thresholds_from=run if reused else None
+    )
     failed = len(run.failures) / max(1, len(run) + len(run.failures))
     return Evaluation(
         run=run,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from serval.dimensions import dimension_columns, plan_values
 from serval.errors import ConfigError, DatasetError, LabelError
 from serval.labels import LabelMap, label_map_from_option, label_space_of
-from serval.multilabel import EmotionSets, emotion_columns, names_several, truth_facts
+from serval.multilabel import TRUTH, EmotionSets, emotion_columns, names_several, truth_facts
 from serval.run import PositionSet
 from serval.wording import counted, shown
 
@@ -285,4 +285,9 @@ def with_truth(clip: Clip, mapping: Mapped | None) -> Clip | None:
     if isinstance(mapping, EmotionSets):
         return mapping.labelled(clip)
     label = mapping[clip.label] if clip.label and mapping else ""
+    if label is not None and TRUTH in clip.groups:
+        # In a record that name is the truth of several emotions: the set's own column keeps apart.
+        groups = {f"{name} of the set" if name == TRUTH else name: text
+                  for name, text in clip.groups.items()}  # fmt: skip
+        clip = replace(clip, groups=groups)
     return None if label is None else replace(clip, label=label)

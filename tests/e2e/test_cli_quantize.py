@@ -242,6 +242,13 @@ def test_a_target_that_every_file_runs_on_changes_nothing(serval, net, tmp_path,
     assert made[0] == made[1] == made[2]
 
 
+def test_the_file_says_what_was_said_of_the_model(serval, net, tmp_path):
+    path = tmp_path / "several.onnx"
+    done = serval("quantize", net, "-o", path, "--method", "dynamic", "--multi-label")
+    assert done.returncode == 0, done.stderr
+    assert load_onnx(path).contract.task == "emotions, several at once"
+
+
 def test_what_cannot_run_on_the_target_is_known_before_any_clip(serval, tmp_path, clips):
     net = classifier_graph(
         tmp_path / "odd.onnx", after=[node("LpNormalization", "scores", "logits")], opset=22

@@ -82,6 +82,18 @@ def test_not_too_many_ranges_wait_for_an_earlier_one():
     assert ledger.take() == Range((2,))
 
 
+def test_ranges_of_workers_that_died_together_are_done_in_order():
+    ledger = ledger_of([0], [1], [2], [3], most=1)
+    first, second, third = ledger.take(), ledger.take(), ledger.take()
+    ledger.note(second, ["1"])
+    ledger.put_back(first)
+    ledger.put_back(third)
+    assert ledger.take() == first  # nothing else may begin, since one waits for it
+    ledger.note(first, ["0"])
+    assert list(ledger.in_turn()) == ["0", "1"]
+    assert ledger.take() == third
+
+
 def test_a_range_that_dies_is_halved_until_the_clip_is_alone():
     ledger, found = ledger_of(range(100, 137)), set()
     deaths = 0

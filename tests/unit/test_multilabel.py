@@ -17,7 +17,7 @@ from serval.errors import ConfigError, DatasetError, LabelError, RunError
 from serval.evaluation import EvalOptions, evaluate_named
 from serval.gate import Bounds, gate
 from serval.groups.multilabel import multilabel_groups
-from serval.multilabel import TRUTH, emotion_columns, multilabel_run
+from serval.multilabel import TRUTH, Thresholds, emotion_columns, multilabel_run
 from serval.results import write_results
 from serval.run import load_run
 
@@ -304,11 +304,34 @@ def test_compare_pairs_the_clips_of_both(tmp_path):
         compare_multilabel([good, run_of(tmp_path / "one", [0, 1, 2], [0, 1, 2])], 0.01)
 
 
+def test_a_margin_that_any_loss_keeps_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="a margin of 200 points cannot be judged"):
+        compare_multilabel([drawn(tmp_path / "a"), drawn(tmp_path / "b", seed=5)], 2.0)
+
+
 def test_runs_that_disagree_on_the_truth_are_not_compared(tmp_path):
     one = run_of_sets(tmp_path / "a", [[1, 0, 0], [0, 1, 0]], np.full((2, 3), 0.4))
     two = run_of_sets(tmp_path / "b", [[1, 0, 0], [0, 1, 1]], np.full((2, 3), 0.4))
     with pytest.raises(LabelError, match=r"'clip1' is happy in .* and happy, sad in"):
         compare_multilabel([one, two], 0.01)
+
+
+def test_a_finished_evaluation_given_again_keeps_its_thresholds(models, clips, tmp_path):
+    run = evaluated(models["sigmoid"], clips, tmp_path / "run", limit=12).run
+    fitted = Thresholds(values=dict.fromkeys(NAMES, 0.25), fitted_on="other", clips=9)
+    fitted.write(run.folder)
+    evaluated(models["sigmoid"], clips, tmp_path / "run", limit=12)
+    assert multilabel_run(run).thresholds == fitted
+    write_results(run, plots=False)
+    assert multilabel_run(run).thresholds == Thresholds.usual(run.labels)
+
+
+def test_a_column_of_the_name_of_the_truth_is_kept_apart(models, rows, tmp_path):
+    path = written(
+        rows, "named.csv", **{"true emotions": lambda i: "x", "emotion": lambda i: NAMES[0]}
+    )
+    run = evaluated(models["softmax"], path, tmp_path).run
+    assert set(load_run(run.folder).groups["true emotions of the set"]) == {"x"}
 
 
 def test_a_gate_bounds_scores_and_drops(tmp_path):

@@ -21,7 +21,7 @@ from scipy.special import log_softmax
 from serval.errors import ConfigError, LabelError
 from serval.multilabel import TRUTH
 from serval.run import unfinished
-from serval.wording import counted
+from serval.wording import counted, in_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,11 +31,31 @@ if TYPE_CHECKING:
     from serval.labels import LabelSet
     from serval.run import Run
 
-__all__ = ["Aligned", "AlignedRun", "Partners", "aligned", "names_apart", "partners"]
+__all__ = [
+    "Aligned",
+    "AlignedRun",
+    "Partners",
+    "aligned",
+    "names_apart",
+    "partners",
+    "refuse_odd_margin",
+]
 
 
 LEAST = -27.631021
 """The log of 1e-12: a probability of 0 counts as this much, so that every divergence is finite."""
+
+
+def refuse_odd_margin(margin: float) -> None:
+    """Stop where no loss, or any, would be within a margin.
+
+    Raises:
+        ConfigError: The margin is not in (0, 1).
+    """
+    if not 0 < margin < 1:
+        raise ConfigError(
+            f"a margin of {in_points(margin)} cannot be judged; give one above 0 and below 100"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison.align import Aligned, AlignedRun, Partners, aligned, partners
+from serval.comparison.align import (
+    Aligned,
+    AlignedRun,
+    Partners,
+    aligned,
+    partners,
+    refuse_odd_margin,
+)
 from serval.comparison.files import write_comparison
 from serval.comparison.flips import (
     divergence,
@@ -28,7 +35,6 @@ from serval.errors import ConfigError
 from serval.groups import group_columns
 from serval.scores import whole_intervals
 from serval.scores.clusters import Clustering, cluster_tables, clustering_of
-from serval.wording import in_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,11 +71,7 @@ def compare(runs: Sequence[Run], options: PairOptions | None = None) -> Comparis
             f"{several.folder} has several emotions a clip; serval compare and serval gate take it "
             "beside another such run"
         )
-    if not 0 < options.margin < 1:
-        raise ConfigError(
-            f"a margin of {in_points(options.margin)} cannot be judged; "
-            "give one above 0 and below 100"
-        )
+    refuse_odd_margin(options.margin)
     clips = aligned(runs)
     clustering = clustering_of(clips.speakers)
     pairs = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison.align import names_apart, partners
+from serval.comparison.align import names_apart, partners, refuse_odd_margin
 from serval.comparison.words import letter_of
 from serval.dimensions import DimensionRun, dimension_run
 from serval.errors import ConfigError
@@ -175,6 +175,7 @@ def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionCompariso
         ConfigError: A run is one of emotions, dimensions, scales or ratings differ, or no clip is
             common.
     """
+    refuse_odd_margin(margin)
     values = [_values(run) for run in runs]
     first = values[0]
     rows = _common(first, values[1:])

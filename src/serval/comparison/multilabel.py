@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison.align import aligned
+from serval.comparison.align import aligned, refuse_odd_margin
 from serval.comparison.words import RELATIONS, letter_of
 from serval.errors import ConfigError
 from serval.files import write_json
@@ -152,7 +152,7 @@ def compare_multilabel(runs: Sequence[Run], margin: float) -> MultilabelComparis
         margin: The loss that would not matter, above 0 and below 1.
 
     Raises:
-        ConfigError: A run has one emotion a clip, or no clip is common.
+        ConfigError: A run has one emotion a clip, no clip is common, or the margin is odd.
         LabelError: The runs have different labels, or disagree on the truth of a clip.
     """
     if other := next((run for run in runs if not run.provenance.is_multilabel), None):
@@ -160,6 +160,7 @@ def compare_multilabel(runs: Sequence[Run], margin: float) -> MultilabelComparis
             f"{other.folder} has one emotion a clip or dimensions, and another run several "
             "emotions; compare runs of one task"
         )
+    refuse_odd_margin(margin)
     clips = aligned(runs)
     values = [multilabel_run(run) for run in runs]
     clustering = clustering_of(clips.speakers)

@@ -24,6 +24,7 @@ from serval.errors import ConfigError
 from serval.gate.bounds import NO_SHARES, Bounds, bounds_from_options, bounds_from_toml, per_unit
 from serval.gate.measures import Measures, measures_of
 from serval.groups import GroupGap, Groups, GroupTable, groups_of
+from serval.multilabel import multilabel_run
 from serval.results.document import warnings_of
 from serval.run import load_run, unfinished
 from serval.scores import METRICS, canonical
@@ -168,6 +169,8 @@ def _warnings(run: Run, compared: Compared | None) -> Iterator[str]:
     if compared:
         yield from compared.warnings
     yield from warnings_of(run)
+    if run.provenance.is_multilabel:
+        yield multilabel_run(run).thresholds.sentence
     yield from clustering_of(run.speakers).warnings
 
 

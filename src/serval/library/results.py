@@ -149,7 +149,7 @@ class Result:
 
     def save(self, folder: str | Path, *, plots: bool = True) -> dict[str, Path]:
         """Return the path of each file, by kind, after writing scores, tables and pictures."""
-        return write_results(self.run, Path(folder), plots=plots).files
+        return write_results(self.run, Path(folder), plots=plots, thresholds_from=self.run).files
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

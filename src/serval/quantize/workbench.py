@@ -326,9 +326,10 @@ def tagged(
         "normalize": contract.normalize,
         "max_seconds": f"{contract.max_seconds:g}",
     }
-    if contract.task == "dimensions":
-        said |= {"task": contract.task}
-        said |= {"scale": contract.scale} if contract.scale else {}
+    if contract.task != "emotions":
+        said["task"] = contract.task
+    if contract.scale:
+        said["scale"] = contract.scale
     if contract.sources.get("labels") != "default":
         said["labels"] = json.dumps(list(contract.labels))
     said |= {"serval.precision": precision, "serval.recipe": "; ".join(words)}

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from serval.multilabel import MultilabelRun
     from serval.scores import Scores
     from serval.scores.calibration import Calibration
 
@@ -86,7 +87,7 @@ def write_results(
         calibrate_on: A run of the same model on other clips, to fit a temperature on.
         thresholds_from: A run of the same model on other clips, to fit the thresholds of several
             emotions a clip on; they lie in the folder then, where every verb reads them, until the
-            next call.
+            next call. `run` itself goes on with those that lie in its folder.
         plots: Draw the pictures; without, those of an earlier call are removed, since they may show
             other numbers than the new files.
         restrict: Score with only those labels too that model and set both know; by default as the
@@ -97,32 +98,47 @@ def write_results(
             for its task.
     """
     folder = folder or run.folder
+    _refuse_what_cannot_be_fitted(run, calibrate_on, thresholds_from)
     if run.provenance.is_multilabel:
-        if calibrate_on is not None:
-            raise ConfigError(
-                "a temperature is fitted for one emotion a clip; for several give --thresholds-from"
-            )
-        return _written_sets(run, folder, thresholds_from, plots=plots)
-    if thresholds_from is not None:
+        return _written_sets(_with_thresholds(run, thresholds_from), folder, plots=plots)
+    if run.provenance.of_dimensions:
+        return _written_dimensions(run, folder, plots=plots)
+    if restrict is None:
+        restrict = run.provenance.options.get("restrict") is True
+    return _written_emotions(run, folder, calibrate_on, restrict=restrict, plots=plots)
+
+
+def _refuse_what_cannot_be_fitted(
+    run: Run, calibrate_on: Run | None, thresholds_from: Run | None
+) -> None:
+    several = run.provenance.is_multilabel
+    if several and calibrate_on is not None:
+        raise ConfigError(
+            "a temperature is fitted for one emotion a clip; for several give --thresholds-from"
+        )
+    if not several and thresholds_from is not None and thresholds_from is not run:
         raise ConfigError(
             f"--thresholds-from is of use for several emotions a clip, and {run.folder} has one"
         )
-    if run.provenance.of_dimensions:
-        if calibrate_on is not None:
-            raise ConfigError("a run of dimensions has no confidence to calibrate")
-        return _written_dimensions(run, folder, plots=plots)
-    scores, groups = scores_of(run), groups_of(run)
-    calibration = calibration_of(run, fitted_on=calibrate_on)
-    document = results_document(run, scores)
-    if restrict is None:
-        restrict = run.provenance.options.get("restrict") is True
-    document["label_space"] = without_nan(label_space_part(run, restrict=restrict))
-    document["domain_shift"] = without_nan(domain_shift_part(run))
-    document["calibration"] = without_nan(
-        calibration.as_dict() | {"sentences": calibration_sentences(calibration)}
-    )
-    document["votes"] = without_nan(_votes_part(run))
-    document["groups"] = without_nan(groups.as_dict() | {"sentences": group_sentences(groups)})
+    if run.provenance.of_dimensions and calibrate_on is not None:
+        raise ConfigError("a run of dimensions has no confidence to calibrate")
+
+
+def _with_thresholds(run: Run, thresholds_from: Run | None) -> MultilabelRun:
+    values = multilabel_run(run)
+    if thresholds_from is run:
+        return values
+    values = values.with_thresholds(Thresholds.usual(run.labels))
+    if thresholds_from is None:
+        return values
+    return values.with_thresholds(fitted_thresholds(values, multilabel_run(thresholds_from)))
+
+
+def _written_emotions(
+    run: Run, folder: Path, calibrate_on: Run | None, *, restrict: bool, plots: bool
+) -> Written:
+    scores, calibration = scores_of(run), calibration_of(run, fitted_on=calibrate_on)
+    document = results_document(run, scores) | _parts(run, calibration, restrict=restrict)
     files = {
         "results": write_json(document, folder / "results.json"),
         "clips": write_csv(run, folder / "detailed_results.csv"),
@@ -135,6 +151,19 @@ def write_results(
     else:
         _remove_pictures(folder)
     return Written(document=document, files=files | _journal(run))
+
+
+def _parts(run: Run, calibration: Calibration, *, restrict: bool) -> dict[str, Any]:
+    """Return what stands in the document beside the scores, in plain JSON types."""
+    groups = groups_of(run)
+    parts = {
+        "label_space": label_space_part(run, restrict=restrict),
+        "domain_shift": domain_shift_part(run),
+        "calibration": calibration.as_dict() | {"sentences": calibration_sentences(calibration)},
+        "votes": _votes_part(run),
+        "groups": groups.as_dict() | {"sentences": group_sentences(groups)},
+    }
+    return {name: without_nan(part) for name, part in parts.items()}
 
 
 def _votes_part(run: Run) -> dict[str, Any]:
@@ -160,10 +189,8 @@ def _written_dimensions(run: Run, folder: Path, *, plots: bool) -> Written:
     return Written(document=document, files=files | _journal(run))
 
 
-def _written_sets(run: Run, folder: Path, fitted_on: Run | None, *, plots: bool) -> Written:
-    values = multilabel_run(run).with_thresholds(Thresholds.usual(run.labels))
-    if fitted_on is not None:
-        values = values.with_thresholds(fitted_thresholds(values, multilabel_run(fitted_on)))
+def _written_sets(values: MultilabelRun, folder: Path, *, plots: bool) -> Written:
+    run = values.run
     scores = scores_of_sets(values)
     document = multilabel_document(values, scores)
     files = {
