@@ -153,7 +153,7 @@ def _logged(finished: Sweep, loggers: tuple[str, ...]) -> Iterator[str]:
     """Yield where each logger keeps the runs that this call made; what is done is kept already."""
     for result in finished.results:
         folder = Path(result.cell.settings.output)
-        if loggers and result.answers is not None and not result.reused:
+        if loggers and not result.problem and not result.reused:
             files = {path.stem: path for path in sorted(folder.iterdir()) if path.is_file()}
             document = json_in(files["results"])
             yield from log_entry(loggers, entry_of(document, files, folder))

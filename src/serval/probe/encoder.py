@@ -90,7 +90,7 @@ class Encoder:
     def key(self) -> str:
         """What its features depend on beside the clip, as 16 hex digits."""
         facts = self.model.facts
-        levels = [level.tensor for level in self.levels]
+        levels = [self._stored_name(level) for level in self.levels]
         parts = [facts["sha256"], facts["external"], self.contract, levels, self.pooling]
         parts.append(facts.get("runtime", {}))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
@@ -101,6 +101,14 @@ class Encoder:
         if self.weighted:
             return (HeadInput(name=WEIGHTED, levels=self.levels),)
         return tuple(HeadInput(name=level.name, levels=(level,)) for level in self.levels)
+
+    def stored_name(self, of: HeadInput) -> str:
+        """Return what stored runs call the levels of an input."""
+        return " + ".join(map(self._stored_name, of.levels))
+
+    def _stored_name(self, level: Level) -> str:
+        # Of one that torch runs, `tensor` is for its exported graph; runs were stored before that.
+        return f"hidden state {level.name}" if self.parameters else level.tensor
 
     def width(self, of: HeadInput) -> int:
         """Return how many features a clip has there; levels that are summed share them."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from dataclasses import asdict, dataclass, fields, replace
@@ -18,7 +17,7 @@ from serval.distributed import Job
 from serval.errors import DatasetError
 from serval.evaluation import Step, absolute_name, provenance_of
 from serval.files import is_file, write_json
-from serval.machine import available_cores, peak_memory_mb
+from serval.machine import available_cores, peak_memory_mb, platform_facts
 from serval.options import EvalOptions
 from serval.probe.cost import COSTS, EncoderCost, cost_cells, cost_of
 from serval.probe.encoder import features_model, open_encoder
@@ -46,6 +45,7 @@ from serval.probe.saved import refuse_unsaved, save_head, trained_on_both
 from serval.records import Failure
 from serval.run import JOURNAL, Journal, load_run
 from serval.stopping import stop_if_asked
+from serval.texts import json_in
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ __all__ = [
 
 COST = "cost.json"
 """What a level costs, beside its run."""
+NUMBERS = {"parameters": int, "size_mb": float, "ms": float}
+"""In that file."""
 
 
 def probe(options: ProbeOptions, watch: Watch | None = None) -> Probe:
@@ -211,12 +213,13 @@ class _Bench:
         )
 
     def _cost(self, of: HeadInput) -> EncoderCost:
-        """Return what a level costs, as it was measured when it was first asked for."""
+        """Return what a level costs, as it was measured when this machine was first asked."""
         place = _folder(self.work, of, APART) / COST
-        if is_file(place) and not self.work.options.fresh:
-            return EncoderCost(**json.loads(place.read_text(encoding="utf-8")))
+        known = None if self.work.options.fresh else _stored_cost(place)
+        if known:
+            return known
         found = cost_of(self.work.encoder, of)
-        write_json(asdict(found), place)
+        write_json({"cost": asdict(found), "platform": platform_facts()}, place)
         return found
 
     def notes(self) -> Iterator[str]:
@@ -336,6 +339,18 @@ def _refuse_other_runs(work: Planned, folds: Mapping[str, Sequence[Fold]]) -> No
                 pass  # opening it is the question
 
 
+def _stored_cost(place: Path) -> EncoderCost | None:
+    """Return what was measured on this machine; `None` for another, or for a damaged file."""
+    if not is_file(place):
+        return None
+    try:
+        stored = json_in(place)
+        found = EncoderCost(**{name: kind(stored["cost"][name]) for name, kind in NUMBERS.items()})
+        return found if stored["platform"] == platform_facts() else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
 def _folder(work: Planned, of: HeadInput, how: str) -> Path:
     name = "layer-" + re.sub(r"[^\w.-]+", "_", of.name).strip("_")
     return Path(work.options.output) / (name + "-shared" * (how == SHARED))
@@ -353,7 +368,7 @@ def _provenance(work: Planned, of: HeadInput, how: str, folds: Sequence[Fold]) -
     for fold in folds:
         digest.update(f"{fold.name} ".encode() + fold.train.tobytes() + fold.test.tobytes())
     facts = {
-        "layer": of.tensors,
+        "layer": work.encoder.stored_name(of),
         "pooling": work.encoder.pooling,
         "head": options.head,
         "class_weight": options.class_weight,

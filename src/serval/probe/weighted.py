@@ -103,8 +103,9 @@ def weighted_sum(
 
         C * sum_n s_n * -log softmax(W' (sum_l w_l x_nl) + b)[y_n] + |W|^2 / 2
 
-    from equal weights on. For given w this is the loss of scikit-learn's `LogisticRegression`,
-    also of two labels, where its one vector is the difference of the two here.
+    from equal weights on; of two labels the penalty is |W|^2. For given w this is the loss of
+    scikit-learn's `LogisticRegression`, also of two labels: its one vector v, with the penalty
+    |v|^2 / 2, is the difference of the two here, which are v / 2 and -v / 2.
 
     Args:
         levels: `(N, L, F)` standardised features.

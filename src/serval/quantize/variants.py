@@ -59,6 +59,7 @@ ON = " on "
 FP32, DEFAULT = "fp32", "default dynamic"
 UNTOUCHED = {FP32: ("as given",), DEFAULT: ("quantize_dynamic with its defaults",)}
 USUAL = "onnxruntime"
+NO_SLOWER = "no slower than FP32 here"
 RACE_CLIPS = 12
 EFFORT = Effort(warm_up=1, fewest=5, most=40, budget_s=90.0)
 
@@ -205,12 +206,12 @@ def best_of(variants: Sequence[Variant]) -> str:
     Speeds that are equal to a tenth of FP32's are one, and the smaller file is taken. Where none is
     shown to keep it, of those that may, else of all, the most accurate. A file on the Pareto front
     goes before the others; FP32 is not among them. One that is slower here than FP32, as integers
-    may be on a processor without instructions for them, is taken only if all are.
+    may be on a processor without instructions for them, goes behind all others of its verdict.
     """
     made = [one for one in variants if one.name != FP32 and one.runtime == USUAL]
-    made = [one for one in made if not _is_slower(one)] or made
     for verdict in ("not worse", "cannot tell", "worse"):
-        found = [v for v in made if v.measured.verdict(100 * MARGIN) == verdict]
+        found = [v for v in made if _decided(v) == verdict]
+        found = [v for v in found if not _is_slower(v)] or found
         found = [v for v in found if v.pareto] or found
         if found and verdict == "not worse":
             return min(found, key=lambda v: (-round(v.against_fp32.median, 1), v.size_bytes)).name
@@ -306,7 +307,10 @@ def _taken(comparison: Variants, best: Variant) -> str:
     if _decided(best) == "not worse":
         return f"Take {what}: {why}, on {n}."
     if _decided(best) == "worse":
-        return f"Keep FP32: every other file is worse on {n}; the least bad is {what}: {why}."
+        among = f" of those {NO_SLOWER}" * _passes_slower(comparison, best)
+        return (
+            f"Keep FP32: every other file is worse on {n}; the least bad{among} is {what}: {why}."
+        )
     return (
         f"{n} cannot tell which file keeps the accuracy of FP32; the likeliest is {what}, "
         f"{_most_often_right(comparison, best)}: {why}. Measure on more clips before you take it."
@@ -317,14 +321,26 @@ def _most_often_right(comparison: Variants, best: Variant) -> str:
     """Return why a file is the likeliest of those of which the clips cannot tell."""
     rivals = [
         one
-        for one in comparison.variants
-        if one.name != FP32 and one.runtime == USUAL and one.pareto == best.pareto
-        and _decided(one) == "cannot tell"
-    ]  # fmt: skip
+        for one in _of_one_verdict(comparison, best)
+        if one.pareto == best.pareto and _is_slower(one) == _is_slower(best)
+    ]
     alike = [one for one in rivals if one.measured.right == best.measured.right]
-    among = "of those on the Pareto front " * best.pareto
+    limits = ["on the Pareto front"] * best.pareto
+    limits += [NO_SLOWER] * _passes_slower(comparison, best)
+    among = f"of those {' and '.join(limits)} " if limits else ""
     smallest = f", and is the smallest of the {len(alike)} that are" * (len(alike) > 1)
     return f"which {among}is right most often ({percent(best.measured.accuracy)}){smallest}"
+
+
+def _passes_slower(comparison: Variants, best: Variant) -> bool:
+    """Tell whether files of the same verdict were passed over for being slower than FP32."""
+    return not _is_slower(best) and any(map(_is_slower, _of_one_verdict(comparison, best)))
+
+
+def _of_one_verdict(comparison: Variants, best: Variant) -> list[Variant]:
+    """Return the files that were made and of which the clips say the same."""
+    made = [one for one in comparison.variants if one.name != FP32 and one.runtime == USUAL]
+    return [one for one in made if _decided(one) == _decided(best)]
 
 
 def _decided(variant: Variant) -> str:

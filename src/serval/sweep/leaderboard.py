@@ -15,7 +15,7 @@ from serval.scores.clusters import clustering_of
 from serval.scores.stats import LEVEL
 from serval.scores.uncertainty import uncertainty_of_mean
 from serval.sweep.answers import of_one_task, together
-from serval.sweep.dimensions import page_of, value_tables
+from serval.sweep.dimensions import page_of, some_pairs, value_tables
 from serval.sweep.standings import MAJORITY, Standings, standings_of
 from serval.sweep.verdict import verdict_of
 from serval.wording import points, without_nan
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["leaderboard_document", "ranked_by"]
 
 SCHEMA_VERSION = 1
-MOST_PAIRS = 12
-"""That a sentence names; `tasks` has all of them."""
 NAN = math.nan
 
 
@@ -226,12 +224,13 @@ def _sentences(tasks: Sequence[_Task], score: str) -> list[str]:
     for task in tasks:
         of_score = [test for test in task.standings.tests if test.score == score]
         alike = [test for test in of_score if not test.p_corrected <= 1 - LEVEL]
-        pairs = "; ".join(
-            f"{test.a} and {test.b} ({points(test.difference, sign=True)} points, "
-            f"p = {test.p_corrected:.2g})"
-            for test in alike[:MOST_PAIRS]
+        pairs = some_pairs(
+            [
+                f"{test.a} and {test.b} ({points(test.difference, sign=True)} points, "
+                f"p = {test.p_corrected:.2g})"
+                for test in alike
+            ]
         )
-        pairs += f"; and {len(alike) - MOST_PAIRS} more pairs" * (len(alike) > MOST_PAIRS)
         told = "every pair can be told apart" if not alike else f"cannot be told apart: {pairs}"
         said.append(f"On {task.name}, by {METRICS[score].title}, {told}.")
     return said

@@ -48,6 +48,8 @@ def test_the_levels_of_a_checkpoint_are_its_hidden_states(tmp_path, family, head
         place = tmp_path / "encoder"
     encoder = open_encoder(str(place), EvalOptions(), "all", "mean+std")
     assert [level.name for level in encoder.levels] == ["0", "1", "2"]
+    names = [encoder.stored_name(of) for of in encoder.inputs]
+    assert names == ["hidden state 0", "hidden state 1", "hidden state 2"]
     has_the_features_of(encoder, published(place))
 
 

@@ -1,6 +1,7 @@
 """A weighted sum of levels against plain searches, and a whole probe of it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -162,3 +163,11 @@ def test_the_cost_is_that_of_the_part_up_to_the_level(folder, probed, tmp_path, 
     assert costs["0"].ms > 0
     monkeypatch.setattr(cost, "_ms", lambda _model: pytest.fail("measured again"))
     assert {layer.name: layer.cost for layer in probe(given).layers} == costs
+    monkeypatch.setattr(cost, "_ms", lambda _model: 7.0)
+    places = [tmp_path / "p" / f"layer-{level}" / "cost.json" for level in (0, 1)]
+    places[0].write_text('{"cost": {"parameters"', encoding="utf-8")
+    elsewhere = json.loads(places[1].read_text(encoding="utf-8"))
+    elsewhere["platform"]["processor"] = "another"
+    places[1].write_text(json.dumps(elsewhere), encoding="utf-8")
+    again = {layer.name: layer.cost for layer in probe(given).layers}
+    assert again == costs | {name: replace(costs[name], ms=7.0) for name in ("0", "1")}

@@ -107,7 +107,30 @@ def test_one_file_is_judged_by_the_interval():
     assert said(None).endswith("give --eval DATASET to learn what that cost.")
 
 
-def test_a_file_that_is_slower_here_than_fp32_is_taken_only_if_all_are():
+def test_fp32_is_not_kept_while_a_slower_file_keeps_the_accuracy():
+    slow, wrong = variant("weight-only int8", 2, speed=0.7), variant("static", 500, speed=2.0)
+    best, (take, avoid) = verdict(FP32, slow, wrong)
+    assert best == "weight-only int8"
+    assert take.startswith("Take m.variants/m.weight-only int8.onnx (weight-only int8): 25.00 % of")
+    assert "0.70x as fast as FP32" in take
+    assert avoid.startswith("Avoid static (")
+
+
+def test_sentences_say_where_slower_files_were_passed_over():
+    fast, slow = variant("fast", 500), variant("slow", 400, speed=0.7)
+    best, (kept, _) = verdict(FP32, fast, slow)
+    assert best == "fast"
+    assert "; the least bad of those no slower than FP32 here is m.variants/m.fast.onnx" in kept
+    fast, slow = variant("fast", 1, n=40), variant("slow", 1, n=40, speed=0.7)
+    best, (unsure,) = verdict(FP32, fast, slow)
+    assert best == "fast"
+    assert (
+        "which of those on the Pareto front and no slower than FP32 here is right most often "
+        "(87.50 %): " in unsure
+    )
+
+
+def test_a_file_that_is_slower_here_than_fp32_goes_behind_others_of_its_verdict():
     """Integers may be slower than floats on a processor without instructions for them."""
     true, fast = variant("weight-only int8", 0, speed=0.73, n=40), variant("static", 1, n=40)
     assert best_of([FP32, true, fast]) == "static"

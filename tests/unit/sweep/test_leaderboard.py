@@ -1,13 +1,16 @@
 import csv
 import json
+import math
 import re
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from build import classifier, encoded, labels_metadata, speech_set, voice, write_manifest
 from conftest import ROOT
 from pages import HARM
+from serval.commands.sweep import sweep_command
 from serval.comparison.dimensions import compare_dimensions
 from serval.files import write_json
 from serval.models.classifier import Classifier
@@ -15,6 +18,7 @@ from serval.report.leaderboard import leaderboard_html, write_leaderboard
 from serval.run import load_run
 from serval.scores.label_space import full_set_of
 from serval.sweep import leaderboard_document, load_plan, sweep, write_tables
+from serval.sweep.dimensions import _from_the_best, some_pairs
 from serval.sweep.training import card_corpora
 from serval.trained_on import TrainedOn
 
@@ -231,3 +235,42 @@ def test_models_of_dimensions_are_ranked_by_ccc_and_not_among_those_of_emotions(
         told = {row["model"]: row["mean_ccc"] for row in csv.DictReader(file)}
     assert float(told[best]) == pytest.approx(values[0])
     assert told["a.onnx"] == ""
+
+
+def test_pairs_rated_in_other_columns_are_noted_and_cost_no_leaderboard(folder, monkeypatch):
+    rated(folder)
+    columns = "dimension_columns: arousal=valence"
+    models = "[{model: vad0.onnx, scale: 1..7}]"
+    options = f"[{{name: plain}}, {{name: other, {columns}}}]"
+    plan = f"models: {models}\ndatasets: [rated.csv]\noptions: {options}\n"
+    (folder / "plan.yaml").write_text(f"plots: false\n{plan}", encoding="utf-8")
+    kept = []
+    monkeypatch.setattr("serval.commands.sweep.refuse_missing", lambda _loggers: None)
+    monkeypatch.setattr(
+        "serval.commands.sweep.log_entry", lambda _loggers, entry: kept.append(entry) or ["kept"]
+    )
+    done = CliRunner().invoke(sweep_command, [str(folder / "plan.yaml"), "--log", "tensorboard"])
+    assert done.exit_code == 0, done.output
+    assert len(kept) == 2
+    (board,) = folder.rglob("leaderboard.json")
+    (table,) = json.loads(board.read_text(encoding="utf-8"))["dimensions"]
+    assert len(table["rows"]) == 2
+    assert table["tests"] == []
+    (pair,) = table["untested"]
+    assert pair["reason"].endswith("evaluate both on the same columns of one set")
+    assert table["sentences"][-1] == (
+        "On rated.csv, by mean CCC, cannot be compared: vad0.onnx, plain and vad0.onnx, other "
+        "(vad0.onnx/rated.csv/other and vad0.onnx/rated.csv/plain have other ratings of 12 clips)."
+    )
+
+
+def test_a_mean_ccc_that_is_not_defined_is_last():
+    rows = [{"scores": {"mean": {"value": value}}} for value in (0.2, math.nan, -0.3, 0.5)]
+    values = [row["scores"]["mean"]["value"] for row in sorted(rows, key=_from_the_best)]
+    assert values[:3] == [0.5, 0.2, -0.3]
+    assert math.isnan(values[3])
+
+
+def test_a_sentence_lists_the_first_twelve_pairs():
+    assert some_pairs(list("abc")) == "a; b; c"
+    assert some_pairs(list("abcdefghijklm")).endswith("; k; l; and 1 more pair")
