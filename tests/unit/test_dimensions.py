@@ -14,7 +14,7 @@ from build import classifier, labels_metadata, speech_set, write_manifest
 from commandline import called
 from runs import run_of
 from serval.comparison.dimensions import compare_dimensions
-from serval.dimensions import dimension_run
+from serval.dimensions import dimension_columns, dimension_run
 from serval.errors import ConfigError, DatasetError, ModelError, RunError
 from serval.evaluation import EvalOptions, evaluate_named
 from serval.logs import entry_of
@@ -97,6 +97,12 @@ def test_a_run_goes_on_and_is_refused_on_another_scale(evaluation, model, clips)
     assert evaluated(model, clips, evaluation.run.folder).reused
     with pytest.raises(RunError, match="dimensions"):
         evaluated(model, clips, evaluation.run.folder, scale="0..7")
+
+
+def test_dimensions_may_change_their_columns():
+    assert dimension_columns(["arousal", "valence"], "arousal=valence,valence=arousal") == {
+        "arousal": ("valence",), "valence": ("arousal",)
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -304,6 +304,16 @@ def test_compare_pairs_the_clips_of_both(tmp_path):
         compare_multilabel([good, run_of(tmp_path / "one", [0, 1, 2], [0, 1, 2])], 0.01)
 
 
+def test_a_run_whose_truth_cannot_be_read_does_not_hide_the_others(tmp_path, serval):
+    drawn(tmp_path / "good")
+    bad = drawn(tmp_path / "bad")
+    Thresholds(values={"angry": 2.0}, fitted_on="x").write(bad.folder)
+    done = serval("runs", tmp_path)
+    assert done.returncode == 0
+    assert "holds no thresholds of this run" in done.stderr
+    assert "good" in done.stdout
+
+
 def test_a_margin_that_any_loss_keeps_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="a margin of 200 points cannot be judged"):
         compare_multilabel([drawn(tmp_path / "a"), drawn(tmp_path / "b", seed=5)], 2.0)

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from rich.text import Text
@@ -23,9 +23,12 @@ from serval.scores.dimensions import dimension_scores
 from serval.wording import counted, numbered, one_line, scored_short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["runs_below", "runs_command"]
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 SCORE, CCC, MACRO_F1 = "UAR %", "CCC", "macro F1 %"
 """Of runs of emotions, of runs of dimensions, and of runs of several emotions a clip."""
@@ -50,12 +53,16 @@ def runs_command(folder: Path) -> None:
     if not found:
         raise RunError(f"no run below {folder}; serval evaluate -o {folder / 'NAME'} stores one")
     console = terminal()
-    runs = [run for place in found if (run := _run_or_none(place))]
+    runs = [run for place in found if (run := _or_none(load_run, place))]
     clean = [run for run in runs if "change" not in run.provenance.identity]
-    if not clean:
-        return
     called = Counter(run.name for run in clean)
-    rows = [_row(run, run.name if called[run.name] == 1 else run.folder.name) for run in clean]
+
+    def row_of(run: Run) -> dict[str, str]:
+        return _row(run, run.name if called[run.name] == 1 else run.folder.name)
+
+    rows = [row for run in clean if (row := _or_none(row_of, run))]
+    if not rows:
+        return
     print_verdict(console, [_verdict(folder, rows)])
     unused = {name for name in (SCORE, CCC, MACRO_F1) if not any(row[name] for row in rows)}
     spared = unused if console.width >= WIDE else unused.union(SPARED)
@@ -84,10 +91,10 @@ def _verdict(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:
     )
 
 
-def _run_or_none(place: Path) -> Run | None:
-    """Return a run, or nothing after a line that says why it cannot be read."""
+def _or_none(read: Callable[[A], B], what: A) -> B | None:
+    """Return what is read, or nothing after a line that says why it cannot be."""
     try:
-        return load_run(place)
+        return read(what)
     except RunError as error:
         say(f"serval: {one_line(error)}", err=True)
         return None

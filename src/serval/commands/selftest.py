@@ -49,8 +49,8 @@ def _print_example(console: Console) -> None:
     document = results_document(run, scores_of(run))
     document["label_space"] = label_space_part(run, restrict=False)
     console.print(
-        f"\nOn real voices, a stored run of its former weights on {len(run):,} clips of acted "
-        "speech (those of now stand noise better):"
+        f"\nOn real voices: a stored run of the model's former weights on {len(run):,} clips of "
+        "acted speech. The present ones are as good there as can be told, and far better in noise."
     )
     print_run(console, document)
     print_findings(console, document, ())

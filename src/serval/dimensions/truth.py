@@ -103,12 +103,13 @@ def dimension_columns(names: Sequence[str], stated: str | None) -> dict[str, tup
     Raises:
         ConfigError: A part is not written `DIMENSION=COLUMN`, or names another dimension.
     """
-    found = {name: SYNONYMS.get(name.lower(), (name.lower(),)) for name in names}
+    usual = {name: SYNONYMS.get(name.lower(), (name.lower(),)) for name in names}
+    found = dict(usual)
     for part in (stated or "").split(","):
         name, equals, column = (text.strip() for text in part.partition("="))
         if not part.strip():
             continue
-        known = next((own for own in names if name.lower() in (own.lower(), *found[own])), None)
+        known = next((own for own in names if name.lower() in (own.lower(), *usual[own])), None)
         if not (equals and column and known):
             raise ConfigError(
                 f"--dimension-columns: {shown(part)} is not DIMENSION=COLUMN; "
