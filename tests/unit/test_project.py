@@ -34,3 +34,10 @@ def test_every_target_that_ci_names_exists():
         named += re.findall(r"\.ci/run ([a-z ]+)", workflow.read_text(encoding="utf-8"))
     assert {"check", "test", "run", "weekly"} <= {n for names in named for n in names.split()}
     assert {n for names in named for n in names.split()} <= set(made)
+
+
+@pytest.mark.xdist_group("grouped")
+def test_tests_of_a_group_share_a_process(request):
+    """Some versions of pytest and xdist do not fit, and say nothing of it."""
+    if hasattr(request.config, "workerinput"):
+        assert request.node.nodeid.endswith("@grouped")
