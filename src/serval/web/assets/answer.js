@@ -56,7 +56,7 @@ export const answerPanel = () => {
   let points = [];
   let span = [0, SHOWN_S];
   let times = [];
-  let spoken = { at: 0, text: "" };
+  let spoken = { at: -Infinity, text: "" };
 
   const paint = () => {
     labels.forEach((_, at) => {
@@ -74,7 +74,7 @@ export const answerPanel = () => {
   };
 
   const clear = (source) => {
-    [points, times, span, spoken] = [[], [], [0, SHOWN_S], { at: 0, text: "" }];
+    [points, times, span, spoken] = [[], [], [0, SHOWN_S], { at: -Infinity, text: "" }];
     $("source").textContent = source;
     $("answer").textContent = "…";
     $("sure").textContent = "";
