@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.errors import ConfigError, DatasetError, RunError
-from serval.files import is_file, write_text
+from serval.files import is_file, write_json
 from serval.texts import json_in
 from serval.wording import shown
 
@@ -139,7 +139,7 @@ class Thresholds:
     def write(self, folder: Path) -> None:
         """Keep them beside a run; the usual ones by leaving no file there."""
         if self.fitted_on:
-            write_text(folder / FILE, json.dumps(asdict(self), indent=2) + "\n")
+            write_json(asdict(self), folder / FILE)
         else:
             (folder / FILE).unlink(missing_ok=True)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.comparison.align import names_apart, partners, refuse_odd_margin
-from serval.comparison.words import letter_of
+from serval.comparison.words import RELATIONS, letter_of
 from serval.dimensions import DimensionRun, dimension_run
 from serval.errors import ConfigError
 from serval.files import write_json
@@ -24,6 +24,7 @@ from serval.scores.dimensions import (
     moments_of_sums,
     score_columns,
 )
+from serval.scores.paired import IntervalChange
 from serval.scores.stats import Difference, Verdict, verdict
 from serval.wording import counted, numbered, without_nan
 
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DimensionAgainst",
-    "DimensionChange",
     "DimensionComparison",
     "compare_dimensions",
     "dimension_comparison_document",
@@ -51,39 +51,6 @@ __all__ = [
 MEAN = "mean"
 MOVED = 10
 """Clips that are listed, those that moved most first."""
-
-RELATIONS = {"not worse": "is not worse than", "worse": "is worse than"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DimensionChange:
-    """One score of one dimension in both runs, and what the difference means.
-
-    Attributes:
-        a: Of the first run.
-        b: Of the other.
-        difference: B minus A.
-        verdict: Whether B is worse by more than the margin; `None` for bias, which has no
-            direction.
-    """
-
-    a: float
-    b: float
-    difference: Difference
-    verdict: Verdict | None
-
-    def verdict_at(self, margin: float) -> Verdict:
-        """Return the verdict on a correlation at another margin, in (0, 1)."""
-        return verdict(self.difference, margin)
-
-    def contradicted(self, margin: float) -> bool:  # noqa: ARG002 - as of scores of emotions
-        """Return whether a test of independent clips speaks against it: there is none."""
-        return False
-
-    @property
-    def p_swapped(self) -> float:
-        """No such test was made: NaN."""
-        return float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +67,7 @@ class DimensionAgainst:
     """
 
     b: str
-    changes: Mapping[str, Mapping[str, DimensionChange]]
+    changes: Mapping[str, Mapping[str, IntervalChange]]
     agreement: Mapping[str, float]
     largest_shift: Mapping[str, float]
     moved: tuple[tuple[str, str, float, float, float], ...]
@@ -282,18 +249,18 @@ def _against(
 
 def _changes(
     first: DimensionRun, clips: tuple[Floats, Floats, Floats], clustering: Clustering, margin: float
-) -> dict[str, dict[str, DimensionChange]]:
+) -> dict[str, dict[str, IntervalChange]]:
     truth, a, b = clips
     tables = moment_tables(np.stack([truth, truth]), np.stack([a, b]), clustering)
     each = score_columns(moments_of_sums(np.asarray(tables.total, dtype=np.float64), runs=2))
     found = estimates_of_moments(tables, _second_minus_first, runs=2)
-    changes: dict[str, dict[str, DimensionChange]] = {}
+    changes: dict[str, dict[str, IntervalChange]] = {}
     for i in range(len(found.values)):
         key, name = _place(i, first.names)
         metric = DIMENSION_METRICS[key]
         width = 2.0 if metric.is_correlation else first.scale.width
         gap = found.uncertainty(i).difference(float(found.values[i]), 0.0, width)
-        changes.setdefault(name, {})[key] = DimensionChange(
+        changes.setdefault(name, {})[key] = IntervalChange(
             a=float(each[0, i]),
             b=float(each[1, i]),
             difference=gap,
@@ -362,7 +329,7 @@ def write_dimension_comparison(
     return files
 
 
-def change_cells(change: DimensionChange) -> list[str]:
+def change_cells(change: IntervalChange) -> list[str]:
     """Return A, B, the difference with its interval and the verdict as cells of a table."""
     gap = without_nan(asdict(change.difference))
     return [

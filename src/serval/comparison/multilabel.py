@@ -15,7 +15,8 @@ from serval.multilabel import TASK, MultilabelRun, multilabel_run
 from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
 from serval.scores.multilabel import MULTILABEL_METRICS, SetAnswers, paired_scores
-from serval.scores.stats import Difference, Verdict, verdict
+from serval.scores.paired import IntervalChange
+from serval.scores.stats import verdict
 from serval.wording import change_short, counted, hundredths, percent, points, span, without_nan
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MultilabelAgainst",
-    "MultilabelChange",
     "MultilabelComparison",
     "compare_multilabel",
     "multilabel_change_cells",
@@ -41,36 +41,6 @@ __all__ = [
 
 MOVED = 10
 """Clips that are listed, those with most other answers first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MultilabelChange:
-    """One score of both runs, and what the difference means.
-
-    Attributes:
-        a: Of the first run.
-        b: Of the other.
-        difference: B minus A.
-        verdict: Whether B is worse by more than the margin.
-    """
-
-    a: float
-    b: float
-    difference: Difference
-    verdict: Verdict
-
-    def verdict_at(self, margin: float) -> Verdict:
-        """Return the verdict at another margin, in (0, 1), of a score that is better higher."""
-        return verdict(self.difference, margin)
-
-    def contradicted(self, margin: float) -> bool:  # noqa: ARG002 - as of one emotion a clip
-        """Return whether a test of independent clips speaks against it: there is none."""
-        return False
-
-    @property
-    def p_swapped(self) -> float:
-        """No such test was made: NaN."""
-        return float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +56,8 @@ class MultilabelAgainst:
     """
 
     b: str
-    overall: Mapping[str, MultilabelChange]
-    per_emotion: Mapping[str, Mapping[str, MultilabelChange]]
+    overall: Mapping[str, IntervalChange]
+    per_emotion: Mapping[str, Mapping[str, IntervalChange]]
     agreement: float
     moved: tuple[tuple[str, str, str, str], ...]
 
@@ -136,7 +106,7 @@ class MultilabelComparison:
         b, gap = f"{one.b} ({letter_of(self.runs, one.b)})", change.difference
         if self.runs[one.b] == self.runs[first]:
             return f"{b} is the same run as {first} (A): name another one."
-        relation = RELATIONS.get(change.verdict, "may or may not be worse than")
+        relation = RELATIONS.get(str(change.verdict), "may or may not be worse than")
         return (
             f"{b} {relation} {first} (A): macro F1 {percent(change.b)} against "
             f"{percent(change.a)} on {counted(self.n, 'clip')}, a difference of "
@@ -185,10 +155,10 @@ def compare_multilabel(runs: Sequence[Run], margin: float) -> MultilabelComparis
     )  # fmt: skip
 
 
-def multilabel_change_cells(change: MultilabelChange) -> list[str]:
+def multilabel_change_cells(change: IntervalChange) -> list[str]:
     """Return A, B, the difference with its interval and the verdict as cells of a table."""
     gap = change_short(asdict(change.difference))
-    return [hundredths(change.a), hundredths(change.b), gap, change.verdict]
+    return [hundredths(change.a), hundredths(change.b), gap, change.verdict or ""]
 
 
 def write_multilabel_comparison(found: MultilabelComparison, folder: Path) -> dict[str, Path]:
@@ -228,13 +198,11 @@ def _against(
     )
 
 
-def _change(own: PairedScore, margin: float, *, higher_is_better: bool = True) -> MultilabelChange:
+def _change(own: PairedScore, margin: float, *, higher_is_better: bool = True) -> IntervalChange:
     gap = own.difference
     if not higher_is_better:
         gap = replace(gap, value=-gap.value, low=-gap.high, high=-gap.low)
-    return MultilabelChange(
-        a=own.a, b=own.b, difference=own.difference, verdict=verdict(gap, margin)
-    )
+    return IntervalChange(a=own.a, b=own.b, difference=own.difference, verdict=verdict(gap, margin))
 
 
 def _moved(

@@ -11,12 +11,10 @@ from xml.etree import ElementTree as ET
 from serval.comparison import Comparison, PairOptions, compare
 from serval.comparison.dimensions import (
     MEAN,
-    DimensionChange,
     DimensionComparison,
     compare_dimensions,
 )
 from serval.comparison.multilabel import (
-    MultilabelChange,
     MultilabelComparison,
     compare_multilabel,
 )
@@ -31,7 +29,7 @@ from serval.scores import METRICS, canonical
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import DIMENSION_METRICS
 from serval.scores.multilabel import MULTILABEL_METRICS
-from serval.scores.paired import ScoreChange
+from serval.scores.paired import IntervalChange, ScoreChange
 from serval.scores.stats import OUTCOMES, Interval, Verdict
 from serval.wording import counted, did_you_mean, in_points, points
 
@@ -43,7 +41,7 @@ if TYPE_CHECKING:
 Compared = Comparison | DimensionComparison | MultilabelComparison
 """Run and baseline on the same clips, of any task."""
 
-Change = ScoreChange | DimensionChange | MultilabelChange
+Change = ScoreChange | IntervalChange
 
 __all__ = [
     "Bounds",

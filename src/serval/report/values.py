@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from serval.comparison.dimensions import DimensionChange, DimensionComparison
+    from serval.comparison.dimensions import DimensionComparison
     from serval.dimensions import DimensionRun
     from serval.report.columns import Listed
     from serval.run import Run
     from serval.scores.dimensions import DimensionScores
+    from serval.scores.paired import IntervalChange
     from serval.stress import StressRuns
 
     Floats = NDArray[np.float64]
@@ -382,14 +383,14 @@ def _differences_chart(comparison: DimensionComparison) -> Chart:
 
 def _changes(
     comparison: DimensionComparison,
-) -> Iterator[tuple[str, Mapping[str, DimensionChange]]]:
+) -> Iterator[tuple[str, Mapping[str, IntervalChange]]]:
     """Yield what changed in each dimension, and in the mean of several."""
     for name, changes in comparison.against[0].changes.items():
         if name != MEAN or len(comparison.names) > 1:
             yield name, changes
 
 
-def _difference(change: DimensionChange) -> dict[str, Any]:
+def _difference(change: IntervalChange) -> dict[str, Any]:
     gap = {key: getattr(change.difference, key) for key in ("value", "low", "high")}
     cells = {"a": change.a, "b": change.b, **gap}
     return {

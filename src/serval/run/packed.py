@@ -5,6 +5,7 @@ Each is a sequence like a tuple: indexed, sliced, gone through, and equal to a t
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from array import array
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Sequence
@@ -30,9 +31,9 @@ class Packed(Sequence[T]):
     __slots__ = ()
     __hash__ = None  # type: ignore[assignment]
 
+    @abstractmethod
     def _at(self, row: int) -> T:
         """Return the value of a row in `range(len(self))`."""
-        raise NotImplementedError
 
     @overload
     def __getitem__(self, rows: int) -> T: ...

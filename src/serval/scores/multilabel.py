@@ -22,7 +22,7 @@ from serval.scores.clusters import (
     clustering_of,
     effective_number,
 )
-from serval.scores.metrics import Margins, f1, in_truth, macro_f1, precision, recall
+from serval.scores.metrics import Margins, f1, in_truth, macro_f1, precision, ratio, recall
 from serval.scores.score import RESAMPLES
 from serval.scores.stats import Interval
 from serval.scores.uncertainty import Estimates, estimates
@@ -95,7 +95,7 @@ def micro_f1(sums: Sums) -> Floats:
     Source: `sklearn.metrics.f1_score(average="micro")`.
     """
     own = sums.emotions
-    return _ratio(2 * own.hits.sum(axis=-1), (own.support + own.predictions).sum(axis=-1))
+    return ratio(2 * own.hits.sum(axis=-1), (own.support + own.predictions).sum(axis=-1))
 
 
 def subset_accuracy(sums: Sums) -> Floats:
@@ -103,7 +103,7 @@ def subset_accuracy(sums: Sums) -> Floats:
 
     Source: `sklearn.metrics.accuracy_score` of multi-label indicators.
     """
-    return _ratio(sums.exact, sums.n)
+    return ratio(sums.exact, sums.n)
 
 
 def hamming_loss(sums: Sums) -> Floats:
@@ -113,7 +113,7 @@ def hamming_loss(sums: Sums) -> Floats:
     """
     own = sums.emotions
     wrong = (own.support + own.predictions - 2 * own.hits).sum(axis=-1)
-    return _ratio(wrong, sums.n * own.hits.shape[-1])
+    return ratio(wrong, sums.n * own.hits.shape[-1])
 
 
 MULTILABEL_METRICS: Mapping[str, MultilabelMetric] = {
@@ -560,8 +560,3 @@ def _baseline(truth: Bools) -> dict[str, float]:
     shares = truth.mean(axis=0)[in_truth(sums.emotions)] if len(truth) else np.zeros(0)
     found["mean_ap"] = float(shares.mean()) if len(shares) else float("nan")
     return {key: found[key] for key in MULTILABEL_METRICS}
-
-
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    undefined = np.full(np.shape(whole), np.nan)
-    return np.asarray(np.divide(part, whole, out=undefined, where=np.asarray(whole) > 0))

@@ -40,7 +40,15 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Columns = dict[str, Floats]
 
-__all__ = ["PairOptions", "Panel", "PanelEstimates", "ScoreChange", "Statistic", "one_flip"]
+__all__ = [
+    "IntervalChange",
+    "PairOptions",
+    "Panel",
+    "PanelEstimates",
+    "ScoreChange",
+    "Statistic",
+    "one_flip",
+]
 
 SWAPS = 1999
 """A p-value near 0.05 is then known to half a point."""
@@ -65,6 +73,37 @@ class PairOptions:
     margin: float = 0.01
     resamples: int = 4000
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntervalChange:
+    """One score of both runs that its interval alone judges, and what the difference means.
+
+    Attributes:
+        a: The score of run A.
+        b: The score of run B.
+        difference: B minus A.
+        verdict: Whether B is worse by more than the margin; `None` for a score that has no
+            direction.
+    """
+
+    a: float
+    b: float
+    difference: Difference
+    verdict: Verdict | None
+
+    def verdict_at(self, margin: float) -> Verdict:
+        """Return the verdict at another margin, in (0, 1), of a score that is better higher."""
+        return verdict(self.difference, margin)
+
+    def contradicted(self, margin: float) -> bool:  # noqa: ARG002 - as of one emotion a clip
+        """Return whether a test of independent clips speaks against it: there is none."""
+        return False
+
+    @property
+    def p_swapped(self) -> float:
+        """No such test was made: NaN."""
+        return float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from serval.comparison.dimensions import DimensionChange
     from serval.dimensions import DimensionRun
     from serval.scores.dimensions import DimensionScores
+    from serval.scores.paired import IntervalChange
     from serval.scores.stats import Interval
     from serval.stress.runs import StressRuns
     from serval.stress.suite import Case
@@ -84,7 +84,7 @@ class DimensionEffect:
 
     case: Case
     scores: DimensionScores
-    change: Mapping[str, Mapping[str, DimensionChange]]
+    change: Mapping[str, Mapping[str, IntervalChange]]
     unmoved: Mapping[str, Interval]
     thresholds: KeptThresholds
     failed: int
