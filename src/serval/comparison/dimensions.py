@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.comparison.align import names_apart, partners, refuse_odd_margin
-from serval.comparison.words import RELATIONS, letter_of
+from serval.comparison.words import letter_of, relation_of
 from serval.dimensions import DimensionRun, dimension_run
 from serval.errors import ConfigError
 from serval.files import write_json
@@ -123,7 +123,7 @@ class DimensionComparison:
         if self.runs[one.b] == self.runs[first] and not any(one.largest_shift.values()):
             return f"{one.b} ({letter}) is the same run as {first} (A): name another one."
         gap = change.difference
-        relation = RELATIONS.get(str(change.verdict), "may or may not be worse than")
+        relation = relation_of(change.verdict)
         return (
             f"{one.b} ({letter}) {relation} {first} (A): mean CCC {change.b:.3f} against "
             f"{change.a:.3f} on {counted(self.n, 'clip')}, {gap.value:+.3f} (95 % interval "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.comparison.align import aligned, refuse_odd_margin
-from serval.comparison.words import RELATIONS, letter_of
+from serval.comparison.words import letter_of, relation_of
 from serval.errors import ConfigError
 from serval.files import write_json
 from serval.multilabel import TASK, MultilabelRun, multilabel_run
@@ -106,7 +106,7 @@ class MultilabelComparison:
         b, gap = f"{one.b} ({letter_of(self.runs, one.b)})", change.difference
         if self.runs[one.b] == self.runs[first]:
             return f"{b} is the same run as {first} (A): name another one."
-        relation = RELATIONS.get(str(change.verdict), "may or may not be worse than")
+        relation = relation_of(change.verdict)
         return (
             f"{b} {relation} {first} (A): macro F1 {percent(change.b)} against "
             f"{percent(change.a)} on {counted(self.n, 'clip')}, a difference of "

@@ -15,10 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from serval.comparison.pair import Against, Comparison, ScoreChange
+    from serval.scores.stats import Verdict
 
-__all__ = ["changed", "letter_of", "pair_verdict", "sentences", "supporting", "verdict_sentence"]
+__all__ = [
+    "changed",
+    "letter_of",
+    "pair_verdict",
+    "relation_of",
+    "sentences",
+    "supporting",
+    "verdict_sentence",
+]
 
-RELATIONS = {"not worse": "is not worse than", "worse": "is worse than"}
 SHOWN_FLIPS = 3
 SHOWN_SPEAKERS = 3
 
@@ -29,6 +37,15 @@ def letter_of(runs: Collection[str], name: str) -> str:
     return ascii_uppercase[place] if place < len(ascii_uppercase) else f"R{place + 1}"
 
 
+def relation_of(verdict: Verdict | None) -> str:
+    """Return what stands between two runs in a sentence, of either task."""
+    told: dict[Verdict | None, str] = {
+        "not worse": "is not worse than",
+        "worse": "is worse than",
+    }
+    return told.get(verdict, "may or may not be worse than")
+
+
 def pair_verdict(comparison: Comparison, against: Against) -> str:
     """Return the one sentence that a reader takes away from two runs: by accuracy, then others."""
     a, b = (f"{name} ({letter_of(comparison.runs, name)})" for name in (against.a, against.b))
@@ -36,7 +53,7 @@ def pair_verdict(comparison: Comparison, against: Against) -> str:
     if alike and comparison.runs[against.a] == comparison.runs[against.b]:
         return f"{b} is the same run as {a}, so that nothing differs: name another one."
     change = against.scores.overall["wa"]
-    relation = RELATIONS.get(change.verdict, "may or may not be worse than")
+    relation = relation_of(change.verdict)
     gap = change.difference
     others = {
         METRICS[name].title: own.verdict

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.groups.groups import MIN_CLIPS, group_columns, members_of
-from serval.scores.chance import ALPHA
+from serval.groups.groups import MIN_CLIPS, finding_of, group_columns, members_of
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import (
     DIMENSION_METRICS,
@@ -272,17 +271,12 @@ def _judged(
 ) -> DimensionGap:
     p = min(1.0, gap.p * tests)
     worth = WORTH_FINDING[key] * (values.scale.width if key == "bias" else 1.0)
-    finding: Verdict = "cannot tell"
-    if p < ALPHA:
-        finding = "more than chance"
-    elif gap.detectable <= worth:  # by the corrected p, so that no larger gap gets here
-        finding = "no more than chance"
     return DimensionGap(
         high_group=pair[0].name,
         low_group=pair[1].name,
         difference=gap,
         p_corrected=p,
-        finding=finding,
+        finding=finding_of(p, gap, worth),
     )
 
 

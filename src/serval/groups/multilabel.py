@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.groups.groups import MIN_CLIPS, RESAMPLES, group_columns, members_of
+from serval.groups.groups import MIN_CLIPS, RESAMPLES, finding_of, group_columns, members_of
 from serval.multilabel import TRUTH
-from serval.scores.chance import ALPHA
 from serval.scores.clusters import clustering_of
 from serval.scores.metrics import Margins, macro_f1
 from serval.scores.multilabel import SetAnswers, macro_f1_gap, multilabel_scores
@@ -161,7 +160,7 @@ def _gap(
         emotions=tuple(np.array(values.run.labels)[shared].tolist()),
         difference=gap,
         p_corrected=p,
-        finding=_finding(p, gap),
+        finding=finding_of(p, gap, WORTH_FINDING),
     )
 
 
@@ -169,13 +168,6 @@ def _macro_f1(truth: Bools, predicted: Bools) -> float:
     named = (truth & predicted, truth, predicted)
     hits, support, predictions = (one.sum(axis=0).astype(np.float64) for one in named)
     return float(macro_f1(Margins(hits=hits, support=support, predictions=predictions)))
-
-
-def _finding(p: float, gap: Difference) -> Verdict:
-    if p < ALPHA:
-        return "more than chance"
-    # What is detectable is so by the corrected p: no larger gap gets here.
-    return "no more than chance" if gap.detectable <= WORTH_FINDING else "cannot tell"
 
 
 def _sentence(column: str, gap: MultilabelGap) -> str:
