@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import sys
-from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import pyarrow as pa
-import pyarrow.parquet as pq
-from rich.text import Text
 
+from serval.commands.emotions import emotion_content, print_emotions
+from serval.commands.forms import form_of
 from serval.commands.live import show_microphone
 from serval.commands.options import MODEL_HELP, inference_options
 from serval.commands.sets import print_sets, set_content
-from serval.commands.terminal import narrow_table, print_table, print_verdict, say, terminal
+from serval.commands.terminal import say
 from serval.commands.values import print_values, value_content
 from serval.commands.windows import (
     Told,
@@ -36,32 +32,24 @@ from serval.models.load import load_as_stated
 from serval.models.options import InferenceOptions
 from serval.models.windowed import Windowed
 from serval.predict import infer
-from serval.records import Clip, Failure, Prediction, Record
-from serval.wording import counted, csv_cell, did_you_mean, percent, printable
+from serval.records import Clip, Failure, Record
+from serval.wording import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from serval.models.protocol import Model
 
-    Write = Callable[[list[Record], tuple[str, ...]], None]
+    Show = Callable[[Sequence[Record], Sequence[str]], None]
+    Content = Callable[[Sequence[Record], Sequence[str], str], bytes]
 
 __all__ = ["predict_command"]
-
-NAME_COLUMNS = 20
-BAR_COLUMNS = 48
-"""For the name of an emotion and its bar: with the number between, 60 columns hold both."""
-
-MOST_BARS = 24
 
 REMEDIES = {
     "read": "fetch or record it again",
     "decode": "fetch or record it again, or convert it: ffmpeg -i FILE new.wav",
 }
 """What may help where a file cannot be used, by the stage at which that was found."""
-
-WIDE = 72
-"""Columns that hold the emotions that follow, too."""
 
 
 @click.command("predict")
@@ -103,9 +91,10 @@ def predict_command(
     files = tuple(_sound_files(files))
     if options.window is not None and output is not None:
         refuse_unknown_form(output, len(files))
-    write = _writer(output if options.window is None else None, form)
+    if options.window is None and output is not None:
+        form_of(output)
     classifier = load_as_stated(model, options)
-    write = _writer_of_task(classifier, options, output, form) or write
+    _refuse_values_over_time(classifier, options)
     for warning in classifier.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
@@ -116,7 +105,7 @@ def predict_command(
         _tell_windows(classifier, told, output, form)
     else:
         records = list(infer(classifier, clips, workers=workers))
-        write(records, classifier.labels)
+        _tell(classifier, records, output, form)
     failures = [record for record in records if isinstance(record, Failure)]
     for failure in failures:
         say(f"serval: {failure.clip_id}: {failure.stage}: {_with_remedy(failure)}", err=True)
@@ -167,177 +156,30 @@ def _sound_files(given: Iterable[Path]) -> Iterator[Path]:
         yield from (path / name for name in found)
 
 
-def _writer(output: Path | None, form: str | None) -> Write:
-    """Return what shows or writes the records.
-
-    Raises:
-        ConfigError: The name of the file ends in no known form.
-    """
-    if output is None:
-        return {"json": _print_json, "csv": _print_csv}.get(form or "", _print_for_people)
-    known: dict[str, Callable[[list[Record], tuple[str, ...]], bytes]] = {
-        ".csv": lambda *told: _csv_text(*told).encode("utf-8", "replace"),
-        ".json": lambda *told: f"{_json_text(*told)}\n".encode("utf-8", "backslashreplace"),
-        ".parquet": _parquet_bytes,
-    }
-    if output.suffix.lower() not in known:
-        raise ConfigError(f"--output {output} ends in no form; known: {', '.join(known)}")
-    content = known[output.suffix.lower()]
-
-    def write(records: list[Record], labels: tuple[str, ...]) -> None:
-        say(write_bytes(output, content(records, labels)))
-
-    return write
-
-
-def _writer_of_task(
-    model: Model, options: InferenceOptions, output: Path | None, form: str | None
-) -> Write | None:
-    """Return what shows or writes anything but one emotion a file; `None` for that.
-
-    Raises:
-        ConfigError: Values of dimensions are asked for over time.
-    """
-    if model.contract.task == "dimensions":
-        return _value_writer(model, options, output, form)
-    several = model.contract.task == "emotions, several at once"
-    return _set_writer(output, form) if several and options.window is None else None
-
-
-def _value_writer(
-    model: Model, options: InferenceOptions, output: Path | None, form: str | None
-) -> Write:
-    """Return what shows or writes values of dimensions.
-
-    Raises:
-        ConfigError: They are asked for over time.
-    """
-    if options.window is not None:
+def _refuse_values_over_time(model: Model, options: InferenceOptions) -> None:
+    if model.contract.task == "dimensions" and options.window is not None:
         raise ConfigError(
             "--window shows emotions over time, and this is a model of dimensions "
             f"({', '.join(model.labels)}); leave --window out for one value a file"
         )
-    scale = model.contract.scale
-
-    def write(records: list[Record], names: tuple[str, ...]) -> None:
-        if output is not None:
-            wanted = output.suffix.lower().removeprefix(".")
-            say(write_bytes(output, value_content(records, names, scale, wanted)))
-        elif form is not None:
-            click.echo(value_content(records, names, scale, form).decode(), nl=False)
-        else:
-            print_values(records, names, scale)
-
-    return write
 
 
-def _set_writer(output: Path | None, form: str | None) -> Write:
-    """Return what shows or writes several emotions a file; `_writer` knows the forms."""
-
-    def write(records: list[Record], labels: tuple[str, ...]) -> None:
-        if output is not None:
-            wanted = output.suffix.lower().removeprefix(".")
-            say(write_bytes(output, set_content(records, labels, wanted)))
-        elif form is not None:
-            click.echo(set_content(records, labels, form).decode(), nl=False)
-        else:
-            print_sets(records, labels)
-
-    return write
-
-
-def _print_for_people(records: list[Record], labels: tuple[str, ...]) -> None:
-    if len(records) == 1 and isinstance(records[0], Prediction):
-        _print_bars(records[0], labels)
+def _tell(model: Model, records: list[Record], output: Path | None, form: str | None) -> None:
+    """Show the answers, or write them in the form that a flag or the name of the file says."""
+    show, content = _told_by(model)
+    if output is not None:
+        say(write_bytes(output, content(records, model.labels, form_of(output))))
+    elif form is not None:
+        click.echo(content(records, model.labels, form).decode(), nl=False)
     else:
-        _print_table(records, labels)
+        show(records, model.labels)
 
 
-def _print_bars(record: Prediction, labels: tuple[str, ...]) -> None:
-    """Print a bar for each emotion, the most likely first, within 60 columns."""
-    console = terminal()
-    head = f"{record.clip_id}: {record.predicted}, {percent(max(record.probs), 0)}"
-    console.print(head, style="bold", soft_wrap=True)
-    names = [name if len(name) <= NAME_COLUMNS else f"{name[: NAME_COLUMNS - 3]}..." for name in
-             map(printable, labels)]  # fmt: skip
-    width = max(map(len, names))
-    ranked = sorted(zip(record.probs, names, strict=True), key=lambda pair: -pair[0])
-    for share, name in ranked[:MOST_BARS]:
-        bar = "\N{FULL BLOCK}" * round(share * (BAR_COLUMNS - width))
-        console.print(f"{name:<{width}} {percent(share, 1):>7} {bar}".rstrip())
-    for note in record.notes:
-        console.print(f"- {note}")
-
-
-def _parquet_bytes(records: list[Record], labels: tuple[str, ...]) -> bytes:
-    rows = []
-    for record in records:
-        row = _row(record, labels)
-        probs = row.pop("probabilities") or dict.fromkeys(labels)
-        rows.append(row | {f"prob_{label}": probs[label] for label in labels})
-    names = [("file", pa.string()), ("emotion", pa.string()), ("confidence", pa.float64()),
-             ("duration_s", pa.float64()), ("failure", pa.string())]  # fmt: skip
-    schema = pa.schema([*names, *((f"prob_{label}", pa.float64()) for label in labels)])
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), buffer)
-    return buffer.getvalue()
-
-
-def _print_json(records: list[Record], labels: tuple[str, ...]) -> None:
-    click.echo(_json_text(records, labels))
-
-
-def _json_text(records: list[Record], labels: tuple[str, ...]) -> str:
-    return json.dumps([_row(record, labels) for record in records], indent=2)
-
-
-def _print_csv(records: list[Record], labels: tuple[str, ...]) -> None:
-    click.echo(_csv_text(records, labels), nl=False)
-
-
-def _csv_text(records: list[Record], labels: tuple[str, ...]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    columns = ("file", "emotion", "confidence", "duration_s", *labels, "failure")
-    writer.writerow([csv_cell(name) for name in columns])
-    for record in records:
-        row = _row(record, labels)
-        probs = row["probabilities"] or dict.fromkeys(labels, "")
-        texts = {key: csv_cell(row[key] or "") for key in ("file", "emotion", "failure")}
-        numbers = (row["confidence"], row["duration_s"], *probs.values())
-        writer.writerow([texts["file"], texts["emotion"], *numbers, texts["failure"]])
-    return text.getvalue()
-
-
-def _print_table(records: list[Record], labels: tuple[str, ...]) -> None:
-    """Print how many files have which emotion, and of each the most likely; --json has all."""
-    named = [record for record in records if isinstance(record, Prediction)]
-    if not named:
-        return
-    console = terminal()
-    counts = Counter(record.predicted for record in named)
-    said = ", ".join(f"{n:,} {label}" for label, n in counts.most_common())
-    print_verdict(console, [f"{counted(len(named), 'file')}: {said}."])
-    table = narrow_table(
-        ["file", "emotion"], ["sure"], *(["then"] if console.width >= WIDE else [])
-    )
-    for record in named:
-        ranked = sorted(zip(record.probs, labels, strict=True), reverse=True)
-        then = ", ".join(f"{label} {percent(p, 0)}" for p, label in ranked[1:3])
-        cells = (record.clip_id, record.predicted, percent(max(record.probs), 1), then)
-        table.add_row(*map(Text, cells[: len(table.columns)]))
-    print_table(console, table)
-
-
-def _row(record: Record, labels: tuple[str, ...]) -> dict[str, Any]:
-    if isinstance(record, Failure):
-        empty = dict.fromkeys(("emotion", "confidence", "duration_s", "probabilities"))
-        return {"file": record.clip_id, **empty, "failure": f"{record.stage}: {record.reason}"}
-    return {
-        "file": record.clip_id,
-        "emotion": record.predicted,
-        "confidence": max(record.probs),
-        "duration_s": record.duration_s,
-        "probabilities": dict(zip(labels, record.probs, strict=True)),
-        "failure": None,
-    }
+def _told_by(model: Model) -> tuple[Show, Content]:
+    """Return what shows and what writes the answers of a model of this task."""
+    if model.contract.task == "dimensions":
+        scale = model.contract.scale
+        return partial(print_values, scale=scale), partial(value_content, scale=scale)
+    if model.contract.task == "emotions, several at once":
+        return print_sets, set_content
+    return print_emotions, emotion_content

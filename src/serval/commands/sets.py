@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.text import Text
 
+from serval.commands.forms import as_csv, as_json, as_parquet
 from serval.commands.terminal import narrow_table, print_table, print_verdict, terminal
 from serval.multilabel import THRESHOLD
 from serval.records import Failure, Prediction, Record
-from serval.wording import counted, csv_cell, percent, printable
+from serval.wording import counted, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,9 +55,16 @@ def set_content(records: Sequence[Record], labels: Sequence[str], form: str) -> 
     """Return the emotions and all scores as `json`, `csv` or `parquet`."""
     rows = [_row(record, labels) for record in records]
     if form == "json":
-        return f"{json.dumps(rows, indent=2)}\n".encode("utf-8", "backslashreplace")
+        return as_json(rows)
     flat = [row | _scores(row.pop("probabilities"), labels) for row in rows]
-    return _parquet(flat, labels) if form == "parquet" else _csv(flat, labels)
+    scores = [f"prob_{label}" for label in labels]
+    if form == "csv":
+        head = ["file", "emotions", *scores, "duration_s", "failure"]
+        named = (row | {"emotions": ";".join(row["emotions"] or ())} for row in flat)
+        return as_csv(head, ([row[name] for name in head] for row in named))
+    columns = {"file": pa.string(), "emotions": pa.list_(pa.string()), "duration_s": pa.float64()}
+    columns |= {"failure": pa.string()} | dict.fromkeys(scores, pa.float64())
+    return as_parquet(flat, columns)
 
 
 def _row(record: Record, labels: Sequence[str]) -> dict[str, Any]:
@@ -79,30 +83,3 @@ def _row(record: Record, labels: Sequence[str]) -> dict[str, Any]:
 
 def _scores(found: dict[str, float] | None, labels: Sequence[str]) -> dict[str, float | None]:
     return {f"prob_{label}": found[label] if found else None for label in labels}
-
-
-def _csv(rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    scores = [f"prob_{label}" for label in labels]
-    writer.writerow(["file", "emotions", *map(csv_cell, scores), "duration_s", "failure"])
-    for row in rows:
-        emotions = csv_cell(";".join(row["emotions"] or ()))
-        numbers = ["" if row[name] is None else row[name] for name in (*scores, "duration_s")]
-        writer.writerow([csv_cell(row["file"]), emotions, *numbers, csv_cell(row["failure"] or "")])
-    return text.getvalue().encode("utf-8", "replace")
-
-
-def _parquet(rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> bytes:
-    schema = pa.schema(
-        [
-            ("file", pa.string()),
-            ("emotions", pa.list_(pa.string())),
-            ("duration_s", pa.float64()),
-            ("failure", pa.string()),
-            *((f"prob_{label}", pa.float64()) for label in labels),
-        ]
-    )
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), buffer)
-    return buffer.getvalue()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.text import Text
 
+from serval.commands.forms import as_csv, as_json, as_parquet
 from serval.commands.terminal import narrow_table, print_table, print_verdict, terminal
 from serval.records import Failure, Prediction, Record
-from serval.wording import counted, csv_cell, printable
+from serval.wording import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,13 +36,19 @@ def print_values(records: Sequence[Record], names: Sequence[str], scale: str) ->
         console.print(f"- {note}")
 
 
-def value_content(records: Sequence[Record], names: Sequence[str], scale: str, form: str) -> bytes:
+def value_content(
+    records: Sequence[Record], names: Sequence[str], form: str, *, scale: str
+) -> bytes:
     """Return the values as `json`, `csv` or `parquet`, as text in UTF-8 but for the last."""
     rows = [_row(record, names, scale) for record in records]
     if form == "json":
-        return f"{json.dumps(rows, indent=2)}\n".encode("utf-8", "backslashreplace")
+        return as_json(rows)
     flat = [row | (row.pop("values") or dict.fromkeys(names)) for row in rows]
-    return _parquet(flat, names) if form == "parquet" else _csv(flat, names)
+    if form == "csv":
+        head = ["file", *names, "scale", "duration_s", "failure"]
+        return as_csv(head, ([row[name] for name in head] for row in flat))
+    texts = dict.fromkeys(("file", "scale", "failure"), pa.string())
+    return as_parquet(flat, texts | dict.fromkeys((*names, "duration_s"), pa.float64()))
 
 
 def _row(record: Record, names: Sequence[str], scale: str) -> dict[str, Any]:
@@ -55,24 +58,3 @@ def _row(record: Record, names: Sequence[str], scale: str) -> dict[str, Any]:
         return row | {"duration_s": None, "failure": failure, "values": None}
     values = dict(zip(names, record.logits, strict=True))
     return row | {"duration_s": record.duration_s, "failure": None, "values": values}
-
-
-def _csv(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", *map(csv_cell, names), "scale", "duration_s", "failure"])
-    for row in rows:
-        texts = {key: csv_cell(row[key] or "") for key in ("file", "scale", "failure")}
-        values = (row[name] for name in names)
-        writer.writerow(
-            [texts["file"], *values, texts["scale"], row["duration_s"], texts["failure"]]
-        )
-    return text.getvalue().encode("utf-8", "replace")
-
-
-def _parquet(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> bytes:
-    texts = [(name, pa.string()) for name in ("file", "scale", "failure")]
-    numbers = [(name, pa.float64()) for name in (*names, "duration_s")]
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=pa.schema([*texts, *numbers])), buffer)
-    return buffer.getvalue()
