@@ -14,7 +14,7 @@ from serval.errors import ConfigError
 from serval.files import write_text
 from serval.groups import group_sentences, groups_of
 from serval.multilabel import multilabel_run
-from serval.report.origin import origin_lines
+from serval.report.section import TaskPart, safe, section_of
 from serval.report.set_card import set_results, set_section
 from serval.report.value_card import value_results, value_section
 from serval.results.document import caveats_of
@@ -25,7 +25,6 @@ from serval.results.verdict import (
     sentences_of,
     verdict_of,
 )
-from serval.run import unfinished
 from serval.scores import METRICS, scores_of
 from serval.wording import counted, markdown_table, one_line
 
@@ -50,12 +49,10 @@ LIMITS = (
 
 RATING = "A rating says what listeners heard, not what a person felt."
 
-UNSAFE = re.compile(r"([\\`*_\[\]<>|#&~$])")
-
 
 def card_text(run: Run) -> str:
     """Return a new card for the model of a run: the hub's metadata and the evaluation section."""
-    title = f"# {_safe(run.name)}\n"
+    title = f"# {safe(run.name)}\n"
     return _filled(ModelCard(f"---\n{{}}\n---\n{title}"), run)
 
 
@@ -82,28 +79,20 @@ def card_section(run: Run, scores: Scores) -> str:
     """Return the section in GitHub markdown: verdict, scores, data, groups, limits."""
     overall = {metric.full: scores.overall[key] for key, metric in METRICS.items()}
     classes = {label: own.recall for label, own in scores.per_class.items()}
-    said = [
-        *([] if run.complete else [f"{unfinished(run)}."]),
-        verdict_of(run.name, scores),
-        *sentences_of(scores, run.labels),
-    ]
-    limits = [*caveats_of([run], [scores]), *LIMITS]
-    parts = [
-        "## Evaluation\n",
-        *map(_safe, said),
-        "",
-        _table("Score", overall, {}),
-        "Recall of each emotion:\n",
-        _table("Emotion", classes, {label: c.support for label, c in scores.per_class.items()}),
-        *origin_lines(run),
-        "### Data\n",
-        *_data_lines(run),
-        *_group_lines(run),
-        "\n### Limits\n",
-        *(f"- {_safe(line)}" for line in limits),
-        "\nMeasured with serval, which keeps every prediction.",
-    ]
-    return "\n".join(parts)
+    groups = groups_of(run)
+    said = group_sentences(groups)
+    part = TaskPart(
+        verdict=[verdict_of(run.name, scores), *sentences_of(scores, run.labels)],
+        tables=[
+            _table("Score", overall, {}),
+            "Recall of each emotion:\n",
+            _table("Emotion", classes, {label: c.support for label, c in scores.per_class.items()}),
+        ],
+        groups=said,
+        group_table=gap_table(groups.as_dict()["tables"]) if said else "",
+        limits=[*caveats_of([run], [scores]), *LIMITS],
+    )
+    return section_of(run, part)
 
 
 def eval_results(run: Run, scores: Scores) -> list[EvalResult]:
@@ -139,11 +128,11 @@ def _evaluation(run: Run) -> tuple[str, list[EvalResult]]:
     place = hub_dataset(run) or _slug(data_name(run))
     if run.provenance.is_multilabel:
         sets = multilabel_run(run)
-        return set_section(sets, _data_lines(run), LIMITS), set_results(sets, place)
+        return set_section(sets, LIMITS), set_results(sets, place)
     if not run.provenance.of_dimensions:
         scores = scores_of(run)
         return card_section(run, scores), eval_results(run, scores)
-    section = value_section(run, _data_lines(run), (RATING, *LIMITS[1:]))
+    section = value_section(run, (RATING, *LIMITS[1:]))
     return section, value_results(run, dimension_run(run), place)
 
 
@@ -234,7 +223,7 @@ def _interval_arguments(scores: Scores, key: str) -> dict[str, Any]:
 def _table(first: str, rows: Mapping[str, Interval], clips: Mapping[str, int]) -> str:
     head = [first, "Value", "95 % interval", *(["Clips"] if clips else [])]
     cells = (
-        (_safe(name), in_percent(own.value), _range(own), *([str(clips[name])] if clips else []))
+        (safe(name), in_percent(own.value), _range(own), *([str(clips[name])] if clips else []))
         for name, own in rows.items()
     )
     return markdown_table(head, list(cells))
@@ -242,38 +231,6 @@ def _table(first: str, rows: Mapping[str, Interval], clips: Mapping[str, int]) -
 
 def _range(own: Interval) -> str:
     return "n/a" if math.isnan(own.low) else f"{in_percent(own.low)} to {in_percent(own.high)}"
-
-
-def _group_lines(run: Run) -> list[str]:
-    groups = groups_of(run)
-    if not (said := group_sentences(groups)):
-        return []
-    table = gap_table(groups.as_dict()["tables"])
-    return ["\n### Groups\n", *(f"- {_safe(line)}" for line in said), "", table]
-
-
-def _data_lines(run: Run) -> list[str]:
-    data = run.provenance.dataset
-    speakers = len({speaker for speaker in run.speakers if speaker is not None})
-    facts = {
-        "Set": data_name(run),
-        "Revision": data.get("revision") or "",
-        "Fingerprint": f"`{data['fingerprint'][:16]}`",
-        "Licence of the audio": data.get("licence") or "",
-        "Clips": f"{len(run):,} scored, {len(run.failures):,} failed, "
-        f"{sum(run.dropped.values()):,} left out",
-        "Speakers": str(speakers) if speakers else "not known",
-    }
-    return [
-        f"- {name}: {value if value.startswith('`') else _safe(value)}"
-        for name, value in facts.items()
-        if value
-    ]
-
-
-def _safe(text: str) -> str:
-    """Return the text so that markdown shows it as it is."""
-    return UNSAFE.sub(r"\\\1", " ".join(text.replace("\N{NO-BREAK SPACE}", " ").split()))
 
 
 def _slug(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from huggingface_hub import EvalResult
 
+from serval.report.section import TaskPart, section_of
 from serval.results.multilabel import (
     emotion_table,
     multilabel_document,
@@ -14,9 +15,7 @@ from serval.results.multilabel import (
     scores_of_sets,
 )
 from serval.results.verdict import data_name
-from serval.run import unfinished
 from serval.scores.multilabel import MULTILABEL_METRICS
-from serval.wording import markdown_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,27 +28,17 @@ HUB = {"macro_f1": ("f1", "macro"), "micro_f1": ("f1", "micro")}
 """The hub's name of each score that it has one for, and how that averages."""
 
 
-def set_section(values: MultilabelRun, data_lines: Sequence[str], limits: Sequence[str]) -> str:
+def set_section(values: MultilabelRun, limits: Sequence[str]) -> str:
     """Return the section in GitHub markdown: verdict, scores, data, groups, limits."""
-    run = values.run
     document = multilabel_document(values, scores_of_sets(values))
-    groups = document["groups"]["sentences"]
-    parts = [
-        "## Evaluation\n",
-        *([] if run.complete else [markdown_text(f"{unfinished(run)}.")]),
-        *map(markdown_text, document["verdict"]),
-        "",
-        overall_table(document["scores"]),
-        emotion_table(document["scores"]),
-        "In brackets: 95 % interval.\n",
-        "### Data\n",
-        *data_lines,
-        *(["\n### Groups\n", *(f"- {markdown_text(line)}" for line in groups)] if groups else []),
-        "\n### Limits\n",
-        *(f"- {markdown_text(line)}" for line in (*document["warnings"], *limits)),
-        "\nMeasured with serval, which keeps every prediction.",
-    ]
-    return "\n".join(parts)
+    scores = document["scores"]
+    part = TaskPart(
+        verdict=document["verdict"],
+        tables=[overall_table(scores), emotion_table(scores), "In brackets: 95 % interval.\n"],
+        groups=document["groups"]["sentences"],
+        limits=[*document["warnings"], *limits],
+    )
+    return section_of(values.run, part)
 
 
 def set_results(values: MultilabelRun, dataset_type: str) -> list[EvalResult]:

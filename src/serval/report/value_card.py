@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from huggingface_hub import EvalResult
 
-from serval.report.origin import origin_lines
+from serval.report.section import TaskPart, section_of
 from serval.results.dimensions import dimension_cells, dimension_document
 from serval.results.verdict import data_name
-from serval.run import unfinished
 from serval.scores.dimensions import DIMENSION_METRICS, dimension_scores
 from serval.wording import markdown_table, markdown_text
 
@@ -27,7 +26,7 @@ HUB = {"ccc": "ccc", "pearson": "pearsonr", "spearman": "spearmanr", "mae": "mae
 """The hub's name of each score that it has one for; CCC, which it has not, by its own."""
 
 
-def value_section(run: Run, data_lines: Sequence[str], limits: Sequence[str]) -> str:
+def value_section(run: Run, limits: Sequence[str]) -> str:
     """Return the section in GitHub markdown: verdict, scores, data, groups, limits."""
     document, _ = dimension_document(run)
     scores = document["scores"]
@@ -36,23 +35,13 @@ def value_section(run: Run, data_lines: Sequence[str], limits: Sequence[str]) ->
         [markdown_text(name), *dimension_cells(own)]
         for name, own in (*scores["per_dimension"].items(), ("mean", scores["mean"]))
     ]
-    groups = [*document["averaged"]["sentences"], *document["groups"]["sentences"]]
-    parts = [
-        "## Evaluation\n",
-        *([] if run.complete else [markdown_text(f"{unfinished(run)}.")]),
-        *map(markdown_text, document["verdict"]),
-        "",
-        markdown_table(head, rows),
-        "In brackets: 95 % interval.\n",
-        *origin_lines(run),
-        "### Data\n",
-        *data_lines,
-        *(["\n### Groups\n", *(f"- {markdown_text(line)}" for line in groups)] if groups else []),
-        "\n### Limits\n",
-        *(f"- {markdown_text(line)}" for line in (*document["warnings"], *limits)),
-        "\nMeasured with serval, which keeps every prediction.",
-    ]
-    return "\n".join(parts)
+    part = TaskPart(
+        verdict=document["verdict"],
+        tables=[markdown_table(head, rows), "In brackets: 95 % interval.\n"],
+        groups=[*document["averaged"]["sentences"], *document["groups"]["sentences"]],
+        limits=[*document["warnings"], *limits],
+    )
+    return section_of(run, part)
 
 
 def value_results(run: Run, values: DimensionRun, dataset_type: str) -> list[EvalResult]:
