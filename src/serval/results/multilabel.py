@@ -16,9 +16,9 @@ from serval.scores.multilabel import (
     EMOTION_METRICS,
     MULTILABEL_METRICS,
     SetAnswers,
-    best_thresholds,
     multilabel_scores,
 )
+from serval.scores.ranking import best_thresholds
 from serval.wording import counted, markdown_table, markdown_text, percent, scored, without_nan
 
 if TYPE_CHECKING:

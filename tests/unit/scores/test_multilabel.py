@@ -10,13 +10,11 @@ from sklearn import metrics
 from serval.scores.clusters import clustering_of
 from serval.scores.multilabel import (
     SetAnswers,
-    _ap,
-    average_precision,
-    best_thresholds,
     macro_f1_gap,
     multilabel_scores,
     paired_scores,
 )
+from serval.scores.ranking import average_precision, best_thresholds, ranked_score
 from serval.scores.uncertainty import few_clusters_factor
 
 LABELS = ("angry", "happy", "sad")
@@ -99,7 +97,7 @@ def test_ap_of_few_clips_is_too_high_by_its_excess():
 
     def drawn(n):
         truth = rng.random(n) < 0.2
-        return _ap(truth, truth + rng.normal(0, 1, n))
+        return ranked_score(truth, truth + rng.normal(0, 1, n))
 
     whole = drawn(40_000)
     few = [drawn(80) for _ in range(400)]
