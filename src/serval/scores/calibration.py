@@ -1,4 +1,4 @@
-"""Whether a model's confidence can be believed, and what it gains by abstaining."""
+"""Whether a model's confidence can be believed; `selective` has what it gains by abstaining."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from scipy.optimize import minimize_scalar
 from serval.errors import ConfigError
 from serval.probabilities import log_probabilities_of, outputs_of
 from serval.scores.clusters import Clustering, clustering_of
-from serval.scores.stats import Interval, spread
-from serval.scores.uncertainty import Uncertainty, uncertainty_of_mean
+from serval.scores.selective import (
+    CoveragePoint,
+    accuracy_of,
+    aurc,
+    aurc_interval,
+    coverage_points,
+)
+from serval.scores.stats import Interval
+from serval.scores.uncertainty import uncertainty_of_mean
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -29,11 +36,9 @@ if TYPE_CHECKING:
 __all__ = [
     "BINS",
     "Calibration",
-    "CoveragePoint",
     "Fit",
     "ReliabilityBin",
     "abstention_sentence",
-    "aurc",
     "brier",
     "calibration_of",
     "calibration_sentences",
@@ -49,11 +54,9 @@ BINS = 15
 CLIPS_IN_BIN = 10
 """Fewer clips in a bin drown what a small set could show, so a small set has fewer bins."""
 
-RESAMPLES = 400
 ROWS = 1 << 14
 """Clips whose logits are in float64 at once, with a few copies."""
 
-COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 CERTAIN = 1e-6
 """What float32 may take from a probability of 1."""
 
@@ -70,23 +73,6 @@ class ReliabilityBin:
     high: float
     confidence: float
     accuracy: float
-    n: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoveragePoint:
-    """Accuracy on the most confident share of the clips.
-
-    Attributes:
-        coverage: Share of clips that are answered, in (0, 1].
-        threshold: The confidence from which it answers.
-        accuracy: Share of the answered clips that is right, in [0, 1], with its interval.
-        n: How many those are.
-    """
-
-    coverage: float
-    threshold: float
-    accuracy: Interval
     n: int
 
 
@@ -180,9 +166,9 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> 
         as_is=_fit(answers, clustering, np.random.default_rng(seed)),
         scaled=scaled,
         fitted_on=str(fitted_on.folder) if fitted_on else "",
-        aurc=_aurc_interval(sure, right, clustering, np.random.default_rng(seed)),
+        aurc=aurc_interval(sure, right, clustering, np.random.default_rng(seed)),
         aurc_best=aurc(right.astype(np.float64), right),
-        coverage=_coverage(sure, right, clustering) if len(sure) else (),
+        coverage=coverage_points(sure, right, clustering) if len(sure) else (),
     )
 
 
@@ -330,67 +316,6 @@ def temperature_of(logits: NDArray[np.float32], truth: Ids, outputs: str = "logi
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)
 
 
-def aurc(confidence: Floats, right: NDArray[np.bool_]) -> float:
-    """Return the mean error rate over all shares of answered clips, in [0, 1]; NaN without clips.
-
-    Clips of equal confidence are answered in no particular order.
-
-    Source: Geifman and El-Yaniv (2017), Selective classification for deep neural networks.
-
-    Examples:
-        >>> aurc(np.array([0.9, 0.5]), np.array([True, False]))
-        0.25
-    """
-    risks = _risks(confidence, right)
-    return float(risks.mean()) if len(risks) else float("nan")
-
-
-def _aurc_interval(
-    confidence: Floats, right: NDArray[np.bool_], clustering: Clustering, rng: np.random.Generator
-) -> Interval:
-    """Return AURC with the interval that draws of whole clusters give it."""
-    value = aurc(confidence, right)
-    if math.isnan(value):
-        return Interval(value=value, low=value, high=value)
-    order = np.argsort(-confidence, kind="stable")
-    _, starts = np.unique(-confidence[order], return_index=True)
-    wrong, ids = ~right[order], clustering.ids[order]
-    drawn = np.array([_drawn_aurc(times[ids], wrong, starts) for times in _draws(clustering, rng)])
-    effective = np.array([clustering.effective])
-    error = spread(drawn[:, np.newaxis], effective)[0] if len(clustering) > 1 else math.nan
-    found = Uncertainty(error=float(error), clusters=clustering.effective)
-    if clustering.by != "clip":
-        each = Clustering(ids=np.arange(len(ids)), by="clip")
-        times = np.array([_drawn_aurc(n[order], wrong, starts) for n in _draws(each, rng)])
-        alone = float(spread(times[:, np.newaxis], np.array([float(len(ids))]))[0])
-        found = replace(found, independent=alone, clips=float(len(ids)))
-    return found.interval(value)
-
-
-def _draws(clustering: Clustering, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Yield how often each cluster is drawn, `(C,)`, for each of the draws."""
-    shares = np.full(len(clustering), 1 / len(clustering))
-    return (rng.multinomial(len(clustering), shares) for _ in range(RESAMPLES))
-
-
-def _drawn_aurc(times: NDArray[np.int64], wrong: NDArray[np.bool_], starts: Ids) -> float:
-    """Return AURC of clips, surest first, that count `times` each; ties begin at `starts`."""
-    n = np.add.reduceat(times, starts)
-    before = np.cumsum(np.add.reduceat(times * wrong, starts))
-    before *= n  # in place, for there may be a million clips
-    np.cumsum(n, out=n)
-    answered = n[-1]
-    return float((before / np.maximum(n, 1, out=n)).sum() / answered)
-
-
-def _risks(confidence: Floats, right: NDArray[np.bool_]) -> Floats:
-    """Return the error rate on the 1, 2, ... N most confident clips, `(N,)`."""
-    _, place, times = np.unique(-confidence, return_inverse=True, return_counts=True)
-    shared = np.bincount(place, weights=~right, minlength=len(times)) / np.maximum(times, 1)
-    wrong = np.cumsum(np.repeat(shared, times))
-    return np.asarray(wrong / np.arange(1, len(wrong) + 1))
-
-
 def _nll(logits: Floats, truth: Ids, outputs: str) -> Floats:
     """Return the negative log likelihood of each clip: of its label, or of all its scores."""
     losses = nll(log_probabilities_of(logits, outputs), truth)
@@ -463,18 +388,9 @@ def _bin_accuracy(
     order = np.argsort(confidence, kind="stable")
     parts = np.split(order, np.cumsum([part.n for part in bins])[:-1])
     return tuple(
-        _accuracy_of(clips, right, clustering).interval(part.accuracy)
+        accuracy_of(clips, right, clustering).interval(part.accuracy)
         for part, clips in zip(bins, parts, strict=False)
     )
-
-
-def _accuracy_of(
-    clips: NDArray[np.int64], right: NDArray[np.bool_], clustering: Clustering
-) -> Uncertainty:
-    """Return how uncertain the accuracy of some of the clips is, over their own clusters."""
-    _, ids = np.unique(clustering.ids[clips], return_inverse=True)
-    own = Clustering(ids=ids, by=clustering.by)
-    return uncertainty_of_mean(right[clips].astype(np.float64), own)
 
 
 def _bin_count(n: int) -> int:
@@ -499,26 +415,6 @@ def _ece_by_chance(confidence: Floats, rng: np.random.Generator, draws: int = 40
         return float(np.abs(np.add.reduceat(gaps, edges)).sum())
 
     return float(np.quantile(np.array([total() for _ in range(draws)]) / len(sure), 0.95))
-
-
-def _coverage(
-    confidence: Floats, right: NDArray[np.bool_], clustering: Clustering
-) -> tuple[CoveragePoint, ...]:
-    order = np.argsort(-confidence, kind="stable")
-    risks = _risks(confidence, right)
-    points = []
-    for coverage in COVERAGES:
-        n = max(1, round(coverage * len(order)))
-        kept = order[:n]
-        points.append(
-            CoveragePoint(
-                coverage=coverage,
-                threshold=float(confidence[kept[-1]]),
-                accuracy=_accuracy_of(kept, right, clustering).interval(float(1 - risks[n - 1])),
-                n=n,
-            )
-        )
-    return tuple(points)
 
 
 def refuse_unfit(run: Run, fitted_on: Run, what: str) -> None:
