@@ -32,7 +32,7 @@ from serval.probe.options import (
     probe_verdict,
     refuse_unknown,
 )
-from serval.probe.plan import APART, SHARED, Planned, planned, wanted_folds
+from serval.probe.plan import APART, SHARED, Planned, apart_name, planned, wanted_folds
 from serval.probe.runs import (
     Crossed,
     Recording,
@@ -251,7 +251,8 @@ class _Bench:
             "head": self._head_words(strength),
             "data": f"{work.dataset.name}, {len(whole)} clips",
             "data_fingerprint": work.dataset.fingerprint,
-            "folds": f"{work.options.folds}, {len(self.folds[APART])} folds, speakers apart",
+            "folds": f"{apart_name(work.options, work.clips)}, {len(self.folds[APART])} folds, "
+            "speakers apart",
             "cross_validated": {
                 "ccc" if self.trainer.kind == "ridge" else "uar": [score.value, score.low,
                                                                    score.high],
