@@ -326,8 +326,8 @@ def tagged(
         "normalize": contract.normalize,
         "max_seconds": f"{contract.max_seconds:g}",
     }
-    if contract.task != "emotions":
-        said["task"] = contract.task
+    if stated := contract.asked.stated:
+        said["task"] = stated
     if contract.scale:
         said["scale"] = contract.scale
     if contract.sources.get("labels") != "default":
