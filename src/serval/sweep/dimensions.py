@@ -90,6 +90,7 @@ def _row(result: CellResult, values: DimensionRun, output: Path) -> dict[str, An
         "clips": result.clips,
         "failed": result.failed,
         "rtfx": result.rtfx,
+        **result.probed,
         "page": page_of(result, output),
     }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +86,13 @@ class CellResult:
     def contender(self) -> str:
         """What is ranked: the model, with the name of its options if there is one."""
         return ", ".join(part for part in (self.cell.model, self.cell.options) if part)
+
+    @property
+    def probed(self) -> dict[str, Any]:
+        """Of a probe, for a row: the encoder, its level, and the cost up to there."""
+        if self.cost is None:
+            return {}
+        return {"encoder": self.cell.model, "layer": self.layer, "cost": asdict(self.cost)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
