@@ -30,15 +30,20 @@ if TYPE_CHECKING:
 
     from serval.labels import LabelSet
     from serval.run import Run
+    from serval.tasks import Task
 
 __all__ = [
     "Aligned",
     "AlignedRun",
     "Partners",
     "aligned",
+    "common_rows",
+    "n_other_audio",
     "names_apart",
     "partners",
+    "refuse_few",
     "refuse_odd_margin",
+    "task_of_runs",
 ]
 
 
@@ -123,20 +128,16 @@ def aligned(runs: Sequence[Run]) -> Aligned:
         ConfigError: Fewer than two runs, no common clip, or names that do not tell clips apart.
         LabelError: The runs have different labels, or disagree on the truth of a clip.
     """
-    if len(runs) < 2:
-        raise ConfigError(f"a comparison needs at least 2 runs, got {len(runs)}")
+    refuse_few(runs)
     first = runs[0]
     for run in runs[1:]:
         _refuse_other_labels(first, run)
-    found = [partners(first, run) for run in runs[1:]]
-    places = np.flatnonzero(np.all([each.rows >= 0 for each in found], axis=0))
-    if not len(places):
-        raise ConfigError(_nothing_common(runs))
-    rows = [places, *(each.rows[places] for each in found)]
+    found, rows = common_rows(runs)
+    places = rows[0]
     for run, of_run in zip(runs[1:], rows[1:], strict=True):
         _refuse_other_truth(first, places, run, of_run)
     columns = zip(names_apart(runs), runs, rows, strict=True)
-    other_audio = _other_audio(runs, rows)
+    other_audio = n_other_audio(runs, rows)
     return Aligned(
         labels=first.labels,
         clip_ids=_picked(first.clip_ids, places),
@@ -150,6 +151,45 @@ def aligned(runs: Sequence[Run]) -> Aligned:
         other_audio=other_audio,
         warnings=tuple(_warnings(runs, found, other_audio)),
     )  # fmt: skip
+
+
+def refuse_few(runs: Sequence[Run]) -> None:
+    """Refuse to compare a run with nothing.
+
+    Raises:
+        ConfigError: There are fewer than two.
+    """
+    if len(runs) < 2:
+        raise ConfigError(f"a comparison needs at least 2 runs, got {len(runs)}")
+
+
+def common_rows(runs: Sequence[Run]) -> tuple[list[Partners], list[NDArray[np.int64]]]:
+    """Return the partners in each further run, and the places in each run of the common clips.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    found = [partners(runs[0], run) for run in runs[1:]]
+    places = np.flatnonzero(np.all([each.rows >= 0 for each in found], axis=0))
+    if not len(places):
+        raise ConfigError(_nothing_common(runs))
+    return found, [places, *(each.rows[places] for each in found)]
+
+
+def task_of_runs(runs: Sequence[Run]) -> Task:
+    """Return what the clips of the runs were asked for.
+
+    Raises:
+        ConfigError: Some were asked for something else.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        if run.provenance.task is not first.provenance.task:
+            raise ConfigError(
+                f"{run.folder} has {run.provenance.task.said}, and {first.folder} "
+                f"{first.provenance.task.said}; compare runs of one task"
+            )
+    return first.provenance.task
 
 
 def _column(name: str, run: Run, rows: NDArray[np.int64], labels: LabelSet) -> AlignedRun:
@@ -214,7 +254,7 @@ def _refuse_other_truth(
 
 def _truth_of(run: Run, row: int) -> str:
     """Return what a clip truly is, in words: its emotion, or all of several."""
-    if not run.provenance.is_multilabel:
+    if run.provenance.task.excludes:
         return run.labels[int(run.truth[row])]
     emotions: list[str] = json.loads(run.groups[TRUTH][row] or "[]")
     return ", ".join(sorted(emotions)) or "no emotion"
@@ -230,7 +270,8 @@ def _nothing_common(runs: Sequence[Run]) -> str:
     return f"the runs have no clip in common: {examples}; evaluate them on the same dataset split"
 
 
-def _other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:
+def n_other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:
+    """Return how many common clips have other audio than in the first run."""
     shas = [
         map(run.audio_sha256.__getitem__, of_run) for run, of_run in zip(runs, rows, strict=True)
     ]

@@ -329,8 +329,8 @@ def tagged(
     }
     if not contract.masks_padding:
         said["return_attention_mask"] = "false"
-    if contract.task != "emotions":
-        said["task"] = contract.task
+    if stated := contract.asked.stated:
+        said["task"] = stated
     if contract.scale:
         said["scale"] = contract.scale
     if contract.sources.get("labels") != "default":

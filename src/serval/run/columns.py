@@ -141,15 +141,13 @@ class JournalColumns:
 
     def _named(self, line: Mapping[str, Any]) -> tuple[int, int]:
         """Return the ids of the true and the predicted label; -1 where the task has none."""
-        if self.provenance.is_multilabel:
-            if line["truth"] is not None:
-                raise ValueError("has one true label, in a run of several emotions a clip")
-            return -1, self._label_id(line, "predicted")
-        if not self.provenance.of_dimensions:
-            return self._label_id(line, "truth"), self._label_id(line, "predicted")
-        if (line["truth"], line["predicted"]) != (None, ""):
-            raise ValueError("has a label, in a run of dimensions")
-        return -1, -1
+        task = self.provenance.task
+        if not task.excludes and line["truth"] is not None:
+            raise ValueError(f"has one true label, in a run of {task.said}")
+        if not task.has_labels and line["predicted"] != "":
+            raise ValueError(f"has a label, in a run of {task.said}")
+        truth = self._label_id(line, "truth") if task.excludes else -1
+        return truth, self._label_id(line, "predicted") if task.has_labels else -1
 
     def _add_groups(self, groups: Mapping[str, str | None]) -> None:
         for name, value in groups.items():

@@ -137,7 +137,7 @@ class Calibration:
         return asdict(self)
 
 
-def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> Calibration:
+def calibration_of(run: Run, *, fitted_on: Run | None = None) -> Calibration:
     """Return what the confidence of a run is worth, and what a temperature would change.
 
     The confidence is the probability of the predicted label, as `probabilities_of` has it: of a
@@ -146,7 +146,6 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> 
     Args:
         run: The run to judge; without a clip every number is NaN.
         fitted_on: A run of the same model on other clips, to fit the temperature on.
-        seed: Of the simulation of perfectly calibrated models, and of the draws of speakers.
 
     Raises:
         ConfigError: `fitted_on` is of another model, shares clips with `run`, or has none.
@@ -160,13 +159,13 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> 
         refuse_unfit(run, fitted_on, "the temperature")
         temperature = temperature_of(fitted_on.logits, fitted_on.truth, answers.outputs)
         cooled = replace(answers, temperature=temperature)
-        scaled = _fit(cooled, clustering, np.random.default_rng(seed))
+        scaled = _fit(cooled, clustering, np.random.default_rng(0))
     return Calibration(
         n=len(sure),
-        as_is=_fit(answers, clustering, np.random.default_rng(seed)),
+        as_is=_fit(answers, clustering, np.random.default_rng(0)),
         scaled=scaled,
         fitted_on=str(fitted_on.folder) if fitted_on else "",
-        aurc=aurc_interval(sure, right, clustering, np.random.default_rng(seed)),
+        aurc=aurc_interval(sure, right, clustering, np.random.default_rng(0)),
         aurc_best=aurc(right.astype(np.float64), right),
         coverage=coverage_points(sure, right, clustering) if len(sure) else (),
     )

@@ -92,6 +92,24 @@ class IntervalChange:
     difference: Difference
     verdict: Verdict | None
 
+    @classmethod
+    def judged(
+        cls,
+        sides: tuple[float, float],
+        gap: Difference,
+        margin: float,
+        *,
+        higher_is_better: bool | None = True,
+    ) -> IntervalChange:
+        """Return the change with its verdict: whether B is worse by more than the margin."""
+        better = (
+            gap
+            if higher_is_better
+            else replace(gap, value=-gap.value, low=-gap.high, high=-gap.low)
+        )
+        said = None if higher_is_better is None else verdict(better, margin)
+        return cls(a=sides[0], b=sides[1], difference=gap, verdict=said)
+
     def verdict_at(self, margin: float) -> Verdict:
         """Return the verdict at another margin, in (0, 1), of a score that is better higher."""
         return verdict(self.difference, margin)
