@@ -94,7 +94,9 @@ def compare_command(
     cannot tell  these clips cannot decide it
     """  # noqa: D301 - click wants that backspace
     options = PairOptions(margin=margin / 100, resamples=resamples, seed=seed)
-    opened = [opened_run(run) for run in runs]
+    opened: list[Run] = []
+    for run in runs:
+        opened.append(opened_run(run, beside=opened))
     if len(opened) > 1 and any(run.provenance.of_dimensions for run in opened):
         _compare_dimensions(opened, options.margin, Path(output), as_json=as_json)
         return
