@@ -20,7 +20,7 @@ from serval.bench.bench import disclosure, load_average
 from serval.evaluation import EvalOptions, open_dataset
 from serval.models.load import load_model
 from serval.stress.channel import PLACES, impulse_response
-from serval.stress.suite import FULL, perturbed, voices_of
+from serval.stress.suite import FULL, Draws, perturbed, voices_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ def main() -> None:
         seconds += audio.duration_s / given.clips
         for case in FULL:
             changed = kinds.on(
-                case.kind, perturbed, case, audio.samples, audio.sample_rate, clip, (0, voices)
+                case.kind, perturbed, case, audio.samples, audio.sample_rate, clip, Draws(0, voices)
             )
             lengths = np.array([len(changed)])
             stages.on("the model", model.logits, changed[np.newaxis], lengths)

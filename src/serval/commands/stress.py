@@ -25,7 +25,7 @@ from serval.stress import Cost, Stage, StressOptions, stress, write_stress
 from serval.stress.dimensions import HEAD as DIMENSION_HEAD
 from serval.stress.dimensions import dimension_stress_cells
 from serval.stress.suite import WHOSE
-from serval.stress.table import beyond_sentence
+from serval.stress.table import beyond_sentence, case_title
 from serval.wording import change_short, counted, scored, scored_short
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ DEFAULTS = StressOptions()
     show_default=True,
     help="Of every random number.",
 )
+@click.option(
+    "--stop-when-sure",
+    is_flag=True,
+    help="Ask a perturbation no more clips than its published threshold needs.",
+)
 @click.option("--fresh", is_flag=True, help="Start over instead of going on.")
 @quiet_option("No progress, no table.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
@@ -73,6 +78,7 @@ def stress_command(
     baseline: str | None,
     seed: int,
     *,
+    stop_when_sure: bool,
     quiet: bool,
     as_json: bool,
     **flags: Any,  # noqa: ANN401 - click's flags
@@ -87,7 +93,11 @@ def stress_command(
     serval gate.
     """
     options = StressOptions(
-        evaluation=EvalOptions(**flags), suite=suite, baseline=baseline, seed=seed
+        evaluation=EvalOptions(**flags),
+        suite=suite,
+        baseline=baseline,
+        seed=seed,
+        stop_when_sure=stop_when_sure,
     )
     sys.exit(_run(options, quiet=quiet, as_json=as_json))
 
@@ -182,7 +192,7 @@ def _table(document: dict[str, Any]) -> Table:
     for name, case in document["cases"].items():
         outcome = {"pass": "yes", "fail": "NO"}.get(case["outcome"], "")
         doubt = "?" if case["rule"] and not case["sure"] else ""
-        table.add_row(name, *_cells(case), f"{outcome}{doubt}")
+        table.add_row(case_title(name, case), *_cells(case), f"{outcome}{doubt}")
     return table
 
 

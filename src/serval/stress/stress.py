@@ -72,6 +72,11 @@ def stress(options: StressOptions, watch: Watch | None = None) -> Findings | Dim
     evaluation = with_value_columns(evaluation, model)
     options = replace(options, evaluation=evaluation)
     dataset = open_dataset(evaluation)
+    if model.contract.task == "dimensions" and options.stop_when_sure:
+        raise ConfigError(
+            "--stop-when-sure needs the published thresholds of emotions; of dimensions, leave it "
+            "out"
+        )
     if model.contract.task == "dimensions" and options.baseline is not None:
         raise ConfigError(
             "--baseline compares emotions under stress; of dimensions, give the two folders of one "
