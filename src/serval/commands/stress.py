@@ -105,7 +105,8 @@ def stress_command(
 def _run(options: StressOptions, *, quiet: bool, as_json: bool) -> int:
     try:
         with as_stop():
-            found = stress(options, (lambda _stage: None) if quiet else _Lines())
+            lines = _Lines("at most " if options.stop_when_sure else "")
+            found = stress(options, (lambda _stage: None) if quiet else lines)
     except KeyboardInterrupt:
         say(
             f"\nstopped; what was done is kept in {options.evaluation.output}: "
@@ -124,7 +125,8 @@ def _run(options: StressOptions, *, quiet: bool, as_json: bool) -> int:
 class _Lines:
     """One line on stderr when the cost is known, and one for each perturbation that begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, bound: str) -> None:
+        self.bound = bound
         self.shown: tuple[str, int] | None = None
         self.priced = False
 
@@ -134,7 +136,7 @@ class _Lines:
             say(_first_line(stage), err=True)
         if stage.cost is not None and not self.priced:
             self.priced = True
-            say(_cost_line(stage.cost), err=True)
+            say(_cost_line(stage.cost, self.bound), err=True)
         if (stage.name, stage.number) != self.shown:
             self.shown = (stage.name, stage.number)
             say(f"[{stage.number}/{stage.cases}] {stage.name}", err=True)
@@ -147,12 +149,12 @@ def _first_line(stage: Stage) -> str:
     )
 
 
-def _cost_line(cost: Cost) -> str:
+def _cost_line(cost: Cost, bound: str) -> str:
     left = cost.cases - cost.finished
     done = f", {cost.finished} are done already" if cost.finished else ""
     minutes, seconds = divmod(round(cost.seconds), 60)
     return (
-        f"cost: {counted(left, 'perturbation')} x {counted(cost.clips, 'clip')} x "
+        f"cost: {bound}{counted(left, 'perturbation')} x {counted(cost.clips, 'clip')} x "
         f"{1000 * cost.clip_s:.0f} ms = {minutes} min {seconds} s, as the clean run went; codecs "
         f"and music take longer{done}"
     )

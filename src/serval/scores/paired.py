@@ -256,7 +256,7 @@ class Panel:
         tables, runs = self._tables(pairs), len(self.predicted)
 
         def columns(sums: Floats) -> Columns:
-            same = sums[:, runs * 3 * self.k :].reshape(len(sums), len(pairs), 2)
+            same = sums[:, runs * 3 * self.k :].reshape(-1, len(pairs), 2)
             shares = same[..., 1] / np.maximum(same.sum(axis=-1), 1)
             return statistic(margins_of_sums(sums, runs, self.k), shares)
 

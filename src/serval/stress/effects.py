@@ -124,7 +124,10 @@ def effects_of(stress: StressRuns, *, seed: int = 0) -> Effects:
     mean over a family.
     """
     cases = stress.whole
-    panel = panel_of([stress.clean, *(stress.runs[case.name] for case in cases)])
+    # Where all were stopped, the clean run beside itself has the clean scores.
+    panel = panel_of(
+        [stress.clean, *([stress.runs[case.name] for case in cases] or [stress.clean])]
+    )
     groups = groups_of_cases(cases)
     found, judged = estimated(panel.runs, groups, seed), judged_clips(panel.runs)
     some = judged.any() and not judged.all()

@@ -62,8 +62,8 @@ class LookPlan:
     def of(self, case: Case) -> Looks | None:
         """Return when a perturbation may stop; `None` where nothing can decide it early.
 
-        One without a threshold is asked the clips on which a milder level of its kind surely missed
-        one.
+        One without a threshold is asked the clips on which the last level of its kind that has one
+        surely missed it.
         """
         if case.rule is not None:
             return self._looks(self._parts, partial(self._is_sure, case))
@@ -73,12 +73,12 @@ class LookPlan:
 
     def note(self, case: Case, run: Run) -> None:
         """Note what a perturbation came to, for the harsher levels of its kind."""
-        asked = next(
-            (part for part in self._parts if len(part) == len(run) + len(run.failures)), None
-        )
-        if case.rule is None or asked is None:
+        if case.rule is None:
             return
-        if early_verdict(self._clean, run, case, LOOK_LEVEL)["outcome"] == "fail":
+        n = len(run) + len(run.failures)
+        asked = next((part for part in self._parts if len(part) == n), None)
+        self._failed.pop(case.kind, None)
+        if asked and early_verdict(self._clean, run, case, LOOK_LEVEL)["outcome"] == "fail":
             self._failed[case.kind] = asked
 
     def _looks(

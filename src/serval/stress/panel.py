@@ -159,6 +159,8 @@ def early_verdict(
         level: What the intervals hold.
         part: Positions of the clips that count; by default all that both have.
     """
+    if not len(run):
+        return verdict_of(case, None, 0)
     panel = panel_of([clean, run])
     sizes = np.bincount(clean.truth, minlength=len(panel.labels))
     counts = sizes[panel.runs.truth] >= MIN_CLIPS_OF_LABEL

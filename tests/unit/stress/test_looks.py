@@ -83,6 +83,31 @@ def test_a_change_of_uar_is_not_trusted_while_a_label_has_few_clips(tmp_path):
     assert early_verdict(clean, worse, case, LOOK_LEVEL, half) == {"outcome": "fail", "sure": True}
 
 
+def test_a_perturbation_without_an_answer_is_asked_on(clean):
+    none = replace(clean, index=clean.index[:0], predicted=clean.predicted[:0], clip_ids=())
+    none = replace(none, truth=none.predicted, logits=clean.logits[:0])
+    found = early_verdict(clean, none, BY_NAME["room_small"], LOOK_LEVEL)
+    assert found == {"outcome": "cannot tell", "sure": False}
+
+
+def test_only_the_last_level_with_a_threshold_speaks_for_the_harsher_ones(clean):
+    plan, half = LookPlan(clean, 0), LookPlan(clean, 0).of(BY_NAME["white_20db"]).parts[0]
+    flips = np.isin(clean.index, list(half))
+    wrong = replace(clean, predicted=np.where(flips, (clean.truth + 1) % 3, clean.truth))
+    rows = np.flatnonzero(flips)
+    part = {
+        name: getattr(wrong, name)[rows] for name in ("index", "truth", "predicted", "logits")
+    } | {name: tuple(getattr(wrong, name)[i] for i in rows)
+         for name in ("clip_ids", "audio_sha256", "speakers")}  # fmt: skip
+    failed = replace(wrong, duration_s=wrong.duration_s[rows], **part)
+    assert plan.of(BY_NAME["white_10db"]) is None
+    plan.note(BY_NAME["white_35db"], failed)
+    assert plan.of(BY_NAME["white_10db"]).parts == (half,)
+    assert plan.of(BY_NAME["babble_10db"]) is None
+    plan.note(BY_NAME["white_20db"], clean)
+    assert plan.of(BY_NAME["white_10db"]) is None
+
+
 class Level:
     """Tells 0.1, 0.2 and 0.3 apart by the first sample alone, to a sixtieth."""
 
