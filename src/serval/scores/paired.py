@@ -28,7 +28,7 @@ from serval.scores.score import (
     margins_of_sums,
     score_columns,
 )
-from serval.scores.stats import Difference, Interval, Verdict, mcnemar_exact, verdict
+from serval.scores.stats import LEVEL, Difference, Interval, Verdict, mcnemar_exact, verdict
 from serval.scores.uncertainty import Estimates, estimates
 
 if TYPE_CHECKING:
@@ -163,12 +163,18 @@ class PanelEstimates:
         places: Where the array of each name begins among the estimates.
         found: Values and errors of all arrays, one array behind the other.
         flips: How much each of `HEADLINES` changes when one clip flips.
+        level: What the intervals hold, in (0, 1).
     """
 
     values: Columns
     places: dict[str, int]
     found: Estimates
     flips: Floats
+    level: float = LEVEL
+
+    def at(self, level: float) -> PanelEstimates:
+        """Return the same estimates with intervals that hold another share."""
+        return replace(self, level=level)
 
     def interval(self, name: str, *where: int) -> Interval:
         """Return one value with its interval; where the last axis is `HEADLINES`, of a score."""
@@ -194,7 +200,7 @@ class PanelEstimates:
 
     def _uncertainty(self, name: str, where: tuple[int, ...]) -> Uncertainty:
         place = np.ravel_multi_index(where, self.values[name].shape)
-        return self.found.uncertainty(self.places[name] + int(place))
+        return replace(self.found.uncertainty(self.places[name] + int(place)), level=self.level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
