@@ -37,6 +37,7 @@ from serval.quantize.graph import (
     replace_nodes,
     write_graph,
 )
+from serval.quantize.pooling import means_as_products
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -274,17 +275,12 @@ def _before_heads(edit: Edit, tensor: str, nodes: list[onnx.NodeProto]) -> str:
     return parts[part]
 
 
-def _mean_behind_transpose(edit: Edit) -> None:
-    for node in edit.nodes("ReduceMean"):
-        said = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        if list(said.get("axes", ())) != [1] or said.get("keepdims", 1):
-            continue
-        turned = f"fusions/{node.output[0]}"
-        edit.put(
-            node,
-            helper.make_node("Transpose", node.input, [turned], perm=[0, 2, 1]),
-            helper.make_node("ReduceMean", [turned], node.output, axes=[-1], keepdims=0),
-        )
+def _means_as_products(edit: Edit) -> None:
+    means = [node.output[0] for node in edit.nodes("ReduceMean")]
+    means_as_products(edit.graph)
+    left = {node.output[0] for node in edit.nodes("ReduceMean")}
+    kept = {node.output[0]: node for node in edit.graph.graph.node}
+    edit.places.update({name: [kept[name]] for name in means if name not in left})
 
 
 def _microsoft(operator: str, inputs: object, outputs: object, **said: object) -> onnx.NodeProto:
@@ -295,10 +291,11 @@ def _microsoft(operator: str, inputs: object, outputs: object, **said: object) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One change: of the graph, or an entry of the session's configuration."""
+    """One change: of the graph, before or after it is rewritten, or an entry of the session."""
 
     graph: Callable[[Edit], None] | None = None
     entry: tuple[str, str] | None = None
+    before: bool = False
     speed_only: bool = False
 
 
@@ -312,7 +309,7 @@ CHANGES = {
     "equalization in the scales of rounding back": Change(graph=_division_in_rounding),
     "attention products in integers": Change(graph=_attention_in_integers, speed_only=True),
     "attention as one operator": Change(graph=_one_attention),
-    "means over time behind a transpose": Change(graph=_mean_behind_transpose),
+    "means over time as products": Change(graph=_means_as_products, before=True),
     "denormals as zero": Change(entry=("session.set_denormal_as_zero", "1")),
     "x64quantprecision": Change(entry=("session.x64quantprecision", "1")),
     "qdqisint8allowed": Change(entry=("session.qdqisint8allowed", "1")),
@@ -347,7 +344,7 @@ def candidates(
     for name in only:
         change, path, places = CHANGES[name], base, 0
         if change.graph:
-            twin = copied(graph)
+            twin = onnx.load(model.path) if change.before else copied(graph)
             edit = Edit(graph=twin, index=index_of(twin), heads=heads)
             change.graph(edit)
             places = edit.finished()
