@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from serval.audio import decode
 from serval.dimensions import dimension_columns, plan_values
 from serval.errors import ConfigError, DatasetError, LabelError
 from serval.labels import LabelMap, label_map_from_option, label_space_of
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
     from serval.labels import LabelSet, LabelSpace
     from serval.models.protocol import Model
     from serval.options import EvalOptions
-    from serval.predict import Transform
+    from serval.predict import Decode, Transform
     from serval.records import Clip, ClipReader, Dataset
+    from serval.run import Run
 
 __all__ = [
+    "Change",
     "LabelPlan",
+    "Looks",
     "Mapped",
     "labelled",
     "plan_of",
@@ -55,6 +59,38 @@ SEPARATORS = (";", "|", ",", "/", "+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """When a run may end before it has all clips.
+
+    Attributes:
+        parts: Positions to do before each look, each part within the next.
+        is_enough: Whether a run, of which the clips of a part count, has told what was asked.
+        facts: How the parts were chosen, in plain JSON types; becomes part of the run's identity.
+    """
+
+    parts: tuple[frozenset[int], ...]
+    is_enough: Callable[[Run, frozenset[int]], bool]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is done to every clip before the model hears it.
+
+    Attributes:
+        facts: Name and parameters in plain JSON types; they become part of the run's identity.
+        transform: The change, a pure function.
+        decoded: Decodes the clips, where they are not sent to a cluster.
+        looks: When the run may end early, if ever.
+    """
+
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    transform: Transform | None = None
+    decoded: Decode = decode
+    looks: Looks | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelPlan:
     """Which clips of a dataset will be evaluated, known before the first is decoded.
 
@@ -65,7 +101,7 @@ class LabelPlan:
         total: Clips that will have a record.
         dropped: Clips left out on request because their label has no counterpart, by raw label.
         renamed: Labels of the set that the run calls otherwise, with what it calls them.
-        transform: What is done to each waveform.
+        change: What is done to each clip before the model hears it.
         task: What the clips are asked for.
         facts: How a truth was read that is not one emotion a clip, as the run stores it: of
             dimensions their columns and scales.
@@ -77,7 +113,7 @@ class LabelPlan:
     dropped: dict[str, int]
     dropped_indices: tuple[int, ...] = ()
     renamed: dict[str, str] = field(default_factory=dict)
-    transform: Transform | None = None
+    change: Change = field(default_factory=Change)
     task: Task = CATEGORICAL
     facts: Mapping[str, Any] | None = None
 

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from serval.comparison.flips import GroupChange
     from serval.comparison.multilabel import MultilabelComparison
     from serval.comparison.pair import ScoreChange
+    from serval.run import Run
     from serval.tasks import Task
 
 __all__ = ["compare_command"]
@@ -92,7 +93,9 @@ def compare_command(
     cannot tell  these clips cannot decide it
     """  # noqa: D301 - click wants that backspace
     options = PairOptions(margin=margin / 100, resamples=resamples, seed=seed)
-    opened = [opened_run(run) for run in runs]
+    opened: list[Run] = []
+    for run in runs:
+        opened.append(opened_run(run, beside=opened))
     task = task_of_runs(opened)
     kind = COMPARISONS[task]
     found = kind.compare(opened, options)

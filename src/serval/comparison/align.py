@@ -20,6 +20,7 @@ from scipy.special import log_softmax
 
 from serval.errors import ConfigError, LabelError
 from serval.multilabel import TRUTH
+from serval.probabilities import log_probabilities_of, outputs_of
 from serval.run import unfinished
 from serval.wording import counted, in_points
 
@@ -37,6 +38,7 @@ __all__ = [
     "AlignedRun",
     "Partners",
     "aligned",
+    "blocks",
     "common_rows",
     "n_other_audio",
     "names_apart",
@@ -73,9 +75,11 @@ class AlignedRun:
         model: The model's name.
         rows: `(N,) int64` the places of the common clips in the run.
         predicted: `(N,) int64` label ids.
-        log_probs: `(N, K) float64`, at least `LEAST`.
+        logits: `(M, K) float32` of all clips of the run, labels in its own order.
+        order: `(K,) int64` where each label of the first run stands in this one.
         only_here: Clips that some other run does not have, by id.
         failed: How many clips failed in this run.
+        outputs: What the logits are of, as `Contract.outputs` says.
     """
 
     name: str
@@ -83,9 +87,26 @@ class AlignedRun:
     model: str
     rows: NDArray[np.int64]
     predicted: NDArray[np.int64]
-    log_probs: NDArray[np.float64]
+    logits: NDArray[np.float32]
+    order: NDArray[np.int64]
     only_here: tuple[str, ...]
     failed: int
+    outputs: str = "logits"
+
+    def log_probs(self, some: slice) -> NDArray[np.float64]:
+        """Return those of some common clips, `(n, K) float64`, at least `LEAST`.
+
+        They are made where they are looked at, see `blocks`: stored they would be the largest part
+        of a comparison.
+        """
+        logits = self.logits[self.rows[some]][:, self.order].astype(np.float64)
+        found = log_probabilities_of(logits, self.outputs)
+        return np.ascontiguousarray(np.maximum(found, LEAST))
+
+    def log_shares(self, some: slice) -> NDArray[np.float64]:
+        """Return the same with a sum of 1 for each clip: scores of a sigmoid have another."""
+        found = self.log_probs(some)
+        return found if self.outputs != "sigmoid" else np.asarray(log_softmax(found, axis=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +162,9 @@ def aligned(runs: Sequence[Run]) -> Aligned:
     return Aligned(
         labels=first.labels,
         clip_ids=_picked(first.clip_ids, places),
-        index=first.index[places],
-        truth=first.truth[places],
-        duration_s=first.duration_s[places],
+        index=_taken(first.index, places),
+        truth=_taken(first.truth, places),
+        duration_s=_taken(first.duration_s, places),
         speakers=_picked(first.speakers, places),
         groups={name: _picked(values, places) for name, values in first.groups.items()},
         columns=tuple(_column(name, run, of_run, first.labels)
@@ -173,7 +194,8 @@ def common_rows(runs: Sequence[Run]) -> tuple[list[Partners], list[NDArray[np.in
     places = np.flatnonzero(np.all([each.rows >= 0 for each in found], axis=0))
     if not len(places):
         raise ConfigError(_nothing_common(runs))
-    return found, [places, *(each.rows[places] for each in found)]
+    others = (places if np.array_equal(each.rows, places) else each.rows[places] for each in found)
+    return found, [places, *others]
 
 
 def task_of_runs(runs: Sequence[Run]) -> Task:
@@ -194,21 +216,32 @@ def task_of_runs(runs: Sequence[Run]) -> Task:
 
 def _column(name: str, run: Run, rows: NDArray[np.int64], labels: LabelSet) -> AlignedRun:
     order = np.array([run.labels.index(label) for label in labels])
-    log_probs = np.empty((len(rows), len(order)))
-    for start in range(0, len(rows), ROWS):
-        some = slice(start, start + ROWS)
-        logits = run.logits[rows[some]][:, order].astype(np.float64)
-        log_probs[some] = np.maximum(log_softmax(logits, axis=1), LEAST)
+    predicted = _taken(run.predicted, rows)
+    missing = np.ones(len(run), dtype=np.bool_)
+    missing[rows] = False
     return AlignedRun(
         name=name,
         folder=run.folder,
         model=str(run.provenance.model.get("name", "")),
         rows=rows,
-        predicted=np.argsort(order)[run.predicted[rows]],
-        log_probs=log_probs,
-        only_here=tuple(run.clip_ids[i] for i in np.setdiff1d(np.arange(len(run)), rows)),
+        predicted=predicted if run.labels == labels else np.argsort(order)[predicted],
+        logits=run.logits,
+        order=order,
+        only_here=tuple(run.clip_ids[i] for i in np.flatnonzero(missing).tolist()),
         failed=len(run.failures),
+        outputs=outputs_of(run.provenance.model),
     )
+
+
+def blocks(n: int) -> Iterator[slice]:
+    """Yield all of n clips, `ROWS` at a time: what is made of each makes several copies."""
+    return (slice(start, start + ROWS) for start in range(0, n, ROWS))
+
+
+def _taken(values: NDArray[Number], rows: NDArray[np.int64]) -> NDArray[Number]:
+    """Return the values of these rows; of all rows in order the column itself."""
+    is_whole = len(rows) == len(values) and bool((np.diff(rows) > 0).all())
+    return values if is_whole else values[rows]
 
 
 def _picked(values: Sequence[Cell], rows: NDArray[np.int64]) -> Sequence[Cell]:
@@ -243,6 +276,10 @@ def _refuse_other_labels(first: Run, other: Run) -> None:
 def _refuse_other_truth(
     first: Run, places: NDArray[np.int64], other: Run, rows: NDArray[np.int64]
 ) -> None:
+    if first.provenance.task.excludes:
+        ours = np.array([first.labels.index(label) for label in other.labels])
+        differ = _taken(first.truth, places) != ours[_taken(other.truth, rows)]
+        places, rows = places[differ][:1], rows[differ][:1]
     for i, j in zip(places, rows, strict=True):
         mine, its = _truth_of(first, i), _truth_of(other, j)
         if mine != its:
@@ -272,10 +309,16 @@ def _nothing_common(runs: Sequence[Run]) -> str:
 
 def n_other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:
     """Return how many common clips have other audio than in the first run."""
+    if all(run.audio_sha256 is runs[0].audio_sha256 for run in runs) and _are_alike(rows):
+        return 0
     shas = [
         map(run.audio_sha256.__getitem__, of_run) for run, of_run in zip(runs, rows, strict=True)
     ]
     return sum(len(set(versions) - {""}) > 1 for versions in zip(*shas, strict=True))
+
+
+def _are_alike(rows: Sequence[NDArray[np.int64]]) -> bool:
+    return all(np.array_equal(of_run, rows[0]) for of_run in rows[1:])
 
 
 def _warnings(runs: Sequence[Run], found: Sequence[Partners], other_audio: int) -> list[str]:
@@ -303,6 +346,7 @@ NUMBERED = re.compile(r"(.+)#[0-9]+", re.DOTALL)
 """How a set writes the second clip of one name."""
 
 Cell = TypeVar("Cell", str, "str | None")
+Number = TypeVar("Number", np.int64, np.float64)
 
 ROWS = 1 << 14
 """Clips whose probabilities are looked at at once, with a few copies."""
@@ -370,8 +414,13 @@ def _are_in_step(first: Run, other: Run) -> bool:
     if len(first) != len(other) or first.clip_ids != other.clip_ids:
         return False
     hashes = np.fromiter(map(hash, first.clip_ids), np.int64, len(first))
+    hashes.sort()
+    if (np.diff(hashes) == 0).any():
+        return False
+    if first.audio_sha256 is other.audio_sha256:
+        return True
     audio = zip(first.audio_sha256, other.audio_sha256, strict=True)
-    return len(np.unique(hashes)) == len(hashes) and all(_may_be(*both) for both in audio)
+    return all(_may_be(*both) for both in audio)
 
 
 def _by_name(first: Run, other: Run) -> Iterator[tuple[int, int]]:

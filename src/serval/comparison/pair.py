@@ -113,7 +113,7 @@ def pair_scores(
     panel = Panel(
         k=len(clips.labels),
         truth=clips.truth,
-        predicted=np.stack([a.predicted, b.predicted]),
+        predicted=np.stack([a.predicted, b.predicted], dtype=np.int32),
         clustering=clustering,
     )
     changes = panel.changes(options)

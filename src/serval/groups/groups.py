@@ -437,8 +437,9 @@ def _gaps(
         return NO_GAP, NO_GAP, "clips"
     clips = np.concatenate(list(compared.values()))
     group = np.repeat(np.arange(len(compared)), [len(members) for members in compared.values()])
-    speakers = None if column == "speaker" else [run.speakers[i] for i in clips]
-    permutation = permutation_of(group, speakers)
+    permutation = permutation_of(
+        group, None if column == "speaker" else [run.speakers[i] for i in clips]
+    )
     truth = run.truth[clips]
     right = (run.predicted[clips] == truth).astype(np.float64)
     accuracy, uar = gaps_between(

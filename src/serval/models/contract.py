@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_LABELS",
+    "NORMALIZATION",
+    "RATE",
     "Contract",
     "Declared",
     "Layout",
@@ -401,10 +403,20 @@ def _first(
     sources: list[Source], keys: tuple[str, ...], parse: Callable[[object], T], default: T
 ) -> tuple[T, str]:
     for source, values in sources:
-        for key in keys:
-            if values.get(key) is not None:
-                return _parsed(values[key], parse, f"{source}: {key}"), source
+        for key, value in _said(values, keys):
+            return _parsed(value, parse, f"{source}: {key}"), source
     return default, "default"
+
+
+def _said(values: Mapping[str, object], keys: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+    """Yield what a source says under some names of a part."""
+    extractor = values.get("feature_extractor_type", WAVEFORM_EXTRACTOR)
+    for key in keys:
+        # Another extractor's do_normalize is of a spectrogram.
+        if values.get(key) is not None and (
+            key != "do_normalize" or extractor == WAVEFORM_EXTRACTOR
+        ):
+            yield key, values[key]
 
 
 def _contradictions(sources: list[Source]) -> Iterator[str]:
@@ -432,15 +444,9 @@ def _readings(
 ) -> Iterator[tuple[str, object]]:
     """Yield who says what under one of the names; what cannot be read says nothing here."""
     for source, values in sources:
-        extractor = values.get("feature_extractor_type", WAVEFORM_EXTRACTOR)
-        for key in keys:
-            # Elsewhere do_normalize is of a spectrogram.
-            if values.get(key) is None or (
-                key == "do_normalize" and extractor != WAVEFORM_EXTRACTOR
-            ):
-                continue
+        for _, value in _said(values, keys):
             with suppress(ModelError):
-                yield source, _parsed(values[key], parse, source)
+                yield source, _parsed(value, parse, source)
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from serval.probe.options import ProbeOptions
     from serval.records import Clip, Dataset
 
-__all__ = ["APART", "SHARED", "Planned", "planned", "wanted_folds"]
+__all__ = ["APART", "SHARED", "Planned", "apart_name", "planned", "wanted_folds"]
 
 APART, SHARED = "speakers apart", "speakers shared"
 ALL_FOLDS = "folds"
@@ -163,6 +163,12 @@ def _dimensions(options: ProbeOptions, dataset: Dataset) -> LabelSet:
             "dimensions takes two or more: name them with --dimension-columns arousal=COLUMN,..."
         )
     return LabelSet(found)
+
+
+def apart_name(options: ProbeOptions, clips: FoldClips) -> str:
+    """Return what the folds that keep speakers apart are called: as asked, unless those share."""
+    asked = folds_as_asked(options.folds, clips)
+    return f"speaker:{len(asked)}" if shared_by(asked, clips) else options.folds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

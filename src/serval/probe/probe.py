@@ -33,7 +33,7 @@ from serval.probe.options import (
     refuse_unknown,
     task_of_head,
 )
-from serval.probe.plan import APART, SHARED, Planned, planned, wanted_folds
+from serval.probe.plan import APART, SHARED, Planned, apart_name, planned, wanted_folds
 from serval.probe.runs import (
     Crossed,
     Recording,
@@ -263,7 +263,8 @@ class _Bench:
             "head": self._head_words(strength),
             "data": f"{work.dataset.name}, {len(whole)} clips",
             "data_fingerprint": work.dataset.fingerprint,
-            "folds": f"{work.options.folds}, {len(self.folds[APART])} folds, speakers apart",
+            "folds": f"{apart_name(work.options, work.clips)}, {len(self.folds[APART])} folds, "
+            "speakers apart",
             "cross_validated": {
                 work.plan.task.headline: [score.value, score.low, score.high],
                 "mean_of_folds": found.apart.by_fold.mean,

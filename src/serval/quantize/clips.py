@@ -126,7 +126,8 @@ def calibration_clips(options: QuantizeOptions, n: int, model: Model, workers: i
         DatasetError: No clip of it can be used.
     """
     dataset = _train_split(options, model)
-    total = sum(1 for _ in dataset.metadata(0, None))
+    total = dataset.n_clips
+    total = sum(1 for _ in dataset.metadata(0, None)) if total is None else total
     chosen = {int(i) for i in np.linspace(0, max(0, total - 1), min(n, total))}
     picked = (clip for clip in dataset.clips(0, None) if clip.index in chosen)
     return _answered(dataset, picked, model, workers)

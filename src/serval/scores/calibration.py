@@ -24,7 +24,7 @@ from serval.scores.uncertainty import uncertainty_of_mean
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -150,9 +150,9 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None) -> Calibration:
     Raises:
         ConfigError: `fitted_on` is of another model, shares clips with `run`, or has none.
     """
-    usable = np.flatnonzero(np.isfinite(run.logits).all(axis=1))
-    answers = _Answers(run.logits[usable], run.truth[usable], outputs_of(run.provenance.model))
-    clustering = clustering_of([run.speakers[i] for i in usable.tolist()])
+    logits, truth, speakers = _usable(run)
+    answers = _Answers(logits, truth, outputs_of(run.provenance.model))
+    clustering = clustering_of(speakers)
     sure, right = answers.top()
     scaled = None
     if fitted_on is not None:
@@ -169,6 +169,15 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None) -> Calibration:
         aurc_best=aurc(right.astype(np.float64), right),
         coverage=coverage_points(sure, right, clustering) if len(sure) else (),
     )
+
+
+def _usable(run: Run) -> tuple[NDArray[np.float32], Ids, Sequence[str | None]]:
+    """Return logits, truth and speakers of the clips with finite logits: mostly all, uncopied."""
+    finite = np.isfinite(run.logits).all(axis=1)
+    if finite.all():
+        return run.logits, run.truth, run.speakers
+    speakers = [run.speakers[i] for i in np.flatnonzero(finite).tolist()]
+    return run.logits[finite], run.truth[finite], speakers
 
 
 def calibration_sentences(calibration: Calibration) -> list[str]:

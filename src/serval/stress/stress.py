@@ -80,6 +80,8 @@ def stress(options: StressOptions, watch: Watch | None = None) -> Findings | Dim
     finish = FINDINGS.of(task, dataset.name)
     if options.baseline is not None:
         COMPARED.of(task, dataset.name)
+    if options.stop_when_sure:
+        STOPPED.of(task, dataset.name)
     if stored is not None:
         clips = {"dataset": dataset.fingerprint, "split": dataset.split, "limit": evaluation.limit}
         refuse_other_clips(stored, model.labels, clips, options.seed)
@@ -115,6 +117,7 @@ COMPARED = only(
     "--baseline compares under stress",
     "give the two folders of one perturbation to serval compare",
 )
+STOPPED = only(CATEGORICAL, "--stop-when-sure needs the published thresholds of")
 
 
 def _stored_against(options: StressOptions) -> StressRuns | None:
