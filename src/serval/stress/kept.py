@@ -13,7 +13,7 @@ from serval.audio import Audio, decode
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-__all__ = ["Kept", "decoder"]
+__all__ = ["MadeOnce", "decoder"]
 
 MOST_BYTES = 192 * 2**20
 """400 clips of three seconds at 16 kHz take 77 MB decoded, and their noise in 64 bits 154 MB."""
@@ -21,7 +21,7 @@ MOST_BYTES = 192 * 2**20
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class MadeOnce(Generic[T]):
     """What was made for each key, until it takes `most_bytes`; the rest is made each time.
 
     What came first stays: a suite comes by all clips in turn, and of what came last nothing would
@@ -55,7 +55,7 @@ class Kept(Generic[T]):
 
 def decoder() -> Callable[..., Audio]:
     """Return `serval.audio.decode` that decodes equal contents once, as long as they fit."""
-    kept = Kept[Audio](lambda audio: audio.samples.nbytes)
+    kept = MadeOnce[Audio](lambda audio: audio.samples.nbytes)
 
     def decoded(
         encoded: bytes, sample_rate: int | None = None, *, max_seconds: float = math.inf

@@ -22,7 +22,7 @@ from serval.evaluation import (
 )
 from serval.models.load import load_as_stated
 from serval.run import JOURNAL, load_run, unfinished
-from serval.stress.kept import Kept, decoder
+from serval.stress.kept import MadeOnce, decoder
 from serval.stress.looks import LookPlan
 from serval.stress.suite import (
     FULL,
@@ -245,7 +245,7 @@ def _changes(
     here = options.evaluation.engine == "local"
     decoded = decoder() if here else decode
     for kind, levels in groupby(cases, lambda case: case.kind):
-        noise = Kept[NDArray[np.float64]](lambda made: made.nbytes) if here else None
+        noise = MadeOnce[NDArray[np.float64]](lambda made: made.nbytes) if here else None
         draws = Draws(options.seed, voices if kind == "babble" else (), noise)
         for case in levels:
             facts = case.facts | {"seed": options.seed}

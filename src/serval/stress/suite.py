@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from serval.models.protocol import Model
     from serval.predict import Transform
     from serval.records import Clip, Dataset
-    from serval.stress.kept import Kept
+    from serval.stress.kept import MadeOnce
 
 __all__ = [
     "FAMILIES",
@@ -151,7 +151,7 @@ class Draws:
 
     seed: int = 0
     voices: Sequence[Voice] = ()
-    noise: Kept[NDArray[np.float64]] | None = None
+    noise: MadeOnce[NDArray[np.float64]] | None = None
 
 
 def transform_of(case: Case, draws: Draws) -> Transform:

@@ -8,7 +8,7 @@ from serval.audio import decode
 from serval.errors import AudioError
 from serval.records import Clip
 from serval.stress import kept
-from serval.stress.kept import Kept, decoder
+from serval.stress.kept import MadeOnce, decoder
 from serval.stress.suite import FULL, Draws, perturbed
 
 
@@ -19,14 +19,14 @@ def test_what_fits_is_made_once_and_the_rest_each_time():
         made.append(key)
         return np.full(10, key, np.int8)
 
-    store = Kept(lambda array: array.nbytes, most_bytes=25)
+    store = MadeOnce(lambda array: array.nbytes, most_bytes=25)
     for _ in range(3):
         assert [int(store.get(key, lambda key=key: make(key))[0]) for key in (1, 2, 3)] == [1, 2, 3]
     assert made == [1, 2, 3, 3, 3]
 
 
 def test_threads_that_ask_at_once_do_not_count_a_thing_twice():
-    store = Kept(lambda array: array.nbytes, most_bytes=20)
+    store = MadeOnce(lambda array: array.nbytes, most_bytes=20)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda i: store.get(i % 2, lambda: np.zeros(10, np.int8)), range(200)))
     for key in (0, 1):
@@ -58,7 +58,7 @@ def test_a_clip_is_decoded_once_for_each_rate_and_a_broken_one_each_time(tmp_pat
 def test_levels_that_share_their_noise_are_what_each_is_alone(kind):
     rng = np.random.default_rng(0)
     clips = {name: rng.normal(0, 0.1, 9000).astype(np.float32) for name in ("one", "two")}
-    shared = Draws(3, (), Kept(lambda made: made.nbytes))
+    shared = Draws(3, (), MadeOnce(lambda made: made.nbytes))
     for case in (case for case in FULL if case.kind == kind):
         for name, samples in clips.items():
             clip = Clip(id=name, index=0, label="happy")
