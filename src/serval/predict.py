@@ -134,9 +134,7 @@ class Moment:
     probs: NDArray[np.float64]
 
 
-def infer(
-    model: Model, clips: Iterable[Clip], *, workers: int = 1, transform: Transform | None = None
-) -> Iterator[Record]:
+def infer(model: Model, clips: Iterable[Clip], *, workers: int = 1) -> Iterator[Record]:
     """Yield one record for each clip, in order, holding only a few clips in memory.
 
     Each worker does a whole clip: read, decode, resample, run. The model runs each clip alone and
@@ -147,9 +145,8 @@ def infer(
         model: Must be safe to call from several threads.
         clips: Labelled with the model's own labels, or not at all.
         workers: Threads.
-        transform: Changes each waveform before the model sees it; must be a pure function.
     """
-    return in_order(partial(_inferred, model, transform), clips, workers)
+    return in_order(partial(_inferred, model, None), clips, workers)
 
 
 def predict(

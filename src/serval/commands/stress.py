@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from serval.commands.terminal import (
     print_caveats,
     print_files,
     print_items,
+    print_json,
     print_table,
     print_verdict,
     say,
@@ -26,13 +26,17 @@ from serval.stress.dimensions import HEAD as DIMENSION_HEAD
 from serval.stress.dimensions import dimension_stress_cells
 from serval.stress.suite import WHOSE
 from serval.stress.table import beyond_sentence, case_title
+from serval.tasks import CATEGORICAL, DIMENSIONAL, task_in
 from serval.wording import change_short, counted, scored, scored_short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from rich.console import Console
     from rich.table import Table
+
+    from serval.tasks import Task
 
 __all__ = ["stress_command"]
 
@@ -116,7 +120,7 @@ def _run(options: StressOptions, *, quiet: bool, as_json: bool) -> int:
         return 130
     written = write_stress(found)
     if as_json:
-        click.echo(json.dumps(written.document, indent=2))
+        print_json(written.document)
     elif not quiet:
         _show(written.document, written.files.values())
     return 0
@@ -163,18 +167,23 @@ def _cost_line(cost: Cost, bound: str) -> str:
 def _show(document: dict[str, Any], files: Iterable[Path]) -> None:
     console = terminal()
     print_verdict(console, document["verdict"])
-    if document.get("task") == "dimensions":
-        print_table(console, _dimension_table(document))
-        console.print(
-            "CCC: mean over the dimensions. Change and shift, the mean move of all values: on the "
-            "clips that have both answers; in brackets the 95 % interval. "
-            f"Unmoved: by less than {document['step']:g}, in the dimension that moves most. Kept: "
-            f"the thresholds of {WHOSE}; ? where an interval reaches over one.",
-            style="dim",
-        )
-        print_caveats(console, document["warnings"])
-        print_files(console, files)
-        return
+    SHOWN[task_in(document)](console, document)
+    print_caveats(console, document["warnings"])
+    print_files(console, files)
+
+
+def _show_dimensions(console: Console, document: dict[str, Any]) -> None:
+    print_table(console, _dimension_table(document))
+    console.print(
+        "CCC: mean over the dimensions. Change and shift, the mean move of all values: on the "
+        "clips that have both answers; in brackets the 95 % interval. "
+        f"Unmoved: by less than {document['step']:g}, in the dimension that moves most. Kept: "
+        f"the thresholds of {WHOSE}; ? where an interval reaches over one.",
+        style="dim",
+    )
+
+
+def _show_emotions(console: Console, document: dict[str, Any]) -> None:
     console.print(_clean_line(document))
     print_table(console, _table(document))
     console.print(
@@ -184,8 +193,12 @@ def _show(document: dict[str, Any], files: Iterable[Path]) -> None:
     )
     rest = (_exact_line, _fairness_line, _against_line)
     print_items(console, [line for line in (describe(document) for describe in rest) if line])
-    print_caveats(console, document["warnings"])
-    print_files(console, files)
+
+
+SHOWN: Mapping[Task, Callable[[Console, dict[str, Any]], None]] = {
+    CATEGORICAL: _show_emotions,
+    DIMENSIONAL: _show_dimensions,
+}
 
 
 def _table(document: dict[str, Any]) -> Table:

@@ -16,7 +16,7 @@ from serval.files import scratch_folder
 from serval.inspection import stored_graph
 from serval.inspection.targets import TARGETS
 from serval.machine import available_cores
-from serval.models.contract import Overrides
+from serval.models.contract import NORMALIZATION, RATE, Overrides
 from serval.models.load import model_path
 from serval.models.onnx import load_onnx
 from serval.models.options import overrides_of
@@ -323,14 +323,17 @@ def tagged(
     the FP32 file says of the sound of its training goes before that of the calibration.
     """
     contract = model.contract
-    said = {entry.key: entry.value for entry in graph.metadata_props if entry.key != "onnx.infer"}
+    left = {"onnx.infer", *RATE, *NORMALIZATION}  # written anew, under one name each
+    said = {entry.key: entry.value for entry in graph.metadata_props if entry.key not in left}
     said |= {
         "sampling_rate": str(contract.sample_rate),
         "normalize": contract.normalize,
         "max_seconds": f"{contract.max_seconds:g}",
     }
-    if contract.task != "emotions":
-        said["task"] = contract.task
+    if not contract.masks_padding:
+        said["return_attention_mask"] = "false"
+    if stated := contract.asked.stated:
+        said["task"] = stated
     if contract.scale:
         said["scale"] = contract.scale
     if contract.sources.get("labels") != "default":

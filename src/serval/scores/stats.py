@@ -274,7 +274,7 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     return float(stats.binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0
 
 
-def smallest_significant(discordant: int, alpha: float = 1 - LEVEL) -> int | None:
+def smallest_significant(discordant: int) -> int | None:
     """Return the smallest net number of clips that exact McNemar calls significant.
 
     `None` if this many clips on which two models differ cannot be significant at all. The net
@@ -284,6 +284,7 @@ def smallest_significant(discordant: int, alpha: float = 1 - LEVEL) -> int | Non
         >>> smallest_significant(40), smallest_significant(10), smallest_significant(5)
         (14, 8, None)
     """
+    alpha = 1 - LEVEL
     fewer = int(stats.binom.ppf(alpha / 2, discordant, 0.5)) if discordant else 0
     for minority in (fewer, fewer - 1):
         if minority >= 0 and mcnemar_exact(minority, discordant - minority) <= alpha:

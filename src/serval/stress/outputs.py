@@ -11,27 +11,30 @@ import numpy as np
 from serval.files import write_json, write_text
 from serval.plots.stress import HeatMapRow, StressCurve, save_curves, save_heat_map
 from serval.results.document import warnings_of
-from serval.stress.dimensions import DimensionFindings, write_dimension_stress
+from serval.stress.dimensions import write_dimension_stress
 from serval.stress.invariance import EXACT
 from serval.stress.looks import EARLY_ERROR
 from serval.stress.panel import ALL, MIN_CLIPS_OF_LABEL
 from serval.stress.suite import RULES
 from serval.stress.table import case_title, markdown, stress_verdict, write_csv
+from serval.tasks import CATEGORICAL, DIMENSIONAL
 from serval.wording import counted, percent, without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from serval.groups import Fairness
     from serval.run import Run
     from serval.scores.stats import Difference, Interval
     from serval.stress.against import CaseGap, SuiteComparison
+    from serval.stress.dimensions import DimensionFindings
     from serval.stress.effects import Effect, Effects, FamilyEffect
     from serval.stress.findings import Findings, RandomBaseline
     from serval.stress.invariance import Invariance
     from serval.stress.panel import StressPanel
     from serval.stress.runs import StressRuns
+    from serval.tasks import Task
 
 __all__ = ["SCHEMA_VERSION", "StressFiles", "stress_document", "write_stress"]
 
@@ -279,10 +282,12 @@ def write_stress(found: Findings | DimensionFindings, folder: Path | None = None
 
     Of dimensions JSON and markdown alone.
     """
-    folder = folder or found.stress.folder
-    if isinstance(found, DimensionFindings):
-        content, paths = write_dimension_stress(found, folder)
-        return StressFiles(document=content, files=paths)
+    write = WRITERS[found.stress.clean.provenance.task]
+    document, files = write(found, folder or found.stress.folder)
+    return StressFiles(document=document, files=files)
+
+
+def _write_emotions(found: Findings, folder: Path) -> tuple[dict[str, Any], dict[str, Path]]:
     document = stress_document(found)
     title = (
         f"{document['model']['name']} on {_set_name(document)}, "
@@ -304,7 +309,13 @@ def write_stress(found: Findings | DimensionFindings, folder: Path | None = None
         lines = {"clean": document["clean"]["uar"]["value"],
                  "random": document["random"]["uar"]["value"]}  # fmt: skip
         files["curves"] = save_curves(curves, lines, title, folder / "stress_curves.png")
-    return StressFiles(document=document, files=files)
+    return document, files
+
+
+WRITERS: Mapping[Task, Callable[..., tuple[dict[str, Any], dict[str, Path]]]] = {
+    CATEGORICAL: _write_emotions,
+    DIMENSIONAL: write_dimension_stress,
+}
 
 
 def _set_name(document: dict[str, Any]) -> str:

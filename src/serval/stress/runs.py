@@ -307,14 +307,13 @@ class Example:
     perturbed: Waveform
 
 
-def examples_of(stress: StressRuns, *, per_kind: int = 1) -> Iterator[Example]:
-    """Yield clips that were right when clean and are wrong when perturbed, surest mistakes first.
+def examples_of(stress: StressRuns) -> Iterator[Example]:
+    """Yield a clip for each kind of perturbation: right when clean, wrong when perturbed.
 
-    Of each kind the mildest perturbation that broke a clip gives the examples.
+    The mildest perturbation that broke a clip gives it, the surest mistake.
 
     Args:
         stress: From `load_stress`; its dataset and model must still be where they were.
-        per_kind: Clips of each kind of perturbation.
 
     Raises:
         ServalError: The dataset or the model cannot be opened, or a clip not be decoded.
@@ -322,7 +321,7 @@ def examples_of(stress: StressRuns, *, per_kind: int = 1) -> Iterator[Example]:
     options = stored_options(stress.clean)
     model = load_as_stated(options.model, options)
     dataset = open_dataset(options)
-    chosen = _chosen(stress, per_kind)
+    chosen = list(_chosen(stress))
     seed = int(next(iter(stress.runs.values())).provenance.identity["change"]["seed"])
     babble = any(case.kind == "babble" for case, _ in chosen)
     voices = voices_of(dataset, model, limit=options.limit, seed=seed) if babble else ()
@@ -336,15 +335,13 @@ def examples_of(stress: StressRuns, *, per_kind: int = 1) -> Iterator[Example]:
             yield _example(stress, case, position, (audio.samples, changed))
 
 
-def _chosen(stress: StressRuns, per_kind: int) -> list[tuple[Case, int]]:
-    chosen: list[tuple[Case, int]] = []
+def _chosen(stress: StressRuns) -> Iterator[tuple[Case, int]]:
     seen: set[str] = set()
     for case in stress.cases:
-        broken = _broken(stress.clean, stress.runs[case.name])[:per_kind]
+        broken = _broken(stress.clean, stress.runs[case.name])
         if case.kind not in seen and broken:
             seen.add(case.kind)
-            chosen += [(case, position) for position in broken]
-    return chosen
+            yield case, broken[0]
 
 
 def _broken(clean: Run, run: Run) -> list[int]:
