@@ -128,8 +128,7 @@ def _print_emotions(console: Console, finished: Sweep, document: dict[str, Any])
 
 def _print_values(console: Console, table: dict[str, Any]) -> None:
     """Print CCC of the models of dimensions on one set; `sweep.md` has their errors too."""
-    titles = [*value_titles(table), "MAE", "clips"]
-    printed = narrow_table([f"model on {table['dataset']}"], titles)
+    printed = narrow_table([f"model on {table['dataset']}"], value_titles(table))
     for row in table["rows"]:
         name, *cells = value_cells(row)
         printed.add_row(name, *(cell.partition(" [")[0] for cell in cells))

@@ -316,10 +316,14 @@ def _scored(group: Ids, unit: Ids, right: Floats, kind: Ids, mean: Floats) -> _G
     units[unit] = group
     groups = int(group.max()) + 1
     weight = _weights(group, kind, groups)
-    sums = np.bincount(unit, (right - mean) * weight, len(units))
+    off = right - mean
+    off *= weight  # in place, for there may be a million clips
+    sums = np.bincount(unit, off, len(units))
+    sums *= sums
+    weight *= right
     return _GroupMeans(
-        score=np.asarray(np.bincount(group, right * weight, groups), dtype=np.float64),
-        variance=np.asarray(np.bincount(units, sums**2, groups), dtype=np.float64),
+        score=np.asarray(np.bincount(group, weight, groups), dtype=np.float64),
+        variance=np.asarray(np.bincount(units, sums, groups), dtype=np.float64),
     )
 
 

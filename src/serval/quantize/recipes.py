@@ -74,6 +74,7 @@ class _Observed:
 
     graph: onnx.ModelProto
     layers: tuple[Layer, ...]
+    bounds: Mapping[str, ChannelBounds]
     seen: Mapping[str, Histogram]
     words: tuple[str, ...]
 
@@ -223,7 +224,7 @@ def _observed(bench: Workbench, graph: onnx.ModelProto, *words: str) -> _Observe
     layers = layers_of(graph, len(bench.model.labels))
     bounds = channel_bounds(bench.observer(), graph, _axes(layers))
     seen = histograms(bench.observer(), graph, bounds)
-    return _Observed(graph=graph, layers=layers, seen=seen, words=words)
+    return _Observed(graph=graph, layers=layers, bounds=bounds, seen=seen, words=words)
 
 
 def _factors(bench: Workbench) -> Factors:
@@ -292,7 +293,7 @@ def _consider_convolutions(study: _Study) -> None:
         tried.append(chosen)
         what = f"integer {_kinds(chosen)}"
         graph = before.observed.graph
-        bounds = channel_bounds(study.bench.observer(), graph, _axes(chosen))
+        bounds = _bounds_again(study.bench, before.observed, _axes(chosen))
         plain = _Place(graph=graph, convolutions=chosen, bounds=bounds, equalized=False)
         even = replace(plain, graph=equalized(graph, chosen, bounds), equalized=True)
         kept = study.consider(what, _in_integers(study.bench, before, even), price)
@@ -300,6 +301,15 @@ def _consider_convolutions(study: _Study) -> None:
         other = _in_integers(study.bench, before, plain)
         if study.consider(f"{what}, not equalized", other, 1.0 if kept else price) or kept:
             return
+
+
+def _bounds_again(
+    bench: Workbench, observed: _Observed, axes: Mapping[str, int]
+) -> Mapping[str, ChannelBounds]:
+    """Return the bounds of some tensors of an observed graph, whose channels may lie elsewhere."""
+    if axes.items() <= _axes(observed.layers).items():
+        return {name: observed.bounds[name] for name in axes}
+    return channel_bounds(bench.observer(), observed.graph, axes)
 
 
 def _in_integers(bench: Workbench, choice: _Choice, place: _Place) -> _Choice:

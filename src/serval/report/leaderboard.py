@@ -13,7 +13,7 @@ from serval.dress import STYLE, source_hash
 from serval.files import write_text
 from serval.results.verdict import counted
 from serval.scores import HEADLINES, METRICS, title_of
-from serval.sweep import value_cells, value_titles
+from serval.sweep import LESS_IS_BETTER, value_cells, value_titles
 from serval.wording import hundredths, percent, printable, three_digits
 
 if TYPE_CHECKING:
@@ -216,9 +216,7 @@ def _values(table: Document, anchor: str) -> str:
     """Return the models of dimensions on one set."""
     columns = [
         _Column(title="Model", text=True, best_first="ascending"),
-        *(_Column(title=title) for title in value_titles(table)),
-        _Column(title="MAE", best_first="ascending"),
-        _Column(title="Clips"),
+        *(_value_column(title) for title in value_titles(table)),
         _Column(title="Run", text=True, best_first="ascending"),
     ]
     rows = []
@@ -235,6 +233,12 @@ def _values(table: Document, anchor: str) -> str:
     said = f'<p class="said">{_text(" ".join(table["sentences"]))}</p>'
     title = f"{table['dataset']}, rated"
     return _section(anchor, title, lead, _table(f"Models on {title}", columns, rows), said)
+
+
+def _value_column(title: str) -> _Column:
+    if title in LESS_IS_BETTER:
+        return _Column(title=title, best_first="ascending")
+    return _Column(title=title)
 
 
 def _correlation(cell: str) -> _Cell:

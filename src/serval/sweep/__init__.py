@@ -5,6 +5,7 @@ from serval.sweep.picture import write_cost_picture
 from serval.sweep.plan import Cell, Plan, load_plan
 from serval.sweep.sweep import CellResult, Sweep, sweep
 from serval.sweep.tables import (
+    LESS_IS_BETTER,
     NOT_DONE,
     problem_lines,
     rank_text,
@@ -15,6 +16,7 @@ from serval.sweep.tables import (
 )
 
 __all__ = [
+    "LESS_IS_BETTER",
     "NOT_DONE",
     "Cell",
     "CellResult",

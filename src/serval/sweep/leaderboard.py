@@ -141,7 +141,7 @@ def _rows(task: _Task, output: Path) -> Iterator[dict[str, Any]]:
             "failed": result.failed,
             "left_out": result.left_out,
             "rtfx": result.rtfx,
-            **_probe_part(result),
+            **result.probed,
             "page": page_of(result, output),
         }
     yield {
@@ -153,13 +153,6 @@ def _rows(task: _Task, output: Path) -> Iterator[dict[str, Any]]:
         "ranked": task.ranked(MAJORITY),
         "clips": task.standings.clips,
     }
-
-
-def _probe_part(result: CellResult) -> dict[str, Any]:
-    """Return what a row says of a probe: the encoder, its level, and the cost up to there."""
-    if result.cost is None:
-        return {}
-    return {"encoder": result.cell.model, "layer": result.layer, "cost": asdict(result.cost)}
 
 
 def _averages(results: Sequence[CellResult]) -> Iterator[dict[str, Any]]:

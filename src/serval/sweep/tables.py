@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.files import write_text
-from serval.probe import COSTS, cost_cells
+from serval.probe import COSTS, EncoderCost, cost_cells
 from serval.scores import SHOWN
 from serval.sweep.dimensions import page_of
 from serval.wording import counted, csv_cell, markdown_table, numbered, printable, scored
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COSTS",
+    "LESS_IS_BETTER",
     "NOT_DONE",
     "cost_cells",
     "problem_lines",
@@ -39,6 +40,9 @@ __all__ = [
 
 NOT_DONE = "Not done, or not as it should be:"
 NO_CCC = dict.fromkeys(("value", "low", "high"), "")
+LESS_IS_BETTER = ("MAE", *COSTS)
+"""Of the titles of a table of dimensions."""
+
 COUNTS = ("labels", "clips", "left out", "failed")
 
 
@@ -100,21 +104,28 @@ def _value_lines(table: Document) -> list[str]:
     """Return the models of dimensions on one set."""
     rows = [list(map(_markdown_cell, value_cells(row))) for row in table["rows"]]
     where = f"{table['dataset']}, scale {table['scale']}"
-    titles = ["model", *value_titles(table), "MAE", "clips"]
+    titles = ["model", *value_titles(table)]
     lead = f"CCC of dimensions on {printable(where)}; in brackets the 95 % interval."
     return [lead, "", markdown_table(titles, rows)]
 
 
 def value_titles(table: Document) -> list[str]:
-    """Return the titles of the CCCs of a table of dimensions: their mean, unless there is one."""
-    return ["mean CCC", *table["dimensions"]] if len(table["dimensions"]) > 1 else ["CCC"]
+    """Return the titles of a table of dimensions behind that of the model."""
+    several = len(table["dimensions"]) > 1
+    cccs = ["mean CCC", *table["dimensions"]] if several else ["CCC"]
+    return [*cccs, "MAE", "clips", *(COSTS if _of_probes(table) else ())]
 
 
 def value_cells(row: Document) -> list[str]:
-    """Return model, CCCs, mean absolute error and clips of a row of such a table."""
+    """Return model, CCCs, mean absolute error, clips and cost of a row of such a table."""
     scores = list(row["scores"].values())
     shown = scores if len(scores) > 2 else scores[:1]
-    return [row["model"], *map(numbered, shown), numbered(row["mae"]), f"{row['clips']:,}"]
+    cells = [row["model"], *map(numbered, shown), numbered(row["mae"]), f"{row['clips']:,}"]
+    return [*cells, *(cost_cells(EncoderCost(**row["cost"])) if "cost" in row else ())]
+
+
+def _of_probes(table: Document) -> bool:
+    return any("cost" in row for row in table["rows"])
 
 
 def problem_lines(finished: Sweep) -> list[str]:

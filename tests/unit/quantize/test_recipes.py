@@ -15,6 +15,7 @@ from build import classifier, labels_metadata
 from network import speech_network
 from serval.errors import ConfigError, ModelError
 from serval.inspection.graph import stored_graph
+from serval.models.contract import Overrides
 from serval.models.load import model_path
 from serval.models.onnx import load_onnx
 from serval.quantize import graph as graph_room
@@ -37,7 +38,7 @@ from serval.quantize.recipes import (
 )
 from serval.quantize.rounding import params_of
 from serval.quantize.search import kept_within, sensitivities
-from serval.quantize.workbench import Candidate, Trial, open_workbench
+from serval.quantize.workbench import Candidate, Trial, open_workbench, tagged
 from serval.scores.stats import difference
 from serval.trained_on import SoundRanges
 
@@ -383,6 +384,18 @@ def test_the_usual_recipe_is_judged_under_the_contract_of_the_fp32_file(tmp_path
     bench = open_workbench(model, read_graph(network), None, QuantizeOptions(), place)
     usual = default_dynamic(bench, tmp_path / "usual.onnx")
     assert (usual.labels, usual.contract.normalize) == (model.labels, "zscore")
+
+
+def test_what_is_stated_on_the_command_line_goes_along_with_the_file(tmp_path):
+    network = speech_network(tmp_path / "model.onnx", metadata={"sample_rate": "16000"})
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    moved = network.rename(folder / "model.onnx")
+    (folder / "preprocessor_config.json").write_text('{"return_attention_mask": false}', "utf-8")
+    model = load_onnx(moved, Overrides(sample_rate=8000))
+    graph = tagged(read_graph(moved), model, "int8", ())
+    made = load_onnx(write_graph(graph, tmp_path / "made.onnx"))
+    assert (made.sample_rate, made.contract.masks_padding) == (8000, False)
 
 
 def test_four_bits_are_smaller_than_eight(bench, tmp_path):

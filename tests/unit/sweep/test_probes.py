@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from build import encoder, labels_metadata, speech_set
+from build import encoder, labels_metadata, speech_set, write_manifest
 from serval.errors import ConfigError
 from serval.probe.heads import Trainer
+from serval.report.leaderboard import leaderboard_html
 from serval.run import load_run
 from serval.sweep import leaderboard_document, load_plan, sweep, write_cost_picture, write_tables
 from serval.sweep.verdict import told_from
@@ -91,6 +92,28 @@ def test_the_table_says_who_cannot_be_told_apart_and_who_is_cheap(finished, tmp_
     assert others[1].startswith(("The fastest of these is", "None of them takes less time"))
     picture = write_cost_picture(document, tmp_path / "cost.png")
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_heads_of_dimensions_are_ranked_with_what_their_encoder_costs(plan_file, tmp_path):
+    with (plan_file.parent / "a" / "set.csv").open(encoding="utf-8") as file:
+        clips = [row | {"path": f"a/{row['path']}"} for row in csv.DictReader(file)]
+    rated = [clip | {"arousal": 1 + i % 6, "valence": 6 - i % 5} for i, clip in enumerate(clips)]
+    write_manifest(plan_file.with_name("rated.csv"), rated)
+    plan = plan_file.with_name("ridge.yaml")
+    plan.write_text(
+        "probe: {folds: 'speaker:2', layer: last, head: ridge, scale: 1..7, workers: 1}\n"
+        "models: [e0.onnx, e1.onnx]\ndatasets: [rated.csv]\noutput: ridge\n",
+        encoding="utf-8",
+    )
+    finished = sweep(load_plan(plan))
+    document = leaderboard_document(finished)
+    (table,) = document["dimensions"]
+    costs = {row["encoder"]: row["cost"]["parameters"] for row in table["rows"]}
+    assert costs["e1.onnx"] > costs["e0.onnx"]
+    markdown = write_tables(finished, document)["markdown"].read_text(encoding="utf-8")
+    assert "| MAE | clips | parameters | MB | ms |" in " ".join(markdown.split())
+    assert f"| {costs['e1.onnx']:,} |" in markdown
+    assert f"{costs['e1.onnx']:,}" in leaderboard_html(document)
 
 
 def test_what_a_plan_of_probes_may_not_say(plan_file):
