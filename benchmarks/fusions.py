@@ -131,7 +131,7 @@ def _query_key_value(edit: Edit) -> None:
     groups = defaultdict(list)
     for node in edit.nodes(PRODUCT):
         if node.input[1] in edit.index.weights and len(node.input) > BIAS:
-            groups[tuple(node.input[i] for i in (0, 2, 4))].append(node)
+            groups[node.input[0], node.input[4]].append(node)
     for same in groups.values():
         if len(same) > 1:
             _joined(edit, same)
