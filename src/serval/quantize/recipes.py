@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from serval.models.onnx import OnnxModel
     from serval.quantize.clips import Clips
+    from serval.quantize.equalize import Factors
     from serval.quantize.layers import Layer, Precision, Role
     from serval.quantize.observe import ChannelBounds
     from serval.quantize.rounding import Histogram, RangeMethod
@@ -58,6 +59,10 @@ INTEGER_ROLES: tuple[frozenset[Role], ...] = (
     frozenset({"grouped convolution"}),
 )
 """Convolutions that are tried in integer arithmetic together, until a set of them is taken."""
+
+FOLDED = "without multiplications"
+SMOOTHING_PRICE = 1.05
+"""How much larger the error may get for smoothing that adds no multiplication to the graph."""
 
 CONVOLUTION_PRICE = 1.25
 """How much larger the error may get for convolutions in integer arithmetic, which are faster."""
@@ -145,16 +150,28 @@ def chosen_static(bench: Workbench, linear: Precision = "int8") -> tuple[Candida
     Raises:
         ConfigError: There are no calibration clips, or no such range method.
     """
-    observed = _smoothed(bench) if bench.options.smoothing else _observed(bench, bench.graph)
+    factors = _factors(bench) if bench.options.smoothing else {}
+    observed = _smoothed(bench, factors)
     study = _Study(bench=bench, clips=_held_out(bench))
     plan = plan_of(bench, linear)
     for method in _methods(bench, linear):
         study.consider(f"{method} ranges", _Choice(observed=observed, method=method, plan=plan))
-    if bench.options.smoothing:
-        plain = _observed(bench, bench.graph)
-        study.consider("no smoothing", replace(study.winner[0], observed=plain))
+    if factors:
+        _consider_less_smoothing(study, factors)
     _consider_convolutions(study)
     return study.winner[1], study.trials
+
+
+def _consider_less_smoothing(study: _Study, factors: Factors) -> None:
+    """Try no smoothing, and only what goes into the operators that are there already."""
+    bench = study.bench
+    before, _ = study.winner
+    folded = {layer.source for layer in before.observed.layers} & factors.keys()
+    plain = replace(before, observed=_observed(bench, bench.graph))
+    if study.consider("no smoothing", plain) or len(folded) in {0, len(factors)}:
+        return
+    fewer = _smoothed(bench, {source: factors[source] for source in folded}, FOLDED)
+    study.consider(f"smoothing {FOLDED}", replace(before, observed=fewer), SMOOTHING_PRICE)
 
 
 def static_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:
@@ -210,13 +227,23 @@ def _observed(bench: Workbench, graph: onnx.ModelProto, *words: str) -> _Observe
     return _Observed(graph=graph, layers=layers, bounds=bounds, seen=seen, words=words)
 
 
-def _smoothed(bench: Workbench) -> _Observed:
-    strength = bench.options.smoothing
-    linear = tuple(layer for layer in bench.layers if layer.role == "linear")
+def _factors(bench: Workbench) -> Factors:
+    """Return by what the inputs of linear layers are divided."""
+    linear = _linear(bench)
     bounds = channel_bounds(bench.observer(), bench.graph, _source_axes(linear))
-    factors = smooth_factors(bench.graph, linear, bounds, strength)
-    graph = smoothed(bench.graph, linear, factors)
-    return _observed(bench, graph, f"SmoothQuant {strength:g}")
+    return smooth_factors(bench.graph, linear, bounds, bench.options.smoothing)
+
+
+def _linear(bench: Workbench) -> tuple[Layer, ...]:
+    return tuple(layer for layer in bench.layers if layer.role == "linear")
+
+
+def _smoothed(bench: Workbench, factors: Factors, how: str = "") -> _Observed:
+    """Return what is seen with inputs divided, or with no factors what is seen as it is."""
+    if not factors:
+        return _observed(bench, bench.graph)
+    graph = smoothed(bench.graph, _linear(bench), factors)
+    return _observed(bench, graph, f"SmoothQuant {bench.options.smoothing:g} {how}".strip())
 
 
 def _source_axes(layers: tuple[Layer, ...]) -> dict[str, int]:

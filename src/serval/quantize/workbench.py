@@ -32,6 +32,7 @@ from serval.quantize.clips import (
 from serval.quantize.graph import read_graph, write_graph
 from serval.quantize.layers import layers_of, tables_of
 from serval.quantize.observe import Observer, Seen
+from serval.quantize.pooling import means_as_products
 from serval.trained_on import SoundRanges
 from serval.wording import counted, printable
 
@@ -210,6 +211,7 @@ def opened_workbench(
     refuse_for_target(replace(stored_graph(path), size_bytes=0, external=()), path, options.target)
     opened = load_onnx(path, overrides_of(options))
     graph = read_graph(path)
+    means_as_products(graph)
     workers = options.workers or available_cores()
     with scratch_folder(output.parent, output.name) as folder:
         clips = None
