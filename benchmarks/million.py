@@ -1,13 +1,15 @@
-"""A million clips, really run: local and on Ray, killed on the way, scored, written, compared.
+"""A million clips, really run: local and on Ray, both killed on the way, scored, compared.
 
 Short excerpts of real clips, repeated under distinct ids, as parquet shards, and a small model.
 Each command is a process of its own, whose memory is looked at while it works; a Ray cluster of two
 nodes is started on 127.0.0.1. At the end all result files of both engines are compared.
 
     python benchmarks/million.py FOLDER [--corpus demo] [--clips 1000000] [--kill-at 600000]
+    python benchmarks/million.py FOLDER --steps score report     # of the runs that are there
 
-FOLDER holds the set (5 GB for a million clips), the runs and `million.json`; what is there already
-is gone on with.
+FOLDER holds the set (2.3 GB for a million clips), the runs and `million.json`, which keeps what
+each step took; a run that is there already is gone on with. Predicting ends with the journal: what
+is made of it is the step `score`, by itself.
 """
 
 from __future__ import annotations
@@ -49,12 +51,12 @@ RATE = 16_000
 EXCERPT_S = 0.25
 SHARD, ROW_GROUP = 50_000, 100
 EXCERPTS = 400
-LOOK_S = 0.5
+LOOK_S = 1.0
 ROWS = 10
 """In how many equal parts a run's rate and memory are told."""
 
-REPEATS = 5
-"""How often the records of a run stand in that of the step `repeat`."""
+END = b'{"kind": "end"'
+"""How the last line of a finished journal begins."""
 
 
 def excerpts(corpus: str) -> list[dict[str, Any]]:
@@ -127,21 +129,25 @@ def make_model(path: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a running command: seconds, lines of its journal, and MB resident."""
+    """One look at a running command: when, lines of its journal, processor and MB resident."""
 
     seconds: float
     lines: int
+    cpu_s: float
+    workers_cpu_s: float
     driver_mb: float
     workers_mb: float
 
 
 @dataclass(slots=True, kw_only=True)
 class Watched:
-    """What a command took."""
+    """What a command took; `busy_s` is what all processes of the machine took meanwhile."""
 
     name: str
     seconds: float = 0.0
     cpu_s: float = 0.0
+    workers_cpu_s: float = 0.0
+    busy_s: float = 0.0
     peak_mb: float = 0.0
     workers_peak_mb: float = 0.0
     code: int = 0
@@ -149,10 +155,14 @@ class Watched:
 
     def row(self) -> str:
         """Return what is printed of it."""
-        workers = f", largest worker {self.workers_peak_mb:,.0f} MB" if self.workers_peak_mb else ""
+        workers = (
+            f", workers {self.workers_cpu_s:,.1f} s, the largest {self.workers_peak_mb:,.0f} MB"
+            if self.workers_peak_mb
+            else ""
+        )
         return (
             f"{self.name}: {self.seconds:,.1f} s, {self.cpu_s:,.1f} s of processor, "
-            f"peak {self.peak_mb:,.0f} MB{workers}"
+            f"peak {self.peak_mb:,.0f} MB{workers}; the whole machine {self.busy_s:,.1f} s"
         )
 
     def parts(self) -> Iterator[str]:
@@ -175,10 +185,10 @@ class Watched:
 
 
 class Lines:
-    """Counts the lines of a growing file, reading each byte once."""
+    """Counts the lines of a growing journal, reading each byte once, and sees its end."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.at, self.n = path, 0, 0
+        self.path, self.at, self.n, self.ended = path, 0, 0, False
 
     def count(self) -> int:
         """Return how many lines there are now."""
@@ -187,7 +197,22 @@ class Lines:
                 file.seek(self.at)
                 while block := file.read(1 << 22):
                     self.at, self.n = self.at + len(block), self.n + block.count(b"\n")
+                    self.ended = self.ended or END in block
         return self.n
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Return what a process took of the processor, 0 once it is gone."""
+    try:
+        return float(sum(process.cpu_times()[:2]))
+    except psutil.Error:
+        return 0.0
+
+
+def busy_s() -> float:
+    """Return what all processes took since the machine began."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
 
 
 def resident_mb(process: psutil.Process) -> float:
@@ -218,9 +243,12 @@ def ray_workers() -> list[psutil.Process]:
 
 
 def watched(name: str, *arguments: str, run: Path | None = None, kill_at: int = 0) -> Watched:
-    """Return what `serval ARGUMENTS` took; it is killed once its journal has so many lines."""
+    """Return what `serval ARGUMENTS` took.
+
+    One that predicts is killed once its journal has so many lines, or is finished.
+    """
     of_run = Lines(run / JOURNAL) if run else None
-    seen, start = Watched(name=name), time.perf_counter()
+    seen, start, busy = Watched(name=name), time.perf_counter(), busy_s()
     with Path(os.devnull).open("w") as nowhere:
         child = subprocess.Popen([sys.executable, "-m", "serval", *arguments], stdout=nowhere)
     process, workers, since = psutil.Process(child.pid), [], 0.0
@@ -235,13 +263,17 @@ def watched(name: str, *arguments: str, run: Path | None = None, kill_at: int = 
         of_workers = [resident_mb(worker) for worker in workers]
         seen.workers_peak_mb = max([seen.workers_peak_mb, *of_workers])
         lines = of_run.count() if of_run else 0
-        seen.looks.append(Look(now, lines, resident_mb(process), sum(of_workers)))
-        if kill_at and lines >= kill_at:
+        took = sum(cpu_s(worker) for worker in workers)
+        seen.workers_cpu_s = max(seen.workers_cpu_s, took)
+        seen.looks.append(
+            Look(now, lines, cpu_s(process), took, resident_mb(process), sum(of_workers))
+        )
+        if of_run and (of_run.ended or 0 < kill_at <= lines):
             os.kill(child.pid, signal.SIGKILL)
         time.sleep(LOOK_S)
     child.returncode = seen.code = os.waitstatus_to_exitcode(status)
     seen.seconds = time.perf_counter() - start
-    seen.cpu_s = usage.ru_utime + usage.ru_stime
+    seen.cpu_s, seen.busy_s = usage.ru_utime + usage.ru_stime, busy_s() - busy
     print(seen.row() + (f", exit code {seen.code}" if seen.code else ""), flush=True)
     print("\n".join(seen.parts()), flush=True)
     return seen
@@ -290,7 +322,8 @@ def same(a: Path, b: Path) -> bool:
     return equal_rows and one[0] == other[0] and one[2] == other[2]
 
 
-STEPS = ("killed", "resumed", "score", "report", "ray", "compare", "repeat")
+PREDICTING = ("killed", "resumed", "killed on Ray", "resumed on Ray")
+STEPS = (*PREDICTING, "score", "report", "score of Ray", "compare", "repeat")
 USUAL = STEPS[:-1]
 
 
@@ -340,41 +373,41 @@ class Steps:
     def take(self, step: str, kill_at: int) -> Watched:
         """Return what one step took."""
         here, there = str(self.here), str(self.there)
-        if step == "killed":
-            return watched(step, *self.common, "-o", here, run=self.here, kill_at=kill_at)
-        if step == "resumed":
-            return watched(step, *self.common, "-o", here, run=self.here)
-        if step == "ray":
-            return self._on_ray()
+        if step in PREDICTING:
+            return self._predicted(step, kill_at if step.startswith("killed") else 0)
         commands = {
             "score": ("score", here),
             "report": ("report", here, "--quiet"),
-            "compare": ("compare", here, there),
+            "score of Ray": ("score", there),
+            "compare": ("compare", here, there, "-o", f"{here}-{self.there.name}"),
         }
         return watched(step, *commands[step])
 
-    def repeat(self) -> None:
-        """Have all further steps done on the records of both runs five times over.
+    def repeat(self, times: int) -> None:
+        """Have all further steps done on the records of both runs several times over.
 
         Where a million clips would take too long to predict, what comes behind that is measured so.
         """
-        self.here = repeat(self.here, self.here.with_name("repeated"), REPEATS)
-        self.n *= REPEATS
+        self.here = repeat(self.here, self.here.with_name("repeated"), times)
+        self.n *= times
         if (self.there / JOURNAL).exists():
-            self.there = repeat(self.there, self.there.with_name("repeated-ray"), REPEATS)
+            self.there = repeat(self.there, self.there.with_name("repeated-ray"), times)
 
-    def _on_ray(self) -> Watched:
+    def _predicted(self, step: str, kill_at: int) -> Watched:
+        if not step.endswith("Ray"):
+            here = ("-o", str(self.here))
+            return watched(step, *self.common, *here, run=self.here, kill_at=kill_at)
         with two_nodes() as address:
             ray = ("-o", str(self.there), "--engine", "ray", "--ray-address", address)
-            return watched("ray", *self.common, *ray, run=self.there)
+            return watched(step, *self.common, *ray, run=self.there, kill_at=kill_at)
 
-    def keep(self, seen: Watched) -> None:
-        """Store what a step took beside what is known of the others."""
+    def keep(self, name: str, found: dict[str, Any]) -> None:
+        """Store what a step found beside what is known of the others."""
         known = json.loads(self.stored.read_text("utf-8")) if self.stored.exists() else {}
         told = disclosure({}, ())
         machine = f"{told['processor']}, {' '.join(told['instruction_sets'])}"
-        facts = {"clips": self.n, "machine": machine, "load": load_average(), **asdict(seen)}
-        self.stored.write_text(json.dumps(known | {seen.name: facts}), encoding="utf-8")
+        facts = {"clips": self.n, "machine": machine, "load": load_average(), **found}
+        self.stored.write_text(json.dumps(known | {name: facts}), encoding="utf-8")
 
 
 def main() -> None:
@@ -385,18 +418,23 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=1_000_000)
     parser.add_argument("--kill-at", type=int, default=600_000)
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=USUAL)
+    parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     steps = Steps(given.folder, given.clips, given.corpus)
     if "repeat" in given.steps:
-        steps.repeat()
+        steps.repeat(given.repeats)
     for step in given.steps:
         if step != "repeat":
-            steps.keep(steps.take(step, given.kill_at))
+            steps.keep(step, asdict(steps.take(step, given.kill_at)))
     if "compare" in given.steps:
-        print(f"local and Ray are equal but for times: {same(steps.here, steps.there)}")
-    for path in sorted(steps.here.iterdir()):
-        print(f"{path.stat().st_size / 1e6:10,.1f} MB {path.name}")
+        equal = same(steps.here, steps.there)
+        steps.keep("equal", {"equal": equal})
+        print(f"local and Ray are equal but for times: {equal}")
+    sizes = {path.name: path.stat().st_size / 1e6 for path in sorted(steps.here.iterdir())}
+    steps.keep("files", {"megabytes": sizes})
+    for name, size in sizes.items():
+        print(f"{size:10,.1f} MB {name}")
 
 
 if __name__ == "__main__":

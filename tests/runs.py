@@ -7,6 +7,7 @@ import numpy as np
 
 from serval.labels import LabelSet
 from serval.multilabel import TRUTH
+from serval.probabilities import outputs_of, probabilities_of
 from serval.records import Failure, Prediction
 from serval.run import Journal, Provenance, load_run
 
@@ -62,7 +63,7 @@ def run_of(
                     truth=labels[truth[i]],
                     predicted=labels[int(np.argmax(row))],
                     logits=tuple(map(float, row)),
-                    probs=tuple(map(float, softmax(row))),
+                    probs=tuple(map(float, probabilities_of(row, outputs_of(facts.model)))),
                     duration_s=float(durations[i]) if durations is not None else 1.0,
                     inference_s=0.01,
                     audio_sha256=sha256_of(provenance.get("shas", {}).get(i, f"{i:04x}")),

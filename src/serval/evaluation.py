@@ -9,17 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serval.datasets import load_dataset, named_corpus
+from serval.datasets import load_dataset, named_corpus, only
 from serval.distributed import Job, predict_on_ray, refuse_odd_engine
 from serval.errors import ConfigError
 from serval.files import is_file, is_folder, refuse_odd_place
-from serval.label_plan import LabelPlan, labelled, plan_of, with_value_columns
+from serval.label_plan import Change, LabelPlan, Looks, labelled, plan_of, with_value_columns
 from serval.machine import available_cores, peak_memory_mb, platform_facts
 from serval.models.load import load_as_stated
 from serval.models.options import overrides_of
 from serval.models.python import PREFIX, absolute
 from serval.options import EvalOptions, stored_options
-from serval.predict import Transform, in_label_space, predict
+from serval.predict import in_label_space, predict
 from serval.records import Dataset, Failure, Record
 from serval.run import Journal, PositionSet, Provenance, Run, load_run
 from serval.trained_on import HEARD, TrainedOn
@@ -34,6 +34,7 @@ __all__ = [
     "Change",
     "EvalOptions",
     "Evaluation",
+    "Looks",
     "Step",
     "Watch",
     "absolute_name",
@@ -81,19 +82,6 @@ class Evaluation:
     files: dict[str, Path]
     too_many_failures: bool
     reused: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What is done to every clip before the model hears it.
-
-    Attributes:
-        facts: Name and parameters in plain JSON types; they become part of the run's identity.
-        transform: The change, a pure function.
-    """
-
-    facts: dict[str, Any]
-    transform: Transform
 
 
 Watch = Callable[[Step], None]
@@ -173,8 +161,9 @@ def _recorded(
     plan = plan_of(model, dataset, options)
     provenance = provenance_of(model, dataset, plan, options)
     if change is not None:
-        plan = replace(plan, transform=change.transform)
-        identity = {**provenance.identity, "change": change.facts}
+        plan = replace(plan, change=change)
+        looks = {} if change.looks is None else {"looks": change.looks.facts}
+        identity = {**provenance.identity, "change": change.facts, **looks}
         provenance = replace(provenance, identity=identity)
     folder = Path(options.output)
     with Journal(folder=folder, provenance=provenance, fresh=options.fresh) as journal:
@@ -271,7 +260,7 @@ def _record_all(
 ) -> None:
     start, resumed, failures = time.perf_counter(), len(journal.done), 0
     journal.begin(datetime.now(UTC).isoformat(timespec="seconds"))
-    records = _records(model, dataset, plan, options, journal.done)
+    records = _asked(model, dataset, plan, options, journal)
     watch(Step(done=resumed, total=plan.total, failures=0, resumed=resumed))
     if plan.space.joins or plan.space.labels != model.labels:
         outputs = model.contract.outputs
@@ -301,14 +290,34 @@ def _marked(records: Iterator[Record], trained_on: TrainedOn | None) -> Iterator
             yield record
 
 
+def _asked(
+    model: Model, dataset: Dataset, plan: LabelPlan, options: EvalOptions, journal: Journal
+) -> Iterator[Record]:
+    """Yield a record for each clip without one, or of as many clips as are enough.
+
+    What was yielded stands in the journal before the next one is asked for.
+    """
+    looks = plan.change.looks
+    for part in () if looks is None else looks.parts:
+        here = replace(dataset, clips=only(dataset.clips, part),
+                       metadata=only(dataset.metadata, part))  # fmt: skip
+        yield from _records(model, here, plan, options, journal.done)
+        if looks is not None and looks.is_enough(load_run(journal.folder), part):
+            return
+    yield from _records(model, dataset, plan, options, journal.done)
+
+
 def _records(
     model: Model, dataset: Dataset, plan: LabelPlan, options: EvalOptions, done: PositionSet
 ) -> Iterator[Record]:
     """Return a record for each clip without one, made here or on a cluster."""
+    change = plan.change
     if options.engine == "local":
         clips = labelled(dataset.clips, plan.mapping, options.limit, done)
         workers = options.workers or available_cores()
-        return predict(model, clips, workers=workers, transform=plan.transform)
+        return predict(
+            model, clips, workers=workers, transform=change.transform, decoded=change.decoded
+        )
     to_do = labelled(dataset.metadata, plan.mapping, options.limit, done)
     job = Job(
         model=absolute_name(options.model),
@@ -319,7 +328,7 @@ def _records(
         fingerprint=dataset.fingerprint,
         dataset_options=options,
         mapping=plan.mapping,
-        transform=plan.transform,
+        transform=change.transform,
     )
     indices = (clip.index for clip in to_do)
     return predict_on_ray(job, indices, workers=options.workers, address=options.ray_address)

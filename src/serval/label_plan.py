@@ -9,30 +9,85 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from serval.audio import decode
 from serval.dimensions import dimension_columns, plan_values
 from serval.errors import ConfigError, DatasetError, LabelError
 from serval.labels import LabelMap, label_map_from_option, label_space_of
 from serval.multilabel import TRUTH, EmotionSets, emotion_columns, names_several, truth_facts
 from serval.run import PositionSet
+from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, Task
 from serval.wording import counted, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sized
 
     from serval.datasets import LabelledOptions
     from serval.labels import LabelSet, LabelSpace
     from serval.models.protocol import Model
     from serval.options import EvalOptions
-    from serval.predict import Transform
+    from serval.predict import Decode, Transform
     from serval.records import Clip, ClipReader, Dataset
+    from serval.run import Run
 
-__all__ = ["LabelPlan", "Mapped", "labelled", "plan_of", "with_truth", "with_value_columns"]
+__all__ = [
+    "Change",
+    "LabelPlan",
+    "Looks",
+    "Mapped",
+    "labelled",
+    "plan_of",
+    "value_columns",
+    "with_truth",
+    "with_value_columns",
+]
 
 Mapped = LabelMap | EmotionSets
 """From what a set says of a clip to the run's label, or to its several emotions."""
 
+OPTIONS = {
+    "scale": (DIMENSIONAL,),
+    "dimension_columns": (DIMENSIONAL,),
+    "model_scale": (DIMENSIONAL,),
+    "emotion_columns": (MULTILABEL,),
+    "label_separator": (MULTILABEL,),
+    "restrict": (CATEGORICAL,),
+}
+"""The tasks that an option is about, of those that are not about all."""
+
 SEPARATORS = (";", "|", ",", "/", "+")
 """What people write between the emotions of one clip."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """When a run may end before it has all clips.
+
+    Attributes:
+        parts: Positions to do before each look, each part within the next.
+        is_enough: Whether a run, of which the clips of a part count, has told what was asked.
+        facts: How the parts were chosen, in plain JSON types; becomes part of the run's identity.
+    """
+
+    parts: tuple[frozenset[int], ...]
+    is_enough: Callable[[Run, frozenset[int]], bool]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is done to every clip before the model hears it.
+
+    Attributes:
+        facts: Name and parameters in plain JSON types; they become part of the run's identity.
+        transform: The change, a pure function.
+        decoded: Decodes the clips, where they are not sent to a cluster.
+        looks: When the run may end early, if ever.
+    """
+
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    transform: Transform | None = None
+    decoded: Decode = decode
+    looks: Looks | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +101,10 @@ class LabelPlan:
         total: Clips that will have a record.
         dropped: Clips left out on request because their label has no counterpart, by raw label.
         renamed: Labels of the set that the run calls otherwise, with what it calls them.
-        transform: What is done to each waveform.
-        dimensions: Columns and scales of a model of dimensions, as the run stores them.
-        multilabel: How the several emotions of a clip were read, as the run stores it; `None` of
-            one emotion a clip.
+        change: What is done to each clip before the model hears it.
+        task: What the clips are asked for.
+        facts: How a truth was read that is not one emotion a clip, as the run stores it: of
+            dimensions their columns and scales.
     """
 
     mapping: Mapped | None
@@ -58,27 +113,33 @@ class LabelPlan:
     dropped: dict[str, int]
     dropped_indices: tuple[int, ...] = ()
     renamed: dict[str, str] = field(default_factory=dict)
-    transform: Transform | None = None
-    dimensions: Mapping[str, Any] | None = None
-    multilabel: Mapping[str, Any] | None = None
+    change: Change = field(default_factory=Change)
+    task: Task = CATEGORICAL
+    facts: Mapping[str, Any] | None = None
 
     @property
     def task_facts(self) -> dict[str, Mapping[str, Any]]:
         """What a run stores of a truth that is not one emotion a clip, under its task's name."""
-        known = {"dimensions": self.dimensions, "multilabel": self.multilabel}
-        return {task: facts for task, facts in known.items() if facts is not None}
+        return {} if self.facts is None else {self.task.key: self.facts}
 
 
 def with_value_columns(options: EvalOptions, model: Model) -> EvalOptions:
     """Return the options with the columns of values or marks that a model is scored on."""
-    if model.contract.task != "dimensions":
-        stated = label_map_from_option(options.label_map)
-        labels = label_space_of(model.labels, stated.preset).labels
-        marks = emotion_columns(labels, options.emotion_columns).values()
-        return replace(options, value_columns=",".join(marks)) if marks else options
+    columns = READERS[model.contract.asked].columns(model, options)
+    return replace(options, value_columns=",".join(columns)) if columns else options
+
+
+def value_columns(model: Model, options: LabelledOptions) -> list[str]:
+    """Return the columns that may hold the values of a model of dimensions."""
     wanted = dimension_columns(model.labels, options.dimension_columns)
-    columns = ",".join(column for columns in wanted.values() for column in columns)
-    return replace(options, value_columns=columns)
+    return [column for columns in wanted.values() for column in columns]
+
+
+def _marks(model: Model, options: LabelledOptions) -> list[str]:
+    """Return the columns of the emotions, where each has one of its own."""
+    stated = label_map_from_option(options.label_map)
+    labels = label_space_of(model.labels, stated.preset).labels
+    return list(emotion_columns(labels, options.emotion_columns).values())
 
 
 def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPlan:
@@ -88,9 +149,11 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPl
         LabelError: A label has no counterpart and clips may not be dropped.
         DatasetError: There is no clip, or too much of the set is left out.
     """
-    if model.contract.task == "dimensions":
-        return _plan_of_dimensions(model, dataset, options)
-    _refuse_options_of_dimensions(options)
+    return READERS[model.contract.asked].plan(model, dataset, options)
+
+
+def _plan_of_labels(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPlan:
+    """Return the plan of a model of emotions, of which the set gives each clip one or several."""
     stated = label_map_from_option(options.label_map)
     space = label_space_of(model.labels, stated.preset)
     mapping = LabelMap(
@@ -101,39 +164,53 @@ def plan_of(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPl
     )
     places: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
     several = bool(options.emotion_columns or options.label_separator)
-    hears_several = model.contract.task == "emotions, several at once"
+    _refuse_options(MULTILABEL if several else CATEGORICAL, options)
+    hears_several = not model.contract.asked.excludes
     for clip in dataset.metadata(0, options.limit):
         places[clip.label].append(clip.index)
         several |= names_several(clip) or (hears_several and clip.emotions is not None)
     if several:
         return _plan_of_sets(model, dataset, options, mapping, space)
+    dropped = _dropped(places, dataset, options, mapping)
+    return LabelPlan(
+        mapping=mapping,
+        space=space,
+        total=sum(map(len, places.values())) - sum(dropped.values()),
+        dropped=dropped,
+        dropped_indices=tuple(sorted(index for raw in dropped for index in places[raw])),
+        renamed={raw: label for raw in sorted(places) if (label := mapping[raw]) and label != raw},
+    )
+
+
+def _dropped(
+    places: Mapping[str, Sized], dataset: Dataset, options: LabelledOptions, mapping: LabelMap
+) -> dict[str, int]:
+    """Return how many clips are left out on request, by the label that the model does not know.
+
+    Args:
+        places: The clips of each label.
+        dataset: For messages.
+        options: What may be left out.
+        mapping: From the set's labels to the run's.
+    """
     counts = Counter({label: len(of_label) for label, of_label in places.items()})
     if not counts:
         raise DatasetError(f"{dataset.name} has no clips in split '{dataset.split}'")
     dropped = {raw: counts[raw] for raw in mapping.unmapped(counts) if raw}
-    total = sum(counts.values()) - sum(dropped.values())
     if set(counts) == {""}:
         raise LabelError(f"no clip of {dataset.name} has a label; name the column: --label-column")
     n_rows = dataset.n_rows or 0  # a limit is no reason to think little of the rest
-    _refuse_left_out(dataset, max(n_rows, sum(counts.values())), options)
+    _refuse_left_out(dataset, max(n_rows, counts.total()), options)
     unasked = {raw: n for raw, n in dropped.items() if not mapping.is_left_out(raw)}
-    if (unasked and not options.drop_unmapped) or total == counts[""]:
+    nothing = counts.total() - sum(dropped.values()) == counts[""]
+    if (unasked and not options.drop_unmapped) or nothing:
         unknown = unasked or dropped
         folders = _are_folders(dataset, unknown)
         raise LabelError(
-            _unmapped_message(unknown, space.labels, folders=folders)
+            _unmapped_message(unknown, mapping.labels, folders=folders)
             + _separator_hint(unknown, mapping)
         )
-    indices = tuple(sorted(index for raw in dropped for index in places[raw]))
-    named = {raw: mapping[raw] for raw in sorted(counts)}
-    return LabelPlan(
-        mapping=mapping,
-        space=space,
-        total=total,
-        dropped=dropped,
-        dropped_indices=indices,
-        renamed={raw: label for raw, label in named.items() if label and label != raw},
-    )
+    return dropped
 
 
 def _plan_of_sets(
@@ -146,10 +223,7 @@ def _plan_of_sets(
             "shares of one emotion; if its outputs are a logit for each emotion alone, say so with "
             "--multi-label"
         )
-    restrict = getattr(options, "restrict", False) or None
-    _refuse(
-        {"--restrict": restrict}, "it is about sets of one emotion a clip, and this has several"
-    )
+    _refuse_options(MULTILABEL, options)
     columns = emotion_columns(space.labels, options.emotion_columns)
     sets = EmotionSets(mapping=mapping, columns=columns)
     clips = dataset.metadata(0, options.limit)
@@ -164,7 +238,9 @@ def _plan_of_sets(
             "them with --label-map RAW=label,..., or judge the clips by the model's emotions alone "
             "with --drop-unmapped"
         )
-    return LabelPlan(mapping=sets, space=space, total=total, dropped={}, multilabel=facts)
+    return LabelPlan(
+        mapping=sets, space=space, total=total, dropped={}, task=MULTILABEL, facts=facts
+    )
 
 
 def _separator_hint(unknown: Mapping[str, int], mapping: LabelMap) -> str:
@@ -180,33 +256,19 @@ def _separator_hint(unknown: Mapping[str, int], mapping: LabelMap) -> str:
     return ""
 
 
-def _refuse_options_of_dimensions(options: LabelledOptions) -> None:
-    """Stop where options speak of values that a model of emotions does not give."""
-    given = {
-        "--scale": options.scale,
-        "--dimension-columns": options.dimension_columns,
-        "--model-scale": getattr(options, "model_scale", None),
-    }
-    _refuse(given, "the model gives emotions, and only one of dimensions has a scale")
-
-
-def _refuse_options_of_emotions(options: LabelledOptions) -> None:
-    """Stop where options speak of emotions that a model of dimensions does not name."""
-    given = {
-        "--emotion-columns": options.emotion_columns,
-        "--label-separator": options.label_separator,
-        "--restrict": getattr(options, "restrict", False) or None,
-    }
-    _refuse(given, "the model gives dimensions, and only one of emotions has labels")
-
-
-def _refuse(given: Mapping[str, object], why: str) -> None:
-    if said := [flag for flag, value in given.items() if value is not None]:
-        raise ConfigError(f"{', '.join(said)}: {why}; leave it out")
+def _refuse_options(task: Task, options: LabelledOptions) -> None:
+    """Stop where options speak of what the clips are not asked for."""
+    for option, of in OPTIONS.items():
+        if getattr(options, option, None) not in (None, False) and task not in of:
+            flag = f"--{option.replace('_', '-')}"
+            about = " or ".join(own.said for own in of)
+            raise ConfigError(
+                f"{flag}: it is about {about}, and this has {task.said}; leave it out"
+            )
 
 
 def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions) -> LabelPlan:
-    _refuse_options_of_emotions(options)
+    _refuse_options(DIMENSIONAL, options)
     own = model.contract.scale
     if not own:
         raise ConfigError(
@@ -226,7 +288,9 @@ def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions
     _refuse_left_out(dataset, max(dataset.n_rows or 0, total), options)
     facts = {"columns": columns, "scale": str(scale), "model_scale": own}
     space = label_space_of(model.labels)
-    return LabelPlan(mapping=None, space=space, total=total, dropped={}, dimensions=facts)
+    return LabelPlan(
+        mapping=None, space=space, total=total, dropped={}, task=DIMENSIONAL, facts=facts
+    )
 
 
 def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -> None:
@@ -291,3 +355,24 @@ def with_truth(clip: Clip, mapping: Mapped | None) -> Clip | None:
                   for name, text in clip.groups.items()}  # fmt: skip
         clip = replace(clip, groups=groups)
     return None if label is None else replace(clip, label=label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TruthReader:
+    """How the truth of a set is read for the models of a task.
+
+    Attributes:
+        columns: Which columns of the set hold it, beside that of the label.
+        plan: See `plan_of`.
+    """
+
+    columns: Callable[[Model, LabelledOptions], list[str]]
+    plan: Callable[[Model, Dataset, LabelledOptions], LabelPlan]
+
+
+READERS: Mapping[Task, TruthReader] = {
+    CATEGORICAL: TruthReader(columns=_marks, plan=_plan_of_labels),
+    MULTILABEL: TruthReader(columns=_marks, plan=_plan_of_labels),
+    DIMENSIONAL: TruthReader(columns=value_columns, plan=_plan_of_dimensions),
+}
+"""By what the model was made for. Its outputs may fit what a set has of another task."""

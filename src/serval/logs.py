@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError, MissingExtraError, WriteError
+from serval.tasks import task_in
 from serval.wording import one_line
 
 if TYPE_CHECKING:
@@ -141,42 +142,16 @@ def _kept(name: str, entry: Entry) -> str:
 
 
 def _metrics(document: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    from serval.results import RESULTS  # and with it matplotlib, which no clip need wait for
+
     scores = document["scores"]
-    of_task = {"dimensions": _of_dimensions, "multilabel": _of_sets}
-    named = of_task.get(document.get("task", ""), _of_emotions)
-    for name, score in named(scores).items():
+    for named, score in RESULTS[task_in(document)].named(scores).items():
+        name = named.replace(":", "/", 1)
         for end in ENDS:
-            if score[end] is not None:
-                yield name if end == "value" else f"{name}_{end}", score[end]
+            if (number := score[end]) is not None:
+                yield name if end == "value" else f"{name}_{end}", number
     yield from (document["speed"] | {"clips": scores["n"]}).items()
     yield "failed_clips", len(document["failures"])
-
-
-def _of_emotions(scores: Mapping[str, Any]) -> dict[str, Any]:
-    by_label = {
-        f"{key}/{label}": row[key]
-        for label, row in scores["per_class"].items()
-        for key in ("precision", "recall", "f1")
-    }
-    return {**scores["overall"], **by_label}
-
-
-def _of_sets(scores: Mapping[str, Any]) -> dict[str, Any]:
-    by_emotion = {
-        f"{key}/{label}": row[key]
-        for label, row in scores["per_emotion"].items()
-        for key in ("precision", "recall", "f1", "ap")
-    }
-    return {**scores["overall"], **by_emotion}
-
-
-def _of_dimensions(scores: Mapping[str, Any]) -> dict[str, Any]:
-    by_dimension = {
-        f"{key}/{dimension}": score
-        for dimension, own in scores["per_dimension"].items()
-        for key, score in own.items()
-    }
-    return {**scores["mean"], **by_dimension}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

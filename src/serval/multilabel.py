@@ -15,6 +15,7 @@ import numpy as np
 
 from serval.errors import ConfigError, DatasetError, RunError
 from serval.files import is_file, write_json
+from serval.tasks import MULTILABEL
 from serval.texts import json_in
 from serval.wording import shown
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = [
-    "NO_PAGE",
-    "TASK",
     "THRESHOLD",
     "TRUTH",
     "EmotionSets",
@@ -45,9 +44,6 @@ __all__ = [
     "truth_facts",
 ]
 
-TASK = "multilabel"
-"""What `results.json` and the dataset part of a run call it."""
-
 TRUTH = "true emotions"
 """The column of a run with the true emotions of each clip: their names as a list in JSON."""
 
@@ -56,11 +52,6 @@ THRESHOLD = 0.5
 
 FILE = "thresholds.json"
 """Fitted thresholds, in the folder of a run: every verb reads them there."""
-
-NO_PAGE = (
-    "the page shows one emotion a clip; see summary.md for the scores and per_class_metrics.png "
-    "for each emotion"
-)
 
 MARKS: Mapping[str, bool] = {
     **dict.fromkeys(("1", "true", "yes"), True),
@@ -190,10 +181,9 @@ def multilabel_run(run: Run) -> MultilabelRun:
     Raises:
         RunError: It is a run of one emotion a clip, or its truth or thresholds cannot be read.
     """
-    if not run.provenance.is_multilabel:
+    if run.provenance.task is not MULTILABEL:
         raise RunError(
-            f"the run in {run.folder} has one emotion a clip, not several; evaluate it on a set "
-            "with a list of emotions for each clip"
+            f"the run in {run.folder} has {run.provenance.task.said}, not {MULTILABEL.said}"
         )
     places = {label: i for i, label in enumerate(run.labels)}
     truth = np.zeros((len(run), len(places)), dtype=np.bool_)

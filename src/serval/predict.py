@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Decode",
     "Heard",
     "Moment",
     "Transform",
@@ -51,6 +52,9 @@ AHEAD = 4
 
 Transform = Callable[[Waveform, int, Clip], Waveform]
 """`(samples, sample_rate, clip)` -> other samples, applied between decoding and the model."""
+
+Decode = Callable[..., Audio]
+"""`serval.audio.decode`, or what answers as it does."""
 
 T = TypeVar("T")
 Result = TypeVar("Result")
@@ -130,9 +134,7 @@ class Moment:
     probs: NDArray[np.float64]
 
 
-def infer(
-    model: Model, clips: Iterable[Clip], *, workers: int = 1, transform: Transform | None = None
-) -> Iterator[Record]:
+def infer(model: Model, clips: Iterable[Clip], *, workers: int = 1) -> Iterator[Record]:
     """Yield one record for each clip, in order, holding only a few clips in memory.
 
     Each worker does a whole clip: read, decode, resample, run. The model runs each clip alone and
@@ -143,13 +145,17 @@ def infer(
         model: Must be safe to call from several threads.
         clips: Labelled with the model's own labels, or not at all.
         workers: Threads.
-        transform: Changes each waveform before the model sees it; must be a pure function.
     """
-    return in_order(partial(_inferred, model, transform), clips, workers)
+    return in_order(partial(_inferred, model, None), clips, workers)
 
 
 def predict(
-    model: Model, clips: Iterable[Clip], *, workers: int = 1, transform: Transform | None = None
+    model: Model,
+    clips: Iterable[Clip],
+    *,
+    workers: int = 1,
+    transform: Transform | None = None,
+    decoded: Decode = decode,
 ) -> Iterator[Record]:
     """Yield one record for each clip as `infer` does; see `predict_clip`.
 
@@ -158,27 +164,33 @@ def predict(
         clips: Labelled with the model's own labels.
         workers: Threads.
         transform: Changes each waveform before the model sees it; must be a pure function.
+        decoded: Decodes each clip that is not heard in windows.
     """
-    return in_order(partial(predict_clip, model, transform=transform), clips, workers)
+    work = partial(predict_clip, model, transform=transform, decoded=decoded)
+    return in_order(work, clips, workers)
 
 
-def predict_clip(model: Model, clip: Clip, transform: Transform | None = None) -> Record:
+def predict_clip(
+    model: Model, clip: Clip, transform: Transform | None = None, decoded: Decode = decode
+) -> Record:
     """Return the prediction for one clip, or the Failure that says why there is none.
 
     Of dimensions, and of several emotions a clip, the truth stands in further columns.
     """
     if not clip.label and TRUTH not in clip.groups and model.contract.outputs != "values":
         return failure_of(clip, "read", "the dataset gives no label")
-    return _inferred(model, transform, clip)
+    return _inferred(model, transform, clip, decoded)
 
 
-def answer_of(model: Model, clip: Clip, transform: Transform | None = None) -> Answer | Failure:
+def answer_of(
+    model: Model, clip: Clip, transform: Transform | None = None, decoded: Decode = decode
+) -> Answer | Failure:
     """Return what the model says of one clip, whatever its label, or why it says nothing."""
     stage = "read"
     try:
         encoded = encoded_bytes(clip.audio)
         stage = "decode"
-        audio = decode(encoded, model.sample_rate, max_seconds=model.max_seconds)
+        audio = decoded(encoded, model.sample_rate, max_seconds=model.max_seconds)
         samples = transform(audio.samples, audio.sample_rate, clip) if transform else audio.samples
         stage = "model"
         start = time.perf_counter()
@@ -294,10 +306,12 @@ def _failed(model: Model, clip: Clip, stage: str, error: Exception) -> Failure:
     return failure_of(clip, stage, reason)
 
 
-def _inferred(model: Model, transform: Transform | None, clip: Clip) -> Record:
+def _inferred(
+    model: Model, transform: Transform | None, clip: Clip, decoded: Decode = decode
+) -> Record:
     if isinstance(model, Windowed) and transform is None:
         return _heard(model, clip, lambda _moment: None)
-    answer = answer_of(model, clip, transform)
+    answer = answer_of(model, clip, transform, decoded)
     return answer if isinstance(answer, Failure) else prediction_of(model, answer.heard)
 
 

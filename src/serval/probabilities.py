@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,36 +16,13 @@ if TYPE_CHECKING:
     Probabilities = NDArray[np.float64]
 
 __all__ = [
-    "Outputs",
-    "Task",
     "joined_logits",
     "log_probabilities_of",
     "logits_of_scores",
     "outputs_of",
     "probabilities_of",
     "softmax",
-    "task_of",
 ]
-
-Outputs = Literal["logits", "probabilities", "sigmoid", "values"]
-"""What a model gives: logits, a softmax of them, one independent score in [0, 1] a label, or values
-of dimensions such as arousal, which are no probabilities and stay as they are.
-
-A log-softmax is as good as logits: its softmax is the same.
-"""
-
-Task = Literal["emotions", "emotions, several at once", "dimensions"]
-"""What the outputs are: shares of one emotion, a score for each emotion, or values on scales."""
-
-TASKS: Mapping[str, Task] = {
-    "single_label_classification": "emotions",
-    "multi_label_classification": "emotions, several at once",
-    "regression": "dimensions",
-    "emotions": "emotions",
-    "emotions, several at once": "emotions, several at once",
-    "dimensions": "dimensions",
-}
-"""What `problem_type` of the hub's configurations, and `task` of our own metadata, may say."""
 
 LARGEST_SCORE = 1 - 2.0**-25
 """A score of 1 counts as this much, which float32 rounds to 1 again, so that no logit is infinite.
@@ -109,18 +86,6 @@ def joined_logits(logits: Logits, places: Sequence[Sequence[int]], outputs: str)
     """
     join = np.max if outputs == "sigmoid" else np.logaddexp.reduce
     return np.array([join(logits[list(of)]) for of in places], dtype=np.float32)
-
-
-def task_of(value: object) -> Task:
-    """Return the task that a source states.
-
-    Raises:
-        ValueError: It is none of `TASKS`.
-    """
-    said = str(value).strip().lower()
-    if said not in TASKS:
-        raise ValueError(f"expected one of {', '.join(TASKS)}")
-    return TASKS[said]
 
 
 def outputs_of(model: Mapping[str, Any]) -> str:

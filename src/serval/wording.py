@@ -11,6 +11,7 @@ and what is copied into a spreadsheet is a number.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -48,6 +49,7 @@ HIDDEN = frozenset(
 )
 """Characters that turn the direction of text round, break lines, or show nothing at all."""
 
+PLAIN_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 FORMULA_STARTS = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20")
 """And the same in full width, as keyboards of East Asia write them."""
 
@@ -254,9 +256,11 @@ def csv_cell(text: str) -> str:
     Source: OWASP, CSV Injection.
 
     Examples:
-        >>> csv_cell("=HYPERLINK(1)"), csv_cell("angry"), csv_cell("-")
-        ("'=HYPERLINK(1)", 'angry', "'-")
+        >>> csv_cell("=HYPERLINK(1)"), csv_cell("angry"), csv_cell("-"), csv_cell("-0.5")
+        ("'=HYPERLINK(1)", 'angry', "'-", '-0.5')
     """
+    if PLAIN_NUMBER.fullmatch(text):
+        return text
     hidden = text.startswith(("\0", "\t", "\r", "\n"))
     shown_text = printable(text)
     return f"'{shown_text}" if hidden or text.lstrip().startswith(FORMULA_STARTS) else shown_text

@@ -130,6 +130,7 @@ def test_compare_all_writes_table_picture_and_every_file(serval, net, clips, tmp
         ([], "needs speech for that; give --calibration DATASET"),
         (["--method", "dynamic", "--max-drop", "1"], "give --eval DATASET"),
         (["--method", "dynamic", "--smoothing", "7"], "give a strength from 0 to 1"),
+        (["--method", "dynamic", "--ranges", "entropy"], "which --ranges would change; leave out"),
         (["--method", "int4", "--block", "33"], "give a power of two from 16"),
         (["--method", "dynamic", "--compare-all"], "--compare-all measures accuracy"),
         (

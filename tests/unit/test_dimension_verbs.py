@@ -94,7 +94,7 @@ def test_quantize_has_no_accuracy_to_measure(model, clips, tmp_path):
     given = ["quantize", model, "-o", "int8.onnx", "--method", "dynamic", "--eval", clips]
     done = called([*given, "--scale", "1..7"], tmp_path, {})
     assert done.returncode == 2
-    assert "--eval measures accuracy, which a model of dimensions has not" in done.stderr
+    assert "has dimensions, and --eval measures the accuracy of one emotion a clip" in done.stderr
 
 
 def test_stress_tells_the_change_of_ccc_the_shift_and_who_stays(model, clips, tmp_path):
@@ -124,5 +124,5 @@ def test_stress_against_another_model_is_refused_first(model, clips, tmp_path):
     given = ["stress", "-m", model, "-d", clips, "--scale", "1..7", "-o", "out"]
     done = called([*given, "--baseline", model], tmp_path, {})
     assert done.returncode == 2
-    assert "--baseline compares emotions under stress" in done.stderr
+    assert "--baseline compares under stress one emotion" in done.stderr
     assert not (tmp_path / "out").exists()

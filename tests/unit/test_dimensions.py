@@ -114,8 +114,8 @@ def test_dimensions_may_change_their_columns():
         ({"dimension_columns": "arousal"}, ConfigError, "'arousal' is not DIMENSION=COLUMN"),
         ({"dimension_columns": "valence=gender"}, DatasetError, "is '[FM]', not a number"),
         ({"dimension_columns": "val=nothing"}, DatasetError, "has no column of valence"),
-        ({"restrict": True}, ConfigError, "--restrict: the model gives dimensions"),
-        ({"emotion_columns": "angry"}, ConfigError, "--emotion-columns: the model gives dimensio"),
+        ({"restrict": True}, ConfigError, "--restrict: it is about one emotion a clip"),
+        ({"emotion_columns": "angry"}, ConfigError, "--emotion-columns: it is about several"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_one_line(model, clips, tmp_path, options, kind, said):
@@ -154,7 +154,7 @@ def test_a_model_that_does_not_say_its_scale_is_asked_for_it(clips, tmp_path):
 
 
 def test_a_run_of_dimensions_has_no_confidence(evaluation, tmp_path):
-    with pytest.raises(ConfigError, match="no confidence to calibrate"):
+    with pytest.raises(ConfigError, match="--calibrate-on fits the temperature of one emotion"):
         write_results(evaluation.run, tmp_path, calibrate_on=evaluation.run)
 
 
@@ -208,7 +208,7 @@ def test_compare_writes_and_prints_it(evaluation, other, tmp_path):
         (["--min", "ccc:arousal=5"], 2, "from -1 to 1"),
         (["--min", "accuracy=0.5"], 2, "known: ccc, pearson"),
         (["--max-drop", "ccc=0.1"], 1, "may have dropped by more than 0.1 or not: -"),
-        (["--max-group-gap", "uar:gender=10"], 2, "which a run of dimensions has not"),
+        (["--max-group-gap", "uar:gender=10"], 2, "has dimensions, and --max-group-gap bounds"),
         (["--max-drop", "ccc=0.999"], 0, "max-drop ccc 0.999"),
         (["--max-drop", "ccc=1"], 2, "a difference of correlations, not points; write 0.01"),
         (["--max-drop", "mae=0.1"], 2, "no drop of 'mae' can be measured"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.run.packed import Coded, Digests, PositionSet, Scattered, Texts
+from serval.run.packed import Coded, Digests, Following, PositionSet, Scattered, Texts
 
 SHAS = st.one_of(st.just(""), st.binary(min_size=32, max_size=32).map(bytes.hex))
 VALUES = {
@@ -33,6 +33,23 @@ def test_a_packed_column_is_the_tuple_of_its_values_in_any_order(kind):
         assert column != (*values, "one more")
 
     check()
+
+
+@given(st.lists(st.sampled_from("ab")), st.lists(st.sampled_from("ab")), st.booleans())
+def test_a_column_that_follows_another_has_its_own_values(leading, values, alike):
+    leader = Coded()
+    for value in leading:
+        leader.append(value)
+    values = [*leading, *values] if alike else values
+    column = Following(leader)
+    for value in values:
+        column.append(value)
+    assert column == tuple(values)
+    assert (column.whole() is leader) == (values == leading)
+    assert column.whole() == tuple(values)
+    assert leader == tuple(leading)
+    backwards = np.arange(len(values))[::-1]
+    assert column.ordered(backwards) == tuple(values[::-1])
 
 
 @given(st.lists(st.one_of(st.none(), st.sampled_from("ab"))), st.randoms(use_true_random=False))

@@ -342,6 +342,8 @@ def test_a_journal_is_not_believed(tmp_path, change, fault):
     before = (folder / JOURNAL).read_bytes()
     with pytest.raises(RunError, match=rf"journal\.jsonl .*{fault}"):
         load_run(folder)
+    with pytest.raises(RunError, match=rf"journal\.jsonl .*{fault}"):
+        load_run(folder, beside=[])
     with pytest.raises(RunError), Journal(folder=folder, provenance=provenance()):
         pass
     assert (folder / JOURNAL).read_bytes() == before

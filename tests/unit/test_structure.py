@@ -12,7 +12,9 @@ PACKAGE = ROOT / "src" / "serval"
 ENTRIES = {
     "audit": "audit",
     "bench": "bench",
+    "checkpoints": "open",
     "comparison": "compare",
+    "export": "export",
     "gate": "gate",
     "groups": "groups",
     "inspection": "inspect",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -188,7 +188,7 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     subjects = open_subjects(options.models, threads, overrides, files)
     calls = _calls(subjects, options, threads)
     clips, left_out = _clips(options, subjects[0].any.sample_rate, pace)
-    audio_s, failed = _audio_s(subjects[0], clips)
+    clips, audio_s, failed = _answered(subjects, clips)
     loads = [load_average()]
     of_calls = f"{counted(len(subjects), 'model')} with {' and '.join(map(str, threads))} threads"
     watch(f"latency of {of_calls} x {counted(len(pace.durations), 'duration')}")
@@ -289,20 +289,32 @@ def _clips(
     return list(dataset.clips(0, options.limit)), dataset.left_out
 
 
-def _audio_s(subject: Subject, clips: list[Clip]) -> tuple[float, tuple[LeftOut, ...]]:
-    """Return the length of the clips that have an answer, and those that have none by stage."""
-    records = list(infer(subject.any, clips, workers=available_cores()))
-    seconds = sum(record.duration_s for record in records if isinstance(record, Prediction))
-    if not seconds:
-        raise DatasetError("not one of the clips can be evaluated, so there is no rate; try others")
+def _answered(
+    subjects: Sequence[Subject], clips: Sequence[Clip]
+) -> tuple[list[Clip], float, tuple[LeftOut, ...]]:
+    """Return the clips that every model answers, their length, and what the others failed at.
+
+    A clip that one model refuses would cost that model no time, and so make it look fast.
+    """
     failed: dict[str, list[str]] = {}
-    for record in records:
-        if isinstance(record, Failure):
-            failed.setdefault(f"timed, but failed ({record.stage})", []).append(record.clip_id)
+    refused, seconds = set[int](), dict[int, float]()
+    for subject in subjects:
+        for record in infer(subject.any, clips, workers=available_cores()):
+            if isinstance(record, Failure):
+                why = f"not timed: {subject.name} fails ({record.stage})"
+                failed.setdefault(why, []).append(record.clip_id)
+                refused.add(record.index)
+            elif isinstance(record, Prediction):
+                seconds[record.index] = record.duration_s
+    kept = [clip for clip in clips if clip.index not in refused]
+    if not kept:
+        raise DatasetError(
+            "not one of the clips can be evaluated by every model, so there is no rate; try others"
+        )
     parts = (
         LeftOut(reason=why, n=len(ids), examples=tuple(ids[:3])) for why, ids in failed.items()
     )
-    return seconds, tuple(parts)
+    return kept, sum(seconds[clip.index] for clip in kept), tuple(parts)
 
 
 def _ceiling(threads: list[int], effort: Effort) -> dict[str, float]:

@@ -120,7 +120,7 @@ def _drawn(weights: NDArray[np.float64], distribution: str, shape: tuple[float, 
 
 def _doubts(checkpoint: Checkpoint, spread: float) -> Iterator[str]:
     if spread < HARDLY:
-        what = "values" if checkpoint.task == "dimensions" else "probabilities"
+        what = "probabilities" if checkpoint.task.has_labels else "values"
         yield (
             f"Its {what} hardly change between noise, silence and a voice (by at most "
             f"{percent(spread)}), which is the mark of a head that was not trained."
@@ -139,7 +139,7 @@ def _spread(checkpoint: Checkpoint) -> float:
         raise ModelError(
             f"checkpoint '{checkpoint.source}': tried on a second of sound, it fails: {why(error)}"
         ) from error
-    if checkpoint.task == "emotions":
+    if checkpoint.task.excludes:
         scores = scores.softmax(dim=1)
     return float((scores.amax(dim=0) - scores.amin(dim=0)).max())
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from serval.tasks import CATEGORICAL, Task
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from torch import nn
 
-    from serval.probabilities import Task
 
 __all__ = ["Checkpoint", "Normalization"]
 
@@ -47,18 +48,18 @@ class Checkpoint:
     """
 
     model: nn.Module
-    extractor: Any
-    front_end: nn.Module | None
+    extractor: Any = None
+    front_end: nn.Module | None = None
     head: str
     head_layers: tuple[str, ...]
     labels: tuple[str, ...]
     sample_rate: int
-    normalize: Normalization
-    max_seconds: float | None
-    task: Task
+    normalize: Normalization = "none"
+    max_seconds: float | None = None
+    task: Task = CATEGORICAL
     source: str
-    revision: str
-    licence: str
+    revision: str = ""
+    licence: str = ""
     folder: Path
     files: tuple[Path, ...]
     layers: int

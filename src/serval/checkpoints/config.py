@@ -9,7 +9,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATIO
 
 from serval.errors import LabelError, ModelError
 from serval.labels import LabelSet, names_in_order
-from serval.probabilities import task_of
+from serval.tasks import CATEGORICAL, DIMENSIONAL, Task, task_named
 from serval.texts import json_in
 from serval.wording import counted, one_line, printable, shown
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from serval.probabilities import Task
 
 __all__ = ["config_in", "config_of", "labels_in", "sample_rate_of", "task_in", "why"]
 
@@ -111,9 +110,9 @@ def task_in(said: Mapping[str, Any], labels: tuple[str, ...], name: str) -> Task
     Raises:
         ModelError: `problem_type` says something else.
     """
-    usual = "dimensions" if DIMENSIONS.issuperset(map(str.lower, labels)) else "emotions"
+    usual = DIMENSIONAL if DIMENSIONS.issuperset(map(str.lower, labels)) else CATEGORICAL
     try:
-        return task_of(said.get("problem_type") or usual)
+        return task_named(said.get("problem_type") or usual.model)
     except ValueError as error:
         raise ModelError(
             f"checkpoint '{name}': problem_type in its config.json is "

@@ -233,18 +233,12 @@ def open_emotion2vec(folder: Path, name: str, config: Mapping[str, Any]) -> Chec
     layers = len(model.blocks)
     return Checkpoint(
         model=model.eval(),
-        extractor=None,
         front_end=WholeClip() if config["model_conf"].get("normalize") else None,
         head="mean over time, proj",
         head_layers=("proj",),
         labels=labels,
         sample_rate=16_000,
-        normalize="none",
-        max_seconds=None,
-        task="emotions",
         source=name,
-        revision="",
-        licence="",
         folder=folder,
         files=(folder / WEIGHTS,),
         layers=layers,

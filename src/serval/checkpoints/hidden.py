@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from serval.checkpoints.open import licence_in
+from serval.checkpoints.opened import licence_in
 from serval.checkpoints.quiet import quiet
 from serval.checkpoints.transformers_layout import open_encoder
 from serval.errors import ModelError

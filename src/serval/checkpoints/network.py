@@ -71,7 +71,7 @@ def network_of(checkpoint: Checkpoint, *, masked: bool = False) -> nn.Module:
         network = SpectrogramClassifier(checkpoint.model, checkpoint.front_end)
     else:
         network = WaveformClassifier(checkpoint.model, masked=masked)
-    if checkpoint.task == "emotions, several at once":
+    if checkpoint.task.outputs == "sigmoid":
         network = IndependentScores(network)
     return network.eval()
 
@@ -81,7 +81,7 @@ def published_scores(checkpoint: Checkpoint, waveform: NDArray[np.float32]) -> N
     with torch.no_grad():
         inputs = _inputs(checkpoint, waveform)
         scores = checkpoint.model(**inputs).logits[0].float()
-    if checkpoint.task == "emotions, several at once":
+    if checkpoint.task.outputs == "sigmoid":
         scores = torch.sigmoid(scores)
     return np.asarray(scores.numpy())
 

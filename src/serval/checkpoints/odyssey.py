@@ -106,7 +106,6 @@ def open_odyssey(folder: Path, name: str) -> Checkpoint:
     layers = int(model.config.num_hidden_layers)
     return Checkpoint(
         model=model.eval(),
-        extractor=None,
         front_end=Shifted(_number(said, "mean", name), _number(said, "std", name) + LEAST_STD),
         head="attentive mean and deviation over time, ser_model.fc, ser_model.out",
         head_layers=tuple(
@@ -116,12 +115,8 @@ def open_odyssey(folder: Path, name: str) -> Checkpoint:
         ),
         labels=labels,
         sample_rate=sample_rate_of(said.get("sampling_rate", 16_000), "config.json", name),
-        normalize="none",
-        max_seconds=None,
         task=task_in(said, labels, name),
         source=name,
-        revision="",
-        licence="",
         folder=folder,
         files=tuple(files),
         layers=layers,

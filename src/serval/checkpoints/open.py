@@ -1,79 +1,104 @@
-"""From a folder to the classifier in torch, whole and trained, whichever toolkit wrote it."""
+"""A folder with the weights of a classifier -> a network of torch with the head trained for it.
+
+The one place that opens checkpoints, for `serval evaluate` on torch as for `serval export`. Torch
+is imported only once something is opened; what comes from the hub is fetched elsewhere.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from yaml import YAMLError
-
-from serval.checkpoints.config import config_in, why
-from serval.checkpoints.emotion2vec import funasr_model, is_funasr, open_emotion2vec
-from serval.checkpoints.odyssey import is_odyssey, open_odyssey
-from serval.checkpoints.quiet import quiet
-from serval.checkpoints.speechbrain import is_speechbrain, open_speechbrain
-from serval.checkpoints.transformers_layout import open_transformers
-from serval.errors import ModelError, ServalError
-from serval.wording import shown
+from serval.checkpoints.weights import weight_files
+from serval.errors import MissingExtraError, ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from serval.checkpoints.checkpoint import Checkpoint
 
-__all__ = ["licence_in", "opened"]
+__all__ = [
+    "SETTINGS",
+    "WANTED",
+    "is_checkpoint",
+    "is_weight_file",
+    "older_weights",
+    "open_checkpoint",
+    "refuse_missing",
+]
+
+EXTRA = ("torch", "transformers")
+WANTED = ("*.json", "*.safetensors", "hyperparams.yaml", "config.yaml", "*.txt", "README.md")
+SETTINGS = (
+    "config.json",
+    "preprocessor_config.json",
+    "hyperparams.yaml",
+    "label_encoder.txt",
+    "config.yaml",
+    "tokens.txt",
+)
+"""What decides beside the weights what a checkpoint answers."""
+OLDER = ("pytorch_model*.bin",)
+PICKLES = {"hyperparams.yaml": ("*.ckpt",), "config.yaml": ("model.pt",)}
+"""Which files have the weights beside the settings of SpeechBrain and of FunASR."""
 
 
-def opened(folder: Path, name: str, normalize: str | None, revision: str) -> Checkpoint:
-    """Return the classifier in a folder; see `serval.checkpoints.open_checkpoint`."""
+def is_checkpoint(folder: Path) -> bool:
+    """Tell whether a folder has the files of a checkpoint, weights included."""
+    if any((folder / settings).is_file() and any(map(folder.glob, patterns))
+           for settings, patterns in PICKLES.items()):  # fmt: skip
+        return True
     try:
-        with quiet():
-            checkpoint = _by_toolkit(folder, name, normalize)
-    except ServalError:
-        raise
-    except Exception as error:  # torch raises whatever an odd entry makes it stumble over
-        raise ModelError(
-            f"checkpoint '{name}' cannot be built from its settings and weights: {why(error)}"
-        ) from error
-    return replace(checkpoint, revision=revision, licence=licence_in(folder / "README.md"))
+        return (folder / "config.json").is_file() and bool(weight_files(folder))
+    except ModelError:  # a damaged list of weights is one too, and opening it says what is wrong
+        return True
 
 
-def _by_toolkit(folder: Path, name: str, normalize: str | None) -> Checkpoint:
-    if is_speechbrain(folder):
-        return open_speechbrain(folder, name)
-    if is_funasr(folder):
-        return _open_funasr(folder, name)
-    if not (folder / "config.json").is_file():
-        raise ModelError(
-            f"checkpoint '{name}' is not a folder with a config.json (transformers), a "
-            "hyperparams.yaml (SpeechBrain), or a config.yaml with a model.pt (FunASR)"
-        )
-    if is_odyssey(folder, config_in(folder, name)):
-        return open_odyssey(folder, name)
-    return open_transformers(folder, name, normalize)
-
-
-def _open_funasr(folder: Path, name: str) -> Checkpoint:
-    kind, config = funasr_model(folder, name)
-    if kind == "Emotion2vec":
-        return open_emotion2vec(folder, name, config)
-    raise ModelError(
-        f"checkpoint '{name}' is a {shown(kind)} of FunASR, of which serval reads Emotion2vec; run "
-        "another one by its own package, pip install funasr, in a file of yours: "
-        "-m python:FILE.py:NAME"
+def is_weight_file(file: str) -> bool:
+    """Tell whether a file in the top folder has weights, as far as its name tells."""
+    return file in {"model.safetensors", "pytorch_model.bin", "model.pt", "model.ckpt"} or (
+        file.endswith(".index.json") and "/" not in file
     )
 
 
-def licence_in(card: Path) -> str:
-    """Return the licence that a card states, else `""`."""
-    from huggingface_hub import ModelCard
+def older_weights(folder: Path) -> tuple[str, ...]:
+    """Return the patterns of weight files to fetch into a folder without safetensors files."""
+    return next(
+        (files for settings, files in PICKLES.items() if (folder / settings).is_file()), OLDER
+    )
 
-    if not card.is_file():
-        return ""
-    try:
-        data = ModelCard.load(card, ignore_metadata_errors=True).data
-    except (ValueError, YAMLError, RecursionError):
-        return ""
-    stated = data.to_dict().get("license")
-    names = stated if isinstance(stated, list) else [stated]
-    return ", ".join(str(name) for name in names if name)
+
+def open_checkpoint(
+    folder: Path, name: str, *, normalize: str | None = None, revision: str = ""
+) -> Checkpoint:
+    """Return the classifier in a folder.
+
+    Args:
+        folder: Where its files are.
+        name: What the user calls it: a path, or `hf:ORG/NAME`.
+        normalize: `zscore` or `none`, for a checkpoint that does not say.
+        revision: The commit of a hub checkpoint.
+
+    Raises:
+        MissingExtraError: torch or transformers is not installed.
+        ConfigError: `normalize` contradicts the checkpoint.
+        ModelError: It is no checkpoint of a classifier, or a weight of it is missing, left over or
+            cannot be read.
+    """
+    refuse_missing(name)
+    from serval.checkpoints.opened import opened
+
+    return opened(folder, name, normalize, revision)
+
+
+def refuse_missing(name: str) -> None:
+    """Do nothing if what opens checkpoints is installed.
+
+    Raises:
+        MissingExtraError: torch or transformers is not.
+    """
+    missing = [package for package in EXTRA if find_spec(package) is None]
+    if missing:
+        raise MissingExtraError(
+            f"checkpoint '{name}' needs {', '.join(missing)}: pip install 'serval-ser[torch]'"
+        )

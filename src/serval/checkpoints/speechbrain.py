@@ -49,13 +49,7 @@ def open_speechbrain(folder: Path, name: str) -> Checkpoint:
         ModelError: A file of it is missing or damaged, or it is another network than a wav2vec2
             with the mean over time and one linear layer.
     """
-    for file in (ENCODER, HEAD, LABELS):
-        if not (folder / file).is_file():
-            raise ModelError(
-                f"checkpoint '{name}' has {RECIPE} but no {file}; of SpeechBrain's networks serval "
-                f"reads wav2vec2 with a linear layer, which consists of {RECIPE}, {ENCODER}, "
-                f"{HEAD} and {LABELS}"
-            )
+    _refuse_missing_files(folder, name)
     recipe = _recipe(folder, name)
     files = (folder / ENCODER, folder / HEAD)
     encoder = {
@@ -73,18 +67,12 @@ def open_speechbrain(folder: Path, name: str) -> Checkpoint:
     layers = int(model.config.num_hidden_layers)
     return Checkpoint(
         model=model.eval(),
-        extractor=None,
         front_end=WholeClip(),
         head="mean over time, output_mlp",
         head_layers=("head.linear.0",),
         labels=labels,
         sample_rate=sample_rate_of(recipe.get("sample_rate", 16_000), RECIPE, name),
-        normalize="none",
-        max_seconds=None,
-        task="emotions",
         source=name,
-        revision="",
-        licence="",
         folder=folder,
         files=files,
         layers=layers,
@@ -92,6 +80,16 @@ def open_speechbrain(folder: Path, name: str) -> Checkpoint:
         sources={"labels": LABELS, "sample_rate": RECIPE, "normalize": "architecture",
                  "max_seconds": "architecture"},
     )  # fmt: skip
+
+
+def _refuse_missing_files(folder: Path, name: str) -> None:
+    for file in (ENCODER, HEAD, LABELS):
+        if not (folder / file).is_file():
+            raise ModelError(
+                f"checkpoint '{name}' has {RECIPE} but no {file}; of SpeechBrain's networks serval "
+                f"reads wav2vec2 with a linear layer, which consists of {RECIPE}, {ENCODER}, "
+                f"{HEAD} and {LABELS}"
+            )
 
 
 def _recipe(folder: Path, name: str) -> Mapping[str, Any]:

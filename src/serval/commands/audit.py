@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from dataclasses import asdict
@@ -29,6 +28,7 @@ from serval.commands.terminal import (
     print_caveats,
     print_files,
     print_items,
+    print_json,
     print_table,
     print_verdict,
     say,
@@ -86,7 +86,7 @@ def audit_command(
         )
     files = write_audit(found, folder)
     if as_json:
-        click.echo(json.dumps(audit_document(found), indent=2))
+        print_json(audit_document(found))
     elif not quiet:
         _print(found, files)
     sys.exit(_exit_code(found, fail_on))

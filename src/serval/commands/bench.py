@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from serval.commands.terminal import (
     print_caveats,
     print_files,
     print_items,
+    print_json,
     print_table,
     print_verdict,
     say,
@@ -98,7 +98,7 @@ def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - cli
     measured = bench(options, watch)
     files = save_bench(measured, folder)
     if as_json:
-        click.echo(json.dumps(measured.as_dict(), indent=2))
+        print_json(measured.as_dict())
         return
     console = terminal()
     print_verdict(console, bench_verdict(measured))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.text import Text
@@ -19,23 +18,16 @@ from serval.commands.terminal import (
     print_caveats,
     print_files,
     print_items,
+    print_json,
     print_table,
     print_verdict,
     terminal,
 )
-from serval.comparison import Against, Comparison, PairOptions, compare, write_comparison
-from serval.comparison.dimensions import (
-    change_cells,
-    compare_dimensions,
-    dimension_comparison_document,
-    write_dimension_comparison,
-)
-from serval.comparison.files import comparison_document
-from serval.comparison.multilabel import (
-    compare_multilabel,
-    multilabel_change_cells,
-    write_multilabel_comparison,
-)
+from serval.comparison import PairOptions
+from serval.comparison.align import task_of_runs
+from serval.comparison.by_task import COMPARISONS
+from serval.comparison.dimensions import change_cells
+from serval.comparison.multilabel import multilabel_change_cells
 from serval.comparison.words import (
     changed,
     letter_of,
@@ -45,6 +37,7 @@ from serval.comparison.words import (
 )
 from serval.scores import HEADLINES, METRICS
 from serval.scores.multilabel import MULTILABEL_METRICS
+from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL
 from serval.wording import (
     change_short,
     counted,
@@ -56,12 +49,18 @@ from serval.wording import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from rich.console import Console
     from rich.table import Table
 
+    from serval.comparison import Against, Comparison
+    from serval.comparison.dimensions import DimensionComparison
     from serval.comparison.flips import GroupChange
+    from serval.comparison.multilabel import MultilabelComparison
     from serval.comparison.pair import ScoreChange
     from serval.run import Run
+    from serval.tasks import Task
 
 __all__ = ["compare_command"]
 
@@ -94,29 +93,22 @@ def compare_command(
     cannot tell  these clips cannot decide it
     """  # noqa: D301 - click wants that backspace
     options = PairOptions(margin=margin / 100, resamples=resamples, seed=seed)
-    opened = [opened_run(run) for run in runs]
-    if len(opened) > 1 and any(run.provenance.of_dimensions for run in opened):
-        _compare_dimensions(opened, options.margin, Path(output), as_json=as_json)
-        return
-    if len(opened) > 1 and any(run.provenance.is_multilabel for run in opened):
-        _compare_sets(opened, options.margin, Path(output), as_json=as_json)
-        return
-    comparison = compare(opened, options)
-    files = write_comparison(comparison, Path(output))
+    opened: list[Run] = []
+    for run in runs:
+        opened.append(opened_run(run, beside=opened))
+    task = task_of_runs(opened)
+    kind = COMPARISONS[task]
+    found = kind.compare(opened, options)
+    files = kind.write(found, opened, Path(output))
     if as_json:
-        click.echo(json.dumps(comparison_document(comparison), indent=2))
-        return
-    _show(terminal(), comparison)
-    print_files(terminal(), files.values())
-
-
-def _compare_dimensions(runs: list[Run], margin: float, folder: Path, *, as_json: bool) -> None:
-    found = compare_dimensions(runs, margin)
-    files = write_dimension_comparison(found, runs, folder)
-    if as_json:
-        click.echo(json.dumps(dimension_comparison_document(found), indent=2))
+        print_json(kind.document(found))
         return
     console = terminal()
+    SHOWN[task](console, found)
+    print_files(console, files.values())
+
+
+def _show_dimensions(console: Console, found: DimensionComparison) -> None:
     print_verdict(console, found.verdict)
     for one in found.against:
         b = letter_of(found.runs, one.b)
@@ -126,16 +118,9 @@ def _compare_dimensions(runs: list[Run], margin: float, folder: Path, *, as_json
         print_table(console, table)
         print_items(console, one.sentences(found.scale))
     print_caveats(console, found.warnings)
-    print_files(console, files.values())
 
 
-def _compare_sets(runs: list[Run], margin: float, folder: Path, *, as_json: bool) -> None:
-    found = compare_multilabel(runs, margin)
-    files = write_multilabel_comparison(found, folder)
-    if as_json:
-        click.echo(json.dumps(found.document, indent=2))
-        return
-    console = terminal()
+def _show_sets(console: Console, found: MultilabelComparison) -> None:
     print_verdict(console, found.verdict)
     for one in found.against:
         b = letter_of(found.runs, one.b)
@@ -152,10 +137,9 @@ def _compare_sets(runs: list[Run], margin: float, folder: Path, *, as_json: bool
     lines = [*said.values()][:1] if same else [f"{name}: {line}" for name, line in said.items()]
     print_items(console, lines, len(lines))
     print_caveats(console, found.warnings)
-    print_files(console, files.values())
 
 
-def _show(console: Console, comparison: Comparison) -> None:
+def _show_emotions(console: Console, comparison: Comparison) -> None:
     """Print the verdicts, then the tables, then what stands behind them."""
     print_verdict(console, [pair_verdict(comparison, one) for one in comparison.against])
     by, names = comparison.clustering, list(comparison.runs)
@@ -265,3 +249,10 @@ def _print_notes(console: Console, comparison: Comparison) -> None:
                 f"run: {shown}"
             )
     print_caveats(console, lines)
+
+
+SHOWN: Mapping[Task, Callable[[Console, Any], None]] = {
+    CATEGORICAL: _show_emotions,
+    MULTILABEL: _show_sets,
+    DIMENSIONAL: _show_dimensions,
+}

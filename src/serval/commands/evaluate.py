@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +12,12 @@ import click
 
 from serval.commands.options import evaluation_options, log_option, picture_option, quiet_option
 from serval.commands.progress import shown_progress
-from serval.commands.terminal import print_files, print_next, say, terminal
+from serval.commands.terminal import print_files, print_json, print_next, say, terminal
 from serval.errors import RunError
 from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset
 from serval.label_plan import with_value_columns
 from serval.logs import entry_of, log_entry, refuse_missing
 from serval.models.load import load_as_stated
-from serval.multilabel import NO_PAGE
 from serval.run import load_run
 from serval.stopping import as_stop
 from serval.wording import counted, printable
@@ -150,14 +148,17 @@ def _with_report(evaluation: Evaluation, *, quiet: bool) -> Evaluation:
 
 def _no_page(evaluation: Evaluation) -> str:
     """Return why there is no page of the run, or `""`."""
-    return NO_PAGE if evaluation.run.provenance.is_multilabel else ""
+    from serval.report.build import PAGES
+
+    run = evaluation.run
+    return PAGES.refusal(run.provenance.task, run.folder)
 
 
 def show_evaluation(evaluation: Evaluation, told: Showing) -> None:
     """Print the results: as JSON, or as a table with the files and what to try next."""
     document = evaluation.document
     if told.json:
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
     elif not told.quiet:
         console = terminal()
         if renamed := document["dataset"].get("labels_as"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from serval.commands.terminal import (
     narrow_table,
     print_caveats,
     print_items,
+    print_json,
     print_table,
     print_verdict,
     say,
@@ -83,7 +83,7 @@ def gate_command(
     if junit:
         write_text(junit, junit_xml(result))
     if as_json:
-        click.echo(json.dumps(without_nan(result.as_dict()), indent=2))
+        print_json(without_nan(result.as_dict()))
     else:
         _print(result)
     sys.exit(0 if result.passed else 1)

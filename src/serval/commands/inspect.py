@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from serval.commands.terminal import narrow_table, print_items, print_verdict, terminal
+from serval.commands.terminal import narrow_table, print_items, print_json, print_verdict, terminal
 from serval.inspection import (
     Inspection,
     SizeComparison,
@@ -51,7 +50,7 @@ def inspect_command(
     inspections = [inspect_model(model_path(name), stated) for name in (model, other) if name]
     comparison = size_comparison(*inspections) if other else None
     if as_json:
-        click.echo(json.dumps(_document(inspections, comparison), indent=2))
+        print_json(_document(inspections, comparison))
         return
     console = terminal()
     print_verdict(console, [printable(_verdict(inspection)) for inspection in inspections])

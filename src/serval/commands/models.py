@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import click
 from rich.table import Table
 
 from serval.commands.options import contract_options
-from serval.commands.terminal import print_facts, print_verdict, terminal
+from serval.commands.terminal import print_facts, print_json, print_verdict, terminal
 from serval.errors import ConfigError
 from serval.models.builtin import BUILTIN_MODELS
 from serval.models.choice import what_is_meant
@@ -58,7 +57,7 @@ def check_command(model: str, *, as_json: bool, **flags: Any) -> None:  # noqa: 
     """
     document = _checked(model, ModelOptions(**flags))
     if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        print_json(document)
     else:
         _show(document)
     sys.exit(0 if document["head"]["verdict"] == "trained" else DOUBTFUL)
@@ -86,7 +85,7 @@ def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
         "revision": checkpoint.revision,
         "family": checkpoint.family,
         "layers": checkpoint.layers,
-        "task": checkpoint.task,
+        "task": checkpoint.task.model,
         "labels": list(checkpoint.labels),
         "sample_rate": checkpoint.sample_rate,
         "normalize": checkpoint.normalize,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,12 +34,14 @@ from serval.models.options import InferenceOptions
 from serval.models.windowed import Windowed
 from serval.predict import infer
 from serval.records import Clip, Failure, Record
+from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, ByTask
 from serval.wording import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from serval.models.protocol import Model
+    from serval.tasks import Task
 
     Show = Callable[[Sequence[Record], Sequence[str]], None]
     Content = Callable[[Sequence[Record], Sequence[str], str], bytes]
@@ -93,10 +96,7 @@ def predict_command(
         refuse_unknown_form(output, len(files))
     if options.window is None and output is not None:
         form_of(output)
-    classifier = load_as_stated(model, options)
-    _refuse_values_over_time(classifier, options)
-    for warning in classifier.facts.get("warnings", ()):
-        say(f"serval: {printable(warning)}", err=True)
+    classifier = _opened(model, options)
     clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
     workers = min(len(files), available_cores())
     if isinstance(classifier, Windowed):
@@ -111,6 +111,16 @@ def predict_command(
         say(f"serval: {failure.clip_id}: {failure.stage}: {_with_remedy(failure)}", err=True)
     if failures:
         sys.exit(3)
+
+
+def _opened(name: str, options: InferenceOptions) -> Model:
+    """Return the model, after a line on stderr for each thing that was assumed of it."""
+    model = load_as_stated(name, options)
+    if options.window is not None:
+        OVER_TIME.of(model.contract.asked, model.facts["name"])
+    for warning in model.facts.get("warnings", ()):
+        say(f"serval: {printable(warning)}", err=True)
+    return model
 
 
 def _with_remedy(failure: Failure) -> str:
@@ -156,17 +166,10 @@ def _sound_files(given: Iterable[Path]) -> Iterator[Path]:
         yield from (path / name for name in found)
 
 
-def _refuse_values_over_time(model: Model, options: InferenceOptions) -> None:
-    if model.contract.task == "dimensions" and options.window is not None:
-        raise ConfigError(
-            "--window shows emotions over time, and this is a model of dimensions "
-            f"({', '.join(model.labels)}); leave --window out for one value a file"
-        )
-
-
 def _tell(model: Model, records: list[Record], output: Path | None, form: str | None) -> None:
     """Show the answers, or write them in the form that a flag or the name of the file says."""
-    show, content = _told_by(model)
+    told = TOLD[model.contract.asked](model)
+    show, content = told.show, told.content
     if output is not None:
         say(write_bytes(output, content(records, model.labels, form_of(output))))
     elif form is not None:
@@ -175,11 +178,29 @@ def _tell(model: Model, records: list[Record], output: Path | None, form: str | 
         show(records, model.labels)
 
 
-def _told_by(model: Model) -> tuple[Show, Content]:
-    """Return what shows and what writes the answers of a model of this task."""
-    if model.contract.task == "dimensions":
-        scale = model.contract.scale
-        return partial(print_values, scale=scale), partial(value_content, scale=scale)
-    if model.contract.task == "emotions, several at once":
-        return print_sets, set_content
-    return print_emotions, emotion_content
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldBy:
+    """What shows the answers of a model, and what makes the bytes of a file of them."""
+
+    show: Show
+    content: Content
+
+
+def _of_values(model: Model) -> ToldBy:
+    scale = model.contract.scale
+    return ToldBy(
+        show=partial(print_values, scale=scale), content=partial(value_content, scale=scale)
+    )
+
+
+TOLD: Mapping[Task, Callable[[Model], ToldBy]] = {
+    CATEGORICAL: lambda _model: ToldBy(show=print_emotions, content=emotion_content),
+    MULTILABEL: lambda _model: ToldBy(show=print_sets, content=set_content),
+    DIMENSIONAL: _of_values,
+}
+
+OVER_TIME = ByTask(
+    what="--window shows over time",
+    parts=dict.fromkeys((CATEGORICAL, MULTILABEL)),
+    instead="leave --window out for one value a file",
+)

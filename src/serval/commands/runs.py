@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from dataclasses import asdict
@@ -12,28 +13,27 @@ import click
 from rich.text import Text
 
 from serval.commands.terminal import narrow_table, print_table, print_verdict, say, terminal
-from serval.dimensions import dimension_run
 from serval.errors import RunError
-from serval.multilabel import multilabel_run
-from serval.results.multilabel import scores_of_sets
+from serval.results import RESULTS, results_of
 from serval.results.verdict import data_name
 from serval.run import JOURNAL, Run, load_run
-from serval.scores import scores_of
-from serval.scores.dimensions import dimension_scores
-from serval.wording import counted, numbered, one_line, scored_short
+from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL
+from serval.wording import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from rich.table import Table
 
 __all__ = ["runs_below", "runs_command"]
 
 A = TypeVar("A")
 B = TypeVar("B")
 
-SCORE, CCC, MACRO_F1 = "UAR %", "CCC", "macro F1 %"
-"""Of runs of emotions, of runs of dimensions, and of runs of several emotions a clip."""
+COLUMNS = {CATEGORICAL: "UAR %", DIMENSIONAL: "CCC", MULTILABEL: "macro F1 %"}
+"""That of the score which stands for all of a run."""
 
-NUMBERS = ("clips", SCORE, CCC, MACRO_F1, "date")
+NUMBERS = ("clips", *COLUMNS.values(), "date")
 SPARED = ("model", "date")
 """Columns that only a wide terminal shows."""
 WIDE = 100
@@ -64,15 +64,7 @@ def runs_command(folder: Path) -> None:
     if not rows:
         return
     print_verdict(console, [_verdict(folder, rows)])
-    unused = {name for name in (SCORE, CCC, MACRO_F1) if not any(row[name] for row in rows)}
-    spared = unused if console.width >= WIDE else unused.union(SPARED)
-    shown = [name for name in rows[0] if name not in spared]
-    texts = [name for name in shown if name not in NUMBERS]
-    table = narrow_table(texts, [name for name in shown if name in NUMBERS])
-    table.padding = (0, 1, 0, 0)
-    for row in rows:
-        table.add_row(*(Text(row[name]) for name in shown))
-    print_table(console, table)
+    print_table(console, _table(rows, wide=console.width >= WIDE))
     if perturbed := len(runs) - len(clean):
         console.print(
             f"Not listed: {counted(perturbed, 'run')} under perturbations, which serval stress "
@@ -81,13 +73,29 @@ def runs_command(folder: Path) -> None:
         )
 
 
+def _table(rows: Sequence[Mapping[str, str]], *, wide: bool) -> Table:
+    """Return a row for each run, without the columns that would be empty."""
+    unused = {name for name in COLUMNS.values() if not any(row[name] for row in rows)}
+    spared = unused if wide else unused.union(SPARED)
+    shown = [name for name in rows[0] if name not in spared]
+    texts = [name for name in shown if name not in NUMBERS]
+    table = narrow_table(texts, [name for name in shown if name in NUMBERS])
+    table.padding = (0, 1, 0, 0)
+    for row in rows:
+        table.add_row(*(Text(row[name]) for name in shown))
+    return table
+
+
 def _verdict(folder: Path, rows: Sequence[Mapping[str, str]]) -> str:
     models, sets = ({row[name] for row in rows} for name in ("model", "set"))
-    said = " or mean CCC" if any(row[CCC] for row in rows) else ""
-    said += " or macro F1" if any(row[MACRO_F1] for row in rows) else ""
+    said = " or ".join(
+        RESULTS[task].titles[task.headline]
+        for task, name in COLUMNS.items()
+        if any(row[name] for row in rows)
+    )
     return (
         f"{counted(len(rows), 'run')} below {folder}, of {counted(len(models), 'model')} on "
-        f"{counted(len(sets), 'set')}; UAR{said} with its 95 % interval."
+        f"{counted(len(sets), 'set')}; {said} with its 95 % interval."
     )
 
 
@@ -116,9 +124,7 @@ def _row(run: Run, name: str) -> dict[str, str]:
         "model": model,
         "set": data_name(run),
         "clips": f"{len(run):,}{'' if run.complete else ', not finished'}",
-        SCORE: "",
-        CCC: "",
-        MACRO_F1: "",
+        **dict.fromkeys(COLUMNS.values(), ""),
         **_score(run),
         "date": run.started[:10],
     }
@@ -126,12 +132,6 @@ def _row(run: Run, name: str) -> dict[str, str]:
 
 def _score(run: Run) -> dict[str, str]:
     """Return the cell of the run's score, under the name of its column."""
-    none: dict[str, float | None] = dict.fromkeys(("value", "low", "high"))
-    if run.provenance.of_dimensions:
-        values = dimension_run(run)
-        scores = dimension_scores(values.truth, values.predicted, run.speakers, values.names)
-        return {CCC: numbered(asdict(scores.mean["ccc"]) if len(run) else none)}
-    if run.provenance.is_multilabel:
-        found = scores_of_sets(multilabel_run(run)).overall["macro_f1"]
-        return {MACRO_F1: scored_short(asdict(found) if len(run) else none)}
-    return {SCORE: scored_short(asdict(scores_of(run).overall["uar"]) if len(run) else none)}
+    found = results_of(run)
+    score = {end: None if math.isnan(own) else own for end, own in asdict(found.headline).items()}
+    return {COLUMNS[run.provenance.task]: found.told(score, short=True)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ import click
 from serval.commands.options import log_option, picture_option
 from serval.commands.stored import opened_run
 from serval.commands.tables import print_findings, print_groups, print_run
-from serval.commands.terminal import print_files, say, terminal
+from serval.commands.terminal import print_files, print_json, say, terminal
 from serval.logs import entry_of, log_entry, refuse_missing
 from serval.results import Written, write_results
 from serval.wording import percent
@@ -66,7 +65,7 @@ def score_command(  # noqa: PLR0913 - click's flags
         restrict=scoring["restrict"] or None,
     )
     if as_json:
-        click.echo(json.dumps(written.document, indent=2))
+        print_json(written.document)
     else:
         _print(written, groups=groups)
     for line in log_entry(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from serval.commands.terminal import say
 from serval.files import is_file
 from serval.run import Run, load_run, unfinished
 from serval.wording import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["is_predictions", "opened_run"]
 
@@ -20,11 +24,12 @@ def is_predictions(name: Path | str) -> bool:
     return str(name).lower().endswith(TABLES) and is_file(name)
 
 
-def opened_run(folder: Path | str) -> Run:
+def opened_run(folder: Path | str, *, beside: Sequence[Run] | None = None) -> Run:
     """Return the stored run in `folder`, after a line on stderr if it is not finished.
 
     Args:
         folder: Of a run, `example:int8`, or a file of predictions, as `run_of_file` reads it.
+        beside: The runs, maybe none so far, that it is only compared with, see `load_run`.
 
     Raises:
         RunError: There is none, or it cannot be read.
@@ -33,7 +38,7 @@ def opened_run(folder: Path | str) -> Run:
         from serval.library import run_of_file  # and with it pyarrow
 
         return run_of_file(Path(folder))
-    run = load_run(folder)
+    run = load_run(folder, beside=beside)
     if not run.complete:
         say(f"warning: {printable(unfinished(run))}", err=True)
     return run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from serval.commands.terminal import (
     print_caveats,
     print_files,
     print_items,
+    print_json,
     print_table,
     print_verdict,
     say,
@@ -25,14 +25,18 @@ from serval.stress import Cost, Stage, StressOptions, stress, write_stress
 from serval.stress.dimensions import HEAD as DIMENSION_HEAD
 from serval.stress.dimensions import dimension_stress_cells
 from serval.stress.suite import WHOSE
-from serval.stress.table import beyond_sentence
+from serval.stress.table import beyond_sentence, case_title
+from serval.tasks import CATEGORICAL, DIMENSIONAL, task_in
 from serval.wording import change_short, counted, scored, scored_short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from rich.console import Console
     from rich.table import Table
+
+    from serval.tasks import Task
 
 __all__ = ["stress_command"]
 
@@ -64,6 +68,11 @@ DEFAULTS = StressOptions()
     show_default=True,
     help="Of every random number.",
 )
+@click.option(
+    "--stop-when-sure",
+    is_flag=True,
+    help="Ask a perturbation no more clips than its published threshold needs.",
+)
 @click.option("--fresh", is_flag=True, help="Start over instead of going on.")
 @quiet_option("No progress, no table.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
@@ -73,6 +82,7 @@ def stress_command(
     baseline: str | None,
     seed: int,
     *,
+    stop_when_sure: bool,
     quiet: bool,
     as_json: bool,
     **flags: Any,  # noqa: ANN401 - click's flags
@@ -87,7 +97,11 @@ def stress_command(
     serval gate.
     """
     options = StressOptions(
-        evaluation=EvalOptions(**flags), suite=suite, baseline=baseline, seed=seed
+        evaluation=EvalOptions(**flags),
+        suite=suite,
+        baseline=baseline,
+        seed=seed,
+        stop_when_sure=stop_when_sure,
     )
     sys.exit(_run(options, quiet=quiet, as_json=as_json))
 
@@ -95,7 +109,8 @@ def stress_command(
 def _run(options: StressOptions, *, quiet: bool, as_json: bool) -> int:
     try:
         with as_stop():
-            found = stress(options, (lambda _stage: None) if quiet else _Lines())
+            lines = _Lines("at most " if options.stop_when_sure else "")
+            found = stress(options, (lambda _stage: None) if quiet else lines)
     except KeyboardInterrupt:
         say(
             f"\nstopped; what was done is kept in {options.evaluation.output}: "
@@ -105,7 +120,7 @@ def _run(options: StressOptions, *, quiet: bool, as_json: bool) -> int:
         return 130
     written = write_stress(found)
     if as_json:
-        click.echo(json.dumps(written.document, indent=2))
+        print_json(written.document)
     elif not quiet:
         _show(written.document, written.files.values())
     return 0
@@ -114,7 +129,8 @@ def _run(options: StressOptions, *, quiet: bool, as_json: bool) -> int:
 class _Lines:
     """One line on stderr when the cost is known, and one for each perturbation that begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, bound: str) -> None:
+        self.bound = bound
         self.shown: tuple[str, int] | None = None
         self.priced = False
 
@@ -124,7 +140,7 @@ class _Lines:
             say(_first_line(stage), err=True)
         if stage.cost is not None and not self.priced:
             self.priced = True
-            say(_cost_line(stage.cost), err=True)
+            say(_cost_line(stage.cost, self.bound), err=True)
         if (stage.name, stage.number) != self.shown:
             self.shown = (stage.name, stage.number)
             say(f"[{stage.number}/{stage.cases}] {stage.name}", err=True)
@@ -137,12 +153,12 @@ def _first_line(stage: Stage) -> str:
     )
 
 
-def _cost_line(cost: Cost) -> str:
+def _cost_line(cost: Cost, bound: str) -> str:
     left = cost.cases - cost.finished
     done = f", {cost.finished} are done already" if cost.finished else ""
     minutes, seconds = divmod(round(cost.seconds), 60)
     return (
-        f"cost: {counted(left, 'perturbation')} x {counted(cost.clips, 'clip')} x "
+        f"cost: {bound}{counted(left, 'perturbation')} x {counted(cost.clips, 'clip')} x "
         f"{1000 * cost.clip_s:.0f} ms = {minutes} min {seconds} s, as the clean run went; codecs "
         f"and music take longer{done}"
     )
@@ -151,18 +167,23 @@ def _cost_line(cost: Cost) -> str:
 def _show(document: dict[str, Any], files: Iterable[Path]) -> None:
     console = terminal()
     print_verdict(console, document["verdict"])
-    if document.get("task") == "dimensions":
-        print_table(console, _dimension_table(document))
-        console.print(
-            "CCC: mean over the dimensions. Change and shift, the mean move of all values: on the "
-            "clips that have both answers; in brackets the 95 % interval. "
-            f"Unmoved: by less than {document['step']:g}, in the dimension that moves most. Kept: "
-            f"the thresholds of {WHOSE}; ? where an interval reaches over one.",
-            style="dim",
-        )
-        print_caveats(console, document["warnings"])
-        print_files(console, files)
-        return
+    SHOWN[task_in(document)](console, document)
+    print_caveats(console, document["warnings"])
+    print_files(console, files)
+
+
+def _show_dimensions(console: Console, document: dict[str, Any]) -> None:
+    print_table(console, _dimension_table(document))
+    console.print(
+        "CCC: mean over the dimensions. Change and shift, the mean move of all values: on the "
+        "clips that have both answers; in brackets the 95 % interval. "
+        f"Unmoved: by less than {document['step']:g}, in the dimension that moves most. Kept: "
+        f"the thresholds of {WHOSE}; ? where an interval reaches over one.",
+        style="dim",
+    )
+
+
+def _show_emotions(console: Console, document: dict[str, Any]) -> None:
     console.print(_clean_line(document))
     print_table(console, _table(document))
     console.print(
@@ -172,8 +193,12 @@ def _show(document: dict[str, Any], files: Iterable[Path]) -> None:
     )
     rest = (_exact_line, _fairness_line, _against_line)
     print_items(console, [line for line in (describe(document) for describe in rest) if line])
-    print_caveats(console, document["warnings"])
-    print_files(console, files)
+
+
+SHOWN: Mapping[Task, Callable[[Console, dict[str, Any]], None]] = {
+    CATEGORICAL: _show_emotions,
+    DIMENSIONAL: _show_dimensions,
+}
 
 
 def _table(document: dict[str, Any]) -> Table:
@@ -182,7 +207,7 @@ def _table(document: dict[str, Any]) -> Table:
     for name, case in document["cases"].items():
         outcome = {"pass": "yes", "fail": "NO"}.get(case["outcome"], "")
         doubt = "?" if case["rule"] and not case["sure"] else ""
-        table.add_row(name, *_cells(case), f"{outcome}{doubt}")
+        table.add_row(case_title(name, case), *_cells(case), f"{outcome}{doubt}")
     return table
 
 

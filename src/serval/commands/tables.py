@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -14,81 +15,78 @@ from serval.commands.terminal import (
     print_verdict,
 )
 from serval.groups import gap_sentence
+from serval.results import RESULTS
 from serval.scores import METRICS, SHOWN
-from serval.scores.dimensions import DIMENSION_METRICS
-from serval.scores.multilabel import EMOTION_METRICS, MULTILABEL_METRICS
+from serval.scores.multilabel import MULTILABEL_METRICS
+from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, task_in
 from serval.wording import counted, numbered, percent, scored, scored_short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rich.console import Console
     from rich.table import Table
 
+    from serval.tasks import Task
+
+    Document = Mapping[str, Any]
+
 __all__ = ["print_findings", "print_groups", "print_run"]
-
-SHOWN_DIMENSION_METRICS = ("ccc", "pearson", "mae")
-"""What there is room for in 60 columns."""
-
-SHOWN_EMOTION_METRICS = ("f1", "ap")
-"""What there is room for beside two counts; files have precision and recall too."""
 
 SHOWN_GROUPS = 8
 """Groups of a column that a table shows, the largest first."""
 
 
-def print_run(console: Console, document: dict[str, Any]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the terminal shows of runs of a task.
+
+    Attributes:
+        lines: What stands above the table, of a document.
+        keys: The columns of the table: what there is room for in 60 columns.
+        note: What stands below it.
+        items: The sentences that follow.
+        groups: Heads and cells of the tables of groups: the score of each, of a row.
+        gap: What stands below those.
+    """
+
+    lines: Callable[[Document], Iterable[str]]
+    keys: Sequence[str]
+    note: Callable[[Document], str]
+    items: Callable[[Document], Sequence[str]]
+    groups: Callable[[Document], Mapping[str, str]]
+    gap: Callable[[Document], str] = lambda _table: ""
+
+
+def print_run(console: Console, document: Document) -> None:
     """Print what a reader takes away from a run, and the scores of each emotion below it."""
+    shown = SHOWN_OF[task_in(document)]
     if not document["complete"]:
         console.print(document["warnings"][0], style="bold")
     print_verdict(console, document["verdict"][:1])
-    if document.get("task") == "dimensions":
-        _print_dimensions(console, document)
-        return
-    if document.get("task") == "multilabel":
-        _print_sets(console, document)
-        return
-    for line in (*_overall_lines(document), *document["label_space"]["sentences"]):
+    for line in shown.lines(document):
         console.print(line)
-    print_table(console, _class_table(document))
-    console.print(_note(document), style="dim")
+    print_table(console, _each_table(document, shown))
+    console.print(shown.note(document), style="dim")
+    print_items(console, shown.items(document))
 
 
-def _print_dimensions(console: Console, document: dict[str, Any]) -> None:
-    scores, (low, high) = document["scores"], document["scale"]
-    titles = [DIMENSION_METRICS[key].title for key in SHOWN_DIMENSION_METRICS]
-    table = narrow_table(["dimension"], [*titles, "clips"])
-    for name, own in scores["per_dimension"].items():
-        cells = (numbered(own[key]) for key in SHOWN_DIMENSION_METRICS)
-        table.add_row(name, *cells, str(scores["clips"][name]))
-    print_table(console, table)
-    console.print(
-        f"In brackets: 95 % interval over {scores['clusters']} {scores['by']}s. Errors are on the "
-        f"scale {low:g}..{high:g}.", style="dim")  # fmt: skip
-    print_items(console, document["verdict"][2:])
-
-
-def _print_sets(console: Console, document: dict[str, Any]) -> None:
-    scores = document["scores"]
-    told = (f"{metric.title} {scored(scores['overall'][key])}"
-            for key, metric in MULTILABEL_METRICS.items())  # fmt: skip
-    console.print(", ".join(told))
-    heads = [f"{EMOTION_METRICS[key]} %" for key in SHOWN_EMOTION_METRICS]
-    table = narrow_table(["emotion"], [*heads, "clips", "named"])
-    for label, own in scores["per_emotion"].items():
-        cells = (scored_short(own[key]) for key in SHOWN_EMOTION_METRICS)
-        table.add_row(label, *cells, str(own["support"]), str(own["named"]))
-    print_table(console, table)
-    console.print(
-        f"In brackets: 95 % interval over {scores['clusters']} {scores['by']}s. Macro F1 and mean "
-        f"AP average the {scores['emotions_averaged']} emotions with clips.",
-        style="dim",
-    )
-    print_items(console, document["verdict"][2:])
+def _each_table(document: Document, shown: Shown) -> Table:
+    """Return the scores of each emotion or dimension."""
+    of, scores = RESULTS[task_in(document)], document["scores"]
+    rows = scores[of.each]
+    named = any("named" in own for own in rows.values())
+    heads = [f"{of.keys[key]} %" if of.shares else of.keys[key] for key in shown.keys]
+    table = narrow_table([of.one], [*heads, "clips", *(["named"] if named else [])])
+    for name, own in rows.items():
+        cells = (of.told(own[key], short=True) for key in shown.keys)
+        counts = (str(of.clips_of(scores, name)), *([str(own["named"])] if named else []))
+        table.add_row(name, *cells, *counts)
+    return table
 
 
 def print_findings(
-    console: Console, document: dict[str, Any], parts: Iterable[str] = ("observations", "votes")
+    console: Console, document: Document, parts: Iterable[str] = ("observations", "votes")
 ) -> None:
     """Print what stands out, then what a reader must know before trusting the numbers.
 
@@ -102,19 +100,35 @@ def print_findings(
     print_caveats(console, document["warnings"])
 
 
-def print_groups(console: Console, document: dict[str, Any]) -> None:
+def print_groups(console: Console, document: Document) -> None:
     """Print the scores of the largest groups of each column, and how far the farthest are apart."""
+    shown = SHOWN_OF[task_in(document)]
     for found in document["groups"]["tables"]:
-        if document.get("task") == "dimensions":
-            print_table(console, _value_table(found))
-        elif document.get("task") == "multilabel":
-            print_table(console, _set_table(found))
-        else:
-            print_table(console, _group_table(found))
-            console.print(gap_sentence(found["accuracy_gap"]), style="dim")
+        heads = shown.groups(found["groups"][0])
+        table = narrow_table(["group"], ["clips", *heads])
+        table.title = _group_title(found)
+        for row in found["groups"][:SHOWN_GROUPS]:
+            table.add_row(Text(row["name"]), str(row["n"]), *shown.groups(row).values())
+        print_table(console, table)
+        if gap := shown.gap(found):
+            console.print(gap, style="dim")
 
 
-def _overall_lines(document: dict[str, Any]) -> list[str]:
+def _group_title(found: Document) -> str:
+    rest = len(found["groups"]) > SHOWN_GROUPS
+    more = f", {SHOWN_GROUPS} of {len(found['groups'])}" if rest else ""
+    return f"by {found['column']}{more}"
+
+
+def _drawn_by(scores: Document) -> str:
+    return f"In brackets: 95 % interval over {scores['clusters']} {scores['by']}s."
+
+
+def _emotion_lines(document: Document) -> list[str]:
+    return [*_overall_lines(document), *document["label_space"]["sentences"]]
+
+
+def _overall_lines(document: Document) -> list[str]:
     meta, data = document["metadata"], document["dataset"]
     scores, guesses = document["scores"]["overall"], document["scores"]["baselines"]
     failed, left_out = len(document["failures"]), sum(p["n"] for p in document["left_out"])
@@ -127,58 +141,76 @@ def _overall_lines(document: dict[str, Any]) -> list[str]:
     ]
 
 
-def _class_table(document: dict[str, Any]) -> Table:
-    table = narrow_table(["emotion"], ["precision %", "recall %", "F1 %", "clips"])
-    for label, row in document["scores"]["per_class"].items():
-        cells = (scored_short(row[key]) for key in ("precision", "recall", "f1"))
-        table.add_row(label, *cells, str(row["support"]))
-    return table
-
-
-def _note(document: dict[str, Any]) -> str:
+def _emotion_note(document: Document) -> str:
     by, k = document["scores"]["resampling"], document["scores"]["classes_averaged"]
     return (
-        f"In brackets: 95 % interval over {by['clusters']} {by['by']}s. UAR and macro scores "
-        f"average the {counted(k, 'emotion')} with truth clips."
+        f"{_drawn_by(by)} UAR and macro scores average the {counted(k, 'emotion')} with truth "
+        "clips."
     )
 
 
-def _value_table(found: dict[str, Any]) -> Table:
-    """Return the mean CCC of the largest groups, and the CCC of each of their dimensions."""
-    names = list(found["groups"][0]["scores"]["per_dimension"])
-    table = narrow_table(["group"], ["clips", "mean CCC", *names])
-    table.title = _group_title(found)
-    for row in found["groups"][:SHOWN_GROUPS]:
-        own = row["scores"]
-        each = (numbered({**own["per_dimension"][name]["ccc"], "low": None}) for name in names)
-        cells = (str(row["n"]), numbered(own["mean"]["ccc"]), *each)
-        table.add_row(Text(row["name"]), *cells)
-    return table
+def _emotion_groups(row: Document) -> dict[str, str]:
+    return {f"{METRICS[key].title} %": scored_short(row[of]) for key, of in GROUP_SCORES.items()}
 
 
-def _set_table(found: dict[str, Any]) -> Table:
-    """Return macro F1, micro F1 and mean AP of the largest groups."""
+GROUP_SCORES = {"wa": "accuracy", "uar": "uar"}
+"""By key of `METRICS`, what a group's row calls it."""
+
+
+def _set_lines(document: Document) -> list[str]:
+    overall = document["scores"]["overall"]
+    return [
+        ", ".join(f"{metric.title} {scored(overall[key])}"
+                  for key, metric in MULTILABEL_METRICS.items())
+    ]  # fmt: skip
+
+
+def _set_note(document: Document) -> str:
+    scores = document["scores"]
+    return (
+        f"{_drawn_by(scores)} Macro F1 and mean AP average the {scores['emotions_averaged']} "
+        "emotions with clips."
+    )
+
+
+def _set_groups(row: Document) -> dict[str, str]:
     keys = ("macro_f1", "micro_f1", "mean_ap")
-    table = narrow_table(
-        ["group"], ["clips", *(f"{MULTILABEL_METRICS[key].title} %" for key in keys)]
-    )
-    table.title = _group_title(found)
-    for row in found["groups"][:SHOWN_GROUPS]:
-        cells = (scored_short(row["scores"][key]) for key in keys)
-        table.add_row(Text(row["name"]), str(row["n"]), *cells)
-    return table
+    return {f"{MULTILABEL_METRICS[key].title} %": scored_short(row["scores"][key]) for key in keys}
 
 
-def _group_title(found: dict[str, Any]) -> str:
-    rest = len(found["groups"]) > SHOWN_GROUPS
-    more = f", {SHOWN_GROUPS} of {len(found['groups'])}" if rest else ""
-    return f"by {found['column']}{more}"
+def _value_note(document: Document) -> str:
+    low, high = document["scale"]
+    return f"{_drawn_by(document['scores'])} Errors are on the scale {low:g}..{high:g}."
 
 
-def _group_table(found: dict[str, Any]) -> Table:
-    table = narrow_table(["group"], ["clips", "accuracy %", "UAR %"])
-    table.title = _group_title(found)
-    for row in found["groups"][:SHOWN_GROUPS]:
-        scores = (scored_short(row[key]) for key in ("accuracy", "uar"))
-        table.add_row(Text(row["name"]), str(row["n"]), *scores)
-    return table
+def _value_groups(row: Document) -> dict[str, str]:
+    each = {name: own["ccc"] for name, own in row["scores"]["per_dimension"].items()}
+    return {"mean CCC": numbered(row["scores"]["mean"]["ccc"])} | {
+        name: numbered({**ccc, "low": None}) for name, ccc in each.items()
+    }
+
+
+SHOWN_OF: Mapping[Task, Shown] = {
+    CATEGORICAL: Shown(
+        lines=_emotion_lines,
+        keys=("precision", "recall", "f1"),
+        note=_emotion_note,
+        items=lambda _document: [],
+        groups=_emotion_groups,
+        gap=lambda table: gap_sentence(table["accuracy_gap"]),
+    ),
+    MULTILABEL: Shown(
+        lines=_set_lines,
+        keys=("f1", "ap"),
+        note=_set_note,
+        items=lambda document: document["verdict"][2:],
+        groups=_set_groups,
+    ),
+    DIMENSIONAL: Shown(
+        lines=lambda _document: [],
+        keys=("ccc", "pearson", "mae"),
+        note=_value_note,
+        items=lambda document: document["verdict"][2:],
+        groups=_value_groups,
+    ),
+}

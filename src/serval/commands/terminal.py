@@ -5,6 +5,7 @@ Every command says first what a reader takes away, then a table, what stands out
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -33,6 +34,7 @@ __all__ = [
     "print_facts",
     "print_files",
     "print_items",
+    "print_json",
     "print_next",
     "print_table",
     "print_verdict",
@@ -108,6 +110,11 @@ def narrow_table(texts: Sequence[str], numbers: Sequence[str], *more: str) -> Ta
     for title in more:
         table.add_column(title, no_wrap=True)
     return table
+
+
+def print_json(document: object) -> None:
+    """Print a document as JSON, for programs; it has no NaN."""
+    click.echo(json.dumps(document, indent=2))
 
 
 def print_table(console: Console, table: Table) -> None:

@@ -20,6 +20,7 @@ from scipy.special import log_softmax
 
 from serval.errors import ConfigError, LabelError
 from serval.multilabel import TRUTH
+from serval.probabilities import log_probabilities_of, outputs_of
 from serval.run import unfinished
 from serval.wording import counted, in_points
 
@@ -30,15 +31,21 @@ if TYPE_CHECKING:
 
     from serval.labels import LabelSet
     from serval.run import Run
+    from serval.tasks import Task
 
 __all__ = [
     "Aligned",
     "AlignedRun",
     "Partners",
     "aligned",
+    "blocks",
+    "common_rows",
+    "n_other_audio",
     "names_apart",
     "partners",
+    "refuse_few",
     "refuse_odd_margin",
+    "task_of_runs",
 ]
 
 
@@ -68,9 +75,11 @@ class AlignedRun:
         model: The model's name.
         rows: `(N,) int64` the places of the common clips in the run.
         predicted: `(N,) int64` label ids.
-        log_probs: `(N, K) float64`, at least `LEAST`.
+        logits: `(M, K) float32` of all clips of the run, labels in its own order.
+        order: `(K,) int64` where each label of the first run stands in this one.
         only_here: Clips that some other run does not have, by id.
         failed: How many clips failed in this run.
+        outputs: What the logits are of, as `Contract.outputs` says.
     """
 
     name: str
@@ -78,9 +87,26 @@ class AlignedRun:
     model: str
     rows: NDArray[np.int64]
     predicted: NDArray[np.int64]
-    log_probs: NDArray[np.float64]
+    logits: NDArray[np.float32]
+    order: NDArray[np.int64]
     only_here: tuple[str, ...]
     failed: int
+    outputs: str = "logits"
+
+    def log_probs(self, some: slice) -> NDArray[np.float64]:
+        """Return those of some common clips, `(n, K) float64`, at least `LEAST`.
+
+        They are made where they are looked at, see `blocks`: stored they would be the largest part
+        of a comparison.
+        """
+        logits = self.logits[self.rows[some]][:, self.order].astype(np.float64)
+        found = log_probabilities_of(logits, self.outputs)
+        return np.ascontiguousarray(np.maximum(found, LEAST))
+
+    def log_shares(self, some: slice) -> NDArray[np.float64]:
+        """Return the same with a sum of 1 for each clip: scores of a sigmoid have another."""
+        found = self.log_probs(some)
+        return found if self.outputs != "sigmoid" else np.asarray(log_softmax(found, axis=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,26 +149,22 @@ def aligned(runs: Sequence[Run]) -> Aligned:
         ConfigError: Fewer than two runs, no common clip, or names that do not tell clips apart.
         LabelError: The runs have different labels, or disagree on the truth of a clip.
     """
-    if len(runs) < 2:
-        raise ConfigError(f"a comparison needs at least 2 runs, got {len(runs)}")
+    refuse_few(runs)
     first = runs[0]
     for run in runs[1:]:
         _refuse_other_labels(first, run)
-    found = [partners(first, run) for run in runs[1:]]
-    places = np.flatnonzero(np.all([each.rows >= 0 for each in found], axis=0))
-    if not len(places):
-        raise ConfigError(_nothing_common(runs))
-    rows = [places, *(each.rows[places] for each in found)]
+    found, rows = common_rows(runs)
+    places = rows[0]
     for run, of_run in zip(runs[1:], rows[1:], strict=True):
         _refuse_other_truth(first, places, run, of_run)
     columns = zip(names_apart(runs), runs, rows, strict=True)
-    other_audio = _other_audio(runs, rows)
+    other_audio = n_other_audio(runs, rows)
     return Aligned(
         labels=first.labels,
         clip_ids=_picked(first.clip_ids, places),
-        index=first.index[places],
-        truth=first.truth[places],
-        duration_s=first.duration_s[places],
+        index=_taken(first.index, places),
+        truth=_taken(first.truth, places),
+        duration_s=_taken(first.duration_s, places),
         speakers=_picked(first.speakers, places),
         groups={name: _picked(values, places) for name, values in first.groups.items()},
         columns=tuple(_column(name, run, of_run, first.labels)
@@ -152,23 +174,74 @@ def aligned(runs: Sequence[Run]) -> Aligned:
     )  # fmt: skip
 
 
+def refuse_few(runs: Sequence[Run]) -> None:
+    """Refuse to compare a run with nothing.
+
+    Raises:
+        ConfigError: There are fewer than two.
+    """
+    if len(runs) < 2:
+        raise ConfigError(f"a comparison needs at least 2 runs, got {len(runs)}")
+
+
+def common_rows(runs: Sequence[Run]) -> tuple[list[Partners], list[NDArray[np.int64]]]:
+    """Return the partners in each further run, and the places in each run of the common clips.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    found = [partners(runs[0], run) for run in runs[1:]]
+    places = np.flatnonzero(np.all([each.rows >= 0 for each in found], axis=0))
+    if not len(places):
+        raise ConfigError(_nothing_common(runs))
+    others = (places if np.array_equal(each.rows, places) else each.rows[places] for each in found)
+    return found, [places, *others]
+
+
+def task_of_runs(runs: Sequence[Run]) -> Task:
+    """Return what the clips of the runs were asked for.
+
+    Raises:
+        ConfigError: Some were asked for something else.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        if run.provenance.task is not first.provenance.task:
+            raise ConfigError(
+                f"{run.folder} has {run.provenance.task.said}, and {first.folder} "
+                f"{first.provenance.task.said}; compare runs of one task"
+            )
+    return first.provenance.task
+
+
 def _column(name: str, run: Run, rows: NDArray[np.int64], labels: LabelSet) -> AlignedRun:
     order = np.array([run.labels.index(label) for label in labels])
-    log_probs = np.empty((len(rows), len(order)))
-    for start in range(0, len(rows), ROWS):
-        some = slice(start, start + ROWS)
-        logits = run.logits[rows[some]][:, order].astype(np.float64)
-        log_probs[some] = np.maximum(log_softmax(logits, axis=1), LEAST)
+    predicted = _taken(run.predicted, rows)
+    missing = np.ones(len(run), dtype=np.bool_)
+    missing[rows] = False
     return AlignedRun(
         name=name,
         folder=run.folder,
         model=str(run.provenance.model.get("name", "")),
         rows=rows,
-        predicted=np.argsort(order)[run.predicted[rows]],
-        log_probs=log_probs,
-        only_here=tuple(run.clip_ids[i] for i in np.setdiff1d(np.arange(len(run)), rows)),
+        predicted=predicted if run.labels == labels else np.argsort(order)[predicted],
+        logits=run.logits,
+        order=order,
+        only_here=tuple(run.clip_ids[i] for i in np.flatnonzero(missing).tolist()),
         failed=len(run.failures),
+        outputs=outputs_of(run.provenance.model),
     )
+
+
+def blocks(n: int) -> Iterator[slice]:
+    """Yield all of n clips, `ROWS` at a time: what is made of each makes several copies."""
+    return (slice(start, start + ROWS) for start in range(0, n, ROWS))
+
+
+def _taken(values: NDArray[Number], rows: NDArray[np.int64]) -> NDArray[Number]:
+    """Return the values of these rows; of all rows in order the column itself."""
+    is_whole = len(rows) == len(values) and bool((np.diff(rows) > 0).all())
+    return values if is_whole else values[rows]
 
 
 def _picked(values: Sequence[Cell], rows: NDArray[np.int64]) -> Sequence[Cell]:
@@ -203,6 +276,10 @@ def _refuse_other_labels(first: Run, other: Run) -> None:
 def _refuse_other_truth(
     first: Run, places: NDArray[np.int64], other: Run, rows: NDArray[np.int64]
 ) -> None:
+    if first.provenance.task.excludes:
+        ours = np.array([first.labels.index(label) for label in other.labels])
+        differ = _taken(first.truth, places) != ours[_taken(other.truth, rows)]
+        places, rows = places[differ][:1], rows[differ][:1]
     for i, j in zip(places, rows, strict=True):
         mine, its = _truth_of(first, i), _truth_of(other, j)
         if mine != its:
@@ -214,7 +291,7 @@ def _refuse_other_truth(
 
 def _truth_of(run: Run, row: int) -> str:
     """Return what a clip truly is, in words: its emotion, or all of several."""
-    if not run.provenance.is_multilabel:
+    if run.provenance.task.excludes:
         return run.labels[int(run.truth[row])]
     emotions: list[str] = json.loads(run.groups[TRUTH][row] or "[]")
     return ", ".join(sorted(emotions)) or "no emotion"
@@ -230,11 +307,18 @@ def _nothing_common(runs: Sequence[Run]) -> str:
     return f"the runs have no clip in common: {examples}; evaluate them on the same dataset split"
 
 
-def _other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:
+def n_other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:
+    """Return how many common clips have other audio than in the first run."""
+    if all(run.audio_sha256 is runs[0].audio_sha256 for run in runs) and _are_alike(rows):
+        return 0
     shas = [
         map(run.audio_sha256.__getitem__, of_run) for run, of_run in zip(runs, rows, strict=True)
     ]
     return sum(len(set(versions) - {""}) > 1 for versions in zip(*shas, strict=True))
+
+
+def _are_alike(rows: Sequence[NDArray[np.int64]]) -> bool:
+    return all(np.array_equal(of_run, rows[0]) for of_run in rows[1:])
 
 
 def _warnings(runs: Sequence[Run], found: Sequence[Partners], other_audio: int) -> list[str]:
@@ -262,6 +346,7 @@ NUMBERED = re.compile(r"(.+)#[0-9]+", re.DOTALL)
 """How a set writes the second clip of one name."""
 
 Cell = TypeVar("Cell", str, "str | None")
+Number = TypeVar("Number", np.int64, np.float64)
 
 ROWS = 1 << 14
 """Clips whose probabilities are looked at at once, with a few copies."""
@@ -329,8 +414,13 @@ def _are_in_step(first: Run, other: Run) -> bool:
     if len(first) != len(other) or first.clip_ids != other.clip_ids:
         return False
     hashes = np.fromiter(map(hash, first.clip_ids), np.int64, len(first))
+    hashes.sort()
+    if (np.diff(hashes) == 0).any():
+        return False
+    if first.audio_sha256 is other.audio_sha256:
+        return True
     audio = zip(first.audio_sha256, other.audio_sha256, strict=True)
-    return len(np.unique(hashes)) == len(hashes) and all(_may_be(*both) for both in audio)
+    return all(_may_be(*both) for both in audio)
 
 
 def _by_name(first: Run, other: Run) -> Iterator[tuple[int, int]]:

@@ -14,6 +14,7 @@ from serval.comparison.align import (
     aligned,
     partners,
     refuse_odd_margin,
+    task_of_runs,
 )
 from serval.comparison.files import write_comparison
 from serval.comparison.flips import (
@@ -31,10 +32,10 @@ from serval.comparison.pair import (
     ranks,
 )
 from serval.comparison.words import sentences
-from serval.errors import ConfigError
 from serval.groups import group_columns
 from serval.scores import whole_intervals
 from serval.scores.clusters import Clustering, cluster_tables, clustering_of
+from serval.tasks import CATEGORICAL, only
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +55,9 @@ __all__ = [
 ]
 
 
+COMPARED = only(CATEGORICAL, "this comparison is of", "use serval compare")
+
+
 def compare(runs: Sequence[Run], options: PairOptions | None = None) -> Comparison:
     """Return what differs between runs on their common clips.
 
@@ -66,11 +70,8 @@ def compare(runs: Sequence[Run], options: PairOptions | None = None) -> Comparis
         LabelError: The runs have different labels, or disagree on the truth of a clip.
     """
     options = options or PairOptions()
-    if several := next((run for run in runs if run.provenance.is_multilabel), None):
-        raise ConfigError(
-            f"{several.folder} has several emotions a clip; serval compare and serval gate take it "
-            "beside another such run"
-        )
+    if runs:
+        COMPARED.of(task_of_runs(runs), runs[0].folder)
     refuse_odd_margin(options.margin)
     clips = aligned(runs)
     clustering = clustering_of(clips.speakers)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison.align import names_apart, partners, refuse_odd_margin
+from serval.comparison.align import (
+    common_rows,
+    n_other_audio,
+    names_apart,
+    refuse_few,
+    refuse_odd_margin,
+    task_of_runs,
+)
 from serval.comparison.words import letter_of, relation_of
 from serval.dimensions import DimensionRun, dimension_run
 from serval.errors import ConfigError
@@ -25,7 +32,7 @@ from serval.scores.dimensions import (
     score_columns,
 )
 from serval.scores.paired import IntervalChange
-from serval.scores.stats import Difference, Verdict, verdict
+from serval.tasks import DIMENSIONAL
 from serval.wording import counted, numbered, without_nan
 
 if TYPE_CHECKING:
@@ -113,6 +120,16 @@ class DimensionComparison:
     warnings: tuple[str, ...]
 
     @property
+    def changes(self) -> dict[str, IntervalChange]:
+        """Of each score of the second run that can drop, by the names that bounds have."""
+        return {
+            key if name == MEAN else f"{key}:{name}": change
+            for name, own in self.against[0].changes.items()
+            for key, change in own.items()
+            if DIMENSION_METRICS[key].is_correlation
+        }
+
+    @property
     def verdict(self) -> list[str]:
         """One sentence for each further run, by the mean CCC."""
         return [self._sentence(one) for one in self.against]
@@ -143,20 +160,15 @@ def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionCompariso
             common.
     """
     refuse_odd_margin(margin)
-    values = [_values(run) for run in runs]
+    refuse_few(runs)
+    task_of_runs(runs)
+    values = [dimension_run(run) for run in runs]
     first = values[0]
     rows = _common(first, values[1:])
     clustering = clustering_of([first.run.speakers[i] for i in rows[0]])
-    truth = first.truth[rows[0]]
     values = [one.ordered(first.names) for one in values]
     _refuse_other_ratings(values, rows)
-    predicted = [one.predicted[at] for one, at in zip(values, rows, strict=True)]
-    ids = [first.run.clip_ids[i] for i in rows[0]]
     names = names_apart(runs)
-    against = tuple(
-        _against(names[i], first, (truth, predicted[0], predicted[i], ids), clustering, margin)
-        for i in range(1, len(runs))
-    )
     said = [line for run in runs for line in warnings_of(run)]
     return DimensionComparison(
         runs={name: str(run.folder) for name, run in zip(names, runs, strict=True)},
@@ -164,25 +176,19 @@ def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionCompariso
             name: tuple(np.delete(run.clip_ids, at).tolist())
             for name, run, at in zip(names, runs, rows, strict=True)
         },
-        other_audio=_other_audio(runs, rows),
-        n=len(ids),
+        other_audio=n_other_audio(runs, rows),
+        n=len(rows[0]),
         names=first.names,
         scale=str(first.scale),
         margin=margin,
         by=clustering.by,
         clusters=len(clustering),
-        against=against,
+        against=tuple(
+            _against(names[i], (first, rows[0]), (values[i], rows[i]), clustering, margin)
+            for i in range(1, len(runs))
+        ),
         warnings=tuple(dict.fromkeys((*said, *clustering.warnings))),
     )
-
-
-def _values(run: Run) -> DimensionRun:
-    if not run.provenance.of_dimensions:
-        raise ConfigError(
-            f"{run.folder} is a run of emotions, and another is one of dimensions; compare runs of "
-            "one task"
-        )
-    return dimension_run(run)
 
 
 def _common(first: DimensionRun, others: Sequence[DimensionRun]) -> list[NDArray[np.int64]]:
@@ -197,12 +203,7 @@ def _common(first: DimensionRun, others: Sequence[DimensionRun]) -> list[NDArray
                 f"{other.run.folder} is on the scale {other.scale} and {first.run.folder} on "
                 f"{first.scale}; evaluate both with one --scale"
             )
-    places = [partners(first.run, other.run).rows for other in others]
-    everywhere = np.all([rows >= 0 for rows in places], axis=0)
-    if not everywhere.any():
-        raise ConfigError("the runs have no clip in common; compare runs on the same set")
-    kept = np.flatnonzero(everywhere)
-    return [kept, *(rows[kept] for rows in places)]
+    return common_rows([first.run, *(other.run for other in others)])[1]
 
 
 def _refuse_other_ratings(
@@ -218,20 +219,16 @@ def _refuse_other_ratings(
             )
 
 
-def _other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int:
-    """Return how many common clips have another audio hash than in the first run."""
-    heard = [[run.audio_sha256[i] for i in at] for run, at in zip(runs, rows, strict=True)]
-    return sum(len(set(of_clip) - {""}) > 1 for of_clip in zip(*heard, strict=True))
-
-
 def _against(
     name: str,
-    first: DimensionRun,
-    clips: tuple[Floats, Floats, Floats, Sequence[str]],
+    baseline: tuple[DimensionRun, NDArray[np.int64]],
+    other: tuple[DimensionRun, NDArray[np.int64]],
     clustering: Clustering,
     margin: float,
 ) -> DimensionAgainst:
-    truth, a, b, _ = clips
+    first, at = baseline
+    truth, a, b = first.truth[at], first.predicted[at], other[0].predicted[other[1]]
+    ids = [first.run.clip_ids[i] for i in at]
     return DimensionAgainst(
         b=name,
         changes=_changes(first, (truth, a, b), clustering, margin),
@@ -243,7 +240,7 @@ def _against(
             dimension: float(np.abs(b[:, i] - a[:, i]).max())
             for i, dimension in enumerate(first.names)
         },
-        moved=_moved(first.names, clips),
+        moved=_moved(first.names, (truth, a, b, ids)),
     )
 
 
@@ -260,23 +257,13 @@ def _changes(
         metric = DIMENSION_METRICS[key]
         width = 2.0 if metric.is_correlation else first.scale.width
         gap = found.uncertainty(i).difference(float(found.values[i]), 0.0, width)
-        changes.setdefault(name, {})[key] = IntervalChange(
-            a=float(each[0, i]),
-            b=float(each[1, i]),
-            difference=gap,
-            verdict=_judged(gap, metric.higher_is_better,
-                            margin if metric.is_correlation else margin * first.scale.width),
-        )  # fmt: skip
+        changes.setdefault(name, {})[key] = IntervalChange.judged(
+            (float(each[0, i]), float(each[1, i])),
+            gap,
+            margin if metric.is_correlation else margin * first.scale.width,
+            higher_is_better=metric.higher_is_better,
+        )
     return changes
-
-
-def _judged(gap: Difference, higher_is_better: bool | None, margin: float) -> Verdict | None:  # noqa: FBT001 - a direction
-    if higher_is_better is None:
-        return None
-    if higher_is_better:
-        return verdict(gap, margin)
-    turned = replace(gap, value=-gap.value, low=-gap.high, high=-gap.low)
-    return verdict(turned, margin)
 
 
 def _place(i: int, names: Sequence[str]) -> tuple[str, str]:
@@ -304,7 +291,7 @@ def dimension_comparison_document(found: DimensionComparison) -> dict[str, Any]:
     """Return the comparison in plain JSON types, with its sentences; undefined is `None`."""
     document = {
         "schema_version": 1,
-        "task": "dimensions",
+        "task": DIMENSIONAL.key,
         "verdict": found.verdict,
         **asdict(found),
     }

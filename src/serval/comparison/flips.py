@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.special import rel_entr
 
-from serval.comparison.align import ROWS
+from serval.comparison.align import blocks
 from serval.groups import members_of
 from serval.scores.clusters import Clustering, clustering_of
 from serval.scores.stats import Difference, Interval
 from serval.scores.uncertainty import uncertainty_of_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -115,29 +116,32 @@ class GroupChange:
 
 def flips(clips: Aligned, a: AlignedRun, b: AlignedRun) -> tuple[Flip, ...]:
     """Return the clips with another label in B, those first of which A was surest."""
-    changed = np.flatnonzero(a.predicted != b.predicted)
-    found = [_flip(clips, a, b, int(i)) for i in changed]
+    changed = a.predicted != b.predicted
+    some = (_flips(clips, a, b, rows) for rows in blocks(len(clips)) if changed[rows].any())
+    found = chain.from_iterable(some)
     return tuple(sorted(found, key=lambda flip: (-flip.confidence_a, flip.index)))
 
 
 def divergence(a: AlignedRun, b: AlignedRun, clustering: Clustering) -> Divergence:
-    """Return how far the probabilities moved, over the clips where both are finite."""
-    tv = _by_rows(total_variation, a, b)
-    sure_a, sure_b = (np.exp(run.log_probs.max(axis=1)) for run in (a, b))
+    """Return how far the probabilities moved, over the clips where both are finite.
+
+    Scores of a sigmoid are divided by their sum for all but `confidence`.
+    """
+    kl, js, tv, confidence = np.empty((4, len(a.rows)))
+    for some in blocks(len(a.rows)):
+        of_a, of_b = a.log_shares(some), b.log_shares(some)
+        kl[some] = kullback_leibler(of_a, of_b)
+        js[some] = jensen_shannon(of_a, of_b)
+        tv[some] = total_variation(of_a, of_b)
+        surest = [np.exp(run.log_probs(some).max(axis=1)) for run in (a, b)]
+        confidence[some] = surest[1] - surest[0]
     return Divergence(
-        kl=_mean(_by_rows(kullback_leibler, a, b), clustering),
-        js=_mean(_by_rows(jensen_shannon, a, b), clustering),
+        kl=_mean(kl, clustering),
+        js=_mean(js, clustering),
         tv=_mean(tv, clustering),
         tv_max=float(np.max(tv, initial=0.0, where=~np.isnan(tv))),
-        confidence=_mean(sure_b - sure_a, clustering),
+        confidence=_mean(confidence, clustering),
     )
-
-
-def _by_rows(of: Callable[[Floats, Floats], Floats], a: AlignedRun, b: AlignedRun) -> Floats:
-    """Return a distance of each clip, `(N,)`, some rows at a time: it makes several copies."""
-    starts = range(0, max(1, len(a.log_probs)), ROWS)
-    parts = (slice(start, start + ROWS) for start in starts)
-    return np.concatenate([of(a.log_probs[some], b.log_probs[some]) for some in parts])
 
 
 def kullback_leibler(log_a: Floats, log_b: Floats) -> Floats:
@@ -180,11 +184,19 @@ def group_changes(
     )
 
 
-def _flip(clips: Aligned, a: AlignedRun, b: AlignedRun, i: int) -> Flip:
+def _flips(clips: Aligned, a: AlignedRun, b: AlignedRun, rows: slice) -> Iterator[Flip]:
+    of_a, of_b = a.log_probs(rows), b.log_probs(rows)
+    for i in np.flatnonzero(a.predicted[rows] != b.predicted[rows]).tolist():
+        yield _flip(clips, (a, b), rows.start + i, (np.exp(of_a[i]), np.exp(of_b[i])))
+
+
+def _flip(
+    clips: Aligned, runs: tuple[AlignedRun, AlignedRun], i: int, probs: tuple[Floats, Floats]
+) -> Flip:
+    (a, b), (probs_a, probs_b) = runs, probs
     labels, mine, its = clips.labels, int(a.predicted[i]), int(b.predicted[i])
     truth = int(clips.truth[i])
     kind: FlipKind = "broken" if mine == truth else "fixed" if its == truth else "other"
-    probs_a, probs_b = np.exp(a.log_probs[i]), np.exp(b.log_probs[i])
     return Flip(
         clip_id=clips.clip_ids[i],
         index=int(clips.index[i]),
@@ -201,9 +213,12 @@ def _flip(clips: Aligned, a: AlignedRun, b: AlignedRun, i: int) -> Flip:
 
 
 def _mean(values: Floats, clustering: Clustering) -> Interval:
-    known = np.flatnonzero(~np.isnan(values))
-    if not len(known):
+    unknown = np.isnan(values)
+    if unknown.all():
         return Interval(value=float("nan"), low=float("nan"), high=float("nan"))
+    if not unknown.any():
+        return uncertainty_of_mean(values, clustering).mean_interval(float(values.mean()))
+    known = np.flatnonzero(~unknown)
     ids = np.unique(clustering.ids[known], return_inverse=True)[1]
     error = uncertainty_of_mean(values[known], replace(clustering, ids=ids), clustering.effective)
     return error.mean_interval(float(values[known].mean()))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison.align import aligned, refuse_odd_margin
+from serval.comparison.align import aligned, refuse_odd_margin, task_of_runs
 from serval.comparison.words import letter_of, relation_of
-from serval.errors import ConfigError
 from serval.files import write_json
-from serval.multilabel import TASK, MultilabelRun, multilabel_run
+from serval.multilabel import MultilabelRun, multilabel_run
 from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
 from serval.scores.multilabel import MULTILABEL_METRICS, SetAnswers, paired_scores
 from serval.scores.paired import IntervalChange
-from serval.scores.stats import verdict
+from serval.tasks import MULTILABEL
 from serval.wording import change_short, counted, hundredths, percent, points, span, without_nan
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from serval.run import Run
     from serval.scores.clusters import Clustering
-    from serval.scores.multilabel import PairedScore
 
     Ids = NDArray[np.int64]
 
@@ -91,6 +89,17 @@ class MultilabelComparison:
     warnings: tuple[str, ...]
 
     @property
+    def changes(self) -> dict[str, IntervalChange]:
+        """Of each score of the second run that can drop, by the names that bounds have."""
+        one, known = self.against[0], MULTILABEL_METRICS
+        whole = {key: own for key, own in one.overall.items() if known[key].higher_is_better}
+        return whole | {
+            f"{key}:{label}": change
+            for label, own in one.per_emotion.items()
+            for key, change in own.items()
+        }
+
+    @property
     def verdict(self) -> list[str]:
         """One sentence for each further run, by macro F1."""
         return [self._sentence(one) for one in self.against]
@@ -98,8 +107,8 @@ class MultilabelComparison:
     @property
     def document(self) -> dict[str, Any]:
         """The comparison in plain JSON types, with its sentences; undefined is `None`."""
-        whole = {"schema_version": 1, "task": TASK, "verdict": self.verdict, **asdict(self)}
-        return {key: without_nan(value) for key, value in whole.items()}
+        head = {"schema_version": 1, "task": MULTILABEL.key, "verdict": self.verdict}
+        return {key: without_nan(value) for key, value in (head | asdict(self)).items()}
 
     def _sentence(self, one: MultilabelAgainst) -> str:
         change, first = one.overall["macro_f1"], next(iter(self.runs))
@@ -125,11 +134,7 @@ def compare_multilabel(runs: Sequence[Run], margin: float) -> MultilabelComparis
         ConfigError: A run has one emotion a clip, no clip is common, or the margin is odd.
         LabelError: The runs have different labels, or disagree on the truth of a clip.
     """
-    if other := next((run for run in runs if not run.provenance.is_multilabel), None):
-        raise ConfigError(
-            f"{other.folder} has one emotion a clip or dimensions, and another run several "
-            "emotions; compare runs of one task"
-        )
+    task_of_runs(runs)
     refuse_odd_margin(margin)
     clips = aligned(runs)
     values = [multilabel_run(run) for run in runs]
@@ -186,23 +191,24 @@ def _against(
     return MultilabelAgainst(
         b=name,
         overall={
-            key: _change(own, margin, higher_is_better=MULTILABEL_METRICS[key].higher_is_better)
+            key: IntervalChange.judged(
+                (own.a, own.b),
+                own.difference,
+                margin,
+                higher_is_better=MULTILABEL_METRICS[key].higher_is_better,
+            )
             for key, own in whole.items()
         },
         per_emotion={
-            label: {key: _change(score, margin) for key, score in own.items()}
+            label: {
+                key: IntervalChange.judged((one.a, one.b), one.difference, margin)
+                for key, one in own.items()
+            }
             for label, own in zip(labels, each, strict=True)
         },
         agreement=float((a.predicted == b.predicted).all(axis=1).mean()),
         moved=_moved(ids, labels, (truth, a.predicted, b.predicted)),
     )
-
-
-def _change(own: PairedScore, margin: float, *, higher_is_better: bool = True) -> IntervalChange:
-    gap = own.difference
-    if not higher_is_better:
-        gap = replace(gap, value=-gap.value, low=-gap.high, high=-gap.low)
-    return IntervalChange(a=own.a, b=own.b, difference=own.difference, verdict=verdict(gap, margin))
 
 
 def _moved(

@@ -113,7 +113,7 @@ def pair_scores(
     panel = Panel(
         k=len(clips.labels),
         truth=clips.truth,
-        predicted=np.stack([a.predicted, b.predicted]),
+        predicted=np.stack([a.predicted, b.predicted], dtype=np.int32),
         clustering=clustering,
     )
     changes = panel.changes(options)
@@ -322,6 +322,16 @@ class Comparison:
     tests: tuple[PairTest, ...]
     ranks: tuple[Rank, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def changes(self) -> dict[str, ScoreChange]:
+        """Of each score of the second run that can drop, by the names that bounds have."""
+        scores = self.against[0].scores
+        return {**scores.overall, **scores.published} | {
+            f"{key}:{label}": getattr(row, key)
+            for label, row in scores.per_class.items()
+            for key in ("precision", "recall", "f1")
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison as dicts, lists and numbers; undefined ones are NaN."""

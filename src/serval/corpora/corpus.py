@@ -177,14 +177,14 @@ def by_number(first: int, last: int, female: str) -> dict[str, str]:
     return {number: "female" if number.endswith(ends) else "male" for number in numbers}
 
 
-def by_parity(speakers: Iterable[int], digits: int = 2) -> dict[str, str]:
+def by_parity(speakers: Iterable[int]) -> dict[str, str]:
     """Return the sex of speakers of whom the odd ones are male.
 
     Examples:
         >>> by_parity([7, 8])
         {'07': 'male', '08': 'female'}
     """
-    return {f"{n:0{digits}}": "male" if n % 2 else "female" for n in speakers}
+    return {f"{n:02}": "male" if n % 2 else "female" for n in speakers}
 
 
 def coded(text: str) -> dict[str, str]:

@@ -2,5 +2,6 @@
 
 from serval.datasets.load import load_dataset, named_corpus
 from serval.datasets.options import DatasetOptions, LabelledOptions
+from serval.datasets.subset import only
 
-__all__ = ["DatasetOptions", "LabelledOptions", "load_dataset", "named_corpus"]
+__all__ = ["DatasetOptions", "LabelledOptions", "load_dataset", "named_corpus", "only"]

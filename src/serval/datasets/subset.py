@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from serval.records import Clip, ClipReader, Dataset
 
-__all__ = ["first_clips", "sampled", "stratified"]
+__all__ = ["first_clips", "only", "sampled", "stratified"]
 
 
 def first_clips(dataset: Dataset, n: int) -> Dataset:
@@ -51,8 +51,8 @@ def sampled(dataset: Dataset, n: int, seed: int) -> Dataset:
     )
     return replace(
         dataset,
-        clips=_only(dataset.clips, chosen),
-        metadata=_only(dataset.metadata, chosen),
+        clips=only(dataset.clips, chosen),
+        metadata=only(dataset.metadata, chosen),
         n_clips=n,
         fingerprint=hashlib.sha256(state.encode()).hexdigest(),
         caveats=(*dataset.caveats, caveat),
@@ -101,9 +101,9 @@ def _places(sizes: Sequence[int], n: int) -> list[int]:
     return [int(some) for some in places]
 
 
-def _only(read: ClipReader, chosen: frozenset[int]) -> ClipReader:
+def only(read: ClipReader, chosen: frozenset[int]) -> ClipReader:
     """Return a reader of the clips with these indices."""
-    last = max(chosen) + 1
+    last = max(chosen, default=-1) + 1
 
     def clips(start: int, stop: int | None) -> Iterator[Clip]:
         end = last if stop is None else min(stop, last)

@@ -7,7 +7,6 @@ before they are scored.
 
 from serval.dimensions.scale import Scale, scale_of_text
 from serval.dimensions.truth import (
-    TASK,
     DimensionRun,
     dimension_columns,
     dimension_run,
@@ -15,7 +14,6 @@ from serval.dimensions.truth import (
 )
 
 __all__ = [
-    "TASK",
     "DimensionRun",
     "Scale",
     "dimension_columns",

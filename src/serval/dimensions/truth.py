@@ -11,6 +11,7 @@ import numpy as np
 
 from serval.dimensions.scale import Scale, scale_of_text
 from serval.errors import ConfigError, DatasetError, RunError
+from serval.tasks import DIMENSIONAL
 from serval.wording import shown
 
 if TYPE_CHECKING:
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["TASK", "DimensionRun", "dimension_columns", "dimension_run", "plan_values"]
+__all__ = ["DimensionRun", "dimension_columns", "dimension_run", "plan_values"]
 
-TASK = "dimensions"
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "arousal": ("arousal", "activation", "act", "emoact", "a"),
@@ -56,7 +56,8 @@ class DimensionRun:
     @property
     def columns(self) -> frozenset[str]:
         """The columns of the set that hold the ratings."""
-        return frozenset(map(str, self.run.provenance.dataset[TASK]["columns"].values()))
+        facts = self.run.provenance.dataset[DIMENSIONAL.key]
+        return frozenset(map(str, facts["columns"].values()))
 
     def ordered(self, names: Sequence[str]) -> DimensionRun:
         """Return the same with its dimensions in the order of `names`, which are the same ones."""
@@ -75,9 +76,9 @@ def dimension_run(run: Run) -> DimensionRun:
     Raises:
         RunError: The run is of another task, or was stored without its columns or scales.
     """
-    facts = run.provenance.dataset.get(TASK)
+    facts = run.provenance.dataset.get(DIMENSIONAL.key)
     if not isinstance(facts, Mapping):
-        raise RunError(f"the run in {run.folder} is one of emotions, not of dimensions")
+        raise RunError(f"the run in {run.folder} has {run.provenance.task.said}, not dimensions")
     try:
         columns = {str(name): str(facts["columns"][name]) for name in run.labels}
         scale, own = (scale_of_text(str(facts[key]), key) for key in ("scale", "model_scale"))

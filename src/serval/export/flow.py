@@ -72,7 +72,7 @@ def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
         "sampling_rate": str(checkpoint.sample_rate),
         "normalize": checkpoint.normalize,
         "max_seconds": f"{seconds:g}" if seconds else "",
-        "task": "" if checkpoint.task == "emotions" else checkpoint.task,
+        "task": checkpoint.task.stated,
         "license": checkpoint.licence,
         "source": checkpoint.source,
         "revision": checkpoint.revision,
@@ -88,7 +88,7 @@ def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
 def _scale(checkpoint: Checkpoint, stated: str | None) -> dict[str, str]:
     if stated is None:
         return {}
-    if checkpoint.task != "dimensions":
+    if checkpoint.task.has_labels:
         raise ConfigError(
             f"--model-scale {stated} is about models of dimensions, and {checkpoint.source} names "
             "emotions; leave it out"

@@ -8,40 +8,36 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from serval.comparison import Comparison, PairOptions, compare
-from serval.comparison.dimensions import (
-    MEAN,
-    DimensionComparison,
-    compare_dimensions,
-)
-from serval.comparison.multilabel import (
-    MultilabelComparison,
-    compare_multilabel,
-)
+from serval.comparison import PairOptions
+from serval.comparison.by_task import compared as comparison_of
 from serval.errors import ConfigError
 from serval.gate.bounds import NO_SHARES, Bounds, bounds_from_options, bounds_from_toml, per_unit
 from serval.gate.measures import Measures, measures_of
 from serval.groups import GroupGap, Groups, GroupTable, groups_of
-from serval.multilabel import multilabel_run
+from serval.results import results_of
 from serval.results.document import warnings_of
 from serval.run import load_run, unfinished
 from serval.scores import METRICS, canonical
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import DIMENSION_METRICS
-from serval.scores.multilabel import MULTILABEL_METRICS
-from serval.scores.paired import IntervalChange, ScoreChange
 from serval.scores.stats import OUTCOMES, Interval, Verdict
+from serval.tasks import CATEGORICAL, only
 from serval.wording import counted, did_you_mean, in_points, points
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from serval.comparison.by_task import Compared
     from serval.run import Run
+    from serval.scores.paired import IntervalChange, ScoreChange
 
-Compared = Comparison | DimensionComparison | MultilabelComparison
-"""Run and baseline on the same clips, of any task."""
+    Change = ScoreChange | IntervalChange
 
-Change = ScoreChange | IntervalChange
+GAPS = only(
+    CATEGORICAL,
+    "--max-group-gap bounds gaps of accuracy and UAR, of",
+    "the gaps of this run are in results.json; leave the bound out",
+)
 
 __all__ = [
     "Bounds",
@@ -115,7 +111,7 @@ def gate(run: Run, bounds: Bounds) -> GateResult:
         raise ConfigError("--max-drop needs a run to measure against; give it with --baseline")
     measures = measures_of(run, {"bench": bounds.bench, "stress": bounds.stress})
     baseline = load_run(bounds.baseline) if bounds.drop else None
-    compared = _compared(baseline, run) if baseline else None
+    compared = comparison_of([baseline, run], PairOptions()) if baseline else None
     return GateResult(
         name=run.name,
         run=str(run.folder),
@@ -129,14 +125,6 @@ def gate(run: Run, bounds: Bounds) -> GateResult:
         ),
         warnings=tuple(dict.fromkeys(_warnings(run, compared))),
     )
-
-
-def _compared(baseline: Run, run: Run) -> Compared:
-    if run.provenance.of_dimensions:
-        return compare_dimensions([baseline, run], PairOptions().margin)
-    if run.provenance.is_multilabel:
-        return compare_multilabel([baseline, run], PairOptions().margin)
-    return compare([baseline, run], PairOptions())
 
 
 def _unfinished(which: str, run: Run) -> Iterator[Check]:
@@ -167,8 +155,7 @@ def _warnings(run: Run, compared: Compared | None) -> Iterator[str]:
     if compared:
         yield from compared.warnings
     yield from warnings_of(run)
-    if run.provenance.is_multilabel:
-        yield multilabel_run(run).thresholds.sentence
+    yield from results_of(run).assumed
     yield from clustering_of(run.speakers).warnings
 
 
@@ -229,32 +216,8 @@ def _bounded(kind: str, name: str, bound: float, found: float | Interval) -> Che
     )
 
 
-def _changes(compared: Compared) -> Mapping[str, Change]:
-    """Return the change of each score that can drop, by the names that bounds have."""
-    if isinstance(compared, DimensionComparison):
-        return {
-            key if name == MEAN else f"{key}:{name}": change
-            for name, own in compared.against[0].changes.items()
-            for key, change in own.items()
-            if DIMENSION_METRICS[key].is_correlation
-        }
-    if isinstance(compared, MultilabelComparison):
-        one = compared.against[0]
-        return {
-            **{k: own for k, own in one.overall.items() if MULTILABEL_METRICS[k].higher_is_better},
-            **{f"{k}:{label}": change
-               for label, own in one.per_emotion.items() for k, change in own.items()},
-        }  # fmt: skip
-    scores = compared.against[0].scores
-    changes = {**scores.overall, **scores.published}
-    for label, row in scores.per_class.items():
-        changes |= {f"precision:{label}": row.precision, f"recall:{label}": row.recall}
-        changes |= {f"f1:{label}": row.f1}
-    return changes
-
-
 def _drops(compared: Compared, bounds: Bounds) -> Iterator[Check]:
-    changes = _changes(compared)
+    changes = compared.changes
     for name, bound in bounds.drop.items():
         known = canonical(name)
         if known not in changes:
@@ -265,7 +228,7 @@ def _drops(compared: Compared, bounds: Bounds) -> Iterator[Check]:
             )
         if bound <= 0:
             raise ConfigError(f"--max-drop {name}={bound:g} must be above 0 points")
-        if isinstance(compared, DimensionComparison) and bound >= 1:
+        if per_unit("max-drop", name) == 1 and bound >= 1:
             raise ConfigError(
                 f"--max-drop {name}={bound:g} is a difference of correlations, not points; write "
                 f"{bound / 100:g} for {bound:g} hundredths"
@@ -325,7 +288,7 @@ def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
                 f"--max-group-gap {name}={bound:g} is not between 0 and 100 points; for ten points "
                 f"give {name}=10"
             )
-    _refuse_other_gaps(run)
+    GAPS.of(run.provenance.task, run.folder)
     groups = groups_of(run)
     for name, bound in bounds.group_gap.items():
         metric, _, column = name.partition(":")
@@ -335,19 +298,6 @@ def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
             raise ConfigError(f"no groups to bound --max-group-gap {name} for; groups: {known}")
         for table in tables:
             yield _gapped(f"{metric}:{table.column}", bound, _gap(metric, table), bounds)
-
-
-def _refuse_other_gaps(run: Run) -> None:
-    """Refuse to bound a gap that the run's task has not."""
-    task, gaps = "dimensions", "CCC and bias"
-    if run.provenance.is_multilabel:
-        task, gaps = "several emotions a clip", "macro F1"
-    elif not run.provenance.of_dimensions:
-        return
-    raise ConfigError(
-        f"--max-group-gap bounds gaps of accuracy and UAR, which a run of {task} has not; "
-        f"its gaps of {gaps} are in results.json; leave the bound out"
-    )
 
 
 def _asked(groups: Groups, column: str) -> list[GroupTable]:

@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serval.dimensions import dimension_run
 from serval.errors import ConfigError
 from serval.files import is_folder
-from serval.multilabel import multilabel_run
-from serval.results.multilabel import scores_of_sets
-from serval.scores import canonical, scores_of
-from serval.scores.calibration import calibration_of
-from serval.scores.dimensions import dimension_scores
-from serval.scores.multilabel import EMOTION_METRICS
+from serval.results import results_of
+from serval.scores import canonical
 from serval.texts import json_in
 from serval.wording import did_you_mean
 
@@ -95,55 +90,16 @@ def measures_of(run: Run, files: Mapping[str, str]) -> Measures:
         ConfigError: A file cannot be read.
     """
     clips = len(run) + len(run.failures)
-    if run.provenance.is_multilabel:
-        known = _of_sets(run)
-    else:
-        known = _of_dimensions(run) if run.provenance.of_dimensions else _of_emotions(run)
     whole = {
         "failures": len(run.failures) / clips if clips else float("nan"),
         "clips": float(len(run)),
         "size_mb": run.provenance.model.get("size_bytes", float("nan")) / 1e6,
     }
     return Measures(
-        known=known | whole,
+        known=results_of(run).bounded | whole,
         files={name: _json(name, path) for name, path in files.items()},
         model_sha256=run.provenance.model.get("sha256", ""),
     )
-
-
-def _of_emotions(run: Run) -> dict[str, float | Interval]:
-    scores, calibration = scores_of(run), calibration_of(run)
-    known: dict[str, float | Interval] = {
-        **scores.overall,
-        **scores.published,
-        "ece": calibration.as_is.ece,
-        "brier": calibration.as_is.brier,
-        "nll": calibration.as_is.nll,
-        "aurc": calibration.aurc,
-    }
-    for label, row in scores.per_class.items():
-        known |= {f"precision:{label}": row.precision, f"recall:{label}": row.recall}
-        known |= {f"f1:{label}": row.f1}
-    return known
-
-
-def _of_dimensions(run: Run) -> dict[str, float | Interval]:
-    """Return each score of each dimension, `ccc:arousal`, and the mean of all, `ccc`."""
-    values = dimension_run(run)
-    scores = dimension_scores(values.truth, values.predicted, run.speakers, values.names)
-    known: dict[str, float | Interval] = dict(scores.mean)
-    for name, own in scores.per_dimension.items():
-        known |= {f"{key}:{name}": score for key, score in own.items()}
-    return known
-
-
-def _of_sets(run: Run) -> dict[str, float | Interval]:
-    """Return each score of several emotions a clip, and those of each, `ap:angry`."""
-    scores = scores_of_sets(multilabel_run(run))
-    known: dict[str, float | Interval] = dict(scores.overall)
-    for label, own in scores.per_emotion.items():
-        known |= {f"{key}:{label}": getattr(own, key) for key in EMOTION_METRICS}
-    return known
 
 
 def _number(content: Mapping[str, Any], source: str, path: str) -> float:

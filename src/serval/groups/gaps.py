@@ -338,9 +338,11 @@ def _scored(group: Ids, unit: Ids, right: Floats, kind: Ids, mean: Floats) -> li
     place = group + groups * grouping
     of_units = np.zeros((groupings, units), dtype=np.int64)
     of_units[:, unit] = place
-    sums = _sums(unit + units * grouping, (right - mean) * weight, groupings * units)
-    score = _sums(place, right * weight, groupings * groups).reshape(groupings, groups)
-    variance = _sums(of_units, sums**2, groupings * groups).reshape(groupings, groups)
+    sums = _sums(unit + units * grouping, weight * (right - mean), groupings * units)
+    sums *= sums
+    weight *= right  # in place, for there may be a million clips
+    score = _sums(place, weight, groupings * groups).reshape(groupings, groups)
+    variance = _sums(of_units, sums, groupings * groups).reshape(groupings, groups)
     return [_GroupMeans(score=s, variance=v) for s, v in zip(score, variance, strict=True)]
 
 

@@ -187,7 +187,14 @@ def work_verdicts(
         yield Remark(
             code="s8s8",
             text=f"{percent(work.signed_share, 0)} of the multiply-accumulates are signed x signed "
-            "8 bit, which is slow on x86; use unsigned activations",
+            "8 bit, which is slower than FP32 on x86 without VNNI; use unsigned activations",
+        )
+    if (share := work.op_shares.get("MatMulNBits", 0.0)) > NOTABLE:
+        yield Remark(
+            code="blocks",
+            text=f"{percent(share, 0)} of the multiply-accumulates are MatMulNBits, weights in "
+            "blocks: small on disk, but on x86 without VNNI no faster than FP32, and slower in "
+            "8 bits; for speed there quantize statically",
         )
     stored = sum(weight.parameters for weight in dequantized) / max(graph.parameters, 1)
     if stored > NOTABLE:

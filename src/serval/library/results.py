@@ -18,24 +18,36 @@ from serval.plots.canvas import given_axes
 from serval.plots.classes import draw_confusion_matrix, draw_per_class
 from serval.plots.comparison import draw_differences
 from serval.plots.reliability import draw_reliability
-from serval.results import results_document, write_results
-from serval.results.multilabel import multilabel_document, scores_of_sets
+from serval.results import TaskResults, results_of, write_results
+from serval.results.multilabel import scores_of_sets
 from serval.results.table import table_of
 from serval.results.verdict import data_name
-from serval.scores import HEADLINES, METRICS, SHOWN, Scores, scores_of
+from serval.scores import HEADLINES, METRICS, Scores, scores_of
 from serval.scores.calibration import calibration_of
-from serval.scores.multilabel import MULTILABEL_METRICS
-from serval.wording import counted, points, scored
+from serval.tasks import CATEGORICAL, MULTILABEL, ByTask, only
+from serval.wording import counted, points
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from serval.comparison import Comparison
     from serval.plots.canvas import Axes
     from serval.run import Run
-    from serval.scores.multilabel import MultilabelScores
+    from serval.scores.multilabel import EmotionScores
+    from serval.scores.score import ClassScores
 
 __all__ = ["ComparisonResult", "Result"]
+
+
+CONFUSED = only(CATEGORICAL, "a confusion matrix shows")
+RELIABLE = only(CATEGORICAL, "a reliability diagram shows")
+PER_CLASS: ByTask[Callable[[Run], Mapping[str, ClassScores | EmotionScores]]] = ByTask(
+    what="scores of each emotion are drawn of",
+    parts={
+        CATEGORICAL: lambda run: scores_of(run).per_class,
+        MULTILABEL: lambda run: scores_of_sets(multilabel_run(run)).per_emotion,
+    },
+)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -63,42 +75,38 @@ class Result:
     @cached_property
     def document(self) -> dict[str, Any]:
         """The content of `results.json`, in plain JSON types."""
-        if self.run.provenance.is_multilabel:
-            return multilabel_document(multilabel_run(self.run), self._of_sets)
-        return results_document(self.run, self.scores)
+        return self._found.document
 
     @cached_property
-    def _of_sets(self) -> MultilabelScores:
-        return scores_of_sets(multilabel_run(self.run))
+    def _found(self) -> TaskResults:
+        return results_of(self.run)
+
+    def _told(self, most: int | None = None) -> str:
+        """Return the scores that are reported most."""
+        scores, found = self.document["scores"][self._found.whole], self._found
+        shown = [*found.titles.items()][:most]
+        return ", ".join(f"{title} {found.told(scores[key])}" for key, title in shown)
 
     def __repr__(self) -> str:
         """Return one line with the two scores that are reported most."""
-        overall = self.document["scores"]["overall"]
-        told = ", ".join(f"{METRICS[key].title} {scored(overall[key])}" for key in ("uar", "wa")
-                         if key in overall)  # fmt: skip
-        told = told or _set_scores(overall)
         failed = f", {len(self.run.failures)} failed" if self.run.failures else ""
         return (
-            f"<Result {self.name} on {data_name(self.run)}: {told}, "
+            f"<Result {self.name} on {data_name(self.run)}: {self._told(2)}, "
             f"{counted(len(self.run), 'clip')}{failed}>"
         )
 
     def _repr_html_(self) -> str:
         """Return the verdict and the scores of each emotion, as a notebook shows them."""
-        scores = self.document["scores"]
+        scores, found = self.document["scores"], self._found
+        keys = dict([*found.keys.items()][:3])
         rows = [
-            [label, *(scored(row[key]) for key in ("precision", "recall", "f1")), row["support"]]
-            for label, row in (scores.get("per_class") or scores["per_emotion"]).items()
+            [name, *(found.told(own[key]) for key in keys), found.clips_of(scores, name)]
+            for name, own in scores[found.each].items()
         ]
-        overall = scores["overall"]
-        told = ", ".join(
-            f"{METRICS[key].title} {scored(overall[key])}" for key in SHOWN if "wa" in overall
-        )
-        told = told or _set_scores(overall)
         warnings = "".join(f"<li>{escape(line)}</li>" for line in self.document["warnings"])
         return (
-            f"<p><b>{escape(self.document['verdict'][0])}</b></p><p>{escape(told)}</p>"
-            f"{_html_table(['emotion', 'precision', 'recall', 'F1', 'clips'], rows)}"
+            f"<p><b>{escape(self.document['verdict'][0])}</b></p><p>{escape(self._told())}</p>"
+            f"{_html_table([found.one, *keys.values(), 'clips'], rows)}"
             + (f"<ul>{warnings}</ul>" if warnings else "")
         )
 
@@ -116,7 +124,7 @@ class Result:
 
     def plot_confusion_matrix(self, ax: Axes | None = None) -> Axes:
         """Return the axes with counts and row shares, truth down, predicted across."""
-        self._refuse_sets("no confusion matrix: its emotions do not exclude each other")
+        CONFUSED.of(self.run.provenance.task, self.name)
         axes = given_axes(ax, 7.0, 6.0)
         draw_confusion_matrix(axes, self.run)
         return axes
@@ -124,8 +132,7 @@ class Result:
     def plot_per_class(self, ax: Axes | None = None) -> Axes:
         """Return the axes with precision, recall and F1 of each emotion."""
         axes = given_axes(ax, 10.0, 4.5)
-        several = self.run.provenance.is_multilabel
-        draw_per_class(axes, self._of_sets.per_emotion if several else self.scores.per_class)
+        draw_per_class(axes, PER_CLASS.of(self.run.provenance.task, self.name)(self.run))
         return axes
 
     def plot_reliability(self, ax: Axes | None = None) -> Axes:
@@ -134,7 +141,7 @@ class Result:
         Raises:
             ConfigError: Only labels are known, no probabilities.
         """
-        self._refuse_sets("no reliability diagram: that is drawn for one emotion a clip")
+        RELIABLE.of(self.run.provenance.task, self.name)
         if not _has_probabilities(self.run):
             raise ConfigError(
                 f"{self.name} has labels only; give probabilities to see how sure it is"
@@ -142,10 +149,6 @@ class Result:
         axes = given_axes(ax, 5.0, 5.0)
         draw_reliability(axes, calibration_of(self.run))
         return axes
-
-    def _refuse_sets(self, why: str) -> None:
-        if self.run.provenance.is_multilabel:
-            raise ConfigError(f"{self.name} has several emotions a clip, and {why}")
 
     def save(self, folder: str | Path, *, plots: bool = True) -> dict[str, Path]:
         """Return the path of each file, by kind, after writing scores, tables and pictures."""
@@ -211,12 +214,6 @@ class ComparisonResult:
         forest = forest_of(self.comparison, self.comparison.against[run])
         draw_differences(axes, forest, self.comparison.options.margin)
         return axes
-
-
-def _set_scores(overall: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{MULTILABEL_METRICS[key].title} {scored(overall[key])}" for key in ("macro_f1", "mean_ap")
-    )
 
 
 def _has_probabilities(run: Run) -> bool:

@@ -15,6 +15,7 @@ from serval.models.contract import (
     Contract,
     Declared,
     Overrides,
+    contract_of,
     declared_contract,
     made_of,
     sound_ranges,
@@ -179,21 +180,14 @@ def feeds_of(model: Classifier[G], samples: NDArray[np.float32]) -> Feeds:
 
 
 def _contract(declared: Declared, signature: Signature) -> Contract:
-    return Contract(
-        labels=declared.labels,
-        sample_rate=declared.sample_rate,
-        normalize=declared.normalize,
-        max_seconds=declared.max_seconds,
+    return contract_of(
+        declared,
         input_name=signature.waveform.name,
         mask_name=signature.mask.name if signature.mask else None,
         masks_padding=declared.masks_padding,
         output_name=signature.output,
         static_samples=signature.static_samples,
         layout=signature.layout,
-        outputs="values" if declared.task == "dimensions" else "logits",
-        scale=declared.scale,
-        task=declared.task,
-        sources=declared.sources,
     )
 
 

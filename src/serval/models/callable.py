@@ -21,6 +21,7 @@ from serval.labels import LabelSet
 from serval.models.classifier import Classifier, Identity
 from serval.models.contract import DEFAULT_MAX_SECONDS, Contract, Overrides
 from serval.models.trial import tried
+from serval.tasks import CATEGORICAL, MULTILABEL
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
@@ -89,30 +90,7 @@ def model_of_object(
     """
     labels = overrides.labels or _own_labels(model)
     answer = _answer_of(model, labels)
-    if labels is None:
-        raise ModelError(
-            f"{_title(model)} does not say what its outputs are; give labels=[...] in their order "
-            "(--labels), or give the object an attribute labels"
-        )
-    rate = overrides.sample_rate or _own_rate(model)
-    if rate is None:
-        raise ModelError(
-            f"{_title(model)} does not say what sample rate it wants; give sample_rate=16000 "
-            "(--sample-rate), or give the object an attribute sample_rate"
-        )
-    contract = Contract(
-        labels=LabelSet(labels),
-        sample_rate=rate,
-        normalize=overrides.normalize or "none",
-        max_seconds=overrides.max_seconds or DEFAULT_MAX_SECONDS,
-        output_name="scores",
-        task="emotions, several at once" if overrides.multi_label else "emotions",
-        sources={
-            **{part: "stated" if getattr(overrides, part) is not None else "Python" for part in
-               ("labels", "sample_rate", "normalize", "max_seconds")},
-            "masks_padding": "default",
-        },
-    )  # fmt: skip
+    contract = _contract(model, labels, overrides)
     called = printable(_title(model))
     several = getattr(model, "thread_safe", False)
     opened = Classifier(
@@ -126,6 +104,33 @@ def model_of_object(
         ),
     )
     return _with_estimator_outputs(tried(opened), model)
+
+
+def _contract(model: object, labels: tuple[str, ...] | None, overrides: Overrides) -> Contract:
+    if labels is None:
+        raise ModelError(
+            f"{_title(model)} does not say what its outputs are; give labels=[...] in their order "
+            "(--labels), or give the object an attribute labels"
+        )
+    rate = overrides.sample_rate or _own_rate(model)
+    if rate is None:
+        raise ModelError(
+            f"{_title(model)} does not say what sample rate it wants; give sample_rate=16000 "
+            "(--sample-rate), or give the object an attribute sample_rate"
+        )
+    return Contract(
+        labels=LabelSet(labels),
+        sample_rate=rate,
+        normalize=overrides.normalize or "none",
+        max_seconds=overrides.max_seconds or DEFAULT_MAX_SECONDS,
+        output_name="scores",
+        task=(MULTILABEL if overrides.multi_label else CATEGORICAL).model,
+        sources={
+            **{part: "stated" if getattr(overrides, part) is not None else "Python" for part in
+               ("labels", "sample_rate", "normalize", "max_seconds")},
+            "masks_padding": "default",
+        },
+    )  # fmt: skip
 
 
 def _answer_of(model: object, labels: tuple[str, ...] | None) -> Answer:
@@ -160,7 +165,7 @@ def _with_estimator_outputs(
     model: Classifier[CallableBackend], source: object
 ) -> Classifier[CallableBackend]:
     """Return the model with what its class says of its outputs, which a trial can only guess."""
-    known = model.contract.task == "emotions" and not _is_torch(source)
+    known = model.contract.asked.excludes and not _is_torch(source)
     if not (known and callable(getattr(source, "predict_proba", None))):
         return model
     return replace(model, contract=replace(model.contract, outputs="probabilities"))

@@ -12,23 +12,26 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from serval.dimensions.scale import scale_of_text
 from serval.errors import ConfigError, ModelError
 from serval.labels import EMOTIONS, DimensionSet, LabelSet, names_in_order, unnamed
-from serval.probabilities import Task, task_of
+from serval.tasks import CATEGORICAL, Task, task_named
 from serval.trained_on import SoundRanges, TrainedOn
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serval.probabilities import Outputs
+    from serval.tasks import Outputs
 
 __all__ = [
     "MOST_LABELS",
+    "NORMALIZATION",
+    "RATE",
     "Contract",
     "Declared",
     "Layout",
     "Normalize",
     "Overrides",
     "Source",
+    "contract_of",
     "declared_by",
     "declared_contract",
     "hub_file",
@@ -50,7 +53,6 @@ COMMAND_LINE = "command line"
 WAVEFORM_EXTRACTOR = "Wav2Vec2FeatureExtractor"
 HUB_FILES = ("config.json", "preprocessor_config.json")
 DEFAULT_NORMALIZE: Normalize = "peak"
-DEFAULT_TASK: Task = "emotions"
 DEFAULT_MAX_SECONDS = 120.0
 """Longest clip where a model declares none: attention grows with the square of the length."""
 LABELS = ("labels", "id2label", "label2id")
@@ -139,7 +141,7 @@ class Contract:
             the graph leaves out.
         scale: Of the values of a model of dimensions, such as `0..1`; else empty.
         sources: Where each part was found.
-        task: What the outputs are scores of.
+        task: What the outputs are scores of: `Task.model`.
         trained_on: What the model says that it was trained on, or `None`.
         sound_ranges: What the model says that the clips of its training or calibration sounded
             like, or `None`.
@@ -162,10 +164,15 @@ class Contract:
     adds_sigmoid: bool = False
     scale: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
-    task: Task = "emotions"
+    task: str = CATEGORICAL.model
     trained_on: TrainedOn | None = field(default=None, compare=False, repr=False)
     sound_ranges: SoundRanges | None = field(default=None, compare=False, repr=False)
     notes: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> Task:
+        """What the model was made to say of a clip."""
+        return task_named(self.task)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -175,7 +182,7 @@ class Contract:
         where they say what every earlier version did, so that its runs go on.
         """
         usual = {"mask_marks": "valid", "layout": "batch samples", "one_output": False,
-                 "adds_sigmoid": False, "scale": "", "task": "emotions"}  # fmt: skip
+                 "adds_sigmoid": False, "scale": "", "task": CATEGORICAL.model}  # fmt: skip
         facts = asdict(replace(self, trained_on=None, sound_ranges=None))
         others = {"trained_on", "sound_ranges", "notes"}
         return {k: v for k, v in facts.items() if k not in others and usual.get(k, others) != v}
@@ -191,7 +198,23 @@ class Contract:
         return self.mask_name is not None and self.masks_padding
 
 
+def contract_of(declared: Declared, **seen: Any) -> Contract:  # noqa: ANN401 - fields of Contract
+    """Return the contract of what is declared and of what its graph shows."""
+    stated = Contract(
+        labels=declared.labels,
+        sample_rate=declared.sample_rate,
+        normalize=declared.normalize,
+        max_seconds=declared.max_seconds,
+        outputs=declared.task.untried,
+        scale=declared.scale,
+        task=declared.task.model,
+        sources=declared.sources,
+    )
+    return replace(stated, **seen)
+
+
 Source = tuple[str, Mapping[str, Any]]
+Said = TypeVar("Said", TrainedOn, SoundRanges)
 T = TypeVar("T")
 
 
@@ -225,8 +248,8 @@ def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
         ModelError: A source states something that cannot be read.
     """
     sources: list[Source] = [(COMMAND_LINE, _stated(overrides)), *stated]
-    task, _ = _first(sources, ("task", "problem_type"), task_of, DEFAULT_TASK)
-    names = _dimensions if task == "dimensions" else _labels
+    task, _ = _first(sources, ("task", "problem_type"), task_named, CATEGORICAL)
+    names = _labels if task.has_labels else _dimensions
     labels, labels_from = _first(sources, LABELS, names, LabelSet(EMOTIONS))
     rate, rate_from = _first(sources, RATE, _sample_rate, 16_000)
     normalize, normalize_from = _first(sources, NORMALIZATION, _normalize, DEFAULT_NORMALIZE)
@@ -240,7 +263,7 @@ def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
         max_seconds=longest,
         masks_padding=masks,
         task=task,
-        scale=scale if task == "dimensions" else "",
+        scale="" if task.has_labels else scale,
         notes=tuple(_contradictions(sources)),
         sources={
             "labels": labels_from,
@@ -274,12 +297,18 @@ def trained_on(metadata: Mapping[str, str]) -> tuple[TrainedOn | None, tuple[str
         That, or `None` where nothing can be read, and one sentence if something cannot.
     """
     text = metadata.get("trained_on", "")
+    return _entry_of(TrainedOn.parsed, text, "no overlap is looked for")
+
+
+def _entry_of(
+    read: Callable[[str], Said], text: str, without: str
+) -> tuple[Said | None, tuple[str, ...]]:
     if not text:
         return None, ()
     try:
-        return TrainedOn.parsed(text), ()
+        return read(text), ()
     except ConfigError as error:
-        return None, (f"The model's metadata: {one_line(error)}; no overlap is looked for.",)
+        return None, (f"The model's metadata: {one_line(error)}; {without}.",)
 
 
 def made_of(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -299,12 +328,7 @@ def sound_ranges(metadata: Mapping[str, str]) -> tuple[SoundRanges | None, tuple
         That, or `None` where nothing can be read, and one sentence if something cannot.
     """
     text = metadata.get("sound_ranges", "")
-    if not text:
-        return None, ()
-    try:
-        return SoundRanges.parsed(text), ()
-    except ConfigError as error:
-        return None, (f"The model's metadata: {one_line(error)}; no sound is compared with it.",)
+    return _entry_of(SoundRanges.parsed, text, "no sound is compared with it")
 
 
 def hub_file(path: Path) -> Mapping[str, Any]:
@@ -379,10 +403,20 @@ def _first(
     sources: list[Source], keys: tuple[str, ...], parse: Callable[[object], T], default: T
 ) -> tuple[T, str]:
     for source, values in sources:
-        for key in keys:
-            if values.get(key) is not None:
-                return _parsed(values[key], parse, f"{source}: {key}"), source
+        for key, value in _said(values, keys):
+            return _parsed(value, parse, f"{source}: {key}"), source
     return default, "default"
+
+
+def _said(values: Mapping[str, object], keys: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+    """Yield what a source says under some names of a part."""
+    extractor = values.get("feature_extractor_type", WAVEFORM_EXTRACTOR)
+    for key in keys:
+        # Another extractor's do_normalize is of a spectrogram.
+        if values.get(key) is not None and (
+            key != "do_normalize" or extractor == WAVEFORM_EXTRACTOR
+        ):
+            yield key, values[key]
 
 
 def _contradictions(sources: list[Source]) -> Iterator[str]:
@@ -410,15 +444,9 @@ def _readings(
 ) -> Iterator[tuple[str, object]]:
     """Yield who says what under one of the names; what cannot be read says nothing here."""
     for source, values in sources:
-        extractor = values.get("feature_extractor_type", WAVEFORM_EXTRACTOR)
-        for key in keys:
-            # Elsewhere do_normalize is of a spectrogram.
-            if values.get(key) is None or (
-                key == "do_normalize" and extractor != WAVEFORM_EXTRACTOR
-            ):
-                continue
+        for _, value in _said(values, keys):
             with suppress(ModelError):
-                yield source, _parsed(values[key], parse, source)
+                yield source, _parsed(value, parse, source)
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ RUNTIMES = {
 """Every runtime by name; a further one is a line here and a file beside this one."""
 
 
-def load_as_stated(name: str, options: InferenceOptions, *, threads: int = 1) -> Model:
+def load_as_stated(name: str, options: InferenceOptions) -> Model:
     """Return the model of that name or path, opened as the options say.
 
     Raises:
@@ -69,13 +69,8 @@ def load_as_stated(name: str, options: InferenceOptions, *, threads: int = 1) ->
         ConfigError: An option names nothing, or does not go with another.
         MissingExtraError: The runtime is not installed.
     """
-    opened = load_model(
-        name,
-        overrides_of(options),
-        threads=threads,
-        runtime=options.runtime,
-        provider=options.provider,
-    )
+    stated = overrides_of(options)
+    opened = load_model(name, stated, runtime=options.runtime, provider=options.provider)
     return windowed(opened, options)
 
 

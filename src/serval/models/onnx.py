@@ -137,6 +137,26 @@ def open_session(
         ConfigError: There is no such provider, or it does not start on this machine.
     """
     refuse_no_file(path)
+    options = _session_options(threads, optimize=optimize, profile=profile, rewritten=rewritten)
+    wanted = _provider(provider)
+    try:
+        session = ort.InferenceSession(path, options, providers=list(dict.fromkeys(wanted)))
+    except ORT_ERRORS as error:
+        raise ModelError(
+            f"{path} cannot be opened as an ONNX model: {_fault(path, error)}"
+        ) from error
+    if wanted[0] not in session.get_providers():  # ONNX Runtime goes on with the CPU by itself
+        raise ConfigError(
+            f"--provider {provider} does not start on this machine: its libraries or its device "
+            f"are missing; use --provider {CPU}"
+        )
+    return session
+
+
+def _session_options(
+    threads: int, *, optimize: bool, profile: Path | None, rewritten: Path | None
+) -> ort.SessionOptions:
+    """Return what `open_session` asks of ONNX Runtime."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -151,19 +171,7 @@ def open_session(
         options.profile_file_prefix = str(profile)
         # Weights that were packed for a kernel no longer show their shape.
         options.add_session_config_entry("session.disable_prepacking", "1")
-    wanted = _provider(provider)
-    try:
-        session = ort.InferenceSession(path, options, providers=list(dict.fromkeys(wanted)))
-    except ORT_ERRORS as error:
-        raise ModelError(
-            f"{path} cannot be opened as an ONNX model: {_fault(path, error)}"
-        ) from error
-    if wanted[0] not in session.get_providers():  # ONNX Runtime goes on with the CPU by itself
-        raise ConfigError(
-            f"--provider {provider} does not start on this machine: its libraries or its device "
-            f"are missing; use --provider {CPU}"
-        )
-    return session
+    return options
 
 
 def _provider(name: str) -> tuple[str, str]:

@@ -13,8 +13,9 @@ import numpy as np
 from serval.checkpoints import SETTINGS, open_checkpoint, refuse_missing
 from serval.errors import AudioError, ModelError
 from serval.models.classifier import Classifier, Identity, identity_of
-from serval.models.contract import Contract, Overrides, Source, declared_by
+from serval.models.contract import Overrides, Source, contract_of, declared_by
 from serval.models.trial import tried
+from serval.tasks import DIMENSIONAL
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from serval.checkpoints.check import HeadCheck
     from serval.checkpoints.checkpoint import Checkpoint
     from serval.models.protocol import Logits
+
+GRAPH = {"input_name": "input_values", "output_name": "logits"}
+"""What exporters call the input and the output."""
 
 __all__ = [
     "OpenedLevels",
@@ -79,19 +83,7 @@ def open_model(name: str, overrides: Overrides, threads: int) -> Classifier[Torc
     checkpoint = open_named(name, overrides)
     check = check_of(checkpoint)
     declared = declared_by(_said(checkpoint), overrides)
-    contract = Contract(
-        labels=declared.labels,
-        sample_rate=declared.sample_rate,
-        normalize=declared.normalize,
-        max_seconds=declared.max_seconds,
-        input_name="input_values",
-        output_name="logits",
-        outputs="values" if declared.task == "dimensions" else "logits",
-        scale=declared.scale,
-        task=declared.task,
-        sources=declared.sources,
-        notes=check.doubts,
-    )
+    contract = contract_of(declared, **GRAPH, notes=check.doubts)
     model = Classifier(
         contract=contract,
         identity=_identity(checkpoint),
@@ -152,26 +144,18 @@ def open_levels(name: str, overrides: Overrides, asked: str, *, deviation: bool)
     opened = open_encoder(name, overrides)
     from serval.checkpoints.hidden import HiddenLevels, HiddenStates
 
-    last = str(opened.layers)
-    names = [str(level) for level in range(opened.layers + 1)]
-    wanted = {"all": names, "weighted": names, "last": [last]}.get(asked, [asked])
-    if not set(wanted) <= set(names):
-        raise ModelError(f"{name} has no --layer {printable(asked)[:60]}; it has 0 to {last}")
+    wanted = _levels(opened, name, asked)
     states = HiddenStates(opened, [int(level) for level in wanted])
     width = int(opened.model.config.hidden_size)
     n_features = width * len(wanted) * (2 if deviation else 1)
     labels = tuple(str(number) for number in range(n_features))
     declared = declared_by(_said(replace(opened, labels=labels)), overrides)
-    contract = Contract(
-        labels=declared.labels,
-        sample_rate=declared.sample_rate,
-        normalize=declared.normalize,
-        max_seconds=declared.max_seconds,
-        input_name="input_values",
-        output_name="logits",
-        outputs="values",
+    contract = contract_of(
+        declared,
+        **GRAPH,
+        outputs=DIMENSIONAL.outputs,
         scale="0..1",
-        task="dimensions",
+        task=DIMENSIONAL.model,
         sources={**declared.sources, "labels": "dataset"},
     )
     network = HiddenLevels(states, deviation=deviation).eval()
@@ -187,6 +171,15 @@ def open_levels(name: str, overrides: Overrides, asked: str, *, deviation: bool)
         parameters=sum(weights.numel() for weights in opened.model.parameters()),
         licence=opened.licence,
     )
+
+
+def _levels(encoder: Checkpoint, name: str, asked: str) -> list[str]:
+    last = str(encoder.layers)
+    names = [str(level) for level in range(encoder.layers + 1)]
+    wanted = {"all": names, "weighted": names, "last": [last]}.get(asked, [asked])
+    if not set(wanted) <= set(names):
+        raise ModelError(f"{name} has no --layer {printable(asked)[:60]}; it has 0 to {last}")
+    return wanted
 
 
 def open_encoder(name: str, overrides: Overrides) -> Checkpoint:
@@ -246,7 +239,7 @@ def _said(checkpoint: Checkpoint) -> list[Source]:
         "sample_rate": checkpoint.sample_rate,
         "normalize": checkpoint.normalize,
         "max_seconds": checkpoint.max_seconds,
-        "task": checkpoint.task,
+        "task": checkpoint.task.model,
     }
     return [
         (checkpoint.sources.get(part, "config.json"), {part: value}) for part, value in said.items()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from serval.models.classifier import Classifier
     from serval.models.graph import Skeleton
-    from serval.probabilities import Outputs
+    from serval.tasks import Outputs
 
     Floats = NDArray[np.float32]
 
@@ -95,7 +95,7 @@ def _lacks_sigmoid(model: Classifier[B], found: Found) -> bool:
     Raises:
         ModelError: It gives shares of one label, or has one output for two.
     """
-    if model.contract.task != "emotions, several at once" or found.outputs == "sigmoid":
+    if model.contract.asked.outputs != "sigmoid" or found.outputs == "sigmoid":
         return False
     if found.outputs == "logits" and not model.contract.one_output:
         return True
@@ -142,7 +142,7 @@ def _noise(model: Classifier[B], level: float, seed: int) -> Floats:
 
 def _refuse_other_labels(model: Classifier[B], scores: Floats) -> None:
     k, labels, source = scores.shape[1], model.labels, model.contract.sources.get("labels", "")
-    of_classes = model.contract.task != "dimensions"
+    of_classes = model.contract.asked.has_labels
     if k == len(labels) or (of_classes and (k, len(labels)) == (1, 2)):
         return
     shown = ", ".join(labels[:SHOWN]) + (" ..." if len(labels) > SHOWN else "")

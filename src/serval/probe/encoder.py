@@ -25,6 +25,7 @@ from serval.models.options import overrides_of
 from serval.models.signature import signature_of
 from serval.probe.graph import Level, cut, read_model, save_model, with_outputs
 from serval.probe.layers import WEIGHTED, wanted_levels
+from serval.tasks import DIMENSIONAL
 from serval.wording import printable
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def part_of(
         path: The .onnx file.
     """
     width = sum(level.size(pooling) for level in levels)
-    save_model(cut(whole, levels, pooling), path, {**said, "task": "dimensions"})
+    save_model(cut(whole, levels, pooling), path, {**said, "task": DIMENSIONAL.model})
     names = tuple(str(number) for number in range(width))
     return load_onnx(path, Overrides(labels=names, scale="0..1"))
 

@@ -75,7 +75,11 @@ class FeatureStore:
                     f"{self.folder} is in use by another serval process; wait for it or choose "
                     "another --output"
                 ) from None
-            self._open()
+            try:
+                self._open()
+            except BaseException:
+                self.__exit__()
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -136,22 +140,33 @@ class FeatureStore:
         return self._numbers, self._facts
 
     def _open(self) -> None:
-        """Read the lines whose features are whole, and cut off what a kill left behind them."""
+        """Read the lines whose features are whole; cut off what is behind them or was damaged."""
         self._numbers = (self.folder / NUMBERS).open("ab")
         self._facts = (self.folder / FACTS).open("ab")
         most = self._numbers.tell() // (self.width * ITEM_BYTES)
         end = 0
         with (self.folder / FACTS).open("rb") as lines:
             for line in lines:
-                if len(self._rows) == most or not line.endswith(b"\n"):
+                sha256 = _clip_of(line)
+                if len(self._rows) == most or sha256 is None:
                     break
-                self._rows[bytes.fromhex(json.loads(line)["sha256"])] = len(self._rows)
+                self._rows[sha256] = len(self._rows)
                 self._starts.append(end)
                 end += len(line)
         self._facts.truncate(end)
         self._numbers.truncate(len(self._rows) * self.width * ITEM_BYTES)
         self._facts.seek(0, 2)
         self._numbers.seek(0, 2)
+
+
+def _clip_of(line: bytes) -> bytes | None:
+    """Return the hash of the clip of a line of facts; `None` of a line that is not whole."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        return bytes.fromhex(json.loads(line)["sha256"])
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def feature_rows(

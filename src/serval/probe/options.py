@@ -14,6 +14,7 @@ from serval.models.options import InferenceOptions
 from serval.probe.folds import PUBLISHED
 from serval.probe.layers import WEIGHTED
 from serval.results.verdict import in_words
+from serval.tasks import CATEGORICAL, DIMENSIONAL, Task
 from serval.wording import counted, in_points, span
 
 if TYPE_CHECKING:
@@ -33,11 +34,17 @@ __all__ = [
     "ProbeOptions",
     "probe_verdict",
     "refuse_unknown",
+    "task_of_head",
 ]
 
 POOLINGS = ("mean", "mean+std")
 HEADS = {"logistic": "C", "ridge": "alpha", "knn": "neighbours"}
 """What scikit-learn calls the strength that inner folds choose."""
+
+
+def task_of_head(head: str) -> Task:
+    """Return what a head says of a clip."""
+    return DIMENSIONAL if head == "ridge" else CATEGORICAL
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,10 +20,12 @@ from serval.probe.folds import (
     mixed_folds,
     shared_by,
 )
+from serval.probe.options import task_of_head
+from serval.tasks import CATEGORICAL, DIMENSIONAL, ByTask
 from serval.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from serval.probe.options import ProbeOptions
     from serval.records import Clip, Dataset
 
-__all__ = ["APART", "SHARED", "Planned", "planned", "wanted_folds"]
+__all__ = ["APART", "SHARED", "Planned", "apart_name", "planned", "wanted_folds"]
 
 APART, SHARED = "speakers apart", "speakers shared"
 ALL_FOLDS = "folds"
@@ -84,21 +86,6 @@ def planned(options: ProbeOptions, encoder: Encoder) -> Planned:
     model = _with_head(options, encoder, dataset)
     plan = plan_of(model, dataset, options)
     clips = FoldClips.of(labelled(dataset.metadata, plan.mapping, options.limit))
-    if plan.dimensions is None:
-        if "" in clips.labels:
-            raise DatasetError(
-                f"{dataset.name}: {counted(clips.labels.count(''), 'clip has', 'clips have')} no "
-                "label; leave them out of the set"
-            )
-        ids = {label: i for i, label in enumerate(plan.space.labels)}
-        targets = np.array([ids[label] for label in clips.labels], dtype=np.int64)
-    else:
-        columns = plan.dimensions["columns"].values()
-        cells = (
-            [float(clip.groups.get(column) or "nan") for column in columns]
-            for clip in labelled(dataset.metadata, plan.mapping, options.limit)
-        )
-        targets = np.array(list(cells), dtype=np.float64)
     return Planned(
         options=options,
         encoder=encoder,
@@ -106,21 +93,38 @@ def planned(options: ProbeOptions, encoder: Encoder) -> Planned:
         dataset=dataset,
         plan=plan,
         clips=clips,
-        targets=targets,
+        targets=PROBED.of(plan.task, dataset.name).targets(
+            plan, dataset.name, labelled(dataset.metadata, plan.mapping, options.limit)
+        ),
     )
+
+
+def _label_ids(plan: LabelPlan, name: str, clips: Iterable[Clip]) -> NDArray[np.int64]:
+    labels = [clip.label for clip in clips]
+    if "" in labels:
+        raise DatasetError(
+            f"{name}: {counted(labels.count(''), 'clip has', 'clips have')} no label; leave them "
+            "out of the set"
+        )
+    ids = {label: i for i, label in enumerate(plan.space.labels)}
+    return np.array([ids[label] for label in labels], dtype=np.int64)
+
+
+def _ratings(plan: LabelPlan, _name: str, clips: Iterable[Clip]) -> NDArray[np.float64]:
+    columns = (plan.facts or {})["columns"].values()
+    cells = [[float(clip.groups.get(column) or "nan") for column in columns] for clip in clips]
+    return np.array(cells, dtype=np.float64)
 
 
 def _with_head(options: ProbeOptions, encoder: Encoder, dataset: Dataset) -> Classifier[Any]:
     """Return the encoder as the classifier that a head makes of it; it is never run."""
-    of_values = options.head == "ridge"
-    labels = _dimensions(options, dataset) if of_values else _labels(options, dataset)
-    scale = options.scale or dataset.scale or "0..1"
+    task = task_of_head(options.head)
     contract = replace(
         encoder.model.contract,
-        labels=labels,
-        task="dimensions" if of_values else "emotions",
-        outputs="values" if of_values else "logits",
-        scale=scale if of_values else "",
+        labels=PROBED.parts[task].labels(options, dataset),
+        task=task.model,
+        outputs=task.outputs,
+        scale="" if task.has_labels else options.scale or dataset.scale or "0..1",
     )
     name = f"{encoder.model.identity.name}, {options.head} head"
     return replace(
@@ -159,6 +163,35 @@ def _dimensions(options: ProbeOptions, dataset: Dataset) -> LabelSet:
             "dimensions takes two or more: name them with --dimension-columns arousal=COLUMN,..."
         )
     return LabelSet(found)
+
+
+def apart_name(options: ProbeOptions, clips: FoldClips) -> str:
+    """Return what the folds that keep speakers apart are called: as asked, unless those share."""
+    asked = folds_as_asked(options.folds, clips)
+    return f"speaker:{len(asked)}" if shared_by(asked, clips) else options.folds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbedTask:
+    """What heads of a task are taught.
+
+    Attributes:
+        labels: What their outputs are called.
+        targets: What they are to say of each clip.
+    """
+
+    labels: Callable[[ProbeOptions, Dataset], LabelSet]
+    targets: Callable[[LabelPlan, str, Iterable[Clip]], NDArray[Any]]
+
+
+PROBED = ByTask(
+    what="heads are trained for",
+    parts={
+        CATEGORICAL: ProbedTask(labels=_labels, targets=_label_ids),
+        DIMENSIONAL: ProbedTask(labels=_dimensions, targets=_ratings),
+    },
+    instead="give a set of those",
+)
 
 
 def wanted_folds(options: ProbeOptions, clips: FoldClips) -> dict[str, tuple[Fold, ...]]:

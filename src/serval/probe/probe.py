@@ -31,18 +31,19 @@ from serval.probe.options import (
     ProbeOptions,
     probe_verdict,
     refuse_unknown,
+    task_of_head,
 )
-from serval.probe.plan import APART, SHARED, Planned, planned, wanted_folds
+from serval.probe.plan import APART, SHARED, Planned, apart_name, planned, wanted_folds
 from serval.probe.runs import (
     Crossed,
     Recording,
     fold_scores,
-    headline,
     leak,
     recorded_run,
 )
 from serval.probe.saved import refuse_unsaved, save_head, trained_on_both
 from serval.records import Failure
+from serval.results import results_of
 from serval.run import JOURNAL, Journal, load_run
 from serval.stopping import stop_if_asked
 from serval.texts import json_in
@@ -88,7 +89,7 @@ def probe(options: ProbeOptions, watch: Watch | None = None) -> Probe:
         DatasetError: The set or the fold list is not what was asked for.
         ConfigError: An option is wrong, or folds share speakers and nobody said that they may.
     """
-    from serval.probe.heads import Trainer  # and with it scikit-learn, an extra
+    import serval.probe.heads  # noqa: F401 - needs scikit-learn, an extra: better known at once
 
     refuse_unknown(options)
     encoder = open_encoder(options.model, options, options.layer, options.pool)
@@ -104,20 +105,19 @@ def probe(options: ProbeOptions, watch: Watch | None = None) -> Probe:
     with store:
         rows, failures = _computed(work, store, watch or (lambda _step: None))
         heard = time.perf_counter()
-        trainer = Trainer(
-            kind=options.head,
-            labels=work.plan.space.labels,
-            balanced=options.class_weight == "balanced",
-            levels=len(encoder.levels) if encoder.weighted else 1,
-        )
         bench = _Bench(
-            work=work, store=store, rows=rows, failures=failures, folds=folds, trainer=trainer
+            work=work,
+            store=store,
+            rows=rows,
+            failures=failures,
+            folds=folds,
+            trainer=_trainer(work),
         )
         layers = tuple(bench.probed(of) for of in encoder.inputs)
         saved = (bench.saved(Path(options.save), layers[0]),) if options.save else ()
     found = Probe(
         encoder=str(encoder.model.facts["name"]),
-        score="ccc" if options.head == "ridge" else "uar",
+        score=task_of_head(options.head).headline,
         clips=int((rows >= 0).sum()),
         speakers=len({speaker for speaker in work.clips.speakers if speaker}),
         layers=layers,
@@ -130,6 +130,18 @@ def probe(options: ProbeOptions, watch: Watch | None = None) -> Probe:
     document = asdict(found) | {"options": asdict(options)}
     written = write_json(document, Path(options.output) / "probe.json")
     return replace(found, files=(written, *saved))
+
+
+def _trainer(work: Planned) -> Trainer:
+    from serval.probe.heads import Trainer
+
+    encoder = work.encoder
+    return Trainer(
+        kind=work.options.head,
+        labels=work.plan.space.labels,
+        balanced=work.options.class_weight == "balanced",
+        levels=len(encoder.levels) if encoder.weighted else 1,
+    )
 
 
 def _shares(encoder: Encoder, layers: Sequence[LayerProbe]) -> Iterator[str]:
@@ -251,18 +263,18 @@ class _Bench:
             "head": self._head_words(strength),
             "data": f"{work.dataset.name}, {len(whole)} clips",
             "data_fingerprint": work.dataset.fingerprint,
-            "folds": f"{work.options.folds}, {len(self.folds[APART])} folds, speakers apart",
+            "folds": f"{apart_name(work.options, work.clips)}, {len(self.folds[APART])} folds, "
+            "speakers apart",
             "cross_validated": {
-                "ccc" if self.trainer.kind == "ridge" else "uar": [score.value, score.low,
-                                                                   score.high],
+                work.plan.task.headline: [score.value, score.low, score.high],
                 "mean_of_folds": found.apart.by_fold.mean,
                 "deviation_of_folds": found.apart.by_fold.deviation,
             },
             "trained_on": trained.metadata(),
             **({"layer_weights": [round(share, 4) for share in head.shares]}
                if head.shares else {}),
-            **({"task": "dimensions", "scale": str(work.plan.dimensions["scale"])}
-               if work.plan.dimensions else {}),
+            **({"task": stated, "scale": str((work.plan.facts or {})["scale"])}
+               if (stated := work.plan.task.stated) else {}),
         }  # fmt: skip
         save_head(path, work.encoder, linear_of(head), work.plan.space.labels, facts)
         return path
@@ -390,7 +402,7 @@ def _validated(run: Run) -> CrossValidated:
     chosen = run.provenance.options["probe"]
     return CrossValidated(
         folder=run.folder,
-        score=headline(run),
+        score=results_of(run).headline,
         by_fold=fold_scores(run),
         strengths=chosen["strengths"],
         shares={name: tuple(own) for name, own in chosen.get("shares", {}).items()},

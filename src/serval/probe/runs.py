@@ -17,13 +17,13 @@ from serval.machine import peak_memory_mb
 from serval.predict import Heard, prediction_of
 from serval.records import Failure, Sound
 from serval.run import Journal, load_run
-from serval.scores import scores_of
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import dimension_scores
 from serval.scores.metrics import confusion_matrix, uar
+from serval.tasks import CATEGORICAL, DIMENSIONAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from serval.probe.features import FeatureStore
     from serval.records import Clip, Record
     from serval.run import Provenance, Run
-    from serval.scores.stats import Difference, Interval
+    from serval.scores.stats import Difference
+    from serval.tasks import Task
 
-__all__ = ["Crossed", "FoldScores", "Recording", "fold_scores", "headline", "leak", "recorded_run"]
+__all__ = ["Crossed", "FoldScores", "Recording", "fold_scores", "leak", "recorded_run"]
 
 MARGIN = 0.01
 
@@ -121,19 +122,12 @@ def recorded_run(folder: Path, recording: Recording, crossed: Crossed, *, fresh:
         return load_run(folder)
 
 
-def headline(run: Run) -> Interval:
-    """Return the score that probes are judged by: UAR, or the mean CCC, with its interval."""
-    if not run.provenance.of_dimensions:
-        return scores_of(run).overall["uar"]
-    own = dimension_run(run)
-    return dimension_scores(own.truth, own.predicted, run.speakers, own.names).mean["ccc"]
-
-
 def fold_scores(run: Run) -> FoldScores:
     """Return the score of each fold of a run, and what papers state: mean and deviation."""
+    score = JUDGED[run.provenance.task].score
     of = np.array(run.groups["fold"])
     names = sorted(set(run.groups["fold"]), key=lambda name: (len(str(name)), str(name)))
-    found = {str(name): _score(run, of == name) for name in names}
+    found = {str(name): score(run, of == name) for name in names}
     values = np.array(list(found.values()))
     deviation = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
     return FoldScores(folds=found, mean=float(values.mean()), deviation=deviation)
@@ -141,22 +135,49 @@ def fold_scores(run: Run) -> FoldScores:
 
 def leak(apart: Run, shared: Run) -> Difference:
     """Return what sharing speakers adds to the score, paired by clip, drawn by speaker."""
-    if apart.provenance.of_dimensions:
-        (against,) = compare_dimensions([apart, shared], MARGIN).against
-        return against.changes["mean"]["ccc"].difference
+    return JUDGED[apart.provenance.task].leak(apart, shared)
+
+
+def _leak_of_ccc(apart: Run, shared: Run) -> Difference:
+    (against,) = compare_dimensions([apart, shared], MARGIN).against
+    return against.changes["mean"]["ccc"].difference
+
+
+def _leak_of_uar(apart: Run, shared: Run) -> Difference:
     clips = aligned([apart, shared])
     first, second = clips.columns
     clustering = clustering_of(clips.speakers)
     return pair_scores(clips, first, second, clustering, PairOptions()).overall["uar"].difference
 
 
-def _score(run: Run, clips: NDArray[np.bool_]) -> float:
-    if not run.provenance.of_dimensions:
-        return float(uar(confusion_matrix(run.truth[clips], run.predicted[clips], run.labels)))
+def _uar(run: Run, clips: NDArray[np.bool_]) -> float:
+    return float(uar(confusion_matrix(run.truth[clips], run.predicted[clips], run.labels)))
+
+
+def _mean_ccc(run: Run, clips: NDArray[np.bool_]) -> float:
     own = dimension_run(run)
     speakers = [None] * int(clips.sum())
     scores = dimension_scores(own.truth[clips], own.predicted[clips], speakers, own.names)
     return scores.mean["ccc"].value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """How heads of a task are judged.
+
+    Attributes:
+        score: The headline of some clips of a run.
+        leak: See `leak`.
+    """
+
+    score: Callable[[Run, NDArray[np.bool_]], float]
+    leak: Callable[[Run, Run], Difference]
+
+
+JUDGED: Mapping[Task, Judge] = {
+    CATEGORICAL: Judge(score=_uar, leak=_leak_of_uar),
+    DIMENSIONAL: Judge(score=_mean_ccc, leak=_leak_of_ccc),
+}
 
 
 def _heard(clip: Clip, logits: NDArray[np.float32], facts: Mapping[str, Any]) -> Heard:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.datasets import DatasetOptions, load_dataset
-from serval.dimensions import dimension_columns
-from serval.errors import ConfigError, DatasetError, DatasetNotFoundError, LabelError
-from serval.label_plan import labelled, plan_of
+from serval.errors import DatasetError, DatasetNotFoundError, LabelError
+from serval.label_plan import labelled, plan_of, value_columns
 from serval.predict import Answer, answer_of, in_order
 from serval.probabilities import probabilities_of
 from serval.scores.clusters import clustering_of
@@ -20,6 +19,7 @@ from serval.scores.dimensions import ccc, moments_of
 from serval.scores.paired import PairOptions
 from serval.scores.stats import Difference, Verdict, mcnemar_exact, verdict
 from serval.scores.uncertainty import uncertainty_of_mean
+from serval.tasks import CATEGORICAL, only
 from serval.wording import counted, in_points, scored, span
 
 if TYPE_CHECKING:
@@ -46,6 +46,12 @@ __all__ = [
     "value_words",
 ]
 
+
+MEASURED = only(
+    CATEGORICAL,
+    "--eval measures the accuracy of",
+    "leave it out, and give runs of both files to serval compare",
+)
 
 MARGIN = PairOptions().margin
 """The loss that would not matter, in [0, 1]: that of `serval compare`."""
@@ -120,7 +126,8 @@ def calibration_clips(options: QuantizeOptions, n: int, model: Model, workers: i
         DatasetError: No clip of it can be used.
     """
     dataset = _train_split(options, model)
-    total = sum(1 for _ in dataset.metadata(0, None))
+    total = dataset.n_clips
+    total = sum(1 for _ in dataset.metadata(0, None)) if total is None else total
     chosen = {int(i) for i in np.linspace(0, max(0, total - 1), min(n, total))}
     picked = (clip for clip in dataset.clips(0, None) if clip.index in chosen)
     return _answered(dataset, picked, model, workers)
@@ -136,17 +143,8 @@ def evaluation_clips(options: QuantizeOptions, model: Model, workers: int) -> Cl
     """
     dataset = load_dataset(options.evaluation or "", options=options)
     plan = plan_of(model, dataset, options)
-    if plan.multilabel is not None:
-        raise ConfigError(
-            f"--eval measures accuracy, and {dataset.name} has several emotions a clip; leave it "
-            "out, and give runs of both files to serval compare for the change of macro F1"
-        )
-    if plan.mapping is None:
-        raise ConfigError(
-            "--eval measures accuracy, which a model of dimensions has not; leave it out, and give "
-            "runs of both files to serval compare for the change of CCC"
-        )
-    if plan.mapping.preset is not None:
+    MEASURED.of(plan.task, dataset.name)
+    if plan.mapping is not None and plan.mapping.preset is not None:
         raise LabelError(
             f"--label-map {plan.mapping.preset.name}: accuracy after quantization is measured on "
             "the model's own labels; give RAW=label,..., and evaluate the file with the preset"
@@ -172,9 +170,8 @@ def _train_split(options: QuantizeOptions, model: Model) -> Dataset:
     """Return the train split; columns that are named are of the evaluation set, if there is one."""
     name, same = options.calibration or "", options.evaluation in (None, options.calibration)
     whole = replace(options, limit=None, sample=None) if same else DatasetOptions()
-    if model.contract.task == "dimensions":  # whose clips need no label
-        columns = dimension_columns(model.labels, options.dimension_columns).values()
-        whole = replace(whole, value_columns=",".join(name for names in columns for name in names))
+    if not model.contract.asked.has_labels:
+        whole = replace(whole, value_columns=",".join(value_columns(model, options)))
     try:
         return load_dataset(name, options=replace(whole, split="train"))
     except DatasetNotFoundError:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from serval.quantize.layers import Layer
     from serval.quantize.observe import ChannelBounds, Means
 
-__all__ = ["bias_corrections", "equalized", "smooth_factors", "smoothed"]
+__all__ = ["Factors", "bias_corrections", "equalized", "smooth_factors", "smoothed"]
 
 
 SMALLEST = 1e-5

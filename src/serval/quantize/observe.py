@@ -1,10 +1,10 @@
-"""What calibration clips make of the tensors inside a graph, one clip in memory at a time."""
+"""What calibration clips make of the tensors inside a graph, kept for a while where they fit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +24,53 @@ if TYPE_CHECKING:
     from serval.audio import Waveform
     from serval.models.onnx import OnnxModel
 
-__all__ = ["ChannelBounds", "Means", "Observer", "channel_bounds", "histograms", "rounding_means"]
+__all__ = [
+    "ChannelBounds",
+    "Means",
+    "Observer",
+    "Seen",
+    "channel_bounds",
+    "histograms",
+    "rounding_means",
+]
 
 Tensors = Mapping[str, "NDArray[np.float32]"]
+
+MOST_BYTES = 512 * 2**20
+"""Of tensors that are kept: 64 clips of a model of 8 million parameters."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """The tensors of the graph that was run last, of as many clips as fit.
+
+    A graph is looked at several times: for bounds, then for histograms between them, then for the
+    error of each rounding. To run it again costs more than all of these.
+
+    Attributes:
+        graph: Which it is, the very object; nobody changes a graph that was observed.
+        names: Of the tensors that are kept.
+        clips: The tensors of a clip, by its place.
+        left: Bytes that may still be kept.
+    """
+
+    graph: onnx.ModelProto | None = None
+    names: frozenset[str] = frozenset()
+    clips: dict[int, Tensors] = field(default_factory=dict)
+    left: int = 0
+
+    def turn_to(self, graph: onnx.ModelProto, names: Iterable[str]) -> None:
+        """Forget everything, unless it is of this graph and has these tensors."""
+        if graph is not self.graph or not self.names.issuperset(names):
+            self.graph, self.names = graph, frozenset(names)
+            self.clips, self.left = {}, MOST_BYTES
+
+    def keep(self, place: int, tensors: Tensors) -> None:
+        """Keep the tensors of a clip, if they fit."""
+        size = sum(values.nbytes for values in tensors.values())
+        if size <= self.left:
+            self.clips[place] = tensors
+            self.left -= size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +82,14 @@ class Observer:
         waveforms: The clips.
         folder: Where a graph may be written for a while.
         workers: Clips at once.
+        seen: What was observed before.
     """
 
     model: OnnxModel
     waveforms: tuple[Waveform, ...]
     folder: Path
     workers: int = 1
+    seen: Seen = field(default_factory=Seen)
 
     def tensors(self, graph: onnx.ModelProto, names: list[str]) -> Iterator[Tensors]:
         """Yield the tensors of those names for each clip, in the order of the clips.
@@ -52,15 +98,32 @@ class Observer:
         """
         if not names:
             return
+        self.seen.turn_to(graph, names)
+        places = range(len(self.waveforms))
+        new = [place for place in places if place not in self.seen.clips]
+        ran = self._run(graph, names, new)
+        for place in places:
+            known = self.seen.clips.get(place)
+            tensors = next(ran) if known is None else known
+            if known is None:
+                self.seen.keep(place, tensors)
+            yield {name: tensors[name] for name in names}
+
+    def _run(
+        self, graph: onnx.ModelProto, names: list[str], places: list[int]
+    ) -> Iterator[Tensors]:
+        """Yield the tensors of the clips at some places, `workers` of them at once."""
+        if not places:
+            return
         session = open_session(_write_opened(graph, names, self.folder / "observed.onnx"))
 
-        def run(samples: Waveform) -> Tensors:
-            feeds = feeds_of(self.model, samples)
+        def run(place: int) -> Tensors:
+            feeds = feeds_of(self.model, self.waveforms[place])
             return dict(zip(names, session.run(names, feeds), strict=True))
 
         with ThreadPoolExecutor(self.workers) as pool:
-            for start in range(0, len(self.waveforms), self.workers):
-                yield from pool.map(run, self.waveforms[start : start + self.workers])
+            for start in range(0, len(places), self.workers):
+                yield from pool.map(run, places[start : start + self.workers])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

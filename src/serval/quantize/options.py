@@ -13,6 +13,7 @@ from serval.models.options import ModelOptions
 __all__ = ["Method", "QuantizeOptions"]
 
 Method = Literal["static", "dynamic", "int4"]
+OF_RANGES = ("ranges", "convolutions", "smoothing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,20 @@ class QuantizeOptions(ModelOptions, LabelledOptions):
             )
         self._check_target()
         self._check_numbers()
+        self._check_unused()
+
+    def _check_unused(self) -> None:
+        """Refuse what sets ranges of activations where nothing has any."""
+        if self.method == "static" or (self.method == "int4" and self.calibration is not None):
+            return
+        usual = QuantizeOptions(method="dynamic")
+        given = [f"--{name}" for name in OF_RANGES if getattr(self, name) != getattr(usual, name)]
+        if given:
+            without = " without --calibration" * (self.method == "int4")
+            raise ConfigError(
+                f"--method {self.method}{without} has no fixed ranges of activations, which "
+                f"{' and '.join(given)} would change; leave out, or take --method static"
+            )
 
     def _check_target(self) -> None:
         if self.target not in TARGETS:

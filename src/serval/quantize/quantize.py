@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from serval.bench.rounds import Effort, Ratio, interleaved, ratio_of
+from serval.bench.subjects import call_of, noise
 from serval.files import whole_files, write_json
 from serval.inspection import stored_graph
+from serval.machine import instruction_sets
 from serval.quantize.clips import cost_in_words, same_in_words, value_words
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.recipes import int4_candidate, static_candidate, written_dynamic
@@ -33,6 +37,7 @@ from serval.wording import counted, percent
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from serval.models.onnx import OnnxModel
     from serval.quantize.clips import Clips
     from serval.quantize.search import Sensitivity
 
@@ -49,7 +54,12 @@ __all__ = [
     "same_in_words",
     "save_comparison",
     "save_tried",
+    "speed_verdict",
 ]
+
+
+SPEED_CLIP_S = 3.0
+EFFORT = Effort(warm_up=1, fewest=3, most=9, budget_s=5.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +76,7 @@ class Quantized:
         sensitive: Where --max-drop made a search, the error of each layer quantized alone.
         result: The file itself on the evaluation set, else on held-out calibration clips, else
             `None`.
+        speed: How many times as fast as FP32 it is on this machine, one thread.
         left_out: Which clips of that set were not evaluated and why, in words; empty if none.
     """
 
@@ -77,6 +88,7 @@ class Quantized:
     tried: tuple[Trial, ...]
     sensitive: tuple[Sensitivity, ...]
     result: Trial | None
+    speed: Ratio
     left_out: str = ""
 
     @property
@@ -90,6 +102,7 @@ class Quantized:
             "fp32_bytes": self.fp32_bytes,
             "recipe": list(self.recipe),
             "result": self.result and self.result.document,
+            "speed": asdict(self.speed),
             "left_out": self.left_out,
             "tried": [trial.document for trial in self.tried],
             "sensitive": [asdict(one) for one in self.sensitive],
@@ -115,20 +128,38 @@ def quantize(
 
 
 def made_verdict(made: Quantized) -> list[str]:
-    """Return what a reader takes away from one file: its size, and what it cost."""
+    """Return what a reader takes away from one file: its size, what it cost, how fast it is."""
+    return [_size_and_cost(made), speed_verdict(made.speed)]
+
+
+def speed_verdict(speed: Ratio) -> str:
+    """Return whether a file is faster than FP32 on this machine, and what to do if it is not."""
+    here = f"on this processor ({' '.join(instruction_sets()) or 'of unknown instruction sets'})"
+    if not speed.told_apart:
+        return f"It is about as fast as FP32 {here}."
+    times = f"{speed.median:.2f}x (quartiles {speed.low:.2f} to {speed.high:.2f})"
+    if speed.median > 1:
+        return f"It is {times} as fast as FP32 {here}."
+    return (
+        f"It is slower than FP32 {here}: {times} its speed; where speed counts, run FP32 there or "
+        "take the fastest file of --compare-all."
+    )
+
+
+def _size_and_cost(made: Quantized) -> str:
     size = (
         f"{made.path.name} ({made.precision}) has {percent(made.size_bytes / made.fp32_bytes)} of "
         f"the size of FP32, {made.size_bytes / 1e6:.1f} MB"
     )
     if made.result is None:
-        return [f"{size}; give --eval DATASET to learn what that cost."]
+        return f"{size}; give --eval DATASET to learn what that cost."
     found, clips = made.result.measured, made.result.clips
     if found.ccc:
-        return [f"{size}; {value_words(found)}, of {clips} that no range has seen."]
+        return f"{size}; {value_words(found)}, of {clips} that no range has seen."
     if found.right is None:
         same = same_in_words(found)
-        return [f"{size}, and the same emotion on {same} of {clips} that no range has seen."]
-    return [f"{size}; on {counted(found.clips, 'clip')} of {clips} its {cost_in_words(found)}."]
+        return f"{size}, and the same emotion on {same} of {clips} that no range has seen."
+    return f"{size}; on {counted(found.clips, 'clip')} of {clips} its {cost_in_words(found)}."
 
 
 def save_tried(made: Quantized) -> Path:
@@ -158,5 +189,14 @@ def _made(bench: Workbench, path: Path, clips: Clips | None) -> Quantized:
         tried=tuple(tried),
         sensitive=sensitive,
         result=bench.measured("the file", made, judge) if judge else None,
+        speed=_speed(bench.model, made),
         left_out=judge.left_out if judge else "",
     )
+
+
+def _speed(reference: OnnxModel, made: OnnxModel) -> Ratio:
+    """Return how many times as fast as FP32 a file is here."""
+    clip = noise(min(SPEED_CLIP_S, reference.max_seconds), reference.sample_rate)
+    files = {"the file": made, "fp32": reference}
+    works = {name: partial(call_of(model), clip) for name, model in files.items()}
+    return ratio_of("the file", "fp32", interleaved(works, EFFORT))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from serval.models.onnx import OnnxModel
     from serval.quantize.clips import Clips
+    from serval.quantize.equalize import Factors
     from serval.quantize.layers import Layer, Precision, Role
     from serval.quantize.observe import ChannelBounds
     from serval.quantize.rounding import Histogram, RangeMethod
@@ -59,6 +60,10 @@ INTEGER_ROLES: tuple[frozenset[Role], ...] = (
 )
 """Convolutions that are tried in integer arithmetic together, until a set of them is taken."""
 
+FOLDED = "without multiplications"
+SMOOTHING_PRICE = 1.05
+"""How much larger the error may get for smoothing that adds no multiplication to the graph."""
+
 CONVOLUTION_PRICE = 1.25
 """How much larger the error may get for convolutions in integer arithmetic, which are faster."""
 
@@ -69,6 +74,7 @@ class _Observed:
 
     graph: onnx.ModelProto
     layers: tuple[Layer, ...]
+    bounds: Mapping[str, ChannelBounds]
     seen: Mapping[str, Histogram]
     words: tuple[str, ...]
 
@@ -144,16 +150,28 @@ def chosen_static(bench: Workbench, linear: Precision = "int8") -> tuple[Candida
     Raises:
         ConfigError: There are no calibration clips, or no such range method.
     """
-    observed = _smoothed(bench) if bench.options.smoothing else _observed(bench, bench.graph)
+    factors = _factors(bench) if bench.options.smoothing else {}
+    observed = _smoothed(bench, factors)
     study = _Study(bench=bench, clips=_held_out(bench))
     plan = plan_of(bench, linear)
     for method in _methods(bench, linear):
         study.consider(f"{method} ranges", _Choice(observed=observed, method=method, plan=plan))
-    if bench.options.smoothing:
-        plain = _observed(bench, bench.graph)
-        study.consider("no smoothing", replace(study.winner[0], observed=plain))
+    if factors:
+        _consider_less_smoothing(study, factors)
     _consider_convolutions(study)
     return study.winner[1], study.trials
+
+
+def _consider_less_smoothing(study: _Study, factors: Factors) -> None:
+    """Try no smoothing, and only what goes into the operators that are there already."""
+    bench = study.bench
+    before, _ = study.winner
+    folded = {layer.source for layer in before.observed.layers} & factors.keys()
+    plain = replace(before, observed=_observed(bench, bench.graph))
+    if study.consider("no smoothing", plain) or len(folded) in {0, len(factors)}:
+        return
+    fewer = _smoothed(bench, {source: factors[source] for source in folded}, FOLDED)
+    study.consider(f"smoothing {FOLDED}", replace(before, observed=fewer), SMOOTHING_PRICE)
 
 
 def static_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:
@@ -206,16 +224,26 @@ def _observed(bench: Workbench, graph: onnx.ModelProto, *words: str) -> _Observe
     layers = layers_of(graph, len(bench.model.labels))
     bounds = channel_bounds(bench.observer(), graph, _axes(layers))
     seen = histograms(bench.observer(), graph, bounds)
-    return _Observed(graph=graph, layers=layers, seen=seen, words=words)
+    return _Observed(graph=graph, layers=layers, bounds=bounds, seen=seen, words=words)
 
 
-def _smoothed(bench: Workbench) -> _Observed:
-    strength = bench.options.smoothing
-    linear = tuple(layer for layer in bench.layers if layer.role == "linear")
+def _factors(bench: Workbench) -> Factors:
+    """Return by what the inputs of linear layers are divided."""
+    linear = _linear(bench)
     bounds = channel_bounds(bench.observer(), bench.graph, _source_axes(linear))
-    factors = smooth_factors(bench.graph, linear, bounds, strength)
-    graph = smoothed(bench.graph, linear, factors)
-    return _observed(bench, graph, f"SmoothQuant {strength:g}")
+    return smooth_factors(bench.graph, linear, bounds, bench.options.smoothing)
+
+
+def _linear(bench: Workbench) -> tuple[Layer, ...]:
+    return tuple(layer for layer in bench.layers if layer.role == "linear")
+
+
+def _smoothed(bench: Workbench, factors: Factors, how: str = "") -> _Observed:
+    """Return what is seen with inputs divided, or with no factors what is seen as it is."""
+    if not factors:
+        return _observed(bench, bench.graph)
+    graph = smoothed(bench.graph, _linear(bench), factors)
+    return _observed(bench, graph, f"SmoothQuant {bench.options.smoothing:g} {how}".strip())
 
 
 def _source_axes(layers: tuple[Layer, ...]) -> dict[str, int]:
@@ -265,7 +293,7 @@ def _consider_convolutions(study: _Study) -> None:
         tried.append(chosen)
         what = f"integer {_kinds(chosen)}"
         graph = before.observed.graph
-        bounds = channel_bounds(study.bench.observer(), graph, _axes(chosen))
+        bounds = _bounds_again(study.bench, before.observed, _axes(chosen))
         plain = _Place(graph=graph, convolutions=chosen, bounds=bounds, equalized=False)
         even = replace(plain, graph=equalized(graph, chosen, bounds), equalized=True)
         kept = study.consider(what, _in_integers(study.bench, before, even), price)
@@ -273,6 +301,15 @@ def _consider_convolutions(study: _Study) -> None:
         other = _in_integers(study.bench, before, plain)
         if study.consider(f"{what}, not equalized", other, 1.0 if kept else price) or kept:
             return
+
+
+def _bounds_again(
+    bench: Workbench, observed: _Observed, axes: Mapping[str, int]
+) -> Mapping[str, ChannelBounds]:
+    """Return the bounds of some tensors of an observed graph, whose channels may lie elsewhere."""
+    if axes.items() <= _axes(observed.layers).items():
+        return {name: observed.bounds[name] for name in axes}
+    return channel_bounds(bench.observer(), observed.graph, axes)
 
 
 def _in_integers(bench: Workbench, choice: _Choice, place: _Place) -> _Choice:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from onnx import helper
@@ -16,7 +16,7 @@ from serval.files import scratch_folder
 from serval.inspection import stored_graph
 from serval.inspection.targets import TARGETS
 from serval.machine import available_cores
-from serval.models.contract import Overrides
+from serval.models.contract import NORMALIZATION, RATE, Overrides
 from serval.models.load import model_path
 from serval.models.onnx import load_onnx
 from serval.models.options import overrides_of
@@ -31,7 +31,8 @@ from serval.quantize.clips import (
 )
 from serval.quantize.graph import read_graph, write_graph
 from serval.quantize.layers import layers_of, tables_of
-from serval.quantize.observe import Observer
+from serval.quantize.observe import Observer, Seen
+from serval.quantize.pooling import means_as_products
 from serval.trained_on import SoundRanges
 from serval.wording import counted, printable
 
@@ -132,6 +133,7 @@ class Workbench:
         folder: For candidates' files.
         workers: Clips at once.
         tell: Takes a line on what is being done.
+        seen: What the calibration clips made of the graph that was observed last.
     """
 
     model: OnnxModel
@@ -145,6 +147,7 @@ class Workbench:
     folder: Path
     workers: int
     tell: Tell
+    seen: Seen = field(default_factory=Seen)
 
     def observer(self) -> Observer:
         """Return what runs the calibration clips through a graph.
@@ -159,6 +162,7 @@ class Workbench:
             waveforms=self.calibration.waveforms,
             folder=self.folder,
             workers=self.workers,
+            seen=self.seen,
         )
 
     def written(self, candidate: Candidate, precision: str, path: Path) -> OnnxModel:
@@ -207,6 +211,7 @@ def opened_workbench(
     refuse_for_target(replace(stored_graph(path), size_bytes=0, external=()), path, options.target)
     opened = load_onnx(path, overrides_of(options))
     graph = read_graph(path)
+    means_as_products(graph)
     workers = options.workers or available_cores()
     with scratch_folder(output.parent, output.name) as folder:
         clips = None
@@ -320,14 +325,17 @@ def tagged(
     the FP32 file says of the sound of its training goes before that of the calibration.
     """
     contract = model.contract
-    said = {entry.key: entry.value for entry in graph.metadata_props if entry.key != "onnx.infer"}
+    left = {"onnx.infer", *RATE, *NORMALIZATION}  # written anew, under one name each
+    said = {entry.key: entry.value for entry in graph.metadata_props if entry.key not in left}
     said |= {
         "sampling_rate": str(contract.sample_rate),
         "normalize": contract.normalize,
         "max_seconds": f"{contract.max_seconds:g}",
     }
-    if contract.task != "emotions":
-        said["task"] = contract.task
+    if not contract.masks_padding:
+        said["return_attention_mask"] = "false"
+    if stated := contract.asked.stated:
+        said["task"] = stated
     if contract.scale:
         said["scale"] = contract.scale
     if contract.sources.get("labels") != "default":

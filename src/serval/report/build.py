@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from serval.errors import ConfigError
+from serval.comparison.align import task_of_runs
 from serval.files import write_bytes, write_text
-from serval.multilabel import NO_PAGE
 from serval.report.columns import heard
 from serval.report.content import report_content
 from serval.report.emotions import emotion_parts
@@ -18,6 +17,7 @@ from serval.report.page import page_html
 from serval.report.sound import PageSound, Progress, Sounds, sounds_of
 from serval.report.stressed import refuse_other_model
 from serval.report.values import value_parts
+from serval.tasks import CATEGORICAL, DIMENSIONAL, ByTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.stress import StressRuns
 
-__all__ = ["EMBED_MB", "AudioChoice", "Further", "Page", "write_report"]
+__all__ = ["EMBED_MB", "PAGES", "AudioChoice", "Further", "Page", "write_report"]
 
 AudioChoice = Literal["wrong", "all", "none"]
 
@@ -72,6 +72,13 @@ class Further:
 
 NOTHING_FURTHER = Further()
 
+PAGES: ByTask[Callable[[Sequence[Run]], PageParts]] = ByTask(
+    what="the page shows",
+    parts={CATEGORICAL: emotion_parts, DIMENSIONAL: value_parts},
+    instead="see summary.md for the scores and per_class_metrics.png for each emotion",
+)
+"""What the task of the runs decides; nothing else of a page asks for it."""
+
 
 def write_report(
     run: Run,
@@ -99,7 +106,8 @@ def write_report(
             not of one task, or the stress test is of another model.
         LabelError: They have different labels, or disagree on the truth of a clip.
     """
-    parts = _parts_of([baseline, run] if baseline else [run])
+    runs = [baseline, run] if baseline else [run]
+    parts = PAGES.of(task_of_runs(runs), run.folder)(runs)
     pages = [path, *(each.folder / "report.html" for each in parts.clips.runs)]
     sounds = _sounds(parts, audio, pages, show)
     under = _stressed(further.stress, parts, audio) if further.stress else None
@@ -115,15 +123,6 @@ def write_report(
         beside=beside,
         notes=(*sounds.notes, *(under.notes if under else ())),
     )
-
-
-def _parts_of(runs: Sequence[Run]) -> PageParts:
-    """Return what the task of the runs decides; nothing else of a page asks for it."""
-    for run in runs:
-        if run.provenance.is_multilabel:
-            raise ConfigError(f"{run.folder} has several emotions a clip: {NO_PAGE}")
-    of_dimensions = any(run.provenance.of_dimensions for run in runs)
-    return value_parts(runs) if of_dimensions else emotion_parts(runs)
 
 
 def _stressed(stress: StressRuns, parts: PageParts, audio: AudioChoice) -> Stressed:

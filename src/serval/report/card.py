@@ -2,52 +2,38 @@
 
 from __future__ import annotations
 
-import math
-import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-import yaml
-from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, eval_result_entries_to_yaml
+from huggingface_hub import EvalResult, ModelCard
 
-from serval.dimensions import dimension_run
 from serval.errors import ConfigError
 from serval.files import write_text
-from serval.groups import group_sentences, groups_of
-from serval.multilabel import multilabel_run
-from serval.report.section import TaskPart, safe, section_of
-from serval.report.set_card import set_results, set_section
-from serval.report.value_card import value_results, value_section
-from serval.results.document import caveats_of
-from serval.results.summary import gap_table
-from serval.results.verdict import (
-    data_name,
-    in_percent,
-    sentences_of,
-    verdict_of,
-)
-from serval.scores import METRICS, scores_of
-from serval.wording import counted, markdown_table, one_line
+from serval.report.emotion_card import emotion_card
+from serval.report.section import CardParts, hub_dataset, safe, section_of
+from serval.report.set_card import set_card
+from serval.report.value_card import value_card
+from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL
+from serval.wording import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from huggingface_hub import ModelCardData
 
     from serval.run import Run
-    from serval.scores import Scores
-    from serval.scores.stats import Interval
+    from serval.tasks import Task
 
-__all__ = ["card_section", "card_text", "eval_results", "hub_dataset", "write_card"]
+__all__ = ["card_text", "hub_dataset", "write_card"]
 
 BEGIN, END = "<!-- serval: evaluation begins -->", "<!-- serval: evaluation ends -->"
 
-LIMITS = (
-    "A label says what an actor was asked for or what listeners agreed on, not what a person felt.",
-    "Other languages, microphones, rooms and unprompted speech can score far lower.",
-)
-
-RATING = "A rating says what listeners heard, not what a person felt."
+CARDS: Mapping[Task, Callable[[Run], CardParts]] = {
+    CATEGORICAL: emotion_card,
+    MULTILABEL: set_card,
+    DIMENSIONAL: value_card,
+}
+"""What the task of a run decides of its card."""
 
 
 def card_text(run: Run) -> str:
@@ -67,73 +53,10 @@ def write_card(run: Run, path: Path) -> tuple[Path, ...]:
         ConfigError: The card that is there has metadata that cannot be read.
     """
     written = [write_text(path, _updated(path, run))]
-    one_emotion = not (run.provenance.of_dimensions or run.provenance.is_multilabel)
-    if one_emotion and (hub_id := hub_dataset(run)):
-        scores = scores_of(run)
+    if (hub_id := hub_dataset(run)) and (entries := CARDS[run.provenance.task](run).entries):
         target = path.parent / ".eval_results" / f"{hub_id.replace('/', '--')}.yaml"
-        written.append(write_text(target, _entries(run, scores, hub_id)))
+        written.append(write_text(target, entries))
     return tuple(written)
-
-
-def card_section(run: Run, scores: Scores) -> str:
-    """Return the section in GitHub markdown: verdict, scores, data, groups, limits."""
-    overall = {metric.full: scores.overall[key] for key, metric in METRICS.items()}
-    classes = {label: own.recall for label, own in scores.per_class.items()}
-    groups = groups_of(run)
-    said = group_sentences(groups)
-    part = TaskPart(
-        verdict=[verdict_of(run.name, scores), *sentences_of(scores, run.labels)],
-        tables=[
-            _table("Score", overall, {}),
-            "Recall of each emotion:\n",
-            _table("Emotion", classes, {label: c.support for label, c in scores.per_class.items()}),
-        ],
-        groups=said,
-        group_table=gap_table(groups.as_dict()["tables"]) if said else "",
-        limits=[*caveats_of([run], [scores]), *LIMITS],
-    )
-    return section_of(run, part)
-
-
-def eval_results(run: Run, scores: Scores) -> list[EvalResult]:
-    """Return the scores as the hub's `model-index` knows them."""
-    return [
-        EvalResult(
-            task_type="audio-classification",
-            task_name="Speech emotion recognition",
-            dataset_type=hub_dataset(run) or _slug(data_name(run)),
-            dataset_name=data_name(run),
-            dataset_split=run.provenance.dataset["split"] or None,
-            dataset_revision=run.provenance.dataset.get("revision") or None,
-            metric_type=metric.hub[0],
-            metric_name=metric.full,
-            metric_value=round(scores.overall[key].value, 4),
-            metric_args={**metric.hub[1], **_interval_arguments(scores, key)},
-        )
-        for key, metric in METRICS.items()
-        if metric.hub is not None and not math.isnan(scores.overall[key].value)
-    ]
-
-
-def hub_dataset(run: Run) -> str | None:
-    """Return `ORG/NAME` of the hub's set that was evaluated, or `None` if it was another."""
-    data = run.provenance.dataset
-    places = (str(data.get("location", "")), str(data["name"]))
-    found = (re.match(r"hf:(?://datasets/)?([\w.-]+/[\w.-]+)", place) for place in places)
-    return next((match[1] for match in found if match), None)
-
-
-def _evaluation(run: Run) -> tuple[str, list[EvalResult]]:
-    """Return the section of a run, and its scores as the hub knows them."""
-    place = hub_dataset(run) or _slug(data_name(run))
-    if run.provenance.is_multilabel:
-        sets = multilabel_run(run)
-        return set_section(sets, LIMITS), set_results(sets, place)
-    if not run.provenance.of_dimensions:
-        scores = scores_of(run)
-        return card_section(run, scores), eval_results(run, scores)
-    section = value_section(run, (RATING, *LIMITS[1:]))
-    return section, value_results(run, dimension_run(run), place)
 
 
 def _updated(path: Path, run: Run) -> str:
@@ -142,15 +65,15 @@ def _updated(path: Path, run: Run) -> str:
     if not text.strip():
         return card_text(run)
     if not text.lstrip().startswith("---"):
-        return _with_section(text, _evaluation(run)[0])
+        return _with_section(text, section_of(run, CARDS[run.provenance.task](run)))
     return _filled(_parsed(text, path), run)
 
 
 def _filled(card: ModelCard, run: Run) -> str:
     """Return the text of a card with the section and the metadata of a run."""
-    section, results = _evaluation(run)
-    card.text = _with_section(card.text, section)
-    _add_metadata(card, results, run)
+    parts = CARDS[run.provenance.task](run)
+    card.text = _with_section(card.text, section_of(run, parts))
+    _add_metadata(card, parts.results, run)
     return str(card)
 
 
@@ -195,43 +118,3 @@ def _add_metadata(card: ModelCard, results: Sequence[EvalResult], run: Run) -> N
     data.tags = list(dict.fromkeys([*(data.tags or []), "speech-emotion-recognition"]))
     if (hub_id := hub_dataset(run)) and not data.datasets:
         data.datasets = [hub_id]
-
-
-def _entries(run: Run, scores: Scores, hub_id: str) -> str:
-    accuracy = scores.overall["wa"]
-    entry = EvalResultEntry(
-        dataset_id=hub_id,
-        task_id="default",
-        value=round(accuracy.value, 4),
-        dataset_revision=run.provenance.dataset.get("revision") or None,
-        date=run.started or None,
-        notes=f"accuracy, split {run.provenance.dataset['split'] or 'default'}, "
-        f"{counted(scores.n, 'clip')}, 95 % interval {accuracy.low:.4f} to {accuracy.high:.4f}",
-    )
-    return str(yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False))
-
-
-def _interval_arguments(scores: Scores, key: str) -> dict[str, Any]:
-    own = scores.overall[key]
-    return {
-        "confidence_level": scores.resampling.level,
-        "interval": [round(own.low, 4), round(own.high, 4)],
-        "clustered_by": scores.resampling.by,
-    }
-
-
-def _table(first: str, rows: Mapping[str, Interval], clips: Mapping[str, int]) -> str:
-    head = [first, "Value", "95 % interval", *(["Clips"] if clips else [])]
-    cells = (
-        (safe(name), in_percent(own.value), _range(own), *([str(clips[name])] if clips else []))
-        for name, own in rows.items()
-    )
-    return markdown_table(head, list(cells))
-
-
-def _range(own: Interval) -> str:
-    return "n/a" if math.isnan(own.low) else f"{in_percent(own.low)} to {in_percent(own.high)}"
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", text).strip("-") or "dataset"

@@ -30,6 +30,7 @@ from serval.results.verdict import sentences_of, verdict_of
 from serval.scores import SHOWN, scores_of, title_of
 from serval.scores.calibration import calibration_of
 from serval.scores.metrics import confusion_matrix
+from serval.tasks import CATEGORICAL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -60,7 +61,7 @@ def emotion_parts(runs: Sequence[Run]) -> PageParts:
     names = _names(runs, comparison)
     columns, answers = answer_columns(clips)
     return PageParts(
-        task="emotions",
+        task=CATEGORICAL.key,
         clips=clips,
         names=names,
         worth_hearing=is_wrong(clips),

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from huggingface_hub import EvalResult
 
 from serval.report.origin import origin_lines
 from serval.results.verdict import data_name
 from serval.run import unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from serval.run import Run
+    from serval.scores.stats import Interval
 
-__all__ = ["TaskPart", "safe", "section_of"]
+__all__ = ["LIMITS", "CardParts", "hub_dataset", "hub_result", "safe", "section_of"]
+
+LIMITS = (
+    "A label says what an actor was asked for or what listeners agreed on, not what a person felt.",
+    "Other languages, microphones, rooms and unprompted speech can score far lower.",
+)
 
 UNSAFE = re.compile(r"([\\`*_\[\]<>|#&~$])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskPart:
-    """What the task of a run decides of its section.
+class CardParts:
+    """What the task of a run decides of its card.
 
     Attributes:
         verdict: What a reader takes away, one sentence each.
@@ -30,6 +38,8 @@ class TaskPart:
         groups: One sentence each.
         group_table: In GitHub markdown, or `""`.
         limits: What the numbers do not mean, one sentence each.
+        results: The scores as the hub's `model-index` knows them.
+        entries: The hub's results file, where it has one of this task.
     """
 
     verdict: Sequence[str]
@@ -37,9 +47,11 @@ class TaskPart:
     groups: Sequence[str] = ()
     group_table: str = ""
     limits: Sequence[str] = ()
+    results: Sequence[EvalResult] = ()
+    entries: str = ""
 
 
-def section_of(run: Run, part: TaskPart) -> str:
+def section_of(run: Run, part: CardParts) -> str:
     """Return the section in GitHub markdown: verdict, scores, making, data, groups, limits."""
     said = [*([] if run.complete else [f"{unfinished(run)}."]), *part.verdict]
     table = ["", part.group_table] if part.group_table else []
@@ -86,3 +98,42 @@ def _data_lines(run: Run) -> list[str]:
 def safe(text: str) -> str:
     """Return the text so that markdown shows it as it is."""
     return UNSAFE.sub(r"\\\1", " ".join(text.replace("\N{NO-BREAK SPACE}", " ").split()))
+
+
+def hub_dataset(run: Run) -> str | None:
+    """Return `ORG/NAME` of the hub's set that was evaluated, or `None` if it was another."""
+    data = run.provenance.dataset
+    places = (str(data.get("location", "")), str(data["name"]))
+    found = (re.match(r"hf:(?://datasets/)?([\w.-]+/[\w.-]+)", place) for place in places)
+    return next((match[1] for match in found if match), None)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", text).strip("-") or "dataset"
+
+
+def hub_result(
+    run: Run, task: str, metric: tuple[str, str], score: Interval, arguments: Mapping[str, Any]
+) -> EvalResult:
+    """Return one score as the hub's `model-index` knows it.
+
+    Args:
+        run: As stored.
+        task: What the hub's page calls the task.
+        metric: The hub's own name of the score, and what its page calls it.
+        score: With its interval.
+        arguments: What else decides the score.
+    """
+    data = run.provenance.dataset
+    return EvalResult(
+        task_type="audio-classification",
+        task_name=task,
+        dataset_type=hub_dataset(run) or _slug(data_name(run)),
+        dataset_name=data_name(run),
+        dataset_split=data["split"] or None,
+        dataset_revision=data.get("revision") or None,
+        metric_type=metric[0],
+        metric_name=metric[1],
+        metric_value=round(score.value, 4),
+        metric_args={**arguments, "interval": [round(score.low, 4), round(score.high, 4)]},
+    )

@@ -138,6 +138,7 @@ def _families(document: Mapping[str, Any], name: str) -> Chart:
         {"run": name, "label": family, "clips": found["cases"], **found["unchanged"],
          **_changed(found["change"]["uar"])}
         for family, found in document["families"].items()
+        if found["unchanged"]["value"] is not None
     ]  # fmt: skip
     return Chart(
         id="stress-families",
@@ -161,7 +162,7 @@ def _cases(document: Mapping[str, Any], name: str) -> Chart:
             **_changed(case["change"]["uar"]),
             "unchanged": case["unchanged"]["value"],
             "outcome": _outcome(case),
-            "clips": document["clips"],
+            "clips": case.get("stopped_after", document["clips"]),
         }
         for case_name, case in document["cases"].items()
     ]
@@ -170,7 +171,8 @@ def _cases(document: Mapping[str, Any], name: str) -> Chart:
         kind="table",
         title="Every perturbation",
         note="UAR under it, the change on the same clips, and whether the threshold that the field "
-        f"has published is kept; not sure: the interval reaches over it. {_random_model(document)}",
+        "has published is kept; not sure: the interval reaches over it. "
+        f"{_stopped(document)}{_random_model(document)}",
         columns=(NAME, *BOUNDS, *CHANGE,
                  Column(key="unchanged", title="same answer", kind="share"),
                  Column(key="outcome", title="threshold"), CLIPS),
@@ -186,6 +188,16 @@ def _outcome(case: Mapping[str, Any]) -> str:
         return "cannot tell"
     kept = "kept" if case["outcome"] == "pass" else "not kept"
     return kept if case["sure"] else f"{kept}, not sure"
+
+
+def _stopped(document: Mapping[str, Any]) -> str:
+    """Return why some perturbations have fewer clips, where some have."""
+    if not any("stopped_after" in case for case in document["cases"].values()):
+        return ""
+    return (
+        "Those with fewer clips were stopped when their verdict was sure, or a milder level had "
+        "surely failed; they are in no mean over a family. "
+    )
 
 
 def _random_model(document: Mapping[str, Any]) -> str:

@@ -20,14 +20,20 @@ from serval.report.charts import CLIPS, RUN, Chart, Column, bounds
 from serval.report.columns import listed
 from serval.report.parts import PageParts, section
 from serval.report.stressed import Stressed
-from serval.results.dimensions import dimension_cells, dimension_sentences, dimension_verdict
-from serval.scores.dimensions import DIMENSION_METRICS, dimension_scores
+from serval.results.dimensions import (
+    dimension_cells,
+    dimension_sentences,
+    dimension_verdict,
+    scores_of_values,
+)
+from serval.scores.dimensions import DIMENSION_METRICS
 from serval.stress.dimensions import (
     HEAD,
     dimension_findings,
     dimension_stress_cells,
     dimension_stress_document,
 )
+from serval.tasks import DIMENSIONAL
 from serval.wording import without_nan
 
 if TYPE_CHECKING:
@@ -81,10 +87,10 @@ def value_parts(runs: Sequence[Run]) -> PageParts:
     values = [dimension_run(run) for run in runs]
     first, clips = values[0], listed(runs)
     values = [one.ordered(first.names) for one in values]
-    scores = [_scores(one) for one in values]
+    scores = [scores_of_values(one) for one in values]
     names = list(comparison.runs) if comparison else [first.run.name]
     return PageParts(
-        task="dimensions",
+        task=DIMENSIONAL.key,
         clips=clips,
         names=names,
         worth_hearing=[True] * len(clips),
@@ -112,10 +118,6 @@ def value_parts(runs: Sequence[Run]) -> PageParts:
         stressed=_stressed,
         pair=_pair(comparison) if comparison else None,
     )
-
-
-def _scores(values: DimensionRun) -> DimensionScores:
-    return dimension_scores(values.truth, values.predicted, values.run.speakers, values.names)
 
 
 def _tiles(scores: DimensionScores, scale: str) -> Iterator[dict[str, Any]]:

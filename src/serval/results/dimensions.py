@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,13 +15,19 @@ from serval.groups.dimensions import (
     dimension_group_sentences,
     dimension_groups,
 )
+from serval.plots.dimensions import save_dimensions
 from serval.results.document import caveats_of, shared_document
+from serval.results.scored import TaskResults
+from serval.results.summary import drawn_by, items, summary_of
+from serval.results.table import COLUMNS_OF_CLIP, ClipColumns, cells_of_clip
 from serval.results.verdict import counted, data_name
 from serval.scores.dimensions import DIMENSION_METRICS, dimension_scores
-from serval.wording import markdown_table, markdown_text, numbered, without_nan
+from serval.tasks import DIMENSIONAL
+from serval.wording import csv_cell, markdown_table, markdown_text, numbered, without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from serval.dimensions import DimensionRun
     from serval.groups.dimensions import AveragedCcc, DimensionTable
@@ -28,34 +35,98 @@ if TYPE_CHECKING:
     from serval.scores.dimensions import DimensionScores
 
 __all__ = [
+    "DimensionResults",
     "dimension_cells",
-    "dimension_document",
     "dimension_sentences",
-    "dimension_summary",
     "dimension_verdict",
+    "scores_of_values",
 ]
 
 
-def dimension_document(run: Run) -> tuple[dict[str, Any], DimensionRun]:
-    """Return the content of `results.json`, and the values on the scale of the set.
+@dataclass(frozen=True, kw_only=True)
+class DimensionResults(TaskResults):
+    """A run of dimensions with its scores."""
 
-    Raises:
-        RunError: The run has no true values.
-    """
-    values = dimension_run(run)
-    scores = dimension_scores(values.truth, values.predicted, run.speakers, values.names)
-    document = shared_document(run, caveats_of([run], [], scores.warnings)) | {
-        "task": "dimensions",
-        "dimensions": list(values.names),
-        "scale": [values.scale.low, values.scale.high],
-        "scores": asdict(scores),
-        "groups": _groups_part(dimension_groups(values)),
-        "averaged": _averaged_part(averaged_cccs(values)),
-        "verdict": [dimension_verdict(run, scores), *dimension_sentences(scores, values)],
-        "predictions": values.predicted.tolist(),
-        "ground_truth": values.truth.tolist(),
-    }
-    return {key: without_nan(value) for key, value in document.items()}, values
+    whole = "mean"
+    each = "per_dimension"
+    one = "dimension"
+    keys = {key: metric.title for key, metric in DIMENSION_METRICS.items()}  # noqa: RUF012
+    titles = {"ccc": "mean CCC"}  # noqa: RUF012 - never written to
+    shares = False
+    figures = {"dimensions": "dimensions.png"}  # noqa: RUF012
+
+    @cached_property
+    def values(self) -> DimensionRun:
+        """The values on the scale of the set."""
+        return dimension_run(self.run)
+
+    @cached_property
+    def scores(self) -> DimensionScores:
+        """Every score with its interval."""
+        return scores_of_values(self.values)
+
+    @classmethod
+    def clips_of(cls, scores: Mapping[str, Any], name: str) -> int:
+        """Return the clips with a rating of a dimension."""
+        return int(scores["clips"][name])
+
+    @property
+    def score_parts(self) -> dict[str, Any]:
+        """The `scores` of the document; undefined ones are NaN."""
+        return asdict(self.scores)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The content of `results.json`; undefined scores are `None`."""
+        run, values, scores = self.run, self.values, self.scores
+        document = shared_document(run, caveats_of([run], [], scores.warnings)) | {
+            "task": DIMENSIONAL.key,
+            "dimensions": list(values.names),
+            "scale": [values.scale.low, values.scale.high],
+            "scores": asdict(scores),
+            "groups": _groups_part(dimension_groups(values)),
+            "averaged": _averaged_part(averaged_cccs(values)),
+            "verdict": [dimension_verdict(run, scores), *dimension_sentences(scores, values)],
+            "predictions": values.predicted.tolist(),
+            "ground_truth": values.truth.tolist(),
+        }
+        return {key: without_nan(value) for key, value in document.items()}
+
+    @property
+    def columns(self) -> ClipColumns:
+        """The predicted and the true values of each clip."""
+        names = self.values.names
+        each = (f"{kind}_{name}" for kind in ("predicted", "true") for name in names)
+        head = ("sample_index", "clip_id", *each, *COLUMNS_OF_CLIP)
+        return ClipColumns(head=head, rows=_value_rows(self.values))
+
+    def summary(self, document: Mapping[str, Any]) -> str:
+        """Return `summary.md`: a row for each dimension, and their mean."""
+        scores = document["scores"]
+        head = ["Dimension", *(metric.title for metric in DIMENSION_METRICS.values()), "Clips"]
+        rows = [
+            [markdown_text(name), *dimension_cells(own), str(scores["clips"][name])]
+            for name, own in scores["per_dimension"].items()
+        ]
+        rows.append(["mean", *dimension_cells(scores["mean"]), str(scores["n"])])
+        said = (document["averaged"], document["groups"])
+        return summary_of(
+            document,
+            drawn_by(scores),
+            markdown_table(head, rows),
+            *items(document["verdict"][1:]),
+            *(line for part in said for line in items(part["sentences"])),
+        )
+
+    def pictures(self, folder: Path) -> dict[str, Path]:
+        """Return the ratings against the values of each dimension."""
+        place = folder / self.figures["dimensions"]
+        return {"dimensions": save_dimensions(self.values, place)}
+
+
+def scores_of_values(values: DimensionRun) -> DimensionScores:
+    """Return every score of a run with its interval."""
+    return dimension_scores(values.truth, values.predicted, values.run.speakers, values.names)
 
 
 def _groups_part(tables: Sequence[DimensionTable]) -> dict[str, Any]:
@@ -114,32 +185,9 @@ def dimension_cells(own: Mapping[str, Mapping[str, float | None]]) -> list[str]:
     return [numbered(own[key]) for key in DIMENSION_METRICS]
 
 
-def dimension_summary(document: Mapping[str, Any]) -> str:
-    """Return `summary.md` of a run of dimensions."""
-    scores, data = document["scores"], document["dataset"]
-    head = ["Dimension", *(metric.title for metric in DIMENSION_METRICS.values()), "Clips"]
-    rows = [
-        [markdown_text(name), *dimension_cells(own), str(scores["clips"][name])]
-        for name, own in scores["per_dimension"].items()
-    ]
-    rows.append(["mean", *dimension_cells(scores["mean"]), str(scores["n"])])
-    split = f", split {data['split']}" if data["split"] else ""
-    said = [
-        f"- {markdown_text(line)}"
-        for line in (
-            *document["verdict"][1:],
-            *document["averaged"]["sentences"],
-            *document["groups"]["sentences"],
-        )
-    ]
-    warnings = [f"- {markdown_text(line)}" for line in document["warnings"]]
-    title = markdown_text(f"{document['name']} on {data['name']}{split}")
-    parts = [
-        f"# {title}\n",
-        f"**{markdown_text(document['verdict'][0])}**\n",
-        f"In brackets: 95 % interval, by {scores['by']} ({scores['clusters']} of them).\n",
-        markdown_table(head, rows),
-        *said,
-        *(["\n## Before you trust these numbers\n", *warnings] if warnings else []),
-    ]
-    return "\n".join(parts) + "\n"
+def _value_rows(values: DimensionRun) -> Iterator[list[object]]:
+    run = values.run
+    for i, clip_id in enumerate(run.clip_ids):
+        truth = ["" if np.isnan(value) else value for value in values.truth[i]]
+        predicted = [round(value, 6) for value in values.predicted[i].tolist()]
+        yield [i, csv_cell(clip_id), *predicted, *truth, *cells_of_clip(run, i)]

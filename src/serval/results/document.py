@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.results.observations import observations_of, repeat_sentences, sentences
-from serval.results.verdict import data_name, sentences_of, verdict_of
+from serval.results.observations import repeat_sentences
 from serval.run import unfinished
-from serval.scores import PUBLISHED
-from serval.scores.metrics import (
-    Counts,
-    classification_report,
-    confusion_matrix,
-    f1,
-    margins,
-    precision,
-    recall,
-    support,
-)
+from serval.tasks import MULTILABEL
 from serval.trained_on import HEARD, overlap_sentences
-from serval.wording import as_sentence, counted, left_out_sentences, without_nan
+from serval.wording import as_sentence, counted, left_out_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "caveats_of",
     "corpus_names",
-    "results_document",
     "shared_document",
     "warnings_of",
 ]
@@ -43,31 +30,6 @@ SCHEMA_VERSION = 1
 
 MOST_CORPORA = 100
 """A column with more values than this does not name corpora."""
-
-
-def results_document(run: Run, scores: Scores) -> dict[str, Any]:
-    """Return everything that is known of a run, in plain JSON types; undefined scores are `None`.
-
-    `overall` and `per_class` have the published keys and scikit-learn's defaults: an undefined
-    score is 0, and macro scores average the classes that occur in truth or predictions. Those in
-    `scores`, which have intervals, average the classes with truth clips.
-    """
-    counts = confusion_matrix(run.truth, run.predicted, run.labels)
-    observed = observations_of(counts, run.labels)
-    document = {
-        **shared_document(run, caveats_of([run], [scores])),
-        "overall": _overall(counts),
-        "per_class": _per_class(counts, run),
-        "scores": scores.as_dict(),
-        "observations": asdict(observed) | {"sentences": sentences(observed)},
-        "verdict": _verdict(run, scores),
-        "labels": list(run.labels),
-        "confusion_matrix": counts.tolist(),
-        "classification_report": classification_report(counts, run.labels),
-        "predictions": run.predicted.tolist(),
-        "ground_truth": run.truth.tolist(),
-    }
-    return {key: without_nan(value) for key, value in document.items()}
 
 
 def shared_document(run: Run, warnings: Sequence[str]) -> dict[str, Any]:
@@ -90,10 +52,6 @@ def shared_document(run: Run, warnings: Sequence[str]) -> dict[str, Any]:
         "left_out": _left_out(run),
         "dropped": dict(run.dropped),
     }
-
-
-def _verdict(run: Run, scores: Scores) -> list[str]:
-    return [verdict_of(run.name, scores, data_name(run)), *sentences_of(scores, run.labels)]
 
 
 def caveats_of(
@@ -151,7 +109,7 @@ def _notes(run: Run) -> Counter[str]:
 def _one_emotion(run: Run) -> list[str]:
     """Return that a set of a single emotion is no test of telling emotions apart."""
     present = set(run.truth.tolist())
-    if len(present) != 1 or run.provenance.of_dimensions or run.provenance.is_multilabel:
+    if len(present) != 1 or not run.provenance.task.excludes:
         return []
     label = run.labels[present.pop()]
     sentence = (
@@ -164,7 +122,7 @@ def _one_emotion(run: Run) -> list[str]:
 def _one_of_several(run: Run) -> list[str]:
     """Return that a model of several emotions at once is judged on a set of one a clip."""
     contract = run.provenance.model.get("contract", {})
-    if contract.get("task") != "emotions, several at once" or run.provenance.is_multilabel:
+    if contract.get("task") != MULTILABEL.model or run.provenance.task is MULTILABEL:
         return []
     sentence = (
         "The model may hear several emotions at once, and the set names one a clip: the one with "
@@ -185,20 +143,6 @@ def _length_warnings(run: Run) -> list[str]:
         f"and {len(run) - longer} others were filled up with silence where shorter."
     )
     return [sentence]
-
-
-def _overall(counts: Counts) -> dict[str, float]:
-    sums = margins(counts)
-    return {key: float(of(sums)) for key, of in PUBLISHED.items()}
-
-
-def _per_class(counts: Counts, run: Run) -> dict[str, dict[str, float]]:
-    scores = (np.nan_to_num(score(counts)) for score in (precision, recall, f1))
-    columns = zip(run.labels, *scores, support(counts), strict=True)
-    return {
-        label: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
-        for label, p, r, f, n in columns
-    }
 
 
 def _metadata(run: Run) -> dict[str, Any]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from serval.groups.multilabel import multilabel_group_sentences, multilabel_groups
-from serval.multilabel import TASK, THRESHOLD, Thresholds
+from serval.multilabel import THRESHOLD, Thresholds, multilabel_run
+from serval.plots.classes import save_per_emotion
 from serval.results.document import caveats_of, shared_document
+from serval.results.scored import TaskResults
+from serval.results.summary import drawn_by, items, summary_of
+from serval.results.table import COLUMNS_OF_CLIP, ClipColumns, cells_of_clip
 from serval.results.verdict import data_name, in_percent, in_words
 from serval.scores.calibration import refuse_unfit
 from serval.scores.multilabel import (
@@ -19,19 +24,29 @@ from serval.scores.multilabel import (
     multilabel_scores,
 )
 from serval.scores.ranking import best_thresholds
-from serval.wording import counted, markdown_table, markdown_text, percent, scored, without_nan
+from serval.tasks import MULTILABEL
+from serval.wording import (
+    counted,
+    csv_cell,
+    markdown_table,
+    markdown_text,
+    percent,
+    scored,
+    without_nan,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from serval.multilabel import MultilabelRun
     from serval.run import Run
     from serval.scores.multilabel import MultilabelScores
 
 __all__ = [
-    "fitted_thresholds",
-    "multilabel_document",
-    "multilabel_summary",
+    "MultilabelResults",
+    "emotion_table",
+    "overall_table",
     "scores_of_sets",
 ]
 
@@ -40,15 +55,104 @@ OFTEN = 2.0
 reverse."""
 
 
-def fitted_thresholds(values: MultilabelRun, other: MultilabelRun) -> Thresholds:
+@dataclass(frozen=True, kw_only=True)
+class MultilabelResults(TaskResults):
+    """A run of several emotions a clip with its scores."""
+
+    whole = "overall"
+    each = "per_emotion"
+    one = "emotion"
+    keys = EMOTION_METRICS
+    titles = {key: MULTILABEL_METRICS[key].title for key in ("macro_f1", "mean_ap")}  # noqa: RUF012 - never written to
+    shares = True
+    figures = {"per emotion": "per_class_metrics.png"}  # noqa: RUF012
+
+    @cached_property
+    def values(self) -> MultilabelRun:
+        """The true and the named emotions."""
+        run, other = self.run, self.thresholds_from
+        found = multilabel_run(run)
+        if other is run:
+            return found
+        if other is None:
+            return found.with_thresholds(Thresholds.usual(run.labels))
+        return found.with_thresholds(fitted_thresholds(run, multilabel_run(other)))
+
+    @cached_property
+    def scores(self) -> MultilabelScores:
+        """Every score with its interval."""
+        return scores_of_sets(self.values)
+
+    @property
+    def score_parts(self) -> dict[str, Any]:
+        """The `scores` of the document; undefined ones are NaN."""
+        return asdict(self.scores)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The content of `results.json`; undefined scores are `None`."""
+        run, values, scores = self.run, self.values, self.scores
+        groups = multilabel_groups(values)
+        warnings = caveats_of([run], [], [*_unknown(run), *scores.warnings])
+        document = shared_document(run, warnings) | {
+            "task": MULTILABEL.key,
+            "labels": list(run.labels),
+            "scores": asdict(scores),
+            "thresholds": asdict(values.thresholds) | {"sentence": values.thresholds.sentence},
+            "groups": {
+                "tables": [asdict(table) for table in groups],
+                "sentences": multilabel_group_sentences(groups),
+            },
+            "verdict": [_verdict(run, scores), *_sentences(values, scores)],
+            "predictions": _names(run, values.predicted),
+            "ground_truth": _names(run, values.truth),
+        }
+        return {key: without_nan(value) for key, value in document.items()}
+
+    @property
+    def assumed(self) -> list[str]:
+        """From which scores on an emotion counts as named."""
+        return [self.values.thresholds.sentence]
+
+    @property
+    def columns(self) -> ClipColumns:
+        """The named and the true emotions of each clip, every score and every mark."""
+        each = (f"{kind}_{label}" for kind in ("prob", "true") for label in self.run.labels)
+        fixed = ("sample_index", "predicted_emotions", "true_emotions", "correct", "clip_id")
+        return ClipColumns(head=(*fixed, *each, *COLUMNS_OF_CLIP), rows=_set_rows(self.values))
+
+    def summary(self, document: Mapping[str, Any]) -> str:
+        """Return `summary.md`: the scores of the run, then those of each emotion."""
+        scores = document["scores"]
+        return summary_of(
+            document,
+            drawn_by(scores),
+            overall_table(scores),
+            "## Per emotion\n",
+            emotion_table(scores),
+            *items([*document["verdict"][1:], *document["groups"]["sentences"]]),
+        )
+
+    def pictures(self, folder: Path) -> dict[str, Path]:
+        """Return the scores of each emotion as bars."""
+        place = folder / self.figures["per emotion"]
+        return {"per emotion": save_per_emotion(self.run, self.scores, place)}
+
+    def files(self, folder: Path) -> dict[str, Path]:
+        """Keep the thresholds beside the run; they are no result of it."""
+        self.values.thresholds.write(folder)
+        return {}
+
+
+def fitted_thresholds(run: Run, other: MultilabelRun) -> Thresholds:
     """Return the thresholds with the highest F1 of each emotion on the clips of another run.
 
     Raises:
         ConfigError: That run is of another model, or shares clips with this one.
     """
-    refuse_unfit(values.run, other.run, "thresholds")
+    refuse_unfit(run, other.run, "thresholds")
     best = best_thresholds(other.truth, other.scores)
-    labels = values.run.labels
+    labels = run.labels
     unfitted = [label for label, value in zip(labels, best, strict=True) if np.isnan(value)]
     chosen = np.where(np.isnan(best), THRESHOLD, best).tolist()
     return Thresholds(
@@ -63,46 +167,6 @@ def scores_of_sets(values: MultilabelRun) -> MultilabelScores:
     """Return every score of a run with its interval."""
     answers = SetAnswers(scores=values.scores, predicted=values.predicted)
     return multilabel_scores(values.truth, answers, values.run.speakers, values.run.labels)
-
-
-def multilabel_document(values: MultilabelRun, scores: MultilabelScores) -> dict[str, Any]:
-    """Return the content of `results.json`; undefined scores are `None`."""
-    run, groups = values.run, multilabel_groups(values)
-    warnings = caveats_of([run], [], [*_unknown(run), *scores.warnings])
-    document = shared_document(run, warnings) | {
-        "task": TASK,
-        "labels": list(run.labels),
-        "scores": asdict(scores),
-        "thresholds": asdict(values.thresholds) | {"sentence": values.thresholds.sentence},
-        "groups": {
-            "tables": [asdict(table) for table in groups],
-            "sentences": multilabel_group_sentences(groups),
-        },
-        "verdict": [_verdict(run, scores), *_sentences(values, scores)],
-        "predictions": _names(run, values.predicted),
-        "ground_truth": _names(run, values.truth),
-    }
-    return {key: without_nan(value) for key, value in document.items()}
-
-
-def multilabel_summary(document: Mapping[str, Any]) -> str:
-    """Return `summary.md` of a run of several emotions a clip."""
-    scores, data = document["scores"], document["dataset"]
-    split = f", split {data['split']}" if data["split"] else ""
-    title = markdown_text(f"{document['name']} on {data['name']}{split}")
-    said = [*document["verdict"][1:], *document["groups"]["sentences"]]
-    warnings = [f"- {markdown_text(line)}" for line in document["warnings"]]
-    parts = [
-        f"# {title}\n",
-        f"**{markdown_text(document['verdict'][0])}**\n",
-        f"In brackets: 95 % interval, by {scores['by']} ({scores['clusters']} of them).\n",
-        overall_table(scores),
-        "## Per emotion\n",
-        emotion_table(scores),
-        *(f"- {markdown_text(line)}" for line in said),
-        *(["\n## Before you trust these numbers\n", *warnings] if warnings else []),
-    ]
-    return "\n".join(parts) + "\n"
 
 
 def overall_table(scores: Mapping[str, Any]) -> str:
@@ -163,7 +227,7 @@ def _sentences(values: MultilabelRun, scores: MultilabelScores) -> Iterator[str]
 
 
 def _read_from(values: MultilabelRun) -> str:
-    facts = values.run.provenance.dataset[TASK]
+    facts = values.run.provenance.dataset[MULTILABEL.key]
     none, mean = int((~values.truth.any(axis=1)).sum()), values.truth.sum() / len(values.truth)
     return (
         f"The true emotions were read from {facts.get('read_from', 'the set')}: {mean:.2f} a clip, "
@@ -181,7 +245,7 @@ def _often(scores: MultilabelScores) -> Iterator[str]:
 
 def _unknown(run: Run) -> list[str]:
     """Return what of the set's labels is no part of the truth."""
-    unknown = run.provenance.dataset[TASK].get("unknown", {})
+    unknown = run.provenance.dataset[MULTILABEL.key].get("unknown", {})
     listed = ", ".join(f"{label} ({counted(n, 'clip')})" for label, n in unknown.items())
     said = (
         f"Labels that the model does not know are no part of the truth: {listed}; their clips are "
@@ -192,3 +256,18 @@ def _unknown(run: Run) -> list[str]:
 
 def _names(run: Run, sets: np.ndarray[Any, np.dtype[np.bool_]]) -> list[list[str]]:
     return [[run.labels[i] for i in np.flatnonzero(row)] for row in sets]
+
+
+def _set_rows(values: MultilabelRun) -> Iterator[list[object]]:
+    run, predicted = values.run, values.predicted
+    for i, clip_id in enumerate(run.clip_ids):
+        named = (
+            ";".join(run.labels[k] for k in np.flatnonzero(sets[i]))
+            for sets in (predicted, values.truth)
+        )
+        marks = values.truth[i].astype(int).tolist()
+        right = bool((predicted[i] == values.truth[i]).all())
+        yield [
+            *(i, *map(csv_cell, named), right, csv_cell(clip_id)),
+            *(*(str(p) for p in run.probs[i]), *marks, *cells_of_clip(run, i)),
+        ]

@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 
+MOST_CONFUSIONS = 3
 FEW_CLIPS = 30
 """Below this, the 95 % interval of a class's recall is wider than about 25 points."""
 
@@ -121,7 +122,7 @@ def _notes(counts: Counts, labels: LabelSet) -> list[EmotionNote]:
     ]
 
 
-def _confusions(counts: Counts, labels: LabelSet, most: int = 3) -> tuple[Confusion, ...]:
+def _confusions(counts: Counts, labels: LabelSet) -> tuple[Confusion, ...]:
     totals = support(counts)
     wrong = [
         Confusion(
@@ -133,7 +134,9 @@ def _confusions(counts: Counts, labels: LabelSet, most: int = 3) -> tuple[Confus
         for t, p in np.argwhere(counts > 0)
         if t != p
     ]
-    return tuple(sorted(wrong, key=lambda c: (-c.count, -c.share, c.truth, c.predicted))[:most])
+    return tuple(
+        sorted(wrong, key=lambda c: (-c.count, -c.share, c.truth, c.predicted))[:MOST_CONFUSIONS]
+    )
 
 
 def _hard(note: EmotionNote) -> str:

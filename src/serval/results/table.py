@@ -5,25 +5,32 @@ from __future__ import annotations
 import csv
 import json
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from serval.files import whole_file
-from serval.multilabel import TRUTH, MultilabelRun
+from serval.multilabel import TRUTH
 from serval.wording import csv_cell
 
 if TYPE_CHECKING:
     from _csv import Writer
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from serval.dimensions import DimensionRun
     from serval.run import Run
 
-__all__ = ["table_of", "write_csv", "write_failures", "write_parquet"]
+__all__ = [
+    "COLUMNS_OF_CLIP",
+    "ClipColumns",
+    "cells_of_clip",
+    "table_of",
+    "write_csv",
+    "write_failures",
+    "write_parquet",
+]
 
 FAILURE_COLUMNS = ("index", "clip_id", "true_emotion", "stage", "reason", "speaker")
 
@@ -37,26 +44,28 @@ GROUP_SCORES = 1 << 17
 """Logits that are in memory at once: with many labels, fewer rows."""
 
 
-def write_csv(run: Run, path: Path, values: DimensionRun | MultilabelRun | None = None) -> Path:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipColumns:
+    """What a table of clips has of each before its groups.
+
+    Attributes:
+        head: The names of the columns.
+        rows: The cells of each clip.
+    """
+
+    head: Sequence[str]
+    rows: Iterable[Sequence[object]]
+
+
+def write_csv(run: Run, path: Path, columns: ClipColumns) -> Path:
     """Return `path` after writing one row for each scored clip, the published columns first.
 
     `sample_index` counts the rows from 0, as published; `index` is the position in the dataset.
-
-    Args:
-        run: As stored.
-        path: Where to.
-        values: Of a run of dimensions or of several emotions a clip, whose columns are these
-            instead of one label.
     """
-    fixed, rows = _fixed_columns(run), _rows(run)
-    if isinstance(values, MultilabelRun):
-        fixed, rows = _set_columns(run), _set_rows(values)
-    elif values is not None:
-        fixed, rows = _value_columns(values), _value_rows(values)
-    groups = _column_names((name for name in run.groups if name != TRUTH), fixed)
+    groups = _column_names((name for name in run.groups if name != TRUTH), columns.head)
     with _csv_writer(path) as writer:
-        writer.writerow([csv_cell(name) for name in (*fixed, *groups.values())])
-        for i, row in enumerate(rows):
+        writer.writerow([csv_cell(name) for name in (*columns.head, *groups.values())])
+        for i, row in enumerate(columns.rows):
             writer.writerow([*row, *(csv_cell(run.groups[name][i] or "") for name in groups)])
     return path
 
@@ -121,7 +130,7 @@ def table_of(run: Run, rows: slice = slice(None)) -> pa.Table:
 
 def _truths(run: Run, rows: slice, labels: pa.Array) -> pa.Array:
     """Return the true emotion of each clip, or a list of several."""
-    if not run.provenance.is_multilabel:
+    if run.provenance.task.excludes:
         return pa.DictionaryArray.from_arrays(run.truth[rows].astype("int32"), labels)
     cells = run.groups[TRUTH][rows] if len(run) else ()
     return pa.array([json.loads(cell or "[]") for cell in cells], pa.list_(pa.string()))
@@ -133,60 +142,8 @@ def _column_names(groups: Iterable[str], taken: Iterable[str]) -> dict[str, str]
     return {name: f"group_{name}" if name in fixed else name for name in groups}
 
 
-def _fixed_columns(run: Run) -> tuple[str, ...]:
-    return (
-        *("sample_index", "predicted_emotion", "true_emotion", "predicted_id", "true_id"),
-        *("correct", "clip_id", "confidence", *(f"prob_{label}" for label in run.labels)),
-        *COLUMNS_OF_CLIP,
-    )
-
-
-def _value_columns(values: DimensionRun) -> tuple[str, ...]:
-    each = (f"{kind}_{name}" for kind in ("predicted", "true") for name in values.names)
-    return ("sample_index", "clip_id", *each, *COLUMNS_OF_CLIP)
-
-
-def _value_rows(values: DimensionRun) -> Iterator[list[object]]:
-    run = values.run
-    for i, clip_id in enumerate(run.clip_ids):
-        truth = ["" if np.isnan(value) else value for value in values.truth[i]]
-        predicted = [round(value, 6) for value in values.predicted[i].tolist()]
-        yield [i, csv_cell(clip_id), *predicted, *truth, *_cells_of_clip(run, i)]
-
-
-def _set_columns(run: Run) -> tuple[str, ...]:
-    each = (f"{kind}_{label}" for kind in ("prob", "true") for label in run.labels)
-    fixed = ("sample_index", "predicted_emotions", "true_emotions", "correct", "clip_id")
-    return (*fixed, *each, *COLUMNS_OF_CLIP)
-
-
-def _set_rows(values: MultilabelRun) -> Iterator[list[object]]:
-    run, predicted = values.run, values.predicted
-    for i, clip_id in enumerate(run.clip_ids):
-        named = (
-            ";".join(run.labels[k] for k in np.flatnonzero(sets[i]))
-            for sets in (predicted, values.truth)
-        )
-        marks = values.truth[i].astype(int).tolist()
-        right = bool((predicted[i] == values.truth[i]).all())
-        yield [
-            *(i, *map(csv_cell, named), right, csv_cell(clip_id)),
-            *(*(str(p) for p in run.probs[i]), *marks, *_cells_of_clip(run, i)),
-        ]
-
-
-def _cells_of_clip(run: Run, i: int) -> list[object]:
+def cells_of_clip(run: Run, i: int) -> list[object]:
+    """Return the cells of `COLUMNS_OF_CLIP`."""
     notes = csv_cell("; ".join(run.notes[i]))
     times = (run.duration_s[i], run.inference_s[i], int(run.index[i]))
     return [*times, csv_cell(run.speakers[i] or ""), notes]
-
-
-def _rows(run: Run) -> Iterator[list[object]]:
-    for i, clip_id in enumerate(run.clip_ids):
-        truth, predicted = int(run.truth[i]), int(run.predicted[i])
-        probs = [str(p) for p in run.probs[i]]
-        yield [
-            *(i, csv_cell(run.labels[predicted]), csv_cell(run.labels[truth])),
-            *(predicted, truth, predicted == truth, csv_cell(clip_id), probs[predicted], *probs),
-            *_cells_of_clip(run, i),
-        ]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Ids = NDArray[np.int64]
 
-__all__ = ["HIGHEST_INDEX", "Numbers", "faults", "is_count", "provenance_of"]
+__all__ = ["AT_ONCE", "HIGHEST_INDEX", "Numbers", "faults", "is_count", "provenance_of"]
 
 
 HIGHEST_INDEX = 10**9
@@ -43,8 +43,9 @@ class Numbers:
         truth: `(N,) int64` label ids.
         predicted: `(N,) int64` label ids.
         logits: `(N, K) float32`.
-        probs: `(N, K) float32`.
-        seconds: `(N, 2) float64`: of audio, and in the model.
+        probs: `(N, K) float32`; empty once they were checked and are not kept.
+        duration_s: `(N,) float64` of audio.
+        inference_s: `(N,) float64` in the model; empty once it was checked and is not kept.
         failed: `(F,) int64` positions of the failed clips.
     """
 
@@ -53,7 +54,8 @@ class Numbers:
     predicted: Ids
     logits: NDArray[np.float32]
     probs: NDArray[np.float32]
-    seconds: NDArray[np.float64]
+    duration_s: NDArray[np.float64]
+    inference_s: NDArray[np.float64]
     failed: Ids
 
 
@@ -67,10 +69,11 @@ def faults(numbers: Numbers, outputs: str) -> Iterator[tuple[int, str]]:
         yield row, f"has index {index[row]}"
     for row in _first(_repeated(index)):
         yield row, f"is a second record of clip {index[row]}"
-    for row in _first(~((numbers.seconds >= 0) & (numbers.seconds < np.inf))):
-        yield row, "has a time that is negative or not finite"
+    for seconds in (numbers.duration_s, numbers.inference_s):
+        for row in _first(~((seconds >= 0) & (seconds < np.inf))):
+            yield row, "has a time that is negative or not finite"
     step = max(1, AT_ONCE // max(1, numbers.logits.shape[1]))
-    for start in range(0, len(numbers.logits), step):
+    for start in range(0, len(numbers.probs), step):
         for row, fault in _score_faults(numbers, slice(start, start + step), outputs):
             yield start + row, fault
 

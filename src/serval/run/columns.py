@@ -11,23 +11,27 @@ import zlib
 from array import array
 from collections import defaultdict
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
 from serval.errors import RunError
 from serval.records import Failure, Sound
-from serval.run.checks import Numbers, faults, is_count, provenance_of
+from serval.run.checks import AT_ONCE, Numbers, faults, is_count, provenance_of
 from serval.run.lines import Lines, header_of, line_error, whole_text
-from serval.run.packed import Coded, Digests, PositionSet, Scattered, Texts
+from serval.run.packed import Coded, Digests, Following, PackedColumn, PositionSet, Scattered, Texts
 from serval.run.stored import Provenance, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
     from numpy.typing import NDArray
+
+    Order = NDArray[np.int64]
+
+T = TypeVar("T")
 
 __all__ = ["End", "JournalColumns", "read_columns"]
 
@@ -71,29 +75,43 @@ class JournalColumns:
         provenance: What the header says was evaluated on what.
         lines: What read them, with the size and the digest of them all.
         end: `None` while the run is not finished.
+        beside: Runs that it is to be compared with: only what a comparison reads is kept then, and
+            what says the same as in the first of them takes no room. `None` keeps all.
     """
 
     provenance: Provenance
     lines: Lines
     end: End | None = None
+    beside: Sequence[Run] | None = None
     started: str = ""
     session_s: list[float] = field(default_factory=list)
-    ids: Texts = field(default_factory=Texts)
-    shas: Digests = field(default_factory=Digests)
-    speakers: Coded[str | None] = field(default_factory=Coded)
+    ids: PackedColumn[str] = field(default_factory=Texts)
+    shas: PackedColumn[str] = field(default_factory=Digests)
+    speakers: PackedColumn[str | None] = field(default_factory=Coded)
     notes: Coded[tuple[str, ...]] = field(default_factory=Coded)
     sounds: array[float] = field(default_factory=lambda: array("d"))
     groups: defaultdict[str, Scattered] = field(default_factory=lambda: defaultdict(Scattered))
-    whole: array[int] = field(default_factory=lambda: array("q"))
-    seconds: array[float] = field(default_factory=lambda: array("d"))
-    scores: array[float] = field(default_factory=lambda: array("f"))
+    index: array[int] = field(default_factory=lambda: array("q"))
+    truth: array[int] = field(default_factory=lambda: array("q"))
+    predicted: array[int] = field(default_factory=lambda: array("q"))
+    duration_s: array[float] = field(default_factory=lambda: array("d"))
+    inference_s: array[float] = field(default_factory=lambda: array("d"))
+    logits: array[float] = field(default_factory=lambda: array("f"))
+    probs: array[float] = field(default_factory=lambda: array("f"))
     failures: list[Failure] = field(default_factory=list)
-    at: array[int] = field(default_factory=lambda: array("q"))
+    between: array[int] = field(default_factory=lambda: array("q", [1]))
     failed_at: array[int] = field(default_factory=lambda: array("q"))
     label_ids: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.label_ids = {label: i for i, label in enumerate(self.provenance.labels)}
+        if not self.provenance.task.excludes:
+            self.beside = None
+        if self.beside:
+            first = self.beside[0]
+            self.ids = _following(first.clip_ids, self.ids)
+            self.shas = _following(first.audio_sha256, self.shas)
+            self.speakers = _following(first.speakers, self.speakers)
 
     @property
     def done(self) -> PositionSet:
@@ -108,6 +126,8 @@ class JournalColumns:
             ValueError, KeyError, OverflowError: The line is not as serval writes it.
         """
         kind = line["kind"]
+        if kind != "prediction":
+            self.between.append(self.lines.number)
         if self.end is not None:
             raise ValueError("stands behind the end of the run")
         if kind == "session":
@@ -128,28 +148,35 @@ class JournalColumns:
 
     def _add_prediction(self, line: Mapping[str, Any]) -> None:
         truth, predicted = self._named(line)
-        self.whole.extend((_index(line), truth, predicted))
-        self.seconds.extend(_times(line))
-        self.scores.extend(_scores(line, len(self.label_ids)))
+        self.index.append(_index(line))
+        self.truth.append(truth)
+        self.predicted.append(predicted)
+        duration_s, inference_s = _times(line)
+        self.duration_s.append(duration_s)
+        self.inference_s.append(inference_s)
+        logits, probs = _scores(line, len(self.label_ids))
+        self.logits.extend(logits)
+        self.probs.extend(probs)
         self._add_groups(_groups(line))
         self.ids.append(_text(line, "clip_id"))
         self.shas.append(_sha256(line))
         self.speakers.append(_speaker(line))
-        self.notes.append(_notes(line))
-        self.sounds.extend(_sound(line))
-        self.at.append(self.lines.number)
+        notes, sound = _notes(line), _sound(line)
+        if self.beside is None:
+            self.notes.append(notes)
+            self.sounds.extend(sound)
+        elif len(self.probs) >= AT_ONCE:
+            self.let_go()
 
     def _named(self, line: Mapping[str, Any]) -> tuple[int, int]:
         """Return the ids of the true and the predicted label; -1 where the task has none."""
-        if self.provenance.is_multilabel:
-            if line["truth"] is not None:
-                raise ValueError("has one true label, in a run of several emotions a clip")
-            return -1, self._label_id(line, "predicted")
-        if not self.provenance.of_dimensions:
-            return self._label_id(line, "truth"), self._label_id(line, "predicted")
-        if (line["truth"], line["predicted"]) != (None, ""):
-            raise ValueError("has a label, in a run of dimensions")
-        return -1, -1
+        task = self.provenance.task
+        if not task.excludes and line["truth"] is not None:
+            raise ValueError(f"has one true label, in a run of {task.said}")
+        if not task.has_labels and line["predicted"] != "":
+            raise ValueError(f"has a label, in a run of {task.said}")
+        truth = self._label_id(line, "truth") if task.excludes else -1
+        return truth, self._label_id(line, "predicted") if task.has_labels else -1
 
     def _add_groups(self, groups: Mapping[str, str | None]) -> None:
         for name, value in groups.items():
@@ -205,48 +232,80 @@ class JournalColumns:
 
     def numbers(self) -> Numbers:
         """Return the numbers of the lines so far, in their order."""
-        whole = np.frombuffer(self.whole, dtype=np.int64).reshape(-1, 3)
-        scores = np.frombuffer(self.scores, np.float32).reshape(-1, 2, len(self.label_ids))
         return Numbers(
-            index=whole[:, 0],
-            truth=whole[:, 1],
-            predicted=whole[:, 2],
-            logits=scores[:, 0],
-            probs=scores[:, 1],
-            seconds=np.frombuffer(self.seconds).reshape(-1, 2),
+            index=np.frombuffer(self.index, np.int64),
+            truth=np.frombuffer(self.truth, np.int64),
+            predicted=np.frombuffer(self.predicted, np.int64),
+            logits=np.frombuffer(self.logits, np.float32).reshape(-1, len(self.label_ids)),
+            probs=np.frombuffer(self.probs, np.float32).reshape(-1, len(self.label_ids)),
+            duration_s=np.frombuffer(self.duration_s),
+            inference_s=np.frombuffer(self.inference_s),
             failed=np.array([failure.index for failure in self.failures], dtype=np.int64),
         )
 
+    def refuse_faults(self, numbers: Numbers, first: int = 0) -> None:
+        """Raise for the first fault of numbers that begin with those of row `first`.
+
+        Raises:
+            RunError: A number is not as serval writes it.
+        """
+        outputs = self.provenance.model.get("contract", {}).get("outputs", "")
+        for row, fault in faults(numbers, outputs):
+            raise line_error(self.lines.path, self.line_of(first + row), fault)
+
+    def let_go(self) -> None:
+        """Check the last rows, and keep no longer what no comparison reads.
+
+        Raises:
+            RunError: A number is not as serval writes it.
+        """
+        first, k = len(self.ids) - len(self.inference_s), len(self.label_ids)
+        self.refuse_faults(
+            Numbers(
+                index=np.array(self.index[first:], dtype=np.int64),
+                truth=np.array(self.truth[first:], dtype=np.int64),
+                predicted=np.array(self.predicted[first:], dtype=np.int64),
+                logits=np.array(self.logits[first * k :], dtype=np.float32).reshape(-1, k),
+                probs=np.array(self.probs, dtype=np.float32).reshape(-1, k),
+                duration_s=np.array(self.duration_s[first:]),
+                inference_s=np.array(self.inference_s),
+                failed=np.zeros(0, dtype=np.int64),
+            ),
+            first,
+        )
+        self.probs, self.inference_s = array("f"), array("d")
+
     def line_of(self, row: int) -> int:
         """Return the number of the line of a prediction, or behind them of a failed clip."""
-        return self.at[row] if row < len(self.at) else self.failed_at[row - len(self.at)]
+        if row >= len(self.ids):
+            return self.failed_at[row - len(self.ids)]
+        line = row + 1
+        for other in self.between:
+            line += other <= line
+        return line
 
     def run(self, folder: Path) -> Run:
         """Return the run; only once, for the columns move into it."""
         numbers = self.numbers()
         places = _order(numbers.index)
         order = slice(None) if places is None else places
-        duration_s, inference_s = numbers.seconds[order].T
         end = self.end or End(dropped={}, dropped_indices=(), peak_memory_mb=math.nan)
         return Run(
             folder=folder,
             provenance=self.provenance,
-            clip_ids=self.ids if places is None else self.ids.ordered(places),
-            index=numbers.index[order],
-            truth=numbers.truth[order],
+            clip_ids=_in_order(self.ids, places),
+            index=self._shared("index", numbers.index[order]),
+            truth=self._shared("truth", numbers.truth[order]),
             predicted=numbers.predicted[order],
             logits=numbers.logits[order],
-            probs=numbers.probs[order],
-            duration_s=duration_s,
-            inference_s=inference_s,
-            audio_sha256=self.shas if places is None else self.shas.ordered(places),
-            speakers=self.speakers if places is None else self.speakers.ordered(places),
-            groups={
-                whole_text(name): self.groups[name].ordered(places, len(self.ids))
-                for name in sorted(self.groups)
-            },
-            notes=self.notes if places is None else self.notes.ordered(places),
-            sound=np.frombuffer(self.sounds).reshape(-1, len(SOUND))[order],
+            probs=_kept(numbers.probs, order),
+            duration_s=self._shared("duration_s", numbers.duration_s[order]),
+            inference_s=_kept(numbers.inference_s, order),
+            audio_sha256=_in_order(self.shas, places),
+            speakers=_in_order(self.speakers, places),
+            groups={whole_text(name): self._group(name, places) for name in sorted(self.groups)},
+            notes=_in_order(self.notes, places),
+            sound=self._sounds(order),
             failures=tuple(sorted(self.failures, key=lambda failure: failure.index)),
             complete=self.end is not None,
             seconds=sum(self.session_s),
@@ -256,22 +315,41 @@ class JournalColumns:
             peak_memory_mb=end.peak_memory_mb,
         )
 
+    def _sounds(self, order: slice | Order) -> NDArray[np.float64] | None:
+        if self.beside is not None:
+            return None
+        return np.frombuffer(self.sounds).reshape(-1, len(SOUND))[order]
 
-def read_columns(path: Path) -> JournalColumns:
+    def _shared(self, name: str, mine: NDArray[Any]) -> NDArray[Any]:
+        """Return numbers of the run, or those of the first beside it where they are the same."""
+        its = getattr(self.beside[0], name) if self.beside else None
+        return its if its is not None and np.array_equal(mine, its) else mine
+
+    def _group(self, name: str, order: Order | None) -> Sequence[str | None]:
+        mine = self.groups[name].ordered(order, len(self.ids))
+        its = self.beside[0].groups.get(whole_text(name)) if self.beside else None
+        return its if its is not None and mine == its else mine
+
+
+def read_columns(path: Path, beside: Sequence[Run] | None = None) -> JournalColumns:
     """Return what a journal holds, with every line checked.
+
+    Args:
+        path: Of the journal.
+        beside: Runs that it is to be compared with, see `JournalColumns`.
 
     Raises:
         RunError: A line is not as serval writes it, or the file cannot be read.
     """
     try:
         with _opened(path) as file:
-            columns = _columns(Lines(path=path, file=file))
+            columns = _columns(Lines(path=path, file=file), beside)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise RunError(f"cannot read {path}: {reason}") from error
-    outputs = columns.provenance.model.get("contract", {}).get("outputs", "")
-    for row, fault in faults(columns.numbers(), outputs):
-        raise line_error(path, columns.line_of(row), fault)
+    if columns.beside is not None:
+        columns.let_go()
+    columns.refuse_faults(columns.numbers())
     return columns
 
 
@@ -282,11 +360,10 @@ def _opened(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _columns(lines: Lines) -> JournalColumns:
+def _columns(lines: Lines, beside: Sequence[Run] | None) -> JournalColumns:
     each = iter(lines)
-    columns = JournalColumns(
-        provenance=provenance_of(lines.path, header_of(lines.path, next(each, {}))), lines=lines
-    )
+    provenance = provenance_of(lines.path, header_of(lines.path, next(each, {})))
+    columns = JournalColumns(provenance=provenance, lines=lines, beside=beside)
     try:
         for line in each:
             columns.add(line)
@@ -314,17 +391,16 @@ def _times(line: Mapping[str, Any]) -> tuple[float, float]:
     return times
 
 
-def _scores(line: Mapping[str, Any], k: int) -> list[float]:
-    """Return logits and probabilities, one behind the other."""
+def _scores(line: Mapping[str, Any], k: int) -> tuple[list[float], list[float]]:
+    """Return logits and probabilities."""
     logits, probs = line["logits"], line["probs"]
     if type(logits) is not list or type(probs) is not list:
         raise ValueError("has logits or probs that are no list")
     if not len(logits) == len(probs) == k:
         raise ValueError(f"has {len(logits)} logits and {len(probs)} probs for {k} labels")
-    scores = logits + probs
-    if not NUMBERS.issuperset(map(type, scores)):
+    if not (NUMBERS.issuperset(map(type, logits)) and NUMBERS.issuperset(map(type, probs))):
         raise ValueError("has logits or probs that are no numbers")
-    return scores
+    return logits, probs
 
 
 def _text(line: Mapping[str, Any], name: str) -> str:
@@ -390,6 +466,22 @@ def _seconds(line: Mapping[str, Any], name: str) -> float:
     if not 0 <= value < math.inf:
         raise ValueError(f"has a number in '{name}' that is negative or not finite")
     return value
+
+
+def _following(leader: Sequence[T], otherwise: PackedColumn[T]) -> PackedColumn[T]:
+    """Return a column that shares what it can with that of another run, if that one is packed."""
+    return Following(leader) if isinstance(leader, PackedColumn) else otherwise
+
+
+def _in_order(column: PackedColumn[T], order: Order | None) -> PackedColumn[T]:
+    """Return a filled column in the order of the dataset; one that was not kept has no rows."""
+    filled = column.whole() if isinstance(column, Following) else column
+    return filled if order is None or not len(filled) else filled.ordered(order)
+
+
+def _kept(values: NDArray[np.floating[Any]], order: slice | Order) -> NDArray[Any]:
+    """Return numbers in the order of the dataset; what was not kept has no rows."""
+    return values[order] if len(values) else values
 
 
 def _order(index: NDArray[np.int64]) -> NDArray[np.int64] | None:

@@ -170,22 +170,25 @@ def _fields_of(record: Record | Sound) -> dict[str, Any]:
     return found if sound is None else found | {"sound": _fields_of(sound)}
 
 
-def load_run(folder: Path | str) -> Run:
+def load_run(folder: Path | str, *, beside: Sequence[Run] | None = None) -> Run:
     """Return the run that is stored in `folder`, whether or not it was finished.
 
     Args:
         folder: Of the run; or the name of one that comes with serval, such as `example:int8`,
             whose own folder is then where files made of it go: `example-int8`.
+        beside: The runs, maybe none so far, that it will be compared with. Of a run of one emotion
+            a clip only what a comparison reads is then kept, and what says the same as in the first
+            of them is shared: `probs`, `inference_s` and `notes` are empty, `sound` is `None`.
 
     Raises:
         RunError: There is no journal, it cannot be read, or a line is not as serval writes it.
     """
     if is_example(folder):
-        return read_columns(example_journal(folder)).run(example_folder(folder))
+        return read_columns(example_journal(folder), beside).run(example_folder(folder))
     path = Path(folder) / JOURNAL
     if not _is_file(path):
         raise RunError(f"no run in {folder}: {JOURNAL} is missing; {_instead(Path(folder))}")
-    return read_columns(path).run(Path(folder))
+    return read_columns(path, beside).run(Path(folder))
 
 
 def _instead(folder: Path) -> str:
@@ -265,8 +268,8 @@ def _short(text: str) -> str:
 EXAMPLE_PREFIX = "example:"
 
 EXAMPLES = {
-    "fp32": "the former weights of serval-tiny, FP32, on 1,999 clips of acted speech",
-    "int8": "the same weights, INT8, on the same clips",
+    "fp32": "the FP32 original of serval-tiny, on 1,999 clips of acted speech",
+    "int8": "serval-tiny, which is INT8, on the same clips",
 }
 """Every stored run with what it is; `tools/make_examples.py` makes them."""
 

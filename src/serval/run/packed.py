@@ -14,12 +14,24 @@ from typing import Generic, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Coded", "Digests", "Packed", "PositionSet", "Scattered", "Texts"]
+__all__ = [
+    "Coded",
+    "Digests",
+    "Following",
+    "Packed",
+    "PackedColumn",
+    "PositionSet",
+    "Scattered",
+    "Texts",
+]
 
 T = TypeVar("T")
 Value = TypeVar("Value", bound=Hashable)
 
 Order = NDArray[np.int64]
+
+NOTHING = object()
+"""Equal to no value: what comes behind the last."""
 
 DIGEST = 32
 """Bytes of a sha256."""
@@ -52,6 +64,8 @@ class Packed(Sequence[T]):
         """Tell whether another sequence has the same values in the same order."""
         if not isinstance(other, Packed | tuple):
             return NotImplemented
+        if self is other:
+            return True
         return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
 
     def __repr__(self) -> str:
@@ -59,7 +73,21 @@ class Packed(Sequence[T]):
         return repr(tuple(self))
 
 
-class Texts(Packed[str]):
+class PackedColumn(Packed[T]):
+    """A packed column that is filled value by value."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def append(self, value: T) -> None:
+        """Add a value."""
+
+    @abstractmethod
+    def ordered(self, order: Order) -> PackedColumn[T]:
+        """Return the values of these rows in this order."""
+
+
+class Texts(PackedColumn[str]):
     """Texts that are mostly different from each other: their bytes, and where each ends."""
 
     __slots__ = ("_content", "_ends")
@@ -67,9 +95,9 @@ class Texts(Packed[str]):
     def __init__(self) -> None:
         self._content, self._ends = bytearray(), array("q", [0])
 
-    def append(self, text: str) -> None:
+    def append(self, value: str) -> None:
         """Add a text without halves of characters."""
-        self._content += text.encode("utf-8")
+        self._content += value.encode("utf-8")
         self._ends.append(len(self._content))
 
     def ordered(self, order: Order) -> Texts:
@@ -87,7 +115,7 @@ class Texts(Packed[str]):
         return len(self._ends) - 1
 
 
-class Digests(Packed[str]):
+class Digests(PackedColumn[str]):
     """Values of sha256 as 64 hex digits, or `""` where one is not known."""
 
     __slots__ = ("_content", "_known")
@@ -95,10 +123,10 @@ class Digests(Packed[str]):
     def __init__(self) -> None:
         self._content, self._known = bytearray(), bytearray()
 
-    def append(self, sha256: str) -> None:
+    def append(self, value: str) -> None:
         """Add 64 hex digits in lower case, or `""`."""
-        self._known.append(bool(sha256))
-        self._content += bytes.fromhex(sha256) if sha256 else bytes(DIGEST)
+        self._known.append(bool(value))
+        self._content += bytes.fromhex(value) if value else bytes(DIGEST)
 
     def ordered(self, order: Order) -> Digests:
         """Return the values of these rows in this order."""
@@ -115,7 +143,7 @@ class Digests(Packed[str]):
         return len(self._known)
 
 
-class Coded(Packed[Value], Generic[Value]):
+class Coded(PackedColumn[Value], Generic[Value]):
     """Values that repeat, such as speakers: the different ones, and four bytes for each row."""
 
     __slots__ = ("_codes", "_places", "_values")
@@ -145,6 +173,50 @@ class Coded(Packed[Value], Generic[Value]):
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self._codes)
+
+
+class Following(PackedColumn[T]):
+    """A column that most often says what one of another run says: while it does, it takes no room.
+
+    Runs that are compared are mostly of the same clips, in the same order.
+    """
+
+    __slots__ = ("_ahead", "_leader", "_n", "_own")
+
+    def __init__(self, leader: PackedColumn[T]) -> None:
+        self._leader, self._n = leader, 0
+        self._ahead: Iterator[T | object] = iter(leader)
+        self._own: PackedColumn[T] | None = None
+
+    def append(self, value: T) -> None:
+        """Add a value; the first that is another than the leader's parts them."""
+        if self._own is None and next(self._ahead, NOTHING) == value:
+            self._n += 1
+        else:
+            self._parted().append(value)
+
+    def whole(self) -> PackedColumn[T]:
+        """Return the column once it is filled: the leader itself where that says the same."""
+        is_leader = self._own is None and self._n == len(self._leader)
+        return self._leader if is_leader else self._parted()
+
+    def ordered(self, order: Order) -> PackedColumn[T]:
+        """Return the values of these rows in this order."""
+        return self.whole().ordered(order)
+
+    def _parted(self) -> PackedColumn[T]:
+        if self._own is None:
+            self._own = type(self._leader)()
+            for value in self._leader[: self._n]:
+                self._own.append(value)
+        return self._own
+
+    def _at(self, row: int) -> T:
+        return self._leader[row] if self._own is None else self._own[row]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self._n if self._own is None else len(self._own)
 
 
 class Scattered(Packed[str | None]):

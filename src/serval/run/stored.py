@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from serval.tasks import task_of_facts
 from serval.wording import counted
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from serval.labels import LabelSet
     from serval.records import Failure
+    from serval.tasks import Task
 
 __all__ = ["Provenance", "Run", "unfinished"]
 
@@ -43,14 +45,9 @@ class Provenance:
     identity: Mapping[str, Any]
 
     @property
-    def of_dimensions(self) -> bool:
-        """Whether the model gives values of dimensions, and no emotion."""
-        return "dimensions" in self.dataset
-
-    @property
-    def is_multilabel(self) -> bool:
-        """Whether a clip may have several emotions, or none: see `serval.multilabel`."""
-        return "multilabel" in self.dataset
+    def task(self) -> Task:
+        """What the clips were asked for."""
+        return task_of_facts(self.dataset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -24,7 +24,7 @@ from serval.scores.uncertainty import uncertainty_of_mean
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -137,7 +137,7 @@ class Calibration:
         return asdict(self)
 
 
-def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> Calibration:
+def calibration_of(run: Run, *, fitted_on: Run | None = None) -> Calibration:
     """Return what the confidence of a run is worth, and what a temperature would change.
 
     The confidence is the probability of the predicted label, as `probabilities_of` has it: of a
@@ -146,30 +146,38 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None, seed: int = 0) -> 
     Args:
         run: The run to judge; without a clip every number is NaN.
         fitted_on: A run of the same model on other clips, to fit the temperature on.
-        seed: Of the simulation of perfectly calibrated models, and of the draws of speakers.
 
     Raises:
         ConfigError: `fitted_on` is of another model, shares clips with `run`, or has none.
     """
-    usable = np.flatnonzero(np.isfinite(run.logits).all(axis=1))
-    answers = _Answers(run.logits[usable], run.truth[usable], outputs_of(run.provenance.model))
-    clustering = clustering_of([run.speakers[i] for i in usable.tolist()])
+    logits, truth, speakers = _usable(run)
+    answers = _Answers(logits, truth, outputs_of(run.provenance.model))
+    clustering = clustering_of(speakers)
     sure, right = answers.top()
     scaled = None
     if fitted_on is not None:
         refuse_unfit(run, fitted_on, "the temperature")
         temperature = temperature_of(fitted_on.logits, fitted_on.truth, answers.outputs)
         cooled = replace(answers, temperature=temperature)
-        scaled = _fit(cooled, clustering, np.random.default_rng(seed))
+        scaled = _fit(cooled, clustering, np.random.default_rng(0))
     return Calibration(
         n=len(sure),
-        as_is=_fit(answers, clustering, np.random.default_rng(seed)),
+        as_is=_fit(answers, clustering, np.random.default_rng(0)),
         scaled=scaled,
         fitted_on=str(fitted_on.folder) if fitted_on else "",
-        aurc=aurc_interval(sure, right, clustering, np.random.default_rng(seed)),
+        aurc=aurc_interval(sure, right, clustering, np.random.default_rng(0)),
         aurc_best=aurc(right.astype(np.float64), right),
         coverage=coverage_points(sure, right, clustering) if len(sure) else (),
     )
+
+
+def _usable(run: Run) -> tuple[NDArray[np.float32], Ids, Sequence[str | None]]:
+    """Return logits, truth and speakers of the clips with finite logits: mostly all, uncopied."""
+    finite = np.isfinite(run.logits).all(axis=1)
+    if finite.all():
+        return run.logits, run.truth, run.speakers
+    speakers = [run.speakers[i] for i in np.flatnonzero(finite).tolist()]
+    return run.logits[finite], run.truth[finite], speakers
 
 
 def calibration_sentences(calibration: Calibration) -> list[str]:

@@ -135,7 +135,7 @@ def cluster_tables(codes: ArrayLike, n_codes: int, clustering: Clustering) -> Cl
         >>> tables.tables.toarray().tolist(), tables.times.tolist()
         ([[1, 0], [0, 1]], [1, 2])
     """
-    cells = np.asarray(codes, dtype=np.int64)
+    cells = np.asarray(codes)
     cells = cells[:, np.newaxis] if cells.ndim == 1 else cells
     kinds, times = _kinds(cells, n_codes)
     by_clip = _counted(np.arange(len(kinds)), kinds, (len(kinds), n_codes), times)
@@ -156,10 +156,19 @@ def _numbers(speakers: Iterable[str | None]) -> Iterator[int]:
         yield known
 
 
-def _kinds(cells: NDArray[np.int64], n_codes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _kinds(cells: NDArray[Any], n_codes: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the different rows of `(N, M)` cells, sorted, and how often each occurs."""
     if cells.shape[1] > 1:
-        return np.unique(cells, axis=0, return_counts=True)
+        starts = range(0, max(1, len(cells)), ROWS)
+        parts = [
+            np.unique(cells[start : start + ROWS], axis=0, return_counts=True) for start in starts
+        ]
+        kinds, which = np.unique(
+            np.concatenate([kinds for kinds, _ in parts]), axis=0, return_inverse=True
+        )
+        times = np.zeros(len(kinds), dtype=np.int64)
+        np.add.at(times, which.ravel(), np.concatenate([times for _, times in parts]))
+        return kinds, times
     times = np.bincount(cells[:, 0], minlength=n_codes)
     kinds = np.flatnonzero(times)
     return kinds[:, np.newaxis], times[kinds]
@@ -179,7 +188,7 @@ def row_tables(rows: sparse.csr_array, clustering: Clustering) -> ClusterTables:
 
 
 def _counted(
-    rows: NDArray[np.int64], cells: NDArray[np.int64], shape: tuple[int, int], times: NDArray[Any]
+    rows: NDArray[np.int64], cells: NDArray[Any], shape: tuple[int, int], times: NDArray[Any]
 ) -> ClusterTables:
     tables = sparse.csr_array(shape, dtype=np.int64)
     for start in range(0, len(rows), ROWS):

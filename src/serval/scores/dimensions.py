@@ -10,6 +10,7 @@ few clips is higher where the means differ.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,11 @@ PARTS = ("n", "x", "y", "xx", "yy", "xy", "error")
 """The sums of each dimension, by name; then those from `x` to `xy` again, of ranks."""
 
 SUMS = len(PARTS) + 5
+LEAST_CLIPS = 4
+"""Below it a correlation has no interval."""
+
+ROUNDING = 1e-10
+"""Variances below this share of the mean square are rounding errors: a deviation of 0.001 %."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +88,16 @@ class Moments:
         """The variance of the truth, that of the predictions, and their covariance, over n."""
         x, y = self.means
         return (
-            np.maximum(ratio(self.xx, self.n) - x * x, 0.0),
-            np.maximum(ratio(self.yy, self.n) - y * y, 0.0),
+            _variance(ratio(self.xx, self.n), x),
+            _variance(ratio(self.yy, self.n), y),
             ratio(self.xy, self.n) - x * y,
         )
+
+
+def _variance(squares: Floats, mean: Floats) -> Floats:
+    """Return the variance over n; 0 where it is not more than what sums of equal numbers leave."""
+    variance = squares - mean * mean
+    return np.where(variance > ROUNDING * squares, variance, 0.0 * variance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,8 +320,12 @@ def correlation_interval(value: float, uncertainty: Uncertainty) -> Interval:
     """Return the 95 % interval of a correlation, which never leaves [-1, 1].
 
     Source: Lin (1989), section 3: Fisher's transformation z = atanh(r), here with the clustered
-    standard error of r.
+    standard error of r. There is none below `LEAST_CLIPS` clips: two lie on a line whatever they
+    are, and the variance of z, 1 / (n - 3), needs four.
     """
+    clips = uncertainty.clusters if math.isnan(uncertainty.clips) else uncertainty.clips
+    if clips < LEAST_CLIPS:
+        return Interval(value=value, low=math.nan, high=math.nan)
     inside = float(np.clip(value, -1 + 1e-9, 1 - 1e-9))
     slope = 1 / (1 - inside**2)
     z = Uncertainty(
@@ -344,7 +360,7 @@ def _rows(truth: Floats, predicted: Floats) -> Floats:
     x, y = np.where(there, truth, 0.0), np.where(there, predicted, 0.0)
     ranks = [_ranks(side, there) for side in (truth, predicted)]
     parts = [there.astype(np.float64), *_products(x, y), np.abs(x - y), *_products(*ranks)]
-    return np.stack(parts, axis=-1).reshape(len(truth), -1)
+    return np.stack(parts, axis=-1).reshape(len(truth), truth.shape[1] * SUMS)
 
 
 def _products(x: Floats, y: Floats) -> list[Floats]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from serval.labels import emotion_of
 from serval.scores.chance import baseline_labels, restricted
 from serval.scores.clusters import cluster_tables, clustering_of
 from serval.scores.metrics import Margins
@@ -88,7 +89,7 @@ def full_set_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> FullS
         seed: Of its random numbers.
     """
     failed = [failure for failure in run.failures if failure.truth]
-    unknown = {raw: n for raw, n in run.dropped.items() if n}
+    unknown = _labels_of(run.dropped)
     if not (failed or unknown):
         return None
     k = len(run.labels) + 1  # the last is no answer
@@ -116,6 +117,17 @@ def full_set_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> FullS
             for name, i in ((name, OVERALL.index(name)) for name in HEADLINES)
         },
     )
+
+
+def _labels_of(dropped: Mapping[str, int]) -> dict[str, int]:
+    """Return the clips of each label that the model does not know; spellings count as one."""
+    counts: dict[str, int] = {}
+    spelled: dict[str, str] = {}
+    for raw, n in dropped.items():
+        if n:
+            first = spelled.setdefault(emotion_of(raw), raw)
+            counts[first] = counts.get(first, 0) + n
+    return counts
 
 
 def restricted_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> Restricted | None:

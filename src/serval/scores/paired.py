@@ -28,7 +28,7 @@ from serval.scores.score import (
     margins_of_sums,
     score_columns,
 )
-from serval.scores.stats import Difference, Interval, Verdict, mcnemar_exact, verdict
+from serval.scores.stats import LEVEL, Difference, Interval, Verdict, mcnemar_exact, verdict
 from serval.scores.uncertainty import Estimates, estimates
 
 if TYPE_CHECKING:
@@ -92,6 +92,24 @@ class IntervalChange:
     difference: Difference
     verdict: Verdict | None
 
+    @classmethod
+    def judged(
+        cls,
+        sides: tuple[float, float],
+        gap: Difference,
+        margin: float,
+        *,
+        higher_is_better: bool | None = True,
+    ) -> IntervalChange:
+        """Return the change with its verdict: whether B is worse by more than the margin."""
+        better = (
+            gap
+            if higher_is_better
+            else replace(gap, value=-gap.value, low=-gap.high, high=-gap.low)
+        )
+        said = None if higher_is_better is None else verdict(better, margin)
+        return cls(a=sides[0], b=sides[1], difference=gap, verdict=said)
+
     def verdict_at(self, margin: float) -> Verdict:
         """Return the verdict at another margin, in (0, 1), of a score that is better higher."""
         return verdict(self.difference, margin)
@@ -145,12 +163,18 @@ class PanelEstimates:
         places: Where the array of each name begins among the estimates.
         found: Values and errors of all arrays, one array behind the other.
         flips: How much each of `HEADLINES` changes when one clip flips.
+        level: What the intervals hold, in (0, 1).
     """
 
     values: Columns
     places: dict[str, int]
     found: Estimates
     flips: Floats
+    level: float = LEVEL
+
+    def at(self, level: float) -> PanelEstimates:
+        """Return the same estimates with intervals that hold another share."""
+        return replace(self, level=level)
 
     def interval(self, name: str, *where: int) -> Interval:
         """Return one value with its interval; where the last axis is `HEADLINES`, of a score."""
@@ -176,7 +200,7 @@ class PanelEstimates:
 
     def _uncertainty(self, name: str, where: tuple[int, ...]) -> Uncertainty:
         place = np.ravel_multi_index(where, self.values[name].shape)
-        return self.found.uncertainty(self.places[name] + int(place))
+        return replace(self.found.uncertainty(self.places[name] + int(place)), level=self.level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,13 +210,13 @@ class Panel:
     Attributes:
         k: Number of labels.
         truth: `(N,) int64` label ids.
-        predicted: `(R, N) int64` label ids.
+        predicted: `(R, N)` label ids, `int64` or, to take half the room, `int32`.
         clustering: Which of the N clips belong together.
     """
 
     k: int
     truth: Ids
-    predicted: Ids
+    predicted: Ids | NDArray[np.int32]
     clustering: Clustering
 
     def only(self, clips: NDArray[np.bool_]) -> Panel:
@@ -277,11 +301,14 @@ class Panel:
     def _tables(self, pairs: Sequence[tuple[int, int]]) -> ClusterTables:
         """Return the margins of every run, and of every pair the clips that differ and agree."""
         k, runs = self.k, len(self.predicted)
-        cells = self.truth * k + self.predicted + k * k * np.arange(runs)[:, np.newaxis]
-        same = [2 * i + (self.predicted[a] == self.predicted[b]) for i, (a, b) in enumerate(pairs)]
-        behind = np.reshape(same, (len(pairs), len(self.truth))).astype(np.int64)
-        codes = np.concatenate([cells, behind + runs * k * k]).T
-        found = cluster_tables(codes, runs * k * k + 2 * len(pairs), self.clustering)
+        cells = runs * k * k + 2 * len(pairs)
+        of_each = np.int32 if cells <= np.iinfo(np.int32).max else np.int64
+        codes = np.empty((runs + len(pairs), len(self.truth)), dtype=of_each)
+        for i, predicted in enumerate(self.predicted):
+            codes[i] = self.truth * k + k * k * i + predicted
+        for i, (a, b) in enumerate(pairs):
+            codes[runs + i] = runs * k * k + 2 * i + (self.predicted[a] == self.predicted[b])
+        found = cluster_tables(codes.T, cells, self.clustering)
         return margin_tables(found, k, runs)
 
     def _effective(self, scores: int) -> tuple[Floats, Floats]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from serval.errors import ConfigError
 from serval.scores.chance import Outside, baselines_of, outside_of
 from serval.scores.clusters import (
     Clustering,
@@ -30,6 +29,7 @@ from serval.scores.metrics import (
 from serval.scores.registry import METRICS, PUBLISHED, column_names
 from serval.scores.stats import LEVEL, Interval
 from serval.scores.uncertainty import Estimates, estimates
+from serval.tasks import CATEGORICAL, only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,6 +58,8 @@ __all__ = [
     "whole_intervals",
 ]
 
+
+SCORED = only(CATEGORICAL, "these scores are of", "serval score has those of every task")
 
 OVERALL = column_names()
 """Names of the scores of a whole run, in the order of `intervals`."""
@@ -140,16 +142,7 @@ def scores_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
     Raises:
         ConfigError: It is a run of dimensions, or of several emotions a clip.
     """
-    if run.provenance.is_multilabel:
-        raise ConfigError(
-            f"the run in {run.folder} has several emotions a clip, which no score of one emotion a "
-            "clip fits; evaluate, score, runs, compare, gate and card take such runs"
-        )
-    if run.provenance.of_dimensions:
-        raise ConfigError(
-            f"the run in {run.folder} is one of dimensions ({', '.join(run.labels)}), which have "
-            "no emotions to score; evaluate, score, compare and gate take such runs"
-        )
+    SCORED.of(run.provenance.task, f"the run in {run.folder}")
     k = len(run.labels)
     clustering = clustering_of(run.speakers)
     tables = cluster_tables(run.truth * k + run.predicted, k * k, clustering)

@@ -167,7 +167,9 @@ def mean_interval(value: float, standard_error: float, effective: float) -> Inte
     return Interval(value=value, low=value - half, high=value + half)
 
 
-def interval(value: float, standard_error: float, effective: float) -> Interval:
+def interval(
+    value: float, standard_error: float, effective: float, level: float = LEVEL
+) -> Interval:
     """Return the 95 % interval of a score in [0, 1], which never leaves [0, 1].
 
     The score is treated as a share of as many independent clips as would give it this standard
@@ -184,6 +186,7 @@ def interval(value: float, standard_error: float, effective: float) -> Interval:
         value: The score.
         standard_error: From `spread`.
         effective: Effective number of clusters that bear on the score.
+        level: What the interval holds, in (0, 1), if not 95 %.
 
     Examples:
         >>> interval(0.8214, 0.00857, 1999.0)
@@ -195,9 +198,9 @@ def interval(value: float, standard_error: float, effective: float) -> Interval:
         return Interval(value=value, low=float("nan"), high=float("nan"))
     inner = value * (1 - value)
     if inner > TINY and standard_error > TINY:
-        n, quantile = inner / standard_error**2, _quantile((1 + LEVEL) / 2, effective)
+        n, quantile = inner / standard_error**2, _quantile((1 + level) / 2, effective)
     else:
-        n, quantile = max(effective, 1.0), float(special.ndtri((1 + LEVEL) / 2))
+        n, quantile = max(effective, 1.0), float(special.ndtri((1 + level) / 2))
     t2 = quantile**2
     middle = (value + t2 / (2 * n)) / (1 + t2 / n)
     half = np.sqrt(t2) / (1 + t2 / n) * np.sqrt(inner / n + t2 / (4 * n * n))
@@ -205,13 +208,14 @@ def interval(value: float, standard_error: float, effective: float) -> Interval:
     return Interval(value=value, low=float(min(low, value)), high=float(max(high, value)))
 
 
-def difference(
+def difference(  # noqa: PLR0913 - what an interval depends on
     value: float,
     standard_error: float,
     effective: float,
     one_flip: float,
     most: float = 1.0,
     tests: int = 1,
+    level: float = LEVEL,
 ) -> Difference:
     """Return B minus A with its 95 % interval, p-value and the smallest detectable difference.
 
@@ -229,6 +233,7 @@ def difference(
         one_flip: How much the score changes when one clip flips.
         most: The largest difference that there can be.
         tests: Number of differences that are judged together; only `detectable` pays for it here.
+        level: What the interval holds, in (0, 1), if not 95 %.
 
     Examples:
         >>> difference(-0.003, 0.0, 2000.0, 0.0005)
@@ -238,7 +243,7 @@ def difference(
         nan = float("nan")
         return Difference(value=value, low=nan, high=nan, standard_error=nan, p=nan, detectable=nan)
     error = max(float(np.hypot(standard_error, one_flip)), TINY)
-    t, power = _quantile((1 + LEVEL) / 2, effective), _quantile(POWER, effective)
+    t, power = _quantile((1 + level) / 2, effective), _quantile(POWER, effective)
     limit = _quantile(1 - (1 - LEVEL) / 2 / tests, effective)
     return Difference(
         value=value,
@@ -269,7 +274,7 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     return min(1.0, 2 * float(special.bdtr(min(only_a, only_b), discordant, 0.5)))
 
 
-def smallest_significant(discordant: int, alpha: float = 1 - LEVEL) -> int | None:
+def smallest_significant(discordant: int) -> int | None:
     """Return the smallest net number of clips that exact McNemar calls significant.
 
     `None` if this many clips on which two models differ cannot be significant at all. The net
@@ -280,7 +285,7 @@ def smallest_significant(discordant: int, alpha: float = 1 - LEVEL) -> int | Non
         (14, 8, None)
     """
     shares = special.bdtr(np.arange(discordant // 2 + 1), discordant, 0.5)
-    minority = int(np.searchsorted(2 * shares, alpha, side="right")) - 1
+    minority = int(np.searchsorted(2 * shares, 1 - LEVEL, side="right")) - 1
     return discordant - 2 * minority if minority >= 0 else None
 
 

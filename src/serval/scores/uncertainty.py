@@ -59,19 +59,21 @@ class Uncertainty:
         clusters: Effective number of clusters that bear on the score.
         independent: As if clips were independent; NaN where the clusters are clips already.
         clips: Effective number of clips that bear on the score.
+        level: What its intervals hold, in (0, 1), if not 95 %.
     """
 
     error: float
     clusters: float
     independent: float = NAN
     clips: float = NAN
+    level: float = LEVEL
 
     def interval(self, value: float, bounds: tuple[float, float] = (0.0, 1.0)) -> Interval:
         """Return the 95 % interval of a score that never leaves its bounds."""
         low, high = bounds
         width = high - low
         share = self._widest(
-            lambda error, n: stats.interval((value - low) / width, error / width, n)
+            lambda error, n: stats.interval((value - low) / width, error / width, n, self.level)
         )
         if bounds == (0.0, 1.0):
             return share
@@ -93,7 +95,8 @@ class Uncertainty:
             tests: Number of differences that are judged together.
         """
         found = [
-            stats.difference(value, error, n, one_flip, most, tests) for error, n in self._errors()
+            stats.difference(value, error, n, one_flip, most, tests, self.level)
+            for error, n in self._errors()
         ]
         return Difference(
             value=value,

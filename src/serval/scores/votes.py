@@ -140,17 +140,16 @@ class VoteScores:
         return asdict(self)
 
 
-def vote_scores(run: Run, *, seed: int = 0) -> VoteScores | None:
+def vote_scores(run: Run) -> VoteScores | None:
     """Return what the votes say of a run; `None` without votes for any of its labels.
 
     Args:
         run: Stored, with columns of votes.
-        seed: Of the draws behind the intervals of UAR and macro F1.
 
     Raises:
         LabelError: A cell is no count of votes.
     """
-    ballot = None if run.provenance.of_dimensions else ballot_of(run)
+    ballot = ballot_of(run) if run.provenance.task.has_labels else None
     if ballot is None or not ballot.counts.any():
         return None
     clips = np.flatnonzero(ballot.counts.any(axis=1))
@@ -170,7 +169,7 @@ def vote_scores(run: Run, *, seed: int = 0) -> VoteScores | None:
         cross_entropy=_loss(cross_entropies(shares, probs), clustering),
         entropy=_loss(cross_entropies(shares, shares), clustering),
         divergence=_loss(divergences(shares, probs), clustering),
-        majority=_against_majority(credit, predicted, clustering, seed),
+        majority=_against_majority(credit, predicted, clustering),
         bands=_bands(shares.max(axis=1), _at(credit, predicted), speakers),
         confidence=float(sure.mean()),
         share=_share(share, clustering),
@@ -263,7 +262,7 @@ def _alpha(sums: Floats) -> Floats:
 
 
 def _against_majority(
-    credit: Floats, predicted: Ids, clustering: Clustering, seed: int
+    credit: Floats, predicted: Ids, clustering: Clustering
 ) -> dict[str, Interval]:
     """Return the scores of the confusion matrix in which a tied clip counts 1/t in each of t rows.
 
@@ -274,9 +273,7 @@ def _against_majority(
     cells = sparse.csr_array(
         (credit[clip, truth], (clip, truth * k + predicted[clip])), shape=(len(credit), k * k)
     )
-    found = whole_intervals(
-        row_tables(cells, clustering), k, RESAMPLES, np.random.default_rng(seed)
-    )
+    found = whole_intervals(row_tables(cells, clustering), k, RESAMPLES, np.random.default_rng(0))
     return {key: found[key] for key in HEADLINES}
 
 

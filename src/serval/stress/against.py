@@ -10,7 +10,7 @@ import numpy as np
 from serval.comparison import compare
 from serval.errors import ConfigError
 from serval.scores import HEADLINES
-from serval.stress.effects import groups_of_cases, metric_columns, panel_of
+from serval.stress.panel import groups_of_cases, metric_columns, panel_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,17 +71,20 @@ class SuiteComparison:
 
 
 def against_of(this: StressRuns, other: StressRuns, *, seed: int = 0) -> SuiteComparison:
-    """Return this model minus the other under every perturbation that both went through.
+    """Return this model minus the other under every perturbation of which both heard all clips.
 
     Raises:
         ConfigError: The two have no perturbation in common, or other labels, data or draws.
     """
     provenance = this.clean.provenance
     refuse_other_clips(other, provenance.labels, provenance.identity)
-    cases = [case for case in this.cases if case.name in other.runs]
+    there = {case.name for case in other.whole}
+    cases = [case for case in this.whole if case.name in there]
     if not cases:
+        stopped = this.stopped or other.stopped
+        remedy = "run them without --stop-when-sure" if stopped else "run the same --suite"
         raise ConfigError(
-            f"{this.folder} and {other.folder} have no perturbation in common; run the same --suite"
+            f"{this.folder} and {other.folder} have no perturbation in common; {remedy}"
         )
     for case in cases:
         _refuse_other_draws(this, other, case.name)

@@ -10,11 +10,13 @@ import numpy as np
 from serval.comparison.dimensions import MEAN, compare_dimensions
 from serval.dimensions import dimension_run
 from serval.files import write_json, write_text
+from serval.results.dimensions import scores_of_values
 from serval.results.document import caveats_of
+from serval.results.summary import items
 from serval.scores.clusters import clustering_of
-from serval.scores.dimensions import dimension_scores
 from serval.scores.uncertainty import uncertainty_of_mean
 from serval.stress.suite import WHOSE
+from serval.tasks import DIMENSIONAL
 from serval.wording import (
     counted,
     hundredths,
@@ -118,7 +120,7 @@ def dimension_findings(stress: StressRuns, *, seed: int = 0) -> DimensionFinding
         ConfigError: No clip has an answer both clean and under a perturbation.
     """
     clean = dimension_run(stress.clean)
-    scores = _scores(clean)
+    scores = scores_of_values(clean)
     return DimensionFindings(
         stress=stress,
         clean=clean,
@@ -129,15 +131,11 @@ def dimension_findings(stress: StressRuns, *, seed: int = 0) -> DimensionFinding
     )
 
 
-def _scores(values: DimensionRun) -> DimensionScores:
-    return dimension_scores(values.truth, values.predicted, values.run.speakers, values.names)
-
-
 def _effect(case: Case, stress: StressRuns, clean: DimensionRun) -> DimensionEffect:
     run = stress.runs[case.name]
     perturbed = dimension_run(run)
     (against,) = compare_dimensions([stress.clean, run], margin=STEP).against
-    scores = _scores(perturbed)
+    scores = scores_of_values(perturbed)
     return DimensionEffect(
         case=case,
         scores=scores,
@@ -182,7 +180,7 @@ def dimension_stress_document(found: DimensionFindings) -> dict[str, Any]:
     clean, width = found.stress.clean, found.clean.scale.width
     document = {
         "schema_version": 1,
-        "task": "dimensions",
+        "task": DIMENSIONAL.key,
         "model": dict(clean.provenance.model),
         "dataset": dict(clean.provenance.dataset),
         "dimensions": list(found.clean.names),
@@ -280,7 +278,7 @@ def write_dimension_stress(
         f"clips that have both answers. Unmoved: clips that move by less than {step}, in the "
         "dimension that moves most."
     )
-    warnings = [f"- {markdown_text(line)}" for line in document["warnings"]]
+    warnings = items(document["warnings"])
     parts = [
         f"# {markdown_text(str(document['model']['name']))} under perturbations\n",
         *(f"{markdown_text(line)}\n" for line in document["verdict"]),

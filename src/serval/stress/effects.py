@@ -3,51 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.comparison.align import aligned
-from serval.scores import HEADLINES, METRICS
-from serval.scores.clusters import clustering_of
-from serval.scores.metrics import Tally, margins, recall
-from serval.scores.paired import Panel
+from serval.scores import HEADLINES
 from serval.scores.stats import Difference, Interval, Verdict, holm
-from serval.stress.suite import FAMILIES
+from serval.stress.panel import (
+    early_verdict,
+    estimated,
+    groups_of_cases,
+    judged_clips,
+    panel_of,
+    verdict_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
-    from serval.labels import LabelSet
-    from serval.run import Run
-    from serval.scores.metrics import Margins
     from serval.scores.paired import PanelEstimates
+    from serval.stress.panel import StressPanel
     from serval.stress.runs import StressRuns
     from serval.stress.suite import Case
 
-    Floats = NDArray[np.float64]
-
-__all__ = [
-    "ALL",
-    "MIN_CLIPS_OF_LABEL",
-    "Effect",
-    "Effects",
-    "FamilyEffect",
-    "StressPanel",
-    "effects_of",
-    "groups_of_cases",
-    "metric_columns",
-    "panel_of",
-]
+__all__ = ["Effect", "Effects", "FamilyEffect", "effects_of"]
 
 
-ALL = "all"
-"""The family of every perturbation."""
-
-MIN_CLIPS_OF_LABEL = 10
-"""A label of fewer clips decides no verdict: one clip of five moves its recall by 20 points."""
+NAN = float("nan")
+UNKNOWN = Difference(value=NAN, low=NAN, high=NAN, standard_error=NAN, p=NAN, detectable=NAN)
+NEVER = Interval(value=NAN, low=NAN, high=NAN)
+"""Of a family of which every perturbation was stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +50,8 @@ class Effect:
         outcome: Whether the rule is kept, on the labels of at least `MIN_CLIPS_OF_LABEL` clips
             alone; `cannot tell` where there is no such label.
         sure: Whether the intervals lie wholly on that side of the thresholds.
+        asked: Clips after which it was stopped, since its verdict was sure or a milder level had
+            surely failed; 0 where all clips were asked.
     """
 
     case: Case
@@ -76,6 +63,7 @@ class Effect:
     recall: Mapping[str, float]
     outcome: Verdict
     sure: bool
+    asked: int = 0
 
     @property
     def verdict(self) -> Verdict | None:
@@ -87,10 +75,10 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyEffect:
-    """The mean over the perturbations of a family.
+    """The mean over the perturbations of a family that were asked all clips.
 
     Attributes:
-        cases: Number of perturbations.
+        cases: Number of perturbations, those that were stopped among them.
         change: Perturbed minus clean, in [-1, 1], by name of the metric.
         unchanged: Share of predictions that stay as they are, in [0, 1].
         passed: Perturbations whose rule is kept.
@@ -113,7 +101,7 @@ class Effects:
     """What the suite does to one model.
 
     Attributes:
-        n: Clips that every run predicted.
+        n: Clips that every run predicted that was asked all of them.
         clean: Scores without a perturbation, on these clips.
         effects: By name of the perturbation.
         families: By name; `all` is the mean over all perturbations.
@@ -130,64 +118,64 @@ class Effects:
 
 
 def effects_of(stress: StressRuns, *, seed: int = 0) -> Effects:
-    """Return what every perturbation does, with intervals that know who speaks."""
-    panel = panel_of([stress.clean, *stress.runs.values()])
-    cases = stress.cases
+    """Return what every perturbation does, with intervals that know who speaks.
+
+    One that was stopped is compared with the clean run on the clips that it was asked, and is in no
+    mean over a family.
+    """
+    cases = stress.whole
+    # Where all were stopped, the clean run beside itself has the clean scores.
+    panel = panel_of(
+        [stress.clean, *([stress.runs[case.name] for case in cases] or [stress.clean])]
+    )
     groups = groups_of_cases(cases)
-    pairs = [(0, row) for row in range(1, len(cases) + 1)]
-
-    def estimated(of: Panel) -> PanelEstimates:
-        return of.estimates(pairs, lambda counts, same: _columns(counts, same, groups), seed=seed)
-
-    found, judged = estimated(panel.runs), _judged_clips(panel.runs)
+    found, judged = estimated(panel.runs, groups, seed), judged_clips(panel.runs)
     some = judged.any() and not judged.all()
-    deciding = estimated(panel.runs.only(judged)) if some else found if judged.any() else None
-    corrected = holm([found.difference("change", i, 1).p for i in range(len(cases))])
-    effects = {
+    deciding = (
+        estimated(panel.runs.only(judged), groups, seed)
+        if some
+        else found
+        if judged.any()
+        else None
+    )
+    whole = {
         case.name: replace(
             _effect(case, found, i, panel.labels),
             failed=len(stress.runs[case.name].failures),
-            p_corrected=float(corrected[i]),
-            **_verdict(case, deciding, i),
+            **verdict_of(case, deciding, i),
         )
         for i, case in enumerate(cases)
     }
+    effects = _corrected(
+        [whole.get(case.name) or _stopped_effect(stress, case, seed) for case in stress.cases]
+    )
     return Effects(
         n=len(panel.index),
         clean={name: found.interval("scores", 0, j) for j, name in enumerate(HEADLINES)},
-        effects=effects,
-        families=_families(groups, found, list(effects.values())),
+        effects={effect.case.name: effect for effect in effects},
+        families=_families(groups, found, effects),
         judged_labels=tuple(panel.labels[i] for i in np.unique(panel.runs.truth[judged])),
         panel=panel,
     )
 
 
-def _judged_clips(panel: Panel) -> NDArray[np.bool_]:
-    """Return which clips decide verdicts, `(N,)`: those of labels that have enough of them."""
-    sizes = np.bincount(panel.truth, minlength=panel.k)
-    return np.asarray(sizes[panel.truth] >= MIN_CLIPS_OF_LABEL)
+def _corrected(effects: Sequence[Effect]) -> list[Effect]:
+    corrected = holm([effect.change["uar"].p for effect in effects])
+    return [replace(one, p_corrected=float(p)) for one, p in zip(effects, corrected, strict=True)]
 
 
-def groups_of_cases(cases: Sequence[Case]) -> dict[str, list[int]]:
-    """Return which perturbations each family has, by place, and `all` of them."""
-    families = {name: [i for i, case in enumerate(cases) if case.family == name]
-                for name in FAMILIES}  # fmt: skip
-    return {name: places for name, places in families.items() if places} | {
-        ALL: list(range(len(cases)))
-    }
-
-
-def _columns(counts: Margins, same: Floats, groups: Mapping[str, list[int]]) -> dict[str, Floats]:
-    scores = metric_columns(counts)
-    change = scores[:, 1:] - scores[:, :1]
-    return {
-        "scores": scores,
-        "change": change,
-        "unchanged": same,
-        "recall": recall(counts),
-        "family change": np.stack([change[:, p].mean(axis=1) for p in groups.values()], axis=1),
-        "family unchanged": np.stack([same[:, p].mean(axis=1) for p in groups.values()], axis=1),
-    }
+def _stopped_effect(stress: StressRuns, case: Case, seed: int) -> Effect:
+    """Return what a perturbation does on the clips that it was asked."""
+    run = stress.runs[case.name]
+    panel = panel_of([stress.clean, run])
+    level = float(run.provenance.identity["looks"]["level"])
+    decided = early_verdict(stress.clean, run, case, level)
+    return replace(
+        _effect(case, estimated(panel.runs, {}, seed), 0, panel.labels),
+        failed=len(run.failures),
+        asked=len(run) + len(run.failures),
+        **decided,
+    )
 
 
 def _effect(case: Case, found: PanelEstimates, i: int, labels: Sequence[str]) -> Effect:
@@ -206,75 +194,26 @@ def _effect(case: Case, found: PanelEstimates, i: int, labels: Sequence[str]) ->
     )
 
 
-def _verdict(case: Case, deciding: PanelEstimates | None, i: int) -> dict[str, Any]:
-    """Return `outcome` and `sure` of one perturbation, from the clips that may decide it."""
-    if case.rule is None:
-        return {"outcome": "no threshold", "sure": False}
-    if deciding is None:
-        return {"outcome": "cannot tell", "sure": False}
-    unchanged, uar = deciding.interval("unchanged", i), deciding.difference("change", i, 1)
-    if case.rule.is_kept(unchanged.value, uar.value):
-        return {"outcome": "pass", "sure": case.rule.is_kept(unchanged.low, uar.low)}
-    return {"outcome": "fail", "sure": not case.rule.is_kept(unchanged.high, uar.high)}
-
-
 def _families(
-    groups: Mapping[str, list[int]], found: PanelEstimates, effects: Sequence[Effect]
+    means: Mapping[str, list[int]], found: PanelEstimates, effects: Sequence[Effect]
 ) -> dict[str, FamilyEffect]:
-    families = {}
-    for row, (name, places) in enumerate(groups.items()):
+    """Return each family's means, of which `means` has the places, and all its verdicts."""
+    families, rows = {}, list(means)
+    for name, places in groups_of_cases([effect.case for effect in effects]).items():
         outcomes = [effects[i].outcome for i in places]
+        row = rows.index(name) if name in rows else None
         families[name] = FamilyEffect(
             cases=len(places),
             change={
-                metric: found.difference("family change", row, j, runs=max(1, len(places)))
+                metric: UNKNOWN
+                if row is None
+                else found.difference("family change", row, j, runs=len(means[name]))
                 for j, metric in enumerate(HEADLINES)
             },
-            unchanged=found.interval("family unchanged", row),
+            unchanged=NEVER if row is None else found.interval("family unchanged", row),
             passed=outcomes.count("pass"),
             judged=outcomes.count("pass") + outcomes.count("fail"),
             undecided=outcomes.count("cannot tell"),
             sure=sum(effects[i].sure for i in places),
         )
     return families
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StressPanel:
-    """What several runs said of their common clips.
-
-    Attributes:
-        labels: The labels, equal in all runs.
-        index: `(N,) int64` positions in the split of the clips that every run predicted.
-        runs: The answers; row 0 is the first run's.
-    """
-
-    labels: LabelSet
-    index: NDArray[np.int64]
-    runs: Panel
-
-
-def panel_of(runs: Sequence[Run]) -> StressPanel:
-    """Return the clips that every run predicted, paired as `serval compare` pairs them.
-
-    Raises:
-        ConfigError: There is none.
-        LabelError: The runs have different labels, or disagree on the truth of a clip.
-    """
-    clips = aligned(runs)
-    return StressPanel(
-        labels=clips.labels,
-        index=clips.index,
-        runs=Panel(
-            k=len(clips.labels),
-            truth=clips.truth,
-            predicted=np.stack([column.predicted for column in clips.columns]),
-            clustering=clustering_of(clips.speakers),
-        ),
-    )
-
-
-def metric_columns(counts: Tally) -> Floats:
-    """Return `HEADLINES` of each matrix of a stack, `(..., H)`."""
-    sums = margins(counts)
-    return np.stack([METRICS[name].of(sums) for name in HEADLINES], axis=-1)

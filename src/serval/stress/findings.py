@@ -13,7 +13,8 @@ from serval.scores import HEADLINES
 from serval.scores.chance import SIMULATIONS, random_predictions
 from serval.scores.metrics import Margins
 from serval.stress.against import SuiteComparison, against_of
-from serval.stress.effects import Effects, effects_of, metric_columns
+from serval.stress.effects import Effects, effects_of
+from serval.stress.panel import metric_columns
 from serval.stress.suite import RULES
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def findings_of(
     """
     if not stress.runs:
         raise ConfigError(f"{stress.folder} has no finished perturbation; run serval stress again")
-    runs = [stress.clean, *stress.runs.values()]
+    runs = [stress.clean, *(stress.runs[case.name] for case in stress.whole)]
     if not set.intersection(*(set(run.clip_ids) for run in runs)):
         raise ConfigError(_no_clip_left(stress))
     effects = effects_of(stress, seed=seed)

@@ -5,6 +5,8 @@ The ratio is between the mean powers over the whole clip, pauses included. Sampl
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +23,21 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["babble", "burst", "coloured", "environment", "mixed", "music", "pink", "tone", "white"]
+__all__ = [
+    "Again",
+    "babble",
+    "burst",
+    "coloured",
+    "environment",
+    "mixed",
+    "music",
+    "pink",
+    "tone",
+    "white",
+]
+
+Again = Callable[[Callable[[], "Floats"]], "Floats"]
+"""Has the noise of a clip from another level of the same kind, or calls what makes it."""
 
 TINY = 1e-12
 VOICES = 5
@@ -107,28 +123,47 @@ def babble(
     return mixed(samples, noise, snr_db)
 
 
+def anew(make: Callable[[], Floats]) -> Floats:
+    """Return what is made, kept by nobody."""
+    return make()
+
+
 def music(
-    samples: Waveform, sample_rate: int, rng: np.random.Generator, *, snr_db: float
+    samples: Waveform,
+    sample_rate: int,
+    rng: np.random.Generator,
+    *,
+    snr_db: float,
+    again: Again = anew,
 ) -> Waveform:
     """Return the samples with synthetic music: a bass, and broken chords of plucked strings.
 
     Source: the plucked string is Karplus and Strong (1983), Digital synthesis of plucked-string
     and drum timbres. Made here, so that nothing of anybody's music has to be shipped.
     """
+    return mixed(samples, again(partial(_music, len(samples), sample_rate, rng)), snr_db)
+
+
+def _music(n: int, sample_rate: int, rng: np.random.Generator) -> Floats:
     beat = round(sample_rate * rng.uniform(0.18, 0.32))
     root = 110 * 2 ** (rng.integers(12) / 12)
     chords = ((0, 4, 7, 12), (9, 12, 16, 21), (5, 9, 12, 17), (7, 11, 14, 19))
-    track = np.zeros(len(samples) + 4 * beat)
-    for i, start in enumerate(range(0, len(samples), beat)):
+    track = np.zeros(n + 4 * beat)
+    for i, start in enumerate(range(0, n, beat)):
         chord = chords[(i // 4) % 4]
         for semitone in {chord[0] - 12, chord[i % 4]}:
             note = _plucked(root * 2 ** (semitone / 12), 4 * beat, sample_rate, rng)
             track[start : start + len(note)] += note[: len(track) - start]
-    return mixed(samples, track[: len(samples)], snr_db)
+    return track[:n].copy()
 
 
 def environment(
-    samples: Waveform, sample_rate: int, rng: np.random.Generator, *, snr_db: float
+    samples: Waveform,
+    sample_rate: int,
+    rng: np.random.Generator,
+    *,
+    snr_db: float,
+    again: Again = anew,
 ) -> Waveform:
     """Return the samples with one of: rain, an engine that hums, wind in gusts.
 
@@ -137,7 +172,7 @@ def environment(
     """
     sounds = (_rain, _engine, _wind)
     sound = sounds[int(rng.integers(len(sounds)))]
-    return mixed(samples, sound(len(samples), sample_rate, rng), snr_db)
+    return mixed(samples, again(partial(sound, len(samples), sample_rate, rng)), snr_db)
 
 
 def burst(

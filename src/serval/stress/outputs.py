@@ -11,25 +11,30 @@ import numpy as np
 from serval.files import write_json, write_text
 from serval.plots.stress import HeatMapRow, StressCurve, save_curves, save_heat_map
 from serval.results.document import warnings_of
-from serval.stress.dimensions import DimensionFindings, write_dimension_stress
-from serval.stress.effects import ALL, MIN_CLIPS_OF_LABEL
+from serval.stress.dimensions import write_dimension_stress
 from serval.stress.invariance import EXACT
+from serval.stress.looks import EARLY_ERROR
+from serval.stress.panel import ALL, MIN_CLIPS_OF_LABEL
 from serval.stress.suite import RULES
-from serval.stress.table import markdown, stress_verdict, write_csv
-from serval.wording import counted, without_nan
+from serval.stress.table import case_title, markdown, stress_verdict, write_csv
+from serval.tasks import CATEGORICAL, DIMENSIONAL
+from serval.wording import counted, percent, without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from serval.groups import Fairness
     from serval.run import Run
     from serval.scores.stats import Difference, Interval
     from serval.stress.against import CaseGap, SuiteComparison
-    from serval.stress.effects import Effect, Effects, FamilyEffect, StressPanel
+    from serval.stress.dimensions import DimensionFindings
+    from serval.stress.effects import Effect, Effects, FamilyEffect
     from serval.stress.findings import Findings, RandomBaseline
     from serval.stress.invariance import Invariance
+    from serval.stress.panel import StressPanel
     from serval.stress.runs import StressRuns
+    from serval.tasks import Task
 
 __all__ = ["SCHEMA_VERSION", "StressFiles", "stress_document", "write_stress"]
 
@@ -68,7 +73,7 @@ def stress_document(found: Findings) -> dict[str, Any]:
             "cases": {name: round(run.seconds, 1) for name, run in found.stress.runs.items()},
         },
         "platform": dict(clean.provenance.platform),
-        "warnings": [*_unfinished(found.stress), *warnings_of(clean),
+        "warnings": [*_unfinished(found.stress), *_stopped(effects), *warnings_of(clean),
                      *effects.panel.runs.clustering.warnings,
                      *_own_warnings(effects, len(clean.failures)), *_few_clips(effects),
                      *_undone(found.stress)],
@@ -102,6 +107,7 @@ def _effect(effect: Effect, random: RandomBaseline) -> dict[str, Any]:
         "sure": effect.sure if rule else None,
         "verdict": effect.verdict,
         "random_passes": random.passes[rule.name] if rule else None,
+        **({"stopped_after": effect.asked} if effect.asked else {}),
     }
 
 
@@ -180,7 +186,9 @@ def _differences(changes: Mapping[str, Difference]) -> dict[str, Any]:
 
 def _own_warnings(effects: Effects, failed_clean: int) -> list[str]:
     """Return a warning of clips that failed when perturbed and not when clean."""
-    failed = ((name, e.failed - failed_clean) for name, e in effects.effects.items())
+    # Of a perturbation that was stopped, no clip was asked that has no clean answer.
+    failed = ((name, e.failed - (0 if e.asked else failed_clean))
+              for name, e in effects.effects.items())  # fmt: skip
     lost = {name: more for name, more in failed if more > 0}
     if not lost:
         return []
@@ -215,6 +223,20 @@ def _unfinished(stress: StressRuns) -> list[str]:
         return []
     names = ", ".join(stress.unfinished)
     return [f"Not finished, and in no number: {names}; the command that made the test goes on."]
+
+
+def _stopped(effects: Effects) -> list[str]:
+    """Return which perturbations were asked fewer clips, and what that means for the numbers."""
+    asked = {name: effect.asked for name, effect in effects.effects.items() if effect.asked}
+    if not asked:
+        return []
+    names = ", ".join(f"{name} ({counted(n, 'clip')})" for name, n in asked.items())
+    sentence = (
+        f"Stopped, since the verdict was sure or a milder level had surely failed: {names}. A "
+        f"verdict of these is wrong with a chance of {percent(EARLY_ERROR, 1)} at most; their "
+        "numbers are of these clips, and in no mean over a family."
+    )
+    return [sentence]
 
 
 def _undone(stress: StressRuns) -> list[str]:
@@ -260,10 +282,12 @@ def write_stress(found: Findings | DimensionFindings, folder: Path | None = None
 
     Of dimensions JSON and markdown alone.
     """
-    folder = folder or found.stress.folder
-    if isinstance(found, DimensionFindings):
-        content, paths = write_dimension_stress(found, folder)
-        return StressFiles(document=content, files=paths)
+    write = WRITERS[found.stress.clean.provenance.task]
+    document, files = write(found, folder or found.stress.folder)
+    return StressFiles(document=document, files=files)
+
+
+def _write_emotions(found: Findings, folder: Path) -> tuple[dict[str, Any], dict[str, Path]]:
     document = stress_document(found)
     title = (
         f"{document['model']['name']} on {_set_name(document)}, "
@@ -285,7 +309,13 @@ def write_stress(found: Findings | DimensionFindings, folder: Path | None = None
         lines = {"clean": document["clean"]["uar"]["value"],
                  "random": document["random"]["uar"]["value"]}  # fmt: skip
         files["curves"] = save_curves(curves, lines, title, folder / "stress_curves.png")
-    return StressFiles(document=document, files=files)
+    return document, files
+
+
+WRITERS: Mapping[Task, Callable[..., tuple[dict[str, Any], dict[str, Path]]]] = {
+    CATEGORICAL: _write_emotions,
+    DIMENSIONAL: write_dimension_stress,
+}
 
 
 def _set_name(document: dict[str, Any]) -> str:
@@ -298,7 +328,7 @@ def _heat_map_rows(document: dict[str, Any]) -> list[HeatMapRow]:
     return [
         HeatMapRow(
             family=case["family"],
-            name=name,
+            name=case_title(name, case),
             unchanged=case["unchanged"]["value"],
             uar_change=case["change"]["uar"]["value"],
             recall_change=case["recall_change"],

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from serval.audio import Waveform, decode, encoded_bytes
 from serval.errors import ConfigError, DatasetError, RunError
@@ -20,7 +22,18 @@ from serval.evaluation import (
 )
 from serval.models.load import load_as_stated
 from serval.run import JOURNAL, load_run, unfinished
-from serval.stress.suite import FULL, Case, Voice, perturbed, suite_of, transform_of, voices_of
+from serval.stress.kept import MadeOnce, decoder
+from serval.stress.looks import LookPlan
+from serval.stress.suite import (
+    FULL,
+    Case,
+    Draws,
+    Voice,
+    perturbed,
+    suite_of,
+    transform_of,
+    voices_of,
+)
 from serval.wording import counted
 
 if TYPE_CHECKING:
@@ -57,12 +70,14 @@ class StressOptions:
         suite: `quick`, `full`, families or names, with commas.
         seed: What every random number is drawn with.
         baseline: Folder of another stress test, or a model file, to compare with.
+        stop_when_sure: Whether a perturbation is asked no more clips than its verdict needs.
     """
 
     evaluation: EvalOptions = field(default_factory=lambda: EvalOptions(output="./stress_results"))
     suite: str = "quick"
     seed: int = 0
     baseline: str | None = None
+    stop_when_sure: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +146,20 @@ class StressRuns:
         return tuple(case for case in FULL if case.name in self.runs)
 
     @property
+    def stopped(self) -> tuple[Case, ...]:
+        """The perturbations that were asked fewer clips than are there, on request."""
+        return tuple(case for case in self.cases if self._is_stopped(self.runs[case.name]))
+
+    @property
+    def whole(self) -> tuple[Case, ...]:
+        """The perturbations that were asked all clips."""
+        stopped = {case.name for case in self.stopped}
+        return tuple(case for case in self.cases if case.name not in stopped)
+
+    def _is_stopped(self, run: Run) -> bool:
+        return "looks" in run.provenance.identity and len(run) + len(run.failures) < len(self.clean)
+
+    @property
     def seconds(self) -> float:
         """How long all runs took."""
         return self.clean.seconds + sum(run.seconds for run in self.runs.values())
@@ -160,10 +189,14 @@ def stress_runs(
     cost = _cost(cases, clean, folder, fresh=options.evaluation.fresh)
     voices = _voices(cases, model, dataset, options)
     runs = {}
-    for number, case in enumerate(cases, start=1):
+    plan = LookPlan(clean, options.seed) if options.stop_when_sure else None
+    for number, (case, change) in enumerate(_changes(cases, options, voices), start=1):
         stage = _stages(show, case, number, cost)
-        change = _change(case, options.seed, voices)
-        runs[case.name] = recorded(model, dataset, _within(options, case.name), change, stage)
+        asked = change if plan is None else replace(change, looks=plan.of(case))
+        run = recorded(model, dataset, _within(options, case.name), asked, stage)
+        if plan is not None:
+            plan.note(case, run)
+        runs[case.name] = run
     return StressRuns(folder=folder, clean=clean, runs=runs)
 
 
@@ -205,11 +238,18 @@ def _within(options: StressOptions, name: str) -> EvalOptions:
     return replace(options.evaluation, output=str(Path(options.evaluation.output) / name))
 
 
-def _change(case: Case, seed: int, voices: tuple[Voice, ...]) -> Change:
-    return Change(
-        facts=case.facts | {"seed": seed},
-        transform=transform_of(case, seed, voices if case.kind == "babble" else ()),
-    )
+def _changes(
+    cases: tuple[Case, ...], options: StressOptions, voices: tuple[Voice, ...]
+) -> Iterator[tuple[Case, Change]]:
+    """Yield each perturbation with what it does; what is kept stays in this process."""
+    here = options.evaluation.engine == "local"
+    decoded = decoder() if here else decode
+    for kind, levels in groupby(cases, lambda case: case.kind):
+        noise = MadeOnce[NDArray[np.float64]](lambda made: made.nbytes) if here else None
+        draws = Draws(options.seed, voices if kind == "babble" else (), noise)
+        for case in levels:
+            facts = case.facts | {"seed": options.seed}
+            yield case, Change(facts=facts, transform=transform_of(case, draws), decoded=decoded)
 
 
 def _voices(
@@ -267,14 +307,13 @@ class Example:
     perturbed: Waveform
 
 
-def examples_of(stress: StressRuns, *, per_kind: int = 1) -> Iterator[Example]:
-    """Yield clips that were right when clean and are wrong when perturbed, surest mistakes first.
+def examples_of(stress: StressRuns) -> Iterator[Example]:
+    """Yield a clip for each kind of perturbation: right when clean, wrong when perturbed.
 
-    Of each kind the mildest perturbation that broke a clip gives the examples.
+    The mildest perturbation that broke a clip gives it, the surest mistake.
 
     Args:
         stress: From `load_stress`; its dataset and model must still be where they were.
-        per_kind: Clips of each kind of perturbation.
 
     Raises:
         ServalError: The dataset or the model cannot be opened, or a clip not be decoded.
@@ -282,7 +321,7 @@ def examples_of(stress: StressRuns, *, per_kind: int = 1) -> Iterator[Example]:
     options = stored_options(stress.clean)
     model = load_as_stated(options.model, options)
     dataset = open_dataset(options)
-    chosen = _chosen(stress, per_kind)
+    chosen = list(_chosen(stress))
     seed = int(next(iter(stress.runs.values())).provenance.identity["change"]["seed"])
     babble = any(case.kind == "babble" for case, _ in chosen)
     voices = voices_of(dataset, model, limit=options.limit, seed=seed) if babble else ()
@@ -291,20 +330,18 @@ def examples_of(stress: StressRuns, *, per_kind: int = 1) -> Iterator[Example]:
         for clip in dataset.clips(index, index + 1):
             audio = decode(encoded_bytes(clip.audio), model.sample_rate,
                            max_seconds=model.max_seconds)  # fmt: skip
-            drawn: tuple[int, tuple[Voice, ...]] = (seed, voices)
-            changed = perturbed(case, audio.samples, audio.sample_rate, clip, drawn)
+            draws = Draws(seed, voices)
+            changed = perturbed(case, audio.samples, audio.sample_rate, clip, draws)
             yield _example(stress, case, position, (audio.samples, changed))
 
 
-def _chosen(stress: StressRuns, per_kind: int) -> list[tuple[Case, int]]:
-    chosen: list[tuple[Case, int]] = []
+def _chosen(stress: StressRuns) -> Iterator[tuple[Case, int]]:
     seen: set[str] = set()
     for case in stress.cases:
-        broken = _broken(stress.clean, stress.runs[case.name])[:per_kind]
+        broken = _broken(stress.clean, stress.runs[case.name])
         if case.kind not in seen and broken:
             seen.add(case.kind)
-            chosen += [(case, position) for position in broken]
-    return chosen
+            yield case, broken[0]
 
 
 def _broken(clean: Run, run: Run) -> list[int]:

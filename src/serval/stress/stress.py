@@ -30,8 +30,12 @@ from serval.stress.runs import (
     stress_runs,
 )
 from serval.stress.suite import FULL, suite_of
+from serval.tasks import CATEGORICAL, DIMENSIONAL, ByTask, only
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serval.models.protocol import Model
     from serval.records import Dataset
 
 __all__ = [
@@ -72,16 +76,12 @@ def stress(options: StressOptions, watch: Watch | None = None) -> Findings | Dim
     evaluation = with_value_columns(evaluation, model)
     options = replace(options, evaluation=evaluation)
     dataset = open_dataset(evaluation)
-    if model.contract.task == "dimensions" and options.baseline is not None:
-        raise ConfigError(
-            "--baseline compares emotions under stress; of dimensions, give the two folders of one "
-            "perturbation to serval compare"
-        )
-    if plan_of(model, dataset, evaluation).multilabel is not None:
-        raise ConfigError(
-            f"{dataset.name} has several emotions a clip, and stress measures one, or dimensions; "
-            "give it a set with one emotion a clip"
-        )
+    task = plan_of(model, dataset, evaluation).task
+    finish = FINDINGS.of(task, dataset.name)
+    if options.baseline is not None:
+        COMPARED.of(task, dataset.name)
+    if options.stop_when_sure:
+        STOPPED.of(task, dataset.name)
     if stored is not None:
         clips = {"dataset": dataset.fingerprint, "split": dataset.split, "limit": evaluation.limit}
         refuse_other_clips(stored, model.labels, clips, options.seed)
@@ -89,12 +89,35 @@ def stress(options: StressOptions, watch: Watch | None = None) -> Findings | Dim
     with cluster(evaluation.ray_address) if ray else nullcontext():
         runs = stress_runs(model, dataset, options, watch)
         other = stored or _other(options, dataset, watch)
-    if runs.clean.provenance.of_dimensions:
-        return dimension_findings(runs, seed=options.seed)
-    waveforms = clips_for_invariance(dataset, model, limit=evaluation.limit)
-    return findings_of(
-        runs, invariance=invariance_of(model, waveforms), other=other, seed=options.seed
-    )
+    return finish(runs, other, options, model, dataset)
+
+
+def _of_emotions(
+    runs: StressRuns,
+    other: StressRuns | None,
+    options: StressOptions,
+    model: Model,
+    dataset: Dataset,
+) -> Findings:
+    waveforms = clips_for_invariance(dataset, model, limit=options.evaluation.limit)
+    exact = invariance_of(model, waveforms)
+    return findings_of(runs, invariance=exact, other=other, seed=options.seed)
+
+
+FINDINGS: ByTask[Callable[..., Findings | DimensionFindings]] = ByTask(
+    what="stress measures",
+    parts={
+        CATEGORICAL: _of_emotions,
+        DIMENSIONAL: lambda runs, _other, options, *_: dimension_findings(runs, seed=options.seed),
+    },
+    instead="give it a set of those",
+)
+COMPARED = only(
+    CATEGORICAL,
+    "--baseline compares under stress",
+    "give the two folders of one perturbation to serval compare",
+)
+STOPPED = only(CATEGORICAL, "--stop-when-sure needs the published thresholds of")
 
 
 def _stored_against(options: StressOptions) -> StressRuns | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +17,12 @@ from serval.stress import channel, noise, waveform
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from serval.models.protocol import Model
     from serval.predict import Transform
     from serval.records import Clip, Dataset
+    from serval.stress.kept import MadeOnce
 
 __all__ = [
     "FAMILIES",
@@ -28,6 +32,7 @@ __all__ = [
     "RULES",
     "WHOSE",
     "Case",
+    "Draws",
     "Rule",
     "Voice",
     "perturbed",
@@ -81,6 +86,9 @@ recognition machine learning models.
 WHOSE = "audEERING's published tests (Derington et al., 2023)"
 """Who asks for the thresholds, as people read it."""
 
+DEAR = frozenset({"music", "environment"})
+"""Kinds whose noise takes longer to make than to keep for their other levels."""
+
 STORED_AS = {"time": "tempo"}
 """Families that runs store under another name: that of the file that their functions stood in."""
 
@@ -131,11 +139,26 @@ class Voice:
     samples: Waveform
 
 
-def transform_of(case: Case, seed: int, voices: Sequence[Voice] = ()) -> Transform:
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """What a perturbation draws from.
+
+    Attributes:
+        seed: Of every random number.
+        voices: The clips that babble may use.
+        noise: Where the noise of a clip is kept for other levels of its kind, if anywhere.
+    """
+
+    seed: int = 0
+    voices: Sequence[Voice] = ()
+    noise: MadeOnce[NDArray[np.float64]] | None = None
+
+
+def transform_of(case: Case, draws: Draws) -> Transform:
     """Return the case as a change to the waveform of any clip."""
 
     def transform(samples: Waveform, sample_rate: int, clip: Clip) -> Waveform:
-        return perturbed(case, samples, sample_rate, clip, (seed, voices))
+        return perturbed(case, samples, sample_rate, clip, draws)
 
     return transform
 
@@ -145,7 +168,7 @@ def perturbed(
     samples: Waveform,
     sample_rate: int,
     clip: Clip,
-    drawn: tuple[int, Sequence[Voice]] = (0, ()),
+    draws: Draws,
 ) -> Waveform:
     """Return the samples after one case: a function of clip id, seed and parameters alone.
 
@@ -154,14 +177,15 @@ def perturbed(
         samples: `(T,) float32`.
         sample_rate: In Hz.
         clip: Whose id, with the seed, draws the random numbers.
-        drawn: The seed, and the clips that babble may use.
+        draws: What is drawn from.
     """
-    seed, voices = drawn
-    key = hashlib.sha256(f"{seed}|{case.kind}|{clip.id}".encode()).digest()
+    key = hashlib.sha256(f"{draws.seed}|{case.kind}|{clip.id}".encode()).digest()
     rng = np.random.default_rng(np.frombuffer(key, dtype=np.uint32))
     parameters = dict(case.parameters)
     if case.kind == "babble":
-        parameters["voices"] = _others(voices, clip)
+        parameters["voices"] = _others(draws.voices, clip)
+    if case.kind in DEAR and draws.noise is not None:
+        parameters["again"] = partial(draws.noise.get, (key, len(samples), sample_rate))
     return case.perturb(samples, sample_rate, rng, **parameters)
 
 

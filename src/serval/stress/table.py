@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from serval.files import whole_file
 from serval.groups import canonical_column
 from serval.scores import HEADLINES, METRICS
-from serval.stress.effects import MIN_CLIPS_OF_LABEL
+from serval.stress.panel import MIN_CLIPS_OF_LABEL
 from serval.stress.suite import WHOSE
 from serval.wording import (
     change_short,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "beyond_sentence",
+    "case_title",
     "kept_sentence",
     "markdown",
     "stress_verdict",
@@ -58,6 +59,7 @@ def table_rows(document: Document) -> Iterator[dict[str, Any]]:
     """Yield the cells of each perturbation, with what a random model gets beside every number."""
     random = document["random"]
     gaps = document["against"]["cases"] if document["against"] else {}
+    stopped = any("stopped_after" in case for case in document["cases"].values())
     for name, case in document["cases"].items():
         row = {key: case[key] for key in ("family", "kind", "level", "unit")}
         for metric in HEADLINES:
@@ -65,7 +67,8 @@ def table_rows(document: Document) -> Iterator[dict[str, Any]]:
             row |= _spread(f"{metric}_change", case["change"][metric], random["change"][metric])
         row |= _spread("unchanged", case["unchanged"], random["unchanged"])
         row |= {key: case[key] for key in ("rule", "outcome", "sure", "random_passes", "failed")}
-        yield {"perturbation": name, **row, **_gap_cells(gaps.get(name))}
+        asked = {"clips": case.get("stopped_after", document["clips"])} if stopped else {}
+        yield {"perturbation": name, **row, **asked, **_gap_cells(gaps.get(name))}
 
 
 def markdown(document: Document) -> str:
@@ -146,7 +149,7 @@ def _cases_table(document: Document) -> str:
     ]
     rows = [
         [
-            f"`{name}`",
+            case_title(f"`{name}`", case),
             *(_share(case[metric]) for metric in HEADLINES),
             change_short(case["change"]["uar"]),
             _share(case["unchanged"]),
@@ -156,6 +159,12 @@ def _cases_table(document: Document) -> str:
         for name, case in document["cases"].items()
     ]
     return markdown_table(head, [baseline, *rows])
+
+
+def case_title(name: str, case: Mapping[str, Any]) -> str:
+    """Return the name of a perturbation, with its number of clips where it was stopped."""
+    asked = case.get("stopped_after")
+    return f"{name} ({counted(asked, 'clip')})" if asked else name
 
 
 def _outcome(case: Mapping[str, Any]) -> str:
@@ -281,11 +290,12 @@ def stress_verdict(document: Mapping[str, Any]) -> list[str]:
     changes = {name: case["change"]["uar"]["value"] for name, case in cases.items()}
     known = {name: value for name, value in changes.items() if value is not None}
     mean = everything["change"]["uar"]
+    whole = sum("stopped_after" not in case for case in cases.values())
     if mean["value"] is None or mean["low"] is None or not known:
         return [kept_sentence(everything)]
     worst = min(known, key=lambda name: known[name])
     said = (
-        f"Under {counted(len(cases), 'perturbation')} the UAR of {document['model']['name']} "
+        f"Under {counted(whole, 'perturbation')} the UAR of {document['model']['name']} "
         f"changes by {in_points(mean['value'], sign=True)} on average (95 % interval "
         f"{span(mean['low'], mean['high'])}), most under {worst} "
         f"({points(known[worst], sign=True)}). {kept_sentence(everything)}"

@@ -30,6 +30,7 @@ class Answers:
     Attributes:
         labels: Names of emotions, and then `NO_ANSWER`.
         index: `(N,)` positions in the dataset split.
+        clip_ids: `(N,)` names of the clips.
         truth: `(N,)` ids of labels.
         predicted: `(N,)` ids of labels.
         speakers: `(N,)`.
@@ -37,15 +38,16 @@ class Answers:
 
     labels: tuple[str, ...]
     index: Ids
+    clip_ids: tuple[str, ...]
     truth: Ids
     predicted: Ids
     speakers: tuple[str | None, ...]
 
     @property
-    def truths(self) -> Mapping[int, str]:
-        """The emotion of each clip, by its position."""
+    def truths(self) -> Mapping[int, tuple[str, str]]:
+        """Name and emotion of each clip, by its position."""
         names = (self.labels[i] for i in self.truth)
-        return dict(zip(self.index.tolist(), names, strict=True))
+        return dict(zip(self.index.tolist(), zip(self.clip_ids, names, strict=True), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ def answers_of(run: Run) -> Answers:
     return Answers(
         labels=(*labels, NO_ANSWER),
         index=np.append(run.index, [failure.index for failure in failed]).astype(np.int64),
+        clip_ids=(*run.clip_ids, *(failure.clip_id for failure in failed)),
         truth=np.append(run.truth, ids).astype(np.int64),
         predicted=np.append(run.predicted, [len(labels)] * len(failed)).astype(np.int64),
         speakers=(*run.speakers, *(failure.speaker for failure in failed)),
@@ -81,12 +84,12 @@ def answers_of(run: Run) -> Answers:
 
 
 def of_one_task(runs: Sequence[Answers]) -> list[list[int]]:
-    """Return groups of runs, by position, that agree on the emotion of every clip they share."""
-    groups: list[tuple[dict[int, str], list[int]]] = []
+    """Return groups of runs, by place, that agree on name and emotion of each clip they share."""
+    groups: list[tuple[dict[int, tuple[str, str]], list[int]]] = []
     for place, run in enumerate(runs):
         own = run.truths
         for known, members in groups:
-            if all(known.get(index, label) == label for index, label in own.items()):
+            if all(known.get(index, clip) == clip for index, clip in own.items()):
                 known.update(own)
                 members.append(place)
                 break

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from serval.comparison.dimensions import MEAN, compare_dimensions
 from serval.errors import ConfigError
 from serval.files import is_file
-from serval.scores.dimensions import dimension_scores
+from serval.results.dimensions import scores_of_values
 from serval.scores.stats import LEVEL, holm
 from serval.wording import counted, numbered
 
@@ -80,7 +80,7 @@ def _from_the_best(row: Document) -> tuple[bool, float]:
 
 
 def _row(result: CellResult, values: DimensionRun, output: Path) -> dict[str, Any]:
-    scores = dimension_scores(values.truth, values.predicted, values.run.speakers, values.names)
+    scores = scores_of_values(values)
     each = {name: asdict(own["ccc"]) for name, own in scores.per_dimension.items()}
     return {
         "model": result.contender,

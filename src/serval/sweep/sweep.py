@@ -26,6 +26,7 @@ from serval.stopping import stop_if_asked
 from serval.sweep.answers import Answers, answers_of
 from serval.sweep.plan import Cell, Plan
 from serval.sweep.training import card_corpora
+from serval.tasks import CATEGORICAL, DIMENSIONAL, ByTask
 from serval.trained_on import HEARD, Training, corpora_of, training_of
 from serval.wording import counted
 
@@ -38,11 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["CellResult", "Sweep", "sweep"]
 
 NAN = math.nan
-
-SEVERAL = (
-    "the set has several emotions a clip, and the cell's own folder their scores; models are "
-    "ranked by one emotion a clip, or by dimensions"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,15 +170,15 @@ def _probed(cell: Cell, settings: ProbeOptions, watch: Watch) -> Iterator[CellRe
 
 
 def _scored(cell: Cell, run: Run, document: Mapping[str, Any]) -> CellResult:
-    if run.provenance.is_multilabel:
-        return CellResult(cell=cell, scores={}, problem=SEVERAL)
+    if problem := RANKED.refusal(run.provenance.task, "the set"):
+        return CellResult(cell=cell, scores={}, problem=problem)
     if not len(run):
         return CellResult(
             cell=cell, scores={}, failed=len(run.failures), problem="every clip failed"
         )
     return CellResult(
         cell=cell,
-        **_by_task(run, document),
+        **RANKED.parts[run.provenance.task](run, document),
         training=_training(cell, run),
         clips=len(run),
         failed=len(run.failures),
@@ -191,16 +187,25 @@ def _scored(cell: Cell, run: Run, document: Mapping[str, Any]) -> CellResult:
     )
 
 
-def _by_task(run: Run, document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was said and its scores, in the fields of the run's task."""
-    if run.provenance.of_dimensions:
-        return {"scores": {}, "values": dimension_run(run)}
+def _of_dimensions(run: Run, _document: Mapping[str, Any]) -> dict[str, Any]:
+    return {"scores": {}, "values": dimension_run(run)}
+
+
+def _of_emotions(run: Run, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was said and its scores, in the fields of a result."""
     overall = document["scores"]["overall"]
     return {
         "scores": {name: _interval(score) for name, score in overall.items()},
         "answers": answers_of(run),
         "label_space": document["label_space"],
     }
+
+
+RANKED: ByTask[Callable[[Run, Mapping[str, Any]], dict[str, Any]]] = ByTask(
+    what="models are ranked by",
+    parts={CATEGORICAL: _of_emotions, DIMENSIONAL: _of_dimensions},
+    instead="the cell's own folder has its scores",
+)
 
 
 def _failures(run: Run, allowed: float) -> str:

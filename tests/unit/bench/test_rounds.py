@@ -17,6 +17,12 @@ def test_every_work_runs_once_a_round_and_the_order_turns():
     assert {name: len(t) for name, t in times.items()} == {"a": 3, "b": 3, "c": 3}
 
 
+def test_another_clock_gives_the_seconds():
+    ticks = iter([0.0, 3.0, 10.0, 15.0])
+    times = interleaved({"a": lambda: None}, effort(fewest=2, most=2), clock=lambda: next(ticks))
+    assert times["a"].tolist() == [3.0, 5.0]
+
+
 def test_warm_up_rounds_are_not_counted():
     ran = []
     times = interleaved({"a": lambda: ran.append(1)}, effort(warm_up=2))

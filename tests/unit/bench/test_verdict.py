@@ -8,9 +8,10 @@ import pytest
 
 from build import encoded, voice
 from serval.bench import bench_verdict
-from serval.bench.bench import _audio_s
+from serval.bench.bench import _answered
 from serval.bench.rounds import ratio_of, timing_of
 from serval.bench.speed import Latency, LatencyOf, Throughput, ThroughputOf, reached
+from serval.models.contract import Overrides
 from serval.models.onnx import load_onnx
 from serval.records import Clip
 
@@ -59,10 +60,18 @@ def test_a_ceiling_below_what_was_measured_is_withheld():
     }
 
 
-def test_clips_that_were_timed_and_failed_are_counted(model_file):
+def test_clips_that_a_model_fails_at_are_timed_for_none_and_counted(model_file):
     sounds = {"good": encoded(voice(1)), "bad": b"no sound", "worse": b"none either"}
     clips = [Clip(id=name, index=i, label="", audio=sounds[name]) for i, name in enumerate(sounds)]
-    seconds, (failed,) = _audio_s(SimpleNamespace(any=load_onnx(model_file)), clips)
+    clips.append(Clip(id="long", index=3, label="", audio=encoded(voice(2, 2.0))))
+    models = [
+        SimpleNamespace(name=name, any=load_onnx(model_file, Overrides(max_seconds=longest)))
+        for name, longest in (("a", 30.0), ("b", 1.5))
+    ]
+    kept, seconds, failed = _answered(models, clips)
+    assert [clip.id for clip in kept] == ["good"]
     assert seconds == pytest.approx(1.0)
-    assert (failed.n, failed.examples) == (2, ("bad", "worse"))
-    assert failed.reason == "timed, but failed (decode)"
+    assert {(part.reason, part.n, part.examples) for part in failed} == {
+        ("not timed: a fails (decode)", 2, ("bad", "worse")),
+        ("not timed: b fails (decode)", 3, ("bad", "worse", "long")),
+    }

@@ -16,6 +16,9 @@ from serval.comparison.files import comparison_document
 from serval.comparison.flips import jensen_shannon, kullback_leibler, total_variation
 from serval.comparison.words import pair_verdict
 from serval.errors import ConfigError, LabelError
+from serval.run import columns, load_run
+from serval.scores import clusters
+from serval.scores.clusters import cluster_tables, clustering_of
 from serval.scores.metrics import confusion_matrix, uar
 
 N = 600
@@ -275,3 +278,68 @@ def test_runs_that_are_called_alike_go_by_their_folders_and_named_ones_by_their_
     facts = made[2].provenance
     smooth = replace(made[2], provenance=replace(facts, options={"name": "int8 smooth"}))
     assert list(compare([made[0], made[1], smooth]).runs) == ["a", "b", "int8 smooth"]
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Several blocks where a run of a million clips has several."""
+    monkeypatch.setattr(columns, "AT_ONCE", 300)
+    monkeypatch.setattr(clusters, "ROWS", 128)
+
+
+def test_runs_read_for_a_comparison_say_the_same_with_what_they_share(runs, small_blocks):
+    whole = comparison_document(compare(list(runs.values())))
+    read = []
+    for run in runs.values():
+        read.append(load_run(run.folder, beside=read))
+    first, *others = read
+    assert comparison_document(compare(read)) == whole
+    for run in others:
+        assert run.clip_ids is first.clip_ids
+        assert run.audio_sha256 is first.audio_sha256
+        assert run.groups["gender"] is first.groups["gender"]
+        assert np.shares_memory(run.truth, first.truth)
+        assert not np.shares_memory(run.predicted, first.predicted)
+    assert not any(len(run.probs) or len(run.notes) or len(run.inference_s) for run in read)
+
+
+def test_runs_of_other_clips_in_another_order_say_the_same_read_for_a_comparison(tmp_path, answers):
+    order = np.random.default_rng(3).permutation(N)[: N - 50]
+    ids = [f"clip{i}" for i in order]
+    first = run_of(tmp_path / "a", TRUTH, answers["a"], speakers=SPEAKERS, groups=GENDER)
+    other = run_of(
+        tmp_path / "b",
+        TRUTH[order],
+        answers["far"][order],
+        ids=ids,
+        speakers=[SPEAKERS[i] for i in order],
+        shas={place: f"{i:04x}" for place, i in enumerate(order)},
+    )
+    whole = comparison_document(compare([first, other]))
+    read = [load_run(first.folder, beside=[])]
+    read.append(load_run(other.folder, beside=read))
+    assert comparison_document(compare(read)) == whole
+    assert whole["n"] == N - 50
+    assert len(whole["only_in"]["a"]) == 50
+
+
+def test_the_kinds_of_clips_are_counted_over_all_blocks(small_blocks):
+    cells = np.random.default_rng(0).integers(0, 3, (1000, 2))
+    kinds, times = np.unique(cells, axis=0, return_counts=True)
+    tables = cluster_tables(cells, 3, clustering_of([None] * 1000))
+    expected = [[(kind == cell).sum() for cell in range(3)] for kind in kinds]
+    assert tables.tables.toarray().tolist() == expected
+    assert tables.times.tolist() == times.tolist()
+
+
+def test_scores_of_a_sigmoid_are_no_shares_of_one(tmp_path):
+    sigmoid = {"model": {"contract": {"outputs": "sigmoid"}}}
+    a = run_of(tmp_path / "a", [0, 1], logits=[[2.0, 1.0, -9.0], [1.0, 3.0, -9.0]], **sigmoid)
+    b = run_of(tmp_path / "b", [0, 1], logits=[[0.0, 1.0, -9.0], [1.0, 3.0, -9.0]], **sigmoid)
+    (against,) = compare([a, b]).against
+    (flip,) = against.flips
+    assert flip.confidence_a == pytest.approx(1 / (1 + math.exp(-2)))
+    for found in (against.divergence.kl, against.divergence.js, against.divergence.tv):
+        assert found.value > 0
+    (same,) = compare([a, a]).against
+    assert same.divergence.kl.value == pytest.approx(0.0, abs=1e-9)

@@ -187,6 +187,8 @@ def test_four_bit_weights_are_counted_unpacked(tmp_path):
     assert seen.graph.weight_shares == {"int4": 1.0}
     assert seen.work.shares == {"int4 weights": 1.0}
     assert "not-mobile" in codes(tmp_path / "q.onnx")
+    said = text_of(tmp_path / "q.onnx", "blocks")
+    assert said.startswith("100 % of the multiply-accumulates are MatMulNBits")
 
 
 def test_the_contract_has_its_verdicts(tmp_path):

@@ -71,6 +71,13 @@ def test_the_hubs_do_normalize(path, stated, normalize):
     assert declared_contract(path, {}, Overrides()).normalize == normalize
 
 
+def test_do_normalize_of_a_spectrogram_says_nothing_of_the_waveform(path):
+    said = {"feature_extractor_type": "ASTFeatureExtractor", "do_normalize": True}
+    beside(path, "preprocessor_config.json", said)
+    declared = declared_contract(path, {}, Overrides())
+    assert (declared.normalize, declared.sources["normalize"]) == ("peak", "default")
+
+
 def test_the_sample_rate_may_be_stated(path):
     declared = declared_contract(path, {"sampling_rate": "16000"}, Overrides(sample_rate=8000))
     assert (declared.sample_rate, declared.sources["sample_rate"]) == (8000, "command line")
@@ -149,6 +156,6 @@ def test_labels_of_which_only_label2id_is_there_are_read(path):
 )
 def test_the_task_is_that_of_the_problem_type(path, problem, task):
     beside(path, "config.json", {"problem_type": problem})
-    assert declared_contract(path, {}, Overrides()).task == task
+    assert declared_contract(path, {}, Overrides()).task.model == task
     with pytest.raises(ModelError, match="problem_type is 'ranking', which cannot be used"):
         declared_contract(path, {"problem_type": "ranking"}, Overrides())

@@ -196,6 +196,7 @@ def test_the_saved_file_says_what_it_was_made_of(folder, probed):
     assert len(said["encoder_sha256"]) == len(said["data_fingerprint"]) == 64
     score = json.loads(said["cross_validated"])["uar"][0]
     assert score == probed.layers[0].apart.score.value
+    assert said["folds"] == "speaker:3, 3 folds, speakers apart"
 
 
 def test_features_of_known_clips_are_not_computed_again(folder, probed, tmp_path):
@@ -219,6 +220,12 @@ def test_features_of_known_clips_are_not_computed_again(folder, probed, tmp_path
     assert found == list(range(7))
     np.testing.assert_array_equal(after[:5], before)
     np.testing.assert_allclose(after, features_of(folder)[:7], atol=1e-6)
+    facts = tmp_path / "store" / "clips.jsonl"
+    first, _, *rest = facts.read_bytes().splitlines(keepends=True)
+    facts.write_bytes(b"".join([first, b'{"sha256": "00", \n', *rest]))
+    found, again = rows(7, encoder.model)  # from the damaged line on
+    assert found == list(range(7))
+    np.testing.assert_allclose(again, after, atol=1e-6)
 
 
 def test_what_a_worker_of_a_cluster_computes_is_what_is_computed_here(

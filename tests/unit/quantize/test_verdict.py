@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from serval.bench.rounds import Ratio
+from serval.machine import instruction_sets
 from serval.quantize import comparison_verdict
 from serval.quantize.clips import Fidelity, accuracy_change
-from serval.quantize.quantize import Quantized, made_verdict
+from serval.quantize.quantize import Quantized, made_verdict, speed_verdict
 from serval.quantize.variants import Variant, Variants, best_of
 from serval.quantize.workbench import Trial
 
@@ -90,10 +91,26 @@ def test_where_every_file_is_worse_fp32_is_kept():
     assert [line.split()[1] for line in said[1:]] == ["a"]
 
 
+def speed(median):
+    return Ratio(of="the file", to="fp32", median=median, low=median - 0.1, high=median + 0.1, n=9)
+
+
+def test_a_file_that_is_slower_than_fp32_here_is_said_to_be():
+    here = f"on this processor ({' '.join(instruction_sets()) or 'of unknown instruction sets'})"
+    quick = f"It is 1.50x (quartiles 1.40 to 1.60) as fast as FP32 {here}."
+    assert speed_verdict(speed(1.5)) == quick
+    assert speed_verdict(speed(1.1)) == f"It is about as fast as FP32 {here}."
+    assert speed_verdict(speed(0.7)).startswith(
+        f"It is slower than FP32 {here}: 0.70x (quartiles 0.60 to 0.80) its speed; where speed "
+        "counts, run FP32 there"
+    )
+
+
 def test_one_file_is_judged_by_the_interval():
     def said(result):
         made = Quantized(path=Path("q.onnx"), precision="int8", size_bytes=10, fp32_bytes=40,
-                         recipe=(), tried=(), sensitive=(), result=result)  # fmt: skip
+                         recipe=(), tried=(), sensitive=(), result=result,
+                         speed=speed(1.5))  # fmt: skip
         return made_verdict(made)[0]
 
     trial = Trial(what="the file", size_bytes=10, clips="ssi", measured=measured(500))

@@ -7,10 +7,9 @@ from runs import run_of
 from serval.commands.tables import print_groups
 from serval.commands.terminal import terminal
 from serval.groups import groups_of
-from serval.report.card import card_section
+from serval.report.card import card_text
 from serval.report.trust import group_charts
-from serval.results.document import without_nan
-from serval.scores import scores_of
+from serval.wording import without_nan
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def test_a_chart_says_why_it_cannot_tell(run):
 def test_the_terminal_and_the_card_say_it_too(run, capsys):
     print_groups(terminal(), {"groups": without_nan(groups_of(run).as_dict())})
     assert "Largest gap: F is right 10 points more often than M; cannot" in capsys.readouterr().out
-    section = card_section(run, scores_of(run))
+    section = card_text(run)
     assert "### Groups\n\n- Cannot tell whether accuracy differs by gender: a gap of 10" in section
     row = (
         "| gender | 10 | F over M | cannot tell, since some groups are too small: M has 30 clips |"

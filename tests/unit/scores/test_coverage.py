@@ -143,6 +143,7 @@ def aligned_clips(ids, truth, answers, *, known):
         "only_here": (),
         "failed": 0,
         "rows": np.arange(len(truth)),
+        "order": np.arange(K),
     }
     return Aligned(
         labels=LABELS,
@@ -153,9 +154,7 @@ def aligned_clips(ids, truth, answers, *, known):
         speakers=tuple(speakers_of(ids, known=known)),
         groups={},
         columns=tuple(
-            AlignedRun(
-                name=name, predicted=predicted, log_probs=np.zeros((len(truth), K)), **column
-            )
+            AlignedRun(name=name, predicted=predicted, logits=np.zeros((len(truth), K)), **column)
             for name, predicted in zip("ab", answers, strict=True)
         ),
         warnings=(),

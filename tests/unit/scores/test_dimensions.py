@@ -33,7 +33,7 @@ def oracle(x, y):
 
 
 @settings(max_examples=60)
-@given(st.integers(0, 10**6), st.integers(3, 60), st.booleans())
+@given(st.integers(0, 10**6), st.integers(4, 60), st.booleans())
 def test_every_score_equals_the_librarys(seed, n, tied):
     truth, predicted = drawn(seed, n, tied=tied)
     scores = dimension_scores(truth, predicted, [None] * n, NAMES)
@@ -79,6 +79,25 @@ def test_truth_that_never_varies_has_no_correlation():
     assert np.isnan(scores.per_dimension["arousal"]["ccc"].value)
     assert np.isnan(scores.per_dimension["arousal"]["pearson"].low)
     assert scores.per_dimension["arousal"]["bias"].value == 1.0
+
+
+@pytest.mark.parametrize("n", [5, 10, 40, 1000])
+@pytest.mark.parametrize("rating", [0.1, 0.7, 3.3])
+def test_rounding_is_no_variation(rating, n):
+    predicted = np.random.default_rng(n).uniform(0, 1, (n, 1))
+    scores = dimension_scores(np.full((n, 1), rating), predicted, [None] * n, ["arousal"])
+    for key in ("ccc", "pearson", "spearman"):
+        assert np.isnan(scores.per_dimension["arousal"][key].value), key
+
+
+def test_two_clips_lie_on_a_line_and_no_clip_has_a_score():
+    two = dimension_scores(np.array([[1.0], [2.0]]), np.array([[1.0], [1.1]]), [None] * 2, ["v"])
+    pearson = two.per_dimension["v"]["pearson"]
+    assert pearson.value == pytest.approx(1.0)
+    assert np.isnan([pearson.low, pearson.high]).all()
+    none = dimension_scores(np.zeros((0, 2)), np.zeros((0, 2)), [], ["a", "v"])
+    assert none.n == 0
+    assert np.isnan([none.mean["ccc"].value, none.mean["mae"].value]).all()
 
 
 @pytest.mark.parametrize("speakers", [10, 24, 91])

@@ -25,6 +25,13 @@ def test_the_full_set_counts_what_has_no_answer_as_errors(tmp_path):
     assert full.scores["macro_f1"].value == pytest.approx(sum(f1) / 3)
 
 
+def test_spellings_of_one_unknown_label_are_one_emotion(tmp_path):
+    run = run_of(tmp_path, [0, 2], [0, 2], labels=LABELS)
+    full = full_set_of(replace(run, dropped={"Boredom": 2, "boredom": 3}), resamples=DRAWS)
+    assert (full.classes, full.unknown) == (3, {"Boredom": 5})
+    assert full.scores["uar"].value == pytest.approx(2 / 3)
+
+
 def test_its_interval_is_that_of_the_fair_subset_scaled_where_only_labels_are_unknown(tmp_path):
     rng = np.random.default_rng(0)
     truth = np.repeat([0, 1, 2, 3], 60)

@@ -9,7 +9,7 @@ from serval.audio import resampled
 from serval.errors import AudioError
 from serval.records import Clip
 from serval.stress import FULL, channel, noise, waveform
-from serval.stress.suite import Voice, perturbed
+from serval.stress.suite import Draws, Voice, perturbed
 
 RATE = 16_000
 
@@ -60,13 +60,13 @@ def test_every_case_is_deterministic_and_different_from_clip_to_clip(clip, voice
                     "distance", "packet_loss", "poor_telephone"}  # fmt: skip
     one, two = (Clip(id=name, index=0, label="happy") for name in ("one", "two"))
     for case in {case.kind: case for case in FULL}.values():
-        first = perturbed(case, clip, RATE, one, (7, voices))
+        first = perturbed(case, clip, RATE, one, Draws(7, voices))
         assert first.dtype == np.float32, case.name
         assert np.isfinite(first).all(), case.name
-        assert np.array_equal(first, perturbed(case, clip, RATE, one, (7, voices))), case.name
+        assert np.array_equal(first, perturbed(case, clip, RATE, one, Draws(7, voices))), case.name
         if case.kind in random_kinds:
-            assert not np.array_equal(first, perturbed(case, clip, RATE, two, (7, voices)))
-            assert not np.array_equal(first, perturbed(case, clip, RATE, one, (8, voices)))
+            assert not np.array_equal(first, perturbed(case, clip, RATE, two, Draws(7, voices)))
+            assert not np.array_equal(first, perturbed(case, clip, RATE, one, Draws(8, voices)))
 
 
 def test_every_perturbation_names_its_source():
@@ -77,7 +77,7 @@ def test_every_perturbation_names_its_source():
 def test_no_case_changes_the_samples_it_was_given(clip, voices):
     before = clip.copy()
     for case in {case.kind: case for case in FULL if case.family not in {"room", "codec"}}.values():
-        perturbed(case, clip, RATE, Clip(id="a", index=0, label="happy"), (0, voices))
+        perturbed(case, clip, RATE, Clip(id="a", index=0, label="happy"), Draws(0, voices))
     assert np.array_equal(before, clip)
 
 
@@ -86,7 +86,9 @@ def test_silence_and_very_short_clips_stay_finite(family, voices):
     one = Clip(id="a", index=0, label="happy")
     for case in {case.kind: case for case in FULL if case.family == family}.values():
         for samples in (np.zeros(4000, dtype=np.float32), voice(1, 0.02)):
-            assert np.isfinite(perturbed(case, samples, RATE, one, (0, voices))).all(), case.name
+            assert np.isfinite(perturbed(case, samples, RATE, one, Draws(0, voices))).all(), (
+                case.name
+            )
 
 
 @pytest.mark.parametrize("snr_db", [20, 0])
@@ -101,10 +103,10 @@ def test_noise_has_the_ratio_that_was_asked_for(perturb, snr_db, clip):
 def test_babble_has_its_ratio_and_is_made_of_strangers(clip, voices):
     (case,) = (case for case in FULL if case.name == "babble_10db")
     mine = Clip(id="c0", index=0, label="happy", speaker="s0")
-    noisy = perturbed(case, clip, RATE, mine, (0, voices))
+    noisy = perturbed(case, clip, RATE, mine, Draws(0, voices))
     assert power_db(clip) - power_db(noisy - clip) == pytest.approx(10, abs=0.1)
     strangers = tuple(voice for voice in voices if voice.speaker != "s0")
-    assert np.array_equal(noisy, perturbed(case, clip, RATE, mine, (0, strangers)))
+    assert np.array_equal(noisy, perturbed(case, clip, RATE, mine, Draws(0, strangers)))
 
 
 def test_babble_without_other_clips_says_so(clip):
@@ -241,7 +243,7 @@ def test_every_codec_takes_every_rate_that_a_model_may_want(rate, clip):
     kinds = {case.kind: case for case in FULL if case.family == "codec"}
     said, one = resampled(clip, RATE, rate), Clip(id="a", index=0, label="happy")
     for case in kinds.values():
-        heard = perturbed(case, said, rate, one)
+        heard = perturbed(case, said, rate, one, Draws())
         assert len(heard) == len(said), case.name
         assert power_db(heard) > power_db(said) - 25, case.name
 

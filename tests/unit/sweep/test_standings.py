@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,8 @@ def test_runs_that_disagree_on_a_truth_are_not_of_one_task(tmp_path):
     neutral = answered(tmp_path / "b", [0, 1], [0, 1], labels=("neutral", "sad"))
     again = answered(tmp_path / "c", [1, 0], [0, 1], labels=("sadness", "CALM"))
     assert of_one_task([calm, neutral, again]) == [[0, 2], [1]]
+    other = replace(calm, clip_ids=tuple(f"other-{name}" for name in calm.clip_ids))
+    assert of_one_task([calm, other]) == [[0], [1]]
 
 
 def test_what_cannot_be_told_apart_shares_ranks_and_what_can_does_not(tmp_path):
