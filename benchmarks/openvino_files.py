@@ -3,13 +3,14 @@
     python benchmarks/openvino_files.py CORPUS FP32.onnx [QUANTIZED.onnx ...]
 
 CORPUS is anything that `serval evaluate -d` takes; its first 400 clips are heard. Every file runs
-on both runtimes, one thread each, all in the same rounds; agreement is with the first file on ONNX
+on both runtimes, one thread each, all in the same rounds, by processor time; agreement is with the first file on ONNX
 Runtime. Memory is that of a fresh process with one worker and a clip of ten seconds.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ def main(corpus: str, *paths: str) -> None:
     print(f"{len(waveforms)} clips of {corpus}; {', '.join(instruction_sets())}")
     race = waveforms[:: max(1, len(waveforms) // RACE_CLIPS)][:RACE_CLIPS]
     works = {" on ".join(name): partial(passed, model, race) for name, model in models.items()}
-    seconds = interleaved(works, EFFORT)
+    seconds = interleaved(works, EFFORT, time.process_time)
     loading = measured_loading({" on ".join(name): name for name in models}, Overrides(), 1)
     for name, model in models.items():
         said, key = logits[name], " on ".join(name)
