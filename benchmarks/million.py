@@ -55,6 +55,8 @@ LOOK_S = 1.0
 ROWS = 10
 """In how many equal parts a run's rate and memory are told."""
 
+RECORD = (b'{"kind": "prediction"', b'{"kind": "failure"')
+TIMES = {"at_s", "inference_s"}
 END = b'{"kind": "end"'
 """How the last line of a finished journal begins."""
 
@@ -322,8 +324,30 @@ def same(a: Path, b: Path) -> bool:
     return equal_rows and one[0] == other[0] and one[2] == other[2]
 
 
+def records(run: Path) -> Iterator[dict[str, Any]]:
+    """Yield the records of a journal, finished or not, without times."""
+    with (run / JOURNAL).open("rb") as file:
+        for line in file:
+            if line.startswith(RECORD) and line.endswith(b"\n"):
+                yield {k: v for k, v in json.loads(line).items() if k not in TIMES}
+
+
+def same_records(a: Path, b: Path) -> int:
+    """Return how many records two journals share from their beginning on, all equal but for times.
+
+    Raises:
+        ValueError: Two records differ.
+    """
+    n = 0
+    for one, other in zip(records(a), records(b), strict=False):
+        if one != other:
+            raise ValueError(f"record {n} is another in {b} than in {a}: {one} and {other}")
+        n += 1
+    return n
+
+
 PREDICTING = ("killed", "resumed", "killed on Ray", "resumed on Ray")
-STEPS = (*PREDICTING, "score", "report", "score of Ray", "compare", "repeat")
+STEPS = (*PREDICTING, "score", "report", "score of Ray", "compare", "equal", "repeat")
 USUAL = STEPS[:-1]
 
 
@@ -393,6 +417,16 @@ class Steps:
         if (self.there / JOURNAL).exists():
             self.there = repeat(self.there, self.there.with_name("repeated-ray"), times)
 
+    def equal(self) -> dict[str, Any]:
+        """Return how many records of both runs are equal, and whether all files are."""
+        n = same_records(self.here, self.there)
+        print(f"{n:,} records of local and Ray are equal but for times")
+        scored = all((run / "results.json").exists() for run in (self.here, self.there))
+        files = same(self.here, self.there) if scored else None
+        if scored:
+            print(f"the result files of local and Ray are equal but for times: {files}")
+        return {"records": n, "files": files}
+
     def _predicted(self, step: str, kill_at: int) -> Watched:
         if not step.endswith("Ray"):
             here = ("-o", str(self.here))
@@ -425,12 +459,10 @@ def main() -> None:
     if "repeat" in given.steps:
         steps.repeat(given.repeats)
     for step in given.steps:
-        if step != "repeat":
+        if step not in {"equal", "repeat"}:
             steps.keep(step, asdict(steps.take(step, given.kill_at)))
-    if "compare" in given.steps:
-        equal = same(steps.here, steps.there)
-        steps.keep("equal", {"equal": equal})
-        print(f"local and Ray are equal but for times: {equal}")
+    if "equal" in given.steps:
+        steps.keep("equal", steps.equal())
     sizes = {path.name: path.stat().st_size / 1e6 for path in sorted(steps.here.iterdir())}
     steps.keep("files", {"megabytes": sizes})
     for name, size in sizes.items():
