@@ -3,8 +3,9 @@
     python benchmarks/openvino_files.py CORPUS FP32.onnx [QUANTIZED.onnx ...]
 
 CORPUS is anything that `serval evaluate -d` takes; its first 400 clips are heard. Every file runs
-on both runtimes, one thread each, all in the same rounds, by processor time; agreement is with the first file on ONNX
-Runtime. Memory is that of a fresh process with one worker and a clip of ten seconds.
+on both runtimes, one thread each, all in the same rounds, by processor time; agreement is with the
+first file on ONNX Runtime. Memory is that of a fresh process with one worker and a clip of ten
+seconds.
 """
 
 from __future__ import annotations
