@@ -26,7 +26,7 @@ from serval.bench.bench import disclosure, load_average
 from serval.evaluation import EvalOptions, open_dataset
 from serval.models.load import load_model
 from serval.stress.channel import PLACES, impulse_response
-from serval.stress.kept import Kept, decoder
+from serval.stress.kept import MadeOnce, decoder
 from serval.stress.suite import DEAR, FULL, Draws, perturbed, voices_of
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def measured(model: Any, clip: Any, voices: Any, shares: Mapping[str, float]) ->
     spent = {AGAIN: Spent(), NOW: Spent(), "kind": Spent()}
     encoded, rate, decoded = encoded_bytes(clip.audio), model.sample_rate, decoder()
     anew = Draws(0, voices)
-    kept = Draws(0, voices, Kept(lambda made: made.nbytes))
+    kept = Draws(0, voices, MadeOnce(lambda made: made.nbytes))
     for case in FULL:
         share, one = shares.get(case.name, 1.0), Spent()
         audio = one.on("decode", decode, encoded, rate)

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 
 from serval.audio import decode, encoded_bytes
@@ -27,7 +28,7 @@ from serval.models.load import load_model
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "serval-tiny"
 sys.path.insert(0, str(RECIPE))
-from tiny import Tiny, weights_of  # noqa: E402 - from the recipe, which is no package
+from tiny import HALVED_BEFORE, Tiny, is_halved, weights_of  # noqa: E402 - from the recipe, which is no package
 
 
 def main() -> None:
@@ -41,7 +42,8 @@ def main() -> None:
     stated = Overrides(
         labels=tuple(file.labels), sample_rate=file.sample_rate, normalize=file.contract.normalize
     )
-    module = model_of_object(Tiny(weights_of(flags.model)), stated)
+    halved = HALVED_BEFORE if is_halved(onnx.load(flags.model).graph) else None
+    module = model_of_object(Tiny(weights_of(flags.model), halved), stated)
     torch.set_num_threads(1)
     dataset = load_dataset(flags.dataset, options=DatasetOptions(limit=flags.clips))
     answers: dict[str, list[np.ndarray]] = {"onnx": [], "torch": []}

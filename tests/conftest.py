@@ -19,6 +19,7 @@ from hypothesis import settings
 
 from build import classifier, labels_metadata, speech_set
 from commandline import called
+from serval.plots.canvas import DPI
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,18 +43,30 @@ def manifest(tmp_path):
     return speech_set(tmp_path / "clips")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def coarse_pictures():
+    """Draw at 50 dpi, since most tests look at no picture; `fine_pictures` are for the others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("serval.plots.canvas.DPI", 50)
+        yield
+
+
 @pytest.fixture
-def coarse_pictures(monkeypatch):
-    """Draw at 50 dpi, where a test evaluates much and looks at no picture."""
-    monkeypatch.setattr("serval.plots.canvas.DPI", 50)
+def fine_pictures(monkeypatch):
+    """Draw as users have it."""
+    monkeypatch.setattr("serval.plots.canvas.DPI", DPI)
 
 
 @pytest.fixture
 def brief_bench(monkeypatch):
     """Time one duration and one setup, where a test looks at no figure of a benchmark."""
     room = importlib.import_module("serval.bench.bench")
-    brief = replace(room.QUICK, durations=(1.0,), clips=2, repetitions=1)
-    monkeypatch.setattr(room, "QUICK", brief)
+    few = replace(room.QUICK.latency, most=room.QUICK.latency.fewest)
+    brief = replace(
+        room.QUICK, durations=(1.0,), clips=2, repetitions=1, latency=few, throughput=few
+    )
+    for pace in ("QUICK", "FULL"):
+        monkeypatch.setattr(room, pace, brief)
     monkeypatch.setattr(room, "available_cores", lambda: 1)
 
 

@@ -2,7 +2,7 @@
 
     python tools/make_examples.py FP32.onnx INT8.onnx CORPUS [--split validation] [--work FOLDER]
 
-The files are those of the former weights of serval-tiny, CORPUS a folder in SSI's layout. Both are
+The files are those of serval-tiny, CORPUS a folder in SSI's layout. Both are
 evaluated in `--work`, where a run that is complete is only read: the same runs give the same bytes.
 Kept are labels and numbers: neither sound, nor file names, spoken text, or people's names.
 """

@@ -1,4 +1,4 @@
-"""The train clips and their perturbed copies through the frozen part of the encoder, once."""
+"""The train clips, their perturbed copies, and what the encoder as it was makes of them, once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MULTIPLE = 4
 
 BATCH = 8
 SHORTEST = 1_000
-FROZEN_LAYERS, SIZE = 2, 384
+SIZE = 384
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Copy(NamedTuple):
         pooled: `(N, 3840) float32` statistics of the frozen encoder's levels.
         frames: `(N,)` how many a clip has.
         start: `(N,)` where they begin in `hidden`.
-        hidden: `(F, 384) float16`, what goes into the first layer that is trained.
+        hidden: `(F, 384) float16`, what goes into the first transformer layer.
     """
 
     clips: NDArray[np.int64]
@@ -129,7 +129,7 @@ def _write_copy(
             with torch.inference_mode():
                 levels = encoder.levels(torch.stack([log_mel for _, log_mel in batch]))
                 found = pooled(levels).numpy()
-                hidden = levels[FROZEN_LAYERS].to(torch.float16).numpy()
+                hidden = levels[0].to(torch.float16).numpy()
             for (i, _), row, own in zip(batch, found, hidden, strict=True):
                 statistics[i], frames[i], start[i] = row, len(own), place
                 file.write(own.tobytes())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STEPS = {"clean": "head, clips as they are", "frozen": "head, perturbed copies too",
-         "tuned": "upper layers trained", "mixed": "weights averaged"}  # fmt: skip
+         "tuned": "all layers trained", "mixed": "weights averaged"}  # fmt: skip
 DRAWS, SEED = 5_000, 0
 
 

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import onnx
 import torch
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
 LAYERS, HEADS, EDGE, HOP = 4, 6, 200, 160
 BINS = 201
+HALVED_BEFORE = 1
+"""Before which layer each two frames become one: 20 ms each below, 40 ms from there on."""
+
 LEAST_VARIANCE = 1e-8
+HALVED = "net.halved"
+STATISTICS = ("ReduceMean", "Sub")
+"""What a level's statistics are made of: they are of all its frames."""
 
 
 class Tiny(nn.Module):
-    """Log-mel spectrogram, four layers of Whisper's encoder, statistics of five levels."""
+    """Log-mel spectrogram, four layers of Whisper's encoder, statistics of five levels.
 
-    def __init__(self, weights: dict[str, Tensor]) -> None:
+    Args:
+        weights: As `weights_of` returns them.
+        halved_before: The layer before which each two frames become one; `None` for none, as
+            Whisper has it.
+    """
+
+    def __init__(
+        self, weights: dict[str, Tensor], halved_before: int | None = HALVED_BEFORE
+    ) -> None:
         super().__init__()
+        self.halved_before = halved_before
         self.weights = nn.ParameterDict(
             {parameter_name(name): nn.Parameter(w, requires_grad=False)
              for name, w in weights.items()}
@@ -31,13 +46,14 @@ class Tiny(nn.Module):
         """Return five times `(B, F, 384)`: what goes into the first layer, and what each makes."""
         hidden = functional.gelu(self.conv("net_c1", log_mel, 1))
         hidden = functional.gelu(self.conv("net_c2", hidden, 2)).transpose(1, 2)
-        return self.upper(hidden + self.weights["net_pos"][: hidden.shape[1]], 0)
+        return self.layers(hidden + self.weights["net_pos"][: hidden.shape[1]])
 
-    def upper(self, hidden: Tensor, first: int) -> list[Tensor]:
-        """Return what goes into layer `first`, and what it and each later layer make of it."""
+    def layers(self, hidden: Tensor) -> list[Tensor]:
+        """Return what goes into the first layer, and what each makes of it."""
         levels = [hidden]
-        for layer in range(first, LAYERS):
-            levels.append(self.block(f"net_b_{layer}", levels[-1]))
+        for layer in range(LAYERS):
+            below = halved(levels[-1]) if layer == self.halved_before else levels[-1]
+            levels.append(self.block(f"net_b_{layer}", below))
         return levels
 
     def log_mel(self, samples: Tensor) -> Tensor:
@@ -82,6 +98,12 @@ def pooled(levels: list[Tensor]) -> Tensor:
     return torch.cat([part for level in levels for part in statistics(level)], dim=-1)
 
 
+def halved(frames: Tensor) -> Tensor:
+    """Return `(B, ceil(F / 2), H)`: the mean of each two neighbours, and a last one without."""
+    kept = functional.avg_pool1d(frames.transpose(1, 2), 2, ceil_mode=True, count_include_pad=False)
+    return kept.transpose(1, 2)
+
+
 def statistics(frames: Tensor) -> tuple[Tensor, Tensor]:
     """Return `(B, H)` mean and standard deviation over time."""
     return frames.mean(dim=1), frames.var(dim=1, correction=0).clamp(min=LEAST_VARIANCE).sqrt()
@@ -110,8 +132,9 @@ def products(graph: onnx.GraphProto) -> list[tuple[str, str]]:
 
 
 def write_onnx(source: str, output: str, weights: dict[str, Tensor]) -> None:
-    """Write the graph of `source` with other weights, named as `weights_of` names them."""
+    """Write the graph of `source`, halved, with other weights, named as `weights_of` names them."""
     model = onnx.load(source)
+    halve(model.graph)
     graph_name = dict(products(model.graph))
     named = {graph_name.get(name, name): (w.T if name in graph_name else w)
              for name, w in weights.items()}  # fmt: skip
@@ -120,3 +143,28 @@ def write_onnx(source: str, output: str, weights: dict[str, Tensor]) -> None:
             values = named[tensor.name].detach().contiguous().numpy()
             tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     onnx.save(model, output)
+
+
+def is_halved(graph: onnx.GraphProto) -> bool:
+    """Return whether a graph of serval-tiny makes two frames one."""
+    return any(HALVED in node.output for node in graph.node)
+
+
+def halve(graph: onnx.GraphProto) -> None:
+    """Make each two frames one before layer `HALVED_BEFORE`, in a graph that does not yet."""
+    if is_halved(graph):
+        return
+    scale = f"net.b.{HALVED_BEFORE}.l1.weight"
+    level = next(node.input[0] for node in graph.node if scale in node.input)
+    made = next(i for i, node in enumerate(graph.node) if level in node.output)
+    for node in graph.node:
+        if node.op_type not in STATISTICS:
+            node.input[:] = [HALVED if name == level else name for name in node.input]
+    pool = {"kernel_shape": [2], "strides": [2], "ceil_mode": 1, "count_include_pad": 0}
+    nodes = [
+        helper.make_node("Transpose", [level], [f"{HALVED}.rows"], perm=[0, 2, 1]),
+        helper.make_node("AveragePool", [f"{HALVED}.rows"], [f"{HALVED}.mean"], **pool),
+        helper.make_node("Transpose", [f"{HALVED}.mean"], [HALVED], perm=[0, 2, 1]),
+    ]
+    for place, node in enumerate(nodes, made + 1):
+        graph.node.insert(place, node)

@@ -54,10 +54,11 @@ def main() -> None:
         np.savez(given.output / name, **steps(Tiny(weights), copies, speech, plan, left_out))
         return
     everything = np.ones(len(speech.labels), bool)
+    clean = frozen_head({0: copies[0]}, speech, plan, everything)
     head = frozen_head(copies, speech, plan, everything)
     trainer = Trainer(Tiny(weights), head, copies, speech, plan)
     trainer.train(everything, said)
-    trainer.mix(Head.of_raw(weights["head.weight"], weights["head.bias"]))
+    trainer.mix(clean)
     write_onnx(given.encoder, str(given.output / "serval-tiny.onnx"), new_weights(trainer, weights))
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from features import FROZEN_LAYERS, Copy, Speech
 from tiny import LAYERS, Tiny, pooled
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,15 +15,13 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from features import Copy, Speech
     from numpy.typing import NDArray
 
     Batch = Sequence[tuple[int, int]]
     """Pairs of a copy and a clip."""
 
 CLASSES = 8
-FROZEN_SIZE = 768 * (FROZEN_LAYERS + 1)
-"""Pooled features of the levels that do not change."""
-
 WARM_UP, LAST_RATE, AVERAGE_EVERY = 100, 0.02, 5
 CHUNK, PREDICTED = 40, 16
 LEAST_DEVIATION = 1e-6
@@ -94,7 +91,7 @@ def first_head(features: NDArray[np.float32], labels: NDArray[np.int64], plan: A
 
 @dataclass(slots=True)
 class Trainer:
-    """Head and upper layers in training.
+    """Head and layers in training.
 
     Attributes:
         network: Its upper layers are changed in place.
@@ -114,10 +111,7 @@ class Trainer:
     rng: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
-        first = LAYERS - self.plan["layers"]
-        if first < FROZEN_LAYERS:
-            raise ValueError(f"layers: {self.plan['layers']} are more than are kept for training")
-        upper = tuple(f"net_b_{i}_" for i in range(first, LAYERS))
+        upper = tuple(f"net_b_{i}_" for i in range(LAYERS - self.plan["layers"], LAYERS))
         self.tuned = [name for name in self.network.weights if name.startswith(upper)]
         self.before = {name: self.network.weights[name].clone() for name in self.tuned}
         self.rng = np.random.default_rng(self.plan["seed"])
@@ -131,10 +125,8 @@ class Trainer:
     def logits(self, batch: Batch, frames: int, dropout: float = 0.0) -> Tensor:
         """Return `(B, 8)` of clips cut to that many frames, each at a random place."""
         hidden = np.stack([self._hidden(copy, clip, frames) for copy, clip in batch])
-        low = np.stack([self.copies[copy].pooled[clip, :FROZEN_SIZE] for copy, clip in batch])
-        levels = self.network.upper(torch.from_numpy(hidden), FROZEN_LAYERS)[1:]
-        features = torch.cat([torch.from_numpy(low), pooled(levels)], dim=-1)
-        return self.head.logits(features, dropout)
+        levels = self.network.layers(torch.from_numpy(hidden))
+        return self.head.logits(pooled(levels), dropout)
 
     def _hidden(self, copy: int, clip: int, frames: int) -> NDArray[np.float32]:
         own = self.copies[copy]
@@ -187,15 +179,16 @@ class Trainer:
         return float(loss.detach())
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        weights = [self.network.weights[name] for name in self.tuned]
-        rate, own = self.plan["learning_rate"], {"weight_decay": 0.0}
-        products = [weight for weight in weights if weight.dim() > 1]
-        groups = [
-            {"params": products, "lr": rate, "weight_decay": self.plan["weight_decay"]},
-            {"params": [weight for weight in weights if weight.dim() == 1], "lr": rate, **own},
-            {"params": self.parameters[-2:], "lr": self.plan["head_learning_rate"], **own},
-        ]
-        return torch.optim.AdamW(groups, betas=(0.9, 0.98))
+        groups = [self._group(name) for name in self.tuned]
+        head = {"params": self.parameters[-2:], "lr": self.plan["head_learning_rate"]}
+        return torch.optim.AdamW([*groups, head], betas=(0.9, 0.98), weight_decay=0.0)
+
+    def _group(self, name: str) -> dict[str, Any]:
+        """Return a weight with its learning rate: each layer's is a share of the one above it."""
+        weight, below = self.network.weights[name], LAYERS - 1 - int(name.split("_")[2])
+        rate = self.plan["learning_rate"] * self.plan["rate_below"] ** below
+        decay = self.plan["weight_decay"] if weight.dim() > 1 else 0.0
+        return {"params": [weight], "lr": rate, "weight_decay": decay}
 
     def _epoch(self, clips: NDArray[np.bool_]) -> Iterator[Batch]:
         """Yield batches of clips of about one length, in random order."""

@@ -300,12 +300,14 @@ def _connected(ray: ModuleType, address: str | None) -> bool:
     if ray.is_initialized():
         return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    where = {"address": address} if address else {"num_cpus": available_cores()}
+    # Nobody looks at the dashboard of a cluster that lives for one command.
+    own = {"address": "local", "num_cpus": available_cores(), "include_dashboard": False}
+    where = {"address": address} if address else own
     try:
         _refuse_silence(address)
         # Ray would end this process with code 1 where it is told to stop.
         with kept_hearing():
-            ray.init(**({"address": "local"} | where), log_to_driver=False, logging_level="ERROR")
+            ray.init(**where, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError) as error:
         raise ConfigError(_unreachable(address, error)) from error
     return True

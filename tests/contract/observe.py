@@ -1,13 +1,8 @@
-"""What a dataset looks like from outside, as JSON: in this process, or as a script in another.
-
-The hub's client reads its `HF_...` variables when it is imported: each test of them is a process.
-"""
+"""What a dataset looks like from outside, in plain JSON types."""
 
 import hashlib
-import json
 import logging
 import shutil
-import sys
 from pathlib import Path
 from unittest.mock import patch
 
@@ -60,19 +55,14 @@ def observe_or_say(name, **options):
         return {"error": type(error).__name__, "message": str(error)}
 
 
-def main():
+def observe_each(sets, shrink_waits, free_bytes):
+    """Each (name, options) of the sets, with warnings on standard error as commands have them."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    order = json.loads(sys.argv[1])
-    if order["shrink_waits"]:
+    if shrink_waits:
         import serval.hub
 
         serval.hub.WAITS_S = (0.05, 0.05)
-    free = order["free_bytes"] or shutil.disk_usage("/").free
+    free = free_bytes or shutil.disk_usage("/").free
     usage = type(shutil.disk_usage("/"))(free, 0, free)
     with patch("shutil.disk_usage", return_value=usage):
-        seen = [observe_or_say(name, **options) for name, options in order["sets"]]
-    sys.stdout.write(json.dumps(seen))
-
-
-if __name__ == "__main__":
-    main()
+        return [observe_or_say(name, **options) for name, options in sets]

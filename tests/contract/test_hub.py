@@ -1,16 +1,15 @@
-"""Hub sets through the real clients, in processes of their own, from a hub on 127.0.0.1."""
+"""Hub sets through the real clients, in processes of their own, from a hub on 127.0.0.1.
+
+The hub's client reads its `HF_...` variables when it is imported.
+"""
 
 import hashlib
-import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, process_environment
+from apart import apart
+from conftest import process_environment
 from contract.hub import Fault, Hub, Repo, serving
 from contract.sets import (
     CODES,
@@ -22,7 +21,7 @@ from contract.sets import (
     ssi_files,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
 SSI = "stapesai/ssi-speech-emotion-recognition"
 FIRST, SECOND, THIRD = (f"data/validation-{n:05d}-of-00003.parquet" for n in range(3))
@@ -40,39 +39,31 @@ def home(tmp_path):
     return tmp_path / "hf home"
 
 
+@pytest.fixture(scope="module")
+def processes():
+    ready = ("contract.observe", "serval.datasets.hub", "huggingface_hub.hf_api")
+    again = ("contract", "serval", "huggingface_hub")
+    with apart(process_environment(), ready, again) as calls:
+        yield calls
+
+
 @pytest.fixture
-def ask(hub, home, tmp_path):
+def ask(processes, hub, home, tmp_path):
     """Open sets in a new process whose hub is ours; each is (name, options)."""
-
-    def run(*sets, env=None, shrink_waits=False, free_bytes=None):
-        order = {"sets": sets, "shrink_waits": shrink_waits, "free_bytes": free_bytes}
-        return asked(hub, home, order, tmp_path, env or {})
-
-    return run
-
-
-def asked(hub, home, order, cwd, env):
-    python_path = os.pathsep.join((str(ROOT / "src"), str(ROOT / "tests")))
     told = {
         "HF_HOME": home,
         "HF_ENDPOINT": hub.url,
         "HF_UPDATE_DOWNLOAD_COUNTS": 0,
         "HF_HUB_DISABLE_TELEMETRY": 1,
-        "PYTHONPATH": python_path,
     }
-    script = Path(__file__).with_name("observe.py")
-    done = subprocess.run(
-        [sys.executable, str(script), json.dumps(order)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=240,
-        cwd=cwd,
-        env=process_environment(**told) | {key: str(value) for key, value in env.items()},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), done.stderr
+
+    def run(*sets, env=None, shrink_waits=False, free_bytes=None):
+        order = (sets, shrink_waits, free_bytes)
+        known = told | (env or {})
+        done = processes.call("contract.observe:observe_each", *order, cwd=tmp_path, **known)
+        return done.value, done.stderr
+
+    return run
 
 
 def shards_fetched(hub):

@@ -1,71 +1,80 @@
 """Models and checkpoints of the hub through its real client, from a hub on 127.0.0.1."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import onnx
 import pytest
 
+from apart import apart
 from build import EMOTIONS, classifier, speech_set
-from conftest import ROOT, process_environment
+from conftest import process_environment
 from contract.hub import Hub, Repo, serving
 from serval.run import load_run
 from serval.sweep.training import card_corpora
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hub models")]
 
 CONFIG = {"id2label": {str(i): name for i, name in enumerate(reversed(EMOTIONS))}}
 
 
-@pytest.fixture
-def hub():
+@pytest.fixture(scope="module")
+def module_hub():
     with serving(Hub()) as running:
         yield running
 
 
 @pytest.fixture
-def told(hub, tmp_path):
+def hub(module_hub):
+    """A hub that nobody asked yet, and that has nothing."""
+    module_hub.asked.clear()
+    module_hub.repos.clear()
+    return module_hub
+
+
+@pytest.fixture(scope="module")
+def told(module_hub):
     """What libraries read on import: that the hub is ours."""
-    return {"HF_HOME": tmp_path / "hf", "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_TELEMETRY": 1}
+    return {"HF_ENDPOINT": module_hub.url, "HF_HUB_DISABLE_TELEMETRY": 1}
+
+
+@pytest.fixture(scope="module")
+def processes():
+    ready = ("contract.models", "serval.models.load", "serval.evaluation", "serval.models.hub")
+    again = ("contract", "commandline", "serval", "huggingface_hub")
+    with apart(process_environment(), ready, again) as calls:
+        yield calls
 
 
 @pytest.fixture
-def ask(told, serval_process):
-    """Run the command line against our hub."""
+def ask_each(processes, told, tmp_path):
+    """Call one command line after the other in one process whose hub is ours."""
 
-    def run(*arguments, **env):
-        return serval_process(*arguments, timeout=240, **(told | env))
+    def run(commands, **env):
+        known = told | {"HF_HOME": tmp_path / "hf"} | env
+        return processes.call("contract.models:called_each", commands, cwd=tmp_path, **known).value
 
     return run
 
 
-CALL_EACH = """
-import json
-import sys
-from dataclasses import asdict
-from commandline import called
-print(json.dumps([asdict(called(arguments, ".", {})) for arguments in json.loads(sys.argv[1])]))
-"""
+@pytest.fixture(scope="module")
+def with_torch(told, tmp_path_factory):
+    """Processes of our hub from their start: transformers asks it too, and imports for seconds."""
+    pytest.importorskip("torch")
+    home = {"HF_HOME": tmp_path_factory.mktemp("hf")}
+    ready = ("contract.models", "checkpoints", "serval.export.checkpoint", "serval.evaluation")
+    with apart(process_environment(**told | home), ready) as calls:
+        yield calls
 
 
 @pytest.fixture
-def ask_each(told, tmp_path):
-    """Call one command line after the other in one process whose hub is ours."""
+def ask(with_torch, tmp_path):
+    """Call one command line where torch is."""
 
-    def run(commands, **env):
-        places = f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}"
-        done = subprocess.run(
-            [sys.executable, "-c", CALL_EACH, json.dumps(commands)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=process_environment(**told | {"PYTHONPATH": places} | env),
-            check=True,
-        )
-        return json.loads(done.stdout)
+    def run(*arguments):
+        command = [str(argument) for argument in arguments]
+        (done,) = with_torch.call("contract.models:called_each", [command], cwd=tmp_path).value
+        return done
 
     return run
 
@@ -185,36 +194,24 @@ def test_a_checkpoint_of_the_hub_is_exported_and_its_weights_are_fetched_once(hu
     hub.repos["org/checkpoint"] = published_checkpoint(tmp_path)
     clips = speech_set(tmp_path / "clips", 4)
     done = ask("export", "hf:org/checkpoint", "-o", "model.onnx", "--dataset", clips)
-    assert done.returncode == 0, done.stderr
+    assert done["returncode"] == 0, done["stderr"]
     assert (tmp_path / "model.onnx").is_file()
     assert weights_fetched(hub, "org/checkpoint") == {"model.safetensors"}
 
 
 def test_of_two_files_of_weights_one_is_fetched_and_the_older_where_it_is_the_only_one(
-    hub, told, tmp_path
+    hub, with_torch, tmp_path
 ):
     hub.repos["org/both"] = published_checkpoint(tmp_path)
     hub.repos["org/older"] = only_older(hub.repos["org/both"])
-    code = (
-        "from serval.export.checkpoint import open_checkpoint\n"
-        "from serval.export.options import ExportOptions\n"
-        "for name in ('hf:org/both', 'hf:org/older'):\n"
-        "    print(*open_checkpoint(name, ExportOptions()).labels)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env=process_environment(**told),
-        check=True,
-    )
-    assert done.stdout.splitlines() == [" ".join(EMOTIONS)] * 2
+    names = ("hf:org/both", "hf:org/older")
+    done = with_torch.call("contract.models:labels_of_checkpoints", names, cwd=tmp_path)
+    assert done.value == [list(EMOTIONS)] * 2
     assert weights_fetched(hub, "org/both") == {"model.safetensors"}
     assert weights_fetched(hub, "org/older") == {"pytorch_model.bin"}
 
 
 def test_a_checkpoint_of_another_toolkit_is_evaluated_from_the_hub(hub, ask, tmp_path):
-    pytest.importorskip("torch")
     from published import emotion2vec
 
     folder = emotion2vec(tmp_path / "made").folder
@@ -223,7 +220,7 @@ def test_a_checkpoint_of_another_toolkit_is_evaluated_from_the_hub(hub, ask, tmp
     clips = speech_set(tmp_path / "clips", 4, labels=("angry", "happy", "sad", "neutral"))
     named = ("-m", "hf:org/emotion2vec@v1", "-d", clips, "-o", "out", "--no-plots")
     done = ask("evaluate", *named)
-    assert done.returncode == 0, done.stderr
+    assert done["returncode"] == 0, done["stderr"]
     run = load_run(tmp_path / "out")
     assert run.provenance.model["name"] == "hf:org/emotion2vec@v1"
     assert run.labels[0] == "生气/angry"
@@ -232,33 +229,24 @@ def test_a_checkpoint_of_another_toolkit_is_evaluated_from_the_hub(hub, ask, tmp
     }  # fmt: skip
 
 
-def test_of_a_checkpoint_and_a_file_the_one_that_was_taken_is_said(hub, told, tmp_path):
-    hub.repos["org/both"] = both = only_older(published_checkpoint(tmp_path))
+def test_of_a_checkpoint_and_a_file_the_one_that_was_taken_is_said(hub, with_torch, tmp_path):
+    hub.repos["org/a-file-too"] = both = only_older(published_checkpoint(tmp_path))
     (tmp_path / "onnx").mkdir()
     file = classifier(tmp_path / "onnx" / "model.onnx").read_bytes()
     both.files["onnx/model.onnx"] = file
     hub.repos["org/several"] = Repo(both.files | {"onnx/model_int8.onnx": file})
-    code = (
-        "from serval.models.load import load_model\n"
-        "for name, runtime in [('both', 'auto'), ('both', 'torch'), ('several', 'auto')]:\n"
-        "    model = load_model(f'hf:org/{name}', runtime=runtime)\n"
-        "    print(model.path.name == 'model.onnx', *model.contract.notes)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env=process_environment(**told),
-        check=True,
-    )
-    first, second, third = done.stdout.splitlines()
-    assert first == (
-        "True hf:org/both has onnx/model.onnx, which was taken, and a checkpoint too: "
+    named = [("a-file-too", "auto"), ("a-file-too", "torch"), ("several", "auto")]
+    names = [(f"hf:org/{name}", runtime) for name, runtime in named]
+    first, second, third = with_torch.call("contract.models:taken", names, cwd=tmp_path).value
+    is_file, note = first
+    assert is_file
+    assert note == (
+        "hf:org/a-file-too has onnx/model.onnx, which was taken, and a checkpoint too: "
         "take that with --runtime torch."
     )
-    assert second.startswith("False")
-    assert third.startswith("False")
-    assert third.endswith(
+    assert not second[0]
+    assert not third[0]
+    assert third[-1].endswith(
         "The checkpoint was taken; there is an ONNX file too: take it with "
         "-m hf:org/several/onnx/model.onnx."
     )

@@ -181,7 +181,7 @@ def test_too_many_failures_end_with_3_after_writing_everything(serval, model_fil
     assert done.returncode == 3
     assert "1 of 2 clips failed" in done.stderr
     assert "b.wav" in done.stderr
-    assert (tmp_path / "out" / "confusion_matrix.png").stat().st_size > 10_000
+    assert (tmp_path / "out" / "confusion_matrix.png").stat().st_size > 2_000
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,6 @@ def marked_up(tmp_path):
     return tmp_path
 
 
-@pytest.mark.usefixtures("coarse_pictures")
 def test_names_that_look_like_markup_are_printed_as_they_are(marked_up, serval):
     model, clips = marked_up / "[red]0.onnx", marked_up / "[/b]" / "set.csv"
     for arguments in (

@@ -71,7 +71,6 @@ def rated(tmp_path_factory):
     return write_manifest(path, rows)
 
 
-@pytest.mark.usefixtures("coarse_pictures")
 def test_a_checkpoint_of_dimensions_goes_through_every_verb(tmp_path, rated, serval):
     published = audeering(tmp_path / "vad")
 

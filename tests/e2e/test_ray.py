@@ -65,7 +65,9 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    started = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
     started.second = started.add_node(num_cpus=1)
     yield started
     ray.shutdown()
@@ -126,7 +128,6 @@ def without_timing(folder):
     return document, cells, logits, pictures
 
 
-@pytest.mark.usefixtures("coarse_pictures")
 def test_the_result_files_are_those_of_the_local_engine(cluster, model_file, clips, tmp_path):
     """With more workers than there are cores, some of which wait."""
     options = EvalOptions(

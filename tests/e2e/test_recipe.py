@@ -65,18 +65,20 @@ def test_the_recipe_learns_its_clips_and_names_those_of_speakers_left_out(
 
 
 @pytest.mark.slow
-def test_without_training_the_file_answers_as_before(encoder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("samples", [16_000, 16_300])
+def test_file_and_network_answer_alike_on_all_frames_and_on_half(
+    encoder, tmp_path, monkeypatch, samples
+):
     monkeypatch.syspath_prepend(str(RECIPE))
+    import tiny
     import torch
-    from tiny import Tiny, weights_of, write_onnx
 
-    weights = weights_of(str(encoder))
-    write_onnx(str(encoder), str(tmp_path / "same.onnx"), weights)
-    samples = np.random.default_rng(0).uniform(-1, 1, (1, 16_000)).astype(np.float32)
-    lengths = np.array([16_000])
-    own, same = (load_model(str(file)).logits(samples, lengths)
-                 for file in (encoder, tmp_path / "same.onnx"))  # fmt: skip
-    np.testing.assert_array_equal(own, same)
-    with torch.inference_mode():
-        found = Tiny(weights)(torch.from_numpy(samples)).numpy()
-    np.testing.assert_allclose(found, own, atol=1e-3)
+    weights = tiny.weights_of(str(encoder))
+    made = tmp_path / "halved.onnx"
+    tiny.write_onnx(str(encoder), str(made), weights)
+    noise = np.random.default_rng(0).uniform(-1, 1, (1, samples)).astype(np.float32)
+    for file, halved_before in ((made, tiny.HALVED_BEFORE), (encoder, None)):
+        with torch.inference_mode():
+            found = tiny.Tiny(weights, halved_before)(torch.from_numpy(noise)).numpy()
+        answer = load_model(str(file)).logits(noise, np.array([samples]))
+        np.testing.assert_allclose(found, answer, atol=1e-3)

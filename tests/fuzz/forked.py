@@ -40,7 +40,8 @@ def imported():
     for module in pkgutil.walk_packages(serval.__path__, "serval."):
         if not module.name.startswith(("serval.export", "serval.models.torch", "serval.__main__")):
             importlib.import_module(module.name)
-    importlib.import_module("matplotlib.pyplot")
+    for name in ("matplotlib.pyplot", "matplotlib.backends.backend_agg"):
+        importlib.import_module(name)
 
 
 def forked(arguments, folder):

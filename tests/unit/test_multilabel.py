@@ -425,7 +425,7 @@ def stored(models, clips, tmp_path_factory):
     return folder
 
 
-def test_files_of_a_run(models, clips, tmp_path, coarse_pictures):
+def test_files_of_a_run(models, clips, tmp_path):
     files = evaluated(models["said"], clips, tmp_path, plots=True).files
     assert {path.name for path in files.values()} == {
         "results.json", "detailed_results.csv", "failures.csv", "summary.md",

@@ -247,7 +247,7 @@ def test_the_summary_is_markdown_that_cannot_break(run, tmp_path):
     assert "7 clips scored, 1 failed" in text
 
 
-def test_pictures_are_300_dpi(run, tmp_path):
+def test_pictures_are_300_dpi(run, tmp_path, fine_pictures):
     from PIL import Image
 
     files = write_results(run, tmp_path / "out").files

@@ -49,8 +49,7 @@ def _print_example(console: Console) -> None:
     document = results_document(run, scores_of(run))
     document["label_space"] = label_space_part(run, restrict=False)
     console.print(
-        f"\nOn real voices: a stored run of the model's former weights on {len(run):,} clips of "
-        "acted speech. The present ones are as good there as can be told, and far better in noise."
+        f"\nOn real voices: a stored run of the same model on {len(run):,} clips of acted speech."
     )
     print_run(console, document)
     print_findings(console, document, ())

@@ -42,6 +42,7 @@ __all__ = [
     "common_rows",
     "n_other_audio",
     "names_apart",
+    "pairing_warnings",
     "partners",
     "refuse_few",
     "refuse_odd_margin",
@@ -170,7 +171,7 @@ def aligned(runs: Sequence[Run]) -> Aligned:
         columns=tuple(_column(name, run, of_run, first.labels)
                       for name, run, of_run in columns),
         other_audio=other_audio,
-        warnings=tuple(_warnings(runs, found, other_audio)),
+        warnings=tuple(pairing_warnings(runs, found, other_audio)),
     )  # fmt: skip
 
 
@@ -321,7 +322,8 @@ def _are_alike(rows: Sequence[NDArray[np.int64]]) -> bool:
     return all(np.array_equal(of_run, rows[0]) for of_run in rows[1:])
 
 
-def _warnings(runs: Sequence[Run], found: Sequence[Partners], other_audio: int) -> list[str]:
+def pairing_warnings(runs: Sequence[Run], found: Sequence[Partners], other_audio: int) -> list[str]:
+    """Return what a reader must know of how the clips of the runs were paired."""
     warnings = [f"{unfinished(run)}." for run in runs if not run.complete]
     for run, pairs in zip(runs[1:], found, strict=True):
         if pairs.by_audio:

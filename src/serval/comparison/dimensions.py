@@ -11,6 +11,7 @@ from serval.comparison.align import (
     common_rows,
     n_other_audio,
     names_apart,
+    pairing_warnings,
     refuse_few,
     refuse_odd_margin,
     task_of_runs,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from serval.comparison.align import Partners
     from serval.run import Run
     from serval.scores.clusters import Clustering
     from serval.scores.dimensions import Moments
@@ -164,19 +166,21 @@ def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionCompariso
     task_of_runs(runs)
     values = [dimension_run(run) for run in runs]
     first = values[0]
-    rows = _common(first, values[1:])
+    found, rows = _common(first, values[1:])
+    other_audio = n_other_audio(runs, rows)
     clustering = clustering_of([first.run.speakers[i] for i in rows[0]])
     values = [one.ordered(first.names) for one in values]
     _refuse_other_ratings(values, rows)
     names = names_apart(runs)
     said = [line for run in runs for line in warnings_of(run)]
+    said += pairing_warnings(runs, found, other_audio)
     return DimensionComparison(
         runs={name: str(run.folder) for name, run in zip(names, runs, strict=True)},
         only_in={
             name: tuple(np.delete(run.clip_ids, at).tolist())
             for name, run, at in zip(names, runs, rows, strict=True)
         },
-        other_audio=n_other_audio(runs, rows),
+        other_audio=other_audio,
         n=len(rows[0]),
         names=first.names,
         scale=str(first.scale),
@@ -191,7 +195,9 @@ def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionCompariso
     )
 
 
-def _common(first: DimensionRun, others: Sequence[DimensionRun]) -> list[NDArray[np.int64]]:
+def _common(
+    first: DimensionRun, others: Sequence[DimensionRun]
+) -> tuple[list[Partners], list[NDArray[np.int64]]]:
     for other in others:
         if set(other.names) != set(first.names):
             raise ConfigError(
@@ -203,7 +209,7 @@ def _common(first: DimensionRun, others: Sequence[DimensionRun]) -> list[NDArray
                 f"{other.run.folder} is on the scale {other.scale} and {first.run.folder} on "
                 f"{first.scale}; evaluate both with one --scale"
             )
-    return common_rows([first.run, *(other.run for other in others)])[1]
+    return common_rows([first.run, *(other.run for other in others)])
 
 
 def _refuse_other_ratings(
@@ -305,7 +311,7 @@ def write_dimension_comparison(
     document = dimension_comparison_document(found)
     files = {"comparison": write_json(document, folder / "comparison.json")}
     values = [dimension_run(run) for run in runs[:2]]
-    kept, other = _common(values[0], values[1:])
+    _, (kept, other) = _common(values[0], values[1:])
     names, second = list(found.runs), values[1].ordered(found.names)
     for i, dimension in enumerate(found.names):
         a, b = values[0].predicted[kept, i], second.predicted[other, i]

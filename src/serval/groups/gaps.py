@@ -20,7 +20,7 @@ from serval.scores.stats import POWER
 from serval.wording import counted, in_points
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,6 +44,9 @@ ROUNDING = 1e-9
 
 FEW_GROUPS = 16
 """Up to here comparing every pair is quicker than looking for groups that are alike."""
+
+AT_ONCE = 16_000
+"""Clips that are scored at once, over all permutations that are taken together."""
 
 Permuted = Literal["speakers", "clips"]
 
@@ -292,39 +295,59 @@ def gaps_between(
     """
     expected = [_means(right, kind)[kind] for kind in kinds]
     both = list(zip(kinds, expected, strict=True))
-    chance = np.empty((PERMUTATIONS, len(kinds)))
-    same = 0
-    for row in chance:
-        group = permutation.draw(rng)
-        row[:] = [_scored(group, permutation.unit, right, *of).largest_t_squared() for of in both]
-        same += _same_partition(group, permutation.group)
+    chance, same = [], 0
+    for drawn in _permuted(permutation, rng):
+        scored = [_scored(drawn, permutation.unit, right, *of) for of in both]
+        chance += [[one.largest_t_squared() for one in of] for of in zip(*scored, strict=True)]
+        same += sum(_same_partition(group, permutation.group) for group in drawn)
     possible = tests * (1 + same) / (1 + PERMUTATIONS) <= ALPHA
     return tuple(
         _gap(
-            _scored(permutation.group, permutation.unit, right, kind, mean),
+            _scored(permutation.group[np.newaxis], permutation.unit, right, kind, mean)[0],
             _power(names, permutation, kind, mean, possible=possible),
             by_chance,
             tests,
         )
-        for kind, mean, by_chance in zip(kinds, expected, chance.T, strict=True)
+        for kind, mean, by_chance in zip(kinds, expected, np.array(chance).T, strict=True)
     )
 
 
-def _scored(group: Ids, unit: Ids, right: Floats, kind: Ids, mean: Floats) -> _GroupMeans:
-    """Return the score of each group and its variance if the groups do not matter."""
-    units = np.zeros(unit.max() + 1, dtype=np.int64)
-    units[unit] = group
-    groups = int(group.max()) + 1
+def _permuted(permutation: Permutation, rng: np.random.Generator) -> Iterator[Ids]:
+    """Yield `PERMUTATIONS` random groupings, `(D, N)` at a time."""
+    at_once = max(1, AT_ONCE // len(permutation.group))
+    for left in range(PERMUTATIONS, 0, -at_once):
+        yield np.stack([permutation.draw(rng) for _ in range(min(at_once, left))])
+
+
+def _scored(group: Ids, unit: Ids, right: Floats, kind: Ids, mean: Floats) -> list[_GroupMeans]:
+    """Return the score of each group and its variance if the groups do not matter.
+
+    Args:
+        group: `(D, N)` of D groupings, all of the same groups.
+        unit: `(N,)`.
+        right: `(N,)`.
+        kind: `(N,)`.
+        mean: `(N,)` of the kind of each clip.
+
+    Returns:
+        For each grouping.
+    """
+    groupings, groups, units = len(group), int(group.max()) + 1, int(unit.max()) + 1
+    grouping = np.arange(groupings)[:, np.newaxis]
     weight = _weights(group, kind, groups)
-    off = right - mean
-    off *= weight  # in place, for there may be a million clips
-    sums = np.bincount(unit, off, len(units))
+    place = group + groups * grouping
+    of_units = np.zeros((groupings, units), dtype=np.int64)
+    of_units[:, unit] = place
+    sums = _sums(unit + units * grouping, weight * (right - mean), groupings * units)
     sums *= sums
-    weight *= right
-    return _GroupMeans(
-        score=np.asarray(np.bincount(group, weight, groups), dtype=np.float64),
-        variance=np.asarray(np.bincount(units, sums, groups), dtype=np.float64),
-    )
+    weight *= right  # in place, for there may be a million clips
+    score = _sums(place, weight, groupings * groups).reshape(groupings, groups)
+    variance = _sums(of_units, sums, groupings * groups).reshape(groupings, groups)
+    return [_GroupMeans(score=s, variance=v) for s, v in zip(score, variance, strict=True)]
+
+
+def _sums(place: Ids, values: Floats, places: int) -> Floats:
+    return np.asarray(np.bincount(place.ravel(), values.ravel(), places), dtype=np.float64)
 
 
 def _same_partition(group: Ids, other: Ids) -> bool:
@@ -338,7 +361,7 @@ def _power(
 ) -> _GapPower:
     group, unit = permutation.group, permutation.unit
     groups = len(names)
-    weight = np.nan_to_num(_weights(group, kind, groups))
+    weight = np.nan_to_num(_weights(group[np.newaxis], kind, groups)[0])
     own = np.zeros(unit.max() + 1, dtype=np.int64)
     own[unit] = group
     least = WORTH_FINDING * (1 - WORTH_FINDING)
@@ -359,13 +382,23 @@ def _means(right: Floats, kind: Ids) -> Floats:
 
 
 def _weights(group: Ids, kind: Ids, groups: int) -> Floats:
-    """Return the weight of each clip in its group's score, `(N,)`; NaN without a common kind."""
+    """Return the weight of each clip in its group's score; NaN where no kind is in all groups.
+
+    Args:
+        group: `(D, N)`.
+        kind: `(N,)`.
+        groups: Number of them.
+
+    Returns:
+        `(D, N)`.
+    """
     k = int(kind.max()) + 1
-    clips = np.bincount(group * k + kind, minlength=groups * k).reshape(groups, k)
-    common = (clips > 0).all(axis=0)
-    if not common.any():
-        return np.full(len(group), np.nan)
-    return np.asarray((common / np.maximum(clips, 1) / common.sum())[group, kind])
+    cell = (group + groups * np.arange(len(group))[:, np.newaxis]) * k + kind
+    clips = np.bincount(cell.ravel(), minlength=len(group) * groups * k).reshape(-1, groups, k)
+    common = (clips > 0).all(axis=1, keepdims=True)
+    kinds = common.sum(axis=2, keepdims=True)
+    weights = common / np.maximum(clips, 1) / np.where(kinds > 0, kinds, np.nan)
+    return np.asarray(weights.ravel()[cell])
 
 
 def _gap(groups: _GroupMeans, power: _GapPower, by_chance: Floats, tests: int) -> GroupGap:

@@ -1,4 +1,8 @@
-"""How every picture looks and how it is saved."""
+"""How every picture looks and how it is saved.
+
+Here and in the rest of the room matplotlib is imported where something is drawn: it takes half a
+second, which a command that draws nothing need not wait for.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,6 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING
 
-from matplotlib import font_manager, rc_context
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.text import Text
-
 from serval.files import whole_file
 
 if TYPE_CHECKING:
@@ -24,11 +21,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from matplotlib.axes import Axes as Axes  # the rooms that draw name it from here
+    from matplotlib.figure import Figure
+
 __all__ = [
     "COLOURS",
     "DPI",
     "FORMATS",
-    "Axes",
     "figure",
     "given_axes",
     "head",
@@ -73,6 +72,10 @@ LETTER_INCHES = 0.085
 
 def figure(width: float, height: float) -> Figure:
     """Return an empty figure of that many inches, drawn without a display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     canvas = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=EDGE_INCHES))
     FigureCanvasAgg(canvas)
     return canvas
@@ -109,6 +112,8 @@ def save(picture: Figure, path: Path) -> Path:
 
 def _repeatable() -> AbstractContextManager[None]:
     """Have names in a file be the same each time, letters of a PDF stay text, and one minus."""
+    from matplotlib import rc_context
+
     return rc_context({"svg.hashsalt": "serval", "pdf.fonttype": 42, "axes.unicode_minus": False})
 
 
@@ -138,6 +143,8 @@ def _print_as_it_is(picture: Figure) -> None:
 
     Only the powers of ten that a logarithmic axis writes by itself are formulas.
     """
+    from matplotlib.text import Text
+
     axes = [axis for each in picture.axes for axis in (each.xaxis, each.yaxis)]
     powers = {text for axis in axes if axis.get_scale() == "log" for text in axis.findobj(Text)}
     for text in picture.findobj(Text):
@@ -150,6 +157,8 @@ def _print_as_it_is(picture: Figure) -> None:
 @cache
 def _fonts() -> tuple[str, ...]:
     """Return the fonts of this machine that a letter is looked for in, one after the other."""
+    from matplotlib import font_manager
+
     here = set(font_manager.get_font_names())
     return (OWN_FONT, *(name for name in OTHER_SCRIPTS if name in here))
 

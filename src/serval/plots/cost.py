@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from serval.plots.canvas import COLOURS, figure, save
 
@@ -77,6 +76,8 @@ def save_costs(panels: Mapping[str, Sequence[CostPoint]], score: str, path: Path
 
 
 def _draw(axes: Axes, points: Sequence[CostPoint], encoders: Sequence[str]) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     for place, encoder in enumerate(encoders):
         own = sorted((one for one in points if one.encoder == encoder), key=lambda one: one.ms)
         if own:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from matplotlib.ticker import MaxNLocator, NullLocator
-
 from serval.plots.canvas import COLOURS, figure, save
 
 if TYPE_CHECKING:
@@ -70,6 +68,8 @@ def save_latency(curves: Sequence[LatencyCurve], title: str, path: Path) -> Path
 
 def _label_plainly(axes: Axes) -> None:
     """Write 600, not 6 x 10^2, at as many places of the logarithmic axis as have room."""
+    from matplotlib.ticker import MaxNLocator, NullLocator
+
     low, high = axes.get_ylim()
     if high < 3 * low:
         axes.yaxis.set_major_locator(MaxNLocator(5))

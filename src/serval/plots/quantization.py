@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
-
 from serval.plots.canvas import COLOURS, figure, lay_out, save
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from matplotlib.transforms import Bbox
 
 __all__ = ["QuantizedPoint", "label_apart", "save_quantization", "text_box"]
 
@@ -100,11 +99,15 @@ def label_apart(picture: Any, axes: Any, points: Sequence[QuantizedPoint]) -> li
 
 def text_box(picture: Any, label: Any) -> Any:  # noqa: ANN401 - of matplotlib
     """Return the extent of a label's text; its own extent has the line to the point in it."""
+    from matplotlib.text import Text
+
     label.update_positions(picture.canvas.get_renderer())
     return Text.get_window_extent(label)
 
 
 def _disc_of(axes: Any, point: QuantizedPoint) -> Bbox:  # noqa: ANN401 - of matplotlib
+    from matplotlib.transforms import Bbox
+
     x, y = axes.transData.transform((point.size_mb, 100 * point.accuracy))
     radius = 5 * axes.figure.dpi / 72
     return Bbox([[x - radius, y - radius], [x + radius, y + radius]])

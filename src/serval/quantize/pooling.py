@@ -45,9 +45,8 @@ def means_as_products(graph: onnx.ModelProto) -> int:
 
 
 def _opset(graph: onnx.ModelProto) -> int:
-    usual = (known for known in graph.opset_import if known.domain in {"", "ai.onnx"})
-    version: int = next(usual).version
-    return version
+    versions = {known.domain or "ai.onnx": known.version for known in graph.opset_import}
+    return int(versions["ai.onnx"])
 
 
 def _ranks(graph: onnx.ModelProto) -> dict[str, int]:

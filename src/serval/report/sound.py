@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 from PIL import Image
-from scipy.signal import get_window
 from scipy.sparse import csr_array
 
 from serval.audio import Waveform, decode, encoded_bytes, resampled
@@ -275,7 +274,9 @@ def _spectrum(samples: Waveform) -> NDArray[np.float64]:
 
 @cache
 def _window() -> NDArray[np.float64]:
-    return np.asarray(get_window("hann", MEL_WINDOW))
+    """Return a periodic Hann window, which `scipy.signal.get_window` gives too."""
+    turns = np.arange(MEL_WINDOW) / MEL_WINDOW
+    return 0.5 - 0.5 * np.cos(2 * np.pi * turns)
 
 
 @cache

@@ -268,8 +268,8 @@ def _short(text: str) -> str:
 EXAMPLE_PREFIX = "example:"
 
 EXAMPLES = {
-    "fp32": "the former weights of serval-tiny, FP32, on 1,999 clips of acted speech",
-    "int8": "the same weights, INT8, on the same clips",
+    "fp32": "the FP32 original of serval-tiny, on 1,999 clips of acted speech",
+    "int8": "serval-tiny, which is INT8, on the same clips",
 }
 """Every stored run with what it is; `tools/make_examples.py` makes them."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse
 
 from serval.scores.clusters import clustering_of, effective_number, row_tables
 from serval.scores.metrics import ratio
@@ -372,5 +372,7 @@ def _ranks(values: Floats, there: NDArray[np.bool_]) -> Floats:
     ranks = np.zeros(values.shape)
     for rank, column, known in zip(ranks.T, values.T, there.T, strict=True):
         if known.any():
-            rank[known] = stats.rankdata(column[known]) / known.sum() - 0.5
+            _, place, n = np.unique(column[known], return_inverse=True, return_counts=True)
+            middle = np.cumsum(n) - (n - 1) / 2
+            rank[known] = middle[place] / known.sum() - 0.5
     return ranks

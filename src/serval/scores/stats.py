@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -271,7 +271,7 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
         0.0215
     """
     discordant = only_a + only_b
-    return float(stats.binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0
+    return min(1.0, 2 * float(special.bdtr(min(only_a, only_b), discordant, 0.5)))
 
 
 def smallest_significant(discordant: int) -> int | None:
@@ -284,12 +284,9 @@ def smallest_significant(discordant: int) -> int | None:
         >>> smallest_significant(40), smallest_significant(10), smallest_significant(5)
         (14, 8, None)
     """
-    alpha = 1 - LEVEL
-    fewer = int(stats.binom.ppf(alpha / 2, discordant, 0.5)) if discordant else 0
-    for minority in (fewer, fewer - 1):
-        if minority >= 0 and mcnemar_exact(minority, discordant - minority) <= alpha:
-            return discordant - 2 * minority
-    return None
+    shares = special.bdtr(np.arange(discordant // 2 + 1), discordant, 0.5)
+    minority = int(np.searchsorted(2 * shares, 1 - LEVEL, side="right")) - 1
+    return discordant - 2 * minority if minority >= 0 else None
 
 
 def holm(p_values: ArrayLike) -> Floats:

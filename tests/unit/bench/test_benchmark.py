@@ -28,7 +28,8 @@ def other_model(tmp_path):
 @pytest.fixture
 def few_rounds(monkeypatch):
     """All setups of this machine, with fewer durations, clips and processes than even --quick."""
-    pace = replace(QUICK, durations=(1.0, 5.0), clips=4, repetitions=1)
+    few = replace(QUICK.latency, most=QUICK.latency.fewest)
+    pace = replace(QUICK, durations=(1.0, 5.0), clips=4, repetitions=1, latency=few)
     monkeypatch.setattr(importlib.import_module("serval.bench.bench"), "QUICK", pace)
     return pace
 

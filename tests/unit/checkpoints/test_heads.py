@@ -165,7 +165,7 @@ def test_an_unknown_pooling_is_named(tmp_path):
 def test_dimensions_are_values_and_no_scores(tmp_path):
     published = audeering(tmp_path / "c")
     opened = open_checkpoint(published.folder, "c")
-    assert (opened.task, opened.labels) == ("dimensions", ("arousal", "dominance", "valence"))
+    assert (opened.task.model, opened.labels) == ("dimensions", ("arousal", "dominance", "valence"))
     model = load_model(str(published.folder), Overrides(scale="0..1"))
     assert (model.contract.task, model.contract.outputs) == ("dimensions", "values")
     assert model.contract.scale == "0..1"

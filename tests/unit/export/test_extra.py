@@ -1,7 +1,7 @@
 import pytest
 
-from serval import export
 from serval.errors import MissingExtraError
+from serval.export import export
 
 
 def test_a_missing_extra_is_one_line_with_the_remedy(monkeypatch, tmp_path):

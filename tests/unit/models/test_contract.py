@@ -156,6 +156,6 @@ def test_labels_of_which_only_label2id_is_there_are_read(path):
 )
 def test_the_task_is_that_of_the_problem_type(path, problem, task):
     beside(path, "config.json", {"problem_type": problem})
-    assert declared_contract(path, {}, Overrides()).task == task
+    assert declared_contract(path, {}, Overrides()).task.model == task
     with pytest.raises(ModelError, match="problem_type is 'ranking', which cannot be used"):
         declared_contract(path, {"problem_type": "ranking"}, Overrides())

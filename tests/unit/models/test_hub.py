@@ -36,6 +36,7 @@ def failing(monkeypatch):
 
         monkeypatch.setattr(hub, "snapshot_download", download)
 
+    monkeypatch.setattr("serval.hub.WAITS_S", (0.0, 0.0))
     return fail_with
 
 

@@ -112,9 +112,7 @@ def answer(model, samples):
 
 
 @pytest.mark.parametrize(("kind", "name"), [("sklearn", "load"), ("torch", "Net")])
-def test_a_pipeline_and_a_module_go_through_every_command(
-    kind, name, tmp_path, serval, coarse_pictures
-):
+def test_a_pipeline_and_a_module_go_through_every_command(kind, name, tmp_path, serval):
     pytest.importorskip(kind)
     (tmp_path / "features.py").write_text(FEATURES, encoding="utf-8")
     (tmp_path / "mine.py").write_text(PIPELINE if kind == "sklearn" else MODULE, encoding="utf-8")

@@ -140,6 +140,6 @@ def test_a_folder_with_both_is_opened_as_a_checkpoint_and_says_so(folder):
 
 
 def test_a_checkpoint_without_torch_is_one_line(folder, monkeypatch):
-    monkeypatch.setattr("serval.checkpoints.find_spec", lambda _name: None)
+    monkeypatch.setattr("serval.checkpoints.open.find_spec", lambda _name: None)
     with pytest.raises(MissingExtraError, match=r"needs torch, transformers: pip install 'serval"):
         load_model(str(folder))

@@ -247,7 +247,7 @@ def test_the_forms_of_a_timeline_say_the_same(model_file, call, tmp_path, serval
         assert float(row["sad"]) == wide["prob_sad"] == window["probabilities"]["sad"]
 
 
-def test_a_timeline_is_drawn_for_one_file(model_file, call, tmp_path, serval, coarse_pictures):
+def test_a_timeline_is_drawn_for_one_file(model_file, call, tmp_path, serval):
     done = serval(*call, "call.wav", "-o", "t.png")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")

@@ -1,4 +1,4 @@
-import pytest
+from matplotlib import font_manager
 from matplotlib.text import Text
 from PIL import Image
 
@@ -8,7 +8,6 @@ from serval.plots.canvas import figure, save
 FORMULA = r"a $\frac$ & $b$"
 
 
-@pytest.mark.usefixtures("coarse_pictures")
 def test_no_name_is_read_as_a_formula(tmp_path):
     picture = figure(3, 3)
     axes = picture.add_subplot()
@@ -24,7 +23,7 @@ def test_no_name_is_read_as_a_formula(tmp_path):
     assert shown[r"$\mathdefault{10^{3}}$"] is True
 
 
-def test_a_huge_picture_is_drawn_in_a_bounded_number_of_pixels(tmp_path):
+def test_a_huge_picture_is_drawn_in_a_bounded_number_of_pixels(tmp_path, fine_pictures):
     for size, pixels in (((4, 3), (1200, 900)), ((30, 20), (3464, 2309))):
         with Image.open(save(figure(*size), tmp_path / "a.png")) as image:
             assert image.size == pixels
@@ -32,10 +31,10 @@ def test_a_huge_picture_is_drawn_in_a_bounded_number_of_pixels(tmp_path):
 
 def test_letters_of_any_script_are_drawn_without_a_word(tmp_path, monkeypatch, recwarn):
     here = [*canvas.OTHER_SCRIPTS[:2], "Comic Sans MS", canvas.OWN_FONT]
-    monkeypatch.setattr(canvas.font_manager, "get_font_names", lambda: here)
+    monkeypatch.setattr(font_manager, "get_font_names", lambda: here)
     canvas._fonts.cache_clear()
     assert canvas._fonts() == (canvas.OWN_FONT, *canvas.OTHER_SCRIPTS[:2])
-    monkeypatch.setattr(canvas.font_manager, "get_font_names", lambda: [canvas.OWN_FONT])
+    monkeypatch.setattr(font_manager, "get_font_names", lambda: [canvas.OWN_FONT])
     canvas._fonts.cache_clear()
     picture = figure(2, 1)
     canvas.head(picture, "生气/angry")

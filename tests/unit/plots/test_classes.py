@@ -35,7 +35,7 @@ def test_long_names_stay_within_the_picture(tmp_path, monkeypatch, draw):
 
 
 @pytest.mark.parametrize("draw", [classes.save_confusion_matrix, classes.save_per_class])
-def test_nothing_is_cut_off_at_the_edge(tmp_path, draw):
+def test_nothing_is_cut_off_at_the_edge(tmp_path, draw, fine_pictures):
     run = run_of(tmp_path, [*range(8)] * 8, [0, 1] * 32, labels=EMOTIONS)
     pixels = image.imread(draw(run, scores_of(run), tmp_path / "picture.png"))[..., :3]
     edges = (pixels[:, :3], pixels[:, -3:], pixels[:3], pixels[-3:])

@@ -46,7 +46,7 @@ def test_pictures_in_the_chosen_format_are_the_same_every_time(run, tmp_path, ch
     assert first.startswith(starts)
 
 
-def test_pictures_of_an_earlier_format_are_gone(run, tmp_path, coarse_pictures):
+def test_pictures_of_an_earlier_format_are_gone(run, tmp_path):
     write_results(run, tmp_path)
     with pictures_as("svg"):
         files = write_results(run, tmp_path).files

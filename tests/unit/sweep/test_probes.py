@@ -14,7 +14,7 @@ from serval.run import load_run
 from serval.sweep import leaderboard_document, load_plan, sweep, write_cost_picture, write_tables
 from serval.sweep.verdict import told_from
 
-pytestmark = [pytest.mark.usefixtures("coarse_pictures"), pytest.mark.xdist_group("probes")]
+pytestmark = pytest.mark.xdist_group("probes")
 
 
 @pytest.fixture(scope="module")

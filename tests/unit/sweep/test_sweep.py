@@ -15,9 +15,6 @@ def write_tables(finished):
     return tables_of(finished, leaderboard_document(finished))
 
 
-pytestmark = pytest.mark.usefixtures("coarse_pictures")
-
-
 @pytest.fixture
 def plan_file(tmp_path):
     for seed in (0, 1):
