@@ -45,8 +45,9 @@ def means_as_products(graph: onnx.ModelProto) -> int:
 
 
 def _opset(graph: onnx.ModelProto) -> int:
-    versions = {known.domain or "ai.onnx": known.version for known in graph.opset_import}
-    return int(versions["ai.onnx"])
+    usual = (known for known in graph.opset_import if known.domain in {"", "ai.onnx"})
+    version: int = next(usual).version
+    return version
 
 
 def _ranks(graph: onnx.ModelProto) -> dict[str, int]:
