@@ -65,9 +65,7 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    started = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-    )
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     started.second = started.add_node(num_cpus=1)
     yield started
     ray.shutdown()

@@ -1,6 +1,7 @@
 """A run in the stores of three loggers, each read back as its own tools read it; all offline."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -76,9 +77,11 @@ def test_wandb_offline_keeps_scores_and_files(entry, tmp_path, monkeypatch):
     (folder,) = (tmp_path / "wandb").glob("offline-run-*")
     assert line.startswith(f"wandb: {folder}")
     (log,) = folder.glob("*.wandb")
-    content = log.read_bytes()
-    for name in ("uar_low", "recall/angry", "model.name", "confusion matrix", "journal.jsonl"):
-        assert name.encode() in content
+    names = ("uar_low", "recall/angry", "model.name", "confusion matrix", "journal.jsonl")
+    deadline = time.monotonic() + 30  # a process of wandb's own writes the file, at its own pace
+    while missing := [name for name in names if name.encode() not in log.read_bytes()]:
+        assert time.monotonic() < deadline, missing
+        time.sleep(0.1)
 
 
 @pytest.mark.slow
