@@ -297,13 +297,13 @@ def _asked(
 
     What was yielded stands in the journal before the next one is asked for.
     """
-    looks = plan.change.looks
-    for part in () if looks is None else looks.parts:
-        here = replace(dataset, clips=only(dataset.clips, part),
-                       metadata=only(dataset.metadata, part))  # fmt: skip
-        yield from _records(model, here, plan, options, journal.done)
-        if looks is not None and looks.is_enough(load_run(journal.folder), part):
-            return
+    if (looks := plan.change.looks) is not None:
+        for part in looks.parts:
+            here = replace(dataset, clips=only(dataset.clips, part),
+                           metadata=only(dataset.metadata, part))  # fmt: skip
+            yield from _records(model, here, plan, options, journal.done)
+            if looks.is_enough(load_run(journal.folder), part):
+                return
     yield from _records(model, dataset, plan, options, journal.done)
 
 

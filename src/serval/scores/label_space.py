@@ -7,6 +7,7 @@ gains by refusing; and that of restricted answers, among the labels that both kn
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -121,13 +122,11 @@ def full_set_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> FullS
 
 def _labels_of(dropped: Mapping[str, int]) -> dict[str, int]:
     """Return the clips of each label that the model does not know; spellings count as one."""
-    counts: dict[str, int] = {}
-    spelled: dict[str, str] = {}
+    counts, spelled = Counter[str](), dict[str, str]()
     for raw, n in dropped.items():
         if n:
-            first = spelled.setdefault(emotion_of(raw), raw)
-            counts[first] = counts.get(first, 0) + n
-    return counts
+            counts[spelled.setdefault(emotion_of(raw), raw)] += n
+    return dict(counts)
 
 
 def restricted_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> Restricted | None:
