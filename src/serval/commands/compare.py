@@ -24,8 +24,8 @@ from serval.commands.terminal import (
     terminal,
 )
 from serval.comparison import PairOptions
-from serval.comparison.align import task_of_runs
 from serval.comparison.by_task import COMPARISONS
+from serval.comparison.compared import task_of_runs
 from serval.comparison.dimensions import change_cells
 from serval.comparison.multilabel import multilabel_change_cells
 from serval.comparison.words import (

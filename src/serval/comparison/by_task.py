@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serval.comparison.align import task_of_runs
 from serval.comparison.compare import compare
+from serval.comparison.compared import task_of_runs
 from serval.comparison.dimensions import (
     compare_dimensions,
     dimension_comparison_document,

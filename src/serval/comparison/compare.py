@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison.align import (
-    Aligned,
-    AlignedRun,
-    Partners,
-    aligned,
-    partners,
-    refuse_odd_margin,
-    task_of_runs,
-)
+from serval.comparison.align import Aligned, AlignedRun, aligned
+from serval.comparison.compared import refuse_odd_margin, task_of_runs
 from serval.comparison.files import write_comparison
 from serval.comparison.flips import (
     divergence,
@@ -31,6 +24,7 @@ from serval.comparison.pair import (
     pair_tests,
     ranks,
 )
+from serval.comparison.partners import Partners, partners
 from serval.comparison.words import sentences
 from serval.groups import group_columns
 from serval.scores import whole_intervals

@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison.align import (
-    common_rows,
-    n_other_audio,
-    names_apart,
-    pairing_warnings,
-    refuse_few,
-    refuse_odd_margin,
-    task_of_runs,
-)
+from serval.comparison.compared import names_apart, refuse_few, refuse_odd_margin, task_of_runs
+from serval.comparison.partners import common_rows, n_other_audio, pairing_warnings
 from serval.comparison.words import letter_of, relation_of
 from serval.dimensions import DimensionRun, dimension_run
 from serval.errors import ConfigError
@@ -42,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from serval.comparison.align import Partners
+    from serval.comparison.partners import Partners
     from serval.run import Run
     from serval.scores.clusters import Clustering
     from serval.scores.dimensions import Moments

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison.align import aligned, refuse_odd_margin, task_of_runs
+from serval.comparison.align import aligned
+from serval.comparison.compared import refuse_odd_margin, task_of_runs
 from serval.comparison.words import letter_of, relation_of
 from serval.files import write_json
 from serval.multilabel import MultilabelRun, multilabel_run

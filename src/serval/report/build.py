@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from serval.comparison.align import task_of_runs
+from serval.comparison.compared import task_of_runs
 from serval.files import write_bytes, write_text
 from serval.report.columns import heard
 from serval.report.content import report_content
