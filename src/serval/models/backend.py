@@ -11,18 +11,11 @@ import numpy as np
 
 from serval.errors import AudioError, ModelError
 from serval.models.classifier import Classifier, Identity
-from serval.models.contract import (
-    Contract,
-    Declared,
-    Overrides,
-    contract_of,
-    declared_contract,
-    made_of,
-    sound_ranges,
-    trained_on,
-)
+from serval.models.contract import Contract, Declared, Overrides, contract_of
+from serval.models.making import made_of, sound_ranges, trained_on
 from serval.models.masks import marked_by
 from serval.models.signature import Signature, signature_of
+from serval.models.sources import declared_contract
 from serval.models.trial import tried
 
 if TYPE_CHECKING:

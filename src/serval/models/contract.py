@@ -1,77 +1,34 @@
-"""What a model file expects and what it gives, and where each part of that is stated."""
+"""What a model expects and what it gives."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
-from serval.dimensions.scale import scale_of_text
-from serval.errors import ConfigError, ModelError
-from serval.labels import EMOTIONS, DimensionSet, LabelSet, names_in_order, unnamed
 from serval.tasks import CATEGORICAL, Task, task_named
-from serval.trained_on import SoundRanges, TrainedOn
-from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
+    from serval.labels import LabelSet
     from serval.tasks import Outputs
+    from serval.trained_on import SoundRanges, TrainedOn
 
 __all__ = [
+    "DEFAULT_MAX_SECONDS",
     "MOST_LABELS",
-    "NORMALIZATION",
-    "RATE",
     "Contract",
     "Declared",
     "Layout",
     "Normalize",
     "Overrides",
-    "Source",
     "contract_of",
-    "declared_by",
-    "declared_contract",
-    "hub_file",
-    "made_of",
-    "sound_ranges",
-    "trained_on",
 ]
 
 Normalize = Literal["peak", "zscore", "none"]
-NORMALIZE: Mapping[str, Normalize] = {
-    "peak": "peak",
-    "zscore": "zscore",
-    "none": "none",
-    "true": "zscore",
-    "false": "none",
-}
-"""What a source may say; true and false are the hub's `do_normalize`."""
-COMMAND_LINE = "command line"
-WAVEFORM_EXTRACTOR = "Wav2Vec2FeatureExtractor"
-HUB_FILES = ("config.json", "preprocessor_config.json")
-DEFAULT_NORMALIZE: Normalize = "peak"
 DEFAULT_MAX_SECONDS = 120.0
 """Longest clip where a model declares none: attention grows with the square of the length."""
-LABELS = ("labels", "id2label", "label2id")
-RATE = ("sample_rate", "sampling_rate")
-NORMALIZATION = ("normalize", "do_normalize")
-"""Under which names a source says what."""
-MADE_OF = (
-    *("encoder", "encoder_sha256", "license", "layer", "layer_weights", "pooling", "head"),
-    *("data", "data_fingerprint", "folds", "cross_validated", "made_with"),
-)
-"""What `serval probe --save` writes into a file beside its contract, for model cards."""
-LONGEST_ENTRY = 2_000
-"""Characters of one of them that are read."""
-LARGEST_CONFIG = 10_000_000
-"""Bytes of a file beside a model, and characters of one entry of its metadata: those that people
-have are a thousand times smaller."""
 MOST_LABELS = 10_000
-SHOWN = 60
-"""Characters of a value that a message shows."""
 
 Layout = Literal["batch samples", "batch 1 samples", "batch samples 1", "samples"]
 """The axes of the waveform input."""
@@ -213,145 +170,6 @@ def contract_of(declared: Declared, **seen: Any) -> Contract:  # noqa: ANN401 - 
     return replace(stated, **seen)
 
 
-Source = tuple[str, Mapping[str, Any]]
-Said = TypeVar("Said", TrainedOn, SoundRanges)
-T = TypeVar("T")
-
-
-def declared_contract(path: Path, metadata: Mapping[str, str], overrides: Overrides) -> Declared:
-    """Return labels, sample rate, normalisation and the like, each from its first source.
-
-    The order: the command line, the ONNX file's metadata, `config.json` and
-    `preprocessor_config.json` beside the file, the published default. On the hub, files for ONNX
-    Runtime lie in a folder `onnx` of their own, and those two files in the one above it.
-
-    Args:
-        path: The model file; the hub's own files are searched beside it.
-        metadata: The ONNX file's custom metadata.
-        overrides: What the user states.
-
-    Raises:
-        ModelError: A source states something that cannot be read.
-    """
-    beside = ((name, _beside(path.parent, name)) for name in HUB_FILES)
-    return declared_by([("model metadata", metadata), *beside], overrides)
-
-
-def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
-    """Return labels, sample rate, normalisation and the like, each from its first source.
-
-    Args:
-        stated: Who says what, in the order in which they are asked after the command line.
-        overrides: What the user states.
-
-    Raises:
-        ModelError: A source states something that cannot be read.
-    """
-    sources: list[Source] = [(COMMAND_LINE, _stated(overrides)), *stated]
-    task, _ = _first(sources, ("task", "problem_type"), task_named, CATEGORICAL)
-    names = _labels if task.has_labels else _dimensions
-    labels, labels_from = _first(sources, LABELS, names, LabelSet(EMOTIONS))
-    rate, rate_from = _first(sources, RATE, _sample_rate, 16_000)
-    normalize, normalize_from = _first(sources, NORMALIZATION, _normalize, DEFAULT_NORMALIZE)
-    masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
-    longest, longest_from = _first(sources, ("max_seconds",), _seconds, DEFAULT_MAX_SECONDS)
-    scale, _ = _first(sources, ("scale",), _scale, "")
-    return Declared(
-        labels=labels,
-        sample_rate=rate,
-        normalize=normalize,
-        max_seconds=longest,
-        masks_padding=masks,
-        task=task,
-        scale="" if task.has_labels else scale,
-        notes=tuple(_contradictions(sources)),
-        sources={
-            "labels": labels_from,
-            "sample_rate": rate_from,
-            "normalize": normalize_from,
-            "max_seconds": longest_from,
-            "masks_padding": masks_from,
-        },
-    )
-
-
-def _stated(overrides: Overrides) -> dict[str, Any]:
-    stated = {
-        "labels": overrides.labels,
-        "sample_rate": overrides.sample_rate,
-        "normalize": overrides.normalize,
-        "max_seconds": overrides.max_seconds,
-        "scale": overrides.scale,
-        "problem_type": "multi_label_classification" if overrides.multi_label else None,
-    }
-    return {name: value for name, value in stated.items() if value is not None}
-
-
-def trained_on(metadata: Mapping[str, str]) -> tuple[TrainedOn | None, tuple[str, ...]]:
-    """Return what a model file says that it was trained on, and what is wrong with that.
-
-    Args:
-        metadata: With an entry `trained_on`, see `serval.trained_on`, or without one.
-
-    Returns:
-        That, or `None` where nothing can be read, and one sentence if something cannot.
-    """
-    text = metadata.get("trained_on", "")
-    return _entry_of(TrainedOn.parsed, text, "no overlap is looked for")
-
-
-def _entry_of(
-    read: Callable[[str], Said], text: str, without: str
-) -> tuple[Said | None, tuple[str, ...]]:
-    if not text:
-        return None, ()
-    try:
-        return read(text), ()
-    except ConfigError as error:
-        return None, (f"The model's metadata: {one_line(error)}; {without}.",)
-
-
-def made_of(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return what a file of `serval probe --save` says of its making; nothing of another's."""
-    if not {"encoder", "encoder_sha256", "head"} <= metadata.keys():
-        return {}
-    return {key: metadata[key][:LONGEST_ENTRY] for key in MADE_OF if key in metadata}
-
-
-def sound_ranges(metadata: Mapping[str, str]) -> tuple[SoundRanges | None, tuple[str, ...]]:
-    """Return what a model file says its clips sounded like, and what is wrong with that.
-
-    Args:
-        metadata: With an entry `sound_ranges`, see `serval.trained_on`, or without one.
-
-    Returns:
-        That, or `None` where nothing can be read, and one sentence if something cannot.
-    """
-    text = metadata.get("sound_ranges", "")
-    return _entry_of(SoundRanges.parsed, text, "no sound is compared with it")
-
-
-def hub_file(path: Path) -> Mapping[str, Any]:
-    """Return the content of a `config.json` or the like.
-
-    Raises:
-        ModelError: It is no JSON object of a size and depth that such files have.
-    """
-    try:
-        size = path.stat().st_size
-        content = _json(path.read_text(encoding="utf-8-sig")) if size <= LARGEST_CONFIG else None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is not readable JSON: {one_line(error)}") from error
-    if size > LARGEST_CONFIG:
-        raise ModelError(
-            f"{path} has {size} bytes, more than any such file ({LARGEST_CONFIG}); replace it by "
-            "the one of the checkpoint that the model was made from"
-        )
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} must hold one JSON object")
-    return content
-
-
 def _assumptions(contract: Contract) -> Iterator[str]:
     said = contract.sources
     if said.get("labels") == "default":
@@ -374,153 +192,3 @@ def _assumptions(contract: Contract) -> Iterator[str]:
             "The model's outputs were between 0 and 1 on every trial, and nothing in its graph "
             "says why: they are taken for one independent score a label."
         )
-
-
-def _beside(folder: Path, name: str) -> Mapping[str, Any]:
-    """Return the hub's own file beside a model; for a folder `onnx`, the one above it."""
-    path = folder / name
-    if path.is_file():
-        return hub_file(path)
-    above = folder.absolute()
-    return _beside(above.parent, name) if above.name == "onnx" else {}
-
-
-def _json(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return what JSON says; a `ValueError` too for one of absurd size, depth or numbers."""
-    if len(text) > LARGEST_CONFIG:
-        raise ValueError(f"{len(text)} characters are too many")
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("lists within lists without an end") from None
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _first(
-    sources: list[Source], keys: tuple[str, ...], parse: Callable[[object], T], default: T
-) -> tuple[T, str]:
-    for source, values in sources:
-        for key, value in _said(values, keys):
-            return _parsed(value, parse, f"{source}: {key}"), source
-    return default, "default"
-
-
-def _said(values: Mapping[str, object], keys: tuple[str, ...]) -> Iterator[tuple[str, object]]:
-    """Yield what a source says under some names of a part."""
-    extractor = values.get("feature_extractor_type", WAVEFORM_EXTRACTOR)
-    for key in keys:
-        # Another extractor's do_normalize is of a spectrogram.
-        if values.get(key) is not None and (
-            key != "do_normalize" or extractor == WAVEFORM_EXTRACTOR
-        ):
-            yield key, values[key]
-
-
-def _contradictions(sources: list[Source]) -> Iterator[str]:
-    """Yield a sentence on each part that two sources state differently; the first one counts."""
-    parts: tuple[tuple[str, tuple[str, ...], Callable[[object], object]], ...] = (
-        ("labels", LABELS, _names),
-        ("sample rate", RATE, _sample_rate),
-        ("normalisation", NORMALIZATION, _normalize),
-    )
-    for part, keys, parse in parts:
-        said = [(name, value) for name, value in _readings(sources, keys, parse) if value]
-        if not said or said[0][0] == COMMAND_LINE:
-            continue
-        (first, taken), *others = said
-        for other, left in others:
-            if left != taken:
-                yield (
-                    f"Two sources differ on the model's {part}: {_short(taken)} in its {first}, "
-                    f"which was taken, and {_short(left)} in {other}; correct the wrong one."
-                )
-
-
-def _readings(
-    sources: list[Source], keys: tuple[str, ...], parse: Callable[[object], object]
-) -> Iterator[tuple[str, object]]:
-    """Yield who says what under one of the names; what cannot be read says nothing here."""
-    for source, values in sources:
-        for _, value in _said(values, keys):
-            with suppress(ModelError):
-                yield source, _parsed(value, parse, source)
-
-
-def _names(value: object) -> tuple[str, ...]:
-    """Read labels, but not those which are mere numbers."""
-    labels = tuple(_labels(value))
-    return () if unnamed(labels) else labels
-
-
-def _parsed(value: object, parse: Callable[[object], T], where: str) -> T:
-    try:
-        return parse(value)
-    except (ConfigError, ValueError, TypeError, KeyError, OverflowError) as error:
-        raise ModelError(
-            f"{where} is {_short(value)}, which cannot be used: {_short(one_line(error), 300)}"
-        ) from error
-
-
-def _short(value: object, most: int = SHOWN) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    shown = text if len(text) <= most else f"{text[:most]}..."
-    return printable(f"'{shown}'" if value is text and most == SHOWN else shown)
-
-
-def _labels(value: object) -> LabelSet:
-    names = _in_order(value)
-    if len(names) == 1:
-        raise ValueError(
-            "a classifier needs at least 2 labels, got 1; where one output tells two classes "
-            "apart, name both, the second being what it is high for: --labels other,angry"
-        )
-    return LabelSet(names)
-
-
-def _dimensions(value: object) -> LabelSet:
-    return DimensionSet(_in_order(value))
-
-
-def _in_order(value: object) -> tuple[str, ...]:
-    """Read a list, `id2label` (`{"0": "angry"}`), `label2id`, one of them as JSON, or `a,b,c`."""
-    if isinstance(value, str):
-        value = _json(value) if value.lstrip().startswith(("[", "{")) else value.split(",")
-    if isinstance(value, Sized) and len(value) > MOST_LABELS:
-        raise ValueError(f"{len(value)} labels are more than any classifier has ({MOST_LABELS})")
-    return tuple(map(printable, names_in_order(value)))
-
-
-def _sample_rate(value: object) -> int:
-    rate = int(float(str(value)))
-    if not 1_000 <= rate <= 192_000:
-        raise ValueError("expected 1,000 to 192,000 Hz")
-    return rate
-
-
-def _normalize(value: object) -> Normalize:
-    """Read `peak`, `zscore` or `none`, or the hub's `do_normalize` (true: zscore)."""
-    name = str(value).strip().lower()
-    if name not in NORMALIZE:
-        raise ValueError(f"expected one of {', '.join(NORMALIZE)}")
-    return NORMALIZE[name]
-
-
-def _yes_or_no(value: object) -> bool:
-    name = str(value).strip().lower()
-    if name not in {"true", "false"}:
-        raise ValueError("expected true or false")
-    return name == "true"
-
-
-def _scale(value: object) -> str:
-    return str(scale_of_text(str(value), "scale"))
-
-
-def _seconds(value: object) -> float:
-    seconds = float(str(value))
-    if not 0 < seconds < math.inf:
-        raise ValueError("expected a positive number of seconds")
-    return seconds

@@ -16,7 +16,7 @@ from huggingface_hub import (
 from serval.checkpoints import SETTINGS, WANTED, is_weight_file, older_weights
 from serval.errors import ModelError
 from serval.hub import Repo, Trouble, asking, hide_bars
-from serval.models.contract import HUB_FILES
+from serval.models.sources import HUB_FILES
 from serval.wording import printable
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import numpy as np
 from serval.checkpoints import SETTINGS, open_checkpoint, refuse_missing
 from serval.errors import AudioError, ModelError
 from serval.models.classifier import Classifier, Identity, identity_of
-from serval.models.contract import Overrides, Source, contract_of, declared_by
+from serval.models.contract import Overrides, contract_of
+from serval.models.sources import Source, declared_by
 from serval.models.trial import tried
 from serval.tasks import DIMENSIONAL
 from serval.wording import one_line, printable

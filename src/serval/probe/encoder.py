@@ -17,12 +17,13 @@ from serval.export import export_levels
 from serval.labels import LabelSet
 from serval.models.choice import what_is_meant
 from serval.models.classifier import identity_of
-from serval.models.contract import MOST_LABELS, Contract, Overrides, declared_contract
+from serval.models.contract import MOST_LABELS, Contract, Overrides
 from serval.models.graph import external_names, read_skeleton
 from serval.models.load import model_path
 from serval.models.onnx import OnnxBackend, file_title, load_onnx, open_session
 from serval.models.options import overrides_of
 from serval.models.signature import signature_of
+from serval.models.sources import declared_contract
 from serval.probe.graph import Level, cut, read_model, save_model, with_outputs
 from serval.probe.layers import WEIGHTED, wanted_levels
 from serval.tasks import DIMENSIONAL

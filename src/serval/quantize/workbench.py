@@ -16,10 +16,11 @@ from serval.files import scratch_folder
 from serval.inspection import stored_graph
 from serval.inspection.targets import TARGETS
 from serval.machine import available_cores
-from serval.models.contract import NORMALIZATION, RATE, Overrides
+from serval.models.contract import Overrides
 from serval.models.load import model_path
 from serval.models.onnx import load_onnx
 from serval.models.options import overrides_of
+from serval.models.sources import NORMALIZATION, RATE
 from serval.quantize.build import built
 from serval.quantize.clips import (
     Clips,

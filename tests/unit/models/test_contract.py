@@ -4,7 +4,8 @@ import pytest
 
 from serval.errors import ModelError
 from serval.labels import EMOTIONS
-from serval.models.contract import Overrides, declared_contract
+from serval.models.contract import Overrides
+from serval.models.sources import declared_contract
 
 HUB = {"id2label": {"1": "sad", "0": "happy"}, "sampling_rate": 8000}
 
