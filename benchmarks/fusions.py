@@ -42,6 +42,8 @@ from serval.quantize.pooling import means_as_products
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from numpy.typing import NDArray
+
 MICROSOFT = "com.microsoft"
 PRODUCT = "MatMulIntegerToFloat"
 """What ONNX Runtime makes of a linear layer: A, B, scales of both, zero points of both, bias."""
@@ -181,15 +183,8 @@ def _smoothing_in_rounding(edit: Edit) -> None:
         if not _is_smoothing(before):
             continue
         factors = edit.index.array(before.input[1]).ravel()
-        step, zero = (edit.index.array(name) for name in node.input[1:3])
-        named = node.output[0]
-        inputs = [
-            before.input[0],
-            edit.constant(f"{named}/steps", (step / factors).astype(np.float32)),
-            edit.constant(f"{named}/zeros", np.full(len(factors), zero, zero.dtype)),
-        ]
         axis = 1 if before.name.endswith("channels") else -1
-        edit.put(node, helper.make_node("QuantizeLinear", inputs, node.output, axis=axis))
+        _round_by_channel(edit, node, (before.input[0], node), factors, axis)
 
 
 def _division_in_rounding(edit: Edit) -> None:
@@ -198,14 +193,26 @@ def _division_in_rounding(edit: Edit) -> None:
         if before.op_type != "DequantizeLinear" or node.input[1] not in edit.index.weights:
             continue
         shares = edit.index.array(node.input[1]).ravel()
-        step, zero = (edit.index.array(name) for name in before.input[1:3])
-        named = node.output[0]
-        inputs = [
-            before.input[0],
-            edit.constant(f"{named}/steps", (step / shares).astype(np.float32)),
-            edit.constant(f"{named}/zeros", np.full(len(shares), zero, zero.dtype)),
-        ]
-        edit.put(node, helper.make_node("DequantizeLinear", inputs, node.output, axis=1))
+        _round_by_channel(edit, node, (before.input[0], before), shares, 1)
+
+
+def _round_by_channel(
+    edit: Edit,
+    node: onnx.NodeProto,
+    of: tuple[str, onnx.NodeProto],
+    factors: NDArray[np.float32],
+    axis: int,
+) -> None:
+    """Put what rounds, or undoes it, in the place of a node: its scale by a factor a channel."""
+    source, rounding = of
+    step, zero = (edit.index.array(name) for name in rounding.input[1:3])
+    named = node.output[0]
+    inputs = [
+        source,
+        edit.constant(f"{named}/steps", (step / factors).astype(np.float32)),
+        edit.constant(f"{named}/zeros", np.full(len(factors), zero, zero.dtype)),
+    ]
+    edit.put(node, helper.make_node(rounding.op_type, inputs, node.output, axis=axis))
 
 
 def _inner_products(edit: Edit) -> Iterator[onnx.NodeProto]:
