@@ -19,6 +19,7 @@ from build import classifier, encoded, labels_metadata, speech_set
 from serval.errors import ConfigError, DatasetError, LabelError, ModelError, ServalError
 from serval.results import write_results
 from serval.run import load_run
+from serval.scores import scores_of
 
 RATE = 16_000
 LABELS = ["low", "high"]
@@ -274,6 +275,18 @@ def test_figures_are_drawn_into_given_axes_and_into_new_ones(monkeypatch):
         assert plot().has_data()
     with pytest.raises(ConfigError, match="has labels only"):
         serval.score(TRUTH, PREDICTED).plot_reliability()
+
+
+def test_scores_and_document_are_of_one_bootstrap(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "serval.results.emotions.scores_of", lambda run: calls.append(run) or scores_of(run)
+    )
+    result = serval.score(TRUTH, PREDICTED)
+    value = result.document["scores"]["overall"]["uar"]["value"]
+    assert result.scores.overall["uar"].value == value
+    assert result.plot_per_class().has_data()
+    assert len(calls) == 1
 
 
 def test_runs_are_compared_by_result_by_folder_and_by_name(empty_folder):

@@ -13,40 +13,33 @@ import pyarrow as pa
 from serval.comparison.files import forest_of
 from serval.comparison.words import verdict_sentence
 from serval.errors import ConfigError, MissingExtraError
-from serval.multilabel import multilabel_run
 from serval.plots.canvas import given_axes
 from serval.plots.classes import draw_confusion_matrix, draw_per_class
 from serval.plots.comparison import draw_differences
 from serval.plots.reliability import draw_reliability
 from serval.results import TaskResults, results_of, write_results
-from serval.results.multilabel import scores_of_sets
 from serval.results.table import table_of
 from serval.results.verdict import data_name
-from serval.scores import HEADLINES, METRICS, Scores, scores_of
+from serval.scores import HEADLINES, METRICS, Scores
 from serval.scores.calibration import calibration_of
 from serval.tasks import CATEGORICAL, MULTILABEL, ByTask, only
 from serval.wording import counted, points
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from serval.comparison import Comparison
     from serval.plots.canvas import Axes
     from serval.run import Run
-    from serval.scores.multilabel import EmotionScores
-    from serval.scores.score import ClassScores
 
 __all__ = ["ComparisonResult", "Result"]
 
 
 CONFUSED = only(CATEGORICAL, "a confusion matrix shows")
 RELIABLE = only(CATEGORICAL, "a reliability diagram shows")
-PER_CLASS: ByTask[Callable[[Run], Mapping[str, ClassScores | EmotionScores]]] = ByTask(
+PER_CLASS = ByTask[None](
     what="scores of each emotion are drawn of",
-    parts={
-        CATEGORICAL: lambda run: scores_of(run).per_class,
-        MULTILABEL: lambda run: scores_of_sets(multilabel_run(run)).per_emotion,
-    },
+    parts=dict.fromkeys((CATEGORICAL, MULTILABEL)),
 )
 
 
@@ -67,10 +60,11 @@ class Result:
         """What the run is called."""
         return self.run.name
 
-    @cached_property
+    @property
     def scores(self) -> Scores:
-        """Every score with its interval."""
-        return scores_of(self.run)
+        """Every score with its interval; of dimensions or several emotions, those of their own."""
+        found: Scores = self._found.scores
+        return found
 
     @cached_property
     def document(self) -> dict[str, Any]:
@@ -131,8 +125,9 @@ class Result:
 
     def plot_per_class(self, ax: Axes | None = None) -> Axes:
         """Return the axes with precision, recall and F1 of each emotion."""
+        PER_CLASS.of(self.run.provenance.task, self.name)
         axes = given_axes(ax, 10.0, 4.5)
-        draw_per_class(axes, PER_CLASS.of(self.run.provenance.task, self.name)(self.run))
+        draw_per_class(axes, getattr(self.scores, self._found.each))
         return axes
 
     def plot_reliability(self, ax: Axes | None = None) -> Axes:

@@ -57,6 +57,11 @@ class TaskResults(ABC):
 
     @property
     @abstractmethod
+    def scores(self) -> Any:  # noqa: ANN401 - of each task its own
+        """Every score with its interval, computed once."""
+
+    @property
+    @abstractmethod
     def score_parts(self) -> dict[str, Any]:
         """The `scores` of the document; undefined ones are NaN."""
 
