@@ -37,7 +37,7 @@ __all__ = ["ComparisonResult", "Result"]
 
 CONFUSED = only(CATEGORICAL, "a confusion matrix shows")
 RELIABLE = only(CATEGORICAL, "a reliability diagram shows")
-PER_CLASS = ByTask[None](
+PER_CLASS: ByTask[None] = ByTask(
     what="scores of each emotion are drawn of",
     parts=dict.fromkeys((CATEGORICAL, MULTILABEL)),
 )
