@@ -15,7 +15,7 @@ from serval.multilabel import MultilabelRun, multilabel_run
 from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
 from serval.scores.multilabel import MULTILABEL_METRICS, SetAnswers, paired_scores
-from serval.scores.paired import IntervalChange
+from serval.scores.paired import IntervalChange, PairOptions
 from serval.tasks import MULTILABEL
 from serval.wording import change_short, counted, hundredths, percent, points, span, without_nan
 
@@ -124,19 +124,22 @@ class MultilabelComparison:
         )
 
 
-def compare_multilabel(runs: Sequence[Run], margin: float) -> MultilabelComparison:
+def compare_multilabel(
+    runs: Sequence[Run], options: PairOptions | None = None
+) -> MultilabelComparison:
     """Return what differs between runs of several emotions a clip on their common clips.
 
     Args:
         runs: The baseline first; two or more.
-        margin: The loss that would not matter, above 0 and below 1.
+        options: The margin and the bootstrap.
 
     Raises:
         ConfigError: A run has one emotion a clip, no clip is common, or the margin is odd.
         LabelError: The runs have different labels, or disagree on the truth of a clip.
     """
     task_of_runs(runs)
-    refuse_odd_margin(margin)
+    options = options or PairOptions()
+    refuse_odd_margin(options.margin)
     clips = aligned(runs)
     values = [multilabel_run(run) for run in runs]
     clustering = clustering_of(clips.speakers)
@@ -150,11 +153,11 @@ def compare_multilabel(runs: Sequence[Run], margin: float) -> MultilabelComparis
         n=len(clips),
         thresholds={name: one.thresholds.sentence
                     for name, one in zip(names, values, strict=True)},
-        margin=margin,
+        margin=options.margin,
         by=clustering.by,
         clusters=len(clustering),
         against=tuple(
-            _against(names[i], (values[0], rows[0]), (values[i], rows[i]), clustering, margin)
+            _against(names[i], (values[0], rows[0]), (values[i], rows[i]), clustering, options)
             for i in range(1, len(runs))
         ),
         warnings=tuple(dict.fromkeys((*said, *clips.warnings, *clustering.warnings))),
@@ -177,7 +180,7 @@ def _against(
     first: tuple[MultilabelRun, Ids],
     other: tuple[MultilabelRun, Ids],
     clustering: Clustering,
-    margin: float,
+    options: PairOptions,
 ) -> MultilabelAgainst:
     labels = first[0].run.labels
     order = [other[0].run.labels.index(label) for label in labels]
@@ -187,7 +190,7 @@ def _against(
         scores=other[0].scores[other[1]][:, order],
         predicted=other[0].predicted[other[1]][:, order],
     )
-    whole, each = paired_scores(truth, a, b, clustering)
+    whole, each = paired_scores(truth, a, b, clustering, options.resamples, options.seed)
     ids = [first[0].run.clip_ids[i] for i in first[1]]
     return MultilabelAgainst(
         b=name,
@@ -195,14 +198,14 @@ def _against(
             key: IntervalChange.judged(
                 (own.a, own.b),
                 own.difference,
-                margin,
+                options.margin,
                 higher_is_better=MULTILABEL_METRICS[key].higher_is_better,
             )
             for key, own in whole.items()
         },
         per_emotion={
             label: {
-                key: IntervalChange.judged((one.a, one.b), one.difference, margin)
+                key: IntervalChange.judged((one.a, one.b), one.difference, options.margin)
                 for key, one in own.items()
             }
             for label, own in zip(labels, each, strict=True)

@@ -260,7 +260,12 @@ def multilabel_scores(
 
 
 def paired_scores(
-    truth: Bools, a: SetAnswers, b: SetAnswers, clustering: Clustering, resamples: int = RESAMPLES
+    truth: Bools,
+    a: SetAnswers,
+    b: SetAnswers,
+    clustering: Clustering,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> tuple[dict[str, PairedScore], list[dict[str, PairedScore]]]:
     """Return the differences of two runs on the same clips: of the whole, and of each emotion.
 
@@ -270,11 +275,12 @@ def paired_scores(
         b: The one that is measured against it.
         clustering: Which clips belong together.
         resamples: Draws of the bootstrap.
+        seed: Of the random numbers.
     """
     k, runs = truth.shape[1], [a, b]
     tables = _tables([_codes(truth, one.predicted) for one in runs], k, clustering)
     each = _columns(_sums(tables.total.astype(np.float64), k, runs=2))
-    found = _changes(tables, k, resamples)
+    found = _changes(tables, k, resamples, seed)
     cells = [
         _paired(each[0, i], each[1, i], found.uncertainty(i), len(truth))
         for i in range(each.shape[1])
@@ -391,14 +397,14 @@ def _bearing_number(tables: ClusterTables, k: int, runs: int) -> Floats:
     return np.concatenate([np.repeat(whole, len(OF_SUMS)), *each])
 
 
-def _changes(tables: ClusterTables, k: int, resamples: int) -> Estimates:
+def _changes(tables: ClusterTables, k: int, resamples: int, seed: int = 0) -> Estimates:
     """Return the scores of the second of two blocks of sums minus those of the first."""
 
     def second_minus_first(sums: Floats) -> Floats:
         columns = _columns(_sums(sums, k, runs=2))
         return np.asarray(columns[..., 1, :] - columns[..., 0, :])
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     return estimates(tables, second_minus_first, _bearing(tables, k, runs=2), resamples, rng)
 
 
