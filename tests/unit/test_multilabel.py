@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -18,7 +19,9 @@ from serval.evaluation import EvalOptions, evaluate_named
 from serval.gate import Bounds, gate
 from serval.groups.multilabel import multilabel_group_sentences, multilabel_groups
 from serval.multilabel import TRUTH, Thresholds, emotion_columns, multilabel_run
+from serval.report import write_report
 from serval.results import write_results
+from serval.results.multilabel import MultilabelResults
 from serval.run import load_run
 from serval.scores.paired import PairOptions
 
@@ -475,10 +478,34 @@ def test_verbs_take_such_a_run(stored, command, said):
     assert said in " ".join(done.stdout.split())
 
 
+def test_the_page_has_the_numbers_of_the_results(tmp_path):
+    a = drawn(tmp_path / "a")
+    b = drawn(tmp_path / "b", seed=5)
+    document = MultilabelResults(run=b, thresholds_from=b).document
+    page = write_report(b, tmp_path / "page.html", baseline=a, audio="none").path.read_text()
+    text = re.search(r'<script[^>]*id="content"[^>]*>(.*?)</script>', page, re.DOTALL)[1]
+    content = json.loads(text)
+    tile = content["runs"][1]["tiles"][0]
+    assert (tile["name"], tile["value"]) == (
+        "macro F1", pytest.approx(document["scores"]["overall"]["macro_f1"]["value"], abs=1e-6)
+    )  # fmt: skip
+    charts = {one["id"]: one for part in content["sections"] for one in part["charts"]}
+    f1 = next(row for row in charts["difference"]["rows"] if row["label"] == "F1 of sad")
+    assert f1["b"] == pytest.approx(
+        document["scores"]["per_emotion"]["sad"]["f1"]["value"], abs=1e-6
+    )
+    values = multilabel_run(b)
+    assert content["runs"][1]["outcomes"]["extra"] == (
+        (values.predicted & ~values.truth).sum(axis=0).tolist()
+    )
+    assert content["clips"]["runs"][1]["named"] == [
+        np.flatnonzero(row).tolist() for row in values.predicted
+    ]
+
+
 def test_verbs_that_judge_one_emotion_say_so_in_one_line(stored, models, clips):
     model, one = models["said"], ["-d", clips, "-o", "out"]
     for command, said in (
-        (["report", "a", "-o", "r.html"], "the page shows one emotion a clip"),
         (["stress", "-m", model, *one], "stress measures one emotion a clip or dimensions"),
         (["quantize", model, "-o", "q.onnx", "--method", "dynamic", "--eval", clips],
          "lists.jsonl has several emotions a clip, and --eval measures the accuracy of"),

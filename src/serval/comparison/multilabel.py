@@ -14,7 +14,7 @@ from serval.files import write_json
 from serval.multilabel import MultilabelRun, multilabel_run
 from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
-from serval.scores.multilabel import MULTILABEL_METRICS, SetAnswers, paired_scores
+from serval.scores.multilabel import MULTILABEL_METRICS, paired_scores
 from serval.scores.paired import IntervalChange, PairOptions
 from serval.tasks import MULTILABEL
 from serval.wording import change_short, counted, hundredths, percent, points, span, without_nan
@@ -183,13 +183,8 @@ def _against(
     options: PairOptions,
 ) -> MultilabelAgainst:
     labels = first[0].run.labels
-    order = [other[0].run.labels.index(label) for label in labels]
     truth = first[0].truth[first[1]]
-    a = SetAnswers(scores=first[0].scores[first[1]], predicted=first[0].predicted[first[1]])
-    b = SetAnswers(
-        scores=other[0].scores[other[1]][:, order],
-        predicted=other[0].predicted[other[1]][:, order],
-    )
+    a, b = (values.answers_in(labels).at(rows) for values, rows in (first, other))
     whole, each = paired_scores(truth, a, b, clustering, options.resamples, options.seed)
     ids = [first[0].run.clip_ids[i] for i in first[1]]
     return MultilabelAgainst(

@@ -30,6 +30,7 @@ SCRIPTS = (
     "player",
     "explorer",
     "emotions",
+    "sets",
     "values",
     "charts",
     "figure",

@@ -208,6 +208,10 @@ class SetAnswers:
     scores: Floats
     predicted: Bools
 
+    def at(self, clips: NDArray[np.int64]) -> SetAnswers:
+        """Return what it says of some of the clips, by their positions."""
+        return replace(self, scores=self.scores[clips], predicted=self.predicted[clips])
+
 
 def multilabel_scores(
     truth: Bools,
