@@ -68,6 +68,11 @@ def score_command(  # noqa: PLR0913 - click's flags
         print_json(written.document)
     else:
         _print(written, groups=groups)
+    if other and output and output.resolve() != scored.folder.resolve():
+        say(
+            f"These thresholds lie in {output}; compare, gate and runs go on with those of {run}.",
+            err=True,
+        )
     for line in log_entry(
         loggers, entry_of(written.document, written.files, output or scored.folder)
     ):

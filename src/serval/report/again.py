@@ -40,7 +40,7 @@ def facts_of(run: Run) -> list[tuple[str, str]]:
         if limit
         else "none: every clip of the split",
         "Model": model["name"],
-        "Model file": f"{model.get('size_bytes', 0) / 1e6:.1f} MB",
+        "Model file": f"{size / 1e6:.1f} MB" if (size := model.get("size_bytes")) else "",
         "Model sha256": model["sha256"],
         "Model input": f"{contract.get('sample_rate', '?')} Hz, "
         f"normalize {contract.get('normalize', '?')}",

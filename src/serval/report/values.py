@@ -297,7 +297,7 @@ def _bins(name: str, values: DimensionRun, d: int) -> Iterator[dict[str, Any]]:
 def _group_charts(names: Sequence[str], values: Sequence[DimensionRun]) -> Iterator[Chart]:
     """Yield CCC and bias of the groups of each column."""
     tables = [dimension_groups(one) for one in values]
-    said = [*dimension_group_sentences(tables[0]), *averaged_sentences(averaged_cccs(values[0]))]
+    averaged = averaged_cccs(values[0])
     for column in dict.fromkeys(table.column for own in tables for table in own):
         rows = [
             {"run": name, "label": f"{dimension}, {group.name}", "clips": group.n,
@@ -310,7 +310,10 @@ def _group_charts(names: Sequence[str], values: Sequence[DimensionRun]) -> Itera
             for group in table.groups
         ]  # fmt: skip
         few = column != "speaker" and len({row["label"] for row in rows}) <= MOST_LINES
-        own = [line for line in said if f"By {column}," in line or f" by {column} " in line]
+        own = [
+            *dimension_group_sentences([table for table in tables[0] if table.column == column]),
+            *averaged_sentences([one for one in averaged if one.column == column]),
+        ]
         yield Chart(
             id=f"by-{''.join(c if c.isalnum() else '-' for c in column)}",
             kind="intervals" if few else "table",

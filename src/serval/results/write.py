@@ -35,6 +35,7 @@ CALIBRATED = only(
     "--calibrate-on fits the temperature of",
     "leave it out; for several give --thresholds-from",
 )
+RESTRICTED = only(CATEGORICAL, "--restrict is about the labels of")
 THRESHOLDED = only(MULTILABEL, "--thresholds-from is of use for")
 
 
@@ -88,6 +89,8 @@ def write_results(
         CALIBRATED.of(run.provenance.task, run.folder)
     if thresholds_from is not None and thresholds_from is not run:
         THRESHOLDED.of(run.provenance.task, run.folder)
+    if restrict:
+        RESTRICTED.of(run.provenance.task, run.folder)
     found = RESULTS[run.provenance.task](
         run=run, calibrate_on=calibrate_on, thresholds_from=thresholds_from, restrict=restrict
     )

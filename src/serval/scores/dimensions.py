@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIMENSION_METRICS",
+    "LEAST_CLIPS",
     "DimensionMetric",
     "DimensionScores",
     "Moments",
