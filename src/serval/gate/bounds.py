@@ -221,7 +221,8 @@ def _number(subject: str, kind: str, name: str, written: str | float) -> float:
         return number
     if _of_values(name):
         raise ConfigError(
-            f"{subject}={written}: {name} is no share; write the number itself, as ccc=0.01 or mae=0.3"
+            f"{subject}={written}: {name} is no share; write the number itself, as ccc=0.01 or "
+            "mae=0.3"
         )
     if match["unit"] != "%" or canonical(name) in NO_SHARES or name.startswith("bench."):
         raise ConfigError(f"{subject}={written}: {name} is not counted so; leave the unit out")

@@ -305,7 +305,7 @@ def test_a_unit_may_be_written_and_a_difference_is_in_points_without_one():
             bounds_from_options({"max": [f"{name}={number}"]})
     for kind, number in (("max-drop", "ccc=0.5%"), ("max-drop", "ccc:valence=0.5 points"),
                          ("max", "mae=10%"), ("min", "ccc=50%")):  # fmt: skip
-        with pytest.raises(ConfigError, match="is no share; write the number itself, as ccc=0.01"):
+        with pytest.raises(ConfigError, match="is no share; write the number itself, as ccc="):
             bounds_from_options({kind: [number]})
 
 
