@@ -1,6 +1,6 @@
 """How often do 95 % intervals of CCC hold? `dimension_coverage.py [SETS [SPEAKERS ...]]`.
 
-`dimension_coverage.py SETS clips N ...` draws sets of N clips instead, whose speakers are not known.
+`dimension_coverage.py SETS clips N ...` draws sets of N clips instead, of speakers not known.
 
 Ratings and predictions are simulated: speakers differ in how they are rated and in how they are
 predicted, errors are normal. For each number of speakers and each kind of set it prints, in percent
