@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from serval.run import Run
     from serval.scores.clusters import Clustering
+    from serval.scores.multilabel import PairedScore
 
     Ids = NDArray[np.int64]
 
@@ -40,6 +41,8 @@ __all__ = [
 
 MOVED = 10
 """Clips that are listed, those with most other answers first."""
+
+LOWER_IS_BETTER = {key for key, one in MULTILABEL_METRICS.items() if not one.higher_is_better}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,37 +182,33 @@ def _against(
     clustering: Clustering,
     margin: float,
 ) -> MultilabelAgainst:
-    labels = first[0].run.labels
-    order = [other[0].run.labels.index(label) for label in labels]
-    truth = first[0].truth[first[1]]
-    a = SetAnswers(scores=first[0].scores[first[1]], predicted=first[0].predicted[first[1]])
-    b = SetAnswers(
-        scores=other[0].scores[other[1]][:, order],
-        predicted=other[0].predicted[other[1]][:, order],
-    )
+    baseline, rows = first
+    labels, truth = baseline.run.labels, baseline.truth[rows]
+    a, b = _answers(*first, labels), _answers(*other, labels)
     whole, each = paired_scores(truth, a, b, clustering)
-    ids = [first[0].run.clip_ids[i] for i in first[1]]
+    ids = [baseline.run.clip_ids[i] for i in rows]
     return MultilabelAgainst(
         b=name,
-        overall={
-            key: IntervalChange.judged(
-                (own.a, own.b),
-                own.difference,
-                margin,
-                higher_is_better=MULTILABEL_METRICS[key].higher_is_better,
-            )
-            for key, own in whole.items()
-        },
-        per_emotion={
-            label: {
-                key: IntervalChange.judged((one.a, one.b), one.difference, margin)
-                for key, one in own.items()
-            }
-            for label, own in zip(labels, each, strict=True)
-        },
+        overall=_judged(whole, margin),
+        per_emotion={label: _judged(own, margin) for label, own in zip(labels, each, strict=True)},
         agreement=float((a.predicted == b.predicted).all(axis=1).mean()),
         moved=_moved(ids, labels, (truth, a.predicted, b.predicted)),
     )
+
+
+def _answers(of: MultilabelRun, rows: Ids, labels: Sequence[str]) -> SetAnswers:
+    """Return what a run says of some of its clips, emotions in the order of `labels`."""
+    order = [of.run.labels.index(label) for label in labels]
+    return SetAnswers(scores=of.scores[rows][:, order], predicted=of.predicted[rows][:, order])
+
+
+def _judged(scores: Mapping[str, PairedScore], margin: float) -> dict[str, IntervalChange]:
+    return {
+        key: IntervalChange.judged(
+            (one.a, one.b), one.difference, margin, higher_is_better=key not in LOWER_IS_BETTER
+        )
+        for key, one in scores.items()
+    }
 
 
 def _moved(

@@ -226,10 +226,8 @@ def multilabel_scores(
     """
     clustering, k = clustering_of(speakers), len(labels)
     tables = _tables([_codes(truth, answers.predicted)], k, clustering)
-    bearing, rng = _bearing(tables, k), np.random.default_rng(0)
-    found = estimates(tables, lambda sums: _columns(_sums(sums, k)), bearing, resamples, rng)
-    cells = [found.uncertainty(i).interval(float(one)) for i, one in enumerate(found.values)]
-    overall, each = _by_key(cells, _average_precisions(truth, answers.scores, clustering))
+    ap = _average_precisions(truth, answers.scores, clustering)
+    overall, each = _by_key(_intervals(tables, k, resamples), ap)
     sizes = zip(truth.sum(axis=0).tolist(), answers.predicted.sum(axis=0).tolist(), strict=True)
     return MultilabelScores(
         n=len(truth),
@@ -245,6 +243,13 @@ def multilabel_scores(
         effective=round(clustering.effective, 1),
         warnings=clustering.warnings,
     )
+
+
+def _intervals(tables: ClusterTables, k: int, resamples: int) -> list[Interval]:
+    """Return the interval of each score of `_columns`."""
+    bearing, rng = _bearing(tables, k), np.random.default_rng(0)
+    found = estimates(tables, lambda sums: _columns(_sums(sums, k)), bearing, resamples, rng)
+    return [found.uncertainty(i).interval(float(one)) for i, one in enumerate(found.values)]
 
 
 def _average_precisions(truth: Bools, scores: Floats, clustering: Clustering) -> list[Interval]:
