@@ -14,7 +14,7 @@ from serval.files import write_json
 from serval.multilabel import MultilabelRun, multilabel_run
 from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
-from serval.scores.multilabel import MULTILABEL_METRICS, SetAnswers, paired_scores
+from serval.scores.multilabel import MULTILABEL_METRICS, PairedScore, SetAnswers, paired_scores
 from serval.scores.paired import IntervalChange
 from serval.tasks import MULTILABEL
 from serval.wording import change_short, counted, hundredths, percent, points, span, without_nan
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from serval.run import Run
     from serval.scores.clusters import Clustering
-    from serval.scores.multilabel import PairedScore
 
     Ids = NDArray[np.int64]
 

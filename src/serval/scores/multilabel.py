@@ -271,12 +271,12 @@ def _by_key(
         cells: As `_columns` has them.
         ap: Of the average precision of each of the K emotions, and of their mean.
     """
-    k, first = len(ap) - 1, len(OF_SUMS)
+    k = len(ap) - 1
     whole = dict(zip(OF_SUMS, cells, strict=False)) | {"mean_ap": ap[k]}
-    of_emotions = [(*cells[first + i :: k], ap[i]) for i in range(k)]
+    each = [[*cells[len(OF_SUMS) + i :: k], ap[i]] for i in range(k)]
     return (
         {key: whole[key] for key in MULTILABEL_METRICS},
-        [dict(zip(EMOTION_METRICS, own, strict=True)) for own in of_emotions],
+        [dict(zip(EMOTION_METRICS, own, strict=True)) for own in each],
     )
 
 

@@ -16,16 +16,7 @@ from serval.scores.clusters import (
     clustering_of,
     effective_number,
 )
-from serval.scores.metrics import (
-    Counts,
-    Margins,
-    f1,
-    in_truth,
-    margins,
-    precision,
-    recall,
-    support,
-)
+from serval.scores.metrics import Counts, Margins, f1, in_truth, margins, precision, recall, support
 from serval.scores.registry import METRICS, PUBLISHED, column_names
 from serval.scores.stats import LEVEL, Interval
 from serval.scores.uncertainty import Estimates, estimates
