@@ -192,7 +192,8 @@ def _means(found: _ByCorpus) -> dict[str, dict[str, float]]:
     return {
         name: asdict(
             _mean_over(
-                [np.mean([one[name]["value"] for one in own]) for own in found.values()], name
+                [float(np.mean([one[name]["value"] for one in own])) for own in found.values()],
+                name,
             )
         )
         for name in HEADLINES
