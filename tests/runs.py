@@ -140,7 +140,13 @@ def run_of_sets(
     facts = Provenance(
         labels=LabelSet(labels),
         model={"name": folder.name, "sha256": "00", "contract": {"outputs": "sigmoid"}} | model,
-        dataset={"name": "d", "split": "", "caveats": (), "multilabel": {"read_from": "lists"}},
+        dataset={
+            "name": "d",
+            "split": "",
+            "fingerprint": "11" * 32,
+            "caveats": (),
+            "multilabel": {"read_from": "lists"},
+        },
         options={"limit": None},
         platform={},
         identity={"folder": str(folder)},

@@ -15,6 +15,7 @@ import numpy as np
 
 from serval.errors import ConfigError, DatasetError, RunError
 from serval.files import is_file, write_json
+from serval.scores.multilabel import SetAnswers
 from serval.tasks import MULTILABEL
 from serval.texts import json_in
 from serval.wording import shown
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from serval.labels import LabelMap, Preset
+    from serval.labels import LabelMap, LabelSet, Preset
     from serval.records import Clip
     from serval.run import Run
 
@@ -169,6 +170,24 @@ class MultilabelRun:
         """The emotions that the model names, `(N, K)`."""
         least = np.array([self.thresholds.values[label] for label in self.run.labels])
         return np.asarray(self.scores >= least)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the set that say which emotions a clip has, one for each emotion."""
+        said = self.run.provenance.dataset[MULTILABEL.key].get("columns", {})
+        return tuple(said.values()) if isinstance(said, dict) else ()
+
+    def truth_in(self, labels: LabelSet) -> Bools:
+        """Return the true emotions with the run's labels in another order, `(N, K)`."""
+        return self.truth[:, self._places(labels)]
+
+    def answers_in(self, labels: LabelSet) -> SetAnswers:
+        """Return scores and named emotions with the run's labels in another order."""
+        at = self._places(labels)
+        return SetAnswers(scores=self.scores[:, at], predicted=self.predicted[:, at])
+
+    def _places(self, labels: LabelSet) -> list[int]:
+        return [self.run.labels.index(label) for label in labels]
 
     def with_thresholds(self, thresholds: Thresholds) -> MultilabelRun:
         """Return the same run with other thresholds."""

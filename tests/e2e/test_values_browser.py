@@ -1,4 +1,4 @@
-"""The page of runs of dimensions in a real Chromium: the plane is heard, seen and walked."""
+"""The pages of dimensions and of several emotions a clip in a real Chromium."""
 
 import csv
 import json
@@ -13,8 +13,10 @@ from selenium.webdriver.support.ui import Select
 
 from build import classifier, labels_metadata, speech_set, write_manifest
 from chromium import chromium, requested, wait
+from runs import run_of_sets
 from serval.dimensions import dimension_run
 from serval.evaluation import EvalOptions, evaluate_named
+from serval.multilabel import multilabel_run
 from serval.report import write_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -199,3 +201,31 @@ def test_it_fits_a_phone(page, which, report, pair):
     drawn = "return document.querySelector('.plane svg').clientWidth"
     wait(browser, lambda: browser.execute_script(drawn) < 390)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+
+
+def test_the_numbers_of_several_emotions_show_their_clips(page, tmp_path):
+    rng = np.random.default_rng(3)
+    truth = rng.random((40, 3)) < 0.4
+    scores = [np.clip(0.3 + 0.4 * truth + rng.normal(0, 0.3, (40, 3)), 0.01, 0.99) for _ in "ab"]
+    a, b = (run_of_sets(tmp_path / name, truth, of) for name, of in zip("ab", scores, strict=True))
+    browser = page(write_report(b, tmp_path / "sets.html", baseline=a, audio="none").path)
+    named = [multilabel_run(run).predicted for run in (a, b)]
+    missed = truth[:, 1] & ~named[1][:, 1]
+    cells = browser.find_elements(By.CSS_SELECTOR, "[data-kind=missed][data-label='1']")
+    assert [int(cell.text.split()[0]) for cell in cells] == [
+        int((truth[:, 1] & ~own[:, 1]).sum()) for own in named
+    ]
+    browser.execute_script("arguments[0].click()", cells[1])
+    shown = {
+        row.get_attribute("data-clip") for row in browser.find_elements(By.CSS_SELECTOR, ".row")
+    }
+    assert shown == {str(i) for i in np.flatnonzero(missed)}
+    assert browser.current_url.endswith("#side=B&outcome=missed&emotion=happy")
+    differ = browser.find_element(By.XPATH, "//button[text()='See where the answers differ']")
+    browser.execute_script("arguments[0].click()", differ)
+    count = browser.find_element(By.CSS_SELECTOR, ".listhead strong").text
+    assert count == f"{int((named[0] != named[1]).any(axis=1).sum())} clips"
+    hidden = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    metrics = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    assert browser.execute_script(hidden) <= 0

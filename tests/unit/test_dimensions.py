@@ -207,6 +207,9 @@ def test_compare_writes_and_prints_it(evaluation, other, tmp_path):
     assert document["task"] == "dimensions"
     assert document["against"][0]["changes"]["arousal"]["bias"]["verdict"] is None
     assert len(list(tmp_path.glob("agreement_*.png"))) == 3
+    drawn = called([*arguments, "--seed", "3"], tmp_path, {})
+    assert drawn.returncode == 2
+    assert "--seed is of the bootstrap, and intervals of dimensions are" in drawn.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -18,8 +19,12 @@ from serval.evaluation import EvalOptions, evaluate_named
 from serval.gate import Bounds, gate
 from serval.groups.multilabel import multilabel_group_sentences, multilabel_groups
 from serval.multilabel import TRUTH, Thresholds, emotion_columns, multilabel_run
+from serval.report import write_report
+from serval.report.sets import set_parts
 from serval.results import write_results
+from serval.results.multilabel import MultilabelResults
 from serval.run import load_run
+from serval.scores.paired import PairOptions
 
 NAMES = ("angry", "happy", "sad")
 SETS = (["angry"], ["angry", "sad"], [], ["happy"], ["sad", "happy"], ["sad"])
@@ -284,7 +289,7 @@ def test_an_odd_truth_is_refused(tmp_path, cell):
 
 def test_compare_pairs_the_clips_of_both(tmp_path):
     good, bad = drawn(tmp_path / "good"), drawn(tmp_path / "bad", seed=5, quality=0.2)
-    found = compare_multilabel([good, bad], 0.01)
+    found = compare_multilabel([good, bad])
     (one,) = found.against
     change = one.overall["macro_f1"]
     values = [
@@ -301,7 +306,7 @@ def test_compare_pairs_the_clips_of_both(tmp_path):
     moved = document["against"][0]["moved"][0]
     assert moved[0].startswith("clip")
     with pytest.raises(ConfigError, match="compare runs of one task"):
-        compare_multilabel([good, run_of(tmp_path / "one", [0, 1, 2], [0, 1, 2])], 0.01)
+        compare_multilabel([good, run_of(tmp_path / "one", [0, 1, 2], [0, 1, 2])])
 
 
 def test_a_run_whose_truth_cannot_be_read_does_not_hide_the_others(tmp_path, serval):
@@ -316,14 +321,28 @@ def test_a_run_whose_truth_cannot_be_read_does_not_hide_the_others(tmp_path, ser
 
 def test_a_margin_that_any_loss_keeps_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="a margin of 200 points cannot be judged"):
-        compare_multilabel([drawn(tmp_path / "a"), drawn(tmp_path / "b", seed=5)], 2.0)
+        compare_multilabel(
+            [drawn(tmp_path / "a"), drawn(tmp_path / "b", seed=5)], PairOptions(margin=2.0)
+        )
+
+
+def test_compare_draws_as_often_and_from_the_seed_that_is_asked_for(tmp_path):
+    runs = [drawn(tmp_path / "a"), drawn(tmp_path / "b", seed=5)]
+
+    def errors(**options):
+        (one,) = compare_multilabel(runs, PairOptions(**options)).against
+        return [change.difference.low for change in one.overall.values()]
+
+    assert errors(resamples=100, seed=1) == errors(resamples=100, seed=1)
+    assert errors(resamples=100, seed=1) != errors(resamples=100, seed=2)
+    assert errors(resamples=100) != errors(resamples=400)
 
 
 def test_runs_that_disagree_on_the_truth_are_not_compared(tmp_path):
     one = run_of_sets(tmp_path / "a", [[1, 0, 0], [0, 1, 0]], np.full((2, 3), 0.4))
     two = run_of_sets(tmp_path / "b", [[1, 0, 0], [0, 1, 1]], np.full((2, 3), 0.4))
     with pytest.raises(LabelError, match=r"'clip1' is happy in .* and happy, sad in"):
-        compare_multilabel([one, two], 0.01)
+        compare_multilabel([one, two])
 
 
 def test_a_finished_evaluation_given_again_keeps_its_thresholds(models, clips, tmp_path):
@@ -460,10 +479,37 @@ def test_verbs_take_such_a_run(stored, command, said):
     assert said in " ".join(done.stdout.split())
 
 
+def test_the_page_has_the_numbers_of_the_results(tmp_path):
+    a = drawn(tmp_path / "a")
+    b = drawn(tmp_path / "b", seed=5)
+    document = MultilabelResults(run=b, thresholds_from=b).document
+    page = write_report(b, tmp_path / "page.html", baseline=a, audio="none").path.read_text()
+    text = re.search(r'<script[^>]*id="content"[^>]*>(.*?)</script>', page, re.DOTALL)[1]
+    content = json.loads(text)
+    tile = content["runs"][1]["tiles"][0]
+    assert (tile["name"], tile["value"]) == (
+        "macro F1", pytest.approx(document["scores"]["overall"]["macro_f1"]["value"], abs=1e-6)
+    )  # fmt: skip
+    charts = {one["id"]: one for part in content["sections"] for one in part["charts"]}
+    f1 = next(row for row in charts["difference"]["rows"] if row["label"] == "F1 of sad")
+    assert f1["b"] == pytest.approx(
+        document["scores"]["per_emotion"]["sad"]["f1"]["value"], abs=1e-6
+    )
+    values = multilabel_run(b)
+    other = multilabel_run(a)
+    wrong = ((own.predicted != own.truth).any(axis=1) for own in (other, values))
+    assert set_parts([a, b]).worth_hearing == np.logical_or(*wrong).tolist()
+    assert content["runs"][1]["outcomes"]["extra"] == (
+        (values.predicted & ~values.truth).sum(axis=0).tolist()
+    )
+    assert content["clips"]["runs"][1]["named"] == [
+        np.flatnonzero(row).tolist() for row in values.predicted
+    ]
+
+
 def test_verbs_that_judge_one_emotion_say_so_in_one_line(stored, models, clips):
     model, one = models["said"], ["-d", clips, "-o", "out"]
     for command, said in (
-        (["report", "a", "-o", "r.html"], "the page shows one emotion a clip"),
         (["stress", "-m", model, *one], "stress measures one emotion a clip or dimensions"),
         (["quantize", model, "-o", "q.onnx", "--method", "dynamic", "--eval", clips],
          "lists.jsonl has several emotions a clip, and --eval measures the accuracy of"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from rich.text import Text
 
 from serval.commands.options import picture_option
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from serval.comparison import Against, Comparison
+    from serval.comparison.by_task import TaskComparison
     from serval.comparison.dimensions import DimensionComparison
     from serval.comparison.flips import GroupChange
     from serval.comparison.multilabel import MultilabelComparison
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
 __all__ = ["compare_command"]
 
 DEFAULTS = PairOptions()
+DRAWS = ("resamples", "seed")
 WIDE = 72
 """Columns that hold the p-values too."""
 
@@ -92,6 +95,7 @@ def compare_command(
         opened.append(opened_run(run, beside=opened))
     task = task_of_runs(opened)
     kind = COMPARISONS[task]
+    _refuse_draws(kind)
     found = kind.compare(opened, options)
     files = kind.write(found, opened, Path(output))
     if as_json:
@@ -100,6 +104,17 @@ def compare_command(
     console = terminal()
     SHOWN[task](console, found)
     print_files(console, files.values())
+
+
+def _refuse_draws(kind: TaskComparison) -> None:
+    """Refuse options of the bootstrap where nothing is drawn."""
+    source = click.get_current_context().get_parameter_source
+    given = [name for name in DRAWS if source(name) is ParameterSource.COMMANDLINE]
+    if given and not kind.draws:
+        raise click.UsageError(
+            f"--{given[0]} is of the bootstrap, and intervals of dimensions are computed without "
+            "draws; leave it out"
+        )
 
 
 def _show_dimensions(console: Console, found: DimensionComparison) -> None:

@@ -39,11 +39,13 @@ class TaskComparison:
         compare: Runs, the baseline first, and options -> what differs.
         document: What differs -> `comparison.json`.
         write: What differs, the runs and a folder -> the files by kind.
+        draws: Whether its intervals are drawn; those of dimensions are computed.
     """
 
     compare: Callable[[Sequence[Run], PairOptions], Compared]
     document: Callable[[Any], dict[str, Any]]
     write: Callable[[Any, Sequence[Run], Path], dict[str, Path]]
+    draws: bool = True
 
 
 COMPARISONS: Mapping[Task, TaskComparison] = {
@@ -53,7 +55,7 @@ COMPARISONS: Mapping[Task, TaskComparison] = {
         write=lambda found, _runs, folder: write_comparison(found, folder),
     ),
     MULTILABEL: TaskComparison(
-        compare=lambda runs, options: compare_multilabel(runs, options.margin),
+        compare=compare_multilabel,
         document=lambda found: found.document,
         write=lambda found, _runs, folder: write_multilabel_comparison(found, folder),
     ),
@@ -61,6 +63,7 @@ COMPARISONS: Mapping[Task, TaskComparison] = {
         compare=lambda runs, options: compare_dimensions(runs, options.margin),
         document=dimension_comparison_document,
         write=write_dimension_comparison,
+        draws=False,
     ),
 }
 

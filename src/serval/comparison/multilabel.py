@@ -14,8 +14,8 @@ from serval.files import write_json
 from serval.multilabel import MultilabelRun, multilabel_run
 from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
-from serval.scores.multilabel import MULTILABEL_METRICS, PairedScore, SetAnswers, paired_scores
-from serval.scores.paired import IntervalChange
+from serval.scores.multilabel import MULTILABEL_METRICS, PairedScore, paired_scores
+from serval.scores.paired import IntervalChange, PairOptions
 from serval.tasks import MULTILABEL
 from serval.wording import change_short, counted, hundredths, percent, points, span, without_nan
 
@@ -126,19 +126,22 @@ class MultilabelComparison:
         )
 
 
-def compare_multilabel(runs: Sequence[Run], margin: float) -> MultilabelComparison:
+def compare_multilabel(
+    runs: Sequence[Run], options: PairOptions | None = None
+) -> MultilabelComparison:
     """Return what differs between runs of several emotions a clip on their common clips.
 
     Args:
         runs: The baseline first; two or more.
-        margin: The loss that would not matter, above 0 and below 1.
+        options: The margin and the bootstrap.
 
     Raises:
         ConfigError: A run has one emotion a clip, no clip is common, or the margin is odd.
         LabelError: The runs have different labels, or disagree on the truth of a clip.
     """
     task_of_runs(runs)
-    refuse_odd_margin(margin)
+    options = options or PairOptions()
+    refuse_odd_margin(options.margin)
     clips = aligned(runs)
     values = [multilabel_run(run) for run in runs]
     clustering = clustering_of(clips.speakers)
@@ -152,11 +155,11 @@ def compare_multilabel(runs: Sequence[Run], margin: float) -> MultilabelComparis
         n=len(clips),
         thresholds={name: one.thresholds.sentence
                     for name, one in zip(names, values, strict=True)},
-        margin=margin,
+        margin=options.margin,
         by=clustering.by,
         clusters=len(clustering),
         against=tuple(
-            _against(names[i], (values[0], rows[0]), (values[i], rows[i]), clustering, margin)
+            _against(names[i], (values[0], rows[0]), (values[i], rows[i]), clustering, options)
             for i in range(1, len(runs))
         ),
         warnings=tuple(dict.fromkeys((*said, *clips.warnings, *clustering.warnings))),
@@ -179,26 +182,22 @@ def _against(
     first: tuple[MultilabelRun, Ids],
     other: tuple[MultilabelRun, Ids],
     clustering: Clustering,
-    margin: float,
+    options: PairOptions,
 ) -> MultilabelAgainst:
     baseline, rows = first
     labels, truth = baseline.run.labels, baseline.truth[rows]
-    a, b = _answers(*first, labels), _answers(*other, labels)
-    whole, each = paired_scores(truth, a, b, clustering)
+    a, b = (values.answers_in(labels).at(places) for values, places in (first, other))
+    whole, each = paired_scores(truth, a, b, clustering, options.resamples, options.seed)
     ids = [baseline.run.clip_ids[i] for i in rows]
     return MultilabelAgainst(
         b=name,
-        overall=_judged(whole, margin),
-        per_emotion={label: _judged(own, margin) for label, own in zip(labels, each, strict=True)},
+        overall=_judged(whole, options.margin),
+        per_emotion={
+            label: _judged(own, options.margin) for label, own in zip(labels, each, strict=True)
+        },
         agreement=float((a.predicted == b.predicted).all(axis=1).mean()),
         moved=_moved(ids, labels, (truth, a.predicted, b.predicted)),
     )
-
-
-def _answers(of: MultilabelRun, rows: Ids, labels: Sequence[str]) -> SetAnswers:
-    """Return what a run says of some of its clips, emotions in the order of `labels`."""
-    order = [of.run.labels.index(label) for label in labels]
-    return SetAnswers(scores=of.scores[rows][:, order], predicted=of.predicted[rows][:, order])
 
 
 def _judged(scores: Mapping[str, PairedScore], margin: float) -> dict[str, IntervalChange]:

@@ -11,7 +11,7 @@ from serval.groups.groups import MIN_CLIPS, RESAMPLES, finding_of, group_columns
 from serval.multilabel import TRUTH
 from serval.scores.clusters import clustering_of
 from serval.scores.metrics import Margins, macro_f1
-from serval.scores.multilabel import SetAnswers, macro_f1_gap, multilabel_scores
+from serval.scores.multilabel import macro_f1_gap, multilabel_scores
 from serval.wording import counted
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.multilabel import MultilabelRun
+    from serval.scores.multilabel import SetAnswers
     from serval.scores.stats import Difference, Interval, Verdict
 
     Bools = NDArray[np.bool_]
@@ -96,11 +97,10 @@ def multilabel_groups(values: MultilabelRun) -> tuple[MultilabelTable, ...]:
     Columns that say which emotions a clip has are none.
     """
     run = values.run
-    marks = run.provenance.dataset["multilabel"].get("columns", {})
-    taken = {TRUTH, *(marks.values() if isinstance(marks, dict) else ())}
+    taken = {TRUTH, *values.columns}
     others = {name: of for name, of in run.groups.items() if name not in taken}
     columns = group_columns(run.speakers, others, run.duration_s)
-    answers = SetAnswers(scores=values.scores, predicted=values.predicted)
+    answers = values.answers_in(run.labels)
     return tuple(_table(values, answers, name, of, len(columns)) for name, of in columns.items())
 
 
@@ -128,10 +128,11 @@ def _table(
 
 def _scores(values: MultilabelRun, answers: SetAnswers, clips: Ids) -> Mapping[str, Interval]:
     run = values.run
-    own = SetAnswers(scores=answers.scores[clips], predicted=answers.predicted[clips])
     speakers = [run.speakers[i] for i in clips]
     resamples = RESAMPLES if len(clips) >= MIN_CLIPS else 0
-    return multilabel_scores(values.truth[clips], own, speakers, run.labels, resamples).overall
+    return multilabel_scores(
+        values.truth[clips], answers.at(clips), speakers, run.labels, resamples
+    ).overall
 
 
 def _gap(

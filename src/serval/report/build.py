@@ -14,10 +14,11 @@ from serval.report.content import report_content
 from serval.report.emotions import emotion_parts
 from serval.report.kept import audio_file, audio_folder, kept_sounds, sound_block
 from serval.report.page import page_html
+from serval.report.sets import set_parts
 from serval.report.sound import PageSound, Progress, Sounds, sounds_of
 from serval.report.stressed import refuse_other_model
 from serval.report.values import value_parts
-from serval.tasks import CATEGORICAL, DIMENSIONAL, ByTask
+from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, ByTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,8 +75,7 @@ NOTHING_FURTHER = Further()
 
 PAGES: ByTask[Callable[[Sequence[Run]], PageParts]] = ByTask(
     what="the page shows",
-    parts={CATEGORICAL: emotion_parts, DIMENSIONAL: value_parts},
-    instead="see summary.md for the scores and per_class_metrics.png for each emotion",
+    parts={CATEGORICAL: emotion_parts, MULTILABEL: set_parts, DIMENSIONAL: value_parts},
 )
 """What the task of the runs decides; nothing else of a page asks for it."""
 
@@ -102,7 +102,7 @@ def write_report(
         show: Told of each sound that is there.
 
     Raises:
-        ConfigError: A run has several emotions a clip, the two runs have no clip in common or are
+        ConfigError: The two runs have no clip in common or are
             not of one task, or the stress test is of another model.
         LabelError: They have different labels, or disagree on the truth of a clip.
     """

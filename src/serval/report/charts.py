@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from serval.run import Run
-    from serval.scores import Scores
-    from serval.scores.stats import Interval
+    from serval.scores import ClassScores
+    from serval.scores.multilabel import EmotionScores
+    from serval.scores.stats import Difference, Interval
 
 __all__ = [
     "BOUNDS",
@@ -22,6 +23,7 @@ __all__ = [
     "Chart",
     "Column",
     "bounds",
+    "defined",
     "failures_chart",
     "latency_chart",
     "per_class_chart",
@@ -83,18 +85,30 @@ BOUNDS = (
 )
 
 
-def bounds(interval: Interval) -> dict[str, float | None]:
-    """Return a score and its interval as cells; undefined ones are `None`."""
+def bounds(interval: Interval | Difference) -> dict[str, float | None]:
+    """Return a score, or a difference, and its interval as cells; undefined ones are `None`."""
     named = {"value": interval.value, "low": interval.low, "high": interval.high}
-    return {name: None if np.isnan(x) else round(x, 6) for name, x in named.items()}
+    return {name: defined(x) for name, x in named.items()}
 
 
-def per_class_chart(names: Sequence[str], scores: Sequence[Scores]) -> Chart:
-    """Return precision, recall and F1 of each class with intervals."""
+def defined(value: float) -> float | None:
+    """Return a number as a cell; an undefined one is `None`."""
+    return None if np.isnan(value) else round(value, 6)
+
+
+def per_class_chart(
+    names: Sequence[str], scores: Sequence[Mapping[str, ClassScores | EmotionScores]]
+) -> Chart:
+    """Return precision, recall and F1 of each class with intervals.
+
+    Args:
+        names: Of the runs.
+        scores: Of each run, by label.
+    """
     rows = [
         {"run": name, "label": label, "metric": metric, **bounds(interval), "clips": own.support}
         for name, run_scores in zip(names, scores, strict=True)
-        for label, own in run_scores.per_class.items()
+        for label, own in run_scores.items()
         for metric, interval in (
             ("recall", own.recall),
             ("precision", own.precision),

@@ -26,12 +26,14 @@ from serval.tasks import CATEGORICAL
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from numpy.typing import NDArray
+
     from serval.comparison import Comparison
     from serval.report.columns import Listed
     from serval.run import Run
     from serval.scores import Scores
 
-__all__ = ["answer_columns", "confidences", "emotion_parts", "is_wrong"]
+__all__ = ["answer_columns", "confidences", "emotion_parts", "in_steps", "is_wrong"]
 
 PROBABILITY_STEPS = 10_000
 
@@ -110,11 +112,22 @@ def _names(runs: Sequence[Run], comparison: Comparison | None) -> list[str]:
 def _answers(run: Run, places: Collection[int]) -> dict[str, Any]:
     """Return what a run says of each clip; probabilities as ten-thousandths, clip after clip."""
     at = np.array(places, dtype=np.int64)
-    probs = np.where(at[:, None] >= 0, run.probs[at], 0.0)
     return {
         "predicted": np.where(at >= 0, run.predicted[at], -1).tolist(),
-        "probs": (probs * PROBABILITY_STEPS).round().astype(int).ravel().tolist(),
+        "probs": in_steps(run.probs, at),
     }
+
+
+def in_steps(probs: NDArray[Any], at: NDArray[np.int64]) -> list[int]:
+    """Return the probabilities of the clips at some positions as ten-thousandths, clip after clip.
+
+    Args:
+        probs: `(N, K)` in [0, 1].
+        at: Positions; of -1, a clip without an answer, they are 0.
+    """
+    known = np.where(at[:, None] >= 0, probs[at], 0.0)
+    steps: list[int] = (known * PROBABILITY_STEPS).round().astype(int).ravel().tolist()
+    return steps
 
 
 def _run_part(run: Run, scores: Scores) -> dict[str, Any]:
@@ -143,7 +156,7 @@ def _sections(
     return [
         section("change", "What changed", "The same clips, answered by both.", *changed),
         section("emotions", "Emotion by emotion", "Which emotions it knows, and which it guesses.",
-                per_class_chart(names, scores)),
+                per_class_chart(names, [own.per_class for own in scores])),
         section("trust", "When to believe it", "What its confidence is worth.",
                 reliability_chart(names, fits), coverage_chart(names, fits)),
         section("who", "For whom it works", "Whether it serves all alike, with 95 % intervals.",

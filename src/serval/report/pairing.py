@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.comparison import sentences
-from serval.report.charts import CLIPS, Chart, Column
+from serval.report.charts import CLIPS, Chart, Column, bounds, defined
 from serval.scores import METRICS, SHOWN, title_of
 from serval.wording import in_points
 
@@ -17,9 +17,16 @@ if TYPE_CHECKING:
     from serval.comparison.pair import ScoreChange
     from serval.labels import LabelSet
     from serval.run import Run
-    from serval.scores.stats import Difference
+    from serval.scores.paired import IntervalChange
 
-__all__ = ["difference_chart", "group_changes_chart", "pair_content", "relabelled"]
+__all__ = [
+    "CHANGE",
+    "change_cells",
+    "difference_chart",
+    "group_changes_chart",
+    "pair_content",
+    "relabelled",
+]
 
 CHANGE = (
     Column(key="a", title="A", kind="score"),
@@ -58,7 +65,7 @@ def pair_content(comparison: Comparison) -> dict[str, Any]:
         "margin": f"A loss of up to {_margin(comparison)} counts as none; the interval of the "
         "difference decides, not the difference.",
         "tiles": [
-            {"name": title_of(key), "kind": "points", **_cells(scores.overall[key])}
+            {"name": title_of(key), "kind": "points", **change_cells(scores.overall[key])}
             for key in SHOWN
         ],
         "sentences": sentences(comparison, comparison.against[0]),
@@ -69,11 +76,13 @@ def difference_chart(comparison: Comparison) -> Chart:
     """Return the difference of every score and of each emotion's recall, with intervals."""
     scores = comparison.against[0].scores
     n = {"clips": comparison.n, "broken": scores.mcnemar.only_a, "fixed": scores.mcnemar.only_b}
-    rows = [{"label": METRICS[key].title, **_cells(scores.overall[key]), **n} for key in SHOWN]
+    rows = [
+        {"label": METRICS[key].title, **change_cells(scores.overall[key]), **n} for key in SHOWN
+    ]
     rows += [
         {
             "label": f"recall of {label}",
-            **_cells(own.recall),
+            **change_cells(own.recall),
             "clips": own.support,
             "broken": own.broken,
             "fixed": own.fixed,
@@ -103,7 +112,7 @@ def group_changes_chart(comparison: Comparison) -> Chart | None:
             "label": change.name,
             "a": change.a,
             "b": change.b,
-            **_bounds(change.difference),
+            **bounds(change.difference),
             "clips": change.n,
             "broken": change.broken,
             "fixed": change.fixed,
@@ -128,13 +137,6 @@ def _margin(comparison: Comparison) -> str:
     return in_points(comparison.options.margin)
 
 
-def _cells(change: ScoreChange) -> dict[str, float | None]:
-    return {"a": _known(change.a), "b": _known(change.b), **_bounds(change.difference)}
-
-
-def _bounds(gap: Difference) -> dict[str, float | None]:
-    return {"value": _known(gap.value), "low": _known(gap.low), "high": _known(gap.high)}
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else round(value, 6)
+def change_cells(change: ScoreChange | IntervalChange) -> dict[str, float | None]:
+    """Return both scores and their difference with its interval; undefined ones are `None`."""
+    return {"a": defined(change.a), "b": defined(change.b), **bounds(change.difference)}

@@ -1,4 +1,4 @@
-"""What a page shows that depends on what its runs give: emotions, or values of dimensions."""
+"""What a page shows that depends on its task: one emotion a clip, several, or dimensions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["PageParts", "section"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageParts:
-    """What `emotions` and `values` give for a page; the rest of it is the same for both.
+    """What `emotions`, `sets` and `values` give for a page; the rest of it is the same for all.
 
     Attributes:
-        task: `emotions` or `dimensions`: which of its parts the page's script takes.
+        task: The key of a `Task`: which of its parts the page's script takes.
         clips: Those of the runs, the labels or dimensions of the second in the order of the first.
         names: What each run is called.
         worth_hearing: Of each listed clip, whether `--audio wrong` lets people hear it.

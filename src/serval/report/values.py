@@ -18,6 +18,7 @@ from serval.groups.dimensions import (
 )
 from serval.report.charts import CLIPS, RUN, Chart, Column, bounds
 from serval.report.columns import listed
+from serval.report.pairing import change_cells
 from serval.report.parts import PageParts, section
 from serval.report.stressed import Stressed
 from serval.results.dimensions import (
@@ -394,12 +395,7 @@ def _changes(
 
 
 def _difference(change: IntervalChange) -> dict[str, Any]:
-    gap = {key: getattr(change.difference, key) for key in ("value", "low", "high")}
-    cells = {"a": change.a, "b": change.b, **gap}
-    return {
-        **{key: None if np.isnan(value) else round(value, 6) for key, value in cells.items()},
-        "verdict": change.verdict or "",
-    }
+    return {**change_cells(change), "verdict": change.verdict or ""}
 
 
 def _agreements(clips: Listed, values: Sequence[DimensionRun]) -> Iterator[Chart]:

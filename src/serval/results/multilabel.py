@@ -20,7 +20,6 @@ from serval.scores.calibration import refuse_unfit
 from serval.scores.multilabel import (
     EMOTION_METRICS,
     MULTILABEL_METRICS,
-    SetAnswers,
     multilabel_scores,
 )
 from serval.scores.ranking import best_thresholds
@@ -79,6 +78,16 @@ class MultilabelResults(TaskResults):
         return scores_of_sets(self.values)
 
     @property
+    def verdict(self) -> list[str]:
+        """What a reader takes away, one sentence each."""
+        return [_verdict(self.run, self.scores), *_sentences(self.values, self.scores)]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the scores do not mean, beside what holds of any run."""
+        return [*_unknown(self.run), *self.scores.warnings]
+
+    @property
     def score_parts(self) -> dict[str, Any]:
         """The `scores` of the document; undefined ones are NaN."""
         return asdict(self.scores)
@@ -88,8 +97,7 @@ class MultilabelResults(TaskResults):
         """The content of `results.json`; undefined scores are `None`."""
         run, values, scores = self.run, self.values, self.scores
         groups = multilabel_groups(values)
-        warnings = caveats_of([run], [], [*_unknown(run), *scores.warnings])
-        document = shared_document(run, warnings) | {
+        document = shared_document(run, caveats_of([run], [], self.warnings)) | {
             "task": MULTILABEL.key,
             "labels": list(run.labels),
             "scores": asdict(scores),
@@ -98,7 +106,7 @@ class MultilabelResults(TaskResults):
                 "tables": [asdict(table) for table in groups],
                 "sentences": multilabel_group_sentences(groups),
             },
-            "verdict": [_verdict(run, scores), *_sentences(values, scores)],
+            "verdict": self.verdict,
             "predictions": _names(run, values.predicted),
             "ground_truth": _names(run, values.truth),
         }
@@ -160,8 +168,8 @@ def fitted_thresholds(run: Run, other: MultilabelRun) -> Thresholds:
 
 def scores_of_sets(values: MultilabelRun) -> MultilabelScores:
     """Return every score of a run with its interval."""
-    answers = SetAnswers(scores=values.scores, predicted=values.predicted)
-    return multilabel_scores(values.truth, answers, values.run.speakers, values.run.labels)
+    run = values.run
+    return multilabel_scores(values.truth, values.answers_in(run.labels), run.speakers, run.labels)
 
 
 def overall_table(scores: Mapping[str, Any]) -> str:

@@ -207,6 +207,10 @@ class SetAnswers:
     scores: Floats
     predicted: Bools
 
+    def at(self, clips: NDArray[np.int64]) -> SetAnswers:
+        """Return what it says of some of the clips, by their positions."""
+        return replace(self, scores=self.scores[clips], predicted=self.predicted[clips])
+
 
 def multilabel_scores(
     truth: Bools,
@@ -259,7 +263,7 @@ def _average_precisions(truth: Bools, scores: Floats, clustering: Clustering) ->
     return [average_precision_interval(found, own, i) for i, own in enumerate(parts)]
 
 
-Score = TypeVar("Score", "Interval", PairedScore)
+Score = TypeVar("Score")
 
 
 def _by_key(
@@ -281,7 +285,12 @@ def _by_key(
 
 
 def paired_scores(
-    truth: Bools, a: SetAnswers, b: SetAnswers, clustering: Clustering, resamples: int = RESAMPLES
+    truth: Bools,
+    a: SetAnswers,
+    b: SetAnswers,
+    clustering: Clustering,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> tuple[dict[str, PairedScore], list[dict[str, PairedScore]]]:
     """Return the differences of two runs on the same clips: of the whole, and of each emotion.
 
@@ -291,11 +300,12 @@ def paired_scores(
         b: The one that is measured against it.
         clustering: Which clips belong together.
         resamples: Draws of the bootstrap.
+        seed: Of the random numbers.
     """
     k, runs = truth.shape[1], [a, b]
     tables = _tables([_codes(truth, one.predicted) for one in runs], k, clustering)
     each = _columns(_sums(tables.total.astype(np.float64), k, runs=2))
-    cells = _paired(each, _changes(tables, k, resamples), len(truth))
+    cells = _paired(each, _changes(tables, k, resamples, seed), len(truth))
     aps = [arrays_of(average_precisions(truth, one.scores)) for one in runs]
     values, moves = (second - first for first, second in zip(*aps, strict=True))
     gaps = estimates_of_weights(truth, values, moves, clustering)
@@ -395,14 +405,14 @@ def _bearing_number(tables: ClusterTables, k: int, runs: int) -> Floats:
     return np.concatenate([np.repeat(whole, len(OF_SUMS)), *each])
 
 
-def _changes(tables: ClusterTables, k: int, resamples: int) -> Estimates:
+def _changes(tables: ClusterTables, k: int, resamples: int, seed: int = 0) -> Estimates:
     """Return the scores of the second of two blocks of sums minus those of the first."""
 
     def second_minus_first(sums: Floats) -> Floats:
         columns = _columns(_sums(sums, k, runs=2))
         return np.asarray(columns[..., 1, :] - columns[..., 0, :])
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     return estimates(tables, second_minus_first, _bearing(tables, k, runs=2), resamples, rng)
 
 

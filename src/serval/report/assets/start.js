@@ -2,8 +2,8 @@
 
 const content = JSON.parse(document.getElementById("content").textContent);
 
-// What differs between a page of emotions and one of values is in these, and nowhere else.
-const task = { emotions: EMOTIONS, dimensions: VALUES }[content.task];
+// What differs between pages of one emotion a clip, of several and of values is in these, and nowhere else.
+const task = { emotions: EMOTIONS, multilabel: SETS, dimensions: VALUES }[content.task];
 
 const spanOf = (tile, mark) => {
   const bar = el("div", { class: `span ${mark}`, "aria-hidden": "true" });
@@ -82,7 +82,7 @@ const CODE = ["Command", "Model sha256", "Data fingerprint"];
 
 const factOf = (name, value) => el("dd", {}, CODE.includes(name) ? el("code", {}, value) : value);
 
-const SHORT = { change: "Changes", agreement: "Agreement", values: "Values", scores: "Scores", matrix: "Confusions", clips: "Clips", emotions: "Emotions", trust: "Confidence", who: "Groups", run: "Speed", stress: "Stress", shift: "Set", about: "Run again" };
+const SHORT = { change: "Changes", agreement: "Agreement", values: "Values", scores: "Scores", matrix: content.task === "multilabel" ? "Outcomes" : "Confusions", clips: "Clips", emotions: "Emotions", trust: "Confidence", who: "Groups", run: "Speed", stress: "Stress", shift: "Set", about: "Run again" };
 
 const navigation = (sections) => document.getElementById("sections").append(...sections.map((section) =>
   el("a", { href: `#${section.id}` }, SHORT[section.id] || section.id)));
