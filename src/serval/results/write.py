@@ -77,14 +77,11 @@ def write_results(
             next call. `run` itself goes on with those that lie in its folder.
         plots: Draw the pictures; without, those of an earlier call are removed, since they may show
             other numbers than the new files.
-        restrict: Score with only those labels too that model and set both know; by default as the
-            run was made.
+        restrict: Score with only the labels too that model and set share; by default as it was made.
 
     Raises:
-        ConfigError: One of those runs is of another model, shares clips with `run`, or is of no use
-            for its task.
+        ConfigError: Such a run is of another model or shares clips, or its task takes no such one.
     """
-    folder = folder or run.folder
     if calibrate_on is not None:
         CALIBRATED.of(run.provenance.task, run.folder)
     if thresholds_from is not None and thresholds_from is not run:
@@ -94,7 +91,11 @@ def write_results(
     found = RESULTS[run.provenance.task](
         run=run, calibrate_on=calibrate_on, thresholds_from=thresholds_from, restrict=restrict
     )
-    document = found.document | found.further
+    return _written(found, folder or run.folder, plots=plots)
+
+
+def _written(found: TaskResults, folder: Path, *, plots: bool) -> Written:
+    document, run = found.document | found.further, found.run
     files = {
         "results": write_json(document, folder / "results.json"),
         "clips": write_csv(run, folder / "detailed_results.csv", found.columns),
