@@ -105,15 +105,14 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
     """
     hide_bars()
     listing = _listing_of(hub_set)
-    subject = f"hf:{hub_set.repo}"
     at = HubCommit(repo=hub_set.asked, commit=listing.commit)
-    card = card_of(listing.card, hub_set.config, subject)
-    layout = _as_on_hub(layout_of(listing.files, card, subject))
+    layout = _layout(hub_set, listing)
     whole = next(iter(layout.splits)) if layout.unnamed else None
     split = whole or choose_split(layout.splits, options.split, known.name)
     source, by_shard = _source(at, layout, split, options, known.name)
     part, unnamed = _part(source, layout, options, known.name) if whole else (source, ())
     by_shard = by_shard and part is source
+    shared = () if by_shard else _shared(at, layout, part, options, known.name)
 
     def named_by(name: str) -> Iterator[Path]:
         return _rows(at, layout, name, options, known.name, audio_alone)[0].audio_paths()
@@ -124,10 +123,7 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
         revision=at.commit,
         licence=known.licence if layout.card.licence == "not stated" else layout.card.licence,
         left_out=(*left_out_of(layout, source, named_by), *unnamed),
-        caveats=(
-            *known.caveats,
-            *(() if by_shard else _shared(at, layout, part, options, known.name)),
-        ),
+        caveats=(*known.caveats, *shared),
     )
     fingerprint = fingerprint_of((hub_set.repo, at.commit, part.split, *layout.splits[split]))
     # Counting rows would fetch every file; what is in the cache must not change what is said.
@@ -163,8 +159,10 @@ def _part(
     return replace(source, table=table, split=split), unnamed
 
 
-def _as_on_hub(layout: Layout) -> Layout:
+def _layout(hub_set: HubSet, listing: _Listing) -> Layout:
     """Return the layout with the name that the hub gives to what has no split: `train`."""
+    subject = f"hf:{hub_set.repo}"
+    layout = layout_of(listing.files, card_of(listing.card, hub_set.config, subject), subject)
     return replace(layout, splits={name or "train": files for name, files in layout.splits.items()})
 
 
