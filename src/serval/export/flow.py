@@ -18,6 +18,7 @@ from serval.files import whole_files
 from serval.labels import unnamed
 from serval.models.contract import DEFAULT_MAX_SECONDS
 from serval.models.onnx import load_onnx
+from serval.models.sources import MOST_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +73,7 @@ def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
         "sampling_rate": str(checkpoint.sample_rate),
         "normalize": checkpoint.normalize,
         "max_seconds": f"{seconds:g}" if seconds else "",
+        MOST_SECONDS: f"{seconds:g}" if seconds else "",
         "task": checkpoint.task.stated,
         "license": checkpoint.licence,
         "source": checkpoint.source,
