@@ -224,8 +224,8 @@ def counted(n: int, one: str, several: str = "") -> str:
 
 
 def as_sentence(text: str) -> str:
-    """Return the text with a capital at its beginning and a full stop at its end."""
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+    """Return the text with a capital at its beginning and a stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"
 
 
 def left_out_sentences(parts: Iterable[Mapping[str, Any]]) -> list[str]:

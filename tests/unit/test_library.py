@@ -239,6 +239,8 @@ def test_predictions_that_are_there_already_are_scored():
     assert numbers.run.truth.tolist() == soft.run.truth.tolist()
     assert serval.score(np.array(TRUTH), np.array(PREDICTED)).run.labels == ("high", "low")
     assert any("how sure the model is" in line for line in hard.document["warnings"])
+    accented = serval.score(["col\u00e8re", "joie"], ["cole\u0300re", "joie"])
+    assert accented.scores.overall["uar"].value == 1.0
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -
 def _instead(path: Path) -> str:
     """Return what to do with a file that is no dataset."""
     if is_audio(path.name):
-        return f"; to name the emotion in it: serval predict {printable(path.name)}"
+        return f"; to name the emotion in it: serval predict {printable(str(path))}"
     return RENAMED.get(path.suffix.lower(), "")
 
 

@@ -17,7 +17,7 @@ from serval.datasets.options import DatasetOptions
 from serval.datasets.parquet import Here, ParquetTable
 from serval.datasets.samples import hertz_of, is_sound, wav_of
 from serval.errors import DatasetError
-from serval.wording import counted, shown
+from serval.wording import composed, counted, shown
 
 if TYPE_CHECKING:
     from serval.records import Dataset
@@ -144,7 +144,7 @@ def _text(value: object, what: str, classes: Sequence[str]) -> str | None:
         if 0 <= value < len(classes):
             return str(classes[value])
         raise DatasetError(f"{what} has {value}, but there are {len(classes)} labels, from 0")
-    return str(value).strip() or None
+    return composed(str(value).strip()) or None
 
 
 def _listed(clips: Any, given: Given) -> pa.Table:  # noqa: ANN401 - checked here
