@@ -24,13 +24,13 @@ from serval.datasets.fold_column import has_part, rows_of_part
 from serval.datasets.hub_files import HubCommit, fetch_all, refuse_unless_it_fits
 from serval.datasets.layout import Layout, layout_of
 from serval.datasets.left_out import left_out_of
-from serval.datasets.rows import same_name
 from serval.datasets.split_column import shared_with_train
 from serval.datasets.splits import choose_split
 from serval.datasets.tables import SplitTable, split_table
 from serval.errors import AccessError, DatasetError, DatasetNotFoundError, NetworkError
 from serval.files import is_file
 from serval.hub import Repo, Trouble, asking, hide_bars, keep, kept
+from serval.wording import composed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -174,9 +174,9 @@ def _source(
     """Return what reads the split, having fetched what the first clip needs."""
     source, found = _rows(at, layout, split, options, name)
     if not found.by_shard:
-        listed = {same_name(file): file for file in layout.files}
+        listed = {composed(file): file for file in layout.files}
         paths = islice(source.audio_paths(), options.limit)
-        names = (same_name(source.relative(path)) for path in paths)
+        names = (composed(source.relative(path)) for path in paths)
         fetch_all(at.file(listed[name]) for name in names if name in listed)
         # What was not to be had is missing now: the clip's failure, unless it is all of them.
         for _ in lines_of_audio(source):

@@ -19,7 +19,7 @@ from serval.files import is_file
 from serval.records import Clip
 from serval.wording import printable
 
-__all__ = ["ClipSource", "Row", "Table", "least", "same_name"]
+__all__ = ["ClipSource", "Row", "Table", "least"]
 
 FEWEST_PLACES = 1 << 10
 """Of a table of hashes, a power of two."""
@@ -254,11 +254,6 @@ class _Seen:
 def least(*numbers: int | None) -> int | None:
     """Return the smallest of the numbers that are known, or `None` if none is."""
     return min((number for number in numbers if number is not None), default=None)
-
-
-def same_name(name: str) -> str:
-    """Return a file's name in one form: macOS writes an accent as a letter of its own."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def _as_it_is_written(folder: Path, text: str) -> Path:
