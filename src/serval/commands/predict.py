@@ -96,17 +96,7 @@ def predict_command(
         refuse_unknown_form(output, len(files))
     if options.window is None and output is not None:
         form_of(output)
-    classifier = _opened(model, options)
-    clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
-    workers = min(len(files), available_cores())
-    if isinstance(classifier, Windowed):
-        told = heard_in_windows(classifier, clips, workers)
-        records = [one.record for one in told]
-        _tell_windows(classifier, told, output, form)
-    else:
-        records = list(infer(classifier, clips, workers=workers))
-        _tell(classifier, records, output, form)
-    failures = [record for record in records if isinstance(record, Failure)]
+    failures = _told(_opened(model, options), files, output, form)
     for failure in failures:
         say(f"serval: {failure.clip_id}: {failure.stage}: {_with_remedy(failure)}", err=True)
     if failures:
@@ -121,6 +111,22 @@ def _opened(name: str, options: InferenceOptions) -> Model:
     for warning in model.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     return model
+
+
+def _told(
+    model: Model, files: Sequence[Path], output: Path | None, form: str | None
+) -> list[Failure]:
+    """Return the files without an answer, after showing or writing the answers."""
+    clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
+    workers = min(len(files), available_cores())
+    if isinstance(model, Windowed):
+        told = heard_in_windows(model, clips, workers)
+        records = [one.record for one in told]
+        _tell_windows(model, told, output, form)
+    else:
+        records = list(infer(model, clips, workers=workers))
+        _tell(model, records, output, form)
+    return [record for record in records if isinstance(record, Failure)]
 
 
 def _with_remedy(failure: Failure) -> str:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from serval.scores.dimensions import Moments
 
     Floats = NDArray[np.float64]
+    Rows = tuple[DimensionRun, NDArray[np.int64]]
 
 __all__ = [
     "DimensionAgainst",
@@ -151,46 +152,44 @@ def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionCompariso
         margin: The loss of CCC that would not matter, above 0 and below 1.
 
     Raises:
-        ConfigError: A run is one of emotions, dimensions, scales or ratings differ, or no clip is
-            common.
+        ConfigError: Tasks, dimensions, scales or ratings differ, or no clip is common.
     """
     refuse_odd_margin(margin)
-    refuse_few(runs)
-    task_of_runs(runs)
-    values = [dimension_run(run) for run in runs]
-    first = values[0]
-    found, rows = _common(first, values[1:])
-    other_audio = n_other_audio(runs, rows)
-    clustering = clustering_of([first.run.speakers[i] for i in rows[0]])
-    values = [one.ordered(first.names) for one in values]
-    _refuse_other_ratings(values, rows)
+    values, found = _paired(runs)
+    first, rows = values[0]
+    other_audio = n_other_audio(runs, [at for _, at in values])
+    clustering = clustering_of([first.run.speakers[i] for i in rows])
     names = names_apart(runs)
     said = [line for run in runs for line in warnings_of(run)]
     said += pairing_warnings(runs, found, other_audio)
+    only_in = [tuple(np.delete(one.run.clip_ids, at).tolist()) for one, at in values]
     return DimensionComparison(
         runs={name: str(run.folder) for name, run in zip(names, runs, strict=True)},
-        only_in={
-            name: tuple(np.delete(run.clip_ids, at).tolist())
-            for name, run, at in zip(names, runs, rows, strict=True)
-        },
+        only_in=dict(zip(names, only_in, strict=True)),
         other_audio=other_audio,
-        n=len(rows[0]),
+        n=len(rows),
         names=first.names,
         scale=str(first.scale),
         margin=margin,
         by=clustering.by,
         clusters=len(clustering),
         against=tuple(
-            _against(names[i], (first, rows[0]), (values[i], rows[i]), clustering, margin)
-            for i in range(1, len(runs))
+            _against(name, values[0], other, clustering, margin)
+            for name, other in zip(names[1:], values[1:], strict=True)
         ),
         warnings=tuple(dict.fromkeys((*said, *clustering.warnings))),
     )
 
 
-def _common(
-    first: DimensionRun, others: Sequence[DimensionRun]
-) -> tuple[list[Partners], list[NDArray[np.int64]]]:
+def _paired(runs: Sequence[Run]) -> tuple[list[Rows], list[Partners]]:
+    """Return the values of each run with the rows of the common clips, and who their partners are.
+
+    Raises:
+        ConfigError: Tasks, dimensions, scales or ratings differ, or no clip is common.
+    """
+    refuse_few(runs)
+    task_of_runs(runs)
+    first, *others = (dimension_run(run) for run in runs)
     for other in others:
         if set(other.names) != set(first.names):
             raise ConfigError(
@@ -202,15 +201,17 @@ def _common(
                 f"{other.run.folder} is on the scale {other.scale} and {first.run.folder} on "
                 f"{first.scale}; evaluate both with one --scale"
             )
-    return common_rows([first.run, *(other.run for other in others)])
+    found, rows = common_rows(runs)
+    ordered = (one.ordered(first.names) for one in (first, *others))
+    values = list(zip(ordered, rows, strict=True))
+    _refuse_other_ratings(values)
+    return values, found
 
 
-def _refuse_other_ratings(
-    values: Sequence[DimensionRun], rows: Sequence[NDArray[np.int64]]
-) -> None:
-    first = values[0]
-    for other, at in zip(values[1:], rows[1:], strict=True):
-        a, b = first.truth[rows[0]], other.truth[at]
+def _refuse_other_ratings(values: Sequence[Rows]) -> None:
+    (first, rows), *others = values
+    for other, at in others:
+        a, b = first.truth[rows], other.truth[at]
         if n := int((~((a == b) | (np.isnan(a) & np.isnan(b)))).any(axis=1).sum()):
             raise ConfigError(
                 f"{other.run.folder} and {first.run.folder} have other ratings of "
@@ -219,11 +220,7 @@ def _refuse_other_ratings(
 
 
 def _against(
-    name: str,
-    baseline: tuple[DimensionRun, NDArray[np.int64]],
-    other: tuple[DimensionRun, NDArray[np.int64]],
-    clustering: Clustering,
-    margin: float,
+    name: str, baseline: Rows, other: Rows, clustering: Clustering, margin: float
 ) -> DimensionAgainst:
     first, at = baseline
     truth, a, b = first.truth[at], first.predicted[at], other[0].predicted[other[1]]
@@ -303,15 +300,12 @@ def write_dimension_comparison(
     """Return the path of each file, by kind: `comparison.json`, and a picture of each dimension."""
     document = dimension_comparison_document(found)
     files = {"comparison": write_json(document, folder / "comparison.json")}
-    values = [dimension_run(run) for run in runs[:2]]
-    _, (kept, other) = _common(values[0], values[1:])
-    names, second = list(found.runs), values[1].ordered(found.names)
+    values, _ = _paired(runs[:2])
     for i, dimension in enumerate(found.names):
-        a, b = values[0].predicted[kept, i], second.predicted[other, i]
+        sides = [one.predicted[at, i] for one, at in values]
+        a, b = zip(list(found.runs)[:2], sides, strict=True)
         path = folder / f"agreement_{i}.png"
-        files[f"agreement of {dimension}"] = save_agreement(
-            dimension, (names[0], a), (names[1], b), path
-        )
+        files[f"agreement of {dimension}"] = save_agreement(dimension, a, b, path)
     return files
 
 

@@ -103,28 +103,23 @@ def _run(
 ) -> Run:
     said, labels = _said(y_pred, labels)
     n = len(said)
-    truth_texts = _whole(y_true, "y_true", n, labels or ())
+    truth = _whole(y_true, "y_true", n, labels or ())
     texts = None if said.ndim == 2 else _whole(said, "y_pred", n, labels or ())
-    names = labels or sorted({*truth_texts, *(texts or ())})
-    known = LabelSet(tuple(str(name) for name in names))
+    known = LabelSet(tuple(map(str, labels or sorted({*truth, *(texts or ())}))))
     logits = _logits(said) if texts is None else _hard(texts, known)
-    probs = probabilities_of(logits).astype(np.float32)
-    ids = tuple(told.clip_ids or (f"clip-{i:06d}" for i in range(n)))
-    who = texts_of(speakers, "speakers", n) if speakers is not None else [None] * n
-    caveats = () if texts is None else (HARD,)
     return Run(
         folder=told.folder,
-        provenance=_provenance(known, told, caveats, n),
-        clip_ids=_distinct(ids),
+        provenance=_provenance(known, told, () if texts is None else (HARD,), n),
+        clip_ids=_distinct(tuple(told.clip_ids or (f"clip-{i:06d}" for i in range(n)))),
         index=np.arange(n),
-        truth=np.array([known.id_of(text) for text in truth_texts], dtype=np.int64),
+        truth=np.array([known.id_of(text) for text in truth], dtype=np.int64),
         predicted=logits.argmax(axis=1).astype(np.int64),
         logits=logits,
-        probs=probs,
+        probs=probabilities_of(logits).astype(np.float32),
         duration_s=np.zeros(n),
         inference_s=np.zeros(n),
         audio_sha256=("",) * n,
-        speakers=tuple(who),
+        speakers=tuple(texts_of(speakers, "speakers", n)) if speakers is not None else (None,) * n,
         groups=told.groups or {},
         notes=((),) * n,
         failures=(),

@@ -90,6 +90,7 @@ def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
     masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
     longest, longest_from = _first(sources, ("max_seconds",), _seconds, DEFAULT_MAX_SECONDS)
     scale, _ = _first(sources, ("scale",), _scale, "")
+    said = {"labels": labels_from, "sample_rate": rate_from, "normalize": normalize_from}
     return Declared(
         labels=labels,
         sample_rate=rate,
@@ -99,13 +100,7 @@ def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
         task=task,
         scale="" if task.has_labels else scale,
         notes=tuple(_contradictions(sources)),
-        sources={
-            "labels": labels_from,
-            "sample_rate": rate_from,
-            "normalize": normalize_from,
-            "max_seconds": longest_from,
-            "masks_padding": masks_from,
-        },
+        sources=said | {"max_seconds": longest_from, "masks_padding": masks_from},
     )
 
 
