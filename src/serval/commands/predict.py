@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from serval.commands.emotions import emotion_content, print_emotions
 from serval.commands.forms import form_of
@@ -29,11 +30,12 @@ from serval.datasets.listing import is_hidden, listing_of_folder
 from serval.errors import ConfigError
 from serval.files import is_file, is_folder, names_beside, write_bytes
 from serval.machine import available_cores
+from serval.models.contract import cut_sentences
 from serval.models.load import load_as_stated
 from serval.models.options import InferenceOptions
 from serval.models.windowed import Windowed
 from serval.predict import infer
-from serval.records import Clip, Failure, Record
+from serval.records import Clip, Failure, Prediction, Record
 from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, ByTask
 from serval.wording import counted, did_you_mean, printable
 
@@ -126,7 +128,15 @@ def _told(
     else:
         records = list(infer(model, clips, workers=workers))
         _tell(model, records, output, form)
+        _say_cut(model, records)
     return [record for record in records if isinstance(record, Failure)]
+
+
+def _say_cut(model: Model, records: Iterable[Record]) -> None:
+    """Say on stderr how many of the files a model of a fixed length did not hear whole."""
+    answered = [one.duration_s for one in records if isinstance(one, Prediction)]
+    for sentence in cut_sentences(model.facts, np.array(answered)):
+        say(f"serval: {sentence}", err=True)
 
 
 def _with_remedy(failure: Failure) -> str:

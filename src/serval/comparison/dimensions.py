@@ -18,11 +18,14 @@ from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import (
     DIMENSION_METRICS,
+    bearing_on_scores,
     ccc,
+    dimension_difference,
     estimates_of_moments,
     moment_tables,
     moments_of,
     moments_of_sums,
+    one_clip,
     score_columns,
 )
 from serval.scores.paired import IntervalChange
@@ -136,11 +139,13 @@ class DimensionComparison:
         if self.runs[one.b] == self.runs[first] and not any(one.largest_shift.values()):
             return f"{one.b} ({letter}) is the same run as {first} (A): name another one."
         gap = change.difference
-        relation = relation_of(change.verdict)
+        head = f"{one.b} ({letter}) {relation_of(change.verdict)} {first} (A)"
+        if np.isnan(gap.low):
+            return f"{head}: of {counted(self.n, 'clip')}, too few have ratings that vary."
         return (
-            f"{one.b} ({letter}) {relation} {first} (A): mean CCC {change.b:.3f} against "
-            f"{change.a:.3f} on {counted(self.n, 'clip')}, {gap.value:+.3f} (95 % interval "
-            f"{gap.low:+.3f} to {gap.high:+.3f})."
+            f"{head}: mean CCC {change.b:.3f} against {change.a:.3f} on "
+            f"{counted(self.n, 'clip')}, {gap.value:+.3f} (95 % interval {gap.low:+.3f} to "
+            f"{gap.high:+.3f})."
         )
 
 
@@ -246,13 +251,15 @@ def _changes(
     truth, a, b = clips
     tables = moment_tables(np.stack([truth, truth]), np.stack([a, b]), clustering)
     each = score_columns(moments_of_sums(np.asarray(tables.total, dtype=np.float64), runs=2))
-    found = estimates_of_moments(tables, _second_minus_first, runs=2)
+    found = estimates_of_moments(
+        tables, _second_minus_first, lambda known: bearing_on_scores(known.min(axis=0)), runs=2
+    )
+    flips = one_clip(truth, b).ravel()
     changes: dict[str, dict[str, IntervalChange]] = {}
     for i in range(len(found.values)):
         key, name = _place(i, first.names)
         metric = DIMENSION_METRICS[key]
-        width = 2.0 if metric.is_correlation else first.scale.width
-        gap = found.uncertainty(i).difference(float(found.values[i]), 0.0, width)
+        gap = dimension_difference(metric, found, i, float(flips[i]), first.scale.width)
         changes.setdefault(name, {})[key] = IntervalChange.judged(
             (float(each[0, i]), float(each[1, i])),
             gap,
