@@ -99,8 +99,7 @@ def _prepared_corpus(
     """Return the file with all splits of a known corpus."""
     source = clip_source(CorpusTable(folder=corpus), root, "", options, str(root))
     note = {"corpus": corpus.corpus.name, "read_as": corpus.read_as()}
-    several = bool(options.label_separator)
-    clips = source.clips(0, None)
+    clips, several = source.clips(0, None), bool(options.label_separator)
     n, unreadable = _written(clips, path, source.columns.groups, note, several=several)
     return Prepared(path=path, clips=n, unreadable=unreadable, read_as=note["read_as"],
                     left_out=(*closed, *corpus.left_out))  # fmt: skip
