@@ -13,9 +13,10 @@ from serval.report.timed import timed_chart
 from serval.results.document import caveats_of
 from serval.results.verdict import counted, data_name
 from serval.run import unfinished
+from serval.wording import as_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from serval.bench.browser import Timed
     from serval.report.parts import PageParts
@@ -49,8 +50,9 @@ def report_content(
         "eyebrow": f"{_listed_names(names)} on {data_name(first)}",
         "verdict": parts.verdict,
         "sentences": [
-            *(f"{unfinished(run)}." for run in runs if not run.complete),
+            *(as_sentence(unfinished(run)) for run in runs if not run.complete),
             *parts.sentences,
+            *_other_clips(parts),
         ],
         "caveats": caveats_of(runs, [], parts.warnings),
         "listen": _listen(parts, sounds),
@@ -68,6 +70,18 @@ def report_content(
         "foot": "Made by serval. This page holds everything it shows and asks no network.",
         **parts.shown,
     }
+
+
+def _other_clips(parts: PageParts) -> Iterator[str]:
+    """Yield which clips the numbers of two runs are of, where each has answered others."""
+    runs = parts.clips.runs
+    common = parts.pair["clips"] if parts.pair else 0
+    if parts.pair and any(len(run) != common for run in runs):
+        own = ", ".join(f"{len(run):,} of {letter}" for run, letter in zip(runs, "AB", strict=True))
+        yield (
+            f"The scores of A and B here, and what changed, are of the {counted(common, 'clip')} "
+            f"that both answered; every other chart is of all clips that its run answered: {own}."
+        )
 
 
 def _listed_names(names: Sequence[str]) -> str:
@@ -100,8 +114,7 @@ def _run_section(parts: PageParts, timed: Sequence[Timed]) -> dict[str, Any]:
 
 
 def _stress_section(under: Stressed) -> dict[str, Any]:
-    lead = "The same clips with noise, rooms, codecs and other changes, on the first run's model."
-    return section("stress", "Outside the studio", lead, *under.charts)
+    return section("stress", "Outside the studio", under.lead, *under.charts)
 
 
 def _examples(under: Stressed, first: int) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from serval.report.columns import listed
 from serval.report.pairing import (
     difference_chart,
     group_changes_chart,
+    margin_sentence,
     pair_content,
     relabelled,
 )
@@ -31,6 +32,7 @@ from serval.scores import SHOWN, scores_of, title_of
 from serval.scores.calibration import calibration_of
 from serval.scores.metrics import confusion_matrix
 from serval.tasks import CATEGORICAL
+from serval.wording import in_points
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -71,7 +73,9 @@ def emotion_parts(runs: Sequence[Run]) -> PageParts:
         verdict=pair_verdict(comparison, comparison.against[0])
         if comparison
         else verdict_of(names[0], scores[0]),
-        sentences=sentences_of(scores[0], first.labels),
+        sentences=[margin_sentence(f"up to {in_points(comparison.options.margin)}")]
+        if comparison
+        else sentences_of(scores[0], first.labels),
         warnings=[
             *(line for own in scores for line in own.warnings),
             *(comparison.warnings if comparison else ()),

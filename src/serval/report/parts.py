@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from serval.report.columns import Listed
     from serval.report.stressed import Stressed
 
-__all__ = ["PageParts", "section"]
+__all__ = ["PageParts", "of_each", "section"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +62,14 @@ def section(section_id: str, title: str, lead: str, *charts: Chart | None) -> di
     """Return a section of a page with those of its charts that have anything to show."""
     shown = [asdict(chart) for chart in charts if chart is not None and chart.rows]
     return {"id": section_id, "title": title, "lead": lead, "charts": shown}
+
+
+def of_each(said: Sequence[str]) -> str:
+    """Return what is said of each run, with its letter where there are two.
+
+    Args:
+        said: Of each run, `""` where nothing is.
+    """
+    if len(said) == 1:
+        return said[0]
+    return " ".join(f"{letter}: {line}" for letter, line in zip("AB", said, strict=True) if line)

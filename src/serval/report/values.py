@@ -18,8 +18,8 @@ from serval.groups.dimensions import (
 )
 from serval.report.charts import CLIPS, RUN, Chart, Column, bounds
 from serval.report.columns import listed
-from serval.report.pairing import change_cells
-from serval.report.parts import PageParts, section
+from serval.report.pairing import change_cells, margin_sentence
+from serval.report.parts import PageParts, of_each, section
 from serval.report.stressed import Stressed
 from serval.results.dimensions import (
     dimension_cells,
@@ -62,6 +62,8 @@ MOST_LINES = 36
 
 DECIMALS = 4
 
+FEW = "Groups of few clips scatter by chance."
+
 ENDS = (
     Column(key="low", title="95 % from", kind="correlation"),
     Column(key="high", title="to", kind="correlation"),
@@ -97,7 +99,9 @@ def value_parts(runs: Sequence[Run]) -> PageParts:
         worth_hearing=[True] * len(clips),
         first=_errors(clips, values),
         verdict=comparison.verdict[0] if comparison else dimension_verdict(first.run, scores[0]),
-        sentences=[] if comparison else dimension_sentences(scores[0], first),
+        sentences=[margin_sentence(f"CCC of up to {comparison.margin:g}")]
+        if comparison
+        else dimension_sentences(scores[0], first),
         warnings=[
             *(line for own in scores for line in own.warnings),
             *(comparison.warnings if comparison else ()),
@@ -297,7 +301,10 @@ def _bins(name: str, values: DimensionRun, d: int) -> Iterator[dict[str, Any]]:
 def _group_charts(names: Sequence[str], values: Sequence[DimensionRun]) -> Iterator[Chart]:
     """Yield CCC and bias of the groups of each column."""
     tables = [dimension_groups(one) for one in values]
-    said = [*dimension_group_sentences(tables[0]), *averaged_sentences(averaged_cccs(values[0]))]
+    said = [
+        [*dimension_group_sentences(own), *averaged_sentences(averaged_cccs(one))]
+        for own, one in zip(tables, values, strict=True)
+    ]
     for column in dict.fromkeys(table.column for own in tables for table in own):
         rows = [
             {"run": name, "label": f"{dimension}, {group.name}", "clips": group.n,
@@ -310,12 +317,12 @@ def _group_charts(names: Sequence[str], values: Sequence[DimensionRun]) -> Itera
             for group in table.groups
         ]  # fmt: skip
         few = column != "speaker" and len({row["label"] for row in rows}) <= MOST_LINES
-        own = [line for line in said if f"By {column}," in line or f" by {column} " in line]
         yield Chart(
             id=f"by-{''.join(c if c.isalnum() else '-' for c in column)}",
             kind="intervals" if few else "table",
             title=f"CCC by {'length' if column == 'duration' else column}",
-            note=" ".join(own) or "Groups of few clips scatter by chance.",
+            note=of_each([" ".join(line for line in own if f"By {column}," in line
+                                   or f" by {column} " in line) for own in said]) or FEW,
             columns=(RUN, Column(key="label", title=f"dimension, {column}"),
                      Column(key="value", title="CCC", kind="correlation"), *ENDS,
                      Column(key="bias", title="bias", kind="error"), CLIPS),
@@ -333,8 +340,7 @@ def _pair(comparison: DimensionComparison) -> dict[str, Any]:
     keys += [(name, "ccc") for name in comparison.names] + [(MEAN, "mae")]
     titles = [*several, *(f"CCC of {name}" for name in comparison.names), "MAE"]
     return {
-        "margin": f"A loss of CCC of up to {comparison.margin:g} counts as none; the interval of "
-        "the difference decides, not the difference.",
+        "clips": comparison.n,
         "tiles": [
             {"name": title, "kind": "signed", **_difference(changes[name][key])}
             for title, (name, key) in zip(titles, keys, strict=True)

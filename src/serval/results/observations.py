@@ -101,7 +101,7 @@ def sentences(observations: Observations) -> list[str]:
         small = ", ".join(f"{label} ({n})" for label, n in observations.too_few if n)
         absent = ", ".join(label for label, n in observations.too_few if not n)
         few = f"Too few clips to judge (fewer than {FEW_CLIPS}): {small}." * bool(small)
-        lines.append(f"{few} {f'No clip at all: {absent}.' * bool(absent)}".strip())
+        lines.append(f"{few} {f'No scored clip: {absent}.' * bool(absent)}".strip())
     return lines
 
 
@@ -151,15 +151,15 @@ def repeat_sentences(run: Run) -> Iterator[str]:
         n_other = np.count_nonzero(run.truth[copies[:, 0]] != run.truth[copies[:, 1]])
         labels = f" {n_other} of them bear another label than the first." if n_other else ""
         yield (
-            f"{len(copies)} of {len(run)} clips are the same file as another clip, such as "
+            f"{len(copies)} of {len(run)} scored clips are the same file as another clip, such as "
             f"{_example(run, copies)}: they count again, and intervals are too narrow.{labels}"
         )
     twins = _again(run.clip_ids, _name_in_formats)
     if len(twins):
         yield (
-            f"{len(twins)} of {len(run)} clips have the name of another clip with another ending, "
-            f"such as {_example(run, twins)}: if they are the same recordings in two formats, "
-            "leave one format out."
+            f"{len(twins)} of {len(run)} scored clips have the name of another clip with another "
+            f"ending, such as {_example(run, twins)}: if they are the same recordings in two "
+            "formats, leave one format out."
         )
 
 

@@ -1,9 +1,10 @@
 import numpy as np
 
+from build import encoded, voice
 from pages import spoken_set
 from runs import run_of
 from serval.evaluation import EvalOptions
-from serval.report.stressed import stressed
+from serval.report.stressed import lead_of, stressed
 from serval.stress import StressOptions, load_stress, stress
 
 
@@ -26,6 +27,11 @@ def test_what_matters_comes_first_and_verdicts_without_ten_clips_are_none(tmp_pa
     assert "A random model has a UAR of " in shown.charts[1].note
     assert "of the clips the same answer." in shown.charts[1].note
     assert (shown.examples, shown.sounds, shown.notes) == ((), {}, ())
+    for path in (tmp_path / "clips").glob("*.wav"):
+        path.write_bytes(encoded(voice(99)))
+    shown = stressed(tested, "m", audio=True)
+    assert (shown.examples, shown.sounds) == ((), {})
+    assert shown.notes[0].endswith("evaluated and cannot be heard here.")
 
 
 def test_doubtful_verdicts_say_so(tmp_path):
@@ -37,3 +43,21 @@ def test_doubtful_verdicts_say_so(tmp_path):
     (row,) = stressed(tested, "m", audio=False).charts[1].rows
     assert row["unchanged"] == 58 / 60
     assert row["outcome"] == "kept, not sure", "60 clips are too few for 95 %"
+
+
+def test_a_test_says_which_model_it_is_of_and_on_which_clips(tmp_path):
+    clips = np.arange(60) % 3
+    python = {"sha256": "m", "runtime": {"name": "python"}}
+    data = {"name": "clips.csv", "fingerprint": "f"}
+    for name in ("clean", "gain_plus1db"):
+        run_of(tmp_path / name, clips, clips, model=python | {"name": "mod:a"}, dataset=data)
+    tested = load_stress(tmp_path)
+    run = run_of(tmp_path / "b", clips[:6], clips[:6], model=python | {"name": "mod:b"})
+    assert not tested.clean.same_model(run), "another object of the same file"
+    own = run_of(tmp_path / "a", clips, clips, model=python | {"name": "mod:a"}, dataset=data)
+    assert tested.clean.same_model(own)
+    lead = (
+        "The model of x (B) on 60 clips of clips.csv with noise, rooms, codecs and other changes."
+    )
+    assert lead_of(tested, own, "x (B)") == lead
+    assert lead_of(tested, run, "x (B)") == f"{lead} These are not the 6 clips of the run itself."

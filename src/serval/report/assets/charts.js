@@ -127,7 +127,7 @@ const latency = (chart, width) => Plot.plot({
   x: { label: "time in the model, ms →" }, y: { label: "↑ clips", grid: true },
   marks: [
     Plot.gridY(GRID),
-    Plot.rectY(chart.rows, { x1: "from_ms", x2: "to_ms", y2: "clips", y1: 0, fill: colourOf, fillOpacity: content.runs.length > 1 ? 0.6 : 0.9,
+    Plot.rectY(chart.rows.filter((row) => !row.beyond), { x1: "from_ms", x2: "to_ms", y2: "clips", y1: 0, fill: colourOf, fillOpacity: content.runs.length > 1 ? 0.6 : 0.9,
       inset: 0.5, tip: true, title: (row) => `${counted(row.clips, "clip")} took ${row.from_ms} to ${row.to_ms} ms` }),
     Plot.ruleY([0], { stroke: "currentColor", strokeOpacity: 0.4 }),
   ],

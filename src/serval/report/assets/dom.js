@@ -32,7 +32,11 @@ const scored = (share) => (known(share) ? `${twoDigits(100 * share)}\u00a0%` : "
 
 const percent = (share) => (known(share) ? `${oneDigit(100 * share)}\u00a0%` : "n/a");
 
-const wholePercent = (share) => (share < 0.005 ? "<\u00a01\u00a0%" : `${Math.round(100 * share)}\u00a0%`);
+// And for none: 12.5 is 12 in both, and 87.5 is 88.
+const wholePercent = (share) => {
+  const value = 100 * share;
+  return value <= 0.5 ? "<\u00a01\u00a0%" : `${value % 2 === 0.5 ? value - 0.5 : Math.round(value)}\u00a0%`;
+};
 
 const signOf = (value) => (value > 0 ? "+" : value < 0 ? "-" : "");
 
@@ -73,10 +77,15 @@ const download = (name, type, text) => {
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 };
 
-// A spreadsheet would run a text that begins like a formula.
+const PLAIN_NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/;
+
+// What a spreadsheet would run, blanks before it or not; the last four are as East Asia writes them.
+const FORMULA = /^(\0|\t|\r|\n|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])/;
+
+// The rule of csv_cell in wording.py, for what is text.
 const csvCell = (value) => {
   if (!known(value)) return "";
-  const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+  const text = typeof value === "string" && !PLAIN_NUMBER.test(value) && FORMULA.test(value) ? `'${value}` : String(value);
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
