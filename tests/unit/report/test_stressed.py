@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from build import encoded, voice
@@ -27,11 +29,31 @@ def test_what_matters_comes_first_and_verdicts_without_ten_clips_are_none(tmp_pa
     assert "A random model has a UAR of " in shown.charts[1].note
     assert "of the clips the same answer." in shown.charts[1].note
     assert (shown.examples, shown.sounds, shown.notes) == ((), {}, ())
+
+
+def test_a_clip_that_is_another_file_by_now_is_no_example(tmp_path, model_file):
+    options = EvalOptions(
+        model=str(model_file),
+        dataset=str(spoken_set(tmp_path / "clips", 4)),
+        output=str(tmp_path / "stress"),
+        workers=1,
+    )
+    stress(StressOptions(evaluation=options, suite="white_0db,mulaw"))
+    tested = load_stress(tmp_path / "stress")
+    said = tested.clean.predicted
+    broken = {
+        name: replace(run, truth=said, predicted=(said + 1) % len(run.labels))
+        for name, run in tested.runs.items()
+    }
+    tested = replace(tested, clean=replace(tested.clean, truth=said), runs=broken)
+    assert len(stressed(tested, "m", audio=True).examples) == 2
     for path in (tmp_path / "clips").glob("*.wav"):
         path.write_bytes(encoded(voice(99)))
     shown = stressed(tested, "m", audio=True)
     assert (shown.examples, shown.sounds) == ((), {})
-    assert shown.notes[0].endswith("evaluated and cannot be heard here.")
+    assert shown.notes == (
+        "2 clips are not the files that were evaluated and cannot be heard here.",
+    )
 
 
 def test_doubtful_verdicts_say_so(tmp_path):
