@@ -772,7 +772,8 @@ def test_both_scores_are_of_the_clips_whose_difference_is_shown(apart, page):
     tile = content["pair"]["tiles"][0]
     values = texts(browser, ".tiles .tile:first-child .two .value")
     assert values == [percent(tile[side]) for side in "ab"]
-    assert texts(browser, ".tiles .two .range") == [""] * 8, "of them no interval is known"
+    ranges = texts(browser, ".tiles .two .range")
+    assert (ranges[::2], all(ranges[1::2])) == ([""] * 4, True), "of A's no interval is known"
     assert "of the 8 clips that both answered" in browser.find_element(By.CLASS_NAME, "hero").text
 
 
@@ -786,3 +787,33 @@ def test_the_page_writes_numbers_and_cells_as_python_does(browser):
     )  # fmt: skip
     whole = [percent(share, 0) if share > 0.005 else "< 1 %" for share in shares]
     assert said == [[text.replace(" ", "\u00a0") for text in whole], list(map(csv_cell, cells))]
+
+
+def test_long_names_that_begin_alike_can_be_told_apart(browser):
+    script = (ASSETS / "dom.js").read_text(encoding="utf-8")
+    names = [f"emotion number {i} with a long name" for i in (1, 10, 2)] + ["joy", "x" * 20]
+    said = browser.execute_script(
+        f"{script}; return [...shortened(arguments[0], 16).values()];", names
+    )
+    assert said == [
+        "…1 with a long …",
+        "…10 with a long…",
+        "…2 with a long …",
+        "joy",
+        "x" * 15 + "…",
+    ]
+
+
+def test_names_from_right_to_left_turn_nothing_beside_them(browser):
+    script = (ASSETS / "dom.js").read_text(encoding="utf-8")
+    line = "Best: سعيد جدا (F1 80 %), حزين (F1 70 %)."
+    said = browser.execute_script(
+        f"{script}; return sentence(arguments[0]).map((part) => part.outerHTML ?? part);", line
+    )
+    assert said == [
+        "Best: ",
+        "<bdi>سعيد جدا</bdi>",
+        " (F1 80 %), ",
+        "<bdi>حزين</bdi>",
+        " (F1 70 %).",
+    ]

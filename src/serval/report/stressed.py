@@ -29,6 +29,7 @@ CHANGE = (
     Column(key="change_high", title="to", kind="points"),
 )
 FEWEST_LEVELS = 3
+HOLLOW = " Hollow dots were stopped: they are of fewer clips than the dashed line."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,11 +145,16 @@ def _curves(document: Mapping[str, Any], name: str) -> Iterator[Chart]:
             id=f"stress-{kind}",
             kind="degradation",
             title=f"UAR, {cases[0]['family']}: {kind.replace('_', ' ')}",
-            note="Lines are 95 % intervals; the dashed line is the clean speech.",
+            note="Lines are 95 % intervals; the dashed line is the clean speech."
+            f"{HOLLOW * any('stopped_after' in case for case in cases)}",
             columns=(RUN, Column(key="level", title=f"level, {unit}".rstrip(", "), kind="number"),
-                     *BOUNDS),
-            rows=sorted(({"run": name, "level": case["level"], **case["uar"]} for case in cases),
-                        key=lambda row: row["level"]),
+                     *BOUNDS, CLIPS),
+            rows=sorted(
+                ({"run": name, "level": case["level"], **case["uar"],
+                  "clips": case.get("stopped_after", document["clips"]),
+                  "few": "stopped_after" in case} for case in cases),
+                key=lambda row: row["level"],
+            ),
             reference=document["clean"]["uar"]["value"],
         )  # fmt: skip
 

@@ -15,6 +15,28 @@ const el = (tag, attributes = {}, ...children) => {
 // A name from the data, whose direction of writing must not turn what stands beside it.
 const isolated = (text) => el("bdi", {}, text);
 
+// Letters of scripts that are written from right to left, with what stands between them in a name.
+const RIGHT_TO_LEFT = /([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?:[ _-]+[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*)/;
+
+// A sentence in which such names turn nothing of what stands beside them.
+const sentence = (text) => text.split(RIGHT_TO_LEFT).map((part, at) => (at % 2 ? isolated(part) : part));
+
+const alikeUpTo = (names) => {
+  let at = 0;
+  while (names.every((name) => at < name.length && name[at] === names[0][at])) at += 1;
+  const word = names[0].slice(0, at).search(/[^ _-]*$/);
+  return at - word > 6 ? at : word;
+};
+
+// Names with so many letters at most. Those that would be cut to the same lose what they begin with instead.
+const shortened = (names, most) => {
+  const cut = (name) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
+  return new Map(names.map((name) => {
+    const alike = names.filter((other) => cut(other) === cut(name));
+    return [name, alike.length > 1 ? cut(`…${name.slice(alikeUpTo(alike))}`) : cut(name)];
+  }));
+};
+
 const widthOf = (node, share) => {
   node.style.width = `${(100 * share).toFixed(2)}%`;
   return node;

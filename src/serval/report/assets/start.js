@@ -53,23 +53,23 @@ const heroOf = () => {
     : content.runs[0].tiles.map((tile) => tileOf(tile, "a"));
   return el("section", { class: "hero", "aria-label": "Verdict" },
     el("p", { class: "eyebrow" }, content.eyebrow),
-    el("h1", {}, content.verdict),
-    ...content.sentences.map((line) => el("p", { class: "sub" }, line)),
+    el("h1", {}, ...sentence(content.verdict)),
+    ...content.sentences.map((line) => el("p", { class: "sub" }, ...sentence(line))),
     content.caveats.length ? el("div", { class: "card caveats" }, el("h2", {}, "What this number does not mean"),
-      el("ul", {}, ...content.caveats.map((line) => el("li", {}, line)))) : null,
+      el("ul", {}, ...content.caveats.map((line) => el("li", {}, ...sentence(line))))) : null,
     el("div", { class: "tiles" }, ...tiles));
 };
 
 const sectionOf = (id, title, lead, ...children) =>
   el("section", { id, "aria-labelledby": `${id}-title` },
-    el("h2", { id: `${id}-title`, tabindex: -1 }, title), el("p", { class: "lead" }, lead), ...children);
+    el("h2", { id: `${id}-title`, tabindex: -1 }, title), el("p", { class: "lead" }, ...sentence(lead)), ...children);
 
 const clipsSection = (explorer) =>
   sectionOf("clips", anySound() ? "Listen" : "Clip by clip", content.listen, explorer.whole());
 
 const changedOf = (explorer) => el("div", { class: "card side" },
   el("h3", {}, "In words"),
-  el("ul", { class: "words" }, ...content.pair.sentences.map((line) => el("li", {}, line))),
+  el("ul", { class: "words" }, ...content.pair.sentences.map((line) => el("li", {}, ...sentence(line)))),
   el("div", { class: "tools" }, ...task.hearings().map(([filters, title]) =>
     el("button", { type: "button", onclick: () => explorer.hear(filters) }, `${anySound() ? "Hear" : "See"} ${title}`))));
 
