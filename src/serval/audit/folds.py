@@ -16,11 +16,11 @@ from serval.files import is_file, is_folder
 from serval.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from serval.audit.facts import ClipFacts
 
-__all__ = ["FoldList", "fold_findings", "fold_line", "fold_list_in"]
+__all__ = ["FoldList", "fold_findings", "fold_line", "fold_list_in", "places_of"]
 
 PARTS = "train|test|validation|valid|val|dev|eval"
 IN_NAME = re.compile(
@@ -147,13 +147,13 @@ def fold_findings(
         found: What was found already, of identical and near-identical clips among others.
         folds: The list.
     """
-    find = place_finder([clip.clip_id for clip in facts])
+    places = places_of(folds, [clip.clip_id for clip in facts])
     groups = [f.clips for f in found if f.kind in (FindingKind.IDENTICAL_AUDIO,
                                                    FindingKind.NEAR_IDENTICAL_AUDIO)]  # fmt: skip
     listed: set[str] = set()
     unknown: set[str] = set()
     for fold, parts in folds.parts.items():
-        clips = {part: _clips(names, facts, find, unknown) for part, names in parts.items()}
+        clips = {part: _clips(names, facts, places, unknown) for part, names in parts.items()}
         test, train = clips.get("test", {}), clips.get("train", {})
         listed |= test.keys() | train.keys()
         splits = (f"fold{fold}.test", f"fold{fold}.train")
@@ -179,22 +179,41 @@ def fold_line(findings: Iterable[Finding], folds: FoldList) -> str:
     )
 
 
-def place_finder(clip_ids: Sequence[str]) -> Callable[[str], int | None]:
-    """Return what finds the place of the clip that a list names; it gives `None` for no clip.
+def places_of(folds: FoldList, clip_ids: Sequence[str]) -> dict[str, int]:
+    """Return the place of the clip that each name of a list names, without those that name none.
 
     A name is compared without its suffix, by as much of the end of its path as is in both and as
-    tells the clip from all others.
+    tells the clip from all others. Of two that name one clip and contradict each other above it,
+    such as `a/1.wav` and `b/1.wav`, the one that has more in common with the clip names it.
     """
     ends: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
     for place, clip_id in enumerate(clip_ids):
         for end in _ends_of(clip_id):
             ends[end].append(place)
+    named: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+    for name in {name for of in folds.parts.values() for names in of.values() for name in names}:
+        alike = next((end for end in _ends_of(name) if len(ends.get(end, ())) == 1), None)
+        if alike is not None:
+            named[ends[alike][0]].append((len(alike), name))
+    return {name: place for place, found in named.items() for name in _agreeing(found)}
 
-    def find(name: str) -> int | None:
-        alike = (ends.get(end, []) for end in _ends_of(name))
-        return next((places[0] for places in alike if len(places) == 1), None)
 
-    return find
+def _agreeing(found: Sequence[tuple[int, str]]) -> Iterator[str]:
+    """Yield the names of one clip that do not contradict those with most in common with it.
+
+    Args:
+        found: How many parts of its path a name has in common with the clip, and the name.
+    """
+    most = max(n for n, _ in found)
+    paths = {name: _ends_of(name)[0] for _, name in found}
+    best = [paths[name] for n, name in found if n == most]
+    return (name for name, path in paths.items() if all(_is_end(path, one) for one in best))
+
+
+def _is_end(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Tell whether one of two paths is the end of the other."""
+    n = min(len(one), len(other))
+    return one[-n:] == other[-n:]
 
 
 def _ends_of(name: str) -> list[tuple[str, ...]]:
@@ -206,13 +225,12 @@ def _ends_of(name: str) -> list[tuple[str, ...]]:
 def _clips(
     names: Iterable[str],
     facts: Sequence[ClipFacts],
-    find: Callable[[str], int | None],
+    places: Mapping[str, int],
     unknown: set[str],
 ) -> dict[str, ClipFacts]:
     """Return the clips of one part by id, noting the names of none in `unknown`."""
-    places = {name: find(name) for name in names}
-    unknown |= {name for name, place in places.items() if place is None}
-    found = (facts[place] for place in places.values() if place is not None)
+    unknown |= {name for name in names if name not in places}
+    found = (facts[places[name]] for name in names if name in places)
     return {clip.clip_id: clip for clip in found}
 
 

@@ -15,7 +15,7 @@ from serval.datasets.dataset import (
 )
 from serval.datasets.fold_column import rows_of_part
 from serval.datasets.manifest import SUFFIXES, ManifestTable
-from serval.datasets.split_column import shared_in_table
+from serval.datasets.split_column import shared_with_train
 from serval.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -
             corpus=corpus.name,
             read_as=read_as,
         )
-    caveats = (*known.caveats, *shared_in_table(source))
+    caveats = (*known.caveats, *shared_with_train(source))
     return dataset_here(source, [path], replace(known, caveats=caveats, left_out=left_out))
 
 

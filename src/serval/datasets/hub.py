@@ -25,6 +25,7 @@ from serval.datasets.hub_files import HubCommit, fetch_all, refuse_unless_it_fit
 from serval.datasets.layout import Layout, layout_of
 from serval.datasets.left_out import left_out_of
 from serval.datasets.rows import same_name
+from serval.datasets.split_column import shared_with_train
 from serval.datasets.splits import choose_split
 from serval.datasets.tables import SplitTable, split_table
 from serval.errors import AccessError, DatasetError, DatasetNotFoundError, NetworkError
@@ -124,11 +125,29 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
         revision=at.commit,
         licence=known.licence if layout.card.licence == "not stated" else layout.card.licence,
         left_out=(*left_out_of(layout, source, named_by), *unnamed),
+        caveats=(
+            *known.caveats,
+            *(() if by_shard else _shared(at, layout, part, options, known.name)),
+        ),
     )
     fingerprint = fingerprint_of((hub_set.repo, at.commit, part.split, *layout.splits[split]))
     # Counting rows would fetch every file; what is in the cache must not change what is said.
     n_rows = layout.card.n_clips.get(split) if by_shard else part.table.n_rows()
     return dataset_of(part, known, fingerprint, n_rows)
+
+
+def _shared(
+    at: HubCommit, layout: Layout, part: ClipSource, options: DatasetOptions, name: str
+) -> Iterator[str]:
+    """Yield who speaks in the train part too, as far as small tables or the part's own tell."""
+
+    def opened(split: str) -> ClipSource:
+        source, found = _rows(at, layout, split, options, name)
+        if found.by_shard:
+            raise DatasetError(f"{name}: all of '{split}' would be fetched to see who speaks in it")
+        return source
+
+    return shared_with_train(part, layout.splits, opened)
 
 
 def _part(

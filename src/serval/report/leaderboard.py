@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import html
-import re
 from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from serval.dress import STYLE, source_hash
+from serval.dress import STYLE, bundled, filled, source_hash
 from serval.files import write_text
 from serval.results.verdict import counted
 from serval.scores import HEADLINES, METRICS, title_of
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["leaderboard_html", "write_leaderboard"]
 
+ASSETS = ("report", "assets")
 BAR = (80, 6)
 """Pixels of the drawing of an interval."""
 
@@ -104,9 +103,11 @@ def _framed(title: str, parts: Mapping[str, str]) -> str:
         title: As text.
         parts: What the template wants beside, by name, as markup.
     """
-    scripts = (_bundled(f"{name}.js") for name in ("dom", "theme", "sideways", "leaderboard"))
+    scripts = (
+        bundled(*ASSETS, f"{name}.js") for name in ("dom", "theme", "sideways", "leaderboard")
+    )
     script = '(() => {\n"use strict";\n' + "\n".join(scripts) + "})();"
-    style = STYLE + _bundled("leaderboard.css")
+    style = STYLE + bundled(*ASSETS, "leaderboard.css")
     policy = (
         f"default-src 'none'; script-src '{source_hash(script)}'; "
         f"style-src '{source_hash(style)}'; base-uri 'none'; form-action 'none'; "
@@ -119,11 +120,7 @@ def _framed(title: str, parts: Mapping[str, str]) -> str:
         "style": style,
         "script": script,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: every[found[1]], _bundled("leaderboard.html"))
-
-
-def _bundled(name: str) -> str:
-    return (resources.files("serval") / "report" / "assets" / name).read_text(encoding="utf-8")
+    return filled(bundled(*ASSETS, "leaderboard.html"), every)
 
 
 def _hero(document: Document) -> str:

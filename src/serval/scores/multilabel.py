@@ -10,7 +10,7 @@ Average precision is no function of such sums: see `ranking`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -32,12 +32,11 @@ from serval.scores.score import RESAMPLES
 from serval.scores.uncertainty import Estimates, estimates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from serval.scores.stats import Difference, Interval
-    from serval.scores.uncertainty import Uncertainty
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -231,36 +230,58 @@ def multilabel_scores(
     """
     clustering, k = clustering_of(speakers), len(labels)
     tables = _tables([_codes(truth, answers.predicted)], k, clustering)
-    counted = estimates(
-        tables,
-        lambda sums: _columns(_sums(sums, k)),
-        _bearing(tables, k),
-        resamples,
-        np.random.default_rng(0),
-    )
-    found = [_of(counted, i) for i in range(len(counted.values))]
-    parts = average_precisions(truth, answers.scores)
-    aps = estimates_of_weights(truth, *arrays_of(parts), clustering)
-    ap = [average_precision_interval(aps, own, i) for i, own in enumerate(parts)]
-    whole = dict(zip(OF_SUMS, found, strict=False)) | {"mean_ap": ap[k]}
-    each = [found[len(OF_SUMS) + part * k :][:k] for part in range(3)]
+    ap = _average_precisions(truth, answers.scores, clustering)
+    overall, each = _by_key(_intervals(tables, k, resamples), ap)
+    sizes = zip(truth.sum(axis=0).tolist(), answers.predicted.sum(axis=0).tolist(), strict=True)
     return MultilabelScores(
         n=len(truth),
         emotions_averaged=int(truth.any(axis=0).sum()),
-        overall={key: whole[key] for key in MULTILABEL_METRICS},
+        overall=overall,
         per_emotion={
-            label: EmotionScores(
-                precision=each[0][i], recall=each[1][i], f1=each[2][i], ap=ap[i],
-                support=int(truth[:, i].sum()), named=int(answers.predicted[:, i].sum()),
-            )
-            for i, label in enumerate(labels)
+            label: EmotionScores(**own, support=support, named=named)
+            for label, own, (support, named) in zip(labels, each, sizes, strict=True)
         },
         baseline=_baseline(truth),
         by=clustering.by,
         clusters=len(clustering),
         effective=round(clustering.effective, 1),
         warnings=clustering.warnings,
-    )  # fmt: skip
+    )
+
+
+def _intervals(tables: ClusterTables, k: int, resamples: int) -> list[Interval]:
+    """Return the interval of each score of `_columns`."""
+    bearing, rng = _bearing(tables, k), np.random.default_rng(0)
+    found = estimates(tables, lambda sums: _columns(_sums(sums, k)), bearing, resamples, rng)
+    return [found.uncertainty(i).interval(float(one)) for i, one in enumerate(found.values)]
+
+
+def _average_precisions(truth: Bools, scores: Floats, clustering: Clustering) -> list[Interval]:
+    """Return the average precision of each emotion, and their mean."""
+    parts = average_precisions(truth, scores)
+    found = estimates_of_weights(truth, *arrays_of(parts), clustering)
+    return [average_precision_interval(found, own, i) for i, own in enumerate(parts)]
+
+
+Score = TypeVar("Score")
+
+
+def _by_key(
+    cells: Sequence[Score], ap: Sequence[Score]
+) -> tuple[dict[str, Score], list[dict[str, Score]]]:
+    """Return what is of the whole, by key, and what is of each emotion.
+
+    Args:
+        cells: As `_columns` has them.
+        ap: Of the average precision of each of the K emotions, and of their mean.
+    """
+    k = len(ap) - 1
+    whole = dict(zip(OF_SUMS, cells, strict=False)) | {"mean_ap": ap[k]}
+    each = [[*cells[len(OF_SUMS) + i :: k], ap[i]] for i in range(k)]
+    return (
+        {key: whole[key] for key in MULTILABEL_METRICS},
+        [dict(zip(EMOTION_METRICS, own, strict=True)) for own in each],
+    )
 
 
 def paired_scores(
@@ -284,28 +305,11 @@ def paired_scores(
     k, runs = truth.shape[1], [a, b]
     tables = _tables([_codes(truth, one.predicted) for one in runs], k, clustering)
     each = _columns(_sums(tables.total.astype(np.float64), k, runs=2))
-    found = _changes(tables, k, resamples, seed)
-    cells = [
-        _paired(each[0, i], each[1, i], found.uncertainty(i), len(truth))
-        for i in range(each.shape[1])
-    ]
+    cells = _paired(each, _changes(tables, k, resamples, seed), len(truth))
     aps = [arrays_of(average_precisions(truth, one.scores)) for one in runs]
     values, moves = (second - first for first, second in zip(*aps, strict=True))
     gaps = estimates_of_weights(truth, values, moves, clustering)
-    ap = [
-        _paired(aps[0][0][i], aps[1][0][i], gaps.uncertainty(i), len(truth)) for i in range(k + 1)
-    ]
-    whole = dict(zip(OF_SUMS, cells, strict=False)) | {"mean_ap": ap[k]}
-    first = len(OF_SUMS)
-    of_emotions = [
-        {
-            **{key: cells[first + part * k + i]
-               for part, key in enumerate(("precision", "recall", "f1"))},
-            "ap": ap[i],
-        }
-        for i in range(k)
-    ]  # fmt: skip
-    return {key: whole[key] for key in MULTILABEL_METRICS}, of_emotions
+    return _by_key(cells, _paired([own for own, _ in aps], gaps, len(truth)))
 
 
 def macro_f1_gap(
@@ -412,13 +416,16 @@ def _changes(tables: ClusterTables, k: int, resamples: int, seed: int = 0) -> Es
     return estimates(tables, second_minus_first, _bearing(tables, k, runs=2), resamples, rng)
 
 
-def _paired(a: float, b: float, uncertainty: Uncertainty, n: int) -> PairedScore:
-    gap = uncertainty.difference(float(b - a), 1 / max(n, 1))
-    return PairedScore(a=float(a), b=float(b), difference=gap)
-
-
-def _of(found: Estimates, i: int) -> Interval:
-    return found.uncertainty(i).interval(float(found.values[i]))
+def _paired(values: Iterable[Floats], gaps: Estimates, n: int) -> list[PairedScore]:
+    """Return the scores of A and of B, `(M,)` each, with their differences on N clips."""
+    return [
+        PairedScore(
+            a=float(a),
+            b=float(b),
+            difference=gaps.uncertainty(i).difference(float(b - a), 1 / max(n, 1)),
+        )
+        for i, (a, b) in enumerate(zip(*values, strict=True))
+    ]
 
 
 def _baseline(truth: Bools) -> dict[str, float]:

@@ -18,7 +18,7 @@ from scipy import optimize, special
 
 from serval.scores import stats
 from serval.scores.clusters import DRAWS_AT_ONCE, ClusterTables, draws
-from serval.scores.stats import LEVEL, Difference, Interval, Spread
+from serval.scores.stats import LEVEL, NAN, Difference, Interval, Spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,9 +37,6 @@ __all__ = [
     "linear_errors",
     "uncertainty_of_mean",
 ]
-
-
-NAN = float("nan")
 
 NARROWEST = 0.92
 """What intervals hold at least among the third that are narrowest by chance; 0.90 is asked for, the

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from serval import __version__
-from serval.dress import STYLE
+from serval.dress import STYLE, bundled, filled
 from serval.errors import ConfigError, ModelError
 from serval.files import write_bytes, write_text
 from serval.inspection import stored_graph, web_faults
@@ -182,7 +181,7 @@ def _trace_file(at: int) -> str:
 
 def _module(name: str) -> str:
     """Return a script of the report as a module."""
-    script = (resources.files("serval") / "report" / "assets" / name).read_text(encoding="utf-8")
+    script = bundled("report", "assets", name)
     imports, exports = EXPORTS[name]
     return f"{imports}{script}\nexport {{ {', '.join(exports)} }};\n"
 
@@ -195,12 +194,8 @@ def _index(names: Sequence[str]) -> str:
         "title": f"{names[0]}: the emotion in a voice",
         "waiting": "Loading",
     }
-    page = resources.files("serval") / "web" / "assets" / "index.html"
-    return re.sub(
-        r"\{\{(\w+)\}\}",
-        lambda found: html.escape(parts[found[1]]),
-        page.read_text(encoding="utf-8"),
-    )
+    safe = {name: html.escape(part) for name, part in parts.items()}
+    return filled(bundled("web", "assets", "index.html"), safe)
 
 
 def _hosts_headers() -> str:

@@ -101,8 +101,8 @@ dataset_info:
     dtype:
       class_label:
         names:
-          '0': angry
           '1': sad
+          '0': angry
 ---
 """
     table = parquet_bytes(ROWS[:2], audio="audio", emotion=None, label=[1, 0])
