@@ -250,6 +250,10 @@ def left_out_sentences(parts: Iterable[Mapping[str, Any]]) -> list[str]:
 def numbered(score: Mapping[str, float | None], digits: int = 2) -> str:
     """Return a score that is no share with its interval: `0.71 [0.66, 0.75]`, or `n/a`.
 
+    Examples:
+        >>> numbered({"value": -0.0014, "low": -0.1, "high": 0.001})
+        '0.00 [-0.10, 0.00]'
+
     Args:
         score: `value`, `low` and `high`; `None` where not defined.
         digits: Behind the point.

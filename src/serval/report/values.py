@@ -60,7 +60,7 @@ BINS = 6
 MOST_LINES = 36
 """A column with more groups times dimensions than this is a table without a drawing."""
 
-DECIMALS = 4
+DECIMALS = 6
 
 FEW = "Groups of few clips scatter by chance."
 
@@ -291,9 +291,9 @@ def _bins(name: str, values: DimensionRun, d: int) -> Iterator[dict[str, Any]]:
                 "run": name,
                 "from": round(edges[number], DECIMALS),
                 "to": round(edges[number + 1], DECIMALS),
-                "rated": round(truth[here].mean(), DECIMALS),
-                "predicted": round(predicted[here].mean(), DECIMALS),
-                "spread": round((predicted[here] - truth[here]).std(), DECIMALS),
+                "rated": float(truth[here].mean()),
+                "predicted": float(predicted[here].mean()),
+                "spread": float((predicted[here] - truth[here]).std()),
                 "clips": int(here.sum()),
             }
 
@@ -435,9 +435,7 @@ def _limits(gap: Floats) -> dict[str, Any]:
     middle = float(gap.mean())
     reach = 1.96 * float(gap.std(ddof=1)) if len(gap) > 1 else 0.0
     ends = {"value": middle, "lower": middle - reach, "upper": middle + reach}
-    largest = float(np.abs(gap).max())
-    rounded = {key: round(end, 6) for key, end in (*ends.items(), ("largest", largest))}
-    return {**rounded, "clips": len(gap)}
+    return {**ends, "largest": float(np.abs(gap).max()), "clips": len(gap)}
 
 
 def _stressed(stress: StressRuns, name: str, *, audio: bool) -> Stressed:  # noqa: ARG001 - as of emotions
