@@ -305,13 +305,14 @@ def emotion_of(label: str) -> str:
 
 
 def unnamed(labels: tuple[str, ...]) -> bool:
-    """Tell whether the labels are the numbers that transformers gives where nobody named them.
+    """Tell whether the labels are mere numbers, as transformers gives where nobody named them.
 
     Examples:
-        >>> unnamed(("LABEL_0", "LABEL_1")), unnamed(("happy", "sad"))
-        (True, False)
+        >>> unnamed(("LABEL_0", "LABEL_1")), unnamed(("0", "1")), unnamed(("happy", "sad"))
+        (True, True, False)
     """
-    return any(label.upper().startswith("LABEL_") for label in labels)
+    numbered = any(label.upper().startswith("LABEL_") for label in labels)
+    return numbered or all(label.isdecimal() for label in labels)
 
 
 def label_map_from_option(option: str | None) -> StatedMap:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import datasets
 import numpy as np
@@ -9,10 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from matplotlib.figure import Figure
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 import serval
 from build import classifier, encoded, labels_metadata, speech_set
@@ -139,6 +142,51 @@ def test_a_pipeline_of_scikit_learn_brings_its_labels(head):
         np.testing.assert_allclose(
             result.run.probs, pipeline.predict_proba(np.stack(CLIPS)), atol=1e-5
         )
+
+
+def voters(truth):
+    """An estimator that only predicts, fitted on those names or numbers of six clips."""
+    trees = [(str(depth), DecisionTreeClassifier(max_depth=depth)) for depth in (1, 2)]
+    pipeline = make_pipeline(FunctionTransformer(crossings), VotingClassifier(trees))
+    return pipeline.fit(np.stack(CLIPS), truth)
+
+
+def test_the_numbers_that_an_estimator_predicts_are_named_by_their_place():
+    pipeline = voters([3, 3, 3, 7, 7, 7])
+    result = evaluated(pipeline)
+    assert result.run.predicted.tolist() == [0, 0, 0, 1, 1, 1]
+    assert result.run.labels == ("low", "high")
+    with pytest.raises(ModelError, match=r"2 classes \(3, 7\) but 3 labels \(a, b, c\)"):
+        evaluated(pipeline, labels=["a", "b", "c"])
+    pipeline.predict = lambda samples: np.full(len(samples), 5)
+    with pytest.raises(ModelError, match="predict gives '5', none of low, high, 3, 7"):
+        evaluated(pipeline)
+
+
+@pytest.mark.parametrize("fitted", [voters, lambda truth: by_regression().fit(CLIPS, truth)])
+def test_an_estimators_own_names_keep_its_order(fitted):
+    pipeline = fitted(["low"] * 3 + ["high"] * 3)
+    result = evaluated(pipeline, labels=["Low", "high"], truth=["Low"] * 3 + ["high"] * 3)
+    assert result.run.labels == ("high", "Low")
+    assert right(result) == 6
+    with pytest.raises(ModelError, match="label 'low' is a class of the estimator in another pl"):
+        evaluated(pipeline, labels=["low", "other"])
+
+
+def by_regression():
+    return make_pipeline(FunctionTransformer(crossings), LogisticRegression(C=1e4))
+
+
+def test_a_network_of_transformers_does_not_say_what_is_done_to_its_waveform():
+    def network(samples):
+        return by_pitch(samples, np.array([samples.shape[1]]))
+
+    network.config = SimpleNamespace(id2label={0: "low", 1: "high"}, problem_type=None)
+    result = serval.evaluate(network, CLIPS, truth=TRUTH, sample_rate=RATE)
+    (said,) = (line for line in result.document["warnings"] if "Nothing says" in line)
+    assert "normalised: it was left as it is; state --normalize peak, zscore or none" in said
+    stated = evaluated(network, labels=None, normalize="none")
+    assert not any("Nothing says" in line for line in stated.document["warnings"])
 
 
 def test_a_torch_module_is_left_in_the_mode_that_it_had():

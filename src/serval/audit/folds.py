@@ -71,18 +71,8 @@ def fold_list_in(place: str) -> FoldList:
         DatasetNotFoundError: There is no such file, or no such column in it.
         DatasetError: It is no fold list, or cannot be read.
     """
-    path = Path(place).expanduser()
-    files = [path]
-    if is_folder(path):
-        tables = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-        files = sorted(file for file in tables if _in_name(file))
-    elif not is_file(path):
-        raise DatasetNotFoundError(f"--folds {place} is no file or folder that exists")
-    elif found := _in_name(path):
-        beside = (f for f in path.parent.iterdir() if f.suffix == path.suffix and is_file(f))
-        files = sorted(f for f in beside if (of := _in_name(f)) and of[0] == found[0])
-    parts = _Parts()
-    for file in files:
+    path, parts = Path(place).expanduser(), _Parts()
+    for file in _files_of(path, place):
         _read(file, parts)
     if not any(part for folds in parts.found.values() for part in folds.values()):
         raise DatasetError(
@@ -96,6 +86,20 @@ def fold_list_in(place: str) -> FoldList:
             for fold, of in sorted(parts.found.items(), key=lambda item: (len(item[0]), item[0]))
         },
     )
+
+
+def _files_of(path: Path, place: str) -> list[Path]:
+    """Return the files of the fold list that a file or folder is, or is a part of."""
+    if is_folder(path):
+        tables = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        return sorted(file for file in tables if _in_name(file))
+    if not is_file(path):
+        raise DatasetNotFoundError(f"--folds {place} is no file or folder that exists")
+    found = _in_name(path)
+    if not found:
+        return [path]
+    beside = (f for f in path.parent.iterdir() if f.suffix == path.suffix and is_file(f))
+    return sorted(f for f in beside if (of := _in_name(f)) and of[0] == found[0])
 
 
 def _in_name(path: Path) -> tuple[str, str] | None:

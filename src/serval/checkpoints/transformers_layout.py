@@ -16,6 +16,7 @@ from serval.checkpoints.config import (
     config_of,
     labels_in,
     sample_rate_of,
+    task_from,
     task_in,
     why,
 )
@@ -26,6 +27,7 @@ from serval.checkpoints.known import KnownCheckpoint, known_of
 from serval.checkpoints.spectrogram import PatchFeatures, StackedFeatures, WhisperFeatures
 from serval.checkpoints.weights import Shapes, shapes_of, some, tensors_of, weight_files
 from serval.errors import ConfigError, ModelError
+from serval.labels import unnamed
 from serval.wording import shown
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
         plain,
         labels=labels,
         task=task_in(said, labels, name),
-        sources={"labels": labels_from or "default", **plain.sources},
+        sources={"labels": labels_from or "default", "task": task_from(said), **plain.sources},
     )
     known = known_of(name)
     return checkpoint if known is None else _as_known(checkpoint, known)
@@ -161,8 +163,12 @@ def _as_known(checkpoint: Checkpoint, known: KnownCheckpoint) -> Checkpoint:
     if len(known.labels) != len(checkpoint.labels):
         return checkpoint
     sources, extractor = dict(checkpoint.sources), checkpoint.extractor
+    note = (
+        f"The model hears the first {known.clip_s:g} s of a clip, as its page says; the rest of "
+        "longer ones is not heard."
+    )
     labels = checkpoint.labels
-    if sources["labels"] == "default":
+    if unnamed(labels):
         labels, sources["labels"] = known.labels, "its page"
     over: Over = "filling"
     if checkpoint.normalize == "none":
@@ -178,6 +184,7 @@ def _as_known(checkpoint: Checkpoint, known: KnownCheckpoint) -> Checkpoint:
         front_end=CutAndFilled(n_samples, over),
         normalize="none",
         sources=sources,
+        notes=(note,),
     )
 
 
@@ -199,9 +206,10 @@ def _extractor(folder: Path, name: str, config: Any, normalize: str | None) -> A
             ) from error
     if normalize and hasattr(config, "conv_stride"):
         return transformers.Wav2Vec2FeatureExtractor(do_normalize=normalize == "zscore")
+    stated = "" if not hasattr(config, "conv_stride") else ", or state --normalize zscore or none"
     raise ModelError(
         f"checkpoint '{name}' has no preprocessor_config.json, so its normalisation is not known; "
-        "copy the file from the checkpoint that it was trained from, or state --normalize"
+        f"copy the file from the checkpoint that it was trained from{stated}"
     )
 
 
@@ -211,7 +219,6 @@ def _opened(
     """Return how many outputs there are, and the network with the head that its weights have."""
     config = config_of(said, name)
     stock = transformers.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
-    encoder = transformers.MODEL_MAPPING[type(config)]
     with torch.device("meta"):
         wanted = set(stock(config).state_dict()) - {"layer_weights"}
     prefix = "encoder." if config.model_type == "whisper" else f"{stock.base_model_prefix}."
@@ -221,6 +228,7 @@ def _opened(
             f"checkpoint '{name}': its weights are not those of a {config.model_type}: none has a "
             f"name that begins with {prefix}, there are {some(set(shapes))}"
         )
+    _refuse_unweighted(config, beside, name)
     own = {key for key in wanted if not key.startswith(prefix)}
     if own <= beside.keys():
         return _stock(said, name, beside, tensors)
@@ -231,22 +239,32 @@ def _opened(
         )
     head = head_of(beside, own, name)
     pooling = _pooling(said, name) if head.pools else "mean"
-    n_outputs = beside[f"{head.layers[-1]}.weight"][0]
-    inner = {
-        key.removeprefix(prefix): tensor
-        for key, tensor in tensors.items()
-        if key.startswith(prefix)
-    }
-    network = loaded(encoder, config, inner, name)
-    takes, gives = beside[f"{head.layers[0]}.weight"][1], int(network.config.hidden_size)
-    if takes != gives:
-        raise ModelError(
-            f"checkpoint '{name}': {head.layers[0]}.weight takes {takes} values but the encoder "
-            f"gives {gives}; the file is damaged, or of two models"
-        )
+    encoder = transformers.MODEL_MAPPING[type(config)]
+    network = loaded(encoder, config, _below(tensors, [prefix]), name)
+    _refuse_other_width(f"{head.layers[0]}.weight", beside, int(network.config.hidden_size), name)
     model = PooledClassifier(network, pooling, LinearHead(head, tensors))
     layers = tuple(f"head.linear.{i}" for i in range(len(head.layers)))
-    return n_outputs, OpenedNetwork(model=model, head=head.described(pooling), head_layers=layers)
+    opened = OpenedNetwork(model=model, head=head.described(pooling), head_layers=layers)
+    return beside[f"{head.layers[-1]}.weight"][0], opened
+
+
+def _refuse_other_width(weight: str, shapes: Shapes, gives: int, name: str) -> None:
+    takes = shapes[weight][1]
+    if takes != gives:
+        raise ModelError(
+            f"checkpoint '{name}': {weight} takes {takes} values but the encoder gives {gives}; "
+            "the file is damaged, or of two models"
+        )
+
+
+def _refuse_unweighted(config: Any, beside: Shapes, name: str) -> None:  # noqa: ANN401 - transformers' own class for each family
+    """Do nothing if the weights have the sum of layers that the configuration asks for."""
+    if getattr(config, "use_weighted_layer_sum", False) and "layer_weights" not in beside:
+        raise ModelError(
+            f"checkpoint '{name}': its config.json says use_weighted_layer_sum, but its weights "
+            "lack layer_weights; download it again, with all of its files, or set the entry to "
+            "false where the head was trained on the last layer"
+        )
 
 
 def _stock(

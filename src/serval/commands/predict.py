@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from serval.commands.emotions import emotion_content, print_emotions
 from serval.commands.forms import form_of
@@ -29,11 +30,12 @@ from serval.datasets.listing import listing_of_folder
 from serval.errors import ConfigError
 from serval.files import is_file, is_folder, names_beside, write_bytes
 from serval.machine import available_cores
+from serval.models.contract import cut_sentences
 from serval.models.load import load_as_stated
 from serval.models.options import InferenceOptions
 from serval.models.windowed import Windowed
 from serval.predict import infer
-from serval.records import Clip, Failure, Record
+from serval.records import Clip, Failure, Prediction, Record
 from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, ByTask
 from serval.wording import did_you_mean, printable
 
@@ -96,17 +98,7 @@ def predict_command(
         refuse_unknown_form(output, len(files))
     if options.window is None and output is not None:
         form_of(output)
-    classifier = _opened(model, options)
-    clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
-    workers = min(len(files), available_cores())
-    if isinstance(classifier, Windowed):
-        told = heard_in_windows(classifier, clips, workers)
-        records = [one.record for one in told]
-        _tell_windows(classifier, told, output, form)
-    else:
-        records = list(infer(classifier, clips, workers=workers))
-        _tell(classifier, records, output, form)
-    failures = [record for record in records if isinstance(record, Failure)]
+    failures = _told(_opened(model, options), files, output, form)
     for failure in failures:
         say(f"serval: {failure.clip_id}: {failure.stage}: {_with_remedy(failure)}", err=True)
     if failures:
@@ -121,6 +113,30 @@ def _opened(name: str, options: InferenceOptions) -> Model:
     for warning in model.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     return model
+
+
+def _told(
+    model: Model, files: Sequence[Path], output: Path | None, form: str | None
+) -> list[Failure]:
+    """Return the files without an answer, after showing or writing the answers."""
+    clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
+    workers = min(len(files), available_cores())
+    if isinstance(model, Windowed):
+        told = heard_in_windows(model, clips, workers)
+        records = [one.record for one in told]
+        _tell_windows(model, told, output, form)
+    else:
+        records = list(infer(model, clips, workers=workers))
+        _tell(model, records, output, form)
+        _say_cut(model, records)
+    return [record for record in records if isinstance(record, Failure)]
+
+
+def _say_cut(model: Model, records: Iterable[Record]) -> None:
+    """Say on stderr how many of the files a model of a fixed length did not hear whole."""
+    answered = [one.duration_s for one in records if isinstance(one, Prediction)]
+    for sentence in cut_sentences(model.facts, np.array(answered)):
+        say(f"serval: {sentence}", err=True)
 
 
 def _with_remedy(failure: Failure) -> str:

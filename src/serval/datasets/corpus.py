@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING
 
 from serval.corpora import folds_by_rule, published_folds
 from serval.datasets.columns import Kind, Schema
-from serval.datasets.dataset import (
-    Known,
-    clip_source,
-    dataset_of,
-    fingerprint_of,
-    lines_of_audio,
-)
+from serval.datasets.dataset import Known, clip_source, dataset_of, fingerprint_of, lines_of_audio
 from serval.datasets.fold_column import is_fold, rows_of_part
 from serval.datasets.rows import Row
 from serval.datasets.split_column import shared_with_train

@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 
 from serval.corpora import corpus_called
 from serval.datasets.corpus import caveats_of
-from serval.datasets.dataset import (
-    Known,
-    clip_source,
-    dataset_here,
-    short_name,
-)
+from serval.datasets.dataset import Known, clip_source, dataset_here, short_name
 from serval.datasets.fold_column import rows_of_part
 from serval.datasets.manifest import SUFFIXES, ManifestTable
 from serval.datasets.split_column import shared_with_train

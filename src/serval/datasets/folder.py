@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from serval.datasets.layout import Layout
     from serval.datasets.options import DatasetOptions
     from serval.datasets.rows import ClipSource
-    from serval.records import Dataset
+    from serval.records import Dataset, LeftOut
 
 __all__ = ["load_folder"]
 
@@ -66,6 +66,18 @@ def load_folder(root: Path, options: DatasetOptions, asked: Corpus | None = None
         raise ConfigError(f"--include is about known corpora, and {subject} was read as none")
     layout = layout_of(listing.files, card_of(_card_text(root), None, subject), subject)
     layout = with_empty_splits(layout, listing.folders)
+    return _split_dataset(root, layout, options, closed, (unlike,) if unlike else ())
+
+
+def _split_dataset(
+    root: Path,
+    layout: Layout,
+    options: DatasetOptions,
+    closed: tuple[LeftOut, ...],
+    caveats: tuple[str, ...],
+) -> Dataset:
+    """Return the dataset of one split of a folder, with what of the folder is in none."""
+    subject = str(root)
     split = _split_of(layout, options, subject)
     whole, found = _source(root, layout, split, options)
 
@@ -86,7 +98,7 @@ def load_folder(root: Path, options: DatasetOptions, asked: Corpus | None = None
         name=short_name(root),
         location=str(root.resolve()),
         licence=layout.card.licence,
-        caveats=(*([unlike] if unlike else ()), *shared),
+        caveats=(*caveats, *shared),
         left_out=left_out,
     )
     return dataset_here(source, [root / file for file in found.rows_in], known)

@@ -107,9 +107,8 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
     listing = _listing_of(hub_set)
     subject = f"hf:{hub_set.repo}"
     at = HubCommit(repo=hub_set.asked, commit=listing.commit)
-    layout = _as_on_hub(
-        layout_of(listing.files, card_of(listing.card, hub_set.config, subject), subject)
-    )
+    card = card_of(listing.card, hub_set.config, subject)
+    layout = _as_on_hub(layout_of(listing.files, card, subject))
     whole = next(iter(layout.splits)) if layout.unnamed else None
     split = whole or choose_split(layout.splits, options.split, known.name)
     source, by_shard = _source(at, layout, split, options, known.name)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from serval.audio import encoded_bytes
 from serval.datasets.corpus import CorpusTable
-from serval.datasets.corpus_folder import corpus_in
+from serval.datasets.corpus_folder import CorpusFolder, corpus_in
 from serval.datasets.dataset import clip_source
 from serval.datasets.listing import listing_of_folder
 from serval.datasets.load import load_dataset, named_corpus
@@ -77,19 +77,27 @@ def prepare(name: str, path: Path, options: DatasetOptions | None = None) -> Pre
         listing = listing_of_folder(root)
         corpus, _ = corpus_in(root, listing.files, asked, options.include)
         if corpus is not None:
-            table = CorpusTable(folder=corpus)
-            source = clip_source(table, root, "", options, str(root))
-            columns, read_as = source.columns.groups, corpus.read_as()
-            note = {"corpus": corpus.corpus.name, "read_as": read_as}
-            n, unreadable = _written(source.clips(0, None), path, columns, note)
-            left_out = (*listing.closed, *corpus.left_out)
-            return Prepared(path=path, clips=n, unreadable=unreadable, read_as=read_as,
-                            left_out=left_out)  # fmt: skip
+            return _prepared_corpus(root, corpus, path, options, listing.closed)
     dataset = load_dataset(name, options=options)
     names = dict.fromkeys(name for clip in dataset.metadata(0, None) for name in clip.groups)
     n, unreadable = _written(dataset.clips(0, None), path, tuple(names), {})
     return Prepared(path=path, clips=n, unreadable=unreadable, read_as=dataset.read_as,
                     left_out=dataset.left_out)  # fmt: skip
+
+
+def _prepared_corpus(
+    root: Path,
+    corpus: CorpusFolder,
+    path: Path,
+    options: DatasetOptions,
+    closed: tuple[LeftOut, ...],
+) -> Prepared:
+    """Return the file with all splits of a known corpus."""
+    source = clip_source(CorpusTable(folder=corpus), root, "", options, str(root))
+    note = {"corpus": corpus.corpus.name, "read_as": corpus.read_as()}
+    n, unreadable = _written(source.clips(0, None), path, source.columns.groups, note)
+    return Prepared(path=path, clips=n, unreadable=unreadable, read_as=note["read_as"],
+                    left_out=(*closed, *corpus.left_out))  # fmt: skip
 
 
 def _written(

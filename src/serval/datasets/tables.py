@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -148,29 +148,39 @@ def split_table(
     Raises:
         DatasetError: There is nothing that says which clips and labels there are.
     """
-    files = layout.splits[split]
-    sounds = [file for file in files if is_audio(file)]
-    metadata = layout.metadata_of(split)
-    if sounds and metadata:
-        _refuse_mixed(metadata, subject)
-        found = _table(root, metadata, layout, shard, own_folder=True)
-        if set(metadata) <= set(files):
-            return found
-        column = audio_alone(found.table.schema, options, subject).audio
-        table = ListedTable(table=found.table, column=column, root=root, layout=layout, split=split)
-        return SplitTable(table=table, rows_in=found.rows_in, by_shard=found.by_shard)
-    folder = layout.folders.get(split, "")
+    sounds = [file for file in layout.splits[split] if is_audio(file)]
+    if sounds and layout.metadata_of(split):
+        return _labelled_by_metadata(root, layout, split, options, subject, shard)
     decoded = [file for file in sounds if is_decoded(file)]
-    labels = _folder_labels(sounds, folder, subject)
+    labels = _folder_labels(sounds, layout.folders.get(split, ""), subject)
     if decoded and len(set(labels.values()) - {""}) > 1:
         return SplitTable(table=FolderTable(files=decoded, root=root, labels=labels))
     for suffixes in ((".parquet",), SUFFIXES):
-        if tables := [file for file in files if suffix_of(file) in suffixes]:
+        if tables := [file for file in layout.splits[split] if suffix_of(file) in suffixes]:
             if sounds and layout.unnamed and suffixes == SUFFIXES:
                 # That a table of any name labels the files beside it would be a guess.
                 raise DatasetError(_unlabelled(sounds, subject, tables[0]))
             return _table(root, tables, layout, shard, own_folder=False)
     raise DatasetError(_unlabelled(sounds, subject))
+
+
+def _labelled_by_metadata(
+    root: Path,
+    layout: Layout,
+    split: str,
+    options: DatasetOptions,
+    subject: str,
+    shard: Callable[[str], Shard],
+) -> SplitTable:
+    """Return the rows of metadata files, and of those for several splits the rows of this one."""
+    metadata = layout.metadata_of(split)
+    _refuse_mixed(metadata, subject)
+    found = _table(root, metadata, layout, shard, own_folder=True)
+    if set(metadata) <= set(layout.splits[split]):
+        return found
+    column = audio_alone(found.table.schema, options, subject).audio
+    table = ListedTable(table=found.table, column=column, root=root, layout=layout, split=split)
+    return replace(found, table=table)
 
 
 def _table(

@@ -118,28 +118,39 @@ def inspect_model(path: Path, overrides: Overrides | None = None) -> Inspection:
     graph = stored_graph(path)
     phones = taken_by(path)
     try:
-        model = _opened(path, graph, overrides or Overrides())
+        model, refusals = _opened(path, graph, overrides or Overrides())
         nodes = ran_nodes(model, CLIP_S)
     except (ModelError, AudioError) as error:
-        text = f"not a raw-waveform classifier that can be evaluated: {error}"
-        refused = Remark(code="not-a-classifier", text=text)
-        return Inspection(
-            path=path,
-            graph=graph,
-            contract=None,
-            work=None,
-            verdicts=(refused, *random_verdicts(path), *graph_verdicts(graph)),
-            phones=phones,
-            opens=_opens(path),
-        )
+        return _refused(path, graph, phones, error)
     work = work_of(nodes, _clip_s(model), _bits(graph))
     return Inspection(
         path=path,
         graph=graph,
         contract=model.contract,
         work=work,
-        verdicts=(*_verdicts(graph, model, work, nodes), *coreml_verdicts(phones, model.contract)),
+        verdicts=(
+            *refusals,
+            *_verdicts(graph, model, work, nodes),
+            *coreml_verdicts(phones, model.contract),
+        ),
         phones=phones,
+    )
+
+
+def _refused(
+    path: Path, graph: StoredGraph, phones: Mapping[str, Taken], why: Exception
+) -> Inspection:
+    """Return what is in a file that is no classifier."""
+    text = f"not a raw-waveform classifier that can be evaluated: {why}"
+    remark = Remark(code="not-a-classifier", text=text)
+    return Inspection(
+        path=path,
+        graph=graph,
+        contract=None,
+        work=None,
+        verdicts=(remark, *random_verdicts(path), *graph_verdicts(graph)),
+        phones=phones,
+        opens=_opens(path),
     )
 
 
@@ -170,18 +181,25 @@ def _opens(path: Path) -> bool:
     return True
 
 
-def _opened(path: Path, graph: StoredGraph, overrides: Overrides) -> OnnxModel:
-    """Return the model; where its labels are not known, with numbers in their place."""
+def _opened(
+    path: Path, graph: StoredGraph, overrides: Overrides
+) -> tuple[OnnxModel, tuple[Remark, ...]]:
+    """Return the model, and why it cannot be evaluated as it is.
+
+    Where its labels are not known, or not those of its outputs, numbers stand in their place.
+    """
     try:
-        return load_onnx(path, overrides)
-    except ModelError:
+        return load_onnx(path, overrides), ()
+    except ModelError as error:
         if not graph.model.graph.output:
             raise
         shape = graph.model.graph.output[0].type.tensor_type.shape.dim
         n_outputs = shape[-1].dim_value if shape else 0
         if not 2 <= n_outputs <= MOST_LABELS:
             raise
-        return load_onnx(path, replace(overrides, labels=tuple(str(i) for i in range(n_outputs))))
+        numbered = replace(overrides, labels=tuple(str(i) for i in range(n_outputs)))
+        refusal = Remark(code="labels", text=f"it cannot be evaluated as it is: {error}")
+        return load_onnx(path, numbered), (refusal,)
 
 
 def _clip_s(model: OnnxModel) -> float:

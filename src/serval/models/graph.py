@@ -59,6 +59,7 @@ ACTIVATIONS = {
     "Sigmoid": "sigmoid",
     "Softmax": "softmax",
 }
+LINEAR = frozenset(("Gemm", "MatMul", "MatMulNBits", "FusedMatMul"))
 PASSED = frozenset(
     ("Cast", "Clip", "Concat", "DequantizeLinear", "Dropout", "Flatten", "Gather", "Identity",
      "QuantizeLinear", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
@@ -127,7 +128,10 @@ def active_dropouts(skeleton: Skeleton) -> list[onnx.NodeProto]:
 
 
 def activation_of(skeleton: Skeleton, output: str) -> str | None:
-    """Return what makes an output: `softmax`, `log-softmax`, `sigmoid`, or `None` for another."""
+    """Return what makes an output: an activation, or `linear`, or `None` for something else.
+
+    Activations are `softmax`, `log-softmax` and `sigmoid`.
+    """
     model = parsed(skeleton)
     if model is None:
         return None
@@ -323,10 +327,19 @@ def _activation(
             return _activation(list(function.node), inner, functions, depth + 1)
         if _is_written_out_sigmoid(node, made_by):
             return "sigmoid"
+        if _is_linear(node, made_by):
+            return "linear"
         if node.op_type not in PASSED or not node.input:
             return None
         output = node.input[0]
     return None
+
+
+def _is_linear(node: onnx.NodeProto, made_by: dict[str, onnx.NodeProto]) -> bool:
+    """Tell whether a node is the product with a matrix, or adds its bias, which bounds nothing."""
+    below = [made_by[name] for name in node.input if name in made_by]
+    added = below if node.op_type == "Add" else []
+    return any(one.op_type in LINEAR for one in (node, *added))
 
 
 def _is_written_out_sigmoid(node: onnx.NodeProto, made_by: dict[str, onnx.NodeProto]) -> bool:

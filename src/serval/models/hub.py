@@ -134,10 +134,16 @@ def hub_model(name: str) -> Path:
 
 
 def _parts(name: str) -> tuple[str, str | None, str]:
-    """Return `ORG/NAME`, the revision and the file of `hf:ORG/NAME@REVISION/FILE`."""
+    """Return `ORG/NAME`, the revision and the file of `hf:ORG/NAME@REVISION/FILE`.
+
+    A revision has no slash, but for those of pull requests and the like: `refs/pr/2`.
+    """
     org, _, rest = name.removeprefix(HUB_PREFIX).partition("/")
     model, _, file = rest.partition("/")
     model, _, revision = model.partition("@")
+    if revision == "refs":
+        kind, number, *path = [*file.split("/", 2), ""]
+        revision, file = f"refs/{kind}/{number}", "".join(path[:1])
     return f"{org}/{model}", revision or None, file
 
 

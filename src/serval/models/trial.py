@@ -61,11 +61,7 @@ def tried(model: Classifier[B], skeleton: Skeleton = b"") -> Classifier[B]:
             in, or gives neither logits nor probabilities.
     """
     noise = _noise(model, 0.1, seed=0)
-    try:
-        first = _scores(model, noise)
-        again = _scores(model, noise)
-    except AudioError as error:
-        raise ModelError(f"{model.path}: tried on a second of noise, {error}") from error
+    first, again = _twice(model, noise)
     _refuse_other_labels(model, first)
     if first.shape[1] < len(model.labels):
         model = replace(model, contract=replace(model.contract, one_output=True))
@@ -108,6 +104,13 @@ def _lacks_sigmoid(model: Classifier[B], found: Found) -> bool:
 
 def _scores(model: Classifier[B], samples: Floats) -> Floats:
     return model.scores(samples, np.array([samples.shape[1]]))
+
+
+def _twice(model: Classifier[B], noise: Floats) -> tuple[Floats, Floats]:
+    try:
+        return _scores(model, noise), _scores(model, noise)
+    except AudioError as error:
+        raise ModelError(f"{model.path}: tried on a second of noise, {error}") from error
 
 
 def _further(model: Classifier[B]) -> Iterator[Floats]:
@@ -193,13 +196,16 @@ def _outputs_of(model: Classifier[B], answers: Floats, skeleton: Skeleton) -> Fo
     in_range = answers.min() >= -SCORE_MARGIN and answers.max() <= 1 + SCORE_MARGIN
     sums = answers.sum(axis=1)
     made_by = activation_of(skeleton, model.contract.output_name) if in_range else None
+    shares = np.abs(sums - 1).max() < MARGIN and not model.contract.one_output
+    if made_by == "linear" and not shares:  # such a layer bounds nothing
+        in_range = False
     if model.contract.one_output:
         of_one: Outputs = "probabilities" if in_range else "logits"
         return Found(outputs=of_one, source="graph" if made_by or not in_range else "trial")
     if not in_range:
         _refuse_scaled(model, answers, sums)
         return Found(outputs="logits", source="graph")
-    if made_by != "sigmoid" and np.abs(sums - 1).max() < MARGIN:
+    if made_by != "sigmoid" and shares:
         return Found(outputs="probabilities", source="graph")
     if made_by == "softmax":
         raise ModelError(

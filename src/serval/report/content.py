@@ -16,7 +16,7 @@ from serval.run import unfinished
 from serval.wording import as_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from serval.bench.browser import Timed
     from serval.report.parts import PageParts
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from serval.report.stressed import Stressed
 
 __all__ = ["report_content"]
+
+SILENCE = (
+    "This clip has no audio in this page: either the page was made without it (--audio all takes "
+    "every clip), or its file was not found again."
+)
 
 
 def report_content(
@@ -39,9 +44,6 @@ def report_content(
     """
     runs, names = parts.clips.runs, parts.names
     first = runs[0]
-    sections = [*parts.sections, _run_section(parts, timed)]
-    if under:
-        sections.append(_stress_section(under))
     columns = clip_columns(parts.clips, sounds, parts.value_columns)
     return {
         "version": platform_facts()["packages"]["serval"],
@@ -49,34 +51,30 @@ def report_content(
         "title": f"{' and '.join(names)} on {data_name(first)}",
         "eyebrow": f"{_listed_names(names)} on {data_name(first)}",
         "verdict": parts.verdict,
-        "sentences": [
-            *(as_sentence(unfinished(run)) for run in runs if not run.complete),
-            *parts.sentences,
-            *_other_clips(parts),
-        ],
+        "sentences": list(_sentences(parts)),
         "caveats": caveats_of(runs, [], parts.warnings),
         "listen": _listen(parts, sounds),
-        "silence": first.provenance.dataset.get("no_audio")
-        or "This clip has no audio in this page: either the page was made without it "
-        "(--audio all takes every clip), or its file was not found again.",
-        "runs": [
-            {"name": name, "clips": len(run), "facts": facts_of(run), **own}
-            for run, name, own in zip(runs, names, parts.runs, strict=True)
-        ],
+        "silence": first.provenance.dataset.get("no_audio") or SILENCE,
+        "runs": _runs(parts),
         "pair": parts.pair,
         "clips": {**columns, **parts.columns, "runs": list(parts.answers)},
-        "sections": [section for section in sections if section["charts"]],
+        "sections": [one for one in _sections(parts, under, timed) if one["charts"]],
         "examples": _examples(under, len(sounds.by_sha256)) if under else [],
         "foot": "Made by serval. This page holds everything it shows and asks no network.",
         **parts.shown,
     }
 
 
-def _other_clips(parts: PageParts) -> Iterator[str]:
-    """Yield which clips the numbers of two runs are of, where each has answered others."""
+def _sentences(parts: PageParts) -> Iterator[str]:
+    """Yield what stands below the verdict; of two runs the margin, and which clips they share."""
     runs = parts.clips.runs
-    common = parts.pair["clips"] if parts.pair else 0
-    if parts.pair and any(len(run) != common for run in runs):
+    yield from (as_sentence(unfinished(run)) for run in runs if not run.complete)
+    if parts.pair is None:
+        yield from parts.sentences
+        return
+    yield parts.pair["margin"]
+    common = parts.pair["clips"]
+    if any(len(run) != common for run in runs):
         own = ", ".join(f"{len(run):,} of {letter}" for run, letter in zip(runs, "AB", strict=True))
         yield (
             f"The scores of A and B here, and what changed, are of the {counted(common, 'clip')} "
@@ -101,6 +99,20 @@ def _listen(parts: PageParts, sounds: Sounds) -> str:
     return " ".join((*said, *sounds.notes))
 
 
+def _runs(parts: PageParts) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "clips": len(run), "facts": facts_of(run), **own}
+        for run, name, own in zip(parts.clips.runs, parts.names, parts.runs, strict=True)
+    ]
+
+
+def _sections(
+    parts: PageParts, under: Stressed | None, timed: Sequence[Timed]
+) -> list[Mapping[str, Any]]:
+    stress = [section("stress", "Outside the studio", under.lead, *under.charts)] if under else []
+    return [*parts.sections, _run_section(parts, timed), *stress]
+
+
 def _run_section(parts: PageParts, timed: Sequence[Timed]) -> dict[str, Any]:
     runs = parts.clips.runs
     return section(
@@ -111,10 +123,6 @@ def _run_section(parts: PageParts, timed: Sequence[Timed]) -> dict[str, Any]:
         timed_chart(timed, runs),
         failures_chart(parts.names, runs),
     )
-
-
-def _stress_section(under: Stressed) -> dict[str, Any]:
-    return section("stress", "Outside the studio", under.lead, *under.charts)
 
 
 def _examples(under: Stressed, first: int) -> list[dict[str, Any]]:

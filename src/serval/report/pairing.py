@@ -63,6 +63,7 @@ def pair_content(comparison: Comparison) -> dict[str, Any]:
     """Return the tiles with both scores and their difference, and the sentences."""
     scores = comparison.against[0].scores
     return {
+        "margin": margin_sentence(f"up to {in_points(comparison.options.margin)}"),
         "clips": comparison.n,
         "tiles": [
             {"name": title_of(key), "kind": "points", **change_cells(scores.overall[key])}

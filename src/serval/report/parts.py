@@ -26,7 +26,7 @@ class PageParts:
         worth_hearing: Of each listed clip, whether `--audio wrong` lets people hear it.
         first: Of each listed clip, a number that is high where the list shows it early.
         verdict: The one sentence that a reader takes away.
-        sentences: What stands below it.
+        sentences: What stands below it, of one run.
         warnings: What the numbers do not mean, beside what the runs themselves say.
         order: Which clips come first in the list, in a sentence.
         runs: Of each run its `tiles`, and what else the script draws.

@@ -64,9 +64,7 @@ def set_parts(runs: Sequence[Run]) -> PageParts:
         worth_hearing=list(map(any, _wrong(clips, truth, answers))),
         first=_surest_error(clips, truth, answers[0]),
         verdict=comparison.verdict[0] if comparison else first.verdict[0],
-        sentences=[margin_sentence(f"up to {in_points(comparison.margin)}")]
-        if comparison
-        else first.verdict[1:],
+        sentences=[] if comparison else first.verdict[1:],
         warnings=[
             *(line for one in results for line in one.warnings),
             *(comparison.warnings if comparison else ()),
@@ -235,6 +233,7 @@ def _pair(comparison: MultilabelComparison) -> dict[str, Any]:
     (against,) = comparison.against
     both = percent(against.agreement, 1)
     return {
+        "margin": margin_sentence(f"up to {in_points(comparison.margin)}"),
         "clips": comparison.n,
         "tiles": [
             {"name": MULTILABEL_METRICS[key].title, "kind": "points",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from serval.models.contract import cut_sentences
 from serval.results.observations import repeat_sentences
 from serval.run import unfinished
 from serval.tasks import MULTILABEL
@@ -19,12 +18,7 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores import Scores
 
-__all__ = [
-    "caveats_of",
-    "corpus_names",
-    "shared_document",
-    "warnings_of",
-]
+__all__ = ["caveats_of", "corpus_names", "shared_document", "warnings_of"]
 
 SCHEMA_VERSION = 1
 
@@ -83,7 +77,12 @@ def warnings_of(run: Run) -> list[str]:
         provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), corpus_names(run)
     )
     warnings += [f"{counted(n, 'clip')}: {note}." for note, n in sorted(notes.items())]
-    return warnings + _one_emotion(run) + _one_of_several(run) + _length_warnings(run)
+    return (
+        warnings
+        + _one_emotion(run)
+        + _one_of_several(run)
+        + cut_sentences(provenance.model, run.duration_s)
+    )
 
 
 def _unknown_to(run: Run) -> str:
@@ -127,20 +126,6 @@ def _one_of_several(run: Run) -> list[str]:
     sentence = (
         "The model may hear several emotions at once, and the set names one a clip: the one with "
         "the highest score counts as its answer."
-    )
-    return [sentence]
-
-
-def _length_warnings(run: Run) -> list[str]:
-    contract = run.provenance.model.get("contract", {})
-    fixed = contract.get("static_samples")
-    if not fixed:
-        return []
-    seconds = fixed / contract["sample_rate"]
-    longer = int(np.count_nonzero(run.duration_s > seconds))
-    sentence = (
-        f"The model takes exactly {seconds:g} s: {longer} longer clips were cut to their beginning "
-        f"and {len(run) - longer} others were filled up with silence where shorter."
     )
     return [sentence]
 

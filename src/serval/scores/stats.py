@@ -34,6 +34,7 @@ __all__ = [
     "mcnemar_exact",
     "mean_error",
     "mean_interval",
+    "p_and_detectable",
     "rank_ranges",
     "smallest_significant",
     "spread",
@@ -261,16 +262,33 @@ def _with_error(
     Source: Student's t on the clustered standard error; Bloom (1995), Minimum detectable effects,
     at 80 % power.
     """
-    t, power = _quantile((1 + level) / 2, effective), _quantile(POWER, effective)
-    limit = _quantile(1 - (1 - LEVEL) / 2 / tests, effective)
+    t = _quantile((1 + level) / 2, effective)
+    p, detectable = p_and_detectable(value, error, effective, tests)
     return Difference(
         value=value,
         low=value - t * error,
         high=value + t * error,
         standard_error=error,
-        p=float(2 * special.stdtr(_degrees(effective), -abs(value) / error)),
-        detectable=(limit + power) * error,
+        p=float(p),
+        detectable=float(detectable),
     )
+
+
+def p_and_detectable(
+    value: ArrayLike, error: ArrayLike, effective: ArrayLike, tests: int = 1
+) -> tuple[Floats, Floats]:
+    """Return the p-values of differences and the smallest that would be found, of equal shapes.
+
+    Args:
+        value: The differences.
+        error: Their standard errors.
+        effective: Effective number of clusters that bear on each.
+        tests: Number of them that are judged together; only the second pays for it here.
+    """
+    errors, degrees = np.maximum(error, TINY), np.maximum(np.subtract(effective, 1.0), 1.0)
+    p = np.asarray(2 * special.stdtr(degrees, -np.abs(value) / errors), dtype=np.float64)
+    limit = special.stdtrit(degrees, 1 - (1 - LEVEL) / 2 / tests)
+    return p, np.asarray((limit + special.stdtrit(degrees, POWER)) * errors, dtype=np.float64)
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:
