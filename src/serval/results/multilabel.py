@@ -218,8 +218,8 @@ def _sentences(values: MultilabelRun, scores: MultilabelScores) -> Iterator[str]
     absent = [label for label, own in scores.per_emotion.items() if not own.support]
     if absent:
         yield (
-            f"No clip has {', '.join(absent)}: macro F1 and mean AP run over the other "
-            f"{scores.emotions_averaged} emotions."
+            f"No scored clip has {', '.join(absent)}: macro F1 and mean AP run over the other "
+            f"{counted(scores.emotions_averaged, 'emotion')}."
         )
     yield from _often(scores)
     yield (

@@ -430,8 +430,7 @@ def refuse_unfit(run: Run, fitted_on: Run, what: str) -> None:
     Raises:
         ConfigError: It is of another model, or shares clips with `run`.
     """
-    mine, other = run.provenance.model.get("sha256"), fitted_on.provenance.model.get("sha256")
-    if mine != other or run.labels != fitted_on.labels:
+    if not run.same_model(fitted_on) or run.labels != fitted_on.labels:
         raise ConfigError(
             f"{what} of {run.folder} cannot be fitted on {fitted_on.folder}: that run is "
             "of another model; evaluate the same model file on another split"

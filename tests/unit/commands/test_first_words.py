@@ -20,7 +20,7 @@ def test_an_error_of_the_set_stands_alone(serval, model, tmp_path):
     done = serval("evaluate", "-m", model, "-d", "set.csv", "-o", "out", "--no-plots")
     assert done.stderr.startswith("model contract: ")
     assert "- All clips are angry: UAR is the recall of that one emotion" in done.stdout
-    assert "No clip at all: " in done.stdout
+    assert "No scored clip: " in done.stdout
     done = serval("evaluate", "-m", model, "-d", "set.csv", "-o", "out", "--limit", 2)
     assert "out holds another run: limit was not given and is now 2; choose" in done.stderr
 
