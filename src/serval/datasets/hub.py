@@ -105,10 +105,8 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
     """
     hide_bars()
     listing = _listing_of(hub_set)
-    subject = f"hf:{hub_set.repo}"
     at = HubCommit(repo=hub_set.asked, commit=listing.commit)
-    card = card_of(listing.card, hub_set.config, subject)
-    layout = _as_on_hub(layout_of(listing.files, card, subject))
+    layout = _layout(hub_set, listing)
     whole = next(iter(layout.splits)) if layout.unnamed else None
     split = whole or choose_split(layout.splits, options.split, known.name)
     source = _source(at, layout, split, options, known.name)
@@ -159,8 +157,10 @@ def _part(
     return replace(source, table=table, split=split, here=True), unnamed
 
 
-def _as_on_hub(layout: Layout) -> Layout:
+def _layout(hub_set: HubSet, listing: _Listing) -> Layout:
     """Return the layout with the name that the hub gives to what has no split: `train`."""
+    subject = f"hf:{hub_set.repo}"
+    layout = layout_of(listing.files, card_of(listing.card, hub_set.config, subject), subject)
     return replace(layout, splits={name or "train": files for name, files in layout.splits.items()})
 
 
