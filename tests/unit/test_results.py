@@ -140,7 +140,7 @@ def test_warnings_tell_what_a_reader_must_know(tmp_path):
     contract = {"static_samples": 32_000, "sample_rate": 16_000}
     run = stored(tmp_path, [0, 1, 2], [0, 1, 2], contract=contract, complete=False)
     text = " ".join(results_document(run, scores_of(run))["warnings"])
-    for part in ("Synthetic.", "in no score: 1.", "is not finished: 4", "exactly 2 s: 1 longer"):
+    for part in ("Synthetic.", "in no score: 1.", "is not finished: 4", "exactly 2 s: of 1 longer"):
         assert part in text
 
 

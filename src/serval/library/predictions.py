@@ -72,8 +72,8 @@ def run_of_file(path: Path) -> Run:
             "or prob_LABEL for each label"
         )
     labels = [name.removeprefix(PROB) for name in probs] or None
-    said = _numbers(columns, probs, path) if probs else columns[str(predicted)]
-    if probs and predicted and _no_shares(said).any():
+    said: Any = _numbers(columns, probs, path) if probs else columns[str(predicted)]
+    if probs and predicted and np.isfinite(said).all() and _no_shares(said).any():
         raise ConfigError(
             f"{path} has scores that are no shares of one, as a model of sigmoids gives; give the "
             "folder of its run instead, or a file without the columns prob_LABEL"
