@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import itertools
 import json
@@ -14,10 +15,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serval.errors import ConfigError, ServalError, WriteError
+from filelock import FileLock, Timeout
+
+from serval.errors import ConfigError, RunLockedError, ServalError, WriteError
 from serval.wording import printable, without_nan
 
 if TYPE_CHECKING:
+    from _csv import Writer
     from collections.abc import Iterator, Mapping
 
 __all__ = [
@@ -218,6 +222,22 @@ def write_text(path: Path, text: str) -> Path:
     return path
 
 
+@contextmanager
+def csv_writer(path: Path) -> Iterator[Writer]:
+    """Yield what writes the rows of a CSV file, which is whole or not there at all.
+
+    Half a character of an older encoding becomes a question mark.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    with (
+        whole_file(path) as part,
+        part.open("w", encoding="utf-8", errors="replace", newline="") as file,
+    ):
+        yield csv.writer(file, lineterminator="\n")
+
+
 def write_json(document: Mapping[str, Any], path: Path) -> Path:
     """Return `path` after writing the document as UTF-8 JSON, with `null` for NaN.
 
@@ -239,6 +259,22 @@ def write_bytes(path: Path, content: bytes) -> Path:
     with whole_file(path) as part:
         part.write_bytes(content)
     return path
+
+
+def locked(folder: Path, name: str) -> FileLock:
+    """Return the lock of a folder, which this process now holds.
+
+    Raises:
+        RunLockedError: Another process holds it.
+    """
+    lock = FileLock(folder / name)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunLockedError(
+            f"{folder} is in use by another serval process; wait for it or choose another --output"
+        ) from None
+    return lock
 
 
 def sha256_of(path: Path) -> str:

@@ -281,22 +281,24 @@ def truth_facts(
         unknown.update({one for one in raw or () if sets.mapping[one] is None})
         empty += raw is not None and not any(sets.mapping[one] for one in raw)
         others |= clip.groups.keys()
-    if absent := set(sets.columns.values()) - others:
-        raise DatasetError(
-            f"{subject} has no column '{min(absent)}' for --emotion-columns; its further columns: "
-            f"{', '.join(sorted(others)) or 'none'}"
-        )
+    _refuse_absent(set(sets.columns.values()) - others, others, subject)
     if not said:
         raise DatasetError(
             f"{subject}: no clip says which emotions it has; name the column with --label-column"
         )
-    words = "a list for each clip"
+    words = f"text with '{separator}' between emotions" if separator else "a list for each clip"
     if sets.columns:
         words = "a 0/1 column for each emotion"
-    elif separator:
-        words = f"text with '{separator}' between emotions"
     facts = {"read_from": words, "columns": dict(sets.columns), "empty": empty}
     return total, facts | {"unknown": dict(sorted(unknown.items()))}
+
+
+def _refuse_absent(absent: set[str], others: set[str], subject: str) -> None:
+    if absent:
+        raise DatasetError(
+            f"{subject} has no column '{min(absent)}' for --emotion-columns; its further columns: "
+            f"{', '.join(sorted(others)) or 'none'}"
+        )
 
 
 def _mark(clip: Clip, column: str) -> bool | None:

@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = [
-    "Clip",
-    "ClipReader",
-    "Dataset",
-    "Failure",
-    "LeftOut",
-    "Prediction",
-    "Record",
-    "Sound",
-]
+__all__ = ["Clip", "ClipReader", "Dataset", "Failure", "LeftOut", "Prediction", "Record", "Sound"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,13 @@ LONGEST_TEXT = 64_000_000
 MOST_WORDS = 12
 """More than the name of a set has: what is longer is a text."""
 
+NUMBERED = re.compile(
+    r"\d+|(audio|clip|file|recording|sample|segment|track|utterance|wav|"
+    r"train(ing)?|val(id(ation)?)?|dev(el(opment)?)?|test(ing)?|eval(uation)?)[-_. \d]*\d"
+)
+"""Names that tell no clip from those of other sets, such as `train-000003`, which serval gives to a
+clip without a file name."""
+
 Hashes = NDArray[np.uint32]
 """Sorted, distinct; two different clips have the same one in 1 of 4 billion cases."""
 
@@ -150,6 +157,8 @@ class TrainedOn:
             >>> heard.has("copy/03-01-05-01-02-01-11.flac", "")
             True
             >>> heard.has("03-01-05-01-02-01-12.wav", "")
+            False
+            >>> TrainedOn.of_clips([("train-000003", "")], [], []).has("train-000003", "")
             False
         """
         return _is_in(self.names, _name_hash(clip_id)) or _is_in(self.audio, _audio_hash(sha256))
@@ -326,9 +335,9 @@ def letters_of(name: str) -> str:
 
 
 def _name_hash(clip_id: str) -> int | None:
-    """Return the hash of a name; `None` of one that many sets have: short, or all digits."""
+    """Return the hash of a name; `None` of one that many sets have: short, or merely numbered."""
     stem = PurePosixPath(re.sub(r"#\d+$", "", clip_id)).stem.casefold()
-    if len(stem) < 6 or stem.isdigit():
+    if len(stem) < 6 or NUMBERED.fullmatch(stem):
         return None
     return int.from_bytes(hashlib.sha256(stem.encode("utf-8", "replace")).digest()[:4], "big")
 

@@ -20,6 +20,7 @@ from typing import Any, Literal
 __all__ = [
     "as_sentence",
     "change_short",
+    "composed",
     "counted",
     "csv_cell",
     "did_you_mean",
@@ -76,6 +77,11 @@ def printable(text: str) -> str:
         _escape(character) if _is_hidden(character) else character for character in text
     )
     return shown.encode("utf-8", "replace").decode("utf-8")
+
+
+def composed(text: str) -> str:
+    """Return a text in one form (NFC): macOS writes an accent as a character of its own."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def shown(value: object, most: int = 60) -> str:
@@ -218,8 +224,8 @@ def counted(n: int, one: str, several: str = "") -> str:
 
 
 def as_sentence(text: str) -> str:
-    """Return the text with a capital at its beginning and a full stop at its end."""
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+    """Return the text with a capital at its beginning and a stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"
 
 
 def left_out_sentences(parts: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -302,7 +302,9 @@ def test_sets_of_audio_files_are_read_too(ask, hub, tmp_path):
     folder, one_list, classes, table = seen
     assert sounds(folder) == ALL_SOUNDS
     assert sounds(one_list) == ALL_SOUNDS
-    assert not any(name.startswith(("train/", "test/")) for name in hub.fetched())
+    others = [name for name in hub.fetched() if name.startswith(("train/", "test/"))]
+    assert others == ["train/metadata.csv"]  # who speaks in it
+    assert "2 of 3 speakers of the whole split also occur in train" in folder["caveats"][0]
     assert sorted(sounds(classes)) == sorted(ALL_SOUNDS)
     assert {clip["id"]: clip["label"] for clip in classes["clips"]}["ANG/clip0.wav"] == "ANG"
     assert sounds(table) == [*ALL_SOUNDS, hashlib.sha256(b"missing").hexdigest()]
@@ -322,6 +324,8 @@ def test_a_column_split_chooses_the_rows_of_a_set_without_named_splits(ask, hub)
     assert (sounds(test), sounds(train)) == (ALL_SOUNDS[1::2], ALL_SOUNDS[::2])
     assert (test["split"], test["n_clips"], plain["split"]) == ("test", 4, "train")
     assert test["fingerprint"] != train["fingerprint"]
+    assert ["3 of 3 speakers" in one for one in test["caveats"]] == [True]
+    assert train["caveats"] == []
     assert "no split 'x'; it has: Train, test" in unknown["message"]
     assert "choose one with --split: Train, test" in unsaid["message"]
 
@@ -331,6 +335,7 @@ def test_a_limit_on_audio_files_fetches_only_those(ask, hub, tmp_path):
     (seen,), _ = ask(("hf:org/folder", {"limit": 2}))
     assert sounds(seen) == ALL_SOUNDS[:2]
     assert sorted(hub.fetched()) == [
+        "train/metadata.csv",
         "validation/clip0.wav",
         "validation/clip1.flac",
         "validation/metadata.csv",

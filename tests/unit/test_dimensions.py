@@ -13,11 +13,12 @@ from huggingface_hub import ModelCard
 
 from build import classifier, labels_metadata, speech_set, write_manifest
 from commandline import called
-from runs import run_of
+from runs import run_of, run_of_dimensions
 from serval.comparison.dimensions import compare_dimensions
 from serval.dimensions import dimension_columns, dimension_run
 from serval.errors import ConfigError, DatasetError, ModelError, RunError
 from serval.evaluation import EvalOptions, evaluate_named
+from serval.gate import Bounds, gate
 from serval.library import Result
 from serval.logs import entry_of
 from serval.models.onnx import load_onnx
@@ -205,10 +206,29 @@ def test_a_comparison_says_that_clips_have_other_audio(evaluation):
 
 
 def test_a_run_does_not_differ_from_itself(evaluation):
-    found = compare_dimensions([evaluation.run, evaluation.run], margin=0.01)
+    found = compare_dimensions([evaluation.run, evaluation.run], margin=0.5)
     change = found.against[0].changes["mean"]["ccc"]
     assert (change.difference.value, change.verdict) == (0, "not worse")
+    assert change.verdict_at(0.01) == "cannot tell"  # of 18 clips
     assert set(found.against[0].agreement.values()) == {1.0}
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_few_clips_cannot_tell(tmp_path, n):
+    truth = np.array([[2.0, 3.0], [5.0, 6.0], [3.0, 2.0]])[:n]
+    a, b = (
+        run_of_dimensions(tmp_path / name, truth, truth + off, names=("arousal", "valence"))
+        for name, off in (("a", 0.1), ("b", 1.5))
+    )
+    changes = compare_dimensions([a, b], margin=0.01).against[0].changes["mean"]
+    for key in ("ccc", "pearson", "spearman"):
+        assert np.isnan([changes[key].difference.low, changes[key].difference.p]).all()
+    assert changes["mae"].difference.value == pytest.approx(1.4)
+    assert np.isnan(changes["mae"].difference.low) == (n == 1)
+    assert {changes[key].verdict for key in ("ccc", "pearson", "mae")} == {"cannot tell"}
+    (check,) = gate(b, Bounds(drop={"ccc": 0.001}, baseline=str(a.folder))).checks
+    assert check.verdict == "cannot tell"
+    assert check.reason.endswith("too few clips have a value that varies")
 
 
 def test_compare_writes_and_prints_it(evaluation, other, tmp_path):

@@ -20,6 +20,7 @@ from serval.gate import Bounds, gate
 from serval.groups.multilabel import multilabel_group_sentences, multilabel_groups
 from serval.multilabel import TRUTH, Thresholds, emotion_columns, multilabel_run
 from serval.report import write_report
+from serval.report.sets import set_parts
 from serval.results import write_results
 from serval.results.multilabel import MultilabelResults
 from serval.run import load_run
@@ -495,6 +496,9 @@ def test_the_page_has_the_numbers_of_the_results(tmp_path):
         document["scores"]["per_emotion"]["sad"]["f1"]["value"], abs=1e-6
     )
     values = multilabel_run(b)
+    other = multilabel_run(a)
+    wrong = ((own.predicted != own.truth).any(axis=1) for own in (other, values))
+    assert set_parts([a, b]).worth_hearing == np.logical_or(*wrong).tolist()
     assert content["runs"][1]["outcomes"]["extra"] == (
         (values.predicted & ~values.truth).sum(axis=0).tolist()
     )

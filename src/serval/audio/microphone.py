@@ -47,22 +47,27 @@ def microphone_windows(sample_rate: int, window_s: float, hop_s: float) -> Itera
     except (sound.PortAudioError, ValueError) as error:
         raise AudioError(f"the microphone cannot be opened: {error}; plug one in") from error
 
-    def samples_of(seconds: float) -> int:
-        return round(seconds * own_rate)
+    return _windows(stream, blocks, (own_rate, sample_rate), window_s, hop_s)
 
-    def windows() -> Iterator[Waveform]:
-        kept = np.zeros(0, dtype=np.float32)
-        new = 0
-        with stream:
-            while stream.active or not blocks.empty():
-                block = _all_of(blocks)
-                kept = np.concatenate([kept, block])[-samples_of(window_s) :]
-                new += len(block)
-                if new >= samples_of(hop_s) and len(kept) >= samples_of(min(FIRST_S, window_s)):
-                    new = 0
-                    yield resampled(kept, own_rate, sample_rate)
 
-    return windows()
+def _windows(
+    stream: Any,  # noqa: ANN401 - sounddevice is an extra
+    blocks: queue.SimpleQueue[Waveform],
+    rates: tuple[int, int],
+    window_s: float,
+    hop_s: float,
+) -> Iterator[Waveform]:
+    """Yield the windows of an opened microphone, from its own rate to the one that is wanted."""
+    most, hop, first = (round(s * rates[0]) for s in (window_s, hop_s, min(FIRST_S, window_s)))
+    kept, new = np.zeros(0, dtype=np.float32), 0
+    with stream:
+        while stream.active or not blocks.empty():
+            block = _all_of(blocks)
+            kept = np.concatenate([kept, block])[-most:]
+            new += len(block)
+            if new >= hop and len(kept) >= first:
+                new = 0
+                yield resampled(kept, *rates)
 
 
 def _sounddevice() -> Any:  # noqa: ANN401 - a module without types

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import tempfile
 import time
 from collections import Counter
@@ -24,12 +23,12 @@ from serval.audit.faults import (
     one_label_findings,
     shared_speakers,
 )
-from serval.audit.findings import MEANINGS, Finding, FindingKind, Member
+from serval.audit.findings import Finding, FindingKind, Member
 from serval.audit.folds import fold_findings, fold_line, fold_list_in
 from serval.audit.matching import Shelf
 from serval.audit.side import AuditOptions, Side, open_sides
 from serval.errors import ConfigError
-from serval.files import whole_file, write_json, writing
+from serval.files import csv_writer, write_json, writing
 from serval.machine import available_cores, peak_memory_mb
 from serval.wording import as_sentence, counted, csv_cell
 
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from serval.records import Clip, LeftOut
 
 __all__ = [
-    "MEANINGS",
     "Audit",
     "AuditOptions",
     "Finding",
@@ -179,7 +177,7 @@ def _split_findings(facts: Sequence[ClipFacts], sides: Sequence[Side]) -> Iterat
     for side in sides:
         own = _of(facts, side)
         yield from corpus_findings(own, side)
-        yield from label_findings(own, side.name, side.labels.labels)
+        yield from label_findings(own, side.name, side.labels.labels, side.labels.is_left_out)
         yield from one_label_findings(own, side.name)
         yield from clip_findings(own, side.name)
         yield from format_findings(own, side.name)
@@ -238,7 +236,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
         "splits": [asdict(looked) for looked in audit.looked],
         "leak": audit.leak,
         "counts": {kind.value: n for kind, n in counts.items()},
-        "meanings": {kind.value: MEANINGS[kind] for kind in counts},
+        "meanings": {kind.value: kind.meaning for kind in counts},
         "findings": [asdict(finding) for finding in audit.findings],
         "seconds": audit.seconds,
         "peak_memory_mb": audit.peak_memory_mb,
@@ -263,8 +261,7 @@ def writable(folder: Path) -> Path:
 
 def _write_csv(audit: Audit, folder: Path) -> Path:
     path = folder / "audit.csv"
-    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with csv_writer(path) as writer:
         writer.writerow(COLUMNS)
         writer.writerows(_row(finding) for finding in audit.findings)
     return path

@@ -4,65 +4,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
-__all__ = ["MEANINGS", "Finding", "FindingKind", "Member"]
+__all__ = ["Finding", "FindingKind", "Member"]
 
 
 class FindingKind(StrEnum):
     """What is wrong, from what spoils a score most to what only should be known."""
 
-    SHARED_SPEAKERS = "shared-speakers"
-    FOLDS_SHARE_SPEAKERS = "folds-share-speakers"
-    FOLDS_SHARE_RECORDINGS = "folds-share-recordings"
-    FOLDS_MISFIT = "folds-misfit"
-    MISSING_CLIPS = "missing-clips"
-    DOUBLED_CLIPS = "doubled-clips"
-    IDENTICAL_AUDIO = "identical-audio"
-    NEAR_IDENTICAL_AUDIO = "near-identical-audio"
-    CONFLICTING_LABELS = "conflicting-labels"
-    UNKNOWN_LABEL = "unknown-label"
-    ABSENT_LABEL = "absent-label"
-    RARE_LABEL = "rare-label"
-    ONE_LABEL_SPEAKER = "one-label-speaker"
-    ONE_LABEL_TEXT = "one-label-text"
-    UNDECODABLE = "undecodable"
-    TRUNCATED = "truncated"
-    SILENT = "silent"
-    CLIPPED = "clipped"
-    DC_OFFSET = "dc-offset"
-    TOO_SHORT = "too-short"
-    TOO_LONG = "too-long"
-    MIXED_SAMPLE_RATES = "mixed-sample-rates"
-    MIXED_CHANNELS = "mixed-channels"
+    meaning: str
 
+    def __new__(cls, value: str, meaning: str) -> Self:
+        """Return a kind that is called `value`, with what it means in a line."""
+        kind = str.__new__(cls, value)
+        kind._value_, kind.meaning = value, meaning
+        return kind
 
-MEANINGS = {
-    FindingKind.SHARED_SPEAKERS: "a speaker is in both splits: "
-    "the score says little about new speakers",
-    FindingKind.FOLDS_SHARE_SPEAKERS: "a fold tests on speakers that it trains on",
-    FindingKind.FOLDS_SHARE_RECORDINGS: "a fold tests on recordings that it trains on",
-    FindingKind.FOLDS_MISFIT: "the fold list and the set do not name the same clips",
-    FindingKind.MISSING_CLIPS: "a known corpus has clips that are not here",
-    FindingKind.DOUBLED_CLIPS: "a known corpus has clips that are here more than once",
-    FindingKind.IDENTICAL_AUDIO: "the same file, or the same samples in another file",
-    FindingKind.NEAR_IDENTICAL_AUDIO: "the same recording, resampled, re-encoded, cut "
-    "or turned down",
-    FindingKind.CONFLICTING_LABELS: "the same recording with different labels",
-    FindingKind.UNKNOWN_LABEL: "a label that is not among those expected",
-    FindingKind.ABSENT_LABEL: "an expected label without a clip",
-    FindingKind.RARE_LABEL: "a label with too few clips for a recall of any use",
-    FindingKind.ONE_LABEL_SPEAKER: "a speaker with one label only: the voice gives the answer away",
-    FindingKind.ONE_LABEL_TEXT: "a text with one label only: the words give the answer away",
-    FindingKind.UNDECODABLE: "the file cannot be decoded",
-    FindingKind.TRUNCATED: "the file ends before its header says",
-    FindingKind.SILENT: "nothing is to be heard",
-    FindingKind.CLIPPED: "the loudest samples are cut off flat",
-    FindingKind.DC_OFFSET: "the waveform does not swing around zero",
-    FindingKind.TOO_SHORT: "far shorter than the rest",
-    FindingKind.TOO_LONG: "far longer than the rest",
-    FindingKind.MIXED_SAMPLE_RATES: "more than one sample rate in a split",
-    FindingKind.MIXED_CHANNELS: "more than one number of channels in a split",
-}
+    SHARED_SPEAKERS = (
+        "shared-speakers",
+        "a speaker is in both splits: the score says little about new speakers",
+    )
+    FOLDS_SHARE_SPEAKERS = "folds-share-speakers", "a fold tests on speakers that it trains on"
+    FOLDS_SHARE_RECORDINGS = (
+        "folds-share-recordings",
+        "a fold tests on recordings that it trains on",
+    )
+    FOLDS_MISFIT = "folds-misfit", "the fold list and the set do not name the same clips"
+    MISSING_CLIPS = "missing-clips", "a known corpus has clips that are not here"
+    DOUBLED_CLIPS = "doubled-clips", "a known corpus has clips that are here more than once"
+    IDENTICAL_AUDIO = "identical-audio", "the same file, or the same samples in another file"
+    NEAR_IDENTICAL_AUDIO = (
+        "near-identical-audio",
+        "the same recording, resampled, re-encoded, cut or turned down",
+    )
+    CONFLICTING_LABELS = "conflicting-labels", "the same recording with different labels"
+    UNKNOWN_LABEL = "unknown-label", "a label that is not among those expected"
+    ABSENT_LABEL = "absent-label", "an expected label without a clip"
+    RARE_LABEL = "rare-label", "a label with too few clips for a recall of any use"
+    ONE_LABEL_SPEAKER = (
+        "one-label-speaker",
+        "a speaker with one label only: the voice gives the answer away",
+    )
+    ONE_LABEL_TEXT = "one-label-text", "a text with one label only: the words give the answer away"
+    UNDECODABLE = "undecodable", "the file cannot be decoded"
+    TRUNCATED = "truncated", "the file ends before its header says"
+    SILENT = "silent", "nothing is to be heard"
+    CLIPPED = "clipped", "the loudest samples are cut off flat"
+    DC_OFFSET = "dc-offset", "the waveform does not swing around zero"
+    TOO_SHORT = "too-short", "far shorter than the rest"
+    TOO_LONG = "too-long", "far longer than the rest"
+    MIXED_SAMPLE_RATES = "mixed-sample-rates", "more than one sample rate in a split"
+    MIXED_CHANNELS = "mixed-channels", "more than one number of channels in a split"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

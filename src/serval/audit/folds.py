@@ -16,11 +16,11 @@ from serval.files import is_file, is_folder
 from serval.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from serval.audit.facts import ClipFacts
 
-__all__ = ["FoldList", "fold_findings", "fold_line", "fold_list_in"]
+__all__ = ["FoldList", "fold_findings", "fold_line", "fold_list_in", "places_of"]
 
 PARTS = "train|test|validation|valid|val|dev|eval"
 IN_NAME = re.compile(
@@ -71,18 +71,8 @@ def fold_list_in(place: str) -> FoldList:
         DatasetNotFoundError: There is no such file, or no such column in it.
         DatasetError: It is no fold list, or cannot be read.
     """
-    path = Path(place).expanduser()
-    files = [path]
-    if is_folder(path):
-        tables = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-        files = sorted(file for file in tables if _in_name(file))
-    elif not is_file(path):
-        raise DatasetNotFoundError(f"--folds {place} is no file or folder that exists")
-    elif found := _in_name(path):
-        beside = (f for f in path.parent.iterdir() if f.suffix == path.suffix and is_file(f))
-        files = sorted(f for f in beside if (of := _in_name(f)) and of[0] == found[0])
-    parts = _Parts()
-    for file in files:
+    path, parts = Path(place).expanduser(), _Parts()
+    for file in _files_of(path, place):
         _read(file, parts)
     if not any(part for folds in parts.found.values() for part in folds.values()):
         raise DatasetError(
@@ -96,6 +86,20 @@ def fold_list_in(place: str) -> FoldList:
             for fold, of in sorted(parts.found.items(), key=lambda item: (len(item[0]), item[0]))
         },
     )
+
+
+def _files_of(path: Path, place: str) -> list[Path]:
+    """Return the files of the fold list that a file or folder is, or is a part of."""
+    if is_folder(path):
+        tables = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        return sorted(file for file in tables if _in_name(file))
+    if not is_file(path):
+        raise DatasetNotFoundError(f"--folds {place} is no file or folder that exists")
+    found = _in_name(path)
+    if not found:
+        return [path]
+    beside = (f for f in path.parent.iterdir() if f.suffix == path.suffix and is_file(f))
+    return sorted(f for f in beside if (of := _in_name(f)) and of[0] == found[0])
 
 
 def _in_name(path: Path) -> tuple[str, str] | None:
@@ -147,13 +151,13 @@ def fold_findings(
         found: What was found already, of identical and near-identical clips among others.
         folds: The list.
     """
-    find = place_finder([clip.clip_id for clip in facts])
+    places = places_of(folds, [clip.clip_id for clip in facts])
     groups = [f.clips for f in found if f.kind in (FindingKind.IDENTICAL_AUDIO,
                                                    FindingKind.NEAR_IDENTICAL_AUDIO)]  # fmt: skip
     listed: set[str] = set()
     unknown: set[str] = set()
     for fold, parts in folds.parts.items():
-        clips = {part: _clips(names, facts, find, unknown) for part, names in parts.items()}
+        clips = {part: _clips(names, facts, places, unknown) for part, names in parts.items()}
         test, train = clips.get("test", {}), clips.get("train", {})
         listed |= test.keys() | train.keys()
         splits = (f"fold{fold}.test", f"fold{fold}.train")
@@ -179,22 +183,41 @@ def fold_line(findings: Iterable[Finding], folds: FoldList) -> str:
     )
 
 
-def place_finder(clip_ids: Sequence[str]) -> Callable[[str], int | None]:
-    """Return what finds the place of the clip that a list names; it gives `None` for no clip.
+def places_of(folds: FoldList, clip_ids: Sequence[str]) -> dict[str, int]:
+    """Return the place of the clip that each name of a list names, without those that name none.
 
     A name is compared without its suffix, by as much of the end of its path as is in both and as
-    tells the clip from all others.
+    tells the clip from all others. Of two that name one clip and contradict each other above it,
+    such as `a/1.wav` and `b/1.wav`, the one that has more in common with the clip names it.
     """
     ends: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
     for place, clip_id in enumerate(clip_ids):
         for end in _ends_of(clip_id):
             ends[end].append(place)
+    named: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+    for name in {name for of in folds.parts.values() for names in of.values() for name in names}:
+        alike = next((end for end in _ends_of(name) if len(ends.get(end, ())) == 1), None)
+        if alike is not None:
+            named[ends[alike][0]].append((len(alike), name))
+    return {name: place for place, found in named.items() for name in _agreeing(found)}
 
-    def find(name: str) -> int | None:
-        alike = (ends.get(end, []) for end in _ends_of(name))
-        return next((places[0] for places in alike if len(places) == 1), None)
 
-    return find
+def _agreeing(found: Sequence[tuple[int, str]]) -> Iterator[str]:
+    """Yield the names of one clip that do not contradict those with most in common with it.
+
+    Args:
+        found: How many parts of its path a name has in common with the clip, and the name.
+    """
+    most = max(n for n, _ in found)
+    paths = {name: _ends_of(name)[0] for _, name in found}
+    best = [paths[name] for n, name in found if n == most]
+    return (name for name, path in paths.items() if all(_is_end(path, one) for one in best))
+
+
+def _is_end(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Tell whether one of two paths is the end of the other."""
+    n = min(len(one), len(other))
+    return one[-n:] == other[-n:]
 
 
 def _ends_of(name: str) -> list[tuple[str, ...]]:
@@ -206,13 +229,12 @@ def _ends_of(name: str) -> list[tuple[str, ...]]:
 def _clips(
     names: Iterable[str],
     facts: Sequence[ClipFacts],
-    find: Callable[[str], int | None],
+    places: Mapping[str, int],
     unknown: set[str],
 ) -> dict[str, ClipFacts]:
     """Return the clips of one part by id, noting the names of none in `unknown`."""
-    places = {name: find(name) for name in names}
-    unknown |= {name for name, place in places.items() if place is None}
-    found = (facts[place] for place in places.values() if place is not None)
+    unknown |= {name for name in names if name not in places}
+    found = (facts[places[name]] for name in names if name in places)
     return {clip.clip_id: clip for clip in found}
 
 

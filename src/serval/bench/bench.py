@@ -183,12 +183,9 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     imported = tuple(map(browser_bench, options.imported))
     setups = setups_for(available_cores())
     threads = sorted({threads for _, threads in setups})
-    overrides = overrides_of(options)
-    files = [name for name in options.runtimes if ":" not in name]
-    subjects = open_subjects(options.models, threads, overrides, files)
+    subjects = open_subjects(options.models, threads, overrides_of(options), _runtimes(options))
     calls = _calls(subjects, options, threads)
-    clips, left_out = _clips(options, subjects[0].any.sample_rate, pace)
-    clips, audio_s, failed = _answered(subjects, clips)
+    clips, audio_s, left_out = _clips(subjects, options, pace)
     loads = [load_average()]
     of_calls = f"{counted(len(subjects), 'model')} with {' and '.join(map(str, threads))} threads"
     watch(f"latency of {of_calls} x {counted(len(pace.durations), 'duration')}")
@@ -196,10 +193,8 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     watch(f"throughput of {counted(len(subjects), 'model')} x {counted(len(setups), 'setup')}")
     throughput = measured_throughput(subjects, clips, setups, pace.throughput)
     watch("loading, in fresh processes")
-    named = {subject.name: (subject.source, subject.runtime) for subject in subjects}
-    loading = measured_loading(named, overrides, pace.repetitions, setups)
-    watch("the ceiling: a MatMul")
-    ceiling = _ceiling(threads, pace.latency)
+    loading = _loading(subjects, options, pace, setups)
+    ceiling = _ceiling(threads, pace.latency, watch)
     loads.append(load_average())
     return Bench(
         facts={subject.name: subject.any.facts for subject in subjects},
@@ -207,11 +202,9 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         throughput=throughputs(throughput, len(clips), audio_s),
         loading=loading,
         matmul_gmac_per_s=ceiling,
-        roofline=dict(_roofline(subjects, latencies(latency), ceiling, overrides)),
+        roofline=dict(_roofline(subjects, latencies(latency), ceiling, overrides_of(options))),
         ratios=dict(_ratios(latency, throughput, threads, setups)),
-        disclosure=disclosure(_warm_up_rounds(pace), options.runtimes)
-        | {"load_average": loads, "throughput_clips": len(clips)}
-        | {"left_out": [asdict(part) for part in (*left_out, *failed)]},
+        disclosure=_disclosed(pace, options, loads, len(clips), left_out),
         options=options,
         imported=imported,
     )
@@ -263,8 +256,28 @@ def save_bench(measured: Bench, folder: Path) -> dict[str, Path]:
     }
 
 
-def _warm_up_rounds(pace: Pace) -> dict[str, int]:
-    return {"latency": pace.latency.warm_up, "throughput": pace.throughput.warm_up}
+def _loading(
+    subjects: Sequence[Subject], options: BenchOptions, pace: Pace, setups: list[tuple[int, int]]
+) -> dict[str, Loading]:
+    named = {subject.name: (subject.source, subject.runtime) for subject in subjects}
+    return measured_loading(named, overrides_of(options), pace.repetitions, setups)
+
+
+def _disclosed(
+    pace: Pace, options: BenchOptions, loads: list[Any], clips: int, left_out: Sequence[LeftOut]
+) -> dict[str, Any]:
+    warm_up = {"latency": pace.latency.warm_up, "throughput": pace.throughput.warm_up}
+    return {
+        **disclosure(warm_up, options.runtimes),
+        "load_average": loads,
+        "throughput_clips": clips,
+        "left_out": [asdict(part) for part in left_out],
+    }
+
+
+def _runtimes(options: BenchOptions) -> list[str]:
+    """Return the runtimes that run the same files; the others name checkpoints of their own."""
+    return [name for name in options.runtimes if ":" not in name]
 
 
 def _calls(
@@ -280,13 +293,14 @@ def _calls(
 
 
 def _clips(
-    options: BenchOptions, sample_rate: int, pace: Pace
-) -> tuple[list[Clip], tuple[LeftOut, ...]]:
-    """Return the clips to time, and what of their set is not among them."""
+    subjects: Sequence[Subject], options: BenchOptions, pace: Pace
+) -> tuple[list[Clip], float, tuple[LeftOut, ...]]:
+    """Return the clips to time, their length, and what of their set is not among them."""
     if options.dataset is None:
-        return generated_clips(sample_rate, pace.clips), ()
+        return _answered(subjects, generated_clips(subjects[0].any.sample_rate, pace.clips))
     dataset = load_dataset(options.dataset, options=options)
-    return list(dataset.clips(0, options.limit)), dataset.left_out
+    clips, audio_s, failed = _answered(subjects, list(dataset.clips(0, options.limit)))
+    return clips, audio_s, (*dataset.left_out, *failed)
 
 
 def _answered(
@@ -317,7 +331,8 @@ def _answered(
     return kept, sum(seconds[clip.index] for clip in kept), tuple(parts)
 
 
-def _ceiling(threads: list[int], effort: Effort) -> dict[str, float]:
+def _ceiling(threads: list[int], effort: Effort, watch: Watch) -> dict[str, float]:
+    watch("the ceiling: a MatMul")
     works = {
         f"{precision}/{n}": matmul_work(precision, n) for precision in ("fp32", "int8")
         for n in threads

@@ -15,16 +15,7 @@ from serval.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = [
-    "Effort",
-    "Ratio",
-    "Seconds",
-    "Timing",
-    "interleaved",
-    "ratio_of",
-    "timed",
-    "timing_of",
-]
+__all__ = ["Effort", "Ratio", "Seconds", "Timing", "interleaved", "ratio_of", "timed", "timing_of"]
 
 K = TypeVar("K")
 

@@ -52,14 +52,11 @@ def open_speechbrain(folder: Path, name: str) -> Checkpoint:
     _refuse_missing_files(folder, name)
     recipe = _recipe(folder, name)
     files = (folder / ENCODER, folder / HEAD)
-    encoder = {
-        today(key).removeprefix("model."): tensor
-        for key, tensor in pickled_tensors(files[0]).items()
-    }
+    encoder = pickled_tensors(files[0]).items()
     head, tensors = _head(files[1], name)
     labels = _labels(folder, name, len(tensors[f"{head.layers[0]}.weight"]))
     model = PooledClassifier(
-        encoder_of(encoder, name),
+        encoder_of({today(key).removeprefix("model."): part for key, part in encoder}, name),
         "mean",
         LinearHead(head, tensors),
         frames_normed=_entry(recipe, "wav2vec2", "output_norm") is True,

@@ -219,7 +219,6 @@ def _opened(
     """Return how many outputs there are, and the network with the head that its weights have."""
     config = config_of(said, name)
     stock = transformers.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
-    encoder = transformers.MODEL_MAPPING[type(config)]
     with torch.device("meta"):
         wanted = set(stock(config).state_dict()) - {"layer_weights"}
     prefix = "encoder." if config.model_type == "whisper" else f"{stock.base_model_prefix}."
@@ -240,22 +239,22 @@ def _opened(
         )
     head = head_of(beside, own, name)
     pooling = _pooling(said, name) if head.pools else "mean"
-    n_outputs = beside[f"{head.layers[-1]}.weight"][0]
-    inner = {
-        key.removeprefix(prefix): tensor
-        for key, tensor in tensors.items()
-        if key.startswith(prefix)
-    }
-    network = loaded(encoder, config, inner, name)
-    takes, gives = beside[f"{head.layers[0]}.weight"][1], int(network.config.hidden_size)
-    if takes != gives:
-        raise ModelError(
-            f"checkpoint '{name}': {head.layers[0]}.weight takes {takes} values but the encoder "
-            f"gives {gives}; the file is damaged, or of two models"
-        )
+    encoder = transformers.MODEL_MAPPING[type(config)]
+    network = loaded(encoder, config, _below(tensors, [prefix]), name)
+    _refuse_other_width(f"{head.layers[0]}.weight", beside, int(network.config.hidden_size), name)
     model = PooledClassifier(network, pooling, LinearHead(head, tensors))
     layers = tuple(f"head.linear.{i}" for i in range(len(head.layers)))
-    return n_outputs, OpenedNetwork(model=model, head=head.described(pooling), head_layers=layers)
+    opened = OpenedNetwork(model=model, head=head.described(pooling), head_layers=layers)
+    return beside[f"{head.layers[-1]}.weight"][0], opened
+
+
+def _refuse_other_width(weight: str, shapes: Shapes, gives: int, name: str) -> None:
+    takes = shapes[weight][1]
+    if takes != gives:
+        raise ModelError(
+            f"checkpoint '{name}': {weight} takes {takes} values but the encoder gives {gives}; "
+            "the file is damaged, or of two models"
+        )
 
 
 def _refuse_unweighted(config: Any, beside: Shapes, name: str) -> None:  # noqa: ANN401 - transformers' own class for each family

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from serval.audit import (
-    MEANINGS,
     AuditOptions,
     FindingKind,
     audit,
@@ -108,7 +107,7 @@ def _print(found: Audit, files: Sequence[Path]) -> None:
     table.padding = (0, 1, 0, 0)
     for kind, n in found.counts().items():
         if n:
-            table.add_row(kind.value, f"{n:,}", MEANINGS[kind])
+            table.add_row(kind.value, f"{n:,}", kind.meaning)
     if table.row_count:
         print_table(console, table)
     print_items(console, [f"{one.kind.value}: {one.message}." for one in _first(found.findings)])

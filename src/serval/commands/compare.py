@@ -29,13 +29,7 @@ from serval.comparison.by_task import COMPARISONS
 from serval.comparison.compared import task_of_runs
 from serval.comparison.dimensions import change_cells
 from serval.comparison.multilabel import multilabel_change_cells
-from serval.comparison.words import (
-    changed,
-    letter_of,
-    pair_verdict,
-    supporting,
-    verdict_sentence,
-)
+from serval.comparison.words import changed, letter_of, pair_verdict, supporting, verdict_sentence
 from serval.scores import HEADLINES, METRICS
 from serval.scores.multilabel import MULTILABEL_METRICS
 from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from serval.commands.terminal import narrow_table, print_items, print_json, print_verdict, terminal
-from serval.inspection import (
-    Inspection,
-    SizeComparison,
-    inspect_model,
-    size_comparison,
-    web_faults,
-)
+from serval.inspection import Inspection, SizeComparison, inspect_model, size_comparison, web_faults
 from serval.inspection.targets import MUCH_MB, TARGETS, WEB_RUNTIME
 from serval.labels import unnamed
 from serval.models.contract import Contract, Overrides

@@ -26,7 +26,7 @@ from serval.commands.windows import (
     write_windows,
 )
 from serval.datasets.layout import is_audio
-from serval.datasets.listing import listing_of_folder
+from serval.datasets.listing import is_hidden, listing_of_folder
 from serval.errors import ConfigError
 from serval.files import is_file, is_folder, names_beside, write_bytes
 from serval.machine import available_cores
@@ -37,7 +37,7 @@ from serval.models.windowed import Windowed
 from serval.predict import infer
 from serval.records import Clip, Failure, Prediction, Record
 from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, ByTask
-from serval.wording import did_you_mean, printable
+from serval.wording import counted, did_you_mean, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -98,18 +98,7 @@ def predict_command(
         refuse_unknown_form(output, len(files))
     if options.window is None and output is not None:
         form_of(output)
-    classifier = _opened(model, options)
-    clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
-    workers = min(len(files), available_cores())
-    if isinstance(classifier, Windowed):
-        told = heard_in_windows(classifier, clips, workers)
-        records = [one.record for one in told]
-        _tell_windows(classifier, told, output, form)
-    else:
-        records = list(infer(classifier, clips, workers=workers))
-        _tell(classifier, records, output, form)
-        _say_cut(classifier, records)
-    failures = [record for record in records if isinstance(record, Failure)]
+    failures = _told(_opened(model, options), files, output, form)
     for failure in failures:
         say(f"serval: {failure.clip_id}: {failure.stage}: {_with_remedy(failure)}", err=True)
     if failures:
@@ -124,6 +113,23 @@ def _opened(name: str, options: InferenceOptions) -> Model:
     for warning in model.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     return model
+
+
+def _told(
+    model: Model, files: Sequence[Path], output: Path | None, form: str | None
+) -> list[Failure]:
+    """Return the files without an answer, after showing or writing the answers."""
+    clips = (Clip(id=str(path), index=i, label="", audio=path) for i, path in enumerate(files))
+    workers = min(len(files), available_cores())
+    if isinstance(model, Windowed):
+        told = heard_in_windows(model, clips, workers)
+        records = [one.record for one in told]
+        _tell_windows(model, told, output, form)
+    else:
+        records = list(infer(model, clips, workers=workers))
+        _tell(model, records, output, form)
+        _say_cut(model, records)
+    return [record for record in records if isinstance(record, Failure)]
 
 
 def _say_cut(model: Model, records: Iterable[Record]) -> None:
@@ -161,7 +167,7 @@ def _tell_windows(model: Windowed, told: list[Told], output: Path | None, form: 
 
 
 def _sound_files(given: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files that were named, and of folders every audio file below, by name.
+    """Yield the files that were named, and of folders every audio file below that is not hidden.
 
     Raises:
         ConfigError: A folder holds no audio file.
@@ -170,7 +176,11 @@ def _sound_files(given: Iterable[Path]) -> Iterator[Path]:
         if not is_folder(path):
             yield path
             continue
-        found = [name for name in listing_of_folder(path).files if is_audio(name)]
+        heard = [name for name in listing_of_folder(path).files if is_audio(name)]
+        found = [name for name in heard if not is_hidden(name)]
+        if hidden := [name for name in heard if is_hidden(name)]:
+            n = counted(len(hidden), "hidden file")
+            say(f"serval: {path}: left out {n}, such as {printable(hidden[0])}", err=True)
         if not found:
             raise ConfigError(f"there is no audio file below {path}; name the files themselves")
         yield from (path / name for name in found)

@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.commands.options import (
-    contract_options,
-    label_options,
-    picture_option,
-    reading_options,
-)
+from serval.commands.options import contract_options, label_options, picture_option, reading_options
 from serval.commands.terminal import (
     narrow_table,
     print_caveats,

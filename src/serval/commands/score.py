@@ -54,13 +54,11 @@ def score_command(  # noqa: PLR0913 - click's flags
     """
     refuse_missing(loggers)
     scored = opened_run(run)
-    fitted_on = opened_run(calibrate_on) if calibrate_on else None
-    other = opened_run(thresholds_from) if thresholds_from else None
     written = write_results(
         scored,
         output,
-        calibrate_on=fitted_on,
-        thresholds_from=other,
+        calibrate_on=opened_run(calibrate_on) if calibrate_on else None,
+        thresholds_from=opened_run(thresholds_from) if thresholds_from else None,
         plots=scoring["plots"],
         restrict=scoring["restrict"] or None,
     )
@@ -68,9 +66,8 @@ def score_command(  # noqa: PLR0913 - click's flags
         print_json(written.document)
     else:
         _print(written, groups=groups)
-    for line in log_entry(
-        loggers, entry_of(written.document, written.files, output or scored.folder)
-    ):
+    entry = entry_of(written.document, written.files, output or scored.folder)
+    for line in log_entry(loggers, entry):
         say(line, err=True)
 
 
@@ -80,13 +77,11 @@ def _print(written: Written, *, groups: bool) -> None:
     if groups:
         print_groups(console, document)
     print_findings(console, document, FINDINGS)
-    scaled = document.get("calibration", {}).get("scaled")
-    if scaled:
-        before, after = (
-            percent(fit["ece"], 1) for fit in (document["calibration"]["as_is"], scaled)
-        )
+    calibration = document.get("calibration", {})
+    if scaled := calibration.get("scaled"):
+        before, after = (percent(fit["ece"], 1) for fit in (calibration["as_is"], scaled))
         console.print(
-            f"  At temperature {scaled['temperature']:.3f}, fitted on "
-            f"{document['calibration']['fitted_on']}, ECE goes from {before} to {after}.",
+            f"  At temperature {scaled['temperature']:.3f}, fitted on {calibration['fitted_on']}, "
+            f"ECE goes from {before} to {after}."
         )
     print_files(console, written.files.values())

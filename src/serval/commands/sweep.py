@@ -41,7 +41,7 @@ from serval.texts import json_in
 from serval.wording import scored_short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from rich.console import Console
 
@@ -81,23 +81,23 @@ def sweep_command(
     of their clips failed than max_failures allows.
     """  # noqa: D301 - click wants that backspace
     refuse_missing(loggers)
-    show = _Progress(quiet=quiet)
     loaded = load_plan(plan)
     if not loaded.output.resolve().is_relative_to(plan.resolve().parent):
         say(f"{plan} writes outside of its own folder: to {loaded.output.resolve()}", err=True)
-    finished = sweep(loaded, show, fresh=fresh)
+    finished = sweep(loaded, _Progress(quiet=quiet), fresh=fresh)
     if reports:
         _make_reports(finished, quiet=quiet)
     document = leaderboard_document(finished)
     files = _written(finished, document)
-    _print(terminal(), finished, document)
-    print_files(terminal(), files.values())
+    _print(terminal(), finished, document, files)
     for line in _logged(finished, loggers):
         say(line, err=True)
     sys.exit(3 if finished.problems else 0)
 
 
-def _print(console: Console, finished: Sweep, document: dict[str, Any]) -> None:
+def _print(
+    console: Console, finished: Sweep, document: dict[str, Any], files: Mapping[str, Path]
+) -> None:
     """Print who stands where; `sweep.md` has every score."""
     print_verdict(console, document["verdict"])
     if document["rows"]:
@@ -107,6 +107,7 @@ def _print(console: Console, finished: Sweep, document: dict[str, Any]) -> None:
     if problems := problem_lines(finished):
         console.print(NOT_DONE, style="bold")
         print_items(console, problems, most=len(problems))
+    print_files(console, files.values())
 
 
 def _print_emotions(console: Console, finished: Sweep, document: dict[str, Any]) -> None:

@@ -10,11 +10,7 @@ import numpy as np
 from serval.comparison.align import Aligned, AlignedRun, aligned
 from serval.comparison.compared import refuse_odd_margin, task_of_runs
 from serval.comparison.files import write_comparison
-from serval.comparison.flips import (
-    divergence,
-    flips,
-    group_changes,
-)
+from serval.comparison.flips import divergence, flips, group_changes
 from serval.comparison.pair import (
     Against,
     Comparison,
@@ -32,7 +28,7 @@ from serval.scores.clusters import Clustering, cluster_tables, clustering_of
 from serval.tasks import CATEGORICAL, only
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from serval.run import Run
     from serval.scores.stats import Interval
@@ -73,7 +69,6 @@ def compare(runs: Sequence[Run], options: PairOptions | None = None) -> Comparis
         (a.name, b.name): pair_scores(clips, a, b, clustering, options)
         for a, b in combinations(clips.columns, 2)
     }
-    first = clips.columns[0]
     tests = pair_tests(pairs)
     return Comparison(
         runs={column.name: str(column.folder) for column in clips.columns},
@@ -83,10 +78,7 @@ def compare(runs: Sequence[Run], options: PairOptions | None = None) -> Comparis
         classes_averaged=len(np.unique(clips.truth)),
         clustering=_facts(clustering),
         options=options,
-        against=tuple(
-            _against(clips, first, b, pairs[first.name, b.name], clustering)
-            for b in clips.columns[1:]
-        ),
+        against=tuple(_against(clips, b, pairs, clustering) for b in clips.columns[1:]),
         tests=tests,
         ranks=ranks(_scores(clips, clustering, options), tests),
         warnings=clips.warnings + clustering.warnings,
@@ -94,14 +86,19 @@ def compare(runs: Sequence[Run], options: PairOptions | None = None) -> Comparis
 
 
 def _against(
-    clips: Aligned, a: AlignedRun, b: AlignedRun, scores: PairScores, clustering: Clustering
+    clips: Aligned,
+    b: AlignedRun,
+    pairs: Mapping[tuple[str, str], PairScores],
+    clustering: Clustering,
 ) -> Against:
+    """Return how a run differs from the first."""
+    a = clips.columns[0]
     columns = group_columns(clips.speakers, clips.groups, clips.duration_s)
     changes = (group_changes(clips, a, b, name, values) for name, values in columns.items())
     return Against(
         a=a.name,
         b=b.name,
-        scores=scores,
+        scores=pairs[a.name, b.name],
         divergence=divergence(a, b, clustering),
         flips=flips(clips, a, b),
         groups=tuple(change for of_column in changes for change in of_column),

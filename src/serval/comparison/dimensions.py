@@ -18,11 +18,14 @@ from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import (
     DIMENSION_METRICS,
+    bearing_on_scores,
     ccc,
+    dimension_difference,
     estimates_of_moments,
     moment_tables,
     moments_of,
     moments_of_sums,
+    one_clip,
     score_columns,
 )
 from serval.scores.paired import IntervalChange
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from serval.scores.dimensions import Moments
 
     Floats = NDArray[np.float64]
+    Rows = tuple[DimensionRun, NDArray[np.int64]]
 
 __all__ = [
     "DimensionAgainst",
@@ -135,11 +139,13 @@ class DimensionComparison:
         if self.runs[one.b] == self.runs[first] and not any(one.largest_shift.values()):
             return f"{one.b} ({letter}) is the same run as {first} (A): name another one."
         gap = change.difference
-        relation = relation_of(change.verdict)
+        head = f"{one.b} ({letter}) {relation_of(change.verdict)} {first} (A)"
+        if np.isnan(gap.low):
+            return f"{head}: of {counted(self.n, 'clip')}, too few have ratings that vary."
         return (
-            f"{one.b} ({letter}) {relation} {first} (A): mean CCC {change.b:.3f} against "
-            f"{change.a:.3f} on {counted(self.n, 'clip')}, {gap.value:+.3f} (95 % interval "
-            f"{gap.low:+.3f} to {gap.high:+.3f})."
+            f"{head}: mean CCC {change.b:.3f} against {change.a:.3f} on "
+            f"{counted(self.n, 'clip')}, {gap.value:+.3f} (95 % interval {gap.low:+.3f} to "
+            f"{gap.high:+.3f})."
         )
 
 
@@ -151,46 +157,44 @@ def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionCompariso
         margin: The loss of CCC that would not matter, above 0 and below 1.
 
     Raises:
-        ConfigError: A run is one of emotions, dimensions, scales or ratings differ, or no clip is
-            common.
+        ConfigError: Tasks, dimensions, scales or ratings differ, or no clip is common.
     """
     refuse_odd_margin(margin)
-    refuse_few(runs)
-    task_of_runs(runs)
-    values = [dimension_run(run) for run in runs]
-    first = values[0]
-    found, rows = _common(first, values[1:])
-    other_audio = n_other_audio(runs, rows)
-    clustering = clustering_of([first.run.speakers[i] for i in rows[0]])
-    values = [one.ordered(first.names) for one in values]
-    _refuse_other_ratings(values, rows)
+    values, found = _paired(runs)
+    first, rows = values[0]
+    other_audio = n_other_audio(runs, [at for _, at in values])
+    clustering = clustering_of([first.run.speakers[i] for i in rows])
     names = names_apart(runs)
     said = [line for run in runs for line in warnings_of(run)]
     said += pairing_warnings(runs, found, other_audio)
+    only_in = [tuple(np.delete(one.run.clip_ids, at).tolist()) for one, at in values]
     return DimensionComparison(
         runs={name: str(run.folder) for name, run in zip(names, runs, strict=True)},
-        only_in={
-            name: tuple(np.delete(run.clip_ids, at).tolist())
-            for name, run, at in zip(names, runs, rows, strict=True)
-        },
+        only_in=dict(zip(names, only_in, strict=True)),
         other_audio=other_audio,
-        n=len(rows[0]),
+        n=len(rows),
         names=first.names,
         scale=str(first.scale),
         margin=margin,
         by=clustering.by,
         clusters=len(clustering),
         against=tuple(
-            _against(names[i], (first, rows[0]), (values[i], rows[i]), clustering, margin)
-            for i in range(1, len(runs))
+            _against(name, values[0], other, clustering, margin)
+            for name, other in zip(names[1:], values[1:], strict=True)
         ),
         warnings=tuple(dict.fromkeys((*said, *clustering.warnings))),
     )
 
 
-def _common(
-    first: DimensionRun, others: Sequence[DimensionRun]
-) -> tuple[list[Partners], list[NDArray[np.int64]]]:
+def _paired(runs: Sequence[Run]) -> tuple[list[Rows], list[Partners]]:
+    """Return the values of each run with the rows of the common clips, and who their partners are.
+
+    Raises:
+        ConfigError: Tasks, dimensions, scales or ratings differ, or no clip is common.
+    """
+    refuse_few(runs)
+    task_of_runs(runs)
+    first, *others = (dimension_run(run) for run in runs)
     for other in others:
         if set(other.names) != set(first.names):
             raise ConfigError(
@@ -202,15 +206,17 @@ def _common(
                 f"{other.run.folder} is on the scale {other.scale} and {first.run.folder} on "
                 f"{first.scale}; evaluate both with one --scale"
             )
-    return common_rows([first.run, *(other.run for other in others)])
+    found, rows = common_rows(runs)
+    ordered = (one.ordered(first.names) for one in (first, *others))
+    values = list(zip(ordered, rows, strict=True))
+    _refuse_other_ratings(values)
+    return values, found
 
 
-def _refuse_other_ratings(
-    values: Sequence[DimensionRun], rows: Sequence[NDArray[np.int64]]
-) -> None:
-    first = values[0]
-    for other, at in zip(values[1:], rows[1:], strict=True):
-        a, b = first.truth[rows[0]], other.truth[at]
+def _refuse_other_ratings(values: Sequence[Rows]) -> None:
+    (first, rows), *others = values
+    for other, at in others:
+        a, b = first.truth[rows], other.truth[at]
         if n := int((~((a == b) | (np.isnan(a) & np.isnan(b)))).any(axis=1).sum()):
             raise ConfigError(
                 f"{other.run.folder} and {first.run.folder} have other ratings of "
@@ -219,11 +225,7 @@ def _refuse_other_ratings(
 
 
 def _against(
-    name: str,
-    baseline: tuple[DimensionRun, NDArray[np.int64]],
-    other: tuple[DimensionRun, NDArray[np.int64]],
-    clustering: Clustering,
-    margin: float,
+    name: str, baseline: Rows, other: Rows, clustering: Clustering, margin: float
 ) -> DimensionAgainst:
     first, at = baseline
     truth, a, b = first.truth[at], first.predicted[at], other[0].predicted[other[1]]
@@ -249,13 +251,15 @@ def _changes(
     truth, a, b = clips
     tables = moment_tables(np.stack([truth, truth]), np.stack([a, b]), clustering)
     each = score_columns(moments_of_sums(np.asarray(tables.total, dtype=np.float64), runs=2))
-    found = estimates_of_moments(tables, _second_minus_first, runs=2)
+    found = estimates_of_moments(
+        tables, _second_minus_first, lambda known: bearing_on_scores(known.min(axis=0)), runs=2
+    )
+    flips = one_clip(truth, b).ravel()
     changes: dict[str, dict[str, IntervalChange]] = {}
     for i in range(len(found.values)):
         key, name = _place(i, first.names)
         metric = DIMENSION_METRICS[key]
-        width = 2.0 if metric.is_correlation else first.scale.width
-        gap = found.uncertainty(i).difference(float(found.values[i]), 0.0, width)
+        gap = dimension_difference(metric, found, i, float(flips[i]), first.scale.width)
         changes.setdefault(name, {})[key] = IntervalChange.judged(
             (float(each[0, i]), float(each[1, i])),
             gap,
@@ -303,15 +307,12 @@ def write_dimension_comparison(
     """Return the path of each file, by kind: `comparison.json`, and a picture of each dimension."""
     document = dimension_comparison_document(found)
     files = {"comparison": write_json(document, folder / "comparison.json")}
-    values = [dimension_run(run) for run in runs[:2]]
-    _, (kept, other) = _common(values[0], values[1:])
-    names, second = list(found.runs), values[1].ordered(found.names)
+    values, _ = _paired(runs[:2])
     for i, dimension in enumerate(found.names):
-        a, b = values[0].predicted[kept, i], second.predicted[other, i]
+        sides = [one.predicted[at, i] for one, at in values]
+        a, b = zip(list(found.runs)[:2], sides, strict=True)
         path = folder / f"agreement_{i}.png"
-        files[f"agreement of {dimension}"] = save_agreement(
-            dimension, (names[0], a), (names[1], b), path
-        )
+        files[f"agreement of {dimension}"] = save_agreement(dimension, a, b, path)
     return files
 
 

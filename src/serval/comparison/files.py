@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Any
 
 from serval.comparison.words import pair_verdict, sentences
-from serval.files import whole_file, write_json
+from serval.files import csv_writer, write_json
 from serval.plots.comparison import MOST_LABELS, Forest, save_forests
 from serval.scores import HEADLINES, METRICS
 from serval.wording import counted, csv_cell, without_nan
@@ -54,8 +53,7 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
 
 
 def _write_flips(comparison: Comparison, path: Path) -> Path:
-    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with csv_writer(path) as writer:
         writer.writerow(FLIP_COLUMNS)
         for against in comparison.against:
             writer.writerows(_flip_row(against.b, flip) for flip in against.flips)

@@ -14,7 +14,7 @@ from serval.files import write_json
 from serval.multilabel import MultilabelRun, multilabel_run
 from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
-from serval.scores.multilabel import MULTILABEL_METRICS, paired_scores
+from serval.scores.multilabel import MULTILABEL_METRICS, PairedScore, paired_scores
 from serval.scores.paired import IntervalChange, PairOptions
 from serval.tasks import MULTILABEL
 from serval.wording import change_short, counted, hundredths, percent, points, span, without_nan
@@ -40,6 +40,8 @@ __all__ = [
 
 MOVED = 10
 """Clips that are listed, those with most other answers first."""
+
+LOWER_IS_BETTER = {key for key, one in MULTILABEL_METRICS.items() if not one.higher_is_better}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,32 +184,29 @@ def _against(
     clustering: Clustering,
     options: PairOptions,
 ) -> MultilabelAgainst:
-    labels = first[0].run.labels
-    truth = first[0].truth[first[1]]
-    a, b = (values.answers_in(labels).at(rows) for values, rows in (first, other))
+    baseline, rows = first
+    labels, truth = baseline.run.labels, baseline.truth[rows]
+    a, b = (values.answers_in(labels).at(places) for values, places in (first, other))
     whole, each = paired_scores(truth, a, b, clustering, options.resamples, options.seed)
-    ids = [first[0].run.clip_ids[i] for i in first[1]]
+    ids = [baseline.run.clip_ids[i] for i in rows]
     return MultilabelAgainst(
         b=name,
-        overall={
-            key: IntervalChange.judged(
-                (own.a, own.b),
-                own.difference,
-                options.margin,
-                higher_is_better=MULTILABEL_METRICS[key].higher_is_better,
-            )
-            for key, own in whole.items()
-        },
+        overall=_judged(whole, options.margin),
         per_emotion={
-            label: {
-                key: IntervalChange.judged((one.a, one.b), one.difference, options.margin)
-                for key, one in own.items()
-            }
-            for label, own in zip(labels, each, strict=True)
+            label: _judged(own, options.margin) for label, own in zip(labels, each, strict=True)
         },
         agreement=float((a.predicted == b.predicted).all(axis=1).mean()),
         moved=_moved(ids, labels, (truth, a.predicted, b.predicted)),
     )
+
+
+def _judged(scores: Mapping[str, PairedScore], margin: float) -> dict[str, IntervalChange]:
+    return {
+        key: IntervalChange.judged(
+            (one.a, one.b), one.difference, margin, higher_is_better=key not in LOWER_IS_BETTER
+        )
+        for key, one in scores.items()
+    }
 
 
 def _moved(

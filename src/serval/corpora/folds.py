@@ -29,7 +29,7 @@ def published_folds(corpus: Corpus) -> dict[str, str]:
 
 
 def folds_by_rule(clips: Iterable[tuple[str, Sequence[str]]], n: int = FOLDS) -> dict[str, str]:
-    """Return the fold in whose test part each speaker is, from `1`.
+    """Return the fold in whose test part each speaker is, from `1`; empty with fewer than two.
 
     The speakers, those with most clips first and else in the order of a seeded hash of their
     names, each go to the fold that has least of what they bring: clips, each emotion, and their
@@ -38,9 +38,6 @@ def folds_by_rule(clips: Iterable[tuple[str, Sequence[str]]], n: int = FOLDS) ->
     Args:
         clips: `(speaker, what is to be balanced)` of each clip: its label and its speaker's sex.
         n: Number of folds; fewer where there are fewer speakers.
-
-    Returns:
-        Speaker -> fold; empty with fewer than two speakers.
 
     Examples:
         >>> pairs = [(s, (e, s[0])) for s in ("m1", "m2", "f1", "f2") for e in ("sad", "happy")]

@@ -19,9 +19,7 @@ CORPUS = Corpus(
         "ang angry | hap happy | exc excited | sad sad | neu neutral | fru frustrated | "
         "fea fearful | sur surprised | dis disgust | oth other | xxx"
     ),
-    codes={
-        "scenario": coded("impro improvised | script scripted"),
-    },
+    codes={"scenario": coded("impro improvised | script scripted")},
     counts=numbers(
         "angry 1103 disgust 2 excited 1041 fearful 40 frustrated 1849 happy 595 "
         "neutral 1708 other 3 sad 1084 surprised 107"

@@ -17,9 +17,7 @@ CORPUS = Corpus(
         "A angry | S sad | H happy | U surprised | F fearful | D disgust | C contempt | "
         "N neutral | O other | X"
     ),
-    codes={
-        "speaker": coded("Unknown"),
-    },
+    codes={"speaker": coded("Unknown")},
     tables=(
         LabelTable(
             files=r"labels_con[sc]ensus\.csv",

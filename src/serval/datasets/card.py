@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import DatasetError, DatasetNotFoundError
+from serval.labels import names_in_order
 from serval.texts import yaml_of
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +56,9 @@ def card_of(text: str, config: str | None, subject: str) -> Card:
     return Card(
         patterns=_patterns(chosen["data_files"], subject) if "data_files" in chosen else None,
         folder=str(chosen.get("data_dir", "")).strip("./"),
-        class_names=class_names_of({str(f.get("name")): f for f in _maps(info.get("features"))}),
+        class_names=class_names_of(
+            {str(f.get("name")): f for f in _maps(info.get("features"))}, f"{subject}: its {CARD}"
+        ),
         n_clips={
             str(split.get("name")): split["num_examples"]
             for split in _maps(info.get("splits"))
@@ -64,16 +68,32 @@ def card_of(text: str, config: str | None, subject: str) -> Card:
     )
 
 
-def class_names_of(features: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+def class_names_of(features: Mapping[str, object], subject: str) -> dict[str, tuple[str, ...]]:
     """Return the names of the classes in each column whose type, as `datasets` writes it, has such.
 
+    Args:
+        features: Column -> its type.
+        subject: What says so, for messages.
+
+    Raises:
+        DatasetError: Their ids do not run from 0 without a gap.
+
     Examples:
-        >>> class_names_of({"label": {"_type": "ClassLabel", "names": ["sad"]}, "text": {}})
+        >>> class_names_of({"label": {"_type": "ClassLabel", "names": ["sad"]}, "text": {}}, "set")
         {'label': ('sad',)}
-        >>> class_names_of({"label": {"dtype": {"class_label": {"names": {"0": "sad"}}}}})
-        {'label': ('sad',)}
+        >>> names = {"1": "sad", "0": "angry"}
+        >>> class_names_of({"label": {"dtype": {"class_label": {"names": names}}}}, "set")
+        {'label': ('angry', 'sad')}
     """
-    found = {column: _names(feature) for column, feature in features.items()}
+    found: dict[str, tuple[str, ...]] = {}
+    for column, feature in features.items():
+        try:
+            found[column] = _names(feature)
+        except (ValueError, TypeError) as error:
+            raise DatasetError(
+                f"{subject} numbers the class names of column '{printable(column)}' wrongly: "
+                f"{error}; number them 0, 1, 2, ..."
+            ) from error
     return {column: names for column, names in found.items() if names}
 
 
@@ -83,9 +103,10 @@ def _names(feature: object) -> tuple[str, ...]:
         return _names(feature[0])
     if not isinstance(feature, Mapping):
         return ()
+    label = feature.get("class_label")
+    if isinstance(label, Mapping) and isinstance(label.get("names"), Mapping):
+        return tuple(names_in_order(label["names"]))
     names = feature.get("names")
-    if isinstance(names, Mapping):
-        names = list(names.values())
     if isinstance(names, list) and all(isinstance(name, str) for name in names):
         return tuple(names)
     inner = (feature.get(key) for key in ("class_label", "dtype", "feature", "sequence", "list"))

@@ -9,16 +9,10 @@ from typing import TYPE_CHECKING
 
 from serval.corpora import folds_by_rule, published_folds
 from serval.datasets.columns import Kind, Schema
-from serval.datasets.dataset import (
-    Known,
-    clip_source,
-    dataset_of,
-    fingerprint_of,
-    lines_of_audio,
-)
+from serval.datasets.dataset import Known, clip_source, dataset_of, fingerprint_of, lines_of_audio
 from serval.datasets.fold_column import is_fold, rows_of_part
 from serval.datasets.rows import Row
-from serval.datasets.split_column import shared_in_table
+from serval.datasets.split_column import shared_with_train
 from serval.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -105,7 +99,7 @@ def corpus_dataset(
         name=corpus.name,
         location=str(folder.root.resolve()),
         licence=corpus.licence,
-        caveats=(*caveats_of(corpus, split), *shared_in_table(source)),
+        caveats=(*caveats_of(corpus, split), *shared_with_train(source)),
         left_out=(*closed, *folder.left_out, *unnamed),
         corpus=corpus.name,
         read_as=folder.read_as(),

@@ -30,7 +30,6 @@ __all__ = [
     "dataset_of",
     "fingerprint_of",
     "lines_of_audio",
-    "shared_speakers",
     "short_name",
 ]
 
@@ -156,21 +155,12 @@ def lines_of_audio(source: ClipSource) -> Iterator[str]:
         n_files += found
         first = first or path
         yield f"{source.relative(path)} {_content_of(path) if found else 'missing'}"
-    if first is not None and n_files == 0:
+    if first is not None and n_files == 0 and not source.columns.embedded:
         raise DatasetNotFoundError(
-            f"{source.name}: not one of its audio files exists, beginning with "
-            f"{printable(str(first))}; paths are relative to the folder of the file that lists them"
-        )
-
-
-def shared_speakers(source: ClipSource, train: ClipSource) -> Iterator[str]:
-    """Yield one sentence if speakers of `source` occur in the train split too, else nothing."""
-    here = set(source.speakers())
-    shared = here & set(train.speakers())
-    if shared:
-        yield (
-            f"{len(shared)} of {len(here)} speakers of the whole split also occur in train: "
-            f"the score says {'nothing' if shared == here else 'too little'} about new speakers"
+            f"{source.name}: not one of the audio files in its column "
+            f"'{printable(source.columns.audio)}' exists, beginning with {printable(str(first))}; "
+            "paths are relative to the folder of the file that lists them; another column is named "
+            "with --audio-column"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,9 +14,10 @@ from serval.datasets.split_column import RowsByColumn, rows_of_split
 from serval.datasets.splits import choose_split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from serval.datasets.rows import Row, Table
+    from serval.datasets.split_column import Voices
     from serval.records import LeftOut
 
 __all__ = ["has_part", "is_fold", "rows_of_part"]
@@ -42,6 +44,17 @@ class _OfFold(RowsByColumn):
     def keeps(self, name: str) -> bool:
         """Tell whether a row of that fold is kept; one of no fold never is."""
         return bool(name) and (not self.fold or (name == self.fold) != self.train)
+
+    def voices(self, speakers: Mapping[str, set[str]]) -> Voices:
+        """Return the speakers of a test part and of its train part; of all folds, of any."""
+        folds = {name: some for name, some in speakers.items() if name}
+        here = set().union(*(some for name, some in folds.items() if self.keeps(name)))
+        if self.train:
+            return here, set()
+        if self.fold:
+            return here, set().union(*(s for name, s in folds.items() if name != self.fold))
+        n_folds = Counter(speaker for some in folds.values() for speaker in some)
+        return here, {speaker for speaker, n in n_folds.items() if n > 1}
 
 
 @dataclass(frozen=True, kw_only=True)

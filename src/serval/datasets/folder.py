@@ -14,7 +14,6 @@ from serval.datasets.dataset import (
     Known,
     clip_source,
     dataset_here,
-    shared_speakers,
     short_name,
 )
 from serval.datasets.fold_column import rows_of_part
@@ -22,7 +21,8 @@ from serval.datasets.layout import layout_of, with_empty_splits
 from serval.datasets.left_out import left_out_of, rows_in_missing_parts
 from serval.datasets.listing import listing_of_folder
 from serval.datasets.parquet import Here
-from serval.datasets.splits import TRAIN, choose_split
+from serval.datasets.split_column import shared_with_train
+from serval.datasets.splits import choose_split
 from serval.datasets.tables import SplitTable, split_table
 from serval.datasets.unaccounted import unaccounted
 from serval.errors import ConfigError, DatasetError
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from serval.datasets.layout import Layout
     from serval.datasets.options import DatasetOptions
     from serval.datasets.rows import ClipSource
-    from serval.records import Dataset
+    from serval.records import Dataset, LeftOut
 
 __all__ = ["load_folder"]
 
@@ -66,6 +66,18 @@ def load_folder(root: Path, options: DatasetOptions, asked: Corpus | None = None
         raise ConfigError(f"--include is about known corpora, and {subject} was read as none")
     layout = layout_of(listing.files, card_of(_card_text(root), None, subject), subject)
     layout = with_empty_splits(layout, listing.folders)
+    return _split_dataset(root, layout, options, closed, (unlike,) if unlike else ())
+
+
+def _split_dataset(
+    root: Path,
+    layout: Layout,
+    options: DatasetOptions,
+    closed: tuple[LeftOut, ...],
+    caveats: tuple[str, ...],
+) -> Dataset:
+    """Return the dataset of one split of a folder, with what of the folder is in none."""
+    subject = str(root)
     split = _split_of(layout, options, subject)
     whole, found = _source(root, layout, split, options)
 
@@ -79,11 +91,14 @@ def load_folder(root: Path, options: DatasetOptions, asked: Corpus | None = None
     if layout.unnamed and not split:
         table, own, unnamed = rows_of_part(whole.table, options.split, subject)
         source, left_out = replace(whole, table=table, split=own), (*left_out, *unnamed)
+    shared = shared_with_train(
+        source, layout.splits, lambda name: _source(root, layout, name, options)[0]
+    )
     known = Known(
         name=short_name(root),
         location=str(root.resolve()),
         licence=layout.card.licence,
-        caveats=(*([unlike] if unlike else ()), *_leaks(root, layout, source, options)),
+        caveats=(*caveats, *shared),
         left_out=left_out,
     )
     return dataset_here(source, [root / file for file in found.rows_in], known)
@@ -126,17 +141,3 @@ def _source(
     found = split_table(root, layout, split, options, subject, lambda file: Here(root / file))
     source = clip_source(found.table, root, split, options, subject, choose)
     return replace(source, closed=True), found
-
-
-def _leaks(
-    root: Path, layout: Layout, source: ClipSource, options: DatasetOptions
-) -> Iterator[str]:
-    """Yield what the split's speakers have in common with a train split beside it."""
-    train = next((name for name in layout.splits if name.casefold() in TRAIN), None)
-    if train is None or train == source.split or not source.columns.speaker:
-        return
-    try:
-        yield from shared_speakers(source, _source(root, layout, train, options)[0])
-    except DatasetError:
-        # A train split of another shape is no reason not to read this one.
-        return

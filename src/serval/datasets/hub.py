@@ -24,12 +24,13 @@ from serval.datasets.fold_column import has_part, rows_of_part
 from serval.datasets.hub_files import HubCommit, fetch_all, refuse_unless_it_fits
 from serval.datasets.layout import Layout, layout_of
 from serval.datasets.left_out import left_out_of
-from serval.datasets.rows import same_name
+from serval.datasets.split_column import shared_with_train
 from serval.datasets.splits import choose_split
 from serval.datasets.tables import SplitTable, split_table
 from serval.errors import AccessError, DatasetError, DatasetNotFoundError, NetworkError
 from serval.files import is_file
 from serval.hub import Repo, Trouble, asking, hide_bars, keep, kept
+from serval.wording import composed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -106,9 +107,8 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
     listing = _listing_of(hub_set)
     subject = f"hf:{hub_set.repo}"
     at = HubCommit(repo=hub_set.asked, commit=listing.commit)
-    layout = _as_on_hub(
-        layout_of(listing.files, card_of(listing.card, hub_set.config, subject), subject)
-    )
+    card = card_of(listing.card, hub_set.config, subject)
+    layout = _as_on_hub(layout_of(listing.files, card, subject))
     whole = next(iter(layout.splits)) if layout.unnamed else None
     split = whole or choose_split(layout.splits, options.split, known.name)
     source, by_shard = _source(at, layout, split, options, known.name)
@@ -124,11 +124,29 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
         revision=at.commit,
         licence=known.licence if layout.card.licence == "not stated" else layout.card.licence,
         left_out=(*left_out_of(layout, source, named_by), *unnamed),
+        caveats=(
+            *known.caveats,
+            *(() if by_shard else _shared(at, layout, part, options, known.name)),
+        ),
     )
     fingerprint = fingerprint_of((hub_set.repo, at.commit, part.split, *layout.splits[split]))
     # Counting rows would fetch every file; what is in the cache must not change what is said.
     n_rows = layout.card.n_clips.get(split) if by_shard else part.table.n_rows()
     return dataset_of(part, known, fingerprint, n_rows)
+
+
+def _shared(
+    at: HubCommit, layout: Layout, part: ClipSource, options: DatasetOptions, name: str
+) -> Iterator[str]:
+    """Yield who speaks in the train part too, as far as small tables or the part's own tell."""
+
+    def opened(split: str) -> ClipSource:
+        source, found = _rows(at, layout, split, options, name)
+        if found.by_shard:
+            raise DatasetError(f"{name}: all of '{split}' would be fetched to see who speaks in it")
+        return source
+
+    return shared_with_train(part, layout.splits, opened)
 
 
 def _part(
@@ -156,9 +174,9 @@ def _source(
     """Return what reads the split, having fetched what the first clip needs."""
     source, found = _rows(at, layout, split, options, name)
     if not found.by_shard:
-        listed = {same_name(file): file for file in layout.files}
+        listed = {composed(file): file for file in layout.files}
         paths = islice(source.audio_paths(), options.limit)
-        names = (same_name(source.relative(path)) for path in paths)
+        names = (composed(source.relative(path)) for path in paths)
         fetch_all(at.file(listed[name]) for name in names if name in listed)
         # What was not to be had is missing now: the clip's failure, unless it is all of them.
         for _ in lines_of_audio(source):

@@ -12,7 +12,7 @@ from serval.run import JOURNAL
 from serval.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["SHOWN", "Listing", "as_left_out", "is_hidden", "listing_of_folder"]
@@ -20,8 +20,15 @@ __all__ = ["SHOWN", "Listing", "as_left_out", "is_hidden", "listing_of_folder"]
 SHOWN = 3
 """Examples beside a count."""
 
-TABLES = (".csv", ".jsonl", ".parquet")
-"""Beside a journal these are results of serval, and no part of a set that they lie in."""
+WRITTEN: Mapping[str, tuple[str, ...]] = {
+    JOURNAL: (JOURNAL, "detailed_results.csv", "failures.csv", "predictions.parquet"),
+    "audit.json": ("audit.csv",),
+    "comparison.json": ("flips.csv",),
+    "features.f32": ("clips.jsonl",),
+    "leaderboard.json": ("sweep.csv",),
+    "stress.json": ("stress.csv",),
+}
+"""The tables that serval writes beside a file of its own: no part of a set that they lie in."""
 
 MOST_LINKS = 4
 """Links within links that are followed; folders that link to each other have no end."""
@@ -124,8 +131,8 @@ def _below(root: Path, closed: dict[str, str], folders: list[str]) -> Iterator[s
         if identity in folder.above:
             continue
         folders += [folder.name] if folder.name else []
-        if any(entry.name == JOURNAL for entry in entries):
-            entries = [entry for entry in entries if not entry.name.endswith(TABLES)]
+        own = {table for entry in entries for table in WRITTEN.get(entry.name, ())}
+        entries = [entry for entry in entries if entry.name not in own]
         waiting += [folder.inner(entry, identity) for entry in entries if _is_folder(entry)]
         yield from (folder.inner_name(entry) for entry in entries if _is_of_bytes(entry))
 

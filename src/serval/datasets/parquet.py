@@ -87,7 +87,7 @@ class ParquetTable:
         features = _features(schema)
         return Schema(
             kinds={field.name: _kind(field.type, features.get(field.name)) for field in schema},
-            class_names={**self.class_names, **class_names_of(features)},
+            class_names={**self.class_names, **class_names_of(features, str(self.shards[0]()))},
         )
 
     def n_rows(self) -> int:

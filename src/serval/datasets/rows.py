@@ -19,7 +19,7 @@ from serval.files import is_file
 from serval.records import Clip
 from serval.wording import printable
 
-__all__ = ["ClipSource", "Row", "Table", "least", "same_name"]
+__all__ = ["ClipSource", "Row", "Table", "least"]
 
 FEWEST_PLACES = 1 << 10
 """Of a table of hashes, a power of two."""
@@ -174,11 +174,17 @@ class ClipSource:
         Raises:
             DatasetError: A closed set names a file outside of its own folder.
         """
-        if self.columns.embedded:
+        if self.columns.embedded and not self._names_a_file():
             return
-        for row in self.table.rows(0, None, [self._path_column()]):
-            if (path := self._path(row)) is not None:
+        for row in self.table.rows(0, None, [self.columns.audio]):
+            path = self._path(row)
+            if path is not None and not _holds_audio(row.cells.get(self.columns.audio)):
                 yield self._own(path)
+
+    def _names_a_file(self) -> bool:
+        """Tell whether some row names a file that is here, without reading any audio."""
+        paths = map(self._path, self.table.rows(0, None, [self._path_column()]))
+        return any(path is not None and is_file(path) for path in paths)
 
     def relative(self, path: Path) -> str:
         """Return a path as the set would write it on any machine."""
@@ -250,11 +256,6 @@ def least(*numbers: int | None) -> int | None:
     return min((number for number in numbers if number is not None), default=None)
 
 
-def same_name(name: str) -> str:
-    """Return a file's name in one form: macOS writes an accent as a letter of its own."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
-
-
 def _as_it_is_written(folder: Path, text: str) -> Path:
     """Return the path of a file whose name may be written in another form on the disk."""
     if not text.isascii() and not is_file(folder / text):
@@ -275,6 +276,11 @@ def _encoded(cell: object, rate: object) -> bytes | None:
     if isinstance(content, bytes):
         return content
     return wav_of(samples, rate) if isinstance(samples, list) else None
+
+
+def _holds_audio(cell: object) -> bool:
+    """Tell whether a cell holds a file or samples, and no mere path."""
+    return isinstance(cell, Mapping) and any(cell.get(k) is not None for k in ("bytes", "array"))
 
 
 def _path_text(cell: object) -> str | None:

@@ -20,8 +20,8 @@ __all__ = ["first_clips", "only", "sampled", "stratified"]
 
 
 def first_clips(dataset: Dataset, n: int) -> Dataset:
-    """Return a dataset that was cut after `n` clips, with a caveat that says so."""
-    if dataset.n_clips is not None and dataset.n_clips < n:
+    """Return a dataset that was cut after `n` clips, with a caveat if there are more."""
+    if dataset.n_rows is not None and dataset.n_rows <= n:
         return dataset
     caveat = (
         f"only the first {counted(n, 'clip')} of the set, in its own order: the rest may be unlike "

@@ -6,12 +6,7 @@ before they are scored.
 """
 
 from serval.dimensions.scale import Scale, scale_of_text
-from serval.dimensions.truth import (
-    DimensionRun,
-    dimension_columns,
-    dimension_run,
-    plan_values,
-)
+from serval.dimensions.truth import DimensionRun, dimension_columns, dimension_run, plan_values
 
 __all__ = [
     "DimensionRun",

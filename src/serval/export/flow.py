@@ -17,6 +17,7 @@ from serval.export.parity import compared, parity_waveforms, refuse_unless_equal
 from serval.files import whole_files
 from serval.labels import unnamed
 from serval.models.contract import DEFAULT_MAX_SECONDS
+from serval.models.graph import INLINE_LIMIT_BYTES
 from serval.models.onnx import load_onnx
 from serval.models.sources import MOST_SECONDS
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from serval.export.options import Parity
 
 __all__ = ["exported", "metadata_of", "save_program"]
-
-INLINE_LIMIT_BYTES = 1_900_000_000
-"""Weights above this go into a second file: a protobuf message ends at 2 GiB."""
 
 
 def exported(name: str, output: Path, options: ExportOptions) -> Exported:

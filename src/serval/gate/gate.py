@@ -246,6 +246,8 @@ def _dropped(name: str, bound: float, change: Change, cannot_tell: str) -> Check
     if per > 1:
         unit = in_points(bound / per)
         span = f"{points(gap.low, sign=True)} to {points(gap.high, sign=True)} points"
+    if math.isnan(gap.low):
+        span = "too few clips have a value that varies"
     if change.contradicted(bound / per):
         span += (
             f", but too few clips changed: swapping their answers gives p {change.p_swapped:.2g}"

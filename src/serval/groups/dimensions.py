@@ -1,7 +1,6 @@
 """Whether a model of dimensions serves every group alike, and CCC as a mean over corpora or folds.
 
-Each group is one block of the moments, so a gap between two groups is a function of sums over
-clips whether a speaker is in one of them or in both.
+Of the clips only those with a rating of a dimension count for it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.groups.groups import MIN_CLIPS, finding_of, group_columns, members_of
+from serval.groups.groups import MIN_CLIPS, group_columns, members_of
+from serval.groups.pairs import PairGap, ScoredGroups, pair_gap
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import (
     DIMENSION_METRICS,
@@ -20,6 +20,9 @@ from serval.scores.dimensions import (
     dimension_scores,
     estimates_of_moments,
     moment_tables,
+    moments_of,
+    moves_of_clips,
+    one_clip,
 )
 from serval.wording import counted, numbered
 
@@ -29,16 +32,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.dimensions import DimensionRun
-    from serval.scores.clusters import Clustering
-    from serval.scores.dimensions import DimensionScores, Moments
-    from serval.scores.stats import Difference, Interval, Verdict
+    from serval.scores.dimensions import DimensionScores
+    from serval.scores.stats import Interval
 
     Ids = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
 __all__ = [
     "AveragedCcc",
-    "DimensionGap",
     "DimensionGroup",
     "DimensionTable",
     "averaged_cccs",
@@ -53,8 +54,8 @@ COMPARED = ("ccc", "bias")
 WORTH_FINDING = {"ccc": 0.10, "bias": 0.05}
 """A gap of this size would matter; of bias, as a share of the scale."""
 
-PARTS = ("fold", "corpus")
-"""Columns over whose values papers average CCC instead of pooling the clips."""
+PARTS = {"fold": "folds", "corpus": "corpora"}
+"""Columns over whose values papers average CCC instead of pooling; how several are called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,25 +65,6 @@ class DimensionGroup:
     name: str
     n: int
     scores: DimensionScores
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DimensionGap:
-    """The largest difference of one score between two groups of at least `MIN_CLIPS` clips.
-
-    Attributes:
-        high_group: The group with the higher value.
-        low_group: The one with the lower.
-        difference: Of the two, with its interval.
-        p_corrected: Times the number of pairs, columns, dimensions and scores (Bonferroni).
-        finding: `no more than chance` only where a gap of `WORTH_FINDING` would have been found.
-    """
-
-    high_group: str
-    low_group: str
-    difference: Difference
-    p_corrected: float
-    finding: Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +80,7 @@ class DimensionTable:
 
     column: str
     groups: tuple[DimensionGroup, ...]
-    gaps: Mapping[str, Mapping[str, DimensionGap]]
+    gaps: Mapping[str, Mapping[str, PairGap]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,17 +89,19 @@ class AveragedCcc:
 
     Attributes:
         column: `fold` or `corpus`.
-        parts: How many have `MIN_CLIPS` clips and are averaged.
+        dimension: What is rated.
+        parts: How many have `MIN_CLIPS` clips with a rating of it and are averaged.
         left_out: How many have fewer.
-        pooled: By dimension.
-        mean: By dimension, with its interval.
+        pooled: Of all clips.
+        mean: With its interval.
     """
 
     column: str
+    dimension: str
     parts: int
     left_out: int
-    pooled: Mapping[str, float]
-    mean: Mapping[str, Interval]
+    pooled: float
+    mean: Interval
 
 
 def dimension_groups(values: DimensionRun) -> tuple[DimensionTable, ...]:
@@ -154,20 +138,20 @@ def dimension_group_sentences(tables: Sequence[DimensionTable]) -> list[str]:
 
 
 def averaged_cccs(values: DimensionRun) -> tuple[AveragedCcc, ...]:
-    """Return the mean CCC over corpora and over folds, where the set has two or more of them."""
-    found = (_averaged(values, column) for column in PARTS if column in values.run.groups)
+    """Return the mean CCC over corpora and over folds, where two or more of them are rated."""
+    columns = [column for column in PARTS if column in values.run.groups]
+    found = (_averaged(values, column, name) for column, name in product(columns, values.names))
     return tuple(one for one in found if one is not None)
 
 
 def averaged_sentences(found: Sequence[AveragedCcc]) -> list[str]:
     """Return both CCCs side by side, since papers mix them."""
     return [
-        f"Pooled over all clips, CCC of {name} is {one.pooled[name]:.2f}; the mean of the "
-        f"{counted(one.parts, one.column)}"
+        f"Pooled over all clips, CCC of {one.dimension} is {one.pooled:.2f}; the mean of the "
+        f"{counted(one.parts, one.column, PARTS[one.column])}"
         f"{f' of {MIN_CLIPS} clips or more' if one.left_out else ''} is "
-        f"{numbered(asdict(one.mean[name]))}: say which one you quote."
+        f"{numbered(asdict(one.mean))}: say which one you quote."
         for one in found
-        for name in one.pooled
     ]
 
 
@@ -194,57 +178,58 @@ def _table(
         )
         for name, clips in members.items()
     )
-    large = [] if column == "speaker" else [group for group in groups if group.n >= MIN_CLIPS]
-    tests *= len(large) * (len(large) - 1) // 2 * len(values.names) * len(COMPARED)
-    gaps: dict[str, dict[str, DimensionGap]] = {}
-    for name, key in product(values.names, COMPARED):
-        if (pair := _furthest(large, name, key)) is not None:
-            gap = _gap(values, (name, key), [members[one.name] for one in pair], tests)
-            gaps.setdefault(name, {})[key] = _judged(values, key, pair, gap, tests)
+    gaps = {} if column == "speaker" else _gaps(values, groups, members, tests)
     return DimensionTable(column=column, groups=groups, gaps=gaps)
 
 
-def _furthest(
-    groups: Sequence[DimensionGroup], name: str, key: str
-) -> tuple[DimensionGroup, DimensionGroup] | None:
-    """Return the groups with the highest and the lowest value, if two have one."""
-    known = [one for one in groups if not np.isnan(_value(one, name, key))]
-    if len(known) < 2:
-        return None
-    ranked = sorted(known, key=lambda one: _value(one, name, key))
-    return ranked[-1], ranked[0]
+def _gaps(
+    values: DimensionRun,
+    groups: Sequence[DimensionGroup],
+    members: Mapping[str, Ids],
+    tests: int,
+) -> dict[str, dict[str, PairGap]]:
+    """Return the gaps by dimension and score, between groups with enough ratings of it."""
+    found: dict[str, dict[str, PairGap]] = {}
+    tests *= len(values.names) * len(COMPARED)
+    for (i, name), key in product(enumerate(values.names), COMPARED):
+        rated = ~np.isnan(values.truth[:, i])
+        large = {
+            one.name: members[one.name][rated[members[one.name]]]
+            for one in groups
+            if one.scores.clips[name] >= MIN_CLIPS and not np.isnan(_value(one, name, key))
+        }
+        if len(large) > 1:
+            width = values.scale.width
+            most, worth = (
+                (2.0, 1.0) if DIMENSION_METRICS[key].is_correlation else (2 * width, width)
+            )
+            scored = _scored(values, (i, key), large)
+            found.setdefault(name, {})[key] = pair_gap(
+                scored, values.run.speakers, most, WORTH_FINDING[key] * worth, tests
+            )
+    return found
+
+
+def _scored(values: DimensionRun, what: tuple[int, str], groups: Mapping[str, Ids]) -> ScoredGroups:
+    """Return one score of groups, all of whose clips have a rating.
+
+    Of a mean, such as bias, Student's t holds for ten clips too, so that no flip need be added.
+    """
+    column, metric = [what[0]], DIMENSION_METRICS[what[1]]
+    pairs = [(values.truth[c][:, column], values.predicted[c][:, column]) for c in groups.values()]
+    place = list(DIMENSION_METRICS).index(metric.key)
+    flips = [one_clip(*pair)[place, 0] if metric.is_correlation else 0.0 for pair in pairs]
+    return ScoredGroups(
+        names=tuple(groups),
+        clips=tuple(groups.values()),
+        scores=np.array([float(metric.of(moments_of(*pair))[0]) for pair in pairs]),
+        moves=[moves_of_clips(*pair, metric) for pair in pairs],
+        flips=np.array(flips),
+    )
 
 
 def _value(group: DimensionGroup, name: str, key: str) -> float:
     return group.scores.per_dimension[name][key].value
-
-
-def _gap(
-    values: DimensionRun,
-    what: tuple[str, str],
-    pair: Sequence[Ids],
-    tests: int,
-) -> Difference:
-    """Return one score of the first group minus that of the second."""
-    name, key = what
-    column = [values.names.index(name)]
-    clips = np.concatenate(pair)
-    ends = np.cumsum([len(one) for one in pair])
-    clustering = clustering_of([values.run.speakers[i] for i in clips])
-    truth = _blocks(values.truth[clips][:, column], [(0, ends[0]), (ends[0], ends[1])])
-    predicted = np.stack([values.predicted[clips][:, column]] * 2)
-    metric = DIMENSION_METRICS[key]
-
-    def first_minus_second(moments: Moments) -> Floats:
-        found = metric.of(moments)
-        return np.asarray(found[..., 0, :] - found[..., 1, :])
-
-    tables = moment_tables(truth, predicted, clustering)
-    found = estimates_of_moments(tables, first_minus_second, runs=2)
-    few = _fewest(clustering, ends)
-    width = 2.0 if metric.is_correlation else 2 * values.scale.width
-    uncertainty = replace(found.uncertainty(0), clusters=few)
-    return uncertainty.difference(float(found.values[0]), 0.0, width, tests)
 
 
 def _blocks(truth: Floats, spans: Sequence[tuple[int, int]]) -> Floats:
@@ -255,32 +240,7 @@ def _blocks(truth: Floats, spans: Sequence[tuple[int, int]]) -> Floats:
     return blocks
 
 
-def _fewest(clustering: Clustering, ends: Ids) -> float:
-    """Return the effective number of clusters of the group that has fewer."""
-    sides = np.split(clustering.ids, ends[:-1])
-    sizes = [np.unique(side, return_counts=True)[1] for side in sides]
-    return min(float(n.sum() ** 2 / np.square(n).sum()) for n in sizes)
-
-
-def _judged(
-    values: DimensionRun,
-    key: str,
-    pair: tuple[DimensionGroup, DimensionGroup],
-    gap: Difference,
-    tests: int,
-) -> DimensionGap:
-    p = min(1.0, gap.p * tests)
-    worth = WORTH_FINDING[key] * (values.scale.width if key == "bias" else 1.0)
-    return DimensionGap(
-        high_group=pair[0].name,
-        low_group=pair[1].name,
-        difference=gap,
-        p_corrected=p,
-        finding=finding_of(p, gap, worth),
-    )
-
-
-def _found(column: str, name: str, key: str, gap: DimensionGap) -> str:
+def _found(column: str, name: str, key: str, gap: PairGap) -> str:
     what = {"ccc": f"CCC of {name}", "bias": f"the bias of {name}"}[key]
     return (
         f"By {column}, {what} is {gap.difference.value:.2f} higher for {gap.high_group} than for "
@@ -289,30 +249,33 @@ def _found(column: str, name: str, key: str, gap: DimensionGap) -> str:
     )
 
 
-def _averaged(values: DimensionRun, column: str) -> AveragedCcc | None:
-    members = members_of(values.run.groups[column])
-    large = [clips for clips in members.values() if len(clips) >= MIN_CLIPS]
+def _averaged(values: DimensionRun, column: str, name: str) -> AveragedCcc | None:
+    place = [values.names.index(name)]
+    rated = ~np.isnan(values.truth[:, place[0]])
+    members = [clips[rated[clips]] for clips in members_of(values.run.groups[column]).values()]
+    large = [clips for clips in members if len(clips) >= MIN_CLIPS]
     if len(large) < 2:
         return None
     clips = np.concatenate(large)
     ends = np.cumsum([0, *(len(one) for one in large)])
     clustering = clustering_of([values.run.speakers[i] for i in clips])
-    truth = _blocks(values.truth[clips], list(pairwise(ends)))
-    predicted = np.stack([values.predicted[clips]] * len(large))
+    truth = _blocks(values.truth[clips][:, place], list(pairwise(ends)))
+    predicted = values.predicted[:, place]
     ccc = DIMENSION_METRICS["ccc"].of
     found = estimates_of_moments(
-        moment_tables(truth, predicted, clustering),
+        moment_tables(truth, np.stack([predicted[clips]] * len(large)), clustering),
         lambda moments: np.asarray(ccc(moments).mean(axis=-2)),
+        # Each part counts alike, whatever its size, so a small one is worth as much.
+        lambda known: np.asarray(len(large) ** 2 / (1 / known).sum(axis=0)),
         runs=len(large),
     )
-    whole = dimension_scores(values.truth, values.predicted, values.run.speakers, values.names)
+    uncertainty = found.uncertainty(0)
+    few = min(uncertainty.clusters, clustering.effective)  # a speaker may be in several parts
     return AveragedCcc(
         column=column,
+        dimension=name,
         parts=len(large),
-        left_out=len(members) - len(large),
-        pooled={name: own["ccc"].value for name, own in whole.per_dimension.items()},
-        mean={
-            name: correlation_interval(float(found.values[i]), found.uncertainty(i))
-            for i, name in enumerate(values.names)
-        },
+        left_out=sum(len(one) > 0 for one in members) - len(large),
+        pooled=float(ccc(moments_of(values.truth[:, place], predicted))[0]),
+        mean=correlation_interval(float(found.values[0]), replace(uncertainty, clusters=few)),
     )

@@ -8,6 +8,7 @@ have been found, else "cannot tell".
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
@@ -241,14 +242,16 @@ def permutation_of(group: Ids, speakers: Sequence[str | None] | None) -> Permuta
         return Permutation(
             group=group, unit=unit, what=what, draw=lambda rng: rng.permutation(group[first])[unit]
         )
-    order = np.argsort(ids, kind="stable")
+    by_speaker = group[np.argsort(ids, kind="stable")]
+    draw = partial(_shuffled_inside, by_speaker, ids)
+    return Permutation(group=group, unit=clips, what="clips", draw=draw)
 
-    def inside_speakers(rng: np.random.Generator) -> Ids:
-        drawn = np.empty_like(group)
-        drawn[np.argsort(ids + rng.random(len(ids)))] = group[order]
-        return drawn
 
-    return Permutation(group=group, unit=clips, what="clips", draw=inside_speakers)
+def _shuffled_inside(by_speaker: Ids, ids: Ids, rng: np.random.Generator) -> Ids:
+    """Return a random grouping, `(N,)`, of groups that are sorted by speaker."""
+    drawn = np.empty_like(by_speaker)
+    drawn[np.argsort(ids + rng.random(len(ids)))] = by_speaker
+    return drawn
 
 
 def _mixed(group: Ids, ids: Ids) -> float:
@@ -278,11 +281,10 @@ def gaps_between(
     """Return the largest gap for each way of averaging, judged against permutations.
 
     A gap is judged by its t-value, not by its size: between two small groups chance makes gaps
-    that between two large ones it never makes. The largest t of all pairs in each permutation pays
-    for the number of pairs.
+    that between two large ones it never makes.
 
-    Source: Westfall and Young (1993), Resampling-based multiple testing, for the largest t; Chung
-    and Romano (2013), Exact and asymptotically robust permutation tests, for dividing by the error.
+    Source: Chung and Romano (2013), Exact and asymptotically robust permutation tests, for dividing
+    by the error.
 
     Args:
         names: `(G,)` names of the groups.
@@ -293,23 +295,36 @@ def gaps_between(
         tests: Number of columns that are judged together.
         rng: What the permutations are drawn from.
     """
-    expected = [_means(right, kind)[kind] for kind in kinds]
-    both = list(zip(kinds, expected, strict=True))
+    both = [(kind, _means(right, kind)[kind]) for kind in kinds]
+    chance, same = _by_chance(permutation, right, both, rng)
+    possible = tests * (1 + same) / (1 + PERMUTATIONS) <= ALPHA
+    gaps = []
+    for of, largest in zip(both, chance.T, strict=True):
+        (found,) = _scored(permutation.group[np.newaxis], permutation.unit, right, *of)
+        power = _power(names, permutation, *of, possible=possible)
+        gaps.append(_gap(found, power, largest, tests))
+    return tuple(gaps)
+
+
+def _by_chance(
+    permutation: Permutation,
+    right: Floats,
+    kinds: Sequence[tuple[Ids, Floats]],
+    rng: np.random.Generator,
+) -> tuple[Floats, int]:
+    """Return the largest t squared of all pairs, `(PERMUTATIONS, M)`, and how often nothing moved.
+
+    The largest pays for the number of pairs. The M ways of averaging are each `(N,)` kinds of
+    clips, with the mean of the kind of each clip.
+
+    Source: Westfall and Young (1993), Resampling-based multiple testing.
+    """
     chance, same = [], 0
     for drawn in _permuted(permutation, rng):
-        scored = [_scored(drawn, permutation.unit, right, *of) for of in both]
+        scored = [_scored(drawn, permutation.unit, right, *of) for of in kinds]
         chance += [[one.largest_t_squared() for one in of] for of in zip(*scored, strict=True)]
         same += sum(_same_partition(group, permutation.group) for group in drawn)
-    possible = tests * (1 + same) / (1 + PERMUTATIONS) <= ALPHA
-    return tuple(
-        _gap(
-            _scored(permutation.group[np.newaxis], permutation.unit, right, kind, mean)[0],
-            _power(names, permutation, kind, mean, possible=possible),
-            by_chance,
-            tests,
-        )
-        for kind, mean, by_chance in zip(kinds, expected, np.array(chance).T, strict=True)
-    )
+    return np.array(chance), same
 
 
 def _permuted(permutation: Permutation, rng: np.random.Generator) -> Iterator[Ids]:

@@ -15,7 +15,7 @@ from serval.groups.deviations import GroupDeviation, deviations_from_all
 from serval.groups.gaps import NO_GAP, GroupGap, Permuted, gaps_between, permutation_of
 from serval.scores import whole_intervals
 from serval.scores.ballots import is_votes
-from serval.scores.chance import ALPHA, WORTH_FINDING, random_uar
+from serval.scores.chance import WORTH_FINDING, random_uar
 from serval.scores.clusters import cluster_tables, clustering_of
 from serval.wording import in_points, percent
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.run import Run
-    from serval.scores.stats import Difference, Interval, Verdict
+    from serval.scores.stats import Interval
 
     Ids = NDArray[np.int64]
 
@@ -39,7 +39,6 @@ __all__ = [
     "canonical_column",
     "fairness_columns",
     "fairness_of",
-    "finding_of",
     "gap_sentence",
     "group_columns",
     "group_sentences",
@@ -346,19 +345,6 @@ def members_of(values: Sequence[str | None]) -> dict[str, Ids]:
             members[value].append(i)
     ranked = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
     return {name: np.frombuffer(clips, dtype=np.int64) for name, clips in ranked}
-
-
-def finding_of(p_corrected: float, gap: Difference, worth_finding: float) -> Verdict:
-    """Return whether a gap is more than chance, by its p-value and by what would have been found.
-
-    Args:
-        p_corrected: Of the gap, for all that are judged together.
-        gap: Whose `detectable` is by the corrected p too, so that no larger one is left open.
-        worth_finding: A gap of this size would matter.
-    """
-    if p_corrected < ALPHA:
-        return "more than chance"
-    return "no more than chance" if gap.detectable <= worth_finding else "cannot tell"
 
 
 def _compared(values: Sequence[str | None]) -> dict[str, Ids]:

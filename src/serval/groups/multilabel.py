@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.groups.groups import MIN_CLIPS, RESAMPLES, finding_of, group_columns, members_of
+from serval.groups.groups import MIN_CLIPS, RESAMPLES, group_columns, members_of
+from serval.groups.pairs import ScoredGroups, pair_gap
 from serval.multilabel import TRUTH
-from serval.scores.clusters import clustering_of
-from serval.scores.metrics import Margins, macro_f1
-from serval.scores.multilabel import macro_f1_gap, multilabel_scores
+from serval.scores.multilabel import macro_f1_of, multilabel_scores
 from serval.wording import counted
 
 if TYPE_CHECKING:
@@ -63,6 +62,7 @@ class MultilabelGap:
         worst: The one with the lower.
         emotions: Those that all compared groups have; macro F1 is the mean over them.
         difference: Of the two, with its interval.
+        detectable: See `PairGap`, as of the rest.
         p_corrected: Times the number of pairs and columns (Bonferroni).
         finding: `no more than chance` only where a gap of `WORTH_FINDING` would have been found.
     """
@@ -71,6 +71,7 @@ class MultilabelGap:
     worst: str
     emotions: tuple[str, ...]
     difference: Difference
+    detectable: float
     p_corrected: float
     finding: Verdict
 
@@ -144,31 +145,25 @@ def _gap(
     shared = np.all([values.truth[clips].any(axis=0) for clips in groups.values()], axis=0)
     if not shared.any():
         return None
-    truth, predicted = values.truth[:, shared], predicted[:, shared]
-    ranked = sorted(
-        groups, key=lambda name: _macro_f1(truth[groups[name]], predicted[groups[name]])
+    sides = [(values.truth[of][:, shared], predicted[of][:, shared]) for of in groups.values()]
+    scores, moves, flips = zip(*(macro_f1_of(*side) for side in sides), strict=True)
+    scored = ScoredGroups(
+        names=tuple(groups),
+        clips=tuple(groups.values()),
+        scores=np.array(scores),
+        moves=moves,
+        flips=np.array(flips),
     )
-    best, worst = ranked[-1], ranked[0]
-    clips = np.concatenate([groups[best], groups[worst]])
-    first = np.arange(len(clips)) < len(groups[best])
-    clustering = clustering_of([values.run.speakers[i] for i in clips])
-    tests *= len(groups) * (len(groups) - 1) // 2
-    gap = macro_f1_gap(truth[clips], predicted[clips], first, clustering, RESAMPLES, tests)
-    p = min(1.0, gap.p * tests)
+    gap = pair_gap(scored, values.run.speakers, 1.0, WORTH_FINDING, tests)
     return MultilabelGap(
-        best=best,
-        worst=worst,
+        best=gap.high_group,
+        worst=gap.low_group,
         emotions=tuple(np.array(values.run.labels)[shared].tolist()),
-        difference=gap,
-        p_corrected=p,
-        finding=finding_of(p, gap, WORTH_FINDING),
+        difference=gap.difference,
+        detectable=gap.detectable,
+        p_corrected=gap.p_corrected,
+        finding=gap.finding,
     )
-
-
-def _macro_f1(truth: Bools, predicted: Bools) -> float:
-    named = (truth & predicted, truth, predicted)
-    hits, support, predictions = (one.sum(axis=0).astype(np.float64) for one in named)
-    return float(macro_f1(Margins(hits=hits, support=support, predictions=predictions)))
 
 
 def _sentence(column: str, gap: MultilabelGap) -> str:

@@ -14,6 +14,8 @@ from onnx import TensorProto
 from serval.errors import ModelError
 from serval.models.graph import (
     external_names,
+    operator_name,
+    opset_of,
     read_skeleton,
     refuse_odd_names,
     stored_nodes,
@@ -120,13 +122,11 @@ def stored_graph(path: Path) -> StoredGraph:
         ModelError: It is missing, empty, not an ONNX file, or lacks its external weights.
     """
     model = _parsed(path)
-    ops: Counter[str] = Counter(_op_name(node) for node in stored_nodes(model.graph))
+    ops: Counter[str] = Counter(operator_name(node) for node in stored_nodes(model.graph))
     external = external_names(read_skeleton(path), path)
     return StoredGraph(
         model=model,
-        opset=max(
-            (o.version for o in model.opset_import if o.domain in {"", "ai.onnx"}), default=0
-        ),
+        opset=opset_of(model, 0),
         ops=dict(ops.most_common()),
         weights=tuple(_weights(model.graph)),
         size_bytes=sum(_sizes(path, external)),
@@ -160,11 +160,6 @@ def _sizes(path: Path, external: list[str]) -> Iterator[int]:
         if not file.is_file():
             raise ModelError(f"{path} has weights in {name}, which is not beside it; copy both")
         yield file.stat().st_size
-
-
-def _op_name(node: onnx.NodeProto) -> str:
-    standard = node.domain in {"", "ai.onnx"}
-    return node.op_type if standard else f"{node.domain}:{node.op_type}"
 
 
 def _weights(graph: onnx.GraphProto) -> Iterator[Weight]:

@@ -121,17 +121,7 @@ def inspect_model(path: Path, overrides: Overrides | None = None) -> Inspection:
         model, refusals = _opened(path, graph, overrides or Overrides())
         nodes = ran_nodes(model, CLIP_S)
     except (ModelError, AudioError) as error:
-        text = f"not a raw-waveform classifier that can be evaluated: {error}"
-        refused = Remark(code="not-a-classifier", text=text)
-        return Inspection(
-            path=path,
-            graph=graph,
-            contract=None,
-            work=None,
-            verdicts=(refused, *random_verdicts(path), *graph_verdicts(graph)),
-            phones=phones,
-            opens=_opens(path),
-        )
+        return _refused(path, graph, phones, error)
     work = work_of(nodes, _clip_s(model), _bits(graph))
     return Inspection(
         path=path,
@@ -144,6 +134,23 @@ def inspect_model(path: Path, overrides: Overrides | None = None) -> Inspection:
             *coreml_verdicts(phones, model.contract),
         ),
         phones=phones,
+    )
+
+
+def _refused(
+    path: Path, graph: StoredGraph, phones: Mapping[str, Taken], why: Exception
+) -> Inspection:
+    """Return what is in a file that is no classifier."""
+    text = f"not a raw-waveform classifier that can be evaluated: {why}"
+    remark = Remark(code="not-a-classifier", text=text)
+    return Inspection(
+        path=path,
+        graph=graph,
+        contract=None,
+        work=None,
+        verdicts=(remark, *random_verdicts(path), *graph_verdicts(graph)),
+        phones=phones,
+        opens=_opens(path),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import onnx
 from onnx import TensorProto
 
-from serval.models.graph import parsed, read_skeleton
+from serval.models.graph import operator_name, parsed, read_skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,6 @@ __all__ = ["ACCELERATORS", "Taken", "taken_by"]
 
 FLOATS = frozenset((TensorProto.FLOAT, TensorProto.FLOAT16))
 BYTES = frozenset((TensorProto.INT8, TensorProto.UINT8))
-STANDARD = frozenset(("", "ai.onnx"))
 
 XNNPACK_FLOAT = frozenset(
     ("AveragePool", "Conv", "ConvTranspose", "Gemm", "MatMul", "MaxPool", "Resize", "Softmax")
@@ -103,7 +102,7 @@ def _nodes(model: onnx.ModelProto) -> Iterator[_Node]:
             continue
         types = [seen.get(name) for name in node.input]
         yield _Node(
-            op=node.op_type if node.domain in STANDARD else f"{node.domain}:{node.op_type}",
+            op=operator_name(node),
             kind=types[0].elem_type if types[0] else TensorProto.UNDEFINED,
             ranks=tuple(len(t.shape.dim) if t and t.HasField("shape") else None for t in types),
             constant=tuple(name in constants for name in node.input),

@@ -101,6 +101,11 @@ def contract_verdicts(contract: Contract) -> Iterator[Remark]:
             text="one independent score for each label: they do not sum to 1, and the confidence "
             "of an answer is the score of its label",
         )
+    yield from _unstated(contract)
+
+
+def _unstated(contract: Contract) -> Iterator[Remark]:
+    """Yield what a file does not say, so that a trial or the usual had to."""
     if contract.mask_marks == "padding":
         yield Remark(
             code="padding-mask",
@@ -177,6 +182,29 @@ def work_verdicts(
     graph: StoredGraph, work: Work, dequantized: tuple[Weight, ...]
 ) -> Iterator[Remark]:
     """Yield what runs slowly or in another precision than the file suggests."""
+    yield from _slow_products(work)
+    stored = sum(weight.parameters for weight in dequantized) / max(graph.parameters, 1)
+    if stored > NOTABLE:
+        yield Remark(
+            code="dequantized",
+            text=f"{percent(stored, 0)} of the weights are stored in {dequantized[0].precision} "
+            "but run in FP32: smaller on disk, not faster",
+        )
+    if work.flat_share < 1 - NOTABLE:
+        yield Remark(
+            code="not-xnnpack",
+            text=f"XNNPACK takes {percent(work.flat_share, 0)} of the multiply-accumulates at most "
+            "(2-D convolutions and products of two matrices); the rest runs on the CPU provider",
+        )
+    if work.uncounted:
+        yield Remark(
+            code="uncounted",
+            text=f"{', '.join(work.uncounted)} multiplies too, and is not in the count",
+        )
+
+
+def _slow_products(work: Work) -> Iterator[Remark]:
+    """Yield which integer operators are slower than their precision suggests."""
     if (share := work.op_shares.get("ConvInteger", 0.0)) > 0:
         yield Remark(
             code="slow-integer",
@@ -195,24 +223,6 @@ def work_verdicts(
             text=f"{percent(share, 0)} of the multiply-accumulates are MatMulNBits, weights in "
             "blocks: small on disk, but on x86 without VNNI no faster than FP32, and slower in "
             "8 bits; for speed there quantize statically",
-        )
-    stored = sum(weight.parameters for weight in dequantized) / max(graph.parameters, 1)
-    if stored > NOTABLE:
-        yield Remark(
-            code="dequantized",
-            text=f"{percent(stored, 0)} of the weights are stored in {dequantized[0].precision} "
-            "but run in FP32: smaller on disk, not faster",
-        )
-    if work.flat_share < 1 - NOTABLE:
-        yield Remark(
-            code="not-xnnpack",
-            text=f"XNNPACK takes {percent(work.flat_share, 0)} of the multiply-accumulates at most "
-            "(2-D convolutions and products of two matrices); the rest runs on the CPU provider",
-        )
-    if work.uncounted:
-        yield Remark(
-            code="uncounted",
-            text=f"{', '.join(work.uncounted)} multiplies too, and is not in the count",
         )
 
 

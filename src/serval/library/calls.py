@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import serval.comparison as paired
 from serval import evaluation
-from serval.datasets.given import NO_AUDIO, Given, given_dataset, is_table
+from serval.datasets.given import NO_AUDIO, Given, given_dataset, is_table, stated_rate
 from serval.errors import ConfigError
 from serval.label_plan import with_value_columns
 from serval.library.predictions import run_of_predictions
@@ -66,23 +66,18 @@ def evaluate(  # noqa: PLR0913 - what one cell of a notebook says
         ServalError: Something is wrong with the model, the clips or the labels; no clip was
             decoded then.
     """
-    listed = _is_given(dataset)
+    listed, sample_rate = _is_given(dataset), stated_rate(sample_rate)
     dataset, truth = _parted(dataset, truth)
     if listed and truth is None and _are_emotions(labels, dataset):
         truth, labels = labels, None
+    told = Given(truth=truth, speakers=speakers, sample_rate=sample_rate)
     chosen = _options(options, name=name, output=output)
     chosen = replace(chosen, labels=_commas(labels), sample_rate=None if listed else sample_rate)
     opened = _opened_model(model, chosen, sample_rate)
     chosen = with_value_columns(chosen, opened)
-    chosen = replace(chosen, model=str(opened.facts["name"]) if _is_object(model) else str(model))
-    told = Given(truth=truth, speakers=speakers, sample_rate=sample_rate,
-                 classes=opened.labels if labels is not None else (),
-                 separator=chosen.label_separator, marks=chosen.value_columns)  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="serval-") as folder:
-        clips = _opened_clips(dataset, told, chosen, Path(folder), listed=listed)
-        chosen = replace(chosen, dataset=clips.name if listed else str(dataset))
-        chosen = replace(chosen, fresh=chosen.fresh or _is_object(model))
-        return _evaluated(opened, clips, chosen, Path(folder), output)
+    if _is_object(model):
+        model, chosen = opened.facts["name"], replace(chosen, fresh=True)
+    return _evaluated(opened, dataset, told, replace(chosen, model=str(model)), output)
 
 
 def score(
@@ -134,16 +129,20 @@ def compare(
 
 def _evaluated(
     model: Model,
-    clips: Dataset,
+    dataset: object,
+    told: Given,
     options: evaluation.EvalOptions,
-    folder: Path,
     output: str | Path | None,
 ) -> Result:
-    if output is not None:
-        done = evaluation.evaluate(model, clips, options)
-        return Result(run=done.run, files=done.files)
-    run = evaluation.recorded(model, clips, replace(options, output=str(folder / "run")))
-    return Result(run=replace(run, folder=Path(run.name)))
+    with tempfile.TemporaryDirectory(prefix="serval-") as folder:
+        clips = _opened_clips(dataset, told, options, model, Path(folder))
+        name = clips.name if _is_given(dataset) else str(dataset)
+        options = replace(options, dataset=name)
+        if output is not None:
+            done = evaluation.evaluate(model, clips, options)
+            return Result(run=done.run, files=done.files)
+        run = evaluation.recorded(model, clips, replace(options, output=f"{folder}/run"))
+        return Result(run=replace(run, folder=Path(run.name)))
 
 
 def _options(
@@ -166,14 +165,15 @@ def _opened_model(model: object, options: evaluation.EvalOptions, sample_rate: i
 
 
 def _opened_clips(
-    dataset: object,
-    given: Given,
-    options: evaluation.EvalOptions,
-    folder: Path,
-    *,
-    listed: bool,
+    dataset: object, given: Given, options: evaluation.EvalOptions, model: Model, folder: Path
 ) -> Dataset:
-    if listed:
+    if _is_given(dataset):
+        given = replace(
+            given,
+            classes=model.labels if options.labels is not None else (),
+            separator=options.label_separator,
+            marks=options.value_columns,
+        )
         return replace(given_dataset(dataset, given, folder), no_audio=NO_AUDIO)
     if given.truth is not None and not isinstance(given.truth, str):
         raise ConfigError("a named set has labels of its own; truth= may only name their column")

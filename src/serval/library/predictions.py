@@ -72,8 +72,8 @@ def run_of_file(path: Path) -> Run:
             "or prob_LABEL for each label"
         )
     labels = [name.removeprefix(PROB) for name in probs] or None
-    said: Any = _numbers(columns, probs, path) if probs else columns[str(predicted)]
-    if probs and predicted and np.isfinite(said).all() and _no_shares(said).any():
+    shares = _numbers(columns, probs, path)
+    if probs and predicted and np.isfinite(shares).all() and _no_shares(shares).any():
         raise ConfigError(
             f"{path} has scores that are no shares of one, as a model of sigmoids gives; give the "
             "folder of its run instead, or a file without the columns prob_LABEL"
@@ -85,6 +85,7 @@ def run_of_file(path: Path) -> Run:
         clip_ids=[text or "" for text in columns[clip]] if clip else None,
         groups={name: tuple(columns[name]) for name in _groups(columns)},
     )
+    said = shares if probs else columns[str(predicted)]
     return _run(columns[truth], said, labels, columns[speaker] if speaker else None, told)
 
 
@@ -108,28 +109,23 @@ def _run(
 ) -> Run:
     said, labels = _said(y_pred, labels)
     n = len(said)
-    truth_texts = _whole(y_true, "y_true", n, labels or ())
+    truth = _whole(y_true, "y_true", n, labels or ())
     texts = None if said.ndim == 2 else _whole(said, "y_pred", n, labels or ())
-    names = labels or sorted({*truth_texts, *(texts or ())})
-    known = LabelSet(tuple(str(name) for name in names))
+    known = LabelSet(tuple(map(str, labels or sorted({*truth, *(texts or ())}))))
     logits = _logits(said) if texts is None else _hard(texts, known)
-    probs = probabilities_of(logits).astype(np.float32)
-    ids = tuple(told.clip_ids or (f"clip-{i:06d}" for i in range(n)))
-    who = texts_of(speakers, "speakers", n) if speakers is not None else [None] * n
-    caveats = () if texts is None else (HARD,)
     return Run(
         folder=told.folder,
-        provenance=_provenance(known, told, caveats, n),
-        clip_ids=_distinct(ids),
+        provenance=_provenance(known, told, () if texts is None else (HARD,), n),
+        clip_ids=_distinct(tuple(told.clip_ids or (f"clip-{i:06d}" for i in range(n)))),
         index=np.arange(n),
-        truth=np.array([known.id_of(text) for text in truth_texts], dtype=np.int64),
+        truth=np.array([known.id_of(text) for text in truth], dtype=np.int64),
         predicted=logits.argmax(axis=1).astype(np.int64),
         logits=logits,
-        probs=probs,
+        probs=probabilities_of(logits).astype(np.float32),
         duration_s=np.zeros(n),
         inference_s=np.zeros(n),
         audio_sha256=("",) * n,
-        speakers=tuple(who),
+        speakers=tuple(texts_of(speakers, "speakers", n)) if speakers is not None else (None,) * n,
         groups=told.groups or {},
         notes=((),) * n,
         failures=(),

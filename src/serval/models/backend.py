@@ -149,14 +149,7 @@ def classifier_of(
         (len(declared.labels), overrides.output_name or opened.metadata.get(OUTPUT_NAME)),
         partial(_fitting, backend_of, declared),
     )
-    trained, notes = trained_on(opened.metadata)
-    ranges, more = sound_ranges(opened.metadata)
-    contract = replace(
-        _contract(declared, signature),
-        trained_on=trained,
-        sound_ranges=ranges,
-        notes=(*declared.notes, *notes, *more),
-    )
+    contract = _with_making(_contract(declared, signature), opened.metadata)
     _refuse_endless(path, contract)
     model = Classifier(
         contract=contract,
@@ -172,6 +165,14 @@ def feeds_of(model: Classifier[G], samples: NDArray[np.float32]) -> Feeds:
     return model.backend.feeds(*model.prepared(samples[np.newaxis], np.array([len(samples)])))
 
 
+def _with_making(contract: Contract, metadata: Mapping[str, str]) -> Contract:
+    """Return a contract with what the file says of how its model was made."""
+    trained, notes = trained_on(metadata)
+    ranges, more = sound_ranges(metadata)
+    notes = (*contract.notes, *notes, *more)
+    return replace(contract, trained_on=trained, sound_ranges=ranges, notes=notes)
+
+
 def _contract(declared: Declared, signature: Signature) -> Contract:
     return contract_of(
         declared,
@@ -181,6 +182,7 @@ def _contract(declared: Declared, signature: Signature) -> Contract:
         output_name=signature.output,
         static_samples=signature.static_samples,
         layout=signature.layout,
+        notes=declared.notes,
     )
 
 

@@ -74,6 +74,12 @@ PASSED = frozenset(
 Skeleton = bytes
 """An .onnx file without its long fields, as it would be stored; empty for a damaged file."""
 
+STANDARD = frozenset(("", "ai.onnx"))
+"""How a file may call the domain of ONNX's own operators."""
+
+INLINE_LIMIT_BYTES = 1_900_000_000
+"""Weights of more than this go beside a file: protobuf holds 2 GiB."""
+
 
 def read_skeleton(path: Path) -> Skeleton:
     """Return the file without its weights: some kB of a model of gigabytes."""
@@ -147,6 +153,17 @@ def node_name(node: onnx.NodeProto) -> str:
 def stored_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
     """Yield every node of a graph and of the graphs inside it."""
     return _within(graph.node)
+
+
+def opset_of(model: onnx.ModelProto, default: int) -> int:
+    """Return the version of ONNX's own operators that a model uses, or the default."""
+    usual = (known.version for known in model.opset_import if known.domain in STANDARD)
+    return max(usual, default=default)
+
+
+def operator_name(node: onnx.NodeProto) -> str:
+    """Return the operator of a node, with its domain where that is not ONNX's own."""
+    return node.op_type if node.domain in STANDARD else f"{node.domain}:{node.op_type}"
 
 
 def tensors_of(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

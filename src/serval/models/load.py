@@ -97,27 +97,32 @@ def load_model(
         ConfigError: There is no such runtime or provider, or it does not open such files.
         MissingExtraError: The runtime is not installed.
     """
-    stated, runtime, note = runtime, _runtime_of(name, runtime), ""
-    if stated == AUTO and runtime == USUAL:
-        runtime, note = what_is_meant(name, USUAL)
-    if runtime != USUAL and provider != CPU:
-        raise ConfigError(f"--provider {provider} is of ONNX Runtime; leave it out on {runtime}")
+    chosen, note = _runtime_of(name, runtime), ""
+    if runtime == AUTO and chosen == USUAL:
+        chosen, note = what_is_meant(name, USUAL)
+    if chosen != USUAL and provider != CPU:
+        raise ConfigError(f"--provider {provider} is of ONNX Runtime; leave it out on {chosen}")
+    opened = _opened(name, chosen, overrides or Overrides(), threads, provider)
+    opened = replace(opened, runtime=_facts(chosen, provider))
+    return opened.with_note(note) if note else opened
+
+
+def _opened(
+    name: str, runtime: str, overrides: Overrides, threads: int, provider: str
+) -> Classifier[Any]:
     chosen = RUNTIMES[runtime]
     more = {"provider": provider} if provider != CPU else {}
     model = name if chosen.takes_folder or chosen.prefix else model_path(name)
     try:
         module = import_module(chosen.module)
-        opened: Classifier[Any] = module.open_model(
-            model, overrides or Overrides(), threads, **more
-        )
+        opened: Classifier[Any] = module.open_model(model, overrides, threads, **more)
     except ImportError as error:
         if isinstance(error, MissingExtraError) or runtime == USUAL:
             raise
         raise MissingExtraError(
             f"the runtime '{runtime}' is not installed; pip install {' '.join(chosen.packages)}"
         ) from error
-    opened = replace(opened, runtime=_facts(runtime, provider))
-    return opened.with_note(note) if note else opened
+    return opened
 
 
 def _runtime_of(name: str, stated: str) -> str:

@@ -110,6 +110,7 @@ def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
     normalize, normalize_from = _first(sources, NORMALIZATION, _normalize, DEFAULT_NORMALIZE)
     masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
     longest, longest_from = _longest(sources)
+    said = {"labels": labels_from, "sample_rate": rate_from, "normalize": normalize_from}
     return Declared(
         labels=_parsed(names, read, f"{labels_from}: labels"),
         sample_rate=rate,
@@ -119,13 +120,7 @@ def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
         task=task,
         scale="" if task.has_labels else _first(sources, ("scale",), _scale, "")[0],
         notes=(*notes, *_contradictions(sources)),
-        sources={
-            "labels": labels_from,
-            "sample_rate": rate_from,
-            "normalize": normalize_from,
-            "max_seconds": longest_from,
-            "masks_padding": masks_from,
-        },
+        sources=said | {"max_seconds": longest_from, "masks_padding": masks_from},
     )
 
 

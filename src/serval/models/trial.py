@@ -61,11 +61,7 @@ def tried(model: Classifier[B], skeleton: Skeleton = b"") -> Classifier[B]:
             in, or gives neither logits nor probabilities.
     """
     noise = _noise(model, 0.1, seed=0)
-    try:
-        first = _scores(model, noise)
-        again = _scores(model, noise)
-    except AudioError as error:
-        raise ModelError(f"{model.path}: tried on a second of noise, {error}") from error
+    first, again = _twice(model, noise)
     _refuse_other_labels(model, first)
     if first.shape[1] < len(model.labels):
         model = replace(model, contract=replace(model.contract, one_output=True))
@@ -108,6 +104,13 @@ def _lacks_sigmoid(model: Classifier[B], found: Found) -> bool:
 
 def _scores(model: Classifier[B], samples: Floats) -> Floats:
     return model.scores(samples, np.array([samples.shape[1]]))
+
+
+def _twice(model: Classifier[B], noise: Floats) -> tuple[Floats, Floats]:
+    try:
+        return _scores(model, noise), _scores(model, noise)
+    except AudioError as error:
+        raise ModelError(f"{model.path}: tried on a second of noise, {error}") from error
 
 
 def _further(model: Classifier[B]) -> Iterator[Floats]:

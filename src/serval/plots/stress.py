@@ -87,15 +87,24 @@ def save_heat_map(
         [[row.uar_change, *(row.recall_change[label] for label in labels)] for row in rows],
         dtype=np.float64,
     )
-    tall = len(rows) > 20
     picture = figure(4.6 + 0.55 * len(labels), 1.8 + 0.19 * max(5, len(rows)))
     axes = picture.add_subplot()
     image = axes.imshow(100 * values, cmap="RdBu", vmin=-FULL_COLOUR, vmax=FULL_COLOUR,
                         aspect="auto")  # fmt: skip
     for place, column in np.ndindex(*values.shape):
         _write_value(axes, place, column, float(values[place, column]))
-    heads = ["UAR", *(f"{label} ({clips[label]})" for label in labels)]
-    axes.set_xticks(range(1 + len(labels)), heads, rotation=45, ha="left", fontsize=7)
+    _name_sides(axes, rows, ["UAR", *(f"{label} ({clips[label]})" for label in labels)])
+    axes.set_title(f"{title}\nchange of UAR and of each emotion's recall, in points\n"
+                   "(clips of the emotion); beside a perturbation: answers that\n"
+                   "stay the same, ✗ misses a published threshold", fontsize=8)  # fmt: skip
+    shrink, aspect = (0.5, 40) if len(rows) > 20 else (1.0, 15)
+    picture.colorbar(image, ax=axes, shrink=shrink, aspect=aspect, label="points", extend="both")
+    return save(picture, path)
+
+
+def _name_sides(axes: Axes, rows: Sequence[HeatMapRow], heads: Sequence[str]) -> None:
+    """Write what columns and rows are, with lines behind UAR and between families."""
+    axes.set_xticks(range(len(heads)), heads, rotation=45, ha="left", fontsize=7)
     axes.xaxis.tick_top()
     names = [f"{row.name}   {percent(row.unchanged, 0)}{' ✗' if row.failed_rule else '  '}"
              for row in rows]  # fmt: skip
@@ -104,12 +113,6 @@ def save_heat_map(
         if rows[place].family != rows[place - 1].family:
             axes.axhline(place - 0.5, color="black", linewidth=0.8)
     axes.axvline(0.5, color="black", linewidth=0.8)
-    axes.set_title(f"{title}\nchange of UAR and of each emotion's recall, in points\n"
-                   "(clips of the emotion); beside a perturbation: answers that\n"
-                   "stay the same, ✗ misses a published threshold", fontsize=8)  # fmt: skip
-    shrink, aspect = (0.5, 40) if tall else (1.0, 15)
-    picture.colorbar(image, ax=axes, shrink=shrink, aspect=aspect, label="points", extend="both")
-    return save(picture, path)
 
 
 def save_curves(

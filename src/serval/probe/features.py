@@ -10,12 +10,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from serval.audio import encoded_bytes
 from serval.distributed import predict_on_ray
-from serval.errors import AudioError, RunError, RunLockedError
-from serval.files import writing
+from serval.errors import AudioError, RunError
+from serval.files import locked, writing
 from serval.predict import Answer, Heard, answer_of, failure_of, in_order
 from serval.records import Failure
 from serval.stopping import stop_if_asked
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from filelock import FileLock
     from numpy.typing import NDArray
 
     from serval.distributed import Job
@@ -67,14 +67,7 @@ class FeatureStore:
         """
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(self.folder / ".lock")
-            try:
-                self._lock.acquire(timeout=0)
-            except Timeout:
-                raise RunLockedError(
-                    f"{self.folder} is in use by another serval process; wait for it or choose "
-                    "another --output"
-                ) from None
+            self._lock = locked(self.folder, ".lock")
             try:
                 self._open()
             except BaseException:

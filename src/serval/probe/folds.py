@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.audit.folds import fold_list_in, place_finder
+from serval.audit.folds import fold_list_in, places_of
 from serval.corpora.folds import folds_by_rule
 from serval.errors import ConfigError, DatasetError
 from serval.wording import counted, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -162,11 +162,11 @@ def _by_name(names: Sequence[str]) -> tuple[Fold, ...]:
 
 def _listed(place: str, clips: FoldClips) -> Iterator[Fold]:
     """Yield the folds of a fold list, by as much of each clip's path as tells it from others."""
-    parts = fold_list_in(place).parts
-    find = place_finder(clips.ids)
+    folds = fold_list_in(place)
+    places = places_of(folds, clips.ids)
     tested = np.zeros(len(clips.ids), dtype=bool)
-    for name, of in parts.items():
-        train, test = (_found(of.get(part, frozenset()), find) for part in ("train", "test"))
+    for name, of in folds.parts.items():
+        train, test = (_found(of.get(part, frozenset()), places) for part in ("train", "test"))
         if not (len(train) and len(test)) or set(train) & set(test):
             raise DatasetError(
                 f"--folds {place}: fold {printable(name)} has {counted(len(train), 'clip')} of the "
@@ -182,6 +182,5 @@ def _listed(place: str, clips: FoldClips) -> Iterator[Fold]:
         yield Fold(name=name, train=train, test=test)
 
 
-def _found(names: frozenset[str], find: Callable[[str], int | None]) -> Places:
-    places = {find(name) for name in names}
-    return np.array(sorted(place for place in places if place is not None), dtype=np.int64)
+def _found(names: frozenset[str], places: Mapping[str, int]) -> Places:
+    return np.array(sorted({places[name] for name in names if name in places}), dtype=np.int64)

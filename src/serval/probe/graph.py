@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 from serval.errors import ModelError
+from serval.models.graph import INLINE_LIMIT_BYTES, opset_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,9 +33,6 @@ __all__ = [
 OUTPUT = "logits"
 PREFIX = "serval_probe"
 """How the names of the nodes and tensors begin that are added to a graph."""
-
-INLINE_LIMIT_BYTES = 1_900_000_000
-"""Weights above this go into a second file: a protobuf message ends at 2 GiB."""
 
 AXES_AS_INPUT = 18
 """The opset since which ReduceMean takes its axes as an input."""
@@ -94,7 +92,7 @@ def cut(
     Returns:
         A model with one output `logits`, `(B, F)` or `(B, K) float32`.
     """
-    opset = next((one.version for one in model.opset_import if one.domain in {"", "ai.onnx"}), 17)
+    opset = opset_of(model, 17)
     build = _Nodes(opset)
     parts = [part for level in levels for part in build.pooled(level, pooling)]
     features = build.add("Concat", parts, axis=1)

@@ -34,13 +34,7 @@ from serval.probe.options import (
     task_of_head,
 )
 from serval.probe.plan import APART, SHARED, Planned, apart_name, planned, wanted_folds
-from serval.probe.runs import (
-    Crossed,
-    Recording,
-    fold_scores,
-    leak,
-    recorded_run,
-)
+from serval.probe.runs import Crossed, Recording, fold_scores, leak, recorded_run
 from serval.probe.saved import refuse_unsaved, save_head, trained_on_both
 from serval.records import Failure
 from serval.results import results_of
@@ -101,35 +95,37 @@ def probe(options: ProbeOptions, watch: Watch | None = None) -> Probe:
     store = FeatureStore(
         folder=Path(options.output) / "features" / encoder.key, width=len(encoder.model.labels)
     )
-    start = time.perf_counter()
     with store:
-        rows, failures = _computed(work, store, watch or (lambda _step: None))
-        heard = time.perf_counter()
-        bench = _Bench(
-            work=work,
-            store=store,
-            rows=rows,
-            failures=failures,
-            folds=folds,
-            trainer=_trainer(work),
-        )
-        layers = tuple(bench.probed(of) for of in encoder.inputs)
-        saved = (bench.saved(Path(options.save), layers[0]),) if options.save else ()
-    found = Probe(
+        found = _probed(work, folds, store, watch or (lambda _step: None))
+    document = asdict(found) | {"options": asdict(options)}
+    written = write_json(document, Path(options.output) / "probe.json")
+    return replace(found, files=(written, *found.files))
+
+
+def _probed(
+    work: Planned, folds: dict[str, tuple[Fold, ...]], store: FeatureStore, watch: Watch
+) -> Probe:
+    """Return what each level is worth; the one file is that of a head that was asked for."""
+    options, encoder, start = work.options, work.encoder, time.perf_counter()
+    rows, failures = _computed(work, store, watch)
+    heard, trainer = time.perf_counter(), _trainer(work)
+    bench = _Bench(
+        work=work, store=store, rows=rows, failures=failures, folds=folds, trainer=trainer
+    )
+    layers = tuple(bench.probed(of) for of in encoder.inputs)
+    saved = (bench.saved(Path(options.save), layers[0]),) if options.save else ()
+    heads_s = time.perf_counter() - heard
+    return Probe(
         encoder=str(encoder.model.facts["name"]),
         score=task_of_head(options.head).headline,
         clips=int((rows >= 0).sum()),
         speakers=len({speaker for speaker in work.clips.speakers if speaker}),
         layers=layers,
         notes=(*bench.notes(), *_shares(encoder, layers)),
-        seconds={"features": round(heard - start, 2),
-                 "heads": round(time.perf_counter() - heard, 2)},
+        seconds={"features": round(heard - start, 2), "heads": round(heads_s, 2)},
         memory_mb=peak_memory_mb(),
         files=saved,
-    )  # fmt: skip
-    document = asdict(found) | {"options": asdict(options)}
-    written = write_json(document, Path(options.output) / "probe.json")
-    return replace(found, files=(written, *saved))
+    )
 
 
 def _trainer(work: Planned) -> Trainer:

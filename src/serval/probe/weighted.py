@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["WeightedSum", "weighted_sum"]
 
 STEPS = 1000
-SMALLEST_CHANGE = 1e-10
+TOLERANCE = 1e-10
 """Of the loss, as a share of it, and of its gradient: below that the search ends."""
 
 
@@ -44,6 +44,10 @@ class WeightedSum:
 @dataclass(frozen=True, slots=True)
 class _Loss:
     """What is minimised, over the shares before their softmax, the weights and the biases.
+
+    For given shares this is the loss of scikit-learn's `LogisticRegression`, also of two labels:
+    its one vector v, with the penalty |v|^2 / 2, is the difference of the two here, which are v / 2
+    and -v / 2.
 
     Attributes:
         levels: `(N, L, F)` standardised features.
@@ -103,9 +107,7 @@ def weighted_sum(
 
         C * sum_n s_n * -log softmax(W' (sum_l w_l x_nl) + b)[y_n] + |W|^2 / 2
 
-    from equal weights on; of two labels the penalty is |W|^2. For given w this is the loss of
-    scikit-learn's `LogisticRegression`, also of two labels: its one vector v, with the penalty
-    |v|^2 / 2, is the difference of the two here, which are v / 2 and -v / 2.
+    from equal weights on; of two labels the penalty is |W|^2, see `_Loss`.
 
     Args:
         levels: `(N, L, F)` standardised features.
@@ -127,7 +129,6 @@ def weighted_sum(
         penalty=(1.0 if k == 2 else 0.5) / (c * total),
     )
     found = minimize(
-        loss, loss.start(), jac=True, method="L-BFGS-B",
-        options={"maxiter": STEPS, "ftol": SMALLEST_CHANGE, "gtol": SMALLEST_CHANGE},
-    )  # fmt: skip
+        loss, loss.start(), jac=True, method="L-BFGS-B", tol=TOLERANCE, options={"maxiter": STEPS}
+    )
     return loss.parts(found.x)

@@ -16,14 +16,7 @@ import numpy as np
 from onnx import helper
 
 from serval.quantize.build import stored_weights
-from serval.quantize.graph import (
-    Index,
-    add_tensor,
-    copied,
-    index_of,
-    made_name,
-    replace_nodes,
-)
+from serval.quantize.graph import Index, add_tensor, copied, index_of, made_name, replace_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,6 +12,7 @@ from onnx import helper, numpy_helper, version_converter
 
 from serval.errors import ModelError
 from serval.files import whole_files
+from serval.models.graph import INLINE_LIMIT_BYTES, opset_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +32,6 @@ __all__ = [
     "write_graph",
 ]
 
-INLINE_LIMIT_BYTES = 1_900_000_000
-"""Above this the weights go to a file of their own: protobuf ends at 2 GiB."""
 SMALLEST_OUTSIDE_BYTES = 1_024
 QUANTIZED_OPS = frozenset(
     [
@@ -239,7 +238,7 @@ def _refuse_quantized(graph: onnx.ModelProto, path: Path) -> None:
 
 
 def _of_usual_opset(graph: onnx.ModelProto, path: Path) -> onnx.ModelProto:
-    opset = next((o.version for o in graph.opset_import if o.domain in {"", "ai.onnx"}), 1)
+    opset = opset_of(graph, 1)
     if opset >= FIRST_OPSET:
         return graph
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -75,7 +76,7 @@ def layers_of(graph: onnx.ModelProto, classes: int) -> tuple[Layer, ...]:
                 source=node.input[0],
                 weight=node.input[1],
                 output=node.output[0],
-                size=_product(dims),
+                size=math.prod(dims),
                 groups=_groups(node),
             )
         )
@@ -90,7 +91,7 @@ def tables_of(graph: onnx.ModelProto, layers: tuple[Layer, ...]) -> tuple[str, .
     large = [
         name
         for name, tensor in index.weights.items()
-        if tensor.data_type == 1 and _product(list(tensor.dims)) >= TABLE_VALUES
+        if tensor.data_type == 1 and math.prod(list(tensor.dims)) >= TABLE_VALUES
     ]
     return tuple(n for n in large if n not in taken and abs(index.array(n)).max() < FP16_MAX)
 
@@ -137,10 +138,3 @@ def _last_products(graph: onnx.ModelProto, index: Index) -> set[str]:
         else:
             waiting.extend(node.input)
     return found
-
-
-def _product(dims: list[int]) -> int:
-    total = 1
-    for dim in dims:
-        total *= dim
-    return total

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from serval.models.graph import opset_of
 from serval.quantize.graph import add_tensor, copied, index_of, made_name, replace_nodes
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def means_as_products(graph: onnx.ModelProto) -> int:
 
     Tensors of which nothing tells how many axes they have are left alone.
     """
-    if _opset(graph) < ONE_AXIS_OPSET:
+    if opset_of(graph, 1) < ONE_AXIS_OPSET:
         return 0
     index, ranks = index_of(graph), _ranks(graph)
     nodes: list[onnx.NodeProto] = []
@@ -42,12 +43,6 @@ def means_as_products(graph: onnx.ModelProto) -> int:
         found += over_time
     replace_nodes(graph, nodes)
     return found
-
-
-def _opset(graph: onnx.ModelProto) -> int:
-    usual = (known for known in graph.opset_import if known.domain in {"", "ai.onnx"})
-    version: int = next(usual).version
-    return version
 
 
 def _ranks(graph: onnx.ModelProto) -> dict[str, int]:

@@ -11,10 +11,11 @@ import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from serval.errors import ConfigError
+from serval.models.graph import INLINE_LIMIT_BYTES
 from serval.models.onnx import load_onnx
 from serval.quantize.build import Recipe, built
 from serval.quantize.equalize import bias_corrections, equalized, smooth_factors, smoothed
-from serval.quantize.graph import INLINE_LIMIT_BYTES, write_graph
+from serval.quantize.graph import write_graph
 from serval.quantize.layers import layers_of
 from serval.quantize.observe import channel_bounds, histograms, rounding_means
 from serval.quantize.rounding import RANGE_METHODS, params_of, range_of

@@ -112,8 +112,12 @@ def write_report(
     sounds = _sounds(parts, audio, pages, show)
     under = _stressed(further.stress, parts, audio) if further.stress else None
     content = report_content(parts, sounds, under, further.timed)
-    heard_too = under.sounds if under else {}
-    every = {**sounds.by_sha256, **heard_too}
+    return _written(path, content, sounds, under)
+
+
+def _written(path: Path, content: dict[str, Any], sounds: Sounds, under: Stressed | None) -> Page:
+    """Return the page, with its sounds inside or, where they are many, beside it."""
+    every = {**sounds.by_sha256, **(under.sounds if under else {})}
     beside = audio_folder(path) if _megabytes(every) > EMBED_MB else None
     write_text(path, page_html(content, _sources(every, beside)))
     return Page(

@@ -15,7 +15,7 @@ from serval.results.verdict import counted, data_name
 from serval.run import unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from serval.bench.browser import Timed
     from serval.report.parts import PageParts
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from serval.report.stressed import Stressed
 
 __all__ = ["report_content"]
+
+SILENCE = (
+    "This clip has no audio in this page: either the page was made without it (--audio all takes "
+    "every clip), or its file was not found again."
+)
 
 
 def report_content(
@@ -38,9 +43,6 @@ def report_content(
     """
     runs, names = parts.clips.runs, parts.names
     first = runs[0]
-    sections = [*parts.sections, _run_section(parts, timed)]
-    if under:
-        sections.append(_stress_section(under))
     columns = clip_columns(parts.clips, sounds, parts.value_columns)
     return {
         "version": platform_facts()["packages"]["serval"],
@@ -54,16 +56,11 @@ def report_content(
         ],
         "caveats": caveats_of(runs, [], parts.warnings),
         "listen": _listen(parts, sounds),
-        "silence": first.provenance.dataset.get("no_audio")
-        or "This clip has no audio in this page: either the page was made without it "
-        "(--audio all takes every clip), or its file was not found again.",
-        "runs": [
-            {"name": name, "clips": len(run), "facts": facts_of(run), **own}
-            for run, name, own in zip(runs, names, parts.runs, strict=True)
-        ],
+        "silence": first.provenance.dataset.get("no_audio") or SILENCE,
+        "runs": _runs(parts),
         "pair": parts.pair,
         "clips": {**columns, **parts.columns, "runs": list(parts.answers)},
-        "sections": [section for section in sections if section["charts"]],
+        "sections": [one for one in _sections(parts, under, timed) if one["charts"]],
         "examples": _examples(under, len(sounds.by_sha256)) if under else [],
         "foot": "Made by serval. This page holds everything it shows and asks no network.",
         **parts.shown,
@@ -87,6 +84,21 @@ def _listen(parts: PageParts, sounds: Sounds) -> str:
     return " ".join((*said, *sounds.notes))
 
 
+def _runs(parts: PageParts) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "clips": len(run), "facts": facts_of(run), **own}
+        for run, name, own in zip(parts.clips.runs, parts.names, parts.runs, strict=True)
+    ]
+
+
+def _sections(
+    parts: PageParts, under: Stressed | None, timed: Sequence[Timed]
+) -> list[Mapping[str, Any]]:
+    lead = "The same clips with noise, rooms, codecs and other changes, on the first run's model."
+    stress = [section("stress", "Outside the studio", lead, *under.charts)] if under else []
+    return [*parts.sections, _run_section(parts, timed), *stress]
+
+
 def _run_section(parts: PageParts, timed: Sequence[Timed]) -> dict[str, Any]:
     runs = parts.clips.runs
     return section(
@@ -97,11 +109,6 @@ def _run_section(parts: PageParts, timed: Sequence[Timed]) -> dict[str, Any]:
         timed_chart(timed, runs),
         failures_chart(parts.names, runs),
     )
-
-
-def _stress_section(under: Stressed) -> dict[str, Any]:
-    lead = "The same clips with noise, rooms, codecs and other changes, on the first run's model."
-    return section("stress", "Outside the studio", lead, *under.charts)
 
 
 def _examples(under: Stressed, first: int) -> list[dict[str, Any]]:

@@ -9,18 +9,9 @@ import numpy as np
 from serval.comparison import compare
 from serval.comparison.words import pair_verdict
 from serval.groups import groups_of
-from serval.report.charts import (
-    bounds,
-    per_class_chart,
-    speakers_chart,
-)
+from serval.report.charts import bounds, per_class_chart, speakers_chart
 from serval.report.columns import listed
-from serval.report.pairing import (
-    difference_chart,
-    group_changes_chart,
-    pair_content,
-    relabelled,
-)
+from serval.report.pairing import difference_chart, group_changes_chart, pair_content, relabelled
 from serval.report.parts import PageParts, section
 from serval.report.shift import shift_chart
 from serval.report.stressed import stressed
@@ -60,6 +51,7 @@ def emotion_parts(runs: Sequence[Run]) -> PageParts:
     comparison = compare(runs) if len(runs) > 1 else None
     clips = listed([first, *(relabelled(run, first.labels) for run in runs[1:])])
     scores = [scores_of(run) for run in clips.runs]
+    said = [*(own.warnings for own in scores), comparison.warnings if comparison else ()]
     names = _names(runs, comparison)
     columns, answers = answer_columns(clips)
     return PageParts(
@@ -72,10 +64,7 @@ def emotion_parts(runs: Sequence[Run]) -> PageParts:
         if comparison
         else verdict_of(names[0], scores[0]),
         sentences=sentences_of(scores[0], first.labels),
-        warnings=[
-            *(line for own in scores for line in own.warnings),
-            *(comparison.warnings if comparison else ()),
-        ],
+        warnings=[line for lines in said for line in lines],
         order=ORDER,
         runs=[_run_part(run, own) for run, own in zip(clips.runs, scores, strict=True)],
         columns=columns,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import html
-import re
 from dataclasses import dataclass
-from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from serval.dress import STYLE, source_hash
+from serval.dress import STYLE, bundled, filled, source_hash
 from serval.files import write_text
 from serval.results.verdict import counted
 from serval.scores import HEADLINES, METRICS, title_of
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["leaderboard_html", "write_leaderboard"]
 
+ASSETS = ("report", "assets")
 BAR = (80, 6)
 """Pixels of the drawing of an interval."""
 
@@ -104,9 +103,11 @@ def _framed(title: str, parts: Mapping[str, str]) -> str:
         title: As text.
         parts: What the template wants beside, by name, as markup.
     """
-    scripts = (_bundled(f"{name}.js") for name in ("dom", "theme", "sideways", "leaderboard"))
+    scripts = (
+        bundled(*ASSETS, f"{name}.js") for name in ("dom", "theme", "sideways", "leaderboard")
+    )
     script = '(() => {\n"use strict";\n' + "\n".join(scripts) + "})();"
-    style = STYLE + _bundled("leaderboard.css")
+    style = STYLE + bundled(*ASSETS, "leaderboard.css")
     policy = (
         f"default-src 'none'; script-src '{source_hash(script)}'; "
         f"style-src '{source_hash(style)}'; base-uri 'none'; form-action 'none'; "
@@ -119,11 +120,7 @@ def _framed(title: str, parts: Mapping[str, str]) -> str:
         "style": style,
         "script": script,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: every[found[1]], _bundled("leaderboard.html"))
-
-
-def _bundled(name: str) -> str:
-    return (resources.files("serval") / "report" / "assets" / name).read_text(encoding="utf-8")
+    return filled(bundled(*ASSETS, "leaderboard.html"), every)
 
 
 def _hero(document: Document) -> str:
@@ -250,8 +247,8 @@ def _correlation(cell: str) -> _Cell:
 
 
 def _task_cells(row: Row, score: str, extra: Iterable[str], costs: Sequence[str]) -> list[_Cell]:
-    scores = row["ranked"] if row["baseline"] else row["scores"]
-    rank = row["ranked"][score]
+    ranked = row["ranked"]
+    rank = ranked[score]
     if row["baseline"]:
         behind = [_Cell(markup="", value="") for _ in extra]
         behind += [_Cell(markup="no model", wrap=True)]
@@ -259,7 +256,7 @@ def _task_cells(row: Row, score: str, extra: Iterable[str], costs: Sequence[str]
         behind += [_Cell(markup="", value="") for _ in range(2 + max(1, len(costs)))]
         behind += [_Cell(markup="")]
     else:
-        behind = [_score(row[part]["scores"]["uar"] if row[part] else None) for part in extra]
+        behind = [_score(_in_label_space(row, part)) for part in extra]
         behind += [_Cell(markup=_text(TRAINED[row["trained_on"]]), wrap=True)]
         behind += [
             _Cell(markup=f"{row[name]:,}", value=row[name])
@@ -270,9 +267,16 @@ def _task_cells(row: Row, score: str, extra: Iterable[str], costs: Sequence[str]
     return [
         _Cell(markup=_text(row["model"])),
         _Cell(markup=_rank(rank), value=rank["best"] + rank["worst"] / 1000),
-        *(_score(scores[name]) for name in _first(score)),
+        *(_score(ranked[name]) for name in _first(score)),
         *behind,
     ]
+
+
+def _in_label_space(row: Row, part: str) -> Mapping[str, float | None] | None:
+    """Return the UAR of a part of the label space; a run that answered all has its full set."""
+    if row[part]:
+        return cast("Mapping[str, float | None]", row[part]["scores"]["uar"])
+    return row["scores"]["uar"] if part == "full_set" else None
 
 
 def _speed(speed: float | None) -> _Cell:
@@ -373,14 +377,15 @@ def _problems(document: Document) -> str:
 
 READING = """
 In small print below a score: its 95 % interval, drawn by speaker where speakers are known.
-Ranks are by {score} on the clips that at least one of the models has a label for; a clip that a
- model does not answer is an error of it. A range such as 1-3 goes from the best to the
- worst rank that the model may have: all pairs were tested on the same draws of whole speakers, and
- corrected for their number (Holm).
+Scores are of the clips that at least one of the models has a label for; a clip that a model does
+ not answer is an error of it.
+Ranks are by {score} on these clips. A range such as 1-3 goes from the best to the worst rank that
+ the model may have: all pairs were tested on the same draws of whole speakers, and corrected for
+ their number (Holm).
 A mean over corpora takes each corpus as one observation; its interval is that of the mean over
  other corpora of this kind, and is wide for a few.
-Full set: clips that failed, or whose label the model does not know, count as errors. Restricted:
- only labels that both model and set know may win.
+Full set: every clip with a label; those that failed, or whose label the model does not know,
+ count as errors. Restricted: only labels that both model and set know may win.
 Trained on it: what the model's metadata, its model card or the plan says. Scores of a model on a
  corpus that it was trained on say little about others.
 Times real time: seconds of audio in one second of the run; other work on the machine is in it.

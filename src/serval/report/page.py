@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import html
 import json
-import re
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from serval.dress import STYLE, source_hash
+from serval.dress import STYLE, bundled, filled, source_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,8 +48,8 @@ def page_html(content: Mapping[str, Any], sounds: Sequence[Mapping[str, Any]]) -
         sounds: For each sound its `src`, `outline` and `mel`.
     """
     scripts = {
-        "d3": _bundled("vendor", "d3.min.js"),
-        "plot": _bundled("vendor", "plot.umd.min.js"),
+        "d3": bundled("report", "vendor", "d3.min.js"),
+        "plot": bundled("report", "vendor", "plot.umd.min.js"),
         "script": _script(),
     }
     beside = any(not sound["src"].startswith("data:") for sound in sounds)
@@ -65,15 +63,11 @@ def page_html(content: Mapping[str, Any], sounds: Sequence[Mapping[str, Any]]) -
         "sounds": _json_block(sounds),
         **scripts,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _bundled("assets", "page.html"))
-
-
-def _bundled(folder: str, name: str) -> str:
-    return (resources.files("serval") / "report" / folder / name).read_text(encoding="utf-8")
+    return filled(bundled("report", "assets", "page.html"), parts)
 
 
 def _script() -> str:
-    parts = (_bundled("assets", f"{name}.js") for name in SCRIPTS)
+    parts = (bundled("report", "assets", f"{name}.js") for name in SCRIPTS)
     return '(() => {\n"use strict";\n' + "\n".join(parts) + "})();"
 
 

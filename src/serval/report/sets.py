@@ -96,11 +96,13 @@ def _truth(clips: Listed, values: Sequence[MultilabelRun]) -> Bools:
     return truth
 
 
-def _wrong(clips: Listed, truth: Bools, answers: Sequence[SetAnswers]) -> Bools:
-    """Return of each run and listed clip whether an emotion is missed or named in error."""
+def _wrong(clips: Listed, truth: Bools, answers: Sequence[SetAnswers]) -> list[list[bool]]:
+    """Return of each listed clip whether each run misses an emotion or names one in error."""
     sides = zip(answers, clips.positions, strict=True)
     placed = ((said, np.array(places, dtype=np.int64)) for said, places in sides)
-    return np.stack([(at >= 0) & (said.predicted[at] != truth).any(axis=1) for said, at in placed])
+    wrong = [(at >= 0) & (said.predicted[at] != truth).any(axis=1) for said, at in placed]
+    found: list[list[bool]] = np.stack(wrong, axis=1).tolist()
+    return found
 
 
 def _surest_error(clips: Listed, truth: Bools, said: SetAnswers) -> list[float]:

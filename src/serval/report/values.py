@@ -90,6 +90,7 @@ def value_parts(runs: Sequence[Run]) -> PageParts:
     values = [one.ordered(first.names) for one in values]
     scores = [scores_of_values(one) for one in values]
     names = list(comparison.runs) if comparison else [first.run.name]
+    said = [*(own.warnings for own in scores), comparison.warnings if comparison else ()]
     return PageParts(
         task=DIMENSIONAL.key,
         clips=clips,
@@ -98,23 +99,13 @@ def value_parts(runs: Sequence[Run]) -> PageParts:
         first=_errors(clips, values),
         verdict=comparison.verdict[0] if comparison else dimension_verdict(first.run, scores[0]),
         sentences=[] if comparison else dimension_sentences(scores[0], first),
-        warnings=[
-            *(line for own in scores for line in own.warnings),
-            *(comparison.warnings if comparison else ()),
-        ],
+        warnings=[line for lines in said for line in lines],
         order="The largest errors come first: some of them are odd ratings, not odd predictions.",
         runs=[{"tiles": list(_tiles(own, str(first.scale)))} for own in scores],
         columns={"rated": _rated(clips, values)},
-        answers=[
-            {"values": _plain(_listed_values(one, places))}
-            for one, places in zip(values, clips.positions, strict=True)
-        ],
+        answers=[{"values": _plain(own)} for own in _listed_values(clips, values)],
         value_columns={column for one in values for column in one.columns},
-        shown={
-            "dimensions": list(first.names),
-            "scale": [first.scale.low, first.scale.high],
-            "plane": _plane(first.names),
-        },
+        shown=_shown(first),
         sections=_sections(clips, names, values, scores, comparison),
         stressed=_stressed,
         pair=_pair(comparison) if comparison else None,
@@ -129,6 +120,14 @@ def _tiles(scores: DimensionScores, scale: str) -> Iterator[dict[str, Any]]:
         yield {"name": name, "kind": "correlation", **bounds(score)}
     error = f"MAE, scale {scale}"
     yield {"name": error, "kind": "error", **bounds(scores.mean["mae"])}
+
+
+def _shown(first: DimensionRun) -> dict[str, Any]:
+    return {
+        "dimensions": list(first.names),
+        "scale": [first.scale.low, first.scale.high],
+        "plane": _plane(first.names),
+    }
 
 
 def _plane(names: Sequence[str]) -> dict[str, Any]:
@@ -178,9 +177,11 @@ def _errors(clips: Listed, values: Sequence[DimensionRun]) -> list[float]:
     return [float(error) for error in errors]
 
 
-def _listed_values(values: DimensionRun, places: Sequence[int]) -> Floats:
-    at = np.array(places, dtype=np.int64)
-    return np.where(at[:, None] >= 0, values.predicted[at], np.nan)
+def _listed_values(clips: Listed, values: Sequence[DimensionRun]) -> Iterator[Floats]:
+    """Yield the predictions of each run for the listed clips; NaN where it has none."""
+    for one, places in zip(values, clips.positions, strict=True):
+        at = np.array(places, dtype=np.int64)
+        yield np.where(at[:, None] >= 0, one.predicted[at], np.nan)
 
 
 def _plain(table: Floats) -> list[float | None]:
@@ -403,7 +404,7 @@ def _agreements(clips: Listed, values: Sequence[DimensionRun]) -> Iterator[Chart
     Source: Bland and Altman (1986), Statistical methods for assessing agreement between two
     methods of clinical measurement.
     """
-    a, b = (_listed_values(one, at) for one, at in zip(values, clips.positions, strict=True))
+    a, b = _listed_values(clips, values)
     columns = (
         Column(key="value", title="mean difference", kind="signed"),
         Column(key="lower", title="lower limit", kind="signed"),

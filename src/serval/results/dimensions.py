@@ -149,10 +149,10 @@ def _groups_part(tables: Sequence[DimensionTable]) -> dict[str, Any]:
 
 
 def _averaged_part(found: Sequence[AveragedCcc]) -> dict[str, Any]:
-    return {
-        "columns": {one.column: asdict(one) for one in found},
-        "sentences": averaged_sentences(found),
-    }
+    columns: dict[str, dict[str, Any]] = {}
+    for one in found:
+        columns.setdefault(one.column, {})[one.dimension] = asdict(one)
+    return {"columns": columns, "sentences": averaged_sentences(found)}
 
 
 def dimension_verdict(run: Run, scores: DimensionScores) -> str:

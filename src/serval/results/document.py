@@ -18,12 +18,7 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores import Scores
 
-__all__ = [
-    "caveats_of",
-    "corpus_names",
-    "shared_document",
-    "warnings_of",
-]
+__all__ = ["caveats_of", "corpus_names", "shared_document", "warnings_of"]
 
 SCHEMA_VERSION = 1
 

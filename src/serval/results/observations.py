@@ -149,17 +149,20 @@ def repeat_sentences(run: Run) -> Iterator[str]:
     copies = _again(run.audio_sha256, str)
     if len(copies):
         n_other = np.count_nonzero(run.truth[copies[:, 0]] != run.truth[copies[:, 1]])
-        labels = f" {n_other} of them bear another label than the first." if n_other else ""
+        bear = "bears" if n_other == 1 else "bear"
+        labels = f" {n_other} of them {bear} another label than the first." if n_other else ""
+        are, count = ("is", "it counts") if len(copies) == 1 else ("are", "they count")
         yield (
-            f"{len(copies)} of {len(run)} clips are the same file as another clip, such as "
-            f"{_example(run, copies)}: they count again, and intervals are too narrow.{labels}"
+            f"{len(copies)} of {len(run)} clips {are} the same file as another clip, such as "
+            f"{_example(run, copies)}: {count} again, and intervals are too narrow.{labels}"
         )
     twins = _again(run.clip_ids, _name_in_formats)
     if len(twins):
+        have = "has" if len(twins) == 1 else "have"
         yield (
-            f"{len(twins)} of {len(run)} clips have the name of another clip with another ending, "
-            f"such as {_example(run, twins)}: if they are the same recordings in two formats, "
-            "leave one format out."
+            f"{len(twins)} of {len(run)} clips {have} the name of another clip with another "
+            f"ending, such as {_example(run, twins)}: if they are the same recordings in two "
+            "formats, leave one out."
         )
 
 

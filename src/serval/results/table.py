@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from serval.files import whole_file
+from serval.files import csv_writer, whole_file
 from serval.multilabel import TRUTH
 from serval.wording import csv_cell
 
 if TYPE_CHECKING:
-    from _csv import Writer
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from serval.run import Run
@@ -63,7 +60,7 @@ def write_csv(run: Run, path: Path, columns: ClipColumns) -> Path:
     `sample_index` counts the rows from 0, as published; `index` is the position in the dataset.
     """
     groups = _column_names((name for name in run.groups if name != TRUTH), columns.head)
-    with _csv_writer(path) as writer:
+    with csv_writer(path) as writer:
         writer.writerow([csv_cell(name) for name in (*columns.head, *groups.values())])
         for i, row in enumerate(columns.rows):
             writer.writerow([*row, *(csv_cell(run.groups[name][i] or "") for name in groups)])
@@ -74,23 +71,13 @@ def write_failures(run: Run, path: Path) -> Path:
     """Return `path` after writing one row for each clip that failed: which, where and why."""
     names = sorted({name for failure in run.failures for name in failure.groups})
     groups = _column_names(names, FAILURE_COLUMNS)
-    with _csv_writer(path) as writer:
+    with csv_writer(path) as writer:
         writer.writerow([*FAILURE_COLUMNS, *map(csv_cell, groups.values())])
         for failure in run.failures:
             texts = (failure.clip_id, failure.truth, failure.stage, failure.reason)
             cells = (*texts, failure.speaker or "", *(failure.groups.get(n, "") for n in groups))
             writer.writerow([failure.index, *map(csv_cell, cells)])
     return path
-
-
-@contextmanager
-def _csv_writer(path: Path) -> Iterator[Writer]:
-    """Yield what writes rows; half a character of an older encoding becomes a question mark."""
-    with (
-        whole_file(path) as part,
-        part.open("w", encoding="utf-8", errors="replace", newline="") as file,
-    ):
-        yield csv.writer(file, lineterminator="\n")
 
 
 def write_parquet(run: Run, path: Path) -> Path:

@@ -83,7 +83,6 @@ def write_results(
         ConfigError: One of those runs is of another model, shares clips with `run`, or is of no use
             for its task.
     """
-    folder = folder or run.folder
     if calibrate_on is not None:
         CALIBRATED.of(run.provenance.task, run.folder)
     if thresholds_from is not None and thresholds_from is not run:
@@ -91,7 +90,11 @@ def write_results(
     found = RESULTS[run.provenance.task](
         run=run, calibrate_on=calibrate_on, thresholds_from=thresholds_from, restrict=restrict
     )
-    document = found.document | found.further
+    return _written(found, folder or run.folder, plots=plots)
+
+
+def _written(found: TaskResults, folder: Path, *, plots: bool) -> Written:
+    document, run = found.document | found.further, found.run
     files = {
         "results": write_json(document, folder / "results.json"),
         "clips": write_csv(run, folder / "detailed_results.csv", found.columns),

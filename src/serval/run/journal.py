@@ -9,10 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from filelock import FileLock, Timeout
-
-from serval.errors import RunError, RunLockedError
-from serval.files import write_bytes, writing
+from serval.errors import RunError
+from serval.files import locked, write_bytes, writing
 from serval.records import Failure, Prediction, Record, Sound
 from serval.run.columns import read_columns
 from serval.run.lines import (
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import BinaryIO
 
+    from filelock import FileLock
+
     from serval.run.stored import Provenance, Run
 
 __all__ = [
@@ -42,6 +42,9 @@ __all__ = [
     "is_example",
     "load_run",
 ]
+
+LOCK = ".journal.lock"
+"""Held in the folder of a run by the process that writes there."""
 
 
 SHOWN = 60
@@ -81,7 +84,8 @@ class Journal:
         """
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(self.folder)
+            refuse_odd_file(self.folder / LOCK)
+            self._lock = locked(self.folder, LOCK)
         try:
             self._open()
         except BaseException:
@@ -205,19 +209,6 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError) as error:
         raise RunError(f"cannot read {path}: {error}; give the folder of a run") from error
-
-
-def _locked(folder: Path) -> FileLock:
-    name = folder / ".journal.lock"
-    refuse_odd_file(name)
-    lock = FileLock(name)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise RunLockedError(
-            f"{folder} is in use by another serval process; wait for it or choose another --output"
-        ) from None
-    return lock
 
 
 NAMED = {"model": "model", "external weights": "model", "dataset": "dataset"}

@@ -25,7 +25,8 @@ __all__ = ["Ballot", "ballot_of", "is_votes"]
 COLUMN, PREFIX = "votes", "votes_"
 """One column with all votes of a clip, `angry 4, sad 1`; or one with the number for each label."""
 
-COUNTED = re.compile(r"\s*(.+?)\s+(\d+)\s*")
+COUNTED = re.compile(r"\s*(.+?)\s+(\d+)(?:\.0*)?\s*")
+"""A name and a number; pandas writes whole ones as `4.0` where some are missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,7 @@ from scipy.optimize import minimize_scalar
 from serval.errors import ConfigError
 from serval.probabilities import log_probabilities_of, outputs_of
 from serval.scores.clusters import Clustering, clustering_of
-from serval.scores.selective import (
-    CoveragePoint,
-    accuracy_of,
-    aurc,
-    aurc_interval,
-    coverage_points,
-)
+from serval.scores.selective import CoveragePoint, accuracy_of, aurc, aurc_interval, coverage_points
 from serval.scores.stats import Interval
 from serval.scores.uncertainty import uncertainty_of_mean
 from serval.wording import counted, percent

@@ -11,23 +11,24 @@ few clips is higher where the means differ.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
-from serval.scores.clusters import clustering_of, effective_number, row_tables
+from serval.scores.clusters import FEW_CLUSTERS, clustering_of, effective_number, row_tables
 from serval.scores.metrics import ratio
 from serval.scores.stats import Interval
-from serval.scores.uncertainty import Estimates, Uncertainty, linear_errors
+from serval.scores.uncertainty import Estimates, Uncertainty, linear_errors, moves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from serval.scores.clusters import Clustering, ClusterTables
+    from serval.scores.stats import Difference
 
     Floats = NDArray[np.float64]
 
@@ -36,19 +37,29 @@ __all__ = [
     "DimensionMetric",
     "DimensionScores",
     "Moments",
+    "bearing_on_scores",
     "correlation_interval",
+    "dimension_difference",
     "dimension_scores",
     "estimates_of_moments",
     "moment_tables",
     "moments_of_sums",
+    "moves_of_clips",
+    "one_clip",
 ]
 
 PARTS = ("n", "x", "y", "xx", "yy", "xy", "error")
 """The sums of each dimension, by name; then those from `x` to `xy` again, of ranks."""
 
 SUMS = len(PARTS) + 5
+PLACE_X, PLACE_RANK_X = PARTS.index("x"), len(PARTS)
+"""Where the sums of truth, and behind them those of predictions, stand, also of their ranks."""
+
 LEAST_CLIPS = 4
 """Below it a correlation has no interval."""
+
+MOVED_CLIPS, OTHER_CLIPS = 500, 8
+"""So many evenly spread clips, and predictions of others, stand for all where one clip moves."""
 
 ROUNDING = 1e-10
 """Variances below this share of the mean square are rounding errors: a deviation of 0.001 %."""
@@ -230,7 +241,7 @@ def dimension_scores(
     """
     clustering = clustering_of(speakers)
     tables = moment_tables(truth[np.newaxis], predicted[np.newaxis], clustering)
-    found = estimates_of_moments(tables, score_columns)
+    found = estimates_of_moments(tables, score_columns, bearing_on_scores)
     cells = [_interval(found, i, len(names)) for i in range(len(found.values))]
     d = len(names)
     per = {
@@ -245,8 +256,17 @@ def dimension_scores(
         by=clustering.by,
         clusters=len(clustering),
         effective=round(clustering.effective, 1),
-        warnings=clustering.warnings,
+        warnings=(*clustering.warnings, *_few(found, clustering, names)),
     )
+
+
+def _few(found: Estimates, clustering: Clustering, names: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each dimension that is known of fewer clusters than all, and of few."""
+    for name, own in zip(names, found.clusters, strict=False):
+        if 0 < own < min(FEW_CLUSTERS, clustering.effective - 0.5):
+            kept = "of" if clustering.by == "clip" else "worth"
+            worth = f"{kept} {own:.3g} {clustering.by}{'s' if own > 1 else ''}"
+            yield (f"{name} has ratings {worth} only: take its intervals as a rough guide.")
 
 
 def score_columns(moments: Moments) -> Floats:
@@ -274,7 +294,7 @@ def moment_tables(truth: Floats, predicted: Floats, clustering: Clustering) -> C
 
 def moments_of_sums(sums: Floats, runs: int = 1) -> Moments:
     """Return the moments, `(..., R, D)`, or `(..., D)` of one run, that R x D x 12 sums hold."""
-    parts = sums.reshape(*sums.shape[:-1], runs, -1, SUMS)
+    parts = sums.reshape(*sums.shape[:-1], runs, sums.shape[-1] // (runs * SUMS), SUMS)
     if runs == 1:
         parts = parts[..., 0, :, :]
     own = dict(zip(PARTS, np.moveaxis(parts, -1, 0), strict=False))
@@ -283,7 +303,10 @@ def moments_of_sums(sums: Floats, runs: int = 1) -> Moments:
 
 
 def estimates_of_moments(
-    tables: ClusterTables, columns: Callable[[Moments], Floats], runs: int = 1
+    tables: ClusterTables,
+    columns: Callable[[Moments], Floats],
+    bearing: Callable[[Floats], Floats],
+    runs: int = 1,
 ) -> Estimates:
     """Return scores of moments with their standard errors, by what each cluster moves.
 
@@ -292,6 +315,8 @@ def estimates_of_moments(
     Args:
         tables: Of `moment_tables`.
         columns: Moments `(..., D)`, or `(..., R, D)`, to scores `(..., M)`.
+        bearing: The effective number of clusters with a truth of each dimension, `(D,)` or
+            `(R, D)`, to how many bear on each score, `(M,)`; the same for clips.
         runs: R.
 
     Source: Jaeckel (1972), The infinitesimal jackknife, on whole clusters.
@@ -300,20 +325,101 @@ def estimates_of_moments(
     def statistic(sums: Floats) -> Floats:
         return columns(moments_of_sums(sums, runs))
 
-    total = np.asarray(tables.total, dtype=np.float64)
-    values = statistic(total[np.newaxis])[0]
-    weights = np.asarray(tables.tables.toarray()[:, ::SUMS]).sum(axis=1, keepdims=True)
-    clusters = np.full(len(values), effective_number(weights, tables.times)[0])
-    clips = np.full(len(values), float(tables.times.sum() if tables.clips is None else
-                                       tables.clips.times.sum()))  # fmt: skip
-    none = np.full(len(values), np.nan)
+    def number(of: ClusterTables) -> Floats:
+        n = moments_of_sums(np.asarray(of.tables.toarray(), dtype=np.float64), runs).n
+        rated = n.reshape(len(n), math.prod(n.shape[1:]))
+        return bearing(effective_number(rated, of.times).reshape(n.shape[1:]))
+
+    values = statistic(np.asarray(tables.total, dtype=np.float64)[np.newaxis])[0]
+    clusters, none = number(tables), np.full(len(values), np.nan)
+    clips = none if tables.clips is None else number(tables.clips)
     return Estimates(
         values=values,
         errors=linear_errors(tables, statistic, clusters),
         clusters=clusters,
         independent=none if tables.clips is None else linear_errors(tables.clips, statistic, clips),
-        clips=none if tables.clips is None else clips,
+        clips=clips,
     )
+
+
+def bearing_on_scores(known: Floats) -> Floats:
+    """Return how many clusters bear on each of `score_columns`, of `(D,)`: on a mean the fewest."""
+    return np.tile(np.append(known, known.min()), len(DIMENSION_METRICS))
+
+
+def one_clip(truth: Floats, predicted: Floats) -> Floats:
+    """Return how much each score changes, root mean square, by one clip's prediction, `(M, D + 1)`.
+
+    That becomes the prediction of another clip, as a label flips: two runs that predict the same
+    on every clip say nothing of the next one. Of the mean, which is last, it is the mean.
+
+    Args:
+        truth: `(N, D)`, NaN where a clip has none.
+        predicted: `(N, D)`.
+    """
+    each = [_one_clip(truth[:, [i]], predicted[:, [i]]) for i in range(truth.shape[1])]
+    return np.stack([*each, np.mean(each, axis=0)], axis=-1)
+
+
+def _one_clip(truth: Floats, predicted: Floats) -> Floats:
+    """Return the same of one dimension, `(N, 1)`, by metric; 0 with fewer than two clips."""
+    rows = _rows(truth, predicted)[~np.isnan(truth[:, 0])]
+    n = len(rows)
+    if n < 2:
+        return np.zeros(len(DIMENSION_METRICS))
+    clips, shifts = _spread(0, n - 1, MOVED_CLIPS), _spread(1, n - 1, OTHER_CLIPS)
+    at = np.repeat(clips, len(shifts))
+    other = (at + np.tile(shifts, len(clips))) % n
+    x, rank_x = rows[at][:, [PLACE_X, PLACE_RANK_X]].T
+    y, rank_y = rows[other][:, [PLACE_X + 1, PLACE_RANK_X + 1]].T
+    moved = _parts(np.ones(len(at)), (x, y), (rank_x, rank_y))
+    total = rows.sum(axis=0)
+    before, after = (moments_of_sums(one) for one in (total, total - rows[at] + moved))
+    changes = [metric.of(after) - metric.of(before) for metric in DIMENSION_METRICS.values()]
+    return np.asarray(np.sqrt(np.nan_to_num(np.square(changes)).mean(axis=(1, 2))))
+
+
+def moves_of_clips(truth: Floats, predicted: Floats, metric: DimensionMetric) -> Floats:
+    """Return how much each clip of one dimension moves a score of it, `(N,)`.
+
+    Args:
+        truth: `(N, 1)`, NaN where a clip has none.
+        predicted: `(N, 1)`.
+        metric: The score.
+    """
+    rows = _rows(truth, predicted)
+    found = moves(rows, rows.sum(axis=0), lambda sums: metric.of(moments_of_sums(sums)))
+    return found[:, 0]
+
+
+def _spread(first: int, last: int, most: int) -> NDArray[np.int64]:
+    """Return so many whole numbers from the first to the last, evenly spread."""
+    return np.unique(np.linspace(first, last, most).round().astype(np.int64))
+
+
+def dimension_difference(
+    metric: DimensionMetric, found: Estimates, i: int, flip: float, width: float, tests: int = 1
+) -> Difference:
+    """Return one difference with its interval; of a correlation none below `LEAST_CLIPS` clips.
+
+    Args:
+        metric: What differs.
+        found: Differences with their errors.
+        i: Which of them.
+        flip: How much one clip moves it.
+        width: The largest difference that there can be of a score that is no correlation.
+        tests: Number of differences that are judged together.
+    """
+    uncertainty = found.uncertainty(i)
+    if metric.is_correlation and _clips(uncertainty) < LEAST_CLIPS:
+        uncertainty = replace(uncertainty, error=math.nan)
+    most = 2.0 if metric.is_correlation else width
+    return uncertainty.difference(float(found.values[i]), flip, most, tests)
+
+
+def _clips(uncertainty: Uncertainty) -> float:
+    """Return how many clips bear on a score."""
+    return uncertainty.clusters if math.isnan(uncertainty.clips) else uncertainty.clips
 
 
 def correlation_interval(value: float, uncertainty: Uncertainty) -> Interval:
@@ -323,8 +429,7 @@ def correlation_interval(value: float, uncertainty: Uncertainty) -> Interval:
     standard error of r. There is none below `LEAST_CLIPS` clips: two lie on a line whatever they
     are, and the variance of z, 1 / (n - 3), needs four.
     """
-    clips = uncertainty.clusters if math.isnan(uncertainty.clips) else uncertainty.clips
-    if clips < LEAST_CLIPS:
+    if _clips(uncertainty) < LEAST_CLIPS:
         return Interval(value=value, low=math.nan, high=math.nan)
     inside = float(np.clip(value, -1 + 1e-9, 1 - 1e-9))
     slope = 1 / (1 - inside**2)
@@ -359,8 +464,14 @@ def _rows(truth: Floats, predicted: Floats) -> Floats:
     there = ~np.isnan(truth)
     x, y = np.where(there, truth, 0.0), np.where(there, predicted, 0.0)
     ranks = [_ranks(side, there) for side in (truth, predicted)]
-    parts = [there.astype(np.float64), *_products(x, y), np.abs(x - y), *_products(*ranks)]
-    return np.stack(parts, axis=-1).reshape(len(truth), truth.shape[1] * SUMS)
+    parts = _parts(there.astype(np.float64), (x, y), (ranks[0], ranks[1]))
+    return parts.reshape(len(truth), truth.shape[1] * SUMS)
+
+
+def _parts(n: Floats, values: tuple[Floats, Floats], ranks: tuple[Floats, Floats]) -> Floats:
+    """Return the parts of sums, `(..., 12)`, of truth and predictions and of their ranks."""
+    x, y = values
+    return np.stack([n, *_products(x, y), np.abs(x - y), *_products(*ranks)], axis=-1)
 
 
 def _products(x: Floats, y: Floats) -> list[Floats]:

@@ -17,17 +17,8 @@ from serval.labels import emotion_of
 from serval.scores.chance import baseline_labels, restricted
 from serval.scores.clusters import cluster_tables, clustering_of
 from serval.scores.metrics import Margins
-from serval.scores.registry import HEADLINES, METRICS
-from serval.scores.score import (
-    OVERALL,
-    RESAMPLES,
-    effective_clusters,
-    margin_tables,
-    margins_of_sums,
-    whole_columns,
-    whole_intervals,
-)
-from serval.scores.uncertainty import estimates
+from serval.scores.registry import HEADLINES
+from serval.scores.score import RESAMPLES, whole_columns, whole_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,25 +89,17 @@ def full_set_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> FullS
     predicted = np.append(run.predicted, np.full(len(failed), k - 1))
     speakers = (*run.speakers, *(failure.speaker for failure in failed))
     cells = truth.astype(np.int64) * k + predicted.astype(np.int64)
-    sums = margin_tables(cluster_tables(cells, k * k, clustering_of(speakers)), k)
-    missing = np.array(list(unknown.values()), dtype=np.float64)
-    clusters, clips = effective_clusters(sums, k)
-    found = estimates(
-        sums,
-        lambda drawn: whole_columns(_with(margins_of_sums(drawn, 1, k), missing))[..., 0, :],
-        (clusters[: len(OVERALL)], clips[: len(OVERALL)]),
-        resamples,
-        np.random.default_rng(seed),
+    tables = cluster_tables(cells, k * k, clustering_of(speakers))
+    rng, missing = np.random.default_rng(seed), np.array(list(unknown.values()), dtype=np.float64)
+    scores = whole_intervals(
+        tables, k, resamples, rng, lambda counts: whole_columns(_with(counts, missing))
     )
     return FullSet(
         n=len(truth) + int(missing.sum()),
         classes=len(np.unique(truth)) + len(unknown),
         failed=len(failed),
         unknown=unknown,
-        scores={
-            name: found.uncertainty(i).interval(float(found.values[i]), METRICS[name].range)
-            for name, i in ((name, OVERALL.index(name)) for name in HEADLINES)
-        },
+        scores={name: scores[name] for name in HEADLINES},
     )
 
 

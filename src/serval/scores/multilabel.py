@@ -10,7 +10,7 @@ Average precision is no function of such sums: see `ranking`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -29,15 +29,14 @@ from serval.scores.ranking import (
     estimates_of_weights,
 )
 from serval.scores.score import RESAMPLES
-from serval.scores.uncertainty import Estimates, estimates
+from serval.scores.uncertainty import Estimates, estimates, moves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from serval.scores.stats import Difference, Interval
-    from serval.scores.uncertainty import Uncertainty
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -50,7 +49,7 @@ __all__ = [
     "MultilabelScores",
     "PairedScore",
     "SetAnswers",
-    "macro_f1_gap",
+    "macro_f1_of",
     "multilabel_scores",
     "paired_scores",
 ]
@@ -231,36 +230,58 @@ def multilabel_scores(
     """
     clustering, k = clustering_of(speakers), len(labels)
     tables = _tables([_codes(truth, answers.predicted)], k, clustering)
-    counted = estimates(
-        tables,
-        lambda sums: _columns(_sums(sums, k)),
-        _bearing(tables, k),
-        resamples,
-        np.random.default_rng(0),
-    )
-    found = [_of(counted, i) for i in range(len(counted.values))]
-    parts = average_precisions(truth, answers.scores)
-    aps = estimates_of_weights(truth, *arrays_of(parts), clustering)
-    ap = [average_precision_interval(aps, own, i) for i, own in enumerate(parts)]
-    whole = dict(zip(OF_SUMS, found, strict=False)) | {"mean_ap": ap[k]}
-    each = [found[len(OF_SUMS) + part * k :][:k] for part in range(3)]
+    ap = _average_precisions(truth, answers.scores, clustering)
+    overall, each = _by_key(_intervals(tables, k, resamples), ap)
+    sizes = zip(truth.sum(axis=0).tolist(), answers.predicted.sum(axis=0).tolist(), strict=True)
     return MultilabelScores(
         n=len(truth),
         emotions_averaged=int(truth.any(axis=0).sum()),
-        overall={key: whole[key] for key in MULTILABEL_METRICS},
+        overall=overall,
         per_emotion={
-            label: EmotionScores(
-                precision=each[0][i], recall=each[1][i], f1=each[2][i], ap=ap[i],
-                support=int(truth[:, i].sum()), named=int(answers.predicted[:, i].sum()),
-            )
-            for i, label in enumerate(labels)
+            label: EmotionScores(**own, support=support, named=named)
+            for label, own, (support, named) in zip(labels, each, sizes, strict=True)
         },
         baseline=_baseline(truth),
         by=clustering.by,
         clusters=len(clustering),
         effective=round(clustering.effective, 1),
         warnings=clustering.warnings,
-    )  # fmt: skip
+    )
+
+
+def _intervals(tables: ClusterTables, k: int, resamples: int) -> list[Interval]:
+    """Return the interval of each score of `_columns`."""
+    bearing, rng = _bearing(tables, k), np.random.default_rng(0)
+    found = estimates(tables, lambda sums: _columns(_sums(sums, k)), bearing, resamples, rng)
+    return [found.uncertainty(i).interval(float(one)) for i, one in enumerate(found.values)]
+
+
+def _average_precisions(truth: Bools, scores: Floats, clustering: Clustering) -> list[Interval]:
+    """Return the average precision of each emotion, and their mean."""
+    parts = average_precisions(truth, scores)
+    found = estimates_of_weights(truth, *arrays_of(parts), clustering)
+    return [average_precision_interval(found, own, i) for i, own in enumerate(parts)]
+
+
+Score = TypeVar("Score")
+
+
+def _by_key(
+    cells: Sequence[Score], ap: Sequence[Score]
+) -> tuple[dict[str, Score], list[dict[str, Score]]]:
+    """Return what is of the whole, by key, and what is of each emotion.
+
+    Args:
+        cells: As `_columns` has them.
+        ap: Of the average precision of each of the K emotions, and of their mean.
+    """
+    k = len(ap) - 1
+    whole = dict(zip(OF_SUMS, cells, strict=False)) | {"mean_ap": ap[k]}
+    each = [[*cells[len(OF_SUMS) + i :: k], ap[i]] for i in range(k)]
+    return (
+        {key: whole[key] for key in MULTILABEL_METRICS},
+        [dict(zip(EMOTION_METRICS, own, strict=True)) for own in each],
+    )
 
 
 def paired_scores(
@@ -284,65 +305,62 @@ def paired_scores(
     k, runs = truth.shape[1], [a, b]
     tables = _tables([_codes(truth, one.predicted) for one in runs], k, clustering)
     each = _columns(_sums(tables.total.astype(np.float64), k, runs=2))
-    found = _changes(tables, k, resamples, seed)
-    cells = [
-        _paired(each[0, i], each[1, i], found.uncertainty(i), len(truth))
-        for i in range(each.shape[1])
-    ]
+    flips = one_flip(_sums(tables.total.astype(np.float64)[STATES * k + 2 :], k))
+    cells = _paired(each, _changes(tables, k, resamples, seed), flips)
     aps = [arrays_of(average_precisions(truth, one.scores)) for one in runs]
     values, moves = (second - first for first, second in zip(*aps, strict=True))
     gaps = estimates_of_weights(truth, values, moves, clustering)
-    ap = [
-        _paired(aps[0][0][i], aps[1][0][i], gaps.uncertainty(i), len(truth)) for i in range(k + 1)
-    ]
-    whole = dict(zip(OF_SUMS, cells, strict=False)) | {"mean_ap": ap[k]}
-    first = len(OF_SUMS)
-    of_emotions = [
-        {
-            **{key: cells[first + part * k + i]
-               for part, key in enumerate(("precision", "recall", "f1"))},
-            "ap": ap[i],
-        }
-        for i in range(k)
-    ]  # fmt: skip
-    return {key: whole[key] for key in MULTILABEL_METRICS}, of_emotions
+    return _by_key(cells, _paired([own for own, _ in aps], gaps, _ap_flips(truth)))
 
 
-def macro_f1_gap(
-    truth: Bools,
-    predicted: Bools,
-    first: Bools,
-    clustering: Clustering,
-    resamples: int,
-    tests: int = 1,
-) -> Difference:
-    """Return macro F1 of some clips minus that of the others, whether speakers are in both or not.
-
-    It runs over the emotions that have clips on both sides: one that is hard and that only one side
-    has is no gap.
+def macro_f1_of(truth: Bools, predicted: Bools) -> tuple[float, Floats, float]:
+    """Return macro F1 of some clips, how much each of them moves it, `(N,)`, and one flip does.
 
     Args:
-        truth: `(N, K)`.
+        truth: `(N, K)`; each emotion in some clip.
         predicted: `(N, K)`.
-        first: `(N,)` which clips are the first group.
-        clustering: Of the N clips.
-        resamples: Draws of the bootstrap.
-        tests: Number of gaps that are judged together.
     """
-    both = truth[first].any(axis=0) & truth[~first].any(axis=0)
-    truth, predicted = truth[:, both], predicted[:, both]
     k, place = truth.shape[1], OF_SUMS.index("macro_f1")
-    cells = STATES * k + 2
-    codes = _codes(truth, predicted) + np.where(first, cells, 0)[:, np.newaxis]
-    tables = cluster_tables(codes, 2 * cells, clustering)
-    found = _changes(tables, k, resamples)
-    each = _columns(_sums(tables.total.astype(np.float64), k, runs=2))[:, place]
-    sizes = _sums(tables.tables.toarray().astype(np.float64), k, runs=2).n
-    # The smaller group says how sure the difference is.
-    clusters = float(effective_number(sizes, tables.times).min())
-    uncertainty = replace(found.uncertainty(place), clusters=clusters)
-    fewer = max(1, int(min(first.sum(), (~first).sum())))
-    return uncertainty.difference(float(each[1] - each[0]), 1 / fewer, tests=tests)
+    rows = np.concatenate([truth & predicted, truth, predicted], axis=1).astype(np.float64)
+
+    def of(sums: Floats) -> Floats:
+        hits, support, predictions = np.split(sums, 3, axis=-1)
+        found = macro_f1(Margins(hits=hits, support=support, predictions=predictions))
+        return np.asarray(found)[..., np.newaxis]
+
+    total = rows.sum(axis=0)
+    tables = _tables([_codes(truth, predicted)], k, clustering_of([None] * len(truth)))
+    flips = one_flip(_sums(tables.total.astype(np.float64), k))
+    return float(of(total)[0]), moves(rows, total, of)[:, 0], float(flips[place])
+
+
+def one_flip(sums: Sums) -> Floats:
+    """Return how much each of `_columns` changes, root mean square, when one answer flips.
+
+    That is whether one emotion of one clip is named: of recall it is one of the clips that have
+    the emotion, not one of all. Of all flips those count that move a score.
+    """
+    own, k = sums.emotions, sums.emotions.hits.shape[-1]
+    hits, misses = own.hits, own.support - own.hits
+    alarms = own.predictions - own.hits
+    rejections = sums.n - own.support - alarms
+    # By how much hits and predictions change where a hit, miss, alarm or rejection flips.
+    kinds = ((hits, -1, -1), (misses, 1, 1), (alarms, 0, -1), (rejections, 0, 1))
+    weights = np.concatenate([times for times, _, _ in kinds])
+    one = np.eye(k)
+    exact = sums.exact + (1.0 if sums.exact == 0 else -1.0)
+    moved = Sums(
+        emotions=Margins(
+            hits=own.hits + np.concatenate([step * one for _, step, _ in kinds]),
+            support=np.tile(own.support, (4 * k, 1)),
+            predictions=own.predictions + np.concatenate([step * one for _, _, step in kinds]),
+        ),
+        exact=np.full(4 * k, exact),
+        n=np.full(4 * k, sums.n),
+    )
+    squares = np.nan_to_num((_columns(moved) - _columns(sums)) ** 2)
+    bears = weights @ (squares > 0)
+    return np.asarray(np.sqrt(ratio(weights @ squares, np.maximum(bears, 1))))
 
 
 def _codes(truth: Bools, predicted: Bools) -> NDArray[np.int64]:
@@ -412,13 +430,24 @@ def _changes(tables: ClusterTables, k: int, resamples: int, seed: int = 0) -> Es
     return estimates(tables, second_minus_first, _bearing(tables, k, runs=2), resamples, rng)
 
 
-def _paired(a: float, b: float, uncertainty: Uncertainty, n: int) -> PairedScore:
-    gap = uncertainty.difference(float(b - a), 1 / max(n, 1))
-    return PairedScore(a=float(a), b=float(b), difference=gap)
+def _ap_flips(truth: Bools) -> Floats:
+    """Return how much AP of each emotion, and their mean, change by one clip that has it."""
+    support = truth.sum(axis=0).astype(np.float64)
+    there = support[support > 0]
+    mean = np.sqrt((1 / there).sum() / max(there.sum(), 1.0)) / max(len(there), 1)
+    return np.append(1 / np.maximum(support, 1.0), mean)
 
 
-def _of(found: Estimates, i: int) -> Interval:
-    return found.uncertainty(i).interval(float(found.values[i]))
+def _paired(values: Iterable[Floats], gaps: Estimates, flips: Floats) -> list[PairedScore]:
+    """Return the scores of A and B, `(M,)` each, and B minus A, with what one flip changes."""
+    return [
+        PairedScore(
+            a=float(a),
+            b=float(b),
+            difference=gaps.uncertainty(i).difference(float(b - a), float(flips[i])),
+        )
+        for i, (a, b) in enumerate(zip(*values, strict=True))
+    ]
 
 
 def _baseline(truth: Bools) -> dict[str, float]:

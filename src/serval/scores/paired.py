@@ -271,32 +271,29 @@ class Panel:
             resamples: Draws.
             seed: What the draws begin with: same runs, same seed, same numbers.
         """
-        tables, runs = self._tables(pairs), len(self.predicted)
 
         def columns(sums: Floats) -> Columns:
-            same = sums[:, runs * 3 * self.k :].reshape(-1, len(pairs), 2)
-            shares = same[..., 1] / np.maximum(same.sum(axis=-1), 1)
-            return statistic(margins_of_sums(sums, runs, self.k), shares)
+            return statistic(*self._counted(sums, len(pairs)))
 
+        tables, rng = self._tables(pairs), np.random.default_rng(seed)
         total = tables.total[np.newaxis].astype(np.float64)
         values = {name: found[0] for name, found in columns(total).items()}
         ends = np.cumsum([0, *(value.size for value in values.values())]).tolist()
-        found = estimates(
-            tables,
-            lambda sums: np.concatenate(
-                [value.reshape(len(sums), -1) for value in columns(sums).values()], axis=1
-            ),
-            self._effective(ends[-1]),
-            resamples,
-            np.random.default_rng(seed),
-        )
         whole = [OVERALL.index(name) for name in HEADLINES]
+        first = _row(margins_of_sums(total[0], len(self.predicted), self.k), 0)
+        bearing = self._effective(ends[-1])
         return PanelEstimates(
             values=values,
             places=dict(zip(values, ends, strict=False)),
-            found=found,
-            flips=one_flip(_row(margins_of_sums(total[0], runs, self.k), 0))[whole],
+            found=estimates(tables, lambda sums: _beside(columns(sums)), bearing, resamples, rng),
+            flips=one_flip(first)[whole],
         )
+
+    def _counted(self, sums: Floats, pairs: int) -> tuple[Margins, Floats]:
+        """Return what a statistic takes, of sums as `_tables` has them."""
+        same = sums[:, len(self.predicted) * 3 * self.k :].reshape(-1, pairs, 2)
+        shares = same[..., 1] / np.maximum(same.sum(axis=-1), 1)
+        return margins_of_sums(sums, len(self.predicted), self.k), shares
 
     def _tables(self, pairs: Sequence[tuple[int, int]]) -> ClusterTables:
         """Return the margins of every run, and of every pair the clips that differ and agree."""
@@ -402,6 +399,10 @@ def _row(both: Margins, run: int) -> Margins:
     return Margins(
         hits=both.hits[run], support=both.support[run], predictions=both.predictions[run]
     )
+
+
+def _beside(columns: Columns) -> Floats:
+    return np.concatenate([one.reshape(len(one), -1) for one in columns.values()], axis=1)
 
 
 def _second_minus_first(both: Margins) -> Floats:

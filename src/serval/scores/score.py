@@ -16,16 +16,7 @@ from serval.scores.clusters import (
     clustering_of,
     effective_number,
 )
-from serval.scores.metrics import (
-    Counts,
-    Margins,
-    f1,
-    in_truth,
-    margins,
-    precision,
-    recall,
-    support,
-)
+from serval.scores.metrics import Counts, Margins, f1, in_truth, margins, precision, recall, support
 from serval.scores.registry import METRICS, PUBLISHED, column_names
 from serval.scores.stats import LEVEL, Interval
 from serval.scores.uncertainty import Estimates, estimates
@@ -177,8 +168,19 @@ def intervals(
     return _intervals(tables, k, score_columns, (resamples, rng))
 
 
+def whole_columns(counts: Tally) -> Floats:
+    """Return the scores of whole runs, `(..., M)`, in the order of `column_names`."""
+    sums = margins(counts)
+    of = {**PUBLISHED, **{key: metric.of for key, metric in METRICS.items()}}
+    return np.stack([of[name](sums) for name in column_names()], axis=-1)
+
+
 def whole_intervals(
-    tables: ClusterTables, k: int, resamples: int, rng: np.random.Generator
+    tables: ClusterTables,
+    k: int,
+    resamples: int,
+    rng: np.random.Generator,
+    columns: Callable[[Margins], Floats] = whole_columns,
 ) -> dict[str, Interval]:
     """Return the interval of each score of a whole run, by name: `intervals` without the classes'.
 
@@ -187,8 +189,9 @@ def whole_intervals(
         k: Number of labels.
         resamples: Draws of the bootstrap.
         rng: Its random numbers.
+        columns: From `(..., K)` margins to those scores, where more than the margins count.
     """
-    return dict(zip(OVERALL, _intervals(tables, k, whole_columns, (resamples, rng)), strict=True))
+    return dict(zip(OVERALL, _intervals(tables, k, columns, (resamples, rng)), strict=True))
 
 
 def _intervals(
@@ -316,13 +319,6 @@ def margins_of_sums(sums: NDArray[Any], runs: int, k: int) -> Margins:
     """Return the margins `(..., R, K)` that the first R x 3 x K sums hold."""
     parts = sums[..., : runs * 3 * k].reshape(*sums.shape[:-1], runs, 3, k)
     return Margins(hits=parts[..., 0, :], support=parts[..., 1, :], predictions=parts[..., 2, :])
-
-
-def whole_columns(counts: Tally) -> Floats:
-    """Return the scores of whole runs, `(..., M)`, in the order of `column_names`."""
-    sums = margins(counts)
-    of = {**PUBLISHED, **{key: metric.of for key, metric in METRICS.items()}}
-    return np.stack([of[name](sums) for name in column_names()], axis=-1)
 
 
 def score_columns(counts: Tally) -> Floats:

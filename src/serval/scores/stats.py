@@ -6,7 +6,7 @@ and its width for few speakers come from here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -34,6 +34,7 @@ __all__ = [
     "mcnemar_exact",
     "mean_error",
     "mean_interval",
+    "p_and_detectable",
     "rank_ranges",
     "smallest_significant",
     "spread",
@@ -44,6 +45,7 @@ LEVEL = 0.95
 POWER = 0.80
 """How often an effect of a size would have to be found, for its absence to say anything."""
 
+NAN = float("nan")
 TINY = 1e-12
 
 Verdict = Literal[
@@ -154,7 +156,7 @@ def mean_error(values: Floats, ids: NDArray[np.int64]) -> float:
     sums = np.bincount(ids, weights=values - values.mean()) if len(values) else np.zeros(0)
     clusters = len(sums)
     if clusters < 2:
-        return float("nan")
+        return NAN
     return float(np.sqrt((sums**2).sum() * clusters / (clusters - 1)) / len(values))
 
 
@@ -174,13 +176,12 @@ def interval(
 
     The score is treated as a share of as many independent clips as would give it this standard
     error, with Wilson's interval around it and Student's t for the effective number of clusters.
-    Where every draw gives the same 0 or 1, that number is the effective clusters themselves, and
-    the normal quantile is used: nothing was estimated that t would have to pay for.
+    Where every draw gives the same 0 or 1, that number is the effective clusters, with the normal
+    quantile: nothing was estimated that t would have to pay for.
 
     Source: Korn and Graubard (1998), Confidence intervals for proportions with small expected
-    number of positive counts estimated from survey data; Wilson (1927); equals
-    `statsmodels.stats.proportion.proportion_confint(method="wilson")` for the accuracy of many
-    independent clips.
+    number of positive counts estimated from survey data; equals
+    `statsmodels.stats.proportion.proportion_confint(method="wilson")` for independent clips.
 
     Args:
         value: The score.
@@ -195,17 +196,25 @@ def interval(
         0.901
     """
     if np.isnan(value) or np.isnan(standard_error):
-        return Interval(value=value, low=float("nan"), high=float("nan"))
+        return Interval(value=value, low=NAN, high=NAN)
     inner = value * (1 - value)
     if inner > TINY and standard_error > TINY:
         n, quantile = inner / standard_error**2, _quantile((1 + level) / 2, effective)
     else:
         n, quantile = max(effective, 1.0), float(special.ndtri((1 + level) / 2))
+    low, high = _wilson(value, n, quantile)
+    return Interval(value=value, low=min(low, value), high=max(high, value))
+
+
+def _wilson(share: float, n: float, quantile: float) -> tuple[float, float]:
+    """Return the ends of the interval of a share of n clips, in [0, 1].
+
+    Source: Wilson (1927), Probable inference, the law of succession, and statistical inference.
+    """
     t2 = quantile**2
-    middle = (value + t2 / (2 * n)) / (1 + t2 / n)
-    half = np.sqrt(t2) / (1 + t2 / n) * np.sqrt(inner / n + t2 / (4 * n * n))
-    low, high = max(0.0, middle - half), min(1.0, middle + half)
-    return Interval(value=value, low=float(min(low, value)), high=float(max(high, value)))
+    middle = (share + t2 / (2 * n)) / (1 + t2 / n)
+    half = np.sqrt(t2) / (1 + t2 / n) * np.sqrt(share * (1 - share) / n + t2 / (4 * n * n))
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def difference(  # noqa: PLR0913 - what an interval depends on
@@ -222,9 +231,8 @@ def difference(  # noqa: PLR0913 - what an interval depends on
     Two models that agree on every clip have a bootstrap spread of 0, which says nothing about
     the next clip. So the variance of one more clip on which they disagree is added.
 
-    Source: Student's t on the clustered standard error; Agresti and Min (2005), Simple improved
-    confidence intervals for comparing matched proportions, for the added pair; Bloom (1995),
-    Minimum detectable effects, at 80 % power, for the last.
+    Source: Agresti and Min (2005), Simple improved confidence intervals for comparing matched
+    proportions, for the added pair.
 
     Args:
         value: B minus A.
@@ -240,19 +248,47 @@ def difference(  # noqa: PLR0913 - what an interval depends on
         Difference(value=-0.003, low=-0.0039..., high=-0.0020..., standard_error=0.0005, ...
     """
     if np.isnan(value) or np.isnan(standard_error):
-        nan = float("nan")
-        return Difference(value=value, low=nan, high=nan, standard_error=nan, p=nan, detectable=nan)
+        return Difference(value=value, low=NAN, high=NAN, standard_error=NAN, p=NAN, detectable=NAN)
     error = max(float(np.hypot(standard_error, one_flip)), TINY)
-    t, power = _quantile((1 + level) / 2, effective), _quantile(POWER, effective)
-    limit = _quantile(1 - (1 - LEVEL) / 2 / tests, effective)
+    found = _with_error(value, error, effective, tests, level)
+    return replace(found, low=max(-most, found.low), high=min(most, found.high))
+
+
+def _with_error(
+    value: float, error: float, effective: float, tests: int, level: float
+) -> Difference:
+    """Return what follows from a difference and its standard error.
+
+    Source: Student's t on the clustered standard error; Bloom (1995), Minimum detectable effects,
+    at 80 % power.
+    """
+    t = _quantile((1 + level) / 2, effective)
+    p, detectable = p_and_detectable(value, error, effective, tests)
     return Difference(
         value=value,
-        low=max(-most, value - t * error),
-        high=min(most, value + t * error),
+        low=value - t * error,
+        high=value + t * error,
         standard_error=error,
-        p=float(2 * special.stdtr(_degrees(effective), -abs(value) / error)),
-        detectable=(limit + power) * error,
+        p=float(p),
+        detectable=float(detectable),
     )
+
+
+def p_and_detectable(
+    value: ArrayLike, error: ArrayLike, effective: ArrayLike, tests: int = 1
+) -> tuple[Floats, Floats]:
+    """Return the p-values of differences and the smallest that would be found, of equal shapes.
+
+    Args:
+        value: The differences.
+        error: Their standard errors.
+        effective: Effective number of clusters that bear on each.
+        tests: Number of them that are judged together; only the second pays for it here.
+    """
+    errors, degrees = np.maximum(error, TINY), np.maximum(np.subtract(effective, 1.0), 1.0)
+    p = np.asarray(2 * special.stdtr(degrees, -np.abs(value) / errors), dtype=np.float64)
+    limit = special.stdtrit(degrees, 1 - (1 - LEVEL) / 2 / tests)
+    return p, np.asarray((limit + special.stdtrit(degrees, POWER)) * errors, dtype=np.float64)
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:

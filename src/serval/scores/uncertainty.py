@@ -18,7 +18,7 @@ from scipy import optimize, special
 
 from serval.scores import stats
 from serval.scores.clusters import DRAWS_AT_ONCE, ClusterTables, draws
-from serval.scores.stats import LEVEL, Difference, Interval, Spread
+from serval.scores.stats import LEVEL, NAN, Difference, Interval, Spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = [
+    "AS_GOOD_AS_ONE",
     "NARROWEST",
     "Estimates",
     "Statistic",
@@ -35,11 +36,9 @@ __all__ = [
     "estimates",
     "few_clusters_factor",
     "linear_errors",
+    "moves",
     "uncertainty_of_mean",
 ]
-
-
-NAN = float("nan")
 
 NARROWEST = 0.92
 """What intervals hold at least among the third that are narrowest by chance; 0.90 is asked for, the
@@ -88,6 +87,8 @@ class Uncertainty:
     ) -> Difference:
         """Return B minus A with the wider interval and the larger p-value.
 
+        Of one speaker, or as good as one, nothing is known about others: it may be anything.
+
         Args:
             value: B minus A.
             one_flip: How much the score changes when one clip flips.
@@ -96,7 +97,7 @@ class Uncertainty:
         """
         found = [
             stats.difference(value, error, n, one_flip, most, tests, self.level)
-            for error, n in self._errors()
+            for error, n in self._errors_of_difference(most)
         ]
         return Difference(
             value=value,
@@ -111,8 +112,14 @@ class Uncertainty:
         """Return the larger p-value that A and B differ by the margin or more."""
         return max(
             stats.equivalence_p(stats.difference(value, error, n, one_flip), margin, n)
-            for error, n in self._errors()
+            for error, n in self._errors_of_difference(1.0)
         )
+
+    def _errors_of_difference(self, most: float) -> list[tuple[float, float]]:
+        """Return the same of a difference; of a single speaker it may be all that there can be."""
+        by_speaker = not math.isnan(self.independent)
+        one = by_speaker and self.clusters < AS_GOOD_AS_ONE
+        return [(most, 1.0)] if one else self._errors()
 
     def _errors(self) -> list[tuple[float, float]]:
         """Return each standard error that counts, with the number that it rests on."""
@@ -180,6 +187,12 @@ def _factor(effective: float) -> float:
 
 Statistic = Callable[["Floats"], "Floats"]
 """Sums `(B, D)` -> scores `(B, M)`, NaN where one is not defined."""
+
+ALONE = 1 + 1e-9
+"""An effective number that is no larger is one, whatever the rounding."""
+
+AS_GOOD_AS_ONE = 1.5
+"""Fewer effective speakers say no more of how others differ than a single one does."""
 
 STEP = 1e-3
 """How much of a clip is added and taken away to see what it moves; scores are smooth in counts."""
@@ -253,6 +266,8 @@ def estimates(
 def linear_errors(tables: ClusterTables, statistic: Statistic, effective: Floats) -> Floats:
     """Return the standard errors of scores by what each clip moves, `(M,)`; no random numbers.
 
+    NaN for fewer than two clips, which do not say how clips differ.
+
     Source: Jaeckel (1972), The infinitesimal jackknife; equals the delta method.
 
     Args:
@@ -265,8 +280,19 @@ def linear_errors(tables: ClusterTables, statistic: Statistic, effective: Floats
     at_once = max(1, DRAWS_AT_ONCE // max(1, len(total), len(effective)))
     for start in range(0, len(tables.times), at_once):
         some = slice(start, start + at_once)
-        step = STEP * tables.tables[some].toarray()
-        moved = (statistic(total + step) - statistic(total - step)) / (2 * STEP)
+        moved = moves(tables.tables[some].toarray(), total, statistic)
         squares += tables.times[some] @ moved**2
     few = np.maximum(effective, 2.0)
-    return np.asarray(np.sqrt(squares * few / (few - 1)))
+    return np.where(effective > ALONE, np.sqrt(squares * few / (few - 1)), np.nan)
+
+
+def moves(rows: Floats, total: Floats, statistic: Statistic) -> Floats:
+    """Return how much each of B rows moves each score, `(B, M)`: the slope, times the row.
+
+    Args:
+        rows: `(B, D)` sums of clips or clusters.
+        total: `(D,)` sums of all.
+        statistic: The scores of sums.
+    """
+    step = STEP * rows
+    return np.asarray((statistic(total + step) - statistic(total - step)) / (2 * STEP))

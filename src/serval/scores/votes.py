@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.run import Run
+    from serval.scores.ballots import Ballot
 
     Floats = NDArray[np.float64]
     Ids = NDArray[np.int64]
@@ -152,7 +153,11 @@ def vote_scores(run: Run) -> VoteScores | None:
     ballot = ballot_of(run) if run.provenance.task.has_labels else None
     if ballot is None or not ballot.counts.any():
         return None
-    clips = np.flatnonzero(ballot.counts.any(axis=1))
+    return _scored(run, ballot, np.flatnonzero(ballot.counts.any(axis=1)))
+
+
+def _scored(run: Run, ballot: Ballot, clips: Ids) -> VoteScores:
+    """Return what the votes say of the clips that have any."""
     counts, predicted = ballot.counts[clips], run.predicted[clips]
     speakers = [run.speakers[i] for i in clips.tolist()]
     clustering = clustering_of(speakers)
@@ -173,9 +178,7 @@ def vote_scores(run: Run) -> VoteScores | None:
         bands=_bands(shares.max(axis=1), _at(credit, predicted), speakers),
         confidence=float(sure.mean()),
         share=_share(share, clustering),
-        overconfidence=uncertainty_of_mean(sure - share, clustering).mean_interval(
-            float((sure - share).mean())
-        ),
+        overconfidence=_mean(sure - share, clustering),
         ece=ece(bins),
         bins=bins,
         ceiling=_ceiling(counts, predicted, speakers),
@@ -371,8 +374,12 @@ def _share(values: Floats, clustering: Clustering) -> Interval:
     return uncertainty_of_mean(values, clustering).interval(float(values.mean()))
 
 
+def _mean(values: Floats, clustering: Clustering) -> Interval:
+    return uncertainty_of_mean(values, clustering).mean_interval(float(values.mean()))
+
+
 def _loss(values: Floats, clustering: Clustering) -> Interval:
-    found = uncertainty_of_mean(values, clustering).mean_interval(float(values.mean()))
+    found = _mean(values, clustering)
     return replace(found, low=max(0.0, found.low))
 
 

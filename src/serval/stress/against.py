@@ -10,7 +10,7 @@ import numpy as np
 from serval.comparison import compare
 from serval.errors import ConfigError
 from serval.scores import HEADLINES
-from serval.stress.panel import groups_of_cases, metric_columns, panel_of
+from serval.stress.panel import family_means, groups_of_cases, metric_columns, panel_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from serval.scores.paired import PanelEstimates
     from serval.scores.stats import Difference, Interval
     from serval.stress.runs import StressRuns
+    from serval.stress.suite import Case
 
     Floats = NDArray[np.float64]
 
@@ -78,23 +79,10 @@ def against_of(this: StressRuns, other: StressRuns, *, seed: int = 0) -> SuiteCo
     """
     provenance = this.clean.provenance
     refuse_other_clips(other, provenance.labels, provenance.identity)
-    there = {case.name for case in other.whole}
-    cases = [case for case in this.whole if case.name in there]
-    if not cases:
-        stopped = this.stopped or other.stopped
-        remedy = "run them without --stop-when-sure" if stopped else "run the same --suite"
-        raise ConfigError(
-            f"{this.folder} and {other.folder} have no perturbation in common; {remedy}"
-        )
-    for case in cases:
-        _refuse_other_draws(this, other, case.name)
+    cases = _common_cases(this, other)
     rows = 1 + len(cases)
-    runs = [
-        run
-        for of_model in (this, other)
-        for run in (of_model.clean, *(of_model.runs[case.name] for case in cases))
-    ]
-    panel = panel_of(runs)
+    both = [[of.clean, *(of.runs[case.name] for case in cases)] for of in (this, other)]
+    panel = panel_of([*both[0], *both[1]])
     clean = compare([other.clean, this.clean]).against[0].scores
     across = [(i, rows + i) for i in range(rows)]
     mine, its = [(0, i) for i in range(1, rows)], [(rows, rows + i) for i in range(1, rows)]
@@ -116,6 +104,21 @@ def against_of(this: StressRuns, other: StressRuns, *, seed: int = 0) -> SuiteCo
     )
 
 
+def _common_cases(this: StressRuns, other: StressRuns) -> list[Case]:
+    """Return the perturbations of which both heard all clips, refusing those drawn otherwise."""
+    there = {case.name for case in other.whole}
+    cases = [case for case in this.whole if case.name in there]
+    if not cases:
+        stopped = this.stopped or other.stopped
+        remedy = "run them without --stop-when-sure" if stopped else "run the same --suite"
+        raise ConfigError(
+            f"{this.folder} and {other.folder} have no perturbation in common; {remedy}"
+        )
+    for case in cases:
+        _refuse_other_draws(this, other, case.name)
+    return cases
+
+
 def _columns(counts: Margins, same: Floats, groups: Mapping[str, list[int]]) -> dict[str, Floats]:
     rows = counts.support.shape[1] // 2
     scores = metric_columns(counts)
@@ -127,11 +130,7 @@ def _columns(counts: Margins, same: Floats, groups: Mapping[str, list[int]]) -> 
         "same": agreement[:, 1:],
         "unchanged": mine - its,
     }
-    means = {
-        f"family {name}": np.stack([v[:, p].mean(axis=1) for p in groups.values()], axis=1)
-        for name, v in single.items()
-    }
-    return {**single, **means}
+    return {**single, **family_means(single, groups)}
 
 
 def _gap(found: PanelEstimates, prefix: str, i: int, runs: int) -> CaseGap:

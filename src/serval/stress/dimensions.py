@@ -17,14 +17,7 @@ from serval.scores.clusters import clustering_of
 from serval.scores.uncertainty import uncertainty_of_mean
 from serval.stress.suite import WHOSE
 from serval.tasks import DIMENSIONAL
-from serval.wording import (
-    counted,
-    hundredths,
-    markdown_table,
-    markdown_text,
-    numbered,
-    without_nan,
-)
+from serval.wording import counted, hundredths, markdown_table, markdown_text, numbered, without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -130,14 +130,9 @@ def effects_of(stress: StressRuns, *, seed: int = 0) -> Effects:
     )
     groups = groups_of_cases(cases)
     found, judged = estimated(panel.runs, groups, seed), judged_clips(panel.runs)
-    some = judged.any() and not judged.all()
-    deciding = (
-        estimated(panel.runs.only(judged), groups, seed)
-        if some
-        else found
-        if judged.any()
-        else None
-    )
+    deciding = found if judged.all() else None
+    if judged.any() and not judged.all():
+        deciding = estimated(panel.runs.only(judged), groups, seed)
     whole = {
         case.name: replace(
             _effect(case, found, i, panel.labels),

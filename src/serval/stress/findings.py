@@ -12,6 +12,7 @@ from serval.groups import Fairness, fairness_of
 from serval.scores import HEADLINES
 from serval.scores.chance import SIMULATIONS, random_predictions
 from serval.scores.metrics import Margins
+from serval.scores.stats import Interval
 from serval.stress.against import SuiteComparison, against_of
 from serval.stress.effects import Effects, effects_of
 from serval.stress.panel import metric_columns
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-__all__ = ["Findings", "RandomBaseline", "RandomScore", "findings_of", "random_baseline_of"]
+__all__ = ["Findings", "RandomBaseline", "findings_of", "random_baseline_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,34 +96,20 @@ def _no_clip_left(stress: StressRuns) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RandomScore:
-    """A score, a change or a share of random models.
-
-    Attributes:
-        value: The mean over the simulations: in [0, 1], of a change in [-1, 1].
-        low: 2.5 % of the simulations are below it.
-        high: 2.5 % are above it.
-    """
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RandomBaseline:
     """A random model: it draws each label that occurs equally often, anew for each perturbation.
 
     Attributes:
-        scores: In [0, 1], by name of the metric.
-        change: Perturbed minus clean, in [-1, 1], by name of the metric.
+        scores: The mean over the simulations in [0, 1], and between what 95 % of them lie, by name
+            of the metric.
+        change: The same of perturbed minus clean, in [-1, 1].
         unchanged: Share of equal predictions, in [0, 1].
         passes: Probability that it keeps a rule, in [0, 1], by name of the rule.
     """
 
-    scores: Mapping[str, RandomScore]
-    change: Mapping[str, RandomScore]
-    unchanged: RandomScore
+    scores: Mapping[str, Interval]
+    change: Mapping[str, Interval]
+    unchanged: Interval
     passes: Mapping[str, float]
 
 
@@ -160,6 +147,6 @@ def _margins(truth: Ids, predicted: Ids, k: int) -> Margins:
     return Margins(hits=hits, support=support, predictions=given)
 
 
-def _summed_up(draws: Floats) -> RandomScore:
+def _summed_up(draws: Floats) -> Interval:
     low, high = np.quantile(draws, [0.025, 0.975])
-    return RandomScore(value=float(draws.mean()), low=float(low), high=float(high))
+    return Interval(value=float(draws.mean()), low=float(low), high=float(high))

@@ -131,25 +131,21 @@ def _zero_padded(model: Model, clip: Waveform, others: Sequence[Waveform]) -> Fl
     return np.asarray(probabilities_of(logits, model.contract.outputs)[0])
 
 
-def _moved(count_s: float) -> Vary:
-    def answer(model: Model, clip: Waveform, _others: Sequence[Waveform]) -> Floats:
-        return _alone(model, clip[max(1, round(count_s * model.sample_rate)) :])
+def _changed(change: Callable[[Waveform, int], Waveform]) -> Vary:
+    """Return the answer to a clip alone after a change of it at the model's sample rate."""
+    return lambda model, clip, _others: _alone(model, change(clip, model.sample_rate))
 
-    return answer
+
+def _starting(seconds: float) -> Vary:
+    return _changed(lambda clip, rate: clip[max(1, round(seconds * rate)) :])
 
 
 def _silent_first(seconds: float) -> Vary:
-    def answer(model: Model, clip: Waveform, _others: Sequence[Waveform]) -> Floats:
-        return _alone(model, np.pad(clip, (round(seconds * model.sample_rate), 0)))
-
-    return answer
+    return _changed(lambda clip, rate: np.pad(clip, (round(seconds * rate), 0)))
 
 
 def _of_length(times: float) -> Vary:
-    def answer(model: Model, clip: Waveform, _others: Sequence[Waveform]) -> Floats:
-        return _alone(model, np.resize(clip, max(1, round(times * len(clip)))))
-
-    return answer
+    return _changed(lambda clip, _rate: np.resize(clip, max(1, round(times * len(clip)))))
 
 
 Vary = Callable[["Model", "Waveform", "Sequence[Waveform]"], "Floats"]
@@ -177,9 +173,9 @@ CHECKS = {
     "padding": Variation(
         what="zeros behind it, masked, beside a longer clip", answer=_zero_padded, exact=True
     ),
-    "start_1_sample": Variation(what="starts 1 sample later", answer=_moved(0.0)),
-    "start_5_ms": Variation(what="starts 5 ms later", answer=_moved(0.005)),
-    "start_10_ms": Variation(what="starts 10 ms later", answer=_moved(0.01)),
+    "start_1_sample": Variation(what="starts 1 sample later", answer=_starting(0.0)),
+    "start_5_ms": Variation(what="starts 5 ms later", answer=_starting(0.005)),
+    "start_10_ms": Variation(what="starts 10 ms later", answer=_starting(0.01)),
     "silence_250_ms": Variation(what="0.25 s of silence first", answer=_silent_first(0.25)),
     "silence_1_s": Variation(what="1 s of silence first", answer=_silent_first(1.0)),
     "half": Variation(what="the first half alone", answer=_of_length(0.5)),

@@ -67,11 +67,7 @@ def stress_document(found: Findings) -> dict[str, Any]:
         "fairness": _fairness(found.fairness),
         "invariance": None if found.invariance is None else _invariance(found.invariance),
         "against": None if found.against is None else _against(found.against),
-        "seconds": {
-            "total": round(found.stress.seconds, 1),
-            "clean": round(clean.seconds, 1),
-            "cases": {name: round(run.seconds, 1) for name, run in found.stress.runs.items()},
-        },
+        "seconds": _seconds(found.stress),
         "platform": dict(clean.provenance.platform),
         "warnings": [*_unfinished(found.stress), *_stopped(effects), *warnings_of(clean),
                      *effects.panel.runs.clustering.warnings,
@@ -80,6 +76,14 @@ def stress_document(found: Findings) -> dict[str, Any]:
     }  # fmt: skip
     plain = {key: without_nan(value) for key, value in document.items()}
     return plain | {"verdict": stress_verdict(plain)}
+
+
+def _seconds(stress: StressRuns) -> dict[str, Any]:
+    return {
+        "total": round(stress.seconds, 1),
+        "clean": round(stress.clean.seconds, 1),
+        "cases": {name: round(run.seconds, 1) for name, run in stress.runs.items()},
+    }
 
 
 def _clips_of_label(panel: StressPanel) -> dict[str, int]:

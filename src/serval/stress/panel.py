@@ -33,6 +33,7 @@ __all__ = [
     "StressPanel",
     "early_verdict",
     "estimated",
+    "family_means",
     "groups_of_cases",
     "judged_clips",
     "metric_columns",
@@ -111,11 +112,18 @@ def _columns(counts: Margins, same: Floats, groups: Mapping[str, list[int]]) -> 
         "change": change,
         "unchanged": same,
         "recall": recall(counts),
-        **{
-            f"family {name}": np.stack([v[:, p].mean(axis=1) for p in groups.values()], axis=1)
-            for name, v in (("change", change), ("unchanged", same))
-            if groups
-        },
+        **family_means({"change": change, "unchanged": same}, groups),
+    }
+
+
+def family_means(
+    of_cases: Mapping[str, Floats], groups: Mapping[str, list[int]]
+) -> dict[str, Floats]:
+    """Return the mean over the cases of each family, `(B, F, ...)` of `(B, C, ...)`."""
+    return {
+        f"family {name}": np.stack([v[:, p].mean(axis=1) for p in groups.values()], axis=1)
+        for name, v in of_cases.items()
+        if groups
     }
 
 

@@ -13,13 +13,7 @@ from numpy.typing import NDArray
 
 from serval.audio import Waveform, decode, encoded_bytes
 from serval.errors import ConfigError, DatasetError, RunError
-from serval.evaluation import (
-    Change,
-    EvalOptions,
-    open_dataset,
-    recorded,
-    stored_options,
-)
+from serval.evaluation import Change, EvalOptions, open_dataset, recorded, stored_options
 from serval.models.load import load_as_stated
 from serval.run import JOURNAL, load_run, unfinished
 from serval.stress.kept import MadeOnce, decoder

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Any
 
-from serval.files import whole_file
+from serval.files import csv_writer
 from serval.groups import canonical_column
 from serval.scores import HEADLINES, METRICS
 from serval.stress.panel import MIN_CLIPS_OF_LABEL
@@ -48,10 +47,9 @@ SIGNS = {"uar": "+", "recall": "", "precision": ""}
 def write_csv(document: Document, path: Path) -> Path:
     """Return `path` after writing one row for each perturbation, shares in [0, 1]."""
     rows = list(table_rows(document))
-    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    with csv_writer(path) as writer:
+        writer.writerow(rows[0])
+        writer.writerows(row.values() for row in rows)
     return path
 
 

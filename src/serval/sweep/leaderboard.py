@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from serval.scores.stats import Interval
     from serval.sweep.sweep import CellResult, Sweep
+
+    _ByCorpus = dict[str, list[Mapping[str, Mapping[str, float]]]]
 
 __all__ = ["leaderboard_document", "ranked_by"]
 
 SCHEMA_VERSION = 1
-NAN = math.nan
+NO_SCORE = dict.fromkeys(("value", "low", "high"), math.nan)
 
 
 def leaderboard_document(finished: Sweep) -> dict[str, Any]:
@@ -41,7 +41,8 @@ def leaderboard_document(finished: Sweep) -> dict[str, Any]:
     `dimensions` has a table for each set that models of dimensions were evaluated on; all else is
     of models of emotions. `rows` has one entry for each model (with its options) on each dataset,
     and one for always saying the most frequent label; `averages` one for each model over all
-    corpora; `tasks` the datasets on which models were ranked, with the tests of every pair.
+    corpora, of the values that it is ranked by, where a clip without an answer is an error; `tasks`
+    the datasets on which models were ranked, with the tests of every pair.
     """
     score = ranked_by(finished.plan.sort_by)
     tasks = list(_tasks(_as_planned(finished)))
@@ -53,7 +54,7 @@ def leaderboard_document(finished: Sweep) -> dict[str, Any]:
         "ranked_by": score,
         "rows": sorted(rows, key=lambda row: order(row["ranked"][score]["value"])),
         "averages": sorted(
-            [*_averages(finished.results), *_majority_average(tasks)],
+            [*_averages(finished.results, tasks), *_majority_average(tasks)],
             key=lambda row: order(row["scores"][score]["value"]),
         ),
         "tasks": [task.as_dict() for task in tasks],
@@ -155,59 +156,53 @@ def _rows(task: _Task, output: Path) -> Iterator[dict[str, Any]]:
     }
 
 
-def _averages(results: Sequence[CellResult]) -> Iterator[dict[str, Any]]:
+def _averages(results: Sequence[CellResult], tasks: Sequence[_Task]) -> Iterator[dict[str, Any]]:
     """Yield the mean over corpora of every model that has all of them."""
-    corpora = list(dict.fromkeys(result.cell.corpus for result in results))
-    of_model: defaultdict[str, dict[str, list[CellResult]]] = defaultdict(lambda: defaultdict(list))
-    planned: defaultdict[str, set[str]] = defaultdict(set)
-    for result in results:
-        planned[result.contender].add(result.cell.dataset)
-        if result.scores:
-            of_model[result.contender][result.cell.corpus].append(result)
-    for model, by_corpus in of_model.items():
-        done = {r.cell.dataset for own in by_corpus.values() for r in own}
-        whole = done == planned[model] and len(by_corpus) == len(corpora)
+    corpora = {result.cell.corpus for result in results}
+    planned = Counter(result.contender for result in results)
+    of_model: defaultdict[str, _ByCorpus] = defaultdict(lambda: defaultdict(list))
+    for task in tasks:
+        for result in task.results:
+            ranked = task.ranked(result.contender)
+            of_model[result.contender][result.cell.corpus].append(ranked)
+    for model, found in of_model.items():
+        whole = sum(map(len, found.values())) == planned[model] and len(found) == len(corpora)
         yield {
             "model": model,
             "baseline": False,
-            "corpora": len(by_corpus),
+            "corpora": len(found),
             "of": len(corpora),
-            "scores": {
-                name: asdict(_mean_over(_values(by_corpus.values(), name), name))
-                if whole
-                else dict.fromkeys(("value", "low", "high"), NAN)
-                for name in HEADLINES
-            },
+            "scores": _means(found) if whole else dict.fromkeys(HEADLINES, NO_SCORE),
         }
 
 
 def _majority_average(tasks: Sequence[_Task]) -> Iterator[dict[str, Any]]:
     """Yield the mean over corpora of always saying the most frequent emotion."""
-    found: defaultdict[str, list[Mapping[str, Mapping[str, float]]]] = defaultdict(list)
+    found: _ByCorpus = defaultdict(list)
     for task in tasks:
         found[task.results[0].cell.corpus].append(task.ranked(MAJORITY))
-    if not found:
-        return
-    means = {
-        name: np.array([np.mean([one[name]["value"] for one in own]) for own in found.values()])
+    if found:
+        n = len(found)
+        scores = _means(found)
+        yield {"model": MAJORITY, "baseline": True, "corpora": n, "of": n, "scores": scores}
+
+
+def _means(found: _ByCorpus) -> dict[str, dict[str, float]]:
+    """Return the mean over corpora of each score; that of a corpus is the mean of its datasets."""
+    return {
+        name: asdict(
+            _mean_over(
+                [float(np.mean([one[name]["value"] for one in own])) for own in found.values()],
+                name,
+            )
+        )
         for name in HEADLINES
     }
-    yield {
-        "model": MAJORITY,
-        "baseline": True,
-        "corpora": len(found),
-        "of": len(found),
-        "scores": {name: asdict(_mean_over(values, name)) for name, values in means.items()},
-    }
 
 
-def _values(corpora: Iterable[Sequence[CellResult]], score: str) -> NDArray[np.float64]:
-    """Return a score on each corpus: the mean of its datasets."""
-    return np.array([np.mean([r.scores[score].value for r in own]) for own in corpora])
-
-
-def _mean_over(values: NDArray[np.float64], score: str) -> Interval:
+def _mean_over(corpora: Sequence[float], score: str) -> Interval:
     """Return the mean over corpora, each of which is one observation."""
+    values = np.array(corpora)
     uncertainty = uncertainty_of_mean(values, clustering_of([None] * len(values)))
     return uncertainty.interval(float(values.mean()), METRICS[score].range)
 

@@ -197,12 +197,14 @@ def _value(path: Path, name: str, value: Any, kind: Kind) -> Any:  # noqa: ANN40
 def _entries(path: Path, entries: object, axis: str, kind: Kind) -> list[_Entry]:
     if not isinstance(entries, list):
         raise ConfigError(f"{path}: `{axis}` must be a list")
-    return [one for entry in entries for one in _by_split(_entry(path, entry, axis, kind))]
+    return [one for entry in entries for one in _by_split(path, _entry(path, entry, axis, kind))]
 
 
-def _by_split(entry: _Entry) -> Iterator[_Entry]:
+def _by_split(path: Path, entry: _Entry) -> Iterator[_Entry]:
     """Yield an entry for each split of a list, all of one corpus; any other as it is."""
     splits = entry.settings.get("split")
+    if splits == []:
+        raise ConfigError(f"{path}: `split` of {entry.name} is an empty list; name one or more")
     if not isinstance(splits, list):
         yield entry
         return

@@ -77,20 +77,13 @@ def standings_of(names: Sequence[str], clips: Together) -> Standings:
     pairs = list(combinations(range(len(every)), 2))
     found = panel.estimates(pairs[:1], lambda counts, _shares: _columns(counts, pairs))
     tests = _tests(every, pairs, panel, found)
-    scores = {
-        name: {score: _interval(found, row, i) for i, score in enumerate(HEADLINES)}
-        for row, name in enumerate(every)
-    }
-    for score, interval in scores[MAJORITY].items():
-        # Nothing was learned from clips, so nothing is uncertain but the set itself.
-        scores[MAJORITY][score] = Interval(value=interval.value, low=math.nan, high=math.nan)
     return Standings(
         clips=len(clips.truth),
         by=clustering.by,
         clusters=len(clustering),
         majority=clips.labels[majority],
         warnings=clustering.warnings,
-        ranks=ranks(scores, tests),
+        ranks=ranks(_scores(every, found), tests),
         tests=tests,
     )
 
@@ -101,8 +94,15 @@ def _columns(counts: Margins, pairs: Sequence[tuple[int, int]]) -> dict[str, Flo
     return {"scores": scores, "changes": scores[:, second] - scores[:, first]}
 
 
-def _interval(found: PanelEstimates, row: int, score: int) -> Interval:
-    return found.interval("scores", row, score)
+def _scores(names: Sequence[str], found: PanelEstimates) -> dict[str, dict[str, Interval]]:
+    scores = {
+        name: {score: found.interval("scores", row, i) for i, score in enumerate(HEADLINES)}
+        for row, name in enumerate(names)
+    }
+    for score, interval in scores[MAJORITY].items():
+        # Nothing was learned from clips, so nothing is uncertain but the set itself.
+        scores[MAJORITY][score] = Interval(value=interval.value, low=math.nan, high=math.nan)
+    return scores
 
 
 def _tests(

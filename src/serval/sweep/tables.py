@@ -160,7 +160,7 @@ def _cells_of(
     full = result.label_space.get("full_set")
     return [
         cell.model, cell.dataset, cell.options, *counts, *scores,
-        _cell(full["scores"]["uar"]) if full else "",
+        _cell(full["scores"]["uar"]) if full else _cell(_own(result.scores.get("uar"))),
         rank_text(*ranks[folder]) if folder in ranks else "",
         "" if result.problem else result.training,
         *(cost_cells(result.cost) if finished.of_probes
@@ -195,9 +195,10 @@ def _own(score: Interval | None) -> dict[str, Any] | None:
 def _caption(finished: Sweep, document: Document) -> str:
     said = (
         f"Sorted by {finished.plan.sort_by}; in brackets the 95 % interval. "
-        "full set: UAR with clips that have no answer as errors, where there are such. "
-        f"rank: by {document['ranked_by']} on the same clips, from the best to the worst that it "
-        "may be. trained on: what the model, its card or the plan says of this corpus. "
+        "Scores are of the clips that were answered. full set: UAR with clips that have no answer "
+        f"as errors. rank: by {document['ranked_by']} on the same clips, no answer being an error, "
+        "from the best to the worst that it may be. trained on: what the model, its "
+        "card or the plan says of this corpus. "
         + (
             "parameters, MB, ms: of the encoder up to that layer; the last is the time for a clip "
             "of 3 s on one thread of this machine."
@@ -248,9 +249,9 @@ def _csv(finished: Sweep, document: Document) -> str:
         speed = "" if math.isnan(result.rtfx) else round(result.rtfx, 3)
         names = map(csv_cell, (cell.model, cell.dataset, cell.options))
         problem = csv_cell(result.problem or result.warning)
-        full = result.label_space.get("full_set")
+        full, own = result.label_space.get("full_set"), result.scores.get("uar")
         behind = (
-            full["scores"]["uar"]["value"] if full else "",
+            full["scores"]["uar"]["value"] if full else own.value if own else "",
             *ranks.get(_folder(cell, finished.plan), ("", "")),
             "" if result.problem else result.training,
             *cccs.get(page_of(result, finished.plan.output), NO_CCC).values(),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from serval import __version__
-from serval.dress import STYLE
+from serval.dress import STYLE, bundled, filled
 from serval.errors import ConfigError, ModelError
 from serval.files import write_bytes, write_text
 from serval.inspection import stored_graph, web_faults
@@ -94,11 +93,7 @@ def write_site(models: Sequence[str], folder: Path, options: WebOptions) -> Site
         raise ConfigError(f"--parity-clips is {options.clips}; give 3 to {MOST_CLIPS}")
     _refuse_other_folder(folder)
     gpu = webgpu_files(options.webgpu) if options.webgpu else {}
-    paths = [model_path(name) for name in models]
-    for path in paths:
-        _refuse_what_does_not_run(path)
-    opened = [load_onnx(path, overrides_of(options)) for path in paths]
-    _refuse_dimensions(opened)
+    opened = _opened(models, options)
     names = _names(opened)
     clips = page_clips(opened, names, options.clips)
     traces = [trace_of(model, clips[0]) for model in opened] if options.trace else []
@@ -109,13 +104,12 @@ def write_site(models: Sequence[str], folder: Path, options: WebOptions) -> Site
         write_bytes(folder / name, content)
     document = _document(opened, names, clips, traces) | {"webgpu": bool(gpu)}
     write_text(folder / "site.json", json.dumps(document, **AS_JSON) + "\n")
-    sizes = {name: len(content) / 1e6 for name, content in files.items()}
     later = ("clips/", "models/", *(f"vendor/{name}" for name in gpu))
-    small = [size for name, size in sizes.items() if not name.startswith(later)]
+    small = (len(content) for name, content in files.items() if not name.startswith(later))
     return Site(
         folder=folder,
-        size_mb=sum(sizes.values()),
-        first_mb=sum(small) + opened[0].size_bytes / 1e6,
+        size_mb=sum(map(len, files.values())) / 1e6,
+        first_mb=(sum(small) + opened[0].size_bytes) / 1e6,
         notes=tuple(_notes(opened)),
     )
 
@@ -127,19 +121,20 @@ def _refuse_other_folder(folder: Path) -> None:
         raise ConfigError(f"--output {folder} holds other files; name a new folder")
 
 
-def _refuse_what_does_not_run(path: Path) -> None:
-    faults = web_faults(stored_graph(path))
-    if faults:
-        raise ModelError(f"{path} {faults[0]}")
-
-
-def _refuse_dimensions(models: Sequence[OnnxModel]) -> None:
+def _opened(names: Sequence[str], options: WebOptions) -> list[OnnxModel]:
+    """Return the models, each of which runs in a browser and names emotions."""
+    paths = [model_path(name) for name in names]
+    for path in paths:
+        if faults := web_faults(stored_graph(path)):
+            raise ModelError(f"{path} {faults[0]}")
+    models = [load_onnx(path, overrides_of(options)) for path in paths]
     for model in models:
         if model.contract.outputs == "values":
             raise ModelError(
                 f"{model.path} gives values of {', '.join(model.labels)}, and a page names "
                 "emotions; give it a classifier"
             )
+    return models
 
 
 def _names(models: Sequence[OnnxModel]) -> list[str]:
@@ -182,7 +177,7 @@ def _trace_file(at: int) -> str:
 
 def _module(name: str) -> str:
     """Return a script of the report as a module."""
-    script = (resources.files("serval") / "report" / "assets" / name).read_text(encoding="utf-8")
+    script = bundled("report", "assets", name)
     imports, exports = EXPORTS[name]
     return f"{imports}{script}\nexport {{ {', '.join(exports)} }};\n"
 
@@ -195,12 +190,8 @@ def _index(names: Sequence[str]) -> str:
         "title": f"{names[0]}: the emotion in a voice",
         "waiting": "Loading",
     }
-    page = resources.files("serval") / "web" / "assets" / "index.html"
-    return re.sub(
-        r"\{\{(\w+)\}\}",
-        lambda found: html.escape(parts[found[1]]),
-        page.read_text(encoding="utf-8"),
-    )
+    safe = {name: html.escape(part) for name, part in parts.items()}
+    return filled(bundled("web", "assets", "index.html"), safe)
 
 
 def _hosts_headers() -> str:

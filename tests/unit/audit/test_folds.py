@@ -7,7 +7,7 @@ import pytest
 from build import encoded
 from corpus_trees import put
 from serval.audit import AuditOptions, FindingKind, audit
-from serval.audit.folds import fold_list_in
+from serval.audit.folds import FoldList, fold_list_in, places_of
 from serval.errors import ConfigError, DatasetError, DatasetNotFoundError
 from speech import after_silence, utterance
 
@@ -131,3 +131,18 @@ def test_the_command_says_which_folds_share(emodb, tmp_path, serval):
     assert done.returncode == 1
     assert "2 of 2 folds of f.csv share speakers between train and test" in done.stdout
     assert "Read as EmoDB: 6 of 535 clips, 3 speakers" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["a/1.wav", "b/1.wav"], {"a/1.wav": 0}),  # b/1 is another clip, which is not here
+        (["b/1.wav", "c/1.wav"], {}),
+        (["x/a/1.flac", "a/1.wav", "1"], {"x/a/1.flac": 0, "a/1.wav": 0, "1": 0}),
+        (["old/2.wav", "2.wav"], {"old/2.wav": 1, "2.wav": 1}),
+        (["a/3.wav", "b/3.wav", "3.wav"], {"a/3.wav": 2, "b/3.wav": 3}),
+    ],
+)
+def test_names_that_contradict_each_other_are_not_those_of_one_clip(names, found):
+    folds = FoldList(name="list", parts={"1": {"test": frozenset(names)}})
+    assert places_of(folds, ["a/1.wav", "2.wav", "a/3.wav", "b/3.wav"]) == found

@@ -220,3 +220,31 @@ def test_hostile_metadata_says_nothing(tmp_path, info):
     path = tmp_path / "set.parquet"
     pq.write_table(table.replace_schema_metadata({b"huggingface": info}), path)
     assert [clip.label for clip in load(path).clips(0, None)] == ["sad", "sad"]
+
+
+def test_a_file_that_a_row_names_without_holding_it_is_part_of_the_fingerprint(tmp_path):
+    rows = [{"bytes": None, "path": "x.wav"}, {"bytes": b"sound", "path": "y.wav"}]
+    path = written(tmp_path / "set.parquet", {"audio": rows, "label": ["sad", "sad"]})
+    found = [load(path).fingerprint]  # neither file is there
+    for name, content in (("x.wav", b"one"), ("x.wav", b"two"), ("y.wav", b"held by the row")):
+        (tmp_path / name).write_bytes(content)
+        found.append(load(path).fingerprint)
+    assert len(set(found)) == 3
+    assert found[3] == found[2]
+
+
+@pytest.mark.parametrize("names", ["{'1': sad, '2': angry}", "{sad: first}", "{'0': null}"])
+def test_class_names_of_a_card_without_an_order_are_refused(tmp_path, names):
+    card = f"""---
+dataset_info:
+  features:
+  - name: label
+    dtype:
+      class_label:
+        names: {names}
+---
+"""
+    (tmp_path / "README.md").write_text(card)
+    written(tmp_path / "set.parquet", {"audio": audio(), "label": [0, 1]})
+    with pytest.raises(DatasetError, match=r"README\.md numbers the class names of column 'label'"):
+        load(tmp_path)

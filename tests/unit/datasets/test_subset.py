@@ -52,3 +52,9 @@ def test_a_sampled_set_says_so_and_keeps_the_clips_names():
 def test_a_sample_of_all_is_the_set(n):
     whole = load_dataset("demo", options=DatasetOptions())
     assert sampled(whole, n, seed=0) is whole
+
+
+@pytest.mark.parametrize(("limit", "cut"), [(63, True), (64, False), (65, False)])
+def test_a_limit_that_leaves_nothing_out_is_no_cut(limit, cut):
+    caveats = load_dataset("demo", options=DatasetOptions(limit=limit)).caveats
+    assert any("only the first" in caveat for caveat in caveats) is cut

@@ -102,12 +102,12 @@ def test_sentences_name_the_gap_and_ratings_are_no_groups(values):
 
 
 def test_the_mean_of_folds_stands_beside_the_pooled_ccc(values):
-    (found,) = averaged_cccs(values)
+    found = averaged_cccs(values)[0]
     parts = [
         ccc(values.truth[fold == FOLD, 0], values.predicted[fold == FOLD, 0]) for fold in range(3)
     ]
-    assert found.mean["arousal"].value == pytest.approx(np.mean(parts))
-    assert found.mean["arousal"].low < found.mean["arousal"].value < found.mean["arousal"].high
-    assert found.pooled["arousal"] == pytest.approx(ccc(values.truth[:, 0], values.predicted[:, 0]))
-    assert (found.column, found.parts, found.left_out) == ("fold", 3, 0)
+    assert found.mean.value == pytest.approx(np.mean(parts))
+    assert found.mean.low < found.mean.value < found.mean.high
+    assert found.pooled == pytest.approx(ccc(values.truth[:, 0], values.predicted[:, 0]))
+    assert (found.column, found.dimension, found.parts, found.left_out) == ("fold", "arousal", 3, 0)
     assert "mean of the 3 folds" in averaged_sentences([found])[0]

@@ -9,7 +9,14 @@ from scipy import stats
 from sklearn import metrics
 
 from serval.scores.clusters import clustering_of
-from serval.scores.dimensions import dimension_scores, moment_tables, moments_of_sums, score_columns
+from serval.scores.dimensions import (
+    DIMENSION_METRICS,
+    dimension_scores,
+    moment_tables,
+    moments_of_sums,
+    one_clip,
+    score_columns,
+)
 
 NAMES = ["arousal", "valence", "dominance"]
 
@@ -98,6 +105,42 @@ def test_two_clips_lie_on_a_line_and_no_clip_has_a_score():
     none = dimension_scores(np.zeros((0, 2)), np.zeros((0, 2)), [], ["a", "v"])
     assert none.n == 0
     assert np.isnan([none.mean["ccc"].value, none.mean["mae"].value]).all()
+
+
+@pytest.mark.parametrize("speakers", [[None] * 60, [f"s{i % 6}" for i in range(60)]])
+def test_a_dimension_of_few_clips_is_as_sure_as_they_are_alone(speakers):
+    truth, predicted = drawn(4, 60)
+    rated = np.arange(60) % 6 < 2 if speakers[0] else np.arange(60) < 5
+    truth[~rated, 1] = np.nan
+    together = dimension_scores(truth, predicted, speakers, NAMES)
+    own = [speakers[i] for i in np.flatnonzero(rated)]
+    alone = dimension_scores(truth[rated], predicted[rated], own, NAMES).per_dimension["valence"]
+    for key, interval in alone.items():
+        found = together.per_dimension["valence"][key]
+        assert (found.low, found.high) == pytest.approx((interval.low, interval.high)), key
+    worth = "worth 2 speakers" if speakers[0] else "of 5 clips"
+    assert f"valence has ratings {worth} only" in together.warnings[-1]
+    three = np.where(np.arange(60)[:, None] < 3, truth, np.nan)
+    three[:, [0, 2]] = truth[:, [0, 2]]
+    few = dimension_scores(three, predicted, speakers, NAMES)
+    assert np.isnan(few.per_dimension["valence"]["ccc"].low)
+    assert np.isnan(few.mean["ccc"].low)
+
+
+def test_one_clip_moves_a_score_as_the_prediction_of_another_would():
+    truth, predicted = drawn(5, 6)
+    found = one_clip(truth, predicted)[:, 0]
+    x, y = truth[:, 0], predicted[:, 0]
+    before = np.array(list(oracle(x, y).values()))
+    squares = []
+    for i in range(6):
+        for j in set(range(6)) - {i}:
+            after = oracle(x, np.where(np.arange(6) == i, y[j], y))
+            squares.append((np.array(list(after.values())) - before) ** 2)
+    expected = np.sqrt(np.mean(squares, axis=0))
+    keys = list(DIMENSION_METRICS)
+    for key in ("ccc", "pearson", "mae", "rmse", "bias"):
+        assert found[keys.index(key)] == pytest.approx(expected[keys.index(key)]), key
 
 
 @pytest.mark.parametrize("speakers", [10, 24, 91])

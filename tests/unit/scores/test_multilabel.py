@@ -10,7 +10,7 @@ from sklearn import metrics
 from serval.scores.clusters import clustering_of
 from serval.scores.multilabel import (
     SetAnswers,
-    macro_f1_gap,
+    macro_f1_of,
     multilabel_scores,
     paired_scores,
 )
@@ -142,42 +142,33 @@ def test_a_run_differs_from_itself_by_nothing():
     assert {change.difference.value for change in whole.values()} == {0.0}
 
 
-def test_a_gap_is_the_first_group_minus_the_rest():
-    truth, scores, speakers, ids = many()
-    scores[ids < 10] = 1.0 * truth[ids < 10]
-    first = ids < 10
-    gap = macro_f1_gap(truth, scores >= 0.5, first, clustering_of(speakers), 400)
-    values = [
-        metrics.f1_score(truth[some], scores[some] >= 0.5, average="macro")
-        for some in (first, ~first)
-    ]
-    assert values[0] == 1.0
-    assert gap.value == pytest.approx(values[0] - values[1])
-    assert 0 < gap.low < gap.value < gap.high
+def test_one_flip_is_one_of_the_clips_that_have_the_emotion():
+    truth = np.zeros((200, 3), dtype=bool)
+    truth[:120, 0] = truth[80:, 1] = truth[:2, 2] = True
+    own = answers(np.where(truth, 0.8, 0.2))
+    whole, each = paired_scores(truth, own, own, clustering_of([None] * 200), 50)
+    error = {key: each[2][key].difference.standard_error for key in each[2]}
+    assert (error["recall"], error["ap"]) == (pytest.approx(1 / 2), pytest.approx(1 / 2))
+    # Two hits may become misses, 198 clips without it false alarms: precision 1 becomes 2 / 3.
+    assert error["precision"] == pytest.approx(1 / 3)
+    assert error["f1"] == pytest.approx(np.sqrt((2 / 9 + 198 / 25 - 2 / 9 + 2 / 9) / 200), rel=0.02)
+    flipped = np.repeat(truth[np.newaxis], 600, axis=0)
+    flipped.reshape(600, -1)[np.arange(600), np.arange(600)] ^= True
+    scores = [metrics.f1_score(truth, one, average="macro", zero_division=0) for one in flipped]
+    expected = np.sqrt(np.mean((np.array(scores) - 1) ** 2))
+    assert whole["macro_f1"].difference.standard_error == pytest.approx(expected)
+    assert whole["hamming_loss"].difference.standard_error == pytest.approx(1 / 600)
 
 
-def test_an_emotion_that_one_side_lacks_makes_no_gap():
-    truth = np.tile(np.eye(3, dtype=bool), (40, 1))
-    first = np.arange(len(truth)) < 60
-    truth[first, 2] = False  # the hard emotion
-    predicted = truth & (False, True, False)
-    predicted[::2, 0] = truth[::2, 0]
-    alone = clustering_of([None] * len(truth))
-    gap = macro_f1_gap(truth, predicted, first, alone, 100)
-    assert gap.value == pytest.approx(0, abs=1e-12)
-    assert gap.p == pytest.approx(1)
-    assert np.isnan(macro_f1_gap(truth[:, 2:], predicted[:, 2:], first, alone, 100).value)
-
-
-def test_what_is_detectable_is_so_by_the_corrected_p():
-    truth, scores, speakers, ids = many()
-    clustering = clustering_of(speakers)
-    one, twelve = (
-        macro_f1_gap(truth, scores >= 0.5, ids < 10, clustering, 200, tests) for tests in (1, 12)
-    )
-    assert one.p == twelve.p
-    assert one.detectable < twelve.detectable
-    assert (one.low, one.high) == (twelve.low, twelve.high)
+def test_macro_f1_of_a_group_is_sklearns_and_moves_as_clips_are_left_out():
+    truth, scores, _, _ = many(80, 3)
+    predicted = scores >= 0.5
+    value, moves, flip = macro_f1_of(truth, predicted)
+    assert value == pytest.approx(metrics.f1_score(truth, predicted, average="macro"))
+    without = metrics.f1_score(truth[1:], predicted[1:], average="macro")
+    assert value - without == pytest.approx(moves[0], abs=2e-3)
+    assert abs(moves.sum()) < 1e-6
+    assert 0 < flip < 0.05
 
 
 def test_without_a_clip_average_precision_has_no_interval():

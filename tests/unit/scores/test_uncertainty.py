@@ -129,3 +129,14 @@ def test_swapped_answers_are_mcnemar_of_accuracy_and_see_what_accuracy_does_not(
     assert by_name["wa"].verdict == "cannot tell"
     assert by_name["uar"].p_swapped < 0.01
     assert by_name["uar"].verdict == "worse"
+
+
+@pytest.mark.parametrize(("clusters", "known"), [(1.0, False), (1.02, False), (1.8, True)])
+def test_of_a_single_speaker_no_difference_is_known(clusters, known):
+    """400 clips of one speaker, and perhaps two of another, say nothing of how speakers differ."""
+    one = Uncertainty(error=0.001, clusters=clusters, independent=0.001, clips=400.0)
+    found = one.difference(-0.01, 1 / 400)
+    assert ((found.low, found.high) == (-1.0, 1.0)) == (not known)
+    assert (one.equivalence_p(-0.01, 1 / 400, 0.05) < 0.05) == known
+    alone = Uncertainty(error=0.001, clusters=1.0)  # one clip, which is not one speaker
+    assert alone.difference(-0.01, 0.0).low > -0.1

@@ -214,3 +214,12 @@ def test_votes_are_known_by_their_names():
         True,
         False,
     ]
+
+
+def test_whole_numbers_may_be_written_as_pandas_writes_them(tmp_path):
+    groups = {"votes_angry": ["4.0", None], "votes_sad": ["1.", "2"]}
+    run = run_of(tmp_path / "run", [0, 2], [0, 2], labels=LABELS, groups=groups)
+    assert ballot_of(run).counts.tolist() == [[4, 0, 1], [0, 0, 2]]
+    half = run_of(tmp_path / "half", [0], [0], labels=LABELS, groups={"votes_sad": ["1.5"]})
+    with pytest.raises(LabelError, match=r"'votes_sad' of .* is '1.5'; write a whole number"):
+        ballot_of(half)

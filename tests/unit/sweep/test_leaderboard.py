@@ -2,6 +2,7 @@ import csv
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,14 +11,28 @@ from click.testing import CliRunner
 from build import classifier, encoded, labels_metadata, speech_set, voice, write_manifest
 from conftest import ROOT
 from pages import HARM
+from runs import run_of
 from serval.commands.sweep import sweep_command
 from serval.comparison.dimensions import compare_dimensions
+from serval.evaluation import EvalOptions
 from serval.files import write_json
 from serval.models.classifier import Classifier
 from serval.report.leaderboard import leaderboard_html, write_leaderboard
+from serval.results.label_space import label_space_part
 from serval.run import load_run
+from serval.scores import scores_of
 from serval.scores.label_space import full_set_of
-from serval.sweep import leaderboard_document, load_plan, sweep, write_tables
+from serval.sweep import (
+    Cell,
+    CellResult,
+    Plan,
+    Sweep,
+    leaderboard_document,
+    load_plan,
+    sweep,
+    write_tables,
+)
+from serval.sweep.answers import answers_of
 from serval.sweep.dimensions import _from_the_best, some_pairs
 from serval.sweep.training import card_corpora
 from serval.trained_on import TrainedOn
@@ -121,6 +136,36 @@ def test_one_more_model_costs_that_model_only(folder, monkeypatch):
     assert heard.count("b.onnx") == trials
     assert heard.count("a.onnx") == trials + 16
     assert {r.cell.model for r in finished.results if r.reused} == {"b"}
+
+
+def test_a_clip_without_an_answer_is_an_error_in_every_number(tmp_path):
+    runs = {
+        "fails": run_of(tmp_path / "fails", [1, 2] * 4, [1, 2] * 4, failures=8),
+        "answers": run_of(tmp_path / "answers", [1, 2] * 4 + [0] * 8, [1, 1, 1, 2] * 2 + [0] * 8),
+    }
+    for name in ("fails", "answers"):
+        runs[name] = replace(
+            runs[name], clip_ids=tuple(f"c{i}" for i in range(len(runs[name]))),
+            failures=tuple(replace(f, clip_id=f"c{f.index}") for f in runs[name].failures),
+        )  # fmt: skip
+    results = [
+        CellResult(
+            cell=Cell(model=name, dataset="d", options="", corpus="d",
+                      settings=EvalOptions(output=str(tmp_path / name))),
+            scores=scores_of(run).overall, answers=answers_of(run), clips=len(run),
+            label_space=label_space_part(run, restrict=False), failed=len(run.failures),
+        )
+        for name, run in runs.items()
+    ]  # fmt: skip
+    plan = Plan(output=tmp_path, sort_by="uar", cells=tuple(r.cell for r in results))
+    document = leaderboard_document(Sweep(plan=plan, results=tuple(results)))
+    means = {row["model"]: row["scores"]["uar"]["value"] for row in document["averages"]}
+    assert means == pytest.approx({"answers": 5 / 6, "fails": 2 / 3, "majority label": 1 / 3})
+    assert document["verdict"][0] == "answers has the highest UAR: 83.3 %."
+    page = leaderboard_html(document)
+    shown = page.count("<strong>83.3 %</strong>")
+    assert shown == 4, "the mean, the set, and in its table UAR and that of the full set"
+    assert "100.0 %" not in page
 
 
 def test_more_failures_than_the_plan_allows_are_said(folder):

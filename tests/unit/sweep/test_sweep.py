@@ -213,6 +213,7 @@ def test_labels_may_be_a_list_and_a_label_map_a_map(tmp_path):
         ("drop_unmapped: 1", "`drop_unmapped` must be true or false, not 1"),
         ("max_seconds: [3]", r"`max_seconds` must be a number, not \[3\]"),
         ("split: 3", "`split` must be text, not 3"),
+        ("options: [{split: []}]", "`split` of split=\\[\\] is an empty list"),
     ],
 )
 def test_a_value_of_another_kind_is_refused(tmp_path, line, fault):
