@@ -20,6 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 import serval
 from build import classifier, encoded, labels_metadata, speech_set
 from serval.errors import ConfigError, DatasetError, LabelError, ModelError, ServalError
+from serval.library import run_of_file
 from serval.results import write_results
 from serval.run import load_run
 from serval.scores import scores_of
@@ -308,6 +309,15 @@ def test_predictions_that_do_not_fit_are_refused(given, said):
     y_true, y_pred, *labels = given
     with pytest.raises(ServalError, match=said):
         serval.score(y_true, y_pred, labels=labels[0] if labels else None)
+
+
+def test_a_table_of_independent_scores_is_sent_to_its_run(tmp_path):
+    path = tmp_path / "detailed_results.csv"
+    path.write_text(
+        "true_emotion,predicted_emotion,prob_low,prob_high\nlow,low,0.9,0.8\n", encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match="give the folder of its run instead, or a file without"):
+        run_of_file(path)
 
 
 def test_results_become_tables_and_html(empty_folder):
