@@ -45,7 +45,7 @@ from serval.models.options import ModelOptions, overrides_of
 from serval.plots.latency import LatencyCurve, save_latency
 from serval.predict import infer
 from serval.records import Clip, Failure, LeftOut, Prediction
-from serval.wording import counted, percent
+from serval.wording import counted, percent, three_digits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -221,7 +221,7 @@ def bench_verdict(measured: Bench) -> list[str]:
         f"{name} answers a clip of {one.of.seconds:g} s in {1000 * one.timing.median_s:.1f} ms "
         f"({_spread(one)}) with {counted(one.of.threads, 'thread')}, and gets through "
         f"{best.clips_per_s:.1f} clips/s (spread {percent(best.timing.spread, 0)}), "
-        f"{best.rtfx:.0f} times real time, with {setup} workers x threads."
+        f"{three_digits(best.rtfx)} times real time, with {setup} workers x threads."
     )
     ratios = measured.ratios.get("latency, threads 1", [])
     return [first, *(f"Latency: {ratio.sentence()}." for ratio in ratios)]

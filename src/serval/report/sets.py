@@ -12,8 +12,8 @@ from serval.multilabel import TRUTH
 from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column, bounds, defined, per_class_chart
 from serval.report.columns import listed
 from serval.report.emotions import in_steps
-from serval.report.pairing import CHANGE, change_cells
-from serval.report.parts import PageParts, section
+from serval.report.pairing import CHANGE, change_cells, margin_sentence
+from serval.report.parts import PageParts, of_each, section
 from serval.report.stressed import stressed
 from serval.results.multilabel import MultilabelResults
 from serval.scores.multilabel import EMOTION_METRICS, MULTILABEL_METRICS
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = ["set_parts"]
+
+FEW = "Groups of few clips scatter by chance."
 
 ORDER = (
     "The emotions that were missed or named in error with the surest scores come first: some of "
@@ -206,7 +208,7 @@ def _ap_chart(names: Sequence[str], scores: Sequence[MultilabelScores]) -> Chart
 def _group_charts(names: Sequence[str], values: Sequence[MultilabelRun]) -> Iterator[Chart]:
     """Yield macro F1 of the groups of each column."""
     tables = [multilabel_groups(one) for one in values]
-    said = multilabel_group_sentences(tables[0])
+    said = [multilabel_group_sentences(own) for own in tables]
     for column in dict.fromkeys(table.column for own in tables for table in own):
         rows = [
             {"run": name, "label": group.name, **bounds(group.scores["macro_f1"]),
@@ -216,12 +218,12 @@ def _group_charts(names: Sequence[str], values: Sequence[MultilabelRun]) -> Iter
             if table.column == column
             for group in table.groups
         ]  # fmt: skip
-        lines = [line for line in said if line.startswith(f"By {column},")]
         yield Chart(
             id=f"by-{''.join(c if c.isalnum() else '-' for c in column)}",
             kind="table" if column == "speaker" else "intervals",
             title=f"Macro F1 by {'length' if column == 'duration' else column}",
-            note=" ".join(lines) or "Groups of few clips scatter by chance.",
+            note=of_each([" ".join(line for line in own if line.startswith(f"By {column},"))
+                          for own in said]) or FEW,
             columns=(RUN, Column(key="label", title=column), *BOUNDS,
                      Column(key="ap", title="mean AP", kind="share"), CLIPS),
             rows=rows,
@@ -234,8 +236,8 @@ def _pair(comparison: MultilabelComparison) -> dict[str, Any]:
     (against,) = comparison.against
     both = percent(against.agreement, 1)
     return {
-        "margin": f"A loss of up to {in_points(comparison.margin)} counts as none; the interval of "
-        "the difference decides, not the difference.",
+        "margin": margin_sentence(f"up to {in_points(comparison.margin)}"),
+        "clips": comparison.n,
         "tiles": [
             {"name": MULTILABEL_METRICS[key].title, "kind": "points",
              **change_cells(against.overall[key])}

@@ -60,7 +60,7 @@ def caveats_of(
 def warnings_of(run: Run) -> list[str]:
     """Return what a reader must know before trusting the numbers, one sentence each."""
     provenance = run.provenance
-    warnings = [] if run.complete else [f"{unfinished(run)}."]
+    warnings = [] if run.complete else [as_sentence(unfinished(run))]
     warnings += [str(sentence) for sentence in provenance.model.get("warnings", ())]
     warnings += [str(caveat) for caveat in provenance.dataset.get("caveats", ())]
     if run.failures:
@@ -107,10 +107,10 @@ def _notes(run: Run) -> Counter[str]:
 
 def _one_emotion(run: Run) -> list[str]:
     """Return that a set of a single emotion is no test of telling emotions apart."""
-    present = set(run.truth.tolist())
+    present = run.true_labels
     if len(present) != 1 or not run.provenance.task.excludes:
         return []
-    label = run.labels[present.pop()]
+    (label,) = present
     sentence = (
         f"All clips are {label}: UAR is the recall of that one emotion, and a model that says "
         f"{label} of everything would have 100 %."

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIMENSION_METRICS",
+    "LEAST_CLIPS",
     "DimensionMetric",
     "DimensionScores",
     "Moments",
@@ -308,9 +309,7 @@ def estimates_of_moments(
     bearing: Callable[[Floats], Floats],
     runs: int = 1,
 ) -> Estimates:
-    """Return scores of moments with their standard errors, by what each cluster moves.
-
-    Scores of moments are smooth, so no draws are needed.
+    """Return scores with their standard errors, by what each cluster moves: without draws.
 
     Args:
         tables: Of `moment_tables`.
@@ -328,12 +327,10 @@ def estimates_of_moments(
     values = statistic(np.asarray(tables.total, dtype=np.float64)[np.newaxis])[0]
     clusters, none = bearing(_known(tables, runs)), np.full(len(values), np.nan)
     clips = none if tables.clips is None else bearing(_known(tables.clips, runs))
+    alone = none if tables.clips is None else linear_errors(tables.clips, statistic, clips)
+    errors = linear_errors(tables, statistic, clusters)
     return Estimates(
-        values=values,
-        errors=linear_errors(tables, statistic, clusters),
-        clusters=clusters,
-        independent=none if tables.clips is None else linear_errors(tables.clips, statistic, clips),
-        clips=clips,
+        values=values, errors=errors, clusters=clusters, independent=alone, clips=clips
     )
 
 
