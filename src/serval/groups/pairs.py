@@ -101,9 +101,9 @@ def pair_gap(
     beyond = (tests * p < ALPHA) & others
     chosen = np.where(beyond if beyond.any() else others, gaps, -np.inf)
     high, low = np.unravel_index(chosen.argmax(), chosen.shape)
-    largest = float(detectable[others].max())
     uncertainty = _uncertainty([(way.error[high, low], way.number[high, low]) for way in ways])
     found = uncertainty.difference(float(gaps[high, low]), float(flips[high, low]), most, tests)
+    largest = float(detectable[others].max())
     missed: Verdict = "no more than chance" if largest <= worth else "cannot tell"
     return PairGap(
         high_group=groups.names[int(high)],
@@ -148,6 +148,18 @@ def _errors(group: Ids, ids: Ids, moves: Floats) -> _Errors:
     variance = np.maximum(own[:, np.newaxis] + own - 2 * shared, 0.0) * few / (few - 1)
     error = np.where(number < AS_GOOD_AS_ONE, np.nan, np.sqrt(variance))
     return _Errors(error=error, number=number)
+
+
+def _judged(
+    gaps: Floats, flips: Floats, ways: Sequence[_Errors], tests: int
+) -> tuple[Floats, Floats]:
+    """Return the p-value of every two groups and what could be found, the larger of both ways."""
+    found = [
+        p_and_detectable(gaps, np.hypot(_widened(way, ways), flips), way.number, tests)
+        for way in ways
+    ]
+    p, detectable = (np.max(part, axis=0) for part in zip(*found, strict=True))
+    return p, detectable
 
 
 def _widened(way: _Errors, ways: Sequence[_Errors]) -> Floats:
