@@ -1,4 +1,6 @@
-"""How often do 95 % intervals of CCC hold the truth? `dimension_coverage.py [SETS [SPEAKERS ...]]`.
+"""How often do 95 % intervals of CCC hold? `dimension_coverage.py [SETS [SPEAKERS ...]]`.
+
+`dimension_coverage.py SETS clips N ...` draws sets of N clips instead, of speakers not known.
 
 Ratings and predictions are simulated: speakers differ in how they are rated and in how they are
 predicted, errors are normal. For each number of speakers and each kind of set it prints, in percent
@@ -64,27 +66,42 @@ KINDS = (
 )
 
 
-def held(kind: Kind, speakers: int, rng: np.random.Generator) -> list[bool]:
-    """Return whether the intervals of one set hold CCC, correlation and bias."""
-    sizes = np.full(speakers, CLIPS) if kind.equal else rng.integers(5, 60, speakers)
+FEW = (
+    Kind(rated=0, predicted=0, slope=0.8, shift=0, noise=0.3, equal=True),
+    Kind(rated=0, predicted=0, slope=0.8, shift=0, noise=0.8, equal=True),
+)
+"""Of sets of few clips: a good model and one that is often off."""
+
+
+def held(kind: Kind, speakers: int, clips: int, rng: np.random.Generator) -> list[bool]:
+    """Return whether the intervals of one set hold CCC, correlation and bias.
+
+    Args:
+        kind: How the set comes about.
+        speakers: Number of them.
+        clips: Of each speaker, where these are equal; with 1 nothing is known of speakers.
+        rng: The random numbers.
+    """
+    sizes = np.full(speakers, clips) if kind.equal else rng.integers(5, 60, speakers)
     ids = np.repeat(np.arange(speakers), sizes)
     rated: NDArray[np.float64] = kind.rated * rng.normal(size=speakers)[ids]
     rated += rng.normal(size=len(ids))
     predicted = kind.slope * rated + kind.shift + kind.noise * rng.normal(size=len(ids))
     predicted += kind.predicted * rng.normal(size=speakers)[ids]
-    names = ids.astype(str).tolist()
+    names = ids.astype(str).tolist() if clips > 1 else [None] * len(ids)
     found = dimension_scores(rated[:, None], predicted[:, None], names, ["x"]).per_dimension["x"]
     return [found[key].low <= value <= found[key].high for key, value in kind.truth.items()]
 
 
 def main(sets: str = "600", *speakers: str) -> None:
     """Print the table."""
-    rng = np.random.default_rng(0)
-    for n in [int(text) for text in speakers] or SPEAKERS:
-        for kind in KINDS:
-            share = 100 * np.mean([held(kind, n, rng) for _ in range(int(sets))], axis=0)
+    rng, of_clips = np.random.default_rng(0), speakers[:1] == ("clips",)
+    kinds, clips, what = (FEW, 1, "clips") if of_clips else (KINDS, CLIPS, "speakers")
+    for n in [int(text) for text in speakers[of_clips:]] or SPEAKERS:
+        for kind in kinds:
+            share = 100 * np.mean([held(kind, n, clips, rng) for _ in range(int(sets))], axis=0)
             parts = ", ".join(f"{key} {x:.1f}" for key, x in zip(kind.truth, share, strict=True))
-            print(f"{n} speakers, {kind}: {parts}", flush=True)
+            print(f"{n} {what}, {kind}: {parts}", flush=True)
 
 
 if __name__ == "__main__":

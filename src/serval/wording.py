@@ -21,6 +21,7 @@ from typing import Any, Literal
 __all__ = [
     "as_sentence",
     "change_short",
+    "composed",
     "counted",
     "csv_cell",
     "did_you_mean",
@@ -80,6 +81,11 @@ def printable(text: str) -> str:
         _escape(character) if _is_hidden(character) else character for character in text
     )
     return shown.encode("utf-8", "replace").decode("utf-8")
+
+
+def composed(text: str) -> str:
+    """Return a text in one form (NFC): macOS writes an accent as a character of its own."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def shown(value: object, most: int = 60) -> str:

@@ -19,11 +19,12 @@ from serval.dimensions import dimension_columns, dimension_run
 from serval.errors import ConfigError, DatasetError, ModelError, RunError
 from serval.evaluation import EvalOptions, evaluate_named
 from serval.gate import Bounds, gate
+from serval.library import Result
 from serval.logs import entry_of
 from serval.models.onnx import load_onnx
 from serval.report import write_report
-from serval.report.values import value_parts
-from serval.results import write_results
+from serval.report.values import _group_charts, value_parts
+from serval.results import results_of, write_results
 from serval.run import load_run
 from serval.scores.dimensions import dimension_scores
 
@@ -93,6 +94,18 @@ def test_the_files_say_what_the_run_says(evaluation):
     assert float(rows[3]["predicted_arousal"]) == pytest.approx(values.predicted[3, 0], abs=1e-6)
     assert "| valence |" in evaluation.files["summary"].read_text()
     assert evaluation.files["dimensions"].stat().st_size > 2_000
+
+
+def test_the_table_of_a_notebook_has_the_values(evaluation):
+    result = Result(run=evaluation.run)
+    table = result.to_arrow()
+    values = dimension_run(evaluation.run)
+    for i, name in enumerate(values.names):
+        assert table[f"predicted_{name}"].to_pylist() == values.predicted[:, i].tolist()
+        expected = [None if np.isnan(v) else v for v in values.truth[:, i].tolist()]
+        assert table[f"true_{name}"].to_pylist() == expected
+    assert not {"logits", "probs", "truth"} & set(table.column_names)
+    assert len(result.to_pandas()) == 18
 
 
 def test_a_run_goes_on_and_is_refused_on_another_scale(evaluation, model, clips):
@@ -216,6 +229,52 @@ def test_few_clips_cannot_tell(tmp_path, n):
     (check,) = gate(b, Bounds(drop={"ccc": 0.001}, baseline=str(a.folder))).checks
     assert check.verdict == "cannot tell"
     assert check.reason.endswith("too few clips have a value that varies")
+
+
+def test_a_run_whose_every_clip_failed_has_results(tmp_path):
+    none = np.zeros((0, 2))
+    broken = run_of_dimensions(tmp_path / "run", none, none, names=("arousal", "valence"))
+    values = dimension_run(broken)
+    assert values.truth.shape == values.predicted.shape == (0, 2)
+    assert "answered no clip" in write_results(broken, plots=False).document["verdict"][0]
+
+
+def test_how_a_run_is_told_of_few_ratings(tmp_path):
+    truth = np.random.default_rng(0).uniform(1, 7, (30, 3))
+    truth[:, 1], truth[3:, 2] = 4.0, np.nan
+    said = np.full((30, 3), 4.0) + 0.01 * (truth[:, [0]] - 4)
+    run = run_of_dimensions(tmp_path / "run", truth, said, names=("arousal", "mild", "valence"))
+    first, *others = results_of(run).document["verdict"]
+    assert re.search(
+        r"of 30 clips of d by CCC: arousal 0\.\d\d \[.*, valence .* of 3 clips\.$", first
+    )
+    # Constant ratings and three of them say nothing of how predictions vary.
+    assert "Predictions of arousal vary less than half as much" in others[-1]
+
+
+def test_the_chart_of_each_column_has_its_own_sentence(tmp_path):
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(1, 7, (120, 2))
+    columns = {"gender": ["f", "m"] * 60, "corpus": ["a", "a", "b", "b"] * 30}
+    run = run_of_dimensions(
+        tmp_path / "run", truth, truth + rng.normal(0, 1, truth.shape),
+        names=("arousal", "valence"), groups=columns,
+    )  # fmt: skip
+    notes = {chart.id: chart.note for chart in _group_charts(["run"], [dimension_run(run)])}
+    for column in columns:
+        assert f"by {column} are more than chance" in notes[f"by-{column}"]
+    assert "the mean of the 2 corpora is" in notes["by-corpus"]
+
+
+def test_only_emotions_have_labels_to_restrict(evaluation, tmp_path):
+    with pytest.raises(ConfigError, match="--restrict is about the labels of one emotion a clip"):
+        write_results(evaluation.run, tmp_path, restrict=True, plots=False)
+
+
+def test_no_seed_is_below_zero(tmp_path):
+    for arguments in (["compare", "a", "b", "--seed", "-1"], ["evaluate", "--sample-seed", "-1"]):
+        done = called(arguments, tmp_path, {})
+        assert (done.returncode, "-1 is not in the range x>=0" in done.stderr) == (2, True)
 
 
 def test_compare_writes_and_prints_it(evaluation, other, tmp_path):

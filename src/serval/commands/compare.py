@@ -73,7 +73,7 @@ WIDE = 72
 @click.option("--output", "-o", default="./comparison", show_default=True, help="Results folder.")
 @click.option("--resamples", type=click.IntRange(min=100), default=DEFAULTS.resamples,
               show_default=True, help="Draws of the bootstrap.")  # fmt: skip
-@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=DEFAULTS.seed, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 @picture_option()
 def compare_command(

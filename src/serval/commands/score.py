@@ -66,9 +66,19 @@ def score_command(  # noqa: PLR0913 - click's flags
         print_json(written.document)
     else:
         _print(written, groups=groups)
+    _say_whose_thresholds(output if thresholds_from else None, run)
     entry = entry_of(written.document, written.files, output or scored.folder)
     for line in log_entry(loggers, entry):
         say(line, err=True)
+
+
+def _say_whose_thresholds(output: Path | None, run: str) -> None:
+    """Say who reads the thresholds that were fitted, where they do not lie beside the run."""
+    if output and output.resolve() != Path(run).resolve():
+        said = (
+            f"These thresholds lie in {output}; compare, gate and runs go on with those of {run}."
+        )
+        say(said, err=True)
 
 
 def _print(written: Written, *, groups: bool) -> None:

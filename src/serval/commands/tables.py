@@ -168,8 +168,8 @@ def _set_lines(document: Document) -> list[str]:
 def _set_note(document: Document) -> str:
     scores = document["scores"]
     return (
-        f"{_drawn_by(scores)} Macro F1 and mean AP average the {scores['emotions_averaged']} "
-        "emotions with clips."
+        f"{_drawn_by(scores)} Macro F1 and mean AP average the "
+        f"{counted(scores['emotions_averaged'], 'emotion')} with clips."
     )
 
 

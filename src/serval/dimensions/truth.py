@@ -82,13 +82,14 @@ def dimension_run(run: Run) -> DimensionRun:
     try:
         columns = {str(name): str(facts["columns"][name]) for name in run.labels}
         scale, own = (scale_of_text(str(facts[key]), key) for key in ("scale", "model_scale"))
-        truth = [[_value(cell) for cell in run.groups[columns[name]]] for name in run.labels]
+        none = [None] * len(run)  # a column that no scored clip has a value in
+        truth = [[_value(cell) for cell in run.groups.get(columns[name], none)] for name in columns]
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise RunError(f"the run in {run.folder} has no true values: {error}") from error
     return DimensionRun(
         run=run,
         names=tuple(run.labels),
-        truth=np.array(truth, dtype=np.float64).reshape(len(columns), -1).T,
+        truth=np.array(truth, dtype=np.float64).reshape(len(columns), len(run)).T,
         predicted=own.to(scale, run.logits.astype(np.float64)),
         scale=scale,
     )
@@ -161,7 +162,8 @@ def _refuse_missing(
 ) -> None:
     if missing := [name for name in wanted if name not in columns]:
         raise DatasetError(
-            f"{subject} has no column of {', '.join(missing)}; its further columns: "
+            f"{subject} has no column of {', '.join(missing)} with a value in any clip; its "
+            "further columns: "
             f"{', '.join(sorted(others)) or 'none'}; name them with --dimension-columns "
             f"{missing[0]}=COLUMN,..."
         )

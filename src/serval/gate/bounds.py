@@ -36,8 +36,12 @@ def per_unit(kind: str, metric: str) -> float:
         >>> per_unit("max-drop", "uar"), per_unit("max-drop", "ccc:valence"), per_unit("min", "uar")
         (100.0, 1.0, 1.0)
     """
-    of_values = metric.partition(":")[0].lower() in DIMENSION_METRICS
-    return 100.0 if kind in DIFFERENCES and not of_values else 1.0
+    return 100.0 if kind in DIFFERENCES and not _of_values(metric) else 1.0
+
+
+def _of_values(metric: str) -> bool:
+    """Return whether a score is one of dimensions, which are no shares."""
+    return metric.partition(":")[0].lower() in DIMENSION_METRICS
 
 
 NO_SHARES = {"brier", "nll", "clips", "size_mb"}
@@ -145,18 +149,23 @@ def bounds_from_toml(path: Path) -> Bounds:
 
 
 def merged(file: Bounds, flags: Bounds) -> Bounds:
-    """Return both sets of bounds; where both bound the same, the flag counts."""
+    """Return both sets of bounds; where both bound the same, by whichever name, the flag counts."""
     return Bounds(
-        least={**file.least, **flags.least},
-        most={**file.most, **flags.most},
-        drop={**file.drop, **flags.drop},
-        group_gap={**file.group_gap, **flags.group_gap},
+        least=_over(file.least, flags.least),
+        most=_over(file.most, flags.most),
+        drop=_over(file.drop, flags.drop),
+        group_gap=_over(file.group_gap, flags.group_gap),
         baseline=flags.baseline or file.baseline,
         bench=flags.bench or file.bench,
         stress=flags.stress or file.stress,
         cannot_tell=flags.cannot_tell or file.cannot_tell,
         outdated=(*file.outdated, *flags.outdated),
     )
+
+
+def _over(file: Mapping[str, float], flags: Mapping[str, float]) -> dict[str, float]:
+    stated = {canonical(name) for name in flags}
+    return {name: of for name, of in file.items() if canonical(name) not in stated} | {**flags}
 
 
 StatedBound = tuple[str, str | float]
@@ -208,8 +217,13 @@ def _number(subject: str, kind: str, name: str, written: str | float) -> float:
     number = float(match["number"]) if match else written
     if isinstance(number, str) or not math.isfinite(number):
         raise ConfigError(f"{subject} is {written}, not a number; write {EXAMPLES[kind]}")
-    if match is None or kind in DIFFERENCES:
+    if match is None or (kind in DIFFERENCES and not _of_values(name)):
         return number
+    if _of_values(name):
+        raise ConfigError(
+            f"{subject}={written}: {name} is no share; write the number itself, as ccc=0.01 or "
+            "mae=0.3"
+        )
     if match["unit"] != "%" or canonical(name) in NO_SHARES or name.startswith("bench."):
         raise ConfigError(f"{subject}={written}: {name} is not counted so; leave the unit out")
     return number / 100

@@ -111,6 +111,8 @@ def gate(run: Run, bounds: Bounds) -> GateResult:
         raise ConfigError("--max-drop needs a run to measure against; give it with --baseline")
     measures = measures_of(run, {"bench": bounds.bench, "stress": bounds.stress})
     baseline = load_run(bounds.baseline) if bounds.drop else None
+    if baseline and baseline.folder.resolve() == run.folder.resolve():
+        raise ConfigError(f"--baseline {bounds.baseline} is this run itself; name another one")
     compared = comparison_of([baseline, run], PairOptions()) if baseline else None
     return GateResult(
         name=run.name,

@@ -93,7 +93,7 @@ def measures_of(run: Run, files: Mapping[str, str]) -> Measures:
     whole = {
         "failures": len(run.failures) / clips if clips else float("nan"),
         "clips": float(len(run)),
-        "size_mb": run.provenance.model.get("size_bytes", float("nan")) / 1e6,
+        "size_mb": (run.provenance.model.get("size_bytes") or float("nan")) / 1e6,
     }
     return Measures(
         known=results_of(run).bounded | whole,

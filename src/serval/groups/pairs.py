@@ -96,11 +96,7 @@ def pair_gap(
     gaps = groups.scores[:, np.newaxis] - groups.scores
     flips = np.maximum.outer(groups.flips, groups.flips)
     ways = _ways(groups, speakers)
-    judged = [
-        p_and_detectable(gaps, np.hypot(_widened(way, ways), flips), way.number, tests)
-        for way in ways
-    ]
-    p, detectable = (np.max(part, axis=0) for part in zip(*judged, strict=True))
+    p, detectable = _judged(gaps, flips, ways, tests)
     others = ~np.eye(g, dtype=bool)
     beyond = (tests * p < ALPHA) & others
     chosen = np.where(beyond if beyond.any() else others, gaps, -np.inf)
@@ -117,6 +113,15 @@ def pair_gap(
         p_corrected=min(1.0, found.p * tests),
         finding="more than chance" if beyond.any() else missed,
     )
+
+
+def _judged(
+    gaps: Floats, flips: Floats, ways: Sequence[_Errors], tests: int
+) -> tuple[Floats, Floats]:
+    """Return the p-value and the detectable gap of every two groups, `(G, G)`, the larger each."""
+    errors = ((np.hypot(_widened(way, ways), flips), way.number) for way in ways)
+    p, detectable = np.max([p_and_detectable(gaps, *of, tests) for of in errors], axis=0)
+    return p, detectable
 
 
 def _ways(groups: ScoredGroups, speakers: Sequence[str | None]) -> list[_Errors]:

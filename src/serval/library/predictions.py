@@ -73,7 +73,7 @@ def run_of_file(path: Path) -> Run:
         )
     labels = [name.removeprefix(PROB) for name in probs] or None
     shares = _numbers(columns, probs, path)
-    if probs and predicted and _no_shares(shares).any():
+    if probs and predicted and np.isfinite(shares).all() and _no_shares(shares).any():
         raise ConfigError(
             f"{path} has scores that are no shares of one, as a model of sigmoids gives; give the "
             "folder of its run instead, or a file without the columns prob_LABEL"

@@ -121,10 +121,7 @@ class Classifier(Generic[B_co]):
     def on(self, backend: Other) -> Classifier[Other]:
         """Return the same model on another backend."""
         return Classifier(
-            contract=self.contract,
-            identity=self.identity,
-            backend=backend,
-            made_of=self.made_of,
+            contract=self.contract, identity=self.identity, backend=backend, made_of=self.made_of
         )
 
     def logits(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:

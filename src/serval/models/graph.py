@@ -59,7 +59,12 @@ ACTIVATIONS = {
     "Sigmoid": "sigmoid",
     "Softmax": "softmax",
 }
-LINEAR = frozenset(("Gemm", "MatMul", "MatMulNBits", "FusedMatMul"))
+LINEAR = frozenset(
+    ("DynamicQuantizeMatMul", "FusedMatMul", "Gemm", "MatMul", "MatMulInteger",
+     "MatMulIntegerToFloat", "MatMulNBits", "QGemm", "QLinearMatMul")
+)  # fmt: skip
+SCALED = frozenset(("Add", "Cast", "Mul"))
+"""Operators that follow the product of a layer: its bias, and in integers its scales."""
 PASSED = frozenset(
     ("Cast", "Clip", "Concat", "DequantizeLinear", "Dropout", "Flatten", "Gather", "Identity",
      "QuantizeLinear", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
@@ -335,11 +340,13 @@ def _activation(
     return None
 
 
-def _is_linear(node: onnx.NodeProto, made_by: dict[str, onnx.NodeProto]) -> bool:
-    """Tell whether a node is the product with a matrix, or adds its bias, which bounds nothing."""
+def _is_linear(node: onnx.NodeProto, made_by: dict[str, onnx.NodeProto], most: int = 4) -> bool:
+    """Tell whether a node ends a linear layer, which bounds nothing."""
+    if node.op_type in LINEAR:
+        return True
     below = [made_by[name] for name in node.input if name in made_by]
-    added = below if node.op_type == "Add" else []
-    return any(one.op_type in LINEAR for one in (node, *added))
+    followed = bool(most) and node.op_type in SCALED
+    return followed and any(_is_linear(one, made_by, most - 1) for one in below)
 
 
 def _is_written_out_sigmoid(node: onnx.NodeProto, made_by: dict[str, onnx.NodeProto]) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from serval.checkpoints import SETTINGS, open_checkpoint, refuse_missing
 from serval.errors import AudioError, ModelError
 from serval.models.classifier import Classifier, Identity, identity_of
-from serval.models.contract import Overrides, contract_of
+from serval.models.contract import Contract, Overrides, contract_of
 from serval.models.sources import MOST_SECONDS, Source, declared_by, refuse_output_name
 from serval.models.trial import tried
 from serval.tasks import DIMENSIONAL
@@ -162,19 +162,9 @@ def open_levels(name: str, overrides: Overrides, asked: str, *, deviation: bool)
     states = HiddenStates(opened, [int(level) for level in wanted])
     width = int(opened.model.config.hidden_size)
     n_features = width * len(wanted) * (2 if deviation else 1)
-    labels = tuple(str(number) for number in range(n_features))
-    declared = declared_by(_said(replace(opened, labels=labels)), overrides)
-    contract = contract_of(
-        declared,
-        **GRAPH,
-        outputs=DIMENSIONAL.outputs,
-        scale="0..1",
-        task=DIMENSIONAL.model,
-        sources={**declared.sources, "labels": "dataset"},
-    )
     network = HiddenLevels(states, deviation=deviation).eval()
     model = Classifier(
-        contract=contract,
+        contract=_contract_of_features(opened, n_features, overrides),
         identity=_identity(opened),
         backend=TorchBackend(network=network, threads=1),
         runtime={"name": "torch"},
@@ -184,6 +174,20 @@ def open_levels(name: str, overrides: Overrides, asked: str, *, deviation: bool)
         widths=dict.fromkeys(wanted, width),
         parameters=sum(weights.numel() for weights in opened.model.parameters()),
         licence=opened.licence,
+    )
+
+
+def _contract_of_features(encoder: Checkpoint, n: int, overrides: Overrides) -> Contract:
+    """Return the contract of an encoder that gives n numbers of no name."""
+    labels = tuple(map(str, range(n)))
+    declared = declared_by(_said(replace(encoder, labels=labels)), overrides)
+    return contract_of(
+        declared,
+        **GRAPH,
+        outputs=DIMENSIONAL.outputs,
+        scale="0..1",
+        task=DIMENSIONAL.model,
+        sources={**declared.sources, "labels": "dataset"},
     )
 
 

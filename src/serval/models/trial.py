@@ -193,7 +193,7 @@ def _outputs_of(model: Classifier[B], answers: Floats, skeleton: Skeleton) -> Fo
         answers: `(N, K)` scores of unlike sounds.
         skeleton: Of the graph; empty where there is none.
     """
-    in_range = answers.min() >= -SCORE_MARGIN and answers.max() <= 1 + SCORE_MARGIN
+    in_range = bool(answers.min() >= -SCORE_MARGIN and answers.max() <= 1 + SCORE_MARGIN)
     sums = answers.sum(axis=1)
     made_by = activation_of(skeleton, model.contract.output_name) if in_range else None
     shares = np.abs(sums - 1).max() < MARGIN and not model.contract.one_output

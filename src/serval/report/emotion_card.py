@@ -13,7 +13,7 @@ from serval.report.section import LIMITS, CardParts, hub_dataset, hub_result, sa
 from serval.results.document import caveats_of
 from serval.results.summary import gap_table
 from serval.results.verdict import in_percent, sentences_of, verdict_of
-from serval.scores import METRICS, scores_of
+from serval.scores import METRICS, canonical, scores_of
 from serval.wording import counted, markdown_table
 
 if TYPE_CHECKING:
@@ -26,6 +26,16 @@ if TYPE_CHECKING:
     from serval.scores.stats import Interval
 
 __all__ = ["emotion_card"]
+
+
+HUB: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
+    "accuracy": ("accuracy", "Accuracy (WA)", {}),
+    "recall_macro": ("recall", "Macro recall of all emotions that occur", {"average": "macro"}),
+    "f1_macro": ("f1", "Macro F1 of all emotions that occur", {"average": "macro"}),
+    "f1_weighted": ("f1", "Weighted F1", {"average": "weighted"}),
+}
+"""By published key, which is scikit-learn's number as the hub's is: the hub's name, the one on its
+page, and how it averages."""
 
 
 def emotion_card(run: Run) -> CardParts:
@@ -52,12 +62,11 @@ def emotion_card(run: Run) -> CardParts:
 
 def _results(run: Run, scores: Scores) -> Iterator[EvalResult]:
     by = scores.resampling
-    for key, metric in METRICS.items():
-        own = scores.overall[key]
-        if metric.hub is not None and not math.isnan(own.value):
-            said = {**metric.hub[1], "confidence_level": by.level, "clustered_by": by.by}
-            name = (metric.hub[0], metric.full)
-            yield hub_result(run, "Speech emotion recognition", name, own, said)
+    for key, (hub, full, average) in HUB.items():
+        own = {**scores.overall, **scores.published}[canonical(key)]
+        if not math.isnan(own.value):
+            said = {**average, "confidence_level": by.level, "clustered_by": by.by}
+            yield hub_result(run, "Speech emotion recognition", (hub, full), own, said)
 
 
 def _entries(run: Run, scores: Scores) -> str:

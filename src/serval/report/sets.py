@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.comparison.multilabel import MultilabelComparison
+    from serval.labels import LabelSet
     from serval.multilabel import MultilabelRun
     from serval.report.columns import Listed
     from serval.run import Run
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = ["set_parts"]
+
+ORDER = (
+    "The emotions that were missed or named in error with the surest scores come first: some of "
+    "them are wrong labels, not wrong answers."
+)
 
 TILES = ("macro_f1", "micro_f1", "mean_ap", "subset_accuracy")
 
@@ -49,12 +55,12 @@ def set_parts(runs: Sequence[Run]) -> PageParts:
     """
     comparison = compare_multilabel(runs) if len(runs) > 1 else None
     results = [MultilabelResults(run=run, thresholds_from=run) for run in runs]
-    first, clips = results[0], listed(runs)
-    labels = first.run.labels
+    first, clips, labels = results[0], listed(runs), runs[0].labels
     values, scores = [one.values for one in results], [one.scores for one in results]
     answers = [one.answers_in(labels) for one in values]
     truth = _truth(clips, values)
     names = list(comparison.runs) if comparison else [first.run.name]
+    said = [*(own.warnings for own in results), comparison.warnings if comparison else ()]
     return PageParts(
         task=MULTILABEL.key,
         clips=clips,
@@ -63,21 +69,11 @@ def set_parts(runs: Sequence[Run]) -> PageParts:
         first=_surest_error(clips, truth, answers[0]),
         verdict=comparison.verdict[0] if comparison else first.verdict[0],
         sentences=[] if comparison else first.verdict[1:],
-        warnings=[
-            *(line for one in results for line in one.warnings),
-            *(comparison.warnings if comparison else ()),
-        ],
-        order="The emotions that were missed or named in error with the surest scores come first: "
-        "some of them are wrong labels, not wrong answers.",
-        runs=[
-            {"tiles": list(_tiles(own)), "outcomes": _outcomes(one.truth_in(labels), said)}
-            for own, one, said in zip(scores, values, answers, strict=True)
-        ],
+        warnings=[line for lines in said for line in lines],
+        order=ORDER,
+        runs=[_run_part(labels, *of) for of in zip(scores, values, answers, strict=True)],
         columns={"truth": _ids(truth)},
-        answers=[
-            _listed_answers(said, places)
-            for said, places in zip(answers, clips.positions, strict=True)
-        ],
+        answers=[_listed_answers(*of) for of in zip(answers, clips.positions, strict=True)],
         value_columns={TRUTH, *(name for one in values for name in one.columns)},
         shown={"labels": list(labels)},
         sections=_sections(names, values, scores, comparison),
@@ -125,6 +121,13 @@ def _listed_answers(said: SetAnswers, places: Sequence[int]) -> dict[str, Any]:
         "named": [own if place >= 0 else None for own, place in zip(named, places, strict=True)],
         "probs": in_steps(said.scores, at),
     }
+
+
+def _run_part(
+    labels: LabelSet, scores: MultilabelScores, values: MultilabelRun, said: SetAnswers
+) -> dict[str, Any]:
+    outcomes = _outcomes(values.truth_in(labels), said)
+    return {"tiles": list(_tiles(scores)), "outcomes": outcomes}
 
 
 def _tiles(scores: MultilabelScores) -> Iterator[dict[str, Any]]:

@@ -117,12 +117,7 @@ class Progress:
 
     def _tell(self) -> None:
         self.show(
-            Step(
-                done=self.done,
-                total=self.total,
-                failures=self.failures,
-                resumed=self.resumed,
-            )
+            Step(done=self.done, total=self.total, failures=self.failures, resumed=self.resumed)
         )
 
 

@@ -298,10 +298,7 @@ def _bins(name: str, values: DimensionRun, d: int) -> Iterator[dict[str, Any]]:
 def _group_charts(names: Sequence[str], values: Sequence[DimensionRun]) -> Iterator[Chart]:
     """Yield CCC and bias of the groups of each column."""
     tables = [dimension_groups(one) for one in values]
-    said = [
-        [*dimension_group_sentences(own), *averaged_sentences(averaged_cccs(one))]
-        for own, one in zip(tables, values, strict=True)
-    ]
+    averaged = [averaged_cccs(one) for one in values]
     for column in dict.fromkeys(table.column for own in tables for table in own):
         rows = [
             {"run": name, "label": f"{dimension}, {group.name}", "clips": group.n,
@@ -314,12 +311,18 @@ def _group_charts(names: Sequence[str], values: Sequence[DimensionRun]) -> Itera
             for group in table.groups
         ]  # fmt: skip
         few = column != "speaker" and len({row["label"] for row in rows}) <= MOST_LINES
+        said = [
+            [
+                *dimension_group_sentences([table for table in own if table.column == column]),
+                *averaged_sentences([one for one in means if one.column == column]),
+            ]
+            for own, means in zip(tables, averaged, strict=True)
+        ]
         yield Chart(
             id=f"by-{''.join(c if c.isalnum() else '-' for c in column)}",
             kind="intervals" if few else "table",
             title=f"CCC by {'length' if column == 'duration' else column}",
-            note=of_each([" ".join(line for line in own if f"By {column}," in line
-                                   or f" by {column} " in line) for own in said]) or FEW,
+            note=of_each(list(map(" ".join, said))) or FEW,
             columns=(RUN, Column(key="label", title=f"dimension, {column}"),
                      Column(key="value", title="CCC", kind="correlation"), *ENDS,
                      Column(key="bias", title="bias", kind="error"), CLIPS),

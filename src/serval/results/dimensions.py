@@ -22,7 +22,7 @@ from serval.results.scored import TaskResults
 from serval.results.summary import drawn_by, items, summary_of
 from serval.results.table import COLUMNS_OF_CLIP, ClipColumns, cells_of_clip, table_of
 from serval.results.verdict import counted, data_name
-from serval.scores.dimensions import DIMENSION_METRICS, dimension_scores
+from serval.scores.dimensions import DIMENSION_METRICS, LEAST_CLIPS, dimension_scores
 from serval.tasks import DIMENSIONAL
 from serval.wording import csv_cell, markdown_table, markdown_text, numbered, without_nan
 
@@ -160,7 +160,9 @@ def dimension_verdict(run: Run, scores: DimensionScores) -> str:
     if not scores.n:
         return f"{run.name} answered no clip."
     each = ", ".join(
-        f"{name} {numbered(asdict(own['ccc']))}" for name, own in scores.per_dimension.items()
+        f"{name} {numbered(asdict(own['ccc']))}"
+        + f" of {counted(scores.clips[name], 'clip')}" * (scores.clips[name] < scores.n)
+        for name, own in scores.per_dimension.items()
     )
     clips = counted(scores.n, "clip")
     return f"{run.name} agrees with the ratings of {clips} of {data_name(run)} by CCC: {each}."
@@ -180,16 +182,21 @@ def dimension_sentences(scores: DimensionScores, values: DimensionRun) -> list[s
             said.append(
                 f"{name} is predicted too {way}, by {abs(own['bias'].value):.2f} on average."
             )
-    spread = np.nanstd(values.predicted, axis=0) / np.maximum(
-        np.nanstd(values.truth, axis=0), 1e-12
-    )
-    narrow = [name for name, share in zip(values.names, spread, strict=True) if share < 0.5]
+    narrow = [name for i, name in enumerate(values.names) if _is_narrow(values, i)]
     if narrow:
         said.append(
             f"Predictions of {', '.join(narrow)} vary less than half as much as the ratings: the "
             "model stays near the middle."
         )
     return said
+
+
+def _is_narrow(values: DimensionRun, i: int) -> bool:
+    """Return whether predictions vary less than half as much as ratings, where these do."""
+    rated = ~np.isnan(values.truth[:, i])
+    truth, predicted = values.truth[rated, i], values.predicted[rated, i]
+    varied = len(truth) >= LEAST_CLIPS and np.ptp(truth) > 0
+    return bool(varied and np.std(predicted) < np.std(truth) / 2)
 
 
 def dimension_cells(own: Mapping[str, Mapping[str, float | None]]) -> list[str]:

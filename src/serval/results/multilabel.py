@@ -217,9 +217,11 @@ def _sentences(values: MultilabelRun, scores: MultilabelScores) -> Iterator[str]
     yield _read_from(values)
     absent = [label for label, own in scores.per_emotion.items() if not own.support]
     if absent:
-        yield (
-            f"No scored clip has {', '.join(absent)}: macro F1 and mean AP run over the other "
-            f"{counted(scores.emotions_averaged, 'emotion')}."
+        others = counted(scores.emotions_averaged, "emotion")
+        yield f"No scored clip has {', '.join(absent)}: " + (
+            f"macro F1 and mean AP run over the other {others}."
+            if scores.emotions_averaged
+            else "macro F1 and mean AP are not defined."
         )
     yield from _often(scores)
     yield (
@@ -243,7 +245,8 @@ def _often(scores: MultilabelScores) -> Iterator[str]:
         often = own.support and own.named > OFTEN * own.support
         if often or own.named < own.support / OFTEN:
             how = "too often" if often else "too rarely"
-            yield f"{label} is named {how}: {own.named} times, and {own.support} clips have it."
+            have = counted(own.support, "clip has", "clips have")
+            yield f"{label} is named {how}: {counted(own.named, 'time')}, and {have} it."
 
 
 def _unknown(run: Run) -> list[str]:

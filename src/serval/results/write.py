@@ -35,6 +35,7 @@ CALIBRATED = only(
     "--calibrate-on fits the temperature of",
     "leave it out; for several give --thresholds-from",
 )
+RESTRICTED = only(CATEGORICAL, "--restrict is about the labels of")
 THRESHOLDED = only(MULTILABEL, "--thresholds-from is of use for")
 
 
@@ -76,17 +77,17 @@ def write_results(
             next call. `run` itself goes on with those that lie in its folder.
         plots: Draw the pictures; without, those of an earlier call are removed, since they may show
             other numbers than the new files.
-        restrict: Score with only those labels too that model and set both know; by default as the
-            run was made.
+        restrict: Score with only the labels too that model and set share; default: as it was made.
 
     Raises:
-        ConfigError: One of those runs is of another model, shares clips with `run`, or is of no use
-            for its task.
+        ConfigError: Such a run is of another model or shares clips, or its task takes no such one.
     """
     if calibrate_on is not None:
         CALIBRATED.of(run.provenance.task, run.folder)
     if thresholds_from is not None and thresholds_from is not run:
         THRESHOLDED.of(run.provenance.task, run.folder)
+    if restrict:
+        RESTRICTED.of(run.provenance.task, run.folder)
     found = RESULTS[run.provenance.task](
         run=run, calibrate_on=calibrate_on, thresholds_from=thresholds_from, restrict=restrict
     )

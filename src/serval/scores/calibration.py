@@ -55,6 +55,10 @@ CERTAIN = 1e-6
 """What float32 may take from a probability of 1."""
 
 COLDEST, HOTTEST = 0.05, 20.0
+UNCHECKED = (
+    "The temperature was fitted on predictions without hashes: that these are of the same model on "
+    "other recordings was not checked but by the clips' ids."
+)
 SMALLEST = 1e-12
 """A probability of 0 counts as this much, so that one clip cannot make NLL infinite."""
 
@@ -105,6 +109,7 @@ class Calibration:
         as_is: The confidence that the model states.
         scaled: The same at a temperature that was fitted on another run, if there is one.
         fitted_on: Folder of that other run, or `""`.
+        unchecked: Whether a clip of one of both runs has no hash, as in a file of predictions.
         aurc: Area under the risk-coverage curve in [0, 1], lower is better, with its interval.
         aurc_best: The area if every wrong clip were less confident than every right one.
         coverage: Accuracy at several shares of answered clips.
@@ -114,6 +119,7 @@ class Calibration:
     as_is: Fit
     scaled: Fit | None
     fitted_on: str
+    unchecked: bool
     aurc: Interval
     aurc_best: float
     coverage: tuple[CoveragePoint, ...]
@@ -159,6 +165,7 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None) -> Calibration:
         as_is=_fit(answers, clustering, np.random.default_rng(0)),
         scaled=scaled,
         fitted_on=str(fitted_on.folder) if fitted_on else "",
+        unchecked=fitted_on is not None and _unknown_audio(run, fitted_on),
         aurc=aurc_interval(sure, right, clustering, np.random.default_rng(0)),
         aurc_best=aurc(right.astype(np.float64), right),
         coverage=coverage_points(sure, right, clustering) if len(sure) else (),
@@ -182,6 +189,7 @@ def calibration_sentences(calibration: Calibration) -> list[str]:
         confidence_sentence(calibration),
         abstention_sentence(calibration),
         _temperature_sentence(calibration.scaled),
+        UNCHECKED * calibration.unchecked,
     )
     return [sentence for sentence in said if sentence]
 
@@ -195,6 +203,11 @@ def confidence_sentence(calibration: Calibration) -> str:
         return (
             f"No miscalibration can be shown on {counted(calibration.n, 'clip')}: ECE "
             f"{percent(fit.ece, 1)}, no more than chance makes of a calibrated model."
+        )
+    if percent(fit.confidence, 1) == percent(everything, 1):
+        return (
+            f"On average it is as confident as right ({percent(everything, 1)}), but too sure of "
+            f"some clips and too unsure of others: ECE {percent(fit.ece, 1)}."
         )
     lean = "more" if fit.confidence > everything else "less"
     return (
@@ -430,14 +443,24 @@ def refuse_unfit(run: Run, fitted_on: Run, what: str) -> None:
     Raises:
         ConfigError: It is of another model, or shares clips with `run`.
     """
-    if not run.same_model(fitted_on) or run.labels != fitted_on.labels:
+    known = all(one.provenance.model.get("sha256") for one in (run, fitted_on))
+    if (known and not run.same_model(fitted_on)) or run.labels != fitted_on.labels:
         raise ConfigError(
             f"{what} of {run.folder} cannot be fitted on {fitted_on.folder}: that run is "
             "of another model; evaluate the same model file on another split"
         )
+    if run.folder.resolve() == fitted_on.folder.resolve():
+        raise ConfigError(f"{what} of {run.folder} cannot be fitted on itself; give another split")
     shared = set(run.audio_sha256) & set(fitted_on.audio_sha256) - {""}
-    if shared or run.folder == fitted_on.folder:
+    ids = set(run.clip_ids) & set(fitted_on.clip_ids) if _unknown_audio(run, fitted_on) else set()
+    if n := len(shared) or len(ids):
         raise ConfigError(
             f"{what} of {run.folder} cannot be fitted on {fitted_on.folder}: "
-            f"{counted(len(shared), 'clip is', 'clips are')} in both; fit on another split"
+            f"{counted(n, 'clip is', 'clips are')} in both{'' if shared else ' by their ids'}; "
+            "fit on another split"
         )
+
+
+def _unknown_audio(*runs: Run) -> bool:
+    """Return whether a run has no hashes of its clips' audio, as one of a prediction file."""
+    return any("" in run.audio_sha256 for run in runs)

@@ -55,7 +55,6 @@ class Metric:
         higher_is_better: Its direction.
         headline: Whether it is shown where there is room for few.
         minor: Whether it is shown only where there is room for all.
-        hub: The hub's name of its kind and the arguments that make it this one, or `None`.
         task: What it judges.
     """
 
@@ -68,7 +67,6 @@ class Metric:
     higher_is_better: bool = True
     headline: bool = False
     minor: bool = False
-    hub: tuple[str, Mapping[str, str]] | None = None
     task: Literal["emotion"] = "emotion"
 
     @property
@@ -95,7 +93,6 @@ METRICS: Mapping[str, Metric] = {
             of=wa,
             synonyms=("accuracy", "war", "recall_weighted"),
             headline=True,
-            hub=("accuracy", {}),
         ),
         Metric(
             key="uar",
@@ -104,7 +101,6 @@ METRICS: Mapping[str, Metric] = {
             of=uar,
             synonyms=("ua", "balanced_accuracy"),
             headline=True,
-            hub=("recall", {"average": "macro"}),
         ),
         Metric(
             key="macro_f1",
@@ -112,7 +108,6 @@ METRICS: Mapping[str, Metric] = {
             full="Macro F1",
             of=macro_f1,
             headline=True,
-            hub=("f1", {"average": "macro"}),
         ),
         Metric(
             key="weighted_f1",
@@ -120,7 +115,6 @@ METRICS: Mapping[str, Metric] = {
             full="Weighted F1",
             of=weighted_f1,
             synonyms=("f1_weighted",),
-            hub=("f1", {"average": "weighted"}),
         ),
         Metric(
             key="macro_precision",

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -244,8 +245,8 @@ def test_the_stress_test_of_another_model_does_not_pass(tmp_path, run):
     assert "that is of m, not of the model of this run" in check.reason
 
 
-def test_a_gate_that_makes_no_sense_is_refused(run):
-    known = {"baseline": str(run.folder)}
+def test_a_gate_that_makes_no_sense_is_refused(tmp_path, run):
+    known = {"baseline": str(run_of(tmp_path / "other", run.truth, run.predicted).folder)}
     for bounds, message in (
         (Bounds(), "no bound"),
         (Bounds(least={"wer": 0.1}), "unknown metric 'wer'; known: accuracy, wa"),
@@ -302,6 +303,10 @@ def test_a_unit_may_be_written_and_a_difference_is_in_points_without_one():
     for name, number in (("nll", "3%"), ("bench.rtf", "3 %"), ("size_mb", "1%"), ("wa", "1 point")):
         with pytest.raises(ConfigError, match=f"{name} is not counted so; leave the unit out"):
             bounds_from_options({"max": [f"{name}={number}"]})
+    for kind, number in (("max-drop", "ccc=0.5%"), ("max-drop", "ccc:valence=0.5 points"),
+                         ("max", "mae=10%"), ("min", "ccc=50%")):  # fmt: skip
+        with pytest.raises(ConfigError, match="is no share; write the number itself, as ccc="):
+            bounds_from_options({kind: [number]})
 
 
 def test_a_group_gap_written_as_a_share_is_still_taken_with_a_line_that_says_so(tmp_path):
@@ -373,6 +378,19 @@ def test_flags_win_over_the_file():
     both = merged(file, Bounds(least={"uar": 0.7}, baseline="new"))
     assert both.least == {"uar": 0.7, "wa": 0.5}
     assert (both.baseline, both.bench, both.cannot_tell) == ("new", "b", "pass")
+    assert merged(file, Bounds(least={"accuracy": 0.1})).least == {"uar": 0.5, "accuracy": 0.1}
+
+
+def test_a_run_is_no_baseline_of_itself(run):
+    with pytest.raises(ConfigError, match="is this run itself; name another one"):
+        gate(run, Bounds(drop={"uar": 1}, baseline=str(run.folder)))
+
+
+def test_the_size_of_no_model_is_not_known(run):
+    facts = dict(run.provenance.model) | {"size_bytes": None}
+    file = replace(run, provenance=replace(run.provenance, model=facts))
+    (check,) = gate(file, Bounds(most={"size_mb": 10})).checks
+    assert (check.passed, check.reason) == (False, "not defined on these clips")
 
 
 def test_junit_counts_what_does_not_pass(run):

@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
+from onnxruntime.quantization import quantize_dynamic
 
 from build import EMOTIONS, voice
 from graphs import classifier_graph, node, value
@@ -111,11 +112,14 @@ LINEAR_ENDS = {
 }
 
 
+@pytest.mark.parametrize("integers", [False, True])
 @pytest.mark.parametrize("case", LINEAR_ENDS)
-def test_a_linear_layer_at_the_end_gives_logits_however_small(tmp_path, case):
+def test_a_linear_layer_at_the_end_gives_logits_however_small(tmp_path, case, integers):
     known = {"zero": np.float32(1e-4), "unit": np.eye(8, dtype=np.float32)}
     known["half"] = np.full(8, 0.5, dtype=np.float32)
     path = classifier_graph(tmp_path / "m.onnx", after=LINEAR_ENDS[case], constants=known)
+    if integers:
+        quantize_dynamic(path, path, op_types_to_quantize=["MatMul", "Gemm"])
     model = load_onnx(path)
     assert (model.contract.outputs, "outputs" in model.contract.sources) == ("logits", False)
     scores = model.scores(voice()[None], np.array([16_000]))

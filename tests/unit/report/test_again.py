@@ -26,6 +26,10 @@ def test_hashes_are_whole_and_the_limit_is_said(tmp_path):
     assert facts["Model sha256"] == run.provenance.model["sha256"]
     assert facts["Data fingerprint"] == run.provenance.dataset["fingerprint"]
     assert facts["Limit"] == "the first 2 clips"
+    assert facts["Model file"].endswith(" MB")
+    model = dict(run.provenance.model) | {"size_bytes": None}  # of a file of predictions
+    told = replace(run.provenance, model=model)
+    assert "Model file" not in dict(facts_of(replace(run, provenance=told)))
 
 
 def test_few_clips_have_no_slowest_hundredth(tmp_path):

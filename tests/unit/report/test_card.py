@@ -1,14 +1,19 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import yaml
 from huggingface_hub import ModelCard, parse_eval_result_entries
+from sklearn import metrics
 
 from pages import HARM, evaluated, spoken_set
+from runs import run_of, run_of_sets
 from serval.errors import ConfigError
 from serval.report.card import card_text, hub_dataset, write_card
 from serval.run import Run
+
+FACTS = {"fingerprint": "0" * 64, "licence": "x", "revision": "", "location": "", "n_clips": 4}
 
 
 @pytest.fixture
@@ -33,6 +38,23 @@ def test_a_new_card_is_one_that_the_hub_can_read(run, tmp_path):
     assert accuracy.task_type == "audio-classification"
     assert card.data.pipeline_tag == "audio-classification"
     assert "### Limits" in card.text
+
+
+def test_the_hub_gets_scikit_learns_numbers(tmp_path):
+    truth, said = [0, 0, 1, 1], [0, 2, 1, 1]
+    card = ModelCard(card_text(with_dataset(run_of(tmp_path / "run", truth, said), **FACTS)))
+    results = {(one.metric_type, one.metric_args.get("average")): one.metric_value
+               for one in card.data.eval_results}  # fmt: skip
+    for name, score in (("f1", metrics.f1_score), ("recall", metrics.recall_score)):
+        expected = score(truth, said, average="macro", zero_division=0)
+        assert results[name, "macro"] == pytest.approx(expected, abs=1e-4)
+    marks = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]], dtype=bool)
+    several = run_of_sets(tmp_path / "sets", marks, [[0.9, 0.1, 0.9]] * 3)
+    several = with_dataset(several, **FACTS)
+    (macro, _) = ModelCard(card_text(several)).data.eval_results
+    expected = metrics.f1_score(marks, [[1, 0, 1]] * 3, average="macro", zero_division=0)
+    assert macro.metric_value == pytest.approx(expected, abs=1e-4)
+    assert macro.metric_name == "macro F1 of all 3 emotions"
 
 
 def test_what_a_card_says_already_stays(run, tmp_path):

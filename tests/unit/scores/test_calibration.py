@@ -14,6 +14,7 @@ from serval.scores.calibration import (
     brier,
     calibration_of,
     calibration_sentences,
+    confidence_sentence,
     ece,
     nll,
     reliability_bins,
@@ -121,11 +122,34 @@ def test_a_temperature_from_other_clips_mends_overconfidence(tmp_path):
 
 def test_a_temperature_is_not_fitted_on_the_same_clips_or_another_model(tmp_path):
     run = run_of(tmp_path / "a", [0, 1, 2], [0, 1, 1])
-    with pytest.raises(ConfigError, match="3 clips are in both"):
+    with pytest.raises(ConfigError, match="cannot be fitted on itself"):
         calibration_of(run, fitted_on=run)
+    with pytest.raises(ConfigError, match="3 clips are in both; fit"):
+        calibration_of(run, fitted_on=run_of(tmp_path / "c", [0, 1, 2], [0, 1, 1]))
     other = run_of(tmp_path / "b", [0, 1, 2], [0, 1, 1], model={"sha256": "11"})
     with pytest.raises(ConfigError, match="of another model"):
         calibration_of(run, fitted_on=other)
+
+
+def test_predictions_without_hashes_are_told_apart_by_their_ids(tmp_path):
+    truth, logits = honest(40, np.random.default_rng(2))
+    run, same, other = (
+        run_of(tmp_path / name, truth, logits=logits, ids=[f"{start}{i}" for i in range(40)],
+               shas=dict.fromkeys(range(40), ""), model={"sha256": ""})
+        for name, start in (("run", "a"), ("same", "a"), ("other", "b"))
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="40 clips are in both by their ids"):
+        calibration_of(run, fitted_on=same)
+    found = calibration_of(run, fitted_on=other)
+    assert "same model on other recordings was not checked" in calibration_sentences(found)[-1]
+
+
+def test_confidence_that_is_right_on_average_only_is_off_both_ways(tmp_path):
+    sure, unsure = (np.log([p, (1 - p) / 2, (1 - p) / 2]) for p in (0.9, 0.5))
+    truth = [0] * 100 + [1] * 100 + [0] * 180 + [1] * 20
+    logits = [sure] * 200 + [unsure] * 200
+    said = confidence_sentence(calibration_of(run_of(tmp_path / "run", truth, logits=logits)))
+    assert said.startswith("On average it is as confident as right (70.0 %), but too sure of some")
 
 
 def test_a_temperature_needs_clips():
