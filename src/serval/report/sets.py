@@ -13,7 +13,7 @@ from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column, bounds, defi
 from serval.report.columns import listed
 from serval.report.emotions import in_steps
 from serval.report.pairing import CHANGE, change_cells, margin_sentence
-from serval.report.parts import PageParts, of_each, section
+from serval.report.parts import FEW, PageParts, of_each, section
 from serval.report.stressed import stressed
 from serval.results.multilabel import MultilabelResults
 from serval.scores.multilabel import EMOTION_METRICS, MULTILABEL_METRICS
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = ["set_parts"]
-
-FEW = "Groups of few clips scatter by chance."
 
 ORDER = (
     "The emotions that were missed or named in error with the surest scores come first: some of "

@@ -19,7 +19,7 @@ from serval.groups.dimensions import (
 from serval.report.charts import CLIPS, RUN, Chart, Column, bounds
 from serval.report.columns import listed
 from serval.report.pairing import change_cells, margin_sentence
-from serval.report.parts import PageParts, of_each, section
+from serval.report.parts import FEW, PageParts, of_each, section
 from serval.report.stressed import Stressed
 from serval.results.dimensions import (
     dimension_cells,
@@ -61,8 +61,6 @@ MOST_LINES = 36
 """A column with more groups times dimensions than this is a table without a drawing."""
 
 DECIMALS = 6
-
-FEW = "Groups of few clips scatter by chance."
 
 ENDS = (
     Column(key="low", title="95 % from", kind="correlation"),

@@ -7,7 +7,7 @@ from pages import spoken_set
 from runs import run_of
 from serval.evaluation import EvalOptions
 from serval.report.stressed import lead_of, stressed
-from serval.stress import StressOptions, load_stress, stress
+from serval.stress import StressOptions, examples_of, load_stress, stress
 
 
 def test_what_matters_comes_first_and_verdicts_without_ten_clips_are_none(tmp_path, model_file):
@@ -47,6 +47,11 @@ def test_a_clip_that_is_another_file_by_now_is_no_example(tmp_path, model_file):
     }
     tested = replace(tested, clean=replace(tested.clean, truth=said), runs=broken)
     assert len(stressed(tested, "m", audio=True).examples) == 2
+    for example in examples_of(tested):
+        assert example.clean_label == example.truth != example.label
+        assert 0 < example.confidence <= 1
+        assert len(example.perturbed) > 0
+        assert example.clean.tolist() != example.perturbed.tolist()
     for path in (tmp_path / "clips").glob("*.wav"):
         path.write_bytes(encoded(voice(99)))
     shown = stressed(tested, "m", audio=True)
