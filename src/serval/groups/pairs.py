@@ -115,15 +115,6 @@ def pair_gap(
     )
 
 
-def _judged(
-    gaps: Floats, flips: Floats, ways: Sequence[_Errors], tests: int
-) -> tuple[Floats, Floats]:
-    """Return the p-value and the detectable gap of every two groups, `(G, G)`, the larger each."""
-    errors = ((np.hypot(_widened(way, ways), flips), way.number) for way in ways)
-    p, detectable = np.max([p_and_detectable(gaps, *of, tests) for of in errors], axis=0)
-    return p, detectable
-
-
 def _ways(groups: ScoredGroups, speakers: Sequence[str | None]) -> list[_Errors]:
     """Return the errors by speaker, where speakers are known, and as if clips were independent."""
     sizes = [len(clips) for clips in groups.clips]
