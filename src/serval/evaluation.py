@@ -204,6 +204,7 @@ def provenance_of(
         labels=plan.space.labels,
         model=facts,
         dataset=_dataset_facts(dataset)
+        | {"caveats": (*dataset.caveats, *plan.warnings)}
         | of_task
         | ({"labels_as": plan.renamed} if plan.renamed else {}),
         options=asdict(options),

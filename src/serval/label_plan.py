@@ -16,10 +16,10 @@ from serval.labels import LabelMap, label_map_from_option, label_space_of
 from serval.multilabel import TRUTH, EmotionSets, emotion_columns, names_several, truth_facts
 from serval.run import PositionSet
 from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, Task
-from serval.wording import counted, shown
+from serval.wording import counted, did_you_mean, printable, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sized
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 
     from serval.datasets import LabelledOptions
     from serval.labels import LabelSet, LabelSpace
@@ -103,6 +103,7 @@ class LabelPlan:
         renamed: Labels of the set that the run calls otherwise, with what it calls them.
         change: What is done to each clip before the model hears it.
         task: What the clips are asked for.
+        warnings: What of the options does nothing, a sentence each.
         facts: How a truth was read that is not one emotion a clip, as the run stores it: of
             dimensions their columns and scales.
     """
@@ -115,6 +116,7 @@ class LabelPlan:
     renamed: dict[str, str] = field(default_factory=dict)
     change: Change = field(default_factory=Change)
     task: Task = CATEGORICAL
+    warnings: tuple[str, ...] = ()
     facts: Mapping[str, Any] | None = None
 
     @property
@@ -163,14 +165,18 @@ def _plan_of_labels(model: Model, dataset: Dataset, options: LabelledOptions) ->
         preset=stated.preset,
     )
     places: defaultdict[str, array[int]] = defaultdict(lambda: array("q"))
+    seen: dict[str, None] = {}
     several = bool(options.emotion_columns or options.label_separator)
     _refuse_options(MULTILABEL if several else CATEGORICAL, options)
     hears_several = not model.contract.asked.excludes
     for clip in dataset.metadata(0, options.limit):
         places[clip.label].append(clip.index)
+        seen |= dict.fromkeys(clip.emotions or ())
         several |= names_several(clip) or (hears_several and clip.emotions is not None)
+    warnings = _unused(mapping, {**places, **seen})
     if several:
-        return _plan_of_sets(model, dataset, options, mapping, space)
+        plan = _plan_of_sets(model, dataset, options, mapping, space)
+        return replace(plan, warnings=warnings)
     dropped = _dropped(places, dataset, options, mapping)
     return LabelPlan(
         mapping=mapping,
@@ -179,6 +185,17 @@ def _plan_of_labels(model: Model, dataset: Dataset, options: LabelledOptions) ->
         dropped=dropped,
         dropped_indices=tuple(sorted(index for raw in dropped for index in places[raw])),
         renamed={raw: label for raw in sorted(places) if (label := mapping[raw]) and label != raw},
+        warnings=warnings,
+    )
+
+
+def _unused(mapping: LabelMap, labels: Iterable[str]) -> tuple[str, ...]:
+    """Return a warning of each entry of `--label-map` that is about no label of the clips."""
+    had = [label for label in labels if label]
+    return tuple(
+        f"--label-map {printable(raw)}={mapping.explicit[raw]} does nothing: no clip is labelled "
+        f"{shown(raw)}{did_you_mean(raw, had)}"
+        for raw in mapping.unused(had)
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from serval.errors import LabelError
 from serval.files import is_file
 from serval.texts import json_in
-from serval.wording import did_you_mean, one_line
+from serval.wording import composed, did_you_mean, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -131,7 +131,7 @@ class LabelSet(tuple[str, ...]):
         Raises:
             LabelError: Fewer labels than `least`, an empty one, or one that occurs twice.
         """
-        labels = super().__new__(cls, names)
+        labels = super().__new__(cls, map(composed, names))
         if len(labels) < cls.least:
             raise LabelError(f"{cls.needs}, got {len(labels)}")
         if not all(name.strip() for name in labels):
@@ -261,6 +261,11 @@ class LabelMap:
         """Return the labels that have no counterpart, sorted, each once."""
         return tuple(sorted({raw for raw in raw_labels if self[raw] is None}))
 
+    def unused(self, raw_labels: Iterable[str]) -> tuple[str, ...]:
+        """Return what is stated of labels that are none of these, as it is stated."""
+        had = set(map(_folded, raw_labels))
+        return tuple(raw for raw in self.explicit if _folded(raw) not in had)
+
     def is_left_out(self, raw: str) -> bool:
         """Tell whether the preset itself leaves clips of this label out."""
         meaning = _stated(raw, self.meanings) or raw
@@ -299,19 +304,20 @@ def emotion_of(label: str) -> str:
         >>> emotion_of("生气/angry"), emotion_of("x/ps"), emotion_of("happy/sad")
         ('angry', 'surprised', 'happy/sad')
     """
-    folded = _folded(label)
+    folded = _spaced(label)
     names = _spellings(label) or frozenset((folded,))
     return next((name for name in (*EMOTIONS, "excited") if name in names), folded)
 
 
 def unnamed(labels: tuple[str, ...]) -> bool:
-    """Tell whether the labels are the numbers that transformers gives where nobody named them.
+    """Tell whether the labels are mere numbers, as transformers gives where nobody named them.
 
     Examples:
-        >>> unnamed(("LABEL_0", "LABEL_1")), unnamed(("happy", "sad"))
-        (True, False)
+        >>> unnamed(("LABEL_0", "LABEL_1")), unnamed(("0", "1")), unnamed(("happy", "sad"))
+        (True, True, False)
     """
-    return any(label.upper().startswith("LABEL_") for label in labels)
+    numbered = any(label.upper().startswith("LABEL_") for label in labels)
+    return numbered or all(label.isdecimal() for label in labels)
 
 
 def label_map_from_option(option: str | None) -> StatedMap:
@@ -342,8 +348,8 @@ def label_map_from_option(option: str | None) -> StatedMap:
 def _stated(raw: str, stated: Mapping[str, str]) -> str | None:
     if raw in stated:
         return stated[raw]
-    folded = raw.strip().casefold()
-    return next((to for key, to in stated.items() if key.strip().casefold() == folded), None)
+    folded = _folded(raw)
+    return next((to for key, to in stated.items() if _folded(key) == folded), None)
 
 
 def _known(raw: str, labels: LabelSet) -> str | None:
@@ -360,8 +366,8 @@ def _by_id(names: Mapping[Any, Any]) -> dict[int, object]:
 
 
 def _same_name(raw: str, labels: LabelSet) -> str | None:
-    folded = raw.strip().casefold()
-    return next((label for label in labels if label.casefold() == folded), None)
+    folded = _folded(raw)
+    return next((label for label in labels if _folded(label) == folded), None)
 
 
 def _synonym(raw: str, labels: LabelSet) -> str | None:
@@ -371,13 +377,17 @@ def _synonym(raw: str, labels: LabelSet) -> str | None:
 
 def _spellings(label: str) -> frozenset[str]:
     """Return the spellings of the one emotion that a label names; `生气/angry` names one in two."""
-    parts = (_folded(label), *map(_folded, label.split("/")))
+    parts = (_spaced(label), *map(_spaced, label.split("/")))
     found = {names for part in parts for names in SYNONYMS if part in names}
     return next(iter(found)) if len(found) == 1 else frozenset()
 
 
 def _folded(label: str) -> str:
-    return label.strip().casefold().replace("_", " ")
+    return composed(label).strip().casefold()
+
+
+def _spaced(label: str) -> str:
+    return _folded(label).replace("_", " ")
 
 
 def _inline_pairs(option: str) -> Iterator[tuple[str, str]]:
@@ -385,7 +395,7 @@ def _inline_pairs(option: str) -> Iterator[tuple[str, str]]:
         raw, equals, label = (part.strip() for part in pair.partition("="))
         if not (raw and equals and label):
             raise LabelError(f"label map entry '{pair.strip()}' is not of the form RAW=label")
-        yield raw, label
+        yield raw, composed(label)
 
 
 def _json_map(path: Path) -> dict[str, str]:
@@ -399,4 +409,4 @@ def _json_map(path: Path) -> dict[str, str]:
         ) from error
     if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
         raise LabelError(f'label map {path} must hold one object of texts: {{"ANG": "angry"}}')
-    return {str(raw): label for raw, label in content.items()}
+    return {str(raw): composed(label) for raw, label in content.items()}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from serval.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "CATEGORICAL",
@@ -27,6 +27,7 @@ __all__ = [
     "task_in",
     "task_named",
     "task_of_facts",
+    "usual_task",
 ]
 
 T = TypeVar("T")
@@ -107,6 +108,7 @@ DIMENSIONAL = Task(
 
 TASKS = (CATEGORICAL, MULTILABEL, DIMENSIONAL)
 
+DIMENSIONS = frozenset(("arousal", "activation", "valence", "dominance"))
 NAMES = {task.problem_type: task for task in TASKS} | {task.model: task for task in TASKS}
 
 
@@ -124,6 +126,16 @@ def task_named(name: object) -> Task:
     if said not in NAMES:
         raise ValueError(f"expected one of {', '.join(NAMES)}")
     return NAMES[said]
+
+
+def usual_task(names: Iterable[str]) -> Task:
+    """Return what outputs of these names are scores of, where nobody says.
+
+    Examples:
+        >>> usual_task(["Arousal", "valence"]).key, usual_task(["angry", "sad"]).key
+        ('dimensions', 'emotions')
+    """
+    return DIMENSIONAL if DIMENSIONS.issuperset(map(str.lower, names)) else CATEGORICAL
 
 
 def task_of_facts(dataset: Mapping[str, Any]) -> Task:

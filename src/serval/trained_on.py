@@ -143,11 +143,7 @@ class TrainedOn:
 
     def facts(self) -> dict[str, Any]:
         """Return what a run keeps of it, in plain JSON types: all but the hashes."""
-        return {
-            "corpora": list(self.corpora),
-            "splits": list(self.splits),
-            "n_clips": self.n_clips,
-        }
+        return {"corpora": list(self.corpora), "splits": list(self.splits), "n_clips": self.n_clips}
 
     def has(self, clip_id: str, sha256: str) -> bool:
         """Tell whether a clip of that name, or with that very audio, was among them.

@@ -14,12 +14,14 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Literal
 
 __all__ = [
     "as_sentence",
     "change_short",
+    "composed",
     "counted",
     "csv_cell",
     "did_you_mean",
@@ -53,6 +55,9 @@ PLAIN_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 FORMULA_STARTS = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20")
 """And the same in full width, as keyboards of East Asia write them."""
 
+FIRST_WORD = re.compile(r"[a-z]+(?=[ ,:;.]|$)(?!\.\w)", re.ASCII)
+"""A word, not a name such as `wav2vec2`, `r_unf` or `model.onnx`."""
+
 MARKUP = "\\`*_[]<>|"
 
 WHOLE = 1000
@@ -76,6 +81,11 @@ def printable(text: str) -> str:
         _escape(character) if _is_hidden(character) else character for character in text
     )
     return shown.encode("utf-8", "replace").decode("utf-8")
+
+
+def composed(text: str) -> str:
+    """Return a text in one form (NFC): macOS writes an accent as a character of its own."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def shown(value: object, most: int = 60) -> str:
@@ -142,8 +152,10 @@ def three_digits(number: float) -> str:
     Examples:
         >>> three_digits(0.0123), three_digits(33.7), three_digits(8_400_000)
         ('0.0123', '33.7', '8,400,000')
+        >>> three_digits(0.00001), three_digits(999.5)
+        ('0.00001', '1,000')
     """
-    return f"{number:.3g}" if number < WHOLE else f"{number:,.0f}"
+    return f"{number:,.0f}" if number >= WHOLE else f"{Decimal(f'{number:.3g}').normalize():,f}"
 
 
 def scored(score: Mapping[str, float | None]) -> str:
@@ -218,8 +230,14 @@ def counted(n: int, one: str, several: str = "") -> str:
 
 
 def as_sentence(text: str) -> str:
-    """Return the text with a capital at its beginning and a full stop at its end."""
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+    """Return the text with a capital, unless it begins with what may be a name, and an end.
+
+    Examples:
+        >>> as_sentence("no mask"), as_sentence("r_unf: too short"), as_sentence("What?")
+        ('No mask.', 'r_unf: too short.', 'What?')
+    """
+    begun = f"{text[0].upper()}{text[1:]}" if FIRST_WORD.match(text) else text
+    return begun if begun.endswith((".", "!", "?")) else f"{begun}."
 
 
 def left_out_sentences(parts: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -238,6 +256,10 @@ def left_out_sentences(parts: Iterable[Mapping[str, Any]]) -> list[str]:
 def numbered(score: Mapping[str, float | None], digits: int = 2) -> str:
     """Return a score that is no share with its interval: `0.71 [0.66, 0.75]`, or `n/a`.
 
+    Examples:
+        >>> numbered({"value": -0.0014, "low": -0.1, "high": 0.001})
+        '0.00 [-0.10, 0.00]'
+
     Args:
         score: `value`, `low` and `high`; `None` where not defined.
         digits: Behind the point.
@@ -246,8 +268,8 @@ def numbered(score: Mapping[str, float | None], digits: int = 2) -> str:
     if value is None or math.isnan(value):
         return "n/a"
     if low is None or high is None or math.isnan(low):
-        return f"{value:.{digits}f}"
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+        return _fixed(value, "", digits)
+    return f"{_fixed(value, '', digits)} [{_fixed(low, '', digits)}, {_fixed(high, '', digits)}]"
 
 
 def csv_cell(text: str) -> str:
@@ -333,8 +355,12 @@ def _short(number: Mapping[str, float | None], sign: Literal["", "+"], digits: i
 
 
 def _hundredfold(share: float, sign: Literal["", "+"], digits: int) -> str:
-    """Return a share times 100; none is written without a sign."""
-    text = f"{100 * share:{sign}.{digits}f}"
+    return _fixed(100 * share, sign, digits)
+
+
+def _fixed(number: float, sign: Literal["", "+"], digits: int) -> str:
+    """Return a number with so many digits behind the point; none is written without a sign."""
+    text = f"{number:{sign}.{digits}f}"
     return text if float(text) else f"{0:.{digits}f}"
 
 

@@ -84,9 +84,9 @@ def published(folder, external=False):
     path = classifier(folder / "model.onnx")
     if external:
         model = onnx.load(path)
-        onnx.save(model, path, save_as_external_data=True, location="model.onnx_data",
+        onnx.save(model, path, save_as_external_data=True, location="weights.bin",
                   size_threshold=64)  # fmt: skip
-    files = {f"onnx/{file.name}": file.read_bytes() for file in folder.glob("model.onnx*")}
+    files = {f"onnx/{file.name}": file.read_bytes() for file in (path, *folder.glob("weights.bin"))}
     config = {"config.json": json.dumps(CONFIG).encode(), "pytorch_model.bin": b"large"}
     return Repo(files | config | {"README.md": b"---\ndatasets: [org/ravdess]\n---\n"})
 

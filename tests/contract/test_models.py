@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from build import EMOTIONS, classifier, labels_metadata, voice
+from serval.audio import zscored
 from serval.errors import AudioError, ModelError
 from serval.models.contract import Overrides
 from serval.models.onnx import load_onnx
@@ -68,14 +69,18 @@ def test_a_softmax_is_recognised_and_undone(tmp_path):
     np.testing.assert_allclose(a - a.max(), b - b.max(), atol=1e-4)
 
 
-def test_a_fixed_length_gets_the_beginning_and_silence(tmp_path):
-    fixed = load_onnx(classifier(tmp_path / "a.onnx", static=16_000, batch=1))
-    free = load_onnx(classifier(tmp_path / "b.onnx"), Overrides(normalize="none"))
-    long, short = voice(seconds=2), voice(seconds=0.5)
-    beginning = (long / np.abs(long).max())[:16_000]
-    filled = np.pad(short / np.abs(short).max(), (0, 8_000))
+@pytest.mark.parametrize("normalize", ["peak", "zscore"])
+def test_a_fixed_length_gets_the_beginning_and_silence(tmp_path, normalize):
+    stated = Overrides(normalize=normalize)
+    fixed = load_onnx(classifier(tmp_path / "a.onnx", static=16_000, batch=1), stated)
+    free = load_onnx(classifier(tmp_path / "b.onnx"), stated)
+    plain = load_onnx(tmp_path / "b.onnx", Overrides(normalize="none"))
+    beginning, short = 0.1 * voice(), voice(seconds=0.5)
+    long = np.concatenate([beginning, 0.4 + voice(1)])  # what is not heard changes nothing
     np.testing.assert_allclose(answer(fixed, long), answer(free, beginning), atol=1e-5)
-    np.testing.assert_allclose(answer(fixed, short), answer(free, filled), atol=1e-5)
+    normal = short / np.abs(short).max() if normalize == "peak" else zscored(short)
+    filled = np.pad(normal, (0, 8_000))
+    np.testing.assert_allclose(answer(fixed, short), answer(plain, filled), atol=1e-5)
 
 
 def test_a_model_without_a_mask_is_never_padded(tmp_path):

@@ -90,6 +90,17 @@ def test_a_file_says_what_its_checkpoint_says(exported):
 
 
 @pytest.mark.slow
+def test_a_checkpoint_of_several_emotions_at_once_is_exported(tmp_path, clips):
+    source = checkpoint(tmp_path / "checkpoint", layers=1)
+    said = json.loads((source / "config.json").read_text())
+    said["problem_type"] = "multi_label_classification"
+    (source / "config.json").write_text(json.dumps(said))
+    made = export_checkpoint(str(source), tmp_path / "m.onnx", ExportOptions(dataset=clips))
+    assert load_onnx(made.path).contract.outputs == "sigmoid"
+    assert made.parity.max_abs_diff <= 1e-4
+
+
+@pytest.mark.slow
 def test_a_clip_in_a_padded_batch_is_as_alone(exported):
     assert exported.parity.padded_max_abs_diff <= 1e-4
     model = load_onnx(exported.path)

@@ -24,6 +24,7 @@ from serval.evaluation import EvalOptions
 from serval.report import build
 from serval.report.build import Further, write_report
 from serval.stress import StressOptions, load_stress, stress, write_stress
+from serval.wording import csv_cell, percent
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -35,6 +36,7 @@ FLAGS = (
 )  # fmt: skip
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 TIMELESS = 20
+ASSETS = Path(build.__file__).parent / "assets"
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,13 @@ def report(run, folder):
 def pair(run, folder):
     other = evaluated(folder / "b", folder / "clips" / "set.csv", seed=1, name="other")
     return other, write_report(other, folder / "pair.html", baseline=run).path
+
+
+@pytest.fixture(scope="module")
+def apart(run, folder):
+    """A run that has only the first clips of the other, beside it."""
+    other = evaluated(folder / "c", folder / "clips" / "set.csv", seed=1, name="few", limit=9)
+    return write_report(other, folder / "apart.html", baseline=run, audio="none").path
 
 
 def requested(browser):
@@ -755,3 +764,56 @@ def test_the_list_is_one_stop_on_the_way_to_the_clip(page, run, folder):
     assert browser.execute_script(stops) == [-1, -1, -1, 0] + [-1] * 46
     click(browser, browser.find_element(By.NAME, "Later"))
     assert browser.execute_script(stops) == [0] + [-1] * 19
+
+
+def test_both_scores_are_of_the_clips_whose_difference_is_shown(apart, page):
+    browser = page(apart)
+    content = json.loads(browser.find_element(By.ID, "content").get_attribute("textContent"))
+    tile = content["pair"]["tiles"][0]
+    values = texts(browser, ".tiles .tile:first-child .two .value")
+    assert values == [percent(tile[side]) for side in "ab"]
+    ranges = texts(browser, ".tiles .two .range")
+    assert (ranges[::2], all(ranges[1::2])) == ([""] * 4, True), "of A's no interval is known"
+    assert "of the 8 clips that both answered" in browser.find_element(By.CLASS_NAME, "hero").text
+
+
+def test_the_page_writes_numbers_and_cells_as_python_does(browser):
+    script = (ASSETS / "dom.js").read_text(encoding="utf-8")
+    shares = [0.125, 0.875, 0.135, 0.005, 1 / 3, 0.5, 1.0]
+    cells = ["=A1", "  =A1", "\uff1d1", "-0.5", "1e5", "-5 dB", "@x", "angry", "+1", "- "]
+    said = browser.execute_script(
+        f"{script}; return [arguments[0].map(wholePercent), arguments[1].map(csvCell)];",
+        shares, cells,
+    )  # fmt: skip
+    whole = [percent(share, 0) if share > 0.005 else "< 1 %" for share in shares]
+    assert said == [[text.replace(" ", "\u00a0") for text in whole], list(map(csv_cell, cells))]
+
+
+def test_long_names_that_begin_alike_can_be_told_apart(browser):
+    script = (ASSETS / "dom.js").read_text(encoding="utf-8")
+    names = [f"emotion number {i} with a long name" for i in (1, 10, 2)] + ["joy", "x" * 20]
+    said = browser.execute_script(
+        f"{script}; return [...shortened(arguments[0], 16).values()];", names
+    )
+    assert said == [
+        "…1 with a long …",
+        "…10 with a long…",
+        "…2 with a long …",
+        "joy",
+        "x" * 15 + "…",
+    ]
+
+
+def test_names_from_right_to_left_turn_nothing_beside_them(browser):
+    script = (ASSETS / "dom.js").read_text(encoding="utf-8")
+    line = "Best: سعيد جدا (F1 80 %), حزين (F1 70 %)."
+    said = browser.execute_script(
+        f"{script}; return sentence(arguments[0]).map((part) => part.outerHTML ?? part);", line
+    )
+    assert said == [
+        "Best: ",
+        "<bdi>سعيد جدا</bdi>",
+        " (F1 80 %), ",
+        "<bdi>حزين</bdi>",
+        " (F1 70 %).",
+    ]

@@ -19,6 +19,7 @@ from serval.dimensions import dimension_columns, dimension_run
 from serval.errors import ConfigError, DatasetError, ModelError, RunError
 from serval.evaluation import EvalOptions, evaluate_named
 from serval.gate import Bounds, gate
+from serval.library import Result
 from serval.logs import entry_of
 from serval.models.onnx import load_onnx
 from serval.report import write_report
@@ -93,6 +94,18 @@ def test_the_files_say_what_the_run_says(evaluation):
     assert float(rows[3]["predicted_arousal"]) == pytest.approx(values.predicted[3, 0], abs=1e-6)
     assert "| valence |" in evaluation.files["summary"].read_text()
     assert evaluation.files["dimensions"].stat().st_size > 2_000
+
+
+def test_the_table_of_a_notebook_has_the_values(evaluation):
+    result = Result(run=evaluation.run)
+    table = result.to_arrow()
+    values = dimension_run(evaluation.run)
+    for i, name in enumerate(values.names):
+        assert table[f"predicted_{name}"].to_pylist() == values.predicted[:, i].tolist()
+        expected = [None if np.isnan(v) else v for v in values.truth[:, i].tolist()]
+        assert table[f"true_{name}"].to_pylist() == expected
+    assert not {"logits", "probs", "truth"} & set(table.column_names)
+    assert len(result.to_pandas()) == 18
 
 
 def test_a_run_goes_on_and_is_refused_on_another_scale(evaluation, model, clips):

@@ -207,3 +207,17 @@ def test_an_emotion_that_the_preset_has_and_the_model_lacks_is_not_its_own_to_le
 def test_a_preset_by_a_wrong_name_lists_them():
     with pytest.raises(LabelError, match=r"presets: iemocap4, crema6, big6, .*mean 'iemocap4'"):
         label_map_from_option("iemocap")
+
+
+def test_an_accented_letter_is_one_in_either_of_its_forms():
+    labels = LabelSet(["cole\u0300re", "joie"])
+    mapping = LabelMap(labels=labels, explicit={"ire\u0301e": "joie"})
+    assert labels[0] == "col\u00e8re"
+    found = [mapping[raw] for raw in ("COLE\u0300RE", "col\u00e8re", "ir\u00e9e")]
+    assert found == [labels[0], labels[0], "joie"]
+    assert label_map_from_option("a=cole\u0300re").explicit == {"a": labels[0]}
+
+
+def test_what_is_stated_of_no_label_is_known():
+    mapping = LabelMap(labels=LABELS, explicit={"Clam": "neutral", "EXC ": "happy"})
+    assert mapping.unused(["calm", "exc"]) == ("Clam",)

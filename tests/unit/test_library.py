@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import datasets
 import numpy as np
@@ -9,14 +10,17 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from matplotlib.figure import Figure
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 import serval
 from build import classifier, encoded, labels_metadata, speech_set
 from serval.errors import ConfigError, DatasetError, LabelError, ModelError, ServalError
+from serval.library import run_of_file
 from serval.results import write_results
 from serval.run import load_run
 from serval.scores import scores_of
@@ -89,12 +93,15 @@ def test_the_same_clips_in_every_form_give_the_same_answers(tmp_path):
         "pandas of arrays": (pd.DataFrame({"audio": CLIPS, "emotion": TRUTH}), None),
         "pyarrow": (pa.table(columns), "emotion"),
         "pair": ((CLIPS, TRUTH), None),
+        "8 bits": ([np.round(clip * 127 + 128).astype(np.uint8) for clip in CLIPS], TRUTH),
     }
     for form, (clips, truth) in forms.items():
         result = evaluated(clips=clips, truth=truth, labels=LABELS)
         assert result.run.predicted.tolist() == expected, form
         assert [LABELS[i] for i in result.run.truth] == TRUTH, form
     assert right(evaluated(clips=hub, truth=None, labels=LABELS)) == 5
+    result = evaluated(sample_rate=np.int64(RATE))
+    assert result.run.predicted.tolist() == expected
 
 
 def test_labels_are_the_emotions_of_clips_where_the_model_knows_its_own(tmp_path):
@@ -139,6 +146,51 @@ def test_a_pipeline_of_scikit_learn_brings_its_labels(head):
         np.testing.assert_allclose(
             result.run.probs, pipeline.predict_proba(np.stack(CLIPS)), atol=1e-5
         )
+
+
+def voters(truth):
+    """An estimator that only predicts, fitted on those names or numbers of six clips."""
+    trees = [(str(depth), DecisionTreeClassifier(max_depth=depth)) for depth in (1, 2)]
+    pipeline = make_pipeline(FunctionTransformer(crossings), VotingClassifier(trees))
+    return pipeline.fit(np.stack(CLIPS), truth)
+
+
+def test_the_numbers_that_an_estimator_predicts_are_named_by_their_place():
+    pipeline = voters([3, 3, 3, 7, 7, 7])
+    result = evaluated(pipeline)
+    assert result.run.predicted.tolist() == [0, 0, 0, 1, 1, 1]
+    assert result.run.labels == ("low", "high")
+    with pytest.raises(ModelError, match=r"2 classes \(3, 7\) but 3 labels \(a, b, c\)"):
+        evaluated(pipeline, labels=["a", "b", "c"])
+    pipeline.predict = lambda samples: np.full(len(samples), 5)
+    with pytest.raises(ModelError, match="predict gives '5', none of low, high, 3, 7"):
+        evaluated(pipeline)
+
+
+@pytest.mark.parametrize("fitted", [voters, lambda truth: by_regression().fit(CLIPS, truth)])
+def test_an_estimators_own_names_keep_its_order(fitted):
+    pipeline = fitted(["low"] * 3 + ["high"] * 3)
+    result = evaluated(pipeline, labels=["Low", "high"], truth=["Low"] * 3 + ["high"] * 3)
+    assert result.run.labels == ("high", "Low")
+    assert right(result) == 6
+    with pytest.raises(ModelError, match="label 'low' is a class of the estimator in another pl"):
+        evaluated(pipeline, labels=["low", "other"])
+
+
+def by_regression():
+    return make_pipeline(FunctionTransformer(crossings), LogisticRegression(C=1e4))
+
+
+def test_a_network_of_transformers_does_not_say_what_is_done_to_its_waveform():
+    def network(samples):
+        return by_pitch(samples, np.array([samples.shape[1]]))
+
+    network.config = SimpleNamespace(id2label={0: "low", 1: "high"}, problem_type=None)
+    result = serval.evaluate(network, CLIPS, truth=TRUTH, sample_rate=RATE)
+    (said,) = (line for line in result.document["warnings"] if "Nothing says" in line)
+    assert "normalised: it was left as it is; state --normalize peak, zscore or none" in said
+    stated = evaluated(network, labels=None, normalize="none")
+    assert not any("Nothing says" in line for line in stated.document["warnings"])
 
 
 def test_a_torch_module_is_left_in_the_mode_that_it_had():
@@ -187,6 +239,13 @@ def test_a_torch_module_is_left_in_the_mode_that_it_had():
             "does not give the same clip the same answer twice",
         ),
         ({"model": lambda s: 1 / 0}, ModelError, "the model raises ZeroDivisionError"),
+        ({"sample_rate": "fast"}, DatasetError, "sample_rate is 'fast'; give a whole number of Hz"),
+        ({"sample_rate": 0}, DatasetError, "sample_rate is 0; give a whole number of Hz"),
+        (
+            {"clips": [np.ones(9, np.uint16)] * 6},
+            DatasetError,
+            r"clip 0 is an array of uint16, \(9,\); a clip is",
+        ),
         ({"colour": 1}, ConfigError, "evaluate takes no 'colour'; it takes audio_column"),
         ({"clips": "demo"}, ConfigError, "truth= may only name their column"),
     ],
@@ -229,6 +288,8 @@ def test_predictions_that_are_there_already_are_scored():
     assert numbers.run.truth.tolist() == soft.run.truth.tolist()
     assert serval.score(np.array(TRUTH), np.array(PREDICTED)).run.labels == ("high", "low")
     assert any("how sure the model is" in line for line in hard.document["warnings"])
+    accented = serval.score(["col\u00e8re", "joie"], ["cole\u0300re", "joie"])
+    assert accented.scores.overall["uar"].value == 1.0
 
 
 @pytest.mark.parametrize(
@@ -248,6 +309,15 @@ def test_predictions_that_do_not_fit_are_refused(given, said):
     y_true, y_pred, *labels = given
     with pytest.raises(ServalError, match=said):
         serval.score(y_true, y_pred, labels=labels[0] if labels else None)
+
+
+def test_a_table_of_independent_scores_is_sent_to_its_run(tmp_path):
+    path = tmp_path / "detailed_results.csv"
+    path.write_text(
+        "true_emotion,predicted_emotion,prob_low,prob_high\nlow,low,0.9,0.8\n", encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match="give the folder of its run instead, or a file without"):
+        run_of_file(path)
 
 
 def test_results_become_tables_and_html(empty_folder):

@@ -140,7 +140,7 @@ def test_warnings_tell_what_a_reader_must_know(tmp_path):
     contract = {"static_samples": 32_000, "sample_rate": 16_000}
     run = stored(tmp_path, [0, 1, 2], [0, 1, 2], contract=contract, complete=False)
     text = " ".join(results_document(run, scores_of(run))["warnings"])
-    for part in ("Synthetic.", "in no score: 1.", "is not finished: 4", "exactly 2 s: 1 longer"):
+    for part in ("Synthetic.", "in no score: 1.", "is not finished: 4", "exactly 2 s: of 1 longer"):
         assert part in text
 
 
@@ -298,10 +298,14 @@ def test_clips_that_are_the_same_file_or_name_twice_are_counted_among_the_warnin
     run = replace(run_of(tmp_path / "r", [0, 1, 1, 1, 2, 2], [0] * 6, ids=ids), audio_sha256=shas)
     said = " ".join(warnings_of(run))
     assert (
-        "1 of 6 clips is the same file as another clip, such as copy/a.wav and a.wav: it counts "
-        "again, and intervals are too narrow. 1 of them bears another label than the first." in said
+        "1 of 6 scored clips is the same file as another clip, such as copy/a.wav and a.wav: it "
+        "counts again, and intervals are too narrow. 1 of them bears another label than the first."
+        in said
     )
-    assert "1 of 6 clips has the name of another clip with another ending, such as b.mp3" in said
+    assert (
+        "1 of 6 scored clips has the name of another clip with another ending, such as b.mp3"
+        in said
+    )
 
 
 def test_names_that_recur_under_other_sound_are_no_copies(tmp_path):

@@ -177,7 +177,7 @@ def _split_findings(facts: Sequence[ClipFacts], sides: Sequence[Side]) -> Iterat
     for side in sides:
         own = _of(facts, side)
         yield from corpus_findings(own, side)
-        yield from label_findings(own, side.name, side.labels.labels)
+        yield from label_findings(own, side.name, side.labels.labels, side.labels.is_left_out)
         yield from one_label_findings(own, side.name)
         yield from clip_findings(own, side.name)
         yield from format_findings(own, side.name)

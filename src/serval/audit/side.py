@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from serval.audit.facts import ClipFacts
 from serval.corpora import corpus_called
 from serval.datasets import DatasetOptions, load_dataset
+from serval.datasets.load import is_of_hub
 from serval.errors import ConfigError, DatasetNotFoundError
 from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
 
@@ -27,8 +28,8 @@ class AuditOptions(DatasetOptions):
         dataset: `demo`, `ssi`, `hf:ORG/NAME`, a folder, or a .csv, .jsonl or .parquet file.
         against: What the split must share nothing with: another split of the set, or a dataset.
         folds: A fold list that is held against the set: a file, or a folder of EmoBox's.
-        labels: The labels that are expected; by default those of the corpus, if it is a known
-            one, else the usual eight.
+        labels: The labels that are expected; by default those of the preset that `label_map`
+            names, else of the corpus, if it is a known one, else the usual eight.
         label_map: The name of a preset, `RAW=label,...`, both, or a JSON file.
         text_column: Column with the spoken text; by default `text`, `sentence` and the like.
         workers: Clips at once; by default one for each core.
@@ -115,7 +116,8 @@ def _against(options: AuditOptions, against: str) -> Dataset:
         return load_dataset(options.dataset, options=replace(options, split=against))
     except DatasetNotFoundError as no_split:
         try:
-            return load_dataset(against, options=replace(options, split=None))
+            revision = options.revision if is_of_hub(against) else None
+            return load_dataset(against, options=replace(options, split=None, revision=revision))
         except DatasetNotFoundError:
             why = str(no_split).replace("--split", "--against")  # the flag that was given
             raise DatasetNotFoundError(
@@ -145,9 +147,9 @@ def _names(first: Dataset, second: Dataset) -> tuple[str, str]:
 
 
 def _side(dataset: Dataset, name: str, options: AuditOptions) -> Side:
-    corpus = corpus_called(dataset.corpus)
-    expected = LabelSet(options.labels or (corpus.emotions if corpus else EMOTIONS))
-    stated = label_map_from_option(options.label_map)
+    stated, corpus = label_map_from_option(options.label_map), corpus_called(dataset.corpus)
+    usual = stated.preset or corpus
+    expected = LabelSet(options.labels or (usual.emotions if usual else EMOTIONS))
     mapping = LabelMap(
         labels=expected,
         explicit=stated.explicit,

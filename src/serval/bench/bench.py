@@ -45,7 +45,7 @@ from serval.models.options import ModelOptions, overrides_of
 from serval.plots.latency import LatencyCurve, save_latency
 from serval.predict import infer
 from serval.records import Clip, Failure, LeftOut, Prediction
-from serval.wording import counted, percent
+from serval.wording import counted, percent, three_digits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -202,7 +202,7 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         throughput=throughputs(throughput, len(clips), audio_s),
         loading=loading,
         matmul_gmac_per_s=ceiling,
-        roofline=dict(_roofline(subjects, latencies(latency), ceiling)),
+        roofline=dict(_roofline(subjects, latencies(latency), ceiling, overrides_of(options))),
         ratios=dict(_ratios(latency, throughput, threads, setups)),
         disclosure=_disclosed(pace, options, loads, len(clips), left_out),
         options=options,
@@ -221,7 +221,7 @@ def bench_verdict(measured: Bench) -> list[str]:
         f"{name} answers a clip of {one.of.seconds:g} s in {1000 * one.timing.median_s:.1f} ms "
         f"({_spread(one)}) with {counted(one.of.threads, 'thread')}, and gets through "
         f"{best.clips_per_s:.1f} clips/s (spread {percent(best.timing.spread, 0)}), "
-        f"{best.rtfx:.0f} times real time, with {setup} workers x threads."
+        f"{three_digits(best.rtfx)} times real time, with {setup} workers x threads."
     )
     ratios = measured.ratios.get("latency, threads 1", [])
     return [first, *(f"Latency: {ratio.sentence()}." for ratio in ratios)]
@@ -342,7 +342,10 @@ def _ceiling(threads: list[int], effort: Effort, watch: Watch) -> dict[str, floa
 
 
 def _roofline(
-    subjects: tuple[Subject, ...], latency: list[Latency], ceiling: Mapping[str, float]
+    subjects: tuple[Subject, ...],
+    latency: list[Latency],
+    ceiling: Mapping[str, float],
+    overrides: Overrides,
 ) -> Iterator[tuple[str, Reached]]:
     """Yield what each .onnx file reaches on the longest clip, in its fastest call with one thread.
 
@@ -352,7 +355,7 @@ def _roofline(
     for subject in files:
         alone = [i for i in latency if i.of.model == subject.name and i.of.threads == 1]
         longest = max(alone, key=lambda item: item.of.seconds)
-        work = inspect_model(subject.any.path).work
+        work = inspect_model(subject.any.path, overrides).work
         if work is not None and work.macs:
             rate = work.gmac_per_s * longest.of.seconds / longest.timing.min_s
             yield subject.name, reached(rate, work.shares, ceiling)

@@ -38,6 +38,7 @@ class Checkpoint:
         max_seconds: Longest clip that it takes whole; `None` where there is no limit.
         task: What the outputs are.
         sources: Where labels, sample rate, normalisation and longest clip are said.
+        notes: One sentence each on what it does to clips that a user may not expect.
         source: The folder's name, or `hf:ORG/NAME`.
         revision: The commit of a hub checkpoint, else `""`.
         licence: As its card says, else `""`.
@@ -65,6 +66,7 @@ class Checkpoint:
     layers: int
     layers_before: int
     sources: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def family(self) -> str:

@@ -8,8 +8,8 @@ import transformers
 from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES
 
 from serval.errors import LabelError, ModelError
-from serval.labels import LabelSet, names_in_order
-from serval.tasks import CATEGORICAL, DIMENSIONAL, Task, task_named
+from serval.labels import LabelSet, names_in_order, unnamed
+from serval.tasks import Task, task_named, usual_task
 from serval.texts import json_in
 from serval.wording import counted, one_line, printable, shown
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["config_in", "config_of", "labels_in", "sample_rate_of", "task_in", "why"]
+__all__ = ["config_in", "config_of", "labels_in", "sample_rate_of", "task_from", "task_in", "why"]
 
-DIMENSIONS = frozenset({"arousal", "activation", "valence", "dominance"})
 LEAST_RATE, MOST_RATE = 1_000, 192_000
 NEVER_REPAIRED = frozenset({"id2label", "label2id", "num_labels", "auto_map", "architectures"})
 
@@ -78,30 +77,37 @@ def config_of(said: Mapping[str, Any], name: str, n_outputs: int | None = None) 
 def labels_in(said: Mapping[str, Any], n_outputs: int, name: str) -> tuple[tuple[str, ...], str]:
     """Return the labels in the order of the outputs, and where they are said: `""` for nowhere.
 
+    Of `id2label` and `label2id` the first counts, unless its names are mere numbers.
+
     Raises:
         ModelError: There are not as many as outputs, or they cannot be read.
     """
-    for key in ("id2label", "label2id"):
-        if not said.get(key):
-            continue
-        try:
-            names = tuple(map(printable, names_in_order(said[key])))
-            if len(names) > 1:
-                LabelSet(names)
-        except (ValueError, TypeError, LabelError) as error:
-            raise ModelError(
-                f"checkpoint '{name}': {key} in its config.json is {shown(said[key])}, which "
-                f"cannot be used: {one_line(error)[:200]}"
-            ) from error
-        if len(names) != n_outputs:
-            raise ModelError(
-                f"checkpoint '{name}': its weights have {counted(n_outputs, 'output')}, but {key} "
-                f"in its config.json names {counted(len(names), 'label')} "
-                f"({', '.join(names[:12])}); one of the two is of another model: download both "
-                "again, or correct the names"
-            )
-        return names, "config.json"
-    return tuple(f"LABEL_{i}" for i in range(n_outputs)), ""
+    keys = [key for key in ("id2label", "label2id") if said.get(key)]
+    if not keys:
+        return tuple(f"LABEL_{i}" for i in range(n_outputs)), ""
+    key = next((key for key in keys if not unnamed(_names(said, key, name))), keys[0])
+    names = _names(said, key, name)
+    if len(names) != n_outputs:
+        raise ModelError(
+            f"checkpoint '{name}': its weights have {counted(n_outputs, 'output')}, but {key} "
+            f"in its config.json names {counted(len(names), 'label')} "
+            f"({', '.join(names[:12])}); one of the two is of another model: download both "
+            "again, or correct the names"
+        )
+    return names, "config.json"
+
+
+def _names(said: Mapping[str, Any], key: str, name: str) -> tuple[str, ...]:
+    try:
+        names = tuple(map(printable, names_in_order(said[key])))
+        if len(names) > 1:
+            LabelSet(names)
+    except (ValueError, TypeError, LabelError) as error:
+        raise ModelError(
+            f"checkpoint '{name}': {key} in its config.json is {shown(said[key])}, which "
+            f"cannot be used: {one_line(error)[:200]}"
+        ) from error
+    return names
 
 
 def task_in(said: Mapping[str, Any], labels: tuple[str, ...], name: str) -> Task:
@@ -110,14 +116,18 @@ def task_in(said: Mapping[str, Any], labels: tuple[str, ...], name: str) -> Task
     Raises:
         ModelError: `problem_type` says something else.
     """
-    usual = DIMENSIONAL if DIMENSIONS.issuperset(map(str.lower, labels)) else CATEGORICAL
     try:
-        return task_named(said.get("problem_type") or usual.model)
+        return task_named(said["problem_type"]) if said.get("problem_type") else usual_task(labels)
     except ValueError as error:
         raise ModelError(
             f"checkpoint '{name}': problem_type in its config.json is "
             f"{shown(said['problem_type'])}; {error}"
         ) from error
+
+
+def task_from(said: Mapping[str, Any]) -> str:
+    """Return where it is said what the outputs are: `default` where the labels tell it."""
+    return "config.json" if said.get("problem_type") else "default"
 
 
 def sample_rate_of(stated: object, where: str, name: str) -> int:

@@ -39,5 +39,5 @@ def known_of(name: str) -> KnownCheckpoint | None:
         >>> known_of("hf:xmj2002/hubert-base-ch-speech-emotion-recognition@main").clip_s
         6.0
     """
-    last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    last = name.partition("@refs/")[0].replace("\\", "/").rstrip("/").rpartition("/")[2]
     return KNOWN.get(last.partition("@")[0])

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from serval.checkpoints.checkpoint import Checkpoint
-from serval.checkpoints.config import config_in, labels_in, sample_rate_of, task_in
+from serval.checkpoints.config import config_in, labels_in, sample_rate_of, task_from, task_in
 from serval.checkpoints.encoders import encoder_of
 from serval.checkpoints.front_ends import Shifted
 from serval.checkpoints.heads import HeadOutput
@@ -121,8 +121,9 @@ def open_odyssey(folder: Path, name: str) -> Checkpoint:
         files=tuple(files),
         layers=layers,
         layers_before=layers,
-        sources={"labels": labels_from or "default", "sample_rate": "config.json",
-                 "normalize": "config.json", "max_seconds": "architecture"},
+        sources={"labels": labels_from or "default", "task": task_from(said),
+                 "sample_rate": "config.json", "normalize": "config.json",
+                 "max_seconds": "architecture"},
     )  # fmt: skip
 
 

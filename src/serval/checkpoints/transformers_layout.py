@@ -11,7 +11,15 @@ import transformers
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from serval.checkpoints.checkpoint import Checkpoint, Normalization
-from serval.checkpoints.config import config_in, config_of, labels_in, sample_rate_of, task_in, why
+from serval.checkpoints.config import (
+    config_in,
+    config_of,
+    labels_in,
+    sample_rate_of,
+    task_from,
+    task_in,
+    why,
+)
 from serval.checkpoints.encoders import is_harmless, loaded
 from serval.checkpoints.front_ends import CutAndFilled, Over
 from serval.checkpoints.heads import POOLINGS, LinearHead, PooledClassifier, head_of
@@ -19,6 +27,7 @@ from serval.checkpoints.known import KnownCheckpoint, known_of
 from serval.checkpoints.spectrogram import PatchFeatures, StackedFeatures, WhisperFeatures
 from serval.checkpoints.weights import Shapes, shapes_of, some, tensors_of, weight_files
 from serval.errors import ConfigError, ModelError
+from serval.labels import unnamed
 from serval.wording import shown
 
 if TYPE_CHECKING:
@@ -70,7 +79,7 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
         plain,
         labels=labels,
         task=task_in(said, labels, name),
-        sources={"labels": labels_from or "default", **plain.sources},
+        sources={"labels": labels_from or "default", "task": task_from(said), **plain.sources},
     )
     known = known_of(name)
     return checkpoint if known is None else _as_known(checkpoint, known)
@@ -154,8 +163,12 @@ def _as_known(checkpoint: Checkpoint, known: KnownCheckpoint) -> Checkpoint:
     if len(known.labels) != len(checkpoint.labels):
         return checkpoint
     sources, extractor = dict(checkpoint.sources), checkpoint.extractor
+    note = (
+        f"The model hears the first {known.clip_s:g} s of a clip, as its page says; the rest of "
+        "longer ones is not heard."
+    )
     labels = checkpoint.labels
-    if sources["labels"] == "default":
+    if unnamed(labels):
         labels, sources["labels"] = known.labels, "its page"
     over: Over = "filling"
     if checkpoint.normalize == "none":
@@ -171,6 +184,7 @@ def _as_known(checkpoint: Checkpoint, known: KnownCheckpoint) -> Checkpoint:
         front_end=CutAndFilled(n_samples, over),
         normalize="none",
         sources=sources,
+        notes=(note,),
     )
 
 
@@ -192,9 +206,10 @@ def _extractor(folder: Path, name: str, config: Any, normalize: str | None) -> A
             ) from error
     if normalize and hasattr(config, "conv_stride"):
         return transformers.Wav2Vec2FeatureExtractor(do_normalize=normalize == "zscore")
+    stated = "" if not hasattr(config, "conv_stride") else ", or state --normalize zscore or none"
     raise ModelError(
         f"checkpoint '{name}' has no preprocessor_config.json, so its normalisation is not known; "
-        "copy the file from the checkpoint that it was trained from, or state --normalize"
+        f"copy the file from the checkpoint that it was trained from{stated}"
     )
 
 
@@ -213,6 +228,7 @@ def _opened(
             f"checkpoint '{name}': its weights are not those of a {config.model_type}: none has a "
             f"name that begins with {prefix}, there are {some(set(shapes))}"
         )
+    _refuse_unweighted(config, beside, name)
     own = {key for key in wanted if not key.startswith(prefix)}
     if own <= beside.keys():
         return _stock(said, name, beside, tensors)
@@ -238,6 +254,16 @@ def _refuse_other_width(weight: str, shapes: Shapes, gives: int, name: str) -> N
         raise ModelError(
             f"checkpoint '{name}': {weight} takes {takes} values but the encoder gives {gives}; "
             "the file is damaged, or of two models"
+        )
+
+
+def _refuse_unweighted(config: Any, beside: Shapes, name: str) -> None:  # noqa: ANN401 - transformers' own class for each family
+    """Do nothing if the weights have the sum of layers that the configuration asks for."""
+    if getattr(config, "use_weighted_layer_sum", False) and "layer_weights" not in beside:
+        raise ModelError(
+            f"checkpoint '{name}': its config.json says use_weighted_layer_sum, but its weights "
+            "lack layer_weights; download it again, with all of its files, or set the entry to "
+            "false where the head was trained on the last layer"
         )
 
 

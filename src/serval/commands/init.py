@@ -12,7 +12,7 @@ import click
 
 from serval.commands.terminal import print_next, say, terminal
 from serval.datasets.layout import is_audio
-from serval.datasets.listing import listing_of_folder
+from serval.datasets.listing import is_hidden, listing_of_folder
 from serval.files import write_text
 from serval.labels import EMOTIONS
 
@@ -82,7 +82,7 @@ def init_command(folder: Path) -> None:
 
 def _manifest(folder: Path) -> str:
     """Return the rows of the audio files below the folder, or two to follow where there is none."""
-    found = [name for name in _names(folder) if is_audio(name)]
+    found = [name for name in _names(folder) if is_audio(name) and not is_hidden(name)]
     rows = [(name, _label(name), "") for name in found] or [
         ("audio/first.wav", "happy", "speaker 1"),
         ("audio/second.wav", "sad", "speaker 2"),

@@ -10,7 +10,8 @@ import click
 from serval.commands.terminal import narrow_table, print_items, print_json, print_verdict, terminal
 from serval.inspection import Inspection, SizeComparison, inspect_model, size_comparison, web_faults
 from serval.inspection.targets import MUCH_MB, TARGETS, WEB_RUNTIME
-from serval.models.contract import Overrides
+from serval.labels import unnamed
+from serval.models.contract import Contract, Overrides
 from serval.models.load import model_path
 from serval.wording import as_sentence, counted, percent, printable
 
@@ -63,8 +64,7 @@ def _verdict(inspection: Inspection) -> str:
     graph, contract = inspection.graph, inspection.contract
     main = max(graph.weight_shares, key=lambda kind: graph.weight_shares[kind], default="no")
     what = (
-        f"names {counted(len(contract.labels), 'label')} in audio of "
-        f"{contract.sample_rate / 1000:g} kHz"
+        f"{_gives(contract)} in audio of {contract.sample_rate / 1000:g} kHz"
         if contract
         else "is not one that serval can evaluate"
     )
@@ -72,6 +72,15 @@ def _verdict(inspection: Inspection) -> str:
         f"{inspection.path.name} {what}: {graph.size_bytes / 1e6:,.1f} MB, "
         f"{graph.parameters / 1e6:,.2f} M parameters, mostly {main} weights."
     )
+
+
+def _gives(contract: Contract) -> str:
+    n = len(contract.labels)
+    if unnamed(contract.labels):
+        return f"gives {counted(n, 'output')} without names"
+    if not contract.asked.has_labels:
+        return f"gives {counted(n, 'dimension')}"
+    return f"names {counted(n, 'label')}"
 
 
 def _document(
@@ -104,7 +113,7 @@ def _cells(inspection: Inspection) -> Iterator[tuple[str, str]]:
         yield "work runs in", _percents(work.shares)
         yield "work runs as", _percents(work.op_shares)
     if contract:
-        yield "labels", ", ".join(contract.labels)
+        yield "labels" if contract.asked.has_labels else "dimensions", ", ".join(contract.labels)
         yield (
             "input",
             f"{contract.sample_rate} Hz, normalize {contract.normalize}, {_length(inspection)}",

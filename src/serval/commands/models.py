@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from serval.checkpoints.checkpoint import Checkpoint
+    from serval.models.contract import Declared
 
 __all__ = ["models_command"]
 
@@ -73,27 +74,31 @@ def _checked(name: str, options: ModelOptions) -> dict[str, Any]:
             "told from the rest of its graph"
         )
     from serval.checkpoints.check import head_check
-    from serval.models.torch import open_named
+    from serval.models.torch import declared_of, open_named
 
-    checkpoint = open_named(name, overrides_of(options))
-    return _facts(checkpoint) | {"head": head_check(checkpoint).facts}
+    stated = overrides_of(options)
+    checkpoint = open_named(name, stated)
+    facts = _facts(checkpoint, declared_of(checkpoint, stated))
+    return facts | {"head": head_check(checkpoint).facts}
 
 
-def _facts(checkpoint: Checkpoint) -> dict[str, Any]:
+def _facts(checkpoint: Checkpoint, declared: Declared) -> dict[str, Any]:
+    sources = {**checkpoint.sources, **declared.sources}
     return {
         "name": checkpoint.source,
         "revision": checkpoint.revision,
         "family": checkpoint.family,
         "layers": checkpoint.layers,
-        "task": checkpoint.task.model,
-        "labels": list(checkpoint.labels),
-        "sample_rate": checkpoint.sample_rate,
-        "normalize": checkpoint.normalize,
+        "task": declared.task.model,
+        "labels": list(declared.labels),
+        "sample_rate": declared.sample_rate,
+        "normalize": declared.normalize,
+        "scale": declared.scale,
         "front_end": _first_line(checkpoint.front_end) if checkpoint.front_end else "",
-        "max_seconds": checkpoint.max_seconds,
+        "max_seconds": None if sources["max_seconds"] == "default" else declared.max_seconds,
         "licence": checkpoint.licence,
         "files": {file.name: file.stat().st_size for file in checkpoint.files},
-        "sources": dict(checkpoint.sources),
+        "sources": sources,
     }
 
 
@@ -122,7 +127,7 @@ def _rows(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "checkpoint", f"{document['name']} {document['revision']}".strip()
     yield "encoder", f"{document['family']}, {counted(document['layers'], 'layer')}"
     yield "head", head["head"]
-    yield "outputs", document["task"]
+    yield "outputs", f"{document['task']} {document['scale']}".strip()
     yield "labels", f"{', '.join(document['labels'])} [{said['labels']}]"
     yield "sample rate", f"{document['sample_rate']} Hz [{said['sample_rate']}]"
     yield "waveform", f"normalize {document['normalize']} [{said['normalize']}]"

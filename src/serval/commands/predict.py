@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from serval.commands.emotions import emotion_content, print_emotions
 from serval.commands.forms import form_of
@@ -25,17 +26,18 @@ from serval.commands.windows import (
     write_windows,
 )
 from serval.datasets.layout import is_audio
-from serval.datasets.listing import listing_of_folder
+from serval.datasets.listing import is_hidden, listing_of_folder
 from serval.errors import ConfigError
 from serval.files import is_file, is_folder, names_beside, write_bytes
 from serval.machine import available_cores
+from serval.models.contract import cut_sentences
 from serval.models.load import load_as_stated
 from serval.models.options import InferenceOptions
 from serval.models.windowed import Windowed
 from serval.predict import infer
-from serval.records import Clip, Failure, Record
+from serval.records import Clip, Failure, Prediction, Record
 from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, ByTask
-from serval.wording import did_you_mean, printable
+from serval.wording import counted, did_you_mean, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -126,7 +128,15 @@ def _told(
     else:
         records = list(infer(model, clips, workers=workers))
         _tell(model, records, output, form)
+        _say_cut(model, records)
     return [record for record in records if isinstance(record, Failure)]
+
+
+def _say_cut(model: Model, records: Iterable[Record]) -> None:
+    """Say on stderr how many of the files a model of a fixed length did not hear whole."""
+    answered = [one.duration_s for one in records if isinstance(one, Prediction)]
+    for sentence in cut_sentences(model.facts, np.array(answered)):
+        say(f"serval: {sentence}", err=True)
 
 
 def _with_remedy(failure: Failure) -> str:
@@ -157,7 +167,7 @@ def _tell_windows(model: Windowed, told: list[Told], output: Path | None, form: 
 
 
 def _sound_files(given: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files that were named, and of folders every audio file below, by name.
+    """Yield the files that were named, and of folders every audio file below that is not hidden.
 
     Raises:
         ConfigError: A folder holds no audio file.
@@ -166,7 +176,11 @@ def _sound_files(given: Iterable[Path]) -> Iterator[Path]:
         if not is_folder(path):
             yield path
             continue
-        found = [name for name in listing_of_folder(path).files if is_audio(name)]
+        heard = [name for name in listing_of_folder(path).files if is_audio(name)]
+        found = [name for name in heard if not is_hidden(name)]
+        if hidden := [name for name in heard if is_hidden(name)]:
+            n = counted(len(hidden), "hidden file")
+            say(f"serval: {path}: left out {n}, such as {printable(hidden[0])}", err=True)
         if not found:
             raise ConfigError(f"there is no audio file below {path}; name the files themselves")
         yield from (path / name for name in found)

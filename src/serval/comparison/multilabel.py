@@ -143,9 +143,8 @@ def compare_multilabel(
     options = options or PairOptions()
     refuse_odd_margin(options.margin)
     clips = aligned(runs)
-    values = [multilabel_run(run) for run in runs]
+    sides = [(multilabel_run(run), one.rows) for run, one in zip(runs, clips.columns, strict=True)]
     clustering = clustering_of(clips.speakers)
-    rows = [column.rows for column in clips.columns]
     names = [column.name for column in clips.columns]
     said = [line for run in runs for line in warnings_of(run)]
     return MultilabelComparison(
@@ -153,17 +152,15 @@ def compare_multilabel(
         only_in={column.name: column.only_here for column in clips.columns},
         other_audio=clips.other_audio,
         n=len(clips),
-        thresholds={name: one.thresholds.sentence
-                    for name, one in zip(names, values, strict=True)},
+        thresholds=dict(zip(names, (one.thresholds.sentence for one, _ in sides), strict=True)),
         margin=options.margin,
         by=clustering.by,
         clusters=len(clustering),
         against=tuple(
-            _against(names[i], (values[0], rows[0]), (values[i], rows[i]), clustering, options)
-            for i in range(1, len(runs))
+            _against(names[i], sides[0], sides[i], clustering, options) for i in range(1, len(runs))
         ),
         warnings=tuple(dict.fromkeys((*said, *clips.warnings, *clustering.warnings))),
-    )  # fmt: skip
+    )
 
 
 def multilabel_change_cells(change: IntervalChange) -> list[str]:

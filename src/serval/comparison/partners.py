@@ -16,7 +16,7 @@ import numpy as np
 
 from serval.errors import ConfigError
 from serval.run import unfinished
-from serval.wording import counted
+from serval.wording import as_sentence, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -111,7 +111,7 @@ def n_other_audio(runs: Sequence[Run], rows: Sequence[NDArray[np.int64]]) -> int
 
 def pairing_warnings(runs: Sequence[Run], found: Sequence[Partners], other_audio: int) -> list[str]:
     """Return what a reader must know of how the clips of the runs were paired."""
-    warnings = [f"{unfinished(run)}." for run in runs if not run.complete]
+    warnings = [as_sentence(unfinished(run)) for run in runs if not run.complete]
     for run, pairs in zip(runs[1:], found, strict=True):
         if pairs.by_audio:
             warnings.append(

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from serval.errors import DatasetError, DatasetNotFoundError
-from serval.wording import printable
+from serval.wording import composed, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,15 +93,14 @@ class Columns:
         """Return the text in one column of a row, or `None` where there is none."""
         if column is None:
             return None
-        text = text_of(cells.get(column), self.class_names.get(column, ()))
-        return None if text is None else printable(text)
+        return _written(cells.get(column), self.class_names.get(column, ()))
 
     def label_of(self, cells: Mapping[str, object]) -> str:
         """Return the label of a row, empty where it has none; several are one that no model has."""
         value, names = cells.get(self.label), self.class_names.get(self.label, ())
         items = value if isinstance(value, list) else [value]
-        texts = (text_of(item, names) for item in items)
-        return printable(" + ".join(text for text in texts if text is not None))
+        texts = (_written(item, names) for item in items)
+        return " + ".join(text for text in texts if text is not None)
 
     def emotions_of(self, cells: Mapping[str, object]) -> tuple[str, ...] | None:
         """Return each label of a row that may have several, `None` where it has no list of them.
@@ -113,8 +112,8 @@ class Columns:
             value = value.split(self.separator)
         if not isinstance(value, list):
             return None
-        texts = (text_of(item, names) for item in value)
-        return tuple(printable(text) for text in texts if text is not None)
+        texts = (_written(item, names) for item in value)
+        return tuple(text for text in texts if text is not None)
 
 
 def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Columns:
@@ -170,6 +169,12 @@ def text_of(value: object, class_names: Sequence[str] = ()) -> str | None:
     if isinstance(value, float):
         return _float_text(value)
     return str(value).strip() or None
+
+
+def _written(value: object, class_names: Sequence[str]) -> str | None:
+    """Return a cell as the text that a clip has: printable, an accented letter in one form."""
+    text = text_of(value, class_names)
+    return None if text is None else printable(composed(text))
 
 
 def _float_text(value: float) -> str | None:

@@ -22,12 +22,11 @@ from serval.datasets.dataset import short_name
 from serval.datasets.layout import PARQUET, is_audio, is_metadata, suffix_of
 from serval.datasets.listing import as_left_out, is_hidden
 from serval.datasets.manifest import SUFFIXES
-from serval.datasets.rows import same_name
 from serval.datasets.splits import is_named_as_split, splits_by_name
 from serval.errors import AudioError, ConfigError, DatasetError
 from serval.files import sha256_of
 from serval.labels import EMOTIONS, LabelMap, LabelSet
-from serval.wording import counted, percent
+from serval.wording import composed, counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -262,7 +261,7 @@ def _sounds(files: Iterable[str], *, videos: bool) -> list[str]:
 def _placed(root: Path, files: Iterable[str]) -> dict[str, str]:
     """Return file -> its path with the name of the folder itself, which may be a speaker's."""
     base = short_name(root)
-    return {file: same_name(f"{base}/{file}") for file in files}
+    return {file: composed(f"{base}/{file}") for file in files}
 
 
 def _refuse_misfit(corpus: Corpus, root: Path, visible: Sequence[str]) -> None:

@@ -157,8 +157,10 @@ def lines_of_audio(source: ClipSource) -> Iterator[str]:
         yield f"{source.relative(path)} {_content_of(path) if found else 'missing'}"
     if first is not None and n_files == 0 and not source.columns.embedded:
         raise DatasetNotFoundError(
-            f"{source.name}: not one of its audio files exists, beginning with "
-            f"{printable(str(first))}; paths are relative to the folder of the file that lists them"
+            f"{source.name}: not one of the audio files in its column "
+            f"'{printable(source.columns.audio)}' exists, beginning with {printable(str(first))}; "
+            "paths are relative to the folder of the file that lists them; another column is named "
+            "with --audio-column"
         )
 
 

@@ -9,9 +9,12 @@ from serval.corpora import corpus_called
 from serval.datasets.corpus import caveats_of
 from serval.datasets.dataset import Known, clip_source, dataset_here, short_name
 from serval.datasets.fold_column import rows_of_part
+from serval.datasets.layout import is_audio
 from serval.datasets.manifest import SUFFIXES, ManifestTable
 from serval.datasets.split_column import shared_with_train
+from serval.datasets.unaccounted import ARCHIVES
 from serval.errors import DatasetError
+from serval.wording import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +29,10 @@ __all__ = ["load_file"]
 RENAMED = {
     suffix: f"; rename it to {kind} if that is what it holds"
     for suffix, kind in {".txt": ".csv or .tsv", ".tab": ".tsv", ".json": ".jsonl"}.items()
-} | dict.fromkeys((".xlsx", ".xls", ".ods"), "; save the sheet as .csv")
-"""What to do with a file that often holds a list of clips under another name."""
+}
+RENAMED |= dict.fromkeys((".xlsx", ".xls", ".ods"), "; save the sheet as .csv")
+RENAMED |= dict.fromkeys(ARCHIVES, "; unpack it, and give the folder")
+"""What to do with a file that often holds clips, or a list of them, in another form."""
 
 
 def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -> Dataset:
@@ -45,7 +50,7 @@ def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -
     if suffix not in (*SUFFIXES, ".parquet"):
         raise DatasetError(
             f"{path} is not a dataset: give a folder, or a file that ends in "
-            f"{', '.join(sorted((*SUFFIXES, '.parquet')))}" + RENAMED.get(suffix, "")
+            f"{', '.join(sorted((*SUFFIXES, '.parquet')))}{_instead(path)}"
         )
     whole = _parquet_table(path) if suffix == ".parquet" else ManifestTable(files=[path])
     corpus, read_as = _prepared(path) if suffix == ".parquet" else (None, "")
@@ -62,6 +67,13 @@ def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -
         )
     caveats = (*known.caveats, *shared_with_train(source))
     return dataset_here(source, [path], replace(known, caveats=caveats, left_out=left_out))
+
+
+def _instead(path: Path) -> str:
+    """Return what to do with a file that is no dataset."""
+    if is_audio(path.name):
+        return f"; to name the emotion in it: serval predict {printable(str(path))}"
+    return RENAMED.get(path.suffix.lower(), "")
 
 
 def _parquet_table(path: Path) -> Table:

@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 from serval.datasets.dataset import Known, clip_source, dataset_here
 from serval.datasets.options import DatasetOptions
 from serval.datasets.parquet import Here, ParquetTable
-from serval.datasets.samples import wav_of
+from serval.datasets.samples import hertz_of, is_sound, wav_of
 from serval.errors import DatasetError
-from serval.wording import counted
+from serval.wording import composed, counted, shown
 
 if TYPE_CHECKING:
     from serval.records import Dataset
 
-__all__ = ["NO_AUDIO", "Given", "given_dataset", "is_table", "texts_of"]
+__all__ = ["NO_AUDIO", "Given", "given_dataset", "is_table", "stated_rate", "texts_of"]
 
 NO_AUDIO = "the clips were given from Python, and the run does not hold them"
 
@@ -93,6 +93,20 @@ def is_table(clips: object) -> bool:
     )
 
 
+def stated_rate(rate: object) -> int | None:
+    """Return a sample rate that is stated beside clips; `None` where none is.
+
+    Raises:
+        DatasetError: It is no number of samples a second.
+    """
+    hertz = hertz_of(rate)
+    if rate is not None and hertz is None:
+        raise DatasetError(
+            f"sample_rate is {shown(rate)}; give a whole number of Hz, such as 16000"
+        )
+    return hertz
+
+
 def texts_of(values: object, what: str, n: int, classes: Sequence[str] = ()) -> list[str | None]:
     """Return one text for each clip, `None` where there is none.
 
@@ -130,7 +144,7 @@ def _text(value: object, what: str, classes: Sequence[str]) -> str | None:
         if 0 <= value < len(classes):
             return str(classes[value])
         raise DatasetError(f"{what} has {value}, but there are {len(classes)} labels, from 0")
-    return str(value).strip() or None
+    return composed(str(value).strip()) or None
 
 
 def _listed(clips: Any, given: Given) -> pa.Table:  # noqa: ANN401 - checked here
@@ -157,9 +171,11 @@ def _cell(clip: Any, i: int, rate: int | None) -> str | bytes:  # noqa: ANN401 -
     if callable(detach := getattr(clip, "detach", None)):
         clip = detach().cpu().numpy()
     values = np.asarray(clip) if isinstance(clip, np.ndarray | list | tuple) else None
-    if values is None or values.dtype.kind not in "fiu" or values.ndim not in (1, 2):
+    if values is None or not is_sound(values.dtype) or values.ndim not in (1, 2):
+        kind = _kind(clip) if values is None else f"an array of {values.dtype}, {values.shape}"
         raise DatasetError(
-            f"clip {i} is {_kind(clip)}; a clip is a path, the bytes of a file, or a (T,) array"
+            f"clip {i} is {kind}; a clip is a path, the bytes of a file, or a (T,) array of floats "
+            "in [-1, 1], int16, int32 or uint8"
         )
     if rate is None:
         raise DatasetError("arrays do not say how fast they are; give sample_rate=16000")

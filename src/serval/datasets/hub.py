@@ -24,13 +24,13 @@ from serval.datasets.fold_column import has_part, rows_of_part
 from serval.datasets.hub_files import HubCommit, fetch_all, refuse_unless_it_fits
 from serval.datasets.layout import Layout, layout_of
 from serval.datasets.left_out import left_out_of
-from serval.datasets.rows import same_name
 from serval.datasets.split_column import shared_with_train
 from serval.datasets.splits import choose_split
-from serval.datasets.tables import SplitTable, split_table
+from serval.datasets.tables import split_table
 from serval.errors import AccessError, DatasetError, DatasetNotFoundError, NetworkError
 from serval.files import is_file
 from serval.hub import Repo, Trouble, asking, hide_bars, keep, kept
+from serval.wording import composed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -105,18 +105,15 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
     """
     hide_bars()
     listing = _listing_of(hub_set)
-    subject = f"hf:{hub_set.repo}"
     at = HubCommit(repo=hub_set.asked, commit=listing.commit)
-    card = card_of(listing.card, hub_set.config, subject)
-    layout = _as_on_hub(layout_of(listing.files, card, subject))
+    layout = _layout(hub_set, listing)
     whole = next(iter(layout.splits)) if layout.unnamed else None
     split = whole or choose_split(layout.splits, options.split, known.name)
-    source, by_shard = _source(at, layout, split, options, known.name)
+    source = _source(at, layout, split, options, known.name)
     part, unnamed = _part(source, layout, options, known.name) if whole else (source, ())
-    by_shard = by_shard and part is source
 
     def named_by(name: str) -> Iterator[Path]:
-        return _rows(at, layout, name, options, known.name, audio_alone)[0].audio_paths()
+        return _rows(at, layout, name, options, known.name, audio_alone).audio_paths()
 
     known = replace(
         known,
@@ -124,14 +121,11 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
         revision=at.commit,
         licence=known.licence if layout.card.licence == "not stated" else layout.card.licence,
         left_out=(*left_out_of(layout, source, named_by), *unnamed),
-        caveats=(
-            *known.caveats,
-            *(() if by_shard else _shared(at, layout, part, options, known.name)),
-        ),
+        caveats=(*known.caveats, *_shared(at, layout, part, options, known.name)),
     )
     fingerprint = fingerprint_of((hub_set.repo, at.commit, part.split, *layout.splits[split]))
     # Counting rows would fetch every file; what is in the cache must not change what is said.
-    n_rows = layout.card.n_clips.get(split) if by_shard else part.table.n_rows()
+    n_rows = part.table.n_rows() if part.here else layout.card.n_clips.get(split)
     return dataset_of(part, known, fingerprint, n_rows)
 
 
@@ -141,12 +135,12 @@ def _shared(
     """Yield who speaks in the train part too, as far as small tables or the part's own tell."""
 
     def opened(split: str) -> ClipSource:
-        source, found = _rows(at, layout, split, options, name)
-        if found.by_shard:
+        source = _rows(at, layout, split, options, name)
+        if not source.here:
             raise DatasetError(f"{name}: all of '{split}' would be fetched to see who speaks in it")
         return source
 
-    return shared_with_train(part, layout.splits, opened)
+    return shared_with_train(part, layout.splits, opened) if part.here else iter(())
 
 
 def _part(
@@ -160,28 +154,30 @@ def _part(
         choose_split(layout.splits, options.split, name)
         return source, ()
     table, split, unnamed = rows_of_part(source.table, options.split, name)
-    return replace(source, table=table, split=split), unnamed
+    return replace(source, table=table, split=split, here=True), unnamed
 
 
-def _as_on_hub(layout: Layout) -> Layout:
+def _layout(hub_set: HubSet, listing: _Listing) -> Layout:
     """Return the layout with the name that the hub gives to what has no split: `train`."""
+    subject = f"hf:{hub_set.repo}"
+    layout = layout_of(listing.files, card_of(listing.card, hub_set.config, subject), subject)
     return replace(layout, splits={name or "train": files for name, files in layout.splits.items()})
 
 
 def _source(
     at: HubCommit, layout: Layout, split: str, options: DatasetOptions, name: str
-) -> tuple[ClipSource, bool]:
+) -> ClipSource:
     """Return what reads the split, having fetched what the first clip needs."""
-    source, found = _rows(at, layout, split, options, name)
-    if not found.by_shard:
-        listed = {same_name(file): file for file in layout.files}
+    source = _rows(at, layout, split, options, name)
+    if source.here:
+        listed = {composed(file): file for file in layout.files}
         paths = islice(source.audio_paths(), options.limit)
-        names = (same_name(source.relative(path)) for path in paths)
+        names = (composed(source.relative(path)) for path in paths)
         fetch_all(at.file(listed[name]) for name in names if name in listed)
         # What was not to be had is missing now: the clip's failure, unless it is all of them.
         for _ in lines_of_audio(source):
             pass
-    return source, found.by_shard
+    return source
 
 
 def _rows(
@@ -191,7 +187,7 @@ def _rows(
     options: DatasetOptions,
     name: str,
     choose: ColumnChoice = choose_columns,
-) -> tuple[ClipSource, SplitTable]:
+) -> ClipSource:
     """Return what reads the rows of a split, having fetched the files that say which there are."""
     wanted = [file for file in layout.metadata_of(split) if not is_file(at.folder / file)]
     fetch_all(at.file(file) for file in wanted)
@@ -204,7 +200,7 @@ def _rows(
     else:
         fetch_all(rows_in)
     source = clip_source(found.table, at.folder, split, options, name, choose)
-    return replace(source, closed=True), found
+    return replace(source, closed=True, here=not found.by_shard)
 
 
 def _listing_of(hub_set: HubSet) -> _Listing:

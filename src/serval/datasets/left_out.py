@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from serval.datasets.layout import PARQUET, is_decoded, suffix_of
 from serval.datasets.listing import SHOWN, as_left_out, is_hidden
-from serval.datasets.rows import same_name
 from serval.datasets.splits import missing_parts
 from serval.datasets.tables import FolderTable, ListedTable
 from serval.errors import DatasetError
 from serval.records import LeftOut
-from serval.wording import counted
+from serval.wording import composed, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,10 +37,10 @@ def left_out_of(
         named_by: From the name of another split to the audio files that its rows name.
     """
     named = _named(source)
-    left = [f for f in layout.sounds_of(source.split) if same_name(f) not in named]
+    left = [f for f in layout.sounds_of(source.split) if composed(f) not in named]
     if left and not (layout.folders or source.columns.embedded):
         named = _named_elsewhere(layout, source, named_by)
-        left = [file for file in left if same_name(file) not in named]
+        left = [file for file in left if composed(file) not in named]
     reasons: dict[str, list[str]] = {}
     for file in left:
         reasons.setdefault(_reason(file, layout, source), []).append(file)
@@ -75,12 +74,12 @@ def rows_in_missing_parts(files: Sequence[str], n_rows: int) -> Iterator[LeftOut
 def _named(source: ClipSource) -> frozenset[str]:
     """Return the audio files that the clips are."""
     if isinstance(source.table, FolderTable):
-        return frozenset(same_name(file) for file in source.table.files)
+        return frozenset(composed(file) for file in source.table.files)
     return _names(source, source.audio_paths())
 
 
 def _names(source: ClipSource, paths: Iterable[Path]) -> frozenset[str]:
-    return frozenset(same_name(source.relative(path)) for path in paths)
+    return frozenset(composed(source.relative(path)) for path in paths)
 
 
 def _named_elsewhere(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from serval.corpora import Corpus
     from serval.records import Dataset
 
-__all__ = ["load_dataset", "named_corpus"]
+__all__ = ["is_of_hub", "load_dataset", "named_corpus"]
 
 HUB = "hf:"
 KNOWN = "known: demo, ssi, hf:ORG/NAME, CORPUS:PATH, or a path"
@@ -67,17 +67,38 @@ def _check(options: DatasetOptions) -> None:
             raise ConfigError(f"{flag} {n} leaves no clip; give at least 1")
         if n is not None and n > MOST_CLIPS:
             raise ConfigError(f"{flag} {shown(n)} is more clips than any set has; leave it out")
+    if options.sample is None and options.sample_seed != DatasetOptions.sample_seed:
+        raise ConfigError(
+            f"--sample-seed {options.sample_seed} draws nothing without --sample; give both, or "
+            "leave it out"
+        )
 
 
 def _whole(name: str, options: DatasetOptions) -> Dataset:
     """Return the dataset of that name, cut by `limit` only."""
     corpus = next((known for known in known_corpora() if known.name == name), None)
+    if options.revision is not None and not is_of_hub(name):
+        raise ConfigError(
+            f"--revision {shown(options.revision)} is about sets of the hub, and "
+            f"'{one_line(name[:200])}' is none; leave it out"
+        )
     if corpus is not None and corpus.location:
         return _at_its_place(corpus, options)
     if name.startswith(HUB):
         return _from_hub(name, options, Known(name=name, location=name))
     asked, path = named_corpus(name)
     return _from_disk(Path(path).expanduser(), options, asked)
+
+
+def is_of_hub(name: str) -> bool:
+    """Tell whether a name is that of a set on the hub.
+
+    Examples:
+        >>> is_of_hub("ssi"), is_of_hub("hf:org/set"), is_of_hub("demo"), is_of_hub("hf.csv")
+        (True, True, False, False)
+    """
+    known = (corpus.location for corpus in known_corpora() if corpus.name == name)
+    return next(known, name).startswith(HUB)
 
 
 def named_corpus(name: str) -> tuple[Corpus | None, str]:

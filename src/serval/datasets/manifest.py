@@ -27,6 +27,9 @@ SUFFIXES = (".csv", ".jsonl", ".ndjson", ".tsv")
 
 DELIMITERS = ",;\t|"
 
+BLANK = f"{DELIMITERS} \r\n"
+"""What a line without any cell consists of."""
+
 LONGEST_CELL = 1 << 27
 """Characters; the default of `csv` refuses a whole file for one clip that somebody put in it."""
 
@@ -138,20 +141,25 @@ def _is_csv(file: Path) -> bool:
 def _csv_rows(file: Path, dialect: Dialect) -> Iterator[tuple[int, Mapping[str, object]]]:
     with file.open(encoding=dialect.encoding, newline="") as lines:
         reader = dialect.reader(lines)
-        header = _checked_header([name.strip() for name in next(reader, [])], file)
-        for cells in reader:
+        rows = _filled(reader)
+        header = _checked_header([name.strip() for name in next(rows, [])], file)
+        for cells in rows:
             line = reader.line_num + dialect.hint
+            while len(cells) > len(header) and not cells[-1].strip():
+                cells.pop()
             if len(cells) > len(header):
                 raise csv.Error(
                     f"line {line} has {len(cells)} cells, the header {len(header)}; "
                     f"put quotes around a cell that holds '{dialect.delimiter}'"
                 )
-            if cells:
-                # A short row is a row whose last cells are empty.
-                yield line, dict(zip_longest(header, cells))
+            # A short row is a row whose last cells are empty.
+            yield line, dict(zip_longest(header, cells))
 
 
 def _checked_header(header: list[str], file: Path) -> list[str]:
+    # Spreadsheets write columns that were once looked at: what has no name must be empty then.
+    while header.count("") > 1 and not header[-1]:
+        header.pop()
     if not header:
         raise DatasetError(f"{file} is empty; give it a header and one row for each clip")
     if twice := sorted({name for name in header if header.count(name) > 1}):
@@ -176,7 +184,8 @@ def _dialect(file: Path) -> Dialect:
     with file.open(encoding=encoding, newline="") as lines:
         first = lines.readline()
         hint = re.fullmatch(r"(?i)sep=(.)\s*", first)
-        delimiter = hint[1] if hint else max(DELIMITERS, key=first.count)
+        head = next((line for line in chain([first], lines) if line.strip(BLANK)), first)
+        delimiter = hint[1] if hint else max(DELIMITERS, key=head.count)
         quoted = Dialect(encoding=encoding, delimiter=delimiter, hint=hint is not None)
         bare = replace(quoted, quoted=False)
         return bare if delimiter == "\t" and _has_bare_quotes(lines, quoted, bare) else quoted
@@ -194,7 +203,8 @@ def _has_bare_quotes(lines: IO[str], quoted: Dialect, bare: Dialect) -> bool:
 
 
 def _filled(rows: Iterator[list[str]]) -> Iterator[list[str]]:
-    return (cells for cells in rows if cells)
+    """Yield the rows that have something in a cell; spreadsheets write empty ones at the end."""
+    return (cells for cells in rows if any(map(str.strip, cells)))
 
 
 def _encoding(file: Path) -> str:

@@ -79,8 +79,12 @@ def prepare(name: str, path: Path, options: DatasetOptions | None = None) -> Pre
         if corpus is not None:
             return _prepared_corpus(root, corpus, path, options, listing.closed)
     dataset = load_dataset(name, options=options)
-    names = dict.fromkeys(name for clip in dataset.metadata(0, None) for name in clip.groups)
-    n, unreadable = _written(dataset.clips(0, None), path, tuple(names), {})
+    names: dict[str, None] = {}
+    several = False
+    for clip in dataset.metadata(0, None):
+        names |= dict.fromkeys(clip.groups)
+        several |= clip.emotions is not None
+    n, unreadable = _written(dataset.clips(0, None), path, tuple(names), {}, several=several)
     return Prepared(path=path, clips=n, unreadable=unreadable, read_as=dataset.read_as,
                     left_out=dataset.left_out)  # fmt: skip
 
@@ -95,44 +99,56 @@ def _prepared_corpus(
     """Return the file with all splits of a known corpus."""
     source = clip_source(CorpusTable(folder=corpus), root, "", options, str(root))
     note = {"corpus": corpus.corpus.name, "read_as": corpus.read_as()}
-    n, unreadable = _written(source.clips(0, None), path, source.columns.groups, note)
+    clips, several = source.clips(0, None), bool(options.label_separator)
+    n, unreadable = _written(clips, path, source.columns.groups, note, several=several)
     return Prepared(path=path, clips=n, unreadable=unreadable, read_as=note["read_as"],
                     left_out=(*closed, *corpus.left_out))  # fmt: skip
 
 
 def _written(
-    clips: Iterable[Clip], path: Path, columns: Sequence[str], note: dict[str, str]
+    clips: Iterable[Clip],
+    path: Path,
+    columns: Sequence[str],
+    note: dict[str, str],
+    *,
+    several: bool = False,
 ) -> tuple[int, int]:
     """Return how many clips were written, and how many of them could not be read."""
     columns = [name for name in columns if name not in OWN]
-    schema = _schema(columns, note)
+    schema = _schema(columns, note, several=several)
     n = unreadable = 0
     with whole_file(path) as part, pq.ParquetWriter(part, schema) as writer:
-        waiting = _rows(clips, columns)
+        waiting = _rows(clips, columns, several=several)
         while rows := list(islice(waiting, GROUP_CLIPS)):
             n, unreadable = n + len(rows), unreadable + sum(not r["audio"]["bytes"] for r in rows)
             writer.write_table(pa.Table.from_pylist(rows, schema), row_group_size=GROUP_CLIPS)
     return n, unreadable
 
 
-def _schema(columns: Sequence[str], note: dict[str, str]) -> pa.Schema:
+def _schema(columns: Sequence[str], note: dict[str, str], *, several: bool) -> pa.Schema:
+    """Return the columns; where a clip may have several emotions, the label is a list."""
     audio = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    text = {"dtype": "string", "_type": "Value"}
     texts = [(name, pa.string()) for name in ("label", "speaker", *columns)]
-    features = {"audio": {"_type": "Audio"}} | {
-        name: {"dtype": "string", "_type": "Value"} for name, _ in texts
-    }
+    features: dict[str, object] = {"audio": {"_type": "Audio"}, **{name: text for name, _ in texts}}
+    if several:
+        texts[0] = ("label", pa.list_(pa.string()))
+        features["label"] = {"feature": text, "_type": "Sequence"}
     metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
     if note:
         metadata[NOTE] = json.dumps(note).encode()
     return pa.schema([("audio", audio), *texts], metadata=metadata)
 
 
-def _rows(clips: Iterable[Clip], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _rows(
+    clips: Iterable[Clip], columns: Sequence[str], *, several: bool
+) -> Iterator[dict[str, Any]]:
     for clip in clips:
         try:
             content = encoded_bytes(clip.audio)
         except AudioError:
             content = b""
         groups = {name: clip.groups.get(name) for name in columns}
-        yield {"audio": {"bytes": content, "path": clip.id}, "label": clip.label,
+        label = clip.emotions if several else clip.label
+        yield {"audio": {"bytes": content, "path": clip.id}, "label": label,
                "speaker": clip.speaker, **groups}  # fmt: skip

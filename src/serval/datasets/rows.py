@@ -19,7 +19,7 @@ from serval.files import is_file
 from serval.records import Clip
 from serval.wording import printable
 
-__all__ = ["ClipSource", "Row", "Table", "least", "same_name"]
+__all__ = ["ClipSource", "Row", "Table", "least"]
 
 FEWEST_PLACES = 1 << 10
 """Of a table of hashes, a power of two."""
@@ -69,6 +69,7 @@ class ClipSource:
         name: What the user calls the set, for error messages.
         split: Begins the id of a clip that has no file name.
         closed: Refuse paths that lead out of `root`: the set was made by a stranger.
+        here: Every file with rows is on this machine; else to read on is to fetch.
         limit: Read no further than this many clips.
         known: The ids up to the end of the last range, for the next one.
     """
@@ -79,6 +80,7 @@ class ClipSource:
     name: str
     split: str = ""
     closed: bool = False
+    here: bool = True
     limit: int | None = None
     known: list[_Ids] = field(default_factory=list, repr=False, compare=False)
 
@@ -171,10 +173,12 @@ class ClipSource:
     def audio_paths(self) -> Iterator[Path]:
         """Yield the audio file of every row that names one instead of holding it, with no limit.
 
+        None where audio stands in files that are not here.
+
         Raises:
             DatasetError: A closed set names a file outside of its own folder.
         """
-        if self.columns.embedded and not self._names_a_file():
+        if self.columns.embedded and not (self.here and self._names_a_file()):
             return
         for row in self.table.rows(0, None, [self.columns.audio]):
             path = self._path(row)
@@ -254,11 +258,6 @@ class _Seen:
 def least(*numbers: int | None) -> int | None:
     """Return the smallest of the numbers that are known, or `None` if none is."""
     return min((number for number in numbers if number is not None), default=None)
-
-
-def same_name(name: str) -> str:
-    """Return a file's name in one form: macOS writes an accent as a letter of its own."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def _as_it_is_written(folder: Path, text: str) -> Path:

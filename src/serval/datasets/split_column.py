@@ -16,6 +16,7 @@ from serval.datasets.columns import text_of
 from serval.datasets.listing import as_left_out
 from serval.datasets.splits import TRAIN, choose_split
 from serval.errors import ServalError
+from serval.wording import composed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -85,7 +86,7 @@ class RowsByColumn(ABC):
 
     def _name(self, row: Row) -> str:
         names = self.schema.class_names.get(self.column, ())
-        return text_of(row.cells.get(self.column), names) or ""
+        return composed(text_of(row.cells.get(self.column), names) or "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,13 +12,13 @@ from serval.datasets.columns import Kind, Schema, audio_alone
 from serval.datasets.layout import Layout, is_audio, is_decoded, suffix_of
 from serval.datasets.manifest import SUFFIXES, ManifestTable
 from serval.datasets.parquet import ParquetTable, Shard
-from serval.datasets.rows import Row, Table, same_name
+from serval.datasets.rows import Row, Table
 from serval.errors import DatasetError
 from serval.labels import emotion_of
-from serval.wording import printable
+from serval.wording import composed, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from serval.datasets.options import DatasetOptions
@@ -113,11 +113,11 @@ class ListedTable:
 
     def _kept(self, split: str | None) -> Iterator[Row]:
         split_of = {
-            same_name(file): name for name, files in self.layout.splits.items() for file in files
+            composed(file): name for name, files in self.layout.splits.items() for file in files
         }
         for row in self.table.rows(0, None, list(self.schema.kinds)):
             text = str(row.cells.get(self.column)).replace("\\", "/")
-            file = same_name(os.path.relpath(os.path.normpath(row.folder / text), self.root))
+            file = composed(os.path.relpath(os.path.normpath(row.folder / text), self.root))
             if split_of.get(file, self._split_above(file)) == split:
                 yield row
 
@@ -153,7 +153,7 @@ def split_table(
         return _labelled_by_metadata(root, layout, split, options, subject, shard)
     decoded = [file for file in sounds if is_decoded(file)]
     labels = _folder_labels(sounds, layout.folders.get(split, ""), subject)
-    if decoded and len(set(labels.values()) - {""}) > 1:
+    if decoded and _tell_labels(labels.values()):
         return SplitTable(table=FolderTable(files=decoded, root=root, labels=labels))
     for suffixes in ((".parquet",), SUFFIXES):
         if tables := [file for file in layout.splits[split] if suffix_of(file) in suffixes]:
@@ -235,6 +235,12 @@ def _folder_labels(files: Sequence[str], folder: str, subject: str) -> dict[str,
     return {file: names[-1] for file, names in named.items()}
 
 
+def _tell_labels(folders: Iterable[str]) -> bool:
+    """Tell whether folders are labels: several of them, or a single one named after an emotion."""
+    names = set(folders)
+    return len(names - {""}) > 1 or all(emotion_of(name) in EMOTION_WORDS for name in names)
+
+
 def _folders_above(file: str, folder: str) -> list[str]:
     """Return the names of the folders that a file lies in, below the split's own."""
     within = file.removeprefix(f"{folder}/") if folder else file
@@ -257,8 +263,11 @@ def _unlabelled(sounds: Sequence[str], subject: str, beside: str = "") -> str:
             f"({', '.join(undecoded)}); convert them: ffmpeg -i IN OUT.wav"
         )
     manifest = f"itself ({beside}?)" if beside else "itself"
+    folders = {file.rpartition("/")[0].rpartition("/")[2] for file in sounds}
+    named = f" (one folder, '{printable(min(folders))}', tells no clips apart)"
     return (
-        f"{subject} has {len(sounds)} audio files but nothing that labels them; add a "
+        f"{subject} has {len(sounds)} audio files but nothing that labels them"
+        f"{named if len(folders) == 1 and '' not in folders else ''}; add a "
         "metadata.csv with the columns file_name and label, put them in one folder for each "
         f"label, or give a manifest file {manifest}"
     )

@@ -19,6 +19,7 @@ from serval.labels import unnamed
 from serval.models.contract import DEFAULT_MAX_SECONDS
 from serval.models.graph import INLINE_LIMIT_BYTES
 from serval.models.onnx import load_onnx
+from serval.models.sources import MOST_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +71,7 @@ def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
         "sampling_rate": str(checkpoint.sample_rate),
         "normalize": checkpoint.normalize,
         "max_seconds": f"{seconds:g}" if seconds else "",
+        MOST_SECONDS: f"{seconds:g}" if seconds else "",
         "task": checkpoint.task.stated,
         "license": checkpoint.licence,
         "source": checkpoint.source,

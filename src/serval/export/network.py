@@ -41,21 +41,17 @@ def onnx_program(
     Raises:
         ModelError: torch cannot turn the network into a graph.
     """
-    # Odd and coprime sizes, so that the exporter cannot take one for a constant of the model.
-    samples = torch.randn(2, sample_rate + 123) * 0.1
-    mask = torch.ones(samples.shape, dtype=torch.int64)
-    dims = {0: "batch", 1: "samples"}
-    names = ["input_values", "attention_mask"] if masked else ["input_values"]
+    inputs = _example_inputs(sample_rate, masked=masked)
     try:
         with torch.no_grad():
             return torch.onnx.export(
                 network,
-                (samples, mask) if masked else (samples,),
-                input_names=names,
+                tuple(inputs.values()),
+                input_names=list(inputs),
                 output_names=list(outputs),
                 opset_version=OPSET,
                 dynamo=True,
-                dynamic_shapes=tuple(dims for _ in names),
+                dynamic_shapes=tuple({0: "batch", 1: "samples"} for _ in inputs),
                 verbose=False,
             )
     except (RuntimeError, ValueError, TypeError) as error:
@@ -65,6 +61,13 @@ def onnx_program(
         raise ModelError(
             f"torch cannot turn this checkpoint into a graph: {type(cause).__name__}: {first}"
         ) from error
+
+
+def _example_inputs(sample_rate: int, *, masked: bool) -> dict[str, torch.Tensor]:
+    # Odd and coprime sizes, so that the exporter cannot take one for a constant of the model.
+    samples = torch.randn(2, sample_rate + 123) * 0.1
+    mask = {"attention_mask": torch.ones(samples.shape, dtype=torch.int64)} if masked else {}
+    return {"input_values": samples, **mask}
 
 
 def fold_weight_norms(model: nn.Module) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["TOLERANCE", "compared", "parity_waveforms", "refuse_unless_equal"]
 
 TOLERANCE = 1e-4
-"""Largest difference of a logit that rounding may make."""
+"""Largest difference of a score that rounding may make."""
 
 N_CLIPS = 4
 SHORT_S, LONG_S = 0.5, 10.0
@@ -50,7 +50,7 @@ def compared(
     model: OnnxModel, waveforms: Sequence[Waveform], expected: Sequence[NDArray[np.float32]]
 ) -> Parity:
     """Return how close an opened file comes to what torch said about the same waveforms."""
-    alone = np.stack([model.logits(w[None], np.array([len(w)]))[0] for w in waveforms])
+    alone = np.stack([model.scores(w[None], np.array([len(w)]))[0] for w in waveforms])
     wanted = np.stack(expected)
     return Parity(
         durations_s=tuple(round(len(w) / model.sample_rate, 3) for w in waveforms),
@@ -76,7 +76,7 @@ def refuse_unless_equal(parity: Parity, name: str) -> None:
     padded = parity.padded_max_abs_diff
     if padded is not None and not padded <= TOLERANCE:
         raise ModelError(
-            f"padding changes the logits of '{name}' by {padded:.1e} in spite of the mask: this "
+            f"padding changes the scores of '{name}' by {padded:.1e} in spite of the mask: this "
             "family mixes padding into valid frames; export it without --attention-mask"
         )
 
@@ -84,11 +84,11 @@ def refuse_unless_equal(parity: Parity, name: str) -> None:
 def _padded_diff(
     model: OnnxModel, waveforms: Sequence[Waveform], alone: NDArray[np.float32]
 ) -> float | None:
-    """Return how much the logits change in one padded batch, or `None` where none may be."""
+    """Return how much the scores change in one padded batch, or `None` where none may be."""
     if not model.contract.may_pad:
         return None
     lengths = np.array([len(waveform) for waveform in waveforms])
     batch = np.zeros((len(waveforms), int(lengths.max())), dtype=np.float32)
     for row, waveform in zip(batch, waveforms, strict=True):
         row[: len(waveform)] = waveform
-    return float(np.abs(model.logits(batch, lengths) - alone).max())
+    return float(np.abs(model.scores(batch, lengths) - alone).max())

@@ -118,7 +118,7 @@ def inspect_model(path: Path, overrides: Overrides | None = None) -> Inspection:
     graph = stored_graph(path)
     phones = taken_by(path)
     try:
-        model = _opened(path, graph, overrides or Overrides())
+        model, refusals = _opened(path, graph, overrides or Overrides())
         nodes = ran_nodes(model, CLIP_S)
     except (ModelError, AudioError) as error:
         return _refused(path, graph, phones, error)
@@ -128,7 +128,11 @@ def inspect_model(path: Path, overrides: Overrides | None = None) -> Inspection:
         graph=graph,
         contract=model.contract,
         work=work,
-        verdicts=(*_verdicts(graph, model, work, nodes), *coreml_verdicts(phones, model.contract)),
+        verdicts=(
+            *refusals,
+            *_verdicts(graph, model, work, nodes),
+            *coreml_verdicts(phones, model.contract),
+        ),
         phones=phones,
     )
 
@@ -177,18 +181,25 @@ def _opens(path: Path) -> bool:
     return True
 
 
-def _opened(path: Path, graph: StoredGraph, overrides: Overrides) -> OnnxModel:
-    """Return the model; where its labels are not known, with numbers in their place."""
+def _opened(
+    path: Path, graph: StoredGraph, overrides: Overrides
+) -> tuple[OnnxModel, tuple[Remark, ...]]:
+    """Return the model, and why it cannot be evaluated as it is.
+
+    Where its labels are not known, or not those of its outputs, numbers stand in their place.
+    """
     try:
-        return load_onnx(path, overrides)
-    except ModelError:
+        return load_onnx(path, overrides), ()
+    except ModelError as error:
         if not graph.model.graph.output:
             raise
         shape = graph.model.graph.output[0].type.tensor_type.shape.dim
         n_outputs = shape[-1].dim_value if shape else 0
         if not 2 <= n_outputs <= MOST_LABELS:
             raise
-        return load_onnx(path, replace(overrides, labels=tuple(str(i) for i in range(n_outputs))))
+        numbered = replace(overrides, labels=tuple(str(i) for i in range(n_outputs)))
+        refusal = Remark(code="labels", text=f"it cannot be evaluated as it is: {error}")
+        return load_onnx(path, numbered), (refusal,)
 
 
 def _clip_s(model: OnnxModel) -> float:

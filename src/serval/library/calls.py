@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import serval.comparison as paired
 from serval import evaluation
-from serval.datasets.given import NO_AUDIO, Given, given_dataset, is_table
+from serval.datasets.given import NO_AUDIO, Given, given_dataset, is_table, stated_rate
 from serval.errors import ConfigError
 from serval.label_plan import with_value_columns
 from serval.library.predictions import run_of_predictions
@@ -66,7 +66,7 @@ def evaluate(  # noqa: PLR0913 - what one cell of a notebook says
         ServalError: Something is wrong with the model, the clips or the labels; no clip was
             decoded then.
     """
-    listed = _is_given(dataset)
+    listed, sample_rate = _is_given(dataset), stated_rate(sample_rate)
     dataset, truth = _parted(dataset, truth)
     if listed and truth is None and _are_emotions(labels, dataset):
         truth, labels = labels, None

@@ -72,7 +72,12 @@ def run_of_file(path: Path) -> Run:
             "or prob_LABEL for each label"
         )
     labels = [name.removeprefix(PROB) for name in probs] or None
-    said = _numbers(columns, probs, path) if probs else columns[str(predicted)]
+    shares = _numbers(columns, probs, path)
+    if probs and predicted and np.isfinite(shares).all() and _no_shares(shares).any():
+        raise ConfigError(
+            f"{path} has scores that are no shares of one, as a model of sigmoids gives; give the "
+            "folder of its run instead, or a file without the columns prob_LABEL"
+        )
     speaker, clip = _first(columns, SPEAKER), _first(columns, CLIP)
     told = StatedFacts(
         name=printable(path.stem),
@@ -80,6 +85,7 @@ def run_of_file(path: Path) -> Run:
         clip_ids=[text or "" for text in columns[clip]] if clip else None,
         groups={name: tuple(columns[name]) for name in _groups(columns)},
     )
+    said = shares if probs else columns[str(predicted)]
     return _run(columns[truth], said, labels, columns[speaker] if speaker else None, told)
 
 
@@ -171,7 +177,7 @@ def _logits(probs: NDArray[Any]) -> NDArray[np.float32]:
     if probs.dtype.kind not in "fiu":
         raise ConfigError(f"y_pred holds {probs.dtype}, no probabilities; give numbers in [0, 1]")
     wide = probs.astype(np.float64)
-    odd = ~((wide >= 0) & (wide <= 1)).all(axis=1) | (np.abs(wide.sum(axis=1) - 1) > TOLERANCE)
+    odd = _no_shares(wide)
     if odd.any():
         row = int(odd.argmax())
         raise ConfigError(
@@ -179,6 +185,12 @@ def _logits(probs: NDArray[Any]) -> NDArray[np.float32]:
             "that sum to 1, such as the softmax of logits"
         )
     return np.log(np.maximum(wide, np.finfo(np.float32).tiny)).astype(np.float32)
+
+
+def _no_shares(probs: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which rows are not numbers in [0, 1] that sum to 1."""
+    inside = ((probs >= 0) & (probs <= 1)).all(axis=1)
+    return np.asarray(~inside | (np.abs(probs.sum(axis=1) - 1) > TOLERANCE))
 
 
 def _hard(texts: Sequence[str], labels: LabelSet) -> NDArray[np.float32]:

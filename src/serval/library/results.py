@@ -18,7 +18,6 @@ from serval.plots.classes import draw_confusion_matrix, draw_per_class
 from serval.plots.comparison import draw_differences
 from serval.plots.reliability import draw_reliability
 from serval.results import TaskResults, results_of, write_results
-from serval.results.table import table_of
 from serval.results.verdict import data_name
 from serval.scores import HEADLINES, METRICS, Scores
 from serval.scores.calibration import calibration_of
@@ -105,8 +104,8 @@ class Result:
         )
 
     def to_arrow(self) -> pa.Table:
-        """Return a row for each clip, as `predictions.parquet` has them."""
-        return table_of(self.run)
+        """Return a row for each clip: of emotions as `predictions.parquet` has them."""
+        return self._found.table
 
     def to_pandas(self) -> Any:  # noqa: ANN401 - pandas is optional
         """Return a row for each clip as a pandas table.

@@ -15,7 +15,7 @@ from serval.models.contract import Contract, Declared, Overrides, contract_of
 from serval.models.making import made_of, sound_ranges, trained_on
 from serval.models.masks import marked_by
 from serval.models.signature import Signature, signature_of
-from serval.models.sources import declared_contract
+from serval.models.sources import OUTPUT_NAME, declared_contract
 from serval.models.trial import tried
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def classifier_of(
     signature = signature_of(
         path,
         opened.nodes,
-        (len(declared.labels), overrides.output_name),
+        (len(declared.labels), overrides.output_name or opened.metadata.get(OUTPUT_NAME)),
         partial(_fitting, backend_of, declared),
     )
     contract = _with_making(_contract(declared, signature), opened.metadata)

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.errors import AudioError, ModelError
-from serval.labels import LabelSet
 from serval.models.classifier import Classifier, Identity
-from serval.models.contract import DEFAULT_MAX_SECONDS, Contract, Overrides
+from serval.models.contract import Contract, Overrides, contract_of
+from serval.models.sources import Source, declared_by, refuse_output_name
 from serval.models.trial import tried
-from serval.tasks import CATEGORICAL, MULTILABEL
-from serval.wording import one_line, printable
+from serval.wording import counted, one_line, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +30,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CallableBackend", "model_of_object", "said_by"]
 
+PYTHON = "Python"
+"""Who states what an object says of itself."""
 DEFAULT_RATE = 16_000
+SHOWN = 12
+"""Classes or labels that a message shows."""
 LIBRARIES = (
     *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")),
     Path(__file__).parents[1],
@@ -87,14 +90,15 @@ def model_of_object(
 
     Raises:
         ModelError: It is none of them, or labels or sample rate are not known.
+        ConfigError: What is stated does not go with it.
     """
-    labels = overrides.labels or _own_labels(model)
-    answer = _answer_of(model, labels)
-    contract = _contract(model, labels, overrides)
+    said = _said(model)
+    stated = replace(overrides, labels=_in_order_of_classes(model, overrides.labels))
+    answer = _answer_of(model, stated.labels or ())
     called = printable(_title(model))
     several = getattr(model, "thread_safe", False)
     opened = Classifier(
-        contract=contract,
+        contract=_contract(model, said, stated),
         identity=identity
         or Identity(name=called, path=Path(called), sha256=_unique(), size_bytes=0),
         backend=CallableBackend(
@@ -106,34 +110,41 @@ def model_of_object(
     return _with_estimator_outputs(tried(opened), model)
 
 
-def _contract(model: object, labels: tuple[str, ...] | None, overrides: Overrides) -> Contract:
-    if labels is None:
+def _said(model: object) -> list[Source]:
+    """Return what an object says of itself, and what is assumed of a network of transformers.
+
+    What its extractor does to the waveform, such a network does not know; any other object gets
+    the samples as they are, and makes of them what it wants.
+    """
+    config = getattr(model, "config", None)
+    rate = getattr(model, "sample_rate", None)
+    own = {
+        "labels": _own_labels(model),
+        "sample_rate": rate if isinstance(rate, int) else None,
+        "problem_type": getattr(config, "problem_type", None),
+    }
+    if hasattr(config, "id2label"):
+        return [(PYTHON, own), ("default", {"sample_rate": DEFAULT_RATE, "normalize": "none"})]
+    return [(PYTHON, {**own, "normalize": "none"})]
+
+
+def _contract(model: object, said: list[Source], overrides: Overrides) -> Contract:
+    if overrides.labels is None and said[0][1]["labels"] is None:
         raise ModelError(
             f"{_title(model)} does not say what its outputs are; give labels=[...] in their order "
             "(--labels), or give the object an attribute labels"
         )
-    rate = overrides.sample_rate or _own_rate(model)
-    if rate is None:
+    if overrides.sample_rate is None and not any(of.get("sample_rate") for _, of in said):
         raise ModelError(
             f"{_title(model)} does not say what sample rate it wants; give sample_rate=16000 "
             "(--sample-rate), or give the object an attribute sample_rate"
         )
-    return Contract(
-        labels=LabelSet(labels),
-        sample_rate=rate,
-        normalize=overrides.normalize or "none",
-        max_seconds=overrides.max_seconds or DEFAULT_MAX_SECONDS,
-        output_name="scores",
-        task=(MULTILABEL if overrides.multi_label else CATEGORICAL).model,
-        sources={
-            **{part: "stated" if getattr(overrides, part) is not None else "Python" for part in
-               ("labels", "sample_rate", "normalize", "max_seconds")},
-            "masks_padding": "default",
-        },
-    )  # fmt: skip
+    refuse_output_name(overrides, _title(model))
+    declared = declared_by(said, overrides)
+    return contract_of(declared, output_name="scores", notes=declared.notes)
 
 
-def _answer_of(model: object, labels: tuple[str, ...] | None) -> Answer:
+def _answer_of(model: object, labels: tuple[str, ...]) -> Answer:
     if isinstance(model, type):
         raise ModelError(f"{model.__name__} is a class, not a model; give an object of it, fitted")
     if _is_torch(model):
@@ -145,18 +156,36 @@ def _answer_of(model: object, labels: tuple[str, ...] | None) -> Answer:
             answer: Answer = found
             return answer
     if callable(predict := getattr(model, "predict", None)) and hasattr(model, "fit"):
-        return _one_hot(predict, labels or ())
+        return _one_hot(predict, labels, _classes(model))
     if callable(model):
         return model
     raise ModelError(f"{type(model).__name__} is not a model that serval can call; {WANTED}")
 
 
-def _one_hot(predict: Answer, labels: tuple[str, ...]) -> Answer:
-    """Return a function that gives 1 to the label which an estimator predicts, and 0 to others."""
+def _one_hot(predict: Answer, labels: tuple[str, ...], classes: tuple[str, ...]) -> Answer:
+    """Return a function that gives 1 to the label which an estimator predicts, and 0 to others.
+
+    Args:
+        predict: Gives a class for each row, or a label where it has no classes.
+        labels: As stated; without them the classes are the labels.
+        classes: What it was fitted on, which the labels name by position; empty if not known.
+
+    Raises:
+        ModelError: There are not as many labels as classes.
+    """
+    if classes and labels and len(classes) != len(labels):
+        raise ModelError(
+            f"the estimator has {counted(len(classes), 'class', 'classes')} "
+            f"({', '.join(classes[:SHOWN])}) but {counted(len(labels), 'label')} "
+            f"({', '.join(labels[:SHOWN])}); name each class, in that order"
+        )
+    place = {name: i for names in (labels, classes) for i, name in enumerate(names)}
 
     def answer(samples: NDArray[np.float32]) -> NDArray[np.float32]:
         said = [str(label) for label in np.ravel(predict(samples))]
-        return np.array([[float(label == one) for label in labels] for one in said], np.float32)
+        if odd := sorted(set(said) - place.keys()):
+            raise ValueError(f"predict gives '{odd[0]}', none of {', '.join(place)}")
+        return np.eye(len(labels or classes), dtype=np.float32)[[place[one] for one in said]]
 
     return answer
 
@@ -173,9 +202,8 @@ def _with_estimator_outputs(
 
 def _own_labels(model: object) -> tuple[str, ...] | None:
     """Return the labels that an estimator was fitted on, or that a network's configuration has."""
-    classes = getattr(model, "classes_", None)
-    if classes is not None:
-        return tuple(str(label) for label in classes)
+    if classes := _classes(model):
+        return classes
     names = getattr(getattr(model, "config", None), "id2label", None)
     if isinstance(names, dict) and names:
         return tuple(str(names[key]) for key in sorted(names, key=int))
@@ -183,11 +211,31 @@ def _own_labels(model: object) -> tuple[str, ...] | None:
     return tuple(map(str, own)) if isinstance(own, list | tuple) else None
 
 
-def _own_rate(model: object) -> int | None:
-    rate = getattr(model, "sample_rate", None)
-    if isinstance(rate, int):
-        return rate
-    return DEFAULT_RATE if hasattr(getattr(model, "config", None), "id2label") else None
+def _classes(model: object) -> tuple[str, ...]:
+    """Return what an estimator was fitted on, in the order of its outputs; of others nothing."""
+    classes = getattr(model, "classes_", None)
+    return () if classes is None else tuple(str(label) for label in classes)
+
+
+def _in_order_of_classes(model: object, stated: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return the labels that are stated; those that are an estimator's classes in their order.
+
+    Raises:
+        ModelError: Only some are its classes, and stand in other places.
+    """
+    labels = stated or ()
+    classes = [name.casefold() for name in _classes(model)]
+    by_name = {label.casefold(): label for label in labels}
+    if by_name and sorted(by_name) == sorted(classes):
+        return tuple(by_name[name] for name in classes)
+    pairs = ((label, label.casefold(), i) for i, label in enumerate(labels))
+    crossed = [label for label, name, i in pairs if name in classes and classes.index(name) != i]
+    if crossed:
+        raise ModelError(
+            f"label '{crossed[0]}' is a class of the estimator in another place; its classes are "
+            f"{', '.join(_classes(model)[:SHOWN])}: name them in that order, or leave labels out"
+        )
+    return stated
 
 
 def _is_torch(model: object) -> bool:

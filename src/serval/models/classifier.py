@@ -121,19 +121,18 @@ class Classifier(Generic[B_co]):
     def on(self, backend: Other) -> Classifier[Other]:
         """Return the same model on another backend."""
         return Classifier(
-            contract=self.contract,
-            identity=self.identity,
-            backend=backend,
-            made_of=self.made_of,
+            contract=self.contract, identity=self.identity, backend=backend, made_of=self.made_of
         )
 
     def logits(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
         """Return `(B, K) float32` logits of `(B, T) float32` samples with `(B,)` valid lengths.
 
-        Each row is normalised over its valid length. A model with a fixed input length gets the
-        first samples of a longer clip and zeros behind a shorter one. Of a model that ends in a
-        softmax the logits are the logarithms of its probabilities, of one that ends in sigmoids
-        the log-odds of its scores; of one whose sigmoids are left out they are what it gives.
+        A model with a fixed input length gets the first samples of a longer clip and zeros behind
+        a shorter one. Each row is normalised over the samples of its clip that the model gets.
+
+        Of a model that ends in a softmax the logits are the logarithms of its probabilities, of
+        one that ends in sigmoids the log-odds of its scores; of one whose sigmoids are left out
+        they are what it gives.
 
         Raises:
             ModelError: Rows of different lengths, but the model has no use of an attention mask.
@@ -163,12 +162,12 @@ class Classifier(Generic[B_co]):
     def prepared(
         self, samples: NDArray[np.float32], lengths: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return the samples normalised, cut or filled with zeros, and their valid lengths."""
+        """Return the samples cut, normalised, filled up with zeros, and their valid lengths."""
         length = self.contract.static_samples or samples.shape[1]
         batch = np.zeros((len(samples), length), dtype=np.float32)
         kept = np.minimum(lengths, length)
-        for row, clip, valid, n in zip(batch, samples, lengths, kept, strict=True):
-            row[:n] = _normalized(clip[:valid], self.contract.normalize)[:n]
+        for row, clip, n in zip(batch, samples, kept, strict=True):
+            row[:n] = _normalized(clip[:n], self.contract.normalize)
         return batch, kept
 
     def _no_mask(self) -> str:

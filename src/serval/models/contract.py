@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from serval.tasks import CATEGORICAL, Task, task_named
+from serval.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
 
     from serval.labels import LabelSet
     from serval.tasks import Outputs
@@ -23,6 +28,7 @@ __all__ = [
     "Normalize",
     "Overrides",
     "contract_of",
+    "cut_sentences",
 ]
 
 Normalize = Literal["peak", "zscore", "none"]
@@ -170,6 +176,27 @@ def contract_of(declared: Declared, **seen: Any) -> Contract:  # noqa: ANN401 - 
     return replace(stated, **seen)
 
 
+def cut_sentences(model: Mapping[str, Any], duration_s: NDArray[np.float64]) -> list[str]:
+    """Return what was left unheard or filled up for a model of a fixed length, in a sentence.
+
+    Args:
+        model: `facts` of an opened model, or what a run stored of them.
+        duration_s: `(N,)` of the clips that it answered.
+    """
+    contract = model.get("contract", {})
+    if not contract.get("static_samples") or "window" in model:
+        return []
+    seconds = contract["static_samples"] / contract["sample_rate"]
+    longer = int(np.count_nonzero(duration_s > seconds))
+    rest = len(duration_s) - longer
+    sentence = (
+        f"The model takes exactly {seconds:g} s: of {counted(longer, 'longer clip')} the rest was "
+        f"not heard, and {counted(rest, 'other was', 'others were')} filled up with silence where "
+        "shorter."
+    )
+    return [sentence]
+
+
 def _assumptions(contract: Contract) -> Iterator[str]:
     said = contract.sources
     if said.get("labels") == "default":
@@ -178,9 +205,10 @@ def _assumptions(contract: Contract) -> Iterator[str]:
             f"{', '.join(contract.labels)}, in this order; name them with --labels."
         )
     if said.get("normalize") == "default":
+        done = "divided by its peak" if contract.normalize == "peak" else "left as it is"
         yield (
-            "Nothing says how the model wants its waveform normalised: it was divided by its "
-            "peak; state --normalize peak, zscore or none."
+            f"Nothing says how the model wants its waveform normalised: it was {done}; state "
+            "--normalize peak, zscore or none."
         )
     if said.get("sample_rate") == "default":
         yield (

@@ -59,6 +59,12 @@ ACTIVATIONS = {
     "Sigmoid": "sigmoid",
     "Softmax": "softmax",
 }
+LINEAR = frozenset(
+    ("DynamicQuantizeMatMul", "FusedMatMul", "Gemm", "MatMul", "MatMulInteger",
+     "MatMulIntegerToFloat", "MatMulNBits", "QGemm", "QLinearMatMul")
+)  # fmt: skip
+SCALED = frozenset(("Add", "Cast", "Mul"))
+"""Operators that follow the product of a layer: its bias, and in integers its scales."""
 PASSED = frozenset(
     ("Cast", "Clip", "Concat", "DequantizeLinear", "Dropout", "Flatten", "Gather", "Identity",
      "QuantizeLinear", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
@@ -127,7 +133,10 @@ def active_dropouts(skeleton: Skeleton) -> list[onnx.NodeProto]:
 
 
 def activation_of(skeleton: Skeleton, output: str) -> str | None:
-    """Return what makes an output: `softmax`, `log-softmax`, `sigmoid`, or `None` for another."""
+    """Return what makes an output: an activation, or `linear`, or `None` for something else.
+
+    Activations are `softmax`, `log-softmax` and `sigmoid`.
+    """
     model = parsed(skeleton)
     if model is None:
         return None
@@ -323,10 +332,21 @@ def _activation(
             return _activation(list(function.node), inner, functions, depth + 1)
         if _is_written_out_sigmoid(node, made_by):
             return "sigmoid"
+        if _is_linear(node, made_by):
+            return "linear"
         if node.op_type not in PASSED or not node.input:
             return None
         output = node.input[0]
     return None
+
+
+def _is_linear(node: onnx.NodeProto, made_by: dict[str, onnx.NodeProto], most: int = 4) -> bool:
+    """Tell whether a node ends a linear layer, which bounds nothing."""
+    if node.op_type in LINEAR:
+        return True
+    below = [made_by[name] for name in node.input if name in made_by]
+    followed = bool(most) and node.op_type in SCALED
+    return followed and any(_is_linear(one, made_by, most - 1) for one in below)
 
 
 def _is_written_out_sigmoid(node: onnx.NodeProto, made_by: dict[str, onnx.NodeProto]) -> bool:

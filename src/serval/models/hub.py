@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from huggingface_hub import (
@@ -16,6 +16,7 @@ from huggingface_hub import (
 from serval.checkpoints import SETTINGS, WANTED, is_weight_file, older_weights
 from serval.errors import ModelError
 from serval.hub import Repo, Trouble, asking, hide_bars
+from serval.models.graph import external_names, read_skeleton
 from serval.models.sources import HUB_FILES
 from serval.wording import printable
 
@@ -32,24 +33,32 @@ TIMEOUT_S = 10.0
 T = TypeVar("T")
 
 
-def hub_folder(name: str, revision: str | None, wanted: Sequence[str]) -> tuple[Path, str]:
+def hub_folder(
+    name: str, revision: str | None, wanted: Sequence[str], *, top: bool = False
+) -> tuple[Path, str]:
     """Return the folder in the hub's cache with the wanted files of `hf:ORG/NAME`, and its commit.
 
     Args:
         name: `hf:ORG/NAME`.
         revision: Branch, tag or commit; without it the default branch.
         wanted: Patterns of the files to fetch.
+        top: Leave out what lies in folders within it, such as earlier steps of a training.
 
     Raises:
         ModelError: There is no such model or revision, the hub wants a token, or it cannot be
             reached and the files are not in its cache.
     """
     repo = name.removeprefix(HUB_PREFIX)
-    patterns = list(wanted)
+    patterns, below = list(wanted), ["*/*"] if top else None
     folder = Path(
-        _asking(lambda: snapshot_download(repo, revision=revision, allow_patterns=patterns),
-                repo, revision)
-    )  # fmt: skip
+        _asking(
+            lambda: snapshot_download(
+                repo, revision=revision, allow_patterns=patterns, ignore_patterns=below
+            ),
+            repo,
+            revision,
+        )
+    )
     return folder, folder.name
 
 
@@ -69,10 +78,10 @@ def hub_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]:
             f"checkpoint '{printable(name)[:200]}' names one file; a checkpoint is "
             f"{HUB_PREFIX}{repo}, with all of its files"
         )
-    folder, commit = hub_folder(repo, stated or revision, WANTED)
+    folder, commit = hub_folder(repo, stated or revision, WANTED, top=True)
     if any(folder.glob("model*.safetensors")):
         return folder, commit
-    return hub_folder(repo, commit, (*WANTED, *older_weights(folder)))
+    return hub_folder(repo, commit, (*WANTED, *older_weights(folder)), top=True)
 
 
 def hub_choice(name: str) -> list[str]:
@@ -126,18 +135,29 @@ def hub_model(name: str) -> Path:
     repo, revision, file = _parts(name)
     _refuse_other_place(name, file)
     file = file if _in_cache(repo, revision, file) else _listed(repo, revision, file)
-    path = _asking(lambda: hf_hub_download(repo, file, revision=revision), repo, revision)
-    # A file above 2 GB has its weights beside it: model.onnx_data, or model.onnx.data.
+    path = Path(_asking(lambda: hf_hub_download(repo, file, revision=revision), repo, revision))
+    # A file above 2 GB has its weights beside it: model.onnx_data, or whatever it says.
+    weights = (f"{PurePosixPath(file).parent / name}" for name in _external(path))
     own = (*HUB_FILES, *(f"*/{name}" for name in HUB_FILES), CARD)
-    hub_folder(repo, revision, (f"{file}?*", *own))
-    return Path(path)
+    hub_folder(repo, revision, (*weights, *own))
+    return path
+
+
+def _external(path: Path) -> list[str]:
+    return external_names(read_skeleton(path), path) if path.stat().st_size else []
 
 
 def _parts(name: str) -> tuple[str, str | None, str]:
-    """Return `ORG/NAME`, the revision and the file of `hf:ORG/NAME@REVISION/FILE`."""
+    """Return `ORG/NAME`, the revision and the file of `hf:ORG/NAME@REVISION/FILE`.
+
+    A revision has no slash, but for those of pull requests and the like: `refs/pr/2`.
+    """
     org, _, rest = name.removeprefix(HUB_PREFIX).partition("/")
     model, _, file = rest.partition("/")
     model, _, revision = model.partition("@")
+    if revision == "refs":
+        kind, number, *path = [*file.split("/", 2), ""]
+        revision, file = f"refs/{kind}/{number}", "".join(path[:1])
     return f"{org}/{model}", revision or None, file
 
 

@@ -139,18 +139,23 @@ def open_session(
     refuse_no_file(path)
     options = _session_options(threads, optimize=optimize, profile=profile, rewritten=rewritten)
     wanted = _provider(provider)
-    try:
-        session = ort.InferenceSession(path, options, providers=list(dict.fromkeys(wanted)))
-    except ORT_ERRORS as error:
-        raise ModelError(
-            f"{path} cannot be opened as an ONNX model: {_fault(path, error)}"
-        ) from error
+    session = _session(path, options, list(dict.fromkeys(wanted)))
     if wanted[0] not in session.get_providers():  # ONNX Runtime goes on with the CPU by itself
         raise ConfigError(
             f"--provider {provider} does not start on this machine: its libraries or its device "
             f"are missing; use --provider {CPU}"
         )
     return session
+
+
+def _session(
+    path: Path, options: ort.SessionOptions, wanted: Sequence[str]
+) -> ort.InferenceSession:
+    try:
+        return ort.InferenceSession(path, options, providers=wanted)
+    except ORT_ERRORS as error:
+        fault = _fault(path, error)
+        raise ModelError(f"{path} cannot be opened as an ONNX model: {fault}") from error
 
 
 def _session_options(

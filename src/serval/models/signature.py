@@ -200,8 +200,8 @@ def _output_names(path: Path, outputs: list[Slot], n_labels: int, wanted: str | 
     if wanted is not None:
         if wanted not in {slot.name for slot in floats}:
             raise ModelError(
-                f"{path}: no float output '{printable(wanted)}' (--output-name); "
-                f"its outputs are {_listed(outputs)}"
+                f"{path}: no float output '{printable(wanted)}', which --output-name or its "
+                f"metadata names; its outputs are {_listed(outputs)}"
             )
         return [wanted]
     exact = [slot.name for slot in floats if slot.name.lower() == "logits"]

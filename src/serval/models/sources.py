@@ -10,17 +10,35 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from serval.dimensions.scale import scale_of_text
 from serval.errors import ConfigError, ModelError
-from serval.labels import EMOTIONS, DimensionSet, LabelSet, names_in_order, unnamed
+from serval.labels import (
+    EMOTIONS,
+    DimensionSet,
+    LabelSet,
+    emotion_of,
+    names_in_order,
+    unnamed,
+)
 from serval.models.contract import DEFAULT_MAX_SECONDS, MOST_LABELS, Declared, Normalize
-from serval.tasks import CATEGORICAL, MULTILABEL, task_named
+from serval.tasks import DIMENSIONAL, MULTILABEL, Task, task_named, usual_task
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serval.models.contract import Overrides
+    from serval.models.contract import Contract, Overrides
 
-__all__ = ["NORMALIZATION", "RATE", "Source", "declared_by", "declared_contract", "hub_file"]
+__all__ = [
+    "MOST_SECONDS",
+    "NORMALIZATION",
+    "OUTPUT_NAME",
+    "RATE",
+    "Source",
+    "contract_entries",
+    "declared_by",
+    "declared_contract",
+    "hub_file",
+    "refuse_output_name",
+]
 
 NORMALIZE: Mapping[str, Normalize] = {
     "peak": "peak",
@@ -39,14 +57,16 @@ DEFAULT_NORMALIZE: Normalize = "peak"
 LABELS = ("labels", "id2label", "label2id")
 RATE = ("sample_rate", "sampling_rate")
 NORMALIZATION = ("normalize", "do_normalize")
-"""Under which names a source says what."""
+OUTPUT_NAME = "output_name"
+MOST_SECONDS = "max_input_seconds"
+"""Under which names a source says what; the last is what an architecture takes whole at most."""
 
 LARGEST_CONFIG = 10_000_000
 """Bytes of a file beside a model, and characters of one entry of its metadata: those that people
 have are a thousand times smaller."""
 
-SHOWN = 60
-"""Characters of a value that a message shows."""
+SHOWN, SHOWN_NAMES = 60, 12
+"""Characters of a value, and labels, that a message shows."""
 
 Source = tuple[str, Mapping[str, Any]]
 T = TypeVar("T")
@@ -80,28 +100,110 @@ def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
 
     Raises:
         ModelError: A source states something that cannot be read.
+        ConfigError: The command line states what does not go with the model.
     """
     sources: list[Source] = [(COMMAND_LINE, _stated(overrides)), *stated]
-    task, _ = _first(sources, ("task", "problem_type"), task_named, CATEGORICAL)
-    names = _labels if task.has_labels else _dimensions
-    labels, labels_from = _first(sources, LABELS, names, LabelSet(EMOTIONS))
+    names, labels_from = _names_of(sources)
+    task, notes = _task(sources, names)
+    read = _labels if task.has_labels else _dimensions
     rate, rate_from = _first(sources, RATE, _sample_rate, 16_000)
     normalize, normalize_from = _first(sources, NORMALIZATION, _normalize, DEFAULT_NORMALIZE)
     masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
-    longest, longest_from = _first(sources, ("max_seconds",), _seconds, DEFAULT_MAX_SECONDS)
-    scale, _ = _first(sources, ("scale",), _scale, "")
+    longest, longest_from = _longest(sources)
     said = {"labels": labels_from, "sample_rate": rate_from, "normalize": normalize_from}
     return Declared(
-        labels=labels,
+        labels=_parsed(names, read, f"{labels_from}: labels"),
         sample_rate=rate,
         normalize=normalize,
         max_seconds=longest,
         masks_padding=masks,
         task=task,
-        scale="" if task.has_labels else scale,
-        notes=tuple(_contradictions(sources)),
+        scale="" if task.has_labels else _first(sources, ("scale",), _scale, "")[0],
+        notes=(*notes, *_contradictions(sources)),
         sources=said | {"max_seconds": longest_from, "masks_padding": masks_from},
     )
+
+
+def _names_of(sources: list[Source]) -> tuple[tuple[str, ...], str]:
+    """Return what the outputs are called, and who says so.
+
+    That is the first source that has names, not mere numbers, unless the user states those.
+    """
+    usual: tuple[str, ...] = EMOTIONS
+    first, source = _first(sources, LABELS, _in_order, usual)
+    if source in {COMMAND_LINE, "default"} or not unnamed(first):
+        return first, source
+    named = ((names, of) for of, names in _readings(sources, LABELS, _names) if names)
+    return next(named, (first, source))
+
+
+def _task(sources: list[Source], names: tuple[str, ...]) -> tuple[Task, tuple[str, ...]]:
+    """Return what the outputs are scores of, and a sentence on each entry that does not say it.
+
+    Raises:
+        ModelError: A `problem_type` is unknown.
+        ConfigError: A scale is stated for scores of emotions.
+    """
+    said, notes = _said_task(sources)
+    scale = sources[0][1].get("scale")
+    of_emotions = any(emotion_of(name) in EMOTIONS for name in names)
+    task = said or (usual_task(names) if scale is None or of_emotions else DIMENSIONAL)
+    if scale is not None and task.has_labels:
+        raise ConfigError(
+            f"--model-scale {_short(scale)} is of models of dimensions, but the outputs of this "
+            f"one are {', '.join(names[:SHOWN_NAMES])}; leave it out, or name its dimensions with "
+            "--labels"
+        )
+    return task, notes
+
+
+def _said_task(sources: list[Source]) -> tuple[Task | None, tuple[str, ...]]:
+    """Return the task that the first source states, and a sentence on each entry passed over.
+
+    An entry `task` of a file is often the hub's own, of another vocabulary.
+    """
+    notes: list[str] = []
+    for source, values in sources:
+        for key, value in _said(values, ("task", "problem_type")):
+            try:
+                return _parsed(value, task_named, f"{source}: {key}"), tuple(notes)
+            except ModelError:
+                if key == "problem_type":
+                    raise
+            notes.append(
+                f"The entry task in its {source}, {_short(value)}, does not say what its outputs "
+                "are, and was passed over."
+            )
+    return None, tuple(notes)
+
+
+def _longest(sources: list[Source]) -> tuple[float, str]:
+    """Return the longest clip in seconds, and who says so.
+
+    Raises:
+        ConfigError: The user states more than the architecture takes, which would cut the rest.
+    """
+    longest, source = _first(sources, ("max_seconds",), _seconds, DEFAULT_MAX_SECONDS)
+    most, _ = _first(sources, (MOST_SECONDS,), _seconds, math.inf)
+    if longest > most:
+        raise ConfigError(
+            f"--max-seconds {longest:g}: the model takes {most:g} s at once; give no more, or hear "
+            f"longer clips with --window {most:g}"
+        )
+    return longest, source
+
+
+def refuse_output_name(overrides: Overrides, name: str) -> None:
+    """Do nothing if no output is named, of a model that has one alone.
+
+    Raises:
+        ConfigError: One is.
+    """
+    if overrides.output_name is not None:
+        raise ConfigError(
+            f"--output-name {_short(overrides.output_name)} is of model files with several "
+            f"outputs, and {name} has one; leave it out"
+        )
 
 
 def _stated(overrides: Overrides) -> dict[str, Any]:
@@ -114,6 +216,17 @@ def _stated(overrides: Overrides) -> dict[str, Any]:
         "problem_type": MULTILABEL.problem_type if overrides.multi_label else None,
     }
     return {name: value for name, value in stated.items() if value is not None}
+
+
+def contract_entries(contract: Declared | Contract) -> dict[str, str]:
+    """Return what is stated of a model's input, as a file's metadata; not what was assumed."""
+    entries = {
+        "sample_rate": ("sampling_rate", str(contract.sample_rate)),
+        "normalize": ("normalize", contract.normalize),
+        "max_seconds": ("max_seconds", f"{contract.max_seconds:g}"),
+    }
+    said = contract.sources
+    return dict(entry for part, entry in entries.items() if said.get(part) != "default")
 
 
 def hub_file(path: Path) -> Mapping[str, Any]:
@@ -201,8 +314,8 @@ def _contradictions(sources: list[Source]) -> Iterator[str]:
 
 
 def _readings(
-    sources: list[Source], keys: tuple[str, ...], parse: Callable[[object], object]
-) -> Iterator[tuple[str, object]]:
+    sources: list[Source], keys: tuple[str, ...], parse: Callable[[object], T]
+) -> Iterator[tuple[str, T]]:
     """Yield who says what under one of the names; what cannot be read says nothing here."""
     for source, values in sources:
         for _, value in _said(values, keys):

@@ -13,11 +13,11 @@ import numpy as np
 from serval.checkpoints import SETTINGS, open_checkpoint, refuse_missing
 from serval.errors import AudioError, ModelError
 from serval.models.classifier import Classifier, Identity, identity_of
-from serval.models.contract import Overrides, contract_of
-from serval.models.sources import Source, declared_by
+from serval.models.contract import Contract, Overrides, contract_of
+from serval.models.sources import MOST_SECONDS, Source, declared_by, refuse_output_name
 from serval.models.trial import tried
 from serval.tasks import DIMENSIONAL
-from serval.wording import one_line, printable
+from serval.wording import counted, one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,16 +26,20 @@ if TYPE_CHECKING:
 
     from serval.checkpoints.check import HeadCheck
     from serval.checkpoints.checkpoint import Checkpoint
+    from serval.models.contract import Declared
     from serval.models.protocol import Logits
 
 GRAPH = {"input_name": "input_values", "output_name": "logits"}
 """What exporters call the input and the output."""
+SHOWN = 12
+"""Labels that a message shows."""
 
 __all__ = [
     "OpenedLevels",
     "TorchBackend",
     "answer_of_module",
     "check_of",
+    "declared_of",
     "open_encoder",
     "open_levels",
     "open_model",
@@ -83,8 +87,8 @@ def open_model(name: str, overrides: Overrides, threads: int) -> Classifier[Torc
     """
     checkpoint = open_named(name, overrides)
     check = check_of(checkpoint)
-    declared = declared_by(_said(checkpoint), overrides)
-    contract = contract_of(declared, **GRAPH, notes=check.doubts)
+    declared = declared_of(checkpoint, overrides)
+    contract = contract_of(declared, **GRAPH, notes=(*check.doubts, *checkpoint.notes))
     model = Classifier(
         contract=contract,
         identity=_identity(checkpoint),
@@ -99,14 +103,23 @@ def open_named(name: str, overrides: Overrides) -> Checkpoint:
 
     Raises:
         MissingExtraError: torch or transformers is not installed.
-        ModelError: It is no checkpoint of a classifier.
+        ModelError: It is no checkpoint of a classifier, or has not as many outputs as labels.
+        ConfigError: An output is named, of which it has one alone.
     """
+    refuse_output_name(overrides, f"checkpoint '{printable(name)[:200]}'")
     folder, revision = _folder(name)
     stated = overrides.normalize if overrides.normalize in {"zscore", "none"} else None
     silent = not (folder / "preprocessor_config.json").is_file()
     opened = open_checkpoint(folder, name, normalize=stated if silent else None, revision=revision)
-    if overrides.labels is None or len(overrides.labels) != len(opened.labels):
+    if overrides.labels is None:
         return opened
+    n_outputs, n_labels = len(opened.labels), len(overrides.labels)
+    if n_labels != n_outputs and (n_outputs, n_labels) != (1, 2):
+        raise ModelError(
+            f"checkpoint '{name}': {counted(n_outputs, 'output')} but "
+            f"{counted(n_labels, 'label')} ({', '.join(overrides.labels[:SHOWN])}); state one for "
+            "each output with --labels"
+        )
     sources = {**opened.sources, "labels": "command line"}
     return replace(opened, labels=overrides.labels, sources=sources)
 
@@ -149,19 +162,9 @@ def open_levels(name: str, overrides: Overrides, asked: str, *, deviation: bool)
     states = HiddenStates(opened, [int(level) for level in wanted])
     width = int(opened.model.config.hidden_size)
     n_features = width * len(wanted) * (2 if deviation else 1)
-    labels = tuple(str(number) for number in range(n_features))
-    declared = declared_by(_said(replace(opened, labels=labels)), overrides)
-    contract = contract_of(
-        declared,
-        **GRAPH,
-        outputs=DIMENSIONAL.outputs,
-        scale="0..1",
-        task=DIMENSIONAL.model,
-        sources={**declared.sources, "labels": "dataset"},
-    )
     network = HiddenLevels(states, deviation=deviation).eval()
     model = Classifier(
-        contract=contract,
+        contract=_contract_of_features(opened, n_features, overrides),
         identity=_identity(opened),
         backend=TorchBackend(network=network, threads=1),
         runtime={"name": "torch"},
@@ -171,6 +174,20 @@ def open_levels(name: str, overrides: Overrides, asked: str, *, deviation: bool)
         widths=dict.fromkeys(wanted, width),
         parameters=sum(weights.numel() for weights in opened.model.parameters()),
         licence=opened.licence,
+    )
+
+
+def _contract_of_features(encoder: Checkpoint, n: int, overrides: Overrides) -> Contract:
+    """Return the contract of an encoder that gives n numbers of no name."""
+    labels = tuple(map(str, range(n)))
+    declared = declared_by(_said(replace(encoder, labels=labels)), overrides)
+    return contract_of(
+        declared,
+        **GRAPH,
+        outputs=DIMENSIONAL.outputs,
+        scale="0..1",
+        task=DIMENSIONAL.model,
+        sources={**declared.sources, "labels": "dataset"},
     )
 
 
@@ -233,6 +250,15 @@ def _folder(name: str) -> tuple[Path, str]:
     return hub_checkpoint(name)
 
 
+def declared_of(checkpoint: Checkpoint, overrides: Overrides) -> Declared:
+    """Return what is stated of a checkpoint, by the user first.
+
+    Raises:
+        ConfigError: The user states what does not go with it.
+    """
+    return declared_by(_said(checkpoint), overrides)
+
+
 def _said(checkpoint: Checkpoint) -> list[Source]:
     """Return what a checkpoint states of its contract, and where it does."""
     said = {
@@ -240,7 +266,8 @@ def _said(checkpoint: Checkpoint) -> list[Source]:
         "sample_rate": checkpoint.sample_rate,
         "normalize": checkpoint.normalize,
         "max_seconds": checkpoint.max_seconds,
-        "task": checkpoint.task.model,
+        MOST_SECONDS: checkpoint.max_seconds,
+        "task": None if checkpoint.sources.get("task") == "default" else checkpoint.task.model,
     }
     return [
         (checkpoint.sources.get(part, "config.json"), {part: value}) for part, value in said.items()

@@ -193,16 +193,19 @@ def _outputs_of(model: Classifier[B], answers: Floats, skeleton: Skeleton) -> Fo
         answers: `(N, K)` scores of unlike sounds.
         skeleton: Of the graph; empty where there is none.
     """
-    in_range = answers.min() >= -SCORE_MARGIN and answers.max() <= 1 + SCORE_MARGIN
+    in_range = bool(answers.min() >= -SCORE_MARGIN and answers.max() <= 1 + SCORE_MARGIN)
     sums = answers.sum(axis=1)
     made_by = activation_of(skeleton, model.contract.output_name) if in_range else None
+    shares = np.abs(sums - 1).max() < MARGIN and not model.contract.one_output
+    if made_by == "linear" and not shares:  # such a layer bounds nothing
+        in_range = False
     if model.contract.one_output:
         of_one: Outputs = "probabilities" if in_range else "logits"
         return Found(outputs=of_one, source="graph" if made_by or not in_range else "trial")
     if not in_range:
         _refuse_scaled(model, answers, sums)
         return Found(outputs="logits", source="graph")
-    if made_by != "sigmoid" and np.abs(sums - 1).max() < MARGIN:
+    if made_by != "sigmoid" and shares:
         return Found(outputs="probabilities", source="graph")
     if made_by == "softmax":
         raise ModelError(

@@ -59,6 +59,7 @@ class StressCurve:
         uar: `(L,)` in [0, 1].
         low: `(L,)` lower ends of its 95 % intervals, in [0, 1].
         high: `(L,)` upper ends.
+        few: `(L,)` whether it was stopped, so that its clips are fewer than those of the lines.
     """
 
     name: str
@@ -68,6 +69,7 @@ class StressCurve:
     uar: Sequence[float]
     low: Sequence[float]
     high: Sequence[float]
+    few: Sequence[bool]
 
 
 def save_heat_map(
@@ -139,8 +141,9 @@ def save_curves(
     picture.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     for axes in places[len(panels) :]:
         axes.axis("off")
+    hollow = ", hollow: stopped after fewer clips" if any(any(c.few) for c in curves) else ""
     picture.suptitle(title, fontsize=10)
-    picture.supylabel("UAR, 95 % band", fontsize=9)
+    picture.supylabel(f"UAR, 95 % band{hollow}", fontsize=9)
     return save(picture, path)
 
 
@@ -151,6 +154,8 @@ def _draw_panel(
     for curve, colour in zip(curves, COLOURS, strict=False):
         label = curve.name.replace("_", " ")
         axes.plot(curve.levels, curve.uar, marker="o", markersize=3, color=colour, label=label)
+        inside = ["white" if few else colour for few in curve.few]
+        axes.scatter(curve.levels, curve.uar, s=9, c=inside, edgecolors=colour, zorder=3)
         axes.fill_between(
             curve.levels, curve.low, curve.high, color=colour, alpha=0.12, linewidth=0
         )

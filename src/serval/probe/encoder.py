@@ -23,7 +23,7 @@ from serval.models.load import model_path
 from serval.models.onnx import OnnxBackend, file_title, load_onnx, open_session
 from serval.models.options import overrides_of
 from serval.models.signature import signature_of
-from serval.models.sources import declared_contract
+from serval.models.sources import contract_entries, declared_contract
 from serval.probe.graph import Level, cut, read_model, save_model, with_outputs
 from serval.probe.layers import WEIGHTED, wanted_levels
 from serval.tasks import DIMENSIONAL
@@ -241,12 +241,8 @@ def _refuse_odd_widths(levels: Sequence[Level], asked: str, pooling: Pooling) ->
 
 def _contract_entries(declared: Declared | Contract) -> dict[str, str]:
     """Return what is stated of the input of an encoder, as entries of metadata."""
-    return {
-        "sampling_rate": str(declared.sample_rate),
-        "normalize": declared.normalize,
-        "max_seconds": f"{declared.max_seconds:g}",
-        "return_attention_mask": "false",  # its frames are pooled as if all of them were speech
-    }
+    # Its frames are pooled as if all of them were speech.
+    return {**contract_entries(declared), "return_attention_mask": "false"}
 
 
 def _levels(whole: onnx.ModelProto, path: Path, asked: str, trial: Path) -> tuple[Level, ...]:

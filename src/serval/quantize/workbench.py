@@ -20,7 +20,7 @@ from serval.models.contract import Overrides
 from serval.models.load import model_path
 from serval.models.onnx import load_onnx
 from serval.models.options import overrides_of
-from serval.models.sources import NORMALIZATION, RATE
+from serval.models.sources import NORMALIZATION, OUTPUT_NAME, RATE, contract_entries
 from serval.quantize.build import built
 from serval.quantize.clips import (
     Clips,
@@ -322,17 +322,15 @@ def tagged(
     """Return the graph with the FP32 file's metadata, its contract, precision and recipe.
 
     The contract is written over the metadata, because what the command line or the FP32 model's
-    folder said of it does not come along with the new file. Labels that nobody stated stay so. What
-    the FP32 file says of the sound of its training goes before that of the calibration.
+    folder said of it does not come along with the new file. What nobody stated stays so. What the
+    FP32 file says of the sound of its training goes before that of the calibration.
     """
     contract = model.contract
     left = {"onnx.infer", *RATE, *NORMALIZATION}  # written anew, under one name each
     said = {entry.key: entry.value for entry in graph.metadata_props if entry.key not in left}
-    said |= {
-        "sampling_rate": str(contract.sample_rate),
-        "normalize": contract.normalize,
-        "max_seconds": f"{contract.max_seconds:g}",
-    }
+    said |= contract_entries(contract)
+    if len(graph.graph.output) > 1:  # or the labels would be read for another of them
+        said[OUTPUT_NAME] = contract.output_name
     if not contract.masks_padding:
         said["return_attention_mask"] = "false"
     if stated := contract.asked.stated:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from serval.options import EvalOptions, stored_options
 from serval.results.verdict import data_name
-from serval.wording import counted
+from serval.wording import counted, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["command_of", "facts_of"]
 
 ALWAYS = ("model", "dataset")
-NOT_WHAT = ("output", "fresh", "dev_mode", "plots")
-"""Options that say where and how to write, which is the reader's own affair."""
+NOT_WHAT = ("output", "fresh", "dev_mode", "plots", "value_columns")
+"""Where and how to write, which is the reader's own affair, and what follows from other options."""
 
 
 def command_of(run: Run) -> str:
@@ -32,15 +32,12 @@ def facts_of(run: Run) -> list[tuple[str, str]]:
     model, data, platform = (
         run.provenance.model, run.provenance.dataset, run.provenance.platform
     )  # fmt: skip
-    contract = model.get("contract", {})
-    limit = run.provenance.options.get("limit")
+    contract, size = model.get("contract", {}), model.get("size_bytes")
     facts = {
         "Command": command_of(run),
-        "Limit": f"the first {counted(limit, 'clip')}"
-        if limit
-        else "none: every clip of the split",
+        "Limit": _limit(stored_options(run)),
         "Model": model["name"],
-        "Model file": f"{size / 1e6:.1f} MB" if (size := model.get("size_bytes")) else "",
+        "Model file": f"{three_digits(size / 1e6)} MB" if size else "",
         "Model sha256": model["sha256"],
         "Model input": f"{contract.get('sample_rate', '?')} Hz, "
         f"normalize {contract.get('normalize', '?')}",
@@ -57,6 +54,17 @@ def facts_of(run: Run) -> list[tuple[str, str]]:
         "Software": ", ".join(f"{k} {v}" for k, v in platform.get("packages", {}).items()),
     }
     return [(name, str(value)) for name, value in facts.items() if value]
+
+
+def _limit(options: EvalOptions) -> str:
+    """Return which clips of the split were asked for."""
+    said = []
+    if options.sample:
+        seed = f"seed {options.sample_seed}"
+        said.append(f"a random sample of {counted(options.sample, 'clip')}, {seed}")
+    if options.limit:
+        said.append(f"the first {counted(options.limit, 'clip')}{' of it' if said else ''}")
+    return ", ".join(said) or "none: every clip of the split"
 
 
 def _flags(options: EvalOptions) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ from serval.report.kept import audio_file, audio_folder, kept_sounds, sound_bloc
 from serval.report.page import page_html
 from serval.report.sets import set_parts
 from serval.report.sound import PageSound, Progress, Sounds, sounds_of
-from serval.report.stressed import refuse_other_model
+from serval.report.stressed import lead_of, refuse_other_model
 from serval.report.values import value_parts
 from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, ByTask
 
@@ -131,12 +131,12 @@ def _written(path: Path, content: dict[str, Any], sounds: Sounds, under: Stresse
 
 def _stressed(stress: StressRuns, parts: PageParts, audio: AudioChoice) -> Stressed:
     """Return what the stress test adds for the run of its model; of two such it is the later."""
-    tested = stress.clean.provenance.model.get("sha256")
     named = list(zip(parts.clips.runs, parts.names, strict=True))
-    of_it = [(run, name) for run, name in named if run.provenance.model.get("sha256") == tested]
+    of_it = [(run, name) for run, name in named if run.same_model(stress.clean)]
     run, name = (of_it or named)[-1]
     refuse_other_model(stress, run)
-    return parts.stressed(stress, name, audio=audio != "none")
+    under = parts.stressed(stress, name, audio=audio != "none")
+    return replace(under, lead=lead_of(stress, run, name))
 
 
 def _sounds(

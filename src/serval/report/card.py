@@ -28,6 +28,9 @@ __all__ = ["card_text", "hub_dataset", "write_card"]
 
 BEGIN, END = "<!-- serval: evaluation begins -->", "<!-- serval: evaluation ends -->"
 
+LIBRARIES = {"onnxruntime": "onnx", "openvino": "openvino", "torch": "pytorch"}
+"""What the hub calls the kind of a model's file, by the runtime; a Python object is of none."""
+
 CARDS: Mapping[Task, Callable[[Run], CardParts]] = {
     CATEGORICAL: emotion_card,
     MULTILABEL: set_card,
@@ -47,21 +50,22 @@ def write_card(run: Run, path: Path) -> tuple[Path, ...]:
 
     Of a file that exists already only what stands between serval's own two markers is replaced, or
     added at the end where they are missing. Metadata of this very evaluation is replaced too where
-    the file begins with the hub's metadata; one that does not is no card, and gets none.
+    the file begins with the hub's metadata, which is written anew, without comments; one that does
+    not is no card, and gets none. Line ends stay as they are.
 
     Raises:
         ConfigError: The card that is there has metadata that cannot be read.
     """
-    written = [write_text(path, _updated(path, run))]
+    text, line_end = _read(path)
+    written = [write_text(path, _updated(text, path, run).replace("\n", line_end))]
     if (hub_id := hub_dataset(run)) and (entries := CARDS[run.provenance.task](run).entries):
         target = path.parent / ".eval_results" / f"{hub_id.replace('/', '--')}.yaml"
         written.append(write_text(target, entries))
     return tuple(written)
 
 
-def _updated(path: Path, run: Run) -> str:
-    """Return the file's text with the evaluation in it."""
-    text = _read(path)
+def _updated(text: str, path: Path, run: Run) -> str:
+    """Return the text of the file at `path` with the evaluation in it."""
     if not text.strip():
         return card_text(run)
     if not text.lstrip().startswith("---"):
@@ -77,9 +81,14 @@ def _filled(card: ModelCard, run: Run) -> str:
     return str(card)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> tuple[str, str]:
+    """Return the text of a file, its lines ending in a line feed, and how they end in the file."""
     try:
-        return path.read_text(encoding="utf-8") if path.exists() else ""
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read()
+            return text, file.newlines if isinstance(file.newlines, str) else "\n"
+    except FileNotFoundError:
+        return "", "\n"
     except (OSError, UnicodeError) as error:
         raise ConfigError(
             f"{path} cannot be read as a card: {one_line(error)}; give another --output"
@@ -114,7 +123,8 @@ def _add_metadata(card: ModelCard, results: Sequence[EvalResult], run: Run) -> N
     data.eval_results = [*kept, *results]
     data.model_name = data.model_name or run.name
     data.pipeline_tag = data.pipeline_tag or "audio-classification"
-    data.library_name = data.library_name or "onnx"
+    runtime = run.provenance.model.get("runtime", {}).get("name", "onnxruntime")
+    data.library_name = data.library_name or LIBRARIES.get(runtime)
     data.tags = list(dict.fromkeys([*(data.tags or []), "speech-emotion-recognition"]))
     if (hub_id := hub_dataset(run)) and not data.datasets:
         data.datasets = [hub_id]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from serval.wording import counted, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -93,7 +96,7 @@ def bounds(interval: Interval | Difference) -> dict[str, float | None]:
 
 def defined(value: float) -> float | None:
     """Return a number as a cell; an undefined one is `None`."""
-    return None if np.isnan(value) else round(value, 6)
+    return None if np.isnan(value) else float(value)
 
 
 def per_class_chart(
@@ -151,7 +154,7 @@ def speakers_chart(names: Sequence[str], runs: Sequence[Run]) -> Chart | None:
 
 
 def latency_chart(names: Sequence[str], runs: Sequence[Run]) -> Chart:
-    """Return how long the model took, as a histogram up to the slowest hundredth."""
+    """Return how long the model took, as a histogram that is drawn up to the slowest hundredth."""
     times = [1000 * run.inference_s for run in runs]
     edges = _edges(np.concatenate(times))
     rows = [
@@ -160,11 +163,14 @@ def latency_chart(names: Sequence[str], runs: Sequence[Run]) -> Chart:
     said = "; ".join(
         f"{name}: {_latency_words(run)}" for name, run in zip(names, runs, strict=True) if len(run)
     )
+    slower = sum(row["clips"] for row in rows if row["beyond"])
+    left_out = f" {counted(slower, 'slower clip is', 'slower clips are')} in the table only."
     return Chart(
         id="latency",
         kind="latency",
         title="Time for one clip",
-        note=f"{said}. Measured while the run went on; other work on the machine is in it.",
+        note=f"{said}. Measured while the run went on; other work on the machine is in it."
+        f"{left_out * bool(slower)}",
         columns=(RUN, Column(key="from_ms", title="from ms", kind="number"),
                  Column(key="to_ms", title="to ms", kind="number"), CLIPS),
         rows=rows,
@@ -182,12 +188,12 @@ def failures_chart(names: Sequence[str], runs: Sequence[Run]) -> Chart | None:
     if not rows:
         return None
     stages = Counter(row["stage"] for row in rows)
-    counted = ", ".join(f"{n} at the stage '{stage}'" for stage, n in stages.most_common())
+    at = ", ".join(f"{n} at the stage '{stage}'" for stage, n in stages.most_common())
     return Chart(
         id="failures",
         kind="table",
         title="Clips without an answer",
-        note=f"They are in no score: {counted}.",
+        note=f"They are in no score: {at}.",
         columns=(RUN, Column(key="clip_id", title="clip"),
                  *(Column(key=key, title=key) for key in keys[1:])),
         rows=rows,
@@ -203,7 +209,7 @@ def _speaker_rows(name: str, run: Run) -> Iterator[dict[str, Any]]:
             clips[speaker] += 1
             right[speaker] += int(truth == predicted)
     for speaker, n in clips.items():
-        yield {"run": name, "speaker": speaker, "value": round(right[speaker] / n, 6), "clips": n}
+        yield {"run": name, "speaker": speaker, "value": right[speaker] / n, "clips": n}
 
 
 def _edges(milliseconds: np.ndarray[Any, np.dtype[np.float64]]) -> list[float]:
@@ -223,10 +229,13 @@ def _round_step(rough: float) -> float:
 def _histogram(
     name: str, milliseconds: np.ndarray[Any, np.dtype[np.float64]], edges: Sequence[float]
 ) -> list[dict[str, Any]]:
+    """Return the bars, and behind them what is slower than the last: `beyond`."""
     counts, _ = np.histogram(milliseconds, bins=edges)
+    slower = milliseconds[milliseconds > edges[-1]]
+    ends = [*pairwise(edges), (edges[-1], float(slower.max(initial=0.0)))]
     return [
-        {"run": name, "from_ms": low, "to_ms": high, "clips": int(n)}
-        for low, high, n in zip(edges, edges[1:], counts, strict=False)
+        {"run": name, "from_ms": low, "to_ms": high, "clips": int(n), "beyond": high > edges[-1]}
+        for (low, high), n in zip(ends, [*counts, len(slower)], strict=True)
         if n
     ]
 
@@ -239,5 +248,7 @@ def _latency_words(run: Run) -> str:
         for share, what in shares.items()
         if len(run) * (100 - share) >= 100 or share == 50
     ]
+    if len(run) == 1:
+        said = [f"one clip took {1000 * run.inference_s[0]:.1f} ms"]
     rtfx = float(run.duration_s.sum() / max(run.inference_s.sum(), 1e-9))
-    return f"{', '.join(said)}; {rtfx:.0f} s of audio for each second in the model"
+    return f"{', '.join(said)}; {three_digits(rtfx)} s of audio for each second in the model"

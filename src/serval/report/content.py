@@ -13,9 +13,10 @@ from serval.report.timed import timed_chart
 from serval.results.document import caveats_of
 from serval.results.verdict import counted, data_name
 from serval.run import unfinished
+from serval.wording import as_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from serval.bench.browser import Timed
     from serval.report.parts import PageParts
@@ -50,10 +51,7 @@ def report_content(
         "title": f"{' and '.join(names)} on {data_name(first)}",
         "eyebrow": f"{_listed_names(names)} on {data_name(first)}",
         "verdict": parts.verdict,
-        "sentences": [
-            *(f"{unfinished(run)}." for run in runs if not run.complete),
-            *parts.sentences,
-        ],
+        "sentences": list(_sentences(parts)),
         "caveats": caveats_of(runs, [], parts.warnings),
         "listen": _listen(parts, sounds),
         "silence": first.provenance.dataset.get("no_audio") or SILENCE,
@@ -65,6 +63,23 @@ def report_content(
         "foot": "Made by serval. This page holds everything it shows and asks no network.",
         **parts.shown,
     }
+
+
+def _sentences(parts: PageParts) -> Iterator[str]:
+    """Yield what stands below the verdict; of two runs the margin, and which clips they share."""
+    runs = parts.clips.runs
+    yield from (as_sentence(unfinished(run)) for run in runs if not run.complete)
+    if parts.pair is None:
+        yield from parts.sentences
+        return
+    yield parts.pair["margin"]
+    common = parts.pair["clips"]
+    if any(len(run) != common for run in runs):
+        own = ", ".join(f"{len(run):,} of {letter}" for run, letter in zip(runs, "AB", strict=True))
+        yield (
+            f"The scores of A and B here, and what changed, are of the {counted(common, 'clip')} "
+            f"that both answered; every other chart is of all clips that its run answered: {own}."
+        )
 
 
 def _listed_names(names: Sequence[str]) -> str:
@@ -94,8 +109,7 @@ def _runs(parts: PageParts) -> list[dict[str, Any]]:
 def _sections(
     parts: PageParts, under: Stressed | None, timed: Sequence[Timed]
 ) -> list[Mapping[str, Any]]:
-    lead = "The same clips with noise, rooms, codecs and other changes, on the first run's model."
-    stress = [section("stress", "Outside the studio", lead, *under.charts)] if under else []
+    stress = [section("stress", "Outside the studio", under.lead, *under.charts)] if under else []
     return [*parts.sections, _run_section(parts, timed), *stress]
 
 

@@ -282,7 +282,7 @@ def _in_label_space(row: Row, part: str) -> Mapping[str, float | None] | None:
 def _speed(speed: float | None) -> _Cell:
     if speed is None:
         return _Cell(markup="n/a", value="")
-    return _Cell(markup=f"{speed:.0f}x", value=speed)
+    return _Cell(markup=f"{three_digits(speed)}x", value=speed)
 
 
 def _cost(number: float) -> _Cell:

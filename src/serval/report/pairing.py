@@ -24,6 +24,7 @@ __all__ = [
     "change_cells",
     "difference_chart",
     "group_changes_chart",
+    "margin_sentence",
     "pair_content",
     "relabelled",
 ]
@@ -62,8 +63,8 @@ def pair_content(comparison: Comparison) -> dict[str, Any]:
     """Return the tiles with both scores and their difference, and the sentences."""
     scores = comparison.against[0].scores
     return {
-        "margin": f"A loss of up to {_margin(comparison)} counts as none; the interval of the "
-        "difference decides, not the difference.",
+        "margin": margin_sentence(f"up to {in_points(comparison.options.margin)}"),
+        "clips": comparison.n,
         "tiles": [
             {"name": title_of(key), "kind": "points", **change_cells(scores.overall[key])}
             for key in SHOWN
@@ -89,7 +90,7 @@ def difference_chart(comparison: Comparison) -> Chart:
         }
         for label, own in scores.per_class.items()
     ]
-    margin = _margin(comparison)
+    margin = in_points(comparison.options.margin)
     return Chart(
         id="difference",
         kind="differences",
@@ -133,8 +134,16 @@ def group_changes_chart(comparison: Comparison) -> Chart | None:
     )
 
 
-def _margin(comparison: Comparison) -> str:
-    return in_points(comparison.options.margin)
+def margin_sentence(margin: str) -> str:
+    """Return what a margin means.
+
+    Args:
+        margin: As it is written, with what it is of.
+    """
+    return (
+        f"A loss of {margin} counts as none; the interval of the difference decides, not the "
+        "difference."
+    )
 
 
 def change_cells(change: ScoreChange | IntervalChange) -> dict[str, float | None]:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from serval.report.columns import Listed
     from serval.report.stressed import Stressed
 
-__all__ = ["PageParts", "section"]
+__all__ = ["FEW", "PageParts", "of_each", "section"]
+
+FEW = "Groups of few clips scatter by chance."
+"""What is said of groups of which nothing else can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,7 @@ class PageParts:
         worth_hearing: Of each listed clip, whether `--audio wrong` lets people hear it.
         first: Of each listed clip, a number that is high where the list shows it early.
         verdict: The one sentence that a reader takes away.
-        sentences: What stands below it.
+        sentences: What stands below it, of one run.
         warnings: What the numbers do not mean, beside what the runs themselves say.
         order: Which clips come first in the list, in a sentence.
         runs: Of each run its `tiles`, and what else the script draws.
@@ -62,3 +65,14 @@ def section(section_id: str, title: str, lead: str, *charts: Chart | None) -> di
     """Return a section of a page with those of its charts that have anything to show."""
     shown = [asdict(chart) for chart in charts if chart is not None and chart.rows]
     return {"id": section_id, "title": title, "lead": lead, "charts": shown}
+
+
+def of_each(said: Sequence[str]) -> str:
+    """Return what is said of each run, with its letter where there are two.
+
+    Args:
+        said: Of each run, `""` where nothing is.
+    """
+    if len(said) == 1:
+        return said[0]
+    return " ".join(f"{letter}: {line}" for letter, line in zip("AB", said, strict=True) if line)

@@ -11,6 +11,7 @@ from huggingface_hub import EvalResult
 from serval.report.origin import origin_lines
 from serval.results.verdict import data_name
 from serval.run import unfinished
+from serval.wording import as_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +54,7 @@ class CardParts:
 
 def section_of(run: Run, part: CardParts) -> str:
     """Return the section in GitHub markdown: verdict, scores, making, data, groups, limits."""
-    said = [*([] if run.complete else [f"{unfinished(run)}."]), *part.verdict]
+    said = [*([] if run.complete else [as_sentence(unfinished(run))]), *part.verdict]
     table = ["", part.group_table] if part.group_table else []
     groups = ["\n### Groups\n", *_items(part.groups), *table] if part.groups else []
     parts = [

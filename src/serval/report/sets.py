@@ -12,8 +12,8 @@ from serval.multilabel import TRUTH
 from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column, bounds, defined, per_class_chart
 from serval.report.columns import listed
 from serval.report.emotions import in_steps
-from serval.report.pairing import CHANGE, change_cells
-from serval.report.parts import PageParts, section
+from serval.report.pairing import CHANGE, change_cells, margin_sentence
+from serval.report.parts import FEW, PageParts, of_each, section
 from serval.report.stressed import stressed
 from serval.results.multilabel import MultilabelResults
 from serval.scores.multilabel import EMOTION_METRICS, MULTILABEL_METRICS
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.comparison.multilabel import MultilabelComparison
+    from serval.labels import LabelSet
     from serval.multilabel import MultilabelRun
     from serval.report.columns import Listed
     from serval.run import Run
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = ["set_parts"]
+
+ORDER = (
+    "The emotions that were missed or named in error with the surest scores come first: some of "
+    "them are wrong labels, not wrong answers."
+)
 
 TILES = ("macro_f1", "micro_f1", "mean_ap", "subset_accuracy")
 
@@ -49,12 +55,12 @@ def set_parts(runs: Sequence[Run]) -> PageParts:
     """
     comparison = compare_multilabel(runs) if len(runs) > 1 else None
     results = [MultilabelResults(run=run, thresholds_from=run) for run in runs]
-    first, clips = results[0], listed(runs)
-    labels = first.run.labels
+    first, clips, labels = results[0], listed(runs), runs[0].labels
     values, scores = [one.values for one in results], [one.scores for one in results]
     answers = [one.answers_in(labels) for one in values]
     truth = _truth(clips, values)
     names = list(comparison.runs) if comparison else [first.run.name]
+    said = [*(own.warnings for own in results), comparison.warnings if comparison else ()]
     return PageParts(
         task=MULTILABEL.key,
         clips=clips,
@@ -63,21 +69,11 @@ def set_parts(runs: Sequence[Run]) -> PageParts:
         first=_surest_error(clips, truth, answers[0]),
         verdict=comparison.verdict[0] if comparison else first.verdict[0],
         sentences=[] if comparison else first.verdict[1:],
-        warnings=[
-            *(line for one in results for line in one.warnings),
-            *(comparison.warnings if comparison else ()),
-        ],
-        order="The emotions that were missed or named in error with the surest scores come first: "
-        "some of them are wrong labels, not wrong answers.",
-        runs=[
-            {"tiles": list(_tiles(own)), "outcomes": _outcomes(one.truth_in(labels), said)}
-            for own, one, said in zip(scores, values, answers, strict=True)
-        ],
+        warnings=[line for lines in said for line in lines],
+        order=ORDER,
+        runs=[_run_part(labels, *of) for of in zip(scores, values, answers, strict=True)],
         columns={"truth": _ids(truth)},
-        answers=[
-            _listed_answers(said, places)
-            for said, places in zip(answers, clips.positions, strict=True)
-        ],
+        answers=[_listed_answers(*of) for of in zip(answers, clips.positions, strict=True)],
         value_columns={TRUTH, *(name for one in values for name in one.columns)},
         shown={"labels": list(labels)},
         sections=_sections(names, values, scores, comparison),
@@ -125,6 +121,13 @@ def _listed_answers(said: SetAnswers, places: Sequence[int]) -> dict[str, Any]:
         "named": [own if place >= 0 else None for own, place in zip(named, places, strict=True)],
         "probs": in_steps(said.scores, at),
     }
+
+
+def _run_part(
+    labels: LabelSet, scores: MultilabelScores, values: MultilabelRun, said: SetAnswers
+) -> dict[str, Any]:
+    outcomes = _outcomes(values.truth_in(labels), said)
+    return {"tiles": list(_tiles(scores)), "outcomes": outcomes}
 
 
 def _tiles(scores: MultilabelScores) -> Iterator[dict[str, Any]]:
@@ -203,7 +206,7 @@ def _ap_chart(names: Sequence[str], scores: Sequence[MultilabelScores]) -> Chart
 def _group_charts(names: Sequence[str], values: Sequence[MultilabelRun]) -> Iterator[Chart]:
     """Yield macro F1 of the groups of each column."""
     tables = [multilabel_groups(one) for one in values]
-    said = multilabel_group_sentences(tables[0])
+    said = [multilabel_group_sentences(own) for own in tables]
     for column in dict.fromkeys(table.column for own in tables for table in own):
         rows = [
             {"run": name, "label": group.name, **bounds(group.scores["macro_f1"]),
@@ -213,12 +216,12 @@ def _group_charts(names: Sequence[str], values: Sequence[MultilabelRun]) -> Iter
             if table.column == column
             for group in table.groups
         ]  # fmt: skip
-        lines = [line for line in said if line.startswith(f"By {column},")]
         yield Chart(
             id=f"by-{''.join(c if c.isalnum() else '-' for c in column)}",
             kind="table" if column == "speaker" else "intervals",
             title=f"Macro F1 by {'length' if column == 'duration' else column}",
-            note=" ".join(lines) or "Groups of few clips scatter by chance.",
+            note=of_each([" ".join(line for line in own if line.startswith(f"By {column},"))
+                          for own in said]) or FEW,
             columns=(RUN, Column(key="label", title=column), *BOUNDS,
                      Column(key="ap", title="mean AP", kind="share"), CLIPS),
             rows=rows,
@@ -231,8 +234,8 @@ def _pair(comparison: MultilabelComparison) -> dict[str, Any]:
     (against,) = comparison.against
     both = percent(against.agreement, 1)
     return {
-        "margin": f"A loss of up to {in_points(comparison.margin)} counts as none; the interval of "
-        "the difference decides, not the difference.",
+        "margin": margin_sentence(f"up to {in_points(comparison.margin)}"),
+        "clips": comparison.n,
         "tiles": [
             {"name": MULTILABEL_METRICS[key].title, "kind": "points",
              **change_cells(against.overall[key])}

@@ -32,6 +32,7 @@ __all__ = [
     "Progress",
     "Sounds",
     "mel_picture",
+    "not_the_file",
     "outline",
     "sound_of",
     "sound_of_samples",
@@ -116,12 +117,7 @@ class Progress:
 
     def _tell(self) -> None:
         self.show(
-            Step(
-                done=self.done,
-                total=self.total,
-                failures=self.failures,
-                resumed=self.resumed,
-            )
+            Step(done=self.done, total=self.total, failures=self.failures, resumed=self.resumed)
         )
 
 
@@ -159,10 +155,10 @@ def sounds_of(
                 found[sha256] = sound
     except DatasetError as error:
         return Sounds(by_sha256=found, notes=(f"No audio beyond this point: {error}.",))
-    return Sounds(by_sha256=found, notes=_changed(len(set(expected.values()) - found.keys())))
+    return Sounds(by_sha256=found, notes=not_the_file(len(set(expected.values()) - found.keys())))
 
 
-def _changed(clips: int) -> tuple[str, ...]:
+def not_the_file(clips: int) -> tuple[str, ...]:
     """Return what is said of clips whose files are others now; nothing if there are none."""
     said = (
         "1 clip is not the file that was evaluated"

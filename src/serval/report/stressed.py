@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError, ServalError
 from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column
-from serval.report.sound import PageSound, sound_of_samples
+from serval.report.sound import PageSound, not_the_file, sound_of_samples
+from serval.results.verdict import counted, data_name
 from serval.stress import examples_of, findings_of, stress_document
 from serval.wording import percent, span
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.stress import Example, StressRuns
 
-__all__ = ["Stressed", "refuse_other_model", "stressed"]
+__all__ = ["Stressed", "lead_of", "refuse_other_model", "stressed"]
 
 NAME = Column(key="label", title="perturbation")
 FAMILY = Column(key="label", title="family")
@@ -28,6 +29,7 @@ CHANGE = (
     Column(key="change_high", title="to", kind="points"),
 )
 FEWEST_LEVELS = 3
+HOLLOW = " Hollow dots were stopped: they are of fewer clips than the dashed line."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +41,15 @@ class Stressed:
         examples: Clips that were right when clean, in plain JSON types; `clean` and `perturbed`
             are keys of `sounds`.
         sounds: What can be heard.
-        notes: One sentence on what is missing.
+        notes: One sentence on each thing that is missing.
+        lead: What was tested on which clips.
     """
 
     charts: tuple[Chart, ...]
     examples: tuple[dict[str, Any], ...]
     sounds: dict[str, PageSound]
     notes: tuple[str, ...] = ()
+    lead: str = ""
 
 
 def refuse_other_model(stress: StressRuns, run: Run) -> None:
@@ -54,12 +58,27 @@ def refuse_other_model(stress: StressRuns, run: Run) -> None:
     Raises:
         ConfigError: It is of another.
     """
-    tested, shown = (each.provenance.model.get("sha256") for each in (stress.clean, run))
-    if tested != shown:
+    if not run.same_model(stress.clean):
         raise ConfigError(
             f"the stress test in {stress.folder} is of another model than {run.folder}; "
             "give the test of the same model file"
         )
+
+
+def lead_of(stress: StressRuns, run: Run, name: str) -> str:
+    """Return what was tested on which clips, and whether these are those of a run of the model.
+
+    Args:
+        stress: The test.
+        run: The run that the report shows.
+        name: What the report calls it.
+    """
+    clean = stress.clean
+    clips = f"{counted(len(clean), 'clip')} of {data_name(clean)}"
+    data = (each.provenance.dataset.get("fingerprint") for each in (clean, run))
+    same = len(set(data)) == 1 and set(clean.clip_ids) == set(run.clip_ids)
+    other = "" if same else f" These are not the {counted(len(run), 'clip')} of the run itself."
+    return f"The model of {name} on {clips} with noise, rooms, codecs and other changes.{other}"
 
 
 def stressed(stress: StressRuns, name: str, *, audio: bool) -> Stressed:
@@ -83,7 +102,9 @@ def stressed(stress: StressRuns, name: str, *, audio: bool) -> Stressed:
     notes: tuple[str, ...] = ()
     try:
         if audio:
-            examples.extend(_example(example, sounds) for example in examples_of(stress))
+            found = list(examples_of(stress))
+            examples.extend(_example(one, sounds) for one in found if one is not None)
+            notes = not_the_file(found.count(None))
     except ServalError as error:
         notes = (f"No perturbed clips beyond this point: {error}.",)
     return Stressed(charts=charts, examples=tuple(examples), sounds=sounds, notes=notes)
@@ -124,11 +145,16 @@ def _curves(document: Mapping[str, Any], name: str) -> Iterator[Chart]:
             id=f"stress-{kind}",
             kind="degradation",
             title=f"UAR, {cases[0]['family']}: {kind.replace('_', ' ')}",
-            note="Lines are 95 % intervals; the dashed line is the clean speech.",
+            note="Lines are 95 % intervals; the dashed line is the clean speech."
+            f"{HOLLOW * any('stopped_after' in case for case in cases)}",
             columns=(RUN, Column(key="level", title=f"level, {unit}".rstrip(", "), kind="number"),
-                     *BOUNDS),
-            rows=sorted(({"run": name, "level": case["level"], **case["uar"]} for case in cases),
-                        key=lambda row: row["level"]),
+                     *BOUNDS, CLIPS),
+            rows=sorted(
+                ({"run": name, "level": case["level"], **case["uar"],
+                  "clips": case.get("stopped_after", document["clips"]),
+                  "few": "stopped_after" in case} for case in cases),
+                key=lambda row: row["level"],
+            ),
             reference=document["clean"]["uar"]["value"],
         )  # fmt: skip
 

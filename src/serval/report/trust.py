@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from serval.groups import gap_sentence
 from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column, bounds
+from serval.report.parts import of_each
 from serval.scores.calibration import abstention_sentence, confidence_sentence
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def reliability_chart(names: Sequence[str], fits: Sequence[Calibration]) -> Char
     rows = [
         {
             "run": name,
-            "confidence": round(part.confidence, 6),
+            "confidence": part.confidence,
             **bounds(accuracy),
             "clips": part.n,
         }
@@ -39,7 +40,7 @@ def reliability_chart(names: Sequence[str], fits: Sequence[Calibration]) -> Char
         kind="reliability",
         title="Can its confidence be believed?",
         note=f"On the dashed line a clip of 80 % confidence is right four times in five; below it "
-        f"the model is too sure. {_each(names, said)} Each dot stands for equally many "
+        f"the model is too sure. {of_each(said)} Each dot stands for equally many "
         "clips; its line is the 95 % interval.",
         columns=(RUN, Column(key="confidence", title="mean confidence", kind="share"),
                  Column(key="value", title="share right", kind="share"), *BOUNDS[1:], CLIPS),
@@ -52,20 +53,20 @@ def coverage_chart(names: Sequence[str], fits: Sequence[Calibration]) -> Chart:
     rows = [
         {
             "run": name,
-            "coverage": point.coverage,
+            "coverage": point.n / fit.n,  # of few clips another share than was wished
             **bounds(point.accuracy),
-            "threshold": round(point.threshold, 6),
+            "threshold": point.threshold,
             "clips": point.n,
         }
         for name, fit in zip(names, fits, strict=True)
-        for point in fit.coverage
+        for point in {point.n: point for point in fit.coverage}.values()
     ]
     said = [abstention_sentence(fit) for fit in fits]
     return Chart(
         id="risk-coverage",
         kind="risk",
         title="Selective prediction",
-        note=_each(names, said),
+        note=of_each(said),
         columns=(RUN, Column(key="coverage", title="answered", kind="share"), *BOUNDS,
                  Column(key="threshold", title="when at least this sure", kind="share"), CLIPS),
         rows=rows,
@@ -104,15 +105,8 @@ def _group_chart(tables: Sequence[tuple[str, GroupTable]]) -> Chart:
         id=f"by-{''.join(c if c.isalnum() else '-' for c in column)}",
         kind="intervals" if few else "table",
         title=f"Accuracy by {'length' if column == 'duration' else column}",
-        note=_each([name for name, _ in tables], said),
+        note=of_each(said),
         columns=(RUN, Column(key="label", title=column), *BOUNDS,
                  Column(key="uar", title="UAR", kind="share"), CLIPS),
         rows=rows,
     )  # fmt: skip
-
-
-def _each(names: Sequence[str], said: Sequence[str]) -> str:
-    """Return what is said of each run, with its letter where there are several."""
-    if len(names) == 1 or len(said) != len(names):
-        return " ".join(said)
-    return " ".join(f"{letter}: {line}" for letter, line in zip("AB", said, strict=False) if line)

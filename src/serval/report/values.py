@@ -18,8 +18,8 @@ from serval.groups.dimensions import (
 )
 from serval.report.charts import CLIPS, RUN, Chart, Column, bounds
 from serval.report.columns import listed
-from serval.report.pairing import change_cells
-from serval.report.parts import PageParts, section
+from serval.report.pairing import change_cells, margin_sentence
+from serval.report.parts import FEW, PageParts, of_each, section
 from serval.report.stressed import Stressed
 from serval.results.dimensions import (
     dimension_cells,
@@ -60,7 +60,7 @@ BINS = 6
 MOST_LINES = 36
 """A column with more groups times dimensions than this is a table without a drawing."""
 
-DECIMALS = 4
+DECIMALS = 6
 
 ENDS = (
     Column(key="low", title="95 % from", kind="correlation"),
@@ -288,9 +288,9 @@ def _bins(name: str, values: DimensionRun, d: int) -> Iterator[dict[str, Any]]:
                 "run": name,
                 "from": round(edges[number], DECIMALS),
                 "to": round(edges[number + 1], DECIMALS),
-                "rated": round(truth[here].mean(), DECIMALS),
-                "predicted": round(predicted[here].mean(), DECIMALS),
-                "spread": round((predicted[here] - truth[here]).std(), DECIMALS),
+                "rated": float(truth[here].mean()),
+                "predicted": float(predicted[here].mean()),
+                "spread": float((predicted[here] - truth[here]).std()),
                 "clips": int(here.sum()),
             }
 
@@ -298,7 +298,7 @@ def _bins(name: str, values: DimensionRun, d: int) -> Iterator[dict[str, Any]]:
 def _group_charts(names: Sequence[str], values: Sequence[DimensionRun]) -> Iterator[Chart]:
     """Yield CCC and bias of the groups of each column."""
     tables = [dimension_groups(one) for one in values]
-    averaged = averaged_cccs(values[0])
+    averaged = [averaged_cccs(one) for one in values]
     for column in dict.fromkeys(table.column for own in tables for table in own):
         rows = [
             {"run": name, "label": f"{dimension}, {group.name}", "clips": group.n,
@@ -311,15 +311,18 @@ def _group_charts(names: Sequence[str], values: Sequence[DimensionRun]) -> Itera
             for group in table.groups
         ]  # fmt: skip
         few = column != "speaker" and len({row["label"] for row in rows}) <= MOST_LINES
-        own = [
-            *dimension_group_sentences([table for table in tables[0] if table.column == column]),
-            *averaged_sentences([one for one in averaged if one.column == column]),
+        said = [
+            [
+                *dimension_group_sentences([table for table in own if table.column == column]),
+                *averaged_sentences([one for one in means if one.column == column]),
+            ]
+            for own, means in zip(tables, averaged, strict=True)
         ]
         yield Chart(
             id=f"by-{''.join(c if c.isalnum() else '-' for c in column)}",
             kind="intervals" if few else "table",
             title=f"CCC by {'length' if column == 'duration' else column}",
-            note=" ".join(own) or "Groups of few clips scatter by chance.",
+            note=of_each(list(map(" ".join, said))) or FEW,
             columns=(RUN, Column(key="label", title=f"dimension, {column}"),
                      Column(key="value", title="CCC", kind="correlation"), *ENDS,
                      Column(key="bias", title="bias", kind="error"), CLIPS),
@@ -337,8 +340,8 @@ def _pair(comparison: DimensionComparison) -> dict[str, Any]:
     keys += [(name, "ccc") for name in comparison.names] + [(MEAN, "mae")]
     titles = [*several, *(f"CCC of {name}" for name in comparison.names), "MAE"]
     return {
-        "margin": f"A loss of CCC of up to {comparison.margin:g} counts as none; the interval of "
-        "the difference decides, not the difference.",
+        "margin": margin_sentence(f"CCC of up to {comparison.margin:g}"),
+        "clips": comparison.n,
         "tiles": [
             {"name": title, "kind": "signed", **_difference(changes[name][key])}
             for title, (name, key) in zip(titles, keys, strict=True)
@@ -433,9 +436,7 @@ def _limits(gap: Floats) -> dict[str, Any]:
     middle = float(gap.mean())
     reach = 1.96 * float(gap.std(ddof=1)) if len(gap) > 1 else 0.0
     ends = {"value": middle, "lower": middle - reach, "upper": middle + reach}
-    largest = float(np.abs(gap).max())
-    rounded = {key: round(end, 6) for key, end in (*ends.items(), ("largest", largest))}
-    return {**rounded, "clips": len(gap)}
+    return {**ends, "largest": float(np.abs(gap).max()), "clips": len(gap)}
 
 
 def _stressed(stress: StressRuns, name: str, *, audio: bool) -> Stressed:  # noqa: ARG001 - as of emotions

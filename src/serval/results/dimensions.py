@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from serval.dimensions import dimension_run
 from serval.groups.dimensions import (
@@ -19,7 +20,7 @@ from serval.plots.dimensions import save_dimensions
 from serval.results.document import caveats_of, shared_document
 from serval.results.scored import TaskResults
 from serval.results.summary import drawn_by, items, summary_of
-from serval.results.table import COLUMNS_OF_CLIP, ClipColumns, cells_of_clip
+from serval.results.table import COLUMNS_OF_CLIP, ClipColumns, cells_of_clip, table_of
 from serval.results.verdict import counted, data_name
 from serval.scores.dimensions import DIMENSION_METRICS, LEAST_CLIPS, dimension_scores
 from serval.tasks import DIMENSIONAL
@@ -91,6 +92,17 @@ class DimensionResults(TaskResults):
             "ground_truth": values.truth.tolist(),
         }
         return {key: without_nan(value) for key, value in document.items()}
+
+    @property
+    def table(self) -> pa.Table:
+        """A row for each clip, with the predicted and the true values on the scale of the set."""
+        sides = {"predicted": self.values.predicted, "true": self.values.truth}
+        answers = {
+            f"{kind}_{name}": pa.array(of[:, i], from_pandas=True)  # NaN: nobody rated it
+            for kind, of in sides.items()
+            for i, name in enumerate(self.values.names)
+        }
+        return table_of(self.run, answers=answers)
 
     @property
     def columns(self) -> ClipColumns:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from serval.models.contract import cut_sentences
 from serval.results.observations import repeat_sentences
 from serval.run import unfinished
 from serval.tasks import MULTILABEL
@@ -61,7 +60,7 @@ def caveats_of(
 def warnings_of(run: Run) -> list[str]:
     """Return what a reader must know before trusting the numbers, one sentence each."""
     provenance = run.provenance
-    warnings = [] if run.complete else [f"{unfinished(run)}."]
+    warnings = [] if run.complete else [as_sentence(unfinished(run))]
     warnings += [str(sentence) for sentence in provenance.model.get("warnings", ())]
     warnings += [str(caveat) for caveat in provenance.dataset.get("caveats", ())]
     if run.failures:
@@ -78,7 +77,12 @@ def warnings_of(run: Run) -> list[str]:
         provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), corpus_names(run)
     )
     warnings += [f"{counted(n, 'clip')}: {note}." for note, n in sorted(notes.items())]
-    return warnings + _one_emotion(run) + _one_of_several(run) + _length_warnings(run)
+    return (
+        warnings
+        + _one_emotion(run)
+        + _one_of_several(run)
+        + cut_sentences(provenance.model, run.duration_s)
+    )
 
 
 def _unknown_to(run: Run) -> str:
@@ -103,10 +107,10 @@ def _notes(run: Run) -> Counter[str]:
 
 def _one_emotion(run: Run) -> list[str]:
     """Return that a set of a single emotion is no test of telling emotions apart."""
-    present = set(run.truth.tolist())
+    present = run.true_labels
     if len(present) != 1 or not run.provenance.task.excludes:
         return []
-    label = run.labels[present.pop()]
+    (label,) = present
     sentence = (
         f"All clips are {label}: UAR is the recall of that one emotion, and a model that says "
         f"{label} of everything would have 100 %."
@@ -122,20 +126,6 @@ def _one_of_several(run: Run) -> list[str]:
     sentence = (
         "The model may hear several emotions at once, and the set names one a clip: the one with "
         "the highest score counts as its answer."
-    )
-    return [sentence]
-
-
-def _length_warnings(run: Run) -> list[str]:
-    contract = run.provenance.model.get("contract", {})
-    fixed = contract.get("static_samples")
-    if not fixed:
-        return []
-    seconds = fixed / contract["sample_rate"]
-    longer = int(np.count_nonzero(run.duration_s > seconds))
-    sentence = (
-        f"The model takes exactly {seconds:g} s: {longer} longer clips were cut to their beginning "
-        f"and {len(run) - longer} others were filled up with silence where shorter."
     )
     return [sentence]
 

@@ -110,7 +110,7 @@ def _mass(run: Run) -> dict[str, dict[str, float]]:
 
 
 def _label_sentences(run: Run, mass: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    absent = [label for label, part in mass.items() if part["clips"] == 0]
+    absent = [label for label in mass if label not in run.true_labels]
     if absent:
         share = sum(mass[label]["predicted"] for label in absent)
         yield (
@@ -119,9 +119,10 @@ def _label_sentences(run: Run, mass: Mapping[str, Mapping[str, float]]) -> Itera
         )
     if run.dropped:
         n = sum(run.dropped.values())
+        whole = n + len(run) + len(run.failures)
         yield (
             f"Labels of the set that the model was not asked about: "
-            f"{printable(', '.join(run.dropped))}, {n:,} of {n + len(run):,} clips."
+            f"{printable(', '.join(run.dropped))}, {n:,} of {whole:,} clips."
         )
 
 
@@ -129,7 +130,7 @@ def _mass_sentence(mass: Mapping[str, Mapping[str, float]]) -> str:
     label, part = max(mass.items(), key=lambda one: one[1]["predicted"] - one[1]["clips"])
     return (
         f"Prediction mass: {percent(part['predicted'], 1)} of it is on {label}, which "
-        f"{percent(part['clips'], 1)} of the clips are: the largest excess of any label."
+        f"{percent(part['clips'], 1)} of the scored clips are: the largest excess of any label."
     )
 
 

@@ -65,7 +65,7 @@ def _full_sentences(full: FullSet, scored: int, *, by_preset: bool) -> Iterator[
     )
     yield (
         f"Full set: with the further clips as errors ({'; '.join(missing)}), of "
-        f"{counted(full.n, 'clip')} and {full.classes} labels: {_in_a_row(full.scores)}."
+        f"{counted(full.n, 'clip')} and {counted(full.classes, 'label')}: {_in_a_row(full.scores)}."
     )
 
 

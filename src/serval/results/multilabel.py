@@ -218,7 +218,7 @@ def _sentences(values: MultilabelRun, scores: MultilabelScores) -> Iterator[str]
     absent = [label for label, own in scores.per_emotion.items() if not own.support]
     if absent:
         others = counted(scores.emotions_averaged, "emotion")
-        yield f"No clip has {', '.join(absent)}: " + (
+        yield f"No scored clip has {', '.join(absent)}: " + (
             f"macro F1 and mean AP run over the other {others}."
             if scores.emotions_averaged
             else "macro F1 and mean AP are not defined."

@@ -101,7 +101,7 @@ def sentences(observations: Observations) -> list[str]:
         small = ", ".join(f"{label} ({n})" for label, n in observations.too_few if n)
         absent = ", ".join(label for label, n in observations.too_few if not n)
         few = f"Too few clips to judge (fewer than {FEW_CLIPS}): {small}." * bool(small)
-        lines.append(f"{few} {f'No clip at all: {absent}.' * bool(absent)}".strip())
+        lines.append(f"{few} {f'No scored clip: {absent}.' * bool(absent)}".strip())
     return lines
 
 
@@ -153,14 +153,14 @@ def repeat_sentences(run: Run) -> Iterator[str]:
         labels = f" {n_other} of them {bear} another label than the first." if n_other else ""
         are, count = ("is", "it counts") if len(copies) == 1 else ("are", "they count")
         yield (
-            f"{len(copies)} of {len(run)} clips {are} the same file as another clip, such as "
-            f"{_example(run, copies)}: {count} again, and intervals are too narrow.{labels}"
+            f"{len(copies)} of {len(run)} scored clips {are} the same file as another clip, such "
+            f"as {_example(run, copies)}: {count} again, and intervals are too narrow.{labels}"
         )
     twins = _again(run.clip_ids, _name_in_formats)
     if len(twins):
         have = "has" if len(twins) == 1 else "have"
         yield (
-            f"{len(twins)} of {len(run)} clips {have} the name of another clip with another "
+            f"{len(twins)} of {len(run)} scored clips {have} the name of another clip with another "
             f"ending, such as {_example(run, twins)}: if they are the same recordings in two "
             "formats, leave one out."
         )

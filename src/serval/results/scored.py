@@ -6,12 +6,15 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from serval.results.table import table_of
 from serval.scores.stats import Interval
 from serval.wording import numbered, scored, scored_short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    import pyarrow as pa
 
     from serval.results.table import ClipColumns
     from serval.run import Run
@@ -79,6 +82,11 @@ class TaskResults(ABC):
     @abstractmethod
     def columns(self) -> ClipColumns:
         """What the table of clips has of each before its groups."""
+
+    @property
+    def table(self) -> pa.Table:
+        """A row for each clip, with what the model said of it."""
+        return table_of(self.run)
 
     @abstractmethod
     def summary(self, document: Mapping[str, Any]) -> str:

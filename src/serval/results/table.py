@@ -14,7 +14,7 @@ from serval.multilabel import TRUTH
 from serval.wording import csv_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from serval.run import Run
@@ -93,17 +93,20 @@ def write_parquet(run: Run, path: Path) -> Path:
     return path
 
 
-def table_of(run: Run, rows: slice = slice(None)) -> pa.Table:
-    """Return some rows of a run: all at once, a large run would be in memory twice."""
-    labels = pa.array(list(run.labels), pa.string())
-    logits, probs = (pa.array(scores[rows].ravel()) for scores in (run.logits, run.probs))
+def table_of(
+    run: Run, rows: slice = slice(None), answers: Mapping[str, pa.Array] | None = None
+) -> pa.Table:
+    """Return some rows of a run: all at once, a large run would be in memory twice.
+
+    Args:
+        run: As stored.
+        rows: Which of them.
+        answers: Columns of truth and answers of those rows; by default those of emotions.
+    """
     columns = {
         "clip_id": pa.array(run.clip_ids[rows], pa.string()),
         "index": pa.array(run.index[rows]),
-        "truth": _truths(run, rows, labels),
-        "predicted": pa.DictionaryArray.from_arrays(run.predicted[rows].astype("int32"), labels),
-        "logits": pa.FixedSizeListArray.from_arrays(logits, len(labels)),
-        "probs": pa.FixedSizeListArray.from_arrays(probs, len(labels)),
+        **(_emotions(run, rows) if answers is None else answers),
         "duration_s": pa.array(run.duration_s[rows]),
         "inference_s": pa.array(run.inference_s[rows]),
         "audio_sha256": pa.array(run.audio_sha256[rows], pa.string()),
@@ -113,6 +116,17 @@ def table_of(run: Run, rows: slice = slice(None)) -> pa.Table:
     names = _column_names((name for name in run.groups if name != TRUTH), columns)
     groups = {of: pa.array(run.groups[name][rows], pa.string()) for name, of in names.items()}
     return pa.table(groups | columns)
+
+
+def _emotions(run: Run, rows: slice) -> dict[str, pa.Array]:
+    labels = pa.array(list(run.labels), pa.string())
+    logits, probs = (pa.array(scores[rows].ravel()) for scores in (run.logits, run.probs))
+    return {
+        "truth": _truths(run, rows, labels),
+        "predicted": pa.DictionaryArray.from_arrays(run.predicted[rows].astype("int32"), labels),
+        "logits": pa.FixedSizeListArray.from_arrays(logits, len(labels)),
+        "probs": pa.FixedSizeListArray.from_arrays(probs, len(labels)),
+    }
 
 
 def _truths(run: Run, rows: slice, labels: pa.Array) -> pa.Array:

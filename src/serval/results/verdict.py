@@ -79,8 +79,8 @@ def baseline_sentence(scores: Scores, labels: LabelSet) -> str:
     random, always = (in_percent(scores.baselines[name]["wa"]) for name in ("random", "majority"))
     return (
         f"Counting each emotion alike it is {in_words(scores.overall['uar'])}, the mean recall of "
-        f"{counted(scores.classes_averaged, 'emotion')} (UAR). Guessing at random would be right "
-        f"in {random}, always saying '{majority}' in {always}."
+        f"{counted(scores.classes_averaged, 'emotion')} (UAR). Guessing at random would be "
+        f"right in {random}, always saying '{majority}' in {always}."
     )
 
 

@@ -77,7 +77,7 @@ def write_results(
             next call. `run` itself goes on with those that lie in its folder.
         plots: Draw the pictures; without, those of an earlier call are removed, since they may show
             other numbers than the new files.
-        restrict: Score with only shared labels too; by default as the run was made.
+        restrict: Score with only the labels too that model and set share; default: as it was made.
 
     Raises:
         ConfigError: Such a run is of another model or shares clips, or its task takes no such one.

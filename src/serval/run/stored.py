@@ -116,6 +116,16 @@ class Run:
         """The model's labels."""
         return self.provenance.labels
 
+    @property
+    def true_labels(self) -> set[str]:
+        """The labels that clips have, of those too that failed."""
+        failed = {failure.truth for failure in self.failures if failure.truth}
+        return failed | {self.labels[i] for i in set(self.truth.tolist()) if i >= 0}
+
+    def same_model(self, other: Run) -> bool:
+        """Whether both are of one model: a file, its labels, and which of a Python file's it is."""
+        return _model_of(self) == _model_of(other)
+
     def __repr__(self) -> str:
         """Return one line: the columns of 100,000 clips are no text for people."""
         data = self.provenance.dataset.get("name", "")
@@ -126,6 +136,12 @@ class Run:
     def __len__(self) -> int:
         """Return the number of predicted clips, failures not counted."""
         return len(self.clip_ids)
+
+
+def _model_of(run: Run) -> tuple[object, ...]:
+    model = run.provenance.model
+    is_python = model.get("runtime", {}).get("name") == "python"
+    return model.get("sha256"), frozenset(run.labels), model.get("name") if is_python else None
 
 
 def unfinished(run: Run) -> str:
@@ -140,6 +156,6 @@ def unfinished(run: Run) -> str:
     total = min((n for n in known if isinstance(n, int)), default=0)
     so_far = f"{done:,} of {counted(total, 'clip')}" if total > done else counted(done, "clip")
     return (
-        f"{run.folder} is not finished: {so_far} so far, and every number is of those; "
+        f"run {run.folder} is not finished: {so_far} so far, and every number is of those; "
         "give the command that made it again, it goes on where it was"
     )

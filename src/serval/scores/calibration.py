@@ -443,8 +443,8 @@ def refuse_unfit(run: Run, fitted_on: Run, what: str) -> None:
     Raises:
         ConfigError: It is of another model, or shares clips with `run`.
     """
-    mine, other = run.provenance.model.get("sha256"), fitted_on.provenance.model.get("sha256")
-    if (mine and other and mine != other) or run.labels != fitted_on.labels:
+    known = all(one.provenance.model.get("sha256") for one in (run, fitted_on))
+    if (known and not run.same_model(fitted_on)) or run.labels != fitted_on.labels:
         raise ConfigError(
             f"{what} of {run.folder} cannot be fitted on {fitted_on.folder}: that run is "
             "of another model; evaluate the same model file on another split"

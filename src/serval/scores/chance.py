@@ -73,9 +73,9 @@ class Outside:
         if self.n:
             span = f"{percent(self.accuracy.low)} to {percent(self.accuracy.high)}"
             yield (
-                f"{self.n} of {clips} answers are labels that no clip of this set has "
-                f"({', '.join(self.labels)}) and cannot be right; choosing among its "
-                f"{counted(len(self.among), 'label')} only, the model is right in "
+                f"{self.n} of {clips} answers are labels that no scored clip has "
+                f"({', '.join(self.labels)}) and cannot be right; choosing among the others "
+                f"({counted(len(self.among), 'label')}) only, the model is right in "
                 f"{percent(self.accuracy.value)} (95 % interval {span})."
             )
 

@@ -255,9 +255,9 @@ def effective_number(weights: Any, times: NDArray[np.int64]) -> Floats:  # noqa:
 def _unclustered(speakers: Sequence[str | None]) -> Iterator[str]:
     clips, named = len(speakers), sum(speaker is not None for speaker in speakers)
     if named and named == clips:
-        yield "All clips are of one speaker: the intervals say nothing about other speakers."
+        yield "All scored clips are of one speaker: the intervals say nothing about other speakers."
     else:
-        some = f"Speakers are known for {named} of {clips} clips only"
+        some = f"Speakers are known for {named} of {clips} scored clips only"
         yield (
             f"{some if named else 'Speakers are not known'}: the intervals take clips as "
             "independent and are too narrow if speakers have several clips each."
@@ -271,7 +271,8 @@ def _warned(by_speaker: Clustering, known: int, unknown: int) -> Clustering:
     if by_speaker.effective < FEW_CLUSTERS:
         unequal = by_speaker.effective < len(by_speaker) - 0.5
         worth = f", of unequal weight worth {by_speaker.effective:.1f}," if unequal else ""
-        warnings.append(f"{known} speakers{worth} are few: take the intervals as a rough guide.")
+        speakers, are = counted(known, "speaker"), "is" if known == 1 else "are"
+        warnings.append(f"{speakers}{worth} {are} few: take the intervals as a rough guide.")
     if unknown:
         warnings.append(
             f"{counted(unknown, 'clip has', 'clips have')} no speaker; each counts as a speaker of "

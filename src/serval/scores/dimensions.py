@@ -324,19 +324,21 @@ def estimates_of_moments(
     def statistic(sums: Floats) -> Floats:
         return columns(moments_of_sums(sums, runs))
 
-    def number(of: ClusterTables) -> Floats:
-        n = moments_of_sums(np.asarray(of.tables.toarray(), dtype=np.float64), runs).n
-        rated = n.reshape(len(n), math.prod(n.shape[1:]))
-        return bearing(effective_number(rated, of.times).reshape(n.shape[1:]))
-
     values = statistic(np.asarray(tables.total, dtype=np.float64)[np.newaxis])[0]
-    clusters, none = number(tables), np.full(len(values), np.nan)
-    clips = none if tables.clips is None else number(tables.clips)
+    clusters, none = bearing(_known(tables, runs)), np.full(len(values), np.nan)
+    clips = none if tables.clips is None else bearing(_known(tables.clips, runs))
     alone = none if tables.clips is None else linear_errors(tables.clips, statistic, clips)
     errors = linear_errors(tables, statistic, clusters)
     return Estimates(
         values=values, errors=errors, clusters=clusters, independent=alone, clips=clips
     )
+
+
+def _known(tables: ClusterTables, runs: int) -> Floats:
+    """Return the effective number of clusters with a truth, `(D,)` or of several runs `(R, D)`."""
+    n = moments_of_sums(np.asarray(tables.tables.toarray(), dtype=np.float64), runs).n
+    rated = n.reshape(len(n), math.prod(n.shape[1:]))
+    return effective_number(rated, tables.times).reshape(n.shape[1:])
 
 
 def bearing_on_scores(known: Floats) -> Floats:

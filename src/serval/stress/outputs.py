@@ -357,6 +357,7 @@ def _curves(document: dict[str, Any]) -> list[StressCurve]:
             uar=[case["uar"]["value"] for case in cases],
             low=[case["uar"]["low"] for case in cases],
             high=[case["uar"]["high"] for case in cases],
+            few=["stopped_after" in case for case in cases],
         )
         for kind, found in kinds.items()
         if len(found) >= 3

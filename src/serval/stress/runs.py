@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -301,10 +302,11 @@ class Example:
     perturbed: Waveform
 
 
-def examples_of(stress: StressRuns) -> Iterator[Example]:
+def examples_of(stress: StressRuns) -> Iterator[Example | None]:
     """Yield a clip for each kind of perturbation: right when clean, wrong when perturbed.
 
-    The mildest perturbation that broke a clip gives it, the surest mistake.
+    The mildest perturbation that broke a clip gives it, the surest mistake; `None` where its file
+    is no longer the one that was evaluated.
 
     Args:
         stress: From `load_stress`; its dataset and model must still be where they were.
@@ -322,8 +324,11 @@ def examples_of(stress: StressRuns) -> Iterator[Example]:
     for case, position in chosen:
         index = int(stress.clean.index[position])
         for clip in dataset.clips(index, index + 1):
-            audio = decode(encoded_bytes(clip.audio), model.sample_rate,
-                           max_seconds=model.max_seconds)  # fmt: skip
+            encoded = encoded_bytes(clip.audio)
+            if hashlib.sha256(encoded).hexdigest() != stress.clean.audio_sha256[position]:
+                yield None
+                continue
+            audio = decode(encoded, model.sample_rate, max_seconds=model.max_seconds)
             draws = Draws(seed, voices)
             changed = perturbed(case, audio.samples, audio.sample_rate, clip, draws)
             yield _example(stress, case, position, (audio.samples, changed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import asdict
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -189,15 +190,11 @@ def _majority_average(tasks: Sequence[_Task]) -> Iterator[dict[str, Any]]:
 
 def _means(found: _ByCorpus) -> dict[str, dict[str, float]]:
     """Return the mean over corpora of each score; that of a corpus is the mean of its datasets."""
-    return {
-        name: asdict(
-            _mean_over(
-                [float(np.mean([one[name]["value"] for one in own])) for own in found.values()],
-                name,
-            )
-        )
+    values = {
+        name: [fmean(one[name]["value"] for one in own) for own in found.values()]
         for name in HEADLINES
     }
+    return {name: asdict(_mean_over(own, name)) for name, own in values.items()}
 
 
 def _mean_over(corpora: Sequence[float], score: str) -> Interval:

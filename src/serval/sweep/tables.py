@@ -14,7 +14,15 @@ from serval.files import write_text
 from serval.probe import COSTS, EncoderCost, cost_cells
 from serval.scores import SHOWN
 from serval.sweep.dimensions import page_of
-from serval.wording import counted, csv_cell, markdown_table, numbered, printable, scored
+from serval.wording import (
+    counted,
+    csv_cell,
+    markdown_table,
+    numbered,
+    printable,
+    scored,
+    three_digits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -164,7 +172,7 @@ def _cells_of(
         rank_text(*ranks[folder]) if folder in ranks else "",
         "" if result.problem else result.training,
         *(cost_cells(result.cost) if finished.of_probes
-          else ["" if math.isnan(result.rtfx) else f"{result.rtfx:.1f}"]),
+          else ["" if math.isnan(result.rtfx) else three_digits(result.rtfx)]),
         folder,
     ]  # fmt: skip
 

@@ -5,6 +5,7 @@ import pytest
 from serval.audit.facts import ClipFacts
 from serval.audit.faults import label_findings, leak_line, one_label_findings, shared_speakers
 from serval.audit.findings import Finding, FindingKind, Member
+from serval.audit.side import AuditOptions, open_sides
 
 
 def fact(label="angry", *, split="val", speaker=None, text=None, n=0):
@@ -103,3 +104,16 @@ def test_speakers_that_are_not_named_cannot_be_compared():
 def test_one_split_alone_has_nothing_to_share():
     assert list(shared_speakers([fact(speaker="a")], ["val"])) == []
     assert leak_line([fact(speaker="a")], ["val"], []) is None
+
+
+def test_a_preset_says_which_labels_are_expected():
+    options = AuditOptions(dataset="demo", label_map="iemocap4")
+    (side,) = open_sides(options)
+    facts = [side.blank(clip) for clip in side.dataset.metadata(0, None)]
+    labels = side.labels
+    found = list(label_findings(facts, "demo", labels.labels, labels.is_left_out))
+    assert labels.labels == ("angry", "happy", "neutral", "sad")
+    assert {finding.kind for finding in found} == {FindingKind.RARE_LABEL}
+    assert [finding.value for finding in found] == [8, 8, 16, 8]  # calm counts as neutral
+    (own,) = open_sides(replace(options, labels=("neutral", "sad")))
+    assert own.labels.labels == ("neutral", "sad")

@@ -186,9 +186,17 @@ def own_cache(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_openvino_is_timed_in_the_same_rounds(model_file, brief_bench, own_cache):
+def test_openvino_is_timed_in_the_same_rounds(model_file, brief_bench, own_cache, monkeypatch):
     pytest.importorskip("openvino")
-    measured = bench(BenchOptions(models=(str(model_file),), runtimes=("openvino",), quick=True))
+    inspected = []
+    room = sys.modules["serval.bench.bench"]
+    seen = room.inspect_model
+    monkeypatch.setattr(room, "inspect_model", lambda *of: inspected.append(of[1]) or seen(*of))
+    options = BenchOptions(
+        models=(str(model_file),), runtimes=("openvino",), quick=True, sample_rate=8_000
+    )
+    measured = bench(options)
+    assert [overrides.sample_rate for overrides in inspected] == [8_000]
     names = {"emo", "openvino"}
     assert {item.of.model for item in measured.latency} == names
     assert {item.of.model for item in measured.throughput} == names

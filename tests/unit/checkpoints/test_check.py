@@ -116,6 +116,32 @@ def test_labels_that_are_stated_settle_the_doubt(tmp_path, serval):
     assert serval("models", "check", folder, "--labels", ",".join(EMOTIONS)).returncode == 0
 
 
+def test_what_is_stated_is_what_is_shown(tmp_path, serval):
+    folder = stock(tmp_path / "c", trained_a_little)
+    stated = ("--sample-rate", 8000, "--normalize", "none", "--multi-label", "--max-seconds", 9)
+    document = json.loads(serval("models", "check", folder, *stated, "--json").stdout)
+    shown = {k: document[k] for k in ("sample_rate", "normalize", "task", "max_seconds")}
+    assert shown == {
+        "sample_rate": 8000,
+        "normalize": "none",
+        "task": "emotions, several at once",
+        "max_seconds": 9,
+    }
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        (("--labels", "a,b"), "8 outputs but 2 labels (a, b); state one for each output"),
+        (("--output-name", "x"), "--output-name 'x' is of model files with several outputs"),
+        (("--model-scale", "0..1"), "--model-scale '0..1' is of models of dimensions, but"),
+    ],
+)
+def test_what_does_not_go_with_a_checkpoint_is_refused(tmp_path, serval, stated, said):
+    done = serval("models", "check", stock(tmp_path / "c", trained_a_little), *stated)
+    assert (done.returncode, said in done.stderr) == (2, True)
+
+
 def test_an_evaluation_says_and_stores_what_the_check_found(tmp_path, serval):
     published = LAYOUTS["emotion2vec+"](tmp_path / "c")
     clips = speech_set(tmp_path / "clips", 8, labels=("ANG", "happy", "sadness", "neutrality"))

@@ -26,7 +26,7 @@ from published import (
 )
 from serval.checkpoints import open_checkpoint
 from serval.checkpoints.network import published_scores
-from serval.errors import ModelError
+from serval.errors import ConfigError, ModelError
 from serval.models.contract import Overrides
 from serval.models.load import load_model
 
@@ -296,12 +296,42 @@ def test_what_only_the_page_of_a_checkpoint_says_is_known(tmp_path, masked):
     model = load_model(str(published.folder))
     assert tuple(model.labels) == ("angry", "fear", "happy", "neutral", "sad", "surprise")
     assert model.contract.sources["labels"] == "its page"
+    assert "hears the first 6 s of a clip" in model.contract.warnings[-1]
     for seconds in (1.5, 7.0):
         waveform = 0.3 * voice(seconds=seconds) + np.float32(0.05)
         (given,) = model.logits(waveform[None], np.array([len(waveform)]))
         np.testing.assert_allclose(given, published.reference(waveform), atol=1e-5)
         given = published_scores(open_checkpoint(published.folder, str(published.folder)), waveform)
         np.testing.assert_allclose(given, published.reference(waveform), atol=1e-5)
+
+
+def test_names_go_before_numbers_in_its_config_and_those_of_its_page_before_both(tmp_path):
+    numbers = {str(i): f"LABEL_{i}" for i in range(6)}
+    folder = changed(xmj2002(tmp_path / "c").folder, id2label=numbers, label2id={})
+    opened = open_checkpoint(folder, str(folder))
+    assert (opened.labels[1], opened.sources["labels"]) == ("fear", "its page")
+    changed(folder, label2id={name: i for i, name in enumerate("fedcba")})
+    opened = open_checkpoint(folder, str(folder))
+    assert (opened.labels, opened.sources["labels"]) == (tuple("fedcba"), "config.json")
+
+
+def test_a_sum_of_layers_without_its_weights_is_refused(tmp_path):
+    folder = checkpoint(tmp_path / "c", layers=1)
+    changed(folder, use_weighted_layer_sum=True)
+    refused(folder, "says use_weighted_layer_sum, but its weights lack layer_weights; download")
+
+
+def test_a_whisper_hears_no_more_than_its_30_s(tmp_path):
+    folder = checkpoint(tmp_path / "whisper", "whisper", layers=1)
+    with pytest.raises(ConfigError, match="--max-seconds 60: the model takes 30 s at once; give"):
+        load_model(str(folder), Overrides(max_seconds=60))
+
+
+def test_a_missing_normalisation_is_asked_for_as_it_may_be_stated(tmp_path):
+    folder = checkpoint(tmp_path / "c", layers=1)
+    (folder / "preprocessor_config.json").unlink()
+    with pytest.raises(ModelError, match=r"trained from, or state --normalize zscore or none$"):
+        load_model(str(folder), Overrides(normalize="peak"))
 
 
 def test_a_whisper_may_be_told_to_normalise_the_waveform(tmp_path):

@@ -20,7 +20,7 @@ def test_an_error_of_the_set_stands_alone(serval, model, tmp_path):
     done = serval("evaluate", "-m", model, "-d", "set.csv", "-o", "out", "--no-plots")
     assert done.stderr.startswith("model contract: ")
     assert "- All clips are angry: UAR is the recall of that one emotion" in done.stdout
-    assert "No clip at all: " in done.stdout
+    assert "No scored clip: " in done.stdout
     done = serval("evaluate", "-m", model, "-d", "set.csv", "-o", "out", "--limit", 2)
     assert "out holds another run: limit was not given and is now 2; choose" in done.stderr
 
@@ -65,3 +65,23 @@ def test_runs_under_perturbations_are_not_listed_as_runs(serval, model, tmp_path
     assert shown.startswith("1 run below .")
     assert "stress/clean" in shown
     assert "Not listed: 1 run under perturbations" in shown
+
+
+def test_hidden_files_of_a_folder_are_left_out_in_one_line(serval, model, tmp_path):
+    for name in ("calls/a.wav", "calls/._a.wav", "calls/.old/b.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(encoded(voice(0)))
+    done = serval("predict", "-m", model, "calls")
+    assert done.returncode == 0
+    assert "serval: calls: left out 2 hidden files, such as ._a.wav" in done.stderr.splitlines()
+    assert "calls/a.wav" in done.stdout
+    assert ".old" not in done.stdout
+
+
+def test_an_entry_of_the_label_map_that_fits_no_label_is_a_warning(serval, model, tmp_path):
+    speech_set(tmp_path, 3, labels=("calm", "sad"), name="set.csv")
+    done = serval("evaluate", "-m", model, "-d", "set.csv", "-o", "out", "--no-plots",
+                  "--label-map", "clam=neutral,sad=angry")  # fmt: skip
+    said = "--label-map clam=neutral does nothing: no clip is labelled 'clam'; did you mean 'calm'?"
+    assert said in " ".join(done.stdout.split())
+    assert "--label-map sad" not in done.stdout

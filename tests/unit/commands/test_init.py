@@ -14,6 +14,7 @@ def test_the_starter_files_evaluate_and_gate_a_folder_of_audio(serval, tmp_path)
         place = tmp_path / "audio" / emotion
         place.mkdir(parents=True)
         (place / f"a,{i}.wav").write_bytes(encoded(voice(i, 0.4)))
+    (place / "._a,2.wav").write_bytes(b"of macOS")
     done = serval("init")
     assert done.returncode == 0, done.stderr
     *wrote, command = done.stdout.splitlines()
@@ -21,6 +22,7 @@ def test_the_starter_files_evaluate_and_gate_a_folder_of_audio(serval, tmp_path)
     assert command == "  serval evaluate -d clips.csv -o run", "a line that can be copied"
     first = (tmp_path / MANIFEST).read_text(encoding="utf-8").splitlines()
     assert first[:2] == ["path,emotion,speaker", f'"audio/{EMOTIONS[0]}/a,0.wav",{EMOTIONS[0]},']
+    assert len(first) == 4
     classifier(tmp_path / "model.onnx")
     bounds = (tmp_path / GATE).read_text(encoding="utf-8")
     (tmp_path / GATE).write_text(bounds.replace("uar = 0.5 ", "uar = 0.0 "), encoding="utf-8")

@@ -163,3 +163,11 @@ def test_a_column_split_in_a_folder_chooses_the_rows(tmp_path, form):
     assert (dataset.split, dataset.n_clips) == ("test", 2)
     named_by_no_row = 1 if form == "metadata.csv" else 0
     assert sum(part.n for part in dataset.left_out) == named_by_no_row
+
+
+def test_a_single_folder_is_a_label_if_an_emotion_is_called_so(tmp_path):
+    write_sounds(tmp_path / "one" / "Anger", ROWS[:2])
+    assert [clip.label for clip in load(tmp_path / "one").metadata(0, None)] == ["Anger"] * 2
+    write_sounds(tmp_path / "two" / "wavs", ROWS[:2])
+    with pytest.raises(DatasetError, match=r"labels them \(one folder, 'wavs', tells no clips ap"):
+        load(tmp_path / "two")

@@ -296,9 +296,64 @@ def test_what_lies_beside_a_manifest_is_no_part_of_the_set(folder):
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("m.txt", "rename it to .csv or .tsv"), ("m.json", "to .jsonl"), ("m.xlsx", "as .csv")],
+    [
+        ("m.txt", "rename it to .csv or .tsv"),
+        ("m.json", "to .jsonl"),
+        ("m.xlsx", "as .csv"),
+        ("m.tar.gz", "unpack it, and give the folder"),
+        ("m.wav", r"serval predict \S*m\.wav"),
+    ],
 )
 def test_a_list_under_another_name_is_refused_with_the_name_to_give(tmp_path, name, remedy):
     (tmp_path / name).write_text("path,label\na.wav,angry\n")
     with pytest.raises(DatasetError, match=f"is not a dataset: .*{remedy}"):
         load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sep=;\r\npath;label\r\na.wav;sad\r\n;\r\n;\r\n",
+        "\npath,label\na.wav,sad\n,,\n",
+        " ; \n\npath;label\na.wav;sad\n",
+        "path;label;;\na.wav;sad;;\n;;;\n",
+        "path,label,\na.wav,sad,\n",
+        "path,label\na.wav,sad,,,\n",
+        ",path,label,\n0,a.wav,sad,\n",
+    ],
+)
+def test_what_a_spreadsheet_leaves_empty_is_neither_a_clip_nor_a_column(folder, text):
+    dataset = load(manifest(folder, text))
+    assert [(clip.id, clip.label) for clip in dataset.clips(0, None)] == [("a.wav", "sad")]
+    assert dataset.n_clips == 1
+
+
+def test_a_cell_under_no_name_is_lost_in_no_silence(folder):
+    with pytest.raises(DatasetError, match="line 2 has 4 cells, the header 3"):
+        load(manifest(folder, "path,label,,\na.wav,sad,,x\n"))
+
+
+def test_an_accented_letter_is_one_in_either_of_its_forms(folder):
+    rows = [f"a.wav,cole\u0300re,Jose\u0301,{i}\na.wav,col\u00e8re,Jos\u00e9,{i}" for i in "12"]
+    dataset = load(manifest(folder, "path,label,speaker,take\n" + "\n".join(rows)))
+    found = {(clip.label, clip.speaker) for clip in dataset.metadata(0, None)}
+    assert found == {("col\u00e8re", "Jos\u00e9")}
+
+
+def test_the_column_whose_files_are_missing_is_named(folder):
+    text = "file_name,path,label\nx.wav,a.wav,sad\n"
+    with pytest.raises(DatasetNotFoundError, match=r"in its column 'file_name'.* --audio-column"):
+        load(manifest(folder, text))
+    assert load(manifest(folder, text), audio_column="path").n_clips == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"revision": "v9"}, "--revision 'v9' is about sets of the hub"),
+        ({"sample_seed": 7}, "--sample-seed 7 draws nothing without --sample"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(folder, options, message):
+    with pytest.raises(ConfigError, match=message):
+        load(manifest(folder, "path,label\na.wav,sad\n"), **options)

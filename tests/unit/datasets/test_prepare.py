@@ -1,5 +1,7 @@
 """A set as one portable file, which gives what the set gave."""
 
+import json
+
 import pyarrow.parquet as pq
 import pytest
 
@@ -133,3 +135,13 @@ def test_of_a_known_corpus_all_is_shown_and_of_another_the_like(serval):
     assert done.returncode == 2
     assert "no corpus 'ravdes' is known by name" in done.stderr
     assert "did you mean 'RAVDESS'?" in done.stderr
+
+
+def test_clips_of_several_emotions_keep_each_of_them(tmp_path):
+    write_sounds(tmp_path, ROWS[:3])
+    lines = zip(ROWS, (["happy", "sad"], [], ["calm"]), strict=False)
+    text = "".join(json.dumps({"path": row["name"], "label": some}) + "\n" for row, some in lines)
+    (tmp_path / "set.jsonl").write_text(text)
+    done = prepare(str(tmp_path / "set.jsonl"), tmp_path / "one.parquet")
+    found = [(clip.emotions, clip.label) for clip in load(done.path).metadata(0, None)]
+    assert found == [(("happy", "sad"), "happy + sad"), ((), ""), (("calm",), "calm")]

@@ -6,11 +6,13 @@ from math import prod
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-from build import classifier, labels_metadata, voice
+from build import EMOTIONS, classifier, labels_metadata, voice
+from serval.commands.inspect import inspect_command
 from serval.errors import ModelError
 from serval.inspection import inspect_model, size_comparison
 from serval.models.onnx import load_onnx
@@ -197,6 +199,21 @@ def test_the_contract_has_its_verdicts(tmp_path):
     assert "fixed length of 1 s" in text_of(fixed, "fixed-length")
     masked = classifier(tmp_path / "mask.onnx", mask=True, metadata=labels_metadata())
     assert not codes(masked) & {"fixed-length", "no-mask", "no-labels"}
+
+
+def test_names_that_are_not_those_of_the_outputs_are_no_labels(tmp_path):
+    path = classifier(tmp_path / "m.onnx", k=4, metadata=labels_metadata(EMOTIONS[:5]))
+    assert "4 outputs but 5 labels (angry, calm" in text_of(path, "labels")
+    done = CliRunner().invoke(inspect_command, [str(path)])
+    assert done.output.startswith("m.onnx gives 4 outputs without names in audio of 16 kHz: ")
+
+
+def test_dimensions_are_not_called_labels(tmp_path):
+    named = labels_metadata(["arousal", "valence", "dominance"], normalize="none")
+    path = classifier(tmp_path / "m.onnx", k=3, metadata=named)
+    done = CliRunner().invoke(inspect_command, [str(path)])
+    assert done.output.startswith("m.onnx gives 3 dimensions in audio of 16 kHz: ")
+    assert "labels" not in codes(path)
 
 
 def test_more_than_eight_outputs_are_named_even_without_labels(tmp_path):

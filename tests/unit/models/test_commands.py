@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from build import encoded, voice
+from build import classifier, encoded, labels_metadata, voice
 from graphs import classifier_graph, masked, node, value
 from serval.commands.evaluate import _mask
 from serval.commands.predict import predict_command
@@ -38,6 +38,18 @@ def test_predict_says_what_it_assumes_of_a_bare_model(tmp_path, clip):
     assert said.count("\n") == 3
     assert "name them with --labels" in said
     _, said = predicted(clip, "-m", "serval-tiny")
+    assert said == ""
+
+
+def test_predict_says_what_a_model_of_a_fixed_length_does_not_hear(tmp_path, clip):
+    stated = labels_metadata(normalize="none")
+    path = classifier(tmp_path / "m.onnx", static=8_000, metadata=stated)
+    _, said = predicted(clip, "-m", path)
+    assert said == (
+        "serval: The model takes exactly 0.5 s: of 1 longer clip the rest was not heard, and 0 "
+        "others were filled up with silence where shorter.\n"
+    )
+    _, said = predicted(clip, "-m", path, "--window", "0.5")
     assert said == ""
 
 

@@ -2,10 +2,11 @@ import json
 
 import pytest
 
-from serval.errors import ModelError
+from serval.errors import ConfigError, ModelError
 from serval.labels import EMOTIONS
 from serval.models.contract import Overrides
 from serval.models.sources import declared_contract
+from serval.tasks import DIMENSIONAL, MULTILABEL
 
 HUB = {"id2label": {"1": "sad", "0": "happy"}, "sampling_rate": 8000}
 
@@ -160,3 +161,42 @@ def test_the_task_is_that_of_the_problem_type(path, problem, task):
     assert declared_contract(path, {}, Overrides()).task.model == task
     with pytest.raises(ModelError, match="problem_type is 'ranking', which cannot be used"):
         declared_contract(path, {"problem_type": "ranking"}, Overrides())
+
+
+def test_an_entry_task_of_another_vocabulary_is_passed_over_and_said(path):
+    beside(path, "config.json", {"problem_type": "multi_label_classification"})
+    declared = declared_contract(path, {"task": "audio-classification", "scale": "?"}, Overrides())
+    assert declared.task is MULTILABEL
+    (note,) = declared.notes
+    assert note == (
+        "The entry task in its model metadata, 'audio-classification', does not say what its "
+        "outputs are, and was passed over."
+    )
+
+
+def test_names_of_dimensions_and_a_stated_scale_tell_the_task(path):
+    named = declared_contract(path, {"labels": "Arousal,valence", "scale": "0..1"}, Overrides())
+    assert (named.task, named.scale) == (DIMENSIONAL, "0..1")
+    stated = Overrides(labels=("pleasure", "activity"), scale="1..7")
+    assert declared_contract(path, {}, stated).task is DIMENSIONAL
+    for metadata in ({}, {"labels": "arousal,valence", "task": "emotions"}):
+        with pytest.raises(ConfigError, match=r"--model-scale '1\.\.7' is of models of dimensions"):
+            declared_contract(path, metadata, Overrides(scale="1..7"))
+
+
+def test_names_go_before_mere_numbers(path):
+    numbers = {"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}
+    beside(path, "config.json", {**numbers, "label2id": {"sad": 1, "happy": 0}})
+    for metadata in ({}, {"labels": "0,1"}):
+        declared = declared_contract(path, metadata, Overrides())
+        assert (declared.labels, declared.sources["labels"]) == (("happy", "sad"), "config.json")
+    assert declared_contract(path, {}, Overrides(labels=("0", "1"))).labels == ("0", "1")
+    beside(path, "config.json", numbers)
+    assert declared_contract(path, {}, Overrides()).labels == ("LABEL_0", "LABEL_1")
+
+
+def test_no_longer_clip_may_be_stated_than_the_architecture_takes(path):
+    said = {"max_seconds": "30", "max_input_seconds": "30"}
+    assert declared_contract(path, said, Overrides(max_seconds=10)).max_seconds == 10
+    with pytest.raises(ConfigError, match="--max-seconds 60: the model takes 30 s at once; give"):
+        declared_contract(path, said, Overrides(max_seconds=60))

@@ -66,4 +66,34 @@ def test_the_folder_and_the_commit_come_back(monkeypatch, tmp_path):
     monkeypatch.setattr(hub, "snapshot_download", download)
     found = hub.hub_folder("hf:org/name", None, ("*.json",))
     assert found == (tmp_path / "abc123", "abc123")
-    assert asked == [("org/name", {"revision": None, "allow_patterns": ["*.json"]})]
+    assert asked == [
+        (
+            "org/name",
+            {"revision": None, "allow_patterns": ["*.json"], "ignore_patterns": None},
+        )
+    ]
+
+
+def test_of_a_checkpoint_nothing_is_fetched_from_folders_within(monkeypatch, tmp_path):
+    asked = []
+
+    def download(_repo, **options):
+        asked.append(options["ignore_patterns"])
+        return str(tmp_path)
+
+    monkeypatch.setattr(hub, "snapshot_download", download)
+    hub.hub_checkpoint("hf:org/name")
+    assert asked == [["*/*"], ["*/*"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("hf:superb/x", ("superb/x", None, "")),
+        ("hf:superb/x@v1/onnx/m.onnx", ("superb/x", "v1", "onnx/m.onnx")),
+        ("hf:superb/x@refs/pr/2", ("superb/x", "refs/pr/2", "")),
+        ("hf:superb/x@refs/pr/2/onnx/m.onnx", ("superb/x", "refs/pr/2", "onnx/m.onnx")),
+    ],
+)
+def test_a_name_may_have_a_revision_of_a_pull_request(name, parts):
+    assert hub._parts(name) == parts

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -210,7 +211,9 @@ def test_the_command_line_says_what_the_object_does_not(own):
     stated = Overrides(labels=("a", "b", "c"), sample_rate=8_000)
     model = load_model(f"python:{own}:scores", stated)
     assert (model.sample_rate, list(model.labels)) == (8_000, ["a", "b", "c"])
-    assert model.contract.sources["labels"] == "stated"
+    assert model.contract.sources["labels"] == "command line"
+    with pytest.raises(ConfigError, match=r"--output-name .* and scores has one; leave it out"):
+        load_model(f"python:{own}:scores", replace(stated, output_name="logits"))
 
 
 def test_no_other_command_looks_into_an_object(own, serval):

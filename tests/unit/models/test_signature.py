@@ -72,7 +72,7 @@ def test_outputs_that_could_both_be_meant_need_a_name(tmp_path, plain):
     assert inspect_model(path).contract is None
     inspected = inspect_model(path, Overrides(output_name="arousal"))
     assert inspected.contract == model.contract
-    with pytest.raises(ModelError, match=r"no float output 'gone' .*its outputs are 'arousal'"):
+    with pytest.raises(ModelError, match=r"no float output 'gone', .*its outputs are 'arousal'"):
         load_onnx(path, Overrides(output_name="gone"))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
+from onnxruntime.quantization import quantize_dynamic
 
 from build import EMOTIONS, voice
 from graphs import classifier_graph, node, value
@@ -98,6 +99,31 @@ def test_scores_between_0_and_1_that_nothing_explains_are_taken_so_with_a_warnin
     model = load_onnx(classifier_graph(tmp_path / "m.onnx", after=after, constants=ONE))
     assert (model.contract.outputs, model.contract.sources["outputs"]) == ("sigmoid", "trial")
     assert any("between 0 and 1 on every trial" in text for text in model.facts["warnings"])
+
+
+LINEAR_ENDS = {
+    "its own bias": [node("Mul", "scores zero", "s"), node("Gemm", "s unit half", "logits")],
+    "a bias added": [
+        node("Mul", "scores zero", "s"),
+        node("MatMul", "s unit", "product"),
+        node("Add", "product half", "sum"),
+        node("Identity", "sum", "logits"),
+    ],
+}
+
+
+@pytest.mark.parametrize("integers", [False, True])
+@pytest.mark.parametrize("case", LINEAR_ENDS)
+def test_a_linear_layer_at_the_end_gives_logits_however_small(tmp_path, case, integers):
+    known = {"zero": np.float32(1e-4), "unit": np.eye(8, dtype=np.float32)}
+    known["half"] = np.full(8, 0.5, dtype=np.float32)
+    path = classifier_graph(tmp_path / "m.onnx", after=LINEAR_ENDS[case], constants=known)
+    if integers:
+        quantize_dynamic(path, path, op_types_to_quantize=["MatMul", "Gemm"])
+    model = load_onnx(path)
+    assert (model.contract.outputs, "outputs" in model.contract.sources) == ("logits", False)
+    scores = model.scores(voice()[None], np.array([16_000]))
+    assert 0 < scores.min() < scores.max() < 1
 
 
 def test_one_answer_to_everything_tells_nothing_of_what_the_outputs_are(tmp_path):

@@ -14,7 +14,16 @@ def drawn(monkeypatch):
 
 def curve(name, panel, unit, levels=(0, 10, 20)):
     uar = [0.3, 0.5, 0.7]
-    return StressCurve(name=name, panel=panel, unit=unit, levels=levels, uar=uar, low=uar, high=uar)
+    return StressCurve(
+        name=name,
+        panel=panel,
+        unit=unit,
+        levels=levels,
+        uar=uar,
+        low=uar,
+        high=uar,
+        few=[True, *[False] * (len(uar) - 1)],
+    )
 
 
 def test_kinds_with_equal_levels_share_a_panel_and_all_lines_are_told(drawn, tmp_path):
@@ -34,6 +43,7 @@ def test_kinds_with_equal_levels_share_a_panel_and_all_lines_are_told(drawn, tmp
     assert panels[3].get_legend() is None, "its title says what it is"
     (legend,) = picture.legends
     assert [text.get_text() for text in legend.get_texts()] == ["clean 0.80", "random 0.12"]
+    assert picture.get_supylabel() == "UAR, 95 % band, hollow: stopped after fewer clips"
     shown = {line.get_color() for line in panels[0].get_lines()}
     assert {line.get_color() for line in legend.get_lines()} <= shown
 

@@ -11,6 +11,7 @@ import onnxruntime as ort
 import pytest
 from onnx import helper, numpy_helper
 
+import graphs
 from build import classifier, labels_metadata
 from network import speech_network
 from serval.errors import ConfigError, ModelError
@@ -396,6 +397,29 @@ def test_what_is_stated_on_the_command_line_goes_along_with_the_file(tmp_path):
     graph = tagged(read_graph(moved), model, "int8", ())
     made = load_onnx(write_graph(graph, tmp_path / "made.onnx"))
     assert (made.sample_rate, made.contract.masks_padding) == (8000, False)
+
+
+def test_what_was_assumed_is_not_stated_by_the_new_file(tmp_path):
+    network = speech_network(tmp_path / "model.onnx", metadata={})
+    graph = tagged(read_graph(network), load_onnx(network), "int8", ())
+    made = load_onnx(write_graph(graph, tmp_path / "made.onnx"))
+    assert {*made.contract.sources.values()} == {"default"}
+    assert len(made.contract.warnings) == 3
+
+
+def test_the_output_that_was_named_is_that_of_the_new_file(tmp_path):
+    after = [
+        graphs.node("Identity", "scores", "logits"),
+        graphs.node("Neg", "scores", "opposite"),
+    ]
+    outputs = [graphs.value(name, ["batch", 8]) for name in ("logits", "opposite")]
+    path = graphs.classifier_graph(tmp_path / "two.onnx", after=after, outputs=outputs)
+    model = load_onnx(path, Overrides(output_name="opposite"))
+    graph = tagged(read_graph(path), model, "int8", ())
+    made = write_graph(graph, tmp_path / "made.onnx")
+    assert load_onnx(made).contract.output_name == "opposite"
+    stated = load_onnx(made, Overrides(output_name="logits"))
+    assert stated.contract.output_name == "logits"
 
 
 def test_four_bits_are_smaller_than_eight(bench, tmp_path):

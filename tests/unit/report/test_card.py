@@ -72,6 +72,27 @@ def test_what_a_card_says_already_stays(run, tmp_path):
     assert card.text.index("More.") < card.text.index("## Evaluation") < card.text.index("After.")
 
 
+def test_a_card_keeps_its_line_ends_and_may_begin_with_a_mark(run, tmp_path):
+    path = tmp_path / "README.md"
+    path.write_bytes(b"\xef\xbb\xbf---\r\nlicense: mit\r\n---\r\n# Emo\r\n\r\nBefore.\r\n")
+    write_card(run, path)
+    written = path.read_bytes()
+    assert written.startswith(b"---\r\nlicense: mit\r\n")
+    assert written.count(b"\n") == written.count(b"\r\n")
+    assert ModelCard.load(path).data.eval_results
+
+
+@pytest.mark.parametrize(
+    ("runtime", "library"),
+    [({}, "onnx"), ({"runtime": {"name": "openvino"}}, "openvino"),
+     ({"runtime": {"name": "torch"}}, "pytorch"), ({"runtime": {"name": "python"}}, None)],
+)  # fmt: skip
+def test_the_library_is_that_of_the_model(run, runtime, library):
+    model = dict(run.provenance.model) | runtime
+    told = replace(run, provenance=replace(run.provenance, model=model))
+    assert ModelCard(card_text(told)).data.library_name == library
+
+
 def test_a_file_that_is_no_card_gets_the_section_and_nothing_else(run, tmp_path):
     path = tmp_path / "README.md"
     mine = "# A project\n\nWith words of its own.\n"

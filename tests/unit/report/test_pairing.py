@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 
 from pages import evaluated, spoken_set
+from runs import run_of, run_of_dimensions
 from serval.errors import LabelError
 from serval.labels import LabelSet
 from serval.report.build import write_report
 from serval.report.pairing import relabelled
+from serval.report.values import value_parts
+from serval.run import load_run
 
 from .test_page import blocks
 
@@ -47,3 +50,33 @@ def test_labels_in_another_order_are_put_into_the_same(tmp_path):
     assert np.array_equal(other.probs[:, ::-1], run.probs)
     assert other.probs.argmax(axis=1).tolist() == other.predicted.tolist()
     assert relabelled(run, run.labels) is run
+
+
+def test_scores_and_difference_are_of_the_clips_that_both_answered(tmp_path):
+    data = {"fingerprint": "0" * 64}
+    a = run_of(tmp_path / "a", [0, 1, 2] * 4, [0, 1, 1] * 4, dataset=data)
+    b = run_of(tmp_path / "b", [0, 1, 2] * 2, [0, 1, 2] * 2, dataset=data)
+    content = blocks(write_report(b, tmp_path / "p.html", baseline=a, audio="none").path)["content"]
+    tile = content["pair"]["tiles"][0]
+    assert (content["pair"]["clips"], tile["a"], tile["b"]) == (6, 2 / 3, 1.0)
+    first, second = content["sentences"]
+    assert first.startswith(
+        "A loss of up to 1 point counts as none; the interval of the difference"
+    )
+    assert second == (
+        "The scores of A and B here, and what changed, are of the 6 clips that both answered; "
+        "every other chart is of all clips that its run answered: 12 of A, 6 of B."
+    )
+
+
+def test_what_is_said_of_groups_names_its_run(tmp_path):
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(1, 7, (40, 2))
+    for name, off in (("a", 0.0), ("b", np.where(np.arange(40) % 2, 3.0, 0.0)[:, None])):
+        run_of_dimensions(tmp_path / name, truth, truth + off, names=["arousal", "valence"],
+                          groups={"gender": ["f", "m"] * 20})  # fmt: skip
+    runs = [load_run(tmp_path / name) for name in "ab"]
+    sections = {one["id"]: one["charts"] for one in value_parts(runs).sections}
+    (note,) = (chart["note"] for chart in sections["who"] if chart["id"] == "by-gender")
+    assert note.startswith("A: ")
+    assert " B: " in note

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 
+from build import encoded, voice
 from pages import spoken_set
 from runs import run_of
 from serval.evaluation import EvalOptions
-from serval.report.stressed import stressed
-from serval.stress import StressOptions, load_stress, stress
+from serval.report.stressed import lead_of, stressed
+from serval.stress import StressOptions, examples_of, load_stress, stress
 
 
 def test_what_matters_comes_first_and_verdicts_without_ten_clips_are_none(tmp_path, model_file):
@@ -28,6 +31,36 @@ def test_what_matters_comes_first_and_verdicts_without_ten_clips_are_none(tmp_pa
     assert (shown.examples, shown.sounds, shown.notes) == ((), {}, ())
 
 
+def test_a_clip_that_is_another_file_by_now_is_no_example(tmp_path, model_file):
+    options = EvalOptions(
+        model=str(model_file),
+        dataset=str(spoken_set(tmp_path / "clips", 4)),
+        output=str(tmp_path / "stress"),
+        workers=1,
+    )
+    stress(StressOptions(evaluation=options, suite="white_0db,mulaw"))
+    tested = load_stress(tmp_path / "stress")
+    said = tested.clean.predicted
+    broken = {
+        name: replace(run, truth=said, predicted=(said + 1) % len(run.labels))
+        for name, run in tested.runs.items()
+    }
+    tested = replace(tested, clean=replace(tested.clean, truth=said), runs=broken)
+    assert len(stressed(tested, "m", audio=True).examples) == 2
+    for example in examples_of(tested):
+        assert example.clean_label == example.truth != example.label
+        assert 0 < example.confidence <= 1
+        assert len(example.perturbed) > 0
+        assert example.clean.tolist() != example.perturbed.tolist()
+    for path in (tmp_path / "clips").glob("*.wav"):
+        path.write_bytes(encoded(voice(99)))
+    shown = stressed(tested, "m", audio=True)
+    assert (shown.examples, shown.sounds) == ((), {})
+    assert shown.notes == (
+        "2 clips are not the files that were evaluated and cannot be heard here.",
+    )
+
+
 def test_doubtful_verdicts_say_so(tmp_path):
     clips = np.arange(60) % 3
     worse = np.where(np.arange(60) < 2, (clips + 1) % 3, clips)
@@ -37,3 +70,21 @@ def test_doubtful_verdicts_say_so(tmp_path):
     (row,) = stressed(tested, "m", audio=False).charts[1].rows
     assert row["unchanged"] == 58 / 60
     assert row["outcome"] == "kept, not sure", "60 clips are too few for 95 %"
+
+
+def test_a_test_says_which_model_it_is_of_and_on_which_clips(tmp_path):
+    clips = np.arange(60) % 3
+    python = {"sha256": "m", "runtime": {"name": "python"}}
+    data = {"name": "clips.csv", "fingerprint": "f"}
+    for name in ("clean", "gain_plus1db"):
+        run_of(tmp_path / name, clips, clips, model=python | {"name": "mod:a"}, dataset=data)
+    tested = load_stress(tmp_path)
+    run = run_of(tmp_path / "b", clips[:6], clips[:6], model=python | {"name": "mod:b"})
+    assert not tested.clean.same_model(run), "another object of the same file"
+    own = run_of(tmp_path / "a", clips, clips, model=python | {"name": "mod:a"}, dataset=data)
+    assert tested.clean.same_model(own)
+    lead = (
+        "The model of x (B) on 60 clips of clips.csv with noise, rooms, codecs and other changes."
+    )
+    assert lead_of(tested, own, "x (B)") == lead
+    assert lead_of(tested, run, "x (B)") == f"{lead} These are not the 6 clips of the run itself."

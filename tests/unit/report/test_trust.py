@@ -8,7 +8,8 @@ from serval.commands.tables import print_groups
 from serval.commands.terminal import terminal
 from serval.groups import groups_of
 from serval.report.card import card_text
-from serval.report.trust import group_charts
+from serval.report.trust import coverage_chart, group_charts
+from serval.scores.calibration import calibration_of
 from serval.wording import without_nan
 
 
@@ -39,3 +40,9 @@ def test_the_terminal_and_the_card_say_it_too(run, capsys):
     )
     assert row in section
     assert "no more than chance" not in section
+
+
+def test_a_share_of_few_clips_is_the_share_that_they_are(tmp_path):
+    run = run_of(tmp_path / "r", [0], [0])
+    assert [(row["coverage"], row["clips"]) for row in
+            coverage_chart(["m"], [calibration_of(run)]).rows] == [(1.0, 1)]  # fmt: skip

@@ -6,7 +6,9 @@ import pytest
 from build import classifier, encoded, labels_metadata, voice, write_manifest
 from runs import run_of
 from serval.evaluation import EvalOptions, evaluate_named
+from serval.records import Failure
 from serval.report.shift import shift_chart
+from serval.results.document import warnings_of
 from serval.results.domain_shift import domain_shift_part
 from serval.trained_on import SoundRanges, TrainedOn
 
@@ -19,6 +21,9 @@ OWN = SoundRanges(
         "bandwidth_hz": (7e3, 7.5e3, 8e3),
     },
 )
+
+
+FAILED = Failure(clip_id="x", index=9, truth="sad", stage="decode", reason="empty file")
 
 
 def run_with(folder, **model):
@@ -37,7 +42,7 @@ def test_everything_known_is_said_with_its_number(tmp_path):
     assert "trained on RAVDESS, which this set is not known to be of" in text
     assert "no clip of the set has: sad; 25.0 % of the prediction mass is on them" in text
     assert "was not asked about: boredom, 2 of 6 clips" in text
-    assert "60.0 % of it is on angry, which 25.0 % of the clips are" in text
+    assert "60.0 % of it is on angry, which 25.0 % of the scored clips are" in text
     assert (
         "Sample rates of the files: 8,000 Hz (3), 44,100 Hz (1); the model takes 16,000 Hz" in text
     )
@@ -96,3 +101,15 @@ def test_an_evaluation_listens_and_says_so(tmp_path):
     assert "## How this set differs from the model's own" in summary
     assert "8,000 Hz (4)" in summary
     assert "in 40 calibration clips of studio train: 100 % of these clips lie below" in summary
+
+
+def test_what_is_said_of_the_set_counts_the_clips_that_failed(tmp_path):
+    run = run_with(tmp_path)
+    failed = replace(run, failures=(replace(FAILED, truth="sad"), replace(FAILED, truth="happy")))
+    text = " ".join(domain_shift_part(failed)["sentences"])
+    assert "no clip of the set has" not in text, "the clip that failed has it"
+    assert "was not asked about: boredom, 2 of 8 clips" in text
+    one = run_of(tmp_path / "one", [0, 0], [0, 0])
+    assert any(line.startswith("All clips are angry") for line in warnings_of(one))
+    other = replace(one, failures=(replace(FAILED, truth="sad"),))
+    assert not any(line.startswith("All clips are angry") for line in warnings_of(other))

@@ -43,7 +43,7 @@ def test_one_speaker_says_nothing_about_others():
 
 def test_one_named_speaker_among_unknown_ones_is_not_called_the_only_one():
     (warning,) = clustering_of(["a", *[None] * 30]).warnings
-    assert warning.startswith("Speakers are known for 1 of 31 clips only")
+    assert warning.startswith("Speakers are known for 1 of 31 scored clips only")
 
 
 def test_few_clips_of_unknown_speakers_are_told():

@@ -122,8 +122,8 @@ def test_answers_that_the_set_does_not_have_are_told_and_guessing_knows_its_labe
     assert scores.outside.among == ("angry", "calm")
     assert scores.overall["wa"].value == 0.75
     assert scores.outside.accuracy.value == 1.0
-    assert scores.warnings[0].startswith("10 of 40 answers are labels that no clip of this set")
-    assert "among its 2 labels only, the model is right in 100" in scores.warnings[0]
+    assert scores.warnings[0].startswith("10 of 40 answers are labels that no scored clip has")
+    assert "among the others (2 labels) only, the model is right in 100" in scores.warnings[0]
     assert scores.baselines["random"]["wa"] == pytest.approx(0.5)
     assert scores.baselines["random"]["uar"] == pytest.approx(0.5)
 

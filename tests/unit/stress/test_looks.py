@@ -13,6 +13,7 @@ from serval.evaluation import EvalOptions
 from serval.labels import LabelSet
 from serval.models.contract import Contract
 from serval.records import Clip, Dataset
+from serval.report.stressed import stressed
 from serval.stress import StressOptions, findings_of, load_stress, stress_runs, write_stress
 from serval.stress.looks import EARLY_ERROR, LOOK_LEVEL, LookPlan, shuffled
 from serval.stress.panel import early_verdict
@@ -213,6 +214,9 @@ def test_what_was_stopped_is_stated_everywhere(sure, tmp_path):
         rows = {row["perturbation"]: row["clips"] for row in csv.DictReader(file)}
     assert rows["crop_100"] == "158"
     assert rows["silence_after"] == str(CLIPS - 3)
+    curve = next(c for c in stressed(sure, "m", audio=False).charts if c.id == "stress-white")
+    assert [(row["clips"], row["few"]) for row in curve.rows] == [(40, 1), (40, 1), (158, 1)]
+    assert curve.note.endswith("they are of fewer clips than the dashed line.")
     families = written.document["families"]
     assert families["noise"]["unchanged"]["value"] is None, "all of them were stopped"
     assert (families["noise"]["cases"], families["all"]["judged"]) == (3, 4)

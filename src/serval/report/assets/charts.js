@@ -35,7 +35,7 @@ const perClass = (chart, width) => {
   return Plot.plot({
     style: STYLE, width, height: content.labels.length * (13 * kinds + 10) + 45, marginLeft: roomFor(content.labels, width), marginRight: 20, marginTop: 8,
     x: { domain: [0, 1], label: null, ...SHARE_AXIS }, y: { axis: null, domain: [...new Set(rows.map((row) => row.series))], padding: 0.05 },
-    fy: { label: null, axis: "left", domain: content.labels, padding: 0.18, tickFormat: (name) => cut(name, 0.4 * width) }, marks: perClassMarks(rows),
+    fy: { label: null, axis: "left", domain: content.labels, padding: 0.18, tickFormat: fitting(content.labels, 0.4 * width) }, marks: perClassMarks(rows),
   });
 };
 
@@ -74,7 +74,7 @@ const intervals = (chart, width) => {
     style: STYLE, width, height: names.length * (runs.length * 17 + 9) + 42, marginLeft: roomFor(names, width), marginTop: 6,
     marginRight: 20,
     x: { label: null, domain: d3.nice(Math.max(least, d3.min(chart.rows, (r) => r.low ?? r.value) - 0.02), Math.min(1, d3.max(chart.rows, (r) => r.high ?? r.value) + 0.02), 6), ...axisOf(kind) },
-    y: { axis: null, domain: runs, padding: 0.3 }, fy: { label: null, axis: "left", domain: names, padding: 0.1, tickFormat: (name) => cut(name, 0.4 * width) },
+    y: { axis: null, domain: runs, padding: 0.3 }, fy: { label: null, axis: "left", domain: names, padding: 0.1, tickFormat: fitting(names, 0.4 * width) },
     marks: [
       Plot.gridX(GRID),
       chart.reference === null ? null : Plot.ruleX([chart.reference], { stroke: "currentColor", strokeDasharray: "4 4", strokeOpacity: 0.5 }),
@@ -85,9 +85,10 @@ const intervals = (chart, width) => {
   });
 };
 
-const cut = (name, room) => {
-  const most = Math.max(6, Math.floor((room - 16) / 7));
-  return name.length > most ? `${name.slice(0, most - 1)}…` : name;
+// What stands at an axis for each name, in so many pixels.
+const fitting = (names, room) => {
+  const short = shortened(names, Math.max(6, Math.floor((room - 16) / 7)));
+  return (name) => short.get(name);
 };
 
 // Dots that share a place are stacked: the strip is as high as the highest stack, up to a limit from
@@ -127,7 +128,7 @@ const latency = (chart, width) => Plot.plot({
   x: { label: "time in the model, ms →" }, y: { label: "↑ clips", grid: true },
   marks: [
     Plot.gridY(GRID),
-    Plot.rectY(chart.rows, { x1: "from_ms", x2: "to_ms", y2: "clips", y1: 0, fill: colourOf, fillOpacity: content.runs.length > 1 ? 0.6 : 0.9,
+    Plot.rectY(chart.rows.filter((row) => !row.beyond), { x1: "from_ms", x2: "to_ms", y2: "clips", y1: 0, fill: colourOf, fillOpacity: content.runs.length > 1 ? 0.6 : 0.9,
       inset: 0.5, tip: true, title: (row) => `${counted(row.clips, "clip")} took ${row.from_ms} to ${row.to_ms} ms` }),
     Plot.ruleY([0], { stroke: "currentColor", strokeOpacity: 0.4 }),
   ],
@@ -142,6 +143,8 @@ const reachOf = (chart) => {
 
 const differences = (chart, width) => {
   const names = chart.rows.map((row) => row.label);
+  const bare = (name) => name.replace(/^recall of /, "");
+  const written = fitting(width < 480 ? names.map(bare) : names, 0.4 * width);
   const reach = reachOf(chart);
   const kind = kindOf(chart);
   const ticks = kind === "points" ? (v) => `${signOf(v)}${Number(Math.abs(100 * v).toFixed(1))}` : (v) => `${signOf(v)}${Number(Math.abs(v).toFixed(3))}`;
@@ -152,7 +155,7 @@ const differences = (chart, width) => {
   return Plot.plot({
     style: STYLE, width, height: names.length * 26 + 52, marginTop: 6, marginBottom: 40, marginLeft: roomFor(names, width), marginRight: 24,
     x: { label: `${chart.columns.find((column) => column.key === "value").title} →`, domain: [-reach, reach], tickFormat: ticks, tickSpacing: kind === "points" ? 50 : 70, grid: true },
-    y: { label: null, domain: names, axis: "left", tickSize: 0, tickFormat: (name) => cut(width < 480 ? name.replace(/^recall of /, "") : name, 0.4 * width) },
+    y: { label: null, domain: names, axis: "left", tickSize: 0, tickFormat: (name) => written(width < 480 ? bare(name) : name) },
     marks: [
       Plot.rectX([0], { x1: -chart.margin, x2: chart.margin, fill: "currentColor", fillOpacity: 0.12, className: "margin" }),
       Plot.gridX(GRID),
@@ -174,7 +177,8 @@ const degradation = (chart, width) => Plot.plot({
     Plot.ruleY([chart.reference], { stroke: "currentColor", strokeDasharray: "4 4", strokeOpacity: 0.6 }),
     Plot.line(chart.rows, { x: "level", y: "value", z: "run", stroke: colourOf, strokeWidth: 2.2 }),
     Plot.ruleX(chart.rows.filter((row) => known(row.low)), { x: "level", y1: "low", y2: "high", stroke: colourOf, strokeWidth: 2, strokeOpacity: 0.5 }),
-    Plot.dot(chart.rows, { x: "level", y: "value", r: 4.5, fill: colourOf, tip: true, title: (row) => `${row.level}: ${spanTitle(row, "UAR")}` }),
+    Plot.dot(chart.rows, { x: "level", y: "value", r: 4.5, fill: (row) => (row.few ? "var(--card)" : colourOf(row)), stroke: colourOf, strokeWidth: 1.6,
+      tip: true, title: (row) => `${row.level}: ${spanTitle(row, "UAR")}\n${counted(row.clips, "clip")}` }),
   ],
 });
 

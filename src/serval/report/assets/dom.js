@@ -15,6 +15,28 @@ const el = (tag, attributes = {}, ...children) => {
 // A name from the data, whose direction of writing must not turn what stands beside it.
 const isolated = (text) => el("bdi", {}, text);
 
+// Letters of scripts that are written from right to left, with what stands between them in a name.
+const RIGHT_TO_LEFT = /([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?:[ _-]+[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*)/;
+
+// A sentence in which such names turn nothing of what stands beside them.
+const sentence = (text) => text.split(RIGHT_TO_LEFT).map((part, at) => (at % 2 ? isolated(part) : part));
+
+const alikeUpTo = (names) => {
+  let at = 0;
+  while (names.every((name) => at < name.length && name[at] === names[0][at])) at += 1;
+  const word = names[0].slice(0, at).search(/[^ _-]*$/);
+  return at - word > 6 ? at : word;
+};
+
+// Names with so many letters at most. Those that would be cut to the same lose what they begin with instead.
+const shortened = (names, most) => {
+  const cut = (name) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
+  return new Map(names.map((name) => {
+    const alike = names.filter((other) => cut(other) === cut(name));
+    return [name, alike.length > 1 ? cut(`…${name.slice(alikeUpTo(alike))}`) : cut(name)];
+  }));
+};
+
 const widthOf = (node, share) => {
   node.style.width = `${(100 * share).toFixed(2)}%`;
   return node;
@@ -32,7 +54,11 @@ const scored = (share) => (known(share) ? `${twoDigits(100 * share)}\u00a0%` : "
 
 const percent = (share) => (known(share) ? `${oneDigit(100 * share)}\u00a0%` : "n/a");
 
-const wholePercent = (share) => (share < 0.005 ? "<\u00a01\u00a0%" : `${Math.round(100 * share)}\u00a0%`);
+// And for none: 12.5 is 12 in both, and 87.5 is 88.
+const wholePercent = (share) => {
+  const value = 100 * share;
+  return value <= 0.5 ? "<\u00a01\u00a0%" : `${value % 2 === 0.5 ? value - 0.5 : Math.round(value)}\u00a0%`;
+};
 
 const signOf = (value) => (value > 0 ? "+" : value < 0 ? "-" : "");
 
@@ -73,10 +99,15 @@ const download = (name, type, text) => {
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 };
 
-// A spreadsheet would run a text that begins like a formula.
+const PLAIN_NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/;
+
+// What a spreadsheet would run, blanks before it or not; the last four are as East Asia writes them.
+const FORMULA = /^(\0|\t|\r|\n|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])/;
+
+// The rule of csv_cell in wording.py, for what is text.
 const csvCell = (value) => {
   if (!known(value)) return "";
-  const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+  const text = typeof value === "string" && !PLAIN_NUMBER.test(value) && FORMULA.test(value) ? `'${value}` : String(value);
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 

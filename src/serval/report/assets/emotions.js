@@ -103,7 +103,7 @@ const matrixSection = (explorer) => {
   const side = (run, at) => el("div", { class: "card side" },
     el("h3", {}, content.runs.length > 1 ? `${"AB"[at]}: most frequent confusions` : "Most frequent confusions"),
     topConfusions(run, at, choose), el("h3", {}, "What stands out"),
-    ...run.observations.map((line) => el("p", {}, line)));
+    ...run.observations.map((line) => el("p", {}, ...sentence(line))));
   const body = content.runs.length > 1
     ? el("div", { class: "pair" }, ...matrices, ...content.runs.map(side))
     : el("div", { class: manyClasses() ? "stacked" : "split" }, matrices[0], side(content.runs[0], 0));

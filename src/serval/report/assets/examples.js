@@ -8,13 +8,13 @@ const sideOf = (example, heard, state) => {
   const stage = stageOf(soundAt(heard.sound), `${example.clip}, ${state}`, heard.seconds);
   exampleStages.push(stage);
   return el("div", {}, el("p", { class: "said" }, `${state}: `,
-    el("span", { class: heard.as === example.truth ? "good" : "bad" }, heard.as), ` (${percent(heard.sure)} sure)`), stage.whole);
+    el("span", { class: heard.as === example.truth ? "good" : "bad" }, isolated(heard.as)), ` (${percent(heard.sure)} sure)`), stage.whole);
 };
 
 const exampleOf = (example) => {
   const [clean, perturbed] = example.heard;
   return el("article", { class: "card example", "aria-label": `${example.clip} under ${example.case}` },
-    el("h3", {}, example.case), el("p", { class: "note" }, `${example.clip}, truly ${example.truth}`),
+    el("h3", {}, example.case), el("p", { class: "note" }, isolated(example.clip), ", truly ", isolated(example.truth)),
     sideOf(example, clean, "clean"), sideOf(example, perturbed, "perturbed"));
 };
 

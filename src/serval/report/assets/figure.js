@@ -80,7 +80,7 @@ const figureOf = (chart) => {
       onclick: () => download(`${chart.id}.svg`, "image/svg+xml", svgText(chart, place.querySelector("svg"))) }, "SVG") : null);
   const open = !DRAWN[chart.kind];
   return el("figure", { class: `card chart${chart.wide ? " wide" : ""}`, id: `chart-${chart.id}` },
-    el("figcaption", {}, el("h3", {}, chart.title), el("p", { class: "note" }, chart.note)),
+    el("figcaption", {}, el("h3", {}, chart.title), el("p", { class: "note" }, ...sentence(chart.note))),
     legendOf(chart), DRAWN[chart.kind] ? place : null,
     el("footer", {}, el("details", { open }, el("summary", {}, `Table (${counted(chart.rows.length, "row")})`), sideways(table)), tools));
 };

@@ -39,5 +39,7 @@ for (const place of document.querySelectorAll(".scroll")) {
   spot.replaceWith(sideways(place));
 }
 
+for (const line of document.querySelectorAll("h1, .sub, .said, .lead, .read li")) line.replaceChildren(...sentence(line.textContent));
+
 startTheme(() => {});
 document.documentElement.dataset.drawn = "true";

@@ -39,8 +39,9 @@ const moveInMatrix = (event) => {
 };
 
 const matrixOf = (run, side, choose) => {
+  const short = shortened(content.labels, manyClasses() ? 16 : Infinity);
   const head = el("tr", {}, el("td", { class: "corner" }, "predicted →", el("br"), "truth ↓"),
-    ...content.labels.map((label) => el("th", { scope: "col", title: label }, isolated(label))));
+    ...content.labels.map((label) => el("th", { scope: "col", title: label }, isolated(short.get(label)))));
   const rows = content.labels.map((label, t) => {
     const total = run.counts[t].reduce((sum, n) => sum + n, 0);
     return el("tr", {},

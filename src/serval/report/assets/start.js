@@ -30,14 +30,20 @@ const tileOf = (tile, mark) =>
     barred(tile) ? spanOf(tile, mark) : null,
     el("div", { class: "range" }, known(tile.low) ? rangeOf(tile) : tile.note || ""));
 
+// The score of a run on the clips that both have; an interval is known of all clips of a run only.
+const scoreOfSide = (tile, at, side) => {
+  const own = content.runs[side].tiles[at];
+  return content.runs[side].clips === content.pair.clips ? own : { kind: own.kind, value: tile["ab"[side]] };
+};
+
 const pairTile = (tile, at) =>
   el("div", { class: "tile" },
     el("div", { class: "name" }, tile.name),
-    ...content.runs.map((run, side) => el("div", { class: "two" },
+    ...content.runs.map((_, side) => scoreOfSide(tile, at, side)).map((own, side) => el("div", { class: "two" },
       el("span", { class: "letter" }, "AB"[side]),
-      el("span", { class: "value" }, headline(run.tiles[at])),
-      el("span", { class: "range" }, rangeOf(run.tiles[at])),
-      barred(run.tiles[at]) ? spanOf(run.tiles[at], "ab"[side]) : null)),
+      el("span", { class: "value" }, headline(own)),
+      el("span", { class: "range" }, known(own.low) ? rangeOf(own) : ""),
+      barred(own) ? spanOf(own, "ab"[side]) : null)),
     el("div", { class: "gap" }, el("strong", {}, `${shown(tile.value, tile.kind)}${tile.kind === "points" ? " points" : ""}`),
       ` (${rangeOf(tile)})`));
 
@@ -45,26 +51,25 @@ const heroOf = () => {
   const tiles = content.pair
     ? content.pair.tiles.map(pairTile)
     : content.runs[0].tiles.map((tile) => tileOf(tile, "a"));
-  const said = content.pair ? [content.pair.margin, ...content.sentences.slice(1)] : content.sentences;
   return el("section", { class: "hero", "aria-label": "Verdict" },
     el("p", { class: "eyebrow" }, content.eyebrow),
-    el("h1", {}, content.verdict),
-    ...said.map((line) => el("p", { class: "sub" }, line)),
+    el("h1", {}, ...sentence(content.verdict)),
+    ...content.sentences.map((line) => el("p", { class: "sub" }, ...sentence(line))),
     content.caveats.length ? el("div", { class: "card caveats" }, el("h2", {}, "What this number does not mean"),
-      el("ul", {}, ...content.caveats.map((line) => el("li", {}, line)))) : null,
+      el("ul", {}, ...content.caveats.map((line) => el("li", {}, ...sentence(line))))) : null,
     el("div", { class: "tiles" }, ...tiles));
 };
 
 const sectionOf = (id, title, lead, ...children) =>
   el("section", { id, "aria-labelledby": `${id}-title` },
-    el("h2", { id: `${id}-title`, tabindex: -1 }, title), el("p", { class: "lead" }, lead), ...children);
+    el("h2", { id: `${id}-title`, tabindex: -1 }, title), el("p", { class: "lead" }, ...sentence(lead)), ...children);
 
 const clipsSection = (explorer) =>
   sectionOf("clips", anySound() ? "Listen" : "Clip by clip", content.listen, explorer.whole());
 
 const changedOf = (explorer) => el("div", { class: "card side" },
   el("h3", {}, "In words"),
-  el("ul", { class: "words" }, ...content.pair.sentences.map((line) => el("li", {}, line))),
+  el("ul", { class: "words" }, ...content.pair.sentences.map((line) => el("li", {}, ...sentence(line)))),
   el("div", { class: "tools" }, ...task.hearings().map(([filters, title]) =>
     el("button", { type: "button", onclick: () => explorer.hear(filters) }, `${anySound() ? "Hear" : "See"} ${title}`))));
 

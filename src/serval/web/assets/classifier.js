@@ -19,13 +19,13 @@ const zscored = (samples) => {
 
 const NORMALIZED = { peak: peakNormalized, zscore: zscored, none: (samples) => samples };
 
-/** Return the samples normalised, cut or filled with zeros, and how many of them are the clip. */
+/** Return the samples cut, normalised, filled up with zeros, and how many of them are the clip. */
 export const prepared = (samples, contract) => {
-  const normal = NORMALIZED[contract.normalize](samples);
-  const length = contract.static_samples ?? normal.length;
+  const length = contract.static_samples ?? samples.length;
+  const heard = samples.subarray(0, length);
   const wave = new Float32Array(length);
-  wave.set(normal.subarray(0, length));
-  return { wave, valid: Math.min(length, normal.length) };
+  wave.set(NORMALIZED[contract.normalize](heard));
+  return { wave, valid: heard.length };
 };
 
 const ARRAYS = {
