@@ -94,7 +94,9 @@ def test_a_checkpoint_of_dimensions_goes_through_every_verb(tmp_path, rated, ser
         np.testing.assert_allclose(values.predicted[0], wanted, atol=1e-3)
     done("compare checkpoint fp32 -o same")
     same = json.loads((tmp_path / "same" / "comparison.json").read_text())
-    assert same["against"][0]["changes"]["mean"]["ccc"]["verdict"] == "not worse"
+    change = same["against"][0]["changes"]["mean"]["ccc"]
+    assert abs(change["difference"]["value"]) < 1e-4
+    assert change["verdict"] == "cannot tell", "twelve clips cannot rule out a loss of 0.01"
     assert min(same["against"][0]["agreement"].values()) > 0.9999
     assert "passes the gate" in done("gate int8 --baseline fp32 --max-drop ccc=0.9 --min ccc=-1")
     done(f"stress -m small.onnx {on_rated} --suite white_10db -o under")
