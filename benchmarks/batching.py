@@ -22,10 +22,11 @@ from serval.audio import decode, encoded_bytes
 from serval.bench import Effort, interleaved, ratio_of
 from serval.bench.bench import load_average
 from serval.bench.subjects import noise
-from serval.evaluation import EvalOptions, open_dataset
+from serval.evaluation import open_dataset
 from serval.machine import available_cores
 from serval.models.load import model_path
 from serval.models.onnx import load_onnx
+from serval.options import EvalOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

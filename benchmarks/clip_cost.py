@@ -22,8 +22,9 @@ import soundfile
 
 from serval.audio import decode, encoded_bytes
 from serval.bench.bench import disclosure, load_average
-from serval.evaluation import EvalOptions, open_dataset
+from serval.evaluation import open_dataset
 from serval.models.load import load_model
+from serval.options import EvalOptions
 from serval.predict import predict_clip
 from serval.records import Prediction
 from serval.run import Journal, Provenance

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from serval.evaluation import EvalOptions, evaluate, open_dataset
+from serval.evaluation import evaluate, open_dataset
 from serval.machine import peak_memory_mb
 from serval.models.load import load_model
+from serval.options import EvalOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

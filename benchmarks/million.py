@@ -40,8 +40,9 @@ from onnx import helper, numpy_helper
 
 from serval.audio import decode, encoded_bytes
 from serval.bench.bench import disclosure, load_average
-from serval.evaluation import EvalOptions, open_dataset
+from serval.evaluation import open_dataset
 from serval.labels import EMOTIONS
+from serval.options import EvalOptions
 from serval.run import JOURNAL, load_run
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ import numpy as np
 
 from serval.bench import Effort, interleaved, ratio_of
 from serval.bench.bench import load_average
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
+from serval.options import EvalOptions
 from serval.run import load_run
 
 

@@ -23,8 +23,9 @@ import numpy as np
 
 from serval.audio import decode, encoded_bytes
 from serval.bench.bench import disclosure, load_average
-from serval.evaluation import EvalOptions, open_dataset
+from serval.evaluation import open_dataset
 from serval.models.load import load_model
+from serval.options import EvalOptions
 from serval.stress.channel import PLACES, impulse_response
 from serval.stress.kept import MadeOnce, decoder
 from serval.stress.suite import DEAR, FULL, Draws, perturbed, voices_of

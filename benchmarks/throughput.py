@@ -37,9 +37,10 @@ from onnxruntime.quantization import quantize_dynamic
 from plain_loop import plain_loop, rows_of
 from serval.bench import Effort, interleaved, ratio_of
 from serval.bench.bench import disclosure, load_average
-from serval.evaluation import EvalOptions, open_dataset
+from serval.evaluation import open_dataset
 from serval.machine import available_cores
 from serval.models.load import load_model, model_path
+from serval.options import EvalOptions
 from serval.predict import predict
 from serval.records import Dataset, Prediction
 from serval.run import Journal, Provenance

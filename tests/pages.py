@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 from build import EMOTIONS, classifier, encoded, labels_metadata, voice, write_manifest
 from serval.datasets import load_dataset
-from serval.evaluation import EvalOptions
 from serval.machine import platform_facts
 from serval.models.onnx import load_onnx
+from serval.options import EvalOptions
 from serval.predict import predict
 from serval.run import Journal, Provenance, load_run
 

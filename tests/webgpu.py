@@ -4,7 +4,7 @@ import hashlib
 import io
 import tarfile
 
-from serval.web.webgpu import CHECKSUMS
+from serval.web.site import CHECKSUMS
 
 CONTENT = b"throw new Error('a page without a GPU loads this');"
 
@@ -17,5 +17,5 @@ def package_of(path, monkeypatch):
             entry.size = len(CONTENT)
             packed.addfile(entry, io.BytesIO(CONTENT))
     sums = dict.fromkeys(CHECKSUMS, hashlib.sha256(CONTENT).hexdigest())
-    monkeypatch.setattr("serval.web.webgpu.CHECKSUMS", sums)
+    monkeypatch.setattr("serval.web.site.CHECKSUMS", sums)
     return path

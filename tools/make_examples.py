@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.evaluation import EvalOptions, open_dataset, overrides_of, recorded
+from serval.evaluation import open_dataset, recorded
 from serval.files import write_bytes
 from serval.models.load import load_model
+from serval.models.options import overrides_of
+from serval.options import EvalOptions
 from serval.probabilities import probabilities_of
 from serval.records import Prediction
 from serval.run import JOURNAL, Journal, Provenance, Run

@@ -4,7 +4,7 @@
     python tools/web_operators.py package/
 
 Needs node. For each kernel of the installed onnxruntime and each type that it takes, a graph of one
-node is opened in both. What is printed is for the table in `inspection/targets.py`: the newest
+node is opened in both. What is printed is for the table in `inspection/verdicts.py`: the newest
 opset, and the operators that open with no type at all.
 """
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 else:
     Kind = click.ParamType  # no generic type in earlier versions of click
 
-__all__ = ["exit_code", "main", "run"]
-
 COMMANDS = {
     "evaluate": "Evaluate a model on a labelled dataset, per emotion.",
     "predict": "Name the emotion in audio files and folders.",

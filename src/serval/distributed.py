@@ -32,17 +32,6 @@ if TYPE_CHECKING:
     from serval.models.protocol import Model
     from serval.records import Clip, Dataset, Record
 
-__all__ = [
-    "Job",
-    "Ledger",
-    "Range",
-    "Worker",
-    "cluster",
-    "imported_ray",
-    "predict_on_ray",
-    "refuse_odd_engine",
-]
-
 LONGEST_RANGE = 64
 """Clips in one range at most: what is done again when a worker dies."""
 

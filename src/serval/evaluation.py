@@ -13,12 +13,11 @@ from serval.datasets import load_dataset, named_corpus, only
 from serval.distributed import Job, predict_on_ray, refuse_odd_engine
 from serval.errors import ConfigError
 from serval.files import is_file, is_folder, refuse_odd_place
-from serval.label_plan import Change, LabelPlan, Looks, labelled, plan_of, with_value_columns
+from serval.label_plan import Change, LabelPlan, labelled, plan_of, with_value_columns
 from serval.machine import available_cores, peak_memory_mb, platform_facts
+from serval.models.callable import PREFIX, absolute
 from serval.models.load import load_as_stated
-from serval.models.options import overrides_of
-from serval.models.python import PREFIX, absolute
-from serval.options import EvalOptions, stored_options
+from serval.options import EvalOptions
 from serval.predict import in_label_space, predict
 from serval.records import Dataset, Failure, Record
 from serval.run import Journal, PositionSet, Provenance, Run, load_run
@@ -29,23 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from serval.models.protocol import Model
-
-__all__ = [
-    "Change",
-    "EvalOptions",
-    "Evaluation",
-    "Looks",
-    "Step",
-    "Watch",
-    "absolute_name",
-    "evaluate",
-    "evaluate_named",
-    "open_dataset",
-    "overrides_of",
-    "provenance_of",
-    "recorded",
-    "stored_options",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

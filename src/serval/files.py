@@ -24,23 +24,6 @@ if TYPE_CHECKING:
     from _csv import Writer
     from collections.abc import Iterator, Mapping
 
-__all__ = [
-    "is_file",
-    "is_folder",
-    "names_beside",
-    "refuse_odd_place",
-    "remove_orphans",
-    "scratch_folder",
-    "sha256_of",
-    "whole_file",
-    "whole_files",
-    "write_bytes",
-    "write_json",
-    "write_text",
-    "writing",
-]
-
-
 _SEARCHED: set[tuple[int, str]] = set()
 _COUNTER = itertools.count()
 

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
     from serval.errors import ServalError
 
-__all__ = ["Repo", "Trouble", "asking", "disk_full", "hide_bars", "keep", "kept"]
-
 WAITS_S = (1.0, 2.0, 4.0)
 """Pauses before another try, beside those that the hub's own client makes."""
 

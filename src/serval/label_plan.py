@@ -29,18 +29,6 @@ if TYPE_CHECKING:
     from serval.records import Clip, ClipReader, Dataset
     from serval.run import Run
 
-__all__ = [
-    "Change",
-    "LabelPlan",
-    "Looks",
-    "Mapped",
-    "labelled",
-    "plan_of",
-    "value_columns",
-    "with_truth",
-    "with_value_columns",
-]
-
 Mapped = LabelMap | EmotionSets
 """From what a set says of a clip to the run's label, or to its several emotions."""
 

@@ -16,22 +16,6 @@ from serval.wording import composed, did_you_mean, one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = [
-    "EMOTIONS",
-    "PRESETS",
-    "DimensionSet",
-    "LabelMap",
-    "LabelSet",
-    "LabelSpace",
-    "Preset",
-    "StatedMap",
-    "emotion_of",
-    "label_map_from_option",
-    "label_space_of",
-    "names_in_order",
-    "unnamed",
-]
-
 EMOTIONS = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
 """The published default: eight emotions in alphabetical order."""
 

@@ -22,8 +22,6 @@ from serval.wording import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-__all__ = ["LOGGERS", "Entry", "entry_of", "log_entry", "refuse_missing"]
-
 PROJECT = "serval"
 """What the project or experiment is called, unless WANDB_PROJECT or MLFLOW_EXPERIMENT_NAME says."""
 

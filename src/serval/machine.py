@@ -17,8 +17,6 @@ from serval import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["available_cores", "instruction_sets", "peak_memory_mb", "platform_facts"]
-
 INSTRUCTION_SETS = (
     *("avx2", "f16c", "fma", "avx_vnni", "avx512f", "avx512_bf16", "avx512_vnni", "amx_int8"),
     *("neon", "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2"),

@@ -33,18 +33,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-__all__ = [
-    "THRESHOLD",
-    "TRUTH",
-    "EmotionSets",
-    "MultilabelRun",
-    "Thresholds",
-    "emotion_columns",
-    "multilabel_run",
-    "names_several",
-    "truth_facts",
-]
-
 TRUTH = "true emotions"
 """The column of a run with the true emotions of each clip: their names as a list in JSON."""
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from serval.run import Run
 
-__all__ = ["EvalOptions", "misfit", "stored_options"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalOptions(InferenceOptions, LabelledOptions):

@@ -27,23 +27,6 @@ if TYPE_CHECKING:
     from serval.labels import LabelSpace
     from serval.models.protocol import Model
 
-__all__ = [
-    "Answer",
-    "Decode",
-    "Heard",
-    "Moment",
-    "Transform",
-    "answer_of",
-    "failure_of",
-    "in_label_space",
-    "in_order",
-    "infer",
-    "predict",
-    "predict_clip",
-    "predict_windows",
-    "prediction_of",
-]
-
 WINDOW_S = 10.0
 """What a clip that is too long is advised to be cut into."""
 

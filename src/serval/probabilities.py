@@ -15,15 +15,6 @@ if TYPE_CHECKING:
     Logits = NDArray[np.float32]
     Probabilities = NDArray[np.float64]
 
-__all__ = [
-    "joined_logits",
-    "log_probabilities_of",
-    "logits_of_scores",
-    "outputs_of",
-    "probabilities_of",
-    "softmax",
-]
-
 LARGEST_SCORE = 1 - 2.0**-25
 """A score of 1 counts as this much, which float32 rounds to 1 again, so that no logit is infinite.
 """

@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-__all__ = [
-    "STOPPED",
-    "as_stop",
-    "hear_stops",
-    "kept_hearing",
-    "no_more_stops",
-    "stop_if_asked",
-    "stop_was_asked",
-]
-
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 STOPPED = 130

@@ -15,21 +15,6 @@ from serval.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = [
-    "CATEGORICAL",
-    "DIMENSIONAL",
-    "MULTILABEL",
-    "TASKS",
-    "ByTask",
-    "Outputs",
-    "Task",
-    "only",
-    "task_in",
-    "task_named",
-    "task_of_facts",
-    "usual_task",
-]
-
 T = TypeVar("T")
 
 Outputs = Literal["logits", "probabilities", "sigmoid", "values"]

@@ -19,8 +19,6 @@ from serval.wording import one_line
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["json_in", "json_of", "tagged_yaml_in", "text_in", "toml_in", "yaml_in", "yaml_of"]
-
 MOST_BYTES = 1 << 26
 """A `stress.json` of all perturbations has some MB."""
 

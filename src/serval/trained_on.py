@@ -32,19 +32,6 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = [
-    "HEARD",
-    "SOUND_NAMES",
-    "SoundRanges",
-    "TrainedOn",
-    "Training",
-    "corpora_of",
-    "letters_of",
-    "overlap_sentences",
-    "same_corpus",
-    "training_of",
-]
-
 Training = Literal["these clips", "this corpus", "other corpora", "unknown"]
 """What a model was trained on beside a set that it is evaluated on; `unknown` where nobody says."""
 

@@ -18,31 +18,6 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Literal
 
-__all__ = [
-    "as_sentence",
-    "change_short",
-    "composed",
-    "counted",
-    "csv_cell",
-    "did_you_mean",
-    "hundredths",
-    "in_points",
-    "left_out_sentences",
-    "markdown_table",
-    "markdown_text",
-    "numbered",
-    "one_line",
-    "percent",
-    "points",
-    "printable",
-    "scored",
-    "scored_short",
-    "shown",
-    "span",
-    "three_digits",
-    "without_nan",
-]
-
 HIDDEN = frozenset(
     (
         *"\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",

@@ -11,7 +11,7 @@ def called_each(commands):
 
 
 def labels_of_checkpoints(names):
-    from serval.export.checkpoint import open_checkpoint
+    from serval.export.flow import open_checkpoint
     from serval.export.options import ExportOptions
 
     return [list(open_checkpoint(name, ExportOptions()).labels) for name in names]

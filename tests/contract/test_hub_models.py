@@ -11,7 +11,7 @@ from build import EMOTIONS, classifier, speech_set
 from conftest import process_environment
 from contract.hub import Hub, Repo, serving
 from serval.run import load_run
-from serval.sweep.training import card_corpora
+from serval.sweep.sweep import card_corpora
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hub models")]
 
@@ -62,7 +62,7 @@ def with_torch(told, tmp_path_factory):
     """Processes of our hub from their start: transformers asks it too, and imports for seconds."""
     pytest.importorskip("torch")
     home = {"HF_HOME": tmp_path_factory.mktemp("hf")}
-    ready = ("contract.models", "checkpoints", "serval.export.checkpoint", "serval.evaluation")
+    ready = ("contract.models", "checkpoints", "serval.export.flow", "serval.evaluation")
     with apart(process_environment(**told | home), ready) as calls:
         yield calls
 

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from build import classifier, encoded, labels_metadata, speech_set, voice, write_manifest
 from conftest import ROOT, process_environment
 from serval.cli import COMMANDS, group
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
+from serval.options import EvalOptions
 from serval.run import JOURNAL, Journal, load_run
 
 CLIPS = 120

@@ -263,7 +263,7 @@ def test_what_cannot_run_on_the_target_is_known_before_any_clip(serval, tmp_path
 
 
 def test_a_made_file_that_does_not_run_there_is_not_kept(serval, net, tmp_path, monkeypatch):
-    monkeypatch.setattr("serval.inspection.targets.LARGEST_MB", 0.001)
+    monkeypatch.setattr("serval.inspection.verdicts.LARGEST_MB", 0.001)
     done = serval(
         "quantize", net, "-o", tmp_path / "q.onnx", "--method", "dynamic", "--target", "web"
     )

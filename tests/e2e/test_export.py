@@ -20,7 +20,7 @@ from commandline import called
 from serval.bench.subjects import call_of, open_reference
 from serval.cli import COMMANDS
 from serval.errors import ModelError
-from serval.export import ExportOptions, export_checkpoint, flow
+from serval.export import ExportOptions, export_checkpoint, network
 from serval.inspection import inspect_model
 from serval.models.contract import Overrides
 from serval.models.onnx import load_onnx
@@ -168,7 +168,7 @@ def first_layer_alone(tmp_path_factory, clips):
     folder = tmp_path_factory.mktemp("unmasked")
     source = checkpoint(folder / "checkpoint")
     arguments = ("export", source, "-o", "model.onnx", "--layers", 1, "--dataset", clips)
-    with patch.object(flow, "INLINE_LIMIT_BYTES", 10_000):
+    with patch.object(network, "INLINE_LIMIT_BYTES", 10_000):
         done = called(arguments, folder, {})
     assert done.returncode == 0, done.stderr
     return source, folder / "model.onnx", done

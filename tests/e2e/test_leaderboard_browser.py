@@ -10,11 +10,11 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from runs import run_of
-from serval.evaluation import EvalOptions
+from serval.options import EvalOptions
 from serval.report.leaderboard import write_leaderboard
 from serval.scores import scores_of
 from serval.sweep import Cell, CellResult, Plan, Sweep, leaderboard_document
-from serval.sweep.answers import answers_of
+from serval.sweep.standings import answers_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 

@@ -13,10 +13,11 @@ from build import EMOTIONS, encoder, labels_metadata, speech_set
 from serval.datasets import DatasetOptions, load_dataset
 from serval.distributed import Job, imported_ray, predict_on_ray
 from serval.errors import ConfigError, MissingExtraError
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
 from serval.labels import LabelMap, LabelSet
 from serval.models.load import load_model
 from serval.models.options import InferenceOptions
+from serval.options import EvalOptions
 from serval.predict import predict
 from serval.probe import ProbeOptions, probe
 from serval.records import Failure

@@ -11,7 +11,8 @@ import soxr
 
 from conftest import ROOT
 from serval.datasets import DatasetOptions, load_dataset
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
+from serval.options import EvalOptions
 
 
 @pytest.mark.slow

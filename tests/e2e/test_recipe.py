@@ -10,8 +10,9 @@ import yaml
 
 from conftest import ROOT
 from serval.datasets import load_dataset
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
 from serval.models.load import load_model
+from serval.options import EvalOptions
 
 pytest.importorskip("torch")
 RECIPE = ROOT / "recipes" / "serval-tiny"

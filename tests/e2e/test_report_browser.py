@@ -20,7 +20,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from build import write_manifest
 from pages import HARM, evaluated, spoken_set
 from serval.errors import ConfigError
-from serval.evaluation import EvalOptions
+from serval.options import EvalOptions
 from serval.report import build
 from serval.report.build import Further, write_report
 from serval.stress import StressOptions, load_stress, stress, write_stress

@@ -15,8 +15,9 @@ from build import classifier, labels_metadata, speech_set, write_manifest
 from chromium import chromium, requested, wait
 from runs import run_of_sets
 from serval.dimensions import dimension_run
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
 from serval.multilabel import multilabel_run
+from serval.options import EvalOptions
 from serval.report import write_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]

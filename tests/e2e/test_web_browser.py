@@ -24,8 +24,7 @@ from network import speech_network
 from serval.audio import decode, resampled
 from serval.bench.browser import browser_bench
 from serval.files import sha256_of
-from serval.models.builtin import BUILTIN_MODELS
-from serval.models.load import load_model
+from serval.models.load import BUILTIN_MODELS, load_model
 from serval.predict import answer_of
 from serval.probabilities import probabilities_of
 from serval.quantize import QuantizeOptions, quantize

@@ -17,11 +17,12 @@ from runs import run_of, run_of_dimensions
 from serval.comparison.dimensions import compare_dimensions
 from serval.dimensions import dimension_columns, dimension_run
 from serval.errors import ConfigError, DatasetError, ModelError, RunError
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
 from serval.gate import Bounds, gate
 from serval.library import Result
 from serval.logs import entry_of
 from serval.models.onnx import load_onnx
+from serval.options import EvalOptions
 from serval.report import write_report
 from serval.report.values import _group_charts, value_parts
 from serval.results import results_of, write_results

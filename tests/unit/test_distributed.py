@@ -19,10 +19,11 @@ from serval.distributed import (
     predict_on_ray,
 )
 from serval.errors import ConfigError, MissingExtraError
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
 from serval.labels import LabelMap, LabelSet
 from serval.models.load import load_model
 from serval.models.options import InferenceOptions
+from serval.options import EvalOptions
 from serval.predict import predict
 from serval.records import Failure
 

@@ -12,7 +12,8 @@ from build import classifier, encoded, labels_metadata, speech_set, voice, write
 from graphs import classifier_graph, node
 from serval.datasets import load_dataset
 from serval.errors import ConfigError, LabelError, RunError
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
+from serval.options import EvalOptions
 from serval.run import load_run
 from serval.scores.calibration import calibration_of
 from serval.trained_on import HEARD, TrainedOn

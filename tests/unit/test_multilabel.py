@@ -15,10 +15,11 @@ from graphs import classifier_graph, node
 from runs import LABELS, run_of, run_of_sets
 from serval.comparison.multilabel import compare_multilabel
 from serval.errors import ConfigError, DatasetError, LabelError, RunError
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
 from serval.gate import Bounds, gate
 from serval.groups.multilabel import multilabel_group_sentences, multilabel_groups
 from serval.multilabel import TRUTH, Thresholds, emotion_columns, multilabel_run
+from serval.options import EvalOptions
 from serval.report import write_report
 from serval.report.sets import set_parts
 from serval.results import write_results

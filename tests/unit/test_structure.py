@@ -56,6 +56,16 @@ def test_a_room_hands_on_the_file_that_is_named_after_its_verb(room):
     assert imported(PACKAGE / room / "__init__.py", room) == {ENTRIES[room]}
 
 
+def test_only_faces_list_their_names():
+    handed_on = {PACKAGE / room / f"{entry}.py" for room, entry in ENTRIES.items()}
+    lists = {
+        file
+        for file in PACKAGE.rglob("*.py")
+        if file.name != "__init__.py" and "\n__all__ = " in file.read_text(encoding="utf-8")
+    }
+    assert lists == handed_on | {PACKAGE / "errors.py"}
+
+
 def test_no_class_name_stands_twice():
     places = defaultdict(list)
     for file in PACKAGE.rglob("*.py"):

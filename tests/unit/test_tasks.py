@@ -8,7 +8,7 @@ from serval.commands.compare import SHOWN
 from serval.commands.predict import TOLD
 from serval.commands.runs import COLUMNS
 from serval.commands.tables import SHOWN_OF
-from serval.comparison.by_task import COMPARISONS
+from serval.comparison.compare import COMPARISONS
 from serval.errors import ConfigError
 from serval.label_plan import READERS
 from serval.library.results import Result

@@ -10,9 +10,8 @@ from serval.audio.decode import Audio, Header, decode, header_of
 from serval.audio.encoded import encoded_bytes
 from serval.audio.kinds import decodable_suffixes, sound_suffixes
 from serval.audio.microphone import microphone_windows
-from serval.audio.sound import sound_of
 from serval.audio.streamed import Streamed
-from serval.audio.waveform import Waveform, peak_normalized, resampled, zscored
+from serval.audio.waveform import Waveform, peak_normalized, resampled, sound_of, zscored
 
 __all__ = [
     "Audio",

@@ -23,20 +23,6 @@ if TYPE_CHECKING:
 
     from serval.audio.encoded import Blocks, Part, Stream
 
-__all__ = [
-    "NO_SAMPLES",
-    "Audio",
-    "Header",
-    "Reading",
-    "decode",
-    "faults_of_the_clip",
-    "header_of",
-    "joined_note",
-    "none_left",
-    "notes_on_level",
-    "notes_on_streams",
-]
-
 SILENT = "the model heard digital silence"
 NO_SAMPLES = "no samples in the file (zero length or truncated)"
 

@@ -21,20 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-__all__ = [
-    "LARGEST_BYTES",
-    "LARGEST_VALUES",
-    "UNKNOWN_FROM",
-    "Blocks",
-    "Part",
-    "Stream",
-    "encoded_bytes",
-    "is_missing_much",
-    "refuse_absurd",
-    "too_long",
-]
-
-
 AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Without O_NONBLOCK the opening of a pipe waits for somebody who writes into it."""
 

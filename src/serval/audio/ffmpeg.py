@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
     from serval.audio.encoded import Blocks
 
-__all__ = ["is_installed", "opened"]
-
-
 PROMISING = frozenset({"mov", "matroska", "asf"})
 """Formats with a length in their header."""
 

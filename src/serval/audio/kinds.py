@@ -9,15 +9,6 @@ from functools import cache
 from serval.audio import ffmpeg
 from serval.wording import printable
 
-__all__ = [
-    "FileKind",
-    "container_of",
-    "decodable_suffixes",
-    "demuxer_of",
-    "not_audio",
-    "sound_suffixes",
-]
-
 CONVERT = "to read it: pip install 'serval-ser[av]', or convert it: ffmpeg -i CLIP -ac 1 CLIP.wav"
 
 UNPACK = "unpack it and name the sound files in it"

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
     from serval.audio.encoded import Blocks
 
-__all__ = ["UnknownSoundError", "c_output_silenced", "frames_of", "opened", "reason_of"]
-
-
 BLOCK = 4096
 """Samples of each channel that are decoded at once: an error costs no more than these."""
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from serval.audio.waveform import Waveform
 
-__all__ = ["microphone_windows"]
-
 FIRST_S = 1.0
 """Sound that there must be before the first window."""
 

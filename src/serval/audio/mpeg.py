@@ -19,8 +19,6 @@ from serval.errors import TruncatedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["begins_mpeg", "behind_id3", "mpeg_parts"]
-
 IN_A_ROW = 4
 """So many headers one behind the other are no chance, where the place of the first is not known."""
 

@@ -23,9 +23,6 @@ from serval.errors import AudioError, TruncatedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["flac_parts", "ogg_parts", "parts_of"]
-
-
 MOST_PARTS = 1_000
 """A clip of more is no clip, and each costs a decoder."""
 

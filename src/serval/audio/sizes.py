@@ -19,8 +19,6 @@ from serval.errors import TruncatedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["sized_parts"]
-
 LAST_KIND = 9
 """Kinds of blocks in a VOC file are 1 to this."""
 

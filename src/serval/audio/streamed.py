@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from serval.audio.encoded import Part
     from serval.audio.waveform import Waveform
 
-__all__ = ["LONGEST_S", "Streamed"]
-
 LONGEST_S = 86_400.0
 """A day. A few bytes of a lossless format can stand for any number of zeros."""
 

@@ -8,21 +8,12 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from serval.records import Sound
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Blocks = Iterator[NDArray[np.float32]]
-
-__all__ = [
-    "LOUDER_CHANNEL",
-    "Waveform",
-    "mixed",
-    "mixed_blocks",
-    "peak_normalized",
-    "resampled",
-    "resampled_blocks",
-    "zscored",
-]
 
 
 Waveform = NDArray[np.float32]
@@ -158,3 +149,55 @@ class _Power:
 
 def _joined(blocks: list[Waveform]) -> Waveform:
     return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
+
+
+SILENCE_DB = -120.0
+"""The level of digital silence, and of anything softer."""
+
+FRAME = 512
+"""Samples of a spectrum: 32 ms at 16 kHz, lines 31 Hz apart."""
+
+MOST_FRAMES = 64
+"""Of a longer clip so many at most, evenly spread: listening costs less than decoding."""
+
+WINDOW = np.hanning(FRAME).astype(np.float32)
+
+WITHIN_DB = 60.0
+"""Far above the stop band of a resampler, and far below speech."""
+
+
+def sound_of(samples: Waveform, sample_rate: int, source_rate: int) -> Sound:
+    """Return level and bandwidth of a clip.
+
+    Args:
+        samples: `(T,)` as decoded.
+        sample_rate: Theirs, in Hz.
+        source_rate: That of the file, in Hz.
+
+    Examples:
+        >>> tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000).astype(np.float32)
+        >>> sound_of(tone, 16000, 44100).level_db
+        -3.01
+        >>> sound_of(np.zeros(10, np.float32), 16000, 16000).bandwidth_hz
+        0.0
+    """
+    power = float(np.vdot(samples, samples)) / max(1, len(samples))
+    level = 10 * np.log10(power) if power > 0 else SILENCE_DB
+    return Sound(
+        source_rate=source_rate,
+        level_db=round(max(float(level), SILENCE_DB), 2),
+        bandwidth_hz=round(_bandwidth(samples, sample_rate), 1) if level > SILENCE_DB else 0.0,
+    )
+
+
+def _bandwidth(samples: Waveform, sample_rate: int) -> float:
+    """Return the highest frequency whose mean power is within `WITHIN_DB` of the loudest."""
+    if len(samples) < FRAME:
+        samples = np.pad(samples, (0, FRAME - len(samples)))
+    # A last frame that is cut off would spread over all frequencies.
+    whole = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    some = whole[:: -(-len(whole) // MOST_FRAMES)]
+    spectrum = np.fft.rfft(some * WINDOW, axis=1)
+    power = np.square(np.abs(spectrum)).sum(axis=0)
+    heard = np.flatnonzero(power >= power.max() * 10 ** (-WITHIN_DB / 10))
+    return float(heard[-1] * sample_rate / FRAME)

@@ -12,11 +12,10 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from serval.audit.corpus import corpus_findings
-from serval.audit.duplicates import duplicate_findings
 from serval.audit.facts import ClipFacts, clip_facts
 from serval.audit.faults import (
     clip_findings,
+    duplicate_findings,
     format_findings,
     label_findings,
     leak_line,
@@ -26,7 +25,7 @@ from serval.audit.faults import (
 from serval.audit.findings import Finding, FindingKind, Member
 from serval.audit.folds import fold_findings, fold_line, fold_list_in
 from serval.audit.matching import Shelf
-from serval.audit.side import AuditOptions, Side, open_sides
+from serval.audit.side import AuditOptions, Side, corpus_findings, open_sides
 from serval.errors import ConfigError
 from serval.files import csv_writer, write_json, writing
 from serval.machine import available_cores, peak_memory_mb

@@ -19,17 +19,6 @@ if TYPE_CHECKING:
     from serval.audio import Audio, Waveform
     from serval.records import Clip
 
-__all__ = [
-    "LONGEST_S",
-    "ClipFacts",
-    "Signal",
-    "clip_facts",
-    "clipped_share",
-    "is_silent",
-    "signal_of",
-]
-
-
 LONGEST_S = 600.0
 """A clip that is longer is not decoded: ten minutes is no clip."""
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-__all__ = ["Finding", "FindingKind", "Member"]
-
 
 class FindingKind(StrEnum):
     """What is wrong, from what spoils a score most to what only should be known."""

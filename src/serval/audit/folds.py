@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from serval.audit.facts import ClipFacts
 
-__all__ = ["FoldList", "fold_findings", "fold_line", "fold_list_in", "places_of"]
-
 PARTS = "train|test|validation|valid|val|dev|eval"
 IN_NAME = re.compile(
     rf"(?i)(?:.*_)?(?:(?P<part>{PARTS})_fold_?(?P<fold>\w+)|"

@@ -18,19 +18,6 @@ if TYPE_CHECKING:
 
     from serval.audio import Waveform
 
-__all__ = [
-    "Fingerprint",
-    "Match",
-    "Shelf",
-    "Sketch",
-    "agreement",
-    "fingerprint_of_audio",
-    "matches",
-    "overlap",
-    "sketch_of",
-]
-
-
 NEIGHBOURS = 8
 """Candidates for each clip: the source of an altered clip was always its first."""
 

@@ -19,8 +19,6 @@ from serval.models.contract import Overrides
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Loading", "measured_loading"]
-
 LONG_CLIP_S = 10.0
 ALONE = (1, 1)
 """One worker with one thread."""

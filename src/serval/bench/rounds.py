@@ -15,8 +15,6 @@ from serval.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Effort", "Ratio", "Seconds", "Timing", "interleaved", "ratio_of", "timed", "timing_of"]
-
 K = TypeVar("K")
 
 Clock = Callable[[], float]

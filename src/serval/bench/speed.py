@@ -27,24 +27,6 @@ if TYPE_CHECKING:
     from serval.audio import Waveform
     from serval.models.protocol import Model
 
-__all__ = [
-    "MATMUL_MACS",
-    "Latency",
-    "LatencyOf",
-    "Reached",
-    "Throughput",
-    "ThroughputOf",
-    "generated_clips",
-    "latencies",
-    "matmul_work",
-    "measured_latency",
-    "measured_throughput",
-    "reached",
-    "setups_for",
-    "throughputs",
-    "totals",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyOf:

@@ -25,20 +25,6 @@ if TYPE_CHECKING:
     from serval.models.contract import Overrides
     from serval.models.protocol import Backend, Model
 
-__all__ = [
-    "Call",
-    "Subject",
-    "call_of",
-    "disclosure",
-    "load_average",
-    "named",
-    "noise",
-    "open_reference",
-    "open_subjects",
-    "other_runtimes",
-    "runtime_packages",
-]
-
 Call = Callable[[Waveform], object]
 """`(T,) float32` -> whatever the classifier says; only the time is of interest."""
 

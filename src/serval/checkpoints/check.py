@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from serval.checkpoints.checkpoint import Checkpoint
 
-__all__ = ["HeadCheck", "head_check", "refuse_fresh"]
-
 DRAWN = 0.01
 """p of a Kolmogorov-Smirnov test above which weights pass for those of their initialiser."""
 USUAL_DEVIATION = 0.02

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-__all__ = ["Checkpoint", "Normalization"]
-
 Normalization = Literal["zscore", "none"]
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["config_in", "config_of", "labels_in", "sample_rate_of", "task_from", "task_in", "why"]
-
 LEAST_RATE, MOST_RATE = 1_000, 192_000
 NEVER_REPAIRED = frozenset({"id2label", "label2id", "num_labels", "auto_map", "architectures"})
 

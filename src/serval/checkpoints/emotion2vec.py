@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["funasr_model", "is_funasr", "open_emotion2vec"]
-
 CONFIG, WEIGHTS, LABELS = "config.yaml", "model.pt", "tokens.txt"
 UNUSED = "unuse"
 CONVS = re.compile(r"\[\s*\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\)\s*\](?:\s*\*\s*(\d+))?")

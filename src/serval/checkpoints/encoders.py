@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from serval.checkpoints.weights import Shapes
 
-__all__ = ["encoder_of", "is_harmless", "loaded"]
-
 HARMLESS = ("masked_spec_embed", "num_batches_tracked", "position_ids")
 """Ends of the names of tensors that matter in training only, or are the same in every model."""
 OTHER_TASKS = ("quantizer.", "project_hid.", "project_q.", "decoder.", "model.decoder.")

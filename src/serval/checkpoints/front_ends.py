@@ -10,8 +10,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-__all__ = ["CutAndFilled", "Over", "Shifted", "WholeClip", "normed"]
-
 EPSILON = 1e-5
 ZSCORE_EPSILON = 1e-7
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from serval.checkpoints.weights import Shapes
 
-__all__ = ["HEADS", "POOLINGS", "Head", "HeadOutput", "LinearHead", "PooledClassifier", "head_of"]
-
 Activation = Literal["tanh", "none"]
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from serval.checkpoints.checkpoint import Checkpoint
 
-__all__ = ["HiddenLevels", "HiddenStates", "open_hidden_levels"]
-
 WHISPER_FRAME = 320
 """Samples of one frame of Whisper's encoder, at its 16 kHz."""
 

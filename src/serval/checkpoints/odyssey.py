@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["is_odyssey", "open_odyssey"]
-
 LEAST_VARIANCE = 1e-5
 LEAST_STD = 1e-6
 ENCODER = "ssl_model."

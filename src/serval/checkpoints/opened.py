@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from serval.checkpoints.checkpoint import Checkpoint
 
-__all__ = ["licence_in", "opened"]
-
 
 def opened(folder: Path, name: str, normalize: str | None, revision: str) -> Checkpoint:
     """Return the classifier in a folder; see `serval.checkpoints.open_checkpoint`."""

@@ -12,8 +12,6 @@ import transformers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["quiet"]
-
 REMARKS: tuple[tuple[str, type[Warning]], ...] = (
     # The exporter on its own future.
     (r"`isinstance\(treespec", FutureWarning),

@@ -13,12 +13,10 @@ import torch
 from torch import Tensor, nn
 from transformers.audio_utils import window_function
 
-from serval.checkpoints.padding import within
+from serval.checkpoints.network import within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-__all__ = ["KaldiFrames", "PatchFeatures", "StackedFeatures", "WhisperFeatures", "fourier_kernel"]
 
 FRAME, HOP, KALDI_FFT = 400, 160, 512
 KALDI_FLOOR = 1.192092955078125e-07

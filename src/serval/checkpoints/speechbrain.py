@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["is_speechbrain", "open_speechbrain"]
-
 RECIPE, ENCODER, HEAD, LABELS = (
     "hyperparams.yaml",
     "wav2vec2.ckpt",

@@ -23,7 +23,6 @@ from serval.checkpoints.config import (
 from serval.checkpoints.encoders import is_harmless, loaded
 from serval.checkpoints.front_ends import CutAndFilled, Over
 from serval.checkpoints.heads import POOLINGS, LinearHead, PooledClassifier, head_of
-from serval.checkpoints.known import KnownCheckpoint, known_of
 from serval.checkpoints.spectrogram import PatchFeatures, StackedFeatures, WhisperFeatures
 from serval.checkpoints.weights import Shapes, shapes_of, some, tensors_of, weight_files
 from serval.errors import ConfigError, ModelError
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["FRONT_ENDS", "open_encoder", "open_transformers"]
 
 FRONT_ENDS = {
     "whisper": WhisperFeatures,
@@ -312,3 +310,35 @@ def _max_seconds(config: Any, extractor: Any) -> float | None:  # noqa: ANN401 -
         hop = getattr(config, "inputs_to_logits_ratio", 320)
         return float(config.max_source_positions * hop // extractor.sampling_rate)
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownCheckpoint:
+    """What the files of a checkpoint leave out.
+
+    Attributes:
+        labels: In the order of the outputs.
+        clip_s: Seconds to which each clip is cut or filled with zeros.
+    """
+
+    labels: tuple[str, ...]
+    clip_s: float
+
+
+KNOWN: Mapping[str, KnownCheckpoint] = {
+    "hubert-base-ch-speech-emotion-recognition": KnownCheckpoint(
+        labels=("angry", "fear", "happy", "neutral", "sad", "surprise"), clip_s=6.0
+    ),
+}
+"""By the name of the repository, or of the folder that it was downloaded into."""
+
+
+def known_of(name: str) -> KnownCheckpoint | None:
+    """Return what is known of a checkpoint beyond its files, or `None`.
+
+    Examples:
+        >>> known_of("hf:xmj2002/hubert-base-ch-speech-emotion-recognition@main").clip_s
+        6.0
+    """
+    last = name.partition("@refs/")[0].replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return KNOWN.get(last.partition("@")[0])

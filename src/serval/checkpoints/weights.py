@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = [
-    "Shapes",
-    "misfit",
-    "pickled_tensors",
-    "shapes_of",
-    "some",
-    "tensors_of",
-    "today",
-    "weight_files",
-]
-
 Shapes = dict[str, tuple[int, ...]]
 
 NEWER, OLDER = ("model.safetensors", "pytorch_model.bin")

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from serval.audit import Audit
     from serval.audit.findings import Finding
 
-__all__ = ["audit_command"]
-
 
 @click.command("audit")
 @click.argument("dataset")

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from serval.bench.browser import BrowserBench
     from serval.bench.speed import Reached
 
-__all__ = ["bench_command"]
-
 DEFAULTS = BenchOptions()
 
 SAID = "latency, threads 1"

@@ -10,8 +10,6 @@ from serval.commands.stored import opened_run
 from serval.commands.terminal import say
 from serval.report.card import card_text, write_card
 
-__all__ = ["card_command"]
-
 
 @click.command("card")
 @click.argument("run", type=click.Path(path_type=Path))

@@ -25,10 +25,10 @@ from serval.commands.terminal import (
     terminal,
 )
 from serval.comparison import PairOptions
-from serval.comparison.by_task import COMPARISONS
-from serval.comparison.compared import task_of_runs
+from serval.comparison.compare import COMPARISONS
 from serval.comparison.dimensions import change_cells
 from serval.comparison.multilabel import multilabel_change_cells
+from serval.comparison.partners import task_of_runs
 from serval.comparison.words import changed, letter_of, pair_verdict, supporting, verdict_sentence
 from serval.scores import HEADLINES, METRICS
 from serval.scores.multilabel import MULTILABEL_METRICS
@@ -50,15 +50,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from serval.comparison import Against, Comparison
-    from serval.comparison.by_task import TaskComparison
+    from serval.comparison.compare import TaskComparison
     from serval.comparison.dimensions import DimensionComparison
     from serval.comparison.flips import GroupChange
     from serval.comparison.multilabel import MultilabelComparison
-    from serval.comparison.pair import ScoreChange
     from serval.run import Run
+    from serval.scores.paired import ScoreChange
     from serval.tasks import Task
-
-__all__ = ["compare_command"]
 
 DEFAULTS = PairOptions()
 DRAWS = ("resamples", "seed")

@@ -14,10 +14,11 @@ from serval.commands.options import evaluation_options, log_option, picture_opti
 from serval.commands.progress import shown_progress
 from serval.commands.terminal import print_files, print_json, print_next, say, terminal
 from serval.errors import RunError
-from serval.evaluation import EvalOptions, Evaluation, evaluate, open_dataset
+from serval.evaluation import Evaluation, evaluate, open_dataset
 from serval.label_plan import with_value_columns
 from serval.logs import entry_of, log_entry, refuse_missing
 from serval.models.load import load_as_stated
+from serval.options import EvalOptions
 from serval.run import load_run
 from serval.stopping import as_stop
 from serval.wording import counted, printable
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from serval.models.contract import Contract
     from serval.models.protocol import Model
     from serval.records import Dataset
-
-__all__ = ["Showing", "evaluate_command", "run_evaluation", "show_evaluation"]
 
 DEFAULTS = EvalOptions()
 

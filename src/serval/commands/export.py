@@ -13,8 +13,6 @@ from serval.commands.terminal import print_next, say, terminal
 from serval.export import Exported, ExportOptions, export_checkpoint
 from serval.wording import counted
 
-__all__ = ["export_command"]
-
 DEFAULTS = ExportOptions()
 
 

@@ -29,8 +29,6 @@ from serval.wording import change_short, counted, in_points, without_nan
 if TYPE_CHECKING:
     from serval.gate import Check, GateResult
 
-__all__ = ["gate_command"]
-
 KNOWN_FILE = Path("gate.toml")
 COLOURS = {"pass": "green", "fail": "red", "cannot tell": "yellow"}
 

@@ -19,8 +19,6 @@ from serval.labels import EMOTIONS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["init_command"]
-
 MANIFEST, GATE = "clips.csv", "gate.toml"
 WORKFLOW = ".github/workflows/serval.yml"
 

@@ -9,7 +9,7 @@ import click
 
 from serval.commands.terminal import narrow_table, print_items, print_json, print_verdict, terminal
 from serval.inspection import Inspection, SizeComparison, inspect_model, size_comparison, web_faults
-from serval.inspection.targets import MUCH_MB, TARGETS, WEB_RUNTIME
+from serval.inspection.verdicts import MUCH_MB, TARGETS, WEB_RUNTIME
 from serval.labels import unnamed
 from serval.models.contract import Contract, Overrides
 from serval.models.load import model_path
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rich.table import Table
-
-__all__ = ["inspect_command"]
 
 MOST_SAID = 300
 """Characters of what a file says of itself."""

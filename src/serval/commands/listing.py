@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from serval.corpora import Corpus
 
-__all__ = ["datasets_command"]
-
 
 @click.group("datasets", invoke_without_command=True)
 @click.pass_context

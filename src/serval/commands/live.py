@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from serval.models.options import InferenceOptions
     from serval.models.protocol import Model
 
-__all__ = ["show_microphone"]
-
 WINDOW_S = 3.0
 HOP_S = 0.5
 QUIETEST_DB = -60.0

@@ -11,8 +11,8 @@ from rich.table import Table
 from serval.commands.options import contract_options
 from serval.commands.terminal import print_facts, print_json, print_verdict, terminal
 from serval.errors import ConfigError
-from serval.models.builtin import BUILTIN_MODELS
 from serval.models.choice import what_is_meant
+from serval.models.load import BUILTIN_MODELS
 from serval.models.options import ModelOptions, overrides_of
 from serval.wording import counted, percent, printable
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from serval.checkpoints.checkpoint import Checkpoint
     from serval.models.contract import Declared
-
-__all__ = ["models_command"]
 
 DOUBTFUL = 1
 """Exit code of a check that found a head which was, or may be, not trained."""

@@ -14,22 +14,6 @@ from serval.logs import LOGGERS
 from serval.models.load import RUNTIMES
 from serval.options import EvalOptions
 
-__all__ = [
-    "MODEL_HELP",
-    "Renamed",
-    "contract_options",
-    "dataset_option",
-    "evaluation_options",
-    "inference_options",
-    "label_options",
-    "log_option",
-    "picture_option",
-    "quiet_downloads",
-    "quiet_option",
-    "reading_options",
-    "say_renamed",
-]
-
 DEFAULTS = EvalOptions()
 MODEL_HELP = (
     "An .onnx or .xml file, a built-in name, a checkpoint (its folder, or hf:ORG/NAME), "

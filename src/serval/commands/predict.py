@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from serval.commands.emotions import emotion_content, print_emotions
-from serval.commands.forms import form_of
+from serval.commands.answers import (
+    emotion_content,
+    form_of,
+    print_emotions,
+    print_sets,
+    print_values,
+    set_content,
+    value_content,
+)
 from serval.commands.live import show_microphone
 from serval.commands.options import MODEL_HELP, inference_options
-from serval.commands.sets import print_sets, set_content
 from serval.commands.terminal import say
-from serval.commands.values import print_values, value_content
 from serval.commands.windows import (
     Told,
     heard_in_windows,
@@ -47,8 +52,6 @@ if TYPE_CHECKING:
 
     Show = Callable[[Sequence[Record], Sequence[str]], None]
     Content = Callable[[Sequence[Record], Sequence[str], str], bytes]
-
-__all__ = ["predict_command"]
 
 REMEDIES = {
     "read": "fetch or record it again",

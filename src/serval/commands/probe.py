@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from serval.probe import CrossValidated, LayerProbe, Probe
 
-__all__ = ["probe_command"]
-
 DEFAULTS = ProbeOptions()
 
 

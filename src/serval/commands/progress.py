@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from serval.evaluation import Step
 
-__all__ = ["PlainLines", "shown_progress"]
-
 LINE_EVERY_S = 10.0
 
 SURE_AFTER_S = 3.0

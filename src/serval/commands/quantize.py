@@ -22,7 +22,7 @@ from serval.commands.terminal import (
     say,
     terminal,
 )
-from serval.inspection.targets import TARGETS
+from serval.inspection.verdicts import TARGETS
 from serval.quantize import (
     Quantized,
     QuantizeOptions,
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from serval.bench.rounds import Ratio
     from serval.quantize.search import Sensitivity
     from serval.quantize.workbench import Trial
-
-__all__ = ["quantize_command"]
 
 DEFAULTS = QuantizeOptions()
 MOST_LAYERS = 10

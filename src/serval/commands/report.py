@@ -17,8 +17,6 @@ from serval.report.build import EMBED_MB, AudioChoice, Further, write_report
 from serval.stress import load_stress
 from serval.wording import counted
 
-__all__ = ["report_command"]
-
 
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-__all__ = ["runs_below", "runs_command"]
-
 A = TypeVar("A")
 B = TypeVar("B")
 

@@ -14,8 +14,6 @@ from serval.logs import entry_of, log_entry, refuse_missing
 from serval.results import Written, write_results
 from serval.wording import percent
 
-__all__ = ["score_command"]
-
 FINDINGS = ("observations", "votes", "calibration", "averaged", "groups")
 """Parts of a results document whose sentences are printed; a run of dimensions has the last two."""
 

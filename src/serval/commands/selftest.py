@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from serval.commands.tables import print_findings, print_run
-from serval.models.builtin import BUILTIN_MODELS
+from serval.models.load import BUILTIN_MODELS
 from serval.results import results_document
-from serval.results.label_space import label_space_part
+from serval.results.domain_shift import label_space_part
 from serval.run import load_run
 from serval.scores import scores_of
 from serval.wording import percent
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from serval.evaluation import Evaluation
-
-__all__ = ["print_self_test"]
 
 EXAMPLE = "example:int8"
 

@@ -13,8 +13,6 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["is_predictions", "opened_run"]
-
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 """What the name of a file of predictions ends in."""
 

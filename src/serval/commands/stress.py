@@ -19,7 +19,7 @@ from serval.commands.terminal import (
     say,
     terminal,
 )
-from serval.evaluation import EvalOptions
+from serval.options import EvalOptions
 from serval.stopping import as_stop
 from serval.stress import Cost, Stage, StressOptions, stress, write_stress
 from serval.stress.dimensions import HEAD as DIMENSION_HEAD
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from serval.tasks import Task
-
-__all__ = ["stress_command"]
 
 DEFAULTS = StressOptions()
 

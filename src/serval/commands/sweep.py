@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from serval.evaluation import Step
     from serval.sweep import Sweep
 
-__all__ = ["sweep_command"]
-
 
 @click.command("sweep")
 @click.argument("plan", type=click.Path(exists=True, dir_okay=False, path_type=Path))

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     Document = Mapping[str, Any]
 
-__all__ = ["print_findings", "print_groups", "print_run"]
-
 SHOWN_GROUPS = 8
 """Groups of a column that a table shows, the largest first."""
 

@@ -27,21 +27,6 @@ if TYPE_CHECKING:
 
     from rich.console import ConsoleOptions, RenderableType
 
-__all__ = [
-    "MOST_ITEMS",
-    "narrow_table",
-    "print_caveats",
-    "print_facts",
-    "print_files",
-    "print_items",
-    "print_json",
-    "print_next",
-    "print_table",
-    "print_verdict",
-    "say",
-    "terminal",
-]
-
 FILE_COLUMNS = 2_000
 """Where the output goes into a file or a pipe: a sentence is one line, whatever reads it."""
 

@@ -11,9 +11,7 @@ import click
 from serval.commands.options import contract_options
 from serval.commands.terminal import say
 from serval.web import SiteServer, WebOptions, write_site
-from serval.web.webgpu import FETCH
-
-__all__ = ["web_command"]
+from serval.web.site import FETCH
 
 DEFAULTS = WebOptions()
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from serval.commands.answers import FORMS as TABLES
+from serval.commands.answers import as_csv, as_json, as_parquet, form_of
 from serval.commands.terminal import narrow_table, print_table, say, terminal
 from serval.errors import ConfigError
 from serval.files import write_bytes
 from serval.predict import Moment, in_order, predict_windows
 from serval.records import Prediction
-from serval.wording import csv_cell, percent, printable
+from serval.wording import percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,9 +25,7 @@ if TYPE_CHECKING:
     from serval.models.windowed import Windowed
     from serval.records import Clip, Record
 
-__all__ = ["Told", "heard_in_windows", "refuse_unknown_form", "show_windows", "write_windows"]
-
-FORMS = (".csv", ".json", ".parquet", ".png")
+FORMS = (*TABLES, "png")
 MOST_ROWS = 120
 """Windows of one file that the terminal shows: two minutes at one a second."""
 
@@ -94,18 +90,16 @@ def refuse_unknown_form(output: Path, n_files: int) -> None:
     Raises:
         ConfigError: The name ends in no known form, or it is one picture for several files.
     """
-    if output.suffix.lower() not in FORMS:
-        raise ConfigError(f"--output {output} ends in no form; known: {', '.join(FORMS)}")
-    if output.suffix.lower() == ".png" and n_files > 1:
+    if form_of(output, FORMS) == "png" and n_files > 1:
         raise ConfigError(f"--output {output} is a picture of one file, not of {n_files}")
 
 
 def write_windows(told: Sequence[Told], title: str, output: Path) -> Path | None:
     """Return the file written, by the end of its name; `None` for a picture of a failure."""
-    form = output.suffix.lower()
-    if form == ".png":
+    form = form_of(output, FORMS)
+    if form == "png":
         return _picture(told[0], title, output)
-    content = {".csv": _csv, ".json": _json, ".parquet": _parquet}[form](told)
+    content = {"csv": _csv, "json": _json, "parquet": _parquet}[form](told)
     return write_bytes(output, content)
 
 
@@ -164,22 +158,19 @@ def _failure(record: Record) -> str:
 
 
 def _json(told: Sequence[Told]) -> bytes:
-    text = json.dumps([one.document() for one in told], indent=2)
-    return f"{text}\n".encode("utf-8", "backslashreplace")
+    return as_json([one.document() for one in told])
 
 
 def _csv(told: Sequence[Told]) -> bytes:
-    text, labels = io.StringIO(), told[0].labels
-    writer = csv.writer(text, lineterminator="\n")
-    names = ("file", "start_s", "end_s", "emotion", "confidence", *labels, "failure")
-    writer.writerow([csv_cell(name) for name in names])
-    for row in (row for one in told for row in one.rows()):
-        probs = row["probabilities"] or dict.fromkeys(labels, "")
-        texts = {key: csv_cell(row[key] or "") for key in ("file", "emotion", "failure")}
-        times = (row["start_s"], row["end_s"])
-        shares = (row["confidence"], *probs.values())
-        writer.writerow([texts["file"], *times, texts["emotion"], *shares, texts["failure"]])
-    return text.getvalue().encode("utf-8", "replace")
+    labels = told[0].labels
+    keys = ("file", "start_s", "end_s", "emotion", "confidence")
+    rows = (
+        [*map(row.get, keys), *(row["probabilities"] or dict.fromkeys(labels)).values(),
+         row["failure"]]
+        for one in told
+        for row in one.rows()
+    )  # fmt: skip
+    return as_csv((*keys, *labels, "failure"), rows)
 
 
 def _parquet(told: Sequence[Told]) -> bytes:
@@ -188,14 +179,7 @@ def _parquet(told: Sequence[Told]) -> bytes:
     for row in (row for one in told for row in one.rows()):
         probs = row.pop("probabilities") or dict.fromkeys(labels)
         rows.append(row | {f"prob_{label}": probs[label] for label in labels})
-    kinds = {"file": pa.string(), "emotion": pa.string(), "failure": pa.string()}
-    names = ("file", "start_s", "end_s", "emotion", "confidence", "failure")
-    schema = pa.schema(
-        [
-            *((name, kinds.get(name, pa.float64())) for name in names),
-            *((f"prob_{label}", pa.float64()) for label in labels),
-        ]
-    )
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), buffer)
-    return buffer.getvalue()
+    text, number = pa.string(), pa.float64()
+    kinds = {"file": text, "start_s": number, "end_s": number, "emotion": text}
+    kinds |= {"confidence": number, "failure": text}
+    return as_parquet(rows, kinds | {f"prob_{label}": number for label in labels})

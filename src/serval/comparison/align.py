@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from scipy.special import log_softmax
 
-from serval.comparison.compared import names_apart, refuse_few
-from serval.comparison.partners import common_rows, n_other_audio, pairing_warnings
+from serval.comparison.partners import (
+    common_rows,
+    n_other_audio,
+    names_apart,
+    pairing_warnings,
+    refuse_few,
+)
 from serval.errors import LabelError
 from serval.multilabel import TRUTH
 from serval.probabilities import log_probabilities_of, outputs_of
@@ -23,9 +28,6 @@ if TYPE_CHECKING:
 
     from serval.labels import LabelSet
     from serval.run import Run
-
-__all__ = ["Aligned", "AlignedRun", "aligned", "blocks"]
-
 
 LEAST = -27.631021
 """The log of 1e-12: a probability of 0 counts as this much, so that every divergence is finite."""

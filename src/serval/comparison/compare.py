@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from serval.comparison.align import Aligned, AlignedRun, aligned
-from serval.comparison.compared import refuse_odd_margin, task_of_runs
-from serval.comparison.files import write_comparison
-from serval.comparison.flips import divergence, flips, group_changes
-from serval.comparison.pair import (
-    Against,
-    Comparison,
-    PairOptions,
-    PairScores,
-    pair_scores,
-    pair_tests,
-    ranks,
+from serval.comparison.dimensions import (
+    compare_dimensions,
+    dimension_comparison_document,
+    write_dimension_comparison,
 )
-from serval.comparison.partners import Partners, partners
+from serval.comparison.files import comparison_document, write_comparison
+from serval.comparison.flips import divergence, flips, group_changes
+from serval.comparison.multilabel import compare_multilabel, write_multilabel_comparison
+from serval.comparison.pair import Against, Comparison, PairScores, pair_scores, pair_tests, ranks
+from serval.comparison.partners import Partners, partners, refuse_odd_margin, task_of_runs
 from serval.comparison.words import sentences
 from serval.groups import group_columns
 from serval.scores import whole_intervals
 from serval.scores.clusters import Clustering, cluster_tables, clustering_of
-from serval.tasks import CATEGORICAL, only
+from serval.scores.paired import PairOptions
+from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, only
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
+    from serval.comparison.dimensions import DimensionComparison
+    from serval.comparison.multilabel import MultilabelComparison
     from serval.run import Run
     from serval.scores.stats import Interval
+    from serval.tasks import Task
+
+    Compared = Comparison | DimensionComparison | MultilabelComparison
 
 __all__ = [
     "Against",
@@ -123,3 +128,50 @@ def _facts(clustering: Clustering) -> dict[str, Any]:
         "clusters": len(clustering),
         "effective": round(clustering.effective, 1),
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskComparison:
+    """How runs of a task are compared.
+
+    Attributes:
+        compare: Runs, the baseline first, and options -> what differs.
+        document: What differs -> `comparison.json`.
+        write: What differs, the runs and a folder -> the files by kind.
+        draws: Whether its intervals are drawn; those of dimensions are computed.
+    """
+
+    compare: Callable[[Sequence[Run], PairOptions], Compared]
+    document: Callable[[Any], dict[str, Any]]
+    write: Callable[[Any, Sequence[Run], Path], dict[str, Path]]
+    draws: bool = True
+
+
+COMPARISONS: Mapping[Task, TaskComparison] = {
+    CATEGORICAL: TaskComparison(
+        compare=compare,
+        document=comparison_document,
+        write=lambda found, _runs, folder: write_comparison(found, folder),
+    ),
+    MULTILABEL: TaskComparison(
+        compare=compare_multilabel,
+        document=lambda found: found.document,
+        write=lambda found, _runs, folder: write_multilabel_comparison(found, folder),
+    ),
+    DIMENSIONAL: TaskComparison(
+        compare=lambda runs, options: compare_dimensions(runs, options.margin),
+        document=dimension_comparison_document,
+        write=write_dimension_comparison,
+        draws=False,
+    ),
+}
+
+
+def compared(runs: Sequence[Run], options: PairOptions) -> Compared:
+    """Return what differs between runs of one task on their common clips.
+
+    Raises:
+        ConfigError: They are not of one task, or have no clip in common.
+        LabelError: They have different labels, or disagree on the truth of a clip.
+    """
+    return COMPARISONS[task_of_runs(runs)].compare(runs, options)

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison.compared import names_apart, refuse_few, refuse_odd_margin, task_of_runs
-from serval.comparison.partners import common_rows, n_other_audio, pairing_warnings
+from serval.comparison.partners import (
+    common_rows,
+    n_other_audio,
+    names_apart,
+    pairing_warnings,
+    refuse_few,
+    refuse_odd_margin,
+    task_of_runs,
+)
 from serval.comparison.words import letter_of, relation_of
 from serval.dimensions import DimensionRun, dimension_run
 from serval.errors import ConfigError
@@ -45,14 +52,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Rows = tuple[DimensionRun, NDArray[np.int64]]
-
-__all__ = [
-    "DimensionAgainst",
-    "DimensionComparison",
-    "compare_dimensions",
-    "dimension_comparison_document",
-    "write_dimension_comparison",
-]
 
 MEAN = "mean"
 MOVED = 10

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from serval.comparison.flips import Flip
     from serval.comparison.pair import Against, ClassChange, Comparison
 
-__all__ = ["comparison_document", "forest_of", "write_comparison"]
-
 SCHEMA_VERSION = 1
 FLIP_COLUMNS = (
     *("run", "index", "kind", "true_emotion", "baseline_emotion", "emotion"),

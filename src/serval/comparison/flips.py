@@ -24,18 +24,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = [
-    "Divergence",
-    "Flip",
-    "GroupChange",
-    "divergence",
-    "flips",
-    "group_changes",
-    "jensen_shannon",
-    "kullback_leibler",
-    "total_variation",
-]
-
 FlipKind = Literal["broken", "fixed", "other"]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.comparison.align import aligned
-from serval.comparison.compared import refuse_odd_margin, task_of_runs
+from serval.comparison.partners import refuse_odd_margin, task_of_runs
 from serval.comparison.words import letter_of, relation_of
 from serval.files import write_json
 from serval.multilabel import MultilabelRun, multilabel_run
@@ -29,14 +29,6 @@ if TYPE_CHECKING:
     from serval.scores.clusters import Clustering
 
     Ids = NDArray[np.int64]
-
-__all__ = [
-    "MultilabelAgainst",
-    "MultilabelComparison",
-    "compare_multilabel",
-    "multilabel_change_cells",
-    "write_multilabel_comparison",
-]
 
 MOVED = 10
 """Clips that are listed, those with most other answers first."""

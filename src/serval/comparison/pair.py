@@ -31,22 +31,6 @@ if TYPE_CHECKING:
 
     Flags = NDArray[np.bool_]
 
-__all__ = [
-    "Against",
-    "ClassChange",
-    "Comparison",
-    "McNemar",
-    "PairOptions",
-    "PairScores",
-    "PairTest",
-    "Rank",
-    "ScoreChange",
-    "corrected_tests",
-    "pair_scores",
-    "pair_tests",
-    "ranks",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassChange:

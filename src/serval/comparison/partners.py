@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from serval.errors import ConfigError
 from serval.run import unfinished
-from serval.wording import as_sentence, counted
+from serval.wording import as_sentence, counted, in_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.run import Run
+    from serval.tasks import Task
 
-__all__ = ["Partners", "common_rows", "n_other_audio", "pairing_warnings", "partners"]
 
 NUMBERED = re.compile(r"(.+)#[0-9]+", re.DOTALL)
 """How a set writes the second clip of one name."""
@@ -252,3 +253,55 @@ def _repeated(names: Sequence[str]) -> set[str]:
 def _others(n: int, rows: Iterable[int]) -> list[int]:
     taken = set(rows)
     return [row for row in range(n) if row not in taken]
+
+
+def refuse_odd_margin(margin: float) -> None:
+    """Stop where no loss, or any, would be within a margin.
+
+    Raises:
+        ConfigError: The margin is not in (0, 1).
+    """
+    if not 0 < margin < 1:
+        raise ConfigError(
+            f"a margin of {in_points(margin)} cannot be judged; give one above 0 and below 100"
+        )
+
+
+def refuse_few(runs: Sequence[Run]) -> None:
+    """Refuse to compare a run with nothing.
+
+    Raises:
+        ConfigError: There are fewer than two.
+    """
+    if len(runs) < 2:
+        raise ConfigError(f"a comparison needs at least 2 runs, got {len(runs)}")
+
+
+def task_of_runs(runs: Sequence[Run]) -> Task:
+    """Return what the clips of the runs were asked for.
+
+    Raises:
+        ConfigError: Some were asked for something else.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        if run.provenance.task is not first.provenance.task:
+            raise ConfigError(
+                f"{run.folder} has {run.provenance.task.said}, and {first.folder} "
+                f"{first.provenance.task.said}; compare runs of one task"
+            )
+    return first.provenance.task
+
+
+def names_apart(runs: Sequence[Run]) -> list[str]:
+    """Return what tells the runs apart: names, with folders for those that are called alike."""
+    called = Counter(run.name for run in runs)
+    names = [
+        run.name if run.name and called[run.name] == 1 else Path(run.folder).resolve().name
+        for run in runs
+    ]
+    folders = [Path(run.folder).resolve().name for run in runs]
+    paths = [str(run.folder) for run in runs]
+    numbered = [f"{path} #{i + 1}" for i, path in enumerate(paths)]
+    choices = (names, folders, paths, numbered)
+    return next(names for names in choices if len(set(names)) == len(runs) and all(names))

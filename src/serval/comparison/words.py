@@ -14,18 +14,9 @@ from serval.wording import counted, hundredths, in_points, percent, points, scor
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from serval.comparison.pair import Against, Comparison, ScoreChange
+    from serval.comparison.pair import Against, Comparison
+    from serval.scores.paired import ScoreChange
     from serval.scores.stats import Verdict
-
-__all__ = [
-    "changed",
-    "letter_of",
-    "pair_verdict",
-    "relation_of",
-    "sentences",
-    "supporting",
-    "verdict_sentence",
-]
 
 SHOWN_FLIPS = 3
 SHOWN_SPEAKERS = 3

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Corpus", "LabelTable", "by_number", "by_parity", "coded", "numbers", "sexes"]
-
 SEXES = {
     **dict.fromkeys(("F", "f", "Female", "FEMALE"), "female"),
     **dict.fromkeys(("M", "m", "Male", "MALE"), "male"),

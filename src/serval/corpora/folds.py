@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from serval.corpora.corpus import Corpus
 
-__all__ = ["FOLDS", "folds_by_rule", "published_folds"]
-
 FOLDS = 5
 """Made where none are published; fewer where there are fewer speakers."""
 

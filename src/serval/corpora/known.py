@@ -13,8 +13,6 @@ from serval.trained_on import letters_of
 if TYPE_CHECKING:
     from serval.corpora.corpus import Corpus
 
-__all__ = ["corpus_called", "known_corpora"]
-
 
 @cache
 def known_corpora() -> tuple[Corpus, ...]:

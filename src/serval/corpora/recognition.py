@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from serval.corpora.corpus import Corpus
 
-__all__ = ["ENOUGH", "fitting", "recognised"]
-
 ENOUGH = 0.95
 """Share of the audio files whose names must be those of a corpus."""
 

@@ -14,8 +14,6 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["CARD", "Card", "card_of", "class_names_of", "head_of"]
-
 CARD = "README.md"
 
 

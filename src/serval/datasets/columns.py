@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from serval.datasets.options import DatasetOptions
 
-__all__ = ["Columns", "Kind", "Schema", "audio_alone", "choose_columns", "text_of"]
-
 AUDIO_NAMES = (
     "audio", "file_path", "file_name", "path", "file", "filename", "filepath", "audio_path",
     "audio_file", "wav", "wav_path", "clip",

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from serval.corpora import folds_by_rule, published_folds
 from serval.datasets.columns import Kind, Schema
 from serval.datasets.dataset import Known, clip_source, dataset_of, fingerprint_of, lines_of_audio
-from serval.datasets.fold_column import is_fold, rows_of_part
 from serval.datasets.rows import Row
-from serval.datasets.split_column import shared_with_train
+from serval.datasets.split_column import is_fold, rows_of_part, shared_with_train
 from serval.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from serval.datasets.corpus_folder import CorpusFolder
     from serval.datasets.options import DatasetOptions
     from serval.records import Dataset, LeftOut
-
-__all__ = ["CorpusTable", "caveats_of", "corpus_dataset"]
 
 FIRST = ("label", "speaker", "gender", "text", "intensity")
 """Columns in the order in which people look for them; the corpus's further ones follow."""

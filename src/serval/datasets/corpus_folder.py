@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from serval.datasets.corpus_tables import TableLabels
     from serval.records import LeftOut
 
-__all__ = ["KINDS", "CorpusFolder", "corpus_in", "kinds_of"]
-
 KINDS = {
     "macos": "what macOS keeps beside files (._*)",
     "dialogues": "recordings of whole dialogues, which the clips are cut from",

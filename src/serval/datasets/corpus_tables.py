@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from serval.corpora import Corpus, LabelTable
 
-__all__ = ["TableLabels", "told_by_tables"]
-
 ENCODINGS = ("utf-8-sig", "gb18030", "latin-1")
 """Of text files, the first that fits: recordings of Chinese come with Chinese lists."""
 

@@ -22,17 +22,6 @@ if TYPE_CHECKING:
 
     from serval.records import LeftOut
 
-__all__ = [
-    "ColumnChoice",
-    "Known",
-    "clip_source",
-    "dataset_here",
-    "dataset_of",
-    "fingerprint_of",
-    "lines_of_audio",
-    "short_name",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:

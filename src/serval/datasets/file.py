@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 from serval.corpora import corpus_called
 from serval.datasets.corpus import caveats_of
 from serval.datasets.dataset import Known, clip_source, dataset_here, short_name
-from serval.datasets.fold_column import rows_of_part
-from serval.datasets.layout import is_audio
+from serval.datasets.layout import ARCHIVES, is_audio
 from serval.datasets.manifest import SUFFIXES, ManifestTable
-from serval.datasets.split_column import shared_with_train
-from serval.datasets.unaccounted import ARCHIVES
+from serval.datasets.split_column import rows_of_part, shared_with_train
 from serval.errors import DatasetError
 from serval.wording import printable
 
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from serval.datasets.options import DatasetOptions
     from serval.datasets.rows import Table
     from serval.records import Dataset
-
-__all__ = ["load_file"]
 
 RENAMED = {
     suffix: f"; rename it to {kind} if that is what it holds"

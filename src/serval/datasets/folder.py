@@ -16,15 +16,13 @@ from serval.datasets.dataset import (
     dataset_here,
     short_name,
 )
-from serval.datasets.fold_column import rows_of_part
 from serval.datasets.layout import layout_of, with_empty_splits
-from serval.datasets.left_out import left_out_of, rows_in_missing_parts
+from serval.datasets.left_out import left_out_of, rows_in_missing_parts, unaccounted
 from serval.datasets.listing import listing_of_folder
 from serval.datasets.parquet import Here
-from serval.datasets.split_column import shared_with_train
+from serval.datasets.split_column import rows_of_part, shared_with_train
 from serval.datasets.splits import choose_split
 from serval.datasets.tables import SplitTable, split_table
-from serval.datasets.unaccounted import unaccounted
 from serval.errors import ConfigError, DatasetError
 from serval.files import is_file
 from serval.wording import printable
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
     from serval.datasets.options import DatasetOptions
     from serval.datasets.rows import ClipSource
     from serval.records import Dataset, LeftOut
-
-__all__ = ["load_folder"]
 
 MOST_OF_CARD = 1 << 22
 """Bytes of a README.md that are looked at."""

@@ -22,8 +22,6 @@ from serval.wording import composed, counted, shown
 if TYPE_CHECKING:
     from serval.records import Dataset
 
-__all__ = ["NO_AUDIO", "Given", "given_dataset", "is_table", "stated_rate", "texts_of"]
-
 NO_AUDIO = "the clips were given from Python, and the run does not hold them"
 
 WANTED = (

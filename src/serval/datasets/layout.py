@@ -19,19 +19,11 @@ if TYPE_CHECKING:
 
     from serval.datasets.card import Card
 
-__all__ = [
-    "PARQUET",
-    "Layout",
-    "is_audio",
-    "is_decoded",
-    "is_metadata",
-    "layout_of",
-    "suffix_of",
-    "with_empty_splits",
-]
-
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 PARQUET = ".parquet"
+ARCHIVES = frozenset(
+    (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".txz", ".7z", ".rar", ".zst", ".tbz2")
+)
 
 MOST_STARS = 8
 """In one pattern of a card; the time that a match may take grows with each."""

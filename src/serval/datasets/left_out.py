@@ -6,9 +6,11 @@ every audio file that is there and not another split's is a clip or stands here.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from serval.datasets.layout import PARQUET, is_decoded, suffix_of
+from serval.datasets.layout import ARCHIVES, PARQUET, is_audio, is_decoded, suffix_of
 from serval.datasets.listing import SHOWN, as_left_out, is_hidden
 from serval.datasets.splits import missing_parts
 from serval.datasets.tables import FolderTable, ListedTable
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
     from serval.datasets.layout import Layout
     from serval.datasets.rows import ClipSource
-
-__all__ = ["left_out_of", "rows_in_missing_parts"]
 
 
 def left_out_of(
@@ -108,3 +108,49 @@ def _reason(file: str, layout: Layout, source: ClipSource) -> str:
     if source.columns.embedded:
         return "beside parquet files, which hold their own audio"
     return "named by no row"
+
+
+NO_SOUND = frozenset(
+    (".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".xml", ".yaml",
+     ".yml", ".py", ".m", ".html", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".jpg", ".jpeg",
+     ".png", ".gif", ".svg", ".npy", ".npz", ".pt", ".pth", ".h5", ".hdf5", ".mat", ".onnx",
+     ".textgrid", ".lab", ".eaf", ".srt", ".anvil", ".log", ".ini", ".sh", ".tex", ".bib")
+)  # fmt: skip
+"""Suffixes of files that nobody takes for sound; the first bytes of all others are looked at."""
+
+SOUND = re.compile(
+    rb"(RIFF|RF64|BW64).{4}(WAVE|AVI )|FORM.{4}AIF|fLaC|OggS|caff|ID3|\.snd|NIST_1A|wvpk|MAC "
+    rb"|\xff[\xfb\xfa\xf3\xf2\xf1\xf9]|.{4}ftyp|\x1a\x45\xdf\xa3|#!AMR|\x30\x26\xb2\x75\x8e\x66",
+    re.DOTALL,
+)
+"""How files with sound begin."""
+
+HEAD_BYTES = 16
+
+
+def unaccounted(root: Path, files: Iterable[str]) -> Iterator[LeftOut]:
+    """Yield how many archives there are, and how many audio files that are not named as such.
+
+    Args:
+        root: The set's folder.
+        files: Every file in it.
+    """
+    others = [file for file in files if not (is_hidden(file) or is_audio(file))]
+    archives = [file for file in others if suffix_of(file) in ARCHIVES]
+    if archives:
+        # Most often what the clips were unpacked from: no reason to think little of them.
+        reason = "archives, whose content is not looked at (unpack them if clips are missing)"
+        yield replace(as_left_out(reason, archives), expected=True)
+    rest = (file for file in others if suffix_of(file) not in ARCHIVES | NO_SOUND)
+    if disguised := [file for file in rest if _begins_as_sound(root / file)]:
+        yield as_left_out(
+            "audio that is not named as such (rename them, as to CLIP.wav)", disguised
+        )
+
+
+def _begins_as_sound(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return SOUND.match(file.read(HEAD_BYTES)) is not None
+    except OSError:
+        return False

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["SHOWN", "Listing", "as_left_out", "is_hidden", "listing_of_folder"]
-
 SHOWN = 3
 """Examples beside a count."""
 

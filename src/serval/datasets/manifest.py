@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["SUFFIXES", "ManifestTable"]
-
 SUFFIXES = (".csv", ".jsonl", ".ndjson", ".tsv")
 """What the name of a manifest ends in."""
 

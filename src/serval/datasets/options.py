@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DatasetOptions", "LabelledOptions"]
-
 
 # Without slots, so that the options of a verb can be those of a model and of a set at once.
 @dataclass(frozen=True, kw_only=True)

@@ -21,8 +21,6 @@ from serval.wording import one_line
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["NOTE", "Here", "ParquetTable", "Shard", "noted_in"]
-
 NOTE = b"serval"
 """Under which a file's metadata says what corpus it holds."""
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from serval.records import Clip, LeftOut
 
-__all__ = ["Prepared", "prepare"]
-
 GROUP_CLIPS = 64
 """In one row group: a clip is seldom over 1 MB."""
 

@@ -19,8 +19,6 @@ from serval.files import is_file
 from serval.records import Clip
 from serval.wording import printable
 
-__all__ = ["ClipSource", "Row", "Table", "least"]
-
 FEWEST_PLACES = 1 << 10
 """Of a table of hashes, a power of two."""
 

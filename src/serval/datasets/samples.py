@@ -11,8 +11,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["hertz_of", "is_sound", "wav_of"]
-
 PCM, FLOAT = 1, 3
 """Format tags of WAV files."""
 

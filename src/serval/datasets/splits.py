@@ -17,16 +17,6 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = [
-    "TRAIN",
-    "Splits",
-    "choose_split",
-    "folders_of",
-    "is_named_as_split",
-    "missing_parts",
-    "splits_by_name",
-]
-
 VALIDATION = ("validation", "valid", "val", "dev", "devel", "development")
 """Names that sets give to the split on which models are compared."""
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from serval.datasets.options import DatasetOptions
 
-__all__ = ["FolderTable", "ListedTable", "SplitTable", "split_table"]
-
 EMOTION_WORDS = frozenset(
     {word for corpus in known_corpora() for word in corpus.emotions} | {"boredom", "frustration"}
 ) - {"other"}

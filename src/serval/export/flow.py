@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from serval import checkpoints
+from serval.audio import decode, encoded_bytes
+from serval.checkpoints.check import head_check, refuse_fresh
 from serval.checkpoints.network import published_scores
 from serval.checkpoints.quiet import quiet
+from serval.datasets import DatasetOptions, load_dataset
 from serval.dimensions import scale_of_text
-from serval.errors import ConfigError
-from serval.export.checkpoint import open_checkpoint
-from serval.export.network import graph_network, onnx_program
-from serval.export.options import Exported, ExportOptions
-from serval.export.parity import compared, parity_waveforms, refuse_unless_equal
+from serval.errors import ConfigError, ModelError
+from serval.export.network import graph_network, onnx_program, save_program
+from serval.export.options import Exported, ExportOptions, Parity
 from serval.files import whole_files
 from serval.labels import unnamed
 from serval.models.contract import DEFAULT_MAX_SECONDS
-from serval.models.graph import INLINE_LIMIT_BYTES
+from serval.models.hub import HUB_PREFIX, hub_checkpoint
 from serval.models.onnx import load_onnx
 from serval.models.sources import MOST_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
+    from serval.audio import Waveform
     from serval.checkpoints.checkpoint import Checkpoint
-    from serval.export.options import Parity
-
-__all__ = ["exported", "metadata_of", "save_program"]
+    from serval.models.onnx import OnnxModel
 
 
 def exported(name: str, output: Path, options: ExportOptions) -> Exported:
@@ -96,21 +103,6 @@ def _scale(checkpoint: Checkpoint, stated: str | None) -> dict[str, str]:
     return {"scale": str(scale_of_text(stated, "--model-scale"))}
 
 
-def save_program(model: Any, path: Path, metadata: dict[str, str]) -> None:  # noqa: ANN401 - an onnx_ir.Model
-    """Write the graph without the traces of this machine that the exporter left in it."""
-    import onnx_ir
-
-    for node in model.graph.all_nodes():
-        node.metadata_props.clear()
-        for value in node.outputs:
-            value.metadata_props.clear()
-    model.metadata_props.clear()
-    model.metadata_props.update(metadata)
-    size = sum(value.const_value.nbytes for value in model.graph.initializers.values())
-    beside = f"{path.name}.data" if size > INLINE_LIMIT_BYTES else None
-    onnx_ir.save(model, path, external_data=beside)
-
-
 def _checked(path: Path, check: Any) -> tuple[Parity, int]:  # noqa: ANN401 - a callable of an OnnxModel
     """Return the comparison and the size, with the session closed before the file is moved."""
     model = load_onnx(path)
@@ -129,3 +121,132 @@ def _notes(checkpoint: Checkpoint) -> Iterator[str]:
             f"the checkpoint names its labels {', '.join(checkpoint.labels[:2])} ...; evaluate "
             "with --labels and their real names"
         )
+
+
+def open_checkpoint(name: str, options: ExportOptions) -> Checkpoint:
+    """Return the checkpoint called `name`, with only the layers that are wanted.
+
+    Raises:
+        ConfigError: There are not as many layers.
+        ModelError: It is not there, not an audio classifier, or has no trained classifier.
+    """
+    folder, revision = _folder(name, options.revision)
+    checkpoint = checkpoints.open_checkpoint(
+        folder, name, normalize=options.normalize, revision=revision
+    )
+    refuse_fresh(head_check(checkpoint), name)
+    source = name if name.startswith(HUB_PREFIX) else folder.resolve().name
+    kept = checkpoint.layers if options.layers is None else options.layers
+    _keep_layers(checkpoint.model, kept, checkpoint.layers, name)
+    return replace(checkpoint, source=source, layers=kept)
+
+
+def _folder(name: str, revision: str | None) -> tuple[Path, str]:
+    if name.startswith(HUB_PREFIX):
+        return hub_checkpoint(name, revision)
+    if revision:
+        raise ConfigError(
+            f"--revision {revision}: checkpoint '{name}' is a folder, which has one state only; "
+            f"leave the option out, or name a checkpoint of the hub, {HUB_PREFIX}ORG/NAME"
+        )
+    return Path(name).expanduser(), ""
+
+
+def _keep_layers(model: Any, kept: int, before: int, name: str) -> None:  # noqa: ANN401 - transformers' own class for each family
+    """Cut the stack of transformer layers after the first `kept` ones."""
+    if not 1 <= kept <= before:
+        raise ConfigError(f"--layers {kept}: checkpoint '{name}' has {before}; give 1 to {before}")
+    if kept == before:
+        return
+    stacks = [
+        (module, child)
+        for module in model.modules()
+        for child in ("layers", "layer")
+        if _is_stack(getattr(module, child, None), before)
+    ]
+    if len(stacks) != 1:
+        raise ModelError(
+            f"checkpoint '{name}': found {len(stacks)} stacks of {before} transformer layers, "
+            "expected one; export it without --layers"
+        )
+    owner, child = stacks[0]
+    setattr(owner, child, getattr(owner, child)[:kept])
+    model.config.num_hidden_layers = kept
+    if getattr(model, "layer_weights", None) is not None:
+        model.layer_weights.data = model.layer_weights.data[: kept + 1]
+
+
+def _is_stack(child: object, length: int) -> bool:
+    return type(child).__name__ == "ModuleList" and len(child) == length  # type: ignore[arg-type]
+
+
+TOLERANCE = 1e-4
+"""Largest difference of a score that rounding may make."""
+
+N_CLIPS = 4
+SHORT_S, LONG_S = 0.5, 10.0
+
+
+def parity_waveforms(dataset: str, sample_rate: int, max_seconds: float) -> list[Waveform]:
+    """Return the first clips of a dataset, half a second of them, and ten seconds of them.
+
+    Raises:
+        ServalError: The dataset cannot be read, or one of the clips cannot be decoded.
+    """
+    opened = load_dataset(dataset, options=DatasetOptions(limit=N_CLIPS))
+    clips = [
+        decode(encoded_bytes(clip.audio), sample_rate).samples
+        for clip in islice(opened.clips(0, N_CLIPS), N_CLIPS)
+    ]
+    once = np.concatenate(clips)
+    joined = np.tile(once, int(LONG_S * sample_rate) // len(once) + 1)
+    made = [joined[: int(seconds * sample_rate)] for seconds in (SHORT_S, LONG_S)]
+    return [waveform[: int(max_seconds * sample_rate)] for waveform in (*clips, *made)]
+
+
+def compared(
+    model: OnnxModel, waveforms: Sequence[Waveform], expected: Sequence[NDArray[np.float32]]
+) -> Parity:
+    """Return how close an opened file comes to what torch said about the same waveforms."""
+    alone = np.stack([model.scores(w[None], np.array([len(w)]))[0] for w in waveforms])
+    wanted = np.stack(expected)
+    return Parity(
+        durations_s=tuple(round(len(w) / model.sample_rate, 3) for w in waveforms),
+        max_abs_diff=float(np.abs(alone - wanted).max()),
+        same_argmax=int((alone.argmax(axis=1) == wanted.argmax(axis=1)).sum()),
+        padded_max_abs_diff=_padded_diff(model, waveforms, alone),
+    )
+
+
+def refuse_unless_equal(parity: Parity, name: str) -> None:
+    """Do nothing if the file agrees with its checkpoint.
+
+    Raises:
+        ModelError: It does not, or padding changes what its mask should hide.
+    """
+    n_clips = len(parity.durations_s)
+    if not parity.max_abs_diff <= TOLERANCE or parity.same_argmax < n_clips:
+        raise ModelError(
+            f"the graph of '{name}' differs from torch by {parity.max_abs_diff:.1e} "
+            f"(at most {TOLERANCE:.0e} allowed) and agrees on the label of "
+            f"{parity.same_argmax} of {n_clips} clips; nothing was written"
+        )
+    padded = parity.padded_max_abs_diff
+    if padded is not None and not padded <= TOLERANCE:
+        raise ModelError(
+            f"padding changes the scores of '{name}' by {padded:.1e} in spite of the mask: this "
+            "family mixes padding into valid frames; export it without --attention-mask"
+        )
+
+
+def _padded_diff(
+    model: OnnxModel, waveforms: Sequence[Waveform], alone: NDArray[np.float32]
+) -> float | None:
+    """Return how much the scores change in one padded batch, or `None` where none may be."""
+    if not model.contract.may_pad:
+        return None
+    lengths = np.array([len(waveform) for waveform in waveforms])
+    batch = np.zeros((len(waveforms), int(lengths.max())), dtype=np.float32)
+    for row, waveform in zip(batch, waveforms, strict=True):
+        row[: len(waveform)] = waveform
+    return float(np.abs(model.scores(batch, lengths) - alone).max())

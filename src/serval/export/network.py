@@ -1,4 +1,4 @@
-"""The ONNX graph of a classifier in torch."""
+"""The ONNX graph of a classifier in torch, or of the hidden levels of an encoder."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from serval.checkpoints.hidden import HiddenStates
 from serval.checkpoints.network import network_of
+from serval.checkpoints.quiet import quiet
 from serval.errors import ModelError
+from serval.models.graph import INLINE_LIMIT_BYTES
+from serval.models.torch import open_encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from serval.checkpoints.checkpoint import Checkpoint
+    from serval.models.contract import Overrides
 
-__all__ = ["fold_weight_norms", "graph_network", "onnx_program"]
 
 OPSET = 20
 
@@ -63,6 +68,21 @@ def onnx_program(
         ) from error
 
 
+def save_program(model: Any, path: Path, metadata: dict[str, str]) -> None:  # noqa: ANN401 - an onnx_ir.Model
+    """Write the graph without the traces of this machine that the exporter left in it."""
+    import onnx_ir
+
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
+    model.metadata_props.clear()
+    model.metadata_props.update(metadata)
+    size = sum(value.const_value.nbytes for value in model.graph.initializers.values())
+    beside = f"{path.name}.data" if size > INLINE_LIMIT_BYTES else None
+    onnx_ir.save(model, path, external_data=beside)
+
+
 def _example_inputs(sample_rate: int, *, masked: bool) -> dict[str, torch.Tensor]:
     # Odd and coprime sizes, so that the exporter cannot take one for a constant of the model.
     samples = torch.randn(2, sample_rate + 123) * 0.1
@@ -75,3 +95,20 @@ def fold_weight_norms(model: nn.Module) -> None:
     for module in model.modules():
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight")
+
+
+def exported_levels(
+    checkpoint: str, overrides: Overrides, levels: Mapping[int, str], output: Path
+) -> Path:
+    """Return `output` after writing the graph; see `serval.export.export_levels`."""
+    with quiet():
+        opened = open_encoder(checkpoint, overrides)
+        fold_weight_norms(opened.model)
+        program = onnx_program(
+            HiddenStates(opened, list(levels)).eval(),
+            masked=False,
+            sample_rate=opened.sample_rate,
+            outputs=list(levels.values()),
+        )
+        save_program(program.model, output, {})
+    return output

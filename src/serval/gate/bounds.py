@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["KINDS", "Bounds", "bounds_from_options", "bounds_from_toml", "merged", "per_unit"]
-
 KINDS = ("min", "max", "max-drop", "max-group-gap")
 """The kinds of bounds, as they are called in flags and in `gate.toml`."""
 

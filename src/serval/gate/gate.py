@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from serval.comparison import PairOptions
-from serval.comparison.by_task import compared as comparison_of
+from serval.comparison.compare import compared as comparison_of
 from serval.errors import ConfigError
 from serval.gate.bounds import NO_SHARES, Bounds, bounds_from_options, bounds_from_toml, per_unit
 from serval.gate.measures import Measures, measures_of
@@ -27,7 +27,7 @@ from serval.wording import counted, did_you_mean, in_points, points
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serval.comparison.by_task import Compared
+    from serval.comparison.compare import Compared
     from serval.run import Run
     from serval.scores.paired import IntervalChange, ScoreChange
 

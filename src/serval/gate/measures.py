@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores.stats import Interval
 
-__all__ = ["Measures", "measures_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:

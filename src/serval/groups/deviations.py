@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-__all__ = ["MEASURES", "GroupDeviation", "deviations_from_all"]
-
 MEASURES = ("uar", "recall", "precision")
 """Of a group minus all clips: UAR; the largest difference, either way, of one label's recall; and
 that of one label's precision."""

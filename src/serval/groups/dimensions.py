@@ -38,16 +38,6 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-__all__ = [
-    "AveragedCcc",
-    "DimensionGroup",
-    "DimensionTable",
-    "averaged_cccs",
-    "averaged_sentences",
-    "dimension_group_sentences",
-    "dimension_groups",
-]
-
 COMPARED = ("ccc", "bias")
 """Scores whose gaps are measured: how well a group is heard, and how it is misheard."""
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-__all__ = ["NO_GAP", "GroupGap", "Permutation", "Permuted", "gaps_between", "permutation_of"]
-
 PERMUTATIONS = 999
 
 WELL_MIXED = 0.8

@@ -25,14 +25,6 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Ids = NDArray[np.int64]
 
-__all__ = [
-    "MultilabelGap",
-    "MultilabelGroup",
-    "MultilabelTable",
-    "multilabel_group_sentences",
-    "multilabel_groups",
-]
-
 WORTH_FINDING = 0.10
 """A gap of this size of macro F1 would matter."""
 

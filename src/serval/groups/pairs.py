@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-__all__ = ["PairGap", "ScoredGroups", "pair_gap"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredGroups:

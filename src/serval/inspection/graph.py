@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["StoredGraph", "Weight", "bits_of", "stored_graph", "stored_nodes"]
-
 PRECISIONS: Mapping[int, str] = {
     TensorProto.FLOAT: "fp32",
     TensorProto.DOUBLE: "fp64",

@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import AudioError, ModelError
-from serval.inspection.graph import StoredGraph, bits_of, stored_graph, stored_nodes
+from serval.inspection.graph import StoredGraph, bits_of, stored_graph
 from serval.inspection.phone import Taken, taken_by
-from serval.inspection.targets import web_faults
 from serval.inspection.verdicts import (
     Remark,
     contract_verdicts,
@@ -16,10 +15,12 @@ from serval.inspection.verdicts import (
     dequantized_weights,
     graph_verdicts,
     random_verdicts,
+    web_faults,
     work_verdicts,
 )
 from serval.inspection.work import Work, work_of
 from serval.models.contract import MOST_LABELS, Contract, Overrides
+from serval.models.graph import stored_nodes
 from serval.models.onnx import OnnxModel, load_onnx, open_session
 from serval.models.profile import RanNode, ran_nodes
 from serval.wording import percent

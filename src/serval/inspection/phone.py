@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["ACCELERATORS", "Taken", "taken_by"]
-
 FLOATS = frozenset((TensorProto.FLOAT, TensorProto.FLOAT16))
 BYTES = frozenset((TensorProto.INT8, TensorProto.UINT8))
 

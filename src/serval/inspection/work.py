@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from serval.models.profile import RanNode, Tensor
 
-__all__ = ["CONVOLUTIONS", "PRODUCTS", "Work", "is_signed_pair", "macs_of", "work_of"]
-
 PRODUCTS: Mapping[str, tuple[int, int]] = {
     "MatMul": (0, 1),
     "FusedMatMul": (0, 1),

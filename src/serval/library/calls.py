@@ -17,6 +17,8 @@ from serval.library.predictions import run_of_predictions
 from serval.library.results import ComparisonResult, Result
 from serval.models.callable import model_of_object
 from serval.models.load import load_as_stated
+from serval.models.options import overrides_of
+from serval.options import EvalOptions
 from serval.records import Dataset
 from serval.run import Run, load_run
 
@@ -25,9 +27,7 @@ if TYPE_CHECKING:
 
     from serval.models.protocol import Model
 
-__all__ = ["compare", "evaluate", "score"]
-
-DEFAULTS = evaluation.EvalOptions()
+DEFAULTS = EvalOptions()
 
 OWN = frozenset(("model", "dataset", "labels", "name", "output", "sample_rate"))
 """Options that are arguments here."""
@@ -131,7 +131,7 @@ def _evaluated(
     model: Model,
     dataset: object,
     told: Given,
-    options: evaluation.EvalOptions,
+    options: EvalOptions,
     output: str | Path | None,
 ) -> Result:
     with tempfile.TemporaryDirectory(prefix="serval-") as folder:
@@ -145,27 +145,25 @@ def _evaluated(
         return Result(run=replace(run, folder=Path(run.name)))
 
 
-def _options(
-    given: dict[str, Any], *, name: str | None, output: str | Path | None
-) -> evaluation.EvalOptions:
-    known = {field.name for field in fields(evaluation.EvalOptions)} - OWN
+def _options(given: dict[str, Any], *, name: str | None, output: str | Path | None) -> EvalOptions:
+    known = {field.name for field in fields(EvalOptions)} - OWN
     if odd := sorted(given.keys() - known):
         raise ConfigError(f"evaluate takes no '{odd[0]}'; it takes {', '.join(sorted(known))}")
     place = DEFAULTS.output if output is None else os.fspath(output)
-    return evaluation.EvalOptions(**given, output=place, name=name)
+    return EvalOptions(**given, output=place, name=name)
 
 
-def _opened_model(model: object, options: evaluation.EvalOptions, sample_rate: int | None) -> Model:
+def _opened_model(model: object, options: EvalOptions, sample_rate: int | None) -> Model:
     if not _is_object(model):
         return load_as_stated(os.fspath(model), options)  # type: ignore[call-overload]
     if hasattr(model, "contract") and hasattr(model, "logits"):
         return model  # type: ignore[return-value]
-    stated = replace(evaluation.overrides_of(options), sample_rate=sample_rate)
+    stated = replace(overrides_of(options), sample_rate=sample_rate)
     return model_of_object(model, stated)
 
 
 def _opened_clips(
-    dataset: object, given: Given, options: evaluation.EvalOptions, model: Model, folder: Path
+    dataset: object, given: Given, options: EvalOptions, model: Model, folder: Path
 ) -> Dataset:
     if _is_given(dataset):
         given = replace(

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["run_of_file", "run_of_predictions"]
-
 TRUTH = ("truth", "true_emotion", "y_true", "label", "emotion")
 PREDICTED = ("predicted", "predicted_emotion", "prediction", "y_pred")
 SPEAKER = ("speaker", "speaker_id")

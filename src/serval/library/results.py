@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from serval.plots.canvas import Axes
     from serval.run import Run
 
-__all__ = ["ComparisonResult", "Result"]
-
-
 CONFUSED = only(CATEGORICAL, "a confusion matrix shows")
 RELIABLE = only(CATEGORICAL, "a reliability diagram shows")
 PER_CLASS: ByTask[None] = ByTask(

@@ -12,11 +12,9 @@ import numpy as np
 from serval.errors import AudioError, ModelError
 from serval.models.classifier import Classifier, Identity
 from serval.models.contract import Contract, Declared, Overrides, contract_of
-from serval.models.making import made_of, sound_ranges, trained_on
-from serval.models.masks import marked_by
 from serval.models.signature import Signature, signature_of
-from serval.models.sources import OUTPUT_NAME, declared_contract
-from serval.models.trial import tried
+from serval.models.sources import OUTPUT_NAME, declared_contract, made_of, sound_ranges, trained_on
+from serval.models.trial import marked_by, tried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
     from serval.models.graph import Skeleton
     from serval.models.protocol import Logits
-
-__all__ = ["Feeds", "GraphBackend", "Opened", "classifier_of", "feeds_of"]
 
 TYPES: Mapping[str, type[np.generic]] = {
     "tensor(float)": np.float32,

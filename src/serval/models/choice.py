@@ -7,8 +7,6 @@ from pathlib import Path
 
 from serval.checkpoints import is_checkpoint
 
-__all__ = ["what_is_meant"]
-
 
 def what_is_meant(name: str, runtime: str) -> tuple[str, str]:
     """Return the runtime that opens what a name means, and what to say of the other way.

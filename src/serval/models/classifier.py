@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from serval.models.contract import Contract
     from serval.models.protocol import Logits
 
-__all__ = ["Classifier", "Identity", "identity_of"]
-
 Other = TypeVar("Other", bound=Backend)
 B_co = TypeVar("B_co", bound=Backend, covariant=True)
 

@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from serval.tasks import Outputs
     from serval.trained_on import SoundRanges, TrainedOn
 
-__all__ = [
-    "DEFAULT_MAX_SECONDS",
-    "MOST_LABELS",
-    "Contract",
-    "Declared",
-    "Layout",
-    "Normalize",
-    "Overrides",
-    "contract_of",
-    "cut_sentences",
-]
-
 Normalize = Literal["peak", "zscore", "none"]
 DEFAULT_MAX_SECONDS = 120.0
 """Longest clip where a model declares none: attention grows with the square of the length."""

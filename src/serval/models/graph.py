@@ -17,19 +17,6 @@ if TYPE_CHECKING:
 
     import onnx
 
-__all__ = [
-    "Skeleton",
-    "activation_of",
-    "active_dropouts",
-    "external_names",
-    "node_name",
-    "random_nodes",
-    "read_skeleton",
-    "refuse_odd_names",
-    "stored_nodes",
-    "tensors_of",
-]  # fmt: skip
-
 LONGEST_FIELD = 4096
 """Bytes of a field that is kept: weights are longer, names and numbers are not."""
 

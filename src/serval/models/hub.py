@@ -23,8 +23,6 @@ from serval.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["HUB_PREFIX", "hub_checkpoint", "hub_folder", "hub_model"]
-
 HUB_PREFIX = "hf:"
 CARD = "README.md"
 """Which says what a model was trained on."""

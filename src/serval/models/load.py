@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from importlib import import_module, metadata
+from importlib import import_module, metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError, MissingExtraError, ModelError
 from serval.files import names_beside
-from serval.models.builtin import BUILTIN_MODELS
+from serval.labels import EMOTIONS
 from serval.models.choice import what_is_meant
 from serval.models.contract import Overrides
 from serval.models.options import InferenceOptions, overrides_of
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from serval.models.classifier import Classifier
     from serval.models.protocol import Model
 
-__all__ = ["RUNTIMES", "Runtime", "load_as_stated", "load_model", "model_path", "refuse_no_model"]
 
 AUTO, USUAL, CPU = "auto", "onnxruntime", "cpu"
 SHOWN = 6
@@ -56,7 +55,7 @@ RUNTIMES = {
     "torch": Runtime(
         module="serval.models.torch", packages=("torch", "transformers"), takes_folder=True
     ),
-    "python": Runtime(module="serval.models.python", packages=(), prefix="python:"),
+    "python": Runtime(module="serval.models.callable", packages=(), prefix="python:"),
 }
 """Every runtime by name; a further one is a line here and a file beside this one."""
 
@@ -164,7 +163,7 @@ def refuse_no_model(name: str) -> None:
         ModelError: It means none.
     """
     if name.startswith(RUNTIMES["python"].prefix):
-        from serval.models.python import refuse_no_source
+        from serval.models.callable import refuse_no_source
 
         refuse_no_source(name)
     else:
@@ -219,3 +218,28 @@ def _folder_instead(name: str, folder: Path) -> str:
             "or pytorch_model.bin); download it again, with all of its files"
         )
     return f"model '{name}' is a folder without an .onnx file; name the file of a model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltinModel:
+    """A model that is part of the package."""
+
+    name: str
+    what: str
+    licence: str
+    origin: str
+
+    @property
+    def path(self) -> Path:
+        """Where the file is on this machine."""
+        return Path(str(resources.files("serval"))) / "builtin" / "models" / f"{self.name}.onnx"
+
+
+BUILTIN_MODELS = (
+    BuiltinModel(
+        name="serval-tiny",
+        what=f"{', '.join(EMOTIONS)}; raw 16 kHz waveform, INT8, clips up to 30 s",
+        licence="CC BY-NC-SA 4.0 (weights; see the model card beside the file)",
+        origin="trained for serval on the SSI train split; encoder from Whisper tiny",
+    ),
+)

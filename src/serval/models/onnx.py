@@ -27,19 +27,6 @@ if TYPE_CHECKING:
     from serval.models.backend import Feeds
     from serval.models.signature import Signature
 
-__all__ = [
-    "CPU",
-    "OnnxBackend",
-    "OnnxModel",
-    "file_title",
-    "load_onnx",
-    "open_model",
-    "open_session",
-    "ort_reason",
-    "providers",
-    "refuse_no_file",
-]
-
 CPU = "cpu"
 """The provider that every ONNX Runtime has."""
 PROVIDER = "ExecutionProvider"

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from serval.models.contract import Contract, Overrides
     from serval.models.signature import Signature
 
-__all__ = ["IR", "OpenVinoBackend", "compiled_folder", "open_model"]
-
 IR = ".xml"
 """How the files of OpenVINO's own form end; their weights lie in a .bin beside them."""
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from serval.errors import ConfigError
 from serval.models.contract import Normalize, Overrides
 
-__all__ = ["InferenceOptions", "ModelOptions", "overrides_of"]
-
 NORMALIZE: dict[str, Normalize] = {"peak": "peak", "zscore": "zscore", "none": "none"}
 
 

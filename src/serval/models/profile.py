@@ -15,8 +15,6 @@ from serval.models.onnx import open_session
 if TYPE_CHECKING:
     from serval.models.onnx import OnnxModel
 
-__all__ = ["RanNode", "Tensor", "ran_nodes"]
-
 SUFFIX = "_kernel_time"
 
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from serval.labels import LabelSet
     from serval.models.contract import Contract
 
-__all__ = ["Backend", "Logits", "Model"]
-
 Logits = NDArray[np.float32]
 """`(B, K) float32`, one column for each label."""
 

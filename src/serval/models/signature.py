@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from serval.models.contract import Layout
 
-__all__ = ["Fitting", "Signature", "Slot", "signature_of"]
-
 FLOATS = frozenset(("tensor(float)", "tensor(float16)", "tensor(double)"))
 MASKS = FLOATS | {f"tensor({kind})" for kind in ("int64", "int32", "uint8", "int8", "bool")}
 MOST_LABELS = 100_000

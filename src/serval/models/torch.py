@@ -34,18 +34,6 @@ GRAPH = {"input_name": "input_values", "output_name": "logits"}
 SHOWN = 12
 """Labels that a message shows."""
 
-__all__ = [
-    "OpenedLevels",
-    "TorchBackend",
-    "answer_of_module",
-    "check_of",
-    "declared_of",
-    "open_encoder",
-    "open_levels",
-    "open_model",
-    "open_named",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TorchBackend:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from serval.models.options import InferenceOptions
     from serval.models.protocol import Logits, Model
 
-__all__ = ["Mean", "Window", "Windowed", "in_windows", "windowed"]
-
 Mean = Literal["probabilities", "logits"]
 MEANS: Mapping[str, Mean] = {"probabilities": "probabilities", "logits": "logits"}
 SHORTEST_HOP_S = 0.01

@@ -24,18 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes  # the rooms that draw name it from here
     from matplotlib.figure import Figure
 
-__all__ = [
-    "COLOURS",
-    "DPI",
-    "FORMATS",
-    "figure",
-    "given_axes",
-    "head",
-    "lay_out",
-    "pictures_as",
-    "save",
-]
-
 DPI = 300
 
 MOST_PIXELS = 8_000_000

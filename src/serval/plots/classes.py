@@ -25,15 +25,6 @@ if TYPE_CHECKING:
     from serval.scores.multilabel import EmotionScores, MultilabelScores
     from serval.scores.stats import Interval
 
-__all__ = [
-    "draw_confusion_matrix",
-    "draw_per_class",
-    "run_on_set",
-    "save_confusion_matrix",
-    "save_per_class",
-    "save_per_emotion",
-]
-
 LEAST = 6.0
 """Inches that even two classes get, for what is written around them."""
 

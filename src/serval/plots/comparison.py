@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["MOST_LABELS", "Forest", "draw_differences", "save_forests"]
-
 MOST_LABELS = 24
 """As many labels have room in a picture."""
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-__all__ = ["CostPoint", "save_costs"]
-
 ACROSS = 3
 NAMED = 40
 """Characters of the name of an encoder that have room in the legend."""

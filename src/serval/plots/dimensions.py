@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["draw_true_against_predicted", "save_agreement", "save_dimensions"]
-
 DENSE = 2_000
 """Of more clips the density is drawn instead of points, which would hide each other."""
 

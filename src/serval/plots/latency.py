@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-__all__ = ["LatencyCurve", "save_latency"]
-
-
 FEWEST_FOR_P95 = 20
 """Calls below which the 95th percentile is only the slowest of them."""
 

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from matplotlib.transforms import Bbox
 
-__all__ = ["QuantizedPoint", "label_apart", "save_quantization", "text_box"]
-
-
 RISES = (-3, *(sign * step for step in range(9, 220, 12) for sign in (1, -1)))
 """Heights of a label above its point that are tried, in points."""
 

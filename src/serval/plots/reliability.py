@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from serval.scores.calibration import Calibration, Fit
 
-__all__ = ["draw_reliability", "save_reliability"]
-
 
 def save_reliability(calibration: Calibration, title: str, path: Path) -> Path:
     """Return where accuracy against confidence, and against answered clips, is drawn.

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-__all__ = ["HeatMapRow", "StressCurve", "save_curves", "save_heat_map"]
-
 ACROSS = 4
 FULL_COLOUR = 40
 """Points at which the colour of the heat map is full."""

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Timeline", "save_timeline"]
-
 MOST_LINES = 8
 """Emotions with a line of their own: as many as there are colours."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from serval.errors import ConfigError, ModelError
 from serval.export import export_levels
+from serval.inspection.graph import stored_graph
 from serval.labels import LabelSet
 from serval.models.choice import what_is_meant
 from serval.models.classifier import identity_of
@@ -27,7 +29,7 @@ from serval.models.sources import contract_entries, declared_contract
 from serval.probe.graph import Level, cut, read_model, save_model, with_outputs
 from serval.probe.layers import WEIGHTED, wanted_levels
 from serval.tasks import DIMENSIONAL
-from serval.wording import printable
+from serval.wording import printable, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from serval.probe.graph import Pooling
     from serval.probe.layers import Wanted
 
-__all__ = ["Encoder", "HeadInput", "features_model", "open_encoder", "part_of"]
 
 TRIALS_S = (1.0, 1.7)
 """Two lengths of noise: the axis of a level that differs between them is time."""
@@ -286,3 +287,60 @@ def _level(wanted: Wanted, short: tuple[int, ...], long: tuple[int, ...]) -> Lev
         f"the tensor '{printable(wanted.tensor)[:80]}' has the shape {list(short)}: a hidden level "
         "is (batch, time, features) or (batch, features); name another with --layer"
     )
+
+
+COSTS = ("parameters", "MB", "ms")
+"""What tables call the three."""
+
+CLIP_S = 3.0
+UNTIMED, TIMED = 2, 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderCost:
+    """What it takes to turn a clip into the features of a head.
+
+    Attributes:
+        parameters: Numbers in the weights, as `serval inspect` counts them.
+        size_mb: Of the file or the checkpoint, in 10^6 bytes.
+        ms: Median wall time of a clip of three seconds, on one thread of this machine.
+    """
+
+    parameters: int
+    size_mb: float
+    ms: float
+
+
+def cost_of(encoder: Encoder, of: HeadInput) -> EncoderCost:
+    """Return what an encoder costs up to a level, or up to the last of those that are summed.
+
+    Of an ONNX file only the part that makes the level counts; torch runs an encoder to its end.
+    """
+    if encoder.parameters:
+        size = encoder.model.size_bytes / 1e6
+        return EncoderCost(parameters=encoder.parameters, size_mb=size, ms=_ms(encoder.model))
+    with tempfile.TemporaryDirectory(prefix="serval-") as folder:
+        path = Path(folder) / "part.onnx"
+        model = part_of(encoder.whole(), of.levels, encoder.pooling, encoder.contract, path)
+        return EncoderCost(
+            parameters=stored_graph(path).parameters, size_mb=model.size_bytes / 1e6, ms=_ms(model)
+        )
+
+
+def cost_cells(cost: EncoderCost | None) -> list[str]:
+    """Return parameters, megabytes and milliseconds as people read them; nothing of no cost."""
+    if cost is None:
+        return [""] * len(COSTS)
+    return [f"{cost.parameters:,}", three_digits(cost.size_mb), three_digits(cost.ms)]
+
+
+def _ms(model: Classifier[Any]) -> float:
+    """Return the median wall time of the model's call on three seconds of noise."""
+    n = round(min(CLIP_S, model.max_seconds) * model.sample_rate)
+    noise = np.random.default_rng(0).normal(0, 0.1, (1, n)).astype(np.float32)
+    times = []
+    for _ in range(UNTIMED + TIMED):
+        start = time.perf_counter()
+        model.logits(noise, np.array([n]))
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times[UNTIMED:]))

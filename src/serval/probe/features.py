@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from serval.predict import Transform
     from serval.records import Clip
 
-__all__ = ["FeatureStore", "feature_rows", "feature_rows_on_ray"]
-
 NUMBERS, FACTS = "features.f32", "clips.jsonl"
 ITEM_BYTES = 4
 NO_ROW = -1

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     Places = NDArray[np.int64]
 
-__all__ = ["PUBLISHED", "Fold", "FoldClips", "folds_as_asked", "mixed_folds", "shared_by"]
-
 PUBLISHED = "published"
 BY_SPEAKER = re.compile(r"speaker:(\d+)")
 SHOWN = 6

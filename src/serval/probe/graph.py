@@ -19,17 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = [
-    "OUTPUT",
-    "Level",
-    "Linear",
-    "Pooling",
-    "cut",
-    "read_model",
-    "save_model",
-    "with_outputs",
-]
-
 OUTPUT = "logits"
 PREFIX = "serval_probe"
 """How the names of the nodes and tensors begin that are added to a graph."""

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     import onnx
 
-__all__ = ["ALL", "LAST", "WEIGHTED", "Wanted", "wanted_levels"]
-
 ALL, LAST, POOLED, WEIGHTED = "all", "last", "pooled", "weighted"
 ATTENTION = frozenset(("Softmax", "Attention", "MultiHeadAttention", "GroupQueryAttention"))
 LINEAR = frozenset(("Gemm", "MatMul"))

@@ -21,21 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from serval.probe.cost import EncoderCost
+    from serval.probe.encoder import EncoderCost
     from serval.probe.runs import FoldScores
     from serval.scores.stats import Difference, Interval
-
-__all__ = [
-    "HEADS",
-    "POOLINGS",
-    "CrossValidated",
-    "LayerProbe",
-    "Probe",
-    "ProbeOptions",
-    "probe_verdict",
-    "refuse_unknown",
-    "task_of_head",
-]
 
 POOLINGS = ("mean", "mean+std")
 HEADS = {"logistic": "C", "ridge": "alpha", "knn": "neighbours"}

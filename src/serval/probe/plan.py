@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from serval.probe.options import ProbeOptions
     from serval.records import Clip, Dataset
 
-__all__ = ["APART", "SHARED", "Planned", "apart_name", "planned", "wanted_folds"]
-
 APART, SHARED = "speakers apart", "speakers shared"
 ALL_FOLDS = "folds"
 """The split that is the test parts of all folds of a set."""

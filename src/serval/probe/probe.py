@@ -19,8 +19,14 @@ from serval.evaluation import Step, absolute_name, provenance_of
 from serval.files import is_file, write_json
 from serval.machine import available_cores, peak_memory_mb, platform_facts
 from serval.options import EvalOptions
-from serval.probe.cost import COSTS, EncoderCost, cost_cells, cost_of
-from serval.probe.encoder import features_model, open_encoder
+from serval.probe.encoder import (
+    COSTS,
+    EncoderCost,
+    cost_cells,
+    cost_of,
+    features_model,
+    open_encoder,
+)
 from serval.probe.features import FeatureStore, feature_rows, feature_rows_on_ray
 from serval.probe.options import (
     HEADS,

@@ -11,7 +11,7 @@ import numpy as np
 
 from serval.comparison.align import aligned
 from serval.comparison.dimensions import compare_dimensions
-from serval.comparison.pair import PairOptions, pair_scores
+from serval.comparison.pair import pair_scores
 from serval.dimensions import dimension_run
 from serval.machine import peak_memory_mb
 from serval.predict import Heard, prediction_of
@@ -20,6 +20,7 @@ from serval.run import Journal, load_run
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import dimension_scores
 from serval.scores.metrics import confusion_matrix, uar
+from serval.scores.paired import PairOptions
 from serval.tasks import CATEGORICAL, DIMENSIONAL
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from serval.run import Provenance, Run
     from serval.scores.stats import Difference
     from serval.tasks import Task
-
-__all__ = ["Crossed", "FoldScores", "Recording", "fold_scores", "leak", "recorded_run"]
 
 MARGIN = 0.01
 

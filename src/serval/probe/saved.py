@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from serval.probe.encoder import Encoder
     from serval.probe.graph import Linear
 
-__all__ = ["refuse_unsaved", "save_head", "trained_on_both"]
-
 TOLERANCE = 1e-3
 """Largest difference of a logit that rounding may make, as a share of the largest logit."""
 

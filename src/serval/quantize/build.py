@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from serval.quantize.layers import Layer, Precision
     from serval.quantize.rounding import QuantParams
 
-__all__ = ["Recipe", "built", "stored_weights"]
-
 MICROSOFT = "com.microsoft"
 INT8_COMPUTE = 4
 """`accuracy_level` of MatMulNBits: activations are rounded to 8 bits in blocks, row by row, so

@@ -33,20 +33,6 @@ if TYPE_CHECKING:
     from serval.quantize.options import QuantizeOptions
     from serval.records import Clip, Dataset, LeftOut
 
-__all__ = [
-    "MARGIN",
-    "Clips",
-    "Fidelity",
-    "accuracy_change",
-    "calibration_clips",
-    "cost_in_words",
-    "evaluation_clips",
-    "fidelity",
-    "logits_of",
-    "value_words",
-]
-
-
 MEASURED = only(
     CATEGORICAL,
     "--eval measures the accuracy of",

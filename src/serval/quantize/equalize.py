@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from serval.quantize.layers import Layer
     from serval.quantize.observe import ChannelBounds, Means
 
-__all__ = ["Factors", "bias_corrections", "equalized", "smooth_factors", "smoothed"]
-
-
 SMALLEST = 1e-5
 SMALLEST_SHARE = 1e-3
 """A channel is taken to be at least this large beside the largest: silence would divide by zero."""

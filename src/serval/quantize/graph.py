@@ -20,18 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = [
-    "Index",
-    "add_tensor",
-    "copied",
-    "drop_unused",
-    "index_of",
-    "made_name",
-    "read_graph",
-    "replace_nodes",
-    "write_graph",
-]
-
 SMALLEST_OUTSIDE_BYTES = 1_024
 QUANTIZED_OPS = frozenset(
     [

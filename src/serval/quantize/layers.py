@@ -11,8 +11,6 @@ from serval.quantize.graph import Index, index_of
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["Layer", "Precision", "Role", "layers_of", "tables_of"]
-
 Role = Literal["linear", "convolution", "first convolution", "grouped convolution", "classifier"]
 
 Precision = Literal["int8", "weight-only int8", "int4", "fp16", "fp32"]

@@ -24,16 +24,6 @@ if TYPE_CHECKING:
     from serval.audio import Waveform
     from serval.models.onnx import OnnxModel
 
-__all__ = [
-    "ChannelBounds",
-    "Means",
-    "Observer",
-    "Seen",
-    "channel_bounds",
-    "histograms",
-    "rounding_means",
-]
-
 Tensors = Mapping[str, "NDArray[np.float32]"]
 
 MOST_BYTES = 512 * 2**20

@@ -7,10 +7,8 @@ from typing import Literal
 
 from serval.datasets import LabelledOptions
 from serval.errors import ConfigError
-from serval.inspection.targets import TARGETS
+from serval.inspection.verdicts import TARGETS
 from serval.models.options import ModelOptions
-
-__all__ = ["Method", "QuantizeOptions"]
 
 Method = Literal["static", "dynamic", "int4"]
 OF_RANGES = ("ranges", "convolutions", "smoothing")

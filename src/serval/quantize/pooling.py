@@ -18,8 +18,6 @@ from serval.quantize.graph import add_tensor, copied, index_of, made_name, repla
 if TYPE_CHECKING:
     from serval.quantize.graph import Index
 
-__all__ = ["means_as_products"]
-
 ONE_AXIS_OPSET = 15
 """Shape gives a single axis from here on."""
 SMALL_BYTES = 1_024

@@ -33,17 +33,6 @@ if TYPE_CHECKING:
     from serval.quantize.rounding import Histogram, RangeMethod
     from serval.quantize.workbench import Trial, Workbench
 
-__all__ = [
-    "chosen_static",
-    "default_dynamic",
-    "int4_candidate",
-    "plan_of",
-    "static_candidate",
-    "with_linear_layers",
-    "written_dynamic",
-]
-
-
 PLAN: Mapping[Role, Precision] = {
     "linear": "int8",
     "convolution": "weight-only int8",

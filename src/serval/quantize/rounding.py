@@ -10,22 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "RANGE_METHODS",
-    "Blocks",
-    "Histogram",
-    "QuantParams",
-    "RangeMethod",
-    "block_weights",
-    "channel_weights",
-    "params_of",
-    "portable_kernel_scales",
-    "portable_scales",
-    "range_of",
-    "symmetric_scales",
-]
-
-
 S8_MAX = 127
 PAIR_MAX = 32_767 // 255
 """What the magnitudes of two weights may add up to, so that 255 times each still fits 16 bits."""

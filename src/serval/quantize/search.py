@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from serval.quantize.layers import Precision
     from serval.quantize.workbench import Candidate, Trial, Workbench
 
-__all__ = ["Kept", "Sensitivity", "kept_within", "sensitivities"]
-
 SENSITIVITY_CLIPS = 32
 STEPS: tuple[Precision, ...] = ("weight-only int8", "fp16", "fp32")
 """What a layer is moved to, from the smallest file to the largest."""

@@ -43,17 +43,6 @@ if TYPE_CHECKING:
     from serval.quantize.options import QuantizeOptions
     from serval.quantize.workbench import Tell, Workbench
 
-__all__ = [
-    "Variant",
-    "Variants",
-    "best_of",
-    "compare_all",
-    "comparison_verdict",
-    "folder_beside",
-    "pareto_front",
-    "save_comparison",
-]
-
 ON = " on "
 """Between the name of a file and that of another runtime which runs it."""
 FP32, DEFAULT = "fp32", "default dynamic"

@@ -14,7 +14,7 @@ from serval.audio import sound_of
 from serval.errors import ConfigError, ModelError
 from serval.files import scratch_folder
 from serval.inspection import stored_graph
-from serval.inspection.targets import TARGETS
+from serval.inspection.verdicts import TARGETS
 from serval.machine import available_cores
 from serval.models.contract import Overrides
 from serval.models.load import model_path
@@ -50,20 +50,6 @@ if TYPE_CHECKING:
     from serval.quantize.build import Recipe
     from serval.quantize.layers import Layer
     from serval.quantize.options import QuantizeOptions
-
-__all__ = [
-    "Candidate",
-    "Tell",
-    "Trial",
-    "Workbench",
-    "evaluated_in_fp32",
-    "open_workbench",
-    "opened_workbench",
-    "recipe_words",
-    "refuse_for_target",
-    "tagged",
-]
-
 
 HELD_OUT = 2
 """Clips to choose recipes by, for each clip that sets ranges."""

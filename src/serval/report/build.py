@@ -7,15 +7,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from serval.comparison.compared import task_of_runs
+from serval.comparison.partners import task_of_runs
 from serval.files import write_bytes, write_text
 from serval.report.columns import heard
 from serval.report.content import report_content
 from serval.report.emotions import emotion_parts
-from serval.report.kept import audio_file, audio_folder, kept_sounds, sound_block
 from serval.report.page import page_html
 from serval.report.sets import set_parts
-from serval.report.sound import PageSound, Progress, Sounds, sounds_of
+from serval.report.sound import (
+    PageSound,
+    Progress,
+    Sounds,
+    audio_file,
+    audio_folder,
+    kept_sounds,
+    sound_block,
+    sounds_of,
+)
 from serval.report.stressed import lead_of, refuse_other_model
 from serval.report.values import value_parts
 from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, ByTask
@@ -30,8 +38,6 @@ if TYPE_CHECKING:
     from serval.report.stressed import Stressed
     from serval.run import Run
     from serval.stress import StressRuns
-
-__all__ = ["EMBED_MB", "PAGES", "AudioChoice", "Further", "Page", "write_report"]
 
 AudioChoice = Literal["wrong", "all", "none"]
 

@@ -2,29 +2,183 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, cast
 
-from huggingface_hub import EvalResult, ModelCard
+import yaml
+from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, eval_result_entries_to_yaml
 
 from serval.errors import ConfigError
 from serval.files import write_text
-from serval.report.emotion_card import emotion_card
-from serval.report.section import CardParts, hub_dataset, safe, section_of
-from serval.report.set_card import set_card
-from serval.report.value_card import value_card
+from serval.groups import group_sentences, groups_of
+from serval.report.section import LIMITS, CardParts, hub_dataset, hub_result, safe, section_of
+from serval.results.dimensions import DimensionResults, dimension_cells
+from serval.results.document import caveats_of
+from serval.results.multilabel import MultilabelResults, emotion_table, overall_table
+from serval.results.summary import gap_table
+from serval.results.verdict import in_percent, sentences_of, verdict_of
+from serval.scores import METRICS, canonical, scores_of
+from serval.scores.dimensions import DIMENSION_METRICS
+from serval.scores.multilabel import MULTILABEL_METRICS
+from serval.scores.stats import Interval
 from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL
-from serval.wording import one_line
+from serval.wording import counted, markdown_table, markdown_text, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from huggingface_hub import ModelCardData
 
     from serval.run import Run
+    from serval.scores import Scores
     from serval.tasks import Task
 
-__all__ = ["card_text", "hub_dataset", "write_card"]
+
+SET_HUB = {"macro_f1": ("f1", "macro"), "micro_f1": ("f1", "micro")}
+"""The hub's name of each score that it has one for, and how that averages."""
+
+
+TASK = "Speech emotion recognition, several emotions a clip"
+"""What the hub's page calls it."""
+
+
+def set_card(run: Run) -> CardParts:
+    """Return the scores of the run and of each emotion, the groups and the limits."""
+    found = MultilabelResults(run=run, thresholds_from=run)
+    document = found.document
+    scores = document["scores"]
+    return CardParts(
+        verdict=document["verdict"],
+        tables=[overall_table(scores), emotion_table(scores), "In brackets: 95 % interval.\n"],
+        groups=document["groups"]["sentences"],
+        limits=[*document["warnings"], *LIMITS],
+        results=list(_set_results(found)),
+    )
+
+
+def _set_results(found: MultilabelResults) -> Iterator[EvalResult]:
+    averaged, k = found.scores.emotions_averaged, len(found.run.labels)
+    for key, (hub, average) in SET_HUB.items():
+        own, title = found.scores.overall[key], MULTILABEL_METRICS[key].title
+        if average == "macro" and averaged < k:
+            own, title = _of_all(own, averaged / k), f"{title} of all {k} emotions"
+        if not math.isnan(own.value):
+            metric = (hub, title)
+            yield hub_result(found.run, TASK, metric, own, {"average": average})
+
+
+def _of_all(own: Interval, share: float) -> Interval:
+    """Return macro F1 over all emotions, as the hub's is: F1 of those that no clip has is 0."""
+    return Interval(value=share * own.value, low=share * own.low, high=share * own.high)
+
+
+VALUE_HUB = {"ccc": "ccc", "pearson": "pearsonr", "spearman": "spearmanr", "mae": "mae"}
+"""The hub's name of each score that it has one for; CCC, which it has not, by its own."""
+
+RATING = "A rating says what listeners heard, not what a person felt."
+
+
+def value_card(run: Run) -> CardParts:
+    """Return the scores of each dimension, the groups and the limits."""
+    found = DimensionResults(run=run)
+    document = found.document
+    scores = document["scores"]
+    head = ["Dimension", *(metric.title for metric in DIMENSION_METRICS.values())]
+    rows = [
+        [markdown_text(name), *dimension_cells(own)]
+        for name, own in (*scores["per_dimension"].items(), ("mean", scores["mean"]))
+    ]
+    return CardParts(
+        verdict=document["verdict"],
+        tables=[markdown_table(head, rows), "In brackets: 95 % interval.\n"],
+        groups=[*document["averaged"]["sentences"], *document["groups"]["sentences"]],
+        limits=[*document["warnings"], RATING, *LIMITS[1:]],
+        results=list(_value_results(found)),
+    )
+
+
+def _value_results(found: DimensionResults) -> Iterator[EvalResult]:
+    for name, own in found.scores.per_dimension.items():
+        for key, hub in VALUE_HUB.items():
+            if not math.isnan(own[key].value):
+                metric = (hub, f"{DIMENSION_METRICS[key].title} of {name}")
+                said = {"scale": str(found.values.scale)}
+                title = "Emotional dimensions in speech"
+                yield hub_result(found.run, title, metric, own[key], said)
+
+
+HUB: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
+    "accuracy": ("accuracy", "Accuracy (WA)", {}),
+    "recall_macro": ("recall", "Macro recall of all emotions that occur", {"average": "macro"}),
+    "f1_macro": ("f1", "Macro F1 of all emotions that occur", {"average": "macro"}),
+    "f1_weighted": ("f1", "Weighted F1", {"average": "weighted"}),
+}
+"""By published key, which is scikit-learn's number as the hub's is: the hub's name, the one on its
+page, and how it averages."""
+
+
+def emotion_card(run: Run) -> CardParts:
+    """Return the scores with a random baseline, the groups and the limits."""
+    scores = scores_of(run)
+    overall = {metric.full: scores.overall[key] for key, metric in METRICS.items()}
+    classes = {label: own.recall for label, own in scores.per_class.items()}
+    groups = groups_of(run)
+    said = group_sentences(groups)
+    return CardParts(
+        verdict=[verdict_of(run.name, scores), *sentences_of(scores, run.labels)],
+        tables=[
+            _table("Score", overall, {}),
+            "Recall of each emotion:\n",
+            _table("Emotion", classes, {label: c.support for label, c in scores.per_class.items()}),
+        ],
+        groups=said,
+        group_table=gap_table(groups.as_dict()["tables"]) if said else "",
+        limits=[*caveats_of([run], [scores]), *LIMITS],
+        results=list(_emotion_results(run, scores)),
+        entries=_entries(run, scores),
+    )
+
+
+def _emotion_results(run: Run, scores: Scores) -> Iterator[EvalResult]:
+    by = scores.resampling
+    for key, (hub, full, average) in HUB.items():
+        own = {**scores.overall, **scores.published}[canonical(key)]
+        if not math.isnan(own.value):
+            said = {**average, "confidence_level": by.level, "clustered_by": by.by}
+            yield hub_result(run, "Speech emotion recognition", (hub, full), own, said)
+
+
+def _entries(run: Run, scores: Scores) -> str:
+    """Return the hub's results file, or `""` of a set that is not on the hub."""
+    hub_id = hub_dataset(run)
+    if hub_id is None:
+        return ""
+    accuracy = scores.overall["wa"]
+    entry = EvalResultEntry(
+        dataset_id=hub_id,
+        task_id="default",
+        value=round(accuracy.value, 4),
+        dataset_revision=run.provenance.dataset.get("revision") or None,
+        date=run.started or None,
+        notes=f"accuracy, split {run.provenance.dataset['split'] or 'default'}, "
+        f"{counted(scores.n, 'clip')}, 95 % interval {accuracy.low:.4f} to {accuracy.high:.4f}",
+    )
+    return str(yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False))
+
+
+def _table(first: str, rows: Mapping[str, Interval], clips: Mapping[str, int]) -> str:
+    head = [first, "Value", "95 % interval", *(["Clips"] if clips else [])]
+    cells = (
+        (safe(name), in_percent(own.value), _range(own), *([str(clips[name])] if clips else []))
+        for name, own in rows.items()
+    )
+    return markdown_table(head, list(cells))
+
+
+def _range(own: Interval) -> str:
+    return "n/a" if math.isnan(own.low) else f"{in_percent(own.low)} to {in_percent(own.high)}"
+
 
 BEGIN, END = "<!-- serval: evaluation begins -->", "<!-- serval: evaluation ends -->"
 

@@ -19,20 +19,6 @@ if TYPE_CHECKING:
     from serval.scores.multilabel import EmotionScores
     from serval.scores.stats import Difference, Interval
 
-__all__ = [
-    "BOUNDS",
-    "CLIPS",
-    "RUN",
-    "Chart",
-    "Column",
-    "bounds",
-    "defined",
-    "failures_chart",
-    "latency_chart",
-    "per_class_chart",
-    "speakers_chart",
-]
-
 LATENCY_BINS = 40
 
 

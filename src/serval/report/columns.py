@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from serval.report.sound import Sounds
     from serval.run import Run
 
-__all__ = ["TEXT_COLUMNS", "Listed", "clip_columns", "heard", "listed"]
-
 TEXT_COLUMNS = ("text", "sentence", "transcript", "transcription", "utterance", "words")
 """Names of a column that holds what is spoken, in order of preference."""
 

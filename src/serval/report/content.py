@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from serval.machine import platform_facts
-from serval.report.again import facts_of
-from serval.report.charts import failures_chart, latency_chart
+from serval.options import EvalOptions, stored_options
+from serval.report.charts import Chart, Column, failures_chart, latency_chart
 from serval.report.columns import clip_columns
 from serval.report.parts import section
-from serval.report.timed import timed_chart
 from serval.results.document import caveats_of
-from serval.results.verdict import counted, data_name
+from serval.results.verdict import data_name
 from serval.run import unfinished
-from serval.wording import as_sentence
+from serval.wording import as_sentence, counted, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from serval.bench.browser import Timed
+    from serval.bench.browser import StoredLatency, Timed
     from serval.report.parts import PageParts
     from serval.report.sound import Sounds
     from serval.report.stressed import Stressed
+    from serval.run import Run
 
-__all__ = ["report_content"]
 
 SILENCE = (
     "This clip has no audio in this page: either the page was made without it (--audio all takes "
@@ -132,3 +133,123 @@ def _examples(under: Stressed, first: int) -> list[dict[str, Any]]:
         {**example, "heard": [{**side, "sound": place[side["sound"]]} for side in example["heard"]]}
         for example in under.examples
     ]
+
+
+ALWAYS = ("model", "dataset")
+NOT_WHAT = ("output", "fresh", "dev_mode", "plots", "value_columns")
+"""Where and how to write, which is the reader's own affair, and what follows from other options."""
+
+
+def command_of(run: Run) -> str:
+    """Return the command that makes the run again, with every option that was not the default."""
+    return " ".join(["serval evaluate", *_flags(stored_options(run))])
+
+
+def facts_of(run: Run) -> list[tuple[str, str]]:
+    """Return model, data, machine and command as titles and values; hashes whole."""
+    model, data, platform = (
+        run.provenance.model, run.provenance.dataset, run.provenance.platform
+    )  # fmt: skip
+    contract, size = model.get("contract", {}), model.get("size_bytes")
+    facts = {
+        "Command": command_of(run),
+        "Limit": _limit(stored_options(run)),
+        "Model": model["name"],
+        "Model file": f"{three_digits(size / 1e6)} MB" if size else "",
+        "Model sha256": model["sha256"],
+        "Model input": f"{contract.get('sample_rate', '?')} Hz, "
+        f"normalize {contract.get('normalize', '?')}",
+        "Data": data_name(run),
+        "Data revision": data.get("revision") or "",
+        "Data fingerprint": data["fingerprint"],
+        "Data licence": data.get("licence") or "",
+        "Clips": f"{len(run):,} scored, {len(run.failures):,} failed, "
+        f"{sum(run.dropped.values()):,} left out",
+        "Audio": f"{run.duration_s.sum() / 60:.1f} minutes",
+        "Started": run.started,
+        "Took": f"{run.seconds:.0f} s",
+        "Processor": f"{platform.get('processor', '?')}, {platform.get('cores', '?')} cores",
+        "Software": ", ".join(f"{k} {v}" for k, v in platform.get("packages", {}).items()),
+    }
+    return [(name, str(value)) for name, value in facts.items() if value]
+
+
+def _limit(options: EvalOptions) -> str:
+    """Return which clips of the split were asked for."""
+    said = []
+    if options.sample:
+        seed = f"seed {options.sample_seed}"
+        said.append(f"a random sample of {counted(options.sample, 'clip')}, {seed}")
+    if options.limit:
+        said.append(f"the first {counted(options.limit, 'clip')}{' of it' if said else ''}")
+    return ", ".join(said) or "none: every clip of the split"
+
+
+def _flags(options: EvalOptions) -> Iterator[str]:
+    for field in sorted(fields(EvalOptions), key=lambda field: field.name not in ALWAYS):
+        value = getattr(options, field.name)
+        if field.name in NOT_WHAT or (value == field.default and field.name not in ALWAYS):
+            continue
+        flag = f"--{field.name.replace('_', '-')}"
+        yield flag if value is True else f"{flag} {quote(str(value))}"
+
+
+SHOWN_S = (1.0, 3.0, 10.0)
+"""Durations that are shown where they were measured: a table of all would be long."""
+
+COLUMNS = (
+    Column(key="where", title="measured on"),
+    Column(key="model", title="model"),
+    Column(key="file", title="its file"),
+    Column(key="threads", title="threads"),
+    Column(key="seconds", title="clip, s", kind="number"),
+    Column(key="p50", title="p50, ms", kind="number"),
+    Column(key="p90", title="p90, ms", kind="number"),
+    Column(key="rtf", title="RTF", kind="number"),
+    Column(key="n", title="n", kind="count"),
+)
+
+
+def timed_chart(timed: Sequence[Timed], runs: Sequence[Run]) -> Chart | None:
+    """Return what devices measured as a table, or `None` where nothing is given.
+
+    Args:
+        timed: Of each device.
+        runs: Of the report; a row says whether it is of one of their model files.
+    """
+    known = {run.provenance.model.get("sha256") for run in runs}
+    rows = [row for device in timed for row in _rows(device, known)]
+    if not rows:
+        return None
+    return Chart(
+        id="devices",
+        kind="table",
+        title="How fast it is where it was measured",
+        note="One clip at a time, the model only. RTF is processing time over audio time: under 1 "
+        "keeps up with speech. Compare rows of one device; others had other work to do. Measured "
+        f"on: {' / '.join(dict.fromkeys(device.where for device in timed))}.",
+        columns=COLUMNS,
+        rows=rows,
+        wide=True,
+    )
+
+
+def _rows(device: Timed, known: set[Any]) -> Iterator[dict[str, Any]]:
+    shown = [one for one in device.latency if one.seconds in SHOWN_S] or device.latency
+    for one in sorted(shown, key=lambda one: (one.sha256 not in known, one.model)):
+        yield {"where": device.where.partition(",")[0], **_cells(one)} | {
+            "file": "of this report" if one.sha256 in known else "another"
+        }
+
+
+def _cells(one: StoredLatency) -> dict[str, Any]:
+    p90 = one.timing.told("p90_s")
+    return {
+        "model": one.model,
+        "threads": one.computed_by,
+        "seconds": one.seconds,
+        "p50": float(f"{1000 * one.timing.p50_s:.3g}"),
+        "p90": None if p90 is None else float(f"{1000 * p90:.3g}"),
+        "rtf": float(f"{one.rtf:.2g}"),
+        "n": one.timing.n,
+    }

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from serval.comparison import compare
 from serval.comparison.words import pair_verdict
-from serval.groups import groups_of
-from serval.report.charts import bounds, per_class_chart, speakers_chart
+from serval.groups import gap_sentence, groups_of
+from serval.report.charts import (
+    BOUNDS,
+    CLIPS,
+    RUN,
+    Chart,
+    Column,
+    bounds,
+    per_class_chart,
+    speakers_chart,
+)
 from serval.report.columns import listed
 from serval.report.pairing import difference_chart, group_changes_chart, pair_content, relabelled
-from serval.report.parts import PageParts, section
-from serval.report.shift import shift_chart
+from serval.report.parts import PageParts, of_each, section
 from serval.report.stressed import stressed
-from serval.report.trust import coverage_chart, group_charts, reliability_chart
+from serval.results.domain_shift import SOUNDS, domain_shift_part
 from serval.results.observations import observations_of, sentences
 from serval.results.verdict import sentences_of, verdict_of
 from serval.scores import SHOWN, scores_of, title_of
-from serval.scores.calibration import calibration_of
+from serval.scores.calibration import abstention_sentence, calibration_of, confidence_sentence
 from serval.scores.metrics import confusion_matrix
 from serval.tasks import CATEGORICAL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from serval.comparison import Comparison
+    from serval.groups import Groups, GroupTable
     from serval.report.columns import Listed
     from serval.run import Run
     from serval.scores import Scores
+    from serval.scores.calibration import Calibration
 
-__all__ = ["answer_columns", "confidences", "emotion_parts", "in_steps", "is_wrong"]
 
 PROBABILITY_STEPS = 10_000
 
@@ -166,3 +176,141 @@ def _sections(
                 "What is known of labels, answers and sound; nothing of it is a guess.",
                 *(shift_chart(name, run) for name, run in zip(names, runs, strict=True))),
     ]  # fmt: skip
+
+
+ENDS = ("5th", "median", "95th")
+
+
+def shift_chart(name: str, run: Run) -> Chart | None:
+    """Return a table of the sound of a run's clips beside the model's own, with what is known.
+
+    `None` where the model says that it was trained on this corpus.
+    """
+    part = domain_shift_part(run)
+    if not part["sentences"]:
+        return None
+    return Chart(
+        id=f"shift-{''.join(c if c.isalnum() else '-' for c in name)}",
+        kind="table",
+        title=name,
+        note=" ".join(part["sentences"]),
+        columns=(
+            Column(key="what", title="of the sound"),
+            *(Column(key=f"here {end}", title=f"these clips, {end}", kind="number")
+              for end in ENDS),
+            *(Column(key=f"own {end}", title=f"the model's, {end}", kind="number")
+              for end in ENDS),
+            Column(key="below", title="below its range", kind="share"),
+            Column(key="above", title="above it", kind="share"),
+        ),
+        rows=[_row(sound) for sound in part["sound"]],
+        wide=True,
+    )  # fmt: skip
+
+
+def _row(sound: Mapping[str, Any]) -> dict[str, Any]:
+    title, unit, times = SOUNDS[sound["name"]]
+    own = sound["own"] or (None,) * len(ENDS)
+    return {
+        "what": f"{title}, {unit}",
+        **{f"here {end}": times * n for end, n in zip(ENDS, sound["here"], strict=True)},
+        **{
+            f"own {end}": None if n is None else times * n for end, n in zip(ENDS, own, strict=True)
+        },
+        "below": None if sound["own"] is None else sound["below"],
+        "above": None if sound["own"] is None else sound["above"],
+    }
+
+
+MOST_VALUES = 30
+"""A column with more groups than this is a table without a drawing."""
+
+
+def reliability_chart(names: Sequence[str], fits: Sequence[Calibration]) -> Chart:
+    """Return how often each run was right where it was how sure."""
+    rows = [
+        {
+            "run": name,
+            "confidence": part.confidence,
+            **bounds(accuracy),
+            "clips": part.n,
+        }
+        for name, fit in zip(names, fits, strict=True)
+        for part, accuracy in zip(fit.as_is.bins, fit.as_is.bin_accuracy, strict=True)
+    ]
+    said = [confidence_sentence(fit) for fit in fits]
+    return Chart(
+        id="reliability",
+        kind="reliability",
+        title="Can its confidence be believed?",
+        note=f"On the dashed line a clip of 80 % confidence is right four times in five; below it "
+        f"the model is too sure. {of_each(said)} Each dot stands for equally many "
+        "clips; its line is the 95 % interval.",
+        columns=(RUN, Column(key="confidence", title="mean confidence", kind="share"),
+                 Column(key="value", title="share right", kind="share"), *BOUNDS[1:], CLIPS),
+        rows=rows,
+    )  # fmt: skip
+
+
+def coverage_chart(names: Sequence[str], fits: Sequence[Calibration]) -> Chart:
+    """Return how often each run is right when it answers only where it is sure."""
+    rows = [
+        {
+            "run": name,
+            "coverage": point.n / fit.n,  # of few clips another share than was wished
+            **bounds(point.accuracy),
+            "threshold": point.threshold,
+            "clips": point.n,
+        }
+        for name, fit in zip(names, fits, strict=True)
+        for point in {point.n: point for point in fit.coverage}.values()
+    ]
+    said = [abstention_sentence(fit) for fit in fits]
+    return Chart(
+        id="risk-coverage",
+        kind="risk",
+        title="Selective prediction",
+        note=of_each(said),
+        columns=(RUN, Column(key="coverage", title="answered", kind="share"), *BOUNDS,
+                 Column(key="threshold", title="when at least this sure", kind="share"), CLIPS),
+        rows=rows,
+    )  # fmt: skip
+
+
+def group_charts(names: Sequence[str], groups: Sequence[Groups]) -> list[Chart]:
+    """Return one chart for each column of groups; speakers have a chart of their own."""
+    columns = list(dict.fromkeys(table.column for own in groups for table in own.tables))
+    tables = [
+        [
+            (name, table)
+            for name, own in zip(names, groups, strict=True)
+            for table in own.tables
+            if table.column == column
+        ]
+        for column in columns
+        if column != "speaker"
+    ]
+    return [_group_chart(of_column) for of_column in tables]
+
+
+def _group_chart(tables: Sequence[tuple[str, GroupTable]]) -> Chart:
+    column = tables[0][1].column
+    rows = [
+        {"run": name, "label": group.name, **bounds(group.accuracy), "clips": group.n,
+         "uar": bounds(group.uar)["value"]}
+        for name, table in tables
+        for group in table.groups
+    ]  # fmt: skip
+    if column == "duration":
+        rows.sort(key=lambda row: float(str(row["label"]).partition("-")[0]))
+    said = [gap_sentence(asdict(table.accuracy_gap)) for _, table in tables]
+    few = len({row["label"] for row in rows}) <= MOST_VALUES
+    return Chart(
+        id=f"by-{''.join(c if c.isalnum() else '-' for c in column)}",
+        kind="intervals" if few else "table",
+        title=f"Accuracy by {'length' if column == 'duration' else column}",
+        note=of_each(said),
+        columns=(RUN, Column(key="label", title=column), *BOUNDS,
+                 Column(key="uar", title="UAR", kind="share"), CLIPS),
+        rows=rows,
+    )  # fmt: skip

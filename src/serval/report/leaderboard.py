@@ -9,10 +9,9 @@ from urllib.parse import quote
 
 from serval.dress import STYLE, bundled, filled, source_hash
 from serval.files import write_text
-from serval.results.verdict import counted
 from serval.scores import HEADLINES, METRICS, title_of
 from serval.sweep import LESS_IS_BETTER, value_cells, value_titles
-from serval.wording import hundredths, percent, printable, three_digits
+from serval.wording import counted, hundredths, percent, printable, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     Document = Mapping[str, Any]
     Row = Mapping[str, Any]
-
-__all__ = ["leaderboard_html", "write_leaderboard"]
 
 ASSETS = ("report", "assets")
 BAR = (80, 6)

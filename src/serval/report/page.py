@@ -16,8 +16,6 @@ from serval.dress import STYLE, bundled, filled, source_hash
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["page_html"]
-
 SCRIPTS = (
     "dom",
     "theme",

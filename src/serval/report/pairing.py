@@ -14,20 +14,9 @@ from serval.wording import in_points
 
 if TYPE_CHECKING:
     from serval.comparison import Comparison
-    from serval.comparison.pair import ScoreChange
     from serval.labels import LabelSet
     from serval.run import Run
-    from serval.scores.paired import IntervalChange
-
-__all__ = [
-    "CHANGE",
-    "change_cells",
-    "difference_chart",
-    "group_changes_chart",
-    "margin_sentence",
-    "pair_content",
-    "relabelled",
-]
+    from serval.scores.paired import IntervalChange, ScoreChange
 
 CHANGE = (
     Column(key="a", title="A", kind="score"),

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from serval.report.columns import Listed
     from serval.report.stressed import Stressed
 
-__all__ = ["FEW", "PageParts", "of_each", "section"]
-
 FEW = "Groups of few clips scatter by chance."
 """What is said of groups of which nothing else can be."""
 

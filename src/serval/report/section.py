@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import EvalResult
 
-from serval.report.origin import origin_lines
 from serval.results.verdict import data_name
 from serval.run import unfinished
-from serval.wording import as_sentence
+from serval.wording import as_sentence, markdown_text, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from serval.run import Run
     from serval.scores.stats import Interval
 
-__all__ = ["LIMITS", "CardParts", "hub_dataset", "hub_result", "safe", "section_of"]
 
 LIMITS = (
     "A label says what an actor was asked for or what listeners agreed on, not what a person felt.",
@@ -138,3 +137,52 @@ def hub_result(
         metric_value=round(score.value, 4),
         metric_args={**arguments, "interval": [round(score.low, 4), round(score.high, 4)]},
     )
+
+
+SCORES = {"uar": "UAR", "ccc": "mean CCC"}
+
+
+def origin_lines(run: Run) -> list[str]:
+    """Return encoder, layer, head, data and cross-validated scores in markdown; none of others."""
+    said = run.provenance.model.get("made_of")
+    if not said:
+        return []
+    facts = {
+        "Encoder": _named(said, "encoder", "encoder_sha256"),
+        "Licence of the encoder": said.get("license", ""),
+        "Layer": said.get("layer", ""),
+        "Weights of the layers": said.get("layer_weights", ""),
+        "Pooling over time": said.get("pooling", ""),
+        "Head": said.get("head", ""),
+        "Trained on": _named(said, "data", "data_fingerprint"),
+        "Folds": said.get("folds", ""),
+        "Cross-validated": "; ".join(_scores(said.get("cross_validated", ""))),
+    }
+    lines = (f"- {name}: {markdown_text(value)}" for name, value in facts.items() if value)
+    return ["### How it was made\n", *lines, ""]
+
+
+def _named(said: Mapping[str, str], name: str, digest: str) -> str:
+    return ", ".join(filter(None, (said.get(name, ""), said.get(digest, "")[:16])))
+
+
+def _scores(text: str) -> Iterator[str]:
+    """Yield the cross-validated scores in words; none of what is not as serval writes it."""
+    try:
+        found = json.loads(text)
+        for key, title in SCORES.items():
+            if key in found:
+                yield _in_words(title, found[key], of_share=key == "uar")
+        mean, deviation = found["mean_of_folds"], found["deviation_of_folds"]
+        yield f"mean of the folds {mean:.4f}, standard deviation {deviation:.4f}"
+    except (KeyError, TypeError, ValueError):
+        return
+
+
+def _in_words(title: str, score: Sequence[Any], *, of_share: bool) -> str:
+    value, low, high = (float(number) for number in score)
+    if of_share:
+        shown = [percent(number, 1) for number in (value, low, high)]
+    else:
+        shown = [f"{number:.3f}" for number in (value, low, high)]
+    return f"{title} {shown[0]} on speakers that the head never heard ({shown[1]} to {shown[2]})"

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     Bools = NDArray[np.bool_]
 
-__all__ = ["set_parts"]
-
 ORDER = (
     "The emotions that were missed or named in error with the surest scores come first: some of "
     "them are wrong labels, not wrong answers."

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
+import json
+import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
@@ -16,28 +20,20 @@ from scipy.sparse import csr_array
 
 from serval.audio import Waveform, decode, encoded_bytes, resampled
 from serval.errors import AudioError, DatasetError
-from serval.evaluation import Step, open_dataset, stored_options
+from serval.evaluation import Step, open_dataset
+from serval.files import is_file
 from serval.machine import available_cores
+from serval.options import stored_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from serval.records import Clip
     from serval.run import Run
 
-__all__ = [
-    "PageSound",
-    "Progress",
-    "Sounds",
-    "mel_picture",
-    "not_the_file",
-    "outline",
-    "sound_of",
-    "sound_of_samples",
-    "sounds_of",
-]
 
 RATES = (8000, 12000, 16000)
 """Sample rates in Hz of the sounds: at most what the picture shows and most models are given."""
@@ -297,3 +293,73 @@ def _palette() -> list[int]:
     places = np.linspace(0, len(RAMP) - 1, SHADES)
     channels = [np.interp(places, range(len(RAMP)), channel) for channel in np.transpose(RAMP)]
     return [int(value) for value in np.stack(channels, axis=1).round().ravel()]
+
+
+RECIPE = 1
+"""Raised when sounds are made in another way: those of earlier pages are then made again."""
+
+BLOCK = re.compile(r'<script type="application/json" id="sounds">(.*?)</script>', re.DOTALL)
+
+
+def audio_folder(page: Path) -> Path:
+    """Return where the audio of a page lies that has too much of it."""
+    return page.with_name(f"{page.stem}-audio")
+
+
+def audio_file(sha256: str) -> str:
+    """Return the name of a sound in that folder; `sha256` is of the clip that was evaluated."""
+    return f"{sha256[:20]}.ogg"
+
+
+def sound_block(sha256: str, sound: PageSound, src: str) -> dict[str, Any]:
+    """Return a sound as a page holds it, in plain JSON types."""
+    pictures = {"outline": _text(sound.outline), "mel": _text(sound.mel)}
+    return {"src": src, **pictures, "of": sha256, "recipe": RECIPE}
+
+
+def kept_sounds(pages: Iterable[Path]) -> dict[str, PageSound]:
+    """Return the sounds of earlier pages by the sha256 of their clips.
+
+    What cannot be read, as of a page that somebody changed, is left out: it is made again.
+    """
+    kept: dict[str, PageSound] = {}
+    for page in dict.fromkeys(pages):
+        for block in _blocks(page):
+            with suppress(KeyError, TypeError, ValueError, OSError):
+                kept[_clip_of(block)] = _sound(block, page)
+    return kept
+
+
+def _blocks(page: Path) -> list[Any]:
+    if not is_file(page):
+        return []
+    try:
+        found = BLOCK.search(page.read_text(encoding="utf-8"))
+        blocks = json.loads(found[1]) if found else []
+    except (OSError, ValueError, RecursionError):
+        return []
+    return blocks if isinstance(blocks, list) else []
+
+
+def _clip_of(block: Mapping[str, Any]) -> str:
+    if block["recipe"] != RECIPE or not re.fullmatch("[0-9a-f]{64}", block["of"]):
+        raise ValueError(block["recipe"])
+    return str(block["of"])
+
+
+def _sound(block: Mapping[str, Any], page: Path) -> PageSound:
+    inside, _, text = block["src"].partition("base64,")
+    ogg = (
+        _bytes(text)
+        if inside.startswith("data:")
+        else (audio_folder(page) / audio_file(block["of"])).read_bytes()
+    )
+    return PageSound(ogg=ogg, outline=_bytes(block["outline"]), mel=_bytes(block["mel"]))
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 from serval.errors import ConfigError, ServalError
 from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column
 from serval.report.sound import PageSound, not_the_file, sound_of_samples
-from serval.results.verdict import counted, data_name
+from serval.results.verdict import data_name
 from serval.stress import examples_of, findings_of, stress_document
-from serval.wording import percent, span
+from serval.wording import counted, percent, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from serval.run import Run
     from serval.stress import Example, StressRuns
-
-__all__ = ["Stressed", "lead_of", "refuse_other_model", "stressed"]
 
 NAME = Column(key="label", title="perturbation")
 FAMILY = Column(key="label", title="family")

@@ -52,8 +52,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["value_parts"]
-
 BINS = 6
 """Parts of the scale, equally wide, in the tables below the clouds."""
 

@@ -21,10 +21,10 @@ from serval.results.document import caveats_of, shared_document
 from serval.results.scored import TaskResults
 from serval.results.summary import drawn_by, items, summary_of
 from serval.results.table import COLUMNS_OF_CLIP, ClipColumns, cells_of_clip, table_of
-from serval.results.verdict import counted, data_name
+from serval.results.verdict import data_name
 from serval.scores.dimensions import DIMENSION_METRICS, LEAST_CLIPS, dimension_scores
 from serval.tasks import DIMENSIONAL
-from serval.wording import csv_cell, markdown_table, markdown_text, numbered, without_nan
+from serval.wording import counted, csv_cell, markdown_table, markdown_text, numbered, without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,14 +34,6 @@ if TYPE_CHECKING:
     from serval.groups.dimensions import AveragedCcc, DimensionTable
     from serval.run import Run
     from serval.scores.dimensions import DimensionScores
-
-__all__ = [
-    "DimensionResults",
-    "dimension_cells",
-    "dimension_sentences",
-    "dimension_verdict",
-    "scores_of_values",
-]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores import Scores
 
-__all__ = ["caveats_of", "corpus_names", "shared_document", "warnings_of"]
-
 SCHEMA_VERSION = 1
 
 MOST_CORPORA = 100

@@ -7,26 +7,30 @@ model was trained or calibrated on, as far as its file and the run know.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from serval.labels import PRESETS
 from serval.results.document import corpus_names
-from serval.results.verdict import as_sentence
+from serval.results.verdict import in_words
+from serval.scores import METRICS
+from serval.scores.label_space import FullSet, Restricted, full_set_of, restricted_of
 from serval.trained_on import HEARD, SOUND_NAMES, Training, corpora_of, training_of
-from serval.wording import percent, printable
+from serval.wording import as_sentence, counted, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
+    from serval.labels import Preset
     from serval.run import Run
+    from serval.scores.stats import Interval
 
     Floats = NDArray[np.float64]
 
-__all__ = ["SOUNDS", "domain_shift_part"]
 
 SOUNDS: Mapping[str, tuple[str, str, float]] = {
     "duration_s": ("Duration", "s", 1.0),
@@ -214,3 +218,63 @@ def _sound_sentence(one: _Against, own_clips: str) -> str:
 def _spread(three: tuple[float, float, float], times: float) -> str:
     low, middle, high = (times * n for n in three)
     return f"{middle:.1f} (5th to 95th percentile {low:.1f} to {high:.1f})"
+
+
+def label_space_part(run: Run, *, restrict: bool) -> dict[str, Any]:
+    """Return the part `label_space` of `results.json`: policy, full set, restricted answers.
+
+    Args:
+        run: Stored.
+        restrict: Whether to score restricted answers.
+    """
+    full = full_set_of(run) if len(run) else None
+    within = restricted_of(run) if len(run) and restrict else None
+    preset = _preset(run)
+    said = [
+        *([preset.policy] if preset else []),
+        *(_full_sentences(full, len(run), by_preset=preset is not None) if full else ()),
+        *([_restricted_sentence(within, len(run))] if within else []),
+    ]
+    if restrict and len(run) and within is None:
+        said.append("The set has every label of the model: --restrict changes nothing.")
+    return {
+        "preset": preset.name if preset else None,
+        "full_set": full and asdict(full),
+        "restricted": within and asdict(within),
+        "sentences": said,
+    }
+
+
+def _preset(run: Run) -> Preset | None:
+    """Return the preset that a run's labels went by, if it is one of those that there are now."""
+    stored = run.provenance.identity.get("label preset")
+    name = stored.get("name") if isinstance(stored, dict) else None
+    return PRESETS.get(name) if isinstance(name, str) else None
+
+
+def _full_sentences(full: FullSet, scored: int, *, by_preset: bool) -> Iterator[str]:
+    parts = [f"{printable(raw)} ({n:,})" for raw, n in full.unknown.items()]
+    why = "the preset leaves out or the model does not know" if by_preset else "it does not know"
+    missing = [f"{sum(full.unknown.values()):,} of labels that {why}: {', '.join(parts)}"]
+    missing = missing if parts else []
+    missing += [f"{full.failed:,} that failed"] if full.failed else []
+    yield (
+        f"Fair subset: every other score is of the {counted(scored, 'clip')} that the model "
+        "answered and has a label for."
+    )
+    yield (
+        f"Full set: with the further clips as errors ({'; '.join(missing)}), of "
+        f"{counted(full.n, 'clip')} and {counted(full.classes, 'label')}: {_in_a_row(full.scores)}."
+    )
+
+
+def _restricted_sentence(within: Restricted, scored: int) -> str:
+    return (
+        f"Restricted to the {counted(len(within.labels), 'label')} that model and set both know "
+        f"({', '.join(within.labels)}), which changes {within.changed:,} of {scored:,} answers: "
+        f"{_in_a_row(within.scores)}."
+    )
+
+
+def _in_a_row(scores: Mapping[str, Interval]) -> str:
+    return ", ".join(f"{METRICS[name].title} {in_words(score)}" for name, score in scores.items())

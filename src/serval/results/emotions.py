@@ -13,8 +13,7 @@ from serval.groups import group_sentences, groups_of
 from serval.plots.classes import run_on_set, save_confusion_matrix, save_per_class
 from serval.plots.reliability import save_reliability
 from serval.results.document import caveats_of, shared_document
-from serval.results.domain_shift import domain_shift_part
-from serval.results.label_space import label_space_part
+from serval.results.domain_shift import domain_shift_part, label_space_part
 from serval.results.observations import observations_of, sentences
 from serval.results.scored import TaskResults
 from serval.results.summary import gap_table, items, summary_of
@@ -52,8 +51,6 @@ if TYPE_CHECKING:
     from serval.scores import Scores
     from serval.scores.calibration import Calibration
     from serval.scores.stats import Interval
-
-__all__ = ["EmotionResults", "results_document"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from serval.run import Run
     from serval.scores.multilabel import MultilabelScores
 
-__all__ = ["MultilabelResults", "emotion_table", "overall_table", "scores_of_sets"]
-
 OFTEN = 2.0
 """An emotion that is named so many times as often as it is there is remarked on, and so is the
 reverse."""

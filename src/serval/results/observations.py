@@ -21,17 +21,6 @@ if TYPE_CHECKING:
     from serval.labels import LabelSet
     from serval.run import Run
 
-__all__ = [
-    "FEW_CLIPS",
-    "Confusion",
-    "EmotionNote",
-    "Observations",
-    "observations_of",
-    "repeat_sentences",
-    "sentences",
-]
-
-
 MOST_CONFUSIONS = 3
 FEW_CLIPS = 30
 """Below this, the 95 % interval of a class's recall is wider than about 25 points."""

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     Score = Mapping[str, float | None]
 
-__all__ = ["TaskResults"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class TaskResults(ABC):

@@ -9,8 +9,6 @@ from serval.wording import markdown_table, markdown_text, points
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["drawn_by", "gap_table", "items", "summary_of"]
-
 
 def summary_of(document: Mapping[str, Any], *parts: str) -> str:
     """Return a summary in GitHub markdown: title, verdict, what a task adds, and the warnings.

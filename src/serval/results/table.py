@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 
     from serval.run import Run
 
-__all__ = [
-    "COLUMNS_OF_CLIP",
-    "ClipColumns",
-    "cells_of_clip",
-    "table_of",
-    "write_csv",
-    "write_failures",
-    "write_parquet",
-]
-
 FAILURE_COLUMNS = ("index", "clip_id", "true_emotion", "stage", "reason", "speaker")
 
 COLUMNS_OF_CLIP = ("duration_s", "inference_s", "index", "speaker", "notes")

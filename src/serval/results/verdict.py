@@ -6,25 +6,13 @@ import math
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from serval.wording import as_sentence, counted, hundredths, percent
+from serval.wording import counted, hundredths, percent
 
 if TYPE_CHECKING:
     from serval.labels import LabelSet
     from serval.run import Run
     from serval.scores import Scores
     from serval.scores.stats import Interval
-
-__all__ = [
-    "as_sentence",
-    "baseline_sentence",
-    "counted",
-    "data_name",
-    "in_percent",
-    "in_words",
-    "interval_sentence",
-    "sentences_of",
-    "verdict_of",
-]
 
 
 def verdict_of(name: str, scores: Scores, data: str = "") -> str:

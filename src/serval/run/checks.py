@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     Ids = NDArray[np.int64]
 
-__all__ = ["AT_ONCE", "HIGHEST_INDEX", "Numbers", "faults", "is_count", "provenance_of"]
-
-
 HIGHEST_INDEX = 10**9
 """No set has more clips: a thousand years of speech."""
 

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["End", "JournalColumns", "read_columns"]
-
 KINDS = frozenset(("prediction", "failure", "end"))
 """What stands in a session."""
 

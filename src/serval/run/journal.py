@@ -33,16 +33,6 @@ if TYPE_CHECKING:
 
     from serval.run.stored import Provenance, Run
 
-__all__ = [
-    "EXAMPLES",
-    "EXAMPLE_PREFIX",
-    "Journal",
-    "example_folder",
-    "example_journal",
-    "is_example",
-    "load_run",
-]
-
 LOCK = ".journal.lock"
 """Held in the folder of a run by the process that writes there."""
 

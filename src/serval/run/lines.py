@@ -16,20 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-__all__ = [
-    "JOURNAL",
-    "SCHEMA_VERSION",
-    "Lines",
-    "encoded_line",
-    "header_of",
-    "is_journal",
-    "line_error",
-    "refuse_odd_file",
-    "whole_text",
-    "write_renamed",
-]
-
-
 JOURNAL = "journal.jsonl"
 SCHEMA_VERSION = 1
 

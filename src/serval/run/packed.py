@@ -14,17 +14,6 @@ from typing import Generic, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "Coded",
-    "Digests",
-    "Following",
-    "Packed",
-    "PackedColumn",
-    "PositionSet",
-    "Scattered",
-    "Texts",
-]
-
 T = TypeVar("T")
 Value = TypeVar("Value", bound=Hashable)
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from serval.records import Failure
     from serval.tasks import Task
 
-__all__ = ["Provenance", "Run", "unfinished"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:

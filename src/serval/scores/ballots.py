@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     Ids = NDArray[np.int64]
 
-__all__ = ["Ballot", "ballot_of", "is_votes"]
-
 COLUMN, PREFIX = "votes", "votes_"
 """One column with all votes of a clip, `angry 4, sad 1`; or one with the number for each label."""
 

@@ -27,23 +27,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ids = NDArray[np.int64]
 
-__all__ = [
-    "BINS",
-    "Calibration",
-    "Fit",
-    "ReliabilityBin",
-    "abstention_sentence",
-    "brier",
-    "calibration_of",
-    "calibration_sentences",
-    "confidence_sentence",
-    "ece",
-    "nll",
-    "refuse_unfit",
-    "reliability_bins",
-    "temperature_of",
-]
-
 BINS = 15
 CLIPS_IN_BIN = 10
 """Fewer clips in a bin drown what a small set could show, so a small set has fewer bins."""

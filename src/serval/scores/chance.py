@@ -28,20 +28,6 @@ if TYPE_CHECKING:
 
     Ids = NDArray[np.int64]
 
-__all__ = [
-    "ALPHA",
-    "SIMULATIONS",
-    "WORTH_FINDING",
-    "Outside",
-    "baseline_labels",
-    "baselines_of",
-    "chance",
-    "outside_of",
-    "random_predictions",
-    "random_uar",
-    "restricted",
-]
-
 ALPHA = 0.05
 """How often chance alone may be taken for a gap, over all columns of groups together."""
 

@@ -23,18 +23,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = [
-    "FEW_CLUSTERS",
-    "ClusterTables",
-    "Clustering",
-    "cluster_tables",
-    "clustering_of",
-    "draws",
-    "effective_number",
-    "resampled",
-    "row_tables",
-]
-
 FEW_CLUSTERS = 20
 """Below this many clusters an interval rests on its assumptions more than on the clips.
 

@@ -32,23 +32,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = [
-    "DIMENSION_METRICS",
-    "LEAST_CLIPS",
-    "DimensionMetric",
-    "DimensionScores",
-    "Moments",
-    "bearing_on_scores",
-    "correlation_interval",
-    "dimension_difference",
-    "dimension_scores",
-    "estimates_of_moments",
-    "moment_tables",
-    "moments_of_sums",
-    "moves_of_clips",
-    "one_clip",
-]
-
 PARTS = ("n", "x", "y", "xx", "yy", "xy", "error")
 """The sums of each dimension, by name; then those from `x` to `xy` again, of ranks."""
 

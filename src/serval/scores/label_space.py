@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     Headlines = Mapping[str, Interval]
 
-__all__ = ["FullSet", "Restricted", "full_set_of", "restricted_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FullSet:

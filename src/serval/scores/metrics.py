@@ -22,33 +22,6 @@ from serval.errors import LabelError
 if TYPE_CHECKING:
     from serval.labels import LabelSet
 
-__all__ = [
-    "Counts",
-    "Margins",
-    "PerClass",
-    "Score",
-    "Tally",
-    "classification_report",
-    "confusion_matrix",
-    "f1",
-    "in_truth",
-    "macro",
-    "macro_f1",
-    "macro_precision",
-    "margins",
-    "occurring",
-    "precision",
-    "predictions",
-    "ratio",
-    "recall",
-    "support",
-    "uar",
-    "wa",
-    "weighted",
-    "weighted_f1",
-    "weighted_precision",
-]
-
 Counts = NDArray[Any]
 """`(K, K) int64`; `counts[t, p]` clips of truth `t` were predicted as `p`. Resampled and expected
 counts are stacks `(..., K, K)`, `int64` or `float64`."""

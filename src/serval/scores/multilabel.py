@@ -41,19 +41,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-__all__ = [
-    "EMOTION_METRICS",
-    "MULTILABEL_METRICS",
-    "EmotionScores",
-    "MultilabelMetric",
-    "MultilabelScores",
-    "PairedScore",
-    "SetAnswers",
-    "macro_f1_of",
-    "multilabel_scores",
-    "paired_scores",
-]
-
 STATES = 4
 """Of an emotion and a clip: hit, false alarm, miss, rejection."""
 

@@ -40,16 +40,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Columns = dict[str, Floats]
 
-__all__ = [
-    "IntervalChange",
-    "PairOptions",
-    "Panel",
-    "PanelEstimates",
-    "ScoreChange",
-    "Statistic",
-    "one_flip",
-]
-
 SWAPS = 1999
 """A p-value near 0.05 is then known to half a point."""
 

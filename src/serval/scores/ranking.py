@@ -25,17 +25,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-__all__ = [
-    "RankedScore",
-    "arrays_of",
-    "average_precision",
-    "average_precision_interval",
-    "average_precisions",
-    "best_thresholds",
-    "estimates_of_weights",
-    "ranked_score",
-]
-
 
 def average_precision(truth: Bools, scores: Floats) -> float:
     """Return the mean precision at each clip that has the emotion, by falling score; NaN if none.

@@ -29,17 +29,6 @@ from serval.scores.metrics import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = [
-    "HEADLINES",
-    "METRICS",
-    "PUBLISHED",
-    "SHOWN",
-    "Metric",
-    "canonical",
-    "column_names",
-    "title_of",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:

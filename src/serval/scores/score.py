@@ -33,23 +33,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = [
-    "OVERALL",
-    "RESAMPLES",
-    "ClassScores",
-    "Resampling",
-    "Scores",
-    "effective_clusters",
-    "intervals",
-    "margin_tables",
-    "margins_of_sums",
-    "score_columns",
-    "scores_of",
-    "whole_columns",
-    "whole_intervals",
-]
-
-
 SCORED = only(CATEGORICAL, "these scores are of", "serval score has those of every task")
 
 OVERALL = column_names()

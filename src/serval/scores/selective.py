@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ids = NDArray[np.int64]
 
-__all__ = ["CoveragePoint", "accuracy_of", "aurc", "aurc_interval", "coverage_points"]
-
 RESAMPLES = 400
 COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 

@@ -19,28 +19,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = [
-    "LEVEL",
-    "OUTCOMES",
-    "POWER",
-    "Difference",
-    "Interval",
-    "Spread",
-    "Verdict",
-    "difference",
-    "equivalence_p",
-    "holm",
-    "interval",
-    "mcnemar_exact",
-    "mean_error",
-    "mean_interval",
-    "p_and_detectable",
-    "rank_ranges",
-    "smallest_significant",
-    "spread",
-    "verdict",
-]
-
 LEVEL = 0.95
 POWER = 0.80
 """How often an effect of a size would have to be found, for its absence to say anything."""

@@ -27,19 +27,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = [
-    "AS_GOOD_AS_ONE",
-    "NARROWEST",
-    "Estimates",
-    "Statistic",
-    "Uncertainty",
-    "estimates",
-    "few_clusters_factor",
-    "linear_errors",
-    "moves",
-    "uncertainty_of_mean",
-]
-
 NARROWEST = 0.92
 """What intervals hold at least among the third that are narrowest by chance; 0.90 is asked for, the
 rest pays for scores that are not normal."""

@@ -42,15 +42,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ids = NDArray[np.int64]
 
-__all__ = [
-    "BandScore",
-    "Ceiling",
-    "VoteScores",
-    "krippendorff_alpha",
-    "vote_scores",
-    "vote_sentences",
-]
-
 BANDS = (0.0, 0.5, 0.75, 1.0)
 """Least share of the most frequent vote in each band of clips; the last are the unanimous ones."""
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["CaseGap", "SuiteComparison", "against_of", "refuse_other_clips"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseGap:

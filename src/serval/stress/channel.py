@@ -22,22 +22,6 @@ if TYPE_CHECKING:
 
     from serval.audio import Waveform
 
-__all__ = [
-    "ROOMS",
-    "encoded_as",
-    "gsm",
-    "impulse_response",
-    "mp3",
-    "mulaw",
-    "opus",
-    "packet_loss",
-    "poor_telephone",
-    "rate_round_trip",
-    "require_rooms",
-    "reverberant",
-]
-
-
 ROOMS = {
     "small": ((3.0, 2.5, 2.5), 0.25),
     "medium": ((6.0, 5.0, 3.0), 0.5),

@@ -30,16 +30,6 @@ if TYPE_CHECKING:
     from serval.stress.runs import StressRuns
     from serval.stress.suite import Case
 
-__all__ = [
-    "HEAD",
-    "STEP",
-    "DimensionEffect",
-    "DimensionFindings",
-    "dimension_findings",
-    "dimension_stress_cells",
-    "write_dimension_stress",
-]
-
 STEP = 0.05
 """A clip that moves by less than this share of the scale counts as unmoved."""
 

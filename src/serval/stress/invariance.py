@@ -23,15 +23,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = [
-    "CHECKS",
-    "CLIPS",
-    "Invariance",
-    "InvarianceCheck",
-    "clips_for_invariance",
-    "invariance_of",
-]
-
 CLIPS = 32
 """Number of clips on which the model file is tried."""
 

@@ -13,8 +13,6 @@ from serval.audio import Audio, decode
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-__all__ = ["MadeOnce", "decoder"]
-
 MOST_BYTES = 192 * 2**20
 """400 clips of three seconds at 16 kHz take 77 MB decoded, and their noise in 64 bits 154 MB."""
 

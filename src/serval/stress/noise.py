@@ -23,19 +23,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = [
-    "Again",
-    "babble",
-    "burst",
-    "coloured",
-    "environment",
-    "mixed",
-    "music",
-    "pink",
-    "tone",
-    "white",
-]
-
 Again = Callable[[Callable[[], "Floats"]], "Floats"]
 """Has the noise of a clip from another level of the same kind, or calls what makes it."""
 

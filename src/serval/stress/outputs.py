@@ -13,8 +13,7 @@ from serval.plots.stress import HeatMapRow, StressCurve, save_curves, save_heat_
 from serval.results.document import warnings_of
 from serval.stress.dimensions import write_dimension_stress
 from serval.stress.invariance import EXACT
-from serval.stress.looks import EARLY_ERROR
-from serval.stress.panel import ALL, MIN_CLIPS_OF_LABEL
+from serval.stress.panel import ALL, EARLY_ERROR, MIN_CLIPS_OF_LABEL
 from serval.stress.suite import RULES
 from serval.stress.table import case_title, markdown, stress_verdict, write_csv
 from serval.tasks import CATEGORICAL, DIMENSIONAL
@@ -29,15 +28,11 @@ if TYPE_CHECKING:
     from serval.scores.stats import Difference, Interval
     from serval.stress.against import CaseGap, SuiteComparison
     from serval.stress.dimensions import DimensionFindings
-    from serval.stress.effects import Effect, Effects, FamilyEffect
-    from serval.stress.findings import Findings, RandomBaseline
+    from serval.stress.effects import Effect, Effects, FamilyEffect, Findings, RandomBaseline
     from serval.stress.invariance import Invariance
     from serval.stress.panel import StressPanel
     from serval.stress.runs import StressRuns
     from serval.tasks import Task
-
-__all__ = ["SCHEMA_VERSION", "StressFiles", "stress_document", "write_stress"]
-
 
 SCHEMA_VERSION = 1
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from serval.comparison.align import aligned
+from serval.label_plan import Looks
 from serval.scores import HEADLINES, METRICS
 from serval.scores.clusters import clustering_of
 from serval.scores.metrics import Tally, margins, recall
@@ -15,7 +17,7 @@ from serval.scores.paired import Panel
 from serval.stress.suite import FAMILIES
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,20 +28,6 @@ if TYPE_CHECKING:
     from serval.stress.suite import Case
 
     Floats = NDArray[np.float64]
-
-__all__ = [
-    "ALL",
-    "MIN_CLIPS_OF_LABEL",
-    "StressPanel",
-    "early_verdict",
-    "estimated",
-    "family_means",
-    "groups_of_cases",
-    "judged_clips",
-    "metric_columns",
-    "panel_of",
-    "verdict_of",
-]
 
 
 ALL = "all"
@@ -180,3 +168,93 @@ def early_verdict(
     here = np.bincount(deciding.truth, minlength=len(sizes))
     enough = bool((here[sizes >= MIN_CLIPS_OF_LABEL] >= MIN_CLIPS_OF_LABEL).all())
     return verdict_of(case, estimated(deciding, {}, 0).at(level), 0, knows_uar=enough)
+
+
+SHARES = (1 / 8, 1 / 4, 1 / 2)
+"""Shares of the clips after which a perturbation is looked at."""
+
+EARLY_ERROR = 0.025
+"""Chance that a perturbation is stopped with the wrong verdict, at most, over all looks."""
+
+THRESHOLDS = 2
+"""What a rule asks at most: a share of unchanged answers, and a change of UAR."""
+
+LOOK_LEVEL = 1 - 2 * EARLY_ERROR / (len(SHARES) * THRESHOLDS)
+"""What the intervals of a look hold, for an error of `EARLY_ERROR` over all looks.
+
+Each look has two thresholds that one end of an interval could pass by chance. A perturbation that
+no look decides is asked all clips and judged by 95 % intervals, as without looks.
+
+Source: Bonferroni's inequality; for repeated looks Armitage, McPherson and Rowe (1969), Repeated
+significance tests on accumulating data. The number of looks is fixed, so nothing else is assumed.
+"""
+
+FEWEST = 20
+"""Clips under which nobody looks."""
+
+
+class LookPlan:
+    """Which clips each perturbation is asked first, and when these are enough.
+
+    Args:
+        clean: The clean run; only its clips with an answer can be compared.
+        seed: Of the order in which clips are asked.
+    """
+
+    def __init__(self, clean: Run, seed: int) -> None:
+        self._clean = clean
+        order = clean.index[shuffled(clean.truth, seed)]
+        sizes = (round(share * len(order)) for share in SHARES)
+        self._parts = [frozenset(order[:n].tolist()) for n in sizes if n >= FEWEST]
+        self._facts = {"shares": list(SHARES), "level": LOOK_LEVEL, "seed": seed}
+        self._failed: dict[str, frozenset[int]] = {}
+
+    def of(self, case: Case) -> Looks | None:
+        """Return when a perturbation may stop; `None` where nothing can decide it early.
+
+        One without a threshold is asked the clips on which the last level of its kind that has one
+        surely missed it.
+        """
+        if case.rule is not None:
+            return self._looks(self._parts, partial(self._is_sure, case))
+        if case.kind in self._failed:
+            return self._looks([self._failed[case.kind]], lambda _run, _part: True)
+        return None
+
+    def note(self, case: Case, run: Run) -> None:
+        """Note what a perturbation came to, for the harsher levels of its kind."""
+        if case.rule is None:
+            return
+        n = len(run) + len(run.failures)
+        asked = next((part for part in self._parts if len(part) == n), None)
+        self._failed.pop(case.kind, None)
+        if asked and early_verdict(self._clean, run, case, LOOK_LEVEL)["outcome"] == "fail":
+            self._failed[case.kind] = asked
+
+    def _looks(
+        self,
+        parts: Sequence[frozenset[int]],
+        is_enough: Callable[[Run, frozenset[int]], bool],
+    ) -> Looks | None:
+        return Looks(parts=tuple(parts), is_enough=is_enough, facts=self._facts) if parts else None
+
+    def _is_sure(self, case: Case, run: Run, part: frozenset[int]) -> bool:
+        return bool(early_verdict(self._clean, run, case, LOOK_LEVEL, part)["sure"])
+
+
+def shuffled(truth: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return an order of `(N,)` clips in which each label has its share of any first part.
+
+    Each label's clips, shuffled, stand at even distances; which comes first is drawn.
+
+    Examples:
+        >>> truth = np.array([0] * 30 + [1] * 10)
+        >>> np.bincount(truth[shuffled(truth, 0)[:20]]).tolist()
+        [15, 5]
+    """
+    rng = np.random.default_rng([seed, len(truth)])
+    place = np.empty(len(truth))
+    for label in np.unique(truth):
+        clips = rng.permutation(np.flatnonzero(truth == label))
+        place[clips] = (np.arange(len(clips)) + rng.random()) / len(clips)
+    return np.argsort(place, kind="stable")

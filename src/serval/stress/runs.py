@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from serval.audio import Waveform, decode, encoded_bytes
 from serval.errors import ConfigError, DatasetError, RunError
-from serval.evaluation import Change, EvalOptions, open_dataset, recorded, stored_options
+from serval.evaluation import open_dataset, recorded
+from serval.label_plan import Change
 from serval.models.load import load_as_stated
+from serval.options import EvalOptions, stored_options
 from serval.run import JOURNAL, load_run, unfinished
 from serval.stress.kept import MadeOnce, decoder
-from serval.stress.looks import LookPlan
+from serval.stress.panel import LookPlan
 from serval.stress.suite import (
     FULL,
     Case,
@@ -38,19 +40,6 @@ if TYPE_CHECKING:
     from serval.models.protocol import Model
     from serval.records import Dataset
     from serval.run import Run
-
-__all__ = [
-    "CLEAN",
-    "Cost",
-    "Example",
-    "Stage",
-    "StressOptions",
-    "StressRuns",
-    "examples_of",
-    "load_stress",
-    "stress_runs",
-]
-
 
 CLEAN = "clean"
 """Folder of the run on unchanged clips."""

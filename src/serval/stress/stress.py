@@ -15,7 +15,7 @@ from serval.label_plan import plan_of, with_value_columns
 from serval.models.load import load_as_stated, refuse_no_model
 from serval.stress.against import refuse_other_clips
 from serval.stress.dimensions import DimensionFindings, dimension_findings
-from serval.stress.findings import Findings, findings_of
+from serval.stress.effects import Findings, findings_of
 from serval.stress.invariance import clips_for_invariance, invariance_of
 from serval.stress.outputs import StressFiles, stress_document, write_stress
 from serval.stress.runs import (

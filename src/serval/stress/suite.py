@@ -24,24 +24,6 @@ if TYPE_CHECKING:
     from serval.records import Clip, Dataset
     from serval.stress.kept import MadeOnce
 
-__all__ = [
-    "FAMILIES",
-    "FULL",
-    "POOL",
-    "QUICK",
-    "RULES",
-    "WHOSE",
-    "Case",
-    "Draws",
-    "Rule",
-    "Voice",
-    "perturbed",
-    "suite_of",
-    "transform_of",
-    "voices_of",
-]
-
-
 Perturb = Callable[..., Waveform]
 """`(samples, sample_rate, rng, **parameters)` -> other samples, the same for the same arguments."""
 

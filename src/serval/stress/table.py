@@ -28,17 +28,6 @@ if TYPE_CHECKING:
 
     Document = Mapping[str, Any]
 
-__all__ = [
-    "beyond_sentence",
-    "case_title",
-    "kept_sentence",
-    "markdown",
-    "stress_verdict",
-    "table_rows",
-    "write_csv",
-]
-
-
 ENDS = ("value", "low", "high")
 SIGNS = {"uar": "+", "recall": "", "precision": ""}
 """How a difference of each measure is signed: those of recall and precision are magnitudes."""

@@ -13,24 +13,6 @@ if TYPE_CHECKING:
 
     from serval.audio import Waveform
 
-__all__ = [
-    "clipped",
-    "cropped",
-    "gain",
-    "offset",
-    "one_channel_silent",
-    "padded",
-    "passed",
-    "pitch",
-    "quantized",
-    "silence",
-    "speed",
-    "stretched",
-    "telephone",
-    "tempo",
-    "tilted",
-]
-
 
 def gain(
     samples: Waveform, sample_rate: int, rng: np.random.Generator, *, gain_db: float

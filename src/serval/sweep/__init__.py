@@ -1,7 +1,6 @@
 """Many models on many datasets with many options: a plan, its runs, and one leaderboard."""
 
-from serval.sweep.leaderboard import leaderboard_document
-from serval.sweep.picture import write_cost_picture
+from serval.sweep.leaderboard import leaderboard_document, write_cost_picture
 from serval.sweep.plan import Cell, Plan, load_plan
 from serval.sweep.sweep import CellResult, Sweep, sweep
 from serval.sweep.tables import (

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     Document = Mapping[str, Any]
 
-__all__ = ["page_of", "some_pairs", "value_tables"]
-
 MOST_PAIRS = 12
 """That a sentence names; the document has all of them."""
 MARGIN = 0.01

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.machine import platform_facts
+from serval.plots.cost import CostPoint, save_costs
 from serval.scores import HEADLINES, METRICS
 from serval.scores.clusters import clustering_of
 from serval.scores.stats import LEVEL
 from serval.scores.uncertainty import uncertainty_of_mean
-from serval.sweep.answers import of_one_task, together
 from serval.sweep.dimensions import page_of, some_pairs, value_tables
-from serval.sweep.standings import MAJORITY, Standings, standings_of
-from serval.sweep.verdict import verdict_of
-from serval.wording import points, without_nan
+from serval.sweep.standings import MAJORITY, Standings, of_one_task, standings_of, together
+from serval.wording import hundredths, percent, points, three_digits, without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,8 +28,9 @@ if TYPE_CHECKING:
     from serval.sweep.sweep import CellResult, Sweep
 
     _ByCorpus = dict[str, list[Mapping[str, Mapping[str, float]]]]
+    Document = Mapping[str, Any]
+    Row = Mapping[str, Any]
 
-__all__ = ["leaderboard_document", "ranked_by"]
 
 SCHEMA_VERSION = 1
 NO_SCORE = dict.fromkeys(("value", "low", "high"), math.nan)
@@ -219,3 +219,108 @@ def _sentences(tasks: Sequence[_Task], score: str) -> list[str]:
         told = "every pair can be told apart" if not alike else f"cannot be told apart: {pairs}"
         said.append(f"On {task.name}, by {METRICS[score].title}, {told}.")
     return said
+
+
+def verdict_of(document: Document) -> list[str]:
+    """Return the sentence that a reader takes away from a leaderboard, then what bounds it.
+
+    Args:
+        document: With `averages`, `tasks` and `ranked_by`.
+    """
+    score = document["ranked_by"]
+    known = _averaged(document)
+    if not known:
+        return ["No model has been evaluated on every corpus."]
+    best, mean = known[0], known[0]["scores"][score]
+    title = METRICS[score].title
+    first = f"the highest {title}:" if len(known) > 1 else f"a {title} of"
+    over = f", the mean over {best['of']} corpora" if best["of"] > 1 else ""
+    said = [(f"{best['model']} has {first} {percent(mean['value'], 1)}{over}.")]
+    if alike := told_from(document, best["model"])[1]:
+        where = "on any of the sets" if len(document["tasks"]) > 1 else "on this set"
+        said.append(f"It cannot be told apart {where} from: {', '.join(alike)}.")
+    said += _cheapest(document, best["model"], alike)
+    if best["of"] > 1 and mean["low"] is not None:
+        said.append(
+            "Over other corpora of this kind the mean may lie from "
+            f"{hundredths(mean['low'], 0)} to {percent(mean['high'], 0)} "
+            f"(95 % interval over {best['of']} corpora)."
+        )
+    return said
+
+
+def _averaged(document: Document) -> list[Row]:
+    """Return the averages of models that have one, the best first."""
+    score = document["ranked_by"]
+    return [
+        row
+        for row in document["averages"]
+        if not row["baseline"] and row["scores"][score]["value"] is not None
+    ]
+
+
+def told_from(document: Document, best: str, dataset: str = "") -> tuple[list[str], list[str]]:
+    """Return the models that a test tells apart from one, and those that none does.
+
+    Args:
+        document: With `tasks` and `ranked_by`.
+        best: Its name.
+        dataset: The one set to look at; by default whichever both are on.
+    """
+    tasks = (task for task in document["tasks"] if dataset in ("", task["dataset"]))
+    tests = [test for task in tasks for test in task["tests"]]
+    of_it = [t for t in tests if t["score"] == document["ranked_by"] and best in (t["a"], t["b"])]
+    others = dict.fromkeys(t["b"] if t["a"] == best else t["a"] for t in of_it)
+    told = {
+        name
+        for t in of_it
+        for name in (t["a"], t["b"])
+        if t["p_corrected"] is not None and t["p_corrected"] <= 1 - LEVEL
+    } - {best}
+    return [name for name in others if name in told], [name for name in others if name not in told]
+
+
+def _cheapest(document: Document, best: str, alike: Sequence[str]) -> list[str]:
+    """Return which of the encoders that nothing tells apart from the best is the fastest."""
+    ms = {row["model"]: row["cost"]["ms"] for row in document["rows"] if row.get("cost")}
+    known = [name for name in alike if name in ms]
+    if best not in ms or not known:
+        return []
+    fastest = min(known, key=ms.__getitem__)
+    if ms[fastest] >= ms[best]:
+        return ["None of them takes less time for a clip."]
+    said = f"The fastest of these is {fastest}: {three_digits(ms[fastest])} ms for a clip of 3 s"
+    return [f"{said}, not {three_digits(ms[best])}."]
+
+
+def write_cost_picture(document: Document, path: Path) -> Path:
+    """Return where the picture is, after drawing each set of a leaderboard that has costs."""
+    panels = {
+        task["dataset"]: list(_points(document, task["dataset"])) for task in document["tasks"]
+    }
+    drawn = {name: points for name, points in panels.items() if points}
+    return save_costs(drawn, METRICS[document["ranked_by"]].title, path)
+
+
+def _points(document: Document, dataset: str) -> Iterator[CostPoint]:
+    """Yield the points of a set, by the scores that its ranks are made of."""
+    score = document["ranked_by"]
+    rows = [row for row in document["rows"] if row["dataset"] == dataset and row.get("cost")]
+    if not rows:
+        return
+    worse, _ = told_from(document, rows[0]["model"], dataset)  # rows are sorted, best first
+    for row in rows:
+        value, low, high = (_number(row["ranked"][score][key]) for key in ("value", "low", "high"))
+        yield CostPoint(
+            encoder=row["encoder"],
+            layer=row["layer"],
+            ms=row["cost"]["ms"],
+            value=value,
+            low=low,
+            high=high,
+            worse=row["model"] in worse,
+        )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -8,9 +8,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError
-from serval.evaluation import EvalOptions
 from serval.files import is_file, is_folder, refuse_odd_place
-from serval.options import misfit
+from serval.options import EvalOptions, misfit
 from serval.probe import ProbeOptions
 from serval.scores import METRICS, canonical
 from serval.texts import yaml_in
@@ -19,8 +18,6 @@ from serval.wording import did_you_mean, printable, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-__all__ = ["Cell", "Plan", "load_plan"]
 
 Kind = type[EvalOptions] | type[ProbeOptions]
 """Whose options the cells of a plan have."""

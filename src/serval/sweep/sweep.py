@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from serval.datasets.card import CARD, head_of
 from serval.dimensions import DimensionRun, dimension_run
-from serval.errors import ServalError
+from serval.errors import DatasetError, ServalError
 from serval.evaluation import Evaluation, Step, evaluate_named
 from serval.files import is_file
 from serval.probe import ProbeOptions, probe
@@ -23,9 +24,8 @@ from serval.run import load_run
 from serval.scores import METRICS
 from serval.scores.stats import Interval
 from serval.stopping import stop_if_asked
-from serval.sweep.answers import Answers, answers_of
 from serval.sweep.plan import Cell, Plan
-from serval.sweep.training import card_corpora
+from serval.sweep.standings import Answers, answers_of
 from serval.tasks import CATEGORICAL, DIMENSIONAL, ByTask
 from serval.trained_on import HEARD, Training, corpora_of, training_of
 from serval.wording import counted
@@ -33,10 +33,9 @@ from serval.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serval.probe.cost import EncoderCost
+    from serval.probe.encoder import EncoderCost
     from serval.run import Run
 
-__all__ = ["CellResult", "Sweep", "sweep"]
 
 NAN = math.nan
 
@@ -237,3 +236,34 @@ def _interval(score: Mapping[str, float | None]) -> Interval:
 def _rank(result: CellResult, score: str) -> tuple[bool, float]:
     """Return a key that puts the best score first and what has none last."""
     return METRICS[score].order(result.scores[score].value if result.scores else NAN)
+
+
+LARGEST_CARD = 10_000_000
+"""Bytes; what is larger is no card."""
+
+
+def card_corpora(model: Path) -> tuple[str, ...] | None:
+    """Return the `datasets` that the card beside a model file names; `None` where none does.
+
+    Args:
+        model: The model file, or the folder of a checkpoint; of a folder `onnx` the card may lie
+            in the one above it.
+    """
+    folder = model if model.is_dir() else model.parent
+    above = (folder.parent,) if folder.name == "onnx" else ()
+    for place in (folder, *above):
+        if (found := _datasets(place / CARD)) is not None:
+            return found
+    return None
+
+
+def _datasets(card: Path) -> tuple[str, ...] | None:
+    try:
+        if card.stat().st_size > LARGEST_CARD:
+            return None
+        named = head_of(card.read_text(encoding="utf-8"), str(card.parent)).get("datasets")
+    except (OSError, ValueError, DatasetError):
+        return None
+    names = named if isinstance(named, list) else [named]
+    found = tuple(name for name in names if isinstance(name, str))
+    return found or None

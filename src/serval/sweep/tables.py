@@ -33,19 +33,6 @@ if TYPE_CHECKING:
 
     Document = Mapping[str, Any]
 
-__all__ = [
-    "COSTS",
-    "LESS_IS_BETTER",
-    "NOT_DONE",
-    "cost_cells",
-    "problem_lines",
-    "rank_text",
-    "standing_sentences",
-    "value_cells",
-    "value_titles",
-    "write_tables",
-]
-
 NOT_DONE = "Not done, or not as it should be:"
 NO_CCC = dict.fromkeys(("value", "low", "high"), "")
 LESS_IS_BETTER = ("MAE", *COSTS)

@@ -7,13 +7,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError
-from serval.web.policy import HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["SiteServer"]
 
 HOST = "127.0.0.1"
 OWN_NAMES = frozenset((HOST, "localhost"))
@@ -83,3 +81,26 @@ class _Answer(SimpleHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:  # noqa: ANN401
         """Say nothing."""
+
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self' 'wasm-unsafe-eval'",
+        "worker-src 'self'",
+        "connect-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "media-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
+)
+"""The Content-Security-Policy: scripts of the page's own folder, and no connection elsewhere."""
+
+HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""With these a browser isolates the page, without which it gives no memory to several threads."""

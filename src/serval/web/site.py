@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
+import tarfile
 from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -13,24 +15,22 @@ from serval.dress import STYLE, bundled, filled
 from serval.errors import ConfigError, ModelError
 from serval.files import write_bytes, write_text
 from serval.inspection import stored_graph, web_faults
-from serval.inspection.targets import MUCH_MB, WEB_RUNTIME
+from serval.inspection.verdicts import MUCH_MB, WEB_RUNTIME
 from serval.machine import platform_facts
-from serval.models.load import model_path
+from serval.models.graph import parsed, read_skeleton
+from serval.models.load import BUILTIN_MODELS, model_path
 from serval.models.onnx import load_onnx
 from serval.models.options import ModelOptions, overrides_of
-from serval.web.clips import PageClip, page_clips
-from serval.web.contract import page_contract
-from serval.web.policy import HEADERS, POLICY
-from serval.web.trace import Trace, trace_of
-from serval.web.webgpu import webgpu_files
+from serval.web.clips import PageClip, Trace, page_clips, trace_of
+from serval.web.server import HEADERS, POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from serval.models.onnx import OnnxModel
+    from serval.models.signature import Slot
 
-__all__ = ["Site", "WebOptions", "write_site"]
 
 MOST_CLIPS = 64
 """As many as the demo set has."""
@@ -241,3 +241,118 @@ def _notes(models: Sequence[OnnxModel]) -> Iterator[str]:
                 "serval quantize --target web makes it about a quarter"
             )
         yield from model.contract.warnings
+
+
+TYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(int8)": "int8",
+    "tensor(uint8)": "uint8",
+    "tensor(bool)": "bool",
+}
+"""ONNX Runtime's names of types -> those of its JavaScript."""
+
+FLOAT_TOLERANCE = 0.005
+"""Difference of a logit that sums in another order and the filter of a resampled clip make."""
+
+INTEGER_TOLERANCE = 0.3
+"""The same where activations are rounded to integers, since a sum may fall on the other side."""
+
+
+def page_contract(model: OnnxModel, name: str, file: str) -> dict[str, Any]:
+    """Return what the page must know: labels, rate, normalisation, inputs, outputs.
+
+    Args:
+        model: Opened.
+        name: What people read.
+        file: The model's file in the site.
+    """
+    contract, signature = model.contract, model.backend.signature
+    return {
+        "name": name,
+        "file": file,
+        "sha256": model.identity.sha256,
+        "size_bytes": model.size_bytes,
+        "labels": list(contract.labels),
+        "sample_rate": contract.sample_rate,
+        "normalize": contract.normalize,
+        "max_seconds": contract.max_seconds,
+        "static_samples": contract.static_samples,
+        "layout": contract.layout,
+        "input": _slot(signature.waveform),
+        "mask": _slot(signature.mask) if signature.mask else None,
+        "masks_padding": contract.masks_padding,
+        "mask_marks": contract.mask_marks,
+        "output": contract.output_name,
+        "outputs": contract.outputs,
+        "one_output": contract.one_output,
+        "adds_sigmoid": contract.adds_sigmoid,
+        "tolerance": _tolerance(model),
+        "licence": _licence(model),
+    }
+
+
+def _slot(slot: Slot) -> dict[str, Any]:
+    return {"name": slot.name, "type": TYPES[slot.type], "rank": len(slot.shape) or 2}
+
+
+def _tolerance(model: OnnxModel) -> float:
+    weights = stored_graph(model.path).weight_shares
+    return INTEGER_TOLERANCE if weights.keys() & {"int8", "int4"} else FLOAT_TOLERANCE
+
+
+def _licence(model: OnnxModel) -> str:
+    """Return the licence that the file states, or that of a built-in model, or nothing."""
+    graph = parsed(read_skeleton(model.path))
+    stated = {entry.key: entry.value for entry in graph.metadata_props} if graph else {}
+    builtin = {known.path: known.licence for known in BUILTIN_MODELS}
+    return builtin.get(model.path) or stated.get("license", "")
+
+
+FETCH = f"npm pack onnxruntime-web@{WEB_RUNTIME}"
+"""Fetches the package, 31 MB, into the folder where it is run."""
+
+CHECKSUMS: Mapping[str, str] = {
+    "ort.webgpu.min.mjs": "c50f835ca8ee0999fef441f9319e507b0247923943aec034418b889904e94789",
+    "ort-wasm-simd-threaded.asyncify.mjs": (
+        "dee69056fbfedf946ba0d9026e191c1361c5455895355e03f4346bf9308e58eb"
+    ),
+    "ort-wasm-simd-threaded.asyncify.wasm": (
+        "f33595b9f7ea51aa6f646dd5a2bde6fbb1c7bcde0b9d2b5f240011a09c1830d0"
+    ),
+}
+"""The files that a page needs, with their sha256."""
+
+MOST_BYTES = 40_000_000
+
+
+def webgpu_files(package: Path) -> dict[str, bytes]:
+    """Return the files of the WebGPU build by name.
+
+    Args:
+        package: What `FETCH` wrote, a .tgz file.
+
+    Raises:
+        ConfigError: It is not that package.
+    """
+    try:
+        with tarfile.open(package, "r:gz") as packed:
+            files = {name: _member(packed, f"package/dist/{name}") for name in CHECKSUMS}
+    except (OSError, EOFError, KeyError, tarfile.TarError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "damaged"
+        raise ConfigError(f"--webgpu {package} cannot be read ({reason}); {_remedy()}") from error
+    for name, content in files.items():
+        if hashlib.sha256(content).hexdigest() != CHECKSUMS[name]:
+            raise ConfigError(f"--webgpu {package} holds another {name}; {_remedy()}")
+    return files
+
+
+def _member(packed: tarfile.TarFile, name: str) -> bytes:
+    file = packed.extractfile(name)
+    return file.read(MOST_BYTES) if file else b""
+
+
+def _remedy() -> str:
+    return f"fetch the package once: {FETCH}"

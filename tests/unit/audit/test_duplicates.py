@@ -1,8 +1,8 @@
 import numpy as np
 
 from build import encoded
-from serval.audit.duplicates import duplicate_findings
 from serval.audit.facts import ClipFacts, clip_facts
+from serval.audit.faults import duplicate_findings
 from serval.audit.findings import FindingKind
 from serval.audit.matching import Shelf
 from serval.records import Clip

@@ -6,8 +6,9 @@ from build import classifier, labels_metadata
 from corpus_trees import TREES, put, tone
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import ConfigError, DatasetError
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
 from serval.labels import EMOTIONS
+from serval.options import EvalOptions
 
 
 def load(path, **options):

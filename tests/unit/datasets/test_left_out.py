@@ -16,7 +16,8 @@ from serval.audio import ffmpeg
 from serval.datasets import DatasetOptions, load_dataset
 from serval.datasets.layout import is_audio
 from serval.errors import ConfigError, DatasetError, LabelError
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
+from serval.options import EvalOptions
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import pytest
 from build import classifier, labels_metadata, speech_set
 from serval.datasets import load_dataset
 from serval.datasets.listing import WRITTEN, listing_of_folder
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
+from serval.options import EvalOptions
 
 
 def test_an_evaluation_into_the_folder_of_its_set_leaves_the_set_as_it_was(tmp_path):

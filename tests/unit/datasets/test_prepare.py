@@ -13,7 +13,8 @@ from serval.datasets import DatasetOptions, load_dataset
 from serval.datasets.parquet import noted_in
 from serval.datasets.prepare import prepare
 from serval.errors import ConfigError
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
+from serval.options import EvalOptions
 
 
 def load(path, **options):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serval.datasets import DatasetOptions, load_dataset
-from serval.datasets.subset import sampled, stratified
+from serval.datasets.load import sampled, stratified
 
 
 @given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=120), st.data())

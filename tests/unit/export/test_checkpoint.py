@@ -10,8 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from checkpoints import checkpoint
 from serval.errors import ConfigError, ModelError
-from serval.export.checkpoint import open_checkpoint
-from serval.export.flow import exported, metadata_of
+from serval.export.flow import exported, metadata_of, open_checkpoint
 from serval.export.options import ExportOptions
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from build import voice
-from serval.checkpoints.padding import Frames, MaskedGroupNorm, MaskedInput, within
+from serval.checkpoints.network import Frames, MaskedGroupNorm, MaskedInput, within
 from serval.checkpoints.spectrogram import fourier_kernel
 
 

@@ -8,8 +8,8 @@ pytest.importorskip("torch")
 from build import voice
 from graphs import classifier_graph, node
 from serval.errors import ModelError
+from serval.export.flow import TOLERANCE, compared, refuse_unless_equal
 from serval.export.options import Parity
-from serval.export.parity import TOLERANCE, compared, refuse_unless_equal
 from serval.models.onnx import load_onnx
 
 

@@ -6,7 +6,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from build import classifier, labels_metadata
 from graphs import classifier_graph, node
 from serval.inspection import inspect_model, stored_graph, web_faults
-from serval.models.builtin import BUILTIN_MODELS
+from serval.models.load import BUILTIN_MODELS
 
 
 def faults(path):
@@ -79,5 +79,5 @@ def test_half_precision_is_told_where_browsers_cannot_feed_or_hold_it(tmp_path):
 
 
 def test_a_file_that_no_phone_can_open_is_told(fp32, monkeypatch):
-    monkeypatch.setattr("serval.inspection.targets.LARGEST_MB", 0.001)
+    monkeypatch.setattr("serval.inspection.verdicts.LARGEST_MB", 0.001)
     assert faults(fp32)[0].endswith("over 0.001 MB; quantize it first")

@@ -9,10 +9,11 @@ import pytest
 from build import classifier, labels_metadata, voice
 from graphs import masked
 from serval.errors import AudioError, ConfigError, ModelError
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
 from serval.machine import available_cores
 from serval.models.load import load_model
 from serval.models.openvino import compiled_folder
+from serval.options import EvalOptions
 from serval.run import load_run
 
 openvino = pytest.importorskip("openvino")

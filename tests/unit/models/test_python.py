@@ -10,9 +10,9 @@ import pytest
 
 from build import speech_set, voice
 from serval.errors import AudioError, ConfigError, ModelError
+from serval.models.callable import absolute
 from serval.models.contract import Overrides
 from serval.models.load import load_model, model_path, refuse_no_model
-from serval.models.python import absolute
 from serval.run import load_run
 
 FEATURES = '''

@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 from build import classifier, voice
 from checkpoints import FAMILIES, checkpoint
 from serval.errors import MissingExtraError, ModelError
-from serval.export.checkpoint import open_checkpoint
+from serval.export.flow import open_checkpoint
 from serval.export.options import ExportOptions
 from serval.models.load import load_model
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from build import classifier, encoded, labels_metadata, speech_set, voice
 from serval.audio import Streamed, decode
 from serval.errors import AudioError, ConfigError
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
 from serval.models.load import load_as_stated
 from serval.models.options import InferenceOptions
 from serval.models.windowed import in_windows
+from serval.options import EvalOptions
 from serval.predict import infer, predict_windows
 from serval.probabilities import probabilities_of
 from serval.records import Clip, Failure

@@ -15,11 +15,11 @@ from serval.datasets import load_dataset
 from serval.evaluation import evaluate_named
 from serval.labels import LabelSet
 from serval.options import EvalOptions
-from serval.probe import ProbeOptions, cost, probe
+from serval.probe import ProbeOptions, probe
+from serval.probe import encoder as probe_encoder
 from serval.probe.encoder import open_encoder
 from serval.probe.features import FeatureStore, feature_rows
-from serval.probe.heads import Trainer
-from serval.probe.weighted import weighted_sum
+from serval.probe.heads import Trainer, weighted_sum
 from serval.run import load_run
 
 LABELS = ("angry", "happy", "sad")
@@ -161,9 +161,9 @@ def test_the_cost_is_that_of_the_part_up_to_the_level(folder, probed, tmp_path, 
     assert costs["1"].parameters == probed.layers[0].cost.parameters
     assert 0 < costs["0"].size_mb < costs["1"].size_mb < 0.1
     assert costs["0"].ms > 0
-    monkeypatch.setattr(cost, "_ms", lambda _model: pytest.fail("measured again"))
+    monkeypatch.setattr(probe_encoder, "_ms", lambda _model: pytest.fail("measured again"))
     assert {layer.name: layer.cost for layer in probe(given).layers} == costs
-    monkeypatch.setattr(cost, "_ms", lambda _model: 7.0)
+    monkeypatch.setattr(probe_encoder, "_ms", lambda _model: 7.0)
     places = [tmp_path / "p" / f"layer-{level}" / "cost.json" for level in (0, 1)]
     places[0].write_text('{"cost": {"parameters"', encoding="utf-8")
     elsewhere = json.loads(places[1].read_text(encoding="utf-8"))

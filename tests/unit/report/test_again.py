@@ -6,8 +6,8 @@ import numpy as np
 from pages import evaluated, spoken_set
 from runs import run_of, run_of_dimensions, run_of_sets
 from serval.commands.evaluate import evaluate_command
-from serval.report.again import command_of, facts_of
 from serval.report.charts import latency_chart
+from serval.report.content import command_of, facts_of
 
 
 def test_the_command_has_every_option_that_was_not_the_default(tmp_path):

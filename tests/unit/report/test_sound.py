@@ -9,8 +9,15 @@ from build import encoded, voice
 from pages import evaluated, spoken_set
 from serval.errors import AudioError
 from serval.report.build import write_report
-from serval.report.kept import kept_sounds
-from serval.report.sound import POINTS, Progress, mel_picture, outline, sound_of, sounds_of
+from serval.report.sound import (
+    POINTS,
+    Progress,
+    kept_sounds,
+    mel_picture,
+    outline,
+    sound_of,
+    sounds_of,
+)
 
 
 def test_a_clip_becomes_vorbis_of_the_same_length_and_sound():

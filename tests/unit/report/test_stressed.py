@@ -5,7 +5,7 @@ import numpy as np
 from build import encoded, voice
 from pages import spoken_set
 from runs import run_of
-from serval.evaluation import EvalOptions
+from serval.options import EvalOptions
 from serval.report.stressed import lead_of, stressed
 from serval.stress import StressOptions, examples_of, load_stress, stress
 

@@ -3,7 +3,7 @@ import json
 from phone import DOCUMENT, SHORT, code_of
 from runs import run_of
 from serval.bench.browser import timed_in
-from serval.report.timed import timed_chart
+from serval.report.content import timed_chart
 
 
 def of_phone(tmp_path, seconds=3, n=10):

@@ -8,7 +8,7 @@ from serval.commands.tables import print_groups
 from serval.commands.terminal import terminal
 from serval.groups import groups_of
 from serval.report.card import card_text
-from serval.report.trust import coverage_chart, group_charts
+from serval.report.emotions import coverage_chart, group_charts
 from serval.scores.calibration import calibration_of
 from serval.wording import without_nan
 

@@ -5,9 +5,10 @@ import pytest
 
 from build import classifier, encoded, labels_metadata, voice, write_manifest
 from runs import run_of
-from serval.evaluation import EvalOptions, evaluate_named
+from serval.evaluation import evaluate_named
+from serval.options import EvalOptions
 from serval.records import Failure
-from serval.report.shift import shift_chart
+from serval.report.emotions import shift_chart
 from serval.results.document import warnings_of
 from serval.results.domain_shift import domain_shift_part
 from serval.trained_on import SoundRanges, TrainedOn

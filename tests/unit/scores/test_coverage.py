@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from serval.comparison.align import Aligned, AlignedRun
-from serval.comparison.pair import PairOptions, pair_scores
+from serval.comparison.pair import pair_scores
 from serval.labels import LabelSet
 from serval.scores import OVERALL, intervals
 from serval.scores.clusters import cluster_tables, clustering_of
 from serval.scores.metrics import confusion_matrix
+from serval.scores.paired import PairOptions
 from serval.scores.score import score_columns
 from serval.scores.stats import mcnemar_exact, verdict
 from serval.scores.uncertainty import uncertainty_of_mean

@@ -16,7 +16,7 @@ from serval.records import Failure, Prediction
 from serval.run import Journal, Provenance
 from serval.scores.metrics import confusion_matrix, macro_f1, uar, wa
 from serval.stress import StressRuns, findings_of, load_stress, write_stress
-from serval.stress.findings import random_baseline_of
+from serval.stress.effects import random_baseline_of
 
 LABELS = LabelSet(["angry", "happy", "sad"])
 N = 240

@@ -9,14 +9,13 @@ import pytest
 from build import encoded
 from runs import run_of
 from serval.errors import ConfigError, RunError
-from serval.evaluation import EvalOptions
 from serval.labels import LabelSet
 from serval.models.contract import Contract
+from serval.options import EvalOptions
 from serval.records import Clip, Dataset
 from serval.report.stressed import stressed
 from serval.stress import StressOptions, findings_of, load_stress, stress_runs, write_stress
-from serval.stress.looks import EARLY_ERROR, LOOK_LEVEL, LookPlan, shuffled
-from serval.stress.panel import early_verdict
+from serval.stress.panel import EARLY_ERROR, LOOK_LEVEL, LookPlan, early_verdict, shuffled
 from serval.stress.suite import FULL
 
 N, SPEAKERS = 200, 25

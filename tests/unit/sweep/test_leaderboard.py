@@ -14,11 +14,11 @@ from pages import HARM
 from runs import run_of
 from serval.commands.sweep import sweep_command
 from serval.comparison.dimensions import compare_dimensions
-from serval.evaluation import EvalOptions
 from serval.files import write_json
 from serval.models.classifier import Classifier
+from serval.options import EvalOptions
 from serval.report.leaderboard import leaderboard_html, write_leaderboard
-from serval.results.label_space import label_space_part
+from serval.results.domain_shift import label_space_part
 from serval.run import load_run
 from serval.scores import scores_of
 from serval.scores.label_space import full_set_of
@@ -32,9 +32,9 @@ from serval.sweep import (
     sweep,
     write_tables,
 )
-from serval.sweep.answers import answers_of
 from serval.sweep.dimensions import _from_the_best, some_pairs
-from serval.sweep.training import card_corpora
+from serval.sweep.standings import answers_of
+from serval.sweep.sweep import card_corpora
 from serval.trained_on import TrainedOn
 
 

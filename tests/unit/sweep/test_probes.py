@@ -12,7 +12,7 @@ from serval.probe.heads import Trainer
 from serval.report.leaderboard import leaderboard_html
 from serval.run import load_run
 from serval.sweep import leaderboard_document, load_plan, sweep, write_cost_picture, write_tables
-from serval.sweep.verdict import told_from
+from serval.sweep.leaderboard import told_from
 
 pytestmark = pytest.mark.xdist_group("probes")
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from runs import noisy, run_of
-from serval.sweep.answers import answers_of, of_one_task, together
-from serval.sweep.standings import MAJORITY, standings_of
-from serval.sweep.verdict import verdict_of
+from serval.sweep.leaderboard import verdict_of
+from serval.sweep.standings import MAJORITY, answers_of, of_one_task, standings_of, together
 
 
 def answered(folder, truth, predicted, **more):

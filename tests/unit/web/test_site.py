@@ -10,7 +10,7 @@ from serval.audio import decode
 from serval.errors import ConfigError, ModelError
 from serval.models.load import load_model
 from serval.web import WebOptions, write_site
-from serval.web.policy import POLICY
+from serval.web.server import POLICY
 from serval.web.site import EXPORTS
 
 THREE = WebOptions(clips=3)

@@ -4,8 +4,7 @@ import pytest
 
 from serval.audio import decode
 from serval.models.onnx import load_onnx
-from serval.web.clips import page_clips
-from serval.web.trace import LIMIT, MASKS, _step, trace_of
+from serval.web.clips import LIMIT, MASKS, _step, page_clips, trace_of
 
 
 @pytest.fixture

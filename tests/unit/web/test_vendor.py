@@ -2,7 +2,7 @@ import hashlib
 import re
 from importlib import resources
 
-from serval.inspection.targets import WEB_RUNTIME
+from serval.inspection.verdicts import WEB_RUNTIME
 
 VENDOR = resources.files("serval") / "web" / "vendor"
 FILES = [

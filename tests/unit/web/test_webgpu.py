@@ -7,7 +7,7 @@ import pytest
 from build import classifier, labels_metadata
 from serval.errors import ConfigError
 from serval.web import WebOptions, write_site
-from serval.web.webgpu import CHECKSUMS, webgpu_files
+from serval.web.site import CHECKSUMS, webgpu_files
 from webgpu import CONTENT, package_of
 
 
@@ -49,7 +49,7 @@ def test_what_is_not_that_package_is_told_with_the_command_that_fetches_it(packa
 def test_a_file_with_another_checksum_is_refused(tmp_path, monkeypatch):
     package = package_of(tmp_path / "other.tgz", monkeypatch)
     other = dict.fromkeys(CHECKSUMS, hashlib.sha256(b"another version").hexdigest())
-    monkeypatch.setattr("serval.web.webgpu.CHECKSUMS", other)
+    monkeypatch.setattr("serval.web.site.CHECKSUMS", other)
     with pytest.raises(
         ConfigError, match=r"holds another ort\.webgpu\.min\.mjs; fetch the package"
     ):

@@ -1,5 +1,5 @@
 // What was measured as a line of text and as a QR code, for a device that has no other way out.
-// `serval.bench.code` reads the line.
+// `serval.bench.browser` reads the line.
 
 const MOST_CHARACTERS = 1700;
 /** A code of more has modules too small for a camera that looks at a phone. */

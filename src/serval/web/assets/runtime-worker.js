@@ -53,7 +53,7 @@ const isOdd = (bits) => {
   return (0x6996 >>> (folded & 15)) & 1;
 };
 
-// See MASKS of serval.web.trace; what is not finite counts as 0.
+// See MASKS of serval.web.clips; what is not finite counts as 0.
 const sumsOf = (data, masks) => {
   const sums = masks.map(() => 0);
   data.forEach((raw, place) => {
