@@ -1,6 +1,7 @@
 """The Python of README.md, docs/python.md and the notebook runs, in an empty folder."""
 
 import ast
+import importlib
 import json
 import re
 
@@ -25,6 +26,17 @@ def test_the_python_of_a_page_runs(page, capsys):
     blocks = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
     exec("\n".join(blocks), {})
     assert "<Result" in capsys.readouterr().out
+
+
+def test_what_the_python_of_other_pages_imports_is_there():
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "recipes" / "serval-tiny" / "README.md"]
+    code = (block for page in pages for block in BLOCK.findall(page.read_text(encoding="utf-8")))
+    nodes = [node for block in code for node in ast.walk(ast.parse(block))]
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    assert {node.module for node in imports} >= {"serval.audit"}
+    for node in imports:
+        module = importlib.import_module(node.module)
+        assert [name.name for name in node.names if not hasattr(module, name.name)] == []
 
 
 def test_the_notebook_runs_and_shows_what_it_promises():
