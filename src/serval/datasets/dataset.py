@@ -148,7 +148,7 @@ def lines_of_audio(source: ClipSource) -> Iterator[str]:
         raise DatasetNotFoundError(
             f"{source.name}: not one of the audio files in its column "
             f"'{printable(source.columns.audio)}' exists, beginning with {printable(str(first))}; "
-            "paths are relative to the folder of the file that lists them; another column is named "
+            "paths are relative to the folder of the file that lists them; name another column "
             "with --audio-column"
         )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from serval.errors import ConfigError
-from serval.scores import canonical
+from serval.scores import METRICS, canonical
 from serval.scores.dimensions import DIMENSION_METRICS
 from serval.texts import toml_in
 from serval.wording import did_you_mean, shown
@@ -179,11 +179,11 @@ def _bounds(
         for name, number in of_kind:
             subject = f"{where}{kind} {name}"
             maps[kind][name] = _number(subject, kind, name, number)
-            if kind == "max-group-gap" and not isinstance(number, str) and 0 < number < 1:
+            if kind == "max-group-gap" and _is_share(name, number):
                 maps[kind][name] *= 100
                 outdated.append(
-                    f"{subject}={number:g} is a share, as earlier versions want it; from the next "
-                    f"version on it is points, so write {100 * number:g}"
+                    f"{subject}={number:g} is taken as a share, as earlier versions took it; from "
+                    f"the next version on it is points, so write {maps[kind][name]:g}"
                 )
     return Bounds(
         least=maps["min"],
@@ -193,6 +193,12 @@ def _bounds(
         outdated=tuple(outdated),
         **files,
     )
+
+
+def _is_share(name: str, number: str | float) -> bool:
+    """Tell whether a gap of a metric of emotions is written as earlier versions wanted it."""
+    known = canonical(name).partition(":")[0] in METRICS
+    return known and not isinstance(number, str) and 0 < number < 1
 
 
 def _pair(kind: str, text: str) -> StatedBound:

@@ -23,7 +23,7 @@ from serval.errors import AudioError, ModelError
 from serval.files import sha256_of
 from serval.models.classifier import Classifier, Identity
 from serval.models.contract import Contract, Overrides, contract_of
-from serval.models.sources import Source, declared_by, refuse_output_name
+from serval.models.sources import COMMAND_LINE, Source, declared_by, refuse_output_name
 from serval.models.trial import tried
 from serval.wording import counted, one_line, printable
 
@@ -104,7 +104,7 @@ def model_of_object(
     called = printable(_title(model))
     several = getattr(model, "thread_safe", False)
     opened = Classifier(
-        contract=_contract(model, said, stated),
+        contract=_contract(model, said, stated, COMMAND_LINE if identity else "stated"),
         identity=identity
         or Identity(name=called, path=Path(called), sha256=_unique(), size_bytes=0),
         backend=CallableBackend(
@@ -134,7 +134,7 @@ def _said(model: object) -> list[Source]:
     return [(PYTHON, {**own, "normalize": "none"})]
 
 
-def _contract(model: object, said: list[Source], overrides: Overrides) -> Contract:
+def _contract(model: object, said: list[Source], overrides: Overrides, user: str) -> Contract:
     if overrides.labels is None and said[0][1]["labels"] is None:
         raise ModelError(
             f"{_title(model)} does not say what its outputs are; give labels=[...] in their order "
@@ -146,7 +146,7 @@ def _contract(model: object, said: list[Source], overrides: Overrides) -> Contra
             "(--sample-rate), or give the object an attribute sample_rate"
         )
     refuse_output_name(overrides, _title(model))
-    declared = declared_by(said, overrides)
+    declared = declared_by(said, overrides, user)
     return contract_of(declared, output_name="scores", notes=declared.notes)
 
 

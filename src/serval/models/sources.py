@@ -73,18 +73,21 @@ def declared_contract(path: Path, metadata: Mapping[str, str], overrides: Overri
     return declared_by([("model metadata", metadata), *beside], overrides)
 
 
-def declared_by(stated: Sequence[Source], overrides: Overrides) -> Declared:
+def declared_by(
+    stated: Sequence[Source], overrides: Overrides, user: str = COMMAND_LINE
+) -> Declared:
     """Return labels, sample rate, normalisation and the like, each from its first source.
 
     Args:
         stated: Who says what, in the order in which they are asked after the command line.
         overrides: What the user states.
+        user: What the part of the user is called, as a source.
 
     Raises:
         ModelError: A source states something that cannot be read.
         ConfigError: The command line states what does not go with the model.
     """
-    sources: list[Source] = [(COMMAND_LINE, _stated(overrides)), *stated]
+    sources: list[Source] = [(user, _stated(overrides)), *stated]
     names, labels_from = _names_of(sources)
     task, notes = _task(sources, names)
     read = _labels if task.has_labels else _dimensions
@@ -113,7 +116,7 @@ def _names_of(sources: list[Source]) -> tuple[tuple[str, ...], str]:
     """
     usual: tuple[str, ...] = EMOTIONS
     first, source = _first(sources, LABELS, _in_order, usual)
-    if source in {COMMAND_LINE, "default"} or not unnamed(first):
+    if source in {sources[0][0], "default"} or not unnamed(first):
         return first, source
     named = ((names, of) for of, names in _readings(sources, LABELS, _names) if names)
     return next(named, (first, source))
@@ -284,7 +287,7 @@ def _contradictions(sources: list[Source]) -> Iterator[str]:
     )
     for part, keys, parse in parts:
         said = [(name, value) for name, value in _readings(sources, keys, parse) if value]
-        if not said or said[0][0] == COMMAND_LINE:
+        if not said or said[0][0] == sources[0][0]:
             continue
         (first, taken), *others = said
         for other, left in others:

@@ -316,8 +316,10 @@ def test_a_group_gap_written_as_a_share_is_still_taken_with_a_line_that_says_so(
     bounds = merged(bounds_from_toml(path), flags)
     assert bounds.group_gap == {"uar:sex": pytest.approx(15), "uar": 2, "accuracy": 20}
     assert len(bounds.outdated) == 2
-    assert f"{path}: max-group-gap uar:sex=0.15 is a share" in bounds.outdated[0]
+    assert f"{path}: max-group-gap uar:sex=0.15 is taken as a share" in bounds.outdated[0]
     assert bounds.outdated[1].endswith("so write 20")
+    of_values = bounds_from_options({"max-group-gap": ["ccc:sex=0.1"]})
+    assert (of_values.group_gap, of_values.outdated) == ({"ccc:sex": 0.1}, ())
 
 
 def test_what_cannot_be_decided_may_pass_by_flag_too(tmp_path):

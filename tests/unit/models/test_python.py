@@ -10,7 +10,7 @@ import pytest
 
 from build import speech_set, voice
 from serval.errors import AudioError, ConfigError, ModelError
-from serval.models.callable import absolute
+from serval.models.callable import absolute, model_of_object
 from serval.models.contract import Overrides
 from serval.models.load import load_model, model_path, refuse_no_model
 from serval.run import load_run
@@ -212,6 +212,8 @@ def test_the_command_line_says_what_the_object_does_not(own):
     model = load_model(f"python:{own}:scores", stated)
     assert (model.sample_rate, list(model.labels)) == (8_000, ["a", "b", "c"])
     assert model.contract.sources["labels"] == "command line"
+    called = model_of_object(lambda samples: samples[:, :3], stated)
+    assert called.contract.sources["labels"] == "stated"
     with pytest.raises(ConfigError, match=r"--output-name .* and scores has one; leave it out"):
         load_model(f"python:{own}:scores", replace(stated, output_name="logits"))
 
