@@ -120,7 +120,7 @@ def test_a_gate_takes_a_share_between_groups_with_a_line_that_says_so(serval, tm
     for bound, lines in (("uar:sex=0.9", 1), ("uar:sex=90", 0), ("uar:sex=90%", 0)):
         done = serval("gate", "run", "--max-group-gap", bound)
         assert "90 points" in done.stdout
-        assert done.stderr.count("is a share, as earlier versions want it") == lines
+        assert done.stderr.count("is taken as a share, as earlier versions took it") == lines
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("evaluat", "evaluate"), ("dataset", "datasets")])
