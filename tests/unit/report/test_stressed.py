@@ -10,15 +10,20 @@ from serval.report.stressed import lead_of, stressed
 from serval.stress import StressOptions, examples_of, load_stress, stress
 
 
-def test_what_matters_comes_first_and_verdicts_without_ten_clips_are_none(tmp_path, model_file):
+def stored_after(folder, model_file, n, suite):
+    """A stress test of n spoken clips, stored and read again."""
     options = EvalOptions(
         model=str(model_file),
-        dataset=str(spoken_set(tmp_path / "clips", 12)),
-        output=str(tmp_path / "stress"),
+        dataset=str(spoken_set(folder / "clips", n)),
+        output=str(folder / "stress"),
         workers=1,
     )
-    stress(StressOptions(evaluation=options, suite="gain_plus1db,white"))
-    tested = load_stress(tmp_path / "stress")
+    stress(StressOptions(evaluation=options, suite=suite))
+    return load_stress(folder / "stress")
+
+
+def test_what_matters_comes_first_and_verdicts_without_ten_clips_are_none(tmp_path, model_file):
+    tested = stored_after(tmp_path, model_file, 12, "gain_plus1db,white")
     shown = stressed(tested, "m", audio=False)
     assert [chart.id for chart in shown.charts] == [
         "stress-families", "stress-cases", "stress-white"
@@ -32,14 +37,7 @@ def test_what_matters_comes_first_and_verdicts_without_ten_clips_are_none(tmp_pa
 
 
 def test_a_clip_that_is_another_file_by_now_is_no_example(tmp_path, model_file):
-    options = EvalOptions(
-        model=str(model_file),
-        dataset=str(spoken_set(tmp_path / "clips", 4)),
-        output=str(tmp_path / "stress"),
-        workers=1,
-    )
-    stress(StressOptions(evaluation=options, suite="white_0db,mulaw"))
-    tested = load_stress(tmp_path / "stress")
+    tested = stored_after(tmp_path, model_file, 4, "white_0db,mulaw")
     said = tested.clean.predicted
     broken = {
         name: replace(run, truth=said, predicted=(said + 1) % len(run.labels))
