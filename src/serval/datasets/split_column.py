@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Set as AbstractSet
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from serval.datasets.columns import Schema, text_of
 from serval.datasets.listing import as_left_out
-from serval.datasets.splits import TRAIN, choose_split
+from serval.datasets.splits import ALL_FOLDS, TRAIN, choose_split, is_fold
 from serval.errors import ServalError
 from serval.wording import composed
 
@@ -178,10 +177,6 @@ def _trains(split: str) -> bool:
     return split.casefold() in ("", *TRAIN)
 
 
-ALL_FOLDS = "folds"
-"""The test parts of all folds as one set, whose clips bear their fold's name."""
-
-FOLD = re.compile(r"fold(?P<fold>.+)\.(?P<part>test|train)")
 COLUMN = "fold"
 
 
@@ -239,16 +234,6 @@ class _WithoutFold:
     def rows(self, start: int, stop: int | None, columns: Sequence[str], /) -> Iterator[Row]:
         """Yield the rows from `start` up to `stop`."""
         return self.table.rows(start, stop, columns)
-
-
-def is_fold(split: str) -> bool:
-    """Tell whether a split is a part of folds.
-
-    Examples:
-        >>> is_fold("fold3.test"), is_fold("folds"), is_fold("test")
-        (True, True, False)
-    """
-    return split == ALL_FOLDS or FOLD.fullmatch(split) is not None
 
 
 def has_part(table: Table, asked: str | None) -> bool:

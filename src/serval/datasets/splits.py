@@ -69,6 +69,22 @@ def splits_by_name(
     return Splits(files={"": list(files)})
 
 
+ALL_FOLDS = "folds"
+"""The test parts of all folds as one set, whose clips bear their fold's name."""
+
+FOLD = re.compile(r"fold(?P<fold>.+)\.(?P<part>test|train)")
+
+
+def is_fold(split: str) -> bool:
+    """Tell whether a split is a part of folds.
+
+    Examples:
+        >>> is_fold("fold3.test"), is_fold("folds"), is_fold("test")
+        (True, True, False)
+    """
+    return split == ALL_FOLDS or FOLD.fullmatch(split) is not None
+
+
 def choose_split(splits: Iterable[str], asked: str | None, subject: str) -> str:
     """Return the split to read: exactly the one asked for, else validation, else the only one.
 
@@ -84,6 +100,11 @@ def choose_split(splits: Iterable[str], asked: str | None, subject: str) -> str:
     known = list(splits)
     listed = ", ".join(printable(name) for name in known)
     if asked is not None and asked not in known:
+        if is_fold(asked) and not any(map(is_fold, known)):
+            raise DatasetNotFoundError(
+                f"{subject} has no folds of its own; a probe makes some with --folds speaker:5, "
+                "any other command reads it without --split"
+            )
         if not any(known):
             raise DatasetNotFoundError(f"{subject} has no splits; leave out --split {asked}")
         raise DatasetNotFoundError(f"{subject} has no split '{asked}'; it has: {listed}")

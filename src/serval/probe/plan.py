@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.datasets import load_dataset
+from serval.datasets.splits import ALL_FOLDS
 from serval.dimensions import dimension_columns
 from serval.errors import ConfigError, DatasetError
 from serval.label_plan import labelled, plan_of
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from serval.records import Clip, Dataset
 
 APART, SHARED = "speakers apart", "speakers shared"
-ALL_FOLDS = "folds"
-"""The split that is the test parts of all folds of a set."""
-
 DIMENSIONS = ("arousal", "valence", "dominance")
 
 

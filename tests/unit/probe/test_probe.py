@@ -57,6 +57,12 @@ def options(folder, **more):
     )
 
 
+def test_a_set_without_folds_is_told_how_to_get_some(folder, tmp_path):
+    given = options(folder, folds="published", output=str(tmp_path / "p"))
+    with pytest.raises(DatasetError, match=r"set\.csv has no folds of its own.*--folds speaker:5"):
+        probe(given)
+
+
 def features_of(folder, asked="energy", pooling="mean+std"):
     """The features of the set in order, from the store that the probe has filled."""
     encoder = open_encoder(str(folder / "encoder.onnx"), EvalOptions(), asked, pooling)
