@@ -17,7 +17,7 @@ from serval.datasets.options import DatasetOptions
 from serval.datasets.parquet import Here, ParquetTable
 from serval.datasets.samples import hertz_of, is_sound, wav_of
 from serval.errors import DatasetError
-from serval.wording import composed, counted, shown
+from serval.wording import composed, counted, free_name, shown
 
 if TYPE_CHECKING:
     from serval.records import Dataset
@@ -215,7 +215,7 @@ def _with_columns(table: pa.Table, given: Given) -> tuple[pa.Table, dict[str, st
             cells = pa.array(texts, pa.string())
             if part == "label" and _are_lists(values):
                 cells = pa.array([_several(one, classes) for one in values])
-            column = _free(part, table.column_names)
+            column = free_name(part, "given_", table.column_names)
             table = table.append_column(column, cells)
             columns[part] = column
     if given.sample_rate is not None and RATE not in table.column_names:
@@ -235,10 +235,6 @@ def _several(labels: Any, classes: Sequence[str]) -> list[str] | None:  # noqa: 
         return None if one is None else [one]
     texts = (_text(one, "truth", classes) for one in _plain(labels))
     return [text for text in texts if text is not None]
-
-
-def _free(name: str, taken: Sequence[str]) -> str:
-    return name if name not in taken else _free(f"given_{name}", taken)
 
 
 def _kind(value: object) -> str:

@@ -87,6 +87,11 @@ def _whole(name: str, options: DatasetOptions) -> Dataset:
             f"--revision {shown(options.revision)} is about sets of the hub, and "
             f"'{one_line(name[:200])}' is none; leave it out"
         )
+    if options.include is not None and (is_of_hub(name) or corpus or is_file(name)):
+        raise ConfigError(
+            f"--include is about folders of known corpora, and '{one_line(name[:200])}' is none; "
+            "leave it out"
+        )
     if corpus is not None and corpus.location:
         return _at_its_place(corpus, options)
     if name.startswith(HUB):

@@ -73,13 +73,13 @@ class CallableBackend:
         """Return `(B, K) float32` of what the function gives.
 
         Raises:
-            AudioError: The function raises, or gives no row of numbers for each clip.
+            AudioError: The function raises or exits, or gives no row of numbers for each clip.
         """
         try:
             with self.turn:
                 both = (samples, lengths) if self.takes_lengths else (samples,)
                 given = self.answer(*both)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise AudioError(f"the model raises {said_by(error)}") from error
         return _rows(given, len(samples))
 

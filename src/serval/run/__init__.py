@@ -10,7 +10,7 @@ As every number comes from it, a journal is not believed: each line is checked w
 from serval.run.journal import EXAMPLES, Journal, is_example, load_run
 from serval.run.lines import JOURNAL, SCHEMA_VERSION
 from serval.run.packed import PositionSet
-from serval.run.stored import Provenance, Run, unfinished
+from serval.run.stored import Provenance, Run, named_in_python, unfinished
 
 __all__ = [
     "EXAMPLES",
@@ -22,5 +22,6 @@ __all__ = [
     "Run",
     "is_example",
     "load_run",
+    "named_in_python",
     "unfinished",
 ]

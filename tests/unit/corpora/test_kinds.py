@@ -58,6 +58,10 @@ def test_a_set_of_ones_own_has_no_kinds(tmp_path):
     put(tmp_path / "angry" / "b.wav", tone("b"))
     with pytest.raises(ConfigError, match=r"--include is about known corpora, and .* as none"):
         load(tmp_path, include="song")
+    (tmp_path / "set.csv").write_text("path,label\nsad/a.wav,sad\n", encoding="utf-8")
+    for name in (tmp_path / "set.csv", "demo"):
+        with pytest.raises(ConfigError, match="--include is about folders of known corpora, and"):
+            load(name, include="song")
 
 
 def evaluated(tmp_path, folder, **options):
