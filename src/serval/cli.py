@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from io import StringIO
@@ -109,6 +110,7 @@ class Place(Kind):
         """Return the place as its command wants it."""
         if isinstance(value, str) and param is not None:
             refuse_odd_place(param.opts[0], value)
+            value = os.path.expanduser(value)  # noqa: PTH111 - where the shell has not
         return self.kind.convert(value, param, ctx)
 
 

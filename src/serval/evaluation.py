@@ -147,7 +147,7 @@ def _recorded(
         looks = {} if change.looks is None else {"looks": change.looks.facts}
         identity = {**provenance.identity, "change": change.facts, **looks}
         provenance = replace(provenance, identity=identity)
-    folder = Path(options.output)
+    folder = Path(options.output).expanduser()
     with Journal(folder=folder, provenance=provenance, fresh=options.fresh) as journal:
         reused = journal.complete
         if not reused:

@@ -33,6 +33,20 @@ SYNONYMS: tuple[frozenset[str], ...] = (
 """Spellings that public corpora use for one and the same emotion; nothing is merged."""
 
 
+def label_text(value: object) -> str:
+    """Return the text of a label, whatever library it comes from.
+
+    pandas makes floats of whole numbers where some are missing, and HDF5 and NumPy bytes of text.
+
+    Examples:
+        >>> label_text(1.0), label_text(1), label_text(0.5), label_text(b"sad "), label_text("1.0")
+        ('1', '1', '0.5', 'sad', '1.0')
+    """
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
     """A set of emotions that the field tells apart, and which others count as one of them.

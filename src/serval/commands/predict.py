@@ -69,14 +69,15 @@ REMEDIES = {
               help="Listen, until Ctrl-C; needs pip install 'serval-ser[live]'.")  # fmt: skip
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE",
               help="Write a .csv, .json or .parquet file; with --window also .png.")  # fmt: skip
-@click.option("--json", "form", flag_value="json", help="Print JSON.")
-@click.option("--csv", "form", flag_value="csv", help="Print CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 def predict_command(
     files: tuple[Path, ...],
     model: str,
-    form: str | None,
     output: Path | None,
     *,
+    as_json: bool,
+    as_csv: bool,
     microphone: bool,
     **flags: Any,  # noqa: ANN401 - click's flags
 ) -> None:
@@ -92,6 +93,9 @@ def predict_command(
     Exit code 3 if a file could not be used; the others are printed all the same.
     """
     options = InferenceOptions(**flags)
+    if as_json + as_csv + (output is not None) > 1:
+        raise click.UsageError("--json, --csv and --output FILE each say a form; give one of them")
+    form = "json" if as_json else "csv" if as_csv else None
     _refuse_both(files, microphone=microphone, is_written=bool(output or form))
     if microphone:
         show_microphone(model, options)

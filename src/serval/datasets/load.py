@@ -56,7 +56,16 @@ def load_dataset(name: str, *, options: DatasetOptions | None = None) -> Dataset
     if not name.strip():
         raise ConfigError(f"the dataset has no name; {KNOWN}")
     _check(options)
-    dataset = _whole(name, options)
+    return part_of(_whole(name, options), options)
+
+
+def part_of(dataset: Dataset, options: DatasetOptions) -> Dataset:
+    """Return as much of an opened dataset as `limit` or `sample` says.
+
+    Raises:
+        ConfigError: They leave nothing, or do not go together.
+    """
+    _check(options)
     if options.limit is not None:
         return first_clips(dataset, options.limit)
     return (
