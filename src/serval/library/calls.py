@@ -299,9 +299,9 @@ def _commas(labels: Sequence[str] | str | None) -> str | None:
 
 
 def _points(margin: object) -> float:
-    if isinstance(margin, Real) and not isinstance(margin, bool):
-        return float(margin)
-    raise ConfigError(f"margin is {shown(margin)}; give a number of points, such as 1.0")
+    if isinstance(margin, bool) or not isinstance(margin, Real):
+        raise ConfigError(f"margin is {shown(margin)}; give a number of points, such as 1.0")
+    return float(margin)
 
 
 def _run_of(one: object) -> Run:

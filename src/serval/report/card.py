@@ -203,9 +203,9 @@ def write_card(run: Run, path: Path) -> tuple[Path, ...]:
     """Return the files that were written: the card, and the hub's results file for a hub set.
 
     Of a file that exists already only what stands between serval's own two markers is replaced, or
-    added at the end where they are missing. In the metadata the same scores of this evaluation
-    are replaced too where the file begins with the hub's metadata, which is written anew, without comments; one that does
-    not is no card, and gets none. Line ends stay as they are.
+    added at the end where they are missing. Where the file begins with the hub's metadata, the same
+    scores of this evaluation are replaced there too, and it is written anew, without comments; a
+    file that does not is no card, and gets none. Line ends stay as they are.
 
     Raises:
         ConfigError: The card that is there has metadata that cannot be read.
