@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
 from serval import cli
 from serval.cli import COMMANDS, group
-from serval.commands.answers import emotion_content
+from serval.commands.answers import emotion_content, print_emotions
+from serval.commands.windows import Told, show_windows
+from serval.predict import Moment
 from serval.records import Prediction
 
 
@@ -80,6 +83,15 @@ def test_a_closed_output_is_nowhere(monkeypatch):
 def test_two_forms_of_an_answer_are_refused(flags, capsys):
     assert code_of("predict", "x.wav", *flags) == 2
     assert "--json, --csv and --output FILE each say a form" in capsys.readouterr().err
+
+
+def test_of_equal_shares_the_answer_comes_first_and_the_others_follow(capsys):
+    record = Prediction(clip_id="a.wav", index=0, truth="", predicted="angry", logits=(1, 1, 0),
+                        probs=(0.4, 0.4, 0.2), duration_s=1.0, inference_s=0.1)  # fmt: skip
+    print_emotions([record, record], ("angry", "sad", "calm"))
+    moment = Moment(start_s=0.0, end_s=1.0, predicted="angry", probs=np.array(record.probs))
+    show_windows([Told(record=record, moments=[moment], labels=("angry", "sad", "calm"))], None)
+    assert capsys.readouterr().out.count("sad 40 %, calm 20 %") == 3
 
 
 def test_labels_that_are_columns_too_have_a_prefix():
