@@ -10,6 +10,7 @@ from serval.labels import LabelSet
 from serval.quantize.clips import Clips, calibration_clips, evaluation_clips, fidelity
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.variants import pareto_front
+from serval.quantize.workbench import evaluated_in_fp32, open_workbench
 
 REFERENCE = np.float32([[2, 0], [0, 2], [1, 0], [0, 1]])
 
@@ -55,6 +56,39 @@ def test_ranges_and_choices_never_see_the_same_clip(bench):
     ids = [{id(wave) for wave in part.waveforms} for part in (bench.calibration, bench.held_out)]
     assert not ids[0] & ids[1]
     assert len(ids[0]) + len(ids[1]) == 18
+
+
+@pytest.mark.parametrize(
+    ("calibration", "split", "said"),
+    [
+        ("set/set.csv", None, "set.csv has no train split, so the recipe was chosen on clips that"),
+        ("set/../set/set.csv", None, "set.csv has no train split"),
+        ("other/set.csv", None, None),
+    ],
+)
+def test_clips_that_chose_the_recipe_and_measure_it_are_told(
+    bench, tmp_path, calibration, split, said
+):
+    for name in ("set", "other"):
+        speech_set(tmp_path / name, 4)
+    told = []
+    options = QuantizeOptions(
+        calibration=str(tmp_path / calibration),
+        evaluation=str(tmp_path / "set" / "set.csv"),
+        split=split,
+    )
+    calibrated = calibration_clips(options, 3, bench.model, 1)
+    evaluated_in_fp32(replace(bench, options=options, calibration=calibrated, tell=told.append))
+    notes = [line for line in told if line.startswith("note: ")]
+    assert len(notes) == bool(said)
+    assert all(said in note for note in notes)
+
+
+def test_two_calibration_clips_are_not_held_out(bench, tmp_path):
+    few = bench.calibration.part(range(2))
+    place = (tmp_path, 1, lambda _line: None)
+    opened = open_workbench(bench.model, bench.graph, few, QuantizeOptions(), place)
+    assert opened.held_out is opened.calibration
 
 
 def test_broken_clips_are_left_out_of_the_evaluation(bench, tmp_path):
