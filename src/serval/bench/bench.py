@@ -27,10 +27,10 @@ from serval.bench.speed import (
     totals,
 )
 from serval.bench.subjects import (
-    Call,
     Subject,
     call_of,
     disclosure,
+    heard_s,
     load_average,
     open_reference,
     open_subjects,
@@ -42,6 +42,7 @@ from serval.inspection import inspect_model
 from serval.machine import available_cores
 from serval.models.contract import Overrides
 from serval.models.options import ModelOptions, overrides_of
+from serval.options import changed, refuse_unused
 from serval.plots.latency import LatencyCurve, save_latency
 from serval.predict import infer
 from serval.records import Clip, Failure, LeftOut, Prediction
@@ -180,16 +181,23 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         ServalError: A model, runtime or dataset cannot be opened; nothing was timed then.
     """
     pace = QUICK if options.quick else FULL
+    if options.dataset is None:
+        without = "without --dataset the clips are generated"
+        refuse_unused(changed(options, DatasetOptions), without)
     imported = tuple(map(browser_bench, options.imported))
     setups = setups_for(available_cores())
     threads = sorted({threads for _, threads in setups})
     subjects = open_subjects(options.models, threads, overrides_of(options), _runtimes(options))
-    calls = _calls(subjects, options, threads)
-    clips, audio_s, left_out = _clips(subjects, options, pace)
+    models = _models(subjects, options, threads)
+    calls = {key: (call_of(model), model.sample_rate) for key, model in models.items()}
+    # Of longer clips a model would hear no more, or take none.
+    longest_s = min(heard_s(model, max(pace.durations)) for model in models.values())
+    durations = tuple(s for s in pace.durations if s <= longest_s) or (longest_s,)
+    clips, audio_s, left_out = _clips(subjects, options, pace.clips, longest_s)
     loads = [load_average()]
     of_calls = f"{counted(len(subjects), 'model')} with {' and '.join(map(str, threads))} threads"
-    watch(f"latency of {of_calls} x {counted(len(pace.durations), 'duration')}")
-    latency = measured_latency(calls, pace.durations, pace.latency)
+    watch(f"latency of {of_calls} x {counted(len(durations), 'duration')}")
+    latency = measured_latency(calls, durations, pace.latency)
     watch(f"throughput of {counted(len(subjects), 'model')} x {counted(len(setups), 'setup')}")
     throughput = measured_throughput(subjects, clips, setups, pace.throughput)
     watch("loading, in fresh processes")
@@ -280,24 +288,24 @@ def _runtimes(options: BenchOptions) -> list[str]:
     return [name for name in options.runtimes if ":" not in name]
 
 
-def _calls(
+def _models(
     subjects: tuple[Subject, ...], options: BenchOptions, threads: list[int]
-) -> dict[tuple[str, int], tuple[Call, int]]:
+) -> dict[tuple[str, int], Model]:
     models: dict[tuple[str, int], Model] = {
         (subject.name, n): subject.models[n] for subject in subjects for n in threads
     }
     for checkpoint in (name for name in options.runtimes if ":" in name):
         for n in threads:  # it states its own labels and the like
             models[checkpoint, n] = open_reference(checkpoint, options.models[0], Overrides(), n)
-    return {key: (call_of(model), model.sample_rate) for key, model in models.items()}
+    return models
 
 
 def _clips(
-    subjects: Sequence[Subject], options: BenchOptions, pace: Pace
-) -> tuple[list[Clip], float, tuple[LeftOut, ...]]:
-    """Return the clips to time, their length, and what of their set is not among them."""
+    subjects: Sequence[Subject], options: BenchOptions, n: int, longest_s: float
+) -> tuple[list[Clip], dict[str, float], tuple[LeftOut, ...]]:
+    """Return the clips to time, what each model hears, and what of their set is not among them."""
     if options.dataset is None:
-        return _answered(subjects, generated_clips(subjects[0].any.sample_rate, pace.clips))
+        return _answered(subjects, generated_clips(subjects[0].any.sample_rate, n, longest_s))
     dataset = load_dataset(options.dataset, options=options)
     clips, audio_s, failed = _answered(subjects, list(dataset.clips(0, options.limit)))
     return clips, audio_s, (*dataset.left_out, *failed)
@@ -305,8 +313,8 @@ def _clips(
 
 def _answered(
     subjects: Sequence[Subject], clips: Sequence[Clip]
-) -> tuple[list[Clip], float, tuple[LeftOut, ...]]:
-    """Return the clips that every model answers, their length, and what the others failed at.
+) -> tuple[list[Clip], dict[str, float], tuple[LeftOut, ...]]:
+    """Return the clips that every model answers, how many seconds of them each hears, and the rest.
 
     A clip that one model refuses would cost that model no time, and so make it look fast.
     """
@@ -328,7 +336,9 @@ def _answered(
     parts = (
         LeftOut(reason=why, n=len(ids), examples=tuple(ids[:3])) for why, ids in failed.items()
     )
-    return kept, sum(seconds[clip.index] for clip in kept), tuple(parts)
+    lengths = [seconds[clip.index] for clip in kept]
+    heard = {s.name: sum(heard_s(s.any, length) for length in lengths) for s in subjects}
+    return kept, heard, tuple(parts)
 
 
 def _ceiling(threads: list[int], effort: Effort, watch: Watch) -> dict[str, float]:
@@ -355,9 +365,9 @@ def _roofline(
     for subject in files:
         alone = [i for i in latency if i.of.model == subject.name and i.of.threads == 1]
         longest = max(alone, key=lambda item: item.of.seconds)
-        work = inspect_model(subject.any.path, overrides).work
+        work = inspect_model(subject.any.path, overrides, longest.of.seconds).work
         if work is not None and work.macs:
-            rate = work.gmac_per_s * longest.of.seconds / longest.timing.min_s
+            rate = work.macs / longest.timing.min_s / 1e9
             yield subject.name, reached(rate, work.shares, ceiling)
 
 

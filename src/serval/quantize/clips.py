@@ -308,9 +308,13 @@ def _fidelity_of_values(values: Logits, clips: Clips) -> Fidelity:
 def value_words(found: Fidelity) -> str:
     """Return how near the values of dimensions are to those of FP32, as the end of a sentence."""
     each = ", ".join(
-        f"{name} {found.ccc[name]:.4f} (moves by {found.largest_shift[name]:.2g} at most)"
+        f"{name} {'none' if math.isnan(found.ccc[name]) else f'{found.ccc[name]:.4f}'} "
+        f"(moves by {found.largest_shift[name]:.2g} at most)"
         for name in found.ccc
     )
+    if found.clips == 1:
+        moved = ", ".join(f"{name} by {by:.2g}" for name, by in found.largest_shift.items())
+        return f"one clip has no CCC with FP32, and moves {moved}"
     return f"CCC with FP32 on {counted(found.clips, 'clip')}: {each}"
 
 

@@ -19,7 +19,7 @@ from serval.quantize.graph import index_of, write_graph
 from serval.quantize.layers import fits_fp16, layers_of
 from serval.quantize.observe import channel_bounds, histograms, rounding_means
 from serval.quantize.rounding import RANGE_METHODS, params_of, range_of
-from serval.quantize.workbench import NO_INTEGERS, Candidate, tagged
+from serval.quantize.workbench import Candidate, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -343,20 +343,24 @@ def written_dynamic(bench: Workbench, path: Path) -> OnnxModel:
     """
     plan = plan_of(bench, "fp32")
     recipe = Recipe(plan=plan, tables=bench.tables, portable=bench.options.portable)
-    graph = built(bench.graph, bench.layers, recipe)
     linear = [layer.name for layer in bench.layers if layer.role == "linear"]
-    # An empty list of nodes would mean all of them to ONNX Runtime, the classifier among them.
-    if linear:
-        before = write_graph(graph, bench.folder / "before.onnx")
-        asked = {"op_types_to_quantize": ["MatMul"], "nodes_to_quantize": linear,
-                 "per_channel": True, "reduce_range": bench.options.portable,
-                 "weight_type": QuantType.QInt8}  # fmt: skip
-        graph = _dynamic(bench, before, **asked)
-    words = [*["MatMul dynamic, S8 per channel"] * bool(linear),
-             *[CONVOLUTIONS_STORED] * (recipe.precision == "int8"),
-             *["tables FP16"] * bool(recipe.tables)]  # fmt: skip
-    precision = "int8" if linear else recipe.precision
-    write_graph(tagged(graph, bench.model, precision, words or [NO_INTEGERS]), path)
+    if not linear:  # an empty list of nodes would mean all to ONNX Runtime, the classifier too
+        return bench.written(Candidate(graph=bench.graph, layers=bench.layers, recipe=recipe), path)
+    graph = built(bench.graph, bench.layers, recipe)
+    before = write_graph(graph, bench.folder / "before.onnx")
+    graph = _dynamic(
+        bench,
+        before,
+        op_types_to_quantize=["MatMul"],
+        nodes_to_quantize=linear,
+        per_channel=True,
+        reduce_range=bench.options.portable,
+        weight_type=QuantType.QInt8,
+    )
+    words = ["MatMul dynamic, S8 per channel"]
+    words += [CONVOLUTIONS_STORED] * (recipe.precision == "int8")
+    words += ["tables FP16"] * bool(recipe.tables)
+    write_graph(tagged(graph, bench.model, "int8", words), path)
     return load_onnx(path, bench.overrides)
 
 

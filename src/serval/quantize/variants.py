@@ -126,7 +126,7 @@ def compare_all(
         raise ConfigError("--compare-all measures accuracy; give --eval DATASET")
     if options.max_drop is not None:
         raise ConfigError("--compare-all shows every variant as it is; leave --max-drop out")
-    options.check()
+    options.check(compared=True)
     comparison = _placed(_measured(model, output, options, tell), output)
     remove_stale(output)
     return comparison
@@ -196,7 +196,7 @@ def _refused(files: Mapping[str, OnnxModel], target: str, tell: Tell) -> dict[st
     faults = {
         name: TARGETS[target](stored_graph(f.path)) for name, f in files.items() if name != FP32
     }
-    refused = {name: found[0] for name, found in faults.items() if found}
+    refused = {name: found[0].partition("; ")[0] for name, found in faults.items() if found}
     for name, fault in refused.items():
         tell(f"left out of the choice, {name} does not run on --target {target}: it {fault}")
     if len(refused) == len(faults):

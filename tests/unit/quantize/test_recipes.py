@@ -360,7 +360,7 @@ def test_dynamic_leaves_a_lone_classifier_in_fp32(tmp_path):
     bench = open_workbench(load_onnx(small), read_graph(small), None, QuantizeOptions(), place)
     made = written_dynamic(bench, tmp_path / "dyn.onnx")
     assert ops(onnx.load(made.path))["MatMul"] == 1
-    assert made_as(made) == ("fp16", ("no layer in 8 or 4 bits",))
+    assert made_as(made) == ("fp16", ("no layer in 8 or 4 bits", "large weights stored as FP16"))
 
 
 def test_dynamic_writes_large_weights_beside_the_file(bench, tmp_path, monkeypatch):
