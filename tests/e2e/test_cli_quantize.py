@@ -61,7 +61,8 @@ def test_the_same_command_makes_the_same_bytes(serval, net, clips, tmp_path):
 
 @pytest.mark.parametrize("method", ["dynamic", "int4"])
 def test_the_other_methods_need_no_clips(serval, net, tmp_path, method):
-    done = serval("quantize", net, "-o", tmp_path / "q.onnx", "--method", method, "--block", 32)
+    blocks = ["--block", 32] if method == "int4" else []
+    done = serval("quantize", net, "-o", tmp_path / "q.onnx", "--method", method, *blocks)
     assert done.returncode == 0, done.stderr
     said = load_onnx(tmp_path / "q.onnx").backend.session.get_modelmeta().custom_metadata_map
     assert said["serval.precision"] == ("int4" if method == "int4" else "int8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,6 @@ from serval.bench.speed import (
 )
 from serval.bench.subjects import (
     Subject,
-    call_of,
     disclosure,
     heard_s,
     load_average,
@@ -182,22 +182,18 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     """
     pace = QUICK if options.quick else FULL
     if options.dataset is None:
-        without = "without --dataset the clips are generated"
-        refuse_unused(changed(options, DatasetOptions), without)
+        refuse_unused(changed(options, DatasetOptions), "without -d the clips are generated")
     imported = tuple(map(browser_bench, options.imported))
     setups = setups_for(available_cores())
     threads = sorted({threads for _, threads in setups})
     subjects = open_subjects(options.models, threads, overrides_of(options), _runtimes(options))
     models = _models(subjects, options, threads)
-    calls = {key: (call_of(model), model.sample_rate) for key, model in models.items()}
-    # Of longer clips a model would hear no more, or take none.
-    longest_s = min(heard_s(model, max(pace.durations)) for model in models.values())
-    durations = tuple(s for s in pace.durations if s <= longest_s) or (longest_s,)
-    clips, audio_s, left_out = _clips(subjects, options, pace.clips, longest_s)
+    durations = _durations(pace.durations, list(models.values()))
+    clips, audio_s, left_out = _clips(subjects, options, pace, durations[-1])
     loads = [load_average()]
     of_calls = f"{counted(len(subjects), 'model')} with {' and '.join(map(str, threads))} threads"
     watch(f"latency of {of_calls} x {counted(len(durations), 'duration')}")
-    latency = measured_latency(calls, durations, pace.latency)
+    latency = measured_latency(models, durations, pace.latency)
     watch(f"throughput of {counted(len(subjects), 'model')} x {counted(len(setups), 'setup')}")
     throughput = measured_throughput(subjects, clips, setups, pace.throughput)
     watch("loading, in fresh processes")
@@ -300,12 +296,25 @@ def _models(
     return models
 
 
+def _durations(usual: Sequence[float], models: Sequence[Model]) -> tuple[float, ...]:
+    """Return which of the usual lengths of a clip every model hears, at least one.
+
+    Models that all have a fixed length do the same work for every clip: that of it.
+    """
+    if all(model.contract.static_samples for model in models):
+        return (min(heard_s(model, math.inf) for model in models),)
+    longest_s = min(heard_s(model, max(usual)) for model in models)
+    return tuple(seconds for seconds in usual if seconds <= longest_s) or (longest_s,)
+
+
 def _clips(
-    subjects: Sequence[Subject], options: BenchOptions, n: int, longest_s: float
+    subjects: Sequence[Subject], options: BenchOptions, pace: Pace, longest_s: float
 ) -> tuple[list[Clip], dict[str, float], tuple[LeftOut, ...]]:
     """Return the clips to time, what each model hears, and what of their set is not among them."""
     if options.dataset is None:
-        return _answered(subjects, generated_clips(subjects[0].any.sample_rate, n, longest_s))
+        most_s = min(longest_s, max(pace.durations))
+        clips = generated_clips(subjects[0].any.sample_rate, pace.clips, most_s)
+        return _answered(subjects, clips)
     dataset = load_dataset(options.dataset, options=options)
     clips, audio_s, failed = _answered(subjects, list(dataset.clips(0, options.limit)))
     return clips, audio_s, (*dataset.left_out, *failed)

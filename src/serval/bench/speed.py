@@ -16,7 +16,7 @@ import soundfile
 from onnx import TensorProto, helper, numpy_helper
 
 from serval.bench.rounds import Effort, Seconds, Timing, interleaved, timing_of
-from serval.bench.subjects import Call, Subject, noise
+from serval.bench.subjects import Subject, call_of, noise
 from serval.models.onnx import open_session
 from serval.predict import infer
 from serval.records import Clip
@@ -59,21 +59,21 @@ class Latency:
 
 
 def measured_latency(
-    calls: Mapping[tuple[str, int], tuple[Call, int]],
+    models: Mapping[tuple[str, int], Model],
     durations: Sequence[float],
     effort: Effort,
 ) -> dict[LatencyOf, Seconds]:
-    """Return the times of every call for every duration, all in the same rounds.
+    """Return the times of every model for every duration, all in the same rounds.
 
     Args:
-        calls: `(model, threads)` -> the call and the sample rate that it wants.
+        models: `(model, threads)` -> the opened model.
         durations: Lengths of the clips, in seconds.
         effort: How long to measure.
     """
     works = {
-        LatencyOf(model=model, threads=threads, seconds=seconds): _work(call, rate, seconds)
+        LatencyOf(model=model, threads=threads, seconds=seconds): _work(opened, seconds)
         for seconds in durations
-        for (model, threads), (call, rate) in calls.items()
+        for (model, threads), opened in models.items()
     }
     return interleaved(works, effort)
 
@@ -96,9 +96,9 @@ def totals(seconds: Mapping[LatencyOf, Seconds], threads: int) -> dict[str, Seco
     return sums
 
 
-def _work(call: Call, rate: int, seconds: float) -> Callable[[], object]:
-    samples: Waveform = noise(seconds, rate)
-    return partial(call, samples)
+def _work(model: Model, seconds: float) -> Callable[[], object]:
+    samples: Waveform = noise(seconds, model.sample_rate)
+    return partial(call_of(model), samples)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

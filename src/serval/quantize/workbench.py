@@ -297,12 +297,14 @@ def evaluated_in_fp32(bench: Workbench) -> Clips:
     if clips.left_out:
         bench.tell(f"left out of {clips.name}: {clips.left_out}")
     if bench.calibration is not None and _share_clips(bench.options, bench.calibration, clips):
-        why = f"{clips.name} has no train split, so the recipe was chosen on clips that"
-        what = "calibrate on another set"
+        said = (
+            f"{clips.name} has no train split, so the recipe was chosen on clips that accuracy is"
+        )
+        said, remedy = f"{said} measured on", "calibrate on another set"
         if bench.calibration.split:
-            why = f"the recipe was chosen on clips of {clips.name}, that"
-            what = f"give another --split, or {what}"
-        bench.tell(f"note: {why} accuracy is measured on; for a figure to publish, {what}")
+            said = f"the recipe was chosen on {clips.name}, on which accuracy is measured"
+            remedy = f"give another --split, or {remedy}"
+        bench.tell(f"note: {said}; for a figure to publish, {remedy}")
     return clips
 
 

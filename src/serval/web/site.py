@@ -103,25 +103,24 @@ def write_site(models: Sequence[str], folder: Path, options: WebOptions) -> Site
     if not 3 <= options.clips <= MOST_CLIPS:
         raise ConfigError(f"--parity-clips is {options.clips}; give 3 to {MOST_CLIPS}")
     _refuse_other_folder(folder)
-    gpu = webgpu_files(options.webgpu) if options.webgpu else {}
+    packed = webgpu_files(options.webgpu) if options.webgpu else {}
+    gpu = {f"vendor/{name}": content for name, content in packed.items()}
     opened = _opened(models, options)
     names = _names(opened)
     clips = page_clips(opened, names, options.clips)
     traces = [trace_of(model, clips[0]) for model in opened] if options.trace else []
     files = dict(_files(opened, names, clips))
-    files |= {_trace_file(at): trace.graph for at, trace in enumerate(traces)}
-    files |= {f"vendor/{name}": content for name, content in gpu.items()}
+    files |= gpu | {_trace_file(at): trace.graph for at, trace in enumerate(traces)}
     for name, content in files.items():
         write_bytes(folder / name, content)
     document = _document(opened, names, clips, traces) | {"webgpu": bool(gpu)}
     write_text(folder / "site.json", json.dumps(document, **AS_JSON) + "\n")
     _remove_others(folder, files)
-    sizes = {name: len(content) for name, content in files.items()}
     return Site(
         folder=folder,
-        size_mb=sum(sizes.values()) / 1e6,
-        first_mb=_first_mb(sizes, RUNTIME_FILES),
-        gpu_mb=_first_mb(sizes, [f"vendor/{name}" for name in gpu]) if gpu else None,
+        size_mb=sum(map(len, files.values())) / 1e6,
+        first_mb=_first_mb(files, RUNTIME_FILES),
+        gpu_mb=_first_mb(files, list(gpu)) if gpu else None,
         notes=tuple(_notes(opened)),
     )
 
@@ -135,10 +134,10 @@ def _remove_others(folder: Path, files: Mapping[str, bytes]) -> None:
                     old.unlink()
 
 
-def _first_mb(sizes: Mapping[str, int], runtime: Sequence[str]) -> float:
+def _first_mb(files: Mapping[str, bytes], runtime: Sequence[str]) -> float:
     """Return what is fetched before the first answer: no licence, clip or second model."""
-    fetched = [_model_file(0), *runtime, *(name for name in sizes if "/" not in name)]
-    return sum(sizes[name] for name in fetched) / 1e6
+    fetched = [_model_file(0), *runtime, *(name for name in files if "/" not in name)]
+    return sum(len(files[name]) for name in fetched) / 1e6
 
 
 def _refuse_other_folder(folder: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_model_named_twice_is_refused(model_file):
 
 def test_what_is_said_of_a_set_needs_one(model_file):
     unused = BenchOptions(models=(str(model_file),), limit=-3, split="test")
-    with pytest.raises(ConfigError, match="--split and --limit would change nothing: without"):
+    with pytest.raises(ConfigError, match="--split and --limit would change nothing: without -d"):
         bench(unused)
     with pytest.raises(ConfigError, match="--limit -3 leaves no clip"):
         bench(BenchOptions(models=(str(model_file),), dataset="demo", limit=-3))

@@ -8,7 +8,7 @@ import pytest
 
 from build import classifier, encoded, voice
 from serval.bench import bench_verdict
-from serval.bench.bench import _answered, _roofline
+from serval.bench.bench import _answered, _durations, _roofline
 from serval.bench.rounds import ratio_of, timing_of
 from serval.bench.speed import Latency, LatencyOf, Throughput, ThroughputOf, reached
 from serval.bench.subjects import heard_s
@@ -56,6 +56,20 @@ def test_of_a_clip_a_model_is_timed_on_what_it_hears(tmp_path):
     _, seconds, failed = _answered(models, clips)
     assert (seconds, failed) == (pytest.approx({"a": 0.5, "b": 2.0}), ())
     assert [heard_s(model, 10.0) for model in (fixed, free)] == [0.5, 4.0]
+
+
+def test_only_lengths_that_every_model_hears_are_timed(tmp_path):
+    fixed = load_onnx(classifier(tmp_path / "fixed.onnx", static=8_000))
+    long = load_onnx(classifier(tmp_path / "long.onnx", static=320_000))
+    path = classifier(tmp_path / "free.onnx")
+    short, brief = (load_onnx(path, Overrides(max_seconds=s)) for s in (4.0, 0.7))
+    usual = (1.0, 3.0, 5.0, 10.0)
+    assert _durations(usual, [load_onnx(path)]) == usual
+    assert _durations(usual, [load_onnx(path), short]) == (1.0, 3.0)
+    assert _durations(usual, [brief, short]) == (0.7,)
+    assert _durations(usual, [fixed, short]) == (0.5,)
+    assert _durations(usual, [long]) == (20.0,)
+    assert _durations(usual, [long, short]) == (1.0, 3.0)
 
 
 def test_the_work_of_the_longest_call_is_that_of_its_length(tmp_path):

@@ -81,7 +81,7 @@ def test_ranges_and_choices_never_see_the_same_clip(bench):
         ("set/set.csv", None, "set.csv has no train split, so the recipe was chosen on clips that"),
         ("set/../set/set.csv", None, "set.csv has no train split"),
         ("other/set.csv", None, None),
-        ("set/split.csv", "train", "the recipe was chosen on clips of split.csv train, that"),
+        ("set/split.csv", "train", "the recipe was chosen on split.csv train, on which"),
         ("set/split.csv", "test", None),
     ],
 )
