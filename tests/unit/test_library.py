@@ -487,7 +487,10 @@ def test_columns_of_a_file_are_what_they_say(tmp_path):
     path.write_text(f"{head}0,sad,sad,x,y\n1,angry,sad,y,y\n", encoding="utf-8")
     run = run_of_file(path)
     assert (tuple(run.labels), run.predicted.tolist()) == (("angry", "sad"), [1, 0])
-    path.write_text("truth,predicted,prob_a,prob_b\na,a,0.5,0.5\na,b,0.6,0.4\n", encoding="utf-8")
+    head = "truth,predicted,prob_a,prob_b"
+    path.write_text(f"{head}\na,b,0.5,0.5\na,a,0.6,0.4\n", encoding="utf-8")
+    assert run_of_file(path).predicted.tolist() == [1, 0]
+    path.write_text(f"{head}\na,b,0.5,0.5\na,b,0.6,0.4\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="in 1 row of 2 the predicted label has not the highest"):
         run_of_file(path)
 

@@ -83,11 +83,7 @@ def evaluate(  # noqa: PLR0913 - what one cell of a notebook says
     chosen = _options(options, name=name, output=output)
     told = Given(truth=truth, speakers=speakers, sample_rate=sample_rate)
     _refuse_idle(dataset, told, chosen)
-    if chosen.engine != DEFAULTS.engine and (listed or _is_object(model)):
-        raise ConfigError(
-            f"engine='{chosen.engine}' takes a model and a set by name, which other processes can "
-            "open; give names, or leave engine out"
-        )
+    _refuse_to_send(model, dataset, chosen)
     chosen = replace(chosen, labels=_commas(labels), sample_rate=None if listed else sample_rate)
     opened = _opened_model(model, chosen, sample_rate)
     chosen = with_value_columns(chosen, opened)
@@ -205,6 +201,20 @@ def _refuse_idle(dataset: object, given: Given, options: EvalOptions) -> None:
         value = getattr(given if name in COLUMNS else options, name)
         if value is not None and (name, value) != ("split", getattr(dataset, "split", None)):
             raise ConfigError(f"{name}={shown(value)} does nothing to {what}, or leave it out")
+
+
+def _refuse_to_send(model: object, dataset: object, options: EvalOptions) -> None:
+    """Refuse to have objects of this process evaluated by others.
+
+    Raises:
+        ConfigError: The engine is a cluster, and model or clips have no name to open them by.
+    """
+    local = options.engine == DEFAULTS.engine
+    if not local and (_is_object(model) or not isinstance(dataset, str | os.PathLike)):
+        raise ConfigError(
+            f"engine='{options.engine}' takes a model and a set by name, which other processes can "
+            "open; give names, or leave engine out"
+        )
 
 
 def _idle(dataset: object) -> tuple[list[str], str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,8 +75,7 @@ def run_of_file(path: Path) -> Run:
             f"{path} has the columns {', '.join(columns)}; predictions need truth, and predicted "
             "or prob_LABEL for each label"
         )
-    for name in filter(None, (truth, predicted)):
-        columns[name] = [cell and _number_text(cell) for cell in columns[name]]
+    columns |= _with_number_texts(columns, (truth, predicted))
     labels = [_number_text(name.removeprefix(PROB)) for name in probs] or None
     shares = _numbers(columns, probs, path)
     if probs and predicted and np.isfinite(shares).all() and _no_shares(shares).any():
@@ -94,7 +93,8 @@ def run_of_file(path: Path) -> Run:
         groups={name: tuple(columns[name]) for name in _groups(columns)},
     )
     said = shares if probs else columns[str(predicted)]
-    return _run(columns[truth], said, labels, columns[speaker] if speaker else None, told)
+    run = _run(columns[truth], said, labels, columns[speaker] if speaker else None, told)
+    return _with_answers(run, columns[predicted]) if labels and predicted else run
 
 
 def _answers(columns: Mapping[str, object]) -> tuple[str | None, str | None]:
@@ -103,6 +103,12 @@ def _answers(columns: Mapping[str, object]) -> tuple[str | None, str | None]:
     if OWN_COUNT in columns and own == OWN:
         return OWN
     return _first(columns, TRUTH), _first(columns, PREDICTED)
+
+
+def _with_number_texts(
+    columns: Mapping[str, list[str | None]], names: Sequence[str | None]
+) -> dict[str, list[str | None]]:
+    return {name: [cell and _number_text(cell) for cell in columns[name]] for name in names if name}
 
 
 def _number_text(text: str) -> str:
@@ -125,6 +131,13 @@ def _refuse_other_answers(
             "highest probability; leave out the columns prob_LABEL to score the labels, or the "
             "labels to score the probabilities"
         )
+
+
+def _with_answers(run: Run, said: Sequence[str | None]) -> Run:
+    """Return the run with the answers that are stated, which may be any of equal probabilities."""
+    pairs = zip(said, run.predicted.tolist(), strict=True)
+    ids = [first if text is None else run.labels.id_of(text) for text, first in pairs]
+    return replace(run, predicted=np.array(ids, dtype=np.int64))
 
 
 def run_of_predictions(
