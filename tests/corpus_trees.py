@@ -166,6 +166,8 @@ EVALUATION = """[START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
 C-E2:\tNeutral;\t()
 C-E3:\tNeutral;\t()
 C-E4:\tSadness; Neutral;\t()
+C-F1:\tSadness;\t()
+C-M1:\tAnger;\t()
 A-E3:\tval 3; act 2; dom  2;\t()
 
 [10.0100 - 11.3925]\tSes01F_impro04_M001\txxx\t[2.5000, 2.5000, 2.5000]
