@@ -62,7 +62,7 @@ TREES = {
         others={
             "Actor_01/03-02-03-01-01-01-01.wav": "song",
             "Actor_01/01-01-03-01-01-01-01.mp4": "video",
-            "Actor_01/02-01-03-01-01-01-01.mp4": "video",
+            "Actor_01/02-01-03-01-01-01-01.mp4": "silent",
             "Actor_01/._03-01-01-01-01-01-01.wav": "macos",
             "__MACOSX/Actor_01/._03-01-01-01-01-01-01.wav": "macos",
             "audio_speech_actors_01-24/Actor_01/03-01-01-01-01-01-01.wav": "copies",
