@@ -20,7 +20,8 @@ import torch
 import yaml
 from features import Copy, Speech, copy_of, speech_of
 from tiny import Tiny, parameter_name, weights_of, write_onnx
-from tuning import Head, Trainer, first_head
+from torch.nn import functional
+from tuning import CLASSES, Head, Trainer, first_head
 
 from serval.datasets import DatasetOptions, load_dataset
 
@@ -56,7 +57,8 @@ def main() -> None:
     everything = np.ones(len(speech.labels), bool)
     clean = frozen_head({0: copies[0]}, speech, plan, everything)
     head = frozen_head(copies, speech, plan, everything)
-    trainer = Trainer(Tiny(weights), head, copies, speech, plan)
+    targets = targets_of(copies, speech, plan, everything)
+    trainer = Trainer(Tiny(weights), head, copies, speech, targets, plan)
     trainer.train(everything, said)
     trainer.mix(clean)
     write_onnx(given.encoder, str(given.output / "serval-tiny.onnx"), new_weights(trainer, weights))
@@ -106,6 +108,41 @@ def frozen_head(
     return head
 
 
+def targets_of(
+    copies: dict[int, Copy], speech: Speech, plan: dict[str, Any], clips: NDArray[np.bool_]
+) -> torch.Tensor:
+    """Return `(N, 8)` shares of the emotions: the smoothed label, and what a teacher hears.
+
+    The teacher of a clip is a head on the frozen encoder's features of all copies of the other
+    folds' clips, which heard neither the clip nor, in corpora of many speakers, its speaker. It
+    hears the clip as it is. Clips that are not trained on have zeros.
+    Source: Hinton et al. (2015), Distilling the knowledge in a neural network.
+    """
+    smoothing, share = plan["label_smoothing"], plan["teacher_share"]
+    truth = torch.from_numpy(speech.labels)
+    targets = (1 - smoothing) * functional.one_hot(truth, CLASSES).float() + smoothing / CLASSES
+    targets[torch.from_numpy(~clips)] = 0.0
+    folds = folds_of(speech, plan)
+    for fold in range(plan["teacher_folds"]) if share else ():
+        teacher = frozen_head(copies, speech, plan, clips & (folds != fold))
+        places = np.flatnonzero(clips & (folds == fold))
+        heard = teacher.logits(torch.from_numpy(copies[0].pooled[places])).softmax(dim=1)
+        targets[places] = targets[places].lerp(heard, share)
+    return targets
+
+
+def folds_of(speech: Speech, plan: dict[str, Any]) -> NDArray[np.int64]:
+    """Return the teacher's fold of each clip, `(N,)`: by speaker, or by clip where they are few."""
+    count = plan["teacher_folds"]
+    folds = np.arange(len(speech.labels)) % count
+    rng = np.random.default_rng(plan["seed"])
+    for corpus in sorted(set(speech.corpora) - set(plan["fewer"])):
+        chosen = speech.corpora == corpus
+        speakers, place = np.unique(speech.speakers[chosen], return_inverse=True)
+        folds[chosen] = rng.permutation(len(speakers))[place] % count
+    return folds
+
+
 def steps(
     network: Tiny,
     copies: dict[int, Copy],
@@ -131,7 +168,8 @@ def steps(
         heads[name] = head = frozen_head(used, speech, plan, ~left_out)
         for number, copy in copies.items():
             found[f"{name}{number}"] = head.logits(torch.from_numpy(copy.pooled[clips])).numpy()
-    trainer = Trainer(network, head, copies, speech, plan)
+    targets = targets_of(copies, speech, plan, ~left_out)
+    trainer = Trainer(network, head, copies, speech, targets, plan)
     trainer.train(~left_out, said)
     found |= {f"tuned{number}": trainer.predicted(number, clips) for number in copies}
     trainer.mix(heads["clean"])

@@ -97,7 +97,8 @@ class Trainer:
         network: Its upper layers are changed in place.
         head: Changed in place.
         copies: By number.
-        speech: Their labels and corpora.
+        speech: Their corpora.
+        targets: `(N, 8)`, the share of each emotion in what the network is to say of a clip.
         plan: The plan file.
     """
 
@@ -105,6 +106,7 @@ class Trainer:
     head: Head
     copies: Mapping[int, Copy]
     speech: Speech
+    targets: Tensor
     plan: Any
     tuned: list[str] = field(init=False)
     before: dict[str, Tensor] = field(init=False)
@@ -122,11 +124,14 @@ class Trainer:
         return [*(self.network.weights[name] for name in self.tuned),
                 self.head.weight, self.head.bias]  # fmt: skip
 
-    def logits(self, batch: Batch, frames: int, dropout: float = 0.0) -> Tensor:
-        """Return `(B, 8)` of clips cut to that many frames, each at a random place."""
-        hidden = np.stack([self._hidden(copy, clip, frames) for copy, clip in batch])
-        levels = self.network.layers(torch.from_numpy(hidden))
-        return self.head.logits(pooled(levels), dropout)
+    def logits(self, hidden: Tensor, dropout: float = 0.0) -> Tensor:
+        """Return `(B, 8)` of what `frames_of` returns."""
+        return self.head.logits(pooled(self.network.layers(hidden)), dropout)
+
+    def frames_of(self, batch: Batch, frames: int) -> Tensor:
+        """Return `(B, F, 384)` of clips cut to that many frames, each at a random place."""
+        cut = np.stack([self._hidden(copy, clip, frames) for copy, clip in batch])
+        return torch.from_numpy(cut)
 
     def _hidden(self, copy: int, clip: int, frames: int) -> NDArray[np.float32]:
         own = self.copies[copy]
@@ -168,15 +173,28 @@ class Trainer:
     def _step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> float:
         shortest = min(self.copies[copy].frames[clip] for copy, clip in batch)
         frames = max(10, int(shortest * self.rng.uniform(self.plan["shortest_crop"], 1)))
-        truth = torch.from_numpy(self.speech.labels[[clip for _, clip in batch]])
-        logits = self.logits(batch, min(frames, int(shortest)), self.plan["dropout"])
-        loss = functional.cross_entropy(logits, truth, label_smoothing=self.plan["label_smoothing"])
+        hidden = self.frames_of(batch, min(frames, int(shortest)))
+        hidden, targets = self._mixed(hidden, self.targets[[clip for _, clip in batch]])
+        loss = functional.cross_entropy(self.logits(hidden, self.plan["dropout"]), targets)
         loss = loss + self.plan["head_penalty"] / 2 * self.head.weight.square().sum()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, 2.0)
         optimizer.step()
         return float(loss.detach())
+
+    def _mixed(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each clip with a share of another one of its batch, and the targets likewise.
+
+        Source: Zhang et al. (2018), mixup: Beyond empirical risk minimization.
+        """
+        if not self.plan["mixup"]:
+            return hidden, targets
+        drawn = self.rng.beta(self.plan["mixup"], self.plan["mixup"], size=len(hidden))
+        own = torch.from_numpy(np.maximum(drawn, 1 - drawn).astype(np.float32))
+        other = torch.from_numpy(self.rng.permutation(len(hidden)))
+        return (hidden[other].lerp(hidden, own[:, None, None]),
+                targets[other].lerp(targets, own[:, None]))  # fmt: skip
 
     def _optimizer(self) -> torch.optim.Optimizer:
         groups = [self._group(name) for name in self.tuned]
@@ -218,7 +236,7 @@ class Trainer:
             for places in _parts(np.flatnonzero(frames == length), PREDICTED):
                 with torch.inference_mode():
                     batch = [(copy, int(clips[place])) for place in places]
-                    logits[places] = self.logits(batch, int(length)).numpy()
+                    logits[places] = self.logits(self.frames_of(batch, int(length))).numpy()
         return logits
 
 

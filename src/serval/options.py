@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serval.datasets.options import LabelledOptions
-from serval.errors import RunError
+from serval.errors import ConfigError, RunError
 from serval.models.options import InferenceOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from _typeshed import DataclassInstance
 
@@ -99,3 +99,41 @@ def stored_options(run: Run) -> EvalOptions:
                 "evaluate again with --fresh"
             )
     return EvalOptions(**stored)
+
+
+def changed(options: DataclassInstance, of: type[DataclassInstance]) -> dict[str, Any]:
+    """Return what the options say of another kind of options, as far as it is not the default.
+
+    Examples:
+        >>> changed(EvalOptions(split="test", workers=2, drop_unmapped=True), LabelledOptions)
+        {'--split': 'test', '--drop-unmapped': True}
+    """
+    usual = {field.name: field.default for field in fields(options)}
+    given = {field.name: getattr(options, field.name) for field in fields(of)}
+    return {flag_of(name): value for name, value in given.items() if value != usual[name]}
+
+
+def flag_of(name: str) -> str:
+    """Return how an option is called on the command line."""
+    return f"--{name.replace('_', '-')}"
+
+
+def as_words(given: Mapping[str, Any]) -> list[str]:
+    """Return flags and their values as words of a command.
+
+    Examples:
+        >>> as_words({"--split": "test", "--drop-unmapped": True})
+        ['--split', 'test', '--drop-unmapped']
+    """
+    return [w for flag, v in given.items() for w in ([flag] if v is True else [flag, str(v)])]
+
+
+def refuse_unused(given: Iterable[str], why: str) -> None:
+    """Return nothing if no flag was given that would have no effect.
+
+    Raises:
+        ConfigError: One was; nobody should take it for done.
+    """
+    if flags := list(given):
+        them = "it" if len(flags) == 1 else "them"
+        raise ConfigError(f"{' and '.join(flags)} would change nothing: {why}; leave {them} out")

@@ -1,6 +1,7 @@
 """`serval quantize` as a user meets it."""
 
 import json
+from pathlib import Path
 
 import onnx
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from build import labels_metadata, speech_set
 from graphs import classifier_graph, node
 from network import speech_network
+from serval.commands.quantize import _next_command
 from serval.models.onnx import load_onnx
+from serval.quantize import QuantizeOptions
 
 
 @pytest.fixture
@@ -38,6 +41,16 @@ def test_static_is_smaller_and_says_what_it_cost(serval, net, clips, tmp_path):
     assert not list(tmp_path.glob(".serval-*"))
 
 
+def test_the_next_command_reads_the_same_clips_of_the_set():
+    options = QuantizeOptions(
+        evaluation="my set.csv", split="test", label_column="said", drop_unmapped=True, limit=9
+    )
+    assert _next_command(Path("q.onnx"), options) == (
+        "serval evaluate -m q.onnx -d 'my set.csv' --split test --limit 9 --label-column said "
+        "--drop-unmapped"
+    )
+
+
 def test_the_same_command_makes_the_same_bytes(serval, net, clips, tmp_path):
     made = []
     for name in ("a.onnx", "b.onnx"):
@@ -48,7 +61,8 @@ def test_the_same_command_makes_the_same_bytes(serval, net, clips, tmp_path):
 
 @pytest.mark.parametrize("method", ["dynamic", "int4"])
 def test_the_other_methods_need_no_clips(serval, net, tmp_path, method):
-    done = serval("quantize", net, "-o", tmp_path / "q.onnx", "--method", method, "--block", 32)
+    blocks = ["--block", 32] if method == "int4" else []
+    done = serval("quantize", net, "-o", tmp_path / "q.onnx", "--method", method, *blocks)
     assert done.returncode == 0, done.stderr
     said = load_onnx(tmp_path / "q.onnx").backend.session.get_modelmeta().custom_metadata_map
     assert said["serval.precision"] == ("int4" if method == "int4" else "int8")
@@ -130,7 +144,10 @@ def test_compare_all_writes_table_picture_and_every_file(serval, net, clips, tmp
         ([], "needs speech for that; give --calibration DATASET"),
         (["--method", "dynamic", "--max-drop", "1"], "give --eval DATASET"),
         (["--method", "dynamic", "--smoothing", "7"], "give a strength from 0 to 1"),
-        (["--method", "dynamic", "--ranges", "entropy"], "which --ranges would change; leave out"),
+        (
+            ["--method", "dynamic", "--ranges", "entropy"],
+            "--ranges would change nothing: --method dynamic",
+        ),
         (["--method", "int4", "--block", "33"], "give a power of two from 16"),
         (["--method", "dynamic", "--compare-all"], "--compare-all measures accuracy"),
         (

@@ -55,7 +55,8 @@ def test_the_recipe_learns_its_clips_and_names_those_of_speakers_left_out(
     options = EvalOptions(model=str(made), dataset=str(manifest), output=str(tmp_path / "run"))
     run = evaluate_named(options).run
     assert np.mean(run.truth == run.predicted) >= 0.9
-    trained(encoder, manifest, tmp_path, "--fold", "0/2", learning_rate=0.1, epochs=2, kept=1.0)
+    trained(encoder, manifest, tmp_path, "--fold", "0/2", learning_rate=0.1, epochs=2, kept=1.0,
+            mixup=0.3, teacher_share=0.4, teacher_folds=2)  # fmt: skip
     fold = np.load(tmp_path / "fold-0-of-2.npz")
     speakers = {clip.speaker for clip in load_dataset(str(manifest)).metadata(0, None)}
     assert 0 < len(set(fold["speakers"])) < len(speakers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,10 +28,9 @@ from serval.bench.speed import (
     totals,
 )
 from serval.bench.subjects import (
-    Call,
     Subject,
-    call_of,
     disclosure,
+    heard_s,
     load_average,
     open_reference,
     open_subjects,
@@ -42,6 +42,7 @@ from serval.inspection import inspect_model
 from serval.machine import available_cores
 from serval.models.contract import Overrides
 from serval.models.options import ModelOptions, overrides_of
+from serval.options import changed, refuse_unused
 from serval.plots.latency import LatencyCurve, save_latency
 from serval.predict import infer
 from serval.records import Clip, Failure, LeftOut, Prediction
@@ -180,16 +181,19 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         ServalError: A model, runtime or dataset cannot be opened; nothing was timed then.
     """
     pace = QUICK if options.quick else FULL
+    if options.dataset is None:
+        refuse_unused(changed(options, DatasetOptions), "without -d the clips are generated")
     imported = tuple(map(browser_bench, options.imported))
     setups = setups_for(available_cores())
     threads = sorted({threads for _, threads in setups})
     subjects = open_subjects(options.models, threads, overrides_of(options), _runtimes(options))
-    calls = _calls(subjects, options, threads)
-    clips, audio_s, left_out = _clips(subjects, options, pace)
+    models = _models(subjects, options, threads)
+    durations = _durations(pace.durations, list(models.values()))
+    clips, audio_s, left_out = _clips(subjects, options, pace, durations[-1])
     loads = [load_average()]
     of_calls = f"{counted(len(subjects), 'model')} with {' and '.join(map(str, threads))} threads"
-    watch(f"latency of {of_calls} x {counted(len(pace.durations), 'duration')}")
-    latency = measured_latency(calls, pace.durations, pace.latency)
+    watch(f"latency of {of_calls} x {counted(len(durations), 'duration')}")
+    latency = measured_latency(models, durations, pace.latency)
     watch(f"throughput of {counted(len(subjects), 'model')} x {counted(len(setups), 'setup')}")
     throughput = measured_throughput(subjects, clips, setups, pace.throughput)
     watch("loading, in fresh processes")
@@ -280,24 +284,37 @@ def _runtimes(options: BenchOptions) -> list[str]:
     return [name for name in options.runtimes if ":" not in name]
 
 
-def _calls(
+def _models(
     subjects: tuple[Subject, ...], options: BenchOptions, threads: list[int]
-) -> dict[tuple[str, int], tuple[Call, int]]:
+) -> dict[tuple[str, int], Model]:
     models: dict[tuple[str, int], Model] = {
         (subject.name, n): subject.models[n] for subject in subjects for n in threads
     }
     for checkpoint in (name for name in options.runtimes if ":" in name):
         for n in threads:  # it states its own labels and the like
             models[checkpoint, n] = open_reference(checkpoint, options.models[0], Overrides(), n)
-    return {key: (call_of(model), model.sample_rate) for key, model in models.items()}
+    return models
+
+
+def _durations(usual: Sequence[float], models: Sequence[Model]) -> tuple[float, ...]:
+    """Return which of the usual lengths of a clip every model hears, at least one.
+
+    Models that all have a fixed length do the same work for every clip: that of it.
+    """
+    if all(model.contract.static_samples for model in models):
+        return (min(heard_s(model, math.inf) for model in models),)
+    longest_s = min(heard_s(model, max(usual)) for model in models)
+    return tuple(seconds for seconds in usual if seconds <= longest_s) or (longest_s,)
 
 
 def _clips(
-    subjects: Sequence[Subject], options: BenchOptions, pace: Pace
-) -> tuple[list[Clip], float, tuple[LeftOut, ...]]:
-    """Return the clips to time, their length, and what of their set is not among them."""
+    subjects: Sequence[Subject], options: BenchOptions, pace: Pace, longest_s: float
+) -> tuple[list[Clip], dict[str, float], tuple[LeftOut, ...]]:
+    """Return the clips to time, what each model hears, and what of their set is not among them."""
     if options.dataset is None:
-        return _answered(subjects, generated_clips(subjects[0].any.sample_rate, pace.clips))
+        most_s = min(longest_s, max(pace.durations))
+        clips = generated_clips(subjects[0].any.sample_rate, pace.clips, most_s)
+        return _answered(subjects, clips)
     dataset = load_dataset(options.dataset, options=options)
     clips, audio_s, failed = _answered(subjects, list(dataset.clips(0, options.limit)))
     return clips, audio_s, (*dataset.left_out, *failed)
@@ -305,8 +322,8 @@ def _clips(
 
 def _answered(
     subjects: Sequence[Subject], clips: Sequence[Clip]
-) -> tuple[list[Clip], float, tuple[LeftOut, ...]]:
-    """Return the clips that every model answers, their length, and what the others failed at.
+) -> tuple[list[Clip], dict[str, float], tuple[LeftOut, ...]]:
+    """Return the clips that every model answers, how many seconds of them each hears, and the rest.
 
     A clip that one model refuses would cost that model no time, and so make it look fast.
     """
@@ -328,7 +345,9 @@ def _answered(
     parts = (
         LeftOut(reason=why, n=len(ids), examples=tuple(ids[:3])) for why, ids in failed.items()
     )
-    return kept, sum(seconds[clip.index] for clip in kept), tuple(parts)
+    lengths = [seconds[clip.index] for clip in kept]
+    heard = {s.name: sum(heard_s(s.any, length) for length in lengths) for s in subjects}
+    return kept, heard, tuple(parts)
 
 
 def _ceiling(threads: list[int], effort: Effort, watch: Watch) -> dict[str, float]:
@@ -355,9 +374,9 @@ def _roofline(
     for subject in files:
         alone = [i for i in latency if i.of.model == subject.name and i.of.threads == 1]
         longest = max(alone, key=lambda item: item.of.seconds)
-        work = inspect_model(subject.any.path, overrides).work
+        work = inspect_model(subject.any.path, overrides, longest.of.seconds).work
         if work is not None and work.macs:
-            rate = work.gmac_per_s * longest.of.seconds / longest.timing.min_s
+            rate = work.macs / longest.timing.min_s / 1e9
             yield subject.name, reached(rate, work.shares, ceiling)
 
 

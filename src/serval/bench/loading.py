@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from serval.bench.subjects import heard_s
 from serval.errors import ModelError
 from serval.machine import peak_memory_mb
 from serval.models.contract import Overrides
@@ -30,16 +31,18 @@ class Loading:
 
     Attributes:
         load_s: From the path to an opened model that was tried once, best of the repetitions.
-        peak_memory_mb: Highest resident memory of one worker with one thread after a clip of ten
-            seconds, highest of all.
+        peak_memory_mb: Highest resident memory of one worker with one thread after a clip of
+            `clip_s`, highest of all.
         peak_memory_by_setup_mb: `WxT`, W workers at once with T threads each -> the same, once.
         n: Repetitions.
+        clip_s: What the model heard of a clip of ten seconds.
     """
 
     load_s: float
     peak_memory_mb: float
     peak_memory_by_setup_mb: Mapping[str, float]
     n: int
+    clip_s: float
 
 
 def measured_loading(
@@ -76,6 +79,7 @@ def _summary(runs: list[tuple[tuple[int, int], dict[str, float]]]) -> Loading:
         peak_memory_mb=peak,
         peak_memory_by_setup_mb={"1x1": peak} | others,
         n=len(alone),
+        clip_s=alone[0]["clip_s"],
     )
 
 
@@ -101,12 +105,13 @@ def _measure(
     start = time.perf_counter()
     opened = load_model(model[0], overrides, threads=threads, runtime=model[1])
     load_s = time.perf_counter() - start
-    samples = np.zeros((1, round(min(LONG_CLIP_S, opened.max_seconds) * opened.sample_rate)), "f4")
+    clip_s = heard_s(opened, LONG_CLIP_S)
+    samples = np.zeros((1, round(clip_s * opened.sample_rate)), "f4")
     lengths = np.array([samples.shape[1]])
     with ThreadPoolExecutor(workers) as pool:
         for call in [pool.submit(opened.logits, samples, lengths) for _ in range(workers)]:
             call.result()
-    return {"load_s": load_s, "peak_memory_mb": peak_memory_mb()}
+    return {"load_s": load_s, "peak_memory_mb": peak_memory_mb(), "clip_s": clip_s}
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import soundfile
 from onnx import TensorProto, helper, numpy_helper
 
 from serval.bench.rounds import Effort, Seconds, Timing, interleaved, timing_of
-from serval.bench.subjects import Call, Subject, noise
+from serval.bench.subjects import Subject, call_of, noise
 from serval.models.onnx import open_session
 from serval.predict import infer
 from serval.records import Clip
@@ -59,21 +59,21 @@ class Latency:
 
 
 def measured_latency(
-    calls: Mapping[tuple[str, int], tuple[Call, int]],
+    models: Mapping[tuple[str, int], Model],
     durations: Sequence[float],
     effort: Effort,
 ) -> dict[LatencyOf, Seconds]:
-    """Return the times of every call for every duration, all in the same rounds.
+    """Return the times of every model for every duration, all in the same rounds.
 
     Args:
-        calls: `(model, threads)` -> the call and the sample rate that it wants.
+        models: `(model, threads)` -> the opened model.
         durations: Lengths of the clips, in seconds.
         effort: How long to measure.
     """
     works = {
-        LatencyOf(model=model, threads=threads, seconds=seconds): _work(call, rate, seconds)
+        LatencyOf(model=model, threads=threads, seconds=seconds): _work(opened, seconds)
         for seconds in durations
-        for (model, threads), (call, rate) in calls.items()
+        for (model, threads), opened in models.items()
     }
     return interleaved(works, effort)
 
@@ -96,9 +96,9 @@ def totals(seconds: Mapping[LatencyOf, Seconds], threads: int) -> dict[str, Seco
     return sums
 
 
-def _work(call: Call, rate: int, seconds: float) -> Callable[[], object]:
-    samples: Waveform = noise(seconds, rate)
-    return partial(call, samples)
+def _work(model: Model, seconds: float) -> Callable[[], object]:
+    samples: Waveform = noise(seconds, model.sample_rate)
+    return partial(call_of(model), samples)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ class Throughput:
         of: Which model, workers and threads.
         timing: Seconds of whole passes over the set.
         clips_per_s: By the median pass.
-        rtf: Processing time over audio time, sum over sum, by the median pass.
+        rtf: Processing time over the time that is heard, sum over sum, by the median pass.
         rtfx: Its inverse: seconds of audio in one second.
     """
 
@@ -144,14 +144,18 @@ def setups_for(cores: int) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
-def generated_clips(sample_rate: int, n: int, longest_s: int = 10) -> list[Clip]:
-    """Return `n` clips of noise as 16-bit WAV in memory, of 1 s to `longest_s` in turn."""
+def generated_clips(sample_rate: int, n: int, longest_s: float = 10) -> list[Clip]:
+    """Return `n` clips of noise as 16-bit WAV in memory, of 1 s to `longest_s` in turn.
+
+    Where that is less than a second, all are as long.
+    """
+    turn = max(1, int(longest_s))
     return [
         Clip(
             id=f"noise-{i}",
             index=i,
             label="",
-            audio=_wav(noise(1 + i % longest_s, sample_rate, seed=i), sample_rate),
+            audio=_wav(noise(min(1 + i % turn, longest_s), sample_rate, seed=i), sample_rate),
         )
         for i in range(n)
     ]
@@ -175,17 +179,23 @@ def measured_throughput(
 
 
 def throughputs(
-    seconds: Mapping[ThroughputOf, Seconds], n_clips: int, audio_s: float
+    seconds: Mapping[ThroughputOf, Seconds], n_clips: int, audio_s: Mapping[str, float]
 ) -> list[Throughput]:
-    """Return the rates that the times of the passes mean."""
+    """Return the rates that the times of the passes mean.
+
+    Args:
+        seconds: Of each pass.
+        n_clips: In a pass.
+        audio_s: Name of a model -> seconds that it hears in a pass.
+    """
     timings = {of: timing_of(times) for of, times in seconds.items()}
     return [
         Throughput(
             of=of,
             timing=timing,
             clips_per_s=n_clips / timing.median_s,
-            rtf=timing.median_s / audio_s,
-            rtfx=audio_s / timing.median_s,
+            rtf=timing.median_s / audio_s[of.model],
+            rtfx=audio_s[of.model] / timing.median_s,
         )
         for of, timing in timings.items()
     ]

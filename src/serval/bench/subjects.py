@@ -14,6 +14,7 @@ import numpy as np
 
 from serval.audio import Waveform
 from serval.errors import ConfigError
+from serval.files import is_file, is_folder
 from serval.machine import instruction_sets, platform_facts
 from serval.models.load import RUNTIMES, Runtime, load_model
 from serval.wording import printable
@@ -71,7 +72,7 @@ def open_subjects(
         ConfigError: A model is named twice, or there is no such runtime.
         MissingExtraError: A runtime is not installed.
     """
-    if len(set(models)) < len(models):
+    if len({model_key(model) for model in models}) < len(models):
         raise ConfigError("a model is named twice; a benchmark of a model with itself is noise")
     opened = [{n: load_model(model, overrides, threads=n) for n in threads} for model in models]
     names = named([next(iter(subject.values())).facts["name"] for subject in opened])
@@ -89,6 +90,11 @@ def open_subjects(
             for runtime in runtimes
         ),
     )
+
+
+def model_key(name: str) -> str:
+    """Return what two names of one model have in common: the place of a file, else the name."""
+    return os.path.realpath(name) if is_file(name) or is_folder(name) else name
 
 
 def other_runtimes(named: Sequence[str]) -> tuple[str, ...]:
@@ -164,6 +170,13 @@ def named(names: Sequence[str]) -> list[str]:
 def call_of(model: Model) -> Call:
     """Return a function that runs the model on one waveform, normalisation included."""
     return partial(_run_alone, model)
+
+
+def heard_s(model: Model, seconds: float) -> float:
+    """Return how much a model takes and hears of a clip of that length, in seconds."""
+    fixed = model.contract.static_samples
+    most = fixed / model.sample_rate if fixed else seconds
+    return min(seconds, model.max_seconds, most)
 
 
 def noise(seconds: float, sample_rate: int, seed: int = 0) -> Waveform:

@@ -182,7 +182,7 @@ def _browser_lines(browser: BrowserBench) -> list[str]:
 def _lines(measured: Bench) -> list[str]:
     loading = [
         f"{name}: opens in {cost.load_s:.2f} s, peak memory {cost.peak_memory_mb:.0f} MB "
-        "with one worker and a clip of 10 s (MB above: with all workers)."
+        f"with one worker and a clip of {cost.clip_s:g} s (MB above: with all workers)."
         for name, cost in measured.loading.items()
     ]
     loading += [f"{name}: {_reached(r)}." for name, r in measured.roofline.items()]

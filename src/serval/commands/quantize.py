@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import asdict
 from itertools import count
@@ -22,7 +23,9 @@ from serval.commands.terminal import (
     say,
     terminal,
 )
+from serval.datasets import LabelledOptions
 from serval.inspection.verdicts import TARGETS
+from serval.options import as_words, changed
 from serval.quantize import (
     Quantized,
     QuantizeOptions,
@@ -136,12 +139,10 @@ def _left_out(words: str) -> list[str]:
 
 
 def _next_command(path: Path, options: QuantizeOptions) -> str:
-    """Return what evaluates the file on the set that accuracy was measured on, if one was."""
+    """Return what evaluates the file on the clips that accuracy was measured on, if it was."""
     words = ["serval", "evaluate", "-m", str(path)]
     if options.evaluation is not None:
-        given = {"-d": options.evaluation, "--split": options.split}
-        given["--label-map"] = options.label_map
-        words += [word for flag, text in given.items() if text for word in (flag, text)]
+        words += as_words({"-d": options.evaluation, **changed(options, LabelledOptions)})
     return shlex.join(words)
 
 
@@ -172,11 +173,17 @@ def _trial_table(trials: Iterable[Trial]) -> Table:
             trial.what,
             f"{trial.size_bytes / 1e6:.2f}",
             str(found.clips),
-            f"{min(found.ccc.values()):.4f}" if found.ccc else hundredths(found.agreement),
+            _least(found.ccc.values()) if found.ccc else hundredths(found.agreement),
             f"{found.logit_error:.3f}",
             gained,
         )
     return table
+
+
+def _least(values: Iterable[float]) -> str:
+    """Return the smallest CCC, or a dash where no dimension has one."""
+    known = [value for value in values if not math.isnan(value)]
+    return f"{min(known):.4f}" if known else "-"
 
 
 def _sensitive_table(sensitive: Sequence[Sensitivity]) -> Table:

@@ -66,7 +66,9 @@ def _make(models: tuple[str, ...], folder: Path, options: WebOptions, port: int 
     site = write_site(models, folder, options)
     for note in site.notes:
         say(f"serval: {note}", err=True)
-    say(f"{site.size_mb:.1f} MB, {site.first_mb:.1f} MB of them before the first answer", err=True)
+    gpu = "" if site.gpu_mb is None else f" ({site.gpu_mb:.1f} MB where there is a GPU)"
+    first = f"{site.first_mb:.1f} MB of them before the first answer{gpu}"
+    say(f"{site.size_mb:.1f} MB, {first}", err=True)
     if port is None:
         say(folder)
         say(

@@ -54,6 +54,8 @@ SCALES: Mapping[str, tuple[int, ...]] = {
     "MatMulNBits": (2, 3, 4),
     "QGemm": (1, 2, 4, 5, 7, 8),
     "QLinearAdd": (1, 2, 4, 5, 6, 7),
+    "QAttention": (3, 4, 6, 7),
+    "DynamicQuantizeLSTM": (8, 9, 10, 11),
 }
 """Which inputs of an operator are scales and zero points: they describe weights, and are none."""
 

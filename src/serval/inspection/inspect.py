@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -106,12 +107,15 @@ class SizeComparison:
     text: str
 
 
-def inspect_model(path: Path, overrides: Overrides | None = None) -> Inspection:
+def inspect_model(
+    path: Path, overrides: Overrides | None = None, clip_s: float = CLIP_S
+) -> Inspection:
     """Return what is in a model file, and what ONNX Runtime on this machine makes of it.
 
     Args:
         path: The .onnx file.
         overrides: What the user states about it.
+        clip_s: Length of the clip whose work is counted, as far as the model takes it.
 
     Raises:
         ModelError: The file is missing, empty, damaged, or lacks its external weights.
@@ -120,10 +124,11 @@ def inspect_model(path: Path, overrides: Overrides | None = None) -> Inspection:
     phones = taken_by(path)
     try:
         model, refusals = _opened(path, graph, overrides or Overrides())
-        nodes = ran_nodes(model, CLIP_S)
+        seconds = _clip_s(model, clip_s)
+        nodes = ran_nodes(model, seconds)
     except (ModelError, AudioError) as error:
         return _refused(path, graph, phones, error)
-    work = work_of(nodes, _clip_s(model), _bits(graph))
+    work = work_of(nodes, seconds, _bits(graph))
     return Inspection(
         path=path,
         graph=graph,
@@ -160,18 +165,23 @@ def size_comparison(first: Inspection, second: Inspection) -> SizeComparison:
     before, after = first.graph, second.graph
     sizes = after.size_bytes / before.size_bytes
     parameters = after.parameters / max(before.parameters, 1)
-    change = (
-        f"{second.path.name} is {percent(abs(1 - sizes), 1)} {'smaller' if sizes < 1 else 'larger'}"
-    )
+    change = f"{second.path.name} is {_larger(sizes)}"
     if abs(parameters - 1) <= SAME_PARAMETERS:
-        text = f"{change} than {first.path.name}, with the same number of parameters"
+        text = f"{change} {first.path.name}, with the same number of parameters"
     else:
         text = (
-            f"{change} than {first.path.name}, but this is not a reduction by quantization: it "
+            f"{change} {first.path.name}, but this is not a reduction by quantization: it "
             f"has {percent(parameters, 1)} of the parameters, another network; compare each "
             "with its own FP32 file"
         )
     return SizeComparison(size_ratio=sizes, parameter_ratio=parameters, text=text)
+
+
+def _larger(sizes: float) -> str:
+    """Return how a file compares with one of which it has that share of the size."""
+    if sizes == 1:
+        return "as large as"
+    return f"{percent(abs(1 - sizes), 1)} {'smaller' if sizes < 1 else 'larger'} than"
 
 
 def _opens(path: Path) -> bool:
@@ -192,20 +202,26 @@ def _opened(
     try:
         return load_onnx(path, overrides), ()
     except ModelError as error:
-        if not graph.model.graph.output:
-            raise
-        shape = graph.model.graph.output[0].type.tensor_type.shape.dim
-        n_outputs = shape[-1].dim_value if shape else 0
-        if not 2 <= n_outputs <= MOST_LABELS:
-            raise
-        numbered = replace(overrides, labels=tuple(str(i) for i in range(n_outputs)))
         refusal = Remark(code="labels", text=f"it cannot be evaluated as it is: {error}")
-        return load_onnx(path, numbered), (refusal,)
+        for n_outputs in _widths(graph, overrides.output_name):
+            numbered = replace(overrides, labels=tuple(str(i) for i in range(n_outputs)))
+            with suppress(ModelError):  # that is of labels which nobody stated
+                return load_onnx(path, numbered), (refusal,)
+        raise
 
 
-def _clip_s(model: OnnxModel) -> float:
+def _widths(graph: StoredGraph, named: str | None) -> list[int]:
+    """Return how many scores the output of that name has, or each one, those of logits first."""
+    outputs = [output for output in graph.model.graph.output if named in {None, output.name}]
+    outputs.sort(key=lambda output: "logit" not in output.name.lower())
+    shapes = [output.type.tensor_type.shape.dim for output in outputs]
+    widths = dict.fromkeys(shape[-1].dim_value for shape in shapes if shape)
+    return [n for n in widths if 2 <= n <= MOST_LABELS]
+
+
+def _clip_s(model: OnnxModel, clip_s: float) -> float:
     fixed = model.contract.static_samples
-    return fixed / model.sample_rate if fixed else min(CLIP_S, model.max_seconds)
+    return fixed / model.sample_rate if fixed else min(clip_s, model.max_seconds)
 
 
 def _bits(graph: StoredGraph) -> dict[str, int]:

@@ -36,7 +36,10 @@ CONVOLUTIONS: Mapping[str, tuple[int, int]] = {
 """Convolutions, with the places of input and kernel."""
 
 UNCOUNTED = frozenset(
-    ("Attention", "MultiHeadAttention", "QAttention", "ConvTranspose", "Einsum", "GRU", "LSTM")
+    [
+        *("Attention", "MultiHeadAttention", "QAttention", "ConvTranspose", "Einsum"),
+        *("RNN", "GRU", "LSTM", "DynamicQuantizeLSTM"),
+    ]
 )
 """Operators that multiply too, but whose shapes do not say how much."""
 

@@ -39,6 +39,7 @@ INT8_COMPUTE = 4
 """`accuracy_level` of MatMulNBits: activations are rounded to 8 bits in blocks, row by row, so
 that a clip's answer does not depend on its neighbours."""
 BLOCK_BITS = {"weight-only int8": 8, "int4": 4}
+STORED_AS = {"int4": "int4", "int8": "int8", "weight-only int8": "int8", "fp16": "fp16"}
 S32_LIMIT = 2.0**31
 SMALLEST_SHARE = np.float32(1e-4)
 """Smallest scale of an output channel of an integer convolution, as a share of the largest."""
@@ -67,6 +68,12 @@ class Recipe:
     portable: bool = True
     qdq: bool = False
     corrections: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    @property
+    def precision(self) -> str:
+        """The smallest in which a layer or table is stored: `int4`, `int8`, `fp16` or `fp32`."""
+        stored = {*self.plan.values(), *["fp16"] * bool(self.tables)}
+        return next((said for made, said in STORED_AS.items() if made in stored), "fp32")
 
     def rounds(self, layer: Layer) -> bool:
         """Tell whether the recipe changes what a layer computes."""

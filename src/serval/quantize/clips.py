@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import DatasetError, DatasetNotFoundError, LabelError
+from serval.files import is_file, is_folder
 from serval.label_plan import labelled, plan_of, value_columns
 from serval.predict import Answer, answer_of, in_order
 from serval.probabilities import probabilities_of
@@ -59,6 +61,7 @@ class Clips:
         unlabelled: Further clips without a label.
         unknown: Further clips by a label that the model does not have, left out on request.
         others: What else lies in the set's place and is none of its clips.
+        split: The split of the set that they are of; empty where it has none.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Clips:
     unlabelled: int = 0
     unknown: Mapping[str, int] = field(default_factory=dict)
     others: tuple[LeftOut, ...] = ()
+    split: str = ""
 
     @property
     def left_out(self) -> str:
@@ -94,6 +98,7 @@ class Clips:
             outputs=self.outputs,
             truth=None if self.truth is None else self.truth[kept],
             speakers=tuple(self.speakers[i] for i in kept) if self.speakers else (),
+            split=self.split,
         )
 
     def every(self, step: int) -> Clips:
@@ -154,7 +159,8 @@ def logits_of(model: Model, waveforms: tuple[Waveform, ...], workers: int) -> Lo
 
 def _train_split(options: QuantizeOptions, model: Model) -> Dataset:
     """Return the train split; columns that are named are of the evaluation set, if there is one."""
-    name, same = options.calibration or "", options.evaluation in (None, options.calibration)
+    name = options.calibration or ""
+    same = options.evaluation is None or is_one_set(name, options.evaluation)
     whole = replace(options, limit=None, sample=None) if same else DatasetOptions()
     if not model.contract.asked.has_labels:
         whole = replace(whole, value_columns=",".join(value_columns(model, options)))
@@ -162,6 +168,13 @@ def _train_split(options: QuantizeOptions, model: Model) -> Dataset:
         return load_dataset(name, options=replace(whole, split="train"))
     except DatasetNotFoundError:
         return load_dataset(name, options=replace(whole, split=None))
+
+
+def is_one_set(one: str, other: str) -> bool:
+    """Tell whether two names of datasets name one set: equal, or two paths to one place."""
+    if one == other or not all(is_file(name) or is_folder(name) for name in (one, other)):
+        return one == other
+    return Path(one).samefile(other)
 
 
 def _answered(
@@ -182,6 +195,7 @@ def _answered(
         truth=None if truth is None else np.array(truth),
         speakers=tuple(answer.clip.speaker for answer in answers),
         failed=len(tried) - len(answers),
+        split=dataset.split or "",
     )
 
 
@@ -294,9 +308,13 @@ def _fidelity_of_values(values: Logits, clips: Clips) -> Fidelity:
 def value_words(found: Fidelity) -> str:
     """Return how near the values of dimensions are to those of FP32, as the end of a sentence."""
     each = ", ".join(
-        f"{name} {found.ccc[name]:.4f} (moves by {found.largest_shift[name]:.2g} at most)"
+        f"{name} {'none' if math.isnan(found.ccc[name]) else f'{found.ccc[name]:.4f}'} "
+        f"(moves by {found.largest_shift[name]:.2g} at most)"
         for name in found.ccc
     )
+    if found.clips == 1:
+        moved = ", ".join(f"{name} by {by:.2g}" for name, by in found.largest_shift.items())
+        return f"one clip has no CCC with FP32, and moves {moved}"
     return f"CCC with FP32 on {counted(found.clips, 'clip')}: {each}"
 
 

@@ -37,6 +37,7 @@ QUANTIZED_OPS = frozenset(
         "DynamicQuantizeMatMul",
         "MatMulIntegerToFloat",
         "QAttention",
+        "DynamicQuantizeLSTM",
     ]
 )
 """Operators that only a quantized graph has."""
@@ -90,9 +91,9 @@ def _names_read(node: onnx.NodeProto) -> Iterator[str]:
 def read_graph(path: Path) -> onnx.ModelProto:
     """Return the graph in a file with all weights in memory, in the shape the recipes expect.
 
-    An opset below 13 becomes 17, Constant nodes become initializers, constant transposes are
-    carried out, a Gemm with a constant matrix becomes MatMul and Add, and every node has a name of
-    its own.
+    An opset below 13 becomes 17, Constant nodes become initializers, sparse ones dense, constant
+    transposes are carried out, a Gemm with a constant matrix becomes MatMul and Add, and every node
+    has a name of its own.
 
     Raises:
         ModelError: The file is not ONNX, its weights are missing, it is quantized already, or of
@@ -109,6 +110,7 @@ def read_graph(path: Path) -> onnx.ModelProto:
             )
         raise ModelError(f"{path} cannot be read as an ONNX graph: {reason}") from error
     _refuse_quantized(graph, path)
+    _make_dense(graph)
     graph = _of_usual_opset(graph, path)
     _lift_constants(graph)
     _fold_transposes(graph)
@@ -247,6 +249,20 @@ def replace_nodes(graph: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> None:
     graph.graph.node.extend(nodes)
 
 
+def _make_dense(graph: onnx.ModelProto) -> None:
+    """Write out each sparse initializer: its few values, and zeros between them."""
+    for sparse in graph.graph.sparse_initializer:
+        values = numpy_helper.to_array(sparse.values)
+        places = numpy_helper.to_array(sparse.indices)
+        dense = np.zeros(list(sparse.dims), dtype=values.dtype)
+        # One index into the flattened tensor, or one for each axis.
+        dense[np.unravel_index(places, dense.shape) if places.ndim == 1 else tuple(places.T)] = (
+            values
+        )
+        graph.graph.initializer.append(numpy_helper.from_array(dense, sparse.values.name))
+    del graph.graph.sparse_initializer[:]
+
+
 def _lift_constants(graph: onnx.ModelProto) -> None:
     kept = []
     for node in graph.graph.node:
@@ -261,7 +277,7 @@ def _lift_constants(graph: onnx.ModelProto) -> None:
 
 
 def _fold_transposes(graph: onnx.ModelProto) -> None:
-    """Carry out each Transpose of a matrix of weights."""
+    """Carry out each Transpose of a matrix of weights, as its `perm` says; by default reversed."""
     weights = index_of(graph).weights
     kept = []
     for node in graph.graph.node:
@@ -269,7 +285,8 @@ def _fold_transposes(graph: onnx.ModelProto) -> None:
         if matrix is None or len(matrix.dims) != 2:
             kept.append(node)
         else:
-            turned = np.ascontiguousarray(numpy_helper.to_array(matrix).T)
+            perm = next((list(a.ints) for a in node.attribute if a.name == "perm"), None)
+            turned = np.ascontiguousarray(numpy_helper.to_array(matrix).transpose(perm))
             graph.graph.initializer.append(numpy_helper.from_array(turned, node.output[0]))
     replace_nodes(graph, kept)
 

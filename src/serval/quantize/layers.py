@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from serval.quantize.graph import Index, index_of
 
 if TYPE_CHECKING:
     import onnx
+    from numpy.typing import NDArray
 
 Role = Literal["linear", "convolution", "first convolution", "grouped convolution", "classifier"]
 
@@ -20,6 +23,9 @@ are stored so. `fp16`: stored as FP16, computed in FP32."""
 TABLE_VALUES = 4_096
 """Smallest constant that is worth storing as FP16."""
 FP16_MAX = 65_504.0
+FP16_ERROR = 1e-3
+"""Root mean square that FP16 may change values by, as a share of their standard deviation. It is
+about 2e-4 of values around 0 that do not underflow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +89,7 @@ def layers_of(graph: onnx.ModelProto, classes: int) -> tuple[Layer, ...]:
 
 
 def tables_of(graph: onnx.ModelProto, layers: tuple[Layer, ...]) -> tuple[str, ...]:
-    """Return the large FP32 constants that belong to no layer: position tables, filter banks."""
+    """Return the large constants of no layer that FP16 holds: position tables, filter banks."""
     taken = {layer.weight for layer in layers}
     index = index_of(graph)
     large = [
@@ -91,7 +97,25 @@ def tables_of(graph: onnx.ModelProto, layers: tuple[Layer, ...]) -> tuple[str, .
         for name, tensor in index.weights.items()
         if tensor.data_type == 1 and math.prod(list(tensor.dims)) >= TABLE_VALUES
     ]
-    return tuple(n for n in large if n not in taken and abs(index.array(n)).max() < FP16_MAX)
+    return tuple(name for name in large if name not in taken and fits_fp16(index.array(name)))
+
+
+def fits_fp16(values: NDArray[np.float32]) -> bool:
+    """Return whether FP16 keeps what tells values apart.
+
+    Whole numbers, such as positions, have to come back as they are.
+
+    Examples:
+        >>> [fits_fp16(n + np.arange(4, dtype=np.float32)) for n in (2000, 3000)]
+        [True, False]
+    """
+    if not np.abs(values).max(initial=0) < FP16_MAX:
+        return False
+    error = values - values.astype(np.float16).astype(np.float32)
+    if np.array_equal(values, np.rint(values)):
+        return not error.any()
+    rms = float(np.sqrt(np.mean(np.square(error), dtype=np.float64)))
+    return rms <= FP16_ERROR * float(np.std(values, dtype=np.float64))
 
 
 def _has_constant_weights(node: onnx.NodeProto, index: Index) -> bool:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from serval.datasets import LabelledOptions
 from serval.errors import ConfigError
 from serval.inspection.verdicts import TARGETS
 from serval.models.options import ModelOptions
+from serval.options import changed, refuse_unused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 Method = Literal["static", "dynamic", "int4"]
-OF_RANGES = ("ranges", "convolutions", "smoothing")
+OF_RANGES = ("--ranges", "--convolutions", "--smoothing")
+OF_EVALUATION = ("--split", "--limit", "--sample", "--label-map", "--drop-unmapped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +62,11 @@ class QuantizeOptions(ModelOptions, LabelledOptions):
     workers: int | None = None
     runtimes: tuple[str, ...] = ()
 
-    def check(self) -> None:
+    def check(self, *, compared: bool = False) -> None:
         """Return nothing if the options go together.
+
+        Args:
+            compared: Whether every variant is made, and not one file.
 
         Raises:
             ConfigError: They do not; nothing was read yet.
@@ -81,20 +89,34 @@ class QuantizeOptions(ModelOptions, LabelledOptions):
             )
         self._check_target()
         self._check_numbers()
-        self._check_unused()
+        self._check_unused(compared=compared)
 
-    def _check_unused(self) -> None:
-        """Refuse what sets ranges of activations where nothing has any."""
-        if self.method == "static" or (self.method == "int4" and self.calibration is not None):
-            return
-        usual = QuantizeOptions(method="dynamic")
-        given = [f"--{name}" for name in OF_RANGES if getattr(self, name) != getattr(usual, name)]
-        if given:
+    def _check_unused(self, *, compared: bool) -> None:
+        """Refuse what would have no effect."""
+        given = changed(self, QuantizeOptions)
+        if self.runtimes and not compared:
+            refuse_unused(["--runtime"], "only --compare-all runs files on other runtimes")
+        for flags, why in (*self._unused_by_method(compared=compared), *self._unused_by_sets()):
+            refuse_unused([flag for flag in flags if flag in given], why)
+
+    def _unused_by_method(self, *, compared: bool) -> Iterator[tuple[Iterable[str], str]]:
+        """Yield which flags would change nothing of the files that are made, and why."""
+        if compared and self.calibration is not None:
+            yield ["--method"], "--compare-all makes the files of all methods"
+        if not compared and self.method != "int4" and self.max_drop is None:
+            yield ["--block"], "only --method int4 stores weights in blocks"
+        if self.method == "dynamic" or self.calibration is None:
             without = " without --calibration" * (self.method == "int4")
-            raise ConfigError(
-                f"--method {self.method}{without} has no fixed ranges of activations, which "
-                f"{' and '.join(given)} would change; leave out, or take --method static"
-            )
+            yield OF_RANGES, f"--method {self.method}{without} has no fixed ranges of activations"
+
+    def _unused_by_sets(self) -> Iterator[tuple[Iterable[str], str]]:
+        """Yield which flags are of a set that is not read."""
+        if self.calibration is None:
+            yield ["--clips"], "the clips are those of --calibration, which is not given"
+        if self.evaluation is None:
+            yield OF_EVALUATION, "that is of the clips of --eval, which is not given"
+        if self.calibration is None and self.evaluation is None:
+            yield changed(self, LabelledOptions), "neither --calibration nor --eval is given"
 
     def _check_target(self) -> None:
         if self.target not in TARGETS:

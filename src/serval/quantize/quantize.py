@@ -13,14 +13,16 @@ from serval.inspection import stored_graph
 from serval.machine import instruction_sets
 from serval.quantize.clips import cost_in_words, same_in_words, value_words
 from serval.quantize.options import QuantizeOptions
-from serval.quantize.recipes import int4_candidate, static_candidate, written_dynamic
+from serval.quantize.recipes import chosen_static, int4_candidate, written_dynamic
 from serval.quantize.search import kept_within
 from serval.quantize.variants import (
+    TRIED,
     Variant,
     Variants,
     compare_all,
     comparison_verdict,
     folder_beside,
+    remove_stale,
     save_comparison,
 )
 from serval.quantize.workbench import (
@@ -28,8 +30,8 @@ from serval.quantize.workbench import (
     Trial,
     Workbench,
     evaluated_in_fp32,
+    made_as,
     opened_workbench,
-    recipe_words,
     refuse_for_target,
 )
 from serval.wording import counted, percent
@@ -58,6 +60,10 @@ __all__ = [
 ]
 
 
+NOTHING_ROUNDED = (
+    "No layer of it is in 8 or 4 bits: either the model has no layer that the method rounds, or "
+    "--max-drop took all of them out."
+)
 SPEED_CLIP_S = 3.0
 EFFORT = Effort(warm_up=1, fewest=3, most=9, budget_s=5.0)
 
@@ -68,7 +74,7 @@ class Quantized:
 
     Attributes:
         path: The file.
-        precision: `int8` or `int4`.
+        precision: `int8` or `int4`; `fp16` or `fp32` where no layer is in either.
         size_bytes: Bytes of the file and its external weights.
         fp32_bytes: Bytes of the FP32 model and its external weights.
         recipe: What was done, in words.
@@ -78,6 +84,7 @@ class Quantized:
             `None`.
         speed: How many times as fast as FP32 it is on this machine, one thread.
         left_out: Which clips of that set were not evaluated and why, in words; empty if none.
+        seen: Whether the ranges were set on those clips, because there were too few to hold out.
     """
 
     path: Path
@@ -90,6 +97,7 @@ class Quantized:
     result: Trial | None
     speed: Ratio
     left_out: str = ""
+    seen: bool = False
 
     @property
     def document(self) -> dict[str, Any]:
@@ -124,12 +132,14 @@ def quantize(
         with whole_files(output) as part:
             made = _made(bench, part, clips)
             refuse_for_target(stored_graph(part), output, options.target)
+    remove_stale(output)
     return replace(made, path=output)
 
 
 def made_verdict(made: Quantized) -> list[str]:
     """Return what a reader takes away from one file: its size, what it cost, how fast it is."""
-    return [_size_and_cost(made), speed_verdict(made.speed)]
+    whole = [] if made.precision in {"int8", "int4"} else [NOTHING_ROUNDED]
+    return [_size_and_cost(made), *whole, speed_verdict(made.speed)]
 
 
 def speed_verdict(speed: Ratio) -> str:
@@ -154,43 +164,46 @@ def _size_and_cost(made: Quantized) -> str:
     if made.result is None:
         return f"{size}; give --eval DATASET to learn what that cost."
     found, clips = made.result.measured, made.result.clips
+    unseen = "on which its ranges were set" if made.seen else "that no range has seen"
     if found.ccc:
-        return f"{size}; {value_words(found)}, of {clips} that no range has seen."
+        return f"{size}; {value_words(found)}, of {clips} {unseen}."
     if found.right is None:
         same = same_in_words(found)
-        return f"{size}, and the same emotion on {same} of {clips} that no range has seen."
+        return f"{size}, and the same emotion on {same} of {clips} {unseen}."
     return f"{size}; on {counted(found.clips, 'clip')} of {clips} its {cost_in_words(found)}."
 
 
 def save_tried(made: Quantized) -> Path:
     """Return the JSON file beside a made file, with everything that was tried for it."""
-    return write_json(made.document, made.path.with_suffix(".tried.json"))
+    return write_json(made.document, made.path.with_suffix(TRIED))
 
 
 def _made(bench: Workbench, path: Path, clips: Clips | None) -> Quantized:
     """Return what was made at `path`, with its session closed again."""
-    precision = "int4" if bench.options.method == "int4" else "int8"
     sensitive: tuple[Sensitivity, ...] = ()
     if bench.options.method == "dynamic":
         made, tried = written_dynamic(bench, path), list[Trial]()
     else:
-        candidate, tried = int4_candidate(bench) if precision == "int4" else static_candidate(bench)
+        int4 = bench.options.method == "int4"
+        candidate, tried = int4_candidate(bench) if int4 else chosen_static(bench)
         if clips is not None and bench.options.max_drop is not None:
             kept = kept_within(bench, candidate, clips, bench.options.max_drop)
             candidate, sensitive, tried = kept.candidate, kept.sensitive, [*tried, *kept.trials]
-        made = bench.written(candidate, precision, path)
+        made = bench.written(candidate, path)
     judge = clips or bench.held_out
+    precision, recipe = made_as(made)
     return Quantized(
         path=path,
         precision=precision,
         size_bytes=made.size_bytes,
         fp32_bytes=bench.model.size_bytes,
-        recipe=recipe_words(made),
+        recipe=recipe,
         tried=tuple(tried),
         sensitive=sensitive,
         result=bench.measured("the file", made, judge) if judge else None,
         speed=_speed(bench.model, made),
         left_out=judge.left_out if judge else "",
+        seen=judge is bench.calibration,
     )
 
 

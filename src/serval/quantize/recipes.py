@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -15,8 +15,8 @@ from serval.models.graph import INLINE_LIMIT_BYTES
 from serval.models.onnx import load_onnx
 from serval.quantize.build import Recipe, built
 from serval.quantize.equalize import bias_corrections, equalized, smooth_factors, smoothed
-from serval.quantize.graph import write_graph
-from serval.quantize.layers import layers_of
+from serval.quantize.graph import index_of, write_graph
+from serval.quantize.layers import fits_fp16, layers_of
 from serval.quantize.observe import channel_bounds, histograms, rounding_means
 from serval.quantize.rounding import RANGE_METHODS, params_of, range_of
 from serval.quantize.workbench import Candidate, tagged
@@ -50,6 +50,7 @@ INTEGER_ROLES: tuple[frozenset[Role], ...] = (
 )
 """Convolutions that are tried in integer arithmetic together, until a set of them is taken."""
 
+CONVOLUTIONS_STORED = "convolutions' weights in 8 bits"
 FOLDED = "without multiplications"
 SMOOTHING_PRICE = 1.05
 """How much larger the error may get for smoothing that adds no multiplication to the graph."""
@@ -123,7 +124,12 @@ class _Study:
 def plan_of(bench: Workbench, linear: Precision = "int8") -> dict[str, Precision]:
     """Return the precision of each layer before any is tried out."""
     chosen = {**PLAN, "linear": linear}
-    return {layer.name: chosen[layer.role] for layer in bench.layers}
+    arrays = index_of(bench.graph)
+    plan = {layer.name: chosen[layer.role] for layer in bench.layers}
+    for layer in bench.layers:
+        if plan[layer.name] == "fp16" and not fits_fp16(arrays.array(layer.weight)):
+            plan[layer.name] = "fp32"
+    return plan
 
 
 def chosen_static(bench: Workbench, linear: Precision = "int8") -> tuple[Candidate, list[Trial]]:
@@ -164,25 +170,17 @@ def _consider_less_smoothing(study: _Study, factors: Factors) -> None:
     study.consider(f"smoothing {FOLDED}", replace(before, observed=fewer), SMOOTHING_PRICE)
 
 
-def static_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:
-    """Return the static recipe that held-out clips speak for, and what was tried."""
-    candidate, tried = chosen_static(bench)
-    return candidate.described("static, U8 activations, S8 weights"), tried
-
-
 def int4_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:
     """Return large linear layers at 4 bits, convolutions at 8, in integers where clips allow it."""
-    said = f"linear layers at 4 bits in blocks of {bench.options.block}"
     if bench.calibration is not None:
-        candidate, tried = chosen_static(bench, "int4")
-        return candidate.described(said), tried
+        return chosen_static(bench, "int4")
     recipe = Recipe(
         plan=plan_of(bench, "int4"),
         tables=bench.tables,
         block=bench.options.block,
         portable=bench.options.portable,
     )
-    words = (said, "convolutions' weights in 8 bits")
+    words = (CONVOLUTIONS_STORED,) if "weight-only int8" in recipe.plan.values() else ()
     return Candidate(graph=bench.graph, layers=bench.layers, recipe=recipe, words=words), []
 
 
@@ -323,15 +321,18 @@ def _kinds(layers: tuple[Layer, ...]) -> str:
 
 def with_linear_layers(candidate: Candidate, precision: Precision) -> Candidate:
     """Return the candidate with all layers that are no convolution, or all at FP16, moved."""
+    arrays = index_of(candidate.graph)
     moved: dict[str, Precision] = {
         layer.name: precision
+        if precision != "fp16" or fits_fp16(arrays.array(layer.weight))
+        else "fp32"
         for layer in candidate.layers
         if precision == "fp16" or layer.role == "linear"
     }
     corrections = {name: s for name, s in candidate.recipe.corrections.items() if name not in moved}
     recipe = replace(candidate.recipe.with_plan(moved), corrections=corrections, qdq=False)
-    others = "" if precision == "fp16" else "; the rest as in static"
-    return replace(candidate, recipe=recipe, words=(f"linear layers as {precision}{others}",))
+    words = (f"linear layers as {precision}", "the rest as in static")
+    return replace(candidate, recipe=recipe, words=words)
 
 
 def written_dynamic(bench: Workbench, path: Path) -> OnnxModel:
@@ -342,37 +343,44 @@ def written_dynamic(bench: Workbench, path: Path) -> OnnxModel:
     """
     plan = plan_of(bench, "fp32")
     recipe = Recipe(plan=plan, tables=bench.tables, portable=bench.options.portable)
-    before = write_graph(built(bench.graph, bench.layers, recipe), bench.folder / "before.onnx")
     linear = [layer.name for layer in bench.layers if layer.role == "linear"]
-    # An empty list of nodes would mean all of them to ONNX Runtime, the classifier among them.
-    after = _dynamic(bench, before, linear) if linear else before
-    words = ("MatMul dynamic, S8 per channel", "convolutions' weights in 8 bits, tables FP16")
-    write_graph(tagged(onnx.load(after), bench.model, "int8", words), path)
+    if not linear:  # an empty list of nodes would mean all to ONNX Runtime, the classifier too
+        return bench.written(Candidate(graph=bench.graph, layers=bench.layers, recipe=recipe), path)
+    graph = built(bench.graph, bench.layers, recipe)
+    before = write_graph(graph, bench.folder / "before.onnx")
+    graph = _dynamic(
+        bench,
+        before,
+        op_types_to_quantize=["MatMul"],
+        nodes_to_quantize=linear,
+        per_channel=True,
+        reduce_range=bench.options.portable,
+        weight_type=QuantType.QInt8,
+    )
+    words = ["MatMul dynamic, S8 per channel"]
+    words += [CONVOLUTIONS_STORED] * (recipe.precision == "int8")
+    words += ["tables FP16"] * bool(recipe.tables)
+    write_graph(tagged(graph, bench.model, "int8", words), path)
     return load_onnx(path, bench.overrides)
-
-
-def _dynamic(bench: Workbench, before: Path, linear: list[str]) -> Path:
-    after = bench.folder / "dynamic.onnx"
-    with _quiet():
-        quantize_dynamic(
-            before,
-            after,
-            op_types_to_quantize=["MatMul"],
-            nodes_to_quantize=linear,
-            per_channel=True,
-            reduce_range=bench.options.portable,
-            weight_type=QuantType.QInt8,
-            use_external_data_format=bench.model.size_bytes > INLINE_LIMIT_BYTES,
-        )
-    return after
 
 
 def default_dynamic(bench: Workbench, path: Path) -> OnnxModel:
-    """Return what `quantize_dynamic(fp32, int8)` makes with all its defaults: the usual recipe."""
+    """Return what `quantize_dynamic(fp32, int8)` makes with all its defaults: the usual recipe.
+
+    It says the labels, rate and normalisation of the FP32 model as every other file does.
+    """
+    graph = _dynamic(bench, bench.model.path)
+    write_graph(tagged(graph, bench.model, "int8", ["quantize_dynamic with its defaults"]), path)
+    return load_onnx(path, bench.overrides)
+
+
+def _dynamic(bench: Workbench, source: Path, **asked: Any) -> onnx.ModelProto:  # noqa: ANN401 - ONNX Runtime's
+    """Return what ONNX Runtime's `quantize_dynamic` makes of a file."""
+    made = bench.folder / "dynamic.onnx"
     large = bench.model.size_bytes > INLINE_LIMIT_BYTES
     with _quiet():
-        quantize_dynamic(bench.model.path, path, use_external_data_format=large)
-    return load_onnx(path, bench.overrides)
+        quantize_dynamic(source, made, use_external_data_format=large, **asked)
+    return onnx.load(made)
 
 
 @contextmanager

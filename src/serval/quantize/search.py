@@ -76,8 +76,9 @@ def kept_within(bench: Workbench, candidate: Candidate, clips: Clips, max_drop: 
     It is ruled out by the interval, as in `serval gate`, not by the point.
 
     The most sensitive layers leave first: to 8-bit weights, which costs no bytes; if all of them
-    there do not hold the limit, to FP16, then to FP32. In each step the number of layers is found
-    by bisection, which takes the loss to shrink as layers leave.
+    there do not hold the limit, to FP16, then to FP32, with what FP16 has of other layers and of
+    tables. In each step the number of layers is found by bisection, which takes the loss to shrink
+    as layers leave.
 
     Raises:
         ConfigError: The clips are too few to rule it out even for answers equal to FP32's.
@@ -89,7 +90,9 @@ def kept_within(bench: Workbench, candidate: Candidate, clips: Clips, max_drop: 
         return Kept(candidate=candidate, trials=tuple(trials))
     sensitive = tuple(sensitivities(bench, candidate, bench.held_out or clips))
     order = [one.layer for one in sensitive]
+    halves = [name for name, stored in candidate.recipe.plan.items() if stored == "fp16"]
     for precision in STEPS:
+        order += halves * (precision == "fp32")
         everything = _moved(candidate, order, precision)
         trials.append(bench.trial(f"all layers as {precision}", everything, clips))
         if _holds(trials[-1], max_drop):
@@ -124,14 +127,19 @@ def _not_held(name: str, last: Trial, max_drop: float) -> str:
 
 
 def _moved(candidate: Candidate, layers: list[str], precision: Precision) -> Candidate:
-    """Return the candidate with those of the layers that were coarser in another precision."""
+    """Return the candidate with those of the layers that were coarser in another precision.
+
+    Where that is FP32, tables are no coarser.
+    """
     before = candidate.recipe.plan
     plan: dict[str, Precision] = {
         name: precision for name in layers if before[name] in COARSER[precision]
     }
     corrections = {k: v for k, v in candidate.recipe.corrections.items() if k not in plan}
     recipe = replace(candidate.recipe.with_plan(plan), corrections=corrections)
-    said = f"{len(plan)} sensitive layers as {precision}"
+    if precision == "fp32":
+        recipe = replace(recipe, tables=())
+    said = f"{counted(len(plan), 'sensitive layer')} as {precision}"
     return replace(candidate, recipe=recipe, words=(*candidate.words, said))
 
 

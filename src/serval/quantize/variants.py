@@ -14,19 +14,21 @@ from serval.bench.rounds import Effort, Ratio, interleaved, ratio_of
 from serval.bench.subjects import call_of, other_runtimes
 from serval.errors import ConfigError, ModelError
 from serval.files import write_json, writing
+from serval.inspection import stored_graph
+from serval.inspection.verdicts import TARGETS
 from serval.machine import platform_facts
 from serval.models.load import load_model
 from serval.models.options import overrides_of
 from serval.plots.quantization import QuantizedPoint, save_quantization
 from serval.quantize.clips import MARGIN, accuracy_change, cost_in_words, fidelity, logits_of
 from serval.quantize.recipes import (
+    chosen_static,
     default_dynamic,
     int4_candidate,
-    static_candidate,
     with_linear_layers,
     written_dynamic,
 )
-from serval.quantize.workbench import evaluated_in_fp32, opened_workbench, recipe_words
+from serval.quantize.workbench import evaluated_in_fp32, made_as, opened_workbench
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ if TYPE_CHECKING:
 ON = " on "
 """Between the name of a file and that of another runtime which runs it."""
 FP32, DEFAULT = "fp32", "default dynamic"
-UNTOUCHED = {FP32: ("as given",), DEFAULT: ("quantize_dynamic with its defaults",)}
+TABLE, TRIED = "quantization", ".tried.json"
+"""The files of a comparison, and the end of the name of what was tried for one file."""
 USUAL = "onnxruntime"
 NO_SLOWER = "no slower than FP32 here"
 RACE_CLIPS = 12
@@ -70,7 +73,9 @@ class Variant:
         measured: Accuracy and agreement on the evaluation set.
         runtime: What ran it.
         pareto: Whether no other on this runtime is as small, as fast and as accurate, and more
-            than that in one; what the intervals do not show counts as equal.
+            than that in one; what the intervals do not show counts as equal. A file that does not
+            run on the target is never on it, and takes no other off.
+        refused: Why it does not run on the target, as the rest of a sentence; empty if it does.
     """
 
     name: str
@@ -85,6 +90,7 @@ class Variant:
     measured: Fidelity
     runtime: str = USUAL
     pareto: bool = False
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +126,10 @@ def compare_all(
         raise ConfigError("--compare-all measures accuracy; give --eval DATASET")
     if options.max_drop is not None:
         raise ConfigError("--compare-all shows every variant as it is; leave --max-drop out")
-    options.check()
-    comparison = _measured(model, output, options, tell)
-    return _placed(comparison, output)
+    options.check(compared=True)
+    comparison = _placed(_measured(model, output, options, tell), output)
+    remove_stale(output)
+    return comparison
 
 
 def _measured(model: str, output: Path, options: QuantizeOptions, tell: Tell) -> Variants:
@@ -132,14 +139,9 @@ def _measured(model: str, output: Path, options: QuantizeOptions, tell: Tell) ->
         makers = _makers(bench)
         runtimes = other_runtimes(options.runtimes)
         step = _numbered(tell, (2 + len(runtimes)) * (len(makers) + 1))
-        folder = folder_beside(output)
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        files: dict[str, Classifier[Any]] = {FP32: bench.model}
-        for name, make in makers.items():
-            step(f"making {name}")
-            files[name] = make(folder / f"{output.stem}.{name.replace(' ', '-')}.onnx")
-        files |= dict(_elsewhere(files, runtimes, overrides_of(options), step))
+        made = {FP32: bench.model, **_made(makers, output, step)}
+        refused = _refused(made, options.target, tell)
+        files = {**made, **dict(_elsewhere(made, runtimes, overrides_of(options), step))}
         step("timing all of them in turn")
         seconds = _race(files, clips)
         right, variants = {}, []
@@ -148,7 +150,8 @@ def _measured(model: str, output: Path, options: QuantizeOptions, tell: Tell) ->
             logits = logits_of(opened, clips.waveforms, bench.workers)
             right[name] = logits.argmax(axis=1) == clips.truth
             found = fidelity(logits, clips)
-            variants.append(_variant(bench, name, files, found, seconds))
+            fault = refused.get(name.partition(ON)[0], "")
+            variants.append(_variant(bench, name, files, found, seconds, fault))
         marked = _marked(variants, seconds, right, clips.speakers)
     return Variants(
         model=bench.model.path.name,
@@ -158,6 +161,48 @@ def _measured(model: str, output: Path, options: QuantizeOptions, tell: Tell) ->
         best=best_of(marked),
         left_out=clips.left_out,
     )
+
+
+def _made(
+    makers: Mapping[str, Callable[[Path], OnnxModel]], output: Path, step: Tell
+) -> dict[str, OnnxModel]:
+    """Return each file, made in the folder beside `output`, without those of an earlier command."""
+    folder = folder_beside(output)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob(f"{glob.escape(output.stem)}.*.onnx*"):
+            old.unlink()
+    made = {}
+    for name, make in makers.items():
+        step(f"making {name}")
+        made[name] = make(folder / f"{output.stem}.{name.replace(' ', '-')}.onnx")
+    return made
+
+
+def remove_stale(output: Path) -> None:
+    """Remove what an earlier command measured of the file that was at `output` before."""
+    with writing(output):
+        output.with_suffix(TRIED).unlink(missing_ok=True)
+        for old in folder_beside(output).glob(f"{TABLE}.*"):
+            old.unlink()
+
+
+def _refused(files: Mapping[str, OnnxModel], target: str, tell: Tell) -> dict[str, str]:
+    """Return why each made file does not run on the target, for those that do not.
+
+    Raises:
+        ModelError: None of them does.
+    """
+    faults = {
+        name: TARGETS[target](stored_graph(f.path)) for name, f in files.items() if name != FP32
+    }
+    refused = {name: found[0].partition("; ")[0] for name, found in faults.items() if found}
+    for name, fault in refused.items():
+        tell(f"left out of the choice, {name} does not run on --target {target}: it {fault}")
+    if len(refused) == len(faults):
+        why = next(iter(refused.values()))
+        raise ModelError(f"--target {target}: no file that was made runs there; the first {why}")
+    return refused
 
 
 def folder_beside(output: Path) -> Path:
@@ -193,20 +238,25 @@ def best_of(variants: Sequence[Variant]) -> str:
     """Return the name of the file to take: of those shown to keep the accuracy, the fastest.
 
     Speeds that are equal to a tenth of FP32's are one, and the smaller file is taken. Where none is
-    shown to keep it, of those that may, else of all, the most accurate. A file on the Pareto front
-    goes before the others; FP32 is not among them. One that is slower here than FP32, as integers
-    may be on a processor without instructions for them, goes behind all others of its verdict.
+    shown to keep it, of those that may, else of all, the most accurate, then the smallest. FP32 is
+    not among them, nor a file that does not run on the target. One that is slower here than FP32,
+    as integers may be on a processor without instructions for them, goes behind all others of its
+    verdict. Of those that keep it, one on the Pareto front goes before the others.
     """
-    made = [one for one in variants if one.name != FP32 and one.runtime == USUAL]
     for verdict in ("not worse", "cannot tell", "worse"):
-        found = [v for v in made if _decided(v) == verdict]
+        found = [v for v in _choice(variants) if _decided(v) == verdict]
         found = [v for v in found if not _is_slower(v)] or found
-        found = [v for v in found if v.pareto] or found
         if found and verdict == "not worse":
+            found = [v for v in found if v.pareto] or found
             return min(found, key=lambda v: (-round(v.against_fp32.median, 1), v.size_bytes)).name
         if found:
-            return max(found, key=lambda v: (v.measured.accuracy, -v.size_bytes)).name
+            return max(found, key=lambda v: (v.measured.accuracy, -v.size_bytes, v.pareto)).name
     return FP32
+
+
+def _choice(variants: Sequence[Variant]) -> list[Variant]:
+    """Return the files that may be taken: made here, timed on ONNX Runtime, run by the target."""
+    return [v for v in variants if v.name != FP32 and v.runtime == USUAL and not v.refused]
 
 
 def _is_slower(variant: Variant) -> bool:
@@ -233,12 +283,13 @@ def _marked(
     def better(one: str, other: str) -> bool:
         return one != other and accuracy_change(right[one], right[other], speakers).low > 0
 
-    for runtime in {variant.runtime for variant in variants}:
-        sizes = {each.name: each.size_bytes for each in variants if each.runtime == runtime}
+    running = [variant for variant in variants if not variant.refused]
+    for runtime in {variant.runtime for variant in running}:
+        sizes = {each.name: each.size_bytes for each in running if each.runtime == runtime}
         shown = [[(faster(i, j), better(i, j)) for j in sizes] for i in sizes]
         front = pareto_front([*sizes.values()], np.array(shown))
         on_front |= dict(zip(sizes, front, strict=True))
-    return tuple(replace(variant, pareto=on_front[variant.name]) for variant in variants)
+    return tuple(replace(variant, pareto=on_front.get(variant.name, False)) for variant in variants)
 
 
 def pareto_front(sizes: Sequence[int], shown: NDArray[np.bool_]) -> list[bool]:
@@ -279,6 +330,11 @@ def comparison_verdict(comparison: Variants) -> list[str]:
             for variant in others
             if _decided(variant) == "worse"
         ),
+        *(
+            f"{variant.name} ({variant.file}) does not run on the target: it {variant.refused}."
+            for variant in others
+            if variant.refused and variant.runtime == USUAL
+        ),
     ]
 
 
@@ -308,15 +364,10 @@ def _taken(comparison: Variants, best: Variant) -> str:
 
 def _most_often_right(comparison: Variants, best: Variant) -> str:
     """Return why a file is the likeliest of those of which the clips cannot tell."""
-    rivals = [
-        one
-        for one in _of_one_verdict(comparison, best)
-        if one.pareto == best.pareto and _is_slower(one) == _is_slower(best)
-    ]
+    rivals = _of_one_verdict(comparison, best)
+    rivals = [one for one in rivals if _is_slower(one) == _is_slower(best)]
     alike = [one for one in rivals if one.measured.right == best.measured.right]
-    limits = ["on the Pareto front"] * best.pareto
-    limits += [NO_SLOWER] * _passes_slower(comparison, best)
-    among = f"of those {' and '.join(limits)} " if limits else ""
+    among = f"of those {NO_SLOWER} " * _passes_slower(comparison, best)
     smallest = f", and is the smallest of the {len(alike)} that are" * (len(alike) > 1)
     return f"which {among}is right most often ({percent(best.measured.accuracy)}){smallest}"
 
@@ -328,8 +379,7 @@ def _passes_slower(comparison: Variants, best: Variant) -> bool:
 
 def _of_one_verdict(comparison: Variants, best: Variant) -> list[Variant]:
     """Return the files that were made and of which the clips say the same."""
-    made = [one for one in comparison.variants if one.name != FP32 and one.runtime == USUAL]
-    return [one for one in made if _decided(one) == _decided(best)]
+    return [one for one in _choice(comparison.variants) if _decided(one) == _decided(best)]
 
 
 def _decided(variant: Variant) -> str:
@@ -360,8 +410,8 @@ def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
     n = comparison.variants[0].measured.clips
     title = f"{comparison.model} on {counted(n, 'clip')} of {comparison.clips}"
     return {
-        "table": write_json(document, folder / "quantization.json"),
-        "picture": save_quantization(points, title, folder / "quantization.png"),
+        "table": write_json(document, folder / f"{TABLE}.json"),
+        "picture": save_quantization(points, title, folder / f"{TABLE}.png"),
     }
 
 
@@ -370,16 +420,16 @@ def _makers(bench: Workbench) -> dict[str, Callable[[Path], OnnxModel]]:
     makers: dict[str, Callable[[Path], OnnxModel]] = {
         DEFAULT: partial(default_dynamic, bench),
         "dynamic": partial(written_dynamic, bench),
-        "int4": lambda path: bench.written(int4_candidate(bench)[0], "int4", path),
+        "int4": lambda path: bench.written(int4_candidate(bench)[0], path),
     }
     if bench.calibration is not None:
-        static = static_candidate(bench)[0]
+        static = chosen_static(bench)[0]
         makers |= {
-            "static": partial(bench.written, static, "int8"),
+            "static": partial(bench.written, static),
             "weight-only int8": partial(
-                bench.written, with_linear_layers(static, "weight-only int8"), "int8"
+                bench.written, with_linear_layers(static, "weight-only int8")
             ),
-            "fp16 stored": partial(bench.written, with_linear_layers(static, "fp16"), "fp16"),
+            "fp16 stored": partial(bench.written, with_linear_layers(static, "fp16")),
         }
     return makers
 
@@ -421,15 +471,16 @@ def _variant(
     files: Mapping[str, Classifier[Any]],
     found: Fidelity,
     seconds: dict[str, Seconds],
+    refused: str,
 ) -> Variant:
     made, _, runtime = name.partition(ON)
     model = files[made]
-    precision = {FP32: "fp32", "int4": "int4", "fp16 stored": "fp16"}.get(made, "int8")
+    precision, recipe = ("fp32", ("as given",)) if made == FP32 else made_as(model)
     return Variant(
         name=name,
         file=model.path.name,
         precision=precision,
-        recipe=UNTOUCHED.get(made) or recipe_words(model),
+        recipe=recipe,
         runtime=runtime or USUAL,
         size_bytes=model.size_bytes,
         share=model.size_bytes / bench.model.size_bytes,
@@ -437,4 +488,5 @@ def _variant(
         against_fp32=ratio_of(name, FP32, seconds),
         against_default=ratio_of(name, DEFAULT, seconds),
         measured=found,
+        refused=refused,
     )

@@ -28,6 +28,7 @@ from serval.quantize.clips import (
     calibration_clips,
     evaluation_clips,
     fidelity,
+    is_one_set,
     logits_of,
 )
 from serval.quantize.graph import read_graph, write_graph
@@ -38,7 +39,7 @@ from serval.trained_on import SoundRanges
 from serval.wording import counted, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import onnx
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 HELD_OUT = 2
 """Clips to choose recipes by, for each clip that sets ranges."""
 
+NO_INTEGERS = "no layer in 8 or 4 bits"
+
 Tell = Callable[[str], None]
 
 
@@ -65,7 +68,7 @@ class Candidate:
         graph: The FP32 graph, possibly smoothed.
         layers: Its layers.
         recipe: What becomes of its layers.
-        words: The recipe in words, for the file and for the reader.
+        words: How its layers were prepared, in words.
     """
 
     graph: onnx.ModelProto
@@ -73,9 +76,17 @@ class Candidate:
     recipe: Recipe
     words: tuple[str, ...] = ()
 
-    def described(self, first: str) -> Candidate:
-        """Return the candidate with a word in front of its recipe."""
-        return replace(self, words=(first, *self.words))
+    @property
+    def recipe_words(self) -> tuple[str, ...]:
+        """The recipe in words, for the file and for the reader: what became of the layers first."""
+        stored = set(self.recipe.plan.values())
+        if "int4" in stored:
+            return (f"linear layers at 4 bits in blocks of {self.recipe.block}", *self.words)
+        if "int8" in stored:
+            return ("static, U8 activations, S8 weights", *self.words)
+        if self.recipe.precision == "int8":
+            return ("weights in 8 bits", *self.words)
+        return (NO_INTEGERS, *["large weights stored as FP16"] * (self.recipe.precision == "fp16"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +127,8 @@ class Workbench:
         options: As given.
         overrides: The contract of the FP32 model, so that every candidate is measured under it.
         calibration: Clips for ranges, or `None` for a method that needs none.
-        held_out: Clips of the same split that no range has seen, to choose by.
+        held_out: Clips of the same split to choose by, which no range has seen; of fewer than three
+            they are those of `calibration`.
         folder: For candidates' files.
         workers: Clips at once.
         tell: Takes a line on what is being done.
@@ -152,15 +164,13 @@ class Workbench:
             seen=self.seen,
         )
 
-    def written(self, candidate: Candidate, precision: str, path: Path) -> OnnxModel:
+    def written(self, candidate: Candidate, path: Path) -> OnnxModel:
         """Return the candidate, written and opened again."""
-        graph = built(candidate.graph, candidate.layers, candidate.recipe)
-        write_graph(self._tagged(graph, precision, candidate.words), path)
+        write_graph(self._tagged(candidate), path)
         return load_onnx(path, self.overrides)
 
-    def _tagged(
-        self, graph: onnx.ModelProto, precision: str, words: tuple[str, ...]
-    ) -> onnx.ModelProto:
+    def _tagged(self, candidate: Candidate) -> onnx.ModelProto:
+        graph = built(candidate.graph, candidate.layers, candidate.recipe)
         calibration, rate = self.calibration, self.model.sample_rate
         ranges = None
         if calibration is not None and calibration.waveforms:
@@ -168,12 +178,13 @@ class Workbench:
                 f"calibration clips of {calibration.name}",
                 [_sounding(waveform, rate) for waveform in calibration.waveforms],
             )
+        precision, words = candidate.recipe.precision, candidate.recipe_words
         return tagged(graph, self.model, precision, words, ranges)
 
     def trial(self, what: str, candidate: Candidate, clips: Clips) -> Trial:
         """Return how true a candidate is on some clips."""
         self.tell(f"trying {what}")
-        model = self.written(candidate, "int8", self.folder / "trial.onnx")
+        model = self.written(candidate, self.folder / "trial.onnx")
         return self.measured(what, model, clips)
 
     def measured(self, what: str, model: OnnxModel, clips: Clips) -> Trial:
@@ -247,6 +258,7 @@ def open_workbench(
     if not layers:
         raise ModelError(f"{model.path} has no MatMul or Conv with constant weights to quantize")
     step = 3 if clips is not None and len(clips.waveforms) >= 3 else 1
+    calibration = clips and clips.every(step)
     return Workbench(
         model=model,
         graph=graph,
@@ -254,8 +266,8 @@ def open_workbench(
         tables=tables_of(graph, layers),
         options=options,
         overrides=_pinned(model.contract),
-        calibration=clips and clips.every(step),
-        held_out=clips and (clips if step == 1 else clips.without_every(step)),
+        calibration=calibration,
+        held_out=clips.without_every(step) if clips and step > 1 else calibration,
         folder=folder,
         workers=workers,
         tell=tell,
@@ -284,25 +296,35 @@ def evaluated_in_fp32(bench: Workbench) -> Clips:
     clips = evaluation_clips(bench.options, bench.model, bench.workers)
     if clips.left_out:
         bench.tell(f"left out of {clips.name}: {clips.left_out}")
-    if bench.calibration is not None and bench.calibration.name == clips.name:
-        bench.tell(
-            f"note: {clips.name} has no train split, so the recipe was chosen on clips that "
-            "accuracy is measured on; for a figure to publish, calibrate on another set"
+    if bench.calibration is not None and _share_clips(bench.options, bench.calibration, clips):
+        said = (
+            f"{clips.name} has no train split, so the recipe was chosen on clips that accuracy is"
         )
+        said, remedy = f"{said} measured on", "calibrate on another set"
+        if bench.calibration.split:
+            said = f"the recipe was chosen on {clips.name}, on which accuracy is measured"
+            remedy = f"give another --split, or {remedy}"
+        bench.tell(f"note: {said}; for a figure to publish, {remedy}")
     return clips
 
 
-def recipe_words(model: OnnxModel) -> tuple[str, ...]:
-    """Return what a file says of how it was made."""
-    said = model.backend.session.get_modelmeta().custom_metadata_map.get("serval.recipe", "")
-    return tuple(printable(said).split("; "))
+def _share_clips(options: QuantizeOptions, calibration: Clips, clips: Clips) -> bool:
+    """Tell whether both are of one set and split; without a split they are all of it."""
+    one_split = "" in {calibration.split, clips.split} or calibration.split == clips.split
+    return one_split and is_one_set(options.calibration or "", options.evaluation or "")
+
+
+def made_as(model: OnnxModel) -> tuple[str, tuple[str, ...]]:
+    """Return the precision that a made file states, and how it was made, in words."""
+    said = model.backend.session.get_modelmeta().custom_metadata_map
+    return said["serval.precision"], tuple(printable(said["serval.recipe"]).split("; "))
 
 
 def tagged(
     graph: onnx.ModelProto,
     model: OnnxModel,
     precision: str,
-    words: tuple[str, ...],
+    words: Sequence[str],
     ranges: SoundRanges | None = None,
 ) -> onnx.ModelProto:
     """Return the graph with the FP32 file's metadata, its contract, precision and recipe.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from shlex import quote
+from shlex import join
 from typing import TYPE_CHECKING, Any
 
 from serval.machine import platform_facts
-from serval.options import EvalOptions, stored_options
+from serval.options import EvalOptions, as_words, flag_of, stored_options
 from serval.report.charts import Chart, Column, failures_chart, latency_chart
 from serval.report.columns import clip_columns
 from serval.report.parts import section
@@ -190,8 +190,7 @@ def _flags(options: EvalOptions) -> Iterator[str]:
         value = getattr(options, field.name)
         if field.name in NOT_WHAT or (value == field.default and field.name not in ALWAYS):
             continue
-        flag = f"--{field.name.replace('_', '-')}"
-        yield flag if value is True else f"{flag} {quote(str(value))}"
+        yield join(as_words({flag_of(field.name): value}))
 
 
 SHOWN_S = (1.0, 3.0, 10.0)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from serval import __version__
 from serval.dress import STYLE, bundled, filled
 from serval.errors import ConfigError, ModelError
-from serval.files import write_bytes, write_text
+from serval.files import write_bytes, write_text, writing
 from serval.inspection import stored_graph, web_faults
 from serval.inspection.verdicts import MUCH_MB, WEB_RUNTIME
 from serval.machine import platform_facts
@@ -36,6 +36,15 @@ MOST_CLIPS = 64
 """As many as the demo set has."""
 
 AS_JSON: Mapping[str, Any] = {"ensure_ascii": False, "indent": 1, "allow_nan": False}
+
+RUNTIME_FILES = tuple(
+    f"vendor/{name}"
+    for name in (
+        *("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs"),
+        "ort-wasm-simd-threaded.wasm",
+    )
+)
+"""What a page loads to run a model where it does not take the WebGPU build."""
 
 EXPORTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "dom.js": ("", ("counted", "download", "el", "isolated", "option", "percent", "tableOf")),
@@ -67,13 +76,15 @@ class Site:
     Attributes:
         folder: Where.
         size_mb: Of all its files.
-        first_mb: What a browser loads before the first answer: runtime and first model.
+        first_mb: What a browser loads before the first answer: page, runtime and first model.
+        gpu_mb: The same where the WebGPU build is the runtime; `None` without it.
         notes: One sentence on each thing to know.
     """
 
     folder: Path
     size_mb: float
     first_mb: float
+    gpu_mb: float | None
     notes: tuple[str, ...]
 
 
@@ -92,26 +103,41 @@ def write_site(models: Sequence[str], folder: Path, options: WebOptions) -> Site
     if not 3 <= options.clips <= MOST_CLIPS:
         raise ConfigError(f"--parity-clips is {options.clips}; give 3 to {MOST_CLIPS}")
     _refuse_other_folder(folder)
-    gpu = webgpu_files(options.webgpu) if options.webgpu else {}
+    packed = webgpu_files(options.webgpu) if options.webgpu else {}
+    gpu = {f"vendor/{name}": content for name, content in packed.items()}
     opened = _opened(models, options)
     names = _names(opened)
     clips = page_clips(opened, names, options.clips)
     traces = [trace_of(model, clips[0]) for model in opened] if options.trace else []
     files = dict(_files(opened, names, clips))
-    files |= {_trace_file(at): trace.graph for at, trace in enumerate(traces)}
-    files |= {f"vendor/{name}": content for name, content in gpu.items()}
+    files |= gpu | {_trace_file(at): trace.graph for at, trace in enumerate(traces)}
     for name, content in files.items():
         write_bytes(folder / name, content)
     document = _document(opened, names, clips, traces) | {"webgpu": bool(gpu)}
     write_text(folder / "site.json", json.dumps(document, **AS_JSON) + "\n")
-    later = ("clips/", "models/", *(f"vendor/{name}" for name in gpu))
-    small = (len(content) for name, content in files.items() if not name.startswith(later))
+    _remove_others(folder, files)
     return Site(
         folder=folder,
         size_mb=sum(map(len, files.values())) / 1e6,
-        first_mb=(sum(small) + opened[0].size_bytes) / 1e6,
+        first_mb=_first_mb(files, RUNTIME_FILES),
+        gpu_mb=_first_mb(files, list(gpu)) if gpu else None,
         notes=tuple(_notes(opened)),
     )
+
+
+def _remove_others(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Remove the models, clips and runtimes of an earlier site, which nobody means to publish."""
+    for part in ("models", "clips", "vendor"):
+        for old in (folder / part).rglob("*"):
+            if old.is_file() and old.relative_to(folder).as_posix() not in files:
+                with writing(old):
+                    old.unlink()
+
+
+def _first_mb(files: Mapping[str, bytes], runtime: Sequence[str]) -> float:
+    """Return what is fetched before the first answer: no licence, clip or second model."""
+    fetched = [_model_file(0), *runtime, *(name for name in files if "/" not in name)]
+    return sum(len(files[name]) for name in fetched) / 1e6
 
 
 def _refuse_other_folder(folder: Path) -> None:

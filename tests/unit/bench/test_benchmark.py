@@ -81,8 +81,18 @@ def test_a_benchmark_says_everything_that_one_must_disclose(
 
 
 def test_a_model_named_twice_is_refused(model_file):
-    with pytest.raises(ConfigError, match="named twice"):
-        bench(BenchOptions(models=(str(model_file), str(model_file))))
+    again = model_file.parent / ".." / model_file.parent.name / model_file.name
+    for other in (model_file, again):
+        with pytest.raises(ConfigError, match="named twice"):
+            bench(BenchOptions(models=(str(model_file), str(other))))
+
+
+def test_what_is_said_of_a_set_needs_one(model_file):
+    unused = BenchOptions(models=(str(model_file),), limit=-3, split="test")
+    with pytest.raises(ConfigError, match="--split and --limit would change nothing: without -d"):
+        bench(unused)
+    with pytest.raises(ConfigError, match="--limit -3 leaves no clip"):
+        bench(BenchOptions(models=(str(model_file),), dataset="demo", limit=-3))
 
 
 def test_clips_that_are_no_audio_have_no_rate(model_file, tmp_path):
@@ -110,6 +120,9 @@ def test_generated_clips_have_the_durations_in_turn():
     clips = generated_clips(8_000, 12)
     sizes = [(len(clip.audio) - 44) / 16_000 for clip in clips]
     assert sizes == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1, 2]
+    for longest_s, expected in ((2.5, [1, 2, 1]), (0.5, [0.5, 0.5, 0.5])):
+        clips = generated_clips(8_000, 3, longest_s)
+        assert [(len(clip.audio) - 44) / 16_000 for clip in clips] == expected
 
 
 @pytest.mark.parametrize("cores", [1, 2, 4, 6, 16])
@@ -125,6 +138,7 @@ def test_loading_is_measured_in_a_process_of_its_own(model_file):
     ballast = np.ones(40_000_000)
     (loading,) = measured_loading({"emo": (str(model_file), "auto")}, Overrides(), 1).values()
     assert loading.load_s > 0
+    assert loading.clip_s == 10
     assert loading.peak_memory_mb < peak_memory_mb()
     assert ballast.sum() == 40_000_000
 

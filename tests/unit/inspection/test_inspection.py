@@ -281,6 +281,24 @@ def test_two_files_of_one_network_are_compared(tmp_path):
     assert comparison.text.endswith("with the same number of parameters")
 
 
+def test_a_file_is_as_large_as_itself(tmp_path):
+    one = inspect_model(network(tmp_path / "m.onnx"))
+    said = "m.onnx is as large as m.onnx, with the same number of parameters"
+    assert size_comparison(one, one).text == said
+
+
+def test_numbers_stand_for_the_labels_of_the_output_that_is_chosen(tmp_path):
+    """The first output is another one, of 64 values, and nobody stated any labels."""
+    path = network(tmp_path / "m.onnx", k=5, metadata=False)
+    model = onnx.load(path)
+    model.graph.output.insert(0, helper.make_tensor_value_info("hidden", 1, ["b", "n", SIZE]))
+    onnx.save(model, path)
+    found = inspect_model(path)
+    assert len(found.contract.labels) == 5
+    (refusal,) = [remark.text for remark in found.verdicts if remark.code == "labels"]
+    assert "5 outputs but 8 labels" in refusal
+
+
 def test_another_network_is_no_reduction_by_quantization(tmp_path):
     whole = network(tmp_path / "m.onnx")
     rng = np.random.default_rng(1)

@@ -127,6 +127,56 @@ def test_constant_nodes_and_turned_weights_become_weights(tmp_path):
     assert layers_of(read, 3)[0].size == 6
 
 
+@pytest.mark.parametrize("perm", [None, [0, 1], [1, 0]])
+def test_weights_are_turned_as_the_graph_says(tmp_path, perm):
+    matrix = np.arange(9, dtype=np.float32).reshape(3, 3)
+    said = {} if perm is None else {"perm": perm}
+    nodes = [
+        helper.make_node("Transpose", ["w"], ["turned"], **said),
+        helper.make_node("MatMul", ["x", "turned"], ["y"]),
+    ]
+    info = [helper.make_tensor_value_info(name, 1, ["n", 3]) for name in "xy"]
+    weights = [numpy_helper.from_array(matrix, "w")]
+    graph = helper.make_graph(nodes, "g", info[:1], info[1:], weights)
+    opset = [helper.make_opsetid("", 20)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "t.onnx")
+    (tensor,) = read_graph(tmp_path / "t.onnx").graph.initializer
+    np.testing.assert_array_equal(numpy_helper.to_array(tensor), matrix.transpose(perm))
+
+
+@pytest.mark.parametrize("places", [[1, 5], [[0, 1], [1, 2]]])
+def test_sparse_weights_are_written_out(tmp_path, places):
+    values = numpy_helper.from_array(np.float32([4, 7]), "w")
+    where = numpy_helper.from_array(np.array(places), "places")
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    info = [helper.make_tensor_value_info(n, 1, ["n", k]) for n, k in (("x", 2), ("y", 3))]
+    graph = helper.make_graph(nodes, "g", info[:1], info[1:])
+    graph.sparse_initializer.append(helper.make_sparse_tensor(values, where, [2, 3]))
+    opset = [helper.make_opsetid("", 20)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "s.onnx")
+    read = read_graph(tmp_path / "s.onnx")
+    (tensor,) = read.graph.initializer
+    np.testing.assert_array_equal(numpy_helper.to_array(tensor), [[0, 4, 0], [0, 0, 7]])
+    assert not read.graph.sparse_initializer
+
+
+def test_constants_that_fp16_would_spoil_are_no_tables(network):
+    """Whole positions above 2,048, a small part on a large one, and values that underflow."""
+    graph, rng = read_graph(network), np.random.default_rng(0)
+    layers = layers_of(graph, 8)
+    tensor = next(t for t in graph.graph.initializer if t.name == "positions")
+    shape, noise = (400, 32), rng.normal(size=(400, 32))
+
+    def taken(values):
+        values = np.broadcast_to(values, shape).astype(np.float32)
+        tensor.CopyFrom(numpy_helper.from_array(values, "positions"))
+        return "positions" in tables_of(graph, layers)
+
+    counted = np.arange(400)[:, np.newaxis]
+    assert [taken(counted), taken(counted + 3_001)] == [True, False]
+    assert [taken(noise), taken(1e-8 * noise), taken(1_000 + 0.1 * noise)] == [True, False, False]
+
+
 def test_roles_of_the_layers(network):
     graph = read_graph(network)
     layers = layers_of(graph, 8)
@@ -148,7 +198,9 @@ def test_a_quantized_file_is_refused(network, tmp_path):
         read_graph(tmp_path / "int8.onnx")
 
 
-@pytest.mark.parametrize("op", ["DequantizeLinear", "QLinearMatMul", "MatMulBnb4"])
+@pytest.mark.parametrize(
+    "op", ["DequantizeLinear", "QLinearMatMul", "MatMulBnb4", "DynamicQuantizeLSTM"]
+)
 def test_every_kind_of_quantized_file_is_refused(network, tmp_path, op):
     graph = onnx.load(network)
     graph.graph.node.append(helper.make_node(op, ["normed"], ["unused"]))

@@ -7,9 +7,16 @@ import pytest
 from build import speech_set
 from serval.errors import ConfigError, LabelError
 from serval.labels import LabelSet
-from serval.quantize.clips import Clips, calibration_clips, evaluation_clips, fidelity
+from serval.quantize.clips import (
+    Clips,
+    calibration_clips,
+    evaluation_clips,
+    fidelity,
+    value_words,
+)
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.variants import pareto_front
+from serval.quantize.workbench import evaluated_in_fp32, open_workbench
 
 REFERENCE = np.float32([[2, 0], [0, 2], [1, 0], [0, 1]])
 
@@ -34,6 +41,17 @@ def test_a_lost_clip_is_counted_in_points():
     assert found.divergence > 0
 
 
+def test_one_clip_of_values_has_no_ccc():
+    of_one = replace(clips(), reference=np.float32([[0.5, 0.2]]), outputs="values")
+    said = value_words(fidelity(np.float32([[0.75, 0.2]]), of_one))
+    assert said == "one clip has no CCC with FP32, and moves angry by 0.25, sad by 0"
+    of_two = replace(of_one, reference=np.float32([[0.5, 0.2], [0.25, 0.2]]))
+    said = value_words(fidelity(of_two.reference, of_two))
+    assert said == (
+        "CCC with FP32 on 2 clips: angry 1.0000 (moves by 0 at most), sad none (moves by 0 at most)"
+    )
+
+
 def test_without_truth_there_is_no_accuracy():
     found = fidelity(REFERENCE, clips())
     assert math.isnan(found.accuracy)
@@ -55,6 +73,45 @@ def test_ranges_and_choices_never_see_the_same_clip(bench):
     ids = [{id(wave) for wave in part.waveforms} for part in (bench.calibration, bench.held_out)]
     assert not ids[0] & ids[1]
     assert len(ids[0]) + len(ids[1]) == 18
+
+
+@pytest.mark.parametrize(
+    ("calibration", "split", "said"),
+    [
+        ("set/set.csv", None, "set.csv has no train split, so the recipe was chosen on clips that"),
+        ("set/../set/set.csv", None, "set.csv has no train split"),
+        ("other/set.csv", None, None),
+        ("set/split.csv", "train", "the recipe was chosen on split.csv train, on which"),
+        ("set/split.csv", "test", None),
+    ],
+)
+def test_clips_that_chose_the_recipe_and_measure_it_are_told(
+    bench, tmp_path, calibration, split, said
+):
+    for name in ("set", "other"):
+        path = speech_set(tmp_path / name, 4)
+    rows = path.read_text("utf-8").splitlines()
+    splits = ["split", "train", "train", "test", "test"]
+    lines = [f"{row},{split}" for row, split in zip(rows, splits, strict=True)]
+    (tmp_path / "set" / "split.csv").write_text("\n".join(lines), "utf-8")
+    told = []
+    options = QuantizeOptions(
+        calibration=str(tmp_path / calibration),
+        evaluation=str(tmp_path / "set" / ("split.csv" if split else "set.csv")),
+        split=split,
+    )
+    calibrated = calibration_clips(options, 3, bench.model, 1)
+    evaluated_in_fp32(replace(bench, options=options, calibration=calibrated, tell=told.append))
+    notes = [line for line in told if line.startswith("note: ")]
+    assert len(notes) == bool(said)
+    assert all(said in note for note in notes)
+
+
+def test_two_calibration_clips_are_not_held_out(bench, tmp_path):
+    few = bench.calibration.part(range(2))
+    place = (tmp_path, 1, lambda _line: None)
+    opened = open_workbench(bench.model, bench.graph, few, QuantizeOptions(), place)
+    assert opened.held_out is opened.calibration
 
 
 def test_broken_clips_are_left_out_of_the_evaluation(bench, tmp_path):
@@ -137,8 +194,29 @@ def test_only_what_is_shown_keeps_a_larger_file_on_the_pareto_front(what):
         ({"method": "static"}, "give --calibration"),
         ({"method": "dynamic", "clips": 0}, "give at least 1"),
         ({"method": "dynamic", "max_drop": 1, "evaluation": "demo"}, "not dynamic"),
+        (
+            {"calibration": "demo", "runtimes": ("openvino",)},
+            "--runtime would change nothing: only",
+        ),
+        ({"calibration": "demo", "block": 32}, "--block would change nothing: only --method int4"),
+        ({"method": "dynamic", "clips": 9}, "--clips would change nothing: the clips are those of"),
+        ({"calibration": "demo", "split": "test", "limit": 3}, "--split and --limit would change"),
+        (
+            {"method": "int4", "label_map": "ANG=angry"},
+            "of --eval, which is not given; leave it out",
+        ),
+        ({"method": "dynamic", "audio_column": "wav"}, "neither --calibration nor --eval is given"),
     ],
 )
 def test_options_are_checked_before_anything_is_read(wrong, said):
     with pytest.raises(ConfigError, match=said):
         QuantizeOptions(**wrong).check()
+
+
+def test_what_a_comparison_or_a_search_uses_is_no_unused_option():
+    both = {"calibration": "demo", "evaluation": "demo", "split": "test", "clips": 9}
+    QuantizeOptions(**both, block=32, runtimes=("openvino",)).check(compared=True)
+    QuantizeOptions(**both, block=32, max_drop=1).check()
+    QuantizeOptions(method="dynamic", evaluation="demo").check(compared=True)
+    with pytest.raises(ConfigError, match="--method would change nothing: --compare-all makes"):
+        QuantizeOptions(**both, method="int4").check(compared=True)

@@ -33,13 +33,12 @@ from serval.quantize.recipes import (
     default_dynamic,
     int4_candidate,
     plan_of,
-    static_candidate,
     with_linear_layers,
     written_dynamic,
 )
 from serval.quantize.rounding import params_of
 from serval.quantize.search import kept_within, sensitivities
-from serval.quantize.workbench import Candidate, Trial, open_workbench, tagged
+from serval.quantize.workbench import Candidate, Trial, made_as, open_workbench, tagged
 from serval.scores.stats import difference
 from serval.trained_on import SoundRanges
 
@@ -110,7 +109,7 @@ def test_static_keeps_answers_and_quantizes_only_inputs_of_linear_layers(bench):
     kernels = {layer.name for layer in candidate.layers if not layer.is_linear}
     integer = [name for name in kernels if candidate.recipe.plan[name] == "int8"]
     assert ops(graph)["QuantizeLinear"] == 3 + 2 * len(integer)
-    model = bench.written(candidate, "int8", bench.folder / "static.onnx")
+    model = bench.written(candidate, bench.folder / "static.onnx")
     found = fidelity(logits_of(model, bench.held_out.waveforms, 1), bench.held_out)
     assert found.agreement >= 0.9
     assert found.logit_error <= 1.25 * min(trial.measured.logit_error for trial in trials)
@@ -141,10 +140,12 @@ def test_static_of_a_model_without_linear_layers_has_nothing_to_smooth(bench_of,
     bench = bench_of(classifier(tmp_path / "small.onnx", metadata=labels_metadata()))
     assert {layer.role for layer in bench.layers} == {"first convolution", "classifier"}
     candidate, _ = chosen_static(bench)
-    model = bench.written(candidate, "int8", tmp_path / "static.onnx")
+    model = bench.written(candidate, tmp_path / "static.onnx")
     found = fidelity(logits_of(model, bench.held_out.waveforms, 1), bench.held_out)
     assert found.agreement == 1
     assert model.size_bytes < bench.model.size_bytes
+    words = ("no layer in 8 or 4 bits", "large weights stored as FP16")
+    assert made_as(model) == ("fp16", words)
 
 
 def test_integer_convolutions_run_in_integers(bench, tmp_path):
@@ -153,7 +154,7 @@ def test_integer_convolutions_run_in_integers(bench, tmp_path):
     graph = built(candidate.graph, candidate.layers, candidate.recipe)
     kinds = {t.name: t.data_type for t in graph.graph.initializer}
     assert kinds["serval//short/b32"] == onnx.TensorProto.INT32
-    model = asked.written(candidate, "int8", tmp_path / "integer.onnx")
+    model = asked.written(candidate, tmp_path / "integer.onnx")
     runs = ops(onnx.load(optimized(model.path, tmp_path)))
     assert runs["QLinearConv"] == 2
 
@@ -174,7 +175,7 @@ def test_a_linear_layer_and_its_bias_are_one_step_unless_pairs_are_asked_for(ben
     products = sum(candidate.recipe.plan[layer.name] == "int8" for layer in linear_layers(bench))
     graph = built(candidate.graph, candidate.layers, candidate.recipe)
     assert ops(graph)["MatMulInteger"] == (0 if qdq else products)
-    model = asked.written(candidate, "int8", tmp_path / "static.onnx")
+    model = asked.written(candidate, tmp_path / "static.onnx")
     run = onnx.load(optimized(model.path, tmp_path)).graph.node
     fused = [node for node in run if node.op_type == "MatMulIntegerToFloat"]
     assert len(fused) == products == 3
@@ -187,7 +188,7 @@ def test_both_forms_of_a_linear_layer_give_the_same_answers(bench, waveforms, tm
     candidate, _ = chosen_static(asked)
     paired = replace(candidate, recipe=replace(candidate.recipe, qdq=True))
     one, other = (
-        logits_of(bench.written(c, "int8", tmp_path / name), waveforms, 1)
+        logits_of(bench.written(c, tmp_path / name), waveforms, 1)
         for c, name in ((candidate, "one.onnx"), (paired, "other.onnx"))
     )
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
@@ -210,7 +211,7 @@ def test_a_model_may_use_any_name_itself(bench_of, network, waveforms, tmp_path,
     path = renamed(network, TAKEN, tmp_path / "taken.onnx")
     asked = QuantizeOptions(ranges="min-max", convolutions="int8", smoothing=0, qdq=qdq)
     one, other = (
-        logits_of(bench.written(chosen_static(bench)[0], "int8", tmp_path / name), waveforms, 1)
+        logits_of(bench.written(chosen_static(bench)[0], tmp_path / name), waveforms, 1)
         for name, bench in (
             ("plain.onnx", replace(bench_of(network), options=asked)),
             ("made.onnx", replace(bench_of(path), options=asked)),
@@ -250,7 +251,7 @@ def test_a_row_added_to_a_single_score_is_no_bias_of_it(bench_of, tmp_path, wave
     onnx.save(model, path)
     asked = QuantizeOptions(ranges="min-max", smoothing=0, qdq=qdq)
     bench = replace(bench_of(path), options=asked)
-    made = bench.written(chosen_static(bench)[0], "int8", tmp_path / "made.onnx")
+    made = bench.written(chosen_static(bench)[0], tmp_path / "made.onnx")
     exact, found = logits_of(bench.model, waveforms, 1), logits_of(made, waveforms, 1)
     np.testing.assert_allclose(found, exact, atol=0.05 * np.abs(exact).max())
 
@@ -259,7 +260,7 @@ def test_pairs_hold_whatever_the_search_moves(bench, tmp_path):
     asked = replace(bench, options=QuantizeOptions(ranges="min-max", smoothing=0, qdq=True))
     candidate, _ = chosen_static(asked)
     moved = replace(candidate, recipe=candidate.recipe.with_plan({"/wide": "weight-only int8"}))
-    path = asked.written(moved, "int8", tmp_path / "pairs.onnx").path
+    path = asked.written(moved, tmp_path / "pairs.onnx").path
     model = onnx.load(path)
     assert {node.domain for node in model.graph.node} == {""}
     assert {known.domain for known in model.opset_import} == {""}
@@ -272,7 +273,7 @@ def test_pairs_hold_whatever_the_search_moves(bench, tmp_path):
 @pytest.mark.parametrize("qdq", [False, True])
 def test_what_scales_a_linear_layer_is_no_parameter(bench, tmp_path, qdq):
     asked = replace(bench, options=QuantizeOptions(ranges="min-max", smoothing=0, qdq=qdq))
-    path = asked.written(chosen_static(asked)[0], "int8", tmp_path / "made.onnx").path
+    path = asked.written(chosen_static(asked)[0], tmp_path / "made.onnx").path
     new_bias = 32  # of the grouped convolution, to take the mean error off
     assert stored_graph(path).parameters == stored_graph(bench.model.path).parameters + new_bias
 
@@ -359,6 +360,7 @@ def test_dynamic_leaves_a_lone_classifier_in_fp32(tmp_path):
     bench = open_workbench(load_onnx(small), read_graph(small), None, QuantizeOptions(), place)
     made = written_dynamic(bench, tmp_path / "dyn.onnx")
     assert ops(onnx.load(made.path))["MatMul"] == 1
+    assert made_as(made) == ("fp16", ("no layer in 8 or 4 bits", "large weights stored as FP16"))
 
 
 def test_dynamic_writes_large_weights_beside_the_file(bench, tmp_path, monkeypatch):
@@ -385,6 +387,10 @@ def test_the_usual_recipe_is_judged_under_the_contract_of_the_fp32_file(tmp_path
     bench = open_workbench(model, read_graph(network), None, QuantizeOptions(), place)
     usual = default_dynamic(bench, tmp_path / "usual.onnx")
     assert (usual.labels, usual.contract.normalize) == (model.labels, "zscore")
+    # It may be the one that is taken, so it has to say that by itself.
+    alone = load_onnx(usual.path)
+    assert (alone.labels, alone.contract.normalize) == (model.labels, "zscore")
+    assert made_as(alone) == ("int8", ("quantize_dynamic with its defaults",))
 
 
 def test_what_is_stated_on_the_command_line_goes_along_with_the_file(tmp_path):
@@ -425,10 +431,10 @@ def test_the_output_that_was_named_is_that_of_the_new_file(tmp_path):
 def test_four_bits_are_smaller_than_eight(bench, tmp_path):
     same = {"ranges": "min-max", "convolutions": "weights"}
     large = replace(bench, options=QuantizeOptions(**same))
-    eight = large.written(static_candidate(large)[0], "int8", tmp_path / "8.onnx")
+    eight = large.written(chosen_static(large)[0], tmp_path / "8.onnx")
     small = replace(bench, options=QuantizeOptions(method="int4", block=32, **same))
     candidate, _ = int4_candidate(small)
-    four = small.written(candidate, "int4", tmp_path / "4.onnx")
+    four = small.written(candidate, tmp_path / "4.onnx")
     graph = built(candidate.graph, candidate.layers, candidate.recipe)
     assert ops(graph)["MatMulNBits"] == 3
     stored = [sum(numpy_helper.to_array(tensor).nbytes for tensor in
@@ -438,8 +444,31 @@ def test_four_bits_are_smaller_than_eight(bench, tmp_path):
     assert int4_candidate(without)[1] == []
 
 
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ({"/wide": "int4"}, ("int4", "linear layers at 4 bits in blocks of 128", "x")),
+        ({"/wide": "int8"}, ("int8", "static, U8 activations, S8 weights", "x")),
+        ({"/wide": "weight-only int8"}, ("int8", "weights in 8 bits", "x")),
+        ({"/wide": "fp32"}, ("fp32", "no layer in 8 or 4 bits")),
+    ],
+)
+def test_a_file_says_what_became_of_its_layers_in_the_end(bench, plan, said):
+    """--max-drop may take out every layer that the method rounds."""
+    candidate = Candidate(
+        graph=bench.graph, layers=bench.layers, recipe=Recipe(plan=plan), words=("x",)
+    )
+    assert (candidate.recipe.precision, *candidate.recipe_words) == said
+
+
+def test_a_first_convolution_that_underflows_in_fp16_stays_fp32(bench):
+    tensor = next(t for t in bench.graph.graph.initializer if t.name == "kernel")
+    tensor.CopyFrom(numpy_helper.from_array(1e-7 * numpy_helper.to_array(tensor), "kernel"))
+    assert plan_of(bench)["/bands"] == "fp32"
+
+
 def test_a_clip_does_not_depend_on_its_neighbours(bench, waveforms, tmp_path):
-    model = bench.written(static_candidate(bench)[0], "int8", tmp_path / "8.onnx")
+    model = bench.written(chosen_static(bench)[0], tmp_path / "8.onnx")
     alone = logits_of(model, waveforms[:1], 1)[0]
     pair = np.stack([waveforms[0], 0.01 * waveforms[0][::-1]])
     together = model.logits(pair, np.full(2, pair.shape[1]))[0]
@@ -447,7 +476,7 @@ def test_a_clip_does_not_depend_on_its_neighbours(bench, waveforms, tmp_path):
 
 
 def test_sensitivity_ranks_the_layers(bench):
-    candidate, _ = static_candidate(bench)
+    candidate, _ = chosen_static(bench)
     ranked = sensitivities(bench, candidate, bench.held_out)
     errors = [one.logit_error for one in ranked]
     assert {"/wide", "/narrow", "/gated"} <= {one.layer for one in ranked}
@@ -458,7 +487,7 @@ def test_sensitivity_ranks_the_layers(bench):
 
 def test_the_error_of_a_layer_alone_has_no_part_of_the_others(bench):
     """A correction belongs to the layer that it corrects: alone, one layer has one of them."""
-    candidate, _ = static_candidate(bench)
+    candidate, _ = chosen_static(bench)
     size = next(layer.size for layer in bench.layers if layer.name == "/narrow") // 64
     wrong = {"/narrow": np.full(size, 30.0)}
     spoilt = replace(candidate, recipe=replace(candidate.recipe, corrections=wrong))
@@ -467,7 +496,7 @@ def test_the_error_of_a_layer_alone_has_no_part_of_the_others(bench):
 
 
 def test_search_returns_a_model_that_holds_as_it_is(bench):
-    candidate, _ = static_candidate(bench)
+    candidate, _ = chosen_static(bench)
     clips = bench.held_out
     kept = kept_within(bench, candidate, clips, 100)
     assert kept.candidate is candidate
@@ -477,7 +506,7 @@ def test_search_returns_a_model_that_holds_as_it_is(bench):
 
 def test_search_moves_the_fewest_layers_that_hold_the_limit(bench, monkeypatch):
     """Errors are made so large by coarse scales that only other precisions keep the answers."""
-    candidate, _ = static_candidate(bench)
+    candidate, _ = chosen_static(bench)
     ruined = {
         name: replace(known, scale=known.scale * 60)
         for name, known in candidate.recipe.params.items()
@@ -515,8 +544,31 @@ def test_search_takes_convolutions_back_to_fp32_too(bench):
     assert start.recipe.plan["/short"] == "weight-only int8"
     found = kept_within(stub, start, bench.held_out, 30.0)
     assert found.candidate.recipe.plan == start.recipe.plan | {"/short": "fp32"}
-    assert found.candidate.words == ("1 sensitive layers as fp32",)
+    assert found.candidate.words == ("1 sensitive layer as fp32",)
     assert found.sensitive[0].layer == "/short"
+
+
+def test_search_takes_back_what_is_in_fp16_last(bench):
+    """Nothing but what FP16 stores loses clips: the first convolution and the tables."""
+
+    def trial(what, candidate, clips):
+        lost = int("fp16" in candidate.recipe.plan.values() or bool(candidate.recipe.tables))
+        measured = Fidelity(
+            clips=900,
+            agreement=1,
+            logit_error=lost,
+            divergence=0,
+            right=800 - 450 * lost,
+            reference_right=800,
+            change=difference(-0.5 * lost, 0.01, 900, 1 / 900),
+        )
+        return Trial(what=what, size_bytes=1, clips="voices", measured=measured)
+
+    stub = SimpleNamespace(trial=trial, held_out=bench.held_out, model=bench.model)
+    recipe = Recipe(plan=plan_of(bench), tables=bench.tables)
+    start = Candidate(graph=bench.graph, layers=bench.layers, recipe=recipe)
+    found = kept_within(stub, start, bench.held_out, 30.0).candidate.recipe
+    assert (set(found.plan.values()), found.tables, found.precision) == ({"fp32"}, (), "fp32")
 
 
 def test_search_says_when_no_layer_can_help(bench):
@@ -537,7 +589,7 @@ def test_search_says_when_no_layer_can_help(bench):
 
 
 def test_too_few_clips_to_rule_out_a_loss_are_refused_before_the_search(bench):
-    candidate, _ = static_candidate(bench)
+    candidate, _ = chosen_static(bench)
     with pytest.raises(ConfigError, match=r"clips of .* cannot tell .* --max-drop 1 points"):
         kept_within(bench, candidate, bench.held_out, 1.0)
 
@@ -549,7 +601,7 @@ def test_ranges_need_calibration(bench):
 
 def test_nothing_to_do_is_the_same_graph(bench, waveforms, tmp_path):
     plain = Candidate(graph=bench.graph, layers=bench.layers, recipe=Recipe(plan={}))
-    model = bench.written(plain, "fp32", tmp_path / "same.onnx")
+    model = bench.written(plain, tmp_path / "same.onnx")
     before = logits_of(bench.model, waveforms, 1)
     np.testing.assert_allclose(logits_of(model, waveforms, 1), before, atol=1e-4)
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from onnxruntime.quantization import quantize_dynamic
 
 from serval.bench.subjects import other_runtimes
 from serval.errors import ConfigError, ModelError
@@ -39,10 +40,42 @@ def test_the_file_to_take_is_chosen_by_what_onnx_runtime_makes_of_it():
             against_fp32=ratio,
             size_bytes=1,
             pareto=True,
+            refused="",
         )
 
     told = [variant("fp32", 1), variant("static", 2), variant("static on openvino", 3, "openvino")]
     assert best_of(told) == "static"
+
+
+def test_a_file_that_the_target_refuses_leaves_the_choice_and_the_front(tmp_path, network):
+    usual = tmp_path / "usual.onnx"
+    quantize_dynamic(network, usual)
+    files = {name: SimpleNamespace(path=path) for name, path in
+             (("fp32", network), ("default dynamic", usual), ("static", network))}  # fmt: skip
+    told = []
+    refused = variants._refused(files, "web", told.append)
+    assert list(refused) == ["default dynamic"]
+    assert refused["default dynamic"].startswith("has ConvInteger with signed weights")
+    (line,) = told
+    assert line.startswith("left out of the choice, default dynamic does not run on --target web")
+    assert variants._refused(files, "server", told.append) == {}
+    del files["static"]
+    with pytest.raises(ModelError, match="--target web: no file that was made runs there"):
+        variants._refused(files, "web", told.append)
+
+
+def test_what_an_earlier_command_left_beside_the_file_goes_with_it(tmp_path):
+    output, folder = tmp_path / "m.onnx", tmp_path / "m.variants"
+    folder.mkdir()
+    for name in ("m.int4.onnx", "m.static.onnx", "m.static.onnx.data", "mine.onnx", "note.txt"):
+        (folder / name).write_text("old", "utf-8")
+    for name in ("quantization.json", "quantization.svg", "../m.tried.json", "../n.tried.json"):
+        (folder / name).write_text("old", "utf-8")
+    variants.remove_stale(output)
+    assert {path.name for path in tmp_path.iterdir()} == {"m.variants", "n.tried.json"}
+    makers = {"int4": lambda path: path.write_text("new", "utf-8")}
+    variants._made(makers, output, lambda _line: None)
+    assert {path.name for path in folder.iterdir()} == {"m.int4.onnx", "mine.onnx", "note.txt"}
 
 
 def test_only_runtimes_for_model_files_are_taken():
@@ -59,6 +92,7 @@ def test_another_runtime_takes_no_file_off_the_front(monkeypatch):
         runtime: str
         size_bytes: int
         pareto: bool = False
+        refused: str = ""
 
     told = [
         Each("fp32", "onnxruntime", 4),
@@ -70,3 +104,6 @@ def test_another_runtime_takes_no_file_off_the_front(monkeypatch):
     same = dict.fromkeys(times, np.array([True, False, True]))
     marked = variants._marked(told, times, same, ["a", "b", "c"])
     assert [each.pareto for each in marked] == [False, True, True]
+    told[1] = Each("static", "onnxruntime", 1, refused="has ConvInteger")
+    marked = variants._marked(told, times, same, ["a", "b", "c"])
+    assert [each.pareto for each in marked] == [True, False, True]

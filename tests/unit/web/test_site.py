@@ -139,10 +139,22 @@ def test_other_peoples_files_are_left_alone(model_file, site, tmp_path):
     assert write_site([str(model_file)], site.folder, THREE).folder == site.folder
 
 
+def test_nothing_of_an_earlier_site_stays_online(site, model_file):
+    for old in ("models/1.onnx", "clips/old.flac", "vendor/ort.webgpu.min.mjs", "mine.txt"):
+        (site.folder / old).write_text("old", "utf-8")
+    write_site([str(model_file)], site.folder, THREE)
+    found = {file.relative_to(site.folder).as_posix() for file in site.folder.rglob("*")}
+    assert not found & {"models/1.onnx", "clips/old.flac", "vendor/ort.webgpu.min.mjs"}
+    assert {"models/0.onnx", "vendor/onnxruntime.LICENSE", "mine.txt"} <= found
+
+
 def test_the_sizes_are_those_on_disk(site, model_file):
     whole = sum(file.stat().st_size for file in site.folder.rglob("*") if file.is_file()) / 1e6
     assert site.size_mb == pytest.approx(whole, abs=0.05)
-    assert 12.4 < site.first_mb < site.size_mb
+    vendor = site.folder / "vendor"
+    licences = sum(file.stat().st_size for file in vendor.glob("*.LICENSE")) / 1e6
+    assert 12.4 < site.first_mb < site.size_mb - licences
+    assert site.gpu_mb is None
 
 
 def test_a_large_model_is_told(model_file, tmp_path, monkeypatch):

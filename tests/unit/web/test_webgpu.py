@@ -29,6 +29,10 @@ def test_they_stand_beside_the_runtime_and_are_not_loaded_before_the_first_answe
     assert '"webgpu": true' in (site.folder / "site.json").read_text("utf-8")
     assert '"webgpu": false' in (alone.folder / "site.json").read_text("utf-8")
     assert site.first_mb == pytest.approx(alone.first_mb)
+    vendor = alone.folder / "vendor"
+    runtime = sum(file.stat().st_size for file in vendor.glob("ort*"))
+    others = alone.first_mb - runtime / 1e6
+    assert site.gpu_mb == pytest.approx(others + 3 * len(CONTENT) / 1e6)
 
 
 def test_what_is_not_that_package_is_told_with_the_command_that_fetches_it(package, tmp_path):
