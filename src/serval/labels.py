@@ -314,8 +314,19 @@ def unnamed(labels: tuple[str, ...]) -> bool:
         >>> unnamed(("LABEL_0", "LABEL_1")), unnamed(("0", "1")), unnamed(("happy", "sad"))
         (True, True, False)
     """
-    numbered = any(label.upper().startswith("LABEL_") for label in labels)
-    return numbered or all(label.isdecimal() for label in labels)
+    return bool(nameless(labels))
+
+
+def nameless(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the labels that are mere numbers; a number beside names is a name.
+
+    Examples:
+        >>> nameless(("angry", "LABEL_1")), nameless(("0", "1")), nameless(("happy", "1"))
+        (('LABEL_1',), ('0', '1'), ())
+    """
+    if all(label.isdecimal() for label in labels):
+        return labels
+    return tuple(label for label in labels if label.upper().startswith("LABEL_"))
 
 
 def label_map_from_option(option: str | None) -> StatedMap:
