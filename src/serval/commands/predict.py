@@ -93,23 +93,37 @@ def predict_command(
     Exit code 3 if a file could not be used; the others are printed all the same.
     """
     options = InferenceOptions(**flags)
-    if as_json + as_csv + (output is not None) > 1:
-        raise click.UsageError("--json, --csv and --output FILE each say a form; give one of them")
-    form = "json" if as_json else "csv" if as_csv else None
+    form = _form(output, as_json=as_json, as_csv=as_csv)
     _refuse_both(files, microphone=microphone, is_written=bool(output or form))
     if microphone:
         show_microphone(model, options)
         return
     files = tuple(_sound_files(files))
-    if options.window is not None and output is not None:
-        refuse_unknown_form(output, len(files))
-    if options.window is None and output is not None:
-        form_of(output)
+    if output is not None:
+        _refuse_form(output, options, len(files))
     failures = _told(_opened(model, options), files, output, form)
     for failure in failures:
         say(f"serval: {failure.clip_id}: {failure.stage}: {_with_remedy(failure)}", err=True)
     if failures:
         sys.exit(3)
+
+
+def _refuse_form(output: Path, options: InferenceOptions, files: int) -> None:
+    if options.window is not None:
+        refuse_unknown_form(output, files)
+    else:
+        form_of(output)
+
+
+def _form(output: Path | None, *, as_json: bool, as_csv: bool) -> str | None:
+    """Return what is printed instead of bars, if anything.
+
+    Raises:
+        click.UsageError: More than one form was asked for.
+    """
+    if as_json + as_csv + (output is not None) > 1:
+        raise click.UsageError("--json, --csv and --output FILE each say a form; give one of them")
+    return "json" if as_json else "csv" if as_csv else None
 
 
 def _opened(name: str, options: InferenceOptions) -> Model:

@@ -78,12 +78,8 @@ def run_of_file(path: Path) -> Run:
     columns |= _with_number_texts(columns, (truth, predicted))
     labels = [_number_text(name.removeprefix(PROB)) for name in probs] or None
     shares = _numbers(columns, probs, path)
-    if probs and predicted and np.isfinite(shares).all() and _no_shares(shares).any():
-        raise ConfigError(
-            f"{path} has scores that are no shares of one, as a model of sigmoids gives; give the "
-            "folder of its run instead, or a file without the columns prob_LABEL"
-        )
     if labels and predicted:
+        _refuse_odd_shares(shares, path)
         _refuse_other_answers(columns[predicted], shares, labels, path)
     speaker, clip = _first(columns, SPEAKER), _first(columns, CLIP)
     told = StatedFacts(
@@ -95,6 +91,14 @@ def run_of_file(path: Path) -> Run:
     said = shares if probs else columns[str(predicted)]
     run = _run(columns[truth], said, labels, columns[speaker] if speaker else None, told)
     return _with_answers(run, columns[predicted]) if labels and predicted else run
+
+
+def _refuse_odd_shares(shares: NDArray[np.float64], path: Path) -> None:
+    if np.isfinite(shares).all() and _no_shares(shares).any():
+        raise ConfigError(
+            f"{path} has scores that are no shares of one, as a model of sigmoids gives; give the "
+            "folder of its run instead, or a file without the columns prob_LABEL"
+        )
 
 
 def _answers(columns: Mapping[str, object]) -> tuple[str | None, str | None]:
@@ -160,10 +164,8 @@ def _run(
 ) -> Run:
     said, labels = _said(y_pred, labels)
     n = len(said)
-    truth = _whole(y_true, "y_true", n, labels or ())
-    texts = None if said.ndim == 2 else _whole(said, "y_pred", n, labels or ())
-    if not labels and texts is not None:
-        truth, texts = _with_numbers(truth, texts), _with_numbers(texts, truth)
+    truth, texts = _in_text(y_true, said, labels or ())
+    heard = (None,) * n if speakers is None else tuple(texts_of(speakers, "speakers", n))
     known = LabelSet(tuple(map(label_text, labels or sorted({*truth, *(texts or ())}))))
     logits = _logits(said) if texts is None else _hard(texts, known)
     return Run(
@@ -178,7 +180,7 @@ def _run(
         duration_s=np.zeros(n),
         inference_s=np.zeros(n),
         audio_sha256=("",) * n,
-        speakers=tuple(texts_of(speakers, "speakers", n)) if speakers is not None else (None,) * n,
+        speakers=heard,
         groups=told.groups or {},
         notes=((),) * n,
         failures=(),
@@ -188,6 +190,19 @@ def _run(
         started="",
         peak_memory_mb=math.nan,
     )
+
+
+def _in_text(
+    y_true: object, said: NDArray[Any], labels: Sequence[str]
+) -> tuple[list[str], list[str] | None]:
+    """Return truth and answers as text; the answers are `None` where there are shares of labels."""
+    truth = _whole(y_true, "y_true", len(said), labels)
+    if said.ndim == 2:
+        return truth, None
+    texts = _whole(said, "y_pred", len(said), labels)
+    if labels:
+        return truth, texts
+    return _with_numbers(truth, texts), _with_numbers(texts, truth)
 
 
 def _with_numbers(texts: list[str], others: list[str]) -> list[str]:

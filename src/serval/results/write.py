@@ -75,8 +75,7 @@ def write_results(
         thresholds_from: A run of the same model on other clips, to fit the thresholds of several
             emotions a clip on; they lie in the folder then, where every verb reads them, until the
             next call. `run` itself goes on with those that lie in its folder.
-        plots: Draw the pictures; without, those of an earlier call are removed, since they may show
-            other numbers than the new files.
+        plots: Draw the pictures; without, those of an earlier call, which may differ, are removed.
         restrict: Score with only the labels too that model and set share; default: as it was made.
 
     Raises:
@@ -92,8 +91,7 @@ def write_results(
     found = RESULTS[run.provenance.task](
         run=run, calibrate_on=calibrate_on, thresholds_from=thresholds_from, restrict=restrict
     )
-    place = run.folder if folder is None else Path(folder).expanduser()
-    return _written(found, place, plots=plots)
+    return _written(found, Path(folder or run.folder).expanduser(), plots=plots)
 
 
 def _written(found: TaskResults, folder: Path, *, plots: bool) -> Written:
