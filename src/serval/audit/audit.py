@@ -23,7 +23,7 @@ from serval.audit.faults import (
     shared_speakers,
 )
 from serval.audit.findings import Finding, FindingKind, Member
-from serval.audit.folds import fold_findings, fold_line, fold_list_in
+from serval.audit.folds import fold_findings, fold_line, fold_list_in, listed_clips
 from serval.audit.matching import Shelf
 from serval.audit.side import AuditOptions, Side, corpus_findings, open_sides
 from serval.errors import ConfigError
@@ -99,6 +99,7 @@ class Audit:
         findings: In the order of `FindingKind`; those that concern both splits first.
         leak: One sentence on the recordings and speakers that two compared splits, or the parts of
             folds, share.
+        unnamed: How many of the clips that are held against each other name no speaker.
         seconds: Wall time.
         peak_memory_mb: Highest resident memory of this process, in 10^6 bytes.
     """
@@ -106,6 +107,7 @@ class Audit:
     looked: tuple[Looked, ...]
     findings: tuple[Finding, ...]
     leak: str | None
+    unnamed: int = 0
     seconds: float
     peak_memory_mb: float
 
@@ -131,14 +133,16 @@ def audit(options: AuditOptions, watch: Watch | None = None) -> Audit:
         facts = _all_facts(sides, options.workers or available_cores(), shelf, watch)
         findings = [*_split_findings(facts, sides), *duplicate_findings(facts, shelf)]
     names = [side.name for side in sides]
-    leak = leak_line(facts, names, findings)
+    leak, held = leak_line(facts, names, findings), facts if len(names) > 1 else []
     if folds is not None:
+        held = listed_clips(facts, folds)
         findings += list(fold_findings(facts, findings, folds))
-        leak = fold_line(findings, folds)
+        leak = fold_line(findings, folds, held)
     return Audit(
         looked=tuple(_looked(side, _of(facts, side)) for side in sides),
         findings=tuple(sorted([*shared_speakers(facts, names), *findings], key=_place)),
         leak=leak,
+        unnamed=sum(clip.speaker is None for clip in held),
         seconds=round(time.perf_counter() - start, 2),
         peak_memory_mb=peak_memory_mb(),
     )

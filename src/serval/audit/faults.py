@@ -170,14 +170,22 @@ def _speaker_line(facts: Sequence[ClipFacts], splits: Sequence[str]) -> str:
     if not here or not there:
         return "speakers cannot be compared: not every split names them"
     shared = here.keys() & there.keys()
-    n_clips, total = sum(here[speaker] for speaker in shared), sum(here.values())
+    own = [[clip for clip in facts if clip.split == split] for split in splits[:2]]
+    n_clips, total = sum(here[speaker] for speaker in shared), len(own[0])
+    unnamed = unnamed_words([*own[0], *own[1]])
     if not shared:
-        return f"no speaker that {splits[0]} names is named in {splits[1]}"
+        return f"no speaker that {splits[0]} names is named in {splits[1]}{unnamed}"
     return (
         f"{len(shared)} of {len(here)} speakers of {splits[0]} ({percent(n_clips / total, 0)} "
         f"of its clips) also occur in {splits[1]}: a score says "
-        f"{'nothing' if n_clips == total else 'too little'} about new speakers"
+        f"{'nothing' if n_clips == total else 'too little'} about new speakers{unnamed}"
     )
+
+
+def unnamed_words(clips: Sequence[ClipFacts]) -> str:
+    """Return for how many clips speakers cannot be compared, as the end of a sentence, or `""`."""
+    unnamed = sum(clip.speaker is None for clip in clips)
+    return f"; {unnamed:,} of {counted(len(clips), 'clip')} name no speaker" * bool(unnamed)
 
 
 def _clips_by_speaker(facts: Sequence[ClipFacts], split: str) -> Counter[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from serval.audit.faults import unnamed_words
 from serval.audit.findings import Finding, FindingKind, Member
 from serval.datasets.columns import text_of
 from serval.datasets.manifest import SUFFIXES, ManifestTable
@@ -28,6 +29,9 @@ IN_NAME = re.compile(
 """How file names say fold and part: EmoBox's `ravdess_test_fold_1`, and `fold1_test`."""
 
 CLIP_NAMES = ("path", "wav", "file", "file_name", "filename", "audio", "id", "clip_id", "key")
+PLACES, OTHER = {"train": "train", "test": "test", "eval": "test"}, "other"
+"""How part names begin -> what the part is for."""
+
 SHOWN = 12
 
 
@@ -38,10 +42,12 @@ class FoldList:
     Attributes:
         name: Of the file or folder.
         parts: Fold -> part (`train` or `test`) -> the names of clips, as the list has them.
+        left_out: How many names are in other parts alone, such as `valid` beside `test`.
     """
 
     name: str
     parts: Mapping[str, Mapping[str, frozenset[str]]]
+    left_out: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,8 +59,18 @@ class _Parts:
     )
 
     def add(self, fold: str, part: str, clip: str) -> None:
-        """Note a clip; whatever is no train part is tested on."""
-        self.found[fold]["train" if part.casefold().startswith("train") else "test"].add(clip)
+        """Note a clip."""
+        known = next((one for one in PLACES if part.casefold().startswith(one)), OTHER)
+        self.found[fold][PLACES.get(known, OTHER)].add(clip)
+
+    def settle(self) -> int:
+        """Return how many clips are left out: those of other parts, unless no part is a test."""
+        others = [of.pop(OTHER, set()) for of in self.found.values()]
+        if not any(of["test"] for of in self.found.values()):
+            for of, clips in zip(self.found.values(), others, strict=True):
+                of["test"] |= clips
+        kept = {clip for of in self.found.values() for clips in of.values() for clip in clips}
+        return len(set().union(*others) - kept)
 
 
 def fold_list_in(place: str) -> FoldList:
@@ -72,7 +88,8 @@ def fold_list_in(place: str) -> FoldList:
     path, parts = Path(place).expanduser(), _Parts()
     for file in _files_of(path, place):
         _read(file, parts)
-    if not any(part for folds in parts.found.values() for part in folds.values()):
+    left_out = parts.settle()
+    if not any(clips for of in parts.found.values() for clips in of.values()):
         raise DatasetError(
             f"--folds {place} holds no fold list; give a .csv with the columns path, fold and "
             "split, or the files of EmoBox"
@@ -83,6 +100,7 @@ def fold_list_in(place: str) -> FoldList:
             fold: {part: frozenset(clips) for part, clips in of.items()}
             for fold, of in sorted(parts.found.items(), key=lambda item: (len(item[0]), item[0]))
         },
+        left_out=left_out,
     )
 
 
@@ -164,8 +182,20 @@ def fold_findings(
     yield from _misfits(folds, unknown, [f.clip_id for f in facts if f.clip_id not in listed])
 
 
-def fold_line(findings: Iterable[Finding], folds: FoldList) -> str:
-    """Return one sentence on how many folds share something."""
+def listed_clips(facts: Sequence[ClipFacts], folds: FoldList) -> list[ClipFacts]:
+    """Return the clips that a fold list names."""
+    places = places_of(folds, [clip.clip_id for clip in facts])
+    return [facts[place] for place in sorted(set(places.values()))]
+
+
+def fold_line(findings: Iterable[Finding], folds: FoldList, listed: Sequence[ClipFacts]) -> str:
+    """Return one sentence on how many folds share something.
+
+    Args:
+        findings: What was found.
+        folds: The list.
+        listed: The clips that it names.
+    """
     found = list(findings)
 
     def sharing(kind: FindingKind) -> int:
@@ -175,9 +205,17 @@ def fold_line(findings: Iterable[Finding], folds: FoldList) -> str:
     speakers, clips = map(
         sharing, (FindingKind.FOLDS_SHARE_SPEAKERS, FindingKind.FOLDS_SHARE_RECORDINGS)
     )
+    left_out = f"; {counted(folds.left_out, 'clip')} of neither part left out" * bool(
+        folds.left_out
+    )
+    if listed and all(clip.speaker is None for clip in listed):
+        return (
+            f"speakers cannot be compared: no clip of {folds.name} names one; {clips} of {n} folds "
+            f"share recordings{left_out}"
+        )
     return (
         f"{speakers} of {n} folds of {folds.name} share speakers between train and test, {clips} "
-        "share recordings"
+        f"share recordings{unnamed_words(listed)}{left_out}"
     )
 
 

@@ -34,7 +34,7 @@ from serval.commands.terminal import (
     terminal,
 )
 from serval.evaluation import Step
-from serval.wording import left_out_sentences
+from serval.wording import counted, left_out_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,10 +127,18 @@ def _first(findings: Sequence[Finding]) -> list[Finding]:
     return [findings[place] for place in sorted(place for _, place in sorted(ranked)[:MOST_ITEMS])]
 
 
+SHARING = (FindingKind.SHARED_SPEAKERS, FindingKind.FOLDS_SHARE_SPEAKERS)
+"""What takes the speaker of each clip to tell."""
+
+
 def _exit_code(found: Audit, fail_on: tuple[str, ...]) -> int:
     counts = found.counts()
     kinds = [kind for kind in FindingKind if kind.value in fail_on or "any" in fail_on]
     hit = [f"{kind.value} ({counts[kind]})" for kind in kinds if counts[kind]]
+    if found.unnamed and (untold := [kind for kind in SHARING if kind.value in fail_on]):
+        asked = ", ".join(kind.value for kind in untold)
+        unnamed = counted(found.unnamed, "clip that names", "clips that name")
+        hit.append(f"{unnamed} no speaker, so {asked} cannot be told")
     if hit:
         say(f"serval: --fail-on: found {', '.join(hit)}", err=True)
     return int(bool(hit))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,6 +72,11 @@ class FoldClips:
             found.folds.append(clip.groups.get("fold", ""))
         return found
 
+    def only(self, places: Places) -> FoldClips:
+        """Return some of the clips."""
+        columns = (getattr(self, one.name) for one in fields(self))
+        return FoldClips(*([column[i] for i in places] for column in columns))
+
 
 def folds_as_asked(asked: str, clips: FoldClips) -> tuple[Fold, ...]:
     """Return the folds that `--folds` names.
@@ -96,12 +101,8 @@ def by_speaker(clips: FoldClips, n: int) -> tuple[Fold, ...]:
     Raises:
         ConfigError: There are not as many speakers, or a clip has none.
     """
-    speakers = [speaker for speaker in clips.speakers if speaker is not None]
-    if len(speakers) < len(clips.ids):
-        raise ConfigError(
-            f"{counted(len(clips.ids) - len(speakers), 'clip')} of the set without a speaker: "
-            "name the column with --speaker-column, or give a fold list: --folds FILE"
-        )
+    refuse_unnamed(clips)
+    speakers = [str(speaker) for speaker in clips.speakers]
     if not 2 <= n <= len(set(speakers)):
         raise ConfigError(
             f"--folds speaker:{n} cannot be made of {counted(len(set(speakers)), 'speaker')}; "
@@ -110,6 +111,33 @@ def by_speaker(clips: FoldClips, n: int) -> tuple[Fold, ...]:
     features = zip(clips.labels, clips.genders, strict=True)
     found = folds_by_rule(zip(speakers, features, strict=True), n)
     return _by_name([found[speaker] for speaker in speakers])
+
+
+def refuse_unnamed(clips: FoldClips) -> None:
+    """Do nothing if every clip has a speaker: else nobody knows what its folds share.
+
+    Raises:
+        ConfigError: One has none.
+    """
+    unnamed = clips.speakers.count(None)
+    if unnamed:
+        raise ConfigError(
+            f"{unnamed:,} of {counted(len(clips.ids), 'clip')} name no speaker, so nobody knows "
+            "whether folds share speakers; name the column with --speaker-column, or leave those "
+            "clips out of the set"
+        )
+
+
+def tested_in(folds: Sequence[Fold]) -> Places:
+    """Return the places of all clips that a fold tests, in order."""
+    return np.sort(np.concatenate([fold.test for fold in folds]))
+
+
+def at_places(folds: Sequence[Fold], places: Places) -> tuple[Fold, ...]:
+    """Return folds of some clips as folds of the whole set, by the places of those clips in it."""
+    return tuple(
+        Fold(name=fold.name, train=places[fold.train], test=places[fold.test]) for fold in folds
+    )
 
 
 def mixed_folds(labels: Sequence[str], n: int) -> tuple[Fold, ...]:
@@ -127,8 +155,6 @@ def mixed_folds(labels: Sequence[str], n: int) -> tuple[Fold, ...]:
 
 def shared_by(folds: Sequence[Fold], clips: FoldClips) -> str:
     """Return who is in the train and the test part of a fold, in a sentence; `""` for nobody."""
-    if all(speaker is None for speaker in clips.speakers):
-        return "the set does not say who speaks, so nobody knows whether its folds share speakers"
     crossing, names = 0, set[str]()
     for fold in folds:
         train, test = ({clips.speakers[i] for i in part} for part in (fold.train, fold.test))

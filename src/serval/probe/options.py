@@ -126,7 +126,7 @@ class Probe:
     Attributes:
         encoder: Its name.
         score: `uar` or `ccc`.
-        clips: With features.
+        clips: In the score.
         speakers: Among them.
         layers: In the order of the encoder.
         notes: What a reader must know, one sentence each.

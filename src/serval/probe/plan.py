@@ -16,10 +16,13 @@ from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
 from serval.probe.folds import (
     PUBLISHED,
     FoldClips,
+    at_places,
     by_speaker,
     folds_as_asked,
     mixed_folds,
+    refuse_unnamed,
     shared_by,
+    tested_in,
 )
 from serval.probe.options import task_of_head
 from serval.tasks import CATEGORICAL, DIMENSIONAL, ByTask
@@ -150,7 +153,7 @@ def _dimensions(options: ProbeOptions, dataset: Dataset) -> LabelSet:
     """Return the dimensions that the set has columns of."""
     if options.labels:
         return LabelSet(name.strip() for name in options.labels.split(","))
-    had = {name.lower() for clip in dataset.metadata(0, 1) for name in clip.groups}
+    had = {name.lower() for clip in dataset.metadata(0, options.limit) for name in clip.groups}
     wanted = dimension_columns(DIMENSIONS, options.dimension_columns)
     found = [name for name, names in wanted.items() if had & {one.lower() for one in names}]
     if len(found) < 2:
@@ -193,18 +196,30 @@ PROBED = ByTask(
 def wanted_folds(options: ProbeOptions, clips: FoldClips) -> dict[str, tuple[Fold, ...]]:
     """Return the folds that keep speakers apart, and where that is asked for those that do not.
 
+    Both deal out the same clips, so that heads of either are trained on as many.
+
     Raises:
-        ConfigError: Those that are asked for share speakers, and nobody said that they may.
+        ConfigError: Nobody knows who speaks in a clip of the folds, those that are asked for share
+            speakers and nobody said that they may, or one fold is to be compared with others.
     """
     asked = folds_as_asked(options.folds, clips)
+    refuse_unnamed(clips.only(np.unique(np.concatenate([[*f.train, *f.test] for f in asked]))))
     shared = shared_by(asked, clips)
     if not options.shared_speakers:
         if shared:
+            compared = ", or see what that adds to the score with --shared-speakers"
             raise ConfigError(
-                f"--folds {options.folds}: {shared}; use --folds speaker:{len(asked)}, or see what "
-                "that adds to the score with --shared-speakers"
+                f"--folds {options.folds}: {shared}; use --folds speaker:{max(2, len(asked))}"
+                + compared * (len(asked) > 1)
             )
         return {APART: asked}
+    if len(asked) < 2:
+        raise ConfigError(
+            f"--folds {options.folds} has one fold, and --shared-speakers deals out the tested "
+            "clips anew to as many: give a list of two folds or more"
+        )
+    places = tested_in(asked)
+    own = clips.only(places)
     if shared:
-        return {APART: by_speaker(clips, len(asked)), SHARED: asked}
-    return {APART: asked, SHARED: mixed_folds(clips.labels, len(asked))}
+        return {APART: at_places(by_speaker(own, len(asked)), places), SHARED: asked}
+    return {APART: asked, SHARED: at_places(mixed_folds(own.labels, len(asked)), places)}

@@ -8,6 +8,7 @@ from build import encoded
 from corpus_trees import put
 from serval.audit import AuditOptions, FindingKind, audit
 from serval.audit.folds import FoldList, fold_list_in, places_of
+from serval.commands.audit import _exit_code
 from serval.errors import ConfigError, DatasetError, DatasetNotFoundError
 from speech import after_silence, utterance
 
@@ -102,6 +103,36 @@ def test_a_table_with_folds_and_splits(emodb, tmp_path):
     assert messages(found, FindingKind.FOLDS_MISFIT)[0] == (
         "1 name in the list and of no clip of the set: nowhere.wav"
     )
+
+
+def test_parts_that_are_neither_trained_nor_tested_on_are_left_out_and_counted(tmp_path):
+    rows = ["a.wav,1,train", "b.wav,1,test", "c.wav,1,dev", "d.wav,1,valid"]
+    put(tmp_path / "f.csv", "\n".join(["path,fold,split", *rows]).encode())
+    folds = fold_list_in(str(tmp_path / "f.csv"))
+    assert folds.parts == {"1": {"train": {"a.wav"}, "test": {"b.wav"}}}
+    assert folds.left_out == 2
+    put(tmp_path / "g.csv", b"path,split\na.wav,train\nc.wav,dev\n")
+    alone = fold_list_in(str(tmp_path / "g.csv"))
+    assert (alone.parts, alone.left_out) == ({"1": {"train": {"a.wav"}, "test": {"c.wav"}}}, 0)
+
+
+def test_folds_of_clips_without_a_speaker_cannot_be_told_and_fail(tmp_path):
+    wav = encoded(utterance(0))
+    for name in "abcd":
+        put(tmp_path / f"{name}.wav", wav)
+    put(tmp_path / "folds.csv", b"path,fold\na.wav,1\nb.wav,1\nc.wav,2\nd.wav,2\n")
+    for speakers, line in (
+        ("    ", "speakers cannot be compared: no clip of folds.csv names one; 2 of 2 folds"),
+        ("xx y", "0 of 2 folds of folds.csv share speakers between train and test, 2 share"),
+    ):  # fmt: skip
+        rows = [f"{n}.wav,angry,{s.strip()}" for n, s in zip("abcd", speakers, strict=True)]
+        put(tmp_path / "set.csv", "\n".join(["path,label,speaker", *rows]).encode())
+        found = found_in(tmp_path / "set.csv", tmp_path / "folds.csv")
+        assert found.leak.startswith(line)
+        assert found.leak.endswith("; 1 of 4 clips name no speaker") is (speakers == "xx y")
+        assert found.unnamed == speakers.count(" ")
+        assert _exit_code(found, ("folds-share-speakers",)) == 1
+        assert _exit_code(found, ("silent",)) == 0
 
 
 @pytest.mark.parametrize(

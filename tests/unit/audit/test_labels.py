@@ -63,8 +63,8 @@ def test_speakers_of_both_splits_are_found():
     (finding,) = shared_speakers(facts, ["val", "train"])
     assert finding.message == "speaker a: 1 clip in val, 1 in train"
     assert leak_line(facts, ["val", "train"], []) == (
-        "1 of 2 speakers of val (50 % of its clips) also occur in train: "
-        "a score says too little about new speakers"
+        "1 of 2 speakers of val (33 % of its clips) also occur in train: "
+        "a score says too little about new speakers; 1 of 4 clips name no speaker"
     )
 
 
@@ -117,3 +117,11 @@ def test_a_preset_says_which_labels_are_expected():
     assert [finding.value for finding in found] == [8, 8, 16, 8]  # calm counts as neutral
     (own,) = open_sides(replace(options, labels=("neutral", "sad")))
     assert own.labels.labels == ("neutral", "sad")
+
+
+def test_clips_without_a_speaker_are_among_all_clips_of_a_split():
+    facts = [fact(speaker="s"), fact(), fact(), fact(), fact(split="train", speaker="s")]
+    assert leak_line(facts, ["val", "train"], []) == (
+        "1 of 1 speakers of val (25 % of its clips) also occur in train: a score says too little "
+        "about new speakers; 3 of 5 clips name no speaker"
+    )

@@ -26,8 +26,10 @@ from serval.options import EvalOptions
 from serval.probe import ProbeOptions, features, probe
 from serval.probe.encoder import open_encoder
 from serval.probe.features import FeatureStore, feature_rows
+from serval.probe.folds import FoldClips, folds_as_asked, shared_by, tested_in
 from serval.probe.heads import KINDS, Trainer
 from serval.probe.layers import wanted_levels
+from serval.probe.plan import planned, wanted_folds
 from serval.report.card import card_text
 from serval.run import load_run
 from serval.wording import hundredths
@@ -278,13 +280,47 @@ def test_a_fold_list_that_shares_speakers_is_refused(folder, tmp_path):
         probe(options(folder, folds=str(listed), layer="pooled", output=str(tmp_path / "p")))
 
 
+def fold_clips(speakers, n=48):
+    own = [speakers[i % len(speakers)] for i in range(n)]
+    labels = [LABELS[i // 8 % 3] for i in range(n)]
+    return FoldClips([f"{i}.wav" for i in range(n)], labels, own, [""] * n, [""] * n)
+
+
+@pytest.mark.parametrize(("of", "apart"), [(2, True), (1, False)])
+def test_folds_with_and_without_shared_speakers_deal_out_the_same_clips(tmp_path, of, apart):
+    rows = [{"path": f"{i}.wav", "fold": i // of % 2} for i in range(12)]
+    listed = write_manifest(tmp_path / "folds.csv", rows)
+    given = ProbeOptions(folds=str(listed), shared_speakers=True)
+    clips = fold_clips(["a", "a", "b", "b"])
+    folds = wanted_folds(given, clips)
+    for own in folds.values():
+        assert list(tested_in(own)) == list(range(12))
+        assert [sorted([*f.train, *f.test]) for f in own] == [list(range(12))] * 2
+    assert not shared_by(folds["speakers apart"], clips)
+    assert bool(shared_by(folds_as_asked(str(listed), clips), clips)) is not apart
+
+
+def test_folds_of_clips_without_a_speaker_are_refused_and_one_fold_is_not_compared(tmp_path):
+    rows = [{"path": f"{i}.wav", "fold": 1, "split": "train" if i % 2 else "test"}
+            for i in range(4)]  # fmt: skip
+    one = str(write_manifest(tmp_path / "one.csv", rows))
+    with pytest.raises(ConfigError, match=r"^2 of 4 clips name no speaker, .*--speaker-column"):
+        wanted_folds(ProbeOptions(folds=one), fold_clips(["a", None]))
+    with pytest.raises(ConfigError, match=r"^24 of 48 clips name no speaker, .*--speaker-column"):
+        wanted_folds(ProbeOptions(folds="speaker:2"), fold_clips(["a", None]))
+    with pytest.raises(ConfigError, match=r"1 of 1 folds share speakers.*; use --folds speaker:2$"):
+        wanted_folds(ProbeOptions(folds=one), fold_clips(["a"]))
+    with pytest.raises(ConfigError, match=r"has one fold, .* give a list of two folds or more"):
+        wanted_folds(ProbeOptions(folds=one, shared_speakers=True), fold_clips(["a", "b"]))
+
+
 def test_a_fold_list_that_keeps_speakers_apart_is_followed(folder, tmp_path):
     rows = [{"path": r["path"], "fold": int(r["speaker"][1]) % 2} for r in rows_of(folder)[:-6]]
     listed = write_manifest(tmp_path / "folds.csv", rows)
     found = probe(options(folder, folds=str(listed), layer="pooled", output=str(tmp_path / "p")))
     run = load_run(found.layers[0].apart.folder)
     assert [int(who[1]) % 2 for who in run.speakers] == list(map(int, run.groups["fold"]))
-    assert len(run) == 39
+    assert len(run) == found.clips == 39
     assert "6 clips in no fold" in found.notes[0]
 
 
@@ -327,6 +363,14 @@ def test_ridge_gives_values_of_dimensions(folder, tmp_path):
     assert found.score == "ccc"
     said = {e.key: e.value for e in onnx.load(saved).metadata_props}
     assert (said["task"], said["scale"]) == ("dimensions", "1..7")
+
+
+def test_the_dimensions_of_a_set_are_those_of_any_of_its_clips(folder, tmp_path):
+    rows = [r | {"arousal": i or "", "valence": 3} for i, r in enumerate(rows_of(folder))]
+    own = write_manifest(folder / "unrated.csv", rows)
+    given = options(folder, dataset=str(own), head="ridge", scale="1..45")
+    encoder = open_encoder(given.model, given, given.layer, given.pool)
+    assert planned(given, encoder).model.labels == LabelSet(["arousal", "valence"])
 
 
 @pytest.mark.parametrize(
