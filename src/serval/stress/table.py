@@ -82,7 +82,7 @@ def _share(score: Mapping[str, float | None]) -> str:
 def kept_sentence(everything: Mapping[str, Any]) -> str:
     """Return how many thresholds are kept, and how many of these verdicts the clips can carry."""
     judged, undecided = everything["judged"], everything["cannot_tell"]
-    few = f"no emotion has {MIN_CLIPS_OF_LABEL} clips"
+    few = f"no emotion has {MIN_CLIPS_OF_LABEL} clips, or clips fail under them"
     if not judged:
         return (
             f"Whether the thresholds of {WHOSE} are kept cannot be told: {few}."

@@ -128,6 +128,27 @@ def test_a_clip_that_failed_under_one_perturbation_is_in_no_number(tmp_path):
     assert 3 not in found.effects.panel.index
 
 
+def test_a_kept_rule_cannot_be_told_where_clips_newly_fail(tmp_path):
+    stored(tmp_path / "clean", with_errors(20), failing={3})
+    stored(tmp_path / "white_40db", with_errors(20), failing={3})
+    stored(tmp_path / "white_20db", with_errors(20), failing={3, 4})
+    effects = findings_of(load_stress(tmp_path)).effects
+    outcomes = {name: (one.outcome, one.sure) for name, one in effects.effects.items()}
+    assert outcomes["white_40db"][0] == "pass", "what fails clean too is not lost under it"
+    assert outcomes["white_20db"] == ("cannot tell", False)
+    assert (effects.families["all"].passed, effects.families["all"].undecided) == (1, 1)
+
+
+def test_a_mean_over_runs_that_change_nothing_is_no_surer_than_one_of_them(tmp_path):
+    for name in ("clean", "gain_minus2db", "gain_plus2db", "gain_plus1db"):
+        stored(tmp_path / name, with_errors(20))
+    effects = findings_of(load_stress(tmp_path)).effects
+    one, all_ = (of.change["uar"] for of in (effects.effects["gain_plus1db"],
+                                             effects.families["all"]))  # fmt: skip
+    assert (all_.low, all_.high) == pytest.approx((one.low, one.high))
+    assert one.high > 0
+
+
 def test_clips_that_only_the_perturbation_breaks_are_told(tmp_path):
     stored(tmp_path / "clean", with_errors(20), failing={3})
     stored(tmp_path / "white_20db", with_errors(4), failing={3, 4, 5})
@@ -284,7 +305,7 @@ def test_where_every_label_has_few_clips_no_threshold_can_be_told(tmp_path):
     assert (case["passed"], case["verdict"]) == (None, "cannot tell")
     summary = written.files["summary"].read_text("utf-8")
     assert "background noise: cannot tell |" in summary
-    assert "(Derington et al., 2023) are kept cannot be told: no emotion has 10 clips." in summary
+    assert "(Derington et al., 2023) are kept cannot be told: no emotion has 10 clips, " in summary
 
 
 def test_fairness_is_not_judged_where_the_model_guesses(tmp_path):
