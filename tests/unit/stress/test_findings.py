@@ -16,6 +16,7 @@ from serval.records import Failure, Prediction
 from serval.run import Journal, Provenance
 from serval.scores.metrics import confusion_matrix, macro_f1, uar, wa
 from serval.stress import StressRuns, findings_of, load_stress, write_stress
+from serval.stress.dimensions import newly_failed
 from serval.stress.effects import random_baseline_of
 
 LABELS = LabelSet(["angry", "happy", "sad"])
@@ -434,3 +435,11 @@ def test_the_verdict_tells_the_mean_change_and_the_worst(tmp_path):
     assert f"changes by {100 * mean['value']:+.2f} points on average (95 % interval " in said
     assert f"most under {worst} ({100 * changes[worst]:+.2f}). " in said
     assert said.endswith(" are sure.") or "cannot be told" in said
+
+
+def test_dimensions_tell_of_clips_that_only_the_perturbation_breaks(tmp_path):
+    stored(tmp_path / "clean", with_errors(20), failing={3})
+    stored(tmp_path / "white_20db", with_errors(20), failing={3, 4, 5})
+    stored(tmp_path / "white_40db", with_errors(20), failing={3})
+    (said,) = newly_failed(load_stress(tmp_path))
+    assert "none under 1 of 2 perturbations (most, 2, under white_20db)" in said
