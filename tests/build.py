@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from functools import cache
 
 import numpy as np
 import onnx
@@ -28,6 +29,12 @@ def encoded(samples, rate=16_000, form="WAV", subtype=None):
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate, format=form, subtype=subtype)
     return buffer.getvalue()
+
+
+@cache
+def spoken(seed, seconds):
+    """The bytes of a WAV file of a voice, made once."""
+    return encoded(voice(seed, seconds))
 
 
 def classifier(
@@ -113,7 +120,7 @@ def speech_set(folder, n=12, *, labels=EMOTIONS, seconds=0.6, name="set.csv", sp
     rows = []
     for i in range(n):
         path = folder / f"clip{i:04d}.wav"
-        path.write_bytes(encoded(voice(i, seconds + 0.05 * (i % 5))))
+        path.write_bytes(spoken(i, seconds + 0.05 * (i % 5)))
         rows.append(
             {
                 "path": path.name,

@@ -62,7 +62,7 @@ TREES = {
         others={
             "Actor_01/03-02-03-01-01-01-01.wav": "song",
             "Actor_01/01-01-03-01-01-01-01.mp4": "video",
-            "Actor_01/02-01-03-01-01-01-01.mp4": "video",
+            "Actor_01/02-01-03-01-01-01-01.mp4": "silent",
             "Actor_01/._03-01-01-01-01-01-01.wav": "macos",
             "__MACOSX/Actor_01/._03-01-01-01-01-01-01.wav": "macos",
             "audio_speech_actors_01-24/Actor_01/03-01-01-01-01-01-01.wav": "copies",
@@ -166,6 +166,8 @@ EVALUATION = """[START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
 C-E2:\tNeutral;\t()
 C-E3:\tNeutral;\t()
 C-E4:\tSadness; Neutral;\t()
+C-F1:\tSadness;\t()
+C-M1:\tAnger;\t()
 A-E3:\tval 3; act 2; dom  2;\t()
 
 [10.0100 - 11.3925]\tSes01F_impro04_M001\txxx\t[2.5000, 2.5000, 2.5000]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
+from contextlib import suppress
 from importlib import import_module
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -24,6 +28,7 @@ from serval.wording import did_you_mean, one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TextIO
 
     Kind = click.ParamType[Any]
 else:
@@ -59,6 +64,9 @@ MODULES = {"datasets": "listing"}
 
 SHOWN = 60
 """Characters of an unknown command that a message shows."""
+
+READER_GONE = 141
+"""The exit code where who read the output went away, as shells count the signal for it."""
 
 PLACES = ("output", "junit")
 """Options that name a place to write to."""
@@ -109,6 +117,7 @@ class Place(Kind):
         """Return the place as its command wants it."""
         if isinstance(value, str) and param is not None:
             refuse_odd_place(param.opts[0], value)
+            value = os.path.expanduser(value)  # noqa: PTH111 - where the shell has not
         return self.kind.convert(value, param, ctx)
 
 
@@ -144,8 +153,10 @@ def exit_code(command: Callable[[], int]) -> int:
     Anything but a `ServalError` or a wrong flag is a bug and keeps its traceback. Whatever ends a
     command that was told to stop, its last line included, is a stop.
     """
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed before Python began
+            setattr(sys, name, _nowhere())
+        getattr(sys, name).reconfigure(errors="replace")
     try:
         with as_stop():
             code = _code_of(command)
@@ -155,9 +166,43 @@ def exit_code(command: Callable[[], int]) -> int:
 
 
 def _code_of(command: Callable[[], int]) -> int:
+    """Return the exit code of a command, and of one whose answer nobody takes another."""
+    try:
+        code = _code_of_answer(command)
+        sys.stdout.flush()
+    except OSError as error:
+        if not _is_of_output(error):
+            raise
+        # So that nobody, Python at its end included, tries again.
+        sys.stdout = _nowhere()
+        if isinstance(error, BrokenPipeError):
+            return READER_GONE
+        with suppress(OSError):
+            click.echo(f"serval: the output cannot be written: {error.strerror}", err=True)
+        return 2
+    return code
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Tell whether an error came of writing to the terminal, or to what stands in its place."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals["__name__"]).partition(".")[0] in {"click", "rich"} or (
+        frame.f_code is _code_of.__code__
+    )
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def _code_of_answer(command: Callable[[], int]) -> int:
+    output = sys.stdout
     try:
         return command()
     except SystemExit as done:
+        # Where the reader of a pipe is gone, rich exits at that, and click changes the output.
+        if isinstance(done.__context__, BrokenPipeError) or sys.stdout is not output:
+            return READER_GONE
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     except click.ClickException as error:
         stop_if_asked()

@@ -20,7 +20,7 @@ from serval.models.load import load_as_stated
 from serval.options import EvalOptions
 from serval.predict import in_label_space, predict
 from serval.records import Dataset, Failure, Record
-from serval.run import Journal, PositionSet, Provenance, Run, load_run
+from serval.run import Journal, PositionSet, Provenance, Run, load_run, named_in_python
 from serval.trained_on import HEARD, TrainedOn
 from serval.wording import printable
 
@@ -147,7 +147,7 @@ def _recorded(
         looks = {} if change.looks is None else {"looks": change.looks.facts}
         identity = {**provenance.identity, "change": change.facts, **looks}
         provenance = replace(provenance, identity=identity)
-    folder = Path(options.output)
+    folder = Path(options.output).expanduser()
     with Journal(folder=folder, provenance=provenance, fresh=options.fresh) as journal:
         reused = journal.complete
         if not reused:
@@ -211,7 +211,11 @@ def provenance_of(
 def _setup(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what beside the model decides its numbers, without what every earlier version did."""
     runtime = {k: v for k, v in facts.get("runtime", {}).items() if k != "version"}
-    setup = {"runtime": runtime, "window": facts.get("window")}
+    setup = {
+        "runtime": runtime,
+        "window": facts.get("window"),
+        "model in Python": named_in_python(facts),
+    }
     return {part: value for part, value in setup.items() if value}
 
 

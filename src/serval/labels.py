@@ -33,6 +33,20 @@ SYNONYMS: tuple[frozenset[str], ...] = (
 """Spellings that public corpora use for one and the same emotion; nothing is merged."""
 
 
+def label_text(value: object) -> str:
+    """Return the text of a label, whatever library it comes from.
+
+    pandas makes floats of whole numbers where some are missing, and HDF5 and NumPy bytes of text.
+
+    Examples:
+        >>> label_text(1.0), label_text(1), label_text(0.5), label_text(b"sad "), label_text("1.0")
+        ('1', '1', '0.5', 'sad', '1.0')
+    """
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
     """A set of emotions that the field tells apart, and which others count as one of them.
@@ -300,8 +314,19 @@ def unnamed(labels: tuple[str, ...]) -> bool:
         >>> unnamed(("LABEL_0", "LABEL_1")), unnamed(("0", "1")), unnamed(("happy", "sad"))
         (True, True, False)
     """
-    numbered = any(label.upper().startswith("LABEL_") for label in labels)
-    return numbered or all(label.isdecimal() for label in labels)
+    return bool(nameless(labels))
+
+
+def nameless(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the labels that are mere numbers; a number beside names is a name.
+
+    Examples:
+        >>> nameless(("angry", "LABEL_1")), nameless(("0", "1")), nameless(("happy", "1"))
+        (('LABEL_1',), ('0', '1'), ())
+    """
+    if all(label.isdecimal() for label in labels):
+        return labels
+    return tuple(label for label in labels if label.upper().startswith("LABEL_"))
 
 
 def label_map_from_option(option: str | None) -> StatedMap:

@@ -29,6 +29,7 @@ WITHOUT_LOGIN = ("offline", "disabled", "dryrun")
 """Values of WANDB_MODE with which nothing is sent."""
 
 ENDS = ("value", "low", "high")
+NO_PNG = (".svg", ".pdf")
 LONGEST = 500
 """Characters of a setting, as all of them take it."""
 
@@ -148,7 +149,8 @@ def _metrics(document: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         for end in ENDS:
             if (number := score[end]) is not None:
                 yield name if end == "value" else f"{name}_{end}", number
-    yield from (document["speed"] | {"clips": scores["n"]}).items()
+    counts = document["speed"] | {"clips": scores["n"]}
+    yield from ((name, number) for name, number in counts.items() if number is not None)
     yield "failed_clips", len(document["failures"])
 
 
@@ -214,7 +216,9 @@ def _tensorboard(entry: Entry) -> str:
     for said in (Summary(value=values), text_pb("settings", rows), text_pb("summary", summary)):
         writer.add_event(Event(wall_time=time.time(), step=0, summary=said))
     writer.close()
-    return f"event file in {place}"
+    unseen = any(path.suffix in NO_PNG for path in entry.files.values())
+    left = ", without the pictures, of which it shows PNG only: --format png"
+    return f"event file in {place}{left if unseen else ''}"
 
 
 LOGGERS: Mapping[str, Callable[[Entry], str]] = {

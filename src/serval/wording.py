@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -261,6 +261,16 @@ def csv_cell(text: str) -> str:
     hidden = text.startswith(("\0", "\t", "\r", "\n"))
     shown_text = printable(text)
     return f"'{shown_text}" if hidden or text.lstrip().startswith(FORMULA_STARTS) else shown_text
+
+
+def free_name(name: str, prefix: str, taken: Collection[str]) -> str:
+    """Return a name that is not taken: with the prefix before it, as often as that needs.
+
+    Examples:
+        >>> free_name("index", "group_", ["index", "group_index"])
+        'group_group_index'
+    """
+    return name if name not in taken else free_name(f"{prefix}{name}", prefix, taken)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

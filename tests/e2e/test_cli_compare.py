@@ -129,14 +129,14 @@ def test_score_writes_every_file_anew(serval, stored):
     assert document["calibration"]["n"] == 300
     assert [table["column"] for table in document["groups"]["tables"]] == ["speaker", "gender"]
     assert (stored / "a" / "reliability.png").stat().st_size > 0
-    assert json.loads(serval("score", "a", "--json").stdout) == document
+    assert json.loads(serval("score", "a", "--json", "--no-plots").stdout) == document
     assert (stored / "a" / "results.json").read_bytes() == first
 
 
 def test_score_fits_a_temperature_on_another_run(serval, stored):
     shas = {i: f"dev{i}" for i in range(300)}
     run_of(stored / "dev", TRUTH, noisy(TRUTH, 0.85, np.random.default_rng(9)), shas=shas)
-    done = serval("score", "a", "--calibrate-on", "dev", "--no-groups")
+    done = serval("score", "a", "--calibrate-on", "dev", "--no-groups", "--no-plots")
     assert done.returncode == 0, done.stderr
     assert "At temperature" in done.stdout
     assert "\n  by gender" not in done.stdout
@@ -148,7 +148,7 @@ def test_score_fits_a_temperature_on_another_run(serval, stored):
 
 def test_score_of_an_unfinished_run(serval, stored):
     run_of(stored / "half", TRUTH[:50], TRUTH[:50], end=False)
-    done = serval("score", "half")
+    done = serval("score", "half", "--no-plots")
     assert done.returncode == 0
     assert "not finished" in done.stdout
 

@@ -91,6 +91,10 @@ def test_the_baseline_is_a_model_or_the_folder_of_its_test(
         done = serval(*command(model_file, manifest, late, "--baseline", out / "against", *flags))
         assert (done.returncode, late.exists()) == (2, False), "said before the first clip"
         assert fault in done.stderr
+    three = classifier(tmp_path / "three.onnx", k=3, metadata=labels_metadata(list("abc")))
+    for base in (three, manifest):
+        done = serval(*command(model_file, manifest, late, "--baseline", base, "--drop-unmapped"))
+        assert (done.returncode, late.exists()) == (2, False), "said before the first clip"
 
 
 def test_a_set_without_a_clip_that_works_is_not_perturbed(serval, model_file, out, tmp_path):

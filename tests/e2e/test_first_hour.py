@@ -58,6 +58,9 @@ def test_the_demo_set_is_a_self_test_beside_a_real_result(serval, tmp_path):
     assert max(map(len, done.stdout.splitlines()[:20])) <= 60
     results = (tmp_path / "evaluation_results" / "results.json").read_text(encoding="utf-8")
     assert json.loads(results)["metadata"]["total_samples"] == 64
+    other = serval("evaluate", "--no-plots", "--normalize", "zscore", "--limit", 4, "-o", "other")
+    assert "Self-test: 4 of 4" in other.stdout
+    assert "of the same model" not in other.stdout
 
 
 def test_a_folder_called_demo_and_another_model_have_their_own_headline(

@@ -63,7 +63,7 @@ def evaluated(model, clips, folder, **options):
 
 @pytest.fixture(scope="module")
 def evaluation(model, clips, tmp_path_factory):
-    return evaluated(model, clips, tmp_path_factory.mktemp("out"), plots=True)
+    return evaluated(model, clips, tmp_path_factory.mktemp("runs") / "out", plots=True)
 
 
 def test_values_are_put_on_the_scale_of_the_set(evaluation, clips):

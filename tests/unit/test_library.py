@@ -19,7 +19,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 import serval
 from build import classifier, encoded, labels_metadata, speech_set
-from serval.errors import ConfigError, DatasetError, LabelError, ModelError, ServalError
+from commandline import called
+from serval.errors import ConfigError, DatasetError, LabelError, ModelError, RunError, ServalError
 from serval.library import run_of_file
 from serval.results import write_results
 from serval.run import load_run
@@ -56,6 +57,11 @@ def empty_folder(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def serval_command(empty_folder):
+    return lambda *arguments: called(arguments, empty_folder, {})
 
 
 def evaluated(model=by_pitch, clips=CLIPS, **given):
@@ -380,3 +386,135 @@ def test_labels_alone_say_nothing_of_confidence(tmp_path):
     assert written.document["calibration"]["sentences"] == []
     assert "reliability" not in written.files
     assert "only labels were given" in written.files["summary"].read_text().lower()
+
+
+FRAME = pd.DataFrame(
+    {
+        "audio": CLIPS,
+        "label": ["low"] * 6,
+        "emo": TRUTH,
+        "spk": list("aabbcc"),
+        "split": ["train", "train", "test", "test", "test", "train"],
+        "back": CLIPS[::-1],
+    }
+)
+
+
+def test_what_is_said_of_a_set_holds_for_a_table():
+    run = evaluated(clips=FRAME, truth=None, label_column="emo", speaker_column="spk").run
+    assert ([LABELS[i] for i in run.truth], run.speakers) == (TRUTH, tuple("aabbcc"))
+    part = evaluated(clips=FRAME, truth="emo", split="test").run
+    assert (part.index.tolist(), part.provenance.dataset["split"]) == ([0, 1, 2], "test")
+    back = evaluated(clips=FRAME, truth="emo", audio_column="back").run
+    np.testing.assert_array_equal(back.logits, evaluated().run.logits[::-1])
+    drawn = evaluated(clips=FRAME, truth="emo", sample=3).run
+    assert len(drawn) == 3
+    assert "a random sample of 3 of the set's 6 clips" in drawn.provenance.dataset["caveats"][0]
+    assert len(evaluated(sample=3, sample_seed=1).run) == 3
+
+
+@pytest.mark.parametrize(
+    ("clips", "given", "said"),
+    [
+        (FRAME, {"truth": "emo", "label_column": "label"}, "truth and label_column say the same"),
+        (FRAME, {"truth": "emo", "revision": "x"}, "revision='x' does nothing to a table"),
+        (CLIPS, {"include": "song"}, "include='song' does nothing to a list of clips"),
+        (CLIPS, {"split": "test"}, "split='test' does nothing to a list of clips"),
+        (CLIPS, {"sample_seed": 3}, "draws nothing without --sample"),
+        (CLIPS, {"limit": -1}, "--limit -1 leaves no clip"),
+        (CLIPS, {"limit": "2"}, "limit is '2'; give a whole number"),
+        (CLIPS, {"limit": True}, "limit is True; give a whole number"),
+        (CLIPS, {"label_map": {"a,b": "low"}}, "label_map: 'a,b' holds a comma"),
+        (CLIPS, {"labels": ["low", "sad, high"]}, "label 'sad, high' has a comma"),
+        (CLIPS, {"engine": "ray"}, "engine='ray' takes a model and a set by name"),
+    ],
+)
+def test_an_option_that_does_nothing_or_does_not_fit_is_refused(clips, given, said):
+    with pytest.raises(ConfigError, match=said):
+        evaluated(clips=clips, **given)
+
+
+def test_an_open_dataset_is_not_opened_again(tmp_path):
+    clips = serval.load_dataset(str(speech_set(tmp_path / "clips")))
+    model = classifier(tmp_path / "m.onnx", metadata=labels_metadata())
+    assert len(serval.evaluate(model, clips, sample=2, split=clips.split).run) == 2
+    for given in ({"split": "foo"}, {"label_column": "x"}, {"truth": "x"}, {"speakers": "x"}):
+        with pytest.raises(ConfigError, match="open already; say it to load_dataset"):
+            serval.evaluate(model, clips, **given)
+
+
+def test_numbers_of_other_libraries_and_a_map_are_taken():
+    named = ["LO" if one == "low" else "HI" for one in TRUTH]
+    result = evaluated(truth=named, label_map={"LO": "low", "HI": "high"}, limit=np.int64(4))
+    assert [LABELS[i] for i in result.run.truth] == TRUTH[:4]
+    missing = evaluated(truth=pd.Series([*TRUTH[:5], pd.NA], dtype="string"))
+    assert (len(missing.run), missing.run.failures[0].truth) == (5, "")
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "labels"),
+    [
+        ([0.0, 1.0, 1.0], [0, 1, 1], ("0", "1")),
+        ([True, False, True], np.array([1, 0, 1]), ("0", "1")),
+        ([True, False, True], [True, False, True], ("False", "True")),
+        (np.array([b"a", b"b"]), ["a", "b"], ("a", "b")),
+        (pd.Series([0.5, 1.0]), [0.5, 1], ("0.5", "1")),
+    ],
+)
+def test_a_label_is_the_same_in_every_type(truth, predicted, labels):
+    result = serval.score(truth, predicted)
+    assert (tuple(result.run.labels), right(result)) == (labels, len(truth))
+
+
+def test_labels_of_numbers_and_of_columns_are_matched_by_name():
+    result = serval.score([0.0, 1.0], np.array([0.0, 1.0]), labels=["b", "a"])
+    assert [result.run.labels[i] for i in result.run.truth] == ["b", "a"]
+    frame = pd.DataFrame({"Sad": [0.9, 0.2], "Angry": [0.1, 0.8]})
+    assert right(serval.score(["sad", "angry"], frame, labels=["angry", "sad"])) == 2
+    with pytest.raises(LabelError, match="y_pred has the columns Sad, Angry and labels are low"):
+        serval.score(TRUTH[1:3], frame, labels=LABELS)
+    with pytest.raises(LabelError, match="no label in row 1"):
+        serval.score(pd.Series([0, pd.NA], dtype="Int64"), [0, 1])
+    with pytest.raises(ConfigError, match="margin is '1'; give a number of points"):
+        serval.compare(result, result, margin="1")
+
+
+def test_columns_of_a_file_are_what_they_say(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("truth,predicted\n0.0,0\n1.0,1\n", encoding="utf-8")
+    assert tuple(run_of_file(path).labels) == ("0", "1")
+    head = "sample_index,predicted_emotion,true_emotion,truth,predicted\n"
+    path.write_text(f"{head}0,sad,sad,x,y\n1,angry,sad,y,y\n", encoding="utf-8")
+    run = run_of_file(path)
+    assert (tuple(run.labels), run.predicted.tolist()) == (("angry", "sad"), [1, 0])
+    head = "truth,predicted,prob_a,prob_b"
+    path.write_text(f"{head}\na,b,0.5,0.5\na,a,0.6,0.4\n", encoding="utf-8")
+    assert run_of_file(path).predicted.tolist() == [1, 0]
+    path.write_text(f"{head}\na,b,0.5,0.5\na,b,0.6,0.4\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="in 1 row of 2 the predicted label has not the highest"):
+        run_of_file(path)
+
+
+def test_no_files_are_written_beside_the_journal_of_another_run(empty_folder, serval_command):
+    mine = evaluated(output="mine", plots=False)
+    assert mine.save("mine", plots=False)
+    before = Path("mine/results.json").read_bytes()
+    other = evaluated(name="mine", limit=4)
+    for write in (lambda: other.save("mine"), lambda: write_results(other.run, "mine")):
+        with pytest.raises(RunError, match="mine holds another run"):
+            write()
+    Path("mine.csv").write_text("truth,predicted\na,a\nb,b\n", encoding="utf-8")
+    done = serval_command("score", "mine.csv")
+    assert (done.returncode, "mine holds another run" in done.stderr) == (2, True)
+    assert Path("mine/results.json").read_bytes() == before
+    gone = serval_command("score", "gone.csv")
+    assert "gone.csv cannot be read" in gone.stderr
+
+
+def test_a_home_is_that_of_the_user(tmp_path, monkeypatch, serval_command):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    evaluated(output="~/run", plots=False)
+    assert (tmp_path / "run" / "predictions.parquet").exists()
+    done = serval_command("score", "example:int8", "--output=~/scored", "--no-plots")
+    assert (done.returncode, (tmp_path / "scored" / "results.json").exists()) == (0, True)

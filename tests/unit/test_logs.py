@@ -9,6 +9,7 @@ import pytest
 from runs import run_of
 from serval.errors import MissingExtraError, WriteError
 from serval.logs import LOGGERS, Entry, entry_of, log_entry, refuse_missing
+from serval.plots.canvas import pictures_as
 from serval.results import write_results
 
 
@@ -30,6 +31,18 @@ def test_an_entry_has_scores_with_intervals_settings_and_pictures(entry):
     assert entry.settings["model.name"] == "int8"
     assert set(entry.pictures) == {"confusion matrix", "per emotion", "reliability"}
     assert {"results", "clips", "summary", "journal"} <= set(entry.files)
+
+
+def test_a_run_that_is_not_finished_has_no_metric_that_is_none(tmp_path):
+    run = run_of(tmp_path / "run", [0, 1, 2], [0, 1, 2], end=False)
+    with pictures_as("svg"):
+        written = write_results(run)
+    entry = entry_of(written.document, written.files, run.folder)
+    assert entry.metrics["clips"] == 3
+    assert None not in entry.metrics.values()
+    pytest.importorskip("tensorboard")
+    (line,) = log_entry(["tensorboard"], entry)
+    assert line.endswith("without the pictures, of which it shows PNG only: --format png")
 
 
 def test_tensorboard_keeps_scores_pictures_and_settings(entry):

@@ -164,6 +164,17 @@ def test_no_spreadsheet_runs_a_cell(run, tmp_path):
     assert (good["correct"], good["speaker"], good["'+gender"]) == ("False", "'-s", "F")
 
 
+def test_no_two_columns_have_one_name(tmp_path):
+    groups = {"index": "abc", "group_index": "def", "notes": "ghi"}
+    run = run_of(tmp_path / "run", [0, 1, 2], [0, 1, 2], groups=groups)
+    text = write_results(run, plots=False).files["clips"].read_text(encoding="utf-8")
+    head = next(csv.reader(text.splitlines()))
+    names = pq.read_table(tmp_path / "run" / "predictions.parquet").column_names
+    for columns in (head, names):
+        assert len(set(columns)) == len(columns)
+        assert {"index", "group_index", "group_group_index", "group_notes"} <= set(columns)
+
+
 def test_pandas_reads_the_published_columns_as_what_they_are(tmp_path):
     run = stored(tmp_path, [0, 0, 1], [0, 1, 1], failures=2)
     table = pd.read_csv(write_results(run, tmp_path / "out").files["clips"])

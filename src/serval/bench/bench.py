@@ -181,8 +181,7 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         ServalError: A model, runtime or dataset cannot be opened; nothing was timed then.
     """
     pace = QUICK if options.quick else FULL
-    if options.dataset is None:
-        refuse_unused(changed(options, DatasetOptions), "without -d the clips are generated")
+    _refuse_options_of_no_set(options)
     imported = tuple(map(browser_bench, options.imported))
     setups = setups_for(available_cores())
     threads = sorted({threads for _, threads in setups})
@@ -190,16 +189,14 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     models = _models(subjects, options, threads)
     durations = _durations(pace.durations, list(models.values()))
     clips, audio_s, left_out = _clips(subjects, options, pace, durations[-1])
-    loads = [load_average()]
-    of_calls = f"{counted(len(subjects), 'model')} with {' and '.join(map(str, threads))} threads"
-    watch(f"latency of {of_calls} x {counted(len(durations), 'duration')}")
+    before = load_average()
+    watch(f"latency of {_named(subjects, threads)} x {counted(len(durations), 'duration')}")
     latency = measured_latency(models, durations, pace.latency)
     watch(f"throughput of {counted(len(subjects), 'model')} x {counted(len(setups), 'setup')}")
     throughput = measured_throughput(subjects, clips, setups, pace.throughput)
     watch("loading, in fresh processes")
     loading = _loading(subjects, options, pace, setups)
     ceiling = _ceiling(threads, pace.latency, watch)
-    loads.append(load_average())
     return Bench(
         facts={subject.name: subject.any.facts for subject in subjects},
         latency=latencies(latency),
@@ -208,10 +205,19 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
         matmul_gmac_per_s=ceiling,
         roofline=dict(_roofline(subjects, latencies(latency), ceiling, overrides_of(options))),
         ratios=dict(_ratios(latency, throughput, threads, setups)),
-        disclosure=_disclosed(pace, options, loads, len(clips), left_out),
+        disclosure=_disclosed(pace, options, [before, load_average()], len(clips), left_out),
         options=options,
         imported=imported,
     )
+
+
+def _refuse_options_of_no_set(options: BenchOptions) -> None:
+    if options.dataset is None:
+        refuse_unused(changed(options, DatasetOptions), "without -d the clips are generated")
+
+
+def _named(subjects: Sequence[Subject], threads: Sequence[int]) -> str:
+    return f"{counted(len(subjects), 'model')} with {' and '.join(map(str, threads))} threads"
 
 
 def bench_verdict(measured: Bench) -> list[str]:

@@ -16,8 +16,8 @@ from torch import nn
 from serval.checkpoints.config import why
 from serval.checkpoints.network import network_of
 from serval.errors import ModelError
-from serval.labels import unnamed
-from serval.wording import percent
+from serval.labels import nameless
+from serval.wording import counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,10 +123,12 @@ def _doubts(checkpoint: Checkpoint, spread: float) -> Iterator[str]:
             f"Its {what} hardly change between noise, silence and a voice (by at most "
             f"{percent(spread)}), which is the mark of a head that was not trained."
         )
-    if unnamed(checkpoint.labels):
+    if without := nameless(checkpoint.labels):
+        shown = ", ".join(without[:2]) + (", ..." if len(without) > 2 else "")
+        of = counted(len(checkpoint.labels), "label")
         yield (
-            f"Its labels have no names ({', '.join(checkpoint.labels[:2])}, ...): state them in "
-            "the order of the outputs, with --labels."
+            f"{len(without)} of its {of} {'has no name' if len(without) == 1 else 'have no names'} "
+            f"({shown}): state all in the order of the outputs, with --labels."
         )
 
 
@@ -137,6 +139,14 @@ def _spread(checkpoint: Checkpoint) -> float:
         raise ModelError(
             f"checkpoint '{checkpoint.source}': tried on a second of sound, it fails: {why(error)}"
         ) from error
+    finite = scores.isfinite().all(dim=1)
+    if not finite[0]:
+        raise ModelError(
+            f"checkpoint '{checkpoint.source}': tried on a second of noise, the model answered "
+            "with NaN or infinite scores; its weights are damaged, or its training diverged: take "
+            "an earlier checkpoint"
+        )
+    scores = scores[finite]
     if checkpoint.task.excludes:
         scores = scores.softmax(dim=1)
     return float((scores.amax(dim=0) - scores.amin(dim=0)).max())

@@ -69,7 +69,9 @@ def config_of(said: Mapping[str, Any], name: str, n_outputs: int | None = None) 
             entries["num_labels"] = n_outputs
         return family.from_dict(entries)
     except Exception as error:  # transformers raises whatever the file makes it stumble over
-        raise ModelError(f"checkpoint '{name}': its config.json: {why(error)}") from error
+        raise ModelError(
+            f"checkpoint '{name}': its config.json: {why(error)}; correct the entry there"
+        ) from error
 
 
 def labels_in(said: Mapping[str, Any], n_outputs: int, name: str) -> tuple[tuple[str, ...], str]:
@@ -163,18 +165,20 @@ def why(error: Exception, longest: int = 400) -> str:
 
 
 def _repaired(said: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries with numbers as numbers, and without nulls in place of a number."""
+    """Return the entries with numbers as numbers, and without nulls in place of a usual value."""
     entries = {
         key: _number(value, usual.get(key)) if key not in NEVER_REPAIRED else value
         for key, value in said.items()
-        if value is not None or not isinstance(usual.get(key), int | float)
+        if value is not None or usual.get(key) is None
     }
     # The names of the outputs are read on their own: transformers ignores a label2id alone.
     return {k: v for k, v in entries.items() if k not in {"id2label", "label2id", "auto_map"}}
 
 
 def _number(value: Any, usual: object) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return a text as the number, or truth, that the usual value shows to be meant."""
+    """Return a text as the number, or truth, that the usual value shows; a list of them too."""
+    if isinstance(value, list) and isinstance(usual, list | tuple) and usual:
+        return [_number(item, usual[0]) for item in value]
     if not isinstance(value, str) or not isinstance(usual, int | float):
         return value
     if isinstance(usual, bool):

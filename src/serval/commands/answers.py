@@ -51,12 +51,21 @@ def _print_bars(record: Prediction, labels: Sequence[str]) -> None:
     names = [name if len(name) <= NAME_COLUMNS else f"{name[: NAME_COLUMNS - 3]}..." for name in
              map(printable, labels)]  # fmt: skip
     width = max(map(len, names))
-    ranked = sorted(zip(record.probs, names, strict=True), key=lambda pair: -pair[0])
-    for share, name in ranked[:MOST_BARS]:
+    for share, name in ranked(record.probs, names)[:MOST_BARS]:
         bar = "\N{FULL BLOCK}" * round(share * (BAR_COLUMNS - width))
         console.print(f"{name:<{width}} {percent(share, 1):>7} {bar}".rstrip())
     for note in record.notes:
         console.print(f"- {note}")
+
+
+def ranked(probs: Iterable[float], labels: Iterable[str]) -> list[tuple[float, str]]:
+    """Return the shares with their labels, the highest first; of equal ones that of the answer.
+
+    Examples:
+        >>> ranked([0.2, 0.4, 0.4], ["sad", "angry", "happy"])
+        [(0.4, 'angry'), (0.4, 'happy'), (0.2, 'sad')]
+    """
+    return sorted(zip(probs, labels, strict=True), key=lambda pair: -pair[0])
 
 
 def emotion_content(records: Sequence[Record], labels: Sequence[str], form: str) -> bytes:
@@ -72,7 +81,8 @@ def emotion_content(records: Sequence[Record], labels: Sequence[str], form: str)
     numbers = dict.fromkeys(("confidence", "duration_s"), pa.float64())
     if form == "csv":
         keys = (*texts, *numbers, *names, "failure")
-        head = (*texts, *numbers, *labels, "failure")
+        own = {*texts, *numbers, "failure"}
+        head = (*texts, *numbers, *(names if own.intersection(labels) else labels), "failure")
         return as_csv(head, ([row[key] for key in keys] for row in rows))
     of_labels = dict.fromkeys(names, pa.float64())
     return as_parquet(rows, texts | numbers | {"failure": pa.string()} | of_labels)
@@ -91,8 +101,8 @@ def _print_table(records: Sequence[Record], labels: Sequence[str]) -> None:
         ["file", "emotion"], ["sure"], *(["then"] if console.width >= WIDE else [])
     )
     for record in named:
-        ranked = sorted(zip(record.probs, labels, strict=True), reverse=True)
-        then = ", ".join(f"{label} {percent(p, 0)}" for p, label in ranked[1:3])
+        others = ranked(record.probs, labels)[1:3]
+        then = ", ".join(f"{label} {percent(p, 0)}" for p, label in others)
         cells = (record.clip_id, record.predicted, percent(max(record.probs), 1), then)
         table.add_row(*map(Text, cells[: len(table.columns)]))
     print_table(console, table)

@@ -17,7 +17,7 @@ from serval.report.card import card_text, write_card
     "--output",
     "-o",
     type=click.Path(path_type=Path),
-    help="Write it into this model card instead, which stays as it is beside that section.",
+    help="Write it into this model card instead: its section, and in the metadata its scores.",
 )
 def card_command(run: Path, output: Path | None) -> None:
     """Print a run as a model card: scores, intervals, limits and the hub's metadata."""

@@ -114,7 +114,7 @@ def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
             watch = show if told.quiet else _announced(show, model, dataset)
             evaluation = evaluate(model, dataset, options, watch)
     except KeyboardInterrupt:
-        say(_interrupted_line(Path(options.output)), err=True)
+        say(_interrupted_line(Path(options.output), fresh=options.fresh), err=True)
         return 130
     if told.report:
         evaluation = _with_report(evaluation, quiet=told.quiet)
@@ -258,7 +258,7 @@ def _print_end(console: Console, evaluation: Evaluation) -> None:
     print_next(console, steps)
 
 
-def _interrupted_line(folder: Path) -> str:
+def _interrupted_line(folder: Path, *, fresh: bool) -> str:
     try:
         run = load_run(folder)
     except RunError:
@@ -266,7 +266,7 @@ def _interrupted_line(folder: Path) -> str:
     done = len(run) + len(run.failures)
     return (
         f"\nstopped; {counted(done, 'clip is', 'clips are')} kept in {folder}: give the same "
-        f"command to go on"
+        f"command{' without --fresh' * fresh} to go on"
     )
 
 

@@ -77,7 +77,7 @@ def gate_command(
     bounds = _with_file(flags, file)
     for line in bounds.outdated:
         say(f"serval: {line}", err=True)
-    result = gate(opened_run(run), bounds)
+    result = gate(opened_run(run), bounds, opened_run)
     if junit:
         write_text(junit, junit_xml(result))
     if as_json:

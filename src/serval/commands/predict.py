@@ -69,14 +69,15 @@ REMEDIES = {
               help="Listen, until Ctrl-C; needs pip install 'serval-ser[live]'.")  # fmt: skip
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE",
               help="Write a .csv, .json or .parquet file; with --window also .png.")  # fmt: skip
-@click.option("--json", "form", flag_value="json", help="Print JSON.")
-@click.option("--csv", "form", flag_value="csv", help="Print CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 def predict_command(
     files: tuple[Path, ...],
     model: str,
-    form: str | None,
     output: Path | None,
     *,
+    as_json: bool,
+    as_csv: bool,
     microphone: bool,
     **flags: Any,  # noqa: ANN401 - click's flags
 ) -> None:
@@ -92,20 +93,37 @@ def predict_command(
     Exit code 3 if a file could not be used; the others are printed all the same.
     """
     options = InferenceOptions(**flags)
+    form = _form(output, as_json=as_json, as_csv=as_csv)
     _refuse_both(files, microphone=microphone, is_written=bool(output or form))
     if microphone:
         show_microphone(model, options)
         return
     files = tuple(_sound_files(files))
-    if options.window is not None and output is not None:
-        refuse_unknown_form(output, len(files))
-    if options.window is None and output is not None:
-        form_of(output)
+    if output is not None:
+        _refuse_form(output, options, len(files))
     failures = _told(_opened(model, options), files, output, form)
     for failure in failures:
         say(f"serval: {failure.clip_id}: {failure.stage}: {_with_remedy(failure)}", err=True)
     if failures:
         sys.exit(3)
+
+
+def _refuse_form(output: Path, options: InferenceOptions, files: int) -> None:
+    if options.window is not None:
+        refuse_unknown_form(output, files)
+    else:
+        form_of(output)
+
+
+def _form(output: Path | None, *, as_json: bool, as_csv: bool) -> str | None:
+    """Return what is printed instead of bars, if anything.
+
+    Raises:
+        click.UsageError: More than one form was asked for.
+    """
+    if as_json + as_csv + (output is not None) > 1:
+        raise click.UsageError("--json, --csv and --output FILE each say a form; give one of them")
+    return "json" if as_json else "csv" if as_csv else None
 
 
 def _opened(name: str, options: InferenceOptions) -> Model:

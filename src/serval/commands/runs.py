@@ -51,7 +51,7 @@ def runs_command(folder: Path) -> None:
     if not found:
         raise RunError(f"no run below {folder}; serval evaluate -o {folder / 'NAME'} stores one")
     console = terminal()
-    runs = [run for place in found if (run := _or_none(load_run, place))]
+    runs = [run for place in found if (run := _or_none(load_run, place)) is not None]
     clean = [run for run in runs if "change" not in run.provenance.identity]
     called = Counter(run.name for run in clean)
 
@@ -59,10 +59,9 @@ def runs_command(folder: Path) -> None:
         return _row(run, run.name if called[run.name] == 1 else run.folder.name)
 
     rows = [row for run in clean if (row := _or_none(row_of, run))]
-    if not rows:
-        return
-    print_verdict(console, [_verdict(folder, rows)])
-    print_table(console, _table(rows, wide=console.width >= WIDE))
+    if rows:
+        print_verdict(console, [_verdict(folder, rows)])
+        print_table(console, _table(rows, wide=console.width >= WIDE))
     if perturbed := len(runs) - len(clean):
         console.print(
             f"Not listed: {counted(perturbed, 'run')} under perturbations, which serval stress "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serval.commands.tables import print_findings, print_run
 from serval.models.load import BUILTIN_MODELS
@@ -13,11 +13,18 @@ from serval.scores import scores_of
 from serval.wording import percent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from serval.evaluation import Evaluation
 
 EXAMPLE = "example:int8"
+
+
+def _setup(model: Mapping[str, Any]) -> list[Any]:
+    contract = {part: value for part, value in model["contract"].items() if part != "sources"}
+    return [contract, model.get("window"), model.get("runtime")]
 
 
 def print_self_test(console: Console, evaluation: Evaluation) -> None:
@@ -39,11 +46,14 @@ def print_self_test(console: Console, evaluation: Evaluation) -> None:
         style="dim",
     )
     if document["model"]["path"] in {str(model.path) for model in BUILTIN_MODELS}:
-        _print_example(console)
+        _print_example(console, document["model"])
 
 
-def _print_example(console: Console) -> None:
+def _print_example(console: Console, model: Mapping[str, Any]) -> None:
+    """Print the stored run, unless it was made with other settings than the model has here."""
     run = load_run(EXAMPLE)
+    if _setup(model) != _setup(run.provenance.model):
+        return
     document = results_document(run, scores_of(run))
     document["label_space"] = label_space_part(run, restrict=False)
     console.print(

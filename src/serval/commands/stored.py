@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serval.commands.terminal import say
-from serval.files import is_file
+from serval.files import is_folder
 from serval.run import Run, load_run, unfinished
 from serval.wording import printable
 
@@ -18,8 +18,8 @@ TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
 def is_predictions(name: Path | str) -> bool:
-    """Tell whether a name is that of a file which may hold predictions."""
-    return str(name).lower().endswith(TABLES) and is_file(name)
+    """Tell whether a name is that of a file of predictions, there or not, and of no folder."""
+    return str(name).lower().endswith(TABLES) and not is_folder(name)
 
 
 def opened_run(folder: Path | str, *, beside: Sequence[Run] | None = None) -> Run:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from serval.commands.answers import FORMS as TABLES
-from serval.commands.answers import as_csv, as_json, as_parquet, form_of
+from serval.commands.answers import as_csv, as_json, as_parquet, form_of, ranked
 from serval.commands.terminal import narrow_table, print_table, say, terminal
 from serval.errors import ConfigError
 from serval.files import write_bytes
@@ -119,11 +119,11 @@ def _print_table(told: Told, record: Prediction) -> None:
     console.print(f"{head} over {record.duration_s:.1f} s", style="bold", soft_wrap=True)
     table = narrow_table((), ("from s", "to s"), "emotion", "confidence", "then")
     for moment in told.moments[:MOST_ROWS]:
-        ranked = sorted(zip(moment.probs, told.labels, strict=True), reverse=True)
-        others = ranked[1:3] if moment.predicted else ranked
+        order = ranked(moment.probs, told.labels)
+        others = order[1:3] if moment.predicted else order
         then = ", ".join(f"{printable(name)} {percent(p, 0)}" for p, name in others)
         times = (f"{moment.start_s:.2f}", f"{moment.end_s:.2f}")
-        confidence = percent(ranked[0][0], 1) if moment.predicted else ""
+        confidence = percent(order[0][0], 1) if moment.predicted else ""
         table.add_row(*times, printable(moment.predicted), confidence, then)
     print_table(console, table)
     if (more := len(told.moments) - MOST_ROWS) > 0:
@@ -170,7 +170,9 @@ def _csv(told: Sequence[Told]) -> bytes:
         for one in told
         for row in one.rows()
     )  # fmt: skip
-    return as_csv((*keys, *labels, "failure"), rows)
+    clash = {*keys, "failure"}.intersection(labels)
+    names = [f"prob_{label}" for label in labels] if clash else labels
+    return as_csv((*keys, *names, "failure"), rows)
 
 
 def _parquet(told: Sequence[Told]) -> bytes:

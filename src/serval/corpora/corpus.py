@@ -48,6 +48,11 @@ class LabelTable:
     lines: str = ""
     required: bool = False
 
+    @property
+    def shown(self) -> str:
+        """Its path for people, with `*` for what differs."""
+        return re.sub(r"\(\?P.*?\)|\[[^]]*\]\+?", "*", self.files).replace("\\.", ".")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:

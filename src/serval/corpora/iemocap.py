@@ -30,7 +30,7 @@ CORPUS = Corpus(
             key="{name}",
             lines=r"^\[[^\]]*\]\t(?P<name>\S+)\t(?P<label>\w+)\t\[(?P<v>[\d.]+), (?P<a>[\d.]+), "
             r"(?P<d>[\d.]+)\](?P<votes>(?:\n[CA]-.*)*)",
-            answers=r"^C-\w+:\t([^;\t]+);",
+            answers=r"^C-E\w*:\t([^;\t]+);",  # C-F1 and C-M1 are what the actors say
             columns={
                 "label": "label",
                 "valence": "v",

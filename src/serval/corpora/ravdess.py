@@ -30,7 +30,11 @@ CORPUS = Corpus(
     counts=numbers(
         "neutral 96 calm 192 happy 192 sad 192 angry 192 fearful 192 disgust 192 surprised 192"
     ),
-    kinds={"song": ("channel", "song"), "video": ("modality", "(audio and )?video")},
+    kinds={
+        "song": ("channel", "song"),
+        "silent": ("modality", "video"),
+        "video": ("modality", "audio and video"),
+    },
     folds=(
         ("01", "11", "20", "21"),
         ("04", "10", "12", "14"),

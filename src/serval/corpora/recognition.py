@@ -44,7 +44,7 @@ def recognised(sounds: Sequence[str], files: Sequence[str]) -> tuple[Corpus, ...
         for corpus in known_corpora()
         if corpus.grammar
         and _may_fit(corpus, sounds)
-        and _has_tables(corpus, files)
+        and has_tables(corpus, files)
         and _share(corpus.layout, sounds) >= ENOUGH
     ]
     most = max((share for share, _ in fits), default=0.0)
@@ -62,7 +62,7 @@ def _may_fit(corpus: Corpus, sounds: Sequence[str]) -> bool:
     return sum(islice(strange, int(few) + 1)) <= few
 
 
-def _has_tables(corpus: Corpus, files: Sequence[str]) -> bool:
+def has_tables(corpus: Corpus, files: Sequence[str]) -> bool:
     """Tell whether the tables are there without which the names say too little."""
     return all(
         any(re.fullmatch(f"(?:.*/)?{table.files}", file) for file in files)

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from serval.errors import DatasetError, DatasetNotFoundError
-from serval.wording import composed, printable
+from serval.wording import composed, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ class Kind(Enum):
     AUDIO = "encoded audio"
     SCALAR = "text or number"
     LIST = "lists"
-    OTHER = "records or images"
+    OTHER = "records, lists of records, or images"
 
 
 PARTS = {
@@ -49,6 +49,8 @@ PARTS = {
 }
 """What a column must hold to play a part."""
 
+USUAL = {"audio": AUDIO_NAMES, "label": LABEL_NAMES, "speaker": SPEAKER_NAMES}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
@@ -57,10 +59,12 @@ class Schema:
     Attributes:
         kinds: Column name -> what its cells are, in the order of the table.
         class_names: Column name -> the texts that its integers stand for.
+        fields: Column name -> what its records have, where it holds records.
     """
 
     kinds: Mapping[str, Kind]
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +108,23 @@ class Columns:
         """Return each label of a row that may have several, `None` where it has no list of them.
 
         An empty list is a clip of no emotion; an empty text says nothing.
+
+        Raises:
+            DatasetError: A list repeats a label, as marks of 0 and 1 do.
         """
         value, names = cells.get(self.label), self.class_names.get(self.label, ())
         if isinstance(value, str) and self.separator and value.strip():
             value = value.split(self.separator)
         if not isinstance(value, list):
             return None
-        texts = (_written(item, names) for item in value)
-        return tuple(text for text in texts if text is not None)
+        texts = [text for item in value if (text := _written(item, names)) is not None]
+        if len(set(texts)) < len(texts) and isinstance(cells.get(self.label), list):
+            raise DatasetError(
+                f"column '{self.label}' has the list {shown(value)}, which repeats a label; a list "
+                "names each emotion of a clip once, and marks of 0 and 1 go into a column for each "
+                "emotion, with --emotion-columns"
+            )
+        return tuple(texts)
 
 
 def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Columns:
@@ -220,12 +233,14 @@ def _label_column(schema: Schema, options: DatasetOptions, subject: str) -> str:
 
 
 def _required(schema: Schema, part: str, asked: str | None, subject: str) -> str:
-    names = AUDIO_NAMES if part == "audio" else LABEL_NAMES
+    names = USUAL[part]
     kinds = (Kind.SCALAR, Kind.LIST) if part == "label" else (Kind.SCALAR,)
     found = _named(schema, part, asked, subject)
     for kind in kinds:
         found = found or _usual(names, _of_kind(schema, kind))
     if found is None:
+        if unfit := _usual(names, _of_kind(schema, Kind.OTHER)):
+            raise DatasetNotFoundError(f"{subject}: {_misfit(schema, unfit, part)}")
         marks = ", or columns of 0 and 1 with --emotion-columns" if part == "label" else ""
         raise DatasetNotFoundError(
             f"{subject} has no {part} column that serval knows by name; "
@@ -247,12 +262,26 @@ def _named(schema: Schema, part: str, asked: str | None, subject: str) -> str | 
             f"its columns: {', '.join(schema.kinds)}"
         )
     if asked is not None and schema.kinds[asked] not in PARTS[part]:
-        fit = [name for name, kind in schema.kinds.items() if kind in PARTS[part]]
-        raise DatasetError(
-            f"{subject}: column '{asked}' holds {schema.kinds[asked].value}, no {part}; "
-            f"columns that may: {', '.join(fit) or 'none'}"
-        )
+        raise DatasetError(f"{subject}: {_misfit(schema, asked, part)}")
     return asked
+
+
+def _misfit(schema: Schema, column: str, part: str) -> str:
+    """Return why a column cannot play a part, and what helps."""
+    fields = schema.fields.get(column, ()) if schema.kinds[column] is Kind.OTHER else ()
+    if part == "audio" and "array" in fields and "sampling_rate" not in fields:
+        return (
+            f"the records of column '{column}' hold samples, but not their rate; add a field "
+            "sampling_rate in Hz to them"
+        )
+    held = f"records of ({', '.join(fields)})" if fields else schema.kinds[column].value
+    others = {name for of, names in USUAL.items() if of != part for name in names}
+    kinds = PARTS[part]
+    fit = [n for n, kind in schema.kinds.items() if kind in kinds and n.casefold() not in others]
+    return (
+        f"column '{column}' holds {held}, which are no {part}; "
+        f"columns that may: {', '.join(fit) or 'none'}"
+    )
 
 
 def _of_kind(schema: Schema, kind: Kind) -> list[str]:

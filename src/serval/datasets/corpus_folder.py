@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serval.audio import decodable_suffixes, decode, encoded_bytes
-from serval.corpora import ENOUGH, fitting, recognised
+from serval.corpora import ENOUGH, fitting, has_tables, recognised
 from serval.datasets.corpus_tables import told_by_tables
 from serval.datasets.dataset import short_name
 from serval.datasets.layout import PARQUET, is_audio, is_metadata, suffix_of
@@ -267,7 +267,7 @@ def _refuse_misfit(corpus: Corpus, root: Path, visible: Sequence[str]) -> None:
         raise DatasetError(
             f"{corpus.name} is no corpus that is read from a folder; give the folder alone"
         )
-    sounds = _sounds(visible, videos=corpus.videos)
+    sounds = _sounds(visible, videos=corpus.videos) or _sounds(visible, videos=True)
     placed = [*_placed(root, sounds).values()]
     if fitting(corpus, placed) < ENOUGH:
         n = sum(corpus.named(path) is not None for path in placed)
@@ -275,6 +275,12 @@ def _refuse_misfit(corpus: Corpus, root: Path, visible: Sequence[str]) -> None:
             f"{root} is not {corpus.name}: {n:,} of its {len(sounds):,} audio files have names of "
             f"that corpus, {percent(ENOUGH, 0)} are needed; give the corpus's own folder, or leave "
             f"'{corpus.name}:' out"
+        )
+    if "(?P<label>" not in corpus.grammar and not has_tables(corpus, visible):
+        needed = ", ".join(table.shown for table in corpus.tables if table.required)
+        raise DatasetError(
+            f"{root} has none of {corpus.name}'s tables ({needed}), which hold the labels; copy "
+            "them beside the clips, as the corpus has them"
         )
 
 
@@ -299,7 +305,7 @@ def _read(
     facts = {file: _facts(corpus, place[file], said[file] or {}, told) for file in left}
     unlisted = [f for f in left if _is_unlisted(corpus, place[f], facts[f], told)]
     left = sorting.keep(left, dict.fromkeys(unlisted, _unlisted(corpus)))
-    left = sorting.keep(left, {f: why for f in left if (why := _why_not(corpus, f, facts[f]))})
+    left = sorting.keep(left, _why_none(corpus, {file: facts[file] for file in left}))
     left = sorting.keep(left, {f: NOT_DECODED for f in left if suffix_of(f) not in decoded})
     split_of = _own_splits(root, left, facts)
     rows = {file: {**split_of.get(file, {}), **corpus.columns(facts[file])} for file in left}
@@ -336,13 +342,21 @@ def _facts(
     return facts
 
 
-def _why_not(corpus: Corpus, file: str, facts: Mapping[str, str]) -> str:
+def _why_none(corpus: Corpus, facts: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Return why files are no clips; videos are clips where the corpus's audio is not there."""
+    why = {f: _why_not(corpus, f, said, videos=corpus.videos) for f, said in facts.items()}
+    if all(why.values()):
+        why = {f: _why_not(corpus, f, said, videos=True) for f, said in facts.items()}
+    return {file: reason for file, reason in why.items() if reason}
+
+
+def _why_not(corpus: Corpus, file: str, facts: Mapping[str, str], *, videos: bool) -> str:
     """Return why a file is no clip, as a kind or a reason; empty where it is one."""
     columns = corpus.columns(facts)
     for kind, (column, value) in corpus.kinds.items():
-        if re.fullmatch(value, columns.get(column, "")):
+        if re.fullmatch(value, columns.get(column, "")) and not (videos and kind == "video"):
             return kind
-    if suffix_of(file) in VIDEO and not corpus.videos:
+    if suffix_of(file) in VIDEO and not videos:
         return "video"
     label = facts.get("label")
     if label is None:

@@ -15,7 +15,7 @@ from serval.datasets.rows import ClipSource, Table, least
 from serval.errors import DatasetError, DatasetNotFoundError
 from serval.files import is_file, sha256_of
 from serval.records import Dataset
-from serval.wording import printable
+from serval.wording import printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,6 +49,9 @@ class Known:
     corpus: str = ""
     read_as: str = ""
 
+
+LONGEST_NAME = 1000
+"""Characters above which a cell is rather audio in base64 than the path of a file."""
 
 ColumnChoice = Callable[[Schema, DatasetOptions, str], Columns]
 """`(schema, options, subject)` -> which column is which."""
@@ -145,11 +148,30 @@ def lines_of_audio(source: ClipSource) -> Iterator[str]:
         first = first or path
         yield f"{source.relative(path)} {_content_of(path) if found else 'missing'}"
     if first is not None and n_files == 0 and not source.columns.embedded:
+        _refuse_no_paths(source)
         raise DatasetNotFoundError(
             f"{source.name}: not one of the audio files in its column "
             f"'{printable(source.columns.audio)}' exists, beginning with {printable(str(first))}; "
             "paths are relative to the folder of the file that lists them; name another column "
             "with --audio-column"
+        )
+
+
+def _refuse_no_paths(source: ClipSource) -> None:
+    """Refuse a column of addresses, or of audio as text, whose cells no file is called by."""
+    column = source.columns.audio
+    cells = (row.cells.get(column) for row in source.table.rows(0, None, [column]))
+    text = next((cell for cell in cells if isinstance(cell, str) and cell.strip()), "").strip()
+    subject = f"{source.name}: its column '{printable(column)}' holds"
+    if text.lower().startswith(("http://", "https://")):
+        raise DatasetError(
+            f"{subject} web addresses ({shown(text)}), which serval does not fetch; download the "
+            "files, and write their paths"
+        )
+    if text.lower().startswith("data:") or len(text) > LONGEST_NAME:
+        raise DatasetError(
+            f"{subject} audio as text ({shown(text, 30)}), which serval does not decode; write its "
+            "bytes, or files and their paths"
         )
 
 

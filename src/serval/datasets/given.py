@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,13 @@ from serval.datasets.dataset import Known, clip_source, dataset_here
 from serval.datasets.options import DatasetOptions
 from serval.datasets.parquet import Here, ParquetTable
 from serval.datasets.samples import hertz_of, is_sound, wav_of
+from serval.datasets.split_column import rows_of_part
 from serval.errors import DatasetError
-from serval.wording import composed, counted, shown
+from serval.labels import label_text
+from serval.wording import composed, counted, free_name, shown
 
 if TYPE_CHECKING:
+    from serval.datasets.rows import Table
     from serval.records import Dataset
 
 NO_AUDIO = "the clips were given from Python, and the run does not hold them"
@@ -45,16 +48,14 @@ class Given:
         speakers: Who speaks in each clip, or the column.
         sample_rate: Of arrays, in Hz.
         classes: What whole numbers among the labels stand for.
-        separator: What stands between several labels in one text.
-        marks: Columns of 0 and 1 of a table, with commas, whose clips need no other label.
+        options: Which rows of a table to read, and which columns hold what is not said here.
     """
 
     truth: Sequence[object] | str | None = None
     speakers: Sequence[object] | str | None = None
     sample_rate: int | None = None
     classes: Sequence[str] = ()
-    separator: str | None = None
-    marks: str = DatasetOptions.value_columns
+    options: DatasetOptions = field(default_factory=DatasetOptions)
 
 
 def given_dataset(clips: object, given: Given, folder: Path) -> Dataset:
@@ -73,15 +74,17 @@ def given_dataset(clips: object, given: Given, folder: Path) -> Dataset:
     path = folder / "clips.parquet"
     pq.write_table(table, path, row_group_size=GROUP_ROWS)
     known = Known(name=NAME, location="")
-    options = DatasetOptions(
-        label_column=columns.get("label"),
-        speaker_column=columns.get("speaker"),
-        label_separator=given.separator,
-        value_columns=given.marks,
+    options = replace(
+        given.options,
+        label_column=columns.get("label", given.options.label_column),
+        speaker_column=columns.get("speaker", given.options.speaker_column),
     )
-    rows = ParquetTable(shards=[Here(path)], folder=Path.cwd(), class_names={})
-    source = clip_source(rows, Path.cwd(), "", options, NAME)
-    return dataset_here(source, [path], known)
+    rows: Table = ParquetTable(shards=[Here(path)], folder=Path.cwd(), class_names={})
+    split, left_out = "", known.left_out
+    if options.split is not None:
+        rows, split, left_out = rows_of_part(rows, options.split, NAME)
+    source = clip_source(rows, Path.cwd(), split, options, NAME)
+    return dataset_here(source, [path], replace(known, left_out=left_out))
 
 
 def is_table(clips: object) -> bool:
@@ -136,13 +139,22 @@ def _plain(values: Any) -> list[Any]:  # noqa: ANN401 - lists, arrays, and colum
 
 
 def _text(value: object, what: str, classes: Sequence[str]) -> str | None:
-    if value is None or value != value:  # NaN
+    if _is_missing(value):
         return None
-    if classes and isinstance(value, int) and not isinstance(value, bool):
-        if 0 <= value < len(classes):
-            return str(classes[value])
+    text = label_text(value)
+    if classes and isinstance(value, int | float) and not isinstance(value, bool):
+        if text.isdecimal() and int(text) < len(classes):
+            return str(classes[int(text)])
         raise DatasetError(f"{what} has {value}, but there are {len(classes)} labels, from 0")
-    return composed(str(value).strip()) or None
+    return composed(text) or None
+
+
+def _is_missing(value: object) -> bool:
+    """Tell whether a value stands for none: None, NaN, or pandas' own, which is like nothing."""
+    try:
+        return value is None or bool(value != value)
+    except (TypeError, ValueError):
+        return True
 
 
 def _listed(clips: Any, given: Given) -> pa.Table:  # noqa: ANN401 - checked here
@@ -215,7 +227,7 @@ def _with_columns(table: pa.Table, given: Given) -> tuple[pa.Table, dict[str, st
             cells = pa.array(texts, pa.string())
             if part == "label" and _are_lists(values):
                 cells = pa.array([_several(one, classes) for one in values])
-            column = _free(part, table.column_names)
+            column = free_name(part, "given_", table.column_names)
             table = table.append_column(column, cells)
             columns[part] = column
     if given.sample_rate is not None and RATE not in table.column_names:
@@ -235,10 +247,6 @@ def _several(labels: Any, classes: Sequence[str]) -> list[str] | None:  # noqa: 
         return None if one is None else [one]
     texts = (_text(one, "truth", classes) for one in _plain(labels))
     return [text for text in texts if text is not None]
-
-
-def _free(name: str, taken: Sequence[str]) -> str:
-    return name if name not in taken else _free(f"given_{name}", taken)
 
 
 def _kind(value: object) -> str:

@@ -56,7 +56,16 @@ def load_dataset(name: str, *, options: DatasetOptions | None = None) -> Dataset
     if not name.strip():
         raise ConfigError(f"the dataset has no name; {KNOWN}")
     _check(options)
-    dataset = _whole(name, options)
+    return part_of(_whole(name, options), options)
+
+
+def part_of(dataset: Dataset, options: DatasetOptions) -> Dataset:
+    """Return as much of an opened dataset as `limit` or `sample` says.
+
+    Raises:
+        ConfigError: They leave nothing, or do not go together.
+    """
+    _check(options)
     if options.limit is not None:
         return first_clips(dataset, options.limit)
     return (
@@ -86,6 +95,11 @@ def _whole(name: str, options: DatasetOptions) -> Dataset:
         raise ConfigError(
             f"--revision {shown(options.revision)} is about sets of the hub, and "
             f"'{one_line(name[:200])}' is none; leave it out"
+        )
+    if options.include is not None and (is_of_hub(name) or corpus or is_file(name)):
+        raise ConfigError(
+            f"--include is about folders of known corpora, and '{one_line(name[:200])}' is none; "
+            "leave it out"
         )
     if corpus is not None and corpus.location:
         return _at_its_place(corpus, options)

@@ -86,6 +86,11 @@ class ParquetTable:
         return Schema(
             kinds={field.name: _kind(field.type, features.get(field.name)) for field in schema},
             class_names={**self.class_names, **class_names_of(features, str(self.shards[0]()))},
+            fields={
+                field.name: [inner.name for inner in field.type]
+                for field in schema
+                if pa.types.is_struct(field.type)
+            },
         )
 
     def n_rows(self) -> int:

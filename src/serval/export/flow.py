@@ -22,7 +22,7 @@ from serval.errors import ConfigError, ModelError
 from serval.export.network import graph_network, onnx_program, save_program
 from serval.export.options import Exported, ExportOptions, Parity
 from serval.files import whole_files
-from serval.labels import unnamed
+from serval.labels import nameless
 from serval.models.contract import DEFAULT_MAX_SECONDS
 from serval.models.hub import HUB_PREFIX, hub_checkpoint
 from serval.models.onnx import load_onnx
@@ -116,10 +116,10 @@ def _notes(checkpoint: Checkpoint) -> Iterator[str]:
             "are left: the classifier was not trained on what they give; distil or fine-tune "
             "before you use it"
         )
-    if unnamed(checkpoint.labels):
+    if without := nameless(checkpoint.labels):
         yield (
-            f"the checkpoint names its labels {', '.join(checkpoint.labels[:2])} ...; evaluate "
-            "with --labels and their real names"
+            f"the checkpoint calls labels {', '.join(without[:2])}, which are no names; evaluate "
+            "with --labels and the real ones"
         )
 
 

@@ -117,7 +117,7 @@ class Permutation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _GroupMeans:
-    """Scores of groups, `(G,)`, with their variances if groups do not matter.
+    """Scores of groups, `(..., G)`, with their variances if groups do not matter.
 
     NaN where the groups have no kind of clips in common.
     """
@@ -125,22 +125,30 @@ class _GroupMeans:
     score: Floats
     variance: Floats
 
+    def of_first(self) -> _GroupMeans:
+        """Return the scores of the first of D groupings, `(G,)`."""
+        return _GroupMeans(score=self.score[0], variance=self.variance[0])
+
     def t_squared(self) -> Floats:
-        """Return t squared between every two groups, `(G, G)`."""
-        gap = self.score[:, np.newaxis] - self.score
-        variance = self.variance[:, np.newaxis] + self.variance
+        """Return t squared between every two groups, `(..., G, G)`."""
+        gap = self.score[..., np.newaxis] - self.score[..., np.newaxis, :]
+        variance = self.variance[..., np.newaxis] + self.variance[..., np.newaxis, :]
         return np.divide(gap**2, variance, out=0 * gap, where=variance > TINY)
 
-    def largest_t_squared(self) -> float:
-        """Return the largest t squared of any pair; of many small groups most are alike."""
-        if np.isnan(self.score).any():
-            return float("nan")
-        if len(self.score) <= FEW_GROUPS:
-            return float(self.t_squared().max())
-        alike = np.unique(np.stack([self.score.round(12), self.variance.round(15)]), axis=1)
-        score, variance = alike
-        groups = _GroupMeans(score=score, variance=variance)
-        return float(groups.t_squared().max())
+    def largest_t_squared(self) -> Floats:
+        """Return the largest t squared of any pair in each of D groupings, `(D,)`."""
+        if self.score.shape[-1] <= FEW_GROUPS:
+            return np.asarray(self.t_squared().max(axis=(-2, -1)))
+        each = zip(self.score, self.variance, strict=True)
+        return np.array([_largest_of_many(*both) for both in each])
+
+
+def _largest_of_many(score: Floats, variance: Floats) -> float:
+    """Return the largest t squared of any pair of many groups: of small ones most are alike."""
+    if np.isnan(score).any():
+        return float("nan")
+    alike = np.unique(np.stack([score.round(12), variance.round(15)]), axis=1)
+    return float(_GroupMeans(score=alike[0], variance=alike[1]).t_squared().max())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,7 +306,7 @@ def gaps_between(
     possible = tests * (1 + same) / (1 + PERMUTATIONS) <= ALPHA
     gaps = []
     for of, largest in zip(both, chance.T, strict=True):
-        (found,) = _scored(permutation.group[np.newaxis], permutation.unit, right, *of)
+        found = _scored(permutation.group[np.newaxis], permutation.unit, right, *of).of_first()
         power = _power(names, permutation, *of, possible=possible)
         gaps.append(_gap(found, power, largest, tests))
     return tuple(gaps)
@@ -320,9 +328,9 @@ def _by_chance(
     chance, same = [], 0
     for drawn in _permuted(permutation, rng):
         scored = [_scored(drawn, permutation.unit, right, *of) for of in kinds]
-        chance += [[one.largest_t_squared() for one in of] for of in zip(*scored, strict=True)]
-        same += sum(_same_partition(group, permutation.group) for group in drawn)
-    return np.array(chance), same
+        chance.append(np.stack([of.largest_t_squared() for of in scored], axis=1))
+        same += _same_partition(drawn, permutation.group)
+    return np.concatenate(chance), same
 
 
 def _permuted(permutation: Permutation, rng: np.random.Generator) -> Iterator[Ids]:
@@ -332,8 +340,8 @@ def _permuted(permutation: Permutation, rng: np.random.Generator) -> Iterator[Id
         yield np.stack([permutation.draw(rng) for _ in range(min(at_once, left))])
 
 
-def _scored(group: Ids, unit: Ids, right: Floats, kind: Ids, mean: Floats) -> list[_GroupMeans]:
-    """Return the score of each group and its variance if the groups do not matter.
+def _scored(group: Ids, unit: Ids, right: Floats, kind: Ids, mean: Floats) -> _GroupMeans:
+    """Return the score of each group and its variance if the groups do not matter, `(D, G)`.
 
     Args:
         group: `(D, N)` of D groupings, all of the same groups.
@@ -341,9 +349,6 @@ def _scored(group: Ids, unit: Ids, right: Floats, kind: Ids, mean: Floats) -> li
         right: `(N,)`.
         kind: `(N,)`.
         mean: `(N,)` of the kind of each clip.
-
-    Returns:
-        For each grouping.
     """
     groupings, groups, units = len(group), int(group.max()) + 1, int(unit.max()) + 1
     grouping = np.arange(groupings)[:, np.newaxis]
@@ -356,17 +361,21 @@ def _scored(group: Ids, unit: Ids, right: Floats, kind: Ids, mean: Floats) -> li
     weight *= right  # in place, for there may be a million clips
     score = _sums(place, weight, groupings * groups).reshape(groupings, groups)
     variance = _sums(of_units, sums, groupings * groups).reshape(groupings, groups)
-    return [_GroupMeans(score=s, variance=v) for s, v in zip(score, variance, strict=True)]
+    return _GroupMeans(score=score, variance=variance)
 
 
 def _sums(place: Ids, values: Floats, places: int) -> Floats:
     return np.asarray(np.bincount(place.ravel(), values.ravel(), places), dtype=np.float64)
 
 
-def _same_partition(group: Ids, other: Ids) -> bool:
-    """Return whether two groupings hold the same clips together, whatever the groups' names."""
-    k = int(group.max()) + 1
-    return int((np.bincount(group * k + other, minlength=k * k) > 0).sum()) == k
+def _same_partition(drawn: Ids, group: Ids) -> int:
+    """Return how many of D groupings, `(D, N)`, hold the same clips together as `group`.
+
+    The names of the groups do not matter: each has but one name in the other grouping.
+    """
+    renamed = np.zeros((len(drawn), int(group.max()) + 1), dtype=np.int64)
+    np.put_along_axis(renamed, drawn, np.broadcast_to(group, drawn.shape), axis=1)
+    return int((np.take_along_axis(renamed, drawn, axis=1) == group).all(axis=1).sum())
 
 
 def _power(

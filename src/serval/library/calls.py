@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import fields, replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import serval.comparison as paired
 from serval import evaluation
+from serval.datasets import part_of
 from serval.datasets.given import NO_AUDIO, Given, given_dataset, is_table, stated_rate
 from serval.errors import ConfigError
 from serval.label_plan import with_value_columns
+from serval.labels import label_text
 from serval.library.predictions import run_of_predictions
 from serval.library.results import ComparisonResult, Result
 from serval.models.callable import model_of_object
 from serval.models.load import load_as_stated
 from serval.models.options import overrides_of
-from serval.options import EvalOptions
+from serval.options import EvalOptions, misfit
 from serval.records import Dataset
 from serval.run import Run, load_run
+from serval.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +38,9 @@ DEFAULTS = EvalOptions()
 
 OWN = frozenset(("model", "dataset", "labels", "name", "output", "sample_rate"))
 """Options that are arguments here."""
+
+COLUMNS = {"truth": "label_column", "speakers": "speaker_column"}
+"""Arguments that may name a column, and the options that do."""
 
 
 def evaluate(  # noqa: PLR0913 - what one cell of a notebook says
@@ -70,8 +80,10 @@ def evaluate(  # noqa: PLR0913 - what one cell of a notebook says
     dataset, truth = _parted(dataset, truth)
     if listed and truth is None and _are_emotions(labels, dataset):
         truth, labels = labels, None
-    told = Given(truth=truth, speakers=speakers, sample_rate=sample_rate)
     chosen = _options(options, name=name, output=output)
+    told = Given(truth=truth, speakers=speakers, sample_rate=sample_rate)
+    _refuse_idle(dataset, told, chosen)
+    _refuse_to_send(model, dataset, chosen)
     chosen = replace(chosen, labels=_commas(labels), sample_rate=None if listed else sample_rate)
     opened = _opened_model(model, chosen, sample_rate)
     chosen = with_value_columns(chosen, opened)
@@ -123,7 +135,7 @@ def compare(
     """
     runs = [_run_of(one) for one in (a, b, *more)]
     return ComparisonResult(
-        comparison=paired.compare(runs, paired.PairOptions(margin=margin / 100))
+        comparison=paired.compare(runs, paired.PairOptions(margin=_points(margin) / 100))
     )
 
 
@@ -149,8 +161,73 @@ def _options(given: dict[str, Any], *, name: str | None, output: str | Path | No
     known = {field.name for field in fields(EvalOptions)} - OWN
     if odd := sorted(given.keys() - known):
         raise ConfigError(f"evaluate takes no '{odd[0]}'; it takes {', '.join(sorted(known))}")
+    given = {key: _plain(key, value) for key, value in given.items()}
     place = DEFAULTS.output if output is None else os.fspath(output)
     return EvalOptions(**given, output=place, name=name)
+
+
+def _plain(name: str, value: object) -> Any:  # noqa: ANN401 - of the kind that the option has
+    """Return what an option of that name is given as the command line takes it.
+
+    Raises:
+        ConfigError: It is of another kind.
+    """
+    if name == "label_map" and isinstance(value, Mapping):
+        pairs = {str(raw): str(label) for raw, label in value.items()}
+        if odd := [text for pair in pairs.items() for text in pair if {*text} & {",", "="}]:
+            raise ConfigError(
+                f"label_map: {shown(odd[0])} holds a comma or an equals sign; give the path of a "
+                "JSON file with the map"
+            )
+        return ",".join(f"{raw}={label}" for raw, label in pairs.items()) or None
+    plain = value.item() if isinstance(value, np.generic) else value
+    plain = os.fspath(plain) if isinstance(plain, os.PathLike) else plain
+    if wanted := misfit(name, plain):
+        raise ConfigError(f"{name} is {shown(value)}; give {wanted}")
+    return plain
+
+
+def _refuse_idle(dataset: object, given: Given, options: EvalOptions) -> None:
+    """Refuse what would be said of a set in vain, or twice.
+
+    Raises:
+        ConfigError: Something is.
+    """
+    for argument, column in COLUMNS.items():
+        if getattr(given, argument) is not None and getattr(options, column) is not None:
+            raise ConfigError(f"{argument} and {column} say the same thing; give one of them")
+    names, what = _idle(dataset)
+    for name in names:
+        value = getattr(given if name in COLUMNS else options, name)
+        if value is not None and (name, value) != ("split", getattr(dataset, "split", None)):
+            raise ConfigError(f"{name}={shown(value)} does nothing to {what}, or leave it out")
+
+
+def _refuse_to_send(model: object, dataset: object, options: EvalOptions) -> None:
+    """Refuse to have objects of this process evaluated by others.
+
+    Raises:
+        ConfigError: The engine is a cluster, and model or clips have no name to open them by.
+    """
+    local = options.engine == DEFAULTS.engine
+    if not local and (_is_object(model) or not isinstance(dataset, str | os.PathLike)):
+        raise ConfigError(
+            f"engine='{options.engine}' takes a model and a set by name, which other processes can "
+            "open; give names, or leave engine out"
+        )
+
+
+def _idle(dataset: object) -> tuple[list[str], str]:
+    """Return what cannot be said of clips beside them, and what they are."""
+    of_source, of_table = ["revision", "include"], ["split", "audio_column", *COLUMNS.values()]
+    if isinstance(dataset, Dataset):
+        whole = [*of_source, *of_table, *COLUMNS]
+        return whole, "a dataset that is open already; say it to load_dataset"
+    if not _is_given(dataset):
+        return [], ""
+    if is_table(dataset):
+        return of_source, "a table; choose its rows yourself"
+    return [*of_source, *of_table], "a list of clips; choose among them yourself"
 
 
 def _opened_model(model: object, options: EvalOptions, sample_rate: int | None) -> Model:
@@ -169,16 +246,16 @@ def _opened_clips(
         given = replace(
             given,
             classes=model.labels if options.labels is not None else (),
-            separator=options.label_separator,
-            marks=options.value_columns,
+            options=options,
         )
-        return replace(given_dataset(dataset, given, folder), no_audio=NO_AUDIO)
+        opened = replace(given_dataset(dataset, given, folder), no_audio=NO_AUDIO)
+        return part_of(opened, options)
     if given.truth is not None and not isinstance(given.truth, str):
         raise ConfigError("a named set has labels of its own; truth= may only name their column")
     if given.speakers is not None and not isinstance(given.speakers, str):
         raise ConfigError("a named set has speakers of its own; speakers= may only name the column")
     if isinstance(dataset, Dataset):
-        return dataset
+        return part_of(dataset, options)
     named = replace(
         options,
         dataset=os.fspath(dataset),  # type: ignore[call-overload]
@@ -225,7 +302,16 @@ def _are_emotions(labels: Sequence[str] | str | None, clips: object) -> bool:
 def _commas(labels: Sequence[str] | str | None) -> str | None:
     if labels is None or isinstance(labels, str):
         return labels
-    return ",".join(str(label) for label in labels)
+    texts = [label_text(label) for label in labels]
+    if odd := [text for text in texts if "," in text]:
+        raise ConfigError(f"label {shown(odd[0])} has a comma, which ends a label; rename it")
+    return ",".join(texts)
+
+
+def _points(margin: object) -> float:
+    if isinstance(margin, bool) or not isinstance(margin, Real):
+        raise ConfigError(f"margin is {shown(margin)}; give a number of points, such as 1.0")
+    return float(margin)
 
 
 def _run_of(one: object) -> Run:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 from serval.datasets.given import texts_of
 from serval.datasets.manifest import ManifestTable
 from serval.errors import ConfigError, DatasetError, LabelError
-from serval.labels import LabelSet
+from serval.labels import LabelMap, LabelSet, label_text
 from serval.probabilities import probabilities_of
 from serval.run import Provenance, Run
 from serval.wording import counted, one_line, printable
@@ -28,11 +29,17 @@ if TYPE_CHECKING:
 TRUTH = ("truth", "true_emotion", "y_true", "label", "emotion")
 PREDICTED = ("predicted", "predicted_emotion", "prediction", "y_pred")
 SPEAKER = ("speaker", "speaker_id")
+OWN, OWN_COUNT = ("true_emotion", "predicted_emotion"), "sample_index"
+"""Columns of serval's own file, whose groups may have any other name."""
 CLIP = ("clip_id", "file", "path", "file_name")
 PROB = "prob_"
 
+WHOLE = re.compile(r"(?a:^(-?\d+)\.0+$)")
+
 HARD = "only labels were given, no probabilities: nothing here says how sure the model is"
 NO_AUDIO = "the run was made of predictions, without their clips"
+
+TRUTH_VALUES = {"False": "0", "True": "1"}
 
 SURE = 30.0
 """The logit of a label that was given without a probability."""
@@ -61,21 +68,19 @@ def run_of_file(path: Path) -> Run:
         ConfigError: A column is missing, or does not hold what it should.
     """
     columns = _columns(path)
-    truth = _first(columns, TRUTH)
+    truth, predicted = _answers(columns)
     probs = [name for name in columns if name.startswith(PROB)]
-    predicted = _first(columns, PREDICTED)
     if truth is None or not (probs or predicted):
         raise ConfigError(
             f"{path} has the columns {', '.join(columns)}; predictions need truth, and predicted "
             "or prob_LABEL for each label"
         )
-    labels = [name.removeprefix(PROB) for name in probs] or None
+    columns |= _with_number_texts(columns, (truth, predicted))
+    labels = [_number_text(name.removeprefix(PROB)) for name in probs] or None
     shares = _numbers(columns, probs, path)
-    if probs and predicted and np.isfinite(shares).all() and _no_shares(shares).any():
-        raise ConfigError(
-            f"{path} has scores that are no shares of one, as a model of sigmoids gives; give the "
-            "folder of its run instead, or a file without the columns prob_LABEL"
-        )
+    if labels and predicted:
+        _refuse_odd_shares(shares, path)
+        _refuse_other_answers(columns[predicted], shares, labels, path)
     speaker, clip = _first(columns, SPEAKER), _first(columns, CLIP)
     told = StatedFacts(
         name=printable(path.stem),
@@ -84,7 +89,59 @@ def run_of_file(path: Path) -> Run:
         groups={name: tuple(columns[name]) for name in _groups(columns)},
     )
     said = shares if probs else columns[str(predicted)]
-    return _run(columns[truth], said, labels, columns[speaker] if speaker else None, told)
+    run = _run(columns[truth], said, labels, columns[speaker] if speaker else None, told)
+    return _with_answers(run, columns[predicted]) if labels and predicted else run
+
+
+def _refuse_odd_shares(shares: NDArray[np.float64], path: Path) -> None:
+    if np.isfinite(shares).all() and _no_shares(shares).any():
+        raise ConfigError(
+            f"{path} has scores that are no shares of one, as a model of sigmoids gives; give the "
+            "folder of its run instead, or a file without the columns prob_LABEL"
+        )
+
+
+def _answers(columns: Mapping[str, object]) -> tuple[str | None, str | None]:
+    """Return which columns are truth and answer; in a file of serval's own no group is taken."""
+    own = tuple(column for column in OWN if column in columns)
+    if OWN_COUNT in columns and own == OWN:
+        return OWN
+    return _first(columns, TRUTH), _first(columns, PREDICTED)
+
+
+def _with_number_texts(
+    columns: Mapping[str, list[str | None]], names: Sequence[str | None]
+) -> dict[str, list[str | None]]:
+    return {name: [cell and _number_text(cell) for cell in columns[name]] for name in names if name}
+
+
+def _number_text(text: str) -> str:
+    """Return a whole number as its digits: pandas writes 1.0 for 1 where some are missing."""
+    return WHOLE.sub(r"\1", text)
+
+
+def _refuse_other_answers(
+    said: Sequence[str | None], shares: NDArray[np.float64], labels: Sequence[str], path: Path
+) -> None:
+    """Raise where an answer is not of the highest probability, so that one of them is wrong."""
+    places = {label: k for k, label in enumerate(labels)}
+    others = sum(
+        text is not None and (text not in places or row[places[text]] < row.max())
+        for text, row in zip(said, shares, strict=True)
+    )
+    if others:
+        raise ConfigError(
+            f"{path}: in {counted(others, 'row')} of {len(said):,} the predicted label has not the "
+            "highest probability; leave out the columns prob_LABEL to score the labels, or the "
+            "labels to score the probabilities"
+        )
+
+
+def _with_answers(run: Run, said: Sequence[str | None]) -> Run:
+    """Return the run with the answers that are stated, which may be any of equal probabilities."""
+    pairs = zip(said, run.predicted.tolist(), strict=True)
+    ids = [first if text is None else run.labels.id_of(text) for text, first in pairs]
+    return replace(run, predicted=np.array(ids, dtype=np.int64))
 
 
 def run_of_predictions(
@@ -107,9 +164,9 @@ def _run(
 ) -> Run:
     said, labels = _said(y_pred, labels)
     n = len(said)
-    truth = _whole(y_true, "y_true", n, labels or ())
-    texts = None if said.ndim == 2 else _whole(said, "y_pred", n, labels or ())
-    known = LabelSet(tuple(map(str, labels or sorted({*truth, *(texts or ())}))))
+    truth, texts = _in_text(y_true, said, labels or ())
+    heard = (None,) * n if speakers is None else tuple(texts_of(speakers, "speakers", n))
+    known = LabelSet(tuple(map(label_text, labels or sorted({*truth, *(texts or ())}))))
     logits = _logits(said) if texts is None else _hard(texts, known)
     return Run(
         folder=told.folder,
@@ -123,7 +180,7 @@ def _run(
         duration_s=np.zeros(n),
         inference_s=np.zeros(n),
         audio_sha256=("",) * n,
-        speakers=tuple(texts_of(speakers, "speakers", n)) if speakers is not None else (None,) * n,
+        speakers=heard,
         groups=told.groups or {},
         notes=((),) * n,
         failures=(),
@@ -135,13 +192,34 @@ def _run(
     )
 
 
+def _in_text(
+    y_true: object, said: NDArray[Any], labels: Sequence[str]
+) -> tuple[list[str], list[str] | None]:
+    """Return truth and answers as text; the answers are `None` where there are shares of labels."""
+    truth = _whole(y_true, "y_true", len(said), labels)
+    if said.ndim == 2:
+        return truth, None
+    texts = _whole(said, "y_pred", len(said), labels)
+    if labels:
+        return truth, texts
+    return _with_numbers(truth, texts), _with_numbers(texts, truth)
+
+
+def _with_numbers(texts: list[str], others: list[str]) -> list[str]:
+    """Return truth values as the numbers that they are for Python, where the others are numbers."""
+    if set(texts) <= TRUTH_VALUES.keys() and set(others) <= set(TRUTH_VALUES.values()):
+        return [TRUTH_VALUES[text] for text in texts]
+    return texts
+
+
 def _said(y_pred: Any, labels: Sequence[str] | None) -> tuple[Any, Sequence[str] | None]:  # noqa: ANN401
     """Return predictions as an array, and the labels: of a table of probabilities its columns."""
     columns = getattr(y_pred, "columns", None)
     if columns is not None and hasattr(y_pred, "to_numpy"):
-        named = [str(name) for name in columns]
-        if labels is not None and set(map(str, labels)) == set(named):
-            y_pred = y_pred[list(labels)]
+        named = [label_text(name) for name in columns]
+        y_pred = y_pred.to_numpy()
+        if labels is not None and y_pred.ndim == 2:
+            y_pred = y_pred[:, _places(named, labels)]
         labels = labels or named
     array = _array(y_pred)
     if array.ndim == 2 and labels is None:
@@ -156,6 +234,22 @@ def _said(y_pred: Any, labels: Sequence[str] | None) -> tuple[Any, Sequence[str]
             f"{counted(len(labels or ()), 'label')}"
         )
     return array, labels
+
+
+def _places(columns: Sequence[str], labels: Sequence[str]) -> list[int]:
+    """Return which column of a table has the probabilities of each label.
+
+    Raises:
+        LabelError: They do not have the same names.
+    """
+    names = LabelMap(labels=LabelSet(map(label_text, labels)), explicit={})
+    found = {names[column]: i for i, column in enumerate(columns)}
+    if None in found or len(found) != len(names.labels) or len(columns) != len(found):
+        raise LabelError(
+            f"y_pred has the columns {', '.join(columns)} and labels are "
+            f"{', '.join(names.labels)}; give the columns these names, or leave labels out"
+        )
+    return [found[label] for label in names.labels]
 
 
 def _array(y_pred: Any) -> NDArray[Any]:  # noqa: ANN401 - lists, arrays, columns

@@ -21,6 +21,7 @@ import numpy as np
 
 from serval.errors import AudioError, ModelError
 from serval.files import sha256_of
+from serval.labels import label_text
 from serval.models.classifier import Classifier, Identity
 from serval.models.contract import Contract, Overrides, contract_of
 from serval.models.sources import COMMAND_LINE, Source, declared_by, refuse_output_name
@@ -73,13 +74,13 @@ class CallableBackend:
         """Return `(B, K) float32` of what the function gives.
 
         Raises:
-            AudioError: The function raises, or gives no row of numbers for each clip.
+            AudioError: The function raises or exits, or gives no row of numbers for each clip.
         """
         try:
             with self.turn:
                 both = (samples, lengths) if self.takes_lengths else (samples,)
                 given = self.answer(*both)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise AudioError(f"the model raises {said_by(error)}") from error
         return _rows(given, len(samples))
 
@@ -188,7 +189,7 @@ def _one_hot(predict: Answer, labels: tuple[str, ...], classes: tuple[str, ...])
     place = {name: i for names in (labels, classes) for i, name in enumerate(names)}
 
     def answer(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        said = [str(label) for label in np.ravel(predict(samples))]
+        said = [label_text(label) for label in np.ravel(predict(samples))]
         if odd := sorted(set(said) - place.keys()):
             raise ValueError(f"predict gives '{odd[0]}', none of {', '.join(place)}")
         return np.eye(len(labels or classes), dtype=np.float32)[[place[one] for one in said]]
@@ -214,13 +215,13 @@ def _own_labels(model: object) -> tuple[str, ...] | None:
     if isinstance(names, dict) and names:
         return tuple(str(names[key]) for key in sorted(names, key=int))
     own = getattr(model, "labels", None)
-    return tuple(map(str, own)) if isinstance(own, list | tuple) else None
+    return tuple(map(label_text, own)) if isinstance(own, list | tuple) else None
 
 
 def _classes(model: object) -> tuple[str, ...]:
     """Return what an estimator was fitted on, in the order of its outputs; of others nothing."""
     classes = getattr(model, "classes_", None)
-    return () if classes is None else tuple(str(label) for label in classes)
+    return () if classes is None else tuple(map(label_text, classes))
 
 
 def _in_order_of_classes(model: object, stated: tuple[str, ...] | None) -> tuple[str, ...] | None:

@@ -139,6 +139,8 @@ def windowed(model: Model, options: InferenceOptions) -> Model:
     if options.window is None:
         if options.hop is not None:
             raise ConfigError("--hop is the distance of windows; give --window SECONDS too")
+        if options.window_mean != next(iter(MEANS)):
+            raise ConfigError("--window-mean is about windows; give --window SECONDS too")
         return model
     seconds = options.window
     hop_s = seconds if options.hop is None else options.hop

@@ -112,7 +112,7 @@ def write_report(
             not of one task, or the stress test is of another model.
         LabelError: They have different labels, or disagree on the truth of a clip.
     """
-    runs = [baseline, run] if baseline else [run]
+    runs = [run] if baseline is None else [baseline, run]
     parts = PAGES.of(task_of_runs(runs), run.folder)(runs)
     pages = [path, *(each.folder / "report.html" for each in parts.clips.runs)]
     sounds = _sounds(parts, audio, pages, show)

@@ -203,9 +203,9 @@ def write_card(run: Run, path: Path) -> tuple[Path, ...]:
     """Return the files that were written: the card, and the hub's results file for a hub set.
 
     Of a file that exists already only what stands between serval's own two markers is replaced, or
-    added at the end where they are missing. Metadata of this very evaluation is replaced too where
-    the file begins with the hub's metadata, which is written anew, without comments; one that does
-    not is no card, and gets none. Line ends stay as they are.
+    added at the end where they are missing. Where the file begins with the hub's metadata, the same
+    scores of this evaluation are replaced there too, and it is written anew, without comments; a
+    file that does not is no card, and gets none. Line ends stay as they are.
 
     Raises:
         ConfigError: The card that is there has metadata that cannot be read.
@@ -269,11 +269,16 @@ def _with_section(text: str, section: str) -> str:
     return f"{text.rstrip()}\n\n{block}\n"
 
 
+def _score_of(result: EvalResult) -> tuple[object, ...]:
+    """Return which score on which data a result is; its own identifier leaves out the score."""
+    return result.unique_identifier, result.metric_type, result.metric_name
+
+
 def _add_metadata(card: ModelCard, results: Sequence[EvalResult], run: Run) -> None:
-    """Set what the card leaves open, and replace earlier results of the same evaluation."""
+    """Set what the card leaves open, and replace earlier values of the same scores."""
     data = cast("ModelCardData", card.data)
-    new = {result.unique_identifier for result in results}
-    kept = [old for old in data.eval_results or [] if old.unique_identifier not in new]
+    new = set(map(_score_of, results))
+    kept = [old for old in data.eval_results or [] if _score_of(old) not in new]
     data.eval_results = [*kept, *results]
     data.model_name = data.model_name or run.name
     data.pipeline_tag = data.pipeline_tag or "audio-classification"

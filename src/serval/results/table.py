@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from serval.files import csv_writer, whole_file
 from serval.multilabel import TRUTH
-from serval.wording import csv_cell
+from serval.wording import csv_cell, free_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -129,8 +129,12 @@ def _truths(run: Run, rows: slice, labels: pa.Array) -> pa.Array:
 
 def _column_names(groups: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
     """Return the column of each group: its own name, with `group_` before one that is taken."""
-    fixed = set(taken)
-    return {name: f"group_{name}" if name in fixed else name for name in groups}
+    names, fixed = list(groups), set(taken)
+    used, columns = fixed.union(names), dict[str, str]()
+    for name in names:
+        columns[name] = free_name(name, "group_", used) if name in fixed else name
+        used.add(columns[name])
+    return columns
 
 
 def cells_of_clip(run: Run, i: int) -> list[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.files import is_file, write_json, write_text, writing
@@ -12,12 +13,11 @@ from serval.results.emotions import EmotionResults, results_document
 from serval.results.multilabel import MultilabelResults
 from serval.results.scored import TaskResults
 from serval.results.table import write_csv, write_failures
-from serval.run import JOURNAL, Run
+from serval.run import JOURNAL, Run, refuse_other_journal
 from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, only
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from pathlib import Path
 
     from serval.tasks import Task
 
@@ -59,7 +59,7 @@ def results_of(run: Run) -> TaskResults:
 
 def write_results(
     run: Run,
-    folder: Path | None = None,
+    folder: Path | str | None = None,
     *,
     calibrate_on: Run | None = None,
     thresholds_from: Run | None = None,
@@ -75,12 +75,12 @@ def write_results(
         thresholds_from: A run of the same model on other clips, to fit the thresholds of several
             emotions a clip on; they lie in the folder then, where every verb reads them, until the
             next call. `run` itself goes on with those that lie in its folder.
-        plots: Draw the pictures; without, those of an earlier call are removed, since they may show
-            other numbers than the new files.
+        plots: Draw the pictures; without, those of an earlier call, which may differ, are removed.
         restrict: Score with only the labels too that model and set share; default: as it was made.
 
     Raises:
         ConfigError: Such a run is of another model or shares clips, or its task takes no such one.
+        RunError: The folder holds another run.
     """
     if calibrate_on is not None:
         CALIBRATED.of(run.provenance.task, run.folder)
@@ -91,10 +91,11 @@ def write_results(
     found = RESULTS[run.provenance.task](
         run=run, calibrate_on=calibrate_on, thresholds_from=thresholds_from, restrict=restrict
     )
-    return _written(found, folder or run.folder, plots=plots)
+    return _written(found, Path(folder or run.folder).expanduser(), plots=plots)
 
 
 def _written(found: TaskResults, folder: Path, *, plots: bool) -> Written:
+    refuse_other_journal(folder, found.run)
     document, run = found.document | found.further, found.run
     files = {
         "results": write_json(document, folder / "results.json"),

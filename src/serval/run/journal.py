@@ -16,7 +16,9 @@ from serval.run.columns import read_columns
 from serval.run.lines import (
     JOURNAL,
     SCHEMA_VERSION,
+    Lines,
     encoded_line,
+    header_of,
     is_journal,
     refuse_odd_file,
     write_renamed,
@@ -183,6 +185,25 @@ def load_run(folder: Path | str, *, beside: Sequence[Run] | None = None) -> Run:
     if not _is_file(path):
         raise RunError(f"no run in {folder}: {JOURNAL} is missing; {_instead(Path(folder))}")
     return read_columns(path, beside).run(Path(folder))
+
+
+def refuse_other_journal(folder: Path, run: Run) -> None:
+    """Raise where a folder holds the journal of another run than the one to be written there.
+
+    Raises:
+        RunError: It does.
+    """
+    path = folder / JOURNAL
+    if not _is_file(path):
+        return
+    with path.open("rb") as file:
+        first = next(iter(Lines(path=path, file=file)), {})
+    identity = json.loads(json.dumps(run.provenance.identity))
+    if header_of(path, first).get("identity") != identity:
+        raise RunError(
+            f"{folder} holds another run, whose files would not be those of its journal any more; "
+            "choose another folder (--output)"
+        )
 
 
 def _instead(folder: Path) -> str:

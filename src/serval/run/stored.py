@@ -138,8 +138,13 @@ class Run:
 
 def _model_of(run: Run) -> tuple[object, ...]:
     model = run.provenance.model
+    return model.get("sha256"), frozenset(run.labels), named_in_python(model)
+
+
+def named_in_python(model: Mapping[str, Any]) -> str | None:
+    """Return which of the models of a Python file a model is; `None` of any other kind."""
     is_python = model.get("runtime", {}).get("name") == "python"
-    return model.get("sha256"), frozenset(run.labels), model.get("name") if is_python else None
+    return str(model.get("name")) if is_python else None
 
 
 def unfinished(run: Run) -> str:

@@ -151,6 +151,19 @@ def _refuse_other_draws(this: StressRuns, other: StressRuns, name: str) -> None:
         )
 
 
+def refuse_other_labels(other: str, its: LabelSet, labels: LabelSet) -> None:
+    """Raise unless two models have equal labels.
+
+    Raises:
+        ConfigError: They differ.
+    """
+    if labels != its:
+        raise ConfigError(
+            f"{other} has the labels {', '.join(its)}, but this model has "
+            f"{', '.join(labels)}; compare models with equal labels"
+        )
+
+
 def refuse_other_clips(
     other: StressRuns, labels: LabelSet, identity: Mapping[str, Any], seed: int | None = None
 ) -> None:
@@ -166,11 +179,7 @@ def refuse_other_clips(
         ConfigError: They differ.
     """
     its = other.clean.provenance
-    if labels != its.labels:
-        raise ConfigError(
-            f"{other.folder} has the labels {', '.join(its.labels)}, but this model has "
-            f"{', '.join(labels)}; compare models with equal labels"
-        )
+    refuse_other_labels(str(other.folder), its.labels, labels)
     for what in ("dataset", "split", "limit"):
         if identity[what] != its.identity[what]:
             both = "" if what == "dataset" else f" ({its.identity[what]}, not {identity[what]})"

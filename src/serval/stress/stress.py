@@ -13,7 +13,7 @@ from serval.evaluation import open_dataset
 from serval.files import is_folder
 from serval.label_plan import plan_of, with_value_columns
 from serval.models.load import load_as_stated, refuse_no_model
-from serval.stress.against import refuse_other_clips
+from serval.stress.against import refuse_other_clips, refuse_other_labels
 from serval.stress.dimensions import DimensionFindings, dimension_findings
 from serval.stress.effects import Findings, findings_of
 from serval.stress.invariance import clips_for_invariance, invariance_of
@@ -35,6 +35,7 @@ from serval.tasks import CATEGORICAL, DIMENSIONAL, ByTask, only
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from serval.label_plan import LabelPlan
     from serval.models.protocol import Model
     from serval.records import Dataset
 
@@ -76,19 +77,20 @@ def stress(options: StressOptions, watch: Watch | None = None) -> Findings | Dim
     evaluation = with_value_columns(evaluation, model)
     options = replace(options, evaluation=evaluation)
     dataset = open_dataset(evaluation)
-    task = plan_of(model, dataset, evaluation).task
-    finish = FINDINGS.of(task, dataset.name)
+    plan = plan_of(model, dataset, evaluation)
+    finish = FINDINGS.of(plan.task, dataset.name)
     if options.baseline is not None:
-        COMPARED.of(task, dataset.name)
+        COMPARED.of(plan.task, dataset.name)
     if options.stop_when_sure:
-        STOPPED.of(task, dataset.name)
+        STOPPED.of(plan.task, dataset.name)
     if stored is not None:
         clips = {"dataset": dataset.fingerprint, "split": dataset.split, "limit": evaluation.limit}
         refuse_other_clips(stored, model.labels, clips, options.seed)
+    rival = _other_model(options, dataset, plan) if stored is None else None
     ray = evaluation.engine == "ray"
     with cluster(evaluation.ray_address) if ray else nullcontext():
         runs = stress_runs(model, dataset, options, watch)
-        other = stored or _other(options, dataset, watch)
+        other = stored or _other(options, rival, dataset, watch)
     return finish(runs, other, options, model, dataset)
 
 
@@ -139,11 +141,27 @@ def _stored_against(options: StressOptions) -> StressRuns | None:
     return load_stress(options.baseline)
 
 
-def _other(options: StressOptions, dataset: Dataset, watch: Watch | None) -> StressRuns | None:
-    """Return the runs of the other model, made now; `None` where none is to be compared with."""
+def _other_model(options: StressOptions, dataset: Dataset, plan: LabelPlan) -> Model | None:
+    """Return the model that `baseline` names, or `None` where there is none.
+
+    Raises:
+        ModelError: It is no model.
+        ConfigError: It has other labels.
+    """
     if options.baseline is None:
+        return None
+    model = load_as_stated(options.baseline, options.evaluation)
+    its = plan_of(model, dataset, options.evaluation).space.labels
+    refuse_other_labels(options.baseline, its, plan.space.labels)
+    return model
+
+
+def _other(
+    options: StressOptions, rival: Model | None, dataset: Dataset, watch: Watch | None
+) -> StressRuns | None:
+    """Return the runs of the other model, made now; `None` where none is to be compared with."""
+    if options.baseline is None or rival is None:
         return None
     folder = str(Path(options.evaluation.output) / OTHER)
     evaluation = replace(options.evaluation, model=options.baseline, output=folder)
-    other = load_as_stated(options.baseline, evaluation)
-    return stress_runs(other, dataset, replace(options, evaluation=evaluation), watch)
+    return stress_runs(rival, dataset, replace(options, evaluation=evaluation), watch)

@@ -84,7 +84,31 @@ def test_labels_without_names_are_a_doubt_until_they_are_stated(tmp_path):
     path.write_text(json.dumps({k: v for k, v in said.items() if k != "id2label"}))
     check = head_check(open_checkpoint(published.folder, "c"))
     assert check.verdict == "doubtful"
-    assert "LABEL_0, LABEL_1, ...): state them in the order of the outputs" in check.doubts[0]
+    assert "(LABEL_0, LABEL_1, ...): state all in the order of the outputs" in check.doubts[0]
+
+
+def test_only_labels_that_have_no_name_are_called_so(tmp_path):
+    folder = stock(tmp_path / "c", trained_a_little)
+    path = folder / "config.json"
+    names = [*EMOTIONS[:7], "LABEL_7"]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"id2label": dict(enumerate(names))}))
+    (doubt,) = (d for d in head_check(open_checkpoint(folder, "c")).doubts if "name" in d)
+    assert doubt.startswith("1 of its 8 labels has no name (LABEL_7): state all")
+
+
+def test_a_head_of_nan_is_refused_everywhere(tmp_path, serval):
+    def diverged(model):
+        model.classifier.bias.fill_(torch.nan)
+
+    folder = stock(tmp_path / "c", diverged)
+    done = serval("models", "check", folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    said = "tried on a second of noise, the model answered with NaN or infinite scores"
+    assert said in done.stderr
+    with pytest.raises(ModelError, match=said):
+        load_model(str(folder))
+    with pytest.raises(ModelError, match=said):
+        export_checkpoint(str(folder), tmp_path / "m.onnx", ExportOptions())
 
 
 def test_the_verb_says_what_a_checkpoint_is(tmp_path, serval):

@@ -3,6 +3,7 @@
 import pytest
 
 from build import classifier, encoded, labels_metadata, speech_set, voice
+from runs import run_of
 
 
 @pytest.fixture
@@ -65,6 +66,30 @@ def test_runs_under_perturbations_are_not_listed_as_runs(serval, model, tmp_path
     assert shown.startswith("1 run below .")
     assert "stress/clean" in shown
     assert "Not listed: 1 run under perturbations" in shown
+    assert serval("runs", "stress/gain_plus1db").stdout.startswith("Not listed: 1 run under")
+
+
+@pytest.mark.parametrize(("flags", "said"), [((), "command to"), (("--fresh",), "without --fresh")])
+def test_a_stopped_run_says_what_goes_on(serval, model, tmp_path, monkeypatch, flags, said):
+    speech_set(tmp_path, 3, labels=("angry",), name="set.csv")
+
+    def stopped(model, dataset, options, watch):
+        run_of(tmp_path / "out", [0], [0], end=False)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("serval.commands.evaluate.evaluate", stopped)
+    done = serval("evaluate", "-m", model, "-d", "set.csv", "-o", tmp_path / "out", "-q", *flags)
+    assert done.returncode == 130
+    assert f"give the same {'command ' * bool(flags)}{said}" in done.stderr
+
+
+def test_a_run_without_a_prediction_is_listed(serval, tmp_path):
+    run_of(tmp_path / "empty", [], [], failures=2)
+    shown = serval("runs", ".", COLUMNS="120")
+    assert (shown.returncode, shown.stdout.splitlines()[3].split()[:5]) == (
+        0,
+        ["empty", "empty", "empty", "d", "0"],
+    )
 
 
 def test_hidden_files_of_a_folder_are_left_out_in_one_line(serval, model, tmp_path):

@@ -47,6 +47,17 @@ def test_what_came_back_has_its_labels(ravdess):
     assert (song.label, song.groups["channel"], song.speaker) == ("happy", "song", "RAVDESS_01")
 
 
+def test_sound_out_of_videos_is_left_out_only_beside_the_audio(tmp_path):
+    video, audio = "Actor_01/01-01-03-01-01-01-01.wav", "Actor_01/03-01-05-01-01-01-01.wav"
+    put(tmp_path / video, tone("a", 400))
+    put(tmp_path / "Actor_01/02-01-03-01-01-01-01.wav", tone("b", 400))
+    alone = load(f"ravdess:{tmp_path}")
+    assert (ids(alone), [part.kind for part in alone.left_out]) == ({video}, ["silent"])
+    put(tmp_path / audio, tone("c", 400))
+    both = load(f"ravdess:{tmp_path}")
+    assert (ids(both), [p.kind for p in both.left_out]) == ({audio}, ["video", "silent"])
+
+
 @pytest.mark.parametrize("include", ["sing", "macos", "song,dialogues"])
 def test_a_kind_that_is_not_known_is_refused(ravdess, include):
     with pytest.raises(ConfigError, match=r"unknown --include '\w+'; known: song, video, copies, "):
@@ -58,6 +69,10 @@ def test_a_set_of_ones_own_has_no_kinds(tmp_path):
     put(tmp_path / "angry" / "b.wav", tone("b"))
     with pytest.raises(ConfigError, match=r"--include is about known corpora, and .* as none"):
         load(tmp_path, include="song")
+    (tmp_path / "set.csv").write_text("path,label\nsad/a.wav,sad\n", encoding="utf-8")
+    for name in (tmp_path / "set.csv", "demo"):
+        with pytest.raises(ConfigError, match="--include is about folders of known corpora, and"):
+            load(name, include="song")
 
 
 def evaluated(tmp_path, folder, **options):
@@ -77,7 +92,7 @@ def test_kinds_stop_no_evaluation_and_stand_in_its_results(tmp_path, ravdess):
     document = evaluated(tmp_path, ravdess).document
     assert document["metadata"]["total_samples"] == len(TREES["RAVDESS"].clips)
     assert {part["kind"]: part["n"] for part in document["left_out"]} == {
-        "copies": 2, "macos": 2, "song": 1, "video": 2,
+        "copies": 2, "macos": 2, "silent": 1, "song": 1, "video": 1,
     }  # fmt: skip
     assert document["dataset"]["corpus"] == "RAVDESS"
     assert document["dataset"]["read_as"] == "read as RAVDESS: 6 of 1,440 clips, 5 speakers"
@@ -110,6 +125,10 @@ def test_a_suspect_with_sound_is_a_clip(tmp_path):
 def test_a_corpus_without_a_clip_says_why(tmp_path):
     for name in ("sentences/wav/Ses01F_impro04_F000.wav", "sentences/wav/Ses01F_impro04_F001.wav"):
         put(tmp_path / name, tone(name))
+    lacks = r"none of IEMOCAP's tables \(dialog/EmoEvaluation/Ses\*\.txt\), which hold the labels"
+    with pytest.raises(DatasetError, match=lacks):
+        load(f"IEMOCAP:{tmp_path}")
+    put(tmp_path / "dialog" / "EmoEvaluation" / "Ses01F_impro04.txt", b"")
     with pytest.raises(DatasetError, match="no clip of IEMOCAP: 2 named by no row of the tables"):
         load(f"IEMOCAP:{tmp_path}")
 

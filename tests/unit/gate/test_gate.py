@@ -8,8 +8,9 @@ import pytest
 from phone import DOCUMENT
 from runs import noisy, run_of
 from serval.errors import ConfigError
-from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
+from serval.gate import Bounds, GateResult, bounds_from_options, bounds_from_toml, gate, junit_xml
 from serval.gate.bounds import merged
+from serval.run import load_run
 from serval.scores import PUBLISHED
 from serval.scores.metrics import confusion_matrix, margins
 
@@ -386,6 +387,26 @@ def test_flags_win_over_the_file():
 def test_a_run_is_no_baseline_of_itself(run):
     with pytest.raises(ConfigError, match="is this run itself; name another one"):
         gate(run, Bounds(drop={"uar": 1}, baseline=str(run.folder)))
+
+
+def test_a_baseline_without_a_prediction_is_no_reason_to_pass(tmp_path, run):
+    run_of(tmp_path / "empty", [], [], failures=2)
+    for one, other in ((run, "empty"), (load_run(tmp_path / "empty"), "run")):
+        with pytest.raises(ConfigError, match="no clip in common"):
+            gate(one, Bounds(drop={"uar": 1}, baseline=str(tmp_path / other)))
+    nothing = GateResult(name="a", run="a", baseline="", checks=(), warnings=())
+    assert not nothing.passed
+
+
+def test_files_of_predictions_are_run_and_baseline(tmp_path, serval):
+    for folder, answers in (("old", ("angry", "sad")), ("new", ("sad", "sad"))):
+        (tmp_path / folder).mkdir()
+        rows = [f"{pair[0]},{pair[1]}" for pair in zip(("angry", "sad"), answers, strict=True)]
+        text = "\n".join(["truth,predicted", *rows * 20])
+        (tmp_path / folder / "p.csv").write_text(text, encoding="utf-8")
+    done = serval("gate", "new/p.csv", "--baseline", "old/p.csv", "--max-drop", "accuracy=5")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "broken: max-drop accuracy" in done.stdout
 
 
 def test_the_size_of_no_model_is_not_known(run):

@@ -143,6 +143,8 @@ def test_a_run_goes_on_until_the_source_is_another_one(own, tmp_path, serval):
     common = ("evaluate", "-m", "python:own_model.py:Own", "-d", "set.csv", "--no-plots", "-o", "o")
     assert serval(*common).returncode == 0
     assert "complete already" in serval(*common).stdout
+    done = serval(*(one.replace(":Own", ":ready") for one in common))
+    assert (done.returncode, "model in Python was" in done.stderr) == (2, True)
     own.write_text(OWN.replace("16_000\n\n\nclass", "17_000\n\n\nclass"), encoding="utf-8")
     done = serval(*common)
     assert done.returncode == 2
@@ -202,6 +204,11 @@ def test_an_error_at_a_clip_is_a_fault_of_the_clip_with_its_line(own):
     said = r"the model raises ValueError: more than a second \(.*own_model\.py, line 13\)$"
     with pytest.raises(AudioError, match=said):
         answer(model, voice(seconds=1.5))
+    own.write_text(
+        OWN.replace('raise ValueError("more than\\na second")', "exit(0)"), encoding="utf-8"
+    )
+    with pytest.raises(AudioError, match=r"raises SystemExit: 0 \(.*own_model\.py, line 13\)$"):
+        answer(load_model(f"python:{own}:Own"), voice(seconds=1.5))
 
 
 def test_the_command_line_says_what_the_object_does_not(own):

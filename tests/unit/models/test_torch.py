@@ -99,6 +99,17 @@ def test_a_config_that_nobody_can_read_is_one_line(folder, call, content):
     assert str(raised.value).isprintable()
 
 
+def test_odd_but_clear_entries_of_a_config_are_put_right(folder):
+    path = folder / "config.json"
+    usual = json.loads(path.read_text())
+    odd = {"conv_dim": [str(n) for n in usual["conv_dim"]], "hidden_act": None}
+    path.write_text(json.dumps(usual | odd))
+    assert load_model(str(folder), runtime="torch").labels == tuple(usual["id2label"].values())
+    path.write_text(json.dumps(usual | {"conv_dim": ["many"] * 7}))
+    with pytest.raises(ModelError, match=r"its config\.json: .*; correct the entry there"):
+        load_model(str(folder), runtime="torch")
+
+
 def test_a_checkpoint_without_its_head_is_never_timed_with_a_random_one(folder):
     from safetensors.torch import load_file, save_file
 

@@ -153,6 +153,7 @@ def test_windows_that_do_not_fit_are_refused_before_the_first_clip(model_file, t
         ({"window": float("nan")}, r"--window is nan"),
         ({"window": 3.0, "hop": 4.0}, r"--hop is 4 s; give from 0.01 s to the --window of 3 s"),
         ({"window": 3.0, "hop": 0.0}, r"--hop is 0 s"),
+        ({"window_mean": "logits"}, r"--window-mean is about windows; give --window"),
         ({"hop": 1.0}, r"--hop is the distance of windows; give --window"),
         ({"window": 3.0, "window_mean": "votes"}, r"unknown --window-mean 'votes'; known: prob"),
     ):

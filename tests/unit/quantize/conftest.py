@@ -14,7 +14,7 @@ def network(tmp_path):
     return speech_network(tmp_path / "net.onnx")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def waveforms():
     return tuple(voice(seed, seconds=0.5 + 0.1 * (seed % 4)) for seed in range(18))
 

@@ -119,6 +119,21 @@ def test_results_on_other_data_stay_in_the_metadata(run, tmp_path):
     assert kinds == {"set.csv", "other"}
 
 
+def test_another_score_of_the_same_data_stays_in_the_metadata(run, tmp_path):
+    path = tmp_path / "README.md"
+    write_card(run, path)
+    card = ModelCard.load(path)
+    (first, *_) = card.data.eval_results
+    own = replace(first, metric_type="wer", metric_name="Word errors", metric_value=0.5)
+    stale = replace(first, metric_value=0.123)
+    card.data.eval_results = [own, stale]
+    path.write_text(str(card), encoding="utf-8")
+    write_card(run, path)
+    found = [(one.metric_name, one.metric_value) for one in ModelCard.load(path).data.eval_results]
+    assert ("Word errors", 0.5) in found
+    assert [value for name, value in found if name == first.metric_name] == [first.metric_value]
+
+
 def test_a_card_that_cannot_be_read_is_left_alone(run, tmp_path):
     path = tmp_path / "README.md"
     path.write_text("---\nmodel-index: 7\n---\n", "utf-8")

@@ -3,7 +3,7 @@ import pytest
 
 from pages import evaluated, spoken_set
 from runs import run_of, run_of_dimensions
-from serval.errors import LabelError
+from serval.errors import ConfigError, LabelError
 from serval.labels import LabelSet
 from serval.report.build import write_report
 from serval.report.pairing import relabelled
@@ -36,6 +36,10 @@ def test_runs_of_other_labels_are_refused(tmp_path):
     b = evaluated(tmp_path / "b", other, labels=labels)
     with pytest.raises(LabelError, match="different labels"):
         write_report(b, tmp_path / "page.html", baseline=a)
+    with pytest.raises(ConfigError, match="no clip in common"):
+        write_report(
+            a, tmp_path / "page.html", baseline=run_of(tmp_path / "c", [], [], labels=a.labels)
+        )
     assert not (tmp_path / "page.html").exists()
 
 
