@@ -237,10 +237,11 @@ def dimension_stress_verdict(found: DimensionFindings) -> list[str]:
         f"{counted(len(found.effects), 'perturbation')}."
     )
     said = [first]
-    if found.effects:
-        worst = min(found.effects.values(), key=_mean_change)
+    fell = [effect for effect in found.effects.values() if _mean_change(effect) < 0]  # not NaN
+    if fell:
+        worst = min(fell, key=_mean_change)
         gap = asdict(worst.change[MEAN]["ccc"].difference)
-        said.append(f"Mean CCC changes most under {worst.case.name}, by {numbered(gap)}.")
+        said.append(f"Mean CCC falls most under {worst.case.name}, by {numbered(gap)}.")
     return said
 
 

@@ -148,6 +148,8 @@ def test_a_mean_over_runs_that_change_nothing_is_no_surer_than_one_of_them(tmp_p
                                              effects.families["all"]))  # fmt: skip
     assert (all_.low, all_.high) == pytest.approx((one.low, one.high))
     assert one.high > 0
+    document = write_stress(findings_of(load_stress(tmp_path)), tmp_path / "out").document
+    assert "most under" not in " ".join(document["verdict"]), "nothing fell"
 
 
 def test_clips_that_only_the_perturbation_breaks_are_told(tmp_path):
