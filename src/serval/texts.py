@@ -96,6 +96,10 @@ def yaml_of(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any: 
         Traceback (most recent call last):
         ...
         ValueError: its aliases repeat too much; write it without them
+        >>> yaml_of("{a: 1, b: 2, a: 3}")
+        Traceback (most recent call last):
+        ...
+        ValueError: line 1 has the key a a second time; leave one
     """
     if len(text) > MOST_YAML_BYTES:
         raise ValueError(f"it is longer than {MOST_YAML_BYTES >> 10} kB")
@@ -122,9 +126,27 @@ def _constructed(loader: yaml.SafeLoader) -> object:
     root = loader.get_single_node()
     if root is None:
         return None
+    _refuse_twice(root, set())
     if _n_nodes(root, {}) > MOST_NODES:
         raise ValueError("its aliases repeat too much; write it without them")
     return loader.construct_document(root)
+
+
+def _refuse_twice(node: yaml.Node, seen: set[int]) -> None:
+    """Raise where a map has a key twice: YAML forbids it, and PyYAML keeps the last."""
+    if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+        return
+    seen.add(id(node))
+    keys: set[tuple[str, str]] = set()
+    for part in node.value:
+        key, *inner = part if isinstance(part, tuple) else (None, part)
+        if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+            if (key.tag, key.value) in keys:
+                line = key.start_mark.line + 1
+                raise ValueError(f"line {line} has the key {key.value} a second time; leave one")
+            keys.add((key.tag, key.value))
+        for one in inner:
+            _refuse_twice(one, seen)
 
 
 def _n_nodes(node: yaml.Node, known: dict[int, int]) -> int:

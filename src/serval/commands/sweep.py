@@ -115,7 +115,7 @@ def _print_emotions(console: Console, finished: Sweep, document: dict[str, Any])
     costs = COSTS if finished.of_probes else ()
     table = narrow_table(["model", "dataset"], [*titles, *costs, "clips"], "rank")
     for row in document["rows"]:
-        rank, scores = row["ranked"][ranked], row["ranked"] if row["baseline"] else row["scores"]
+        rank, scores = row["ranked"][ranked], row["ranked"]
         cells = (scored_short(scores[name]) for name in (ranked, second))
         place = rank_text(rank["best"], rank["worst"])
         cost = EncoderCost(**row["cost"]) if row.get("cost") else None

@@ -171,19 +171,20 @@ class PanelEstimates:
         bounds = METRICS[HEADLINES[where[-1]]].range if self._of_metric(name, where) else (0.0, 1.0)
         return self._uncertainty(name, where).interval(float(self.values[name][where]), bounds)
 
-    def difference(self, name: str, *where: int, runs: int = 1) -> Difference:
+    def difference(self, name: str, *where: int) -> Difference:
         """Return one difference with its interval.
+
+        That of a mean over runs is no narrower than that of one: all heard the same clips.
 
         Args:
             name: Of the array; where its last axis is not `HEADLINES`, it is one of shares.
             where: Place in the array.
-            runs: Number of runs that it is the mean of.
         """
         by_metric = self._of_metric(name, where)
         flip = self.flips[where[-1]] if by_metric else self.flips[0]
         most = METRICS[HEADLINES[where[-1]]].width if by_metric else 1.0
         value = float(self.values[name][where])
-        return self._uncertainty(name, where).difference(value, float(flip) / runs, most)
+        return self._uncertainty(name, where).difference(value, float(flip), most)
 
     def _of_metric(self, name: str, where: tuple[int, ...]) -> bool:
         return self.values[name].shape[-1:] == self.flips.shape and len(where) > 1

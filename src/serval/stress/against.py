@@ -94,11 +94,8 @@ def against_of(this: StressRuns, other: StressRuns, *, seed: int = 0) -> SuiteCo
         n=len(panel.index),
         clean={name: clean.overall[name].difference for name in HEADLINES},
         agreement=clean.agreement,
-        cases={case.name: _gap(found, "", i, 1) for i, case in enumerate(cases)},
-        families={
-            name: _gap(found, "family ", i, len(places))
-            for i, (name, places) in enumerate(groups.items())
-        },
+        cases={case.name: _gap(found, "", i) for i, case in enumerate(cases)},
+        families={name: _gap(found, "family ", i) for i, name in enumerate(groups)},
     )
 
 
@@ -131,19 +128,17 @@ def _columns(counts: Margins, same: Floats, groups: Mapping[str, list[int]]) -> 
     return {**single, **family_means(single, groups)}
 
 
-def _gap(found: PanelEstimates, prefix: str, i: int, runs: int) -> CaseGap:
+def _gap(found: PanelEstimates, prefix: str, i: int) -> CaseGap:
     return CaseGap(
-        scores=_differences(found, f"{prefix}scores", i, runs),
-        extra=_differences(found, f"{prefix}extra", i, runs),
+        scores=_differences(found, f"{prefix}scores", i),
+        extra=_differences(found, f"{prefix}extra", i),
         agreement=found.interval(f"{prefix}same", i),
-        unchanged=found.difference(f"{prefix}unchanged", i, runs=runs),
+        unchanged=found.difference(f"{prefix}unchanged", i),
     )
 
 
-def _differences(
-    found: PanelEstimates, name: str, i: int = 0, runs: int = 1
-) -> dict[str, Difference]:
-    return {metric: found.difference(name, i, j, runs=runs) for j, metric in enumerate(HEADLINES)}
+def _differences(found: PanelEstimates, name: str, i: int = 0) -> dict[str, Difference]:
+    return {metric: found.difference(name, i, j) for j, metric in enumerate(HEADLINES)}
 
 
 def _refuse_other_draws(this: StressRuns, other: StressRuns, name: str) -> None:

@@ -176,10 +176,26 @@ def dimension_stress_document(found: DimensionFindings) -> dict[str, Any]:
         "cases": {name: _case_part(effect) for name, effect in found.effects.items()},
         "seconds": round(found.stress.seconds, 1),
         "platform": dict(clean.provenance.platform),
-        "warnings": caveats_of([clean], [], found.scores.warnings),
+        "warnings": caveats_of([clean], [], [*found.scores.warnings, *newly_failed(found.stress)]),
         "verdict": dimension_stress_verdict(found),
     }
     return {key: without_nan(value) for key, value in document.items()}
+
+
+def newly_failed(stress: StressRuns) -> list[str]:
+    """Return a warning of clips that failed when perturbed and not when clean."""
+    before = {failure.index for failure in stress.clean.failures}
+    runs = stress.runs
+    lost = {name: len({one.index for one in runs[name].failures} - before) for name in runs}
+    worst = max(lost, key=lambda name: lost[name], default="")
+    if not worst or not lost[worst]:
+        return []
+    said = (
+        f"Clips that had an answer when clean have none under {sum(map(bool, lost.values()))} of "
+        f"{counted(len(lost), 'perturbation')} (most, {lost[worst]}, under {worst}); its numbers "
+        "are over the clips that are left."
+    )
+    return [said]
 
 
 def _scored_part(scores: DimensionScores, thresholds: KeptThresholds) -> dict[str, Any]:
@@ -221,10 +237,11 @@ def dimension_stress_verdict(found: DimensionFindings) -> list[str]:
         f"{counted(len(found.effects), 'perturbation')}."
     )
     said = [first]
-    if found.effects:
-        worst = min(found.effects.values(), key=_mean_change)
+    fell = [effect for effect in found.effects.values() if _mean_change(effect) < 0]  # not NaN
+    if fell:
+        worst = min(fell, key=_mean_change)
         gap = asdict(worst.change[MEAN]["ccc"].difference)
-        said.append(f"Mean CCC changes most under {worst.case.name}, by {numbered(gap)}.")
+        said.append(f"Mean CCC falls most under {worst.case.name}, by {numbered(gap)}.")
     return said
 
 

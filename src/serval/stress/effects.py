@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -59,7 +59,8 @@ class Effect:
         unchanged: Share of predictions that stay as they are, in [0, 1].
         recall: Of each label, perturbed minus clean, in [-1, 1]; NaN for a label without clips.
         outcome: Whether the rule is kept, on the labels of at least `MIN_CLIPS_OF_LABEL` clips
-            alone; `cannot tell` where there is no such label.
+            alone; `cannot tell` where there is no such label, or where it is kept on what is left
+            of clips of which some fail under it that do not fail clean.
         sure: Whether the intervals lie wholly on that side of the thresholds.
         asked: Clips after which it was stopped, since its verdict was sure or a milder level had
             surely failed; 0 where all clips were asked.
@@ -148,7 +149,7 @@ def effects_of(stress: StressRuns, *, seed: int = 0) -> Effects:
         case.name: replace(
             _effect(case, found, i, panel.labels),
             failed=len(stress.runs[case.name].failures),
-            **verdict_of(case, deciding, i),
+            **_unless_lost(verdict_of(case, deciding, i), stress, case),
         )
         for i, case in enumerate(cases)
     }
@@ -180,8 +181,17 @@ def _stopped_effect(stress: StressRuns, case: Case, seed: int) -> Effect:
         _effect(case, estimated(panel.runs, {}, seed), 0, panel.labels),
         failed=len(run.failures),
         asked=len(run) + len(run.failures),
-        **decided,
+        **_unless_lost(decided, stress, case),
     )
+
+
+def _unless_lost(verdict: dict[str, Any], stress: StressRuns, case: Case) -> dict[str, Any]:
+    """Return a verdict; a kept rule cannot be told where clips fail that do not fail clean."""
+    before = {failure.index for failure in stress.clean.failures}
+    lost = {failure.index for failure in stress.runs[case.name].failures} - before
+    if verdict["outcome"] == "pass" and lost:
+        return {"outcome": "cannot tell", "sure": False}
+    return verdict
 
 
 def _effect(case: Case, found: PanelEstimates, i: int, labels: Sequence[str]) -> Effect:
@@ -211,9 +221,7 @@ def _families(
         families[name] = FamilyEffect(
             cases=len(places),
             change={
-                metric: UNKNOWN
-                if row is None
-                else found.difference("family change", row, j, runs=len(means[name]))
+                metric: UNKNOWN if row is None else found.difference("family change", row, j)
                 for j, metric in enumerate(HEADLINES)
             },
             unchanged=NEVER if row is None else found.interval("family unchanged", row),

@@ -82,7 +82,7 @@ def _share(score: Mapping[str, float | None]) -> str:
 def kept_sentence(everything: Mapping[str, Any]) -> str:
     """Return how many thresholds are kept, and how many of these verdicts the clips can carry."""
     judged, undecided = everything["judged"], everything["cannot_tell"]
-    few = f"no emotion has {MIN_CLIPS_OF_LABEL} clips"
+    few = f"no emotion has {MIN_CLIPS_OF_LABEL} clips, or clips fail under them"
     if not judged:
         return (
             f"Whether the thresholds of {WHOSE} are kept cannot be told: {few}."
@@ -281,10 +281,11 @@ def stress_verdict(document: Mapping[str, Any]) -> list[str]:
     if mean["value"] is None or mean["low"] is None or not known:
         return [kept_sentence(everything)]
     worst = min(known, key=lambda name: known[name])
+    most = f", most under {worst} ({points(known[worst], sign=True)})" if known[worst] < 0 else ""
     said = (
         f"Under {counted(whole, 'perturbation')} the UAR of {document['model']['name']} "
         f"changes by {in_points(mean['value'], sign=True)} on average (95 % interval "
-        f"{span(mean['low'], mean['high'])}), most under {worst} "
-        f"({points(known[worst], sign=True)}). {kept_sentence(everything)}"
+        f"{span(mean['low'], mean['high'])}){most}. "
+        f"{kept_sentence(everything)}"
     )
     return [said]

@@ -16,7 +16,7 @@ from serval.texts import yaml_in
 from serval.wording import did_you_mean, printable, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 Kind = type[EvalOptions] | type[ProbeOptions]
@@ -27,7 +27,16 @@ AXES = {"models": "model", "datasets": "dataset", "options": ""}
 OWN = {"models": {"trained_on"}, "datasets": {"corpus"}, "options": set[str]()}
 """What an entry may say beside options of `serval evaluate` or `serval probe`."""
 SHARED = ("output", "sort_by", "models", "datasets", "options", "probe")
-NOT_IN_A_PLAN = {"output", "fresh", "dev_mode", "save", "shared_speakers", "cost"}
+NOT_IN_A_PLAN = {
+    "model",
+    "dataset",
+    "output",
+    "fresh",
+    "dev_mode",
+    "save",
+    "shared_speakers",
+    "cost",
+}
 
 
 def _known(kind: Kind) -> set[str]:
@@ -181,14 +190,23 @@ def _typed(path: Path, settings: Mapping[str, Any], kind: Kind) -> dict[str, Any
 
 def _value(path: Path, name: str, value: Any, kind: Kind) -> Any:  # noqa: ANN401 - what YAML holds
     if name == "labels" and isinstance(value, list):
+        _refuse_no_text(path, name, value)
         return ",".join(map(str, value))
     if name == "label_map" and isinstance(value, Mapping):
+        _refuse_no_text(path, name, [*value, *value.values()])
         return ",".join(f"{raw}={label}" for raw, label in value.items())
     if name == "layer" and isinstance(value, int):
         return str(value)
     if wanted := misfit(name, value, kind):
         raise ConfigError(f"{path}: `{name}` must be {wanted}, not {shown(value)}")
     return value
+
+
+def _refuse_no_text(path: Path, name: str, labels: Iterable[object]) -> None:
+    """Raise where YAML takes a word, such as `no`, for something else than text."""
+    for label in labels:
+        if isinstance(label, bool) or label is None:
+            raise ConfigError(f"{path}: `{name}` has {shown(label)}, not text; put it in quotes")
 
 
 def _entries(path: Path, entries: object, axis: str, kind: Kind) -> list[_Entry]:
@@ -222,7 +240,7 @@ def _entry(path: Path, entry: object, axis: str, kind: Kind) -> _Entry:
         raise ConfigError(f"{path}: a `name` must be text, not {shown(name)}")
     if key not in settings and key:
         raise ConfigError(f"{path}: an entry of `{axis}` has no `{key}`")
-    _refuse_unknown(path, settings, _known(kind) | OWN[axis])
+    _refuse_unknown(path, settings, _known(kind) | OWN[axis] | ({key} - {""}))
     said = {own: _said(path, own, settings.pop(own)) for own in OWN[axis] & settings.keys()}
     title = settings[key] if key else ", ".join(f"{k}={v}" for k, v in settings.items())
     if axis == "models" and "name" in _known(kind) and name is not None and str(name).strip():

@@ -16,6 +16,7 @@ from serval.records import Failure, Prediction
 from serval.run import Journal, Provenance
 from serval.scores.metrics import confusion_matrix, macro_f1, uar, wa
 from serval.stress import StressRuns, findings_of, load_stress, write_stress
+from serval.stress.dimensions import newly_failed
 from serval.stress.effects import random_baseline_of
 
 LABELS = LabelSet(["angry", "happy", "sad"])
@@ -126,6 +127,29 @@ def test_a_clip_that_failed_under_one_perturbation_is_in_no_number(tmp_path):
     found = findings_of(load_stress(tmp_path))
     assert found.effects.n == N - 2
     assert 3 not in found.effects.panel.index
+
+
+def test_a_kept_rule_cannot_be_told_where_clips_newly_fail(tmp_path):
+    stored(tmp_path / "clean", with_errors(20), failing={3})
+    stored(tmp_path / "white_40db", with_errors(20), failing={3})
+    stored(tmp_path / "white_20db", with_errors(20), failing={3, 4})
+    effects = findings_of(load_stress(tmp_path)).effects
+    outcomes = {name: (one.outcome, one.sure) for name, one in effects.effects.items()}
+    assert outcomes["white_40db"][0] == "pass", "what fails clean too is not lost under it"
+    assert outcomes["white_20db"] == ("cannot tell", False)
+    assert (effects.families["all"].passed, effects.families["all"].undecided) == (1, 1)
+
+
+def test_a_mean_over_runs_that_change_nothing_is_no_surer_than_one_of_them(tmp_path):
+    for name in ("clean", "gain_minus2db", "gain_plus2db", "gain_plus1db"):
+        stored(tmp_path / name, with_errors(20))
+    effects = findings_of(load_stress(tmp_path)).effects
+    one, all_ = (of.change["uar"] for of in (effects.effects["gain_plus1db"],
+                                             effects.families["all"]))  # fmt: skip
+    assert (all_.low, all_.high) == pytest.approx((one.low, one.high))
+    assert one.high > 0
+    document = write_stress(findings_of(load_stress(tmp_path)), tmp_path / "out").document
+    assert "most under" not in " ".join(document["verdict"]), "nothing fell"
 
 
 def test_clips_that_only_the_perturbation_breaks_are_told(tmp_path):
@@ -284,7 +308,7 @@ def test_where_every_label_has_few_clips_no_threshold_can_be_told(tmp_path):
     assert (case["passed"], case["verdict"]) == (None, "cannot tell")
     summary = written.files["summary"].read_text("utf-8")
     assert "background noise: cannot tell |" in summary
-    assert "(Derington et al., 2023) are kept cannot be told: no emotion has 10 clips." in summary
+    assert "(Derington et al., 2023) are kept cannot be told: no emotion has 10 clips, " in summary
 
 
 def test_fairness_is_not_judged_where_the_model_guesses(tmp_path):
@@ -413,3 +437,11 @@ def test_the_verdict_tells_the_mean_change_and_the_worst(tmp_path):
     assert f"changes by {100 * mean['value']:+.2f} points on average (95 % interval " in said
     assert f"most under {worst} ({100 * changes[worst]:+.2f}). " in said
     assert said.endswith(" are sure.") or "cannot be told" in said
+
+
+def test_dimensions_tell_of_clips_that_only_the_perturbation_breaks(tmp_path):
+    stored(tmp_path / "clean", with_errors(20), failing={3})
+    stored(tmp_path / "white_20db", with_errors(20), failing={3, 4, 5})
+    stored(tmp_path / "white_40db", with_errors(20), failing={3})
+    (said,) = newly_failed(load_stress(tmp_path))
+    assert "none under 1 of 2 perturbations (most, 2, under white_20db)" in said

@@ -250,3 +250,17 @@ def test_a_key_that_nothing_reads_is_named(tmp_path, key, said):
         with pytest.raises(ConfigError, match="plan") as refused:
             load_plan(tmp_path / "plan.yaml")
         assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("models: [m]\ndatasets: [{dataset: d, model: other}]\n", "unknown key 'model'"),
+        ("models: [m]\ndatasets: [d]\ndataset: other\n", "unknown key 'dataset'"),
+        ("models: [m]\ndatasets: [{dataset: d, labels: [no, sad]}]\n", "put it in quotes"),
+    ],
+)
+def test_a_plan_says_one_thing_in_one_place(tmp_path, text, said):
+    (tmp_path / "plan.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=said):
+        load_plan(tmp_path / "plan.yaml")
