@@ -226,8 +226,14 @@ def _bounded(kind: str, name: str, bound: float, found: float | Interval) -> Che
         high=score.high,
         verdict="pass" if kept else "fail",
         passed=kept,
-        reason="not defined on these clips" if math.isnan(score.value) else reason,
+        reason=_undefined(name) if math.isnan(score.value) else reason,
     )
+
+
+def _undefined(name: str) -> str:
+    if name == "size_mb":
+        return "not known: the model has no file whose size could be read"
+    return "not defined on these clips"
 
 
 def _drops(compared: Compared, bounds: Bounds) -> Iterator[Check]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -114,16 +114,21 @@ class Groups:
         better_than_chance: Whether the whole interval of UAR lies above the random baseline among
             the labels that occur.
         tables: One for each column.
+        twins: Column that splits the clips as an earlier one does -> that one, which has the table.
     """
 
     better_than_chance: bool
     tables: tuple[GroupTable, ...]
+    twins: Mapping[str, str] = field(default_factory=dict)
 
     def named(self, column: str) -> list[GroupTable]:
         """Return the tables that a name asks for: the column's own name, else a synonym of it."""
-        own = [table for table in self.tables if table.column == column]
+        known = {table.column: table for table in self.tables}
+        names = {**{name: name for name in known}, **self.twins}
         wanted = canonical_column(column)
-        return own or [table for table in self.tables if canonical_column(table.column) == wanted]
+        alike = [own for name, own in names.items() if canonical_column(name) == wanted]
+        found = [names[column]] if column in names else alike
+        return [known[own] for own in dict.fromkeys(found)]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the groups as dicts, lists and numbers; undefined ones are NaN.
@@ -161,10 +166,16 @@ def groups_of(run: Run) -> Groups:
     whole = _all_clips(run, rng)
     better = whole is not None and whole.better_than_chance
     columns = group_columns(run.speakers, run.groups, run.duration_s)
+    shapes = {_shape(values): name for name, values in columns.items()}
+    twins = {
+        name: shapes[shape]
+        for name, values in run.groups.items()
+        if name not in columns and (shape := _shape(_one_spelling(name, values))) in shapes
+    }
     tables = [_table(name, values, run, rng, len(columns)) for name, values in columns.items()]
     if not better:
         tables = [_not_judged(table) for table in tables]
-    return Groups(better_than_chance=better, tables=tuple(tables))
+    return Groups(better_than_chance=better, tables=tuple(tables), twins=twins)
 
 
 def fairness_of(run: Run, *, seed: int = 0) -> Fairness:
@@ -278,7 +289,8 @@ def group_columns(
     """Return the columns worth grouping by: two values or more, and enough clips for each.
 
     A column that splits the clips as an earlier one does (`speaker_id` and the speaker) is left
-    out, and so are votes. Lengths are cut into quarters. Genders that are spelt in several ways are
+    out, and so are votes. Lengths are cut into quarters, unless the set has a column `duration` of
+    other words than numbers. Genders that are spelt in several ways are
     one group each.
 
     Args:
@@ -288,7 +300,9 @@ def group_columns(
     """
     columns: dict[str, Sequence[str | None]] = {}
     seen: set[bytes] = set()
-    known = {"speaker": speakers, **groups, "duration": _quarters(duration_s)}
+    known = {"speaker": speakers, **groups}
+    if all(_is_number(value) for value in groups.get("duration", ()) if value):
+        known["duration"] = _quarters(duration_s)
     for name, own in known.items():
         if is_votes(name):
             continue
@@ -298,6 +312,14 @@ def group_columns(
             columns[name] = values
             seen.add(shape)
     return columns
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_grouping(values: Sequence[str | None]) -> bool:

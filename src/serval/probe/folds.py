@@ -128,7 +128,7 @@ def refuse_unnamed(clips: FoldClips) -> None:
         )
 
 
-def tested_in(folds: Sequence[Fold]) -> Places:
+def clips_tested(folds: Sequence[Fold]) -> Places:
     """Return the places of all clips that a fold tests, in order."""
     return np.sort(np.concatenate([fold.test for fold in folds]))
 

@@ -22,7 +22,7 @@ from serval.probe.folds import (
     mixed_folds,
     refuse_unnamed,
     shared_by,
-    tested_in,
+    clips_tested,
 )
 from serval.probe.options import task_of_head
 from serval.tasks import CATEGORICAL, DIMENSIONAL, ByTask
@@ -218,7 +218,7 @@ def wanted_folds(options: ProbeOptions, clips: FoldClips) -> dict[str, tuple[Fol
             f"--folds {options.folds} has one fold, and --shared-speakers deals out the tested "
             "clips anew to as many: give a list of two folds or more"
         )
-    places = tested_in(asked)
+    places = clips_tested(asked)
     own = clips.only(places)
     if shared:
         return {APART: at_places(by_speaker(own, len(asked)), places), SHARED: asked}

@@ -28,7 +28,7 @@ from serval.probe.encoder import (
     open_encoder,
 )
 from serval.probe.features import FeatureStore, feature_rows, feature_rows_on_ray
-from serval.probe.folds import tested_in
+from serval.probe.folds import clips_tested
 from serval.probe.options import (
     HEADS,
     POOLINGS,
@@ -122,7 +122,7 @@ def _probed(
     layers = tuple(bench.probed(of) for of in encoder.inputs)
     saved = (bench.saved(Path(options.save), layers[0]),) if options.save else ()
     heads_s = time.perf_counter() - heard
-    scored = [i for i in tested_in(folds[APART]) if rows[i] >= 0]
+    scored = [i for i in clips_tested(folds[APART]) if rows[i] >= 0]
     return Probe(
         encoder=str(encoder.model.facts["name"]),
         score=task_of_head(options.head).headline,

@@ -303,11 +303,12 @@ def _write_emotions(found: Findings, folder: Path) -> tuple[dict[str, Any], dict
             folder / "stress_heatmap.png",
         ),
     }
-    curves = _curves(document)
+    curves, picture = _curves(document), folder / "stress_curves.png"
+    picture.unlink(missing_ok=True)  # an earlier suite may have had curves
     if curves:
         lines = {"clean": document["clean"]["uar"]["value"],
                  "random": document["random"]["uar"]["value"]}  # fmt: skip
-        files["curves"] = save_curves(curves, lines, title, folder / "stress_curves.png")
+        files["curves"] = save_curves(curves, lines, title, picture)
     return document, files
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,22 @@ def test_columns_that_are_no_grouping_are_left_out():
     )
     assert list(columns) == ["speaker", "gender", "rare", "duration"]
     assert sorted(set(columns["duration"])) == ["1-1.8 s", "1.8-2.5 s", "2.5-3.2 s", "3.2-4 s"]
+
+
+def test_a_column_duration_of_words_is_kept_and_one_of_numbers_is_cut():
+    words, seconds = ["short", "long"] * 20, np.linspace(1, 4, 40)
+    assert group_columns(["a"] * 40, {"duration": words}, seconds) == {"duration": words}
+    cut = group_columns(["a"] * 40, {"duration": ["1.5"] * 40}, seconds)
+    assert len(set(cut["duration"])) == 4
+
+
+def test_a_column_that_splits_as_an_earlier_one_finds_the_table_of_that_one(tmp_path):
+    run = grouped_run(tmp_path, (0.9, 0.9), np.random.default_rng(5))
+    gender = run.groups["gender"]
+    groups = groups_of(replace(run, groups={"studio": gender, "Sex": gender}))
+    assert groups.twins == {"Sex": "studio"}
+    for name in ("studio", "Sex", "gender"):
+        assert [table.column for table in groups.named(name)] == ["studio"]
 
 
 def test_clips_of_one_length_are_one_group():

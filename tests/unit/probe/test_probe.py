@@ -26,7 +26,7 @@ from serval.options import EvalOptions
 from serval.probe import ProbeOptions, features, probe
 from serval.probe.encoder import open_encoder
 from serval.probe.features import FeatureStore, feature_rows
-from serval.probe.folds import FoldClips, folds_as_asked, shared_by, tested_in
+from serval.probe.folds import FoldClips, folds_as_asked, shared_by, clips_tested
 from serval.probe.heads import KINDS, Trainer
 from serval.probe.layers import wanted_levels
 from serval.probe.plan import planned, wanted_folds
@@ -294,7 +294,7 @@ def test_folds_with_and_without_shared_speakers_deal_out_the_same_clips(tmp_path
     clips = fold_clips(["a", "a", "b", "b"])
     folds = wanted_folds(given, clips)
     for own in folds.values():
-        assert list(tested_in(own)) == list(range(12))
+        assert list(clips_tested(own)) == list(range(12))
         assert [sorted([*f.train, *f.test]) for f in own] == [list(range(12))] * 2
     assert not shared_by(folds["speakers apart"], clips)
     assert bool(shared_by(folds_as_asked(str(listed), clips), clips)) is not apart
