@@ -18,11 +18,11 @@ from serval.probe.folds import (
     FoldClips,
     at_places,
     by_speaker,
+    clips_tested,
     folds_as_asked,
     mixed_folds,
     refuse_unnamed,
     shared_by,
-    clips_tested,
 )
 from serval.probe.options import task_of_head
 from serval.tasks import CATEGORICAL, DIMENSIONAL, ByTask

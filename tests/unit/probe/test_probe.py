@@ -26,7 +26,7 @@ from serval.options import EvalOptions
 from serval.probe import ProbeOptions, features, probe
 from serval.probe.encoder import open_encoder
 from serval.probe.features import FeatureStore, feature_rows
-from serval.probe.folds import FoldClips, folds_as_asked, shared_by, clips_tested
+from serval.probe.folds import FoldClips, clips_tested, folds_as_asked, shared_by
 from serval.probe.heads import KINDS, Trainer
 from serval.probe.layers import wanted_levels
 from serval.probe.plan import planned, wanted_folds
