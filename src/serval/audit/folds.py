@@ -60,8 +60,9 @@ class _Parts:
 
     def add(self, fold: str, part: str, clip: str) -> None:
         """Note a clip."""
-        known = next((one for one in PLACES if part.casefold().startswith(one)), OTHER)
-        self.found[fold][PLACES.get(known, OTHER)].add(clip)
+        begins = part.casefold().startswith
+        place = next((place for begin, place in PLACES.items() if begins(begin)), OTHER)
+        self.found[fold][place].add(clip)
 
     def settle(self) -> int:
         """Return how many clips are left out: those of other parts, unless no part is a test."""

@@ -176,26 +176,14 @@ def dimension_stress_document(found: DimensionFindings) -> dict[str, Any]:
         "cases": {name: _case_part(effect) for name, effect in found.effects.items()},
         "seconds": round(found.stress.seconds, 1),
         "platform": dict(clean.provenance.platform),
-        "warnings": caveats_of([clean], [], [*found.scores.warnings, *newly_failed(found.stress)]),
+        "warnings": caveats_of([clean], [], [*found.scores.warnings, *_lost(found.stress)]),
         "verdict": dimension_stress_verdict(found),
     }
     return {key: without_nan(value) for key, value in document.items()}
 
 
-def newly_failed(stress: StressRuns) -> list[str]:
-    """Return a warning of clips that failed when perturbed and not when clean."""
-    before = {failure.index for failure in stress.clean.failures}
-    runs = stress.runs
-    lost = {name: len({one.index for one in runs[name].failures} - before) for name in runs}
-    worst = max(lost, key=lambda name: lost[name], default="")
-    if not worst or not lost[worst]:
-        return []
-    said = (
-        f"Clips that had an answer when clean have none under {sum(map(bool, lost.values()))} of "
-        f"{counted(len(lost), 'perturbation')} (most, {lost[worst]}, under {worst}); its numbers "
-        "are over the clips that are left."
-    )
-    return [said]
+def _lost(stress: StressRuns) -> list[str]:
+    return stress.lost_warnings("its numbers are over the clips that are left")
 
 
 def _scored_part(scores: DimensionScores, thresholds: KeptThresholds) -> dict[str, Any]:

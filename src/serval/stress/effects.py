@@ -187,9 +187,7 @@ def _stopped_effect(stress: StressRuns, case: Case, seed: int) -> Effect:
 
 def _unless_lost(verdict: dict[str, Any], stress: StressRuns, case: Case) -> dict[str, Any]:
     """Return a verdict; a kept rule cannot be told where clips fail that do not fail clean."""
-    before = {failure.index for failure in stress.clean.failures}
-    lost = {failure.index for failure in stress.runs[case.name].failures} - before
-    if verdict["outcome"] == "pass" and lost:
+    if verdict["outcome"] == "pass" and case.name in stress.newly_failed:
         return {"outcome": "cannot tell", "sure": False}
     return verdict
 

@@ -13,7 +13,7 @@ from serval.plots.stress import HeatMapRow, StressCurve, save_curves, save_heat_
 from serval.results.document import warnings_of
 from serval.stress.dimensions import write_dimension_stress
 from serval.stress.invariance import EXACT
-from serval.stress.panel import ALL, EARLY_ERROR, MIN_CLIPS_OF_LABEL
+from serval.stress.panel import EARLY_ERROR, MIN_CLIPS_OF_LABEL
 from serval.stress.suite import RULES
 from serval.stress.table import case_title, markdown, stress_verdict, write_csv
 from serval.tasks import CATEGORICAL, DIMENSIONAL
@@ -66,7 +66,7 @@ def stress_document(found: Findings) -> dict[str, Any]:
         "platform": dict(clean.provenance.platform),
         "warnings": [*_unfinished(found.stress), *_stopped(effects), *warnings_of(clean),
                      *effects.panel.runs.clustering.warnings,
-                     *_own_warnings(effects, len(clean.failures)), *_few_clips(effects),
+                     *_lost(found.stress, effects.n), *_few_clips(effects),
                      *_undone(found.stress)],
     }  # fmt: skip
     plain = {key: without_nan(value) for key, value in document.items()}
@@ -183,22 +183,9 @@ def _differences(changes: Mapping[str, Difference]) -> dict[str, Any]:
     return {name: asdict(change) for name, change in changes.items()}
 
 
-def _own_warnings(effects: Effects, failed_clean: int) -> list[str]:
-    """Return a warning of clips that failed when perturbed and not when clean."""
-    # Of a perturbation that was stopped, no clip was asked that has no clean answer.
-    failed = ((name, e.failed - (0 if e.asked else failed_clean))
-              for name, e in effects.effects.items())  # fmt: skip
-    lost = {name: more for name, more in failed if more > 0}
-    if not lost:
-        return []
-    worst = max(lost, key=lambda name: lost[name])
-    sentence = (
-        f"Clips that had an answer when clean have none under {len(lost)} of "
-        f"{effects.families[ALL].cases} perturbations (most, {lost[worst]}, under {worst}); every "
-        f"number is over the {counted(effects.n, 'clip that has', 'clips that have')} one under "
-        f"all."
-    )
-    return [sentence]
+def _lost(stress: StressRuns, n: int) -> list[str]:
+    common = counted(n, "clip that has", "clips that have")
+    return stress.lost_warnings(f"every number is over the {common} one under all")
 
 
 def _few_clips(effects: Effects) -> list[str]:

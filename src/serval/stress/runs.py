@@ -140,6 +140,30 @@ class StressRuns:
         stopped = {case.name for case in self.stopped}
         return tuple(case for case in self.cases if case.name not in stopped)
 
+    @property
+    def newly_failed(self) -> dict[str, int]:
+        """How many clips fail that do not fail clean, by perturbation under which some do."""
+        before = {failure.index for failure in self.clean.failures}
+        lost = {name: len({one.index for one in run.failures} - before)
+                for name, run in self.runs.items()}  # fmt: skip
+        return {name: n for name, n in lost.items() if n}
+
+    def lost_warnings(self, numbers: str) -> list[str]:
+        """Return a warning of clips that fail when perturbed and not clean, if there are any.
+
+        Args:
+            numbers: Which clips the numbers are over then, as a sentence without its end.
+        """
+        lost = self.newly_failed
+        if not lost:
+            return []
+        worst = max(lost, key=lambda name: lost[name])
+        said = (
+            f"Clips that had an answer when clean have none under {len(lost)} of "
+            f"{len(self.runs)} perturbations (most, {lost[worst]}, under {worst}); {numbers}."
+        )
+        return [said]
+
     def _is_stopped(self, run: Run) -> bool:
         return "looks" in run.provenance.identity and len(run) + len(run.failures) < len(self.clean)
 

@@ -523,11 +523,11 @@ def test_search_moves_the_fewest_layers_that_hold_the_limit(bench, monkeypatch):
     assert len(left) < sum(p == "int8" for p in bad.recipe.plan.values())
 
 
-def test_search_takes_convolutions_back_to_fp32_too(bench):
-    """A workbench on which nothing but one rounded convolution loses clips."""
+def losing(bench, is_lossy):
+    """A workbench on which half of the clips are lost by such recipes and none by others."""
 
     def trial(what, candidate, clips):
-        lost = int(candidate.recipe.plan.get("/short", "fp32") != "fp32")
+        lost = int(is_lossy(candidate.recipe))
         measured = Fidelity(
             clips=900,
             agreement=1,
@@ -539,7 +539,11 @@ def test_search_takes_convolutions_back_to_fp32_too(bench):
         )
         return Trial(what=what, size_bytes=1, clips="voices", measured=measured)
 
-    stub = SimpleNamespace(trial=trial, held_out=bench.held_out, model=bench.model)
+    return SimpleNamespace(trial=trial, held_out=bench.held_out, model=bench.model)
+
+
+def test_search_takes_convolutions_back_to_fp32_too(bench):
+    stub = losing(bench, lambda recipe: recipe.plan.get("/short", "fp32") != "fp32")
     start = Candidate(graph=bench.graph, layers=bench.layers, recipe=Recipe(plan=plan_of(bench)))
     assert start.recipe.plan["/short"] == "weight-only int8"
     found = kept_within(stub, start, bench.held_out, 30.0)
@@ -550,21 +554,7 @@ def test_search_takes_convolutions_back_to_fp32_too(bench):
 
 def test_search_takes_back_what_is_in_fp16_last(bench):
     """Nothing but what FP16 stores loses clips: the first convolution and the tables."""
-
-    def trial(what, candidate, clips):
-        lost = int("fp16" in candidate.recipe.plan.values() or bool(candidate.recipe.tables))
-        measured = Fidelity(
-            clips=900,
-            agreement=1,
-            logit_error=lost,
-            divergence=0,
-            right=800 - 450 * lost,
-            reference_right=800,
-            change=difference(-0.5 * lost, 0.01, 900, 1 / 900),
-        )
-        return Trial(what=what, size_bytes=1, clips="voices", measured=measured)
-
-    stub = SimpleNamespace(trial=trial, held_out=bench.held_out, model=bench.model)
+    stub = losing(bench, lambda recipe: "fp16" in recipe.plan.values() or bool(recipe.tables))
     recipe = Recipe(plan=plan_of(bench), tables=bench.tables)
     start = Candidate(graph=bench.graph, layers=bench.layers, recipe=recipe)
     found = kept_within(stub, start, bench.held_out, 30.0).candidate.recipe

@@ -16,7 +16,6 @@ from serval.records import Failure, Prediction
 from serval.run import Journal, Provenance
 from serval.scores.metrics import confusion_matrix, macro_f1, uar, wa
 from serval.stress import StressRuns, findings_of, load_stress, write_stress
-from serval.stress.dimensions import newly_failed
 from serval.stress.effects import random_baseline_of
 
 LABELS = LabelSet(["angry", "happy", "sad"])
@@ -443,5 +442,5 @@ def test_dimensions_tell_of_clips_that_only_the_perturbation_breaks(tmp_path):
     stored(tmp_path / "clean", with_errors(20), failing={3})
     stored(tmp_path / "white_20db", with_errors(20), failing={3, 4, 5})
     stored(tmp_path / "white_40db", with_errors(20), failing={3})
-    (said,) = newly_failed(load_stress(tmp_path))
+    (said,) = load_stress(tmp_path).lost_warnings("its numbers are over the rest")
     assert "none under 1 of 2 perturbations (most, 2, under white_20db)" in said
