@@ -4,6 +4,8 @@ import os
 
 # As many tests run at once as there are cores: one thread for each, before numpy is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Ray's workers would give way to every other test.
+os.environ.setdefault("RAY_worker_niceness", "0")
 # The workers of xdist have a width of their own; what a pipe is given must not depend on it.
 os.environ.pop("COLUMNS", None)
 
@@ -19,6 +21,7 @@ from hypothesis import settings
 
 from build import classifier, labels_metadata, speech_set
 from commandline import called
+from serval.groups.gaps import PERMUTATIONS
 from serval.plots.canvas import DPI
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,10 +54,32 @@ def coarse_pictures():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def few_permutations():
+    """Judge gaps between groups by 199 permutations; `all_permutations` are for tests of gaps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("serval.groups.gaps.PERMUTATIONS", 199)
+        yield
+
+
+@pytest.fixture
+def all_permutations(monkeypatch):
+    """Judge gaps as users have it."""
+    monkeypatch.setattr("serval.groups.gaps.PERMUTATIONS", PERMUTATIONS)
+
+
 @pytest.fixture
 def fine_pictures(monkeypatch):
     """Draw as users have it."""
     monkeypatch.setattr("serval.plots.canvas.DPI", DPI)
+
+
+@pytest.fixture
+def empty_pictures(monkeypatch):
+    """Save pictures with nothing in them, where others of the same room are drawn and looked at."""
+    from matplotlib.figure import Figure
+
+    monkeypatch.setattr(Figure, "draw", lambda _figure, _renderer: None)
 
 
 @pytest.fixture

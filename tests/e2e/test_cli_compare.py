@@ -41,6 +41,7 @@ def test_compare_prints_a_verdict_and_writes_its_files(serval, stored):
         assert (stored / "out" / name).stat().st_size > 0
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_compare_as_json_is_the_file(serval, stored):
     done = serval("compare", "a", "far", "--json", "--margin", "2", "-o", "out")
     printed = json.loads(done.stdout)
@@ -48,6 +49,7 @@ def test_compare_as_json_is_the_file(serval, stored):
     assert printed == json.loads((stored / "out" / "comparison.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_compare_lists_what_only_one_run_has(serval, stored):
     run_of(stored / "short", TRUTH[:200], TRUTH[:200], speakers=SPEAKERS)
     done = serval("compare", "a", "short", "-o", "out")
@@ -117,6 +119,7 @@ def test_a_gate_that_makes_no_sense_is_one_line(serval, stored):
         assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_score_writes_every_file_anew(serval, stored):
     done = serval("score", "a")
     assert done.returncode == 0, done.stderr
@@ -133,6 +136,7 @@ def test_score_writes_every_file_anew(serval, stored):
     assert (stored / "a" / "results.json").read_bytes() == first
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_score_fits_a_temperature_on_another_run(serval, stored):
     shas = {i: f"dev{i}" for i in range(300)}
     run_of(stored / "dev", TRUTH, noisy(TRUTH, 0.85, np.random.default_rng(9)), shas=shas)
@@ -146,6 +150,7 @@ def test_score_fits_a_temperature_on_another_run(serval, stored):
     assert "300 clips are in both" in refused.stderr
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_score_of_an_unfinished_run(serval, stored):
     run_of(stored / "half", TRUTH[:50], TRUTH[:50], end=False)
     done = serval("score", "half", "--no-plots")

@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("tensorboard")
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_sweep_prints_the_table_and_says_what_could_not_be_done(
     serval, model_file, manifest, tmp_path
 ):

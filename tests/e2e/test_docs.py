@@ -119,7 +119,9 @@ def without_pictures(arguments, page):
 @pytest.mark.slow
 @pytest.mark.usefixtures("brief_bench")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_commands_of_a_page_work(page, folder, serval):
+def test_the_commands_of_a_page_work(page, folder, serval, request):
+    if page != PAGES[0]:
+        request.getfixturevalue("empty_pictures")
     for arguments, promised in commands(page):
         done = serval(*without_pictures(arguments, page), cwd=folder)
         assert done.returncode == promised, f"serval {shlex.join(arguments)}\n{done.stderr}"

@@ -90,17 +90,6 @@ def test_a_file_says_what_its_checkpoint_says(exported):
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_several_emotions_at_once_is_exported(tmp_path, clips):
-    source = checkpoint(tmp_path / "checkpoint", layers=1)
-    said = json.loads((source / "config.json").read_text())
-    said["problem_type"] = "multi_label_classification"
-    (source / "config.json").write_text(json.dumps(said))
-    made = export_checkpoint(str(source), tmp_path / "m.onnx", ExportOptions(dataset=clips))
-    assert load_onnx(made.path).contract.outputs == "sigmoid"
-    assert made.parity.max_abs_diff <= 1e-4
-
-
-@pytest.mark.slow
 def test_a_clip_in_a_padded_batch_is_as_alone(exported):
     assert exported.parity.padded_max_abs_diff <= 1e-4
     model = load_onnx(exported.path)
@@ -163,10 +152,13 @@ def test_a_family_that_mixes_padding_in_is_refused_a_mask(tmp_path, clips):
 
 @pytest.fixture(scope="module")
 def first_layer_alone(tmp_path_factory, clips):
-    """A checkpoint, its file of one layer without a mask and with its weights beside it, and all
-    that was printed."""
+    """A checkpoint of several emotions at once, its file of one layer without a mask and with its
+    weights beside it, and all that was printed."""
     folder = tmp_path_factory.mktemp("unmasked")
     source = checkpoint(folder / "checkpoint")
+    said = json.loads((source / "config.json").read_text())
+    said["problem_type"] = "multi_label_classification"
+    (source / "config.json").write_text(json.dumps(said))
     arguments = ("export", source, "-o", "model.onnx", "--layers", 1, "--dataset", clips)
     with patch.object(network, "INLINE_LIMIT_BYTES", 10_000):
         done = called(arguments, folder, {})
@@ -199,6 +191,13 @@ def first_layer(source, clip):
     with torch.no_grad():
         inputs = extractor(clip, sampling_rate=16_000, return_tensors="pt")
         return model.eval()(**inputs).logits[0].numpy()
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("export without a mask")
+def test_the_file_of_several_emotions_at_once_says_so(first_layer_alone):
+    _, path, _ = first_layer_alone
+    assert load_onnx(path).contract.outputs == "sigmoid"
 
 
 @pytest.mark.slow

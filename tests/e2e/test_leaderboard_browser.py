@@ -1,10 +1,6 @@
 """The leaderboard in a real Chromium: sorted by keyboard, on a phone, in the dark."""
 
-import shutil
-
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -18,8 +14,6 @@ from serval.sweep.standings import answers_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 TRUTH = [0, 1, 2] * 8
 SAID = {
     "b worse": [0, 1, 1] * 8,
@@ -29,7 +23,7 @@ SAID = {
 
 
 @pytest.fixture
-def page(tmp_path):
+def leaderboard(tmp_path):
     """The page of three models on one set."""
     results = []
     for name, said in SAID.items():
@@ -46,29 +40,13 @@ def page(tmp_path):
     return write_leaderboard(document, tmp_path / "leaderboard.html")
 
 
-@pytest.fixture
-def browser(tmp_path):
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    chromedriver = shutil.which("chromedriver")
-    if not (found and chromedriver):
-        pytest.skip("no Chromium with chromedriver on this machine: apt install chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = found
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
-    yield driver
-    driver.quit()
-
-
 def names(browser):
     rows = browser.find_elements(By.CSS_SELECTOR, "#set-1 tbody th")
     return [row.text for row in rows]
 
 
-def test_the_page_sorts_by_keyboard_and_fits_a_phone_in_the_dark(browser, page):
-    browser.get(page.as_uri())
+def test_the_page_sorts_by_keyboard_and_fits_a_phone_in_the_dark(page, leaderboard):
+    browser = page(leaderboard)
     assert names(browser) == ["a better", "c middle", "b worse", "majority label"]
     title = browser.find_element(By.XPATH, "//*[@id='set-1']//th[button='Model']/button")
     title.send_keys(Keys.ENTER)
@@ -93,4 +71,3 @@ def test_the_page_sorts_by_keyboard_and_fits_a_phone_in_the_dark(browser, page):
     assert browser.execute_script(back) == "rgb(16, 19, 23)"
     browser.find_element(By.ID, "theme").click()
     assert browser.execute_script(back) == "rgb(246, 247, 249)"
-    assert [entry["message"] for entry in browser.get_log("browser")] == []

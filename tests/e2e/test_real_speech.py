@@ -16,12 +16,12 @@ from serval.options import EvalOptions
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [40, pytest.param(100, marks=pytest.mark.weekly)])
+@pytest.mark.parametrize("n", [24, pytest.param(100, marks=pytest.mark.weekly)])
 def test_a_plain_loop_gives_the_same_predictions(shared, tmp_path, n):
     model = shared / "models" / "serval-tiny" / "model.onnx"
     corpus = str(shared / "corpora" / "ssi-like")
     run = evaluate_named(
-        EvalOptions(model=str(model), dataset=corpus, limit=n, output=str(tmp_path))
+        EvalOptions(model=str(model), dataset=corpus, limit=n, output=str(tmp_path), plots=False)
     ).run
     session = ort.InferenceSession(model)
     dataset = load_dataset(corpus, options=DatasetOptions())

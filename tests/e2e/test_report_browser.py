@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import shutil
 import time
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -11,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
 
 from build import write_manifest
+from chromium import wait
 from pages import HARM, evaluated, spoken_set
 from serval.errors import ConfigError
 from serval.options import EvalOptions
@@ -28,61 +26,7 @@ from serval.wording import csv_cell, percent
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--force-prefers-reduced-motion",
-    "--window-size=1360,1000",
-)  # fmt: skip
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-TIMELESS = 20
 ASSETS = Path(build.__file__).parent / "assets"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A Chromium of its own; skipped where there is none."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    chromedriver = shutil.which("chromedriver")
-    if not (found and chromedriver):
-        pytest.skip("no Chromium with chromedriver on this machine: apt install chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = found
-    folder = tmp_path_factory.mktemp("profile")
-    for flag in (*FLAGS, f"--user-data-dir={folder}"):
-        options.add_argument(flag)
-    options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
-    driver.downloads = folder
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def page(browser):
-    """Opens a file and, at the end, demands that nothing was wrong and nothing was fetched."""
-    opened = []
-
-    def open_page(path, fragment=""):
-        browser.get("about:blank")
-        browser.get_log("browser")
-        browser.get_log("performance")
-        browser.get(path.as_uri() + fragment)
-        opened.append(path)
-        wait(
-            browser, lambda: browser.execute_script("return document.documentElement.dataset.drawn")
-        )
-        return browser
-
-    yield open_page
-    assert opened
-    assert [entry["message"] for entry in browser.get_log("browser")] == []
-    assert [
-        url for url in requested(browser) if not url.startswith(("file:", "data:", "blob:"))
-    ] == []
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
 
 
 @pytest.fixture(scope="module")
@@ -111,19 +55,6 @@ def apart(run, folder):
     """A run that has only the first clips of the other, beside it."""
     other = evaluated(folder / "c", folder / "clips" / "set.csv", seed=1, name="few", limit=9)
     return write_report(other, folder / "apart.html", baseline=run, audio="none").path
-
-
-def requested(browser):
-    messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
-    return [
-        m["params"]["request"]["url"]
-        for m in messages
-        if m["method"] == "Network.requestWillBeSent"
-    ]
-
-
-def wait(browser, condition):
-    return WebDriverWait(browser, TIMELESS, poll_frequency=0.05).until(lambda _: condition())
 
 
 def rows(browser):

@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from build import classifier, labels_metadata, speech_set, write_manifest
-from chromium import chromium, requested, wait
+from chromium import wait
 from runs import run_of_sets
 from serval.dimensions import dimension_run
 from serval.evaluation import evaluate_named
@@ -51,32 +51,6 @@ def evaluated(place, clips, seed):
         model=str(model), dataset=str(clips), scale="1..7", output=str(place / "run"), plots=False
     )
     return evaluate_named(options).run
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
-
-
-@pytest.fixture
-def page(browser):
-    """Opens a page; at the end nothing was wrong and nothing was fetched."""
-
-    def open_page(path, fragment=""):
-        browser.get("about:blank")
-        browser.get_log("browser")
-        requested(browser)
-        browser.get(path.as_uri() + fragment)
-        drawn = "return document.documentElement.dataset.drawn"
-        wait(browser, lambda: browser.execute_script(drawn))
-        return browser
-
-    yield open_page
-    assert [entry["message"] for entry in browser.get_log("browser")] == []
-    fetched = [url for url in requested(browser) if not url.startswith(("file:", "data:"))]
-    assert fetched == []
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,7 @@ def table_of(groups, column):
     return next(table for table in groups.tables if table.column == column)
 
 
+@pytest.mark.usefixtures("all_permutations")
 def test_a_real_gap_is_more_than_chance(tmp_path):
     groups = groups_of(grouped_run(tmp_path, (0.95, 0.6), np.random.default_rng(1)))
     table = table_of(groups, "gender")
@@ -261,6 +262,7 @@ def test_of_two_speakers_nothing_can_be_told_however_many_clips_they_have(shares
     assert "no more than chance" not in " ".join(group_sentences(groups))
 
 
+@pytest.mark.usefixtures("all_permutations")
 def test_no_more_than_chance_is_said_where_ten_points_would_have_been_found(tmp_path):
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 3, 3000)
@@ -327,6 +329,7 @@ def test_both_ways_to_set_a_threshold_agree_on_what_is_better_than_chance(share,
         assert "a random model has 25.0 %" in fairness.reason
 
 
+@pytest.mark.usefixtures("all_permutations")
 def test_stored_groups_keep_their_keys(tmp_path):
     groups = groups_of(grouped_run(tmp_path, (0.9, 0.9), np.random.default_rng(1))).as_dict()
     table = next(table for table in groups["tables"] if table["column"] == "gender")

@@ -196,12 +196,12 @@ def test_the_interval_of_aurc_holds_the_truth(tmp_path):
     sure = np.exp(log_softmax(logits, axis=1).max(axis=1))
     population = aurc(sure, logits.argmax(axis=1) == truth)
     held = []
-    for i in range(100):
+    for i in range(60):
         some_truth, some_logits = honest(150, rng)
         run = run_of(tmp_path / str(i), some_truth, logits=some_logits)
         found = calibration_of(run).aurc
         held.append(found.low <= population <= found.high)
-    assert 88 <= sum(held) <= 99
+    assert 52 <= sum(held) <= 59
 
 
 def test_the_interval_of_aurc_is_drawn_by_speaker(tmp_path):

@@ -54,7 +54,7 @@ def stopped_as(clean, case, flips):
 
 def test_a_truth_on_the_threshold_is_seldom_called_surely_kept_or_surely_missed(clean):
     """One of both is wrong wherever the truth lies beside it, so each may have its own error."""
-    rng, room, times = np.random.default_rng(1), BY_NAME["room_small"], 120
+    rng, room, times = np.random.default_rng(1), BY_NAME["room_small"], 60
     found = []
     for _ in range(times):
         of_speaker = rng.beta(4, 16, SPEAKERS)  # speakers differ; the mean flips 20 %
