@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,8 @@ def _number(content: Mapping[str, Any], source: str, path: str) -> float:
             f"no number '{path}' in the {source} file; "
             f"give the file with --{source}; it has: {', '.join(content) or 'nothing'}"
         )
+    if math.isinf(value):
+        raise ConfigError(f"'{path}' in the {source} file is infinite: no measured number is")
     return float(value)
 
 

@@ -64,10 +64,8 @@ def save_costs(panels: Mapping[str, Sequence[CostPoint]], score: str, path: Path
     for axes in places[::across]:
         axes.set_ylabel(f"{score} %, with 95 % interval")
     handles = [axes.get_legend_handles_labels() for axes in places[: len(panels)]]
-    by_name = {
-        name: line for lines, names in handles for line, name in zip(lines, names, strict=True)
-    }
-    picture.legend(by_name.values(), by_name.keys(), loc="outside lower center", fontsize=8,
+    lines = {name: line for own, names in handles for line, name in zip(own, names, strict=True)}
+    picture.legend(lines.values(), map(_shown, lines), loc="outside lower center", fontsize=8,
                    title="hollow: worse than the best of the set, by a corrected test",
                    title_fontsize=8, frameon=False)  # fmt: skip
     return save(picture, path)
@@ -89,6 +87,13 @@ def _draw(axes: Axes, points: Sequence[CostPoint], encoders: Sequence[str]) -> N
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def _shown(encoder: str) -> str:
+    """Return a name that is too long without its middle: files of one model end differently."""
+    if len(encoder) <= NAMED:
+        return encoder
+    return f"{encoder[: NAMED // 2]}…{encoder[-NAMED // 2 :]}"
+
+
 def _draw_encoder(axes: Axes, points: Sequence[CostPoint], colour: str) -> None:
     ms = [point.ms for point in points]
     value, low, high = (
@@ -97,7 +102,7 @@ def _draw_encoder(axes: Axes, points: Sequence[CostPoint], colour: str) -> None:
     )
     ends = np.nan_to_num(np.abs([value - low, high - value]))
     axes.errorbar(ms, value, yerr=ends, fmt="none", ecolor=colour, capsize=2, alpha=0.5)
-    axes.plot(ms, value, "-", color=colour, marker="o", label=points[0].encoder[:NAMED])
+    axes.plot(ms, value, "-", color=colour, marker="o", label=points[0].encoder)
     for point, x, y in zip(points, ms, value, strict=True):
         if point.worse:
             axes.plot([x], [y], "o", color=colour, markerfacecolor="white")

@@ -173,6 +173,11 @@ def refuse_unknown(options: ProbeOptions) -> None:
         ConfigError: One has not.
     """
     refuse_odd_place("--output", options.output)
+    if options.multi_label:
+        raise ConfigError(
+            "--multi-label is of whole models: a probe trains a head for one label a clip; "
+            "leave it out"
+        )
     for flag, value, known in (
         ("--pool", options.pool, POOLINGS),
         ("--head", options.head, HEADS),

@@ -195,6 +195,10 @@ def test_numbers_of_a_bench_file_can_be_bounded(tmp_path, run):
         gate(run, Bounds(most={"bench.latency.7.p90_s": 1}, bench=str(bench)))
     with pytest.raises(ConfigError, match="it has: nothing"):
         gate(run, Bounds(most={"bench.rtf": 1}))
+    for huge in ("Infinity", "-Infinity", "1e400"):
+        bench.write_text(f'{{"rtf": {huge}}}')
+        with pytest.raises(ConfigError, match="'rtf' in the bench file is infinite"):
+            gate(run, Bounds(least={"bench.rtf": 1}, bench=str(bench)))
     bench.write_text("[]")
     with pytest.raises(ConfigError, match="does not hold one JSON object"):
         gate(run, Bounds(most={"bench.rtf": 1}, bench=str(bench)))

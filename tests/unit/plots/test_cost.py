@@ -39,6 +39,14 @@ def test_each_set_has_a_panel_and_each_encoder_a_line(drawn):
     assert [text.get_text() for text in picture.legends[0].get_texts()] == ["e", "f"]
 
 
+def test_two_long_names_that_begin_alike_are_both_in_the_legend(drawn):
+    long = "a folder of many encoders/whisper tiny/exported/"
+    picture = drawn({"one": [point(long + "fp32.onnx"), point(long + "int8.onnx", ms=2)]})
+    shown = [text.get_text() for text in picture.legends[0].get_texts()]
+    assert [name[-9:] for name in shown] == ["fp32.onnx", "int8.onnx"]
+    assert max(map(len, shown)) < len(long)
+
+
 def test_the_bars_are_the_intervals_and_none_where_there_is_none(drawn):
     picture = drawn({"one": [point(low=0.5, high=0.9), point("f", low=math.nan, high=math.nan)]})
     bars = [lines for lines in picture.axes[0].collections if lines.get_segments()]

@@ -383,6 +383,7 @@ def test_the_dimensions_of_a_set_are_those_of_any_of_its_clips(folder, tmp_path)
         ({"layer": "3"}, ModelError, "it has: pooled"),
         ({"layer": "wave", "pool": "mean"}, ConfigError, "gives 1 features a clip"),
         ({"head": "svm"}, ConfigError, "known: logistic, ridge, knn"),
+        ({"multi_label": True}, ConfigError, "a head for one label a clip"),
         ({"head": "ridge"}, DatasetError, "--dimension-columns"),
         ({"head": "ridge", "layer": "weighted"}, ConfigError, "leave out --head ridge"),
         ({"layer": "weighted"}, ModelError, "no --layer weighted; it has: pooled"),
