@@ -72,6 +72,7 @@ class Dataset:
         n_clips: Number of clips, or `None` while that is not known.
         n_rows: The same without a limit.
         label_map: What this set's own codes mean (`ANG` -> `angry`), if it is a known set.
+        is_rated: Its clips have values of dimensions, and no column holds a label.
         scale: Of the values of dimensions in its columns, such as `1..7`, if it is a known set.
         licence: Of the audio, as far as known.
         caveats: One sentence each on what a score on this set does not mean.
@@ -92,6 +93,7 @@ class Dataset:
     n_clips: int | None = None
     n_rows: int | None = None
     label_map: Mapping[str, str] = field(default_factory=dict)
+    is_rated: bool = False
     scale: str = ""
     licence: str = "not stated"
     caveats: tuple[str, ...] = ()

@@ -74,6 +74,7 @@ class Looked:
         encodings: Container and codec -> number of clips.
         left_out: What lies in the set's place and is none of its clips.
         read_as: How it was read as a known corpus, if it was.
+        is_rated: Its clips have ratings of dimensions instead of labels, which are not judged.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Looked:
     encodings: dict[str, int]
     left_out: tuple[LeftOut, ...] = ()
     read_as: str = ""
+    is_rated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +182,9 @@ def _split_findings(facts: Sequence[ClipFacts], sides: Sequence[Side]) -> Iterat
     for side in sides:
         own = _of(facts, side)
         yield from corpus_findings(own, side)
-        yield from label_findings(own, side.name, side.labels.labels, side.labels.is_left_out)
-        yield from one_label_findings(own, side.name)
+        if not side.dataset.is_rated:
+            yield from label_findings(own, side.name, side.labels.labels, side.labels.is_left_out)
+            yield from one_label_findings(own, side.name)
         yield from clip_findings(own, side.name)
         yield from format_findings(own, side.name)
 
@@ -209,6 +212,7 @@ def _looked(side: Side, facts: Sequence[ClipFacts]) -> Looked:
         encodings=dict(Counter(header.encoding for header in headers).most_common()),
         left_out=side.dataset.left_out,
         read_as=side.dataset.read_as,
+        is_rated=side.dataset.is_rated,
     )
 
 
@@ -228,7 +232,12 @@ def audit_verdict(audit: Audit) -> list[str]:
         else f"Nothing was found in {looked}."
     )
     read_as = [as_sentence(one.read_as) for one in audit.looked if one.read_as]
-    return [said, *read_as, *([as_sentence(audit.leak)] if audit.leak else [])]
+    rated = [
+        f"The clips of {one.name} have ratings of dimensions and no labels: files, recordings and "
+        "speakers were judged, ratings were not."
+        for one in audit.looked if one.is_rated
+    ]  # fmt: skip
+    return [said, *read_as, *rated, *([as_sentence(audit.leak)] if audit.leak else [])]
 
 
 def audit_document(audit: Audit) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Columns:
 
     Attributes:
         audio: Holds the encoded audio, its samples, or the path of a file.
-        label: Holds the label, also as the only item of a list.
+        label: Holds the label, also as the only item of a list; empty where no column does.
         speaker: Says who speaks, if one does.
         groups: Every further column whose cells can be written as text.
         embedded: The audio column holds the audio itself, not only a path.
@@ -222,14 +222,13 @@ def _rate_column(schema: Schema, audio: str, subject: str) -> str | None:
 
 
 def _label_column(schema: Schema, options: DatasetOptions, subject: str) -> str:
-    """Return the column of the label: a usual one, else the first with values of dimensions."""
+    """Return the column of the label: a usual one, else none if there are values of dimensions."""
     try:
         return _required(schema, "label", options.label_column, subject)
     except DatasetNotFoundError:
-        values = _values(schema, options)
-        if options.label_column is not None or not values:
+        if options.label_column is not None or not _values(schema, options):
             raise
-        return values[0]
+        return ""
 
 
 def _required(schema: Schema, part: str, asked: str | None, subject: str) -> str:

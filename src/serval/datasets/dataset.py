@@ -98,6 +98,7 @@ def dataset_of(source: ClipSource, known: Known, fingerprint: str, n_rows: int |
         n_clips=None if n_rows is None else least(n_rows, source.limit),
         n_rows=n_rows,
         label_map=known.label_map,
+        is_rated=not source.columns.label,
         licence=known.licence,
         caveats=known.caveats,
         left_out=known.left_out,

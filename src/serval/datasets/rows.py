@@ -121,7 +121,7 @@ class ClipSource:
     def _wanted(self, audio: str) -> list[str]:
         rate = self.columns.rate if audio == self.columns.audio else None
         chosen = (self.columns.label, self.columns.speaker, *self.columns.groups, audio, rate)
-        return [name for name in chosen if name is not None]
+        return [name for name in chosen if name]
 
     def _clip(self, row: Row, index: int, clip_id: str, *, audio: bool) -> Clip:
         columns = self.columns

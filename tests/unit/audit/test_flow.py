@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from build import encoded, speech_set, write_manifest
-from serval.audit import AuditOptions, FindingKind, audit, write_audit
+from serval.audit import AuditOptions, FindingKind, audit, audit_verdict, write_audit
 from serval.errors import ConfigError, DatasetNotFoundError, LabelError
 from speech import after_silence, opus, utterance
 
@@ -198,3 +198,15 @@ def test_what_lies_beside_the_clips_is_counted(tmp_path):
     document = json.loads(write_audit(found, tmp_path / "out")[0].read_text(encoding="utf-8"))
     assert document["splits"][0]["left_out"][0]["n"] == 1
     assert document["verdict"][0].endswith("absent-label, 1 rare-label.")
+
+
+def test_ratings_are_not_taken_for_labels(tmp_path):
+    path = speech_set(tmp_path, 6, speakers=2)
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    for i, row in enumerate(rows):
+        del row["label"]
+        row |= {"arousal": f"{i}.5", "valence": "3"}
+    found = audit(AuditOptions(dataset=str(write_manifest(path, rows))))
+    assert [finding.kind.value for finding in found.findings] == []
+    assert audit_verdict(found)[-1].startswith("The clips of all have ratings of dimensions and no")
