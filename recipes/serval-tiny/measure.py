@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STEPS = {"clean": "head, clips as they are", "frozen": "head, perturbed copies too",
-         "tuned": "all layers trained", "mixed": "weights averaged"}  # fmt: skip
+         "tuned": "all layers trained", "averaged": "trainings averaged"}  # fmt: skip
 DRAWS, SEED = 5_000, 0
 
 
@@ -29,7 +29,7 @@ def main(*files: str) -> None:
         chosen = found["corpora"] == corpus
         part = {key: values[chosen] for key, values in found.items()}
         print(f"{corpus}: {chosen.sum():,} clips, {len(np.unique(part['speakers']))} speakers")  # noqa: T201 - a command's output
-        for title, copies in (("as they are", (0,)), ("perturbed", (1, 2))):
+        for title, copies in (("as they are", (0,)), ("perturbed", (1, 2, 3, 4))):
             for line in rows(part, copies):
                 print(f"  {title}: {line}")  # noqa: T201 - a command's output
 

@@ -20,8 +20,7 @@ import torch
 import yaml
 from features import Copy, Speech, copy_of, speech_of
 from tiny import Tiny, parameter_name, weights_of, write_onnx
-from torch.nn import functional
-from tuning import CLASSES, Head, Trainer, first_head
+from tuning import Head, Trainer, first_head
 
 from serval.datasets import DatasetOptions, load_dataset
 
@@ -52,23 +51,19 @@ def main() -> None:
     if given.fold:
         left_out = speakers_of_fold(speech, given.fold, plan["fewer"])
         name = f"fold-{given.fold.replace('/', '-of-')}.npz"
-        np.savez(given.output / name, **steps(Tiny(weights), copies, speech, plan, left_out))
+        np.savez(given.output / name, **steps(weights, copies, speech, plan, left_out))
         return
     everything = np.ones(len(speech.labels), bool)
-    clean = frozen_head({0: copies[0]}, speech, plan, everything)
-    head = frozen_head(copies, speech, plan, everything)
-    targets = targets_of(copies, speech, plan, everything)
-    trainer = Trainer(Tiny(weights), head, copies, speech, targets, plan)
-    trainer.train(everything, said)
-    trainer.mix(clean)
-    write_onnx(given.encoder, str(given.output / "serval-tiny.onnx"), new_weights(trainer, weights))
+    first, *further = (train(weights, copies, speech, own, everything) for own in trainings(plan))
+    first.average(further)
+    write_onnx(given.encoder, str(given.output / "serval-tiny.onnx"), new_weights(first, weights))
 
 
 def copies_of(speech: Speech, encoder: Tiny, plan: dict[str, Any], folder: Path) -> dict[int, Copy]:
     """Return the copies of the clips by number, computing what `folder` does not have."""
     everything = np.arange(len(speech.labels))
     copies = {}
-    for number in range(plan["copies"]):
+    for number in sorted({number for own in trainings(plan) for number in own["copies"]}):
         kept = np.ones(len(everything), bool)
         for corpus, every in plan["fewer"].items() if number > 1 else ():
             kept &= (speech.corpora != corpus) | (everything % every == number % every)
@@ -108,43 +103,27 @@ def frozen_head(
     return head
 
 
-def targets_of(
-    copies: dict[int, Copy], speech: Speech, plan: dict[str, Any], clips: NDArray[np.bool_]
-) -> torch.Tensor:
-    """Return `(N, 8)` shares of the emotions: the smoothed label, and what a teacher hears.
-
-    The teacher of a clip is a head on the frozen encoder's features of all copies of the other
-    folds' clips, which heard neither the clip nor, in corpora of many speakers, its speaker. It
-    hears the clip as it is. Clips that are not trained on have zeros.
-    Source: Hinton et al. (2015), Distilling the knowledge in a neural network.
-    """
-    smoothing, share = plan["label_smoothing"], plan["teacher_share"]
-    truth = torch.from_numpy(speech.labels)
-    targets = (1 - smoothing) * functional.one_hot(truth, CLASSES).float() + smoothing / CLASSES
-    targets[torch.from_numpy(~clips)] = 0.0
-    folds = folds_of(speech, plan)
-    for fold in range(plan["teacher_folds"]) if share else ():
-        teacher = frozen_head(copies, speech, plan, clips & (folds != fold))
-        places = np.flatnonzero(clips & (folds == fold))
-        heard = teacher.logits(torch.from_numpy(copies[0].pooled[places])).softmax(dim=1)
-        targets[places] = targets[places].lerp(heard, share)
-    return targets
+def trainings(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the plan of each training: what all share, and what it has of its own."""
+    return [plan | own for own in plan["trainings"]]
 
 
-def folds_of(speech: Speech, plan: dict[str, Any]) -> NDArray[np.int64]:
-    """Return the teacher's fold of each clip, `(N,)`: by speaker, or by clip where they are few."""
-    count = plan["teacher_folds"]
-    folds = np.arange(len(speech.labels)) % count
-    rng = np.random.default_rng(plan["seed"])
-    for corpus in sorted(set(speech.corpora) - set(plan["fewer"])):
-        chosen = speech.corpora == corpus
-        speakers, place = np.unique(speech.speakers[chosen], return_inverse=True)
-        folds[chosen] = rng.permutation(len(speakers))[place] % count
-    return folds
+def train(
+    weights: dict[str, torch.Tensor],
+    copies: dict[int, Copy],
+    speech: Speech,
+    plan: dict[str, Any],
+    clips: NDArray[np.bool_],
+) -> Trainer:
+    """Return a network and a head that were trained on those clips, in the copies of its plan."""
+    own = {number: copies[number] for number in plan["copies"]}
+    trainer = Trainer(Tiny(weights), frozen_head(own, speech, plan, clips), own, speech, plan)
+    trainer.train(clips, said)
+    return trainer
 
 
 def steps(
-    network: Tiny,
+    weights: dict[str, torch.Tensor],
     copies: dict[int, Copy],
     speech: Speech,
     plan: dict[str, Any],
@@ -152,9 +131,9 @@ def steps(
 ) -> dict[str, NDArray[Any]]:
     """Return what each step of the recipe says of the clips that are left out, by copy.
 
-    `clean` is the head on frozen features of the clips as they are, `frozen` that on all copies,
-    `tuned` the trained network, `mixed` its weights with those of `clean`; `(M, 8)` logits of each,
-    with truth, speakers and corpora.
+    `clean` is the head on frozen features of the clips as they are, `frozen` that on the copies of
+    the first training, `tuned` the network of that training, `averaged` the mean of the weights of
+    all trainings; `(M, 8)` logits of each, with truth, speakers and corpora.
     """
     clips = np.flatnonzero(left_out)
     found: dict[str, NDArray[Any]] = {
@@ -163,17 +142,17 @@ def steps(
         "speakers": speech.speakers[clips],
         "corpora": speech.corpora[clips],
     }
-    heads = {}
-    for name, used in (("clean", {0: copies[0]}), ("frozen", copies)):
-        heads[name] = head = frozen_head(used, speech, plan, ~left_out)
-        for number, copy in copies.items():
-            found[f"{name}{number}"] = head.logits(torch.from_numpy(copy.pooled[clips])).numpy()
-    targets = targets_of(copies, speech, plan, ~left_out)
-    trainer = Trainer(network, head, copies, speech, targets, plan)
-    trainer.train(~left_out, said)
-    found |= {f"tuned{number}": trainer.predicted(number, clips) for number in copies}
-    trainer.mix(heads["clean"])
-    found |= {f"mixed{number}": trainer.predicted(number, clips) for number in copies}
+    clean = frozen_head({0: copies[0]}, speech, plan, ~left_out)
+    first, *further = (train(weights, copies, speech, own, ~left_out) for own in trainings(plan))
+    frozen = frozen_head(first.copies, speech, plan, ~left_out)
+    for number, copy in copies.items():
+        pooled = torch.from_numpy(copy.pooled[clips])
+        found[f"clean{number}"] = clean.logits(pooled).numpy()
+        found[f"frozen{number}"] = frozen.logits(pooled).numpy()
+    first.copies = copies  # to be asked of those of the other trainings too
+    found |= {f"tuned{number}": first.predicted(number, clips) for number in copies}
+    first.average(further)
+    found |= {f"averaged{number}": first.predicted(number, clips) for number in copies}
     return found
 
 

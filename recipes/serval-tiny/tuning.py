@@ -97,25 +97,21 @@ class Trainer:
         network: Its upper layers are changed in place.
         head: Changed in place.
         copies: By number.
-        speech: Their corpora.
-        targets: `(N, 8)`, the share of each emotion in what the network is to say of a clip.
-        plan: The plan file.
+        speech: Their labels and corpora.
+        plan: The plan file, with what this training has of its own.
     """
 
     network: Tiny
     head: Head
     copies: Mapping[int, Copy]
     speech: Speech
-    targets: Tensor
     plan: Any
     tuned: list[str] = field(init=False)
-    before: dict[str, Tensor] = field(init=False)
     rng: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
         upper = tuple(f"net_b_{i}_" for i in range(LAYERS - self.plan["layers"], LAYERS))
         self.tuned = [name for name in self.network.weights if name.startswith(upper)]
-        self.before = {name: self.network.weights[name].clone() for name in self.tuned}
         self.rng = np.random.default_rng(self.plan["seed"])
 
     @property
@@ -158,24 +154,27 @@ class Trainer:
                 said(f"step {step + 1} of {len(batches)}: {recent / (1 - 0.98 ** (step + 1)):.4f}")
         mean.write(self.parameters)
 
-    def mix(self, head: Head) -> None:
-        """Set the weights to their mean with those before training and with an earlier head.
+    def average(self, others: Sequence[Trainer]) -> None:
+        """Set the weights to their mean with those of further trainings.
 
-        Source: Wortsman et al. (2022), Robust fine-tuning of zero-shot models.
+        Source: Wortsman et al. (2022), Model soups.
         """
-        kept = self.plan["kept"]
-        pairs = zip(self.head.folded(), head.folded(), strict=True)
+        every = (self, *others)
+        heads = zip(*(one.head.folded() for one in every), strict=True)
         with torch.no_grad():
-            self.head = Head.of_raw(*(new.lerp(old, kept) for new, old in pairs))
-            for name, old in self.before.items():
-                self.network.weights[name].lerp_(old, kept)
+            self.head = Head.of_raw(*(torch.stack(own).mean(dim=0) for own in heads))
+            for name in self.tuned:
+                own = torch.stack([one.network.weights[name] for one in every])
+                self.network.weights[name].copy_(own.mean(dim=0))
 
     def _step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> float:
         shortest = min(self.copies[copy].frames[clip] for copy, clip in batch)
         frames = max(10, int(shortest * self.rng.uniform(self.plan["shortest_crop"], 1)))
         hidden = self.frames_of(batch, min(frames, int(shortest)))
-        hidden, targets = self._mixed(hidden, self.targets[[clip for _, clip in batch]])
-        loss = functional.cross_entropy(self.logits(hidden, self.plan["dropout"]), targets)
+        truth = torch.from_numpy(self.speech.labels[[clip for _, clip in batch]])
+        logits = self.logits(self._masked(hidden), self.plan["dropout"])
+        smoothing = self.plan["label_smoothing"]
+        loss = functional.cross_entropy(logits, truth, label_smoothing=smoothing)
         loss = loss + self.plan["head_penalty"] / 2 * self.head.weight.square().sum()
         optimizer.zero_grad()
         loss.backward()
@@ -183,18 +182,20 @@ class Trainer:
         optimizer.step()
         return float(loss.detach())
 
-    def _mixed(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return each clip with a share of another one of its batch, and the targets likewise.
+    def _masked(self, hidden: Tensor) -> Tensor:
+        """Return the clips with one span of the frames of each silenced, as long as is drawn.
 
-        Source: Zhang et al. (2018), mixup: Beyond empirical risk minimization.
+        Source: Park et al. (2019), SpecAugment: A simple data augmentation method.
         """
-        if not self.plan["mixup"]:
-            return hidden, targets
-        drawn = self.rng.beta(self.plan["mixup"], self.plan["mixup"], size=len(hidden))
-        own = torch.from_numpy(np.maximum(drawn, 1 - drawn).astype(np.float32))
-        other = torch.from_numpy(self.rng.permutation(len(hidden)))
-        return (hidden[other].lerp(hidden, own[:, None, None]),
-                targets[other].lerp(targets, own[:, None]))  # fmt: skip
+        frames = hidden.shape[1]
+        longest = int(self.plan["masked"] * frames)
+        if not longest:
+            return hidden
+        lengths = self.rng.integers(longest + 1, size=len(hidden))
+        starts = self.rng.integers(frames - lengths + 1)
+        place = np.arange(frames)
+        kept = (place < starts[:, None]) | (place >= (starts + lengths)[:, None])
+        return hidden * torch.from_numpy(kept[:, :, None].astype(np.float32))
 
     def _optimizer(self) -> torch.optim.Optimizer:
         groups = [self._group(name) for name in self.tuned]

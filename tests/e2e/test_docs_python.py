@@ -49,8 +49,8 @@ def test_the_notebook_runs_and_shows_what_it_promises():
             assert isinstance(last, ast.Expr), "a cell ends in what it shows"
             value = eval(compile(ast.Expression(last.value), "cell", "eval"), names)
             shown.append(repr(value))
-    assert "serval-tiny INT8 against serval-tiny FP32: UAR +0.41" in shown[1]
-    assert "UAR 86.96 %" in shown[2]
+    assert "serval-tiny INT8 against serval-tiny FP32: UAR +0.10" in shown[1]
+    assert "UAR 87.67 %" in shown[2]
     assert shown[4].startswith("<Result by pitch on clips: UAR")
     stored = [out["data"] for cell in notebook["cells"] for out in cell.get("outputs", ())]
     assert len(stored) == len(shown), "run tools/fill_notebook.py"

@@ -34,7 +34,7 @@ def test_every_command_that_takes_a_run_takes_an_example(serval, tmp_path):
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "scored" / "results.json").exists()
     done = serval("score", "example:int8", "--no-plots")
-    assert "serval-tiny INT8 names the right emotion in 84.74" in done.stdout
+    assert "serval-tiny INT8 names the right emotion in 85.49" in done.stdout
     written = json.loads((tmp_path / "example-int8" / "results.json").read_text(encoding="utf-8"))
     assert (written["name"], written["metadata"]["total_samples"]) == ("serval-tiny INT8", 1999)
     assert "journal" not in done.stdout
@@ -52,9 +52,9 @@ def test_the_demo_set_is_a_self_test_beside_a_real_result(serval, tmp_path):
     done = serval("evaluate", "--no-plots", COLUMNS="60")
     said = " ".join(done.stdout.split())
     assert said.startswith("Self-test: 64 of 64 clips decoded and answered, ")
-    assert "serval-tiny INT8 names the right emotion in 84.74" in said
+    assert "serval-tiny INT8 names the right emotion in 85.49" in said
     assert "serval compare example:fp32 example:int8" in said
-    assert "accuracy 23.44 % there says" in said
+    assert "accuracy 29.69 % there says" in said
     assert max(map(len, done.stdout.splitlines()[:20])) <= 60
     results = (tmp_path / "evaluation_results" / "results.json").read_text(encoding="utf-8")
     assert json.loads(results)["metadata"]["total_samples"] == 64
