@@ -25,6 +25,8 @@ from tuning import Head, Trainer, first_head
 from serval.datasets import DatasetOptions, load_dataset
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
@@ -48,13 +50,14 @@ def main() -> None:
     dataset = load_dataset(given.dataset, options=DatasetOptions(split=given.split or None))
     speech = speech_of(dataset, given.column, given.output)
     copies = copies_of(speech, Tiny(weights), plan, given.output)
+    left_out = speakers_of_fold(speech, given.fold, plan["fewer"])
+    trained = [train(weights, copies, speech, own, ~left_out) for own in trainings(plan)]
     if given.fold:
-        left_out = speakers_of_fold(speech, given.fold, plan["fewer"])
+        clean = frozen_head({0: copies[0]}, speech, plan, ~left_out)
         name = f"fold-{given.fold.replace('/', '-of-')}.npz"
-        np.savez(given.output / name, **steps(weights, copies, speech, plan, left_out))
+        np.savez(given.output / name, **steps(trained, clean, np.flatnonzero(left_out)))
         return
-    everything = np.ones(len(speech.labels), bool)
-    first, *further = (train(weights, copies, speech, own, everything) for own in trainings(plan))
+    first, *further = trained
     first.average(further)
     write_onnx(given.encoder, str(given.output / "serval-tiny.onnx"), new_weights(first, weights))
 
@@ -117,17 +120,13 @@ def train(
 ) -> Trainer:
     """Return a network and a head that were trained on those clips, in the copies of its plan."""
     own = {number: copies[number] for number in plan["copies"]}
-    trainer = Trainer(Tiny(weights), frozen_head(own, speech, plan, clips), own, speech, plan)
+    trainer = Trainer(Tiny(weights), frozen_head(own, speech, plan, clips), copies, speech, plan)
     trainer.train(clips, said)
     return trainer
 
 
 def steps(
-    weights: dict[str, torch.Tensor],
-    copies: dict[int, Copy],
-    speech: Speech,
-    plan: dict[str, Any],
-    left_out: NDArray[np.bool_],
+    trained: Sequence[Trainer], clean: Head, clips: NDArray[np.int64]
 ) -> dict[str, NDArray[Any]]:
     """Return what each step of the recipe says of the clips that are left out, by copy.
 
@@ -135,25 +134,21 @@ def steps(
     the first training, `tuned` the network of that training, `averaged` the mean of the weights of
     all trainings; `(M, 8)` logits of each, with truth, speakers and corpora.
     """
-    clips = np.flatnonzero(left_out)
+    first, *further = trained
+    speech = first.speech
     found: dict[str, NDArray[Any]] = {
         "clips": clips,
         "truth": speech.labels[clips],
         "speakers": speech.speakers[clips],
         "corpora": speech.corpora[clips],
     }
-    clean = frozen_head({0: copies[0]}, speech, plan, ~left_out)
-    first, *further = (train(weights, copies, speech, own, ~left_out) for own in trainings(plan))
-    frozen = frozen_head(first.copies, speech, plan, ~left_out)
-    for number, copy in copies.items():
+    for number, copy in first.copies.items():
         pooled = torch.from_numpy(copy.pooled[clips])
         found[f"clean{number}"] = clean.logits(pooled).numpy()
-        found[f"frozen{number}"] = frozen.logits(pooled).numpy()
-    first.copies = copies  # to be asked of those of the other trainings too
-    found |= {f"tuned{number}": first.predicted(number, clips) for number in copies}
+        found[f"frozen{number}"] = first.frozen.logits(pooled).numpy()
+        found[f"tuned{number}"] = first.predicted(number, clips)
     first.average(further)
-    found |= {f"averaged{number}": first.predicted(number, clips) for number in copies}
-    return found
+    return found | {f"averaged{number}": first.predicted(number, clips) for number in first.copies}
 
 
 def new_weights(trainer: Trainer, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

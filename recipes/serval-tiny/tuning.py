@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,9 +96,11 @@ class Trainer:
     Attributes:
         network: Its upper layers are changed in place.
         head: Changed in place.
-        copies: By number.
+        copies: By number; the plan names those that are trained on.
         speech: Their labels and corpora.
         plan: The plan file, with what this training has of its own.
+        tuned: Names of the weights that are trained.
+        frozen: The head before training.
     """
 
     network: Tiny
@@ -107,11 +109,15 @@ class Trainer:
     speech: Speech
     plan: Any
     tuned: list[str] = field(init=False)
+    frozen: Head = field(init=False)
     rng: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
         upper = tuple(f"net_b_{i}_" for i in range(LAYERS - self.plan["layers"], LAYERS))
         self.tuned = [name for name in self.network.weights if name.startswith(upper)]
+        self.frozen = replace(
+            self.head, weight=self.head.weight.clone(), bias=self.head.bias.clone()
+        )
         self.rng = np.random.default_rng(self.plan["seed"])
 
     @property
@@ -221,8 +227,8 @@ class Trainer:
         yield from (batches[i] for i in self.rng.permutation(len(batches)))
 
     def _pairs(self, clips: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-        for number, copy in self.copies.items():
-            yield from ((number, int(clip)) for clip in copy.clips if clips[clip])
+        for number in self.plan["copies"]:
+            yield from ((number, int(clip)) for clip in self.copies[number].clips if clips[clip])
 
     def _is_drawn(self, copy: int, clip: int) -> bool:
         share = self.plan["share"].get(self.speech.corpora[clip], 1.0)
