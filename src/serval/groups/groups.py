@@ -165,13 +165,7 @@ def groups_of(run: Run) -> Groups:
     rng = np.random.default_rng(0)
     whole = _all_clips(run, rng)
     better = whole is not None and whole.better_than_chance
-    columns = group_columns(run.speakers, run.groups, run.duration_s)
-    shapes = {_shape(values): name for name, values in columns.items()}
-    twins = {
-        name: shapes[shape]
-        for name, values in run.groups.items()
-        if name not in columns and (shape := _shape(_one_spelling(name, values))) in shapes
-    }
+    columns, twins = _columns_and_twins(run.speakers, run.groups, run.duration_s)
     tables = [_table(name, values, run, rng, len(columns)) for name, values in columns.items()]
     if not better:
         tables = [_not_judged(table) for table in tables]
@@ -298,8 +292,19 @@ def group_columns(
         groups: Further columns by name.
         duration_s: `(N,)` seconds.
     """
+    columns, _twins = _columns_and_twins(speakers, groups, duration_s)
+    return columns
+
+
+def _columns_and_twins(
+    speakers: Sequence[str | None],
+    groups: Mapping[str, Sequence[str | None]],
+    duration_s: NDArray[np.float64],
+) -> tuple[dict[str, Sequence[str | None]], dict[str, str]]:
+    """Return the columns, and of each that splits the clips as one of them does that one's name."""
     columns: dict[str, Sequence[str | None]] = {}
-    seen: set[bytes] = set()
+    twins: dict[str, str] = {}
+    shapes: dict[bytes, str] = {}
     known = {"speaker": speakers, **groups}
     if all(_is_number(value) for value in groups.get("duration", ()) if value):
         known["duration"] = _quarters(duration_s)
@@ -308,10 +313,12 @@ def group_columns(
             continue
         values = _one_spelling(name, own)
         shape = _shape(values)
-        if _is_grouping(values) and shape not in seen:
+        if shape in shapes:
+            twins[name] = shapes[shape]
+        elif _is_grouping(values):
             columns[name] = values
-            seen.add(shape)
-    return columns
+            shapes[shape] = name
+    return columns, twins
 
 
 def _is_number(text: str) -> bool:
