@@ -33,9 +33,13 @@ const stageOf = (sound, name, length) => {
     audio.currentTime = Math.max(0, ((event.clientX - box.left) / box.width) * span());
     audio.play();
   });
+  const unheard = el("p", { class: "keys", role: "status" });
+  audio.addEventListener("error", () => {
+    unheard.textContent = "This browser cannot play this clip. Try another browser, or make the page again.";
+  });
   const whole = el("div", {}, stage,
     el("div", { class: "axis" }, el("span", {}, "0 s"), el("span", {}, "mel spectrogram, 0–8 kHz"), el("span", {}, seconds(length))),
-    audio);
+    audio, unheard);
   return { whole, audio, paint: () => drawOutline(canvas, sound.outline) };
 };
 
