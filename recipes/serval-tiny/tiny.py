@@ -126,8 +126,9 @@ def weights_of(checkpoint: str) -> dict[str, Tensor]:
         with quiet():
             encoder = WhisperModel.from_pretrained(checkpoint, dtype=torch.float32).encoder
     except (OSError, ValueError) as error:
-        raise SystemExit(f"{checkpoint} is no checkpoint of Whisper, on the hub or in a folder: "
-                         f"give openai/whisper-tiny.en ({str(error).splitlines()[0]})") from error  # fmt: skip
+        raise SystemExit(f"cannot open {checkpoint} as a checkpoint of Whisper: give "
+                         "openai/whisper-tiny.en or a folder with its files "
+                         f"({str(error).splitlines()[0]})") from error  # fmt: skip
     found = (len(encoder.layers), encoder.config.d_model, encoder.config.num_mel_bins)
     if found != (LAYERS, SIZE, BANDS):
         raise SystemExit(f"{checkpoint} has (layers, width, mel bands) {found}, and not "

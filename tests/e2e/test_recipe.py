@@ -143,7 +143,7 @@ def test_an_encoder_of_another_size_is_refused(recipe, tmp_path):
     transformers.WhisperModel(config).save_pretrained(tmp_path)
     with pytest.raises(SystemExit, match="give openai/whisper-tiny"):
         recipe("tiny").weights_of(str(tmp_path))
-    with pytest.raises(SystemExit, match="is no checkpoint of Whisper"):
+    with pytest.raises(SystemExit, match="as a checkpoint of Whisper"):
         recipe("tiny").weights_of(str(tmp_path / "none"))
 
 
