@@ -1,4 +1,4 @@
-"""The corpora that are known by name: one file each, found by listing this folder."""
+"""The corpora that are known by name, as data, and how a folder is known as one of them."""
 
 from serval.corpora.corpus import Corpus, LabelTable
 from serval.corpora.folds import FOLDS, folds_by_rule, published_folds

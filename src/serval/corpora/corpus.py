@@ -212,6 +212,16 @@ def numbers(text: str) -> dict[str, int]:
     return {name: int(n) for name, n in zip(words[::2], words[1::2], strict=True)}
 
 
+def parted(text: str) -> tuple[tuple[str, ...], ...]:
+    """Return the speakers of each fold, from `NAME NAME | NAME NAME`.
+
+    Examples:
+        >>> parted("f1 m1 | f2")
+        (('f1', 'm1'), ('f2',))
+    """
+    return tuple(tuple(part.split()) for part in text.split("|"))
+
+
 def sexes(*, female: str = "", male: str = "") -> dict[str, str]:
     """Return the sex of speakers from their names, with blanks between them.
 

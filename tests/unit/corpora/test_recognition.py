@@ -197,12 +197,18 @@ def test_a_corpus_is_data_that_agrees_with_itself(corpus):
     re.compile(corpus.grammar)
 
 
-def test_a_corpus_is_one_short_file():
-    for path in (ROOT / "src" / "serval" / "corpora").glob("*.py"):
-        text = path.read_text()
-        if "\nCORPUS = " in text:
-            assert text.count("\n") <= 60, path.name
-            assert "\ndef " not in text, path.name
+def test_a_corpus_is_one_short_entry():
+    text = (ROOT / "src" / "serval" / "corpora" / "known.py").read_text(encoding="utf-8")
+    entries = re.findall(r"^    Corpus\($.*?^    \),$", text, re.MULTILINE | re.DOTALL)
+    assert len(entries) == len(known_corpora())
+    for entry in entries:
+        assert entry.count("\n") < 60, entry
+        assert "lambda" not in entry
+
+
+def test_corpora_that_need_no_path_come_first_then_by_name():
+    order = [(not corpus.location, corpus.name.casefold()) for corpus in known_corpora()]
+    assert order == sorted(order)
 
 
 ALIKE = ("03-01-01-01-01-01-01.wav", "03-01-05-02-01-02-02.wav", "03-01-04-02-02-01-24.wav")
