@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,32 +181,24 @@ class Part:
     streams: int = 1
 
 
-class Stream(Protocol):
-    """An opened sound. What it says of itself is a header's promise."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """An opened sound. What it says of itself is a header's promise.
 
-    @property
-    def sample_rate(self) -> int:
-        """In Hz."""
+    Attributes:
+        blocks: The samples, to the end of the sound.
+        sample_rate: In Hz.
+        channels: Channel count.
+        frames: Samples of each channel; 0 where that is not known.
+        encoding: Container and codec, such as `FLAC/PCM_16`.
+        streams: Sounds that play at the same time, of which this is the first; 0 if not known.
+        counts_exactly: Whether `frames` comes from a count, not from an estimate.
+    """
 
-    @property
-    def channels(self) -> int:
-        """Channel count."""
-
-    @property
-    def frames(self) -> int:
-        """Samples of each channel; 0 where that is not known."""
-
-    @property
-    def encoding(self) -> str:
-        """Container and codec, such as `FLAC/PCM_16`."""
-
-    @property
-    def streams(self) -> int:
-        """Sounds that play at the same time, of which this is the first; 0 if not known."""
-
-    @property
-    def counts_exactly(self) -> bool:
-        """Whether `frames` comes from a count, not from an estimate."""
-
-    def blocks(self) -> Blocks:
-        """Yield the samples, to the end of the sound."""
+    blocks: Blocks
+    sample_rate: int
+    channels: int
+    frames: int
+    encoding: str
+    streams: int = 0
+    counts_exactly: bool = False

@@ -13,7 +13,7 @@ from serval.records import Sound
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    Blocks = Iterator[NDArray[np.float32]]
+    from serval.audio.encoded import Blocks
 
 
 Waveform = NDArray[np.float32]
