@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,40 +15,11 @@ from serval.datasets.options import DatasetOptions
 from serval.datasets.rows import ClipSource, Table, least
 from serval.errors import DatasetError, DatasetNotFoundError
 from serval.files import is_file, sha256_of
-from serval.records import Dataset
+from serval.records import Dataset, Known
 from serval.wording import printable, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from serval.records import LeftOut
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What is known about a set beside its rows.
-
-    Attributes:
-        name: What people read in titles and tables.
-        location: Where it was found.
-        licence: Of the audio, as far as known.
-        caveats: One sentence each on what a score on this set does not mean.
-        label_map: What the set's own codes mean.
-        revision: The commit of a hub set.
-        left_out: What lies in its place and is none of its clips.
-        corpus: The known corpus that it was read as.
-        read_as: How it was read as that corpus, in a sentence.
-    """
-
-    name: str
-    location: str
-    licence: str = "not stated"
-    caveats: tuple[str, ...] = ()
-    label_map: Mapping[str, str] = field(default_factory=dict)
-    revision: str = ""
-    left_out: tuple[LeftOut, ...] = ()
-    corpus: str = ""
-    read_as: str = ""
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 LONGEST_NAME = 1000
@@ -88,22 +60,14 @@ def dataset_of(source: ClipSource, known: Known, fingerprint: str, n_rows: int |
         where = f" in split '{source.split}'" if source.split else ""
         raise DatasetError(f"{source.name} has no clips{where}; give it at least one row")
     return Dataset(
-        name=known.name,
-        location=known.location,
+        **{field.name: getattr(known, field.name) for field in fields(known)},
         split=source.split,
-        revision=known.revision,
         fingerprint=fingerprint,
         clips=source.clips,
         metadata=source.metadata,
         n_clips=None if n_rows is None else least(n_rows, source.limit),
         n_rows=n_rows,
-        label_map=known.label_map,
         is_rated=not source.columns.label,
-        licence=known.licence,
-        caveats=known.caveats,
-        left_out=known.left_out,
-        corpus=known.corpus,
-        read_as=known.read_as,
     )
 
 
@@ -124,7 +88,8 @@ def dataset_here(source: ClipSource, files: Sequence[Path], known: Known) -> Dat
         DatasetError: There is no clip.
         DatasetNotFoundError: The rows name audio files, and not one of them exists.
     """
-    lines = (*_lines_of_contents(files), *lines_of_audio(source))
+    contents = (f"{file.name} {sha256_of(file)}" for file in files)
+    lines = chain(contents, lines_of_audio(source))
     return dataset_of(source, known, fingerprint_of(lines), source.table.n_rows())
 
 
@@ -182,8 +147,3 @@ def _content_of(path: Path) -> str:
         return sha256_of(path)
     except OSError:
         return "unreadable"
-
-
-def _lines_of_contents(files: Iterable[Path]) -> Iterable[str]:
-    """Yield one line for each file, which changes with its content."""
-    return (f"{file.name} {sha256_of(file)}" for file in files)

@@ -11,7 +11,6 @@ from serval.datasets.corpus import corpus_dataset
 from serval.datasets.corpus_folder import corpus_in
 from serval.datasets.dataset import (
     ColumnChoice,
-    Known,
     clip_source,
     dataset_here,
     short_name,
@@ -25,6 +24,7 @@ from serval.datasets.splits import choose_split
 from serval.datasets.tables import SplitTable, split_table
 from serval.errors import ConfigError, DatasetError
 from serval.files import is_file
+from serval.records import Known
 from serval.wording import printable
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from serval.datasets.card import CARD, card_of
 from serval.datasets.columns import audio_alone, choose_columns
 from serval.datasets.dataset import (
     ColumnChoice,
-    Known,
     clip_source,
     dataset_of,
     fingerprint_of,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
     from serval.datasets.options import DatasetOptions
     from serval.datasets.rows import ClipSource
-    from serval.records import Dataset, LeftOut
+    from serval.records import Dataset, Known, LeftOut
 
 
 SCHEMA = 2
