@@ -56,26 +56,9 @@ ERRORS = {
 log = logging.getLogger("serval.datasets")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubSet:
-    """Which set of the hub is meant.
-
-    Attributes:
-        repo: `ORG/NAME`.
-        config: The configuration, for sets that have several.
-        revision: Branch, tag or commit; without it the default branch.
-    """
-
-    repo: str
-    config: str | None = None
-    revision: str | None = None
-
-    @property
-    def asked(self) -> Repo:
-        """The repository as the hub is asked for it."""
-        return Repo(
-            name=self.repo, kind="set", errors=ERRORS, revision=self.revision, page="datasets/"
-        )
+def hub_set(name: str, revision: str | None = None) -> Repo:
+    """Return the repository `ORG/NAME` of a set, at a branch, tag or commit if one is given."""
+    return Repo(name=name, kind="set", errors=ERRORS, revision=revision, page="datasets/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +76,14 @@ class _Listing:
     card: str
 
 
-def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
+def load_hub(repo: str, config: str | None, options: DatasetOptions, known: Known) -> Dataset:
     """Return a set of the hub; of parquet sets only the first file is fetched now.
+
+    Args:
+        repo: `ORG/NAME`.
+        config: The configuration, for sets that have several.
+        options: Which part of it to read.
+        known: What is known of it.
 
     Raises:
         DatasetNotFoundError: There is no such set, revision, split or column.
@@ -103,9 +92,10 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
         DatasetError: The set does not fit on the disk, or is of a kind that is not read here.
     """
     hide_bars()
-    listing = _listing_of(hub_set)
-    at = HubCommit(repo=hub_set.asked, commit=listing.commit)
-    layout = _layout(hub_set, listing)
+    asked = hub_set(repo, options.revision)
+    listing = _listing_of(asked)
+    at = HubCommit(repo=asked, commit=listing.commit)
+    layout = _layout(f"hf:{repo}", config, listing)
     whole = next(iter(layout.splits)) if layout.unnamed else None
     split = whole or choose_split(layout.splits, options.split, known.name)
     source = _source(at, layout, split, options, known.name)
@@ -116,13 +106,13 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
 
     known = replace(
         known,
-        location=f"hf://datasets/{hub_set.repo}@{at.commit}",
+        location=f"hf://datasets/{repo}@{at.commit}",
         revision=at.commit,
         licence=known.licence if layout.card.licence == "not stated" else layout.card.licence,
         left_out=(*left_out_of(layout, source, named_by), *unnamed),
         caveats=(*known.caveats, *_shared(at, layout, part, options, known.name)),
     )
-    fingerprint = fingerprint_of((hub_set.repo, at.commit, part.split, *layout.splits[split]))
+    fingerprint = fingerprint_of((repo, at.commit, part.split, *layout.splits[split]))
     # Counting rows would fetch every file; what is in the cache must not change what is said.
     n_rows = part.table.n_rows() if part.here else layout.card.n_clips.get(split)
     return dataset_of(part, known, fingerprint, n_rows)
@@ -156,10 +146,9 @@ def _part(
     return replace(source, table=table, split=split, here=True), unnamed
 
 
-def _layout(hub_set: HubSet, listing: _Listing) -> Layout:
+def _layout(subject: str, config: str | None, listing: _Listing) -> Layout:
     """Return the layout with the name that the hub gives to what has no split: `train`."""
-    subject = f"hf:{hub_set.repo}"
-    layout = layout_of(listing.files, card_of(listing.card, hub_set.config, subject), subject)
+    layout = layout_of(listing.files, card_of(listing.card, config, subject), subject)
     return replace(layout, splits={name or "train": files for name, files in layout.splits.items()})
 
 
@@ -202,7 +191,7 @@ def _rows(
     return replace(source, closed=True, here=not found.by_shard)
 
 
-def _listing_of(hub_set: HubSet) -> _Listing:
+def _listing_of(repo: Repo) -> _Listing:
     """Return what the set consists of now, or what the cache knows where there is no network.
 
     Raises:
@@ -210,11 +199,11 @@ def _listing_of(hub_set: HubSet) -> _Listing:
         AccessError: The hub wants a token, or an accepted licence.
         DatasetNotFoundError: There is no such set or revision.
     """
-    stored = _parsed(kept(hub_set.asked, hub_set.revision or "default"))
-    if stored is not None and (stored.commit == hub_set.revision or constants.HF_HUB_OFFLINE):
+    stored = _parsed(kept(repo, repo.revision or "default"))
+    if stored is not None and (stored.commit == repo.revision or constants.HF_HUB_OFFLINE):
         return stored
     try:
-        return _asked(hub_set, stored)
+        return _asked(repo, stored)
     except NetworkError as error:
         if stored is None:
             raise
@@ -223,22 +212,22 @@ def _listing_of(hub_set: HubSet) -> _Listing:
         return stored
 
 
-def _asked(hub_set: HubSet, stored: _Listing | None) -> _Listing:
+def _asked(repo: Repo, stored: _Listing | None) -> _Listing:
     """Return the listing of the newest commit, keeping it for the next time."""
-    info = asking(lambda: _info(hub_set), hub_set.asked)
+    info = asking(lambda: _info(repo), repo)
     if stored is not None and stored.commit == info.sha:
         return stored
     names = (sibling.rfilename for sibling in info.siblings or ())
     files = tuple(sorted(name for name in names if _is_below(name)))
-    card = HubCommit(repo=hub_set.asked, commit=info.sha).file(CARD)
+    card = HubCommit(repo=repo, commit=info.sha).file(CARD)
     text = card().read_bytes().decode("utf-8", "replace") if CARD in files else ""
     content = {"schema": SCHEMA, "commit": info.sha, "files": files, "card": text}
-    keep(hub_set.asked, hub_set.revision or "default", content)
+    keep(repo, repo.revision or "default", content)
     return _Listing(commit=info.sha, files=files, card=text)
 
 
-def _info(hub_set: HubSet) -> Any:  # noqa: ANN401 - the hub's own type differs between versions
-    return HfApi().dataset_info(hub_set.repo, revision=hub_set.revision, timeout=TIMEOUT_S)
+def _info(repo: Repo) -> Any:  # noqa: ANN401 - the hub's own type differs between versions
+    return HfApi().dataset_info(repo.name, revision=repo.revision, timeout=TIMEOUT_S)
 
 
 def _is_below(name: str) -> bool:

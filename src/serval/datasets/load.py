@@ -170,10 +170,10 @@ def _from_hub(name: str, options: DatasetOptions, known: Known) -> Dataset:
         raise DatasetNotFoundError(
             f"'{name}' does not name a hub set; write hf:ORG/NAME or hf:ORG/NAME/CONFIG"
         )
-    from serval.datasets.hub import HubSet, load_hub
+    from serval.datasets.hub import load_hub
 
     repo, config = "/".join(parts[:2]), parts[2] if len(parts) > 2 else None
-    return load_hub(HubSet(repo=repo, config=config, revision=options.revision), options, known)
+    return load_hub(repo, config, options, known)
 
 
 def _from_disk(path: Path, options: DatasetOptions, asked: Corpus | None) -> Dataset:
