@@ -147,12 +147,7 @@ def is_missing_much(there: int, promised: int, least: int = MISSING_BYTES) -> bo
 
 
 def too_long(seconds: float, max_seconds: float) -> TooLongError:
-    """Return the error of a clip over the model's limit.
-
-    Args:
-        seconds: As far as its length is known.
-        max_seconds: The limit.
-    """
+    """Return the error of a clip over the model's limit."""
     shown = f"{seconds:.0f} s long" if seconds > max_seconds + 0.5 else "too long"
     return TooLongError(f"{shown}, but the limit is {max_seconds:g} s")
 

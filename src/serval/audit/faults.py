@@ -37,14 +37,7 @@ def label_findings(
     expected: Sequence[str],
     is_left_out: Callable[[str], bool] = lambda _label: False,
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the labels of one split, against the labels that were expected.
-
-    Args:
-        facts: Every clip of it.
-        split: Its name.
-        expected: The labels.
-        is_left_out: Whether clips of another label are left out on purpose.
-    """
+    """Yield what is wrong with the labels of one split, against the labels that were expected."""
     by_label: defaultdict[str, list[ClipFacts]] = defaultdict(list)
     for clip in facts:
         for label in (clip.label,) if clip.labels is None else clip.labels:
@@ -135,13 +128,7 @@ def shared_speakers(facts: Sequence[ClipFacts], splits: Sequence[str]) -> Iterat
 def leak_line(
     facts: Sequence[ClipFacts], splits: Sequence[str], findings: Sequence[Finding]
 ) -> str | None:
-    """Return one sentence on the recordings and speakers that two splits share; `None` of one.
-
-    Args:
-        facts: Every clip of every split.
-        splits: The audited one first.
-        findings: What was found, of recordings that occur in both among others.
-    """
+    """Return one sentence on the recordings and speakers that two splits share; `None` of one."""
     if len(splits) < 2:
         return None
     clips = _clips_in_both(splits, findings)

@@ -79,11 +79,6 @@ def corpus_dataset(
 ) -> Dataset:
     """Return the dataset of a corpus, or of one of its splits or folds.
 
-    Args:
-        folder: What is in the corpus's folder.
-        options: Which part to read.
-        closed: What could not be looked into.
-
     Raises:
         DatasetNotFoundError: There is no such split or fold, or not one of the files is there.
         DatasetError: There is no clip.

@@ -119,12 +119,7 @@ class _Sorting:
     reasons: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def keep(self, files: Iterable[str], why: Mapping[str, str]) -> list[str]:
-        """Return the files that stay, having noted why the others do not.
-
-        Args:
-            files: Those that may.
-            why: File -> the kind or the reason for which it is left out.
-        """
+        """Return the files that stay, having noted why the others do not."""
         kept = []
         for file in files:
             if file in why and why[file] not in self.include:

@@ -47,12 +47,6 @@ def clip_source(
 def dataset_of(source: ClipSource, known: Known, fingerprint: str, n_rows: int | None) -> Dataset:
     """Return the dataset of a source.
 
-    Args:
-        source: What reads the clips.
-        known: What is known beside the rows.
-        fingerprint: Changes when a clip or a label changes.
-        n_rows: Number of rows as far as known.
-
     Raises:
         DatasetError: There is no clip.
     """

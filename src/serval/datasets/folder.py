@@ -44,11 +44,6 @@ MOST_OF_CARD = 1 << 22
 def load_folder(root: Path, options: DatasetOptions, asked: Corpus | None = None) -> Dataset:
     """Return the dataset in a folder of parquet files, audio files or manifests.
 
-    Args:
-        root: The folder.
-        options: Which part of it to read.
-        asked: The corpus that it is said to hold.
-
     Raises:
         DatasetNotFoundError: A column, the split, or all of the audio is missing.
         DatasetError: The folder holds nothing that can be read as a dataset.

@@ -79,12 +79,6 @@ class _Listing:
 def load_hub(repo: str, config: str | None, options: DatasetOptions, known: Known) -> Dataset:
     """Return a set of the hub; of parquet sets only the first file is fetched now.
 
-    Args:
-        repo: `ORG/NAME`.
-        config: The configuration, for sets that have several.
-        options: Which part of it to read.
-        known: What is known of it.
-
     Raises:
         DatasetNotFoundError: There is no such set, revision, split or column.
         AccessError: The hub wants a token, or an accepted licence.

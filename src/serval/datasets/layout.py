@@ -96,10 +96,6 @@ def with_empty_splits(layout: Layout, folders: Iterable[str]) -> Layout:
     """Return the layout with those splits too whose folders lie beside the others and are empty.
 
     So a `validation` in which nothing is left is not passed over in favour of `train`.
-
-    Args:
-        layout: Of the files.
-        folders: Every folder of the set.
     """
     if layout.unnamed or layout.card.patterns is not None:
         return layout

@@ -55,12 +55,7 @@ def left_out_of(
 
 
 def rows_in_missing_parts(files: Sequence[str], n_rows: int) -> Iterator[LeftOut]:
-    """Yield how many rows the parts of a split hold that are not there, if all are of a size.
-
-    Args:
-        files: The parts that are there.
-        n_rows: The rows in them.
-    """
+    """Yield how many rows the parts of a split hold that are not there, if all are of a size."""
     missing = missing_parts(files)
     if missing:
         n = max(1, round(n_rows * len(missing) / len(files)))
@@ -129,12 +124,7 @@ HEAD_BYTES = 16
 
 
 def unaccounted(root: Path, files: Iterable[str]) -> Iterator[LeftOut]:
-    """Yield how many archives there are, and how many audio files that are not named as such.
-
-    Args:
-        root: The set's folder.
-        files: Every file in it.
-    """
+    """Yield how many archives there are, and how many audio files that are not named as such."""
     others = [file for file in files if not (is_hidden(file) or is_audio(file))]
     archives = [file for file in others if suffix_of(file) in ARCHIVES]
     if archives:

@@ -135,14 +135,6 @@ def split_table(
 ) -> SplitTable:
     """Return the rows of a split, reading nothing yet but metadata files for several splits.
 
-    Args:
-        root: The set's folder.
-        layout: Its files.
-        split: One of its splits.
-        options: Which column names the files.
-        subject: What the user calls the set.
-        shard: From the name of a parquet file to what gets it.
-
     Raises:
         DatasetError: There is nothing that says which clips and labels there are.
     """
