@@ -35,11 +35,7 @@ FOLDS_BY_RULE = (
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusTable:
-    """One row for each clip of a corpus.
-
-    Attributes:
-        folder: What is in the corpus's folder.
-    """
+    """One row for each clip of a corpus."""
 
     folder: CorpusFolder
 

@@ -251,12 +251,7 @@ ASKED_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubCommit:
-    """A hub set at one commit.
-
-    Attributes:
-        repo: The set.
-        commit: The commit.
-    """
+    """A hub set at one commit."""
 
     repo: Repo
     commit: str
@@ -278,12 +273,7 @@ class HubCommit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubFile:
-    """One file of a hub set at one commit; calling it fetches the file.
-
-    Attributes:
-        at: The set and the commit.
-        name: Path of the file in the set.
-    """
+    """One file of a hub set at one commit; calling it fetches the file."""
 
     at: HubCommit
     name: str

@@ -127,12 +127,7 @@ def _trains(split: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class _WithoutFold:
-    """The rows of a table whose column of folds is not asked for.
-
-    Attributes:
-        table: Every row.
-        column: Names the fold.
-    """
+    """The rows of a table whose column of folds is not asked for."""
 
     table: Table
     column: str

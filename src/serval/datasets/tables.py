@@ -46,13 +46,7 @@ class SplitTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderTable:
-    """One row for each audio file, whose label is the name of a folder it lies in.
-
-    Attributes:
-        files: The audio files, relative to `root`.
-        root: The set's folder.
-        labels: The label of each.
-    """
+    """One row for each audio file, whose label is the name of a folder it lies in."""
 
     files: Sequence[str]
     root: Path
