@@ -7,12 +7,21 @@ is the whole way, at once or a block at a time. `microphone` hears this machine'
 """
 
 from serval.audio.decode import Audio, Header, Streamed, decode, header_of
-from serval.audio.encoded import encoded_bytes
+from serval.audio.encoded import LONGEST_CLIP_S, encoded_bytes
 from serval.audio.kinds import decodable_suffixes, sound_suffixes
 from serval.audio.microphone import microphone_windows
-from serval.audio.waveform import Waveform, peak_normalized, resampled, sound_of, zscored
+from serval.audio.waveform import (
+    SILENT_PEAK,
+    Waveform,
+    peak_normalized,
+    resampled,
+    sound_of,
+    zscored,
+)
 
 __all__ = [
+    "LONGEST_CLIP_S",
+    "SILENT_PEAK",
     "Audio",
     "Header",
     "Streamed",

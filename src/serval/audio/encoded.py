@@ -98,6 +98,9 @@ def _too_large(path: Path) -> AudioError:
 LARGEST_BYTES = 2**30
 """Size of an encoded file. An hour of 96 kHz in stereo is 1.4 GB, and no clip."""
 
+LONGEST_CLIP_S = 600.0
+"""A recording of a set that is longer is no clip, and is not decoded."""
+
 LARGEST_VALUES = 2**27
 """Decoded values over all channels, 512 MiB as float32: ten minutes of 96 kHz in stereo."""
 

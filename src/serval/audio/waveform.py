@@ -151,6 +151,9 @@ def _joined(blocks: list[Waveform]) -> Waveform:
     return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
 
 
+SILENT_PEAK = 0.001
+"""-60 dB of full scale; speech that peaks below it is not to be heard."""
+
 SILENCE_DB = -120.0
 """The level of digital silence, and of anything softer."""
 

@@ -27,7 +27,7 @@ from serval.audit.folds import fold_findings, fold_line, fold_list_in, listed_cl
 from serval.audit.matching import Shelf
 from serval.audit.side import AuditOptions, Side, corpus_findings, open_sides
 from serval.errors import ConfigError
-from serval.files import csv_writer, write_json, writing
+from serval.files import csv_writer, existing, write_json, writing
 from serval.machine import available_cores, peak_memory_mb
 from serval.wording import as_sentence, counted, csv_cell
 
@@ -266,8 +266,7 @@ def writable(folder: Path) -> Path:
     Raises:
         WriteError: They cannot.
     """
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    with writing(folder), tempfile.TemporaryFile(dir=there):
+    with writing(folder), tempfile.TemporaryFile(dir=existing(folder)):
         return folder
 
 

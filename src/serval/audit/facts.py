@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.audio import Header, decode, encoded_bytes, header_of, resampled
+from serval.audio import (
+    LONGEST_CLIP_S,
+    SILENT_PEAK,
+    Header,
+    decode,
+    encoded_bytes,
+    header_of,
+    resampled,
+)
 from serval.audit.findings import FindingKind
 from serval.audit.matching import Fingerprint, Sketch, fingerprint_of_audio, sketch_of
 from serval.errors import AudioError, TooLongError, TruncatedError
@@ -18,12 +26,6 @@ if TYPE_CHECKING:
 
     from serval.audio import Audio, Waveform
     from serval.records import Clip
-
-LONGEST_S = 600.0
-"""A clip that is longer is not decoded: ten minutes is no clip."""
-
-SILENT_PEAK = 0.001
-"""-60 dB of full scale; speech that peaks below it is not to be heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ def clip_facts(clip: Clip, blank: ClipFacts) -> ClipFacts:
         return replace(blank, faults=((FindingKind.UNDECODABLE, str(error)),))
     known = replace(blank, sha256=hashlib.sha256(encoded).hexdigest())
     try:
-        audio = decode(encoded, max_seconds=LONGEST_S)
+        audio = decode(encoded, max_seconds=LONGEST_CLIP_S)
     except AudioError as error:
         faults = ((_kind_of(error), str(error)),)
         return replace(known, header=_header_if_any(encoded), faults=faults)

@@ -298,16 +298,21 @@ def duplicate_findings(facts: Sequence[ClipFacts], shelf: Shelf) -> Iterator[Fin
     """
     groups = _identical(facts)
     for group in groups.members(range(len(facts))).values():
-        yield _identical_finding([facts[position] for position in group])
+        clips = [facts[position] for position in group]
+        same_file = len({clip.sha256 for clip in clips}) == 1
+        what = "the same file" if same_file else "the same samples in different files"
+        yield _group_finding(FindingKind.IDENTICAL_AUDIO, what, clips, 1.0)
     prints = {i: f.print for i, f in enumerate(facts) if f.print and groups.root(i) == i}
     found = list(matches(prints, shelf))
     lowest = _joined(groups, found)
     for root, group in groups.members(range(len(facts))).items():
         clips = [facts[position] for position in group]
         if root in lowest:
-            yield _near_finding(clips, lowest[root])
+            what = f"one recording, overlap {lowest[root]:.3f}"
+            yield _group_finding(FindingKind.NEAR_IDENTICAL_AUDIO, what, clips, lowest[root])
         if len(labels := sorted({clip.label for clip in clips} - {""})) > 1:
-            yield _conflict(clips, labels)
+            what, n = f"one recording, labelled {' and '.join(labels)}", float(len(labels))
+            yield _group_finding(FindingKind.CONFLICTING_LABELS, what, clips, n)
 
 
 def _identical(facts: Sequence[ClipFacts]) -> _Groups:
@@ -327,22 +332,6 @@ def _joined(groups: _Groups, found: Sequence[Match]) -> dict[int, float]:
         root = groups.root(match.first)
         lowest[root] = min(match.overlap, lowest.get(root, 1.0))
     return lowest
-
-
-def _identical_finding(clips: Sequence[ClipFacts]) -> Finding:
-    same_file = len({clip.sha256 for clip in clips}) == 1
-    what = "the same file" if same_file else "the same samples in different files"
-    return _group_finding(FindingKind.IDENTICAL_AUDIO, what, clips, 1.0)
-
-
-def _near_finding(clips: Sequence[ClipFacts], overlap: float) -> Finding:
-    what = f"one recording, overlap {overlap:.3f}"
-    return _group_finding(FindingKind.NEAR_IDENTICAL_AUDIO, what, clips, overlap)
-
-
-def _conflict(clips: Sequence[ClipFacts], labels: Sequence[str]) -> Finding:
-    what = f"one recording, labelled {' and '.join(labels)}"
-    return _group_finding(FindingKind.CONFLICTING_LABELS, what, clips, float(len(labels)))
 
 
 def _group_finding(

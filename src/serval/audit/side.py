@@ -158,8 +158,7 @@ def _side(dataset: Dataset, name: str, options: AuditOptions) -> Side:
         meanings=dataset.label_map,
         preset=stated.preset,
     )
-    side = Side(name=name, dataset=dataset, labels=mapping)
-    return replace(side, text_column=options.text_column)
+    return Side(name=name, dataset=dataset, labels=mapping, text_column=options.text_column)
 
 
 DOUBLED = ("copies", "formats", "versions")

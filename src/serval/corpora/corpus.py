@@ -168,18 +168,6 @@ class Corpus:
         return codes.get(code, codes.get("", "{}").format(code))
 
 
-def by_number(first: int, last: int, female: str) -> dict[str, str]:
-    """Return the sex of numbered speakers from the last digits of the female ones.
-
-    Examples:
-        >>> by_number(1001, 1003, female="02")
-        {'1001': 'male', '1002': 'female', '1003': 'male'}
-    """
-    ends = tuple(female.split())
-    numbers = [str(n) for n in range(first, last + 1)]
-    return {number: "female" if number.endswith(ends) else "male" for number in numbers}
-
-
 def by_parity(speakers: Iterable[int]) -> dict[str, str]:
     """Return the sex of speakers of whom the odd ones are male.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from serval.corpora.corpus import (
     Corpus,
     LabelTable,
-    by_number,
     by_parity,
     coded,
     numbers,
@@ -15,10 +14,10 @@ from serval.corpora.corpus import (
 from serval.labels import EMOTIONS
 from serval.trained_on import letters_of
 
-FEMALE_OF_CREMA_D = (
-    "02 03 04 06 07 08 09 10 12 13 18 20 21 24 25 28 29 30 37 43 46 47 49 52 53 54 55 56 58 60 61 "
-    "63 72 73 74 75 76 78 79 82 84 89 91"
-)
+FEMALE_OF_CREMA_D = frozenset(
+    (2, 3, 4, 6, 7, 8, 9, 10, 12, 13, 18, 20, 21, 24, 25, 28, 29, 30, 37, 43, 46, 47, 49, 52, 53,
+     54, 55, 56, 58, 60, 61, 63, 72, 73, 74, 75, 76, 78, 79, 82, 84, 89, 91)
+)  # fmt: skip
 
 KNOWN = (
     # CAMEO, on the hub: 13 corpora in one form, each a split.
@@ -168,7 +167,7 @@ KNOWN = (
                 "TSI The surface is slick | WSI We'll stop in a couple of minutes"
             ),
         },
-        genders=by_number(1001, 1091, female=FEMALE_OF_CREMA_D),
+        genders={f"10{n:02}": "female" if n in FEMALE_OF_CREMA_D else "male" for n in range(1, 92)},
         counts=numbers("neutral 1087 angry 1271 disgust 1271 fearful 1271 happy 1271 sad 1271"),
         tables=(
             LabelTable(

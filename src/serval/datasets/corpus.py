@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from serval.corpora import folds_by_rule, published_folds
 from serval.datasets.columns import Kind, Schema
 from serval.datasets.dataset import clip_source, dataset_of, fingerprint_of, lines_of_audio
+from serval.datasets.layout import is_fold
 from serval.datasets.rows import Row
 from serval.datasets.split_column import rows_of_part, shared_with_train
-from serval.datasets.splits import is_fold
 from serval.errors import DatasetError
 from serval.records import Known
 

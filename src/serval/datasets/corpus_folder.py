@@ -15,14 +15,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.audio import decodable_suffixes, decode, encoded_bytes
+from serval.audio import (
+    LONGEST_CLIP_S,
+    SILENT_PEAK,
+    decodable_suffixes,
+    decode,
+    encoded_bytes,
+)
 from serval.corpora import ENOUGH, fitting, has_tables, recognised
 from serval.datasets.corpus_tables import told_by_tables
 from serval.datasets.dataset import short_name
-from serval.datasets.layout import PARQUET, is_audio, is_metadata, suffix_of
-from serval.datasets.listing import as_left_out, is_hidden
+from serval.datasets.layout import (
+    PARQUET,
+    is_audio,
+    is_metadata,
+    is_named_as_split,
+    splits_by_name,
+    suffix_of,
+)
+from serval.datasets.listing import HIDDEN, NOT_DECODED, as_left_out, is_hidden
 from serval.datasets.manifest import SUFFIXES
-from serval.datasets.splits import is_named_as_split, splits_by_name
 from serval.errors import AudioError, ConfigError, DatasetError
 from serval.files import sha256_of
 from serval.labels import EMOTIONS, LabelMap, LabelSet
@@ -54,21 +66,12 @@ UNCLEAR = "versions"
 FOR_GOOD = ("macos", "dialogues")
 """Kinds that have no label of their own and are never clips."""
 
-NOT_DECODED = "of a kind that is not decoded (convert them: ffmpeg -i IN OUT.wav)"
-HIDDEN = "hidden, or in a hidden folder (rename or delete them)"
-
 VIDEO = frozenset(
     (".mp4", ".avi", ".mkv", ".mov", ".flv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp", ".m4v")
 )
 
 HEADER_BYTES = 44
 """A file that is no longer has no sample in it, whatever its format."""
-
-SILENT_PEAK = 0.001
-"""-60 dB of full scale; speech that peaks below it is not to be heard."""
-
-LONGEST_S = 600.0
-"""A clip that is longer is not decoded."""
 
 EIGHT = LabelMap(labels=LabelSet(EMOTIONS), explicit={})
 """What folders and labels mean among the usual eight emotions, if anything."""
@@ -431,7 +434,7 @@ def _is_silent(corpus: Corpus, root: Path, file: str) -> bool:
             return True
         if PurePosixPath(file).stem not in corpus.suspects:
             return False
-        samples = decode(encoded_bytes(root / file), max_seconds=LONGEST_S).samples
+        samples = decode(encoded_bytes(root / file), max_seconds=LONGEST_CLIP_S).samples
     except (OSError, AudioError):
         return False
     return not samples.size or float(np.abs(samples).max()) < SILENT_PEAK

@@ -15,12 +15,11 @@ from serval.datasets.dataset import (
     dataset_here,
     short_name,
 )
-from serval.datasets.layout import layout_of, with_empty_splits
+from serval.datasets.layout import choose_split, layout_of, with_empty_splits
 from serval.datasets.left_out import left_out_of, rows_in_missing_parts, unaccounted
 from serval.datasets.listing import listing_of_folder
 from serval.datasets.parquet import Here
 from serval.datasets.split_column import rows_of_part, shared_with_train
-from serval.datasets.splits import choose_split
 from serval.datasets.tables import SplitTable, split_table
 from serval.errors import ConfigError, DatasetError
 from serval.files import is_file

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import HfApi, constants, hf_hub_download
 from huggingface_hub.hf_api import RepoFile, RepoFolder
+from huggingface_hub.utils.sha import git_hash
 
 from serval.datasets.card import CARD, card_of
 from serval.datasets.columns import audio_alone, choose_columns
@@ -23,13 +23,12 @@ from serval.datasets.dataset import (
     fingerprint_of,
     lines_of_audio,
 )
-from serval.datasets.layout import Layout, layout_of
+from serval.datasets.layout import Layout, choose_split, layout_of
 from serval.datasets.left_out import left_out_of
 from serval.datasets.split_column import has_part, rows_of_part, shared_with_train
-from serval.datasets.splits import choose_split
 from serval.datasets.tables import split_table
 from serval.errors import AccessError, DatasetError, DatasetNotFoundError, NetworkError
-from serval.files import is_file, sha256_of
+from serval.files import existing, is_file, sha256_of
 from serval.hub import Repo, Trouble, asking, disk_full, hide_bars, keep, kept
 from serval.wording import composed
 
@@ -330,7 +329,7 @@ def refuse_unless_it_fits(files: Sequence[HubFile]) -> None:
     if not files:
         return
     needed = sum(_sizes(files))
-    free = shutil.disk_usage(_existing(Path(constants.HF_HUB_CACHE))).free
+    free = shutil.disk_usage(existing(Path(constants.HF_HUB_CACHE))).free
     if needed > free:
         subject = f"{files[0].at.repo} needs {_mb(needed)}, {_mb(free)} are free; it"
         raise DatasetError(disk_full(subject))
@@ -371,14 +370,7 @@ def _digest(blob: Path) -> str:
     """Return the name that the hub's client gives to this content: sha256, or git's own sha1."""
     if len(blob.name) == 64:
         return sha256_of(blob)
-    content = blob.read_bytes()
-    head = f"blob {len(content)}\0".encode()
-    return hashlib.sha1(head + content, usedforsecurity=False).hexdigest()
-
-
-def _existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that exists."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    return git_hash(blob.read_bytes())
 
 
 def _mb(n_bytes: int) -> str:

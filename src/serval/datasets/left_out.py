@@ -10,9 +10,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from serval.datasets.layout import ARCHIVES, PARQUET, is_audio, is_decoded, suffix_of
-from serval.datasets.listing import SHOWN, as_left_out, is_hidden
-from serval.datasets.splits import missing_parts
+from serval.datasets.layout import ARCHIVES, PARQUET, is_audio, is_decoded, missing_parts, suffix_of
+from serval.datasets.listing import HIDDEN, NOT_DECODED, SHOWN, as_left_out, is_hidden
 from serval.datasets.tables import FolderTable, ListedTable
 from serval.errors import DatasetError
 from serval.records import LeftOut
@@ -95,9 +94,9 @@ def _named_elsewhere(
 def _reason(file: str, layout: Layout, source: ClipSource) -> str:
     """Return why a file is no clip, in words that fit one and many."""
     if is_hidden(file):
-        return "hidden, or in a hidden folder (rename or delete them)"
+        return HIDDEN
     if not is_decoded(file):
-        return "of a kind that is not decoded (convert them: ffmpeg -i IN OUT.wav)"
+        return NOT_DECODED
     if file not in layout.splits[source.split] and layout.folders:
         return "in the folder of no split"
     if source.columns.embedded:

@@ -201,14 +201,12 @@ def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -
     """
     subject = known.name if known else str(path)
     known = known or Known(name=short_name(path), location=str(path.resolve()))
-    suffix = path.suffix.lower()
-    if suffix not in (*SUFFIXES, ".parquet"):
+    if path.suffix.lower() not in (*SUFFIXES, ".parquet"):
         raise DatasetError(
             f"{path} is not a dataset: give a folder, or a file that ends in "
             f"{', '.join(sorted((*SUFFIXES, '.parquet')))}{_instead(path)}"
         )
-    whole = _parquet_table(path) if suffix == ".parquet" else ManifestTable(files=[path])
-    corpus, read_as = _prepared(path) if suffix == ".parquet" else (None, "")
+    whole, corpus, read_as = _opened(path)
     table, split, left_out = rows_of_part(whole, options.split, subject, hide=corpus is not None)
     source = clip_source(table, path.parent, split, options, subject)
     if corpus is not None:
@@ -231,18 +229,15 @@ def _instead(path: Path) -> str:
     return RENAMED.get(path.suffix.lower(), "")
 
 
-def _parquet_table(path: Path) -> Table:
-    from serval.datasets.parquet import Here, ParquetTable
-
-    return ParquetTable(shards=[Here(path)], folder=path.parent, class_names={})
-
-
-def _prepared(path: Path) -> tuple[Corpus | None, str]:
-    """Return the corpus that `serval datasets prepare` wrote into a file, and how it was read."""
-    from serval.datasets.parquet import noted_in
+def _opened(path: Path) -> tuple[Table, Corpus | None, str]:
+    """Return a file's rows, and the corpus that `serval datasets prepare` wrote, and how read."""
+    if path.suffix.lower() != ".parquet":
+        return ManifestTable(files=[path]), None, ""
+    from serval.datasets.parquet import Here, ParquetTable, noted_in
 
     name, read_as = noted_in(path)
-    return corpus_called(name), read_as
+    table = ParquetTable(shards=[Here(path)], folder=path.parent, class_names={})
+    return table, corpus_called(name), read_as
 
 
 def _meant(name: str) -> str:

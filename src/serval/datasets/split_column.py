@@ -10,8 +10,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from serval.datasets.columns import Schema, text_of
+from serval.datasets.layout import ALL_FOLDS, TRAIN, choose_split, is_fold
 from serval.datasets.listing import as_left_out
-from serval.datasets.splits import ALL_FOLDS, TRAIN, choose_split, is_fold
 from serval.errors import ServalError
 from serval.wording import composed
 

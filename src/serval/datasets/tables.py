@@ -133,8 +133,17 @@ def split_table(
         DatasetError: There is nothing that says which clips and labels there are.
     """
     sounds = [file for file in layout.splits[split] if is_audio(file)]
-    if sounds and layout.metadata_of(split):
-        return _labelled_by_metadata(root, layout, split, options, subject, shard)
+    metadata = layout.metadata_of(split)
+    if sounds and metadata:
+        _refuse_mixed(metadata, subject)
+        found = _table(root, metadata, layout, shard, own_folder=True)
+        if set(metadata) <= set(layout.splits[split]):
+            return found
+        column = audio_alone(found.table.schema, options, subject).audio
+        listed = ListedTable(
+            table=found.table, column=column, root=root, layout=layout, split=split
+        )
+        return replace(found, table=listed)
     decoded = [file for file in sounds if is_decoded(file)]
     labels = _folder_labels(sounds, layout.folders.get(split, ""), subject)
     if decoded and _tell_labels(labels.values()):
@@ -146,25 +155,6 @@ def split_table(
                 raise DatasetError(_unlabelled(sounds, subject, tables[0]))
             return _table(root, tables, layout, shard, own_folder=False)
     raise DatasetError(_unlabelled(sounds, subject))
-
-
-def _labelled_by_metadata(
-    root: Path,
-    layout: Layout,
-    split: str,
-    options: DatasetOptions,
-    subject: str,
-    shard: Callable[[str], Shard],
-) -> SplitTable:
-    """Return the rows of metadata files, and of those for several splits the rows of this one."""
-    metadata = layout.metadata_of(split)
-    _refuse_mixed(metadata, subject)
-    found = _table(root, metadata, layout, shard, own_folder=True)
-    if set(metadata) <= set(layout.splits[split]):
-        return found
-    column = audio_alone(found.table.schema, options, subject).audio
-    table = ListedTable(table=found.table, column=column, root=root, layout=layout, split=split)
-    return replace(found, table=table)
 
 
 def _table(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.datasets import load_dataset
-from serval.datasets.splits import ALL_FOLDS
+from serval.datasets.layout import ALL_FOLDS
 from serval.dimensions import dimension_columns
 from serval.errors import ConfigError, DatasetError
 from serval.label_plan import labelled, plan_of
