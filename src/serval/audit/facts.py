@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,8 @@ from serval.audit.matching import Fingerprint, Sketch, fingerprint_of_audio, ske
 from serval.errors import AudioError, TooLongError, TruncatedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from serval.audio import Audio, Waveform
@@ -47,6 +49,7 @@ class ClipFacts:
         sketch: A narrow-band copy of the clip, taken out once it is stored elsewhere.
         faults: What is wrong with the file, with a sentence for each.
         labels: Each of the labels that `label` joins where the set may give several; else `None`.
+        ratings: Column of a dimension -> what stands in it.
     """
 
     split: str
@@ -63,6 +66,7 @@ class ClipFacts:
     sketch: Sketch | None = None
     faults: tuple[tuple[FindingKind, str], ...] = ()
     labels: tuple[str, ...] | None = None
+    ratings: Mapping[str, str] = field(default_factory=dict)
 
 
 def clip_facts(clip: Clip, blank: ClipFacts) -> ClipFacts:

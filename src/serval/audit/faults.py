@@ -11,6 +11,7 @@ import numpy as np
 from serval.audit.facts import is_silent
 from serval.audit.findings import Finding, FindingKind, Member
 from serval.audit.matching import Match, matches
+from serval.audit.ratings import unlike_ratings
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
@@ -289,8 +290,8 @@ class _Groups:
 def duplicate_findings(facts: Sequence[ClipFacts], shelf: Shelf) -> Iterator[Finding]:
     """Yield one finding for each group of identical or near-identical clips.
 
-    A group whose clips have different labels yields a second one that says so. Of identical clips
-    only the first goes into the search for near-identical ones.
+    A group whose clips have different labels or ratings yields another one that says so. Of
+    identical clips only the first goes into the search for near-identical ones.
 
     Args:
         facts: Every clip of every split.
@@ -313,6 +314,10 @@ def duplicate_findings(facts: Sequence[ClipFacts], shelf: Shelf) -> Iterator[Fin
         if len(labels := sorted({clip.label for clip in clips} - {""})) > 1:
             what, n = f"one recording, labelled {' and '.join(labels)}", float(len(labels))
             yield _group_finding(FindingKind.CONFLICTING_LABELS, what, clips, n)
+        for column, values in unlike_ratings(clips).items():
+            rated = " and ".join(f"{value:g}" for value in values)
+            what, apart = f"one recording, '{column}' {rated}", values[-1] - values[0]
+            yield _group_finding(FindingKind.CONFLICTING_RATINGS, what, clips, apart)
 
 
 def _identical(facts: Sequence[ClipFacts]) -> _Groups:
@@ -337,7 +342,10 @@ def _joined(groups: _Groups, found: Sequence[Match]) -> dict[int, float]:
 def _group_finding(
     kind: FindingKind, what: str, clips: Sequence[ClipFacts], value: float
 ) -> Finding:
-    named = ", ".join(f"{clip.split}:{clip.clip_id} ({clip.label})" for clip in clips[:4])
+    named = ", ".join(
+        f"{clip.split}:{clip.clip_id}{f' ({clip.label})' if clip.label else ''}"
+        for clip in clips[:4]
+    )
     more = f" and {len(clips) - 4} more" if len(clips) > 4 else ""
     return Finding(
         kind=kind,

@@ -90,6 +90,7 @@ class Corpus:
         official: The corpus comes with splits of its own: no folds are made.
         suspects: File names of clips that may be without sound.
         videos: Its clips are the sound of videos.
+        scale: Of its ratings of dimensions, such as `1..7`.
         caveats: One sentence each on what a score on it does not mean.
         location: `hf:ORG/NAME` or `builtin`, of a set that needs no path.
     """
@@ -118,6 +119,7 @@ class Corpus:
     official: bool = False
     suspects: tuple[str, ...] = ()
     videos: bool = False
+    scale: str = ""
     caveats: tuple[str, ...] = ()
     location: str = ""
 

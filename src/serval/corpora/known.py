@@ -342,6 +342,7 @@ KNOWN = (
                 columns=coded("text text"),
             ),
         ),
+        scale="1..5",
         folds=tuple((f"Ses0{session}F", f"Ses0{session}M") for session in range(1, 6)),
     ),
     # JL-Corpus: `male2_angry_12a_2.wav`.
@@ -428,6 +429,7 @@ KNOWN = (
             ),
             LabelTable(files=r"labels_detailed\.csv", key="{FileName}", votes="EmoClass_Major"),
         ),
+        scale="1..7",
         official=True,
     ),
     # nEMO: `samples/*.wav`, what is said and by whom in `data.tsv`.

@@ -93,6 +93,7 @@ def corpus_dataset(
         left_out=(*closed, *folder.left_out, *unnamed),
         corpus=corpus.name,
         read_as=folder.read_as(),
+        scale=corpus.scale,
     )
     rows = (f"{file} {sorted(cells.items())}" for file, cells in folder.rows.items())
     lines = (corpus.name, split, *rows, *lines_of_audio(source))

@@ -22,7 +22,7 @@ from serval.audio import (
     decode,
     encoded_bytes,
 )
-from serval.corpora import ENOUGH, fitting, has_tables, recognised
+from serval.corpora import ENOUGH, fitting, has_tables, lacking_tables, recognised
 from serval.datasets.corpus_tables import told_by_tables
 from serval.datasets.dataset import short_name
 from serval.datasets.layout import (
@@ -219,7 +219,10 @@ def _corpus_of(root: Path, visible: Sequence[str]) -> Corpus | None:
     if any(is_metadata(file) for file in visible) or _has_own_lists(visible):
         return None
     sounds = _sounds(visible, videos=False) or _sounds(visible, videos=True)
-    found = recognised([*_placed(root, sounds).values()], visible)
+    placed = [*_placed(root, sounds).values()]
+    found = recognised(placed, visible)
+    if not found and (corpus := lacking_tables(placed, visible)):
+        raise DatasetError(_no_tables(corpus, root))
     if len(found) > 1 and not _names_emotions(sounds):
         names = [corpus.name for corpus in found]
         raise DatasetError(
@@ -275,11 +278,15 @@ def _refuse_misfit(corpus: Corpus, root: Path, visible: Sequence[str]) -> None:
             f"'{corpus.name}:' out"
         )
     if "(?P<label>" not in corpus.grammar and not has_tables(corpus, visible):
-        needed = ", ".join(table.shown for table in corpus.tables if table.required)
-        raise DatasetError(
-            f"{root} has none of {corpus.name}'s tables ({needed}), which hold the labels; copy "
-            "them beside the clips, as the corpus has them"
-        )
+        raise DatasetError(_no_tables(corpus, root))
+
+
+def _no_tables(corpus: Corpus, root: Path) -> str:
+    needed = ", ".join(table.shown for table in corpus.tables if table.required)
+    return (
+        f"{root} has none of {corpus.name}'s tables ({needed}), which hold the labels; copy them "
+        "beside the clips, as the corpus has them"
+    )
 
 
 def _read(

@@ -217,6 +217,7 @@ def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -
             caveats=tuple(caveats_of(corpus, split)),
             corpus=corpus.name,
             read_as=read_as,
+            scale=corpus.scale,
         )
     caveats = (*known.caveats, *shared_with_train(source))
     return dataset_here(source, [path], replace(known, caveats=caveats, left_out=left_out))

@@ -233,3 +233,17 @@ def test_folders_may_tell_two_corpora_apart(tmp_path, folder, corpus):
     names = [folder.format(name[-6:-4]) + name for name in ALIKE]
     names = names if corpus else [*names[:2], f"angry/{ALIKE[2]}"]
     assert corpus_of(written(tmp_path / "clips", *names)) == corpus
+
+
+@pytest.mark.parametrize("name", ["IEMOCAP", "MELD"])
+def test_a_corpus_without_the_tables_that_label_it_says_so(tmp_path, name):
+    TREES[name].write(tmp_path)
+    for table in [*tmp_path.rglob("*.txt"), *tmp_path.rglob("*.csv")]:
+        table.unlink()
+    with pytest.raises(DatasetError, match=f"has none of {name}'s tables"):
+        load_dataset(str(tmp_path))
+
+
+def test_clips_of_iemocap_that_somebody_sorted_need_no_tables(tmp_path):
+    written(tmp_path, "fru/Ses01F_impro01_F000.wav", "exc/Ses01F_impro01_F001.wav")
+    assert {clip.label for clip in load_dataset(str(tmp_path)).metadata(0, None)} == {"fru", "exc"}
