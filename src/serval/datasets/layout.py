@@ -289,8 +289,8 @@ def choose_split(splits: Iterable[str], asked: str | None, subject: str) -> str:
     if asked is not None and asked not in known:
         if is_fold(asked) and not any(map(is_fold, known)):
             raise DatasetNotFoundError(
-                f"{subject} has no folds of its own; a probe makes some with --folds speaker:5, "
-                "any other command reads it without --split"
+                f"{subject} has no folds of its own; a probe makes some with --folds speaker:5, or "
+                "as many as it has speakers; any other command reads it without --split"
             )
         if not any(known):
             raise DatasetNotFoundError(f"{subject} has no splits; leave out --split {asked}")

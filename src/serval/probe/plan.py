@@ -209,7 +209,7 @@ def wanted_folds(options: ProbeOptions, clips: FoldClips) -> dict[str, tuple[Fol
         if shared:
             compared = ", or see what that adds to the score with --shared-speakers"
             raise ConfigError(
-                f"--folds {options.folds}: {shared}; use --folds speaker:{max(2, len(asked))}"
+                f"--folds {options.folds}: {shared}; {clips.apart(len(asked))}"
                 + compared * (len(asked) > 1)
             )
         return {APART: asked}
