@@ -7,6 +7,7 @@ has to be allocated. Most files hold one sound, files joined end to end hold sev
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Without O_NONBLOCK the opening of a pipe waits for somebody who writes into it."""
+
+ADDRESS = re.compile(r"(?:^|/)(?P<scheme>https?|ftp|s3|gs|hf):/+(?P<rest>.*)", re.DOTALL)
+"""What an address is as a path, in which two slashes are one."""
 
 PIECE = 1 << 16
 """Bytes that are read at once of a file that is longer than it says."""
@@ -58,6 +62,11 @@ def _contents(path: Path) -> bytes:
     except AudioError:
         raise
     except OSError as error:
+        if address := ADDRESS.search(str(path)):
+            raise AudioError(
+                f"{address['scheme']}://{address['rest']} is a web address, which serval does not "
+                "fetch; download the file, and write its path"
+            ) from error
         raise AudioError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
         raise AudioError(f"{str(path)!r} cannot be the name of a file") from error

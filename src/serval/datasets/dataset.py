@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from serval.datasets.columns import Columns, Schema, choose_columns
 from serval.datasets.options import DatasetOptions
-from serval.datasets.rows import ClipSource, Table, least
+from serval.datasets.rows import ClipSource, Table, holds_audio, least, path_in
 from serval.errors import DatasetError, DatasetNotFoundError
 from serval.files import is_file, sha256_of
 from serval.records import Dataset, Known
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 1000
 """Characters above which a cell is rather audio in base64 than the path of a file."""
+
+LOOKED_AT = 64
+"""Rows that are read to see whether a column holds audio."""
 
 ColumnChoice = Callable[[Schema, DatasetOptions, str], Columns]
 """`(schema, options, subject)` -> which column is which."""
@@ -48,11 +51,13 @@ def dataset_of(source: ClipSource, known: Known, fingerprint: str, n_rows: int |
     """Return the dataset of a source.
 
     Raises:
-        DatasetError: There is no clip.
+        DatasetError: There is no clip, or no audio but at web addresses.
     """
     if n_rows == 0:
         where = f" in split '{source.split}'" if source.split else ""
         raise DatasetError(f"{source.name} has no clips{where}; give it at least one row")
+    if source.columns.embedded:
+        _refuse_addresses(source)
     return Dataset(
         **{field.name: getattr(known, field.name) for field in fields(known)},
         split=source.split,
@@ -117,13 +122,28 @@ def lines_of_audio(source: ClipSource) -> Iterator[str]:
         )
 
 
+def _refuse_addresses(source: ClipSource) -> None:
+    """Refuse a column of encoded audio that has the address of each clip in its place."""
+    column = source.columns.audio
+    first = next(iter(source.table.rows(0, 1, [f"{column}.path"])), None)
+    if first is None or not _is_address(path_in(first.cells.get(column))):
+        return
+    rows = source.table.rows(0, LOOKED_AT, [column])
+    if not any(holds_audio(row.cells.get(column)) for row in rows):
+        _refuse_no_paths(source)
+
+
+def _is_address(text: str) -> bool:
+    return text.lower().startswith(("http://", "https://", "ftp://", "s3://", "gs://", "hf://"))
+
+
 def _refuse_no_paths(source: ClipSource) -> None:
     """Refuse a column of addresses, or of audio as text, whose cells no file is called by."""
     column = source.columns.audio
     cells = (row.cells.get(column) for row in source.table.rows(0, None, [column]))
-    text = next((cell for cell in cells if isinstance(cell, str) and cell.strip()), "").strip()
+    text = next(filter(None, map(path_in, cells)), "")
     subject = f"{source.name}: its column '{printable(column)}' holds"
-    if text.lower().startswith(("http://", "https://")):
+    if _is_address(text):
         raise DatasetError(
             f"{subject} web addresses ({shown(text)}), which serval does not fetch; download the "
             "files, and write their paths"
