@@ -283,6 +283,11 @@ def names_beside(path: Path | str) -> list[str]:
         return []
 
 
+def existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
 def is_folder(path: Path | str) -> bool:
     """Tell whether there is a folder, whatever text somebody wrote as its path."""
     return os.path.isdir(path)  # noqa: PTH112 - False for what cannot be a path, where Path raises

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from serval.audio.streamed import LONGEST_S
+from serval.audio.decode import LONGEST_S
 from serval.errors import ConfigError
 from serval.probabilities import logits_of_scores, probabilities_of
 

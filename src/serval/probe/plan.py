@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.datasets import load_dataset
-from serval.datasets.splits import ALL_FOLDS
+from serval.datasets.layout import ALL_FOLDS
 from serval.dimensions import dimension_columns
 from serval.errors import ConfigError, DatasetError
 from serval.label_plan import labelled, plan_of
@@ -209,7 +209,7 @@ def wanted_folds(options: ProbeOptions, clips: FoldClips) -> dict[str, tuple[Fol
         if shared:
             compared = ", or see what that adds to the score with --shared-speakers"
             raise ConfigError(
-                f"--folds {options.folds}: {shared}; use --folds speaker:{max(2, len(asked))}"
+                f"--folds {options.folds}: {shared}; {clips.apart(len(asked))}"
                 + compared * (len(asked) > 1)
             )
         return {APART: asked}
