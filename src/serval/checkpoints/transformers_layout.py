@@ -56,10 +56,7 @@ class OpenedNetwork:
 def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpoint:
     """Return the classifier in a folder with `config.json`.
 
-    Args:
-        folder: Where it is.
-        name: What the user calls it.
-        normalize: `zscore` or `none`, for a checkpoint that does not say.
+    `normalize` is `zscore` or `none`, for a checkpoint that does not say.
 
     Raises:
         ConfigError: `normalize` contradicts the checkpoint.
@@ -84,17 +81,7 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
 
 
 def open_encoder(folder: Path, name: str, normalize: str | None) -> Checkpoint:
-    """Return the encoder in a folder with `config.json`, whatever head is in its weights.
-
-    Args:
-        folder: Where it is.
-        name: What the user calls it.
-        normalize: `zscore` or `none`, for a checkpoint that does not say.
-
-    Raises:
-        ConfigError: `normalize` contradicts the checkpoint.
-        ModelError: It is no encoder of audio, or a part of it is missing or damaged.
-    """
+    """Return the encoder in a folder with `config.json`, whatever head is in its weights."""
     said = config_in(folder, name)
     config = config_of(said, name)
     files = _weights(folder, name)
@@ -146,8 +133,6 @@ def _checkpoint(folder: Path, name: str, extractor: Any, opened: OpenedNetwork) 
         source=name,
         folder=folder,
         files=tuple(weight_files(folder)),
-        layers=int(config.num_hidden_layers),
-        layers_before=int(config.num_hidden_layers),
         sources={
             "sample_rate": "preprocessor_config.json" if stated else "default",
             "normalize": "preprocessor_config.json" if stated else "command line",

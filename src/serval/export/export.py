@@ -73,11 +73,7 @@ def export_levels(
 
 
 def refuse_missing() -> None:
-    """Do nothing if what exports checkpoints is installed.
-
-    Raises:
-        MissingExtraError: torch, transformers or onnxscript is not.
-    """
+    """Refuse to export where torch, transformers or onnxscript is not installed."""
     missing = [name for name in EXTRA if find_spec(name) is None]
     if missing:
         raise MissingExtraError(

@@ -15,7 +15,7 @@ from serval import checkpoints
 from serval.audio import decode, encoded_bytes
 from serval.checkpoints.check import head_check, refuse_fresh
 from serval.checkpoints.network import published_scores
-from serval.checkpoints.quiet import quiet
+from serval.checkpoints.opened import quiet
 from serval.datasets import DatasetOptions, load_dataset
 from serval.dimensions import scale_of_text
 from serval.errors import ConfigError, ModelError
@@ -38,15 +38,11 @@ if TYPE_CHECKING:
     from serval.models.onnx import OnnxModel
 
 
+@quiet()
 def exported(name: str, output: Path, options: ExportOptions) -> Exported:
     """Return the ONNX file of a checkpoint; see `serval.export.export_checkpoint`."""
     if output.suffix != ".onnx":
         raise ConfigError(f"--output {output}: the name must end in .onnx")
-    with quiet():
-        return _exported(name, output, options)
-
-
-def _exported(name: str, output: Path, options: ExportOptions) -> Exported:
     checkpoint = open_checkpoint(name, options)
     metadata = metadata_of(checkpoint) | _scale(checkpoint, options.model_scale)
     longest = float(metadata.get("max_seconds", DEFAULT_MAX_SECONDS))
@@ -59,7 +55,7 @@ def _exported(name: str, output: Path, options: ExportOptions) -> Exported:
             network, masked=options.attention_mask, sample_rate=checkpoint.sample_rate
         )
         save_program(program.model, part, metadata)
-        parity, size_bytes = _checked(part, lambda model: compared(model, waveforms, expected))
+        parity, size_bytes = _checked(part, waveforms, expected)
         refuse_unless_equal(parity, name)
     return Exported(
         path=output,
@@ -84,7 +80,7 @@ def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
         "source": checkpoint.source,
         "revision": checkpoint.revision,
         "family": checkpoint.family,
-        "layers": f"{checkpoint.layers} of {checkpoint.layers_before}",
+        "layers": f"{checkpoint.layers} of {checkpoint.cut_from or checkpoint.layers}",
         "exported_with": ", ".join(
             f"{package} {version(package)}" for package in ("serval-ser", "torch", "transformers")
         ),
@@ -103,16 +99,18 @@ def _scale(checkpoint: Checkpoint, stated: str | None) -> dict[str, str]:
     return {"scale": str(scale_of_text(stated, "--model-scale"))}
 
 
-def _checked(path: Path, check: Any) -> tuple[Parity, int]:  # noqa: ANN401 - a callable of an OnnxModel
+def _checked(
+    path: Path, waveforms: Sequence[Waveform], expected: Sequence[NDArray[np.float32]]
+) -> tuple[Parity, int]:
     """Return the comparison and the size, with the session closed before the file is moved."""
     model = load_onnx(path)
-    return check(model), model.size_bytes
+    return compared(model, waveforms, expected), model.size_bytes
 
 
 def _notes(checkpoint: Checkpoint) -> Iterator[str]:
-    if checkpoint.layers < checkpoint.layers_before:
+    if checkpoint.cut_from:
         yield (
-            f"only the first {checkpoint.layers} of {checkpoint.layers_before} transformer layers "
+            f"only the first {checkpoint.layers} of {checkpoint.cut_from} transformer layers "
             "are left: the classifier was not trained on what they give; distil or fine-tune "
             "before you use it"
         )
@@ -124,21 +122,18 @@ def _notes(checkpoint: Checkpoint) -> Iterator[str]:
 
 
 def open_checkpoint(name: str, options: ExportOptions) -> Checkpoint:
-    """Return the checkpoint called `name`, with only the layers that are wanted.
-
-    Raises:
-        ConfigError: There are not as many layers.
-        ModelError: It is not there, not an audio classifier, or has no trained classifier.
-    """
+    """Return the checkpoint called `name`, with only the layers that are wanted."""
     folder, revision = _folder(name, options.revision)
     checkpoint = checkpoints.open_checkpoint(
         folder, name, normalize=options.normalize, revision=revision
     )
     refuse_fresh(head_check(checkpoint), name)
     source = name if name.startswith(HUB_PREFIX) else folder.resolve().name
-    kept = checkpoint.layers if options.layers is None else options.layers
-    _keep_layers(checkpoint.model, kept, checkpoint.layers, name)
-    return replace(checkpoint, source=source, layers=kept)
+    before = checkpoint.layers
+    if options.layers is not None:
+        _keep_layers(checkpoint.model, options.layers, before, name)
+    cut_from = before if checkpoint.layers < before else 0
+    return replace(checkpoint, source=source, cut_from=cut_from)
 
 
 def _folder(name: str, revision: str | None) -> tuple[Path, str]:
@@ -188,11 +183,7 @@ SHORT_S, LONG_S = 0.5, 10.0
 
 
 def parity_waveforms(dataset: str, sample_rate: int, max_seconds: float) -> list[Waveform]:
-    """Return the first clips of a dataset, half a second of them, and ten seconds of them.
-
-    Raises:
-        ServalError: The dataset cannot be read, or one of the clips cannot be decoded.
-    """
+    """Return the first clips of a dataset, half a second of them, and ten seconds of them."""
     opened = load_dataset(dataset, options=DatasetOptions(limit=N_CLIPS))
     clips = [
         decode(encoded_bytes(clip.audio), sample_rate).samples
@@ -219,11 +210,7 @@ def compared(
 
 
 def refuse_unless_equal(parity: Parity, name: str) -> None:
-    """Do nothing if the file agrees with its checkpoint.
-
-    Raises:
-        ModelError: It does not, or padding changes what its mask should hide.
-    """
+    """Refuse a file that differs from its checkpoint, or whose mask does not hide padding."""
     n_clips = len(parity.durations_s)
     if not parity.max_abs_diff <= TOLERANCE or parity.same_argmax < n_clips:
         raise ModelError(

@@ -8,9 +8,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from serval.checkpoints.hidden import HiddenStates
-from serval.checkpoints.network import network_of
-from serval.checkpoints.quiet import quiet
+from serval.checkpoints.network import HiddenStates, network_of
+from serval.checkpoints.opened import quiet
 from serval.errors import ModelError
 from serval.models.graph import INLINE_LIMIT_BYTES
 from serval.models.torch import open_encoder
@@ -35,17 +34,7 @@ def graph_network(checkpoint: Checkpoint, *, masked: bool) -> nn.Module:
 def onnx_program(
     network: nn.Module, *, masked: bool, sample_rate: int, outputs: Sequence[str] = ("logits",)
 ) -> Any:  # noqa: ANN401 - an ONNXProgram
-    """Return the ONNX program of a network, with batch and length left open.
-
-    Args:
-        network: In evaluation mode.
-        masked: Whether it takes a mask beside the samples.
-        sample_rate: In Hz.
-        outputs: Names of what it returns.
-
-    Raises:
-        ModelError: torch cannot turn the network into a graph.
-    """
+    """Return the ONNX program of a network in evaluation mode, with batch and length left open."""
     inputs = _example_inputs(sample_rate, masked=masked)
     try:
         with torch.no_grad():
@@ -97,18 +86,18 @@ def fold_weight_norms(model: nn.Module) -> None:
             parametrize.remove_parametrizations(module, "weight")
 
 
+@quiet()
 def exported_levels(
     checkpoint: str, overrides: Overrides, levels: Mapping[int, str], output: Path
 ) -> Path:
     """Return `output` after writing the graph; see `serval.export.export_levels`."""
-    with quiet():
-        opened = open_encoder(checkpoint, overrides)
-        fold_weight_norms(opened.model)
-        program = onnx_program(
-            HiddenStates(opened, list(levels)).eval(),
-            masked=False,
-            sample_rate=opened.sample_rate,
-            outputs=list(levels.values()),
-        )
-        save_program(program.model, output, {})
+    opened = open_encoder(checkpoint, overrides)
+    fold_weight_norms(opened.model)
+    program = onnx_program(
+        HiddenStates(opened, levels).eval(),
+        masked=False,
+        sample_rate=opened.sample_rate,
+        outputs=list(levels.values()),
+    )
+    save_program(program.model, output, {})
     return output

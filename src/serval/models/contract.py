@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from serval.tasks import CATEGORICAL, Task, task_named
+from serval.tasks import CATEGORICAL, task_named
 from serval.wording import counted
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.labels import LabelSet
-    from serval.tasks import Outputs
+    from serval.tasks import Outputs, Task
     from serval.trained_on import SoundRanges, TrainedOn
 
 Normalize = Literal["peak", "zscore", "none"]
@@ -52,26 +52,8 @@ class Overrides:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
-    """The part of a contract that is stated in words, with the source of each part.
-
-    `notes` has one sentence each on what two sources state differently.
-    """
-
-    labels: LabelSet
-    sample_rate: int
-    normalize: Normalize
-    max_seconds: float
-    masks_padding: bool
-    task: Task
-    scale: str
-    sources: Mapping[str, str]
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """What a model expects and gives: what is declared, and what its graph and a trial show.
+    """What a model expects and gives: what is stated of it, and what its graph and a trial show.
 
     Attributes:
         labels: K labels in the order of the outputs.
@@ -96,7 +78,7 @@ class Contract:
         trained_on: What the model says that it was trained on, or `None`.
         sound_ranges: What the model says that the clips of its training or calibration sounded
             like, or `None`.
-        notes: One sentence each on what of that cannot be read.
+        notes: One sentence each on what cannot be read, or two sources state differently.
     """
 
     labels: LabelSet
@@ -147,21 +129,6 @@ class Contract:
     def may_pad(self) -> bool:
         """Whether clips of different lengths may share a batch."""
         return self.mask_name is not None and self.masks_padding
-
-
-def contract_of(declared: Declared, **seen: Any) -> Contract:  # noqa: ANN401 - fields of Contract
-    """Return the contract of what is declared and of what its graph shows."""
-    stated = Contract(
-        labels=declared.labels,
-        sample_rate=declared.sample_rate,
-        normalize=declared.normalize,
-        max_seconds=declared.max_seconds,
-        outputs=declared.task.untried,
-        scale=declared.scale,
-        task=declared.task.model,
-        sources=declared.sources,
-    )
-    return replace(stated, **seen)
 
 
 def cut_sentences(model: Mapping[str, Any], duration_s: NDArray[np.float64]) -> list[str]:

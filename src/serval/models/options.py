@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 from serval.errors import ConfigError
 from serval.models.contract import Normalize, Overrides
-
-NORMALIZE: dict[str, Normalize] = {"peak": "peak", "zscore": "zscore", "none": "none"}
 
 
 # Without slots, so that the options of a verb can be those of a model and of a set at once.
@@ -56,20 +55,17 @@ class InferenceOptions(ModelOptions):
 
 
 def overrides_of(options: ModelOptions) -> Overrides:
-    """Return what the options state about the model's contract.
-
-    Raises:
-        ConfigError: There is no such normalization.
-    """
-    if options.normalize not in {"auto", *NORMALIZE}:
+    """Return what the options state about the model's contract."""
+    known: tuple[Normalize, ...] = get_args(Normalize)
+    if options.normalize not in {"auto", *known}:
         raise ConfigError(
-            f"unknown --normalize '{options.normalize}'; known: auto, {', '.join(NORMALIZE)}"
+            f"unknown --normalize '{options.normalize}'; known: auto, {', '.join(known)}"
         )
     labels = options.labels and tuple(name.strip() for name in options.labels.split(","))
     return Overrides(
         labels=labels or None,
         sample_rate=options.sample_rate,
-        normalize=NORMALIZE.get(options.normalize),
+        normalize=next((one for one in known if one == options.normalize), None),
         max_seconds=options.max_seconds,
         output_name=options.output_name,
         scale=options.model_scale,

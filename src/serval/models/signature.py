@@ -189,11 +189,7 @@ def _is_one(axis: int | str | None) -> bool:
 
 
 def _output_names(path: Path, outputs: list[Slot], n_labels: int, wanted: str | None) -> list[str]:
-    """Return the outputs that may be the scores: the one that is named so, or those of the shape.
-
-    Raises:
-        ModelError: The graph has no output of the wanted name.
-    """
+    """Return the outputs that may be the scores: one that is named so, or those of the shape."""
     floats = [slot for slot in outputs if slot.type in FLOATS]
     if wanted is not None:
         if wanted not in {slot.name for slot in floats}:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from serval.bench.rounds import Effort, interleaved
 from serval.errors import ConfigError, ModelError
 from serval.export import export_levels
 from serval.inspection.graph import stored_graph
 from serval.labels import LabelSet
-from serval.models.choice import what_is_meant
 from serval.models.classifier import identity_of
 from serval.models.contract import MOST_LABELS, Contract, Overrides
 from serval.models.graph import external_names, read_skeleton
-from serval.models.load import model_path
+from serval.models.load import USUAL, model_path, what_is_meant
 from serval.models.onnx import OnnxBackend, file_title, load_onnx, open_session
 from serval.models.options import overrides_of
+from serval.models.protocol import white_noise
 from serval.models.signature import signature_of
 from serval.models.sources import contract_entries, declared_contract
 from serval.probe.graph import Level, cut, read_model, save_model, with_outputs
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     import onnx
 
     from serval.models.classifier import Classifier
-    from serval.models.contract import Declared
     from serval.models.options import InferenceOptions
     from serval.probe.graph import Pooling
     from serval.probe.layers import Wanted
@@ -137,7 +136,7 @@ def open_encoder(name: str, options: InferenceOptions, asked: str, pooling: Pool
         ModelError: There is no such model or level, or it does not run.
     """
     overrides = replace(overrides_of(options), labels=None, scale=None)
-    runtime, _ = what_is_meant(name, "onnxruntime")
+    runtime, _ = what_is_meant(name, USUAL)
     if runtime == "torch" or options.runtime == "torch":
         return _of_checkpoint(name, overrides, asked, pooling)
     return _of_file(model_path(name), overrides, asked, pooling)
@@ -159,12 +158,8 @@ def part_of(
 ) -> Classifier[Any]:
     """Return a model of the part of an encoder that makes these levels, written to `path`.
 
-    Args:
-        whole: The encoder.
-        levels: Their pooled features stand beside each other in the answers.
-        pooling: `mean` or `mean+std`.
-        said: What the file says of its input.
-        path: The .onnx file.
+    Their pooled features stand beside each other in its answers. What the file says of its input is
+    `said`.
     """
     width = sum(level.size(pooling) for level in levels)
     save_model(cut(whole, levels, pooling), path, {**said, "task": DIMENSIONAL.model})
@@ -224,11 +219,7 @@ def _of_file(path: Path, overrides: Overrides, asked: str, pooling: Pooling) -> 
 
 
 def _refuse_odd_widths(levels: Sequence[Level], asked: str, pooling: Pooling) -> None:
-    """Do nothing if these levels can be the features of a clip.
-
-    Raises:
-        ConfigError: They are too many or too few, or are to be summed and differ in width.
-    """
+    """Refuse levels of too many or too few features, or that are summed and differ in width."""
     sizes = [level.size(pooling) for level in levels]
     if not 2 <= sum(sizes) <= MOST_LABELS:
         raise ConfigError(
@@ -240,7 +231,7 @@ def _refuse_odd_widths(levels: Sequence[Level], asked: str, pooling: Pooling) ->
         raise ConfigError(f"--layer weighted sums levels of one width, and these differ: {widths}")
 
 
-def _contract_entries(declared: Declared | Contract) -> dict[str, str]:
+def _contract_entries(declared: Contract) -> dict[str, str]:
     """Return what is stated of the input of an encoder, as entries of metadata."""
     # Its frames are pooled as if all of them were speech.
     return {**contract_entries(declared), "return_attention_mask": "false"}
@@ -270,8 +261,9 @@ def _shapes(
     backend: OnnxBackend, wanted: tuple[Wanted, ...], seconds: float
 ) -> list[tuple[int, ...]]:
     n = backend.contract.static_samples or round(seconds * backend.contract.sample_rate)
-    noise = np.random.default_rng(0).normal(0, 0.1, (1, n)).astype(np.float32)
-    answers = backend.run([one.tensor for one in wanted], backend.feeds(noise, np.array([n])))
+    answers = backend.run(
+        [one.tensor for one in wanted], backend.feeds(white_noise(n), np.array([n]))
+    )
     return [np.shape(answer) for answer in answers]
 
 
@@ -293,7 +285,7 @@ COSTS = ("parameters", "MB", "ms")
 """What tables call the three."""
 
 CLIP_S = 3.0
-UNTIMED, TIMED = 2, 9
+EFFORT = Effort(warm_up=2, fewest=9, most=9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,10 +329,6 @@ def cost_cells(cost: EncoderCost | None) -> list[str]:
 def _ms(model: Classifier[Any]) -> float:
     """Return the median wall time of the model's call on three seconds of noise."""
     n = round(min(CLIP_S, model.max_seconds) * model.sample_rate)
-    noise = np.random.default_rng(0).normal(0, 0.1, (1, n)).astype(np.float32)
-    times = []
-    for _ in range(UNTIMED + TIMED):
-        start = time.perf_counter()
-        model.logits(noise, np.array([n]))
-        times.append(time.perf_counter() - start)
-    return 1000 * float(np.median(times[UNTIMED:]))
+    work = partial(model.logits, white_noise(n), np.array([n]))
+    (seconds,) = interleaved({"": work}, EFFORT).values()
+    return 1000 * float(np.median(seconds))

@@ -167,11 +167,7 @@ def probe_verdict(found: Probe) -> list[str]:
 
 
 def refuse_unknown(options: ProbeOptions) -> None:
-    """Do nothing if every option has a value that it can have.
-
-    Raises:
-        ConfigError: One has not.
-    """
+    """Refuse an option that has a value which it cannot have."""
     refuse_odd_place("--output", options.output)
     if options.multi_label:
         raise ConfigError(

@@ -343,11 +343,7 @@ class _Bench:
 
 
 def _refuse_other_runs(work: Planned, folds: Mapping[str, Sequence[Fold]]) -> None:
-    """Do nothing if the folders of all runs are free, or hold the runs that are wanted.
-
-    Raises:
-        RunError: One of them holds another.
-    """
+    """Refuse a folder of a run that holds another one than is wanted."""
     for of, how in product(work.encoder.inputs, folds):
         folder = _folder(work, of, how)
         if not work.options.fresh and is_file(folder / JOURNAL):

@@ -30,11 +30,7 @@ TOLERANCE = 1e-3
 
 
 def refuse_unsaved(path: Path, encoder: Encoder, kind: str) -> None:
-    """Do nothing if an encoder with a head of this kind can become one file.
-
-    Raises:
-        ConfigError: It cannot.
-    """
+    """Refuse an encoder with a head of a kind that cannot become one file."""
     if path.suffix != ".onnx":
         raise ConfigError(f"--save {path}: the name must end in .onnx")
     if kind == "knn":
@@ -57,9 +53,6 @@ def save_head(
         head: Of all of its features, standardisation and weights of levels included.
         labels: Of its outputs.
         said: Further entries of its metadata; what is no text becomes JSON.
-
-    Raises:
-        ModelError: The file does not say what encoder and head say.
     """
     (of,) = encoder.inputs
     entries = {
@@ -81,11 +74,7 @@ def save_head(
 
 
 def _refuse_another(saved: OnnxModel, encoder: Encoder, head: Linear) -> None:
-    """Do nothing if a file says of noise what encoder and head say.
-
-    Raises:
-        ModelError: It does not.
-    """
+    """Refuse a file that says of noise something else than encoder and head say."""
     rng = np.random.default_rng(0)
     for seconds in TRIALS_S:
         n = round(min(seconds, saved.max_seconds) * saved.sample_rate)
@@ -102,10 +91,10 @@ def _refuse_another(saved: OnnxModel, encoder: Encoder, head: Linear) -> None:
 def trained_on_both(
     encoder: Encoder, clips: Iterable[tuple[str, str]], corpora: tuple[str, ...], split: str
 ) -> TrainedOn:
-    """Return what a head and its encoder were trained on together.
+    """Return what a head and its encoder, whose file may say it, were trained on together.
 
     Args:
-        encoder: Whose file may say what it was trained on.
+        encoder: Before its head.
         clips: `(clip id, sha256 of the encoded file)` of what the head was trained on.
         corpora: Their corpora, by name.
         split: The set with its split, as people read it.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.bench.rounds import Effort, Ratio, interleaved, ratio_of
-from serval.bench.subjects import call_of, other_runtimes
+from serval.bench.subjects import other_runtimes
 from serval.errors import ConfigError, ModelError
 from serval.files import write_json, writing
 from serval.inspection import stored_graph
@@ -19,6 +19,7 @@ from serval.inspection.verdicts import TARGETS
 from serval.machine import platform_facts
 from serval.models.load import load_model
 from serval.models.options import overrides_of
+from serval.models.protocol import logits_alone
 from serval.plots.quantization import QuantizedPoint, save_quantization
 from serval.quantize.clips import MARGIN, accuracy_change, cost_in_words, fidelity, logits_of
 from serval.quantize.recipes import (
@@ -117,11 +118,7 @@ class Variants:
 def compare_all(
     model: str, output: Path, options: QuantizeOptions, tell: Tell = lambda _line: None
 ) -> Variants:
-    """Return the comparison of every variant: the best is `output`, the rest in a folder beside it.
-
-    Raises:
-        ServalError: The model or a dataset cannot be used, or no evaluation set was named.
-    """
+    """Return the comparison of every variant: the best is `output`, the others lie beside it."""
     if options.evaluation is None:
         raise ConfigError("--compare-all measures accuracy; give --eval DATASET")
     if options.max_drop is not None:
@@ -188,11 +185,7 @@ def remove_stale(output: Path) -> None:
 
 
 def _refused(files: Mapping[str, OnnxModel], target: str, tell: Tell) -> dict[str, str]:
-    """Return why each made file does not run on the target, for those that do not.
-
-    Raises:
-        ModelError: None of them does.
-    """
+    """Return why each made file that does not run on the target does not; never for all of them."""
     faults = {
         name: TARGETS[target](stored_graph(f.path)) for name, f in files.items() if name != FP32
     }
@@ -460,9 +453,8 @@ def _race(files: Mapping[str, Classifier[Any]], clips: Clips) -> dict[str, Secon
 
 
 def _pass(model: Classifier[Any], waveforms: list[Any]) -> None:
-    call = call_of(model)
     for samples in waveforms:
-        call(samples)
+        logits_alone(model, samples)
 
 
 def _variant(

@@ -6,7 +6,7 @@ import hashlib
 import html
 import json
 import tarfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ from serval.files import write_bytes, write_text, writing
 from serval.inspection import stored_graph, web_faults
 from serval.inspection.verdicts import MUCH_MB, WEB_RUNTIME
 from serval.machine import platform_facts
-from serval.models.graph import parsed, read_skeleton
 from serval.models.load import BUILTIN_MODELS, model_path
 from serval.models.onnx import load_onnx
 from serval.models.options import ModelOptions, overrides_of
@@ -37,12 +36,10 @@ MOST_CLIPS = 64
 
 AS_JSON: Mapping[str, Any] = {"ensure_ascii": False, "indent": 1, "allow_nan": False}
 
-RUNTIME_FILES = tuple(
-    f"vendor/{name}"
-    for name in (
-        *("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs"),
-        "ort-wasm-simd-threaded.wasm",
-    )
+RUNTIME_FILES = (
+    "vendor/ort.wasm.min.mjs",
+    "vendor/ort-wasm-simd-threaded.mjs",
+    "vendor/ort-wasm-simd-threaded.wasm",
 )
 """What a page loads to run a model where it does not take the WebGPU build."""
 
@@ -250,8 +247,7 @@ def _document(
 
 
 def _listed(clip: PageClip) -> dict[str, Any]:
-    told = asdict(clip)
-    return {key: told[key] for key in ("name", "file", "logits")}
+    return {"name": clip.name, "file": clip.file, "logits": clip.logits}
 
 
 def _machine() -> str:
@@ -290,10 +286,7 @@ INTEGER_TOLERANCE = 0.3
 def page_contract(model: OnnxModel, name: str, file: str) -> dict[str, Any]:
     """Return what the page must know: labels, rate, normalisation, inputs, outputs.
 
-    Args:
-        model: Opened.
-        name: What people read.
-        file: The model's file in the site.
+    `name` is what people read, `file` the model's file in the site.
     """
     contract, signature = model.contract, model.backend.signature
     return {
@@ -331,10 +324,9 @@ def _tolerance(model: OnnxModel) -> float:
 
 def _licence(model: OnnxModel) -> str:
     """Return the licence that the file states, or that of a built-in model, or nothing."""
-    graph = parsed(read_skeleton(model.path))
-    stated = {entry.key: entry.value for entry in graph.metadata_props} if graph else {}
+    stated = model.backend.session.get_modelmeta().custom_metadata_map
     builtin = {known.path: known.licence for known in BUILTIN_MODELS}
-    return builtin.get(model.path) or stated.get("license", "")
+    return builtin.get(model.path) or str(stated.get("license", ""))
 
 
 FETCH = f"npm pack onnxruntime-web@{WEB_RUNTIME}"
@@ -355,14 +347,7 @@ MOST_BYTES = 40_000_000
 
 
 def webgpu_files(package: Path) -> dict[str, bytes]:
-    """Return the files of the WebGPU build by name.
-
-    Args:
-        package: What `FETCH` wrote, a .tgz file.
-
-    Raises:
-        ConfigError: It is not that package.
-    """
+    """Return the files of the WebGPU build by name, out of the .tgz file that `FETCH` wrote."""
     try:
         with tarfile.open(package, "r:gz") as packed:
             files = {name: _member(packed, f"package/dist/{name}") for name in CHECKSUMS}
