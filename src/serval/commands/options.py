@@ -197,6 +197,16 @@ def evaluation_options(command: Command) -> Command:
     )  # fmt: skip
 
 
+def failures_option(command: Command) -> Command:
+    """Return the command with how many clips may fail."""
+    return _with(
+        command,
+        click.option("--max-failures", type=float, default=DEFAULTS.max_failures,
+                     show_default=True,
+                     help="Share of clips that may fail before the exit code is 3."),
+    )  # fmt: skip
+
+
 def engine_options(command: Command) -> Command:
     """Return the command with the options that say where clips are done, and how many at once."""
     return _with(
