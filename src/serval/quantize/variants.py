@@ -22,6 +22,7 @@ from serval.models.options import overrides_of
 from serval.models.protocol import logits_alone
 from serval.plots.quantization import QuantizedPoint, save_quantization
 from serval.quantize.clips import MARGIN, accuracy_change, cost_in_words, fidelity, logits_of
+from serval.quantize.options import QuantizeOptions
 from serval.quantize.recipes import (
     chosen_static,
     default_dynamic,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from serval.models.contract import Overrides
     from serval.models.onnx import OnnxModel
     from serval.quantize.clips import Clips, Fidelity
-    from serval.quantize.options import QuantizeOptions
     from serval.quantize.workbench import Tell, Workbench
 
 ON = " on "
@@ -105,6 +105,8 @@ class Variants:
         variants: The files that were made, in that order.
         best: Name of the one to take, which is the file that was asked for.
         left_out: Which clips of the set were not evaluated and why, in words; empty if none.
+        not_in_browsers: Why that one is no file for browsers, as the rest of a sentence; empty if
+            it is one, or a target was named.
     """
 
     model: str
@@ -113,6 +115,7 @@ class Variants:
     variants: tuple[Variant, ...]
     best: str
     left_out: str = ""
+    not_in_browsers: str = ""
 
 
 def compare_all(
@@ -150,13 +153,16 @@ def _measured(model: str, output: Path, options: QuantizeOptions, tell: Tell) ->
             fault = refused.get(name.partition(ON)[0], "")
             variants.append(_variant(bench, name, files, found, seconds, fault))
         marked = _marked(variants, seconds, right, clips.speakers)
+    best = best_of(marked)
+    everywhere = options.target == QuantizeOptions().target
     return Variants(
         model=bench.model.path.name,
         clips=clips.name,
         calibration=bench.calibration.name if bench.calibration else "none",
         variants=marked,
-        best=best_of(marked),
+        best=best,
         left_out=clips.left_out,
+        not_in_browsers=_fault(made[best], "web") if everywhere else "",
     )
 
 
@@ -186,16 +192,20 @@ def remove_stale(output: Path) -> None:
 
 def _refused(files: Mapping[str, OnnxModel], target: str, tell: Tell) -> dict[str, str]:
     """Return why each made file that does not run on the target does not; never for all of them."""
-    faults = {
-        name: TARGETS[target](stored_graph(f.path)) for name, f in files.items() if name != FP32
-    }
-    refused = {name: found[0].partition("; ")[0] for name, found in faults.items() if found}
+    faults = {name: _fault(model, target) for name, model in files.items() if name != FP32}
+    refused = {name: fault for name, fault in faults.items() if fault}
     for name, fault in refused.items():
         tell(f"left out of the choice, {name} does not run on --target {target}: it {fault}")
     if len(refused) == len(faults):
         why = next(iter(refused.values()))
         raise ModelError(f"--target {target}: no file that was made runs there; the first {why}")
     return refused
+
+
+def _fault(model: OnnxModel, target: str) -> str:
+    """Return why a file does not run on a target, as the rest of a sentence; `""` if it does."""
+    found = TARGETS[target](stored_graph(model.path))
+    return found[0].partition("; ")[0] if found else ""
 
 
 def folder_beside(output: Path) -> Path:
@@ -318,6 +328,7 @@ def comparison_verdict(comparison: Variants) -> list[str]:
     others = [variant for variant in comparison.variants if variant.name != comparison.best]
     return [
         _taken(comparison, by_name[comparison.best]),
+        *_not_in_browsers(comparison, by_name[comparison.best]),
         *(
             f"Avoid {variant.name} ({variant.file}): its {cost_in_words(variant.measured)}."
             for variant in others
@@ -329,6 +340,15 @@ def comparison_verdict(comparison: Variants) -> list[str]:
             if variant.refused and variant.runtime == USUAL
         ),
     ]
+
+
+def _not_in_browsers(comparison: Variants, best: Variant) -> Iterator[str]:
+    """Yield a sentence on a best file that is none for browsers, which nobody asked of it."""
+    if comparison.not_in_browsers:
+        yield (
+            f"{best.file} is no file for a browser: it {comparison.not_in_browsers}; for a page, "
+            "choose among those that are with --target web."
+        )
 
 
 def _taken(comparison: Variants, best: Variant) -> str:
