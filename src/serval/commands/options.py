@@ -13,6 +13,7 @@ from serval.labels import PRESETS
 from serval.logs import LOGGERS
 from serval.models.load import RUNTIMES
 from serval.options import EvalOptions
+from serval.tasks import FORMS
 
 DEFAULTS = EvalOptions()
 MODEL_HELP = (
@@ -162,6 +163,8 @@ def contract_options(command: Command) -> Command:
                      help="Of a model of dimensions; default: as the model file says."),
         click.option("--multi-label", is_flag=True,
                      help="The outputs are for each emotion alone; default: as the file says."),
+        click.option("--outputs", type=click.Choice(["auto", *FORMS]), default=DEFAULTS.outputs,
+                     show_default=True, help="auto: as the file says, else as a trial shows."),
     )  # fmt: skip
 
 

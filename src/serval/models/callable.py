@@ -191,6 +191,7 @@ def _with_estimator_outputs(
 ) -> Classifier[CallableBackend]:
     """Return the model with what its class says of its outputs, which a trial can only guess."""
     known = model.contract.asked.excludes and not _is_torch(source)
+    known = known and model.contract.stated_outputs is None
     if not (known and callable(getattr(source, "predict_proba", None))):
         return model
     return replace(model, contract=replace(model.contract, outputs="probabilities"))

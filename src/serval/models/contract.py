@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from serval.trained_on import SoundRanges, TrainedOn
 
 Normalize = Literal["peak", "zscore", "none"]
+NORMALIZATIONS: tuple[Normalize, ...] = get_args(Normalize)
 DEFAULT_MAX_SECONDS = 120.0
 """Longest clip where a model declares none: attention grows with the square of the length."""
 MOST_LABELS = 10_000
+TRIAL = "trial"
+"""The source of what nobody states and no graph shows."""
 
 Layout = Literal["batch samples", "batch 1 samples", "batch samples 1", "samples"]
 """The axes of the waveform input."""
@@ -40,6 +43,7 @@ class Overrides:
         output_name: The output with the scores, of several that the model file has.
         scale: Of the values of a model of dimensions, such as `0..1`.
         multi_label: Its outputs are for each emotion alone, of which it may hear several at once.
+        outputs: `logits`, `probabilities` or `sigmoid`.
     """
 
     labels: tuple[str, ...] | None = None
@@ -49,6 +53,7 @@ class Overrides:
     output_name: str | None = None
     scale: str | None = None
     multi_label: bool = False
+    outputs: Outputs | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +126,13 @@ class Contract:
         return {k: v for k, v in facts.items() if k not in others and usual.get(k, others) != v}
 
     @property
+    def stated_outputs(self) -> Outputs | None:
+        """What the graph gives, where the user or the file says so; else a trial shows it."""
+        if self.sources.get("outputs", TRIAL) == TRIAL:
+            return None
+        return "logits" if self.adds_sigmoid else self.outputs
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """One sentence each on what was assumed, for want of anybody who states it."""
         return (*_assumptions(self), *self.notes)
@@ -170,8 +182,9 @@ def _assumptions(contract: Contract) -> Iterator[str]:
             f"Nothing states the model's sample rate: {contract.sample_rate} Hz was taken; state "
             "it with --sample-rate."
         )
-    if said.get("outputs") == "trial":
+    if said.get("outputs") == TRIAL:
         yield (
             "The model's outputs were between 0 and 1 on every trial, and nothing in its graph "
-            "says why: they are taken for one independent score a label."
+            "says why: they are taken for one independent score a label; if they are not, state "
+            "--outputs logits."
         )

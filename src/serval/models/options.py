@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import TypeVar
 
 from serval.errors import ConfigError
-from serval.models.contract import Normalize, Overrides
+from serval.models.contract import NORMALIZATIONS, Overrides
+from serval.tasks import FORMS
+
+T = TypeVar("T", bound=str)
 
 
 # Without slots, so that the options of a verb can be those of a model and of a set at once.
@@ -23,6 +26,8 @@ class ModelOptions:
         model_scale: Of a model of dimensions, such as `0..1`; by default what the file says.
         multi_label: The outputs are for each emotion alone, of which the model may hear several at
             once; by default what the file says.
+        outputs: What they are: `logits`, `probabilities` that sum to 1, or `sigmoid`, a score in
+            [0, 1] of each label; `auto` is what the file says, else what a trial shows.
     """
 
     labels: str | None = None
@@ -32,6 +37,7 @@ class ModelOptions:
     output_name: str | None = None
     model_scale: str | None = None
     multi_label: bool = False
+    outputs: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,18 +62,21 @@ class InferenceOptions(ModelOptions):
 
 def overrides_of(options: ModelOptions) -> Overrides:
     """Return what the options state about the model's contract."""
-    known: tuple[Normalize, ...] = get_args(Normalize)
-    if options.normalize not in {"auto", *known}:
-        raise ConfigError(
-            f"unknown --normalize '{options.normalize}'; known: auto, {', '.join(known)}"
-        )
     labels = options.labels and tuple(name.strip() for name in options.labels.split(","))
     return Overrides(
         labels=labels or None,
         sample_rate=options.sample_rate,
-        normalize=next((one for one in known if one == options.normalize), None),
+        normalize=_one_of("--normalize", options.normalize, NORMALIZATIONS),
         max_seconds=options.max_seconds,
         output_name=options.output_name,
         scale=options.model_scale,
         multi_label=options.multi_label,
+        outputs=_one_of("--outputs", options.outputs, FORMS),
     )
+
+
+def _one_of(flag: str, stated: str, known: tuple[T, ...]) -> T | None:
+    """Return the stated one of the known values, or `None` of `auto`."""
+    if stated not in {"auto", *known}:
+        raise ConfigError(f"unknown {flag} '{stated}'; known: auto, {', '.join(map(str, known))}")
+    return next((one for one in known if one == stated), None)

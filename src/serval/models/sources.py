@@ -12,7 +12,7 @@ from serval.dimensions import scale_of_text
 from serval.errors import ConfigError, ModelError
 from serval.labels import EMOTIONS, DimensionSet, LabelSet, emotion_of, names_in_order, unnamed
 from serval.models.contract import DEFAULT_MAX_SECONDS, MOST_LABELS, Contract, Normalize
-from serval.tasks import DIMENSIONAL, MULTILABEL, Task, task_named, usual_task
+from serval.tasks import DIMENSIONAL, FORMS, MULTILABEL, Outputs, Task, task_named, usual_task
 from serval.texts import json_in, json_of
 from serval.trained_on import SoundRanges, TrainedOn
 from serval.wording import one_line, printable
@@ -87,6 +87,12 @@ def declared_by(
     normalize, normalize_from = _first(sources, NORMALIZATION, _normalize, DEFAULT_NORMALIZE)
     masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
     longest, longest_from = _longest(sources)
+    form, form_from = _first(sources, ("outputs",), _form, task.untried)
+    if form_from != "default" and not task.has_labels:
+        raise ConfigError(
+            f"{form_from}: outputs {form} are of models of emotions, but this one gives values of "
+            f"{', '.join(names[:SHOWN_NAMES])}; leave it out"
+        )
     said = {"labels": labels_from, "sample_rate": rate_from, "normalize": normalize_from}
     return Contract(
         labels=_parsed(names, read, f"{labels_from}: labels"),
@@ -94,11 +100,13 @@ def declared_by(
         normalize=normalize,
         max_seconds=longest,
         masks_padding=masks,
-        outputs=task.untried,
+        outputs=form,
         task=task.model,
         scale="" if task.has_labels else _first(sources, ("scale",), _scale, "")[0],
         notes=(*notes, *_contradictions(sources)),
-        sources=said | {"max_seconds": longest_from, "masks_padding": masks_from},
+        sources=said
+        | {"max_seconds": longest_from, "masks_padding": masks_from}
+        | ({} if form_from == "default" else {"outputs": form_from}),
     )
 
 
@@ -181,6 +189,7 @@ def _stated(overrides: Overrides) -> dict[str, Any]:
         "normalize": overrides.normalize,
         "max_seconds": overrides.max_seconds,
         "scale": overrides.scale,
+        "outputs": overrides.outputs,
         "problem_type": MULTILABEL.problem_type if overrides.multi_label else None,
     }
     return {name: value for name, value in stated.items() if value is not None}
@@ -322,6 +331,13 @@ def _normalize(value: object) -> Normalize:
     if name not in NORMALIZE:
         raise ValueError(f"expected one of {', '.join(NORMALIZE)}")
     return NORMALIZE[name]
+
+
+def _form(value: object) -> Outputs:
+    found = next((form for form in FORMS if form == str(value).strip().lower()), None)
+    if found is None:
+        raise ValueError(f"expected one of {', '.join(FORMS)}")
+    return found
 
 
 def _yes_or_no(value: object) -> bool:

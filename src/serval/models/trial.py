@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 
 from serval.errors import AudioError, ModelError
+from serval.models.contract import TRIAL
 from serval.models.graph import activation_of, active_dropouts, node_name, random_nodes
 from serval.models.protocol import Backend, finite, white_noise
 from serval.wording import counted, printable
@@ -44,7 +45,7 @@ SHOWN = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a model's outputs are, and what that was told by: `graph`, or `trial` alone."""
+    """What a model's outputs are, and what that was told by: `graph`, `trial` alone, or `said`."""
 
     outputs: Outputs
     source: str
@@ -67,12 +68,13 @@ def tried(model: Classifier[B], skeleton: Skeleton = b"") -> Classifier[B]:
     if model.contract.outputs == "values":  # no trial can tell values from scores
         return model
     answers = np.concatenate([first, *_further(model)]) if first.min() >= -SCORE_MARGIN else first
-    found = _outputs_of(model, answers, skeleton)
+    stated = model.contract.stated_outputs
+    found = _as_stated(model, answers, stated) if stated else _outputs_of(model, answers, skeleton)
     bare = _lacks_sigmoid(model, found)
     if bare:
         found = replace(found, outputs="sigmoid")
     # A run compares where parts were found as little as it compares sources of labels.
-    said = {"outputs": found.source} if found.source != "graph" else {}
+    said = {"outputs": TRIAL} if found.source == TRIAL else {}
     contract = replace(
         model.contract,
         outputs=found.outputs,
@@ -182,7 +184,7 @@ def _no_function(model: Classifier[B], reason: str) -> str:
 
 def _outputs_of(model: Classifier[B], answers: Floats, skeleton: Skeleton) -> Found:
     """Return what `(N, K)` scores of unlike sounds are, by their values and who makes them."""
-    in_range = bool(answers.min() >= -SCORE_MARGIN and answers.max() <= 1 + SCORE_MARGIN)
+    in_range = _in_range(answers)
     sums = answers.sum(axis=1)
     made_by = activation_of(skeleton, model.contract.output_name) if in_range else None
     shares = np.abs(sums - 1).max() < MARGIN and not model.contract.one_output
@@ -190,7 +192,7 @@ def _outputs_of(model: Classifier[B], answers: Floats, skeleton: Skeleton) -> Fo
         in_range = False
     if model.contract.one_output:
         of_one: Outputs = "probabilities" if in_range else "logits"
-        return Found(outputs=of_one, source="graph" if made_by or not in_range else "trial")
+        return Found(outputs=of_one, source="graph" if made_by or not in_range else TRIAL)
     if not in_range:
         _refuse_scaled(model, answers, sums)
         return Found(outputs="logits", source="graph")
@@ -206,7 +208,30 @@ def _outputs_of(model: Classifier[B], answers: Floats, skeleton: Skeleton) -> Fo
         return Found(outputs="sigmoid", source="graph")
     if not np.ptp(answers, axis=0).any():  # one answer to everything tells nothing
         return Found(outputs="logits", source="graph")
-    return Found(outputs="sigmoid", source="trial")
+    return Found(outputs="sigmoid", source=TRIAL)
+
+
+def _as_stated(model: Classifier[B], answers: Floats, stated: Outputs) -> Found:
+    """Return what the scores are said to be, unless those of unlike sounds show that they are not.
+
+    One output for two labels is the probability of the second.
+    """
+    one, sums = model.contract.one_output, answers.sum(axis=1)
+    fits = stated == "logits" or _in_range(answers)
+    if stated == "probabilities" and not one:
+        fits = fits and bool(np.abs(sums - 1).max() < MARGIN)
+    if not fits:
+        raise ModelError(
+            f"{model.path}: its outputs are said to be {stated} "
+            f"({model.contract.sources['outputs']}), but on noise, tones and silence they are "
+            f"{answers.min():.3g} to {answers.max():.3g} and sum to {sums.min():.3g} to "
+            f"{sums.max():.3g}; leave that out, or state --outputs logits"
+        )
+    return Found(outputs="probabilities" if one and stated == "sigmoid" else stated, source="said")
+
+
+def _in_range(answers: Floats) -> bool:
+    return bool(answers.min() >= -SCORE_MARGIN and answers.max() <= 1 + SCORE_MARGIN)
 
 
 def _refuse_scaled(model: Classifier[B], answers: Floats, sums: Floats) -> None:

@@ -172,11 +172,12 @@ def probe_verdict(found: Probe) -> list[str]:
 def refuse_unknown(options: ProbeOptions) -> None:
     """Refuse an option that has a value which it cannot have."""
     refuse_odd_place("--output", options.output)
-    if options.multi_label:
-        raise ConfigError(
-            "--multi-label is of whole models: a probe trains a head for one label a clip; "
-            "leave it out"
-        )
+    for flag, stated in (("--multi-label", options.multi_label), ("--outputs", options.outputs)):
+        if stated not in {False, "auto"}:
+            raise ConfigError(
+                f"{flag} is of whole models: a probe trains a head for one label a clip; "
+                "leave it out"
+            )
     for flag, value, known in (
         ("--pool", options.pool, POOLINGS),
         ("--head", options.head, HEADS),

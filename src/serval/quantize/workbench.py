@@ -271,6 +271,7 @@ def _pinned(contract: Contract) -> Overrides:
         max_seconds=contract.max_seconds,
         output_name=contract.output_name,
         scale=contract.scale or None,
+        outputs=contract.stated_outputs,
     )
 
 
@@ -329,6 +330,8 @@ def tagged(
         said["task"] = stated
     if contract.scale:
         said["scale"] = contract.scale
+    if contract.stated_outputs:
+        said["outputs"] = contract.stated_outputs
     if contract.sources.get("labels") != "default":
         said["labels"] = json.dumps(list(contract.labels))
     said |= {"serval.precision": precision, "serval.recipe": "; ".join(words)}
