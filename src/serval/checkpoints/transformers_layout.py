@@ -21,9 +21,14 @@ from serval.checkpoints.config import (
     why,
 )
 from serval.checkpoints.encoders import is_harmless, loaded
-from serval.checkpoints.front_ends import CutAndFilled, Over
+from serval.checkpoints.front_ends import (
+    CutAndFilled,
+    Over,
+    PatchFeatures,
+    StackedFeatures,
+    WhisperFeatures,
+)
 from serval.checkpoints.heads import POOLINGS, LinearHead, PooledClassifier, head_of
-from serval.checkpoints.spectrogram import PatchFeatures, StackedFeatures, WhisperFeatures
 from serval.checkpoints.weights import Shapes, shapes_of, some, tensors_of, weight_files
 from serval.errors import ConfigError, ModelError
 from serval.labels import unnamed

@@ -67,7 +67,7 @@ def export_levels(
         ModelError: It is no encoder whose levels are read, or torch cannot make a graph of it.
     """
     refuse_missing()
-    from serval.export.network import exported_levels
+    from serval.export.flow import exported_levels
 
     return exported_levels(checkpoint, overrides, levels, output)
 

@@ -1,4 +1,7 @@
-"""The whole export: checkpoint, reference logits, graph, file, comparison, final name."""
+"""The whole export: checkpoint, reference logits, graph, file, comparison, final name.
+
+Of an encoder alone, the graph of its hidden levels.
+"""
 
 from __future__ import annotations
 
@@ -10,31 +13,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from torch.nn.utils import parametrize
 
 from serval import checkpoints
 from serval.audio import decode, encoded_bytes
 from serval.checkpoints.check import head_check, refuse_fresh
-from serval.checkpoints.network import published_scores
+from serval.checkpoints.network import HiddenStates, network_of, published_scores
 from serval.checkpoints.opened import quiet
 from serval.datasets import DatasetOptions, load_dataset
 from serval.dimensions import scale_of_text
 from serval.errors import ConfigError, ModelError
-from serval.export.network import graph_network, onnx_program, save_program
 from serval.export.options import Exported, ExportOptions, Parity
 from serval.files import whole_files
 from serval.labels import nameless
 from serval.models.contract import DEFAULT_MAX_SECONDS
+from serval.models.graph import INLINE_LIMIT_BYTES
 from serval.models.hub import HUB_PREFIX, hub_checkpoint
 from serval.models.onnx import load_onnx
 from serval.models.sources import MOST_SECONDS
+from serval.models.torch import open_encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
+    from torch import nn
 
     from serval.audio import Waveform
     from serval.checkpoints.checkpoint import Checkpoint
+    from serval.models.contract import Overrides
     from serval.models.onnx import OnnxModel
 
 
@@ -49,7 +57,8 @@ def exported(name: str, output: Path, options: ExportOptions) -> Exported:
     waveforms = parity_waveforms(options.dataset, checkpoint.sample_rate, longest)
     # Before the export, which changes layers of the same model.
     expected = [published_scores(checkpoint, waveform) for waveform in waveforms]
-    network = graph_network(checkpoint, masked=options.attention_mask)
+    fold_weight_norms(checkpoint.model)
+    network = network_of(checkpoint, masked=options.attention_mask)
     with whole_files(output) as part:
         program = onnx_program(
             network, masked=options.attention_mask, sample_rate=checkpoint.sample_rate
@@ -237,3 +246,78 @@ def _padded_diff(
     for row, waveform in zip(batch, waveforms, strict=True):
         row[: len(waveform)] = waveform
     return float(np.abs(model.scores(batch, lengths) - alone).max())
+
+
+OPSET = 20
+
+
+def onnx_program(
+    network: nn.Module, *, masked: bool, sample_rate: int, outputs: Sequence[str] = ("logits",)
+) -> Any:  # noqa: ANN401 - an ONNXProgram
+    """Return the ONNX program of a network in evaluation mode, with batch and length left open."""
+    inputs = _example_inputs(sample_rate, masked=masked)
+    try:
+        with torch.no_grad():
+            return torch.onnx.export(
+                network,
+                tuple(inputs.values()),
+                input_names=list(inputs),
+                output_names=list(outputs),
+                opset_version=OPSET,
+                dynamo=True,
+                dynamic_shapes=tuple({0: "batch", 1: "samples"} for _ in inputs),
+                verbose=False,
+            )
+    except (RuntimeError, ValueError, TypeError) as error:
+        # The exporter's own message is a page of advice; what went wrong is its cause.
+        cause = error.__cause__ or error
+        first = " ".join(str(cause).split())[:300]
+        raise ModelError(
+            f"torch cannot turn this checkpoint into a graph: {type(cause).__name__}: {first}"
+        ) from error
+
+
+def save_program(model: Any, path: Path, metadata: dict[str, str]) -> None:  # noqa: ANN401 - an onnx_ir.Model
+    """Write the graph without the traces of this machine that the exporter left in it."""
+    import onnx_ir
+
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
+    model.metadata_props.clear()
+    model.metadata_props.update(metadata)
+    size = sum(value.const_value.nbytes for value in model.graph.initializers.values())
+    beside = f"{path.name}.data" if size > INLINE_LIMIT_BYTES else None
+    onnx_ir.save(model, path, external_data=beside)
+
+
+def _example_inputs(sample_rate: int, *, masked: bool) -> dict[str, torch.Tensor]:
+    # Odd and coprime sizes, so that the exporter cannot take one for a constant of the model.
+    samples = torch.randn(2, sample_rate + 123) * 0.1
+    mask = {"attention_mask": torch.ones(samples.shape, dtype=torch.int64)} if masked else {}
+    return {"input_values": samples, **mask}
+
+
+def fold_weight_norms(model: nn.Module) -> None:
+    """Fold the weight norms of a model into its weights, for a graph has no use of them."""
+    for module in model.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight")
+
+
+@quiet()
+def exported_levels(
+    checkpoint: str, overrides: Overrides, levels: Mapping[int, str], output: Path
+) -> Path:
+    """Return `output` after writing the graph; see `serval.export.export_levels`."""
+    opened = open_encoder(checkpoint, overrides)
+    fold_weight_norms(opened.model)
+    program = onnx_program(
+        HiddenStates(opened, levels).eval(),
+        masked=False,
+        sample_rate=opened.sample_rate,
+        outputs=list(levels.values()),
+    )
+    save_program(program.model, output, {})
+    return output

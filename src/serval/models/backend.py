@@ -12,7 +12,7 @@ import numpy as np
 from serval.errors import AudioError, ModelError
 from serval.models.classifier import Classifier, Identity
 from serval.models.protocol import white_noise
-from serval.models.signature import Signature, signature_of
+from serval.models.signature import TYPES, Signature, signature_of
 from serval.models.sources import OUTPUT_NAME, declared_contract, made_of, with_making
 from serval.models.trial import marked_by, tried
 
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
     from serval.models.graph import Skeleton
     from serval.models.protocol import Logits
 
-TYPES: Mapping[str, type[np.generic]] = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(double)": np.float64,
-    "tensor(int64)": np.int64,
-    "tensor(int32)": np.int32,
-    "tensor(uint8)": np.uint8,
-    "tensor(int8)": np.int8,
-    "tensor(bool)": np.bool_,
-}
 LONGEST_INPUT_S = 600.0
 """Longest fixed input that is fed: a longer one is no clip, and would only fill the memory."""
 

@@ -13,6 +13,7 @@ from serval.dimensions import dimension_columns
 from serval.errors import ConfigError, DatasetError
 from serval.label_plan import labelled, plan_of
 from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
+from serval.models.options import overrides_of
 from serval.probe.folds import (
     PUBLISHED,
     FoldClips,
@@ -112,10 +113,10 @@ def _ratings(plan: LabelPlan, _name: str, clips: Iterable[Clip]) -> NDArray[np.f
 
 def _with_head(options: ProbeOptions, encoder: Encoder, dataset: Dataset) -> Classifier[Any]:
     """Return the encoder as the classifier that a head makes of it; it is never run."""
-    task = task_of_head(options.head)
+    task, stated = task_of_head(options.head), overrides_of(options).labels
     contract = replace(
         encoder.model.contract,
-        labels=PROBED.parts[task].labels(options, dataset),
+        labels=LabelSet(stated) if stated else PROBED.parts[task].labels(options, dataset),
         task=task.model,
         outputs=task.outputs,
         scale="" if task.has_labels else options.scale or dataset.scale or "0..1",
@@ -128,8 +129,6 @@ def _with_head(options: ProbeOptions, encoder: Encoder, dataset: Dataset) -> Cla
 
 def _labels(options: ProbeOptions, dataset: Dataset) -> LabelSet:
     """Return the labels of the set, in the usual order and under their usual names."""
-    if options.labels:
-        return LabelSet(name.strip() for name in options.labels.split(","))
     stated = label_map_from_option(options.label_map)
     explicit = {raw.casefold(): label for raw, label in stated.explicit.items()}
     usual = LabelMap(
@@ -146,8 +145,6 @@ def _labels(options: ProbeOptions, dataset: Dataset) -> LabelSet:
 
 def _dimensions(options: ProbeOptions, dataset: Dataset) -> LabelSet:
     """Return the dimensions that the set has columns of."""
-    if options.labels:
-        return LabelSet(name.strip() for name in options.labels.split(","))
     had = {name.lower() for clip in dataset.metadata(0, options.limit) for name in clip.groups}
     wanted = dimension_columns(DIMENSIONS, options.dimension_columns)
     found = [name for name, names in wanted.items() if had & {one.lower() for one in names}]

@@ -26,6 +26,9 @@ from serval.probe.encoder import (
     cost_of,
     features_model,
     open_encoder,
+    refuse_unsaved,
+    save_head,
+    trained_on_both,
 )
 from serval.probe.features import FeatureStore, feature_rows, feature_rows_on_ray
 from serval.probe.folds import clips_tested
@@ -42,7 +45,6 @@ from serval.probe.options import (
 )
 from serval.probe.plan import APART, SHARED, Planned, apart_name, planned, wanted_folds
 from serval.probe.runs import Crossed, Recording, fold_scores, leak, recorded_run
-from serval.probe.saved import refuse_unsaved, save_head, trained_on_both
 from serval.records import Failure
 from serval.results import results_of
 from serval.run import JOURNAL, Journal, load_run

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from serval import __version__
 from serval.dress import STYLE, bundled, filled
 from serval.errors import ConfigError, ModelError
@@ -20,6 +22,7 @@ from serval.machine import platform_facts
 from serval.models.load import BUILTIN_MODELS, model_path
 from serval.models.onnx import load_onnx
 from serval.models.options import ModelOptions, overrides_of
+from serval.models.signature import TYPES
 from serval.web.clips import PageClip, Trace, page_clips, trace_of
 from serval.web.server import HEADERS, POLICY
 
@@ -265,17 +268,6 @@ def _notes(models: Sequence[OnnxModel]) -> Iterator[str]:
         yield from model.contract.warnings
 
 
-TYPES = {
-    "tensor(float)": "float32",
-    "tensor(double)": "float64",
-    "tensor(int64)": "int64",
-    "tensor(int32)": "int32",
-    "tensor(int8)": "int8",
-    "tensor(uint8)": "uint8",
-    "tensor(bool)": "bool",
-}
-"""ONNX Runtime's names of types -> those of its JavaScript."""
-
 FLOAT_TOLERANCE = 0.005
 """Difference of a logit that sums in another order and the filter of a resampled clip make."""
 
@@ -314,7 +306,8 @@ def page_contract(model: OnnxModel, name: str, file: str) -> dict[str, Any]:
 
 
 def _slot(slot: Slot) -> dict[str, Any]:
-    return {"name": slot.name, "type": TYPES[slot.type], "rank": len(slot.shape) or 2}
+    kind = np.dtype(TYPES[slot.type]).name  # what ONNX Runtime's JavaScript calls it
+    return {"name": slot.name, "type": kind, "rank": len(slot.shape) or 2}
 
 
 def _tolerance(model: OnnxModel) -> float:
