@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from serval.errors import ConfigError
 from serval.files import is_folder
 from serval.results import results_of
-from serval.run import named_in_python
+from serval.run import model_identity
 from serval.scores import canonical
 from serval.texts import json_in
 from serval.wording import did_you_mean
@@ -77,8 +77,7 @@ class Measures:
         return f"but that is of {owner or ', '.join(models)}, not of the model of this run"
 
     def _is_mine(self, facts: Any) -> bool:  # noqa: ANN401 - what JSON holds
-        """Tell whether facts are those of the run's model: its file, and which of a Python file."""
-        return isinstance(facts, Mapping) and _identity(facts) == _identity(self.model)
+        return isinstance(facts, Mapping) and model_identity(facts) == model_identity(self.model)
 
 
 def measures_of(run: Run, files: Mapping[str, str]) -> Measures:
@@ -130,10 +129,6 @@ def _owner(content: Mapping[str, Any], path: str) -> str | None:
         if isinstance(value, Mapping) and isinstance(value.get("model"), str):
             return str(value["model"])
     return None
-
-
-def _identity(facts: Mapping[str, Any]) -> tuple[object, str | None]:
-    return facts.get("sha256"), named_in_python(facts)
 
 
 def _inside(value: Any, key: str) -> Any:  # noqa: ANN401 - what JSON holds

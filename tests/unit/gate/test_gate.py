@@ -240,9 +240,12 @@ def test_numbers_of_a_stress_test_can_be_bounded(tmp_path, run):
         gate(run, Bounds(least={name: 0.7}))
 
 
-def test_another_model_of_one_python_file_is_another_model(tmp_path, run):
-    def facts(name, **more):
-        return {"name": name, "sha256": "aa", "runtime": {"name": "python"}} | more
+@pytest.mark.parametrize("kind", ["of one Python file", "of one graph with other weights"])
+def test_another_model_of_one_file_is_another_model(tmp_path, run, kind):
+    def facts(name):
+        python = {"runtime": {"name": "python"}}
+        more = python if "Python" in kind else {"external": {"model.onnx_data": name}}
+        return {"name": name, "sha256": "aa"} | more
 
     files = {"bench": tmp_path / "bench.json", "stress": tmp_path / "stress.json"}
     models = {name: facts(name) for name in ("m:first", "m:second")}
@@ -259,6 +262,10 @@ def test_another_model_of_one_python_file_is_another_model(tmp_path, run):
     ):
         own = replace(run, provenance=replace(run.provenance, model=facts(name)))
         assert [check.verdict for check in gate(own, bounds).checks] == verdicts
+        assert own.same_model(own)
+        assert not own.same_model(
+            replace(run, provenance=replace(run.provenance, model=facts("x")))
+        )
 
 
 def test_the_stress_test_of_another_model_does_not_pass(tmp_path, run):
