@@ -13,8 +13,7 @@ from serval.errors import ConfigError
 from serval.probabilities import log_probabilities_of, outputs_of
 from serval.scores.clusters import Clustering, clustering_of
 from serval.scores.selective import CoveragePoint, accuracy_of, aurc, aurc_interval, coverage_points
-from serval.scores.stats import Interval
-from serval.scores.uncertainty import uncertainty_of_mean
+from serval.scores.uncertainty import mean_of
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.run import Run
+    from serval.scores.stats import Interval
 
     Floats = NDArray[np.float64]
     Ids = NDArray[np.int64]
@@ -364,14 +364,14 @@ class _Answers:
 
 def _fit(answers: _Answers, clustering: Clustering, rng: np.random.Generator) -> Fit:
     sure, right = answers.top()
-    bins = reliability_bins(sure, right, _bin_count(len(sure)))
+    bins = reliability_bins(sure, right, bin_count(len(sure)))
     return Fit(
         temperature=answers.temperature,
         ece=ece(bins),
         ece_by_chance=_ece_by_chance(sure, rng),
         confidence=float(sure.mean()) if len(sure) else float("nan"),
-        brier=_mean(answers.losses(_brier), clustering),
-        nll=_mean(answers.losses(_nll), clustering),
+        brier=mean_of(answers.losses(_brier), clustering, 0.0),
+        nll=mean_of(answers.losses(_nll), clustering, 0.0),
         bins=bins,
         bin_accuracy=_bin_accuracy(bins, sure, right, clustering),
     )
@@ -391,22 +391,16 @@ def _bin_accuracy(
     )
 
 
-def _bin_count(n: int) -> int:
+def bin_count(n: int) -> int:
+    """Return how many bins so many clips are put into."""
     return max(1, min(BINS, n // CLIPS_IN_BIN))
-
-
-def _mean(losses: Floats, clustering: Clustering) -> Interval:
-    if not len(losses):
-        return Interval(value=float("nan"), low=float("nan"), high=float("nan"))
-    found = uncertainty_of_mean(losses, clustering).mean_interval(float(losses.mean()))
-    return replace(found, low=max(0.0, found.low))  # no loss is below 0
 
 
 def _ece_by_chance(confidence: Floats, rng: np.random.Generator, draws: int = 400) -> float:
     if not len(confidence):
         return float("nan")
     sure = np.sort(confidence)
-    edges = [part[0] for part in np.array_split(np.arange(len(sure)), _bin_count(len(sure)))]
+    edges = [part[0] for part in np.array_split(np.arange(len(sure)), bin_count(len(sure)))]
 
     def total() -> float:
         gaps = (rng.random(len(sure)) < sure) - sure

@@ -29,7 +29,7 @@ from serval.scores.ranking import (
     estimates_of_weights,
 )
 from serval.scores.score import RESAMPLES
-from serval.scores.uncertainty import Estimates, estimates, moves
+from serval.scores.uncertainty import Estimates, estimates, moves, of_clusters_and_clips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -390,10 +390,7 @@ def _columns(sums: Sums) -> Floats:
 
 def _bearing(tables: ClusterTables, k: int, runs: int = 1) -> tuple[Floats, Floats]:
     """Return how many clusters, and how many clips, bear on each score of `_columns`."""
-    of_clusters = _bearing_number(tables, k, runs)
-    if tables.clips is None:
-        return of_clusters, np.full(len(of_clusters), np.nan)
-    return of_clusters, _bearing_number(tables.clips, k, runs)
+    return of_clusters_and_clips(tables, lambda one: _bearing_number(one, k, runs))
 
 
 def _bearing_number(tables: ClusterTables, k: int, runs: int) -> Floats:

@@ -6,7 +6,7 @@ and its width for few speakers come from here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -51,6 +51,9 @@ class Interval:
     value: float
     low: float
     high: float
+
+
+UNDEFINED = Interval(value=NAN, low=NAN, high=NAN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,8 +212,8 @@ def difference(  # noqa: PLR0913 - what an interval depends on
     Two models that agree on every clip have a bootstrap spread of 0, which says nothing about
     the next clip. So the variance of one more clip on which they disagree is added.
 
-    Source: Agresti and Min (2005), Simple improved confidence intervals for comparing matched
-    proportions, for the added pair.
+    Source: Student's t on the clustered standard error; Agresti and Min (2005), Simple improved
+    confidence intervals for comparing matched proportions, for the added pair.
 
     Args:
         value: B minus A.
@@ -228,24 +231,12 @@ def difference(  # noqa: PLR0913 - what an interval depends on
     if np.isnan(value) or np.isnan(standard_error):
         return Difference(value=value, low=NAN, high=NAN, standard_error=NAN, p=NAN, detectable=NAN)
     error = max(float(np.hypot(standard_error, one_flip)), TINY)
-    found = _with_error(value, error, effective, tests, level)
-    return replace(found, low=max(-most, found.low), high=min(most, found.high))
-
-
-def _with_error(
-    value: float, error: float, effective: float, tests: int, level: float
-) -> Difference:
-    """Return what follows from a difference and its standard error.
-
-    Source: Student's t on the clustered standard error; Bloom (1995), Minimum detectable effects,
-    at 80 % power.
-    """
-    t = _quantile((1 + level) / 2, effective)
+    half = _quantile((1 + level) / 2, effective) * error
     p, detectable = p_and_detectable(value, error, effective, tests)
     return Difference(
         value=value,
-        low=value - t * error,
-        high=value + t * error,
+        low=max(-most, value - half),
+        high=min(most, value + half),
         standard_error=error,
         p=float(p),
         detectable=float(detectable),
@@ -256,6 +247,8 @@ def p_and_detectable(
     value: ArrayLike, error: ArrayLike, effective: ArrayLike, tests: int = 1
 ) -> tuple[Floats, Floats]:
     """Return the p-values of differences and the smallest that would be found, of equal shapes.
+
+    Source: Bloom (1995), Minimum detectable effects, at 80 % power.
 
     Args:
         value: The differences.

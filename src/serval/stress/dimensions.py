@@ -14,7 +14,7 @@ from serval.results.dimensions import scores_of_values
 from serval.results.document import caveats_of
 from serval.results.summary import items
 from serval.scores.clusters import clustering_of
-from serval.scores.uncertainty import uncertainty_of_mean
+from serval.scores.uncertainty import share_of
 from serval.stress.suite import WHOSE
 from serval.tasks import DIMENSIONAL
 from serval.wording import counted, hundredths, markdown_table, markdown_text, numbered, without_nan
@@ -132,10 +132,10 @@ def _effect(case: Case, stress: StressRuns, clean: DimensionRun) -> DimensionEff
 def _unmoved(clean: DimensionRun, perturbed: DimensionRun) -> dict[str, Interval]:
     _, mine, its = np.intersect1d(clean.run.index, perturbed.run.index, return_indices=True)
     moved = np.abs(perturbed.predicted[its] - clean.predicted[mine])
-    still = (moved < STEP * clean.scale.width).astype(np.float64)
+    still = moved < STEP * clean.scale.width
     clustering = clustering_of([clean.run.speakers[i] for i in mine.tolist()])
     return {
-        name: uncertainty_of_mean(column, clustering).interval(float(column.mean()))
+        name: share_of(column, clustering)
         for name, column in zip(clean.names, still.T, strict=True)
     }
 

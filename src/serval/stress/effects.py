@@ -12,7 +12,7 @@ from serval.groups import Fairness, fairness_of
 from serval.scores import HEADLINES
 from serval.scores.chance import SIMULATIONS, random_predictions
 from serval.scores.metrics import Margins
-from serval.scores.stats import Difference, Interval, Verdict, holm
+from serval.scores.stats import UNDEFINED, Difference, Interval, Verdict, holm
 from serval.stress.against import SuiteComparison, against_of
 from serval.stress.panel import (
     early_verdict,
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 UNKNOWN = Difference(value=NAN, low=NAN, high=NAN, standard_error=NAN, p=NAN, detectable=NAN)
-NEVER = Interval(value=NAN, low=NAN, high=NAN)
-"""Of a family of which every perturbation was stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +220,7 @@ def _families(
                 metric: UNKNOWN if row is None else found.difference("family change", row, j)
                 for j, metric in enumerate(HEADLINES)
             },
-            unchanged=NEVER if row is None else found.interval("family unchanged", row),
+            unchanged=UNDEFINED if row is None else found.interval("family unchanged", row),
             passed=outcomes.count("pass"),
             judged=outcomes.count("pass") + outcomes.count("fail"),
             undecided=outcomes.count("cannot tell"),
