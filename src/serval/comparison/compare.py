@@ -54,11 +54,7 @@ COMPARED = only(CATEGORICAL, "this comparison is of", "use serval compare")
 
 
 def compare(runs: Sequence[Run], options: PairOptions | None = None) -> Comparison:
-    """Return what differs between runs on their common clips.
-
-    Args:
-        runs: The baseline first; two or more.
-        options: The margin and the bootstrap.
+    """Return what differs between runs, the baseline first, on their common clips.
 
     Raises:
         ConfigError: Fewer than two runs, no common clip, or a margin outside (0, 1).

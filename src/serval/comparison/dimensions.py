@@ -149,11 +149,7 @@ class DimensionComparison:
 
 
 def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionComparison:
-    """Return what differs between runs of dimensions on their common clips.
-
-    Args:
-        runs: The baseline first; two or more.
-        margin: The loss of CCC that would not matter, above 0 and below 1.
+    """Return what differs between runs of dimensions, the baseline first, on their common clips.
 
     Raises:
         ConfigError: Tasks, dimensions, scales or ratings differ, or no clip is common.

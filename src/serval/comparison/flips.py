@@ -136,10 +136,6 @@ def kullback_leibler(log_a: Floats, log_b: Floats) -> Floats:
     """Return the sum of a log(a / b) of each clip, `(N,)` nats >= 0.
 
     Source: Kullback and Leibler (1951); equals `scipy.stats.entropy(a, b, axis=1)`.
-
-    Args:
-        log_a: `(N, K)` log probabilities, finite.
-        log_b: `(N, K)` log probabilities, finite.
     """
     return np.asarray((np.exp(log_a) * (log_a - log_b)).sum(axis=1))
 

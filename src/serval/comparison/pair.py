@@ -228,12 +228,7 @@ def corrected_tests(
 def ranks(
     scores: Mapping[str, Mapping[str, Interval]], tests: Sequence[PairTest]
 ) -> tuple[Rank, ...]:
-    """Return the range of ranks of each run by each ranked score, the best run first.
-
-    Args:
-        scores: By run, then by name of the score.
-        tests: From `pair_tests`.
-    """
+    """Return the range of ranks of each run by each ranked score, the best run first."""
     names = list(scores)
     found = []
     for score in HEADLINES:

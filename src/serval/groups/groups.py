@@ -157,11 +157,7 @@ class Fairness:
 
 
 def groups_of(run: Run) -> Groups:
-    """Return the scores of every group of clips, and whether the gaps are more than chance.
-
-    Args:
-        run: Stored; without a clip or a group column there is no table.
-    """
+    """Return the scores of every group of clips, and whether the gaps are more than chance."""
     rng = np.random.default_rng(0)
     whole = _all_clips(run, rng)
     better = whole is not None and whole.better_than_chance
@@ -286,11 +282,6 @@ def group_columns(
     out, and so are votes. Lengths are cut into quarters, unless the set has a column `duration` of
     other words than numbers. Genders that are spelt in several ways are
     one group each.
-
-    Args:
-        speakers: `(N,)` or `None` where unknown.
-        groups: Further columns by name.
-        duration_s: `(N,)` seconds.
     """
     columns, _twins = _columns_and_twins(speakers, groups, duration_s)
     return columns

@@ -44,13 +44,7 @@ class CostPoint:
 
 
 def save_costs(panels: Mapping[str, Sequence[CostPoint]], score: str, path: Path) -> Path:
-    """Return `path` after drawing the score against the time for a clip, the time logarithmic.
-
-    Args:
-        panels: Points by the name of the set.
-        score: What the score is called.
-        path: The picture.
-    """
+    """Return `path` after drawing the score against the time for a clip, the time logarithmic."""
     encoders = list(dict.fromkeys(point.encoder for own in panels.values() for point in own))
     across = min(ACROSS, len(panels))
     down = -(-len(panels) // across)

@@ -75,12 +75,8 @@ def save_heat_map(
 ) -> Path:
     """Return `path` after drawing changes of UAR and of each recall, perturbations downwards.
 
-    Args:
-        rows: One for each perturbation.
-        clips: Number of clips of each label; beside its name, for one clip of five moves a recall
-            by 20 points. A label without any has no column.
-        title: What stands over the picture.
-        path: Where the picture is written.
+    Beside a label stands its number of clips, for one of five moves a recall by 20 points; one
+    without any has no column.
     """
     labels = [label for label in rows[0].recall_change if clips[label]]
     values = np.array(
@@ -118,14 +114,7 @@ def _name_sides(axes: Axes, rows: Sequence[HeatMapRow], heads: Sequence[str]) ->
 def save_curves(
     curves: Sequence[StressCurve], lines: Mapping[str, float], title: str, path: Path
 ) -> Path:
-    """Return `path` after drawing UAR over the level of each kind with its 95 % band.
-
-    Args:
-        curves: Those of one panel are drawn in one.
-        lines: UAR in [0, 1] to compare with, by name: clean, random.
-        title: What stands over the picture.
-        path: Where the picture is written.
-    """
+    """Return `path` after drawing UAR over the level of each kind with its 95 % band."""
     panels: dict[tuple[str, str], list[StressCurve]] = {}
     for curve in curves:
         panels.setdefault((curve.panel, curve.unit), []).append(curve)

@@ -91,13 +91,7 @@ def heard(
 
 
 def clip_columns(clips: Listed, sounds: Sounds, shown: Collection[str] = ()) -> dict[str, Any]:
-    """Return the columns in plain JSON types; -1 stands for none.
-
-    Args:
-        clips: Of the runs.
-        sounds: Of the clips that can be heard.
-        shown: Further columns of the set that the page shows in another way.
-    """
+    """Return the columns in plain JSON types, but those `shown` otherwise; -1 stands for none."""
     homes = [clips.home(i) for i in range(len(clips))]
     speakers = _coded(run.speakers[at] for run, at in homes)
     every = dict.fromkeys(name for run in clips.runs for name in sorted(run.groups))

@@ -35,14 +35,7 @@ SILENCE = (
 def report_content(
     parts: PageParts, sounds: Sounds, under: Stressed | None = None, timed: Sequence[Timed] = ()
 ) -> dict[str, Any]:
-    """Return the content of a page for one run, or for two of one task.
-
-    Args:
-        parts: What the task of the runs decides.
-        sounds: Of the clips that can be heard.
-        under: What a stress test of the model of one of the runs found, if there was one.
-        timed: What devices measured.
-    """
+    """Return the content of a page for one run, or for two of one task."""
     runs, names = parts.clips.runs, parts.names
     first = runs[0]
     columns = clip_columns(parts.clips, sounds, parts.value_columns)
@@ -210,12 +203,7 @@ COLUMNS = (
 
 
 def timed_chart(timed: Sequence[Timed], runs: Sequence[Run]) -> Chart | None:
-    """Return what devices measured as a table, or `None` where nothing is given.
-
-    Args:
-        timed: Of each device.
-        runs: Of the report; a row says whether it is of one of their model files.
-    """
+    """Return what devices measured as a table, and of which of the runs' models, if anything."""
     known = {run.provenance.model.get("sha256") for run in runs}
     rows = [row for device in timed for row in _rows(device, known)]
     if not rows:

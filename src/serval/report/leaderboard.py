@@ -60,11 +60,7 @@ def write_leaderboard(document: Document, path: Path) -> Path:
 
 
 def leaderboard_html(document: Document) -> str:
-    """Return the page of a leaderboard.
-
-    Args:
-        document: Of `sweep.leaderboard_document`.
-    """
+    """Return the page of a leaderboard."""
     tasks = [task["dataset"] for task in document["tasks"]]
     names = {task: f"set-{number + 1}" for number, task in enumerate(tasks)}
     rated = {f"rated-{i + 1}": table for i, table in enumerate(document.get("dimensions", ()))}
@@ -94,12 +90,7 @@ def leaderboard_html(document: Document) -> str:
 
 
 def _framed(title: str, parts: Mapping[str, str]) -> str:
-    """Return the page in the dress of the report.
-
-    Args:
-        title: As text.
-        parts: What the template wants beside, by name, as markup.
-    """
+    """Return the page in the dress of the report."""
     scripts = (
         bundled(*ASSETS, f"{name}.js") for name in ("dom", "theme", "sideways", "leaderboard")
     )

@@ -64,13 +64,7 @@ def refuse_other_model(stress: StressRuns, run: Run) -> None:
 
 
 def lead_of(stress: StressRuns, run: Run, name: str) -> str:
-    """Return what was tested on which clips, and whether these are those of a run of the model.
-
-    Args:
-        stress: The test.
-        run: The run that the report shows.
-        name: What the report calls it.
-    """
+    """Return what was tested on which clips, and whether these are those of the run `name`."""
     clean = stress.clean
     clips = f"{counted(len(clean), 'clip')} of {data_name(clean)}"
     data = (each.provenance.dataset.get("fingerprint") for each in (clean, run))
@@ -84,11 +78,6 @@ def stressed(stress: StressRuns, name: str, *, audio: bool) -> Stressed:
 
     Where the dataset or the model is out of reach, as on another machine, there is nothing to
     hear, and a note says why.
-
-    Args:
-        stress: From `serval.stress.load_stress`.
-        name: What the report calls the run of that model.
-        audio: Whether examples can be heard.
 
     Raises:
         ConfigError: It has no finished perturbation.

@@ -117,11 +117,7 @@ class TaskResults(ABC):
 
     @classmethod
     def named(cls, scores: Mapping[str, Any]) -> dict[str, Score]:
-        """Return every score by the name that a bound has: `uar`, `recall:angry`.
-
-        Args:
-            scores: Those of a document.
-        """
+        """Return every score of a document by the name that a bound has: `uar`, `recall:angry`."""
         return {**scores[cls.whole]} | {
             f"{key}:{name}": own[key] for name, own in scores[cls.each].items() for key in cls.keys
         }

@@ -290,14 +290,9 @@ def nll(log_probs: Floats, truth: Ids) -> Floats:
 
 
 def temperature_of(logits: NDArray[np.float32], truth: Ids, outputs: str = "logits") -> float:
-    """Return the temperature in [0.05, 20] that makes the truth likeliest.
+    """Return the temperature in [0.05, 20] that makes the truth likeliest, of rows that are finite.
 
     Source: Guo et al. (2017), On calibration of modern neural networks.
-
-    Args:
-        logits: `(N, K)`; rows that are not finite are left out.
-        truth: `(N,)` label ids.
-        outputs: What the logits mean; see `serval.probabilities`.
 
     Raises:
         ConfigError: There is no usable clip.
@@ -411,11 +406,6 @@ def _ece_by_chance(confidence: Floats, rng: np.random.Generator, draws: int = 40
 
 def refuse_unfit(run: Run, fitted_on: Run, what: str) -> None:
     """Raise unless a run is of the same model on other clips, and something may be fitted there.
-
-    Args:
-        run: What is judged.
-        fitted_on: The run with the other clips.
-        what: Is fitted, for the message: `the temperature`.
 
     Raises:
         ConfigError: It is of another model, or shares clips with `run`.

@@ -223,11 +223,7 @@ def dimension_scores(
 ) -> DimensionScores:
     """Return every score with its 95 % interval, clustered by speaker where speakers are known.
 
-    Args:
-        truth: `(N, D)` on the scale of the set, NaN where a clip has none.
-        predicted: `(N, D)` on the same scale.
-        speakers: `(N,)` or `None` where not known.
-        names: The D dimensions.
+    Truth and predictions are `(N, D)` on one scale, the truth NaN where a clip has none.
     """
     clustering = clustering_of(speakers)
     tables = moment_tables(truth[np.newaxis], predicted[np.newaxis], clustering)
@@ -332,10 +328,6 @@ def one_clip(truth: Floats, predicted: Floats) -> Floats:
 
     That becomes the prediction of another clip, as a label flips: two runs that predict the same
     on every clip say nothing of the next one. Of the mean, which is last, it is the mean.
-
-    Args:
-        truth: `(N, D)`, NaN where a clip has none.
-        predicted: `(N, D)`.
     """
     each = [_one_clip(truth[:, [i]], predicted[:, [i]]) for i in range(truth.shape[1])]
     return np.stack([*each, np.mean(each, axis=0)], axis=-1)
@@ -360,13 +352,7 @@ def _one_clip(truth: Floats, predicted: Floats) -> Floats:
 
 
 def moves_of_clips(truth: Floats, predicted: Floats, metric: DimensionMetric) -> Floats:
-    """Return how much each clip of one dimension moves a score of it, `(N,)`.
-
-    Args:
-        truth: `(N, 1)`, NaN where a clip has none.
-        predicted: `(N, 1)`.
-        metric: The score.
-    """
+    """Return how much each clip of one dimension, `(N, 1)`, moves a score of it, `(N,)`."""
     rows = _rows(truth, predicted)
     found = moves(rows, rows.sum(axis=0), lambda sums: metric.of(moments_of_sums(sums)))
     return found[:, 0]
@@ -380,15 +366,9 @@ def _spread(first: int, last: int, most: int) -> NDArray[np.int64]:
 def dimension_difference(
     metric: DimensionMetric, found: Estimates, i: int, flip: float, width: float, tests: int = 1
 ) -> Difference:
-    """Return one difference with its interval; of a correlation none below `LEAST_CLIPS` clips.
+    """Return difference `i` with its interval; of a correlation none below `LEAST_CLIPS` clips.
 
-    Args:
-        metric: What differs.
-        found: Differences with their errors.
-        i: Which of them.
-        flip: How much one clip moves it.
-        width: The largest difference that there can be of a score that is no correlation.
-        tests: Number of differences that are judged together.
+    `flip` is how much one clip moves it, `width` the largest that one of no correlation can be.
     """
     uncertainty = found.uncertainty(i)
     if metric.is_correlation and _clips(uncertainty) < LEAST_CLIPS:

@@ -175,10 +175,6 @@ class PanelEstimates:
         """Return one difference with its interval.
 
         That of a mean over runs is no narrower than that of one: all heard the same clips.
-
-        Args:
-            name: Of the array; where its last axis is not `HEADLINES`, it is one of shares.
-            where: Place in the array.
         """
         by_metric = self._of_metric(name, where)
         flip = self.flips[where[-1]] if by_metric else self.flips[0]
@@ -254,14 +250,7 @@ class Panel:
         resamples: int = 2000,
         seed: int = 0,
     ) -> PanelEstimates:
-        """Return every value of a statistic and how uncertain it is, from one set of draws.
-
-        Args:
-            pairs: Rows of `predicted` whose share of equal predictions the statistic wants.
-            statistic: A function of margins and of those shares.
-            resamples: Draws.
-            seed: What the draws begin with: same runs, same seed, same numbers.
-        """
+        """Return every value of a statistic and how uncertain it is, from one set of draws."""
 
         def columns(sums: Floats) -> Columns:
             return statistic(*self._counted(sums, len(pairs)))
@@ -337,9 +326,6 @@ def one_flip(counts: Margins) -> Floats:
 
     A flip moves a clip of one truth between the right label and a wrong one. It is weighted by
     how many clips of that truth there are.
-
-    Args:
-        counts: `(K,)` margins of one run.
 
     Returns:
         `(M + 3 K,)`, see `score_columns`.

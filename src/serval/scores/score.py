@@ -105,12 +105,7 @@ class Scores:
 
 
 def scores_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
-    """Return the scores of a run with 95 % intervals, clustered by speaker where known.
-
-    Args:
-        run: Stored, complete or not. Without a clip every score is NaN.
-        resamples: Draws of the bootstrap.
-        seed: Same run, same seed, same intervals.
+    """Return the scores of a run with 95 % intervals, by speaker where known; NaN without a clip.
 
     Raises:
         ConfigError: It is a run of dimensions, or of several emotions a clip.

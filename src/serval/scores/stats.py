@@ -109,12 +109,7 @@ class Spread:
 
 
 def spread(scores: Floats, effective: Floats) -> Floats:
-    """Return the standard error of each score, `(M,)`, from all draws at once: see `Spread`.
-
-    Args:
-        scores: `(B, M)` of the resampled counts, NaN where a draw left a score undefined.
-        effective: `(M,)` effective number of clusters.
-    """
+    """Return the standard error of each score, `(M,)`, from all draws at once: see `Spread`."""
     found = Spread(scores[0] if len(scores) else np.zeros(scores.shape[1]))
     found.add(scores)
     return found.errors(effective)
@@ -125,10 +120,6 @@ def mean_error(values: Floats, ids: NDArray[np.int64]) -> float:
 
     Source: Liang and Zeger (1986), with the factor C / (C - 1) for few clusters; equals
     `statsmodels.api.OLS(values, ones).fit(cov_type="cluster")`.
-
-    Args:
-        values: `(N,)`.
-        ids: `(N,)` cluster of each value, from 0.
 
     Examples:
         >>> mean_error(np.array([1.0, 1.0, 0.0, 0.0]), np.array([0, 0, 1, 1]))
@@ -248,13 +239,9 @@ def p_and_detectable(
 ) -> tuple[Floats, Floats]:
     """Return the p-values of differences and the smallest that would be found, of equal shapes.
 
-    Source: Bloom (1995), Minimum detectable effects, at 80 % power.
+    Only the second pays for the number of tests that are judged together.
 
-    Args:
-        value: The differences.
-        error: Their standard errors.
-        effective: Effective number of clusters that bear on each.
-        tests: Number of them that are judged together; only the second pays for it here.
+    Source: Bloom (1995), Minimum detectable effects, at 80 % power.
     """
     errors, degrees = np.maximum(error, TINY), np.maximum(np.subtract(effective, 1.0), 1.0)
     p = np.asarray(2 * special.stdtr(degrees, -np.abs(value) / errors), dtype=np.float64)
@@ -268,10 +255,6 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     It takes the clips as independent, which clips of one speaker are not.
 
     Source: McNemar (1947); equals `statsmodels.stats.contingency_tables.mcnemar(exact=True)`.
-
-    Args:
-        only_a: Clips on which only A is right.
-        only_b: Clips on which only B is right.
 
     Examples:
         >>> mcnemar_exact(1, 9).__round__(4)
@@ -345,11 +328,6 @@ def equivalence_p(result: Difference, margin: float, effective: float) -> float:
 
     Source: Schuirmann (1987), the two one-sided tests; equals
     `statsmodels.stats.weightstats.ttost_paired` for independent clips.
-
-    Args:
-        result: B minus A.
-        margin: The difference that would not matter, in [0, 1].
-        effective: Effective number of clusters that bear on the score.
     """
     nearer = (margin - abs(result.value)) / result.standard_error
     return float(special.stdtr(_degrees(effective), -nearer))

@@ -75,12 +75,6 @@ class Uncertainty:
         """Return B minus A with the wider interval and the larger p-value.
 
         Of one speaker, or as good as one, nothing is known about others: it may be anything.
-
-        Args:
-            value: B minus A.
-            one_flip: How much the score changes when one clip flips.
-            most: The largest difference that there can be.
-            tests: Number of differences that are judged together.
         """
         found = [
             stats.difference(value, error, n, one_flip, most, tests, self.level)
@@ -239,13 +233,6 @@ def estimates(
     """Return the scores of all clips with their standard errors.
 
     Memory does not grow with the number of draws, labels, clips or clusters.
-
-    Args:
-        tables: Sums of each cluster.
-        statistic: The scores of sums.
-        effective: `(M,)` effective number of clusters, and of clips, that bear on each score.
-        resamples: Draws of the bootstrap.
-        rng: Its random numbers.
     """
     values = statistic(tables.total[np.newaxis].astype(np.float64))[0]
     spread = Spread(values)
@@ -280,12 +267,7 @@ def _estimates(
 def of_clusters_and_clips(
     tables: ClusterTables, number: Callable[[ClusterTables], Floats]
 ) -> tuple[Floats, Floats]:
-    """Return how many clusters, and how many clips, bear on each score; NaN where these are those.
-
-    Args:
-        tables: Sums of each cluster.
-        number: Tables to the effective number of their rows that bear on each score, `(M,)`.
-    """
+    """Return how many clusters, and how many clips, bear on each score; NaN where both are one."""
     clusters = number(tables)
     alone = np.full(len(clusters), np.nan) if tables.clips is None else number(tables.clips)
     return clusters, alone
@@ -297,11 +279,6 @@ def linear_errors(tables: ClusterTables, statistic: Statistic, effective: Floats
     NaN for fewer than two clips, which do not say how clips differ.
 
     Source: Jaeckel (1972), The infinitesimal jackknife; equals the delta method.
-
-    Args:
-        tables: Sums of each clip.
-        statistic: The scores of sums.
-        effective: `(M,)` effective number of clips that bear on each score.
     """
     total = tables.total.astype(np.float64)
     squares = np.zeros(len(effective))

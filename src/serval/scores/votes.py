@@ -140,9 +140,6 @@ class VoteScores:
 def vote_scores(run: Run) -> VoteScores | None:
     """Return what the votes say of a run; `None` without votes for any of its labels.
 
-    Args:
-        run: Stored, with columns of votes.
-
     Raises:
         LabelError: A cell is no count of votes.
     """
