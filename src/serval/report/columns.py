@@ -12,6 +12,8 @@ from serval.comparison import partners
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from serval.report.sound import Sounds
     from serval.run import Run
 
@@ -45,6 +47,14 @@ class Listed:
     def __len__(self) -> int:
         """Return how many clips are listed."""
         return len(self.positions[0])
+
+    def first_of(self, tables: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Return of each listed clip its row in the table of the first run that has it."""
+        found = np.zeros((len(self), *tables[0].shape[1:]), dtype=tables[0].dtype)
+        for table, places in reversed(list(zip(tables, self.positions, strict=True))):
+            at = np.array(places, dtype=np.int64)
+            found[at >= 0] = table[at[at >= 0]]
+        return found
 
     def home(self, i: int) -> tuple[Run, int]:
         """Return the first run that has clip `i`, and where it is there."""

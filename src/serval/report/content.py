@@ -10,6 +10,7 @@ from serval.machine import platform_facts
 from serval.options import EvalOptions, as_words, flag_of, stored_options
 from serval.report.charts import Chart, Column, failures_chart, latency_chart
 from serval.report.columns import clip_columns
+from serval.report.page import FOOT
 from serval.report.parts import section
 from serval.results.document import caveats_of
 from serval.results.verdict import data_name
@@ -54,7 +55,7 @@ def report_content(
         "clips": {**columns, **parts.columns, "runs": list(parts.answers)},
         "sections": [one for one in _sections(parts, under, timed) if one["charts"]],
         "examples": _examples(under, len(sounds.by_sha256)) if under else [],
-        "foot": "Made by serval. This page holds everything it shows and asks no network.",
+        "foot": FOOT,
         **parts.shown,
     }
 

@@ -106,7 +106,7 @@ def _labels_of(dropped: Mapping[str, int]) -> dict[str, int]:
 
 
 def restricted_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> Restricted | None:
-    """Return the scores of restricted answers; `None` where the set has all of the model's labels."""
+    """Return the scores of restricted answers; `None` where the set has all labels of the model."""
     own = baseline_labels(np.bincount(run.truth, minlength=len(run.labels)))
     if own.all():
         return None
