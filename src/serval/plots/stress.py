@@ -24,15 +24,9 @@ FULL_COLOUR = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatMapRow:
-    """One row of the heat map.
+    """One perturbation: a share, and changes in [-1, 1]; `None` for a label without clips.
 
-    Attributes:
-        family: Rows of one family stand together.
-        name: The perturbation, as in files: `white_20db`.
-        unchanged: Share of equal predictions, in [0, 1].
-        uar_change: Perturbed minus clean, in [-1, 1].
-        recall_change: By label, in [-1, 1]; `None` for a label without clips.
-        failed_rule: Whether a published threshold is missed; marked.
+    Rows of one family stand together; one that misses a published threshold is marked.
     """
 
     family: str
@@ -47,17 +41,8 @@ class HeatMapRow:
 class StressCurve:
     """UAR over the level of one kind of perturbation, levels rising.
 
-    Curves with one panel and unit share their axes.
-
-    Attributes:
-        name: The kind of perturbation.
-        panel: What stands over its axes.
-        unit: Of the levels.
-        levels: `(L,)` in that unit, rising.
-        uar: `(L,)` in [0, 1].
-        low: `(L,)` lower ends of its 95 % intervals, in [0, 1].
-        high: `(L,)` upper ends.
-        few: `(L,)` whether it was stopped, so that its clips are fewer than those of the lines.
+    Curves with one panel and unit share their axes. `few` says which levels were stopped, so that
+    their clips are fewer than those of the lines.
     """
 
     name: str

@@ -51,12 +51,7 @@ ORDER = "The most confident mistakes come first: some of them are wrong labels, 
 
 
 def emotion_parts(runs: Sequence[Run]) -> PageParts:
-    """Return what a page shows of one run of emotions, or of two on the same labels.
-
-    Raises:
-        ConfigError: Two runs have no clip in common.
-        LabelError: They have different labels, or disagree on the truth of a clip.
-    """
+    """Return what a page shows of one run of emotions, or of two on the same labels."""
     first = runs[0]
     comparison = compare(runs) if len(runs) > 1 else None
     clips = listed([first, *(relabelled(run, first.labels) for run in runs[1:])])
@@ -107,7 +102,8 @@ def is_wrong(clips: Listed) -> list[bool]:
 
 def confidences(clips: Listed) -> list[float]:
     """Return how sure the first run that has a clip is of its answer, in [0, 1]."""
-    return clips.first_of([run.probs.max(axis=1) for run in clips.runs]).tolist()
+    sure: list[float] = clips.first_of([run.probs.max(axis=1) for run in clips.runs]).tolist()
+    return sure
 
 
 def _names(runs: Sequence[Run], comparison: Comparison | None) -> list[str]:

@@ -51,11 +51,7 @@ class Stressed:
 
 
 def refuse_other_model(stress: StressRuns, run: Run) -> None:
-    """Raise unless a stress test is of the model of a run.
-
-    Raises:
-        ConfigError: It is of another.
-    """
+    """Raise unless a stress test is of the model of a run."""
     if not run.same_model(stress.clean):
         raise ConfigError(
             f"the stress test in {stress.folder} is of another model than {run.folder}; "
@@ -78,9 +74,6 @@ def stressed(stress: StressRuns, name: str, *, audio: bool) -> Stressed:
 
     Where the dataset or the model is out of reach, as on another machine, there is nothing to
     hear, and a note says why.
-
-    Raises:
-        ConfigError: It has no finished perturbation.
     """
     document = stress_document(findings_of(stress))
     charts = (_families(document, name), _cases(document, name), *_curves(document, name))

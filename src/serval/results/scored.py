@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from serval.results.table import table_of
@@ -62,9 +62,9 @@ class TaskResults(ABC):
         """Every score with its interval, computed once."""
 
     @property
-    @abstractmethod
     def score_parts(self) -> dict[str, Any]:
         """The `scores` of the document; undefined ones are NaN."""
+        return asdict(self.scores)
 
     @property
     @abstractmethod

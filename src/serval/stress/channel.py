@@ -41,11 +41,7 @@ SIMULATION = Lock()
 
 
 def require_rooms() -> None:
-    """Raise unless the library that computes rooms is installed.
-
-    Raises:
-        MissingExtraError: It is not.
-    """
+    """Raise unless the library that computes rooms is installed."""
     try:
         import_module("pyroomacoustics")
     except ImportError:

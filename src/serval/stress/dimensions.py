@@ -97,11 +97,7 @@ class DimensionFindings:
 
 
 def dimension_findings(stress: StressRuns, *, seed: int = 0) -> DimensionFindings:
-    """Return everything that stored runs of dimensions say; neither audio nor model is needed.
-
-    Raises:
-        ConfigError: No clip has an answer both clean and under a perturbation.
-    """
+    """Return everything that stored runs of dimensions say; neither audio nor model is needed."""
     clean = dimension_run(stress.clean)
     scores = scores_of_values(clean)
     return DimensionFindings(
@@ -187,15 +183,8 @@ def _lost(stress: StressRuns) -> list[str]:
 
 
 def _scored_part(scores: DimensionScores, thresholds: KeptThresholds) -> dict[str, Any]:
-    return {
-        "per_dimension": {
-            name: {key: asdict(one) for key, one in own.items()}
-            for name, own in scores.per_dimension.items()
-        },
-        "mean": {key: asdict(one) for key, one in scores.mean.items()},
-        "kept": thresholds.kept,
-        "sure": thresholds.sure,
-    }
+    part = asdict(scores)
+    return {key: part[key] for key in ("per_dimension", "mean")} | asdict(thresholds)
 
 
 def _case_part(effect: DimensionEffect) -> dict[str, Any]:

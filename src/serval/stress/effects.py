@@ -93,7 +93,7 @@ class FamilyEffect:
         unchanged: Share of predictions that stay as they are, in [0, 1].
         passed: Perturbations whose rule is kept.
         judged: Perturbations of which it can be told whether their rule is kept.
-        undecided: Perturbations with a rule of which it cannot be told.
+        cannot_tell: Perturbations with a rule of which it cannot be told.
         sure: Those of them whose intervals lie wholly on one side of the thresholds.
     """
 
@@ -102,7 +102,7 @@ class FamilyEffect:
     unchanged: Interval
     passed: int
     judged: int
-    undecided: int
+    cannot_tell: int
     sure: int
 
 
@@ -223,7 +223,7 @@ def _families(
             unchanged=UNDEFINED if row is None else found.interval("family unchanged", row),
             passed=outcomes.count("pass"),
             judged=outcomes.count("pass") + outcomes.count("fail"),
-            undecided=outcomes.count("cannot tell"),
+            cannot_tell=outcomes.count("cannot tell"),
             sure=sum(effects[i].sure for i in places),
         )
     return families

@@ -62,12 +62,12 @@ class Invariance:
     """Every check of a model file.
 
     Attributes:
-        checks: By name.
         shortest_s: The shortest clip of `LENGTHS_S` that the model takes, in seconds; NaN if none.
+        checks: By name.
     """
 
-    checks: Mapping[str, InvarianceCheck]
     shortest_s: float
+    checks: Mapping[str, InvarianceCheck]
 
 
 def clips_for_invariance(dataset: Dataset, model: Model, *, limit: int | None) -> list[Waveform]:

@@ -12,7 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from runs import noisy, run_of
 from serval.comparison import PairOptions, compare, sentences, write_comparison
-from serval.comparison.files import comparison_document
+from serval.comparison.compare import comparison_document
 from serval.comparison.flips import jensen_shannon, kullback_leibler, total_variation
 from serval.comparison.words import pair_verdict
 from serval.errors import ConfigError, LabelError

@@ -136,7 +136,7 @@ def test_a_kept_rule_cannot_be_told_where_clips_newly_fail(tmp_path):
     outcomes = {name: (one.outcome, one.sure) for name, one in effects.effects.items()}
     assert outcomes["white_40db"][0] == "pass", "what fails clean too is not lost under it"
     assert outcomes["white_20db"] == ("cannot tell", False)
-    assert (effects.families["all"].passed, effects.families["all"].undecided) == (1, 1)
+    assert (effects.families["all"].passed, effects.families["all"].cannot_tell) == (1, 1)
 
 
 def test_a_mean_over_runs_that_change_nothing_is_no_surer_than_one_of_them(tmp_path):
@@ -301,7 +301,7 @@ def test_where_every_label_has_few_clips_no_threshold_can_be_told(tmp_path):
     assert outcomes == {"white_20db": "cannot tell", "white_10db": "no threshold"}
     everything = found.effects.families["all"]
     assert (everything.judged, everything.passed, everything.sure) == (0, 0, 0)
-    assert everything.undecided == 1
+    assert everything.cannot_tell == 1
     written = write_stress(found, tmp_path / "out")
     case = written.document["cases"]["white_20db"]
     assert (case["passed"], case["verdict"]) == (None, "cannot tell")
