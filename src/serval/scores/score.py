@@ -18,7 +18,7 @@ from serval.scores.clusters import (
 from serval.scores.metrics import Counts, Margins, f1, in_truth, margins, precision, recall, support
 from serval.scores.registry import METRICS, PUBLISHED, column_names
 from serval.scores.stats import LEVEL, Interval
-from serval.scores.uncertainty import Estimates, estimates, of_clusters_and_clips
+from serval.scores.uncertainty import estimates, of_clusters_and_clips
 from serval.tasks import CATEGORICAL, only
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def intervals(
         resamples,
         rng,
     )
-    return [_interval(found, i) for i in range(len(found.values))]
+    return [found.uncertainty(i).interval(float(one)) for i, one in enumerate(found.values)]
 
 
 def effective_clusters(
@@ -218,11 +218,6 @@ def _block(sums: ClusterTables, k: int, runs: int, part: int) -> Any:  # noqa: A
     for block in more:
         first = first + block
     return first
-
-
-def _interval(found: Estimates, i: int) -> Interval:
-    bounds = METRICS[OVERALL[i]].range if i < len(METRICS) else (0.0, 1.0)
-    return found.uncertainty(i).interval(float(found.values[i]), bounds)
 
 
 def _per_class(found: list[Interval], counts: Counts, labels: LabelSet) -> dict[str, ClassScores]:
