@@ -15,6 +15,7 @@ from serval.results.document import caveats_of
 from serval.results.summary import items
 from serval.scores.clusters import clustering_of
 from serval.scores.uncertainty import share_of
+from serval.stress.runs import refuse_unanswered
 from serval.stress.suite import WHOSE
 from serval.tasks import DIMENSIONAL
 from serval.wording import counted, hundredths, markdown_table, markdown_text, numbered, without_nan
@@ -98,6 +99,8 @@ class DimensionFindings:
 
 def dimension_findings(stress: StressRuns, *, seed: int = 0) -> DimensionFindings:
     """Return everything that stored runs of dimensions say; neither audio nor model is needed."""
+    for case in stress.cases or [None]:
+        refuse_unanswered(stress, [case.name] if case else [])
     clean = dimension_run(stress.clean)
     scores = scores_of_values(clean)
     return DimensionFindings(
@@ -227,7 +230,7 @@ def _mean_change(effect: DimensionEffect) -> float:
 
 
 def dimension_stress_cells(case: Mapping[str, Any]) -> list[str]:
-    """Return mean CCC, its change, the mean shift, the clips that stay, and whether it is kept."""
+    """Return mean CCC, its change, the mean shift, clips that stay and that fail, and if kept."""
     still = case["unmoved"]
     least = min(still, key=lambda name: still[name]["value"])
     doubt = "" if case["sure"] else "?"
@@ -236,11 +239,12 @@ def dimension_stress_cells(case: Mapping[str, Any]) -> list[str]:
         numbered(case["change"][MEAN]["ccc"]),
         numbered({**case["change"][MEAN]["bias"], "low": None}),
         hundredths(still[least]["value"], 0),
+        str(case["failed"]),
         f"{'yes' if case['kept'] else 'NO'}{doubt}",
     ]
 
 
-HEAD = ("Perturbation", "CCC", "change", "shift", "unmoved %", "kept")
+HEAD = ("Perturbation", "CCC", "change", "shift", "unmoved %", "failed", "kept")
 
 
 def write_dimension_stress(
@@ -253,7 +257,7 @@ def write_dimension_stress(
     note = (
         "CCC: mean over the dimensions. Change and shift, the mean move of all values: on the "
         f"clips that have both answers. Unmoved: clips that move by less than {step}, in the "
-        "dimension that moves most."
+        "dimension that moves most. Failed: clips without an answer under it."
     )
     warnings = items(document["warnings"])
     parts = [

@@ -98,6 +98,8 @@ def _effect(effect: Effect, random: RandomBaseline) -> dict[str, Any]:
         "passed": {"pass": True, "fail": False}.get(effect.outcome),
         "sure": effect.sure if rule else None,
         "verdict": effect.verdict,
+        "reason": effect.reason,
+        "lost": effect.lost,
         "random_passes": random.passes[rule.name] if rule else None,
         **({"stopped_after": effect.asked} if effect.asked else {}),
     }
