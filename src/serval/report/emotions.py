@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -287,6 +288,12 @@ def group_charts(names: Sequence[str], groups: Sequence[Groups]) -> list[Chart]:
     return [_group_chart(of_column) for of_column in tables]
 
 
+def _seconds_of(label: str) -> float:
+    """Return where a group of lengths begins; 0 where the set calls them something else."""
+    found = re.match(r"[0-9.]+(?=-[0-9.]+ s$)", label)
+    return float(found[0]) if found else 0.0
+
+
 def _group_chart(tables: Sequence[tuple[str, GroupTable]]) -> Chart:
     column = tables[0][1].column
     rows = [
@@ -296,7 +303,7 @@ def _group_chart(tables: Sequence[tuple[str, GroupTable]]) -> Chart:
         for group in table.groups
     ]  # fmt: skip
     if column == "duration":
-        rows.sort(key=lambda row: float(str(row["label"]).partition("-")[0]))
+        rows.sort(key=lambda row: _seconds_of(str(row["label"])))
     return group_chart(
         column,
         "Accuracy",

@@ -191,7 +191,7 @@ def _outcome(case: Mapping[str, Any]) -> str:
     if case["rule"] is None:
         return "none published"
     if case["outcome"] == "cannot tell":
-        return "cannot tell" + ", since clips newly fail" * case["lost"]
+        return f"cannot tell{', since clips newly fail' * case['lost']}"
     kept = "kept" if case["outcome"] == "pass" else "not kept"
     return kept if case["sure"] else f"{kept}, not sure"
 

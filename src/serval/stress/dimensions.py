@@ -151,10 +151,13 @@ def _kept(scores: DimensionScores, width: float) -> KeptThresholds:
 
 
 def _sides(score: Interval, bound: float, key: str) -> tuple[bool, bool, bool]:
-    """Return whether a score keeps its bound, and whether its better and worse ends do."""
+    """Return whether a score keeps its bound, and whether its better and worse ends do.
+
+    Of a better end that is not known nothing is ruled out.
+    """
     if key == "mae":
-        return score.value <= bound, score.low <= bound, score.high <= bound
-    return score.value >= bound, score.high >= bound, score.low >= bound
+        return score.value <= bound, not score.low > bound, score.high <= bound
+    return score.value >= bound, not score.high < bound, score.low >= bound
 
 
 def dimension_stress_document(found: DimensionFindings) -> dict[str, Any]:

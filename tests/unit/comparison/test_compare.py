@@ -125,6 +125,11 @@ def test_identical_runs_do_not_differ(tmp_path, answers):
     assert "Both give every clip the same probabilities" in pair_verdict(compare([a, b]), against)
 
 
+def test_one_clip_is_no_clips(tmp_path):
+    found = compare([run_of(tmp_path / n, [0], [0]) for n in "ab"])
+    assert "of 1 clip is right, " in pair_verdict(found, found.against[0])
+
+
 def test_divergences_equal_scipys():
     rng = np.random.default_rng(3)
     a, b = (log_softmax(rng.normal(0, 2, (50, 5)), axis=1) for _ in range(2))

@@ -496,3 +496,14 @@ def test_the_table_of_dimensions_counts_the_clips_that_failed(tmp_path):
         zip(HEAD[1:], dimension_stress_cells(document["cases"]["white_20db"]), strict=True)
     )
     assert cells["failed"] == "2"
+
+
+def test_dimensions_of_three_clips_miss_no_threshold_surely(tmp_path):
+    truth = np.array([[1.0, 2.0], [2.0, 4.0], [5.0, 1.0]])
+    for name in ("clean", "white_20db"):
+        run_of_dimensions(tmp_path / name, truth, truth[::-1], names=("arousal", "valence"))
+    found = dimension_findings(load_stress(tmp_path))
+    scores = found.effects["white_20db"].scores.per_dimension
+    assert scores["arousal"]["ccc"].value < 0.5
+    assert np.isnan(scores["arousal"]["ccc"].high)
+    assert (found.thresholds.kept, found.thresholds.sure) == (False, False)
