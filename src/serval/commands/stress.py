@@ -186,7 +186,7 @@ def _show_emotions(console: Console, document: dict[str, Any]) -> None:
     print_table(console, _table(document))
     console.print(
         "UAR: change in points on the same clips, with the 95 % interval. Kept: the threshold of "
-        f"{WHOSE}; ? where the interval reaches over it.",
+        f"{WHOSE}; ? where the interval reaches over it, and alone where it cannot be told.",
         style="dim",
     )
     rest = (_exact_line, _fairness_line, _against_line)

@@ -22,16 +22,10 @@ NAMED = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostPoint:
-    """One level of an encoder on one set.
+    """One level of an encoder on one set: its score in [0, 1] and the time for three seconds.
 
-    Attributes:
-        encoder: Points of one encoder share a colour and a line.
-        layer: What stands beside the point.
-        ms: Time for a clip of three seconds.
-        value: The score, in [0, 1].
-        low: Lower end of its 95 % interval; NaN where there is none.
-        high: Upper end.
-        worse: Whether a test tells it from the best of the set.
+    Points of one encoder share a colour and a line; `worse` than the best of the set by a test are
+    hollow. Ends of the interval are NaN where there is none.
     """
 
     encoder: str
@@ -44,13 +38,7 @@ class CostPoint:
 
 
 def save_costs(panels: Mapping[str, Sequence[CostPoint]], score: str, path: Path) -> Path:
-    """Return `path` after drawing the score against the time for a clip, the time logarithmic.
-
-    Args:
-        panels: Points by the name of the set.
-        score: What the score is called.
-        path: The picture.
-    """
+    """Return `path` after drawing the score against the time for a clip, the time logarithmic."""
     encoders = list(dict.fromkeys(point.encoder for own in panels.values() for point in own))
     across = min(ACROSS, len(panels))
     down = -(-len(panels) // across)
