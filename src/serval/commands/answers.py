@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.text import Text
 
-from serval.commands.terminal import narrow_table, print_table, print_verdict, terminal
+from serval.commands.terminal import narrow_table, terminal
 from serval.errors import ConfigError
 from serval.multilabel import THRESHOLD
 from serval.records import Failure, Prediction, Record
@@ -96,7 +96,7 @@ def _print_table(records: Sequence[Record], labels: Sequence[str]) -> None:
     console = terminal()
     counts = Counter(record.predicted for record in named)
     said = ", ".join(f"{n:,} {label}" for label, n in counts.most_common())
-    print_verdict(console, [f"{counted(len(named), 'file')}: {said}."])
+    console.print_verdict([f"{counted(len(named), 'file')}: {said}."])
     table = narrow_table(
         ["file", "emotion"], ["sure"], *(["then"] if console.width >= WIDE else [])
     )
@@ -105,7 +105,7 @@ def _print_table(records: Sequence[Record], labels: Sequence[str]) -> None:
         then = ", ".join(f"{label} {percent(p, 0)}" for p, label in others)
         cells = (record.clip_id, record.predicted, percent(max(record.probs), 1), then)
         table.add_row(*map(Text, cells[: len(table.columns)]))
-    print_table(console, table)
+    console.print_table(table)
 
 
 def _row(record: Record, labels: Sequence[str]) -> dict[str, Any]:
@@ -129,13 +129,13 @@ def print_values(records: Sequence[Record], names: Sequence[str], scale: str) ->
         return
     console = terminal()
     on = f"on the scale {scale}" if scale else "on a scale that the model does not state"
-    print_verdict(
-        console, [f"{', '.join(map(printable, names))} of {counted(len(answered), 'file')}, {on}."]
+    console.print_verdict(
+        [f"{', '.join(map(printable, names))} of {counted(len(answered), 'file')}, {on}."]
     )
     table = narrow_table(["file"], [printable(name) for name in names])
     for record in answered:
         table.add_row(Text(record.clip_id), *(f"{value:.3g}" for value in record.logits))
-    print_table(console, table)
+    console.print_table(table)
     for note in dict.fromkeys(note for record in answered for note in record.notes):
         console.print(f"- {note}")
 
@@ -181,8 +181,7 @@ def print_sets(records: Sequence[Record], labels: Sequence[str]) -> None:
     said = ", ".join(f"{n:,} {printable(label)}" for label, n in counts.most_common())
     none = sum(not one for one in named.values())
     said += f"{', ' * bool(said)}{none:,} with none" if none else ""
-    print_verdict(
-        console,
+    console.print_verdict(
         [f"{counted(len(answered), 'file')}: {said}, of scores of {THRESHOLD:g} or more."],
     )
     table = narrow_table(["file"], [], "emotions")
@@ -190,7 +189,7 @@ def print_sets(records: Sequence[Record], labels: Sequence[str]) -> None:
         scores = dict(zip(labels, record.probs, strict=True))
         each = ", ".join(f"{label} {percent(scores[label], 0)}" for label in named[id(record)])
         table.add_row(Text(record.clip_id), Text(each or "none"))
-    print_table(console, table)
+    console.print_table(table)
     for note in dict.fromkeys(note for record in answered for note in record.notes):
         console.print(f"- {note}")
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from serval.commands.answers import FORMS as TABLES
 from serval.commands.answers import as_csv, as_json, as_parquet, form_of, ranked
-from serval.commands.terminal import narrow_table, print_table, say, terminal
+from serval.commands.terminal import narrow_table, say, terminal
 from serval.errors import ConfigError
 from serval.files import write_bytes
 from serval.predict import Moment, in_order, predict_windows
@@ -125,7 +125,7 @@ def _print_table(told: Told, record: Prediction) -> None:
         times = (f"{moment.start_s:.2f}", f"{moment.end_s:.2f}")
         confidence = percent(order[0][0], 1) if moment.predicted else ""
         table.add_row(*times, printable(moment.predicted), confidence, then)
-    print_table(console, table)
+    console.print_table(table)
     if (more := len(told.moments) - MOST_ROWS) > 0:
         console.print(f"- {more} more windows: write all of them with -o FILE.csv")
     for note in record.notes:
