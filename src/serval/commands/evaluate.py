@@ -18,14 +18,7 @@ from serval.commands.options import (
     quiet_option,
 )
 from serval.commands.progress import shown_progress
-from serval.commands.terminal import (
-    print_files,
-    print_json,
-    print_next,
-    say,
-    say_failures,
-    terminal,
-)
+from serval.commands.terminal import Terminal, print_json, say, say_failures, terminal
 from serval.errors import RunError
 from serval.evaluation import Evaluation, evaluate, open_dataset
 from serval.label_plan import with_value_columns
@@ -38,8 +31,6 @@ from serval.wording import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from rich.console import Console
 
     from serval.evaluation import Step
     from serval.models.contract import Contract
@@ -251,18 +242,18 @@ def _mask(contract: Contract) -> str:
     return f"{mask}, all of it valid [{contract.sources['masks_padding']}]"
 
 
-def _print_end(console: Console, evaluation: Evaluation) -> None:
+def _print_end(console: Terminal, evaluation: Evaluation) -> None:
     if evaluation.reused:
         console.print("The run was complete already: scored again, nothing was computed.")
     folder = evaluation.run.folder
-    print_files(console, evaluation.files.values())
+    console.print_files(evaluation.files.values())
     if _no_page(evaluation):
         return
     steps = {
         "hear what it got wrong": f"serval report {quote(str(folder))} -o report.html",
         "evaluate your own": "serval evaluate -m model.onnx -d my_clips.csv -o mine",
     }
-    print_next(console, steps)
+    console.print_next(steps)
 
 
 def _interrupted_line(folder: Path, *, fresh: bool) -> str:

@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from serval.commands.options import contract_options
-from serval.commands.terminal import print_facts, print_json, print_verdict, terminal
+from serval.commands.terminal import print_json, terminal
 from serval.errors import ConfigError
 from serval.models.load import BUILTIN_MODELS, USUAL, what_is_meant
 from serval.models.options import ModelOptions, overrides_of
@@ -33,9 +33,9 @@ def models_command(context: click.Context) -> None:
         return
     console = terminal()
     for model in BUILTIN_MODELS:
-        print_verdict(console, [f"{model.name}: {model.what}."])
+        console.print_verdict([f"{model.name}: {model.what}."])
         size = f"{model.path.stat().st_size / 1e6:.1f} MB"
-        print_facts(console, {"size": size, "licence": model.licence, "from": model.origin})
+        console.print_facts({"size": size, "licence": model.licence, "from": model.origin})
     console.print(
         "Also: any .onnx speech classifier, a checkpoint's folder, hf:ORG/NAME, or "
         "python:FILE.py:NAME; serval models check says whether a checkpoint's head was trained."

@@ -20,23 +20,13 @@ from serval.commands.options import (
     reading_options,
 )
 from serval.commands.progress import shown_progress
-from serval.commands.terminal import (
-    narrow_table,
-    print_caveats,
-    print_files,
-    print_verdict,
-    say,
-    say_failures,
-    terminal,
-)
+from serval.commands.terminal import Terminal, narrow_table, say, say_failures, terminal
 from serval.evaluation import too_many_failures
 from serval.probe import COSTS, HEADS, POOLINGS, ProbeOptions, cost_cells, probe, probe_verdict
 from serval.run import load_run
 from serval.wording import counted, hundredths, points
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from serval.probe import CrossValidated, LayerProbe, Probe
 
 DEFAULTS = ProbeOptions()
@@ -96,8 +86,8 @@ def probe_command(*, quiet: bool, as_json: bool, **flags: Any) -> None:  # noqa:
         sys.exit(3)
 
 
-def _print(console: Console, found: Probe, options: ProbeOptions) -> None:
-    print_verdict(console, probe_verdict(found))
+def _print(console: Terminal, found: Probe, options: ProbeOptions) -> None:
+    console.print_verdict(probe_verdict(found))
     shares = any(layer.shared for layer in found.layers)
     more = ["shared", "it adds"] if shares else []
     more += list(COSTS) if options.cost else []
@@ -113,13 +103,13 @@ def _print(console: Console, found: Probe, options: ProbeOptions) -> None:
             *(cost_cells(layer.cost) if options.cost else ()),
         )
     console.print(table)
-    print_caveats(console, found.notes)
+    console.print_caveats(found.notes)
     took, heads = found.seconds["features"], found.seconds["heads"]
     console.print(
         f"{counted(found.clips, 'clip')}: features {took:.1f} s, heads {heads:.1f} s, "
         f"{found.memory_mb:,.0f} MB at most"
     )
-    print_files(console, found.files)
+    console.print_files(found.files)
     folder = quote(str(found.layers[0].apart.folder))
     say(f"Next: serval report {folder} -o report.html")
     if options.save:
