@@ -218,11 +218,7 @@ _WORTH = in_points(WORTH_FINDING)
 
 
 def gap_sentence(gap: Mapping[str, Any]) -> str:
-    """Return how far two groups of a column are apart in accuracy, and whether that is chance.
-
-    Args:
-        gap: The fields of `GroupGap`.
-    """
+    """Return how far two groups are apart, by the fields of `GroupGap`, and whether by chance."""
     if gap["finding"] == "not judged":
         return "The groups cannot be compared."
     far = (

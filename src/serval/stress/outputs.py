@@ -15,7 +15,7 @@ from serval.stress.dimensions import write_dimension_stress
 from serval.stress.invariance import EXACT
 from serval.stress.panel import EARLY_ERROR, MIN_CLIPS_OF_LABEL
 from serval.stress.suite import RULES
-from serval.stress.table import case_title, markdown, stress_verdict, write_csv
+from serval.stress.table import case_title, kinds_of, markdown, stress_verdict, write_csv
 from serval.tasks import CATEGORICAL, DIMENSIONAL
 from serval.wording import counted, percent, without_nan
 
@@ -280,10 +280,6 @@ def _heat_map_rows(document: dict[str, Any]) -> list[HeatMapRow]:
 
 def _curves(document: dict[str, Any]) -> list[StressCurve]:
     """Return the UAR over the level of each kind that has three levels or more."""
-    kinds: dict[str, list[dict[str, Any]]] = {}
-    for case in document["cases"].values():
-        if case["level"] is not None:
-            kinds.setdefault(case["kind"], []).append(case)
     return [
         StressCurve(
             name=kind,
@@ -295,12 +291,10 @@ def _curves(document: dict[str, Any]) -> list[StressCurve]:
             high=[case["uar"]["high"] for case in cases],
             few=["stopped_after" in case for case in cases],
         )
-        for kind, found in kinds.items()
-        if len(found) >= 3
-        for cases in [sorted(found, key=lambda case: case["level"])]
+        for kind, cases in kinds_of(document).items()
     ]
 
 
-def _panel(kind: str, case: dict[str, Any]) -> str:
+def _panel(kind: str, case: Mapping[str, Any]) -> str:
     """Return what stands over a kind's axes: its family, where others have the same levels."""
     return case["family"] if (case["family"], case["unit"]) in SHARED else kind
