@@ -283,6 +283,11 @@ def names_beside(path: Path | str) -> list[str]:
         return []
 
 
+def existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
 PREDICTIONS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 """What the name of a file of predictions ends in."""
 

@@ -85,13 +85,7 @@ class TrainedOn:
     def of_clips(
         cls, clips: Iterable[tuple[str, str]], corpora: Sequence[str], splits: Sequence[str]
     ) -> Self:
-        """Return what there is to say of `(clip id, sha256 of the encoded file)` pairs.
-
-        Args:
-            clips: Every clip that the model was trained on.
-            corpora: Their corpora, by name.
-            splits: Sets with their splits, as people read them.
-        """
+        """Return what there is to say of `(clip id, sha256 of the encoded file)` pairs."""
         pairs = list(clips)
         return cls(
             corpora=tuple(corpora),

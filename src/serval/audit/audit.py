@@ -25,9 +25,10 @@ from serval.audit.faults import (
 from serval.audit.findings import Finding, FindingKind, Member
 from serval.audit.folds import fold_findings, fold_line, fold_list_in, listed_clips
 from serval.audit.matching import Shelf
+from serval.audit.ratings import rated_columns, rating_findings
 from serval.audit.side import AuditOptions, Side, corpus_findings, open_sides
 from serval.errors import ConfigError
-from serval.files import csv_writer, write_json, writing
+from serval.files import csv_writer, existing, write_json, writing
 from serval.machine import available_cores, peak_memory_mb
 from serval.wording import as_sentence, counted, csv_cell
 
@@ -74,7 +75,9 @@ class Looked:
         encodings: Container and codec -> number of clips.
         left_out: What lies in the set's place and is none of its clips.
         read_as: How it was read as a known corpus, if it was.
-        is_rated: Its clips have ratings of dimensions instead of labels, which are not judged.
+        is_rated: Its clips have ratings of dimensions instead of labels.
+        ratings: The columns of ratings that were judged.
+        scale: Of these, such as `1..7`; empty where nobody states it.
     """
 
     name: str
@@ -90,6 +93,8 @@ class Looked:
     left_out: tuple[LeftOut, ...] = ()
     read_as: str = ""
     is_rated: bool = False
+    ratings: tuple[str, ...] = ()
+    scale: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +190,7 @@ def _split_findings(facts: Sequence[ClipFacts], sides: Sequence[Side]) -> Iterat
         if not side.dataset.is_rated:
             yield from label_findings(own, side.name, side.labels.labels, side.labels.is_left_out)
             yield from one_label_findings(own, side.name)
+        yield from rating_findings(own, side.name, side.scale)
         yield from clip_findings(own, side.name)
         yield from format_findings(own, side.name)
 
@@ -213,6 +219,8 @@ def _looked(side: Side, facts: Sequence[ClipFacts]) -> Looked:
         left_out=side.dataset.left_out,
         read_as=side.dataset.read_as,
         is_rated=side.dataset.is_rated,
+        ratings=rated_columns(facts),
+        scale=str(side.scale or ""),
     )
 
 
@@ -232,12 +240,22 @@ def audit_verdict(audit: Audit) -> list[str]:
         else f"Nothing was found in {looked}."
     )
     read_as = [as_sentence(one.read_as) for one in audit.looked if one.read_as]
-    rated = [
-        f"The clips of {one.name} have ratings of dimensions and no labels: files, recordings and "
-        "speakers were judged, ratings were not."
-        for one in audit.looked if one.is_rated
-    ]  # fmt: skip
+    rated = [_rated(one) for one in audit.looked if one.is_rated or one.ratings]
     return [said, *read_as, *rated, *([as_sentence(audit.leak)] if audit.leak else [])]
+
+
+def _rated(one: Looked) -> str:
+    """Return what was looked for in the ratings of a split."""
+    subject = f"The clips of {one.name} have ratings of dimensions{' and no labels' * one.is_rated}"
+    if not one.ratings:
+        return f"{subject}, but no number in any: nothing of them could be judged."
+    scale = f", also those outside of {one.scale}" if one.scale else (
+        "; whether some lie outside of their scale is not known without --scale LOW..HIGH"
+    )  # fmt: skip
+    return (
+        f"{subject}: of {', '.join(one.ratings)}, missing, constant and contradictory ones were "
+        f"looked for{scale}."
+    )
 
 
 def audit_document(audit: Audit) -> dict[str, Any]:
@@ -266,8 +284,7 @@ def writable(folder: Path) -> Path:
     Raises:
         WriteError: They cannot.
     """
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    with writing(folder), tempfile.TemporaryFile(dir=there):
+    with writing(folder), tempfile.TemporaryFile(dir=existing(folder)):
         return folder
 
 

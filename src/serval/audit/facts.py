@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.audio import Header, decode, encoded_bytes, header_of, resampled
+from serval.audio import (
+    LONGEST_CLIP_S,
+    SILENT_PEAK,
+    Header,
+    decode,
+    encoded_bytes,
+    header_of,
+    resampled,
+)
 from serval.audit.findings import FindingKind
 from serval.audit.matching import Fingerprint, Sketch, fingerprint_of_audio, sketch_of
 from serval.errors import AudioError, TooLongError, TruncatedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from serval.audio import Audio, Waveform
     from serval.records import Clip
-
-LONGEST_S = 600.0
-"""A clip that is longer is not decoded: ten minutes is no clip."""
-
-SILENT_PEAK = 0.001
-"""-60 dB of full scale; speech that peaks below it is not to be heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,7 @@ class ClipFacts:
         sketch: A narrow-band copy of the clip, taken out once it is stored elsewhere.
         faults: What is wrong with the file, with a sentence for each.
         labels: Each of the labels that `label` joins where the set may give several; else `None`.
+        ratings: Column of a dimension -> what stands in it.
     """
 
     split: str
@@ -61,6 +66,7 @@ class ClipFacts:
     sketch: Sketch | None = None
     faults: tuple[tuple[FindingKind, str], ...] = ()
     labels: tuple[str, ...] | None = None
+    ratings: Mapping[str, str] = field(default_factory=dict)
 
 
 def clip_facts(clip: Clip, blank: ClipFacts) -> ClipFacts:
@@ -71,7 +77,7 @@ def clip_facts(clip: Clip, blank: ClipFacts) -> ClipFacts:
         return replace(blank, faults=((FindingKind.UNDECODABLE, str(error)),))
     known = replace(blank, sha256=hashlib.sha256(encoded).hexdigest())
     try:
-        audio = decode(encoded, max_seconds=LONGEST_S)
+        audio = decode(encoded, max_seconds=LONGEST_CLIP_S)
     except AudioError as error:
         faults = ((_kind_of(error), str(error)),)
         return replace(known, header=_header_if_any(encoded), faults=faults)

@@ -11,6 +11,7 @@ import numpy as np
 from serval.audit.facts import is_silent
 from serval.audit.findings import Finding, FindingKind, Member
 from serval.audit.matching import Match, matches
+from serval.audit.ratings import unlike_ratings
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
@@ -37,14 +38,7 @@ def label_findings(
     expected: Sequence[str],
     is_left_out: Callable[[str], bool] = lambda _label: False,
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the labels of one split, against the labels that were expected.
-
-    Args:
-        facts: Every clip of it.
-        split: Its name.
-        expected: The labels.
-        is_left_out: Whether clips of another label are left out on purpose.
-    """
+    """Yield what is wrong with the labels of one split, against the labels that were expected."""
     by_label: defaultdict[str, list[ClipFacts]] = defaultdict(list)
     for clip in facts:
         for label in (clip.label,) if clip.labels is None else clip.labels:
@@ -135,13 +129,7 @@ def shared_speakers(facts: Sequence[ClipFacts], splits: Sequence[str]) -> Iterat
 def leak_line(
     facts: Sequence[ClipFacts], splits: Sequence[str], findings: Sequence[Finding]
 ) -> str | None:
-    """Return one sentence on the recordings and speakers that two splits share; `None` of one.
-
-    Args:
-        facts: Every clip of every split.
-        splits: The audited one first.
-        findings: What was found, of recordings that occur in both among others.
-    """
+    """Return one sentence on the recordings and speakers that two splits share; `None` of one."""
     if len(splits) < 2:
         return None
     clips = _clips_in_both(splits, findings)
@@ -302,8 +290,8 @@ class _Groups:
 def duplicate_findings(facts: Sequence[ClipFacts], shelf: Shelf) -> Iterator[Finding]:
     """Yield one finding for each group of identical or near-identical clips.
 
-    A group whose clips have different labels yields a second one that says so. Of identical clips
-    only the first goes into the search for near-identical ones.
+    A group whose clips have different labels or ratings yields another one that says so. Of
+    identical clips only the first goes into the search for near-identical ones.
 
     Args:
         facts: Every clip of every split.
@@ -311,16 +299,25 @@ def duplicate_findings(facts: Sequence[ClipFacts], shelf: Shelf) -> Iterator[Fin
     """
     groups = _identical(facts)
     for group in groups.members(range(len(facts))).values():
-        yield _identical_finding([facts[position] for position in group])
+        clips = [facts[position] for position in group]
+        same_file = len({clip.sha256 for clip in clips}) == 1
+        what = "the same file" if same_file else "the same samples in different files"
+        yield _group_finding(FindingKind.IDENTICAL_AUDIO, what, clips, 1.0)
     prints = {i: f.print for i, f in enumerate(facts) if f.print and groups.root(i) == i}
     found = list(matches(prints, shelf))
     lowest = _joined(groups, found)
     for root, group in groups.members(range(len(facts))).items():
         clips = [facts[position] for position in group]
         if root in lowest:
-            yield _near_finding(clips, lowest[root])
+            what = f"one recording, overlap {lowest[root]:.3f}"
+            yield _group_finding(FindingKind.NEAR_IDENTICAL_AUDIO, what, clips, lowest[root])
         if len(labels := sorted({clip.label for clip in clips} - {""})) > 1:
-            yield _conflict(clips, labels)
+            what, n = f"one recording, labelled {' and '.join(labels)}", float(len(labels))
+            yield _group_finding(FindingKind.CONFLICTING_LABELS, what, clips, n)
+        for column, values in unlike_ratings(clips).items():
+            rated = " and ".join(f"{value:g}" for value in values)
+            what, apart = f"one recording, '{column}' {rated}", values[-1] - values[0]
+            yield _group_finding(FindingKind.CONFLICTING_RATINGS, what, clips, apart)
 
 
 def _identical(facts: Sequence[ClipFacts]) -> _Groups:
@@ -342,26 +339,13 @@ def _joined(groups: _Groups, found: Sequence[Match]) -> dict[int, float]:
     return lowest
 
 
-def _identical_finding(clips: Sequence[ClipFacts]) -> Finding:
-    same_file = len({clip.sha256 for clip in clips}) == 1
-    what = "the same file" if same_file else "the same samples in different files"
-    return _group_finding(FindingKind.IDENTICAL_AUDIO, what, clips, 1.0)
-
-
-def _near_finding(clips: Sequence[ClipFacts], overlap: float) -> Finding:
-    what = f"one recording, overlap {overlap:.3f}"
-    return _group_finding(FindingKind.NEAR_IDENTICAL_AUDIO, what, clips, overlap)
-
-
-def _conflict(clips: Sequence[ClipFacts], labels: Sequence[str]) -> Finding:
-    what = f"one recording, labelled {' and '.join(labels)}"
-    return _group_finding(FindingKind.CONFLICTING_LABELS, what, clips, float(len(labels)))
-
-
 def _group_finding(
     kind: FindingKind, what: str, clips: Sequence[ClipFacts], value: float
 ) -> Finding:
-    named = ", ".join(f"{clip.split}:{clip.clip_id} ({clip.label})" for clip in clips[:4])
+    named = ", ".join(
+        f"{clip.split}:{clip.clip_id}{f' ({clip.label})' if clip.label else ''}"
+        for clip in clips[:4]
+    )
     more = f" and {len(clips) - 4} more" if len(clips) > 4 else ""
     return Finding(
         kind=kind,

@@ -161,13 +161,7 @@ def _complete(parts: _Parts) -> None:
 def fold_findings(
     facts: Sequence[ClipFacts], found: Sequence[Finding], folds: FoldList
 ) -> Iterator[Finding]:
-    """Yield for each fold which speakers and recordings are in its train and test part.
-
-    Args:
-        facts: Every clip of the set.
-        found: What was found already, of identical and near-identical clips among others.
-        folds: The list.
-    """
+    """Yield for each fold which speakers and recordings are in its train and test part."""
     places = places_of(folds, [clip.clip_id for clip in facts])
     groups = [f.clips for f in found if f.kind in (FindingKind.IDENTICAL_AUDIO,
                                                    FindingKind.NEAR_IDENTICAL_AUDIO)]  # fmt: skip
@@ -190,13 +184,7 @@ def listed_clips(facts: Sequence[ClipFacts], folds: FoldList) -> list[ClipFacts]
 
 
 def fold_line(findings: Iterable[Finding], folds: FoldList, listed: Sequence[ClipFacts]) -> str:
-    """Return one sentence on how many folds share something.
-
-    Args:
-        findings: What was found.
-        folds: The list.
-        listed: The clips that it names.
-    """
+    """Return one sentence on how many folds share something."""
     found = list(findings)
 
     def sharing(kind: FindingKind) -> int:

@@ -12,13 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from serval.datasets.dataset import Known, clip_source, dataset_here
+from serval.datasets.dataset import clip_source, dataset_here
 from serval.datasets.options import DatasetOptions
 from serval.datasets.parquet import Here, ParquetTable
 from serval.datasets.samples import hertz_of, is_sound, wav_of
 from serval.datasets.split_column import rows_of_part
 from serval.errors import DatasetError
 from serval.labels import label_text
+from serval.records import Known
 from serval.wording import composed, counted, free_name, shown
 
 if TYPE_CHECKING:

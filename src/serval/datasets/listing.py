@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SHOWN = 3
 """Examples beside a count."""
 
+HIDDEN = "hidden, or in a hidden folder (rename or delete them)"
+NOT_DECODED = "of a kind that is not decoded (convert them: ffmpeg -i IN OUT.wav)"
+
 WRITTEN: Mapping[str, tuple[str, ...]] = {
     JOURNAL: (JOURNAL, "detailed_results.csv", "failures.csv", "predictions.parquet"),
     "audit.json": ("audit.csv",),

@@ -58,11 +58,6 @@ def prepare(name: str, path: Path, options: DatasetOptions | None = None) -> Pre
     Of a known corpus all splits are written, and the fold of each clip. Of any other set it is the
     split that is read.
 
-    Args:
-        name: As `load_dataset` takes it.
-        path: The file, which ends in .parquet.
-        options: Which part to read, and which columns hold what.
-
     Raises:
         ServalError: There is no such set, or the file cannot be written.
     """

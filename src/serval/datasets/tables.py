@@ -46,13 +46,7 @@ class SplitTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderTable:
-    """One row for each audio file, whose label is the name of a folder it lies in.
-
-    Attributes:
-        files: The audio files, relative to `root`.
-        root: The set's folder.
-        labels: The label of each.
-    """
+    """One row for each audio file, whose label is the name of a folder it lies in."""
 
     files: Sequence[str]
     root: Path
@@ -135,20 +129,21 @@ def split_table(
 ) -> SplitTable:
     """Return the rows of a split, reading nothing yet but metadata files for several splits.
 
-    Args:
-        root: The set's folder.
-        layout: Its files.
-        split: One of its splits.
-        options: Which column names the files.
-        subject: What the user calls the set.
-        shard: From the name of a parquet file to what gets it.
-
     Raises:
         DatasetError: There is nothing that says which clips and labels there are.
     """
     sounds = [file for file in layout.splits[split] if is_audio(file)]
-    if sounds and layout.metadata_of(split):
-        return _labelled_by_metadata(root, layout, split, options, subject, shard)
+    metadata = layout.metadata_of(split)
+    if sounds and metadata:
+        _refuse_mixed(metadata, subject)
+        found = _table(root, metadata, layout, shard, own_folder=True)
+        if set(metadata) <= set(layout.splits[split]):
+            return found
+        column = audio_alone(found.table.schema, options, subject).audio
+        listed = ListedTable(
+            table=found.table, column=column, root=root, layout=layout, split=split
+        )
+        return replace(found, table=listed)
     decoded = [file for file in sounds if is_decoded(file)]
     labels = _folder_labels(sounds, layout.folders.get(split, ""), subject)
     if decoded and _tell_labels(labels.values()):
@@ -160,25 +155,6 @@ def split_table(
                 raise DatasetError(_unlabelled(sounds, subject, tables[0]))
             return _table(root, tables, layout, shard, own_folder=False)
     raise DatasetError(_unlabelled(sounds, subject))
-
-
-def _labelled_by_metadata(
-    root: Path,
-    layout: Layout,
-    split: str,
-    options: DatasetOptions,
-    subject: str,
-    shard: Callable[[str], Shard],
-) -> SplitTable:
-    """Return the rows of metadata files, and of those for several splits the rows of this one."""
-    metadata = layout.metadata_of(split)
-    _refuse_mixed(metadata, subject)
-    found = _table(root, metadata, layout, shard, own_folder=True)
-    if set(metadata) <= set(layout.splits[split]):
-        return found
-    column = audio_alone(found.table.schema, options, subject).audio
-    table = ListedTable(table=found.table, column=column, root=root, layout=layout, split=split)
-    return replace(found, table=table)
 
 
 def _table(
