@@ -136,21 +136,25 @@ class StressRuns:
                 for name, run in self.runs.items()}  # fmt: skip
         return {name: n for name, n in lost.items() if n}
 
-    def lost_warnings(self, numbers: str) -> list[str]:
-        """Return a warning of clips that fail when perturbed and not clean, if there are any.
+    def unfinished_warnings(self) -> Iterator[str]:
+        """Yield a warning of perturbations that were begun only, if there are any."""
+        if self.unfinished:
+            names = ", ".join(self.unfinished)
+            rest = "the command that made the test goes on"
+            yield f"Not finished, and in no number: {names}; {rest}."
+
+    def lost_warnings(self, numbers: str) -> Iterator[str]:
+        """Yield a warning of clips that fail when perturbed and not clean, if there are any.
 
         Args:
             numbers: Which clips the numbers are over then, as a sentence without its end.
         """
-        lost = self.newly_failed
-        if not lost:
-            return []
-        worst = max(lost, key=lambda name: lost[name])
-        said = (
-            f"Clips that had an answer when clean have none under {len(lost)} of "
-            f"{len(self.runs)} perturbations (most, {lost[worst]}, under {worst}); {numbers}."
-        )
-        return [said]
+        if lost := self.newly_failed:
+            worst = max(lost, key=lambda name: lost[name])
+            yield (
+                f"Clips that had an answer when clean have none under {len(lost)} of "
+                f"{len(self.runs)} perturbations (most, {lost[worst]}, under {worst}); {numbers}."
+            )
 
     def _is_stopped(self, run: Run) -> bool:
         return "looks" in run.provenance.identity and len(run) + len(run.failures) < len(self.clean)
