@@ -11,9 +11,10 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 from runs import run_of, softmax
 from serval.errors import LabelError
 from serval.results import write_results
-from serval.scores.ballots import ballot_of, is_votes
 from serval.scores.votes import (
     against_the_rest,
+    ballot_of,
+    is_votes,
     krippendorff_alpha,
     vote_scores,
     vote_sentences,
