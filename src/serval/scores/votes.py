@@ -36,7 +36,7 @@ from serval.scores.uncertainty import (
     of_clusters_and_clips,
     share_of,
 )
-from serval.wording import counted, percent, scored
+from serval.wording import counted, numbered, percent, scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -456,7 +456,7 @@ def _ceiling_sentence(found: Ceiling) -> str:
     return (
         f"A listener agrees with the others on {listener}, this model on {model}: {way} "
         f"({counted(found.n, 'clip')}; Krippendorff's alpha of the listeners "
-        f"{found.alpha.value:.2f})."
+        f"{numbered(asdict(replace(found.alpha, low=np.nan)))})."
     )
 
 
