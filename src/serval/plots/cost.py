@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 ACROSS = 3
 NAMED = 40
-"""Characters of the name of an encoder that have room in the legend."""
+"""Characters of the name of an encoder in a line of the legend."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,8 @@ def save_costs(panels: Mapping[str, Sequence[CostPoint]], score: str, path: Path
         axes.set_ylabel(f"{score} %, with 95 % interval")
     handles = [axes.get_legend_handles_labels() for axes in places[: len(panels)]]
     lines = {name: line for own, names in handles for line, name in zip(own, names, strict=True)}
-    picture.legend(lines.values(), map(_shown, lines), loc="outside lower center", fontsize=8,
+    names = [fill(name, NAMED) for name in lines]
+    picture.legend(lines.values(), names, loc="outside lower center", fontsize=8,
                    title="hollow: worse than the best of the set, by a corrected test",
                    title_fontsize=8, frameon=False)  # fmt: skip
     return save(picture, path)
@@ -72,13 +74,6 @@ def _draw(axes: Axes, points: Sequence[CostPoint], encoders: Sequence[str]) -> N
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.12)
     plain(axes, which="both")
-
-
-def _shown(encoder: str) -> str:
-    """Return a name that is too long without its middle: files of one model end differently."""
-    if len(encoder) <= NAMED:
-        return encoder
-    return f"{encoder[: NAMED // 2]}…{encoder[-NAMED // 2 :]}"
 
 
 def _draw_encoder(axes: Axes, points: Sequence[CostPoint], colour: str) -> None:
