@@ -141,6 +141,10 @@ def _model_of(run: Run) -> tuple[object, ...]:
     return model.get("sha256"), frozenset(run.labels), named_in_python(model)
 
 
+IN_PYTHON = "model in Python"
+"""The part of an identity that says which of the models of a Python file it is."""
+
+
 def named_in_python(model: Mapping[str, Any]) -> str | None:
     """Return which of the models of a Python file a model is; `None` of any other kind."""
     is_python = model.get("runtime", {}).get("name") == "python"
