@@ -20,7 +20,15 @@ from serval.models.load import load_as_stated
 from serval.options import EvalOptions
 from serval.predict import in_label_space, predict
 from serval.records import Dataset, Failure, Record
-from serval.run import Journal, PositionSet, Provenance, Run, load_run, named_in_python
+from serval.run import (
+    IN_PYTHON,
+    Journal,
+    PositionSet,
+    Provenance,
+    Run,
+    load_run,
+    named_in_python,
+)
 from serval.trained_on import HEARD, TrainedOn
 from serval.wording import printable
 
@@ -220,7 +228,7 @@ def _setup(facts: Mapping[str, Any]) -> dict[str, Any]:
     setup = {
         "runtime": runtime,
         "window": facts.get("window"),
-        "model in Python": named_in_python(facts),
+        IN_PYTHON: named_in_python(facts),
     }
     return {part: value for part, value in setup.items() if value}
 

@@ -144,6 +144,17 @@ def test_another_run_is_refused_with_what_differs(tmp_path):
     assert load_run(tmp_path).clip_ids == ("c0",)
 
 
+def test_a_python_model_of_an_earlier_version_is_not_gone_on_with(tmp_path):
+    model = {"name": "my:one", "sha256": "00", "runtime": {"name": "python"}}
+    earlier = replace(provenance(), model=model)
+    now = replace(provenance(**{"model in Python": "my:one"}), model=model)
+    with Journal(folder=tmp_path, provenance=earlier) as journal:
+        journal.begin("2026-01-01")
+    said = "it was stored by an earlier version, which did not tell the models of one Python file"
+    with pytest.raises(RunError, match=said), Journal(folder=tmp_path, provenance=now):
+        pass
+
+
 def test_a_long_difference_is_shortened(tmp_path):
     write(tmp_path, [prediction(0)])
     with (

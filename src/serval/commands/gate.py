@@ -14,7 +14,7 @@ from serval.commands.stored import opened_run
 from serval.commands.terminal import narrow_table, print_json, say, terminal
 from serval.files import write_text
 from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
-from serval.gate.bounds import DIFFERENCES, FILES, merged, per_unit
+from serval.gate.bounds import DIFFERENCES, FILES, KINDS, merged, per_unit
 from serval.wording import change_short, counted, in_points, without_nan
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ COLOURS = {"pass": "green", "fail": "red", "cannot tell": "yellow"}
 )
 @click.option("--max-drop", "drop", multiple=True, metavar="METRIC=POINTS",
               help="At most so many points below --baseline, decided by the interval.")  # fmt: skip
-@click.option("--max-group-gap", "gap", multiple=True, metavar="METRIC[:COLUMN]=POINTS",
+@click.option("--max-group-gap", "group_gap", multiple=True, metavar="METRIC[:COLUMN]=POINTS",
               help="At most so many points between the best and the worst group.")  # fmt: skip
 @click.option("--baseline", default="", help="The run that drops are measured against.")
 @click.option("--bench", default="", help="bench.json of serval bench, or its folder: bench.KEY.")
@@ -60,9 +60,8 @@ def gate_command(
     Exit codes: 0 every bound is kept; 1 at least one is not, or cannot be decided;
     2 something is wrong with the command or the files.
     """
-    names = {"least": "min", "most": "max", "drop": "max-drop", "gap": "max-group-gap"}
     flags = bounds_from_options(
-        {kind: given[flag] for flag, kind in names.items()},
+        {kind: given[name] for kind, name in KINDS.items()},
         **{name: given[name] or "" for name in (*FILES, "cannot_tell")},
     )
     bounds = _with_file(flags, file)

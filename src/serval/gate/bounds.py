@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-KINDS = ("min", "max", "max-drop", "max-group-gap")
-"""The kinds of bounds, as they are called in flags and in `gate.toml`."""
+    from serval.scores.stats import Verdict
+
+KINDS = {"min": "least", "max": "most", "max-drop": "drop", "max-group-gap": "group_gap"}
+"""The kinds of bounds, as flags and `gate.toml` call them, with their names in `Bounds`."""
 
 DIFFERENCES = ("max-drop", "max-group-gap")
 """The kinds whose numbers are differences of scores, of shares in percentage points."""
@@ -94,18 +96,22 @@ class Bounds:
 
     def __len__(self) -> int:
         """Return the number of bounds."""
-        return sum(map(len, (self.least, self.most, self.drop, self.group_gap)))
+        return sum(len(getattr(self, name)) for name in KINDS.values())
+
+    def let_through(self, verdict: Verdict) -> bool:
+        """Tell whether a bound with that verdict passes."""
+        return verdict == "pass" or (verdict == "cannot tell" and self.cannot_tell == "pass")
 
 
 def bounds_from_options(
-    kinds: Mapping[str, Iterable[str]],
-    *,
-    baseline: str = "",
-    bench: str = "",
-    stress: str = "",
-    cannot_tell: str = "",
+    kinds: Mapping[str, Iterable[str]], *, cannot_tell: str = "", **files: str
 ) -> Bounds:
     """Return the bounds that flags give, each as `metric=number`, with a unit if wished.
+
+    Args:
+        kinds: What was given of each of `KINDS`.
+        cannot_tell: See `Bounds`.
+        **files: By name of `FILES`.
 
     Raises:
         ConfigError: A flag is not of that form.
@@ -117,7 +123,6 @@ def bounds_from_options(
         {'uar': 1.0, 'wa': 0.5}
     """
     written = {kind: [_pair(kind, text) for text in kinds.get(kind, ())] for kind in KINDS}
-    files = {"baseline": baseline, "bench": bench, "stress": stress}
     return replace(_bounds(written, "--", files), cannot_tell=cannot_tell)
 
 
@@ -148,17 +153,12 @@ def bounds_from_toml(path: Path) -> Bounds:
 
 def merged(file: Bounds, flags: Bounds) -> Bounds:
     """Return both sets of bounds; where both bound the same, by whichever name, the flag counts."""
-    return Bounds(
-        least=_over(file.least, flags.least),
-        most=_over(file.most, flags.most),
-        drop=_over(file.drop, flags.drop),
-        group_gap=_over(file.group_gap, flags.group_gap),
-        baseline=flags.baseline or file.baseline,
-        bench=flags.bench or file.bench,
-        stress=flags.stress or file.stress,
-        cannot_tell=flags.cannot_tell or file.cannot_tell,
-        outdated=(*file.outdated, *flags.outdated),
-    )
+    both: dict[str, Any] = {
+        name: _over(getattr(file, name), getattr(flags, name)) for name in KINDS.values()
+    }
+    for name in (*FILES, "cannot_tell"):
+        both[name] = getattr(flags, name) or getattr(file, name)
+    return Bounds(**both, outdated=(*file.outdated, *flags.outdated))
 
 
 def _over(file: Mapping[str, float], flags: Mapping[str, float]) -> dict[str, float]:
@@ -185,14 +185,8 @@ def _bounds(
                     f"{subject}={number:g} is taken as a share, as earlier versions took it; from "
                     f"the next version on it is points, so write {maps[kind][name]:g}"
                 )
-    return Bounds(
-        least=maps["min"],
-        most=maps["max"],
-        drop=maps["max-drop"],
-        group_gap=maps["max-group-gap"],
-        outdated=tuple(outdated),
-        **files,
-    )
+    named: dict[str, Any] = {name: maps[kind] for kind, name in KINDS.items()} | dict(files)
+    return Bounds(**named, outdated=tuple(outdated))
 
 
 def _is_share(name: str, number: str | float) -> bool:

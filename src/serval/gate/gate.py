@@ -72,8 +72,8 @@ class Check:
     metric: str
     bound: float
     value: float
-    low: float
-    high: float
+    low: float = math.nan
+    high: float = math.nan
     verdict: Verdict
     passed: bool
     reason: str
@@ -145,14 +145,11 @@ def _unfinished(which: str, run: Run) -> Iterator[Check]:
     """Yield a check that fails where the end of the dataset was not reached."""
     if run.complete:
         return
-    nan = float("nan")
     yield Check(
         kind="complete",
         metric=which,
         bound=1.0,
         value=0.0,
-        low=nan,
-        high=nan,
         verdict="fail",
         passed=False,
         reason=unfinished(run),
@@ -210,7 +207,7 @@ def _absolute(measures: Measures, bounds: Bounds) -> Iterator[Check]:
 
 
 def _bounded(kind: str, name: str, bound: float, found: float | Interval) -> Check:
-    nan = float("nan")
+    nan = math.nan
     score = found if isinstance(found, Interval) else Interval(value=found, low=nan, high=nan)
     kept = score.value >= bound if kind == "min" else score.value <= bound
     relation = "at least" if kind == "min" else "at most"
@@ -253,12 +250,12 @@ def _drops(compared: Compared, bounds: Bounds) -> Iterator[Check]:
                 f"--max-drop {name}={bound:g} is a difference of correlations, not points; write "
                 f"{bound / 100:g} for {bound:g} hundredths"
             )
-        check = _dropped(name, bound, changes[known], bounds.cannot_tell)
+        check = _dropped(name, bound, changes[known], bounds)
         doubt = _doubt(compared) if check.verdict == "pass" else ""
         yield _undecided(check, doubt, bounds) if doubt else check
 
 
-def _dropped(name: str, bound: float, change: Change, cannot_tell: str) -> Check:
+def _dropped(name: str, bound: float, change: Change, bounds: Bounds) -> Check:
     per = per_unit("max-drop", name)
     said, gap = change.verdict_at(bound / per), change.difference
     decided = OUTCOMES[said]
@@ -280,7 +277,7 @@ def _dropped(name: str, bound: float, change: Change, cannot_tell: str) -> Check
         low=per * gap.low,
         high=per * gap.high,
         verdict=decided,
-        passed=decided == "pass" or (decided == "cannot tell" and cannot_tell == "pass"),
+        passed=bounds.let_through(decided),
         reason=f"{name} is {said} than the baseline at a bound of {unit}: {span}"
         if said != "cannot tell"
         else f"{name} may have dropped by more than {unit} or not: {span}",
@@ -296,9 +293,8 @@ def _doubt(compared: Compared) -> str:
 
 def _undecided(check: Check, doubt: str, bounds: Bounds) -> Check:
     """Return a kept bound as undecided."""
-    reason = f"{check.reason}, {doubt}"
-    passed = bounds.cannot_tell == "pass"
-    return replace(check, verdict="cannot tell", passed=passed, reason=reason)
+    passed = bounds.let_through("cannot tell")
+    return replace(check, verdict="cannot tell", passed=passed, reason=f"{check.reason}, {doubt}")
 
 
 def _gaps(run: Run, bounds: Bounds) -> Iterator[Check]:
@@ -344,10 +340,8 @@ def _gapped(name: str, bound: float, gap: GroupGap, bounds: Bounds) -> Check:
         metric=name,
         bound=bound,
         value=100 * gap.value,
-        low=float("nan"),
-        high=float("nan"),
         verdict=decided,
-        passed=decided == "pass" or (decided == "cannot tell" and bounds.cannot_tell == "pass"),
+        passed=bounds.let_through(decided),
         reason=_gap_reason(gap, decided),
     )
 

@@ -28,7 +28,7 @@ class Measures:
     Attributes:
         known: By canonical name.
         files: Content of further files by the prefix of their numbers' names.
-        model: Facts of the run's model, to tell whose numbers a file has.
+        model: What is known of the run's model, to tell whose numbers a file has.
     """
 
     known: Mapping[str, float | Interval]
@@ -60,12 +60,12 @@ class Measures:
         """Return why a number of a file is not one of this run's model, or `""`.
 
         `serval bench` names the model of each number and its sha256, `serval stress` that of all;
-        other files say nothing.
+        other files say nothing. Of the models of one Python file each is known by its name.
         """
         source, _, path = name.partition(".")
         content = self.files.get(source, {})
         only = content.get("model")
-        if isinstance(only, Mapping) and "sha256" in only and not self._is_mine(only):
+        if isinstance(only, Mapping) and only.get("sha256") and not self._is_mine(only):
             return f"but that is of {only.get('name')}, not of the model of this run"
         models = content.get("models")
         if not isinstance(models, Mapping) or not models:
@@ -77,7 +77,11 @@ class Measures:
         return f"but that is of {owner or ', '.join(models)}, not of the model of this run"
 
     def _is_mine(self, facts: Any) -> bool:  # noqa: ANN401 - what JSON holds
-        return isinstance(facts, Mapping) and model_identity(facts) == model_identity(self.model)
+        if not isinstance(facts, Mapping):
+            return False
+        # A page of a browser and earlier versions do not say what ran the model.
+        told = {"sha256": None, **facts}
+        return model_identity({**self.model, **told}) == model_identity(self.model)
 
 
 def measures_of(run: Run, files: Mapping[str, str]) -> Measures:

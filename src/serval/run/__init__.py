@@ -10,10 +10,18 @@ As every number comes from it, a journal is not believed: each line is checked w
 from serval.run.journal import EXAMPLES, Journal, is_example, load_run, refuse_other_journal
 from serval.run.lines import JOURNAL, SCHEMA_VERSION
 from serval.run.packed import PositionSet
-from serval.run.stored import Provenance, Run, model_identity, named_in_python, unfinished
+from serval.run.stored import (
+    IN_PYTHON,
+    Provenance,
+    Run,
+    model_identity,
+    named_in_python,
+    unfinished,
+)
 
 __all__ = [
     "EXAMPLES",
+    "IN_PYTHON",
     "JOURNAL",
     "SCHEMA_VERSION",
     "Journal",

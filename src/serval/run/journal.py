@@ -24,6 +24,7 @@ from serval.run.lines import (
     write_renamed,
 )
 from serval.run.packed import PositionSet
+from serval.run.stored import IN_PYTHON, named_in_python
 from serval.stopping import stop_if_asked
 from serval.wording import printable, shown
 
@@ -225,12 +226,18 @@ def _is_file(path: Path) -> bool:
 NAMED = {"model": "model", "external weights": "model", "dataset": "dataset"}
 """Parts of an identity that are digests, which tell nobody anything, and what has their name."""
 
+UNTOLD = (
+    "it was stored by an earlier version, which did not tell the models of one Python file apart"
+)
+
 
 def _refuse_other_run(folder: Path, before: Provenance, now: Provenance) -> None:
     stored, identity = before.identity, json.loads(json.dumps(now.identity))
     differences = dict.fromkeys(
         _content_words(NAMED[key], before, now)
         if key in NAMED
+        else UNTOLD
+        if key == IN_PYTHON and key not in stored and named_in_python(before.model)
         else "{} was {} and is now {}".format(key, *_shown(stored.get(key), identity.get(key)))
         for key in sorted(stored.keys() | identity.keys())
         if stored.get(key) != identity.get(key)

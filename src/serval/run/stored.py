@@ -146,6 +146,10 @@ def model_identity(model: Mapping[str, Any]) -> tuple[object, ...]:
     return model.get("sha256"), tuple(weights), named_in_python(model)
 
 
+IN_PYTHON = "model in Python"
+"""The part of an identity that says which of the models of a Python file it is."""
+
+
 def named_in_python(model: Mapping[str, Any]) -> str | None:
     """Return which of the models of a Python file a model is; `None` of any other kind."""
     is_python = model.get("runtime", {}).get("name") == "python"

@@ -278,6 +278,23 @@ def test_the_stress_test_of_another_model_does_not_pass(tmp_path, run):
     assert "that is of m, not of the model of this run" in check.reason
 
 
+def test_another_model_of_the_same_python_file_does_not_pass(tmp_path, run):
+    facts = {"name": "my:one", "sha256": "ff", "runtime": {"name": "python"}}
+    mine = replace(run, provenance=replace(run.provenance, model={**run.provenance.model, **facts}))
+    bench, stress = tmp_path / "bench.json", tmp_path / "stress.json"
+    names = ("my:one", "my:two")
+    models = {name: facts | {"name": name} for name in names}
+    rows = [{"model": name, "p90_s": 0.1} for name in names]
+    bench.write_text(json.dumps({"models": models, "latency": rows}))
+    for place, said in enumerate(("pass", "cannot tell")):
+        bounds = Bounds(most={f"bench.latency.{place}.p90_s": 1}, bench=str(bench))
+        assert only(gate(mine, bounds)).verdict == said
+        stress.write_text(json.dumps({"model": models[names[place]], "clips": 4}))
+        check = only(gate(mine, Bounds(least={"stress.clips": 4}, stress=str(stress))))
+        assert check.verdict == said
+    assert "that is of my:two, not of the model of this run" in check.reason
+
+
 def test_a_gate_that_makes_no_sense_is_refused(tmp_path, run):
     known = {"baseline": str(run_of(tmp_path / "other", run.truth, run.predicted).folder)}
     for bounds, message in (
