@@ -43,6 +43,15 @@ def test_the_file_of_a_corpus_gives_the_clips_of_its_folder(tmp_path, name):
         )  # fmt: skip
 
 
+def test_ratings_without_labels_stay_so(tmp_path):
+    write_sounds(tmp_path)
+    rows = "".join(f"{row['name']},{i}\n" for i, row in enumerate(ROWS[:2]))
+    (tmp_path / "set.csv").write_text(f"path,arousal\n{rows}", encoding="utf-8")
+    whole = load(prepare(str(tmp_path / "set.csv"), tmp_path / "one.parquet").path)
+    assert whole.is_rated
+    assert clips(whole) == clips(load(tmp_path / "set.csv"))
+
+
 def a_part(name, number=0):
     official = {"MSP-Podcast": ("Test1", "Train"), "Emozionalmente": ("test", "train")}
     return official.get(name, (None, "fold1.test"))[number]
