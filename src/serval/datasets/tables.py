@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from serval.corpora import known_corpora
+from serval.datasets.card import CARD
 from serval.datasets.columns import Kind, Schema, audio_alone
 from serval.datasets.layout import Layout, is_audio, is_decoded, suffix_of
 from serval.datasets.manifest import SUFFIXES, ManifestTable
@@ -132,6 +133,7 @@ def split_table(
     Raises:
         DatasetError: There is nothing that says which clips and labels there are.
     """
+    _refuse_unmatched(layout, split, subject)
     sounds = [file for file in layout.splits[split] if is_audio(file)]
     metadata = layout.metadata_of(split)
     if sounds and metadata:
@@ -155,6 +157,16 @@ def split_table(
                 raise DatasetError(_unlabelled(sounds, subject, tables[0]))
             return _table(root, tables, layout, shard, own_folder=False)
     raise DatasetError(_unlabelled(sounds, subject))
+
+
+def _refuse_unmatched(layout: Layout, split: str, subject: str) -> None:
+    """Refuse a split for which the card names files that are not there."""
+    if layout.card.patterns is not None and not layout.splits[split]:
+        named = ", ".join(map(printable, layout.card.patterns[split]))
+        raise DatasetError(
+            f"{subject}: its {CARD} names {named} for split '{printable(split)}', which is no file "
+            "of the set; fetch what is missing, or mend `data_files`"
+        )
 
 
 def _table(
