@@ -146,11 +146,6 @@ def refuse_absurd(sample_rate: int, channels: int) -> None:
 def is_missing_much(there: int, promised: int, least: int = MISSING_BYTES) -> bool:
     """Tell whether so much less is there than was promised that sound was lost.
 
-    Args:
-        there: Bytes or samples, from 0.
-        promised: The same, from 0.
-        least: What may be missing of anything.
-
     Examples:
         >>> is_missing_much(99_000, 100_000), is_missing_much(97_000, 100_000)
         (False, True)

@@ -360,13 +360,7 @@ def _bases(files: Sequence[str], folder: str) -> list[str]:
 
 
 def _named_in(below: dict[str, str], base: str, tables: frozenset[str]) -> Splits:
-    """Return the splits directly in one folder, or none.
-
-    Args:
-        below: File -> its path in that folder.
-        base: That folder.
-        tables: The files that list or hold clips.
-    """
+    """Return the splits directly in one folder, or none."""
     folder_of = {file: path.partition("/")[0] for file, path in below.items() if "/" in path}
     table_of = {file: _table_name(path) for file, path in below.items()
                 if "/" not in path and file in tables}  # fmt: skip

@@ -87,13 +87,7 @@ def shared_with_train(
     splits: Iterable[str] = (),
     opened: Callable[[str], ClipSource] | None = None,
 ) -> Iterator[str]:
-    """Yield one sentence if speakers of the part that is read are in its train part too.
-
-    Args:
-        source: Reads a split or a fold of a table, or a split of files.
-        splits: Those of files that are there.
-        opened: From the name of one of them to what reads it.
-    """
+    """Yield one sentence if speakers of the part that is read are in its train part too."""
     here, train = _voices(source, splits, opened)
     if shared := here & train:
         yield (

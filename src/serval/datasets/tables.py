@@ -193,11 +193,6 @@ def _folder_labels(files: Sequence[str], folder: str, subject: str) -> dict[str,
     In `angry/speaker1/x.wav` the folder of the file says who speaks. Only names of emotions can
     tell that, so where not every file lies in a folder of such a name, its own folder is taken.
 
-    Args:
-        files: The audio files.
-        folder: The split's own folder, whose name is no label.
-        subject: What the user calls the set.
-
     Raises:
         DatasetError: Folders within each other name different emotions.
     """
