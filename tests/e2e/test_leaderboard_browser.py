@@ -1,5 +1,7 @@
 """The leaderboard in a real Chromium: sorted by keyboard, on a phone, in the dark."""
 
+from dataclasses import asdict
+
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -9,7 +11,7 @@ from runs import run_of
 from serval.options import EvalOptions
 from serval.report.leaderboard import write_leaderboard
 from serval.scores import scores_of
-from serval.sweep import Cell, CellResult, Plan, Sweep, leaderboard_document
+from serval.sweep import Cell, CellResult, Plan, leaderboard_document, sweep_of
 from serval.sweep.standings import answers_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -31,12 +33,13 @@ def leaderboard(tmp_path):
         settings = EvalOptions(output=str(tmp_path / name))
         cell = Cell(model=name, dataset="d", options="", settings=settings, corpus="d")
         space = {"full_set": None, "restricted": None}
+        own = {name: asdict(one) for name, one in scores_of(run).overall.items()}
         results.append(
-            CellResult(cell=cell, scores=scores_of(run).overall, answers=answers_of(run),
+            CellResult(cell=cell, own=own, answers=answers_of(run),
                    label_space=space, clips=len(run))
         )  # fmt: skip
     plan = Plan(output=tmp_path, sort_by="uar", cells=tuple(r.cell for r in results))
-    document = leaderboard_document(Sweep(plan=plan, results=tuple(results)))
+    document = leaderboard_document(sweep_of(plan, results))
     return write_leaderboard(document, tmp_path / "leaderboard.html")
 
 

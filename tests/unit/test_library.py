@@ -365,6 +365,17 @@ def test_scores_and_document_are_of_one_bootstrap(monkeypatch):
     assert len(calls) == 1
 
 
+def test_files_of_predictions_are_compared_as_the_command_compares_them(tmp_path):
+    for name, said in (("a", TRUTH), ("b", PREDICTED)):
+        rows = [f"c{i},{t},{p}" for i, (t, p) in enumerate(zip(TRUTH, said, strict=True))]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["clip_id,truth,predicted", *rows]))
+    both = serval.compare(tmp_path / "a.csv", str(tmp_path / "b.csv"))
+    assert both.comparison.n == len(TRUTH)
+    assert both.to_arrow()["a"][0].as_py() == 1.0
+    with pytest.raises(ServalError, match="nowhere"):
+        serval.compare(tmp_path / "a.csv", tmp_path / "nowhere.csv")
+
+
 def test_runs_are_compared_by_result_by_folder_and_by_name(empty_folder):
     both = serval.compare("example:fp32", "example:int8")
     rows = {row["score"]: row for row in both.to_arrow().to_pylist()}

@@ -64,9 +64,7 @@ class StoredLatency:
     ) -> float | None:
         """Return this machine's median in seconds for the same file, clip and threads, or `None`.
 
-        Args:
-            measured: Latencies of this machine.
-            facts: Of its models, by name.
+        `measured` are the latencies of this machine, `facts` those of its models by name.
         """
         if self.provider == "webgpu":
             return None
@@ -113,14 +111,7 @@ class Timed:
 
 
 def browser_bench(given: str) -> BrowserBench:
-    """Return what a page measured.
-
-    Args:
-        given: The file that the page saved, or the text of its QR code.
-
-    Raises:
-        ConfigError: It is no such file or code.
-    """
+    """Return what a page measured, of the file that it saved or the text of its QR code."""
     source = "the code" if is_code(given) else given
     try:
         return _read(source, _document(given))
@@ -134,12 +125,8 @@ def browser_bench(given: str) -> BrowserBench:
 def timed_in(given: str) -> tuple[Timed, ...]:
     """Return what each device measured, of a file or a code.
 
-    Args:
-        given: `bench.json` of `serval bench`, which has this machine and what it imported; the file
-            that a page saved; or the text of its QR code.
-
-    Raises:
-        ConfigError: It is none of them.
+    That is `bench.json` of `serval bench`, which has this machine and what it imported; the file
+    that a page saved; or the text of its QR code.
     """
     try:
         told = _document(given)

@@ -21,9 +21,14 @@ from serval.checkpoints.config import (
     why,
 )
 from serval.checkpoints.encoders import is_harmless, loaded
-from serval.checkpoints.front_ends import CutAndFilled, Over
+from serval.checkpoints.front_ends import (
+    CutAndFilled,
+    Over,
+    PatchFeatures,
+    StackedFeatures,
+    WhisperFeatures,
+)
 from serval.checkpoints.heads import POOLINGS, LinearHead, PooledClassifier, head_of
-from serval.checkpoints.spectrogram import PatchFeatures, StackedFeatures, WhisperFeatures
 from serval.checkpoints.weights import Shapes, shapes_of, some, tensors_of, weight_files
 from serval.errors import ConfigError, ModelError
 from serval.labels import unnamed
@@ -56,10 +61,7 @@ class OpenedNetwork:
 def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpoint:
     """Return the classifier in a folder with `config.json`.
 
-    Args:
-        folder: Where it is.
-        name: What the user calls it.
-        normalize: `zscore` or `none`, for a checkpoint that does not say.
+    `normalize` is `zscore` or `none`, for a checkpoint that does not say.
 
     Raises:
         ConfigError: `normalize` contradicts the checkpoint.
@@ -84,17 +86,7 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
 
 
 def open_encoder(folder: Path, name: str, normalize: str | None) -> Checkpoint:
-    """Return the encoder in a folder with `config.json`, whatever head is in its weights.
-
-    Args:
-        folder: Where it is.
-        name: What the user calls it.
-        normalize: `zscore` or `none`, for a checkpoint that does not say.
-
-    Raises:
-        ConfigError: `normalize` contradicts the checkpoint.
-        ModelError: It is no encoder of audio, or a part of it is missing or damaged.
-    """
+    """Return the encoder in a folder with `config.json`, whatever head is in its weights."""
     said = config_in(folder, name)
     config = config_of(said, name)
     files = _weights(folder, name)
@@ -146,8 +138,6 @@ def _checkpoint(folder: Path, name: str, extractor: Any, opened: OpenedNetwork) 
         source=name,
         folder=folder,
         files=tuple(weight_files(folder)),
-        layers=int(config.num_hidden_layers),
-        layers_before=int(config.num_hidden_layers),
         sources={
             "sample_rate": "preprocessor_config.json" if stated else "default",
             "normalize": "preprocessor_config.json" if stated else "command line",

@@ -38,9 +38,6 @@ def weight_files(folder: Path) -> list[Path]:
     """Return the files with the weights of a folder in hub layout; none where it has none.
 
     Safetensors come first: many checkpoints have their weights twice.
-
-    Raises:
-        ModelError: The list of the files cannot be read, or names a file that is not there.
     """
     for name in (NEWER, OLDER):
         if (folder / name).is_file():
@@ -51,11 +48,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def shapes_of(files: Sequence[Path]) -> Shapes:
-    """Return the shape of every tensor by its name, without reading what is in it.
-
-    Raises:
-        ModelError: A file is damaged or of another kind.
-    """
+    """Return the shape of every tensor by its name, without reading what is in it."""
     shapes: Shapes = {}
     for file in files:
         if file.suffix == ".safetensors":
@@ -66,11 +59,7 @@ def shapes_of(files: Sequence[Path]) -> Shapes:
 
 
 def tensors_of(files: Sequence[Path]) -> dict[str, Tensor]:
-    """Return every tensor by the name that it has today.
-
-    Raises:
-        ModelError: A file is damaged or of another kind.
-    """
+    """Return every tensor by the name that it has today."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -12,17 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.text import Text
 
-from serval.commands.terminal import narrow_table, print_table, print_verdict, terminal
+from serval.commands.terminal import Terminal, narrow_table, terminal
 from serval.errors import ConfigError
 from serval.multilabel import THRESHOLD
 from serval.records import Failure, Prediction, Record
 from serval.wording import counted, csv_cell, percent, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    Rows = Sequence[Mapping[str, Any]]
+    from serval.models.contract import Contract
+
+    Row = dict[str, Any]
 
 
 NAME_COLUMNS = 20
@@ -34,13 +36,33 @@ MOST_BARS = 24
 WIDE = 72
 """Columns that hold the emotions that follow, too."""
 
+SHARES, VALUES = NESTED = ("probabilities", "values")
+"""What a row has of each label."""
 
-def print_emotions(records: Sequence[Record], labels: Sequence[str]) -> None:
+BEHIND = {
+    "json": (SHARES, "failure"),
+    "csv": (SHARES, "failure"),
+    "parquet": ("failure", SHARES),
+}
+"""What ends a row in each form of file."""
+
+TYPES = dict.fromkeys(("file", "emotion", "scale", "failure"), pa.string()) | {
+    "emotions": pa.list_(pa.string())
+}
+"""Of the columns of a file that hold no number."""
+
+
+def print_emotions(records: Sequence[Record], contract: Contract) -> None:
     """Print one file as a bar for each emotion, several as a table."""
-    if len(records) == 1 and isinstance(records[0], Prediction):
-        _print_bars(records[0], labels)
-    else:
-        _print_table(records, labels)
+    answered = _answered(records)
+    if len(records) == 1 and answered:
+        _print_bars(answered[0], contract.labels)
+    elif answered:
+        _print_table(answered, contract.labels)
+
+
+def _answered(records: Sequence[Record]) -> list[Prediction]:
+    return [record for record in records if isinstance(record, Prediction)]
 
 
 def _print_bars(record: Prediction, labels: Sequence[str]) -> None:
@@ -54,8 +76,7 @@ def _print_bars(record: Prediction, labels: Sequence[str]) -> None:
     for share, name in ranked(record.probs, names)[:MOST_BARS]:
         bar = "\N{FULL BLOCK}" * round(share * (BAR_COLUMNS - width))
         console.print(f"{name:<{width}} {percent(share, 1):>7} {bar}".rstrip())
-    for note in record.notes:
-        console.print(f"- {note}")
+    print_notes(console, [record])
 
 
 def ranked(probs: Iterable[float], labels: Iterable[str]) -> list[tuple[float, str]]:
@@ -68,35 +89,18 @@ def ranked(probs: Iterable[float], labels: Iterable[str]) -> list[tuple[float, s
     return sorted(zip(probs, labels, strict=True), key=lambda pair: -pair[0])
 
 
-def emotion_content(records: Sequence[Record], labels: Sequence[str], form: str) -> bytes:
-    """Return the emotion and all probabilities as `json`, `csv` or `parquet`."""
-    rows = [_row(record, labels) for record in records]
-    if form == "json":
-        return as_json(rows)
-    names = [f"prob_{label}" for label in labels]  # so that no label is taken for another column
-    for row in rows:
-        shares = row.pop("probabilities") or dict.fromkeys(labels)
-        row |= dict(zip(names, shares.values(), strict=True))
-    texts = dict.fromkeys(("file", "emotion"), pa.string())
-    numbers = dict.fromkeys(("confidence", "duration_s"), pa.float64())
-    if form == "csv":
-        keys = (*texts, *numbers, *names, "failure")
-        own = {*texts, *numbers, "failure"}
-        head = (*texts, *numbers, *(names if own.intersection(labels) else labels), "failure")
-        return as_csv(head, ([row[key] for key in keys] for row in rows))
-    of_labels = dict.fromkeys(names, pa.float64())
-    return as_parquet(rows, texts | numbers | {"failure": pa.string()} | of_labels)
+def print_notes(console: Terminal, records: Iterable[Prediction]) -> None:
+    """Print once what was done to the sound of any of the files."""
+    for note in dict.fromkeys(note for record in records for note in record.notes):
+        console.print(f"- {note}")
 
 
-def _print_table(records: Sequence[Record], labels: Sequence[str]) -> None:
+def _print_table(named: Sequence[Prediction], labels: Sequence[str]) -> None:
     """Print how many files have which emotion, and of each the most likely; --json has all."""
-    named = [record for record in records if isinstance(record, Prediction)]
-    if not named:
-        return
     console = terminal()
     counts = Counter(record.predicted for record in named)
     said = ", ".join(f"{n:,} {label}" for label, n in counts.most_common())
-    print_verdict(console, [f"{counted(len(named), 'file')}: {said}."])
+    console.print_verdict([f"{counted(len(named), 'file')}: {said}."])
     table = narrow_table(
         ["file", "emotion"], ["sure"], *(["then"] if console.width >= WIDE else [])
     )
@@ -105,128 +109,103 @@ def _print_table(records: Sequence[Record], labels: Sequence[str]) -> None:
         then = ", ".join(f"{label} {percent(p, 0)}" for p, label in others)
         cells = (record.clip_id, record.predicted, percent(max(record.probs), 1), then)
         table.add_row(*map(Text, cells[: len(table.columns)]))
-    print_table(console, table)
+    console.print_table(table)
 
 
-def _row(record: Record, labels: Sequence[str]) -> dict[str, Any]:
-    if isinstance(record, Failure):
-        empty = dict.fromkeys(("emotion", "confidence", "duration_s", "probabilities"))
-        return {"file": record.clip_id, **empty, "failure": f"{record.stage}: {record.reason}"}
-    return {
-        "file": record.clip_id,
-        "emotion": record.predicted,
-        "confidence": max(record.probs),
-        "duration_s": record.duration_s,
-        "probabilities": dict(zip(labels, record.probs, strict=True)),
-        "failure": None,
-    }
-
-
-def print_values(records: Sequence[Record], names: Sequence[str], scale: str) -> None:
+def print_values(records: Sequence[Record], contract: Contract) -> None:
     """Print the values of each file; the scale is said once."""
-    answered = [record for record in records if isinstance(record, Prediction)]
+    answered = _answered(records)
     if not answered:
         return
-    console = terminal()
+    console, names, scale = terminal(), [*map(printable, contract.labels)], contract.scale
     on = f"on the scale {scale}" if scale else "on a scale that the model does not state"
-    print_verdict(
-        console, [f"{', '.join(map(printable, names))} of {counted(len(answered), 'file')}, {on}."]
-    )
-    table = narrow_table(["file"], [printable(name) for name in names])
+    console.print_verdict([f"{', '.join(names)} of {counted(len(answered), 'file')}, {on}."])
+    table = narrow_table(["file"], names)
     for record in answered:
         table.add_row(Text(record.clip_id), *(f"{value:.3g}" for value in record.logits))
-    print_table(console, table)
-    for note in dict.fromkeys(note for record in answered for note in record.notes):
-        console.print(f"- {note}")
+    console.print_table(table)
+    print_notes(console, answered)
 
 
-def value_content(
-    records: Sequence[Record], names: Sequence[str], form: str, *, scale: str
-) -> bytes:
-    """Return the values as `json`, `csv` or `parquet`, as text in UTF-8 but for the last."""
-    rows = [_value_row(record, names, scale) for record in records]
-    if form == "json":
-        return as_json(rows)
-    flat = [row | (row.pop("values") or dict.fromkeys(names)) for row in rows]
-    if form == "csv":
-        head = ["file", *names, "scale", "duration_s", "failure"]
-        return as_csv(head, ([row[name] for name in head] for row in flat))
-    texts = dict.fromkeys(("file", "scale", "failure"), pa.string())
-    return as_parquet(flat, texts | dict.fromkeys((*names, "duration_s"), pa.float64()))
-
-
-def _value_row(record: Record, names: Sequence[str], scale: str) -> dict[str, Any]:
-    row: dict[str, Any] = {"file": record.clip_id, "scale": scale or None}
-    if isinstance(record, Failure):
-        failure = f"{record.stage}: {record.reason}"
-        return row | {"duration_s": None, "failure": failure, "values": None}
-    values = dict(zip(names, record.logits, strict=True))
-    return row | {"duration_s": record.duration_s, "failure": None, "values": values}
-
-
-def named_emotions(record: Prediction, labels: Sequence[str]) -> list[str]:
-    """Return the emotions whose score is `THRESHOLD` or more, the highest score first."""
-    ranked = sorted(zip(record.probs, labels, strict=True), key=lambda pair: -pair[0])
-    return [label for score, label in ranked if score >= THRESHOLD]
-
-
-def print_sets(records: Sequence[Record], labels: Sequence[str]) -> None:
+def print_sets(records: Sequence[Record], contract: Contract) -> None:
     """Print the emotions of each file, each with its score; the threshold is said once."""
-    answered = [record for record in records if isinstance(record, Prediction)]
+    answered = _answered(records)
     if not answered:
         return
     console = terminal()
-    named = {id(record): named_emotions(record, labels) for record in answered}
-    counts = Counter(label for one in named.values() for label in one)
+    named = [_named(record, contract.labels) for record in answered]
+    counts = Counter(label for one in named for label in one)
     said = ", ".join(f"{n:,} {printable(label)}" for label, n in counts.most_common())
-    none = sum(not one for one in named.values())
+    none = named.count({})
     said += f"{', ' * bool(said)}{none:,} with none" if none else ""
-    print_verdict(
-        console,
-        [f"{counted(len(answered), 'file')}: {said}, of scores of {THRESHOLD:g} or more."],
+    console.print_verdict(
+        [f"{counted(len(answered), 'file')}: {said}, of scores of {THRESHOLD:g} or more."]
     )
     table = narrow_table(["file"], [], "emotions")
-    for record in answered:
-        scores = dict(zip(labels, record.probs, strict=True))
-        each = ", ".join(f"{label} {percent(scores[label], 0)}" for label in named[id(record)])
+    for record, scores in zip(answered, named, strict=True):
+        each = ", ".join(f"{label} {percent(score, 0)}" for label, score in scores.items())
         table.add_row(Text(record.clip_id), Text(each or "none"))
-    print_table(console, table)
-    for note in dict.fromkeys(note for record in answered for note in record.notes):
-        console.print(f"- {note}")
+    console.print_table(table)
+    print_notes(console, answered)
 
 
-def set_content(records: Sequence[Record], labels: Sequence[str], form: str) -> bytes:
+def _named(record: Prediction, labels: Sequence[str]) -> dict[str, float]:
+    """Return the emotions whose score is `THRESHOLD` or more, the highest first."""
+    return {label: score for score, label in ranked(record.probs, labels) if score >= THRESHOLD}
+
+
+def emotion_content(records: Sequence[Record], contract: Contract, form: str) -> bytes:
+    """Return the emotion and all probabilities as `json`, `csv` or `parquet`."""
+    labels = contract.labels
+    rows = [
+        row_of(record, lambda one: emotion_row(one.predicted, one.probs, labels))
+        for record in records
+    ]
+    order = ("file", "emotion", "confidence", "duration_s", *BEHIND[form])
+    return content_of(rows, order, labels, form, bare=form == "csv")
+
+
+def set_content(records: Sequence[Record], contract: Contract, form: str) -> bytes:
     """Return the emotions and all scores as `json`, `csv` or `parquet`."""
-    rows = [_set_row(record, labels) for record in records]
-    if form == "json":
-        return as_json(rows)
-    flat = [row | _scores(row.pop("probabilities"), labels) for row in rows]
-    scores = [f"prob_{label}" for label in labels]
-    if form == "csv":
-        head = ["file", "emotions", *scores, "duration_s", "failure"]
-        named = (row | {"emotions": ";".join(row["emotions"] or ())} for row in flat)
-        return as_csv(head, ([row[name] for name in head] for row in named))
-    columns = {"file": pa.string(), "emotions": pa.list_(pa.string()), "duration_s": pa.float64()}
-    columns |= {"failure": pa.string()} | dict.fromkeys(scores, pa.float64())
-    return as_parquet(flat, columns)
+    labels = contract.labels
+
+    def said(record: Prediction) -> Row:
+        scores = dict(zip(labels, record.probs, strict=True))
+        return {"emotions": list(_named(record, labels)), SHARES: scores}
+
+    rows = [row_of(record, said) for record in records]
+    behind = (SHARES, "duration_s", "failure") if form == "csv" else ("duration_s", *BEHIND[form])
+    return content_of(rows, ("file", "emotions", *behind), labels, form)
 
 
-def _set_row(record: Record, labels: Sequence[str]) -> dict[str, Any]:
-    row: dict[str, Any] = {"file": record.clip_id}
-    if isinstance(record, Failure):
-        failure = f"{record.stage}: {record.reason}"
-        empty = dict.fromkeys(("emotions", "duration_s", "probabilities"))
-        return row | empty | {"failure": failure}
-    return row | {
-        "emotions": named_emotions(record, labels),
-        "duration_s": record.duration_s,
-        "probabilities": dict(zip(labels, record.probs, strict=True)),
-        "failure": None,
+def value_content(records: Sequence[Record], contract: Contract, form: str) -> bytes:
+    """Return the values as `json`, `csv` or `parquet`, as text in UTF-8 but for the last."""
+    names = contract.labels
+    rows = [
+        row_of(record, lambda one: {VALUES: dict(zip(names, one.logits, strict=True))})
+        | {"scale": contract.scale or None}
+        for record in records
+    ]
+    order = {
+        "json": ("file", "scale", "duration_s", "failure", VALUES),
+        "csv": ("file", VALUES, "scale", "duration_s", "failure"),
+        "parquet": ("file", "scale", "failure", VALUES, "duration_s"),
     }
+    return content_of(rows, order[form], names, form, bare=True)
 
 
-def _scores(found: dict[str, float] | None, labels: Sequence[str]) -> dict[str, float | None]:
-    return {f"prob_{label}": found[label] if found else None for label in labels}
+def emotion_row(predicted: str, probs: Iterable[float], labels: Sequence[str]) -> Row:
+    """Return an emotion, how sure the model is of it, and all probabilities."""
+    shares = {label: float(p) for label, p in zip(labels, probs, strict=True)}
+    confidence = max(shares.values()) if predicted else None
+    return {"emotion": predicted or None, "confidence": confidence, SHARES: shares}
+
+
+def row_of(record: Record, said: Callable[[Prediction], Row]) -> Row:
+    """Return what is known of a file: what was said of it, or why nothing was."""
+    if isinstance(record, Failure):
+        return {"file": record.clip_id, "failure": f"{record.stage}: {record.reason}"}
+    return {"file": record.clip_id, "duration_s": record.duration_s, **said(record)}
 
 
 FORMS = ("csv", "json", "parquet")
@@ -245,24 +224,55 @@ def form_of(output: Path, forms: Sequence[str] = FORMS) -> str:
     return form
 
 
-def as_json(rows: Rows) -> bytes:
+def content_of(
+    rows: Iterable[Row],
+    order: Sequence[str],
+    labels: Sequence[str],
+    form: str,
+    *,
+    bare: bool = False,
+) -> bytes:
+    """Return rows as `json`, `csv` or `parquet`; the last two have a column for each label.
+
+    Args:
+        rows: By key, of which each may lack some.
+        order: The keys in their order.
+        labels: Those of `SHARES` or `VALUES`.
+        form: Of the three.
+        bare: Whether columns of labels are called as these, where no other column is.
+    """
+    if form == "json":
+        return as_json([{key: row.get(key) for key in order} for row in rows])
+    prefix = "" if bare and not {*order}.intersection(labels) else "prob_"
+    named = {key: [f"{prefix}{label}" for label in labels] for key in NESTED}
+    titles = [title for key in order for title in named.get(key, [key])]
+    cells = [[cell for key in order for cell in _cells(row.get(key), key, labels)] for row in rows]
+    if form == "csv":
+        return _as_csv(titles, cells)
+    kinds = [TYPES.get(title, pa.float64()) for title in titles]
+    arrays = [
+        pa.array(own, kind) for own, kind in zip(zip(*cells, strict=True), kinds, strict=True)
+    ]
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays(arrays, titles), buffer)
+    return buffer.getvalue()
+
+
+def _cells(value: Any, key: str, labels: Sequence[str]) -> list[Any]:  # noqa: ANN401 - what a row has
+    return [(value or {}).get(label) for label in labels] if key in NESTED else [value]
+
+
+def as_json(rows: Sequence[Row]) -> bytes:
     """Return the rows as a list; what UTF-8 cannot hold becomes an escape."""
     return f"{json.dumps(rows, indent=2)}\n".encode("utf-8", "backslashreplace")
 
 
-def as_csv(head: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
+def _as_csv(head: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
     """Return a line for each row, text made harmless for spreadsheets; `None` is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(csv_cell, head))
     for row in rows:
-        writer.writerow([csv_cell(cell) if isinstance(cell, str) else cell for cell in row])
+        said = (";".join(cell) if isinstance(cell, list) else cell for cell in row)
+        writer.writerow([csv_cell(cell) if isinstance(cell, str) else cell for cell in said])
     return text.getvalue().encode("utf-8", "replace")
-
-
-def as_parquet(rows: Rows, columns: Mapping[str, pa.DataType]) -> bytes:
-    """Return the columns of the rows, in their order."""
-    buffer = io.BytesIO()
-    table = pa.Table.from_pylist(list(rows), schema=pa.schema(list(columns.items())))
-    pq.write_table(table, buffer)
-    return buffer.getvalue()

@@ -21,18 +21,7 @@ from serval.audit import (
 )
 from serval.commands.options import quiet_option, reading_options
 from serval.commands.progress import shown_progress
-from serval.commands.terminal import (
-    MOST_ITEMS,
-    narrow_table,
-    print_caveats,
-    print_files,
-    print_items,
-    print_json,
-    print_table,
-    print_verdict,
-    say,
-    terminal,
-)
+from serval.commands.terminal import MOST_ITEMS, narrow_table, print_json, say, terminal
 from serval.evaluation import Step
 from serval.wording import counted, left_out_sentences
 
@@ -100,7 +89,7 @@ def _options(flags: dict[str, Any]) -> AuditOptions:
 
 def _print(found: Audit, files: Sequence[Path]) -> None:
     console = terminal()
-    print_verdict(console, audit_verdict(found))
+    console.print_verdict(audit_verdict(found))
     table = narrow_table(["kind"], ["found"])
     table.add_column("what", overflow="fold")
     table.padding = (0, 1, 0, 0)
@@ -108,14 +97,14 @@ def _print(found: Audit, files: Sequence[Path]) -> None:
         if n:
             table.add_row(kind.value, f"{n:,}", kind.meaning)
     if table.row_count:
-        print_table(console, table)
-    print_items(console, [f"{one.kind.value}: {one.message}." for one in _first(found.findings)])
+        console.print_table(table)
+    console.print_items([f"{one.kind.value}: {one.message}." for one in _first(found.findings)])
     rest = len(found.findings) - MOST_ITEMS
     if rest > 0:
         console.print(f"{rest:,} more in {files[-1]}.", style="dim", soft_wrap=True)
     left_out = [asdict(part) for looked in found.looked for part in looked.left_out]
-    print_caveats(console, left_out_sentences(left_out))
-    print_files(console, files)
+    console.print_caveats(left_out_sentences(left_out))
+    console.print_files(files)
 
 
 def _first(findings: Sequence[Finding]) -> list[Finding]:

@@ -16,22 +16,11 @@ from serval.commands.options import (
     picture_option,
     reading_options,
 )
-from serval.commands.terminal import (
-    narrow_table,
-    print_caveats,
-    print_files,
-    print_items,
-    print_json,
-    print_table,
-    print_verdict,
-    say,
-    terminal,
-)
+from serval.commands.terminal import Terminal, narrow_table, print_json, say, terminal
 from serval.files import writing
 from serval.wording import counted, left_out_sentences, percent, printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
     from serval.bench.browser import BrowserBench
@@ -99,16 +88,16 @@ def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - cli
         print_json(measured.as_dict())
         return
     console = terminal()
-    print_verdict(console, bench_verdict(measured))
-    print_table(console, _latency_table(console, measured))
-    print_table(console, _throughput_table(console, measured))
+    console.print_verdict(bench_verdict(measured))
+    console.print_table(_latency_table(console, measured))
+    console.print_table(_throughput_table(console, measured))
     for browser in measured.imported:
-        print_table(console, _browser_table(console, browser, measured))
-        print_items(console, _browser_lines(browser))
+        console.print_table(_browser_table(console, browser, measured))
+        console.print_items(_browser_lines(browser))
     console.print(_machine_line(measured), style="dim")
-    print_items(console, _lines(measured))
-    print_caveats(console, left_out_sentences(measured.disclosure["left_out"]))
-    print_files(console, files.values())
+    console.print_items(_lines(measured))
+    console.print_caveats(left_out_sentences(measured.disclosure["left_out"]))
+    console.print_files(files.values())
 
 
 def _refuse_unwritable(folder: Path) -> None:
@@ -117,7 +106,7 @@ def _refuse_unwritable(folder: Path) -> None:
         tempfile.TemporaryFile(dir=folder).close()
 
 
-def _latency_table(console: Console, measured: Bench) -> Table:
+def _latency_table(console: Terminal, measured: Bench) -> Table:
     wide = console.width >= WIDE
     more = ["min", "p95", "p99"] if wide else []
     table = narrow_table(["latency of"], ["threads", "s", "p50 ms", "p90", *more, "spread", "n"])
@@ -136,7 +125,7 @@ def _ms(seconds: float | None) -> str:
     return "-" if seconds is None else f"{1000 * seconds:.1f}"
 
 
-def _throughput_table(console: Console, measured: Bench) -> Table:
+def _throughput_table(console: Terminal, measured: Bench) -> Table:
     wide = console.width >= WIDE
     more = ["RTF", "n"] if wide else []
     table = narrow_table(
@@ -154,7 +143,7 @@ def _throughput_table(console: Console, measured: Bench) -> Table:
     return table
 
 
-def _browser_table(console: Console, browser: BrowserBench, measured: Bench) -> Table:
+def _browser_table(console: Terminal, browser: BrowserBench, measured: Bench) -> Table:
     """Return what a page measured, with this machine's median for the same file and clip."""
     wide = console.width >= WIDE
     more = ["p95", "RTF"] if wide else []

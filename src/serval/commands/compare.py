@@ -14,16 +14,7 @@ from rich.text import Text
 
 from serval.commands.options import picture_option
 from serval.commands.stored import opened_run
-from serval.commands.terminal import (
-    narrow_table,
-    print_caveats,
-    print_files,
-    print_items,
-    print_json,
-    print_table,
-    print_verdict,
-    terminal,
-)
+from serval.commands.terminal import Terminal, narrow_table, print_json, terminal
 from serval.comparison import PairOptions
 from serval.comparison.compare import COMPARISONS
 from serval.comparison.dimensions import change_cells
@@ -46,7 +37,6 @@ from serval.wording import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rich.console import Console
     from rich.table import Table
 
     from serval.comparison import Against, Comparison
@@ -101,7 +91,7 @@ def compare_command(
         return
     console = terminal()
     SHOWN[task](console, found)
-    print_files(console, files.values())
+    console.print_files(files.values())
 
 
 def _refuse_draws(kind: TaskComparison) -> None:
@@ -115,20 +105,20 @@ def _refuse_draws(kind: TaskComparison) -> None:
         )
 
 
-def _show_dimensions(console: Console, found: DimensionComparison) -> None:
-    print_verdict(console, found.verdict)
+def _show_dimensions(console: Terminal, found: DimensionComparison) -> None:
+    console.print_verdict(found.verdict)
     for one in found.against:
         b = letter_of(found.runs, one.b)
         table = narrow_table([f"{b}: {one.b}"], ["A", b, f"{b} - A [95 %]"], "verdict")
         for name, changes in one.changes.items():
             table.add_row(f"CCC {name}", *change_cells(changes["ccc"]))
-        print_table(console, table)
-        print_items(console, one.sentences(found.scale))
-    print_caveats(console, found.warnings)
+        console.print_table(table)
+        console.print_items(one.sentences(found.scale))
+    console.print_caveats(found.warnings)
 
 
-def _show_sets(console: Console, found: MultilabelComparison) -> None:
-    print_verdict(console, found.verdict)
+def _show_sets(console: Terminal, found: MultilabelComparison) -> None:
+    console.print_verdict(found.verdict)
     for one in found.against:
         b = letter_of(found.runs, one.b)
         table = narrow_table([f"{b}: {one.b}"], ["A %", f"{b} %", f"{b} - A [95 %]"], "verdict")
@@ -136,19 +126,19 @@ def _show_sets(console: Console, found: MultilabelComparison) -> None:
         rows |= {f"F1 {label}": own["f1"] for label, own in one.per_emotion.items()}
         for title, change in rows.items():
             table.add_row(title, *multilabel_change_cells(change))
-        print_table(console, table)
+        console.print_table(table)
         both = percent(one.agreement, 1)
-        print_items(console, [f"Both name exactly the same emotions on {both} of the clips."])
+        console.print_items([f"Both name exactly the same emotions on {both} of the clips."])
     said = found.thresholds
     same = len(set(said.values())) == 1
     lines = [*said.values()][:1] if same else [f"{name}: {line}" for name, line in said.items()]
-    print_items(console, lines, len(lines))
-    print_caveats(console, found.warnings)
+    console.print_items(lines, len(lines))
+    console.print_caveats(found.warnings)
 
 
-def _show_emotions(console: Console, comparison: Comparison) -> None:
+def _show_emotions(console: Terminal, comparison: Comparison) -> None:
     """Print the verdicts, then the tables, then what stands behind them."""
-    print_verdict(console, [pair_verdict(comparison, one) for one in comparison.against])
+    console.print_verdict([pair_verdict(comparison, one) for one in comparison.against])
     by, names = comparison.clustering, list(comparison.runs)
     console.print(
         f"{counted(comparison.n, 'common clip')}, {counted(by['clusters'], by['by'])}. "
@@ -157,14 +147,14 @@ def _show_emotions(console: Console, comparison: Comparison) -> None:
     for against in comparison.against:
         b = letter_of(comparison.runs, against.b)
         console.print(f"\n{b}: {against.b}", style="bold")
-        print_table(console, _score_table(console, against, b))
-        print_table(console, _changed_table(against, b))
+        console.print_table(_score_table(console, against, b))
+        console.print_table(_changed_table(against, b))
         console.print(_note(comparison, b), style="dim")
         own = [*supporting(comparison, against), *changed(against)]
-        print_items(console, [*_doubts(comparison, against), *own])
+        console.print_items([*_doubts(comparison, against), *own])
     if len(names) > 2:
-        print_table(console, _rank_table(comparison))
-        print_table(console, _pair_table(console, comparison))
+        console.print_table(_rank_table(comparison))
+        console.print_table(_pair_table(console, comparison))
     _print_notes(console, comparison)
 
 
@@ -176,7 +166,7 @@ def _doubts(comparison: Comparison, against: Against) -> list[str]:
     return [f"{METRICS['wa'].title}: {verdict_sentence(change, comparison.options.margin)}"]
 
 
-def _score_table(console: Console, against: Against, b: str) -> Table:
+def _score_table(console: Terminal, against: Against, b: str) -> Table:
     wide = console.width >= WIDE
     numbers = ["A %", f"{b} %", f"{b} - A [95 %]", *(["p"] * wide)]
     table = narrow_table(["score"], numbers, "verdict")
@@ -232,7 +222,7 @@ def _rank_table(comparison: Comparison) -> Table:
     return table
 
 
-def _pair_table(console: Console, comparison: Comparison) -> Table:
+def _pair_table(console: Terminal, comparison: Comparison) -> Table:
     """Return every pair of runs with its p-values, alone and corrected for the number of pairs."""
     wide = console.width >= WIDE
     raw = ["p", "McNemar"] if wide else []
@@ -246,7 +236,7 @@ def _pair_table(console: Console, comparison: Comparison) -> Table:
     return table
 
 
-def _print_notes(console: Console, comparison: Comparison) -> None:
+def _print_notes(console: Terminal, comparison: Comparison) -> None:
     lines = list(comparison.warnings)
     for name, clips in comparison.only_in.items():
         if clips:
@@ -255,10 +245,10 @@ def _print_notes(console: Console, comparison: Comparison) -> None:
                 f"{counted(len(clips), f'clip of {name} is', f'clips of {name} are')} not in every "
                 f"run: {shown}"
             )
-    print_caveats(console, lines)
+    console.print_caveats(lines)
 
 
-SHOWN: Mapping[Task, Callable[[Console, Any], None]] = {
+SHOWN: Mapping[Task, Callable[[Terminal, Any], None]] = {
     CATEGORICAL: _show_emotions,
     MULTILABEL: _show_sets,
     DIMENSIONAL: _show_dimensions,

@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.commands.options import evaluation_options, log_option, picture_option, quiet_option
+from serval.commands.options import (
+    evaluation_options,
+    failures_option,
+    log_option,
+    picture_option,
+    quiet_option,
+)
 from serval.commands.progress import shown_progress
-from serval.commands.terminal import print_files, print_json, print_next, say, terminal
+from serval.commands.terminal import Terminal, print_json, say, say_failures, terminal
 from serval.errors import RunError
 from serval.evaluation import Evaluation, evaluate, open_dataset
 from serval.label_plan import with_value_columns
@@ -25,8 +31,6 @@ from serval.wording import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from rich.console import Console
 
     from serval.evaluation import Step
     from serval.models.contract import Contract
@@ -58,13 +62,7 @@ class Showing:
 @click.option("--output", "-o", default=DEFAULTS.output, show_default=True, help="Results folder.")
 @click.option("--name", metavar="TEXT",
               help="What tables and pages call the run; default: as its model.")  # fmt: skip
-@click.option(
-    "--max-failures",
-    type=float,
-    default=DEFAULTS.max_failures,
-    show_default=True,
-    help="Share of clips that may fail before the exit code is 3.",
-)
+@failures_option
 @click.option(
     "--max-left-out",
     type=float,
@@ -124,7 +122,7 @@ def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
         say(line, err=True)
     if not evaluation.too_many_failures:
         return 0
-    say(_failure_line(evaluation, options), err=True)
+    say_failures(evaluation.run, options.max_failures, evaluation.files["results"])
     return 3
 
 
@@ -244,18 +242,18 @@ def _mask(contract: Contract) -> str:
     return f"{mask}, all of it valid [{contract.sources['masks_padding']}]"
 
 
-def _print_end(console: Console, evaluation: Evaluation) -> None:
+def _print_end(console: Terminal, evaluation: Evaluation) -> None:
     if evaluation.reused:
         console.print("The run was complete already: scored again, nothing was computed.")
     folder = evaluation.run.folder
-    print_files(console, evaluation.files.values())
+    console.print_files(evaluation.files.values())
     if _no_page(evaluation):
         return
     steps = {
         "hear what it got wrong": f"serval report {quote(str(folder))} -o report.html",
         "evaluate your own": "serval evaluate -m model.onnx -d my_clips.csv -o mine",
     }
-    print_next(console, steps)
+    console.print_next(steps)
 
 
 def _interrupted_line(folder: Path, *, fresh: bool) -> str:
@@ -267,14 +265,4 @@ def _interrupted_line(folder: Path, *, fresh: bool) -> str:
     return (
         f"\nstopped; {counted(done, 'clip is', 'clips are')} kept in {folder}: give the same "
         f"command{' without --fresh' * fresh} to go on"
-    )
-
-
-def _failure_line(evaluation: Evaluation, options: EvalOptions) -> str:
-    run = evaluation.run
-    first = run.failures[0]
-    return (
-        f"serval: {len(run.failures)} of {counted(len(run) + len(run.failures), 'clip')} failed, "
-        f"more than --max-failures {options.max_failures:g} allows; first: {first.clip_id}: "
-        f"{first.stage}: {first.reason}; all are listed in {evaluation.files['results']}"
     )

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from serval.commands.options import Renamed, dataset_option
-from serval.commands.terminal import print_next, say, terminal
+from serval.commands.terminal import say, terminal
 from serval.export import Exported, ExportOptions, export_checkpoint
 from serval.wording import counted
 
@@ -63,4 +63,4 @@ def _show(exported: Exported) -> None:
         "make it smaller": f"serval quantize {quote(str(path))} -o {quote(str(small))} "
         "--calibration DATASET",
     }
-    print_next(terminal(), steps)
+    terminal().print_next(steps)

@@ -11,16 +11,7 @@ import click
 from rich.text import Text
 
 from serval.commands.stored import opened_run
-from serval.commands.terminal import (
-    narrow_table,
-    print_caveats,
-    print_items,
-    print_json,
-    print_table,
-    print_verdict,
-    say,
-    terminal,
-)
+from serval.commands.terminal import narrow_table, print_json, say, terminal
 from serval.files import write_text
 from serval.gate import Bounds, bounds_from_options, bounds_from_toml, gate, junit_xml
 from serval.gate.bounds import DIFFERENCES, FILES, merged, per_unit
@@ -96,15 +87,15 @@ def _with_file(flags: Bounds, file: Path | None) -> Bounds:
 
 def _print(result: GateResult) -> None:
     console = terminal()
-    print_verdict(console, [gate_verdict(result)])
+    console.print_verdict([gate_verdict(result)])
     table = narrow_table(["bound"], ["demanded", "found", "95 %"], "verdict")
     for check in result.checks:
         verdict = Text(check.verdict, style=COLOURS[check.verdict])
         table.add_row(f"{check.kind} {check.metric}", *_cells(check), verdict)
-    print_table(console, table)
+    console.print_table(table)
     reasons = [f"{c.reason.removesuffix('.')}." for c in result.checks if c.verdict != "pass"]
-    print_items(console, reasons, len(reasons))
-    print_caveats(console, result.warnings)
+    console.print_items(reasons, len(reasons))
+    console.print_caveats(result.warnings)
 
 
 def gate_verdict(result: GateResult) -> str:

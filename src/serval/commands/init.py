@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from serval.commands.terminal import print_next, say, terminal
+from serval.commands.terminal import say, terminal
 from serval.datasets.layout import is_audio
 from serval.datasets.listing import is_hidden, listing_of_folder
 from serval.files import write_text
@@ -75,7 +75,7 @@ def init_command(folder: Path) -> None:
             say(f"wrote  {write_text(place, text)}")
     manifest = folder / MANIFEST
     command = f"serval evaluate -d {quote(str(manifest))} -o run"
-    print_next(terminal(), {f"fill in {manifest}, then": command})
+    terminal().print_next({f"fill in {manifest}, then": command})
 
 
 def _manifest(folder: Path) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from serval.commands.terminal import narrow_table, print_items, print_json, print_verdict, terminal
+from serval.commands.terminal import narrow_table, print_json, terminal
 from serval.inspection import Inspection, SizeComparison, inspect_model, size_comparison, web_faults
 from serval.inspection.verdicts import MUCH_MB, TARGETS, WEB_RUNTIME
 from serval.labels import unnamed
@@ -46,15 +46,15 @@ def inspect_command(
         print_json(_document(inspections, comparison))
         return
     console = terminal()
-    print_verdict(console, [printable(_verdict(inspection)) for inspection in inspections])
+    console.print_verdict([printable(_verdict(inspection)) for inspection in inspections])
     if comparison:
-        print_verdict(console, [f"{comparison.text}."])
+        console.print_verdict([f"{comparison.text}."])
     console.print(_table(inspections))
     for inspection in inspections:
         if other:
             console.print(f"{inspection.path.name}:")
         lines = [printable(as_sentence(verdict.text)) for verdict in inspection.verdicts]
-        print_items(console, lines, len(lines))
+        console.print_items(lines, len(lines))
 
 
 def _verdict(inspection: Inspection) -> str:

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from serval.commands.options import quiet_option
-from serval.commands.terminal import (
-    narrow_table,
-    print_facts,
-    print_table,
-    print_verdict,
-    say,
-    terminal,
-)
+from serval.commands.terminal import narrow_table, say, terminal
 from serval.corpora import corpus_called, known_corpora
 from serval.errors import DatasetError
 from serval.wording import counted, did_you_mean, printable
@@ -37,10 +30,10 @@ def datasets_command(ctx: click.Context) -> None:
     console, known = terminal(), known_corpora()
     by_name = [corpus for corpus in known if corpus.location]
     unzipped = [corpus for corpus in known if not corpus.location]
-    print_verdict(console, ["By name alone: -d NAME."])
-    print_table(console, _table(by_name))
-    print_verdict(console, ["As it was unzipped: -d FOLDER, or -d NAME:FOLDER."])
-    print_table(console, _table(unzipped))
+    console.print_verdict(["By name alone: -d NAME."])
+    console.print_table(_table(by_name))
+    console.print_verdict(["As it was unzipped: -d FOLDER, or -d NAME:FOLDER."])
+    console.print_table(_table(unzipped))
     console.print(
         "Folds keep speakers apart: those of the corpus, published ones, or by a rule. Also: "
         "hf:ORG/NAME, any other folder, or a .csv, .jsonl or .parquet file."
@@ -78,7 +71,7 @@ def show_command(name: str) -> None:
             f"{did_you_mean(name, names)}"
         )
     console = terminal()
-    print_verdict(console, [f"{corpus.name}: {corpus.what}."])
+    console.print_verdict([f"{corpus.name}: {corpus.what}."])
     facts = {
         "language": corpus.language,
         "clips": f"{corpus.clips:,}" if corpus.clips else "varies by release",
@@ -89,7 +82,7 @@ def show_command(name: str) -> None:
         "from": corpus.source,
         "cite": corpus.cite,
     }
-    print_facts(console, facts)
+    console.print_facts(facts)
 
 
 @datasets_command.command("prepare", short_help="Write a set as one file, with its folds.")

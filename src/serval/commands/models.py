@@ -9,10 +9,9 @@ import click
 from rich.table import Table
 
 from serval.commands.options import contract_options
-from serval.commands.terminal import print_facts, print_json, print_verdict, terminal
+from serval.commands.terminal import print_json, terminal
 from serval.errors import ConfigError
-from serval.models.choice import what_is_meant
-from serval.models.load import BUILTIN_MODELS
+from serval.models.load import BUILTIN_MODELS, USUAL, what_is_meant
 from serval.models.options import ModelOptions, overrides_of
 from serval.wording import counted, percent, printable
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from serval.checkpoints.checkpoint import Checkpoint
-    from serval.models.contract import Declared
+    from serval.models.contract import Contract
 
 DOUBTFUL = 1
 """Exit code of a check that found a head which was, or may be, not trained."""
@@ -34,9 +33,9 @@ def models_command(context: click.Context) -> None:
         return
     console = terminal()
     for model in BUILTIN_MODELS:
-        print_verdict(console, [f"{model.name}: {model.what}."])
+        console.print_verdict([f"{model.name}: {model.what}."])
         size = f"{model.path.stat().st_size / 1e6:.1f} MB"
-        print_facts(console, {"size": size, "licence": model.licence, "from": model.origin})
+        console.print_facts({"size": size, "licence": model.licence, "from": model.origin})
     console.print(
         "Also: any .onnx speech classifier, a checkpoint's folder, hf:ORG/NAME, or "
         "python:FILE.py:NAME; serval models check says whether a checkpoint's head was trained."
@@ -64,7 +63,7 @@ def check_command(model: str, *, as_json: bool, **flags: Any) -> None:  # noqa: 
 
 def _checked(name: str, options: ModelOptions) -> dict[str, Any]:
     """Return what is known of a checkpoint, in plain JSON types."""
-    runtime, note = what_is_meant(name, "onnxruntime")
+    runtime, note = what_is_meant(name, USUAL)
     if runtime != "torch" and not note:
         raise ConfigError(
             f"{printable(name)[:200]} is no checkpoint, neither a folder with weights nor "
@@ -80,14 +79,14 @@ def _checked(name: str, options: ModelOptions) -> dict[str, Any]:
     return facts | {"head": head_check(checkpoint).facts}
 
 
-def _facts(checkpoint: Checkpoint, declared: Declared) -> dict[str, Any]:
+def _facts(checkpoint: Checkpoint, declared: Contract) -> dict[str, Any]:
     sources = {**checkpoint.sources, **declared.sources}
     return {
         "name": checkpoint.source,
         "revision": checkpoint.revision,
         "family": checkpoint.family,
         "layers": checkpoint.layers,
-        "task": declared.task.model,
+        "task": declared.task,
         "labels": list(declared.labels),
         "sample_rate": declared.sample_rate,
         "normalize": declared.normalize,

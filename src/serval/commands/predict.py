@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +45,12 @@ from serval.wording import counted, did_you_mean, printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from serval.models.contract import Contract
     from serval.models.protocol import Model
     from serval.tasks import Task
 
-    Show = Callable[[Sequence[Record], Sequence[str]], None]
-    Content = Callable[[Sequence[Record], Sequence[str], str], bytes]
+    Show = Callable[[Sequence[Record], Contract], None]
+    Content = Callable[[Sequence[Record], Contract, str], bytes]
 
 REMEDIES = {
     "read": "fetch or record it again",
@@ -209,36 +208,22 @@ def _sound_files(given: Iterable[Path]) -> Iterator[Path]:
 
 def _tell(model: Model, records: list[Record], output: Path | None, form: str | None) -> None:
     """Show the answers, or write them in the form that a flag or the name of the file says."""
-    told = TOLD[model.contract.asked](model)
-    show, content = told.show, told.content
+    contract = model.contract
+    show, content = TOLD[contract.asked]
     if output is not None:
-        say(write_bytes(output, content(records, model.labels, form_of(output))))
+        say(write_bytes(output, content(records, contract, form_of(output))))
     elif form is not None:
-        click.echo(content(records, model.labels, form).decode(), nl=False)
+        click.echo(content(records, contract, form).decode(), nl=False)
     else:
-        show(records, model.labels)
+        show(records, contract)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToldBy:
-    """What shows the answers of a model, and what makes the bytes of a file of them."""
-
-    show: Show
-    content: Content
-
-
-def _of_values(model: Model) -> ToldBy:
-    scale = model.contract.scale
-    return ToldBy(
-        show=partial(print_values, scale=scale), content=partial(value_content, scale=scale)
-    )
-
-
-TOLD: Mapping[Task, Callable[[Model], ToldBy]] = {
-    CATEGORICAL: lambda _model: ToldBy(show=print_emotions, content=emotion_content),
-    MULTILABEL: lambda _model: ToldBy(show=print_sets, content=set_content),
-    DIMENSIONAL: _of_values,
+TOLD: Mapping[Task, tuple[Show, Content]] = {
+    CATEGORICAL: (print_emotions, emotion_content),
+    MULTILABEL: (print_sets, set_content),
+    DIMENSIONAL: (print_values, value_content),
 }
+"""What shows the answers of a model, and what makes the bytes of a file of them."""
 
 OVER_TIME = ByTask(
     what="--window shows over time",

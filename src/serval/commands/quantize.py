@@ -12,17 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from serval.commands.options import contract_options, label_options, picture_option, reading_options
-from serval.commands.terminal import (
-    narrow_table,
-    print_caveats,
-    print_files,
-    print_items,
-    print_next,
-    print_table,
-    print_verdict,
-    say,
-    terminal,
-)
+from serval.commands.terminal import Terminal, narrow_table, say, terminal
 from serval.datasets import LabelledOptions
 from serval.inspection.verdicts import TARGETS
 from serval.options import as_words, changed
@@ -45,7 +35,6 @@ from serval.wording import change_short, counted, hundredths, points
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rich.console import Console
     from rich.table import Table
 
     from serval.bench.rounds import Ratio
@@ -113,7 +102,7 @@ def quantize_command(model: str, output: Path, *, compare_all: bool, **flags: An
         steps = count(1)  # how many there are, the search finds out
         made = quantize(model, output, options, lambda line: _tell(f"[{next(steps)}] {line}"))
         _show(made, save_tried(made) if options.max_drop is not None else None)
-        print_next(terminal(), {"evaluate it": _next_command(made.path, options)})
+        terminal().print_next({"evaluate it": _next_command(made.path, options)})
 
 
 def _tell(line: str) -> None:
@@ -123,15 +112,15 @@ def _tell(line: str) -> None:
 
 def _show(made: Quantized, tried: Path | None) -> None:
     console = terminal()
-    print_verdict(console, made_verdict(made))
+    console.print_verdict(made_verdict(made))
     if made.tried:
-        print_table(console, _trial_table(made.tried))
+        console.print_table(_trial_table(made.tried))
     if made.sensitive:
-        print_table(console, _sensitive_table(made.sensitive))
-    print_items(console, [*([] if made.result is None else [_sentence(made.result)]),
+        console.print_table(_sensitive_table(made.sensitive))
+    console.print_items([*([] if made.result is None else [_sentence(made.result)]),
                           f"Recipe: {'; '.join(made.recipe)}."])  # fmt: skip
-    print_caveats(console, _left_out(made.left_out))
-    print_files(console, [made.path, *([tried] if tried else [])])
+    console.print_caveats(_left_out(made.left_out))
+    console.print_files([made.path, *([tried] if tried else [])])
 
 
 def _left_out(words: str) -> list[str]:
@@ -201,8 +190,8 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
     comparison = compare_all(model, output, options, _tell)
     files = save_comparison(comparison, folder_beside(output))
     console = terminal()
-    print_verdict(console, comparison_verdict(comparison))
-    print_table(console, _comparison_table(console, comparison))
+    console.print_verdict(comparison_verdict(comparison))
+    console.print_table(_comparison_table(console, comparison))
     console.print(
         f"{comparison.model} on {counted(comparison.variants[0].measured.clips, 'clip')} of "
         f"{comparison.clips}. Points: accuracy minus that of FP32, with the 95 % interval. Speed: "
@@ -210,17 +199,17 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
         "and more than that in one, as far as the intervals show.",
         style="dim",
     )
-    print_caveats(console, _left_out(comparison.left_out))
+    console.print_caveats(_left_out(comparison.left_out))
     made = [
         output.parent / variant.file
         for variant in comparison.variants[1:]
         if variant.runtime == "onnxruntime"
     ]
-    print_files(console, [*sorted(made, key=lambda path: path != output), *files.values()])
-    print_next(console, {"evaluate it": _next_command(output, options)})
+    console.print_files([*sorted(made, key=lambda path: path != output), *files.values()])
+    console.print_next({"evaluate it": _next_command(output, options)})
 
 
-def _comparison_table(console: Console, comparison: Variants) -> Table:
+def _comparison_table(console: Terminal, comparison: Variants) -> Table:
     wide = console.width >= WIDE
     more = ["clips/s", "x default", "same %"] if wide else []
     table = narrow_table(["variant"], ["MB", "x FP32", *more, "accuracy %", "points"], "")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from rich.text import Text
 
-from serval.commands.terminal import narrow_table, print_table, print_verdict, say, terminal
+from serval.commands.terminal import narrow_table, say, terminal
 from serval.errors import RunError
 from serval.results import RESULTS, results_of
 from serval.results.verdict import data_name
@@ -60,8 +60,8 @@ def runs_command(folder: Path) -> None:
 
     rows = [row for run in clean if (row := _or_none(row_of, run))]
     if rows:
-        print_verdict(console, [_verdict(folder, rows)])
-        print_table(console, _table(rows, wide=console.width >= WIDE))
+        console.print_verdict([_verdict(folder, rows)])
+        console.print_table(_table(rows, wide=console.width >= WIDE))
     if perturbed := len(runs) - len(clean):
         console.print(
             f"Not listed: {counted(perturbed, 'run')} under perturbations, which serval stress "

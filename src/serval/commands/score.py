@@ -9,7 +9,7 @@ import click
 from serval.commands.options import log_option, picture_option
 from serval.commands.stored import opened_run
 from serval.commands.tables import print_findings, print_groups, print_run
-from serval.commands.terminal import print_files, print_json, say, terminal
+from serval.commands.terminal import print_json, say, terminal
 from serval.logs import entry_of, log_entry, refuse_missing
 from serval.results import Written, write_results
 from serval.wording import percent
@@ -92,4 +92,4 @@ def _print(written: Written, *, groups: bool) -> None:
             f"  At temperature {scaled['temperature']:.3f}, fitted on {calibration['fitted_on']}, "
             f"ECE goes from {before} to {after}."
         )
-    print_files(console, written.files.values())
+    console.print_files(written.files.values())

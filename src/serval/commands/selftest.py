@@ -15,8 +15,7 @@ from serval.wording import percent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rich.console import Console
-
+    from serval.commands.terminal import Terminal
     from serval.evaluation import Evaluation
 
 EXAMPLE = "example:int8"
@@ -27,7 +26,7 @@ def _setup(model: Mapping[str, Any]) -> list[Any]:
     return [contract, model.get("window"), model.get("runtime")]
 
 
-def print_self_test(console: Console, evaluation: Evaluation) -> None:
+def print_self_test(console: Terminal, evaluation: Evaluation) -> None:
     """Print whether everything works; of the built-in model also how good it is on real speech."""
     run, document = evaluation.run, evaluation.document
     n = len(run) + len(run.failures)
@@ -49,7 +48,7 @@ def print_self_test(console: Console, evaluation: Evaluation) -> None:
         _print_example(console, document["model"])
 
 
-def _print_example(console: Console, model: Mapping[str, Any]) -> None:
+def _print_example(console: Terminal, model: Mapping[str, Any]) -> None:
     """Print the stored run, unless it was made with other settings than the model has here."""
     run = load_run(EXAMPLE)
     if _setup(model) != _setup(run.provenance.model):

@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from serval.commands.options import Renamed, evaluation_options, picture_option, quiet_option
-from serval.commands.terminal import (
-    narrow_table,
-    print_caveats,
-    print_files,
-    print_items,
-    print_json,
-    print_table,
-    print_verdict,
-    say,
-    terminal,
-)
+from serval.commands.terminal import Terminal, narrow_table, print_json, say, terminal
 from serval.options import EvalOptions
 from serval.stopping import as_stop
 from serval.stress import Cost, Stage, StressOptions, stress, write_stress
@@ -33,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from rich.console import Console
     from rich.table import Table
 
     from serval.tasks import Task
@@ -164,14 +153,14 @@ def _cost_line(cost: Cost, bound: str) -> str:
 
 def _show(document: dict[str, Any], files: Iterable[Path]) -> None:
     console = terminal()
-    print_verdict(console, document["verdict"])
+    console.print_verdict(document["verdict"])
     SHOWN[task_in(document)](console, document)
-    print_caveats(console, document["warnings"])
-    print_files(console, files)
+    console.print_caveats(document["warnings"])
+    console.print_files(files)
 
 
-def _show_dimensions(console: Console, document: dict[str, Any]) -> None:
-    print_table(console, _dimension_table(document))
+def _show_dimensions(console: Terminal, document: dict[str, Any]) -> None:
+    console.print_table(_dimension_table(document))
     console.print(
         "CCC: mean over the dimensions. Change and shift, the mean move of all values: on the "
         "clips that have both answers; in brackets the 95 % interval. "
@@ -181,19 +170,19 @@ def _show_dimensions(console: Console, document: dict[str, Any]) -> None:
     )
 
 
-def _show_emotions(console: Console, document: dict[str, Any]) -> None:
+def _show_emotions(console: Terminal, document: dict[str, Any]) -> None:
     console.print(_clean_line(document))
-    print_table(console, _table(document))
+    console.print_table(_table(document))
     console.print(
         "UAR: change in points on the same clips, with the 95 % interval. Kept: the threshold of "
-        f"{WHOSE}; ? where the interval reaches over it.",
+        f"{WHOSE}; ? where the interval reaches over it, and alone where it cannot be told.",
         style="dim",
     )
     rest = (_exact_line, _fairness_line, _against_line)
-    print_items(console, [line for line in (describe(document) for describe in rest) if line])
+    console.print_items([line for line in (describe(document) for describe in rest) if line])
 
 
-SHOWN: Mapping[Task, Callable[[Console, dict[str, Any]], None]] = {
+SHOWN: Mapping[Task, Callable[[Terminal, dict[str, Any]], None]] = {
     CATEGORICAL: _show_emotions,
     DIMENSIONAL: _show_dimensions,
 }

@@ -10,15 +10,7 @@ import click
 
 from serval.commands.options import log_option, quiet_option
 from serval.commands.progress import PlainLines
-from serval.commands.terminal import (
-    narrow_table,
-    print_files,
-    print_items,
-    print_table,
-    print_verdict,
-    say,
-    terminal,
-)
+from serval.commands.terminal import Terminal, narrow_table, say, terminal
 from serval.files import write_json
 from serval.logs import entry_of, log_entry, refuse_missing
 from serval.probe import COSTS, EncoderCost, cost_cells
@@ -42,8 +34,6 @@ from serval.wording import scored_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from rich.console import Console
 
     from serval.evaluation import Step
     from serval.sweep import Sweep
@@ -94,21 +84,21 @@ def sweep_command(
 
 
 def _print(
-    console: Console, finished: Sweep, document: dict[str, Any], files: Mapping[str, Path]
+    console: Terminal, finished: Sweep, document: dict[str, Any], files: Mapping[str, Path]
 ) -> None:
     """Print who stands where; `sweep.md` has every score."""
-    print_verdict(console, document["verdict"])
+    console.print_verdict(document["verdict"])
     if document["rows"]:
         _print_emotions(console, finished, document)
     for table in document["dimensions"]:
         _print_values(console, table)
     if problems := problem_lines(finished):
         console.print(NOT_DONE, style="bold")
-        print_items(console, problems, most=len(problems))
-    print_files(console, files.values())
+        console.print_items(problems, most=len(problems))
+    console.print_files(files.values())
 
 
-def _print_emotions(console: Console, finished: Sweep, document: dict[str, Any]) -> None:
+def _print_emotions(console: Terminal, finished: Sweep, document: dict[str, Any]) -> None:
     ranked = document["ranked_by"]
     second = next(name for name in ("macro_f1", "uar") if name != ranked)
     titles = [f"{METRICS[name].title} %" for name in (ranked, second)]
@@ -121,17 +111,17 @@ def _print_emotions(console: Console, finished: Sweep, document: dict[str, Any])
         cost = EncoderCost(**row["cost"]) if row.get("cost") else None
         beside = cost_cells(cost) if costs else ()
         table.add_row(row["model"], row["dataset"], *cells, *beside, f"{row['clips']:,}", place)
-    print_table(console, table)
-    print_items(console, standing_sentences(document))
+    console.print_table(table)
+    console.print_items(standing_sentences(document))
 
 
-def _print_values(console: Console, table: dict[str, Any]) -> None:
+def _print_values(console: Terminal, table: dict[str, Any]) -> None:
     """Print CCC of the models of dimensions on one set; `sweep.md` has their errors too."""
     printed = narrow_table([f"model on {table['dataset']}"], value_titles(table))
     for row in table["rows"]:
         name, *cells = value_cells(row)
         printed.add_row(name, *(cell.partition(" [")[0] for cell in cells))
-    print_table(console, printed)
+    console.print_table(printed)
 
 
 def _written(finished: Sweep, document: dict[str, Any]) -> dict[str, Path]:

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from serval.commands.terminal import (
-    narrow_table,
-    print_caveats,
-    print_items,
-    print_table,
-    print_verdict,
-)
+from serval.commands.terminal import Terminal, narrow_table
 from serval.groups import gap_sentence
 from serval.results import RESULTS
 from serval.scores import METRICS, SHOWN
@@ -24,7 +18,6 @@ from serval.wording import counted, numbered, percent, scored, scored_short
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from rich.console import Console
     from rich.table import Table
 
     from serval.tasks import Task
@@ -56,17 +49,17 @@ class Shown:
     gap: Callable[[Document], str] = lambda _table: ""
 
 
-def print_run(console: Console, document: Document) -> None:
+def print_run(console: Terminal, document: Document) -> None:
     """Print what a reader takes away from a run, and the scores of each emotion below it."""
     shown = SHOWN_OF[task_in(document)]
     if not document["complete"]:
         console.print(document["warnings"][0], style="bold")
-    print_verdict(console, document["verdict"][:1])
+    console.print_verdict(document["verdict"][:1])
     for line in shown.lines(document):
         console.print(line)
-    print_table(console, _each_table(document, shown))
+    console.print_table(_each_table(document, shown))
     console.print(shown.note(document), style="dim")
-    print_items(console, shown.items(document))
+    console.print_items(shown.items(document))
 
 
 def _each_table(document: Document, shown: Shown) -> Table:
@@ -84,7 +77,7 @@ def _each_table(document: Document, shown: Shown) -> Table:
 
 
 def print_findings(
-    console: Console, document: Document, parts: Iterable[str] = ("observations", "votes")
+    console: Terminal, document: Document, parts: Iterable[str] = ("observations", "votes")
 ) -> None:
     """Print what stands out, then what a reader must know before trusting the numbers.
 
@@ -94,11 +87,11 @@ def print_findings(
         parts: Those of the document whose sentences are printed.
     """
     for part in parts:
-        print_items(console, document.get(part, {}).get("sentences", ()))
-    print_caveats(console, document["warnings"])
+        console.print_items(document.get(part, {}).get("sentences", ()))
+    console.print_caveats(document["warnings"])
 
 
-def print_groups(console: Console, document: Document) -> None:
+def print_groups(console: Terminal, document: Document) -> None:
     """Print the scores of the largest groups of each column, and how far the farthest are apart."""
     shown = SHOWN_OF[task_in(document)]
     for found in document["groups"]["tables"]:
@@ -107,7 +100,7 @@ def print_groups(console: Console, document: Document) -> None:
         table.title = _group_title(found)
         for row in found["groups"][:SHOWN_GROUPS]:
             table.add_row(Text(row["name"]), str(row["n"]), *shown.groups(row).values())
-        print_table(console, table)
+        console.print_table(table)
         if gap := shown.gap(found):
             console.print(gap, style="dim")
 

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
+from serval.commands.answers import (
+    BEHIND,
+    as_json,
+    content_of,
+    emotion_row,
+    form_of,
+    print_notes,
+    ranked,
+    row_of,
+)
 from serval.commands.answers import FORMS as TABLES
-from serval.commands.answers import as_csv, as_json, as_parquet, form_of, ranked
-from serval.commands.terminal import narrow_table, print_table, say, terminal
+from serval.commands.terminal import narrow_table, say, terminal
 from serval.errors import ConfigError
 from serval.files import write_bytes
 from serval.predict import Moment, in_order, predict_windows
-from serval.records import Prediction
+from serval.records import Failure, Prediction
 from serval.wording import percent, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from serval.commands.answers import Row
     from serval.models.windowed import Windowed
     from serval.records import Clip, Record
 
@@ -44,35 +53,31 @@ class Told:
     moments: Sequence[Moment]
     labels: Sequence[str]
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield one row for each window, or one for a file without any."""
-        failure = "" if isinstance(self.record, Prediction) else _failure(self.record)
-        for moment in () if failure else self.moments:
-            yield {
+    def rows(self) -> list[Row]:
+        """Return one row for each window, or one for a file without any."""
+        if isinstance(self.record, Failure):
+            return [row_of(self.record, lambda _one: {})]
+        return [
+            {
                 "file": self.record.clip_id,
                 "start_s": round(moment.start_s, 3),
                 "end_s": round(moment.end_s, 3),
-                **_said(moment.predicted, moment.probs, self.labels),
-                "failure": None,
+                **emotion_row(moment.predicted, moment.probs, self.labels),
             }
-        if failure:
-            empty = dict.fromkeys(("start_s", "end_s", "emotion", "confidence", "probabilities"))
-            yield {"file": self.record.clip_id, **empty, "failure": failure}
-
-    def document(self) -> dict[str, Any]:
-        """Return the file as a whole with its windows, in plain JSON types."""
-        if not isinstance(self.record, Prediction):
-            return {"file": self.record.clip_id, "failure": _failure(self.record), "windows": []}
-        windows = [
-            {name: row[name] for name in row if name not in {"file", "failure"}}
-            for row in self.rows()
+            for moment in self.moments
         ]
+
+    def document(self) -> Row:
+        """Return the file as a whole with its windows, in plain JSON types."""
+        record, rows = self.record, self.rows()
+        if isinstance(record, Failure):
+            return {**rows[0], "windows": []}
         return {
-            "file": self.record.clip_id,
-            **_said(self.record.predicted, self.record.probs, self.labels),
-            "duration_s": self.record.duration_s,
+            "file": record.clip_id,
+            **emotion_row(record.predicted, record.probs, self.labels),
+            "duration_s": record.duration_s,
             "failure": None,
-            "windows": windows,
+            "windows": [{key: row[key] for key in row if key != "file"} for row in rows],
         }
 
 
@@ -99,14 +104,13 @@ def write_windows(told: Sequence[Told], title: str, output: Path) -> Path | None
     form = form_of(output, FORMS)
     if form == "png":
         return _picture(told[0], title, output)
-    content = {"csv": _csv, "json": _json, "parquet": _parquet}[form](told)
-    return write_bytes(output, content)
+    return write_bytes(output, _content(told, form))
 
 
 def show_windows(told: Sequence[Told], form: str | None) -> None:
     """Print what was said along the files: as tables, as JSON or as CSV."""
     if form:
-        say({"csv": _csv, "json": _json}[form](told).decode("utf-8", "replace").rstrip("\n"))
+        say(_content(told, form).decode("utf-8", "replace").rstrip("\n"))
         return
     for one in told:
         if isinstance(one.record, Prediction):
@@ -125,11 +129,10 @@ def _print_table(told: Told, record: Prediction) -> None:
         times = (f"{moment.start_s:.2f}", f"{moment.end_s:.2f}")
         confidence = percent(order[0][0], 1) if moment.predicted else ""
         table.add_row(*times, printable(moment.predicted), confidence, then)
-    print_table(console, table)
+    console.print_table(table)
     if (more := len(told.moments) - MOST_ROWS) > 0:
         console.print(f"- {more} more windows: write all of them with -o FILE.csv")
-    for note in record.notes:
-        console.print(f"- {note}")
+    print_notes(console, [record])
 
 
 def _picture(told: Told, title: str, output: Path) -> Path | None:
@@ -147,41 +150,9 @@ def _picture(told: Told, title: str, output: Path) -> Path | None:
     return save_timeline(timeline, f"{printable(told.record.clip_id)}\n{title}", output)
 
 
-def _said(predicted: str, probs: Iterable[float], labels: Sequence[str]) -> dict[str, Any]:
-    shares = {label: float(p) for label, p in zip(labels, probs, strict=True)}
-    confidence = shares[predicted] if predicted else None
-    return {"emotion": predicted or None, "confidence": confidence, "probabilities": shares}
-
-
-def _failure(record: Record) -> str:
-    return "" if isinstance(record, Prediction) else f"{record.stage}: {record.reason}"
-
-
-def _json(told: Sequence[Told]) -> bytes:
-    return as_json([one.document() for one in told])
-
-
-def _csv(told: Sequence[Told]) -> bytes:
-    labels = told[0].labels
-    keys = ("file", "start_s", "end_s", "emotion", "confidence")
-    rows = (
-        [*map(row.get, keys), *(row["probabilities"] or dict.fromkeys(labels)).values(),
-         row["failure"]]
-        for one in told
-        for row in one.rows()
-    )  # fmt: skip
-    clash = {*keys, "failure"}.intersection(labels)
-    names = [f"prob_{label}" for label in labels] if clash else labels
-    return as_csv((*keys, *names, "failure"), rows)
-
-
-def _parquet(told: Sequence[Told]) -> bytes:
-    labels = told[0].labels
-    rows = []
-    for row in (row for one in told for row in one.rows()):
-        probs = row.pop("probabilities") or dict.fromkeys(labels)
-        rows.append(row | {f"prob_{label}": probs[label] for label in labels})
-    text, number = pa.string(), pa.float64()
-    kinds = {"file": text, "start_s": number, "end_s": number, "emotion": text}
-    kinds |= {"confidence": number, "failure": text}
-    return as_parquet(rows, kinds | {f"prob_{label}": number for label in labels})
+def _content(told: Sequence[Told], form: str) -> bytes:
+    if form == "json":
+        return as_json([one.document() for one in told])
+    rows = [row for one in told for row in one.rows()]
+    order = ("file", "start_s", "end_s", "emotion", "confidence", *BEHIND[form])
+    return content_of(rows, order, told[0].labels, form, bare=form == "csv")

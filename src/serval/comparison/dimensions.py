@@ -149,11 +149,7 @@ class DimensionComparison:
 
 
 def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionComparison:
-    """Return what differs between runs of dimensions on their common clips.
-
-    Args:
-        runs: The baseline first; two or more.
-        margin: The loss of CCC that would not matter, above 0 and below 1.
+    """Return what differs between runs of dimensions, the baseline first, on their common clips.
 
     Raises:
         ConfigError: Tasks, dimensions, scales or ratings differ, or no clip is common.
@@ -188,8 +184,7 @@ def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionCompariso
 def _paired(runs: Sequence[Run]) -> tuple[list[Rows], list[Partners]]:
     """Return the values of each run with the rows of the common clips, and who their partners are.
 
-    Raises:
-        ConfigError: Tasks, dimensions, scales or ratings differ, or no clip is common.
+    Runs of other tasks, dimensions, scales or ratings are refused.
     """
     refuse_few(runs)
     task_of_runs(runs)

@@ -55,11 +55,7 @@ class Partners:
 
 
 def common_rows(runs: Sequence[Run]) -> tuple[list[Partners], list[NDArray[np.int64]]]:
-    """Return the partners in each further run, and the places in each run of the common clips.
-
-    Raises:
-        ConfigError: There is none.
-    """
+    """Return the partners in each further run, and where the common clips are; some must be."""
     found = [partners(runs[0], run) for run in runs[1:]]
     places = np.flatnonzero(np.all([each.rows >= 0 for each in found], axis=0))
     if not len(places):
@@ -256,11 +252,7 @@ def _others(n: int, rows: Iterable[int]) -> list[int]:
 
 
 def refuse_odd_margin(margin: float) -> None:
-    """Stop where no loss, or any, would be within a margin.
-
-    Raises:
-        ConfigError: The margin is not in (0, 1).
-    """
+    """Stop where no loss, or any, would be within a margin."""
     if not 0 < margin < 1:
         raise ConfigError(
             f"a margin of {in_points(margin)} cannot be judged; give one above 0 and below 100"
@@ -268,21 +260,13 @@ def refuse_odd_margin(margin: float) -> None:
 
 
 def refuse_few(runs: Sequence[Run]) -> None:
-    """Refuse to compare a run with nothing.
-
-    Raises:
-        ConfigError: There are fewer than two.
-    """
+    """Refuse to compare a run with nothing."""
     if len(runs) < 2:
         raise ConfigError(f"a comparison needs at least 2 runs, got {len(runs)}")
 
 
 def task_of_runs(runs: Sequence[Run]) -> Task:
-    """Return what the clips of the runs were asked for.
-
-    Raises:
-        ConfigError: Some were asked for something else.
-    """
+    """Return what the clips of the runs were asked for, refusing those of several tasks."""
     first = runs[0]
     for run in runs[1:]:
         if run.provenance.task is not first.provenance.task:

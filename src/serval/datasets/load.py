@@ -297,8 +297,9 @@ def sampled(dataset: Dataset, n: int, seed: int) -> Dataset:
     positions = stratified([label for _, label in clips], n, seed)
     chosen = frozenset(clips[position][0] for position in positions)
     state = f"{dataset.fingerprint} sample {n} seed {seed}"
+    way = "at random" if dataset.is_rated else "by label"
     caveat = (
-        f"a random sample of {n:,} of the set's {len(clips):,} clips, drawn by label (seed {seed})"
+        f"a random sample of {n:,} of the set's {len(clips):,} clips, drawn {way} (seed {seed})"
     )
     return replace(
         dataset,

@@ -77,8 +77,10 @@ def prepare(name: str, path: Path, options: DatasetOptions | None = None) -> Pre
     for clip in dataset.metadata(0, None):
         names |= dict.fromkeys(clip.groups)
         several |= clip.emotions is not None
-    schema = _schema(tuple(names), {}, several=several, is_rated=dataset.is_rated)
-    n, unreadable = _written(dataset.clips(0, None), path, schema, several=several)
+    label = "" if dataset.is_rated else "label"
+    n, unreadable = _written(
+        dataset.clips(0, None), path, tuple(names), {}, label=label, several=several
+    )
     return Prepared(path=path, clips=n, unreadable=unreadable, read_as=dataset.read_as,
                     left_out=dataset.left_out)  # fmt: skip
 
@@ -94,17 +96,26 @@ def _prepared_corpus(
     source = clip_source(CorpusTable(folder=corpus), root, "", options, str(root))
     note = {"corpus": corpus.corpus.name, "read_as": corpus.read_as()}
     clips, several = source.clips(0, None), bool(options.label_separator)
-    schema = _schema(source.columns.groups, note, several=several, is_rated=False)
-    n, unreadable = _written(clips, path, schema, several=several)
+    n, unreadable = _written(clips, path, source.columns.groups, note, several=several)
     return Prepared(path=path, clips=n, unreadable=unreadable, read_as=note["read_as"],
                     left_out=(*closed, *corpus.left_out))  # fmt: skip
 
 
 def _written(
-    clips: Iterable[Clip], path: Path, schema: pa.Schema, *, several: bool
+    clips: Iterable[Clip],
+    path: Path,
+    columns: Sequence[str],
+    note: dict[str, str],
+    *,
+    label: str = "label",
+    several: bool = False,
 ) -> tuple[int, int]:
-    """Return how many clips were written, and how many of them could not be read."""
-    columns = [name for name in schema.names if name not in OWN]
+    """Return how many clips were written, and how many of them could not be read.
+
+    `label` is the name of that column; empty for a set that has none.
+    """
+    columns = [name for name in columns if name not in OWN]
+    schema = _schema(tuple(filter(None, (label, "speaker", *columns))), note, several=several)
     n = unreadable = 0
     with whole_file(path) as part, pq.ParquetWriter(part, schema) as writer:
         waiting = _rows(clips, columns, several=several)
@@ -114,25 +125,19 @@ def _written(
     return n, unreadable
 
 
-def _schema(
-    columns: Sequence[str], note: dict[str, str], *, several: bool, is_rated: bool
-) -> pa.Schema:
-    """Return the columns; where a clip may have several emotions, the label is a list.
-
-    What is rated has no label: a column of them would make unlabelled clips of its clips.
-    """
+def _schema(columns: Sequence[str], note: dict[str, str], *, several: bool) -> pa.Schema:
+    """Return the columns; where a clip may have several emotions, the label is a list."""
     audio = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     text = {"dtype": "string", "_type": "Value"}
-    further = [name for name in columns if name not in OWN]
-    texts = [(name, pa.string()) for name in ("label", "speaker", *further)][is_rated:]
-    features: dict[str, object] = {"audio": {"_type": "Audio"}, **{name: text for name, _ in texts}}
+    kinds = dict.fromkeys(columns, pa.string())
+    features: dict[str, object] = {"audio": {"_type": "Audio"}, **dict.fromkeys(columns, text)}
     if several:
-        texts[0] = ("label", pa.list_(pa.string()))
+        kinds["label"] = pa.list_(pa.string())
         features["label"] = {"feature": text, "_type": "Sequence"}
     metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
     if note:
         metadata[NOTE] = json.dumps(note).encode()
-    return pa.schema([("audio", audio), *texts], metadata=metadata)
+    return pa.schema([("audio", audio), *kinds.items()], metadata=metadata)
 
 
 def _rows(

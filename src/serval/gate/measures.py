@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from serval.errors import ConfigError
 from serval.files import is_folder
 from serval.results import results_of
+from serval.run import model_identity
 from serval.scores import canonical
 from serval.texts import json_in
 from serval.wording import did_you_mean
@@ -27,12 +28,12 @@ class Measures:
     Attributes:
         known: By canonical name.
         files: Content of further files by the prefix of their numbers' names.
-        model_sha256: Of the run's model, to tell whose numbers a file has.
+        model: Facts of the run's model, to tell whose numbers a file has.
     """
 
     known: Mapping[str, float | Interval]
     files: Mapping[str, Mapping[str, Any]]
-    model_sha256: str
+    model: Mapping[str, Any]
 
     def named(self, name: str) -> float | Interval:
         """Return the number of that name.
@@ -64,16 +65,19 @@ class Measures:
         source, _, path = name.partition(".")
         content = self.files.get(source, {})
         only = content.get("model")
-        if isinstance(only, Mapping) and _sha256(only) not in (None, self.model_sha256):
+        if isinstance(only, Mapping) and "sha256" in only and not self._is_mine(only):
             return f"but that is of {only.get('name')}, not of the model of this run"
         models = content.get("models")
         if not isinstance(models, Mapping) or not models:
             return ""
         owner = _owner(content, path)
-        mine = {name for name, facts in models.items() if _sha256(facts) == self.model_sha256}
+        mine = {name for name, facts in models.items() if self._is_mine(facts)}
         if owner in mine or (owner is None and mine):
             return ""
         return f"but that is of {owner or ', '.join(models)}, not of the model of this run"
+
+    def _is_mine(self, facts: Any) -> bool:  # noqa: ANN401 - what JSON holds
+        return isinstance(facts, Mapping) and model_identity(facts) == model_identity(self.model)
 
 
 def measures_of(run: Run, files: Mapping[str, str]) -> Measures:
@@ -97,7 +101,7 @@ def measures_of(run: Run, files: Mapping[str, str]) -> Measures:
     return Measures(
         known=results_of(run).bounded | whole,
         files={name: _json(name, path) for name, path in files.items()},
-        model_sha256=run.provenance.model.get("sha256", ""),
+        model=run.provenance.model,
     )
 
 
@@ -125,10 +129,6 @@ def _owner(content: Mapping[str, Any], path: str) -> str | None:
         if isinstance(value, Mapping) and isinstance(value.get("model"), str):
             return str(value["model"])
     return None
-
-
-def _sha256(facts: Any) -> str | None:  # noqa: ANN401 - what JSON holds
-    return facts.get("sha256") if isinstance(facts, Mapping) else None
 
 
 def _inside(value: Any, key: str) -> Any:  # noqa: ANN401 - what JSON holds

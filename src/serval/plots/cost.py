@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,21 +18,15 @@ if TYPE_CHECKING:
 
 ACROSS = 3
 NAMED = 40
-"""Characters of the name of an encoder that have room in the legend."""
+"""Characters of the name of an encoder in a line of the legend."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostPoint:
-    """One level of an encoder on one set.
+    """One level of an encoder on one set: its score in [0, 1] and the time for three seconds.
 
-    Attributes:
-        encoder: Points of one encoder share a colour and a line.
-        layer: What stands beside the point.
-        ms: Time for a clip of three seconds.
-        value: The score, in [0, 1].
-        low: Lower end of its 95 % interval; NaN where there is none.
-        high: Upper end.
-        worse: Whether a test tells it from the best of the set.
+    Points of one encoder share a colour and a line; `worse` than the best of the set by a test are
+    hollow. Ends of the interval are NaN where there is none.
     """
 
     encoder: str
@@ -44,13 +39,7 @@ class CostPoint:
 
 
 def save_costs(panels: Mapping[str, Sequence[CostPoint]], score: str, path: Path) -> Path:
-    """Return `path` after drawing the score against the time for a clip, the time logarithmic.
-
-    Args:
-        panels: Points by the name of the set.
-        score: What the score is called.
-        path: The picture.
-    """
+    """Return `path` after drawing the score against the time for a clip, the time logarithmic."""
     encoders = list(dict.fromkeys(point.encoder for own in panels.values() for point in own))
     across = min(ACROSS, len(panels))
     down = -(-len(panels) // across)
@@ -65,7 +54,8 @@ def save_costs(panels: Mapping[str, Sequence[CostPoint]], score: str, path: Path
         axes.set_ylabel(f"{score} %, with 95 % interval")
     handles = [axes.get_legend_handles_labels() for axes in places[: len(panels)]]
     lines = {name: line for own, names in handles for line, name in zip(own, names, strict=True)}
-    picture.legend(lines.values(), map(_shown, lines), loc="outside lower center", fontsize=8,
+    names = [fill(name, NAMED) for name in lines]
+    picture.legend(lines.values(), names, loc="outside lower center", fontsize=8,
                    title="hollow: worse than the best of the set, by a corrected test",
                    title_fontsize=8, frameon=False)  # fmt: skip
     return save(picture, path)
@@ -85,13 +75,6 @@ def _draw(axes: Axes, points: Sequence[CostPoint], encoders: Sequence[str]) -> N
     axes.margins(x=0.12)
     axes.grid(alpha=0.3, which="both")
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _shown(encoder: str) -> str:
-    """Return a name that is too long without its middle: files of one model end differently."""
-    if len(encoder) <= NAMED:
-        return encoder
-    return f"{encoder[: NAMED // 2]}…{encoder[-NAMED // 2 :]}"
 
 
 def _draw_encoder(axes: Axes, points: Sequence[CostPoint], colour: str) -> None:

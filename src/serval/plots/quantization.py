@@ -19,14 +19,9 @@ RISES = (-3, *(sign * step for step in range(9, 220, 12) for sign in (1, -1)))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizedPoint:
-    """One variant.
+    """One variant: MB, accuracy in [0, 1], times as fast as FP32.
 
-    Attributes:
-        name: As it stands beside the point.
-        size_mb: In MB (10^6 bytes).
-        accuracy: In [0, 1].
-        speed: Times as fast as FP32 in the same run.
-        pareto: Whether no other is smaller, faster and more accurate at once.
+    `pareto` says that no other is smaller, faster and more accurate at once.
     """
 
     name: str

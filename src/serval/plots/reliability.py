@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 
 
 def save_reliability(calibration: Calibration, title: str, path: Path) -> Path:
-    """Return where accuracy against confidence, and against answered clips, is drawn.
-
-    Args:
-        calibration: What is drawn.
-        title: The model and the set.
-        path: Where the picture is written.
-    """
+    """Return where accuracy against confidence, and against answered clips, is drawn."""
     picture = figure(9.5, 4.4)
     left, right = picture.subplots(1, 2)
     draw_reliability(left, calibration)

@@ -24,15 +24,9 @@ FULL_COLOUR = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatMapRow:
-    """One row of the heat map.
+    """One perturbation: a share, and changes in [-1, 1]; `None` for a label without clips.
 
-    Attributes:
-        family: Rows of one family stand together.
-        name: The perturbation, as in files: `white_20db`.
-        unchanged: Share of equal predictions, in [0, 1].
-        uar_change: Perturbed minus clean, in [-1, 1].
-        recall_change: By label, in [-1, 1]; `None` for a label without clips.
-        failed_rule: Whether a published threshold is missed; marked.
+    Rows of one family stand together; one that misses a published threshold is marked.
     """
 
     family: str
@@ -47,17 +41,8 @@ class HeatMapRow:
 class StressCurve:
     """UAR over the level of one kind of perturbation, levels rising.
 
-    Curves with one panel and unit share their axes.
-
-    Attributes:
-        name: The kind of perturbation.
-        panel: What stands over its axes.
-        unit: Of the levels.
-        levels: `(L,)` in that unit, rising.
-        uar: `(L,)` in [0, 1].
-        low: `(L,)` lower ends of its 95 % intervals, in [0, 1].
-        high: `(L,)` upper ends.
-        few: `(L,)` whether it was stopped, so that its clips are fewer than those of the lines.
+    Curves with one panel and unit share their axes. `few` says which levels were stopped, so that
+    their clips are fewer than those of the lines.
     """
 
     name: str
@@ -75,12 +60,8 @@ def save_heat_map(
 ) -> Path:
     """Return `path` after drawing changes of UAR and of each recall, perturbations downwards.
 
-    Args:
-        rows: One for each perturbation.
-        clips: Number of clips of each label; beside its name, for one clip of five moves a recall
-            by 20 points. A label without any has no column.
-        title: What stands over the picture.
-        path: Where the picture is written.
+    Beside a label stands its number of clips, for one of five moves a recall by 20 points; one
+    without any has no column.
     """
     labels = [label for label in rows[0].recall_change if clips[label]]
     values = np.array(
@@ -118,14 +99,7 @@ def _name_sides(axes: Axes, rows: Sequence[HeatMapRow], heads: Sequence[str]) ->
 def save_curves(
     curves: Sequence[StressCurve], lines: Mapping[str, float], title: str, path: Path
 ) -> Path:
-    """Return `path` after drawing UAR over the level of each kind with its 95 % band.
-
-    Args:
-        curves: Those of one panel are drawn in one.
-        lines: UAR in [0, 1] to compare with, by name: clean, random.
-        title: What stands over the picture.
-        path: Where the picture is written.
-    """
+    """Return `path` after drawing UAR over the level of each kind with its 95 % band."""
     panels: dict[tuple[str, str], list[StressCurve]] = {}
     for curve in curves:
         panels.setdefault((curve.panel, curve.unit), []).append(curve)

@@ -86,16 +86,7 @@ class FoldClips:
 
 
 def folds_as_asked(asked: str, clips: FoldClips) -> tuple[Fold, ...]:
-    """Return the folds that `--folds` names.
-
-    Args:
-        asked: `published`, `speaker:K`, or a file.
-        clips: Of the set; with its own folds for `published`.
-
-    Raises:
-        ConfigError: The set does not say who speaks, or has too few speakers.
-        DatasetError: The file is no fold list of these clips.
-    """
+    """Return the folds that `--folds` names: `published`, `speaker:K`, or a file."""
     if asked == PUBLISHED:
         n = len(set(clips.folds) - {""})
         if n < 2:
@@ -109,11 +100,7 @@ def folds_as_asked(asked: str, clips: FoldClips) -> tuple[Fold, ...]:
 
 
 def by_speaker(clips: FoldClips, n: int) -> tuple[Fold, ...]:
-    """Return folds that keep speakers apart, by the rule of `serval datasets`.
-
-    Raises:
-        ConfigError: There are not as many speakers, or a clip has none.
-    """
+    """Return folds that keep speakers apart, by the rule of `serval datasets`."""
     refuse_unnamed(clips)
     speakers = [str(speaker) for speaker in clips.speakers]
     most = len(set(speakers))
@@ -128,11 +115,7 @@ def by_speaker(clips: FoldClips, n: int) -> tuple[Fold, ...]:
 
 
 def refuse_unnamed(clips: FoldClips) -> None:
-    """Do nothing if every clip has a speaker: else nobody knows what its folds share.
-
-    Raises:
-        ConfigError: One has none.
-    """
+    """Refuse clips that name no speaker: nobody knows what their folds share."""
     unnamed = clips.speakers.count(None)
     if unnamed:
         raise ConfigError(

@@ -51,11 +51,7 @@ class Stressed:
 
 
 def refuse_other_model(stress: StressRuns, run: Run) -> None:
-    """Raise unless a stress test is of the model of a run.
-
-    Raises:
-        ConfigError: It is of another.
-    """
+    """Raise unless a stress test is of the model of a run."""
     if not run.same_model(stress.clean):
         raise ConfigError(
             f"the stress test in {stress.folder} is of another model than {run.folder}; "
@@ -64,13 +60,7 @@ def refuse_other_model(stress: StressRuns, run: Run) -> None:
 
 
 def lead_of(stress: StressRuns, run: Run, name: str) -> str:
-    """Return what was tested on which clips, and whether these are those of a run of the model.
-
-    Args:
-        stress: The test.
-        run: The run that the report shows.
-        name: What the report calls it.
-    """
+    """Return what was tested on which clips, and whether these are those of the run `name`."""
     clean = stress.clean
     clips = f"{counted(len(clean), 'clip')} of {data_name(clean)}"
     data = (each.provenance.dataset.get("fingerprint") for each in (clean, run))
@@ -84,14 +74,6 @@ def stressed(stress: StressRuns, name: str, *, audio: bool) -> Stressed:
 
     Where the dataset or the model is out of reach, as on another machine, there is nothing to
     hear, and a note says why.
-
-    Args:
-        stress: From `serval.stress.load_stress`.
-        name: What the report calls the run of that model.
-        audio: Whether examples can be heard.
-
-    Raises:
-        ConfigError: It has no finished perturbation.
     """
     document = stress_document(findings_of(stress))
     charts = (_families(document, name), _cases(document, name), *_curves(document, name))
@@ -209,7 +191,7 @@ def _outcome(case: Mapping[str, Any]) -> str:
     if case["rule"] is None:
         return "none published"
     if case["outcome"] == "cannot tell":
-        return "cannot tell"
+        return f"cannot tell{', since clips newly fail' * case['lost']}"
     kept = "kept" if case["outcome"] == "pass" else "not kept"
     return kept if case["sure"] else f"{kept}, not sure"
 

@@ -11,12 +11,7 @@ if TYPE_CHECKING:
 
 
 def summary_of(document: Mapping[str, Any], *parts: str) -> str:
-    """Return a summary in GitHub markdown: title, verdict, what a task adds, and the warnings.
-
-    Args:
-        document: The content of `results.json`.
-        parts: What stands between, in GitHub markdown.
-    """
+    """Return a summary in GitHub markdown: title, verdict, the parts of a task, the warnings."""
     data = document["dataset"]
     split = f", split {data['split']}" if data["split"] else ""
     title, warnings = f"{document['name']} on {data['name']}{split}", document["warnings"]

@@ -14,8 +14,7 @@ import numpy as np
 from serval.probabilities import outputs_of, probabilities_of
 from serval.scores.metrics import Counts, margins, support
 from serval.scores.registry import METRICS
-from serval.scores.stats import Interval
-from serval.scores.uncertainty import uncertainty_of_mean
+from serval.scores.uncertainty import share_of
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from serval.run import Run
     from serval.scores.clusters import Clustering
+    from serval.scores.stats import Interval
 
     Ids = NDArray[np.int64]
 
@@ -69,9 +69,6 @@ class Outside:
 def baseline_labels(truth_counts: NDArray[Any]) -> NDArray[np.bool_]:
     """Return from which of K labels random answers are drawn: the truth's, all if that is but one.
 
-    Args:
-        truth_counts: `(K,)` truth clips of each label.
-
     Examples:
         >>> [baseline_labels(np.array(n)).tolist() for n in ([3, 0, 2], [3, 0, 0])]
         [[True, False, True], [True, True, True]]
@@ -91,11 +88,7 @@ def chance(truth_counts: NDArray[Any]) -> float:
 
 
 def random_uar(truth: Ids, k: int) -> float:
-    """Return the UAR of a random model on clips, in (0, 1].
-
-    Args:
-        truth: `(N,)` label ids in [0, k).
-        k: Number of labels.
+    """Return the UAR of a random model on clips of `(N,)` label ids, in (0, 1].
 
     Examples:
         >>> random_uar(np.array([2, 0, 2]), 4)
@@ -109,13 +102,6 @@ def random_predictions(truth: Ids, k: int, models: int, rng: np.random.Generator
 
     Source: audeering ser-tests, the random categorical model.
 
-    Args:
-        truth: `(N,)` label ids in [0, k); a random model draws from those that are
-            `baseline_labels`.
-        k: Number of labels.
-        models: Number of random models.
-        rng: What the labels are drawn with.
-
     Examples:
         >>> drawn = random_predictions(np.array([2, 0, 2]), 4, 5, np.random.default_rng(0))
         >>> drawn.shape, sorted(set(drawn.ravel().tolist()))
@@ -126,11 +112,7 @@ def random_predictions(truth: Ids, k: int, models: int, rng: np.random.Generator
 
 
 def baselines_of(counts: Counts) -> dict[str, dict[str, float]]:
-    """Return every metric of the random baseline, and of always saying the most frequent label.
-
-    Args:
-        counts: `(K, K)` confusion matrix of the clips.
-    """
+    """Return every metric of the random baseline, and of always saying the most frequent label."""
     truth = support(counts).astype(np.float64)
     drawn = baseline_labels(truth)
     uniform = np.outer(truth, drawn / drawn.sum())
@@ -169,13 +151,9 @@ def outside_of(run: Run, clustering: Clustering) -> Outside:
     kinds, times = np.unique(elsewhere, return_counts=True)
     among = np.array_equal(own, np.arange(len(run.labels)))
     chosen = run.predicted if among else restricted(run).predicted
-    right = (chosen == run.truth).astype(np.float64)
-    nan = float("nan")
     return Outside(
         n=len(elsewhere),
         labels=tuple(run.labels[int(i)] for i in kinds[np.argsort(-times, kind="stable")]),
         among=tuple(run.labels[int(i)] for i in own),
-        accuracy=uncertainty_of_mean(right, clustering).interval(float(right.mean()))
-        if len(run)
-        else Interval(value=nan, low=nan, high=nan),
+        accuracy=share_of(chosen == run.truth, clustering),
     )

@@ -29,7 +29,7 @@ from serval.scores.ranking import (
     estimates_of_weights,
 )
 from serval.scores.score import RESAMPLES
-from serval.scores.uncertainty import Estimates, estimates, moves
+from serval.scores.uncertainty import Estimates, estimates, moves, of_clusters_and_clips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -206,15 +206,7 @@ def multilabel_scores(
     labels: Sequence[str],
     resamples: int = RESAMPLES,
 ) -> MultilabelScores:
-    """Return every score with its 95 % interval, clustered by speaker where speakers are known.
-
-    Args:
-        truth: `(N, K)` which emotions each clip has.
-        answers: What the run says of them.
-        speakers: `(N,)` or `None` where not known.
-        labels: The K emotions.
-        resamples: Draws of the bootstrap.
-    """
+    """Return every score with its interval by speaker, where known; the truth is `(N, K)`."""
     clustering, k = clustering_of(speakers), len(labels)
     tables = _tables([_codes(truth, answers.predicted)], k, clustering)
     ap = _average_precisions(truth, answers.scores, clustering)
@@ -279,16 +271,7 @@ def paired_scores(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[dict[str, PairedScore], list[dict[str, PairedScore]]]:
-    """Return the differences of two runs on the same clips: of the whole, and of each emotion.
-
-    Args:
-        truth: `(N, K)` which emotions each clip has.
-        a: The first run.
-        b: The one that is measured against it.
-        clustering: Which clips belong together.
-        resamples: Draws of the bootstrap.
-        seed: Of the random numbers.
-    """
+    """Return the differences of two runs on the same clips: of the whole, and of each emotion."""
     k, runs = truth.shape[1], [a, b]
     tables = _tables([_codes(truth, one.predicted) for one in runs], k, clustering)
     each = _columns(_sums(tables.total.astype(np.float64), k, runs=2))
@@ -303,9 +286,7 @@ def paired_scores(
 def macro_f1_of(truth: Bools, predicted: Bools) -> tuple[float, Floats, float]:
     """Return macro F1 of some clips, how much each of them moves it, `(N,)`, and one flip does.
 
-    Args:
-        truth: `(N, K)`; each emotion in some clip.
-        predicted: `(N, K)`.
+    Each of the K emotions is in some clip.
     """
     k, place = truth.shape[1], OF_SUMS.index("macro_f1")
     rows = np.concatenate([truth & predicted, truth, predicted], axis=1).astype(np.float64)
@@ -390,10 +371,7 @@ def _columns(sums: Sums) -> Floats:
 
 def _bearing(tables: ClusterTables, k: int, runs: int = 1) -> tuple[Floats, Floats]:
     """Return how many clusters, and how many clips, bear on each score of `_columns`."""
-    of_clusters = _bearing_number(tables, k, runs)
-    if tables.clips is None:
-        return of_clusters, np.full(len(of_clusters), np.nan)
-    return of_clusters, _bearing_number(tables.clips, k, runs)
+    return of_clusters_and_clips(tables, lambda one: _bearing_number(one, k, runs))
 
 
 def _bearing_number(tables: ClusterTables, k: int, runs: int) -> Floats:

@@ -20,7 +20,7 @@ from serval.scores.clusters import (
     effective_number,
 )
 from serval.scores.metrics import Margins
-from serval.scores.registry import HEADLINES, METRICS
+from serval.scores.registry import HEADLINES
 from serval.scores.score import (
     OVERALL,
     effective_clusters,
@@ -167,27 +167,19 @@ class PanelEstimates:
         return replace(self, level=level)
 
     def interval(self, name: str, *where: int) -> Interval:
-        """Return one value with its interval; where the last axis is `HEADLINES`, of a score."""
-        bounds = METRICS[HEADLINES[where[-1]]].range if self._of_metric(name, where) else (0.0, 1.0)
-        return self._uncertainty(name, where).interval(float(self.values[name][where]), bounds)
+        """Return one value with its interval."""
+        return self._uncertainty(name, where).interval(float(self.values[name][where]))
 
     def difference(self, name: str, *where: int) -> Difference:
         """Return one difference with its interval.
 
         That of a mean over runs is no narrower than that of one: all heard the same clips.
-
-        Args:
-            name: Of the array; where its last axis is not `HEADLINES`, it is one of shares.
-            where: Place in the array.
         """
-        by_metric = self._of_metric(name, where)
-        flip = self.flips[where[-1]] if by_metric else self.flips[0]
-        most = METRICS[HEADLINES[where[-1]]].width if by_metric else 1.0
-        value = float(self.values[name][where])
-        return self._uncertainty(name, where).difference(value, float(flip), most)
-
-    def _of_metric(self, name: str, where: tuple[int, ...]) -> bool:
-        return self.values[name].shape[-1:] == self.flips.shape and len(where) > 1
+        of_metric = self.values[name].shape[-1:] == self.flips.shape and len(where) > 1
+        flip = self.flips[where[-1] if of_metric else 0]
+        return self._uncertainty(name, where).difference(
+            float(self.values[name][where]), float(flip)
+        )
 
     def _uncertainty(self, name: str, where: tuple[int, ...]) -> Uncertainty:
         place = np.ravel_multi_index(where, self.values[name].shape)
@@ -241,7 +233,7 @@ class Panel:
                 found.uncertainty(i),
                 float(flips[i]),
                 float(swapped[i]),
-                (options.margin, METRICS[OVERALL[i]].width if i < len(METRICS) else 1.0),
+                options.margin,
             )
             for i in range(len(a))
         ]
@@ -254,14 +246,7 @@ class Panel:
         resamples: int = 2000,
         seed: int = 0,
     ) -> PanelEstimates:
-        """Return every value of a statistic and how uncertain it is, from one set of draws.
-
-        Args:
-            pairs: Rows of `predicted` whose share of equal predictions the statistic wants.
-            statistic: A function of margins and of those shares.
-            resamples: Draws.
-            seed: What the draws begin with: same runs, same seed, same numbers.
-        """
+        """Return every value of a statistic and how uncertain it is, from one set of draws."""
 
         def columns(sums: Floats) -> Columns:
             return statistic(*self._counted(sums, len(pairs)))
@@ -338,9 +323,6 @@ def one_flip(counts: Margins) -> Floats:
     A flip moves a clip of one truth between the right label and a wrong one. It is weighted by
     how many clips of that truth there are.
 
-    Args:
-        counts: `(K,)` margins of one run.
-
     Returns:
         `(M + 3 K,)`, see `score_columns`.
     """
@@ -406,11 +388,10 @@ def _change(
     uncertainty: Uncertainty,
     flip: float,
     p_swapped: float,
-    limits: tuple[float, float],
+    margin: float,
 ) -> ScoreChange:
-    """Return the change; the limits are the margin and the largest difference that can be."""
-    (a, b), (margin, most) = values, limits
-    result = uncertainty.difference(b - a, flip, most)
+    a, b = values
+    result = uncertainty.difference(b - a, flip)
     return ScoreChange(
         a=a,
         b=b,

@@ -25,11 +25,9 @@ if TYPE_CHECKING:
 
     from serval.groups import Fairness
     from serval.run import Run
-    from serval.scores.stats import Difference, Interval
-    from serval.stress.against import CaseGap, SuiteComparison
+    from serval.stress.against import SuiteComparison
     from serval.stress.dimensions import DimensionFindings
-    from serval.stress.effects import Effect, Effects, FamilyEffect, Findings, RandomBaseline
-    from serval.stress.invariance import Invariance
+    from serval.stress.effects import Effect, Effects, Findings, RandomBaseline
     from serval.stress.panel import StressPanel
     from serval.stress.runs import StressRuns
     from serval.tasks import Task
@@ -53,14 +51,14 @@ def stress_document(found: Findings) -> dict[str, Any]:
         "clips_of_label": _clips_of_label(effects.panel),
         "labels_judged": list(effects.judged_labels),
         "seed": found.seed,
-        "clean": _intervals(effects.clean),
+        "clean": {name: asdict(score) for name, score in effects.clean.items()},
         "random": _random(found.random),
         "rules": {name: asdict(rule) for name, rule in RULES.items()},
         "cases": {name: _effect(effect, found.random) for name, effect in
                   effects.effects.items()},
-        "families": {name: _family(family) for name, family in effects.families.items()},
+        "families": {name: asdict(family) for name, family in effects.families.items()},
         "fairness": _fairness(found.fairness),
-        "invariance": None if found.invariance is None else _invariance(found.invariance),
+        "invariance": found.invariance and asdict(found.invariance),
         "against": None if found.against is None else _against(found.against),
         "seconds": _seconds(found.stress),
         "platform": dict(clean.provenance.platform),
@@ -87,48 +85,30 @@ def _clips_of_label(panel: StressPanel) -> dict[str, int]:
 
 
 def _effect(effect: Effect, random: RandomBaseline) -> dict[str, Any]:
-    case, rule = effect.case, effect.case.rule
+    part, rule = asdict(effect), effect.case.rule
     return {
-        "family": case.family,
-        "kind": case.kind,
-        "level": case.level,
-        "unit": case.unit,
-        **{key: case.facts[key] for key in ("function", "parameters")},
-        **_intervals(effect.scores),
-        "change": _differences(effect.change),
-        "p_corrected": effect.p_corrected,
-        "unchanged": asdict(effect.unchanged),
-        "recall_change": dict(effect.recall),
+        **{key: part["case"][key] for key in ("family", "kind", "level", "unit")},
+        **{key: effect.case.facts[key] for key in ("function", "parameters")},
+        **part["scores"],
+        **{key: part[key] for key in ("change", "p_corrected", "unchanged")},
+        "recall_change": part["recall"],
         "failed": effect.failed,
         "rule": rule.name if rule else None,
         "outcome": effect.outcome,
         "passed": {"pass": True, "fail": False}.get(effect.outcome),
         "sure": effect.sure if rule else None,
         "verdict": effect.verdict,
+        "reason": effect.reason,
+        "lost": effect.lost,
         "random_passes": random.passes[rule.name] if rule else None,
         **({"stopped_after": effect.asked} if effect.asked else {}),
     }
 
 
-def _family(family: FamilyEffect) -> dict[str, Any]:
-    return {
-        "cases": family.cases,
-        "change": _differences(family.change),
-        "unchanged": asdict(family.unchanged),
-        "passed": family.passed,
-        "judged": family.judged,
-        "cannot_tell": family.undecided,
-        "sure": family.sure,
-    }
-
-
 def _random(random: RandomBaseline) -> dict[str, Any]:
-    return {
-        **{name: asdict(score) for name, score in random.scores.items()},
-        "change": {name: asdict(change) for name, change in random.change.items()},
-        "unchanged": asdict(random.unchanged),
-        "passes": {name.replace(" ", "_"): share for name, share in random.passes.items()},
-    }
+    part = asdict(random)
+    passes = {name.replace(" ", "_"): share for name, share in random.passes.items()}
+    return {**part.pop("scores"), **part, "passes": passes}
 
 
 def _fairness(fairness: Fairness) -> dict[str, Any]:
@@ -149,38 +129,11 @@ def _fairness(fairness: Fairness) -> dict[str, Any]:
     }
 
 
-def _invariance(invariance: Invariance) -> dict[str, Any]:
-    checks = {name: asdict(check) for name, check in invariance.checks.items()}
-    return {"shortest_s": invariance.shortest_s, "checks": checks}
-
-
 def _against(against: SuiteComparison) -> dict[str, Any]:
-    return {
-        "model": against.model,
-        "folder": against.folder,
-        "clips": against.n,
-        "clean": _differences(against.clean),
-        "agreement": asdict(against.agreement),
-        "cases": {name: _gap(gap) for name, gap in against.cases.items()},
-        "families": {name: _gap(gap) for name, gap in against.families.items()},
-    }
-
-
-def _gap(gap: CaseGap) -> dict[str, Any]:
-    return {
-        **_differences(gap.scores),
-        "extra": _differences(gap.extra),
-        "agreement": asdict(gap.agreement),
-        "unchanged": asdict(gap.unchanged),
-    }
-
-
-def _intervals(scores: Mapping[str, Interval]) -> dict[str, Any]:
-    return {name: asdict(score) for name, score in scores.items()}
-
-
-def _differences(changes: Mapping[str, Difference]) -> dict[str, Any]:
-    return {name: asdict(change) for name, change in changes.items()}
+    part = asdict(against)
+    gaps = {name: {place: gap.pop("scores") | gap for place, gap in part[name].items()}
+            for name in ("cases", "families")}  # fmt: skip
+    return part | gaps
 
 
 def _lost(stress: StressRuns, n: int) -> list[str]:

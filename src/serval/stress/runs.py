@@ -34,7 +34,7 @@ from serval.stress.suite import (
 from serval.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from serval.evaluation import Step
     from serval.models.protocol import Model
@@ -231,6 +231,25 @@ def load_stress(folder: Path | str) -> StressRuns:
         clean=clean,
         runs={name: run for name, run in runs.items() if run.complete},
         unfinished=tuple(name for name, run in runs.items() if not run.complete),
+    )
+
+
+def refuse_unanswered(stress: StressRuns, names: Sequence[str]) -> None:
+    """Raise unless a clip has an answer clean and under each of some perturbations.
+
+    Raises:
+        ConfigError: None has, or no perturbation was finished.
+    """
+    if not stress.runs:
+        raise ConfigError(f"{stress.folder} has no finished perturbation; run serval stress again")
+    left = set(stress.clean.clip_ids).intersection(*(stress.runs[name].clip_ids for name in names))
+    if left:
+        return
+    worst = max(names, key=lambda name: len(stress.runs[name].failures))
+    every = "every perturbation; most fail under " if len(names) > 1 else ""
+    raise ConfigError(
+        f"no clip of {stress.folder} has an answer under {every}{worst}, the first with: "
+        f"{stress.runs[worst].failures[0].reason}; leave {worst} out of --suite"
     )
 
 

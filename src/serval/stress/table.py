@@ -82,7 +82,13 @@ def _share(score: Mapping[str, float | None]) -> str:
 def kept_sentence(everything: Mapping[str, Any]) -> str:
     """Return how many thresholds are kept, and how many of these verdicts the clips can carry."""
     judged, undecided = everything["judged"], everything["cannot_tell"]
-    few = f"no emotion has {MIN_CLIPS_OF_LABEL} clips, or clips fail under them"
+    lost = everything["lost"]
+    under = "" if lost == undecided else f"under {lost} "
+    why = {
+        f"{under}clips fail that have an answer when clean": lost,
+        f"no emotion has {MIN_CLIPS_OF_LABEL} clips, which a verdict needs": undecided - lost,
+    }
+    few = ", and ".join(cause for cause, n in why.items() if n)
     if not judged:
         return (
             f"Whether the thresholds of {WHOSE} are kept cannot be told: {few}."
@@ -158,7 +164,8 @@ def _outcome(case: Mapping[str, Any]) -> str:
     if case["rule"] is None:
         return "none published"
     doubt = "" if case["sure"] or case["outcome"] == "cannot tell" else " (not sure)"
-    return f"{case['rule']}: {case['outcome']}{doubt}"
+    lost = ", since clips newly fail" * case["lost"]
+    return f"{case['rule']}: {case['outcome']}{doubt}{lost}"
 
 
 def _families_table(document: Document) -> str:

@@ -2,7 +2,7 @@
 
 from serval.sweep.leaderboard import leaderboard_document, write_cost_picture
 from serval.sweep.plan import Cell, Plan, load_plan
-from serval.sweep.sweep import CellResult, Sweep, sweep
+from serval.sweep.sweep import CellResult, Sweep, sweep, sweep_of
 from serval.sweep.tables import (
     LESS_IS_BETTER,
     NOT_DONE,
@@ -27,6 +27,7 @@ __all__ = [
     "rank_text",
     "standing_sentences",
     "sweep",
+    "sweep_of",
     "value_cells",
     "value_titles",
     "write_cost_picture",

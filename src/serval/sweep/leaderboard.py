@@ -15,17 +15,18 @@ from serval.plots.cost import CostPoint, save_costs
 from serval.scores import HEADLINES, METRICS
 from serval.scores.clusters import clustering_of
 from serval.scores.stats import LEVEL
-from serval.scores.uncertainty import uncertainty_of_mean
+from serval.scores.uncertainty import share_of
 from serval.sweep.dimensions import page_of, some_pairs, value_tables
-from serval.sweep.standings import MAJORITY, Standings, of_one_task, standings_of, together
+from serval.sweep.standings import MAJORITY
+from serval.sweep.sweep import ranked_by
 from serval.wording import hundredths, percent, points, three_digits, without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from serval.scores.stats import Interval
-    from serval.sweep.sweep import CellResult, Sweep
+    from serval.sweep.sweep import CellResult, Contest, Sweep
 
     _ByCorpus = dict[str, list[Mapping[str, Mapping[str, float]]]]
     Document = Mapping[str, Any]
@@ -46,7 +47,9 @@ def leaderboard_document(finished: Sweep) -> dict[str, Any]:
     the datasets on which models were ranked, with the tests of every pair.
     """
     score = ranked_by(finished.plan.sort_by)
-    tasks = list(_tasks(_as_planned(finished)))
+    tasks = finished.contests
+    place = {cell.settings.output: place for place, cell in enumerate(finished.plan.cells)}
+    planned = sorted(finished.results, key=lambda result: place[result.cell.settings.output])
     rows = [row for task in tasks for row in _rows(task, finished.plan.output)]
     order = METRICS[score].order
     document = {
@@ -60,7 +63,7 @@ def leaderboard_document(finished: Sweep) -> dict[str, Any]:
         ),
         "tasks": [task.as_dict() for task in tasks],
         "sentences": _sentences(tasks, score),
-        "dimensions": value_tables(_as_planned(finished), finished.plan.output),
+        "dimensions": value_tables(planned, finished.plan.output),
         "problems": [
             {"model": r.contender, "dataset": r.cell.dataset, "problem": r.problem or r.warning}
             for r in finished.problems
@@ -77,63 +80,14 @@ def _verdict(document: Mapping[str, Any]) -> list[str]:
     return [*of_emotions, *(line for table in tables for line in table["sentences"])]
 
 
-def ranked_by(sort_by: str) -> str:
-    """Return the score that models are ranked by: the plan's own, if ranks are made by it."""
-    return sort_by if sort_by in HEADLINES else "uar"
-
-
-class _Task:
-    """Models on one dataset that agree on the emotion of every clip."""
-
-    def __init__(self, name: str, results: Sequence[CellResult]) -> None:
-        self.name = name
-        self.results = results
-        self.standings: Standings = standings_of(
-            [result.contender for result in results],
-            together([result.answers for result in results if result.answers is not None]),
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what ranks rest on, and the tests of every pair."""
-        facts = asdict(self.standings)
-        return {"dataset": self.name} | {k: v for k, v in facts.items() if k != "ranks"}
-
-    def ranked(self, contender: str) -> dict[str, dict[str, float]]:
-        """Return value, interval and range of ranks of a contender, by score."""
-        return {
-            rank.score: {**asdict(rank.value), "best": rank.best, "worst": rank.worst}
-            for rank in self.standings.ranks
-            if rank.name == contender
-        }
-
-
-def _as_planned(finished: Sweep) -> list[CellResult]:
-    """Return the results in the order of the plan."""
-    order = {cell.settings.output: place for place, cell in enumerate(finished.plan.cells)}
-    return sorted(finished.results, key=lambda result: order[result.cell.settings.output])
-
-
-def _tasks(results: Iterable[CellResult]) -> Iterator[_Task]:
-    of_dataset: defaultdict[str, list[CellResult]] = defaultdict(list)
-    for result in results:
-        if result.answers is not None:
-            of_dataset[result.cell.dataset].append(result)
-    for dataset, own in of_dataset.items():
-        groups = of_one_task([result.answers for result in own if result.answers is not None])
-        for members in groups:
-            chosen = [own[i] for i in members]
-            apart = f" ({chosen[0].contender})" if len(groups) > 1 else ""
-            yield _Task(f"{dataset}{apart}", chosen)
-
-
-def _rows(task: _Task, output: Path) -> Iterator[dict[str, Any]]:
+def _rows(task: Contest, output: Path) -> Iterator[dict[str, Any]]:
     for result in task.results:
         yield {
             "model": result.contender,
             "dataset": task.name,
             "corpus": result.cell.corpus,
             "baseline": False,
-            "scores": {name: asdict(score) for name, score in result.scores.items()},
+            "scores": result.own,
             "ranked": task.ranked(result.contender),
             "full_set": result.label_space["full_set"],
             "restricted": result.label_space["restricted"],
@@ -157,7 +111,7 @@ def _rows(task: _Task, output: Path) -> Iterator[dict[str, Any]]:
     }
 
 
-def _averages(results: Sequence[CellResult], tasks: Sequence[_Task]) -> Iterator[dict[str, Any]]:
+def _averages(results: Sequence[CellResult], tasks: Sequence[Contest]) -> Iterator[dict[str, Any]]:
     """Yield the mean over corpora of every model that has all of them."""
     corpora = {result.cell.corpus for result in results}
     planned = Counter(result.contender for result in results)
@@ -177,7 +131,7 @@ def _averages(results: Sequence[CellResult], tasks: Sequence[_Task]) -> Iterator
         }
 
 
-def _majority_average(tasks: Sequence[_Task]) -> Iterator[dict[str, Any]]:
+def _majority_average(tasks: Sequence[Contest]) -> Iterator[dict[str, Any]]:
     """Yield the mean over corpora of always saying the most frequent emotion."""
     found: _ByCorpus = defaultdict(list)
     for task in tasks:
@@ -194,17 +148,15 @@ def _means(found: _ByCorpus) -> dict[str, dict[str, float]]:
         name: [fmean(one[name]["value"] for one in own) for own in found.values()]
         for name in HEADLINES
     }
-    return {name: asdict(_mean_over(own, name)) for name, own in values.items()}
+    return {name: asdict(_mean_over(own)) for name, own in values.items()}
 
 
-def _mean_over(corpora: Sequence[float], score: str) -> Interval:
+def _mean_over(corpora: Sequence[float]) -> Interval:
     """Return the mean over corpora, each of which is one observation."""
-    values = np.array(corpora)
-    uncertainty = uncertainty_of_mean(values, clustering_of([None] * len(values)))
-    return uncertainty.interval(float(values.mean()), METRICS[score].range)
+    return share_of(np.array(corpora), clustering_of([None] * len(corpora)))
 
 
-def _sentences(tasks: Sequence[_Task], score: str) -> list[str]:
+def _sentences(tasks: Sequence[Contest], score: str) -> list[str]:
     said = []
     for task in tasks:
         of_score = [test for test in task.standings.tests if test.score == score]

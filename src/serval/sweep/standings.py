@@ -42,7 +42,8 @@ class Standings:
         clusters: How many of them.
         majority: The most frequent emotion.
         warnings: What a reader must know before trusting an interval, one sentence each.
-        ranks: Of each model, and of `MAJORITY`, by each of `HEADLINES`.
+        scores: Of each model, and of `MAJORITY`, by name of `METRICS`.
+        ranks: Of each of them, by each of `HEADLINES`.
         tests: Of each pair.
     """
 
@@ -51,6 +52,7 @@ class Standings:
     clusters: int
     majority: str
     warnings: tuple[str, ...]
+    scores: Mapping[str, Mapping[str, Interval]]
     ranks: tuple[Rank, ...]
     tests: tuple[PairTest, ...]
 
@@ -77,27 +79,29 @@ def standings_of(names: Sequence[str], clips: Together) -> Standings:
     every = (*names, MAJORITY)
     pairs = list(combinations(range(len(every)), 2))
     found = panel.estimates(pairs[:1], lambda counts, _shares: _columns(counts, pairs))
-    tests = _tests(every, pairs, panel, found)
+    tests, scores = _tests(every, pairs, panel, found), _scores(every, found)
     return Standings(
         clips=len(clips.truth),
         by=clustering.by,
         clusters=len(clustering),
         majority=clips.labels[majority],
         warnings=clustering.warnings,
-        ranks=ranks(_scores(every, found), tests),
+        scores=scores,
+        ranks=ranks(scores, tests),
         tests=tests,
     )
 
 
 def _columns(counts: Margins, pairs: Sequence[tuple[int, int]]) -> dict[str, Floats]:
-    scores = np.stack([METRICS[name].of(counts) for name in HEADLINES], axis=-1)
+    scores = {name: metric.of(counts) for name, metric in METRICS.items()}
+    ranked = np.stack([scores[name] for name in HEADLINES], axis=-1)
     first, second = np.array(pairs).T
-    return {"scores": scores, "changes": scores[:, second] - scores[:, first]}
+    return {**scores, "changes": ranked[:, second] - ranked[:, first]}
 
 
 def _scores(names: Sequence[str], found: PanelEstimates) -> dict[str, dict[str, Interval]]:
     scores = {
-        name: {score: found.interval("scores", row, i) for i, score in enumerate(HEADLINES)}
+        name: {score: found.interval(score, row) for score in METRICS}
         for row, name in enumerate(names)
     }
     for score, interval in scores[MAJORITY].items():

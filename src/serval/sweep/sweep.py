@@ -7,6 +7,7 @@ be done keeps its reason.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,26 +16,33 @@ from typing import TYPE_CHECKING, Any
 from serval.datasets.card import CARD, head_of
 from serval.dimensions import DimensionRun, dimension_run
 from serval.errors import DatasetError, ServalError
-from serval.evaluation import Evaluation, Step, evaluate_named
+from serval.evaluation import Evaluation, Step, evaluate_named, too_many_failures
 from serval.files import is_file
 from serval.probe import ProbeOptions, probe
 from serval.results import write_results
 from serval.results.document import corpus_names
 from serval.run import load_run
-from serval.scores import METRICS
-from serval.scores.stats import Interval
+from serval.scores import HEADLINES, METRICS
 from serval.stopping import stop_if_asked
 from serval.sweep.plan import Cell, Plan
-from serval.sweep.standings import Answers, answers_of
+from serval.sweep.standings import (
+    Answers,
+    Standings,
+    answers_of,
+    of_one_task,
+    standings_of,
+    together,
+)
 from serval.tasks import CATEGORICAL, DIMENSIONAL, ByTask
 from serval.trained_on import HEARD, Training, corpora_of, training_of
 from serval.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from serval.probe.encoder import EncoderCost
     from serval.run import Run
+    from serval.scores.stats import Interval
 
 
 NAN = math.nan
@@ -46,7 +54,10 @@ class CellResult:
 
     Attributes:
         cell: Which one.
-        scores: By name, with intervals; empty where the cell could not be done.
+        scores: By name, of the clips that any model on the set has a label for, of which each
+            without an answer is an error; empty where the cell could not be done.
+        rank: The best and the worst that it may be among these, by `ranked_by`.
+        own: Scores of the clips that were answered, as `results.json` has them.
         answers: What the model said of each clip; `None` where the cell could not be done, and of
             a model of dimensions.
         values: What a model of dimensions said, which has no `scores`.
@@ -65,7 +76,9 @@ class CellResult:
     """
 
     cell: Cell
-    scores: Mapping[str, Interval]
+    scores: Mapping[str, Interval] = field(default_factory=dict)
+    rank: tuple[int, int] | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
     answers: Answers | None = None
     values: DimensionRun | None = None
     label_space: Mapping[str, Any] = field(default_factory=dict)
@@ -87,6 +100,12 @@ class CellResult:
         return ", ".join(part for part in (self.cell.model, self.cell.options) if part)
 
     @property
+    def full_set_uar(self) -> Mapping[str, float | None] | None:
+        """UAR with each clip as an error that has no answer or whose label the model lacks."""
+        full = self.label_space.get("full_set")
+        return full["scores"]["uar"] if full else self.own.get("uar")
+
+    @property
     def probed(self) -> dict[str, Any]:
         """Of a probe, for a row: the encoder, its level, and the cost up to there."""
         if self.cost is None:
@@ -95,10 +114,33 @@ class CellResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """Models on one dataset that agree on the emotion of every clip, and where each stands."""
+
+    name: str
+    results: tuple[CellResult, ...]
+    standings: Standings
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what ranks rest on, and the tests of every pair."""
+        facts = asdict(self.standings)
+        return {"dataset": self.name} | {k: facts[k] for k in facts if k not in {"ranks", "scores"}}
+
+    def ranked(self, contender: str) -> dict[str, dict[str, float]]:
+        """Return value, interval and range of ranks of a contender, by score."""
+        return {
+            rank.score: {**asdict(rank.value), "best": rank.best, "worst": rank.worst}
+            for rank in self.standings.ranks
+            if rank.name == contender
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """A finished sweep: its plan, and the results sorted by the chosen score, best first."""
+    """A finished sweep: its plan, who was ranked with whom, and all results, the best first."""
 
     plan: Plan
+    contests: tuple[Contest, ...]
     results: tuple[CellResult, ...]
 
     @property
@@ -127,10 +169,57 @@ def sweep(plan: Plan, watch: Watch | None = None, *, fresh: bool = False) -> Swe
     """
     watch = watch or (lambda _cell, _step: None)
     results = [one for cell in plan.cells for one in _results(cell, watch, fresh=fresh)]
+    return sweep_of(replace(plan, cells=tuple(result.cell for result in results)), results)
+
+
+def sweep_of(plan: Plan, results: Sequence[CellResult]) -> Sweep:
+    """Return a finished sweep, its results ranked and sorted by the score of the plan.
+
+    Args:
+        plan: With a cell for each result.
+        results: In the order of the plan.
+    """
+    contests = tuple(_contests(results, ranked_by(plan.sort_by)))
+    ranked = {one.cell.settings.output: one for own in contests for one in own.results}
+    placed = [ranked.get(result.cell.settings.output, result) for result in results]
+    order = METRICS[plan.sort_by].order
     return Sweep(
-        plan=replace(plan, cells=tuple(result.cell for result in results)),
-        results=tuple(sorted(results, key=lambda r: _rank(r, plan.sort_by))),
+        plan=plan,
+        contests=contests,
+        results=tuple(
+            sorted(placed, key=lambda r: order(r.scores[plan.sort_by].value if r.scores else NAN))
+        ),
     )
+
+
+def ranked_by(sort_by: str) -> str:
+    """Return the score that models are ranked by: the plan's own, if ranks are made by it."""
+    return sort_by if sort_by in HEADLINES else "uar"
+
+
+def _contests(results: Iterable[CellResult], score: str) -> Iterator[Contest]:
+    of_dataset: defaultdict[str, list[tuple[CellResult, Answers]]] = defaultdict(list)
+    for result in results:
+        if result.answers is not None:
+            of_dataset[result.cell.dataset].append((result, result.answers))
+    for dataset, own in of_dataset.items():
+        groups = of_one_task([answers for _, answers in own])
+        for members in groups:
+            chosen = [own[i][0] for i in members]
+            apart = f" ({chosen[0].contender})" if len(groups) > 1 else ""
+            standings = standings_of(
+                [result.contender for result in chosen], together([own[i][1] for i in members])
+            )
+            ranks = {rank.name: rank for rank in standings.ranks if rank.score == score}
+            ranked = (
+                replace(
+                    result,
+                    scores=standings.scores[result.contender],
+                    rank=(ranks[result.contender].best, ranks[result.contender].worst),
+                )
+                for result in chosen
+            )
+            yield Contest(name=f"{dataset}{apart}", results=tuple(ranked), standings=standings)
 
 
 def _results(cell: Cell, watch: Watch, *, fresh: bool) -> list[CellResult]:
@@ -139,19 +228,18 @@ def _results(cell: Cell, watch: Watch, *, fresh: bool) -> list[CellResult]:
         if isinstance(settings, ProbeOptions):
             return list(_probed(cell, settings, watch))
         evaluation = evaluate_named(settings, lambda step: watch(cell, step))
-        return [_evaluated(cell, evaluation, settings.max_failures)]
+        return [_evaluated(cell, evaluation)]
     except ServalError as error:
         stop_if_asked()
-        return [CellResult(cell=cell, scores={}, problem=str(error))]
+        return [CellResult(cell=cell, problem=str(error))]
 
 
-def _evaluated(cell: Cell, evaluation: Evaluation, allowed: float) -> CellResult:
+def _evaluated(cell: Cell, evaluation: Evaluation) -> CellResult:
     run = evaluation.run
     return replace(
         _scored(cell, run, evaluation.document),
         rtfx=float(run.duration_s.sum()) / run.seconds if run.seconds else NAN,
         reused=evaluation.reused,
-        warning=_failures(run, allowed) if evaluation.too_many_failures else "",
     )
 
 
@@ -170,11 +258,9 @@ def _probed(cell: Cell, settings: ProbeOptions, watch: Watch) -> Iterator[CellRe
 
 def _scored(cell: Cell, run: Run, document: Mapping[str, Any]) -> CellResult:
     if problem := RANKED.refusal(run.provenance.task, "the set"):
-        return CellResult(cell=cell, scores={}, problem=problem)
+        return CellResult(cell=cell, problem=problem)
     if not len(run):
-        return CellResult(
-            cell=cell, scores={}, failed=len(run.failures), problem="every clip failed"
-        )
+        return CellResult(cell=cell, failed=len(run.failures), problem="every clip failed")
     return CellResult(
         cell=cell,
         **RANKED.parts[run.provenance.task](run, document),
@@ -183,18 +269,18 @@ def _scored(cell: Cell, run: Run, document: Mapping[str, Any]) -> CellResult:
         failed=len(run.failures),
         labels=len(run.labels),
         left_out=sum(run.dropped.values()),
+        warning=_failures(run, cell.settings.max_failures),
     )
 
 
 def _of_dimensions(run: Run, _document: Mapping[str, Any]) -> dict[str, Any]:
-    return {"scores": {}, "values": dimension_run(run)}
+    return {"values": dimension_run(run)}
 
 
 def _of_emotions(run: Run, document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was said and its scores, in the fields of a result."""
-    overall = document["scores"]["overall"]
     return {
-        "scores": {name: _interval(score) for name, score in overall.items()},
+        "own": document["scores"]["overall"],
         "answers": answers_of(run),
         "label_space": document["label_space"],
     }
@@ -208,7 +294,10 @@ RANKED: ByTask[Callable[[Run, Mapping[str, Any]], dict[str, Any]]] = ByTask(
 
 
 def _failures(run: Run, allowed: float) -> str:
+    """Return how many clips failed, where that is more than is allowed."""
     failed, total = run.failures, len(run) + len(run.failures)
+    if not too_many_failures(run, allowed):
+        return ""
     return (
         f"{len(failed)} of {counted(total, 'clip')} failed, more than max_failures "
         f"({allowed:g}) allows; the first: {failed[0].clip_id}: "
@@ -224,18 +313,6 @@ def _training(cell: Cell, run: Run) -> Training:
         corpora = corpora if more is None else [*(corpora or ()), *more]
     heard = sum(HEARD in notes for notes in run.notes)
     return training_of(corpora, heard, {cell.corpus, cell.dataset, *corpus_names(run)})
-
-
-def _interval(score: Mapping[str, float | None]) -> Interval:
-    value, low, high = (
-        NAN if score[key] is None else score[key] for key in ("value", "low", "high")
-    )
-    return Interval(value=value, low=low, high=high)  # type: ignore[arg-type]
-
-
-def _rank(result: CellResult, score: str) -> tuple[bool, float]:
-    """Return a key that puts the best score first and what has none last."""
-    return METRICS[score].order(result.scores[score].value if result.scores else NAN)
 
 
 LARGEST_CARD = 10_000_000

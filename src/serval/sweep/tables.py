@@ -60,27 +60,14 @@ def _scores_shown(plan: Plan) -> tuple[str, ...]:
     return (plan.sort_by, *(name for name in SHOWN if name != plan.sort_by))
 
 
-def _ranks(document: Document) -> dict[str, tuple[int, int]]:
-    """Return the best and the worst rank of each run, by its folder."""
-    score = document["ranked_by"]
-    ranked = {row["page"]: row["ranked"][score] for row in document["rows"] if not row["baseline"]}
-    return {
-        Path(page).parent.as_posix(): (rank["best"], rank["worst"]) for page, rank in ranked.items()
-    }
-
-
-def _folder(cell: Cell, plan: Plan) -> str:
-    return Path(cell.settings.output).relative_to(plan.output).as_posix()
-
-
 def _markdown(finished: Sweep, document: Document) -> str:
-    plan, ranks = finished.plan, _ranks(document)
+    plan = finished.plan
     head = (
         "model", "dataset", "options", *COUNTS, *_scores_shown(plan), "full set", "rank",
         "trained on", *(COSTS if finished.of_probes else ["rtfx"]), "folder",
     )  # fmt: skip
     rows = [
-        list(map(_markdown_cell, _cells_of(r, finished, ranks)))
+        list(map(_markdown_cell, _cells_of(r, finished)))
         for r in finished.results
         if r.values is None
     ]
@@ -145,22 +132,19 @@ def standing_sentences(document: Document) -> list[str]:
     return said
 
 
-def _cells_of(
-    result: CellResult, finished: Sweep, ranks: Mapping[str, tuple[int, int]]
-) -> list[str]:
-    plan = finished.plan
-    cell, folder = result.cell, _folder(result.cell, plan)
+def _cells_of(result: CellResult, finished: Sweep) -> list[str]:
+    plan, cell = finished.plan, result.cell
     counts = [str(n) if not result.problem else "" for n in _counts(result)]
-    scores = [_cell(_own(result.scores.get(name))) for name in _scores_shown(plan)]
-    full = result.label_space.get("full_set")
+    scores = (result.scores.get(name) for name in _scores_shown(plan))
     return [
-        cell.model, cell.dataset, cell.options, *counts, *scores,
-        _cell(full["scores"]["uar"]) if full else _cell(_own(result.scores.get("uar"))),
-        rank_text(*ranks[folder]) if folder in ranks else "",
+        cell.model, cell.dataset, cell.options, *counts,
+        *("" if score is None else _cell(asdict(score)) for score in scores),
+        _cell(result.full_set_uar),
+        rank_text(*result.rank) if result.rank else "",
         "" if result.problem else result.training,
         *(cost_cells(result.cost) if finished.of_probes
           else ["" if math.isnan(result.rtfx) else three_digits(result.rtfx)]),
-        folder,
+        Path(cell.settings.output).relative_to(plan.output).as_posix(),
     ]  # fmt: skip
 
 
@@ -180,20 +164,17 @@ def _counts(result: CellResult) -> tuple[int, ...]:
 
 def _cell(score: Mapping[str, float | None] | None) -> str:
     """Return a score with its interval, or an empty cell where there is none."""
-    return "" if score is None or score["value"] is None else scored(score)
-
-
-def _own(score: Interval | None) -> dict[str, Any] | None:
-    return None if score is None or math.isnan(score.value) else asdict(score)
+    known = score is not None and score["value"] is not None and not math.isnan(score["value"])
+    return scored(score) if score is not None and known else ""
 
 
 def _caption(finished: Sweep, document: Document) -> str:
     said = (
         f"Sorted by {finished.plan.sort_by}; in brackets the 95 % interval. "
-        "Scores are of the clips that were answered. full set: UAR with clips that have no answer "
-        f"as errors. rank: by {document['ranked_by']} on the same clips, no answer being an error, "
-        "from the best to the worst that it may be. trained on: what the model, its "
-        "card or the plan says of this corpus. "
+        "Scores are of the clips that any model on the set has a label for, no answer being an "
+        "error. full set: UAR with clips as errors too whose label the model does not know. "
+        f"rank: by {document['ranked_by']}, from the best to the worst that it may be. trained on: "
+        "what the model, its card or the plan says of this corpus. "
         + (
             "parameters, MB, ms: of the encoder up to that layer; the last is the time for a clip "
             "of 3 s on one thread of this machine."
@@ -216,8 +197,9 @@ def _other_tasks(results: Sequence[CellResult]) -> Iterator[str]:
                 f"{counted(k, 'label')} with {counted(n, 'clip')} left out" for k, n in sorted(seen)
             )
             yield (
-                f"On {dataset} the rows are not of one task ({rows}): with fewer labels, or "
-                "without the clips left out, the same model tends to score higher."
+                f"On {dataset} the rows are not of one task ({rows}): with fewer labels the same "
+                "model tends to score higher, and a clip left out is an error of it where another "
+                "model has a label for it."
             )
 
 
@@ -229,7 +211,7 @@ def _csv(finished: Sweep, document: Document) -> str:
     """Return the table with plain numbers: each score in [0, 1] with the ends of its interval."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names_of_scores, ranks = _scores_shown(finished.plan), _ranks(document)
+    names_of_scores = _scores_shown(finished.plan)
     ends = [f"{name}{end}" for name in names_of_scores for end in ("", "_low", "_high")]
     counts = [name.replace(" ", "_") for name in COUNTS]
     more = ["full_set_uar", "rank_best", "rank_worst", "trained_on"]
@@ -244,10 +226,10 @@ def _csv(finished: Sweep, document: Document) -> str:
         speed = "" if math.isnan(result.rtfx) else round(result.rtfx, 3)
         names = map(csv_cell, (cell.model, cell.dataset, cell.options))
         problem = csv_cell(result.problem or result.warning)
-        full, own = result.label_space.get("full_set"), result.scores.get("uar")
+        full = result.full_set_uar
         behind = (
-            full["scores"]["uar"]["value"] if full else own.value if own else "",
-            *ranks.get(_folder(cell, finished.plan), ("", "")),
+            full["value"] if full else "",
+            *(result.rank or ("", "")),
             "" if result.problem else result.training,
             *cccs.get(page_of(result, finished.plan.output), NO_CCC).values(),
             *(asdict(result.cost).values() if result.cost else ()),

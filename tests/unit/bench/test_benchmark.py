@@ -12,12 +12,13 @@ from serval.bench import BenchOptions, bench, save_bench
 from serval.bench.bench import QUICK
 from serval.bench.loading import measured_loading
 from serval.bench.speed import MATMUL_MACS, generated_clips, matmul_work, setups_for
-from serval.bench.subjects import call_of, noise, open_reference, open_subjects, runtime_packages
+from serval.bench.subjects import noise, open_reference, open_subjects, runtime_packages
 from serval.errors import ConfigError, DatasetError, MissingExtraError, ModelError
 from serval.machine import available_cores, instruction_sets, peak_memory_mb
 from serval.models.contract import Overrides
 from serval.models.load import load_model
 from serval.models.onnx import load_onnx
+from serval.models.protocol import logits_alone
 
 
 @pytest.fixture
@@ -239,8 +240,8 @@ class Loudness:
 def test_openvino_gives_the_same_logits(model_file, own_cache):
     pytest.importorskip("openvino")
     samples = noise(1, 16_000)
-    answer = call_of(open_reference("openvino", str(model_file), Overrides(), 1))(samples)
-    expected = call_of(load_onnx(model_file))(samples)
+    answer = logits_alone(open_reference("openvino", str(model_file), Overrides(), 1), samples)
+    expected = logits_alone(load_onnx(model_file), samples)
     np.testing.assert_allclose(answer, expected, rtol=1e-3, atol=1e-4)
 
 

@@ -5,14 +5,7 @@ import pytest
 
 from build import encoded, voice
 from runs import run_of
-from serval.commands.terminal import (
-    narrow_table,
-    print_caveats,
-    print_files,
-    print_items,
-    print_table,
-    terminal,
-)
+from serval.commands.terminal import narrow_table, terminal
 
 EMOTIONS = ("angry", "disgusted", "surprised")
 
@@ -79,9 +72,9 @@ def test_files_are_predicted_with_a_count_before_the_table(serval, tmp_path):
 
 def test_only_five_lines_stand_out_and_all_caveats(capsys, tmp_path):
     console = terminal()
-    print_items(console, [f"line {i}" for i in range(8)])
-    print_caveats(console, [f"caveat {i}" for i in range(8)])
-    print_files(console, [tmp_path / "a.json", tmp_path / "b.csv", tmp_path / "in" / "c.png"])
+    console.print_items([f"line {i}" for i in range(8)])
+    console.print_caveats([f"caveat {i}" for i in range(8)])
+    console.print_files([tmp_path / "a.json", tmp_path / "b.csv", tmp_path / "in" / "c.png"])
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert lines[:6] == [*(f"- line {i}" for i in range(5)), "- 3 more in the files."]
     assert lines[6:8] == ["Before you trust these numbers:", "- Caveat 0."]
@@ -91,9 +84,9 @@ def test_only_five_lines_stand_out_and_all_caveats(capsys, tmp_path):
 def test_an_interval_goes_below_its_number_before_a_name_is_broken(capsys):
     table = narrow_table(["emotion"], ["recall %", "F1 %"])
     table.add_row("surprised", "100.0 [100, 100]", "n/a")
-    print_table(terminal(40), table)
+    terminal(40).print_table(table)
     assert "surprised 100.0 [100, 100]  n/a" in capsys.readouterr().out
-    print_table(terminal(25), table)
+    terminal(25).print_table(table)
     lines = capsys.readouterr().out.splitlines()
     assert [line.rstrip() for line in lines[2:]] == ["surprised      100.0  n/a",
                                                      "          [100, 100]"]  # fmt: skip

@@ -43,15 +43,6 @@ def test_the_file_of_a_corpus_gives_the_clips_of_its_folder(tmp_path, name):
         )  # fmt: skip
 
 
-def test_ratings_without_labels_stay_so(tmp_path):
-    write_sounds(tmp_path)
-    rows = "".join(f"{row['name']},{i}\n" for i, row in enumerate(ROWS[:2]))
-    (tmp_path / "set.csv").write_text(f"path,arousal\n{rows}", encoding="utf-8")
-    whole = load(prepare(str(tmp_path / "set.csv"), tmp_path / "one.parquet").path)
-    assert whole.is_rated
-    assert clips(whole) == clips(load(tmp_path / "set.csv"))
-
-
 def a_part(name, number=0):
     official = {"MSP-Podcast": ("Test1", "Train"), "Emozionalmente": ("test", "train")}
     return official.get(name, (None, "fold1.test"))[number]
@@ -145,6 +136,15 @@ def test_of_a_known_corpus_all_is_shown_and_of_another_the_like(serval):
     assert done.returncode == 2
     assert "no corpus 'ravdes' is known by name" in done.stderr
     assert "did you mean 'RAVDESS'?" in done.stderr
+
+
+def test_a_set_of_ratings_has_no_labels_in_the_file_either(tmp_path):
+    write_sounds(tmp_path, ROWS[:3])
+    rows = (f"{row['name']},{i}.5" for i, row in enumerate(ROWS[:3]))
+    (tmp_path / "set.csv").write_text("\n".join(["path,arousal", *rows]))
+    done = load(prepare(str(tmp_path / "set.csv"), tmp_path / "one.parquet").path)
+    assert done.is_rated
+    assert [clip.groups["arousal"] for clip in done.metadata(0, None)] == ["0.5", "1.5", "2.5"]
 
 
 def test_clips_of_several_emotions_keep_each_of_them(tmp_path):

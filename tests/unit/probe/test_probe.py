@@ -59,6 +59,19 @@ def options(folder, **more):
     )
 
 
+def test_more_failed_clips_than_allowed_end_with_exit_code_3(folder, tmp_path, serval):
+    speech_set(tmp_path, 12, labels=LABELS, speakers=4, seconds=0.2)
+    next(tmp_path.glob("**/*.wav")).write_bytes(b"")
+    encoder, folds = folder / "encoder.onnx", ("--folds", "speaker:2", "--layer", "energy")
+    command = ["probe", "-m", encoder, "-d", tmp_path / "set.csv", *folds, "-o", tmp_path, "-q"]
+    done = serval(*command)
+    assert done.returncode == 3
+    assert "1 of 12 clips failed, more than --max-failures 0.01 allows; first: " in done.stderr
+    assert serval(*command, "--max-failures", "0.1").returncode == 0
+    odd = serval(*command, "--max-failures", "2")
+    assert (odd.returncode, "--max-failures is 2.0; give a share" in odd.stderr) == (2, True)
+
+
 def test_a_set_without_folds_is_told_how_to_get_some(folder, tmp_path):
     given = options(folder, folds="published", output=str(tmp_path / "p"))
     with pytest.raises(DatasetError, match=r"set\.csv has no folds of its own.*--folds speaker:5"):

@@ -10,8 +10,7 @@ from sklearn import metrics
 from pages import HARM, evaluated, spoken_set
 from runs import run_of, run_of_sets
 from serval.errors import ConfigError
-from serval.report.card import card_text, write_card
-from serval.report.section import hub_dataset
+from serval.report.card import card_text, hub_dataset, write_card
 from serval.run import Run
 
 FACTS = {"fingerprint": "0" * 64, "licence": "x", "revision": "", "location": "", "n_clips": 4}

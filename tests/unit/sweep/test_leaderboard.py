@@ -2,7 +2,7 @@ import csv
 import json
 import math
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -20,16 +20,16 @@ from serval.options import EvalOptions
 from serval.report.leaderboard import leaderboard_html, write_leaderboard
 from serval.results.domain_shift import label_space_part
 from serval.run import load_run
-from serval.scores import scores_of
+from serval.scores import HEADLINES, scores_of
 from serval.scores.label_space import full_set_of
 from serval.sweep import (
     Cell,
     CellResult,
     Plan,
-    Sweep,
     leaderboard_document,
     load_plan,
     sweep,
+    sweep_of,
     write_tables,
 )
 from serval.sweep.dimensions import _from_the_best, some_pairs
@@ -152,13 +152,15 @@ def test_a_clip_without_an_answer_is_an_error_in_every_number(tmp_path):
         CellResult(
             cell=Cell(model=name, dataset="d", options="", corpus="d",
                       settings=EvalOptions(output=str(tmp_path / name))),
-            scores=scores_of(run).overall, answers=answers_of(run), clips=len(run),
+            own={name: asdict(own) for name, own in scores_of(run).overall.items()},
+            answers=answers_of(run), clips=len(run),
             label_space=label_space_part(run, restrict=False), failed=len(run.failures),
         )
         for name, run in runs.items()
     ]  # fmt: skip
     plan = Plan(output=tmp_path, sort_by="uar", cells=tuple(r.cell for r in results))
-    document = leaderboard_document(Sweep(plan=plan, results=tuple(results)))
+    finished = sweep_of(plan, results)
+    document = leaderboard_document(finished)
     means = {row["model"]: row["scores"]["uar"]["value"] for row in document["averages"]}
     assert means == pytest.approx({"answers": 5 / 6, "fails": 2 / 3, "majority label": 1 / 3})
     assert document["verdict"][0] == "answers has the highest UAR: 83.3 %."
@@ -166,6 +168,16 @@ def test_a_clip_without_an_answer_is_an_error_in_every_number(tmp_path):
     shown = page.count("<strong>83.3 %</strong>")
     assert shown == 4, "the mean, the set, and in its table UAR and that of the full set"
     assert "100.0 %" not in page
+    files = write_tables(finished, document)
+    with files["csv"].open(encoding="utf-8", newline="") as file:
+        rows = {row["model"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["answers", "fails"]
+    for name, row in rows.items():
+        (board,) = (one for one in document["rows"] if one["model"] == name)
+        for score in HEADLINES:
+            assert float(row[score]) == pytest.approx(board["ranked"][score]["value"])
+    assert float(rows["fails"]["weighted_f1"]) == pytest.approx(0.5)
+    assert "| 83.33 % [" in files["markdown"].read_text(encoding="utf-8")
 
 
 def test_more_failures_than_the_plan_allows_are_said(folder):
