@@ -362,7 +362,12 @@ def _stated(raw: str, stated: Mapping[str, str]) -> str | None:
 
 
 def _known(raw: str, labels: LabelSet) -> str | None:
-    return _same_name(raw, labels) or _synonym(raw, labels)
+    """Return the label of that name, else the one that is spelt otherwise."""
+    folded = _folded(raw)
+    if same := next((label for label in labels if _folded(label) == folded), None):
+        return same
+    group = _spellings(raw)
+    return next((label for label in labels if group and _spellings(label) == group), None)
 
 
 def _by_id(names: Mapping[Any, Any]) -> dict[int, object]:
@@ -372,16 +377,6 @@ def _by_id(names: Mapping[Any, Any]) -> dict[int, object]:
     if all(str(value).strip().isdecimal() for value in names.values()):
         return {int(value): name for name, value in names.items()}
     return {}
-
-
-def _same_name(raw: str, labels: LabelSet) -> str | None:
-    folded = _folded(raw)
-    return next((label for label in labels if _folded(label) == folded), None)
-
-
-def _synonym(raw: str, labels: LabelSet) -> str | None:
-    group = _spellings(raw)
-    return next((label for label in labels if group and _spellings(label) == group), None)
 
 
 def _spellings(label: str) -> frozenset[str]:

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +34,7 @@ from serval.wording import as_sentence, counted, csv_cell
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serval.records import Clip, LeftOut
+    from serval.records import LeftOut
 
 __all__ = [
     "Audit",
@@ -176,11 +175,7 @@ def _all_facts(
 def _facts_of(side: Side, pool: ThreadPoolExecutor, workers: int) -> Iterator[ClipFacts]:
     clips = side.dataset.clips(0, None)
     while batch := list(islice(clips, workers * BATCH)):
-        yield from pool.map(partial(_facts, side), batch)
-
-
-def _facts(side: Side, clip: Clip) -> ClipFacts:
-    return clip_facts(clip, side.blank(clip))
+        yield from pool.map(lambda clip: clip_facts(clip, side.blank(clip)), batch)
 
 
 def _split_findings(facts: Sequence[ClipFacts], sides: Sequence[Side]) -> Iterator[Finding]:

@@ -17,7 +17,6 @@ from serval.wording import counted, percent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from serval.audio import Header
     from serval.audit.facts import ClipFacts, Signal
     from serval.audit.matching import Shelf
 
@@ -195,8 +194,8 @@ def clip_findings(facts: Sequence[ClipFacts], split: str) -> Iterator[Finding]:
 def format_findings(facts: Sequence[ClipFacts], split: str) -> Iterator[Finding]:
     """Yield one finding if the sample rates of a split differ, and one if its channels do."""
     headers = [clip.header for clip in facts if clip.header]
-    rates = _mixture(headers, lambda header: f"{header.sample_rate} Hz")
-    channels = _mixture(headers, lambda header: counted(header.channels, "channel"))
+    rates = Counter(f"{header.sample_rate} Hz" for header in headers)
+    channels = Counter(counted(header.channels, "channel") for header in headers)
     for kind, counts in (
         (FindingKind.MIXED_SAMPLE_RATES, rates),
         (FindingKind.MIXED_CHANNELS, channels),
@@ -245,10 +244,6 @@ def _finding(
         clips=members_of([clip]),
         value=value,
     )
-
-
-def _mixture(headers: Sequence[Header], name_of: Callable[[Header], str]) -> Counter[str]:
-    return Counter(name_of(header) for header in headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
