@@ -195,9 +195,10 @@ def _rows_of_fold(
     """Return the rows of one part of one fold, or of the test part of any."""
     texts = _texts(table, column)
     folds = sorted({text for text in texts if text}, key=lambda text: (len(text), text))
-    parts = [f"fold{fold}.{part}" for fold in folds for part in ("test", "train")]
+    prefix = "" if all(text.startswith("fold") for text in folds) else "fold"
+    parts = [f"{prefix}{fold}.{part}" for fold in folds for part in ("test", "train")]
     split = choose_split([ALL_FOLDS, *parts], asked, subject)
-    fold, _, name = split.removeprefix("fold").rpartition(".")
+    fold, _, name = split.removeprefix(prefix).rpartition(".")
     is_train, is_any = name == "train", split == ALL_FOLDS
     part = RowsOfPart(
         table=table,
