@@ -198,7 +198,7 @@ def _table(clips: Any) -> pa.Table:  # noqa: ANN401 - of several libraries
         return clips.to_arrow()
     try:
         return pa.Table.from_pandas(clips, preserve_index=False)
-    except (pa.ArrowException, TypeError, AttributeError) as error:
+    except (pa.ArrowException, ValueError, TypeError, AttributeError) as error:
         raise DatasetError(f"the table cannot be read: {error}; {WANTED}") from error
 
 
