@@ -11,8 +11,8 @@ from torch.nn import functional
 from transformers import WhisperModel
 from transformers.audio_utils import mel_filter_bank
 
-from serval.checkpoints.quiet import quiet
-from serval.export.network import onnx_program, save_program
+from serval.checkpoints.opened import quiet
+from serval.export.flow import onnx_program, save_program
 from serval.labels import EMOTIONS
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from commandline import called
 from serval.bench.subjects import open_reference
 from serval.cli import COMMANDS
 from serval.errors import ModelError
-from serval.export import ExportOptions, export_checkpoint, network
+from serval.export import ExportOptions, export_checkpoint, flow
 from serval.inspection import inspect_model
 from serval.models.contract import Overrides
 from serval.models.onnx import load_onnx
@@ -161,7 +161,7 @@ def first_layer_alone(tmp_path_factory, clips):
     said["problem_type"] = "multi_label_classification"
     (source / "config.json").write_text(json.dumps(said))
     arguments = ("export", source, "-o", "model.onnx", "--layers", 1, "--dataset", clips)
-    with patch.object(network, "INLINE_LIMIT_BYTES", 10_000):
+    with patch.object(flow, "INLINE_LIMIT_BYTES", 10_000):
         done = called(arguments, folder, {})
     assert done.returncode == 0, done.stderr
     return source, folder / "model.onnx", done

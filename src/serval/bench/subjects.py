@@ -13,6 +13,7 @@ import numpy as np
 from serval.errors import ConfigError
 from serval.files import is_file, is_folder
 from serval.machine import instruction_sets, platform_facts
+from serval.models.callable import PREFIX, absolute
 from serval.models.load import RUNTIMES, Runtime, load_model
 from serval.wording import printable
 
@@ -88,6 +89,8 @@ def open_subjects(
 
 def model_key(name: str) -> str:
     """Return what two names of one model have in common: the place of a file, else the name."""
+    if name.startswith(PREFIX):
+        return os.path.realpath(absolute(name).removeprefix(PREFIX))
     return os.path.realpath(name) if is_file(name) or is_folder(name) else name
 
 

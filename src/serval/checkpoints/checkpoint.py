@@ -70,6 +70,11 @@ class Checkpoint:
         return int(self.model.config.num_hidden_layers)
 
     @property
+    def width(self) -> int:
+        """Numbers that each of them gives for a frame."""
+        return int(self.model.config.hidden_size)
+
+    @property
     def family(self) -> str:
         """The model type, as transformers calls it."""
         return str(self.model.config.model_type)

@@ -29,7 +29,7 @@ from serval.checkpoints.front_ends import (
     WhisperFeatures,
 )
 from serval.checkpoints.heads import POOLINGS, LinearHead, PooledClassifier, head_of
-from serval.checkpoints.weights import Shapes, shapes_of, some, tensors_of, weight_files
+from serval.checkpoints.weights import Shapes, some, tensors_of, weight_files
 from serval.errors import ConfigError, ModelError
 from serval.labels import unnamed
 from serval.wording import shown
@@ -71,8 +71,7 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
     config = config_of(said, name)
     files = _weights(folder, name)
     extractor = _extractor(folder, name, config, normalize)
-    shapes = {key: shape for key, shape in shapes_of(files).items() if not is_harmless(key)}
-    n_outputs, opened = _opened(said, name, shapes, tensors_of(files))
+    n_outputs, opened = _opened(said, name, tensors_of(files))
     labels, labels_from = labels_in(said, n_outputs, name)
     plain = _checkpoint(folder, name, extractor, opened)
     checkpoint = replace(
@@ -202,9 +201,10 @@ def _extractor(folder: Path, name: str, config: Any, normalize: str | None) -> A
 
 
 def _opened(
-    said: Mapping[str, Any], name: str, shapes: Shapes, tensors: Mapping[str, Tensor]
+    said: Mapping[str, Any], name: str, tensors: Mapping[str, Tensor]
 ) -> tuple[int, OpenedNetwork]:
     """Return how many outputs there are, and the network with the head that its weights have."""
+    shapes = {key: tuple(part.shape) for key, part in tensors.items() if not is_harmless(key)}
     config = config_of(said, name)
     stock = transformers.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
     with torch.device("meta"):

@@ -79,7 +79,7 @@ class DimensionAgainst:
 
     def sentences(self, scale: str) -> list[str]:
         """Return how alike the predictions of both runs are, whatever the ratings."""
-        both = ", ".join(f"{name} {value:.3f}" for name, value in self.agreement.items())
+        both = ", ".join(f"{name} {_plain(value)}" for name, value in self.agreement.items())
         largest = ", ".join(f"{name} {value:.2f}" for name, value in self.largest_shift.items())
         return [
             f"CCC between the two runs' predictions: {both}.",
@@ -314,8 +314,12 @@ def change_cells(change: IntervalChange) -> list[str]:
     """Return A, B, the difference with its interval and the verdict as cells of a table."""
     gap = without_nan(asdict(change.difference))
     return [
-        numbered({"value": change.a, "low": None, "high": None}, 3),
-        numbered({"value": change.b, "low": None, "high": None}, 3),
+        _plain(change.a),
+        _plain(change.b),
         numbered(gap, 3),  # type: ignore[arg-type]
         change.verdict or "",
     ]
+
+
+def _plain(score: float) -> str:
+    return numbered({"value": score, "low": None, "high": None}, 3)

@@ -29,20 +29,10 @@ FlipKind = Literal["broken", "fixed", "other"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flip:
-    """A clip that two runs name differently.
+    """A clip that two runs name differently, each with the probability of its own label.
 
-    Attributes:
-        clip_id: The clip.
-        index: Its position in the dataset split.
-        kind: `broken` if only A was right, `fixed` if only B is, `other` if neither.
-        truth: Its label.
-        a: What A says.
-        b: What B says.
-        confidence_a: Probability that A gives its own label, in [0, 1].
-        confidence_b: Probability that B gives its own label, in [0, 1].
-        b_in_a: What A had given to B's label: near `confidence_a`, it was a close call.
-        duration_s: Length of the clip in seconds.
-        speaker: Who speaks, or `""`.
+    It is `broken` if only A was right, `fixed` if only B is, `other` if neither. What A had given
+    to B's label is `b_in_a`: near `confidence_a`, it was a close call. No speaker is `""`.
     """
 
     clip_id: str
@@ -79,17 +69,9 @@ class Divergence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupChange:
-    """What changed for one group of clips.
+    """What changed for one group of clips, the value of a column: accuracy in [0, 1].
 
-    Attributes:
-        column: The column, `speaker` or a group.
-        name: The value of the column.
-        n: Common clips.
-        a: Accuracy of A in [0, 1].
-        b: Accuracy of B in [0, 1].
-        difference: B minus A.
-        broken: Clips that only A has right.
-        fixed: Clips that only B has right.
+    Only A has the `broken` clips right, only B the `fixed` ones.
     """
 
     column: str

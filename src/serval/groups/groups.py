@@ -14,9 +14,9 @@ import numpy as np
 from serval.groups.deviations import GroupDeviation, deviations_from_all
 from serval.groups.gaps import NO_GAP, GroupGap, Permuted, gaps_between, permutation_of
 from serval.scores import whole_intervals
-from serval.scores.ballots import is_votes
 from serval.scores.chance import WORTH_FINDING, random_uar
 from serval.scores.clusters import cluster_tables, clustering_of
+from serval.scores.votes import is_votes
 from serval.wording import in_points, percent
 
 if TYPE_CHECKING:
@@ -218,11 +218,7 @@ _WORTH = in_points(WORTH_FINDING)
 
 
 def gap_sentence(gap: Mapping[str, Any]) -> str:
-    """Return how far two groups of a column are apart in accuracy, and whether that is chance.
-
-    Args:
-        gap: The fields of `GroupGap`.
-    """
+    """Return how far two groups are apart, by the fields of `GroupGap`, and whether by chance."""
     if gap["finding"] == "not judged":
         return "The groups cannot be compared."
     far = (

@@ -108,7 +108,7 @@ def _opened(
     model = name if chosen.takes_folder or chosen.prefix else model_path(name)
     try:
         module = import_module(chosen.module)
-        opened: Classifier[Any] = module.open_model(model, overrides, threads, **more)
+        opened: Classifier[Any] = module.open_model(model, overrides, threads=threads, **more)
     except ImportError as error:
         if isinstance(error, MissingExtraError) or runtime == USUAL:
             raise

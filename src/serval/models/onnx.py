@@ -172,11 +172,6 @@ def _provider(name: str) -> tuple[str, str]:
     return known[name], known[CPU]
 
 
-def open_model(path: Path, overrides: Overrides, threads: int, provider: str = CPU) -> OnnxModel:
-    """Return the model in an .onnx file; see `load_onnx`."""
-    return load_onnx(path, overrides, threads=threads, provider=provider)
-
-
 def load_onnx(
     path: Path, overrides: Overrides | None = None, *, threads: int = 1, provider: str = CPU
 ) -> OnnxModel:
@@ -201,6 +196,10 @@ def load_onnx(
         return classifier_of(
             opened, overrides or Overrides(), partial(OnnxBackend, session=session)
         )
+
+
+open_model = load_onnx
+"""As the runtimes of `serval.models.load` call it."""
 
 
 def refuse_no_file(path: Path) -> None:

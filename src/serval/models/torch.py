@@ -19,7 +19,7 @@ from serval.tasks import DIMENSIONAL
 from serval.wording import counted, one_line, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -107,25 +107,10 @@ def open_named(name: str, overrides: Overrides) -> Checkpoint:
     return replace(opened, labels=overrides.labels, sources=sources)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedLevels:
-    """An encoder whose answers are the pooled features of its levels.
-
-    Attributes:
-        model: Its answers stand beside each other, as values.
-        widths: Of each level, by name, in that order.
-        parameters: Numbers in the weights of the encoder.
-        licence: As its card says, else `""`.
-    """
-
-    model: Classifier[TorchBackend]
-    widths: Mapping[str, int]
-    parameters: int
-    licence: str
-
-
-def open_levels(name: str, overrides: Overrides, asked: str, *, deviation: bool) -> OpenedLevels:
-    """Return an encoder whose answers are the pooled features of its levels.
+def open_levels(
+    name: str, overrides: Overrides, asked: str, *, deviation: bool
+) -> tuple[Classifier[TorchBackend], Checkpoint, list[str]]:
+    """Return a model whose answers are the pooled features of an encoder's levels, and these.
 
     Args:
         name: A folder, or `hf:ORG/NAME[@REVISION]`.
@@ -143,8 +128,7 @@ def open_levels(name: str, overrides: Overrides, asked: str, *, deviation: bool)
 
     wanted = _levels(opened, name, asked)
     states = HiddenStates(opened, map(int, wanted))
-    width = int(opened.model.config.hidden_size)
-    n_features = width * len(wanted) * (2 if deviation else 1)
+    n_features = opened.width * len(wanted) * (2 if deviation else 1)
     network = HiddenLevels(states, deviation=deviation).eval()
     model = Classifier(
         contract=_contract_of_features(opened, n_features, overrides),
@@ -152,12 +136,7 @@ def open_levels(name: str, overrides: Overrides, asked: str, *, deviation: bool)
         backend=TorchBackend(network=network, threads=1),
         runtime={"name": "torch"},
     )
-    return OpenedLevels(
-        model=tried(model),
-        widths=dict.fromkeys(wanted, width),
-        parameters=sum(weights.numel() for weights in opened.model.parameters()),
-        licence=opened.licence,
-    )
+    return tried(model), opened, wanted
 
 
 def _contract_of_features(encoder: Checkpoint, n: int, overrides: Overrides) -> Contract:

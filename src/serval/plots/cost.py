@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.plots.canvas import COLOURS, figure, save
+from serval.plots.canvas import COLOURS, figure, plain, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,8 +73,7 @@ def _draw(axes: Axes, points: Sequence[CostPoint], encoders: Sequence[str]) -> N
     axes.xaxis.set_major_formatter(lambda ms, _place: f"{ms:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.12)
-    axes.grid(alpha=0.3, which="both")
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes, which="both")
 
 
 def _draw_encoder(axes: Axes, points: Sequence[CostPoint], colour: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.plots.canvas import COLOURS, figure, head, save
+from serval.plots.canvas import COLOURS, figure, head, plain, save
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ def save_reliability(calibration: Calibration, title: str, path: Path) -> Path:
     draw_reliability(left, calibration)
     _draw_coverage(right, calibration)
     for axes in (left, right):
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes)
     head(picture, f"{title} · {counted(calibration.n, 'clip')}")
     return save(picture, path)
 

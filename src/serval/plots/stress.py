@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.plots.canvas import COLOURS, figure, save
+from serval.plots.canvas import COLOURS, figure, plain, save
 from serval.wording import percent, points
 
 if TYPE_CHECKING:
@@ -143,8 +143,7 @@ def _draw_panel(
     names = ", ".join(curve.name for curve in curves)
     axes.set_title((name if len(curves) > 3 else names).replace("_", " "), fontsize=9)
     axes.tick_params(labelsize=7, labelleft=True)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes)
     return handles
 
 

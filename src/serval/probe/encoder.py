@@ -174,21 +174,21 @@ def part_of(
 def _of_checkpoint(name: str, overrides: Overrides, asked: str, pooling: Pooling) -> Encoder:
     from serval.models.torch import open_levels
 
-    opened = open_levels(name, overrides, asked, deviation=pooling == "mean+std")
+    model, opened, names = open_levels(name, overrides, asked, deviation=pooling == "mean+std")
     levels = tuple(
-        Level(name=level, tensor=f"hidden_state_{level}", time=1, width=width)
-        for level, width in opened.widths.items()
+        Level(name=level, tensor=f"hidden_state_{level}", time=1, width=opened.width)
+        for level in names
     )
     outputs = {int(level.name): level.tensor for level in levels}
     return Encoder(
-        model=opened.model,
+        model=model,
         levels=levels,
         pooling=pooling,
         weighted=asked == WEIGHTED,
         whole=partial(_exported, name, overrides, outputs),
-        contract=_contract_entries(opened.model.contract),
+        contract=_contract_entries(model.contract),
         licence=opened.licence,
-        parameters=opened.parameters,
+        parameters=sum(weights.numel() for weights in opened.model.parameters()),
     )
 
 

@@ -17,7 +17,7 @@ from serval.files import write_json, writing
 from serval.inspection import stored_graph
 from serval.inspection.verdicts import TARGETS
 from serval.machine import platform_facts
-from serval.models.load import load_model
+from serval.models.load import load_model, model_path
 from serval.models.options import overrides_of
 from serval.models.protocol import logits_alone
 from serval.plots.quantization import QuantizedPoint, save_quantization
@@ -127,6 +127,12 @@ def compare_all(
     if options.max_drop is not None:
         raise ConfigError("--compare-all shows every variant as it is; leave --max-drop out")
     options.check(compared=True)
+    folder = folder_beside(output)
+    if model_path(model).absolute().parent == folder.absolute():
+        raise ConfigError(
+            f"{model} lies in {folder}, whose files --compare-all replaces; move it, or give "
+            "another --output"
+        )
     comparison = _placed(_measured(model, output, options, tell), output)
     remove_stale(output)
     return comparison

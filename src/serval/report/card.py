@@ -153,6 +153,9 @@ def hub_result(
         arguments: What else decides the score.
     """
     data = run.provenance.dataset
+    ends = (
+        {} if math.isnan(score.low) else {"interval": [round(score.low, 4), round(score.high, 4)]}
+    )
     return EvalResult(
         task_type="audio-classification",
         task_name=task,
@@ -163,7 +166,7 @@ def hub_result(
         metric_type=metric[0],
         metric_name=metric[1],
         metric_value=round(score.value, 4),
-        metric_args={**arguments, "interval": [round(score.low, 4), round(score.high, 4)]},
+        metric_args={**arguments, **ends},
     )
 
 
@@ -331,11 +334,10 @@ def _emotion_results(run: Run, scores: Scores) -> Iterator[EvalResult]:
 
 
 def _entries(run: Run, scores: Scores) -> str:
-    """Return the hub's results file, or `""` of a set that is not on the hub."""
-    hub_id = hub_dataset(run)
-    if hub_id is None:
+    """Return the hub's results file, or `""` without a clip or of a set that is not on the hub."""
+    hub_id, accuracy = hub_dataset(run), scores.overall["wa"]
+    if hub_id is None or not scores.n:
         return ""
-    accuracy = scores.overall["wa"]
     entry = EvalResultEntry(
         dataset_id=hub_id,
         task_id="default",

@@ -138,11 +138,7 @@ def group_changes_chart(comparison: Comparison) -> Chart | None:
 
 
 def margin_sentence(margin: str) -> str:
-    """Return what a margin means.
-
-    Args:
-        margin: As it is written, with what it is of.
-    """
+    """Return what a margin means, as it is written with what it is of."""
     return (
         f"A loss of {margin} counts as none; the interval of the difference decides, not the "
         "difference."

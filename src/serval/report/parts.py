@@ -93,11 +93,7 @@ def group_chart(
 
 
 def of_each(said: Sequence[str]) -> str:
-    """Return what is said of each run, with its letter where there are two.
-
-    Args:
-        said: Of each run, `""` where nothing is.
-    """
+    """Return what is said of each run, or `""`, with its letter where there are two."""
     if len(said) == 1:
         return said[0]
     return " ".join(f"{letter}: {line}" for letter, line in zip("AB", said, strict=True) if line)

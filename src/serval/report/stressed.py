@@ -11,6 +11,7 @@ from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column
 from serval.report.sound import PageSound, not_the_file, sound_of_samples
 from serval.results.verdict import data_name
 from serval.stress import examples_of, findings_of, stress_document
+from serval.stress.table import kinds_of
 from serval.wording import counted, percent, span
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ CHANGE = (
     Column(key="change_low", title="95 % from", kind="points"),
     Column(key="change_high", title="to", kind="points"),
 )
-FEWEST_LEVELS = 3
 HOLLOW = " Hollow dots were stopped: they are of fewer clips than the dashed line."
 
 
@@ -113,13 +113,7 @@ def _example(example: Example, sounds: dict[str, PageSound]) -> dict[str, Any]:
 
 def _curves(document: Mapping[str, Any], name: str) -> Iterator[Chart]:
     """Yield a curve for each kind of perturbation that comes in several levels."""
-    kinds: dict[str, list[Mapping[str, Any]]] = {}
-    for case in document["cases"].values():
-        if case["level"] is not None:
-            kinds.setdefault(case["kind"], []).append(case)
-    for kind, cases in kinds.items():
-        if len(cases) < FEWEST_LEVELS:
-            continue
+    for kind, cases in kinds_of(document).items():
         unit = cases[0]["unit"] or ""
         yield Chart(
             id=f"stress-{kind}",
@@ -129,12 +123,9 @@ def _curves(document: Mapping[str, Any], name: str) -> Iterator[Chart]:
             f"{HOLLOW * any('stopped_after' in case for case in cases)}",
             columns=(RUN, Column(key="level", title=f"level, {unit}".rstrip(", "), kind="number"),
                      *BOUNDS, CLIPS),
-            rows=sorted(
-                ({"run": name, "level": case["level"], **case["uar"],
-                  "clips": case.get("stopped_after", document["clips"]),
-                  "few": "stopped_after" in case} for case in cases),
-                key=lambda row: row["level"],
-            ),
+            rows=[{"run": name, "level": case["level"], **case["uar"],
+                   "clips": case.get("stopped_after", document["clips"]),
+                   "few": "stopped_after" in case} for case in cases],
             reference=document["clean"]["uar"]["value"],
         )  # fmt: skip
 

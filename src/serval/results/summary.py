@@ -36,11 +36,7 @@ def drawn_by(scores: Mapping[str, Any]) -> str:
 
 
 def gap_table(tables: Sequence[Mapping[str, Any]]) -> str:
-    """Return the largest gap in accuracy of each column of groups, and what it means.
-
-    Args:
-        tables: The fields of `groups.GroupTable`, of each column.
-    """
+    """Return the largest gap in accuracy of each `GroupTable`, as fields, and what it means."""
     gaps = [(table["column"], table["accuracy_gap"]) for table in tables]
     rows = [
         [

@@ -144,11 +144,7 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None) -> Calibration:
     """Return what the confidence of a run is worth, and what a temperature would change.
 
     The confidence is the probability of the predicted label, as `probabilities_of` has it: of a
-    model with an independent score for each label, that score.
-
-    Args:
-        run: The run to judge; without a clip every number is NaN.
-        fitted_on: A run of the same model on other clips, to fit the temperature on.
+    model with an independent score for each label, that score. Without a clip all numbers are NaN.
 
     Raises:
         ConfigError: `fitted_on` is of another model, shares clips with `run`, or has none.

@@ -126,16 +126,10 @@ OF_SUMS = tuple(key for key, metric in MULTILABEL_METRICS.items() if metric.of i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmotionScores:
-    """The scores of one emotion.
+    """The scores of one emotion, in [0, 1]; how many clips have it and of how many it is named.
 
-    Attributes:
-        precision: In [0, 1], with its interval.
-        recall: The same.
-        f1: The same.
-        ap: Average precision, which depends on no threshold; without a model it is about the share
-            of clips that have the emotion.
-        support: Clips that have it.
-        named: Clips of which the model names it.
+    AP depends on no threshold; without a model it is about the share of clips that have the
+    emotion.
     """
 
     precision: Interval

@@ -17,7 +17,6 @@ from serval.scores.clusters import (
     Clustering,
     ClusterTables,
     cluster_tables,
-    effective_number,
 )
 from serval.scores.metrics import Margins
 from serval.scores.registry import HEADLINES
@@ -285,10 +284,8 @@ class Panel:
         return margin_tables(found, k, runs)
 
     def _effective(self, scores: int) -> tuple[Floats, Floats]:
-        sizes = self.clustering.sizes[:, np.newaxis]
-        clusters = effective_number(sizes, np.ones(len(sizes), dtype=np.int64))[0]
         clips = np.nan if self.clustering.by == "clip" else float(len(self.truth))
-        return np.full(scores, clusters), np.full(scores, clips)
+        return np.full(scores, self.clustering.effective), np.full(scores, clips)
 
     def _mcnemar(self) -> float:
         first, second = self.predicted == self.truth

@@ -21,7 +21,7 @@ from serval.tasks import DIMENSIONAL
 from serval.wording import counted, hundredths, markdown_table, markdown_text, numbered, without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from serval.dimensions import DimensionRun
@@ -178,14 +178,15 @@ def dimension_stress_document(found: DimensionFindings) -> dict[str, Any]:
         "cases": {name: _case_part(effect) for name, effect in found.effects.items()},
         "seconds": round(found.stress.seconds, 1),
         "platform": dict(clean.provenance.platform),
-        "warnings": caveats_of([clean], [], [*found.scores.warnings, *_lost(found.stress)]),
+        "warnings": caveats_of([clean], [], [*found.scores.warnings, *_warnings(found.stress)]),
         "verdict": dimension_stress_verdict(found),
     }
     return {key: without_nan(value) for key, value in document.items()}
 
 
-def _lost(stress: StressRuns) -> list[str]:
-    return stress.lost_warnings("its numbers are over the clips that are left")
+def _warnings(stress: StressRuns) -> Iterator[str]:
+    yield from stress.unfinished_warnings()
+    yield from stress.lost_warnings("its numbers are over the clips that are left")
 
 
 def _scored_part(scores: DimensionScores, thresholds: KeptThresholds) -> dict[str, Any]:

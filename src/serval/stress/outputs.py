@@ -15,12 +15,12 @@ from serval.stress.dimensions import write_dimension_stress
 from serval.stress.invariance import EXACT
 from serval.stress.panel import EARLY_ERROR, MIN_CLIPS_OF_LABEL
 from serval.stress.suite import RULES
-from serval.stress.table import case_title, markdown, stress_verdict, write_csv
+from serval.stress.table import case_title, kinds_of, markdown, stress_verdict, write_csv
 from serval.tasks import CATEGORICAL, DIMENSIONAL
 from serval.wording import counted, percent, without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from serval.groups import Fairness
@@ -62,7 +62,7 @@ def stress_document(found: Findings) -> dict[str, Any]:
         "against": None if found.against is None else _against(found.against),
         "seconds": _seconds(found.stress),
         "platform": dict(clean.provenance.platform),
-        "warnings": [*_unfinished(found.stress), *_stopped(effects), *warnings_of(clean),
+        "warnings": [*found.stress.unfinished_warnings(), *_stopped(effects), *warnings_of(clean),
                      *effects.panel.runs.clustering.warnings,
                      *_lost(found.stress, effects.n), *_few_clips(effects),
                      *_undone(found.stress)],
@@ -136,62 +136,50 @@ def _against(against: SuiteComparison) -> dict[str, Any]:
     return part | gaps
 
 
-def _lost(stress: StressRuns, n: int) -> list[str]:
+def _lost(stress: StressRuns, n: int) -> Iterator[str]:
     common = counted(n, "clip that has", "clips that have")
     return stress.lost_warnings(f"every number is over the {common} one under all")
 
 
-def _few_clips(effects: Effects) -> list[str]:
-    """Return which emotions have so few clips that they decide no threshold."""
+def _few_clips(effects: Effects) -> Iterator[str]:
+    """Yield which emotions have so few clips that they decide no threshold."""
     sizes = _clips_of_label(effects.panel)
     few = [f"{label} ({n})" for label, n in sizes.items()
            if n and label not in effects.judged_labels]  # fmt: skip
-    if not few:
-        return []
     rest = ", ".join(effects.judged_labels)
     others = f"the clips of {rest} do" if rest else "none is judged"
-    sentence = (
-        f"Emotions of fewer than {MIN_CLIPS_OF_LABEL} clips decide no threshold "
-        f"({', '.join(few)}); {others}."
-    )
-    return [sentence]
+    if few:
+        yield (
+            f"Emotions of fewer than {MIN_CLIPS_OF_LABEL} clips decide no threshold "
+            f"({', '.join(few)}); {others}."
+        )
 
 
-def _unfinished(stress: StressRuns) -> list[str]:
-    if not stress.unfinished:
-        return []
-    names = ", ".join(stress.unfinished)
-    return [f"Not finished, and in no number: {names}; the command that made the test goes on."]
-
-
-def _stopped(effects: Effects) -> list[str]:
-    """Return which perturbations were asked fewer clips, and what that means for the numbers."""
+def _stopped(effects: Effects) -> Iterator[str]:
+    """Yield which perturbations were asked fewer clips, and what that means for the numbers."""
     asked = {name: effect.asked for name, effect in effects.effects.items() if effect.asked}
-    if not asked:
-        return []
     names = ", ".join(f"{name} ({counted(n, 'clip')})" for name, n in asked.items())
-    sentence = (
-        f"Stopped, since the verdict was sure or a milder level had surely failed: {names}. A "
-        f"verdict of these is wrong with a chance of {percent(EARLY_ERROR, 1)} at most; their "
-        "numbers are of these clips, and in no mean over a family."
-    )
-    return [sentence]
+    if names:
+        yield (
+            f"Stopped, since the verdict was sure or a milder level had surely failed: {names}. A "
+            f"verdict of these is wrong with a chance of {percent(EARLY_ERROR, 1)} at most; their "
+            "numbers are of these clips, and in no mean over a family."
+        )
 
 
-def _undone(stress: StressRuns) -> list[str]:
-    """Return which perturbations the model does not even notice; that it keeps a rule says little.
+def _undone(stress: StressRuns) -> Iterator[str]:
+    """Yield which perturbations the model does not even notice; that it keeps a rule says little.
 
     A model of 8 kHz never had what a low-pass at 7 kHz takes, and one that brings every clip to
     the same peak undoes a gain.
     """
     names = [name for name, run in stress.runs.items() if _largest_move(stress.clean, run) < EXACT]
-    if not names:
-        return []
-    sentence = (
-        f"No probability moves by {EXACT:g} under {', '.join(names)}: the model's sample rate or "
-        "normalization undoes the change before the model hears it, or it is too small to matter."
-    )
-    return [sentence]
+    if names:
+        yield (
+            f"No probability moves by {EXACT:g} under {', '.join(names)}: the model's sample rate "
+            "or normalization undoes the change before the model hears it, or it is too small to "
+            "matter."
+        )
 
 
 def _largest_move(clean: Run, run: Run) -> float:
@@ -280,10 +268,6 @@ def _heat_map_rows(document: dict[str, Any]) -> list[HeatMapRow]:
 
 def _curves(document: dict[str, Any]) -> list[StressCurve]:
     """Return the UAR over the level of each kind that has three levels or more."""
-    kinds: dict[str, list[dict[str, Any]]] = {}
-    for case in document["cases"].values():
-        if case["level"] is not None:
-            kinds.setdefault(case["kind"], []).append(case)
     return [
         StressCurve(
             name=kind,
@@ -295,12 +279,10 @@ def _curves(document: dict[str, Any]) -> list[StressCurve]:
             high=[case["uar"]["high"] for case in cases],
             few=["stopped_after" in case for case in cases],
         )
-        for kind, found in kinds.items()
-        if len(found) >= 3
-        for cases in [sorted(found, key=lambda case: case["level"])]
+        for kind, cases in kinds_of(document).items()
     ]
 
 
-def _panel(kind: str, case: dict[str, Any]) -> str:
+def _panel(kind: str, case: Mapping[str, Any]) -> str:
     """Return what stands over a kind's axes: its family, where others have the same levels."""
     return case["family"] if (case["family"], case["unit"]) in SHARED else kind

@@ -66,14 +66,7 @@ class StressOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What is still to be done, known once the clean run is.
-
-    Attributes:
-        cases: Perturbations of the suite.
-        finished: Those that an earlier session has finished.
-        clips: Clips in each.
-        clip_s: Seconds for one clip, as the clean run took them, all workers together.
-    """
+    """What is still to be done, known once the clean run is, with its seconds for one clip."""
 
     cases: int
     finished: int
@@ -88,14 +81,9 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """How far a stress test is.
+    """How far a stress test is: which run it is at, from 0 for the clean one, and how far that is.
 
-    Attributes:
-        name: The perturbation that runs now, as in files: `white_20db`.
-        number: Which it is, from 0 for the clean run.
-        cases: Perturbations of the suite.
-        cost: `None` until the clean run is done.
-        step: How far this run is.
+    The cost is `None` until the clean run is done.
     """
 
     name: str
@@ -148,21 +136,25 @@ class StressRuns:
                 for name, run in self.runs.items()}  # fmt: skip
         return {name: n for name, n in lost.items() if n}
 
-    def lost_warnings(self, numbers: str) -> list[str]:
-        """Return a warning of clips that fail when perturbed and not clean, if there are any.
+    def unfinished_warnings(self) -> Iterator[str]:
+        """Yield a warning of perturbations that were begun only, if there are any."""
+        if self.unfinished:
+            names = ", ".join(self.unfinished)
+            rest = "the command that made the test goes on"
+            yield f"Not finished, and in no number: {names}; {rest}."
+
+    def lost_warnings(self, numbers: str) -> Iterator[str]:
+        """Yield a warning of clips that fail when perturbed and not clean, if there are any.
 
         Args:
             numbers: Which clips the numbers are over then, as a sentence without its end.
         """
-        lost = self.newly_failed
-        if not lost:
-            return []
-        worst = max(lost, key=lambda name: lost[name])
-        said = (
-            f"Clips that had an answer when clean have none under {len(lost)} of "
-            f"{len(self.runs)} perturbations (most, {lost[worst]}, under {worst}); {numbers}."
-        )
-        return [said]
+        if lost := self.newly_failed:
+            worst = max(lost, key=lambda name: lost[name])
+            yield (
+                f"Clips that had an answer when clean have none under {len(lost)} of "
+                f"{len(self.runs)} perturbations (most, {lost[worst]}, under {worst}); {numbers}."
+            )
 
     def _is_stopped(self, run: Run) -> bool:
         return "looks" in run.provenance.identity and len(run) + len(run.failures) < len(self.clean)
@@ -307,19 +299,9 @@ def _stages(show: Watch, case: Case, number: int, cost: Cost) -> Callable[[Step]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One clip that a perturbation turned into another emotion.
+    """One clip that a perturbation turned into another emotion, with both sounds, `(T,) float32`.
 
-    Attributes:
-        case: Name of the perturbation.
-        clip_id: Its id in the dataset.
-        truth: Its label.
-        clean_label: What the model says of the clean clip.
-        clean_confidence: Probability of the clean label, in [0, 1].
-        label: What it says of the perturbed one.
-        confidence: Probability of the label under the perturbation, in [0, 1].
-        sample_rate: In Hz.
-        clean: `(T,) float32`.
-        perturbed: `(T',) float32`.
+    What the model says of it, clean and perturbed, has a probability, in [0, 1].
     """
 
     case: str

@@ -32,6 +32,8 @@ ENDS = ("value", "low", "high")
 SIGNS = {"uar": "+", "recall": "", "precision": ""}
 """How a difference of each measure is signed: those of recall and precision are magnitudes."""
 
+FEWEST_LEVELS = 3
+
 
 def write_csv(document: Document, path: Path) -> Path:
     """Return `path` after writing one row for each perturbation, shares in [0, 1]."""
@@ -152,6 +154,19 @@ def _cases_table(document: Document) -> str:
         for name, case in document["cases"].items()
     ]
     return markdown_table(head, [baseline, *rows])
+
+
+def kinds_of(document: Document) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the perturbations of each kind that has three levels or more, levels rising."""
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    for case in sorted(_leveled(document), key=lambda case: float(case["level"])):
+        kinds.setdefault(case["kind"], []).append(case)
+    return {kind: kinds[kind] for kind in dict.fromkeys(case["kind"] for case in _leveled(document))
+            if len(kinds[kind]) >= FEWEST_LEVELS}  # fmt: skip
+
+
+def _leveled(document: Document) -> list[Mapping[str, Any]]:
+    return [case for case in document["cases"].values() if case["level"] is not None]
 
 
 def case_title(name: str, case: Mapping[str, Any]) -> str:

@@ -128,6 +128,8 @@ def test_identical_runs_do_not_differ(tmp_path, answers):
 def test_one_clip_is_no_clips(tmp_path):
     found = compare([run_of(tmp_path / n, [0], [0]) for n in "ab"])
     assert "of 1 clip is right, " in pair_verdict(found, found.against[0])
+    said = " ".join(sentences(found, found.against[0]))
+    assert "Same label on 100.00 % of the clips; " in said, "of one clip there is no interval"
 
 
 def test_divergences_equal_scipys():

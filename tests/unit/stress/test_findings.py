@@ -488,6 +488,17 @@ def test_dimensions_without_a_finished_perturbation_say_so(tmp_path):
         dimension_findings(load_stress(tmp_path))
 
 
+def test_dimensions_tell_of_perturbations_that_were_begun_only(tmp_path):
+    rated(tmp_path / "clean")
+    rated(tmp_path / "white_40db")
+    rated(tmp_path / "white_20db")
+    path = tmp_path / "white_20db" / "journal.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    document = write_stress(dimension_findings(load_stress(tmp_path)), tmp_path / "out").document
+    assert list(document["cases"]) == ["white_40db"]
+    assert "Not finished, and in no number: white_20db; the" in " ".join(document["warnings"])
+
+
 def test_the_table_of_dimensions_counts_the_clips_that_failed(tmp_path):
     rated(tmp_path / "clean")
     rated(tmp_path / "white_20db", failing={3, 4})
