@@ -230,6 +230,7 @@ def test_a_torch_module_is_left_in_the_mode_that_it_had():
         ({"model": LogisticRegression}, ModelError, "is a class, not a model; give an object"),
         ({"labels": None}, ModelError, r"by_pitch does not say what its outputs are; give labels="),
         ({"clips": 3}, DatasetError, "int is no set of clips; give a name or path"),
+        ({"clips": pd.DataFrame([["a", "b"]], columns=["e", "e"])}, DatasetError, "Duplicate col"),
         ({"clips": {"train": 1}}, DatasetError, "dict has the parts train; give one of them"),
         ({"clips": [3.0] * 6}, DatasetError, "clip 0 is float; a clip is a path"),
         ({"clips": []}, DatasetError, "the list of clips is empty"),

@@ -55,7 +55,7 @@ def encoded_bytes(source: bytes | Path) -> bytes:
 def _contents(path: Path) -> bytes:
     try:
         _refuse_other_kinds(path, path.stat())  # before opening: some devices act when opened
-        with open(path, "rb", opener=_opened_at_once) as file:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | AT_ONCE)) as file:
             status = os.fstat(file.fileno())
             _refuse_other_kinds(path, status)
             encoded = b"".join(_pieces(file, status.st_size))
@@ -94,10 +94,6 @@ def _refuse_other_kinds(path: Path, status: os.stat_result) -> None:
         raise AudioError(f"cannot read {path}: it is {kind}; clips are read from regular files")
     if status.st_size > LARGEST_BYTES:
         raise _too_large(path)
-
-
-def _opened_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | AT_ONCE)
 
 
 def _too_large(path: Path) -> AudioError:
@@ -145,11 +141,6 @@ def refuse_absurd(sample_rate: int, channels: int) -> None:
 
 def is_missing_much(there: int, promised: int, least: int = MISSING_BYTES) -> bool:
     """Tell whether so much less is there than was promised that sound was lost.
-
-    Args:
-        there: Bytes or samples, from 0.
-        promised: The same, from 0.
-        least: What may be missing of anything.
 
     Examples:
         >>> is_missing_much(99_000, 100_000), is_missing_much(97_000, 100_000)

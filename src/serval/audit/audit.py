@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from serval.audit.facts import ClipFacts, clip_facts
+from serval.audit.facts import ClipFacts, clip_facts, finding_on
 from serval.audit.faults import (
     clip_findings,
     duplicate_findings,
@@ -35,7 +34,7 @@ from serval.wording import as_sentence, counted, csv_cell
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serval.records import Clip, LeftOut
+    from serval.records import LeftOut
 
 __all__ = [
     "Audit",
@@ -176,11 +175,7 @@ def _all_facts(
 def _facts_of(side: Side, pool: ThreadPoolExecutor, workers: int) -> Iterator[ClipFacts]:
     clips = side.dataset.clips(0, None)
     while batch := list(islice(clips, workers * BATCH)):
-        yield from pool.map(partial(_facts, side), batch)
-
-
-def _facts(side: Side, clip: Clip) -> ClipFacts:
-    return clip_facts(clip, side.blank(clip))
+        yield from pool.map(lambda clip: clip_facts(clip, side.blank(clip)), batch)
 
 
 def _split_findings(facts: Sequence[ClipFacts], sides: Sequence[Side]) -> Iterator[Finding]:
@@ -191,6 +186,8 @@ def _split_findings(facts: Sequence[ClipFacts], sides: Sequence[Side]) -> Iterat
             yield from label_findings(own, side.name, side.labels.labels, side.labels.is_left_out)
             yield from one_label_findings(own, side.name)
         yield from rating_findings(own, side.name, side.scale)
+        if own and side.dataset.is_rated and not rated_columns(own):
+            yield finding_on(FindingKind.MISSING_RATING, "no number in any rating", own, side.name)
         yield from clip_findings(own, side.name)
         yield from format_findings(own, side.name)
 
@@ -248,7 +245,7 @@ def _rated(one: Looked) -> str:
     """Return what was looked for in the ratings of a split."""
     subject = f"The clips of {one.name} have ratings of dimensions{' and no labels' * one.is_rated}"
     if not one.ratings:
-        return f"{subject}, but no number in any: nothing of them could be judged."
+        return f"{subject}, but no number in any."
     scale = f", also those outside of {one.scale}" if one.scale else (
         "; whether some lie outside of their scale is not known without --scale LOW..HIGH"
     )  # fmt: skip

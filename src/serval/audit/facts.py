@@ -17,17 +17,22 @@ from serval.audio import (
     header_of,
     resampled,
 )
-from serval.audit.findings import FindingKind
+from serval.audit.findings import Finding, FindingKind, Member
 from serval.audit.matching import Fingerprint, Sketch, fingerprint_of_audio, sketch_of
 from serval.errors import AudioError, TooLongError, TruncatedError
+from serval.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from serval.audio import Audio, Waveform
     from serval.records import Clip
+
+
+SHOWN = 10
+"""Clips that a finding about several names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,22 @@ class ClipFacts:
     faults: tuple[tuple[FindingKind, str], ...] = ()
     labels: tuple[str, ...] | None = None
     ratings: Mapping[str, str] = field(default_factory=dict)
+
+
+def members_of(clips: Iterable[ClipFacts]) -> tuple[Member, ...]:
+    """Return clips as a finding names them."""
+    return tuple(Member(split=c.split, clip_id=c.clip_id, label=c.label) for c in clips)
+
+
+def finding_on(kind: FindingKind, what: str, clips: Sequence[ClipFacts], split: str) -> Finding:
+    """Return what is said of some clips of a split, of which the first are named."""
+    return Finding(
+        kind=kind,
+        message=f"{what}: {counted(len(clips), 'clip')} of {split}; first: {clips[0].clip_id}",
+        splits=(split,),
+        clips=members_of(clips[:SHOWN]),
+        value=float(len(clips)),
+    )
 
 
 def clip_facts(clip: Clip, blank: ClipFacts) -> ClipFacts:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.audit.facts import is_silent
-from serval.audit.findings import Finding, FindingKind, Member
+from serval.audit.facts import finding_on, is_silent, members_of
+from serval.audit.findings import Finding, FindingKind
 from serval.audit.matching import Match, matches
 from serval.audit.ratings import unlike_ratings
 from serval.wording import counted, percent
@@ -17,7 +17,6 @@ from serval.wording import counted, percent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from serval.audio import Header
     from serval.audit.facts import ClipFacts, Signal
     from serval.audit.matching import Shelf
 
@@ -27,9 +26,6 @@ RARE = 50
 
 SIGNIFICANT = 0.01
 """Chance, over all speakers or texts of a split together, below which a tie is reported."""
-
-SHOWN = 10
-"""Clips that a finding about a label names."""
 
 
 def label_findings(
@@ -45,7 +41,8 @@ def label_findings(
             by_label[label].append(clip)
     for label in sorted(by_label.keys() - set(expected)):
         if not is_left_out(label):
-            yield _unknown(label, by_label[label], split)
+            said = f"label '{label}' is unknown" if label else "no label"
+            yield finding_on(FindingKind.UNKNOWN_LABEL, said, by_label[label], split)
     for label in expected:
         n = len(by_label.get(label, ()))
         if n < RARE:
@@ -61,18 +58,6 @@ def one_label_findings(facts: Sequence[ClipFacts], split: str) -> Iterator[Findi
     """
     yield from _tied(facts, split, FindingKind.ONE_LABEL_SPEAKER, lambda clip: clip.speaker)
     yield from _tied(facts, split, FindingKind.ONE_LABEL_TEXT, lambda clip: clip.text)
-
-
-def _unknown(label: str, clips: Sequence[ClipFacts], split: str) -> Finding:
-    members = (Member(split=split, clip_id=c.clip_id, label=c.label) for c in clips[:SHOWN])
-    said = f"label '{label}' is unknown" if label else "no label"
-    return Finding(
-        kind=FindingKind.UNKNOWN_LABEL,
-        message=f"{said}: {counted(len(clips), 'clip')} of {split}; first: {clips[0].clip_id}",
-        splits=(split,),
-        clips=tuple(members),
-        value=float(len(clips)),
-    )
 
 
 def _scarce(label: str, n: int, split: str) -> Finding:
@@ -209,8 +194,8 @@ def clip_findings(facts: Sequence[ClipFacts], split: str) -> Iterator[Finding]:
 def format_findings(facts: Sequence[ClipFacts], split: str) -> Iterator[Finding]:
     """Yield one finding if the sample rates of a split differ, and one if its channels do."""
     headers = [clip.header for clip in facts if clip.header]
-    rates = _mixture(headers, lambda header: f"{header.sample_rate} Hz")
-    channels = _mixture(headers, lambda header: counted(header.channels, "channel"))
+    rates = Counter(f"{header.sample_rate} Hz" for header in headers)
+    channels = Counter(counted(header.channels, "channel") for header in headers)
     for kind, counts in (
         (FindingKind.MIXED_SAMPLE_RATES, rates),
         (FindingKind.MIXED_CHANNELS, channels),
@@ -256,13 +241,9 @@ def _finding(
         kind=kind,
         message=f"{split}:{clip.clip_id}: {message}",
         splits=(split,),
-        clips=(Member(split=split, clip_id=clip.clip_id, label=clip.label),),
+        clips=members_of([clip]),
         value=value,
     )
-
-
-def _mixture(headers: Sequence[Header], name_of: Callable[[Header], str]) -> Counter[str]:
-    return Counter(name_of(header) for header in headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,6 +332,6 @@ def _group_finding(
         kind=kind,
         message=f"{what}: {named}{more}",
         splits=tuple(dict.fromkeys(clip.split for clip in clips)),
-        clips=tuple(Member(split=c.split, clip_id=c.clip_id, label=c.label) for c in clips),
+        clips=members_of(clips),
         value=value,
     )

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from serval.audit.facts import members_of
 from serval.audit.faults import unnamed_words
-from serval.audit.findings import Finding, FindingKind, Member
+from serval.audit.findings import Finding, FindingKind
 from serval.datasets.columns import text_of
 from serval.datasets.manifest import SUFFIXES, ManifestTable
 from serval.errors import DatasetError, DatasetNotFoundError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from serval.audit.facts import ClipFacts
+    from serval.audit.findings import Member
 
 PARTS = "train|test|validation|valid|val|dev|eval"
 IN_NAME = re.compile(
@@ -305,9 +307,7 @@ def _crossing(
         kind=FindingKind.FOLDS_SHARE_RECORDINGS,
         message=f"{splits[0]}: {what}",
         splits=splits,
-        clips=tuple(
-            Member(split=clips[i].split, clip_id=i, label=clips[i].label) for i in ids if i in clips
-        ),
+        clips=members_of(clips[i] for i in ids if i in clips),
         value=float(len(ids)),
     )
 

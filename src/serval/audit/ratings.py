@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from serval.audit.findings import Finding, FindingKind, Member
-from serval.wording import counted
+from serval.audit.facts import finding_on
+from serval.audit.findings import FindingKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from serval.audit.facts import ClipFacts
+    from serval.audit.findings import Finding
     from serval.dimensions import Scale
-
-SHOWN = 10
-"""Clips that a finding names."""
 
 
 def rated_columns(facts: Sequence[ClipFacts]) -> tuple[str, ...]:
@@ -45,16 +43,16 @@ def rating_findings(
         rated = [(clip, rating_of(clip, column)) for clip in facts]
         if missing := [clip for clip, value in rated if value is None]:
             what = f"no number in '{column}'"
-            yield _finding(FindingKind.MISSING_RATING, what, missing, split)
+            yield finding_on(FindingKind.MISSING_RATING, what, missing, split)
         known = [(clip, value) for clip, value in rated if value is not None]
         values = [value for _, value in known]
         if scale and (min(values) < scale.low or max(values) > scale.high):
             outside = [clip for clip, value in known if not scale.low <= value <= scale.high]
             what = f"'{column}' runs from {min(values):g} to {max(values):g}, outside of {scale}"
-            yield _finding(FindingKind.OUTSIDE_SCALE, what, outside, split)
+            yield finding_on(FindingKind.OUTSIDE_SCALE, what, outside, split)
         if len(values) > 1 and len(set(values)) == 1:
             what = f"'{column}' is always {values[0]:g}"
-            yield _finding(FindingKind.CONSTANT_RATING, what, [clip for clip, _ in known], split)
+            yield finding_on(FindingKind.CONSTANT_RATING, what, [clip for clip, _ in known], split)
 
 
 def unlike_ratings(clips: Sequence[ClipFacts]) -> dict[str, list[float]]:
@@ -64,14 +62,3 @@ def unlike_ratings(clips: Sequence[ClipFacts]) -> dict[str, list[float]]:
         for column in rated_columns(clips)
     }
     return {column: several for column, several in values.items() if len(several) > 1}
-
-
-def _finding(kind: FindingKind, what: str, clips: Sequence[ClipFacts], split: str) -> Finding:
-    members = (Member(split=split, clip_id=c.clip_id, label=c.label) for c in clips[:SHOWN])
-    return Finding(
-        kind=kind,
-        message=f"{what}: {counted(len(clips), 'clip')} of {split}; first: {clips[0].clip_id}",
-        splits=(split,),
-        clips=tuple(members),
-        value=float(len(clips)),
-    )

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from serval.corpora.corpus import (
-    Corpus,
-    LabelTable,
-    by_parity,
-    coded,
-    numbers,
-    parted,
-    sexes,
-)
+from serval.corpora.corpus import Corpus, LabelTable, by_parity, coded, numbers, parted, sexes
 from serval.labels import EMOTIONS
 from serval.trained_on import letters_of
 

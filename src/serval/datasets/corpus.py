@@ -53,9 +53,8 @@ class CorpusTable:
     @cached_property
     def schema(self) -> Schema:
         """The columns that at least one clip has, and `fold` where there are folds."""
-        had = {name for row in self.folder.rows.values() for name in row}
-        others = dict.fromkeys(name for row in self.folder.rows.values() for name in row)
-        names = ["file_name", *dict.fromkeys([*filter(had.__contains__, FIRST), *others])]
+        had = dict.fromkeys(name for row in self.folder.rows.values() for name in row)
+        names = ["file_name", *dict.fromkeys([*filter(had.__contains__, FIRST), *had])]
         folds = ["fold"] if self.folds else []
         return Schema(kinds=dict.fromkeys([*names, *folds], Kind.SCALAR))
 

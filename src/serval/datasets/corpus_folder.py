@@ -166,12 +166,6 @@ def corpus_in(
 ) -> tuple[CorpusFolder | None, str]:
     """Return what a folder holds if it is a corpus, and else what its owner should know.
 
-    Args:
-        root: The folder.
-        files: Every file in it.
-        asked: The corpus that it is said to hold.
-        include: Kinds of recordings that are clips on request.
-
     Raises:
         DatasetError: It does not hold the corpus that was asked for, or may hold one of two.
         ConfigError: There is no such kind of recording.

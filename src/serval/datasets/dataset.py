@@ -16,6 +16,7 @@ from serval.datasets.rows import ClipSource, Table, holds_audio, least, path_in
 from serval.errors import DatasetError, DatasetNotFoundError
 from serval.files import is_file, sha256_of
 from serval.records import Dataset, Known
+from serval.trained_on import letters_of
 from serval.wording import printable, shown
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 1000
 """Characters above which a cell is rather audio in base64 than the path of a file."""
+
+BEGINS = frozenset(("start", "starttime", "starts", "startsec", "startms", "begin", "begintime",
+                    "onset", "offset", "segmentstart", "xmin"))  # fmt: skip
+"""Letters of columns that say where in its file a clip begins."""
 
 LOOKED_AT = 64
 """Rows that are read to see whether a column holds audio."""
@@ -105,7 +110,9 @@ def lines_of_audio(source: ClipSource) -> Iterator[str]:
 
     Raises:
         DatasetNotFoundError: Not one of the files exists.
+        DatasetError: Rows are about parts of files.
     """
+    _refuse_segments(source)
     n_files, first = 0, None
     for path in source.audio_paths():
         found = is_file(path)
@@ -120,6 +127,22 @@ def lines_of_audio(source: ClipSource) -> Iterator[str]:
             "paths are relative to the folder of the file that lists them; name another column "
             "with --audio-column"
         )
+
+
+def _refuse_segments(source: ClipSource) -> None:
+    """Refuse rows that are parts of one file, by where they begin: a clip is all of its file."""
+    audio, begins = source.columns.audio, dict[str, str]()
+    column = next((n for n in source.columns.groups if letters_of(n) in BEGINS), None)
+    if column is None or source.columns.embedded:
+        return
+    for row in source.table.rows(0, None, [audio, column]):
+        begin, path = source.columns.cell(row.cells, column), path_in(row.cells.get(audio))
+        if begin and path and (other := begins.setdefault(path, begin)) != begin:
+            raise DatasetError(
+                f"{source.name}: its rows are parts of files ({printable(path)} from {other} and "
+                f"from {begin}, by its column '{printable(column)}'), and serval reads files "
+                "whole; cut them, ffmpeg -ss START -to END -i IN OUT.wav, and write those paths"
+            )
 
 
 def _refuse_addresses(source: ClipSource) -> None:

@@ -99,7 +99,7 @@ def _split_of(layout: Layout, options: DatasetOptions, subject: str) -> str:
     if layout.unnamed and set(layout.splits) == {""}:
         return ""
     split = choose_split(layout.splits, options.split, subject)
-    if not layout.splits[split]:
+    if not layout.splits[split] and layout.card.patterns is None:
         full = ", ".join(printable(name) for name, files in layout.splits.items() if files)
         raise DatasetError(
             f"{subject}: the folder of split '{printable(split)}' has no clips in it; fill it, or "

@@ -62,11 +62,6 @@ class Given:
 def given_dataset(clips: object, given: Given, folder: Path) -> Dataset:
     """Return the dataset of clips that are held in Python, which `folder` holds as long as it is.
 
-    Args:
-        clips: Paths, encoded files, `(T,)` arrays, or a table with a row for each clip.
-        given: What is said beside them.
-        folder: A place for a file with all of them.
-
     Raises:
         DatasetError: They are none of these, or labels or the sample rate are missing.
     """
@@ -111,12 +106,6 @@ def stated_rate(rate: object) -> int | None:
 
 def texts_of(values: object, what: str, n: int, classes: Sequence[str] = ()) -> list[str | None]:
     """Return one text for each clip, `None` where there is none.
-
-    Args:
-        values: A list, an array or a column: text, or numbers of `classes`.
-        what: The name of the argument, for messages.
-        n: How many there must be.
-        classes: What whole numbers stand for.
 
     Raises:
         DatasetError: There are not `n` of them, or they are no list.
@@ -209,7 +198,7 @@ def _table(clips: Any) -> pa.Table:  # noqa: ANN401 - of several libraries
         return clips.to_arrow()
     try:
         return pa.Table.from_pandas(clips, preserve_index=False)
-    except (pa.ArrowException, TypeError, AttributeError) as error:
+    except (pa.ArrowException, ValueError, TypeError, AttributeError) as error:
         raise DatasetError(f"the table cannot be read: {error}; {WANTED}") from error
 
 

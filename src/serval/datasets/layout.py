@@ -77,7 +77,11 @@ def layout_of(files: Sequence[str], card: Card, subject: str) -> Layout:
     Raises:
         DatasetError: There is nothing in it that could be a dataset.
     """
-    useful = [file for file in files if _is_useful(file) and not is_hidden(file)]
+    useful = [
+        file
+        for file in files
+        if (is_audio(file) or is_metadata(file) or _is_table(file)) and not is_hidden(file)
+    ]
     if not useful:
         raise DatasetError(_nothing(files, subject))
     if card.patterns is not None:
@@ -131,10 +135,6 @@ def is_metadata(file: str) -> bool:
 
 def _is_table(file: str) -> bool:
     return suffix_of(file) in (*SUFFIXES, PARQUET) and not is_metadata(file)
-
-
-def _is_useful(file: str) -> bool:
-    return is_audio(file) or is_metadata(file) or _is_table(file)
 
 
 def _by_pattern(
@@ -360,13 +360,7 @@ def _bases(files: Sequence[str], folder: str) -> list[str]:
 
 
 def _named_in(below: dict[str, str], base: str, tables: frozenset[str]) -> Splits:
-    """Return the splits directly in one folder, or none.
-
-    Args:
-        below: File -> its path in that folder.
-        base: That folder.
-        tables: The files that list or hold clips.
-    """
+    """Return the splits directly in one folder, or none."""
     folder_of = {file: path.partition("/")[0] for file, path in below.items() if "/" in path}
     table_of = {file: _table_name(path) for file, path in below.items()
                 if "/" not in path and file in tables}  # fmt: skip

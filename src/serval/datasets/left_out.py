@@ -28,13 +28,7 @@ if TYPE_CHECKING:
 def left_out_of(
     layout: Layout, source: ClipSource, named_by: Callable[[str], Iterable[Path]]
 ) -> Iterator[LeftOut]:
-    """Yield what is there and is no clip of the source.
-
-    Args:
-        layout: The files of the set.
-        source: The clips of the split.
-        named_by: From the name of another split to the audio files that its rows name.
-    """
+    """Yield what is there and is no clip of the source."""
     named = _named(source)
     left = [f for f in layout.sounds_of(source.split) if composed(f) not in named]
     if left and not (layout.folders or source.columns.embedded):

@@ -95,7 +95,11 @@ class ParquetTable:
 
     def n_rows(self) -> int:
         """Return how many rows there are, fetching every file if need be."""
-        return sum(_n_rows(shard) for shard in self.shards)
+        n = 0
+        for shard in self.shards:
+            with _opened(shard) as file:
+                n += file.metadata.num_rows
+        return n
 
     def rows(self, start: int, stop: int | None, columns: Sequence[str], /) -> Iterator[Row]:
         """Yield the rows from `start` up to `stop`, opening only the files that hold them."""
@@ -139,11 +143,6 @@ def _opened(shard: Shard) -> pq.ParquetFile:
             f"{path} cannot be read as parquet: {one_line(error)}; {shard.remedy()}"
         ) from error
     return file
-
-
-def _n_rows(shard: Shard) -> int:
-    with _opened(shard) as file:
-        return int(file.metadata.num_rows)
 
 
 def _rows_of(

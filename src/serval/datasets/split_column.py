@@ -87,13 +87,7 @@ def shared_with_train(
     splits: Iterable[str] = (),
     opened: Callable[[str], ClipSource] | None = None,
 ) -> Iterator[str]:
-    """Yield one sentence if speakers of the part that is read are in its train part too.
-
-    Args:
-        source: Reads a split or a fold of a table, or a split of files.
-        splits: Those of files that are there.
-        opened: From the name of one of them to what reads it.
-    """
+    """Yield one sentence if speakers of the part that is read are in its train part too."""
     here, train = _voices(source, splits, opened)
     if shared := here & train:
         yield (
@@ -201,9 +195,10 @@ def _rows_of_fold(
     """Return the rows of one part of one fold, or of the test part of any."""
     texts = _texts(table, column)
     folds = sorted({text for text in texts if text}, key=lambda text: (len(text), text))
-    parts = [f"fold{fold}.{part}" for fold in folds for part in ("test", "train")]
+    prefix = "" if all(text.startswith("fold") for text in folds) else "fold"
+    parts = [f"{prefix}{fold}.{part}" for fold in folds for part in ("test", "train")]
     split = choose_split([ALL_FOLDS, *parts], asked, subject)
-    fold, _, name = split.removeprefix("fold").rpartition(".")
+    fold, _, name = split.removeprefix(prefix).rpartition(".")
     is_train, is_any = name == "train", split == ALL_FOLDS
     part = RowsOfPart(
         table=table,

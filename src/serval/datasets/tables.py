@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from serval.corpora import known_corpora
+from serval.datasets.card import CARD
 from serval.datasets.columns import Kind, Schema, audio_alone
 from serval.datasets.layout import Layout, is_audio, is_decoded, suffix_of
 from serval.datasets.manifest import SUFFIXES, ManifestTable
@@ -132,6 +133,7 @@ def split_table(
     Raises:
         DatasetError: There is nothing that says which clips and labels there are.
     """
+    _refuse_unmatched(layout, split, subject)
     sounds = [file for file in layout.splits[split] if is_audio(file)]
     metadata = layout.metadata_of(split)
     if sounds and metadata:
@@ -157,6 +159,16 @@ def split_table(
     raise DatasetError(_unlabelled(sounds, subject))
 
 
+def _refuse_unmatched(layout: Layout, split: str, subject: str) -> None:
+    """Refuse a split for which the card names files that are not there."""
+    if layout.card.patterns is not None and not layout.splits[split]:
+        named = ", ".join(map(printable, layout.card.patterns[split]))
+        raise DatasetError(
+            f"{subject}: its {CARD} names {named} for split '{printable(split)}', which is no file "
+            "of the set; fetch what is missing, or mend `data_files`"
+        )
+
+
 def _table(
     root: Path,
     files: Sequence[str],
@@ -180,11 +192,6 @@ def _folder_labels(files: Sequence[str], folder: str, subject: str) -> dict[str,
 
     In `angry/speaker1/x.wav` the folder of the file says who speaks. Only names of emotions can
     tell that, so where not every file lies in a folder of such a name, its own folder is taken.
-
-    Args:
-        files: The audio files.
-        folder: The split's own folder, whose name is no label.
-        subject: What the user calls the set.
 
     Raises:
         DatasetError: Folders within each other name different emotions.

@@ -229,3 +229,11 @@ def test_ratings_are_judged_on_the_scale_that_is_stated(tmp_path):
     assert "no number in 'EmoAct': 2 clips of all; first: " in messages[1]
     assert first.clip_id == rows[1]["path"]
     assert "of EmoAct, missing, constant and contradictory ones" in audit_verdict(found)[-1]
+
+
+def test_ratings_that_are_all_missing_are_a_finding(tmp_path):
+    path = speech_set(tmp_path, 3, speakers=2)
+    rows = [{"path": f.name, "arousal": ""} for f in sorted(tmp_path.glob("*.wav"))]
+    found = audit(AuditOptions(dataset=str(write_manifest(path, rows))))
+    assert [finding.kind.value for finding in found.findings] == ["missing-rating"]
+    assert found.findings[0].message.startswith("no number in any rating: 3 clips of all; first: ")

@@ -39,6 +39,21 @@ def test_a_row_becomes_a_clip_with_speaker_and_groups(folder):
     assert (dataset.split, dataset.n_clips) == ("", 2)
 
 
+def test_rows_that_are_parts_of_one_file_are_refused(folder):
+    rows = "path,label,Start_Time\na.wav,sad,0.0\nsub/b.wav,sad,0.0\na.wav,angry,{}\n"
+    assert load(manifest(folder, rows.format("0.0"))).n_clips == 3
+    with pytest.raises(DatasetError, match=r"a.wav from 0.0 and from 2.5, .*'Start_Time'.*ffmpeg"):
+        load(manifest(folder, rows.format("2.5")))
+
+
+@pytest.mark.parametrize("names", [("1", "2"), ("fold1", "fold2")])
+def test_a_fold_is_called_by_its_number_however_the_column_writes_it(folder, names):
+    path = manifest(folder, "path,label,fold\na.wav,sad,{}\nsub/b.wav,sad,{}\n".format(*names))
+    assert [clip.id for clip in load(path, split="fold2.test").clips(0, None)] == ["sub/b.wav"]
+    assert [clip.id for clip in load(path, split="fold2.train").clips(0, None)] == ["a.wav"]
+    assert len(list(load(path, split="folds").clips(0, None))) == 2
+
+
 def test_a_file_that_occurs_twice_gets_a_numbered_id(folder):
     dataset = load(manifest(folder, "path,label\na.wav,sad\na.wav,sad\n./a.wav,sad\na.wav#2,sad\n"))
     ids = ["a.wav", "a.wav#2", "a.wav#3", "a.wav#2#2"]
