@@ -67,8 +67,13 @@ def section(section_id: str, title: str, lead: str, *charts: Chart | None) -> di
 
 
 def id_of(name: str) -> str:
-    """Return a name of a column or run as a part of an id."""
-    return "".join(c if c.isalnum() else "-" for c in name)
+    """Return a name of a column or run as a part of an id, unlike that of another name.
+
+    Examples:
+        >>> id_of("speaker_id"), id_of("a b"), id_of("a-b")
+        ('speaker_id', 'a-20b', 'a-b')
+    """
+    return "".join(c if c.isalnum() or c in "_-" else f"-{ord(c):x}" for c in name)
 
 
 def group_chart(
