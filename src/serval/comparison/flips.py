@@ -29,10 +29,20 @@ FlipKind = Literal["broken", "fixed", "other"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flip:
-    """A clip that two runs name differently, each with the probability of its own label.
+    """A clip that two runs name differently.
 
-    It is `broken` if only A was right, `fixed` if only B is, `other` if neither. What A had given
-    to B's label is `b_in_a`: near `confidence_a`, it was a close call. No speaker is `""`.
+    Attributes:
+        clip_id: The clip.
+        index: Its position in the dataset split.
+        kind: `broken` if only A was right, `fixed` if only B is, `other` if neither.
+        truth: Its label.
+        a: What A says.
+        b: What B says.
+        confidence_a: Probability that A gives its own label, in [0, 1].
+        confidence_b: Probability that B gives its own label, in [0, 1].
+        b_in_a: What A had given to B's label: near `confidence_a`, it was a close call.
+        duration_s: Length of the clip in seconds.
+        speaker: Who speaks, or `""`.
     """
 
     clip_id: str
@@ -69,9 +79,17 @@ class Divergence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupChange:
-    """What changed for one group of clips, the value of a column: accuracy in [0, 1].
+    """What changed for one group of clips.
 
-    Only A has the `broken` clips right, only B the `fixed` ones.
+    Attributes:
+        column: The column, `speaker` or a group.
+        name: The value of the column.
+        n: Common clips.
+        a: Accuracy of A in [0, 1].
+        b: Accuracy of B in [0, 1].
+        difference: B minus A.
+        broken: Clips that only A has right.
+        fixed: Clips that only B has right.
     """
 
     column: str
@@ -118,6 +136,10 @@ def kullback_leibler(log_a: Floats, log_b: Floats) -> Floats:
     """Return the sum of a log(a / b) of each clip, `(N,)` nats >= 0.
 
     Source: Kullback and Leibler (1951); equals `scipy.stats.entropy(a, b, axis=1)`.
+
+    Args:
+        log_a: `(N, K)` log probabilities, finite.
+        log_b: `(N, K)` log probabilities, finite.
     """
     return np.asarray((np.exp(log_a) * (log_a - log_b)).sum(axis=1))
 

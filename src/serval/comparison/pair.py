@@ -34,9 +34,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassChange:
-    """The scores of one class in both runs, in [0, 1], and how many of its truth clips changed.
+    """The scores of one class in both runs, and how many of its clips changed.
 
-    Only A has the `broken` ones right, only B the `fixed` ones.
+    Attributes:
+        precision: Share of the clips predicted as this class that are of it, in [0, 1].
+        recall: Share of its truth clips that are found, in [0, 1].
+        f1: Harmonic mean of both, in [0, 1].
+        support: Truth clips.
+        broken: Truth clips that only A has right.
+        fixed: Truth clips that only B has right.
     """
 
     precision: ScoreChange
@@ -137,10 +143,17 @@ def _mcnemar(right_a: Flags, right_b: Flags) -> McNemar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairTest:
-    """The test of one of `HEADLINES` between two of several runs: B minus A, in [-1, 1].
+    """The test of one score between two of several runs.
 
-    `p` is clustered, `mcnemar_p` the exact one on right and wrong, the same for each score; both
-    are corrected by Holm, `p` for all pairs of this score.
+    Attributes:
+        score: One of `HEADLINES`.
+        a: Name of the first run.
+        b: Name of the second.
+        difference: B minus A, in [-1, 1].
+        p: Two-sided, clustered.
+        p_corrected: The same, corrected by Holm for all pairs of this score.
+        mcnemar_p: Exact McNemar on right and wrong, the same for each score.
+        mcnemar_p_corrected: The same, corrected by Holm.
     """
 
     score: str

@@ -55,7 +55,11 @@ class Partners:
 
 
 def common_rows(runs: Sequence[Run]) -> tuple[list[Partners], list[NDArray[np.int64]]]:
-    """Return the partners in each further run, and where the common clips are; some must be."""
+    """Return the partners in each further run, and the places in each run of the common clips.
+
+    Raises:
+        ConfigError: There is none.
+    """
     found = [partners(runs[0], run) for run in runs[1:]]
     places = np.flatnonzero(np.all([each.rows >= 0 for each in found], axis=0))
     if not len(places):
@@ -266,7 +270,11 @@ def refuse_few(runs: Sequence[Run]) -> None:
 
 
 def task_of_runs(runs: Sequence[Run]) -> Task:
-    """Return what the clips of the runs were asked for, refusing those of several tasks."""
+    """Return what the clips of the runs were asked for.
+
+    Raises:
+        ConfigError: Some were asked for something else.
+    """
     first = runs[0]
     for run in runs[1:]:
         if run.provenance.task is not first.provenance.task:

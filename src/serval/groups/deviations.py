@@ -85,8 +85,12 @@ def deviations_from_all(
     Source: audeering ser-tests, fairness: thresholds are the maximum over 1,000 random models;
     there they are simulated once, here for these clips.
 
-    `group` has the place of each clip in `names`, or their number for a clip of no group; `answers`
-    are truth, predictions and the number of labels.
+    Args:
+        names: `(G,)` names of the groups.
+        group: `(N,)` place in `names`, or its length for a clip of no group.
+        answers: Truth `(N,)`, predictions `(N,)` and the number of labels.
+        speakers: `(N,)`, `None` where not known.
+        rng: What the random models draw their labels from.
     """
     truth, predicted, k = answers
     shape = (len(names) + 1, k)

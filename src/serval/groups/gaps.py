@@ -189,6 +189,9 @@ class _GapPower:
 
         A true gap d makes t = (d + e) / sqrt(V + C d^2), e its error of variance V, and is found
         where t passes the limit: `POWER` of the time if it does with e at its lower quantile.
+
+        Args:
+            limit: The t-value that a gap must pass, `(G, G)`.
         """
         if not self.possible:
             return np.ones_like(limit)
@@ -221,10 +224,14 @@ def permutation_of(group: Ids, speakers: Sequence[str | None] | None) -> Permuta
     Else all clips that a speaker has in one group go together, so that a single speaker with clips
     in two groups does not hold all others where they are: permutations that hardly move anything
     would find any gap to be chance. Two such parts of one speaker are alike, which can only make
-    larger what chance seems to do. Where the groups are the speakers, these are `None`.
+    larger what chance seems to do.
 
     Source: Winkler et al. (2015), Multi-level block permutation, for permuting whole blocks or
     inside of blocks.
+
+    Args:
+        group: `(N,)` group of each clip.
+        speakers: `(N,)`; `None` where the groups are the speakers themselves.
     """
     clips = np.arange(len(group))
     if speakers is None:
@@ -334,7 +341,15 @@ def _permuted(permutation: Permutation, rng: np.random.Generator) -> Iterator[Id
 
 
 def _scored(group: Ids, unit: Ids, right: Floats, kind: Ids, mean: Floats) -> _GroupMeans:
-    """Return the score of each group and its variance if the groups do not matter, `(D, G)`."""
+    """Return the score of each group and its variance if the groups do not matter, `(D, G)`.
+
+    Args:
+        group: `(D, N)` of D groupings, all of the same groups.
+        unit: `(N,)`.
+        right: `(N,)`.
+        kind: `(N,)`.
+        mean: `(N,)` of the kind of each clip.
+    """
     groupings, groups, units = len(group), int(group.max()) + 1, int(unit.max()) + 1
     grouping = np.arange(groupings)[:, np.newaxis]
     weight = _weights(group, kind, groups)

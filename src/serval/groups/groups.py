@@ -279,6 +279,11 @@ def group_columns(
     out, and so are votes. Lengths are cut into quarters, unless the set has a column `duration` of
     other words than numbers. Genders that are spelt in several ways are
     one group each.
+
+    Args:
+        speakers: `(N,)` or `None` where unknown.
+        groups: Further columns by name.
+        duration_s: `(N,)` seconds.
     """
     columns, _twins = _columns_and_twins(speakers, groups, duration_s)
     return columns

@@ -26,7 +26,13 @@ MOST_LABELS = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forest:
-    """Differences by score, and by label how many clips broke and how many were fixed."""
+    """What one comparison shows.
+
+    Attributes:
+        title: Which run minus which.
+        rows: Differences in [-1, 1] by the name of the score.
+        changed: Clips that broke and that were fixed, by label.
+    """
 
     title: str
     rows: Mapping[str, Difference]

@@ -23,10 +23,16 @@ NAMED = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostPoint:
-    """One level of an encoder on one set: its score in [0, 1] and the time for three seconds.
+    """One level of an encoder on one set.
 
-    Points of one encoder share a colour and a line; `worse` than the best of the set by a test are
-    hollow. Ends of the interval are NaN where there is none.
+    Attributes:
+        encoder: Points of one encoder share a colour and a line.
+        layer: What stands beside the point.
+        ms: Time for a clip of three seconds.
+        value: The score, in [0, 1].
+        low: Lower end of its 95 % interval; NaN where there is none.
+        high: Upper end.
+        worse: Whether a test tells it from the best of the set.
     """
 
     encoder: str

@@ -52,6 +52,12 @@ def save_agreement(name: str, a: tuple[str, Floats], b: tuple[str, Floats], path
 
     Source: Bland and Altman (1986), Statistical methods for assessing agreement between two
     methods of clinical measurement: mean difference and 1.96 standard deviations on both sides.
+
+    Args:
+        name: Of the dimension.
+        a: Name and `(N,)` predictions of the first run.
+        b: Of the second.
+        path: Where to.
     """
     picture = figure(6, 4.2)
     axes = picture.subplots()

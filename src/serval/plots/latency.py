@@ -19,7 +19,15 @@ FEWEST_FOR_P95 = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyCurve:
-    """The latency of one model for clips of rising durations, and how many calls each is of."""
+    """The latency of one model.
+
+    Attributes:
+        name: As it stands in the legend.
+        seconds: Durations of the clips, rising.
+        median_s: Median latency for each duration.
+        p95_s: 95th percentile for each duration.
+        calls: How many times each was measured; of few there is no 95th percentile.
+    """
 
     name: str
     seconds: Sequence[float]

@@ -24,9 +24,15 @@ FULL_COLOUR = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatMapRow:
-    """One perturbation: a share, and changes in [-1, 1]; `None` for a label without clips.
+    """One row of the heat map.
 
-    Rows of one family stand together; one that misses a published threshold is marked.
+    Attributes:
+        family: Rows of one family stand together.
+        name: The perturbation, as in files: `white_20db`.
+        unchanged: Share of equal predictions, in [0, 1].
+        uar_change: Perturbed minus clean, in [-1, 1].
+        recall_change: By label, in [-1, 1]; `None` for a label without clips.
+        failed_rule: Whether a published threshold is missed; marked.
     """
 
     family: str
@@ -41,8 +47,17 @@ class HeatMapRow:
 class StressCurve:
     """UAR over the level of one kind of perturbation, levels rising.
 
-    Curves with one panel and unit share their axes. `few` says which levels were stopped, so that
-    their clips are fewer than those of the lines.
+    Curves with one panel and unit share their axes.
+
+    Attributes:
+        name: The kind of perturbation.
+        panel: What stands over its axes.
+        unit: Of the levels.
+        levels: `(L,)` in that unit, rising.
+        uar: `(L,)` in [0, 1].
+        low: `(L,)` lower ends of its 95 % intervals, in [0, 1].
+        high: `(L,)` upper ends.
+        few: `(L,)` whether it was stopped, so that its clips are fewer than those of the lines.
     """
 
     name: str
@@ -99,7 +114,14 @@ def _name_sides(axes: Axes, rows: Sequence[HeatMapRow], heads: Sequence[str]) ->
 def save_curves(
     curves: Sequence[StressCurve], lines: Mapping[str, float], title: str, path: Path
 ) -> Path:
-    """Return `path` after drawing UAR over the level of each kind with its 95 % band."""
+    """Return `path` after drawing UAR over the level of each kind with its 95 % band.
+
+    Args:
+        curves: Those of one panel are drawn in one.
+        lines: UAR in [0, 1] to compare with, by name: clean, random.
+        title: What stands over the picture.
+        path: Where the picture is written.
+    """
     panels: dict[tuple[str, str], list[StressCurve]] = {}
     for curve in curves:
         panels.setdefault((curve.panel, curve.unit), []).append(curve)

@@ -21,7 +21,15 @@ MOST_LINES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """What a model says of W windows of one clip, `(W, K)` in [0, 1], and of the whole, `(K,)`."""
+    """What a model says along one clip.
+
+    Attributes:
+        labels: The K emotions.
+        starts_s: `(W,)` where each window begins, in seconds.
+        ends_s: `(W,)` where it ends.
+        probs: `(W, K)` in [0, 1].
+        mean: `(K,)`: what it says of the clip as a whole.
+    """
 
     labels: Sequence[str]
     starts_s: NDArray[np.float64]

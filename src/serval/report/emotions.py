@@ -52,7 +52,12 @@ ORDER = "The most confident mistakes come first: some of them are wrong labels, 
 
 
 def emotion_parts(runs: Sequence[Run]) -> PageParts:
-    """Return what a page shows of one run of emotions, or of two on the same labels."""
+    """Return what a page shows of one run of emotions, or of two on the same labels.
+
+    Raises:
+        ConfigError: Two runs have no clip in common.
+        LabelError: They have different labels, or disagree on the truth of a clip.
+    """
     first = runs[0]
     comparison = compare(runs) if len(runs) > 1 else None
     clips = listed([first, *(relabelled(run, first.labels) for run in runs[1:])])

@@ -50,7 +50,13 @@ TILES = ("macro_f1", "micro_f1", "mean_ap", "subset_accuracy")
 
 
 def set_parts(runs: Sequence[Run]) -> PageParts:
-    """Return what a page shows of one run of several emotions a clip, or of two on equal labels."""
+    """Return what a page shows of one run of several emotions a clip, or of two on the same labels.
+
+    Raises:
+        ConfigError: Two runs have no clip in common, or are not of one task.
+        LabelError: They have different labels, or disagree on the truth of a clip.
+        RunError: A run has no true emotions.
+    """
     comparison = compare_multilabel(runs) if len(runs) > 1 else None
     results = [MultilabelResults(run=run, thresholds_from=run) for run in runs]
     first, clips, labels = results[0], listed(runs), runs[0].labels

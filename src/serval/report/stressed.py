@@ -74,6 +74,14 @@ def stressed(stress: StressRuns, name: str, *, audio: bool) -> Stressed:
 
     Where the dataset or the model is out of reach, as on another machine, there is nothing to
     hear, and a note says why.
+
+    Args:
+        stress: From `serval.stress.load_stress`.
+        name: What the report calls the run of that model.
+        audio: Whether examples can be heard.
+
+    Raises:
+        ConfigError: It has no finished perturbation.
     """
     document = stress_document(findings_of(stress))
     charts = (_families(document, name), _cases(document, name), *_curves(document, name))

@@ -75,7 +75,13 @@ CHANGE = (
 
 
 def value_parts(runs: Sequence[Run]) -> PageParts:
-    """Return what a page shows of one run of dimensions, or of two on the same dimensions."""
+    """Return what a page shows of one run of dimensions, or of two on the same dimensions.
+
+    Raises:
+        ConfigError: Two runs have no clip in common, other dimensions, another scale, or are not
+            of one task.
+        RunError: A run has no true values.
+    """
     comparison = compare_dimensions(runs, PairOptions().margin) if len(runs) > 1 else None
     values = [dimension_run(run) for run in runs]
     first, clips = values[0], listed(runs)

@@ -144,7 +144,11 @@ def calibration_of(run: Run, *, fitted_on: Run | None = None) -> Calibration:
     """Return what the confidence of a run is worth, and what a temperature would change.
 
     The confidence is the probability of the predicted label, as `probabilities_of` has it: of a
-    model with an independent score for each label, that score. Without a clip all numbers are NaN.
+    model with an independent score for each label, that score.
+
+    Args:
+        run: The run to judge; without a clip every number is NaN.
+        fitted_on: A run of the same model on other clips, to fit the temperature on.
 
     Raises:
         ConfigError: `fitted_on` is of another model, shares clips with `run`, or has none.
@@ -306,9 +310,14 @@ def nll(log_probs: Floats, truth: Ids) -> Floats:
 
 
 def temperature_of(logits: NDArray[np.float32], truth: Ids, outputs: str = "logits") -> float:
-    """Return the temperature in [0.05, 20] that makes the truth likeliest, of rows that are finite.
+    """Return the temperature in [0.05, 20] that makes the truth likeliest.
 
     Source: Guo et al. (2017), On calibration of modern neural networks.
+
+    Args:
+        logits: `(N, K)`; rows that are not finite are left out.
+        truth: `(N,)` label ids.
+        outputs: What the logits mean; see `serval.probabilities`.
 
     Raises:
         ConfigError: There is no usable clip.

@@ -69,6 +69,9 @@ class Outside:
 def baseline_labels(truth_counts: NDArray[Any]) -> NDArray[np.bool_]:
     """Return from which of K labels random answers are drawn: the truth's, all if that is but one.
 
+    Args:
+        truth_counts: `(K,)` truth clips of each label.
+
     Examples:
         >>> [baseline_labels(np.array(n)).tolist() for n in ([3, 0, 2], [3, 0, 0])]
         [[True, False, True], [True, True, True]]
@@ -88,7 +91,11 @@ def chance(truth_counts: NDArray[Any]) -> float:
 
 
 def random_uar(truth: Ids, k: int) -> float:
-    """Return the UAR of a random model on clips of `(N,)` label ids, in (0, 1].
+    """Return the UAR of a random model on clips, in (0, 1].
+
+    Args:
+        truth: `(N,)` label ids in [0, k).
+        k: Number of labels.
 
     Examples:
         >>> random_uar(np.array([2, 0, 2]), 4)
@@ -102,6 +109,13 @@ def random_predictions(truth: Ids, k: int, models: int, rng: np.random.Generator
 
     Source: audeering ser-tests, the random categorical model.
 
+    Args:
+        truth: `(N,)` label ids in [0, k); a random model draws from those that are
+            `baseline_labels`.
+        k: Number of labels.
+        models: Number of random models.
+        rng: What the labels are drawn with.
+
     Examples:
         >>> drawn = random_predictions(np.array([2, 0, 2]), 4, 5, np.random.default_rng(0))
         >>> drawn.shape, sorted(set(drawn.ravel().tolist()))
@@ -112,7 +126,11 @@ def random_predictions(truth: Ids, k: int, models: int, rng: np.random.Generator
 
 
 def baselines_of(counts: Counts) -> dict[str, dict[str, float]]:
-    """Return every metric of the random baseline, and of always saying the most frequent label."""
+    """Return every metric of the random baseline, and of always saying the most frequent label.
+
+    Args:
+        counts: `(K, K)` confusion matrix of the clips.
+    """
     truth = support(counts).astype(np.float64)
     drawn = baseline_labels(truth)
     uniform = np.outer(truth, drawn / drawn.sum())

@@ -226,6 +226,10 @@ def effective_number(weights: Any, times: NDArray[np.int64]) -> Floats:  # noqa:
     Source: Carter, Schnepel and Steigerwald (2017), Asymptotic behavior of a t-test robust to
     cluster heterogeneity; in survey sampling it is Kish's (sum w)^2 / sum w^2.
 
+    Args:
+        weights: `(U, M)` clips of each cluster that bear on each of M scores, dense or sparse.
+        times: `(U,)` how many clusters each row stands for.
+
     Examples:
         >>> effective_number(np.array([[5, 9], [5, 1]]), np.array([1, 1])).round(2).tolist()
         [2.0, 1.22]

@@ -223,7 +223,11 @@ def dimension_scores(
 ) -> DimensionScores:
     """Return every score with its 95 % interval, clustered by speaker where speakers are known.
 
-    Truth and predictions are `(N, D)` on one scale, the truth NaN where a clip has none.
+    Args:
+        truth: `(N, D)` on the scale of the set, NaN where a clip has none.
+        predicted: `(N, D)` on the same scale.
+        speakers: `(N,)` or `None` where not known.
+        names: The D dimensions.
     """
     clustering = clustering_of(speakers)
     tables = moment_tables(truth[np.newaxis], predicted[np.newaxis], clustering)
@@ -328,6 +332,10 @@ def one_clip(truth: Floats, predicted: Floats) -> Floats:
 
     That becomes the prediction of another clip, as a label flips: two runs that predict the same
     on every clip say nothing of the next one. Of the mean, which is last, it is the mean.
+
+    Args:
+        truth: `(N, D)`, NaN where a clip has none.
+        predicted: `(N, D)`.
     """
     each = [_one_clip(truth[:, [i]], predicted[:, [i]]) for i in range(truth.shape[1])]
     return np.stack([*each, np.mean(each, axis=0)], axis=-1)
@@ -352,7 +360,13 @@ def _one_clip(truth: Floats, predicted: Floats) -> Floats:
 
 
 def moves_of_clips(truth: Floats, predicted: Floats, metric: DimensionMetric) -> Floats:
-    """Return how much each clip of one dimension, `(N, 1)`, moves a score of it, `(N,)`."""
+    """Return how much each clip of one dimension moves a score of it, `(N,)`.
+
+    Args:
+        truth: `(N, 1)`, NaN where a clip has none.
+        predicted: `(N, 1)`.
+        metric: The score.
+    """
     rows = _rows(truth, predicted)
     found = moves(rows, rows.sum(axis=0), lambda sums: metric.of(moments_of_sums(sums)))
     return found[:, 0]

@@ -57,6 +57,11 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, labels: LabelSet) -
 
     Source: equals `sklearn.metrics.confusion_matrix(truth, predicted, labels=range(K))`.
 
+    Args:
+        truth: `(N,)` label ids in [0, K).
+        predicted: `(N,)` label ids in [0, K).
+        labels: The K labels.
+
     Raises:
         LabelError: The two differ in length, or an id is out of range.
 
@@ -159,6 +164,10 @@ def macro(per_class: PerClass, classes: NDArray[np.bool_]) -> Score:
     Source: `sklearn.metrics.precision_recall_fscore_support(average="macro", zero_division=0)`:
     with `labels=` the classes of the truth for `in_truth(counts)`, and with its default `labels`
     for `occurring(counts)`.
+
+    Args:
+        per_class: `(..., K)` scores.
+        classes: `(..., K)` which classes to average: `in_truth(counts)` or `occurring(counts)`.
 
     Examples:
         >>> macro(np.array([1.0, 0.5, np.nan]), np.array([True, True, False]))

@@ -200,7 +200,15 @@ def multilabel_scores(
     labels: Sequence[str],
     resamples: int = RESAMPLES,
 ) -> MultilabelScores:
-    """Return every score with its interval by speaker, where known; the truth is `(N, K)`."""
+    """Return every score with its 95 % interval, clustered by speaker where speakers are known.
+
+    Args:
+        truth: `(N, K)` which emotions each clip has.
+        answers: What the run says of them.
+        speakers: `(N,)` or `None` where not known.
+        labels: The K emotions.
+        resamples: Draws of the bootstrap.
+    """
     clustering, k = clustering_of(speakers), len(labels)
     tables = _tables([_codes(truth, answers.predicted)], k, clustering)
     ap = _average_precisions(truth, answers.scores, clustering)
@@ -265,7 +273,16 @@ def paired_scores(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[dict[str, PairedScore], list[dict[str, PairedScore]]]:
-    """Return the differences of two runs on the same clips: of the whole, and of each emotion."""
+    """Return the differences of two runs on the same clips: of the whole, and of each emotion.
+
+    Args:
+        truth: `(N, K)` which emotions each clip has.
+        a: The first run.
+        b: The one that is measured against it.
+        clustering: Which clips belong together.
+        resamples: Draws of the bootstrap.
+        seed: Of the random numbers.
+    """
     k, runs = truth.shape[1], [a, b]
     tables = _tables([_codes(truth, one.predicted) for one in runs], k, clustering)
     each = _columns(_sums(tables.total.astype(np.float64), k, runs=2))
@@ -280,7 +297,9 @@ def paired_scores(
 def macro_f1_of(truth: Bools, predicted: Bools) -> tuple[float, Floats, float]:
     """Return macro F1 of some clips, how much each of them moves it, `(N,)`, and one flip does.
 
-    Each of the K emotions is in some clip.
+    Args:
+        truth: `(N, K)`; each emotion in some clip.
+        predicted: `(N, K)`.
     """
     k, place = truth.shape[1], OF_SUMS.index("macro_f1")
     rows = np.concatenate([truth & predicted, truth, predicted], axis=1).astype(np.float64)

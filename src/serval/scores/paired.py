@@ -320,6 +320,9 @@ def one_flip(counts: Margins) -> Floats:
     A flip moves a clip of one truth between the right label and a wrong one. It is weighted by
     how many clips of that truth there are.
 
+    Args:
+        counts: `(K,)` margins of one run.
+
     Returns:
         `(M + 3 K,)`, see `score_columns`.
     """

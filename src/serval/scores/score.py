@@ -105,7 +105,12 @@ class Scores:
 
 
 def scores_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
-    """Return the scores of a run with 95 % intervals, by speaker where known; NaN without a clip.
+    """Return the scores of a run with 95 % intervals, clustered by speaker where known.
+
+    Args:
+        run: Stored, complete or not. Without a clip every score is NaN.
+        resamples: Draws of the bootstrap.
+        seed: Same run, same seed, same intervals.
 
     Raises:
         ConfigError: It is a run of dimensions, or of several emotions a clip.
@@ -154,7 +159,12 @@ def whole_intervals(
 ) -> dict[str, Interval]:
     """Return the interval of each score of a whole run, by name: `intervals` without the classes'.
 
-    Args as of `intervals`; `columns` where more than the margins count.
+    Args:
+        tables: Counts of the K x K cells truth x K + predicted, by cluster.
+        k: Number of labels.
+        resamples: Draws of the bootstrap.
+        rng: Its random numbers.
+        columns: From `(..., K)` margins to those scores, where more than the margins count.
     """
     return dict(zip(OVERALL, intervals(tables, k, resamples, rng, columns), strict=True))
 

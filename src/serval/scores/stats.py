@@ -109,7 +109,12 @@ class Spread:
 
 
 def spread(scores: Floats, effective: Floats) -> Floats:
-    """Return the standard error of each score, `(M,)`, from all draws at once: see `Spread`."""
+    """Return the standard error of each score, `(M,)`, from all draws at once: see `Spread`.
+
+    Args:
+        scores: `(B, M)` of the resampled counts, NaN where a draw left a score undefined.
+        effective: `(M,)` effective number of clusters.
+    """
     found = Spread(scores[0] if len(scores) else np.zeros(scores.shape[1]))
     found.add(scores)
     return found.errors(effective)
@@ -120,6 +125,10 @@ def mean_error(values: Floats, ids: NDArray[np.int64]) -> float:
 
     Source: Liang and Zeger (1986), with the factor C / (C - 1) for few clusters; equals
     `statsmodels.api.OLS(values, ones).fit(cov_type="cluster")`.
+
+    Args:
+        values: `(N,)`.
+        ids: `(N,)` cluster of each value, from 0.
 
     Examples:
         >>> mean_error(np.array([1.0, 1.0, 0.0, 0.0]), np.array([0, 0, 1, 1]))
@@ -328,6 +337,11 @@ def equivalence_p(result: Difference, margin: float, effective: float) -> float:
 
     Source: Schuirmann (1987), the two one-sided tests; equals
     `statsmodels.stats.weightstats.ttost_paired` for independent clips.
+
+    Args:
+        result: B minus A.
+        margin: The difference that would not matter, in [0, 1].
+        effective: Effective number of clusters that bear on the score.
     """
     nearer = (margin - abs(result.value)) / result.standard_error
     return float(special.stdtr(_degrees(effective), -nearer))

@@ -233,6 +233,13 @@ def estimates(
     """Return the scores of all clips with their standard errors.
 
     Memory does not grow with the number of draws, labels, clips or clusters.
+
+    Args:
+        tables: Sums of each cluster.
+        statistic: The scores of sums.
+        effective: `(M,)` effective number of clusters, and of clips, that bear on each score.
+        resamples: Draws of the bootstrap.
+        rng: Its random numbers.
     """
     values = statistic(tables.total[np.newaxis].astype(np.float64))[0]
     spread = Spread(values)
@@ -279,6 +286,11 @@ def linear_errors(tables: ClusterTables, statistic: Statistic, effective: Floats
     NaN for fewer than two clips, which do not say how clips differ.
 
     Source: Jaeckel (1972), The infinitesimal jackknife; equals the delta method.
+
+    Args:
+        tables: Sums of each clip.
+        statistic: The scores of sums.
+        effective: `(M,)` effective number of clips that bear on each score.
     """
     total = tables.total.astype(np.float64)
     squares = np.zeros(len(effective))

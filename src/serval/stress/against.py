@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 class CaseGap:
     """This model minus the other under one condition, on the same perturbed clips.
 
-    `extra` is this model's change minus the other's, in [-2, 2]: below 0 the perturbation hurts
-    this more. `agreement` is the share of clips on which both say the same, `unchanged` this
-    model's share of unchanged predictions minus the other's.
+    Attributes:
+        scores: This minus the other, in [-1, 1], by name of the metric.
+        extra: This model's change minus the other's, in [-2, 2], by name of the metric: below 0
+            the perturbation hurts this more.
+        agreement: Share of clips on which both say the same, in [0, 1].
+        unchanged: This model's share of unchanged predictions minus the other's, in [-1, 1].
     """
 
     scores: Mapping[str, Difference]

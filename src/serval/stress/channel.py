@@ -41,7 +41,11 @@ SIMULATION = Lock()
 
 
 def require_rooms() -> None:
-    """Raise unless the library that computes rooms is installed."""
+    """Raise unless the library that computes rooms is installed.
+
+    Raises:
+        MissingExtraError: It is not.
+    """
     try:
         import_module("pyroomacoustics")
     except ImportError:
@@ -77,7 +81,14 @@ def reverberant(
 def impulse_response(
     room: str, distance_m: float, sample_rate: int, place: int
 ) -> NDArray[np.float64]:
-    """Return the `(L,)` echo of a click in a room, `distance_m` between source and microphone."""
+    """Return the `(L,)` echo of a click in a room, `distance_m` between source and microphone.
+
+    Args:
+        room: One of `ROOMS`.
+        distance_m: In metres; less than the room is wide.
+        sample_rate: In Hz.
+        place: Which of the random places of source and microphone.
+    """
     acoustics = import_module("pyroomacoustics")
     size, rt60_s = ROOMS[room]
     rng = np.random.default_rng([place, round(1000 * distance_m), len(room)])

@@ -98,7 +98,11 @@ class DimensionFindings:
 
 
 def dimension_findings(stress: StressRuns, *, seed: int = 0) -> DimensionFindings:
-    """Return everything that stored runs of dimensions say; neither audio nor model is needed."""
+    """Return everything that stored runs of dimensions say; neither audio nor model is needed.
+
+    Raises:
+        ConfigError: No clip has an answer both clean and under a perturbation.
+    """
     for case in stress.cases or [None]:
         refuse_unanswered(stress, [case.name] if case else [])
     clean = dimension_run(stress.clean)

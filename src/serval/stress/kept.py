@@ -20,10 +20,14 @@ T = TypeVar("T")
 
 
 class MadeOnce(Generic[T]):
-    """What was made for each key, until all of its `size` is `most_bytes`; the rest each time.
+    """What was made for each key, until it takes `most_bytes`; the rest is made each time.
 
     What came first stays: a suite comes by all clips in turn, and of what came last nothing would
     still be there when it is wanted again.
+
+    Args:
+        size: Bytes of what is made.
+        most_bytes: Of all that is kept.
     """
 
     def __init__(self, size: Callable[[T], int], most_bytes: int = MOST_BYTES) -> None:

@@ -171,6 +171,13 @@ def burst(
 
     Source: audeering ser-tests adds recorded coughs and sneezes at 10 dB, the ratio taken over
     the whole clip; phases and bands after Korpas et al. (1996), Analysis of the cough sound.
+
+    Args:
+        samples: `(T,) float32`.
+        sample_rate: In Hz.
+        rng: Draws the noise and the place.
+        snr_db: Ratio over the whole clip.
+        kind: `cough` or `sneeze`.
     """
     phases = {"cough": ((0.0, 0.06, 900.0, 1.0), (0.14, 0.12, 600.0, 0.6)),
               "sneeze": ((0.0, 0.2, 1500.0, 0.15), (0.25, 0.22, 2800.0, 1.0))}[kind]  # fmt: skip

@@ -53,7 +53,12 @@ class StressPanel:
 
 
 def panel_of(runs: Sequence[Run]) -> StressPanel:
-    """Return the clips that every run predicted, paired as `serval compare` pairs them."""
+    """Return the clips that every run predicted, paired as `serval compare` pairs them.
+
+    Raises:
+        ConfigError: There is none.
+        LabelError: The runs have different labels, or disagree on the truth of a clip.
+    """
     clips = aligned(runs)
     return StressPanel(
         labels=clips.labels,

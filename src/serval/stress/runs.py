@@ -66,7 +66,14 @@ class StressOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What is still to be done, known once the clean run is, with its seconds for one clip."""
+    """What is still to be done, known once the clean run is.
+
+    Attributes:
+        cases: Perturbations of the suite.
+        finished: Those that an earlier session has finished.
+        clips: Clips in each.
+        clip_s: Seconds for one clip, as the clean run took them, all workers together.
+    """
 
     cases: int
     finished: int
@@ -299,9 +306,19 @@ def _stages(show: Watch, case: Case, number: int, cost: Cost) -> Callable[[Step]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One clip that a perturbation turned into another emotion, with both sounds, `(T,) float32`.
+    """One clip that a perturbation turned into another emotion.
 
-    What the model says of it, clean and perturbed, has a probability, in [0, 1].
+    Attributes:
+        case: Name of the perturbation.
+        clip_id: Its id in the dataset.
+        truth: Its label.
+        clean_label: What the model says of the clean clip.
+        clean_confidence: Probability of the clean label, in [0, 1].
+        label: What it says of the perturbed one.
+        confidence: Probability of the label under the perturbation, in [0, 1].
+        sample_rate: In Hz.
+        clean: `(T,) float32`.
+        perturbed: `(T',) float32`.
     """
 
     case: str

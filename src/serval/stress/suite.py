@@ -152,7 +152,15 @@ def perturbed(
     clip: Clip,
     draws: Draws,
 ) -> Waveform:
-    """Return the samples after one case: a function of clip id, seed and parameters alone."""
+    """Return the samples after one case: a function of clip id, seed and parameters alone.
+
+    Args:
+        case: What is done.
+        samples: `(T,) float32`.
+        sample_rate: In Hz.
+        clip: Whose id, with the seed, draws the random numbers.
+        draws: What is drawn from.
+    """
     key = hashlib.sha256(f"{draws.seed}|{case.kind}|{clip.id}".encode()).digest()
     rng = np.random.default_rng(np.frombuffer(key, dtype=np.uint32))
     parameters = dict(case.parameters)
