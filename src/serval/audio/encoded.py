@@ -142,6 +142,11 @@ def refuse_absurd(sample_rate: int, channels: int) -> None:
 def is_missing_much(there: int, promised: int, least: int = MISSING_BYTES) -> bool:
     """Tell whether so much less is there than was promised that sound was lost.
 
+    Args:
+        there: Bytes or samples, from 0.
+        promised: The same, from 0.
+        least: What may be missing of anything.
+
     Examples:
         >>> is_missing_much(99_000, 100_000), is_missing_much(97_000, 100_000)
         (False, True)
@@ -150,7 +155,12 @@ def is_missing_much(there: int, promised: int, least: int = MISSING_BYTES) -> bo
 
 
 def too_long(seconds: float, max_seconds: float) -> TooLongError:
-    """Return the error of a clip over the model's limit."""
+    """Return the error of a clip over the model's limit.
+
+    Args:
+        seconds: As far as its length is known.
+        max_seconds: The limit.
+    """
     shown = f"{seconds:.0f} s long" if seconds > max_seconds + 0.5 else "too long"
     return TooLongError(f"{shown}, but the limit is {max_seconds:g} s")
 

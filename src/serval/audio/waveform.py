@@ -95,7 +95,12 @@ def mixed(blocks: Callable[[], Blocks]) -> tuple[Waveform, tuple[str, ...]]:
 
 
 def mixed_blocks(blocks: Callable[[], Blocks], note: Callable[[str], None]) -> Iterator[Waveform]:
-    """Yield what `mixed` returns block by block; several channels are decoded once more first."""
+    """Yield what `mixed` returns a block at a time; several channels are decoded once more first.
+
+    Args:
+        blocks: Starts to decode and yields `(n, channels) float32`, again at each call.
+        note: Is told what was done.
+    """
     power = _Power()
     if next(blocks(), ONE).shape[1] > 1:
         for block in blocks():

@@ -140,7 +140,8 @@ def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Col
     speaker = _named(schema, "speaker", options.speaker_column, subject)
     speaker = speaker or _usual(SPEAKER_NAMES, _of_kind(schema, Kind.SCALAR))
     rate = _rate_column(schema, audio, subject)
-    taken = {audio, speaker, rate} | ({label} - set(_values(schema, options)))
+    # An index that pandas wrote has no name, and says nothing of a clip.
+    taken = {"", audio, speaker, rate} | ({label} - set(_values(schema, options)))
     scalars = (name for name, kind in schema.kinds.items() if kind is Kind.SCALAR)
     return Columns(
         audio=audio,

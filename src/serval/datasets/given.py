@@ -62,6 +62,11 @@ class Given:
 def given_dataset(clips: object, given: Given, folder: Path) -> Dataset:
     """Return the dataset of clips that are held in Python, which `folder` holds as long as it is.
 
+    Args:
+        clips: Paths, encoded files, `(T,)` arrays, or a table with a row for each clip.
+        given: What is said beside them.
+        folder: A place for a file with all of them.
+
     Raises:
         DatasetError: They are none of these, or labels or the sample rate are missing.
     """

@@ -68,7 +68,13 @@ class Work:
 
 
 def work_of(nodes: Sequence[RanNode], clip_s: float, bits: Mapping[str, int]) -> Work:
-    """Return how much the operators computed."""
+    """Return how much the operators computed.
+
+    Args:
+        nodes: What ran for one clip.
+        clip_s: Its length in seconds.
+        bits: Name of a `MatMulNBits` node -> bits of its weights.
+    """
     counted = [(node, macs_of(node)) for node in nodes]
     total = sum(macs for _, macs in counted)
     return Work(

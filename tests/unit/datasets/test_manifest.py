@@ -28,6 +28,11 @@ def load(path, **options):
     return load_dataset(str(path), options=DatasetOptions(**options))
 
 
+def test_a_column_without_a_name_is_no_group(folder):
+    dataset = load(manifest(folder, ",path,label,gender\n0,a.wav,angry,F\n1,sub/b.wav,sad,M\n"))
+    assert [clip.groups for clip in dataset.clips(0, None)] == [{"gender": "F"}, {"gender": "M"}]
+
+
 def test_a_row_becomes_a_clip_with_speaker_and_groups(folder):
     dataset = load(
         manifest(folder, "path,label,speaker,gender,text\na.wav,angry,s1,F,hi\nsub/b.wav,sad,,M,\n")
