@@ -35,10 +35,10 @@ from serval.quantize.graph import (
     copied,
     drop_unused,
     index_of,
+    means_as_products,
     replace_nodes,
     write_graph,
 )
-from serval.quantize.pooling import means_as_products
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

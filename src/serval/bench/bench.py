@@ -190,7 +190,8 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
     durations = _durations(pace.durations, list(models.values()))
     clips, audio_s, left_out = _clips(subjects, options, pace, durations[-1])
     before = load_average()
-    watch(f"latency of {_named(subjects, threads)} x {counted(len(durations), 'duration')}")
+    models_by = f"{counted(len(subjects), 'model')} with {' and '.join(map(str, threads))} threads"
+    watch(f"latency of {models_by} x {counted(len(durations), 'duration')}")
     latency = measured_latency(models, durations, pace.latency)
     watch(f"throughput of {counted(len(subjects), 'model')} x {counted(len(setups), 'setup')}")
     throughput = measured_throughput(subjects, clips, setups, pace.throughput)
@@ -214,10 +215,6 @@ def bench(options: BenchOptions, watch: Watch = lambda _: None) -> Bench:
 def _refuse_options_of_no_set(options: BenchOptions) -> None:
     if options.dataset is None:
         refuse_unused(changed(options, DatasetOptions), "without -d the clips are generated")
-
-
-def _named(subjects: Sequence[Subject], threads: Sequence[int]) -> str:
-    return f"{counted(len(subjects), 'model')} with {' and '.join(map(str, threads))} threads"
 
 
 def bench_verdict(measured: Bench) -> list[str]:

@@ -88,11 +88,13 @@ def declared_by(
     masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
     longest, longest_from = _longest(sources)
     form, form_from = _first(sources, ("outputs",), _form, task.untried)
-    if form_from != "default" and not task.has_labels:
-        raise ConfigError(
-            f"{form_from}: outputs {form} are of models of emotions, but this one gives values of "
-            f"{', '.join(names[:SHOWN_NAMES])}; leave it out"
-        )
+    if not task.has_labels:
+        if form_from == user:
+            raise ConfigError(
+                f"--outputs {form} is of models of emotions, but this one gives values of "
+                f"{', '.join(names[:SHOWN_NAMES])}; leave it out"
+            )
+        form, form_from = task.untried, "default"
     said = {"labels": labels_from, "sample_rate": rate_from, "normalize": normalize_from}
     return Contract(
         labels=_parsed(names, read, f"{labels_from}: labels"),

@@ -219,9 +219,12 @@ def _said(checkpoint: Checkpoint) -> list[Source]:
         "max_seconds": checkpoint.max_seconds,
         MOST_SECONDS: checkpoint.max_seconds,
         "task": None if checkpoint.sources.get("task") == "default" else checkpoint.task.model,
+        # Its last layer is linear, and serval puts the sigmoids behind it.
+        "outputs": checkpoint.task.outputs if checkpoint.task.has_labels else None,
     }
     return [
-        (checkpoint.sources.get(part, "config.json"), {part: value}) for part, value in said.items()
+        ({"outputs": "architecture", **checkpoint.sources}.get(part, "config.json"), {part: value})
+        for part, value in said.items()
     ]
 
 

@@ -31,10 +31,9 @@ from serval.quantize.clips import (
     is_one_set,
     logits_of,
 )
-from serval.quantize.graph import read_graph, write_graph
+from serval.quantize.graph import means_as_products, read_graph, write_graph
 from serval.quantize.layers import layers_of, tables_of
 from serval.quantize.observe import Observer, Seen
-from serval.quantize.pooling import means_as_products
 from serval.trained_on import SoundRanges
 from serval.wording import counted, printable
 

@@ -154,3 +154,18 @@ def test_a_checkpoint_without_torch_is_one_line(folder, monkeypatch):
     monkeypatch.setattr("serval.checkpoints.open.find_spec", lambda _name: None)
     with pytest.raises(MissingExtraError, match=r"needs torch, transformers: pip install 'serval"):
         load_model(str(folder))
+
+
+def test_a_network_that_ends_in_a_linear_layer_gives_logits_however_small(folder):
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    head = [key for key in weights if key.startswith("classifier.")]
+    weights |= {key: weights[key] * 1e-3 for key in head}
+    weights["classifier.bias"] = torch.linspace(0.2, 0.8, len(weights["classifier.bias"]))
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    contract = load_model(str(folder), runtime="torch").contract
+    assert (contract.outputs, contract.sources["outputs"]) == ("logits", "architecture")
+    change(folder, "config.json", problem_type="multi_label_classification")
+    assert load_model(str(folder), runtime="torch").contract.outputs == "sigmoid"

@@ -129,7 +129,7 @@ def test_outputs_out_of_range_are_no_sigmoids_and_dimensions_have_none_to_state(
     with pytest.raises(ModelError, match=r"said to be sigmoid .* leave that out"):
         load_onnx(plain.path, Overrides(outputs="sigmoid"))
     stated = Overrides(outputs="logits", labels=("arousal", "valence", "dominance"))
-    with pytest.raises(ConfigError, match="logits are of models of emotions, but this one gives"):
+    with pytest.raises(ConfigError, match="logits is of models of emotions, but this one gives"):
         load_onnx(plain.path, stated)
 
 

@@ -7,7 +7,7 @@ import onnxruntime as ort
 import pytest
 from onnx import helper, numpy_helper
 
-from serval.quantize.pooling import means_as_products
+from serval.quantize.graph import means_as_products
 
 
 def network(axes, shape, *, opset=17, keepdims=1):
