@@ -98,7 +98,14 @@ class Timed:
 
 
 def browser_bench(given: str) -> Timed:
-    """Return what a page measured, of the file that it saved or the text of its QR code."""
+    """Return what a page measured.
+
+    Args:
+        given: The file that the page saved, or the text of its QR code.
+
+    Raises:
+        ConfigError: It is no such file or code.
+    """
     source = "the code" if is_code(given) else given
     try:
         return _read(source, _document(given))
@@ -112,8 +119,12 @@ def browser_bench(given: str) -> Timed:
 def timed_in(given: str) -> tuple[Timed, ...]:
     """Return what each device measured, of a file or a code.
 
-    That is `bench.json` of `serval bench`, which has this machine and what it imported; the file
-    that a page saved; or the text of its QR code.
+    Args:
+        given: `bench.json` of `serval bench`, which has this machine and what it imported; the file
+            that a page saved; or the text of its QR code.
+
+    Raises:
+        ConfigError: It is none of them.
     """
     try:
         told = _document(given)

@@ -66,7 +66,13 @@ def measured_latency(
     durations: Sequence[float],
     effort: Effort,
 ) -> dict[LatencyOf, Seconds]:
-    """Return the times of every `(model, threads)` for every duration, all in the same rounds."""
+    """Return the times of every model for every duration, all in the same rounds.
+
+    Args:
+        models: `(model, threads)` -> the opened model.
+        durations: Lengths of the clips, in seconds.
+        effort: How long to measure.
+    """
     works = {
         LatencyOf(model=model, threads=threads, seconds=seconds): partial(
             logits_alone, opened, noise(seconds, opened.sample_rate)
@@ -177,7 +183,10 @@ def throughputs(
 ) -> list[Throughput]:
     """Return the rates that the times of the passes mean.
 
-    A pass has `n_clips` clips, of which each model hears `audio_s` seconds.
+    Args:
+        seconds: Of each pass.
+        n_clips: In a pass.
+        audio_s: Name of a model -> seconds that it hears in a pass.
     """
     timings = {of: timing_of(times) for of, times in seconds.items()}
     return [

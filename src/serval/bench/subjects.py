@@ -95,7 +95,11 @@ def model_key(name: str) -> str:
 
 
 def other_runtimes(named: Sequence[str]) -> tuple[str, ...]:
-    """Return those of the named runtimes that run a model file, each once."""
+    """Return those of the named runtimes that run a model file, each once.
+
+    Raises:
+        ConfigError: One of them is no runtime for model files, or the usual one.
+    """
     files = [name for name, known in _others().items() if not known.takes_folder]
     for name in named:
         if name not in files:

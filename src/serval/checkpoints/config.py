@@ -23,7 +23,15 @@ NEVER_REPAIRED = frozenset({"id2label", "label2id", "num_labels", "auto_map", "a
 
 
 def config_in(folder: Path, name: str) -> dict[str, Any]:
-    """Return what a checkpoint's `config.json` says."""
+    """Return what a checkpoint's `config.json` says.
+
+    Args:
+        folder: Where it is.
+        name: What the user calls the checkpoint.
+
+    Raises:
+        ModelError: It cannot be read, or is no object.
+    """
     try:
         content = json_in(folder / "config.json")
     except ValueError as error:
@@ -67,6 +75,9 @@ def labels_in(said: Mapping[str, Any], n_outputs: int, name: str) -> tuple[tuple
     """Return the labels in the order of the outputs, and where they are said: `""` for nowhere.
 
     Of `id2label` and `label2id` the first counts, unless its names are mere numbers.
+
+    Raises:
+        ModelError: There are not as many as outputs, or they cannot be read.
     """
     keys = [key for key in ("id2label", "label2id") if said.get(key)]
     if not keys:
@@ -97,7 +108,11 @@ def _names(said: Mapping[str, Any], key: str, name: str) -> tuple[str, ...]:
 
 
 def task_in(said: Mapping[str, Any], labels: tuple[str, ...], name: str) -> Task:
-    """Return what the outputs are; where nobody says, the labels tell, or one emotion at a time."""
+    """Return what the outputs are; where nobody says, the labels tell, or one emotion at a time.
+
+    Raises:
+        ModelError: `problem_type` says something else.
+    """
     try:
         return task_named(said["problem_type"]) if said.get("problem_type") else usual_task(labels)
     except ValueError as error:
@@ -113,7 +128,16 @@ def task_from(said: Mapping[str, Any]) -> str:
 
 
 def sample_rate_of(stated: object, where: str, name: str) -> int:
-    """Return the sample rate in Hz that a file states."""
+    """Return a sample rate in Hz.
+
+    Args:
+        stated: What a file has as one.
+        where: Which file.
+        name: What the user calls the checkpoint.
+
+    Raises:
+        ModelError: It is none.
+    """
     try:
         rate = int(float(str(stated)))
     except (ValueError, OverflowError):

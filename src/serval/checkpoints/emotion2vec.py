@@ -202,7 +202,11 @@ def is_funasr(folder: Path) -> bool:
 
 
 def funasr_model(folder: Path, name: str) -> tuple[str, Mapping[str, Any]]:
-    """Return the name of FunASR's class and the whole `config.yaml`."""
+    """Return the name of FunASR's class and the whole `config.yaml`.
+
+    Raises:
+        ModelError: It cannot be read.
+    """
     try:
         config = yaml_in(folder / CONFIG)
         return str(config["model"]), config
@@ -214,7 +218,11 @@ def funasr_model(folder: Path, name: str) -> tuple[str, Mapping[str, Any]]:
 
 
 def open_emotion2vec(folder: Path, name: str, config: Mapping[str, Any]) -> Checkpoint:
-    """Return the classifier in a folder of FunASR, with all of its weights and no others."""
+    """Return the classifier in a folder of FunASR.
+
+    Raises:
+        ModelError: A weight of it is missing or left over, or its config is of another network.
+    """
     tensors = _tensors(folder, name)
     labels, kept = _labels(folder, name, tensors)
     for part in ("proj.weight", "proj.bias"):

@@ -89,7 +89,11 @@ def is_odyssey(folder: Path, said: Mapping[str, Any]) -> bool:
 
 
 def open_odyssey(folder: Path, name: str) -> Checkpoint:
-    """Return the classifier in such a folder, with all of its weights and no others."""
+    """Return the classifier in such a folder.
+
+    Raises:
+        ModelError: A weight of it is missing or left over, or an entry of its config is odd.
+    """
     said = config_in(folder, name)
     files = weight_files(folder)
     tensors = tensors_of(files)

@@ -80,7 +80,12 @@ def opened(folder: Path, name: str, normalize: str | None, revision: str) -> Che
 
 @quiet()
 def open_hidden_levels(folder: Path, name: str, normalize: str | None) -> Checkpoint:
-    """Return the encoder in a folder with `config.json`, without any head."""
+    """Return the encoder in a folder with `config.json`, without any head.
+
+    Raises:
+        ModelError: It is no encoder of speech that transformers runs on samples, or a part of it
+            is missing.
+    """
     if not (folder / "config.json").is_file():
         raise ModelError(
             f"checkpoint '{name}' has no config.json: the levels of an encoder are read from "

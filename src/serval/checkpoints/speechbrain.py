@@ -41,7 +41,12 @@ def is_speechbrain(folder: Path) -> bool:
 
 
 def open_speechbrain(folder: Path, name: str) -> Checkpoint:
-    """Return the classifier in a folder of SpeechBrain: wav2vec2, mean, a linear layer."""
+    """Return the classifier in a folder of SpeechBrain.
+
+    Raises:
+        ModelError: A file of it is missing or damaged, or it is another network than a wav2vec2
+            with the mean over time and one linear layer.
+    """
     _refuse_missing_files(folder, name)
     recipe = _recipe(folder, name)
     files = (folder / ENCODER, folder / HEAD)

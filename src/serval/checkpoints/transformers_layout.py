@@ -85,7 +85,17 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
 
 
 def open_encoder(folder: Path, name: str, normalize: str | None) -> Checkpoint:
-    """Return the encoder in a folder with `config.json`, whatever head is in its weights."""
+    """Return the encoder in a folder with `config.json`, whatever head is in its weights.
+
+    Args:
+        folder: Where it is.
+        name: What the user calls it.
+        normalize: `zscore` or `none`, for a checkpoint that does not say.
+
+    Raises:
+        ConfigError: `normalize` contradicts the checkpoint.
+        ModelError: It is no encoder of audio, or a part of it is missing or damaged.
+    """
     said = config_in(folder, name)
     config = config_of(said, name)
     files = _weights(folder, name)

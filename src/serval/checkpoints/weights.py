@@ -35,6 +35,9 @@ def weight_files(folder: Path) -> list[Path]:
     """Return the files with the weights of a folder in hub layout; none where it has none.
 
     Safetensors come first: many checkpoints have their weights twice.
+
+    Raises:
+        ModelError: The list of the files cannot be read, or names a file that is not there.
     """
     for name in (NEWER, OLDER):
         if (folder / name).is_file():
@@ -45,7 +48,11 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def tensors_of(files: Sequence[Path]) -> dict[str, Tensor]:
-    """Return every tensor by the name that it has today."""
+    """Return every tensor by the name that it has today.
+
+    Raises:
+        ModelError: A file is damaged or of another kind.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -131,7 +131,12 @@ def _notes(checkpoint: Checkpoint) -> Iterator[str]:
 
 
 def open_checkpoint(name: str, options: ExportOptions) -> Checkpoint:
-    """Return the checkpoint called `name`, with only the layers that are wanted."""
+    """Return the checkpoint called `name`, with only the layers that are wanted.
+
+    Raises:
+        ConfigError: There are not as many layers.
+        ModelError: It is not there, not an audio classifier, or has no trained classifier.
+    """
     folder, revision = _folder(name, options.revision)
     checkpoint = checkpoints.open_checkpoint(
         folder, name, normalize=options.normalize, revision=revision
@@ -192,7 +197,11 @@ SHORT_S, LONG_S = 0.5, 10.0
 
 
 def parity_waveforms(dataset: str, sample_rate: int, max_seconds: float) -> list[Waveform]:
-    """Return the first clips of a dataset, half a second of them, and ten seconds of them."""
+    """Return the first clips of a dataset, half a second of them, and ten seconds of them.
+
+    Raises:
+        ServalError: The dataset cannot be read, or one of the clips cannot be decoded.
+    """
     opened = load_dataset(dataset, options=DatasetOptions(limit=N_CLIPS))
     clips = [
         decode(encoded_bytes(clip.audio), sample_rate).samples
@@ -254,7 +263,17 @@ OPSET = 20
 def onnx_program(
     network: nn.Module, *, masked: bool, sample_rate: int, outputs: Sequence[str] = ("logits",)
 ) -> Any:  # noqa: ANN401 - an ONNXProgram
-    """Return the ONNX program of a network in evaluation mode, with batch and length left open."""
+    """Return the ONNX program of a network, with batch and length left open.
+
+    Args:
+        network: In evaluation mode.
+        masked: Whether it takes a mask beside the samples.
+        sample_rate: In Hz.
+        outputs: Names of what it returns.
+
+    Raises:
+        ModelError: torch cannot turn the network into a graph.
+    """
     inputs = _example_inputs(sample_rate, masked=masked)
     try:
         with torch.no_grad():

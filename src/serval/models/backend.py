@@ -54,14 +54,22 @@ class GraphBackend(ABC):
         """
 
     def scores(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
-        """Return `(B, K) float32`, what the graph gives for each row."""
+        """Return `(B, K) float32`, what the graph gives for each row.
+
+        Raises:
+            AudioError: The runtime cannot run the graph on samples of this length.
+        """
         if self.signature.alone and len(samples) > 1:
             rows = zip(samples[:, np.newaxis], lengths[:, np.newaxis], strict=True)
             return np.concatenate([self.answer(self.feeds(*row)) for row in rows])
         return self.answer(self.feeds(samples, lengths))
 
     def answer(self, feeds: Feeds) -> Logits:
-        """Return `(B, K) float32`, what the graph gives for its inputs."""
+        """Return `(B, K) float32`, what the graph gives for its inputs.
+
+        Raises:
+            AudioError: The runtime cannot run the graph on them.
+        """
         (output,) = self.run([self.contract.output_name], feeds)
         batch = self.signature.batch_of(feeds[self.contract.input_name].shape)
         return _rows(np.asarray(output, dtype=np.float32), batch)

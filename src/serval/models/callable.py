@@ -70,7 +70,11 @@ class CallableBackend:
     turn: AbstractContextManager[Any]
 
     def scores(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
-        """Return `(B, K) float32` of what the function gives."""
+        """Return `(B, K) float32` of what the function gives.
+
+        Raises:
+            AudioError: The function raises or exits, or gives no row of numbers for each clip.
+        """
         try:
             with self.turn:
                 both = (samples, lengths) if self.takes_lengths else (samples,)

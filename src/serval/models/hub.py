@@ -61,11 +61,14 @@ def hub_folder(
 
 
 def hub_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]:
-    """Return the folder in the hub's cache with a checkpoint, and its commit.
+    """Return the folder in the hub's cache with the checkpoint `hf:ORG/NAME`, and its commit.
 
     Args:
         name: `hf:ORG/NAME` or `hf:ORG/NAME@REVISION`.
         revision: Branch, tag or commit, if the name has none.
+
+    Raises:
+        ModelError: As of `hub_folder`.
     """
     repo, stated, file = _parts(name)
     if file:
@@ -82,7 +85,11 @@ def hub_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]:
 def hub_choice(name: str) -> list[str]:
     """Return the .onnx files and the files of weights among which a name without a file chooses.
 
-    A name with a file has nothing to choose: `[]`.
+    Args:
+        name: As the user gave it; one with a file has nothing to choose: `[]`.
+
+    Raises:
+        ModelError: As of `hub_model`.
     """
     repo, revision, file = _parts(name)
     if file:

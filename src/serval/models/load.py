@@ -61,7 +61,13 @@ RUNTIMES = {
 
 
 def load_as_stated(name: str, options: InferenceOptions) -> Model:
-    """Return the model of that name or path, opened as the options say; see `load_model`."""
+    """Return the model of that name or path, opened as the options say.
+
+    Raises:
+        ModelError: There is no such model, or it does not keep its contract.
+        ConfigError: An option names nothing, or does not go with another.
+        MissingExtraError: The runtime is not installed.
+    """
     stated = overrides_of(options)
     opened = load_model(name, stated, runtime=options.runtime, provider=options.provider)
     return windowed(opened, options)

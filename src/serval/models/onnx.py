@@ -69,7 +69,11 @@ class OnnxBackend(GraphBackend):
     session: ort.InferenceSession
 
     def run(self, names: Sequence[str], feeds: Feeds) -> list[NDArray[Any]]:
-        """Return those outputs of the graph for its inputs."""
+        """Return those outputs of the graph for its inputs.
+
+        Raises:
+            AudioError: ONNX Runtime cannot run the graph on them.
+        """
         try:
             return list(self.session.run(list(names), feeds))
         except ORT_ERRORS as error:

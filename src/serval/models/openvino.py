@@ -59,7 +59,11 @@ class OpenVinoBackend(GraphBackend):
     requests: local = field(default_factory=local)
 
     def run(self, names: Sequence[str], feeds: Feeds) -> list[NDArray[Any]]:
-        """Return those outputs of the graph for its inputs."""
+        """Return those outputs of the graph for its inputs.
+
+        Raises:
+            AudioError: OpenVINO cannot run the graph on them.
+        """
         if not hasattr(self.requests, "own"):
             self.requests.own = self.compiled.create_infer_request()
         try:

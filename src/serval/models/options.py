@@ -61,7 +61,11 @@ class InferenceOptions(ModelOptions):
 
 
 def overrides_of(options: ModelOptions) -> Overrides:
-    """Return what the options state about the model's contract."""
+    """Return what the options state about the model's contract.
+
+    Raises:
+        ConfigError: There is no such normalization.
+    """
     labels = options.labels and tuple(name.strip() for name in options.labels.split(","))
     return Overrides(
         labels=labels or None,

@@ -46,7 +46,11 @@ class TorchBackend:
     threads: int
 
     def scores(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:  # noqa: ARG002 - without a mask all rows are of one length
-        """Return `(B, K) float32`, what the network gives for each row."""
+        """Return `(B, K) float32`, what the network gives for each row.
+
+        Raises:
+            AudioError: The network cannot take samples of this length.
+        """
         import torch
 
         torch.set_num_threads(self.threads)
@@ -206,7 +210,11 @@ def _folder(name: str) -> tuple[Path, str]:
 
 
 def declared_of(checkpoint: Checkpoint, overrides: Overrides) -> Contract:
-    """Return what is stated of a checkpoint, by the user first."""
+    """Return what is stated of a checkpoint, by the user first.
+
+    Raises:
+        ConfigError: The user states what does not go with it.
+    """
     return declared_by(_said(checkpoint), overrides)
 
 

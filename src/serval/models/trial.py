@@ -183,7 +183,13 @@ def _no_function(model: Classifier[B], reason: str) -> str:
 
 
 def _outputs_of(model: Classifier[B], answers: Floats, skeleton: Skeleton) -> Found:
-    """Return what `(N, K)` scores of unlike sounds are, by their values and who makes them."""
+    """Return what the scores are, by their values and by the node that makes them.
+
+    Args:
+        model: For its output's name.
+        answers: `(N, K)` scores of unlike sounds.
+        skeleton: Of the graph; empty where there is none.
+    """
     in_range = _in_range(answers)
     sums = answers.sum(axis=1)
     made_by = activation_of(skeleton, model.contract.output_name) if in_range else None
@@ -355,7 +361,11 @@ def _answer(
     sound: tuple[float, int],
     padding: tuple[float, int],
 ) -> Logits:
-    """Return the scores of noise that is marked as sound before noise that is marked as padding."""
+    """Return the scores of noise that is marked as sound before noise that is marked as padding.
+
+    Raises:
+        AudioError: The model cannot take it, or answers with NaN.
+    """
     parts = [white_noise(round(s * model.sample_rate), seed) for s, seed in (sound, padding)]
     samples = _fitted(model, np.concatenate(parts, axis=1))
     valid = np.arange(samples.shape[1])[np.newaxis] < parts[0].shape[1]

@@ -132,7 +132,11 @@ class Windowed:
 
 
 def windowed(model: Model, options: InferenceOptions) -> Model:
-    """Return the model as the options say: with windows, or as it is."""
+    """Return the model as the options say: with windows, or as it is.
+
+    Raises:
+        ConfigError: The window does not fit the model, or the hop does not fit the window.
+    """
     if options.window is None:
         if options.hop is not None:
             raise ConfigError("--hop is the distance of windows; give --window SECONDS too")

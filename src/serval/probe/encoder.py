@@ -366,6 +366,9 @@ def save_head(
         head: Of all of its features, standardisation and weights of levels included.
         labels: Of its outputs.
         said: Further entries of its metadata; what is no text becomes JSON.
+
+    Raises:
+        ModelError: The file does not say what encoder and head say.
     """
     (of,) = encoder.inputs
     entries = {

@@ -86,7 +86,16 @@ class FoldClips:
 
 
 def folds_as_asked(asked: str, clips: FoldClips) -> tuple[Fold, ...]:
-    """Return the folds that `--folds` names: `published`, `speaker:K`, or a file."""
+    """Return the folds that `--folds` names.
+
+    Args:
+        asked: `published`, `speaker:K`, or a file.
+        clips: Of the set; with its own folds for `published`.
+
+    Raises:
+        ConfigError: The set does not say who speaks, or has too few speakers.
+        DatasetError: The file is no fold list of these clips.
+    """
     if asked == PUBLISHED:
         n = len(set(clips.folds) - {""})
         if n < 2:
@@ -100,7 +109,11 @@ def folds_as_asked(asked: str, clips: FoldClips) -> tuple[Fold, ...]:
 
 
 def by_speaker(clips: FoldClips, n: int) -> tuple[Fold, ...]:
-    """Return folds that keep speakers apart, by the rule of `serval datasets`."""
+    """Return folds that keep speakers apart, by the rule of `serval datasets`.
+
+    Raises:
+        ConfigError: There are not as many speakers, or a clip has none.
+    """
     refuse_unnamed(clips)
     speakers = [str(speaker) for speaker in clips.speakers]
     most = len(set(speakers))

@@ -72,8 +72,14 @@ def cut(
 ) -> onnx.ModelProto:
     """Return the part of a model that the levels depend on, pooled over time.
 
-    Its one output `logits` is what a head makes of their pooled features, `(B, K) float32`, or
-    without one these features beside each other, `(B, F)`. A level without time is not pooled.
+    Args:
+        model: Whole, with its weights.
+        levels: Their pooled features stand beside each other in the output.
+        pooling: `mean` or `mean+std`; of a level without time axis nothing is done.
+        head: What follows; without it the output is the features.
+
+    Returns:
+        A model with one output `logits`, `(B, F)` or `(B, K) float32`.
     """
     opset = opset_of(model, 17)
     build = _Nodes(opset)
@@ -90,7 +96,11 @@ def cut(
 
 
 def read_model(path: Path) -> onnx.ModelProto:
-    """Return the whole model in a file, its weights included."""
+    """Return the whole model in a file, its weights included.
+
+    Raises:
+        ModelError: It cannot be read.
+    """
     try:
         return onnx.load(path)
     except (DecodeError, OSError, ValueError) as error:

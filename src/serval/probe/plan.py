@@ -74,7 +74,12 @@ class Planned:
 
 
 def planned(options: ProbeOptions, encoder: Encoder) -> Planned:
-    """Return what is probed on what."""
+    """Return what is probed on what.
+
+    Raises:
+        DatasetError: The set, its labels or its values are not what was asked for.
+        LabelError: A label of it is not among those that are stated.
+    """
     if options.folds == PUBLISHED and options.split is None:
         options = replace(options, split=ALL_FOLDS)
     dataset = load_dataset(options.dataset, options=options)
@@ -188,8 +193,11 @@ PROBED = ByTask(
 def wanted_folds(options: ProbeOptions, clips: FoldClips) -> dict[str, tuple[Fold, ...]]:
     """Return the folds that keep speakers apart, and where that is asked for those that do not.
 
-    Both deal out the same clips, so that heads of either are trained on as many. Refused are clips
-    of unknown speakers, shared speakers that nobody allowed, and a comparison of one fold.
+    Both deal out the same clips, so that heads of either are trained on as many.
+
+    Raises:
+        ConfigError: Nobody knows who speaks in a clip of the folds, those that are asked for share
+            speakers and nobody said that they may, or one fold is to be compared with others.
     """
     asked = folds_as_asked(options.folds, clips)
     refuse_unnamed(clips.only(np.unique(np.concatenate([[*f.train, *f.test] for f in asked]))))

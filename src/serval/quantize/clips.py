@@ -112,7 +112,11 @@ class Clips:
 
 
 def calibration_clips(options: QuantizeOptions, n: int, model: Model, workers: int) -> Clips:
-    """Return up to n clips spread over the calibration set, of its train split if it has one."""
+    """Return up to n clips spread evenly over the train split of the calibration set, or its own.
+
+    Raises:
+        DatasetError: No clip of it can be used.
+    """
     dataset = _train_split(options, model)
     total = dataset.n_clips
     total = sum(1 for _ in dataset.metadata(0, None)) if total is None else total

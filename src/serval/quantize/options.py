@@ -63,7 +63,14 @@ class QuantizeOptions(ModelOptions, LabelledOptions):
     runtimes: tuple[str, ...] = ()
 
     def check(self, *, compared: bool = False) -> None:
-        """Refuse options that do not go together, of one file or of all variants `compared`."""
+        """Return nothing if the options go together.
+
+        Args:
+            compared: Whether every variant is made, and not one file.
+
+        Raises:
+            ConfigError: They do not; nothing was read yet.
+        """
         if self.method not in METHODS:
             raise ConfigError(f"unknown --method '{self.method}'; known: {', '.join(METHODS)}")
         if self.method == "static" and self.calibration is None:

@@ -101,7 +101,11 @@ class _Study:
 
     @property
     def winner(self) -> tuple[_Choice, Candidate]:
-        """The best so far."""
+        """The best so far.
+
+        Raises:
+            ConfigError: None was measured.
+        """
         if self.best is None:
             raise ConfigError("no range method was tried; give --ranges auto")
         return self.best[:2]
@@ -123,8 +127,14 @@ def chosen_static(bench: Workbench, linear: Precision = "int8") -> tuple[Candida
 
     One choice after another: the ranges, smoothing, integer convolutions. Every candidate has its
     biases corrected before it is measured. The smallest error wins, but integer convolutions may
-    have `CONVOLUTION_PRICE` times that. With linear layers at 4 bits only the convolutions need
-    ranges.
+    have `CONVOLUTION_PRICE` times that.
+
+    Args:
+        bench: With calibration clips.
+        linear: Precision of the linear layers; at 4 bits only the convolutions need ranges.
+
+    Raises:
+        ConfigError: There are no calibration clips, or no such range method.
     """
     factors = _factors(bench) if bench.options.smoothing else {}
     observed = _smoothed(bench, factors)

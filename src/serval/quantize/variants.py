@@ -121,7 +121,11 @@ class Variants:
 def compare_all(
     model: str, output: Path, options: QuantizeOptions, tell: Tell = lambda _line: None
 ) -> Variants:
-    """Return the comparison of every variant: the best is `output`, the others lie beside it."""
+    """Return the comparison of every variant: the best is `output`, the rest in a folder beside it.
+
+    Raises:
+        ServalError: The model or a dataset cannot be used, or no evaluation set was named.
+    """
     if options.evaluation is None:
         raise ConfigError("--compare-all measures accuracy; give --eval DATASET")
     if options.max_drop is not None:

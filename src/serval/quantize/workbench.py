@@ -148,7 +148,11 @@ class Workbench:
     seen: Seen = field(default_factory=Seen)
 
     def observer(self) -> Observer:
-        """Return what runs the calibration clips through a graph."""
+        """Return what runs the calibration clips through a graph.
+
+        Raises:
+            ConfigError: There are none.
+        """
         if self.calibration is None:
             raise ConfigError("this recipe needs ranges; give --calibration DATASET")
         return Observer(
@@ -193,7 +197,11 @@ class Workbench:
 def opened_workbench(
     model: str, output: Path, options: QuantizeOptions, tell: Tell
 ) -> Iterator[Workbench]:
-    """Yield the workbench of a model, with a folder beside `output` that is removed at the end."""
+    """Yield the workbench of a model, with a folder beside `output` that is removed at the end.
+
+    Raises:
+        ConfigError: `output` is no .onnx file, or is the model itself.
+    """
     path = model_path(model)
     _check_output(output, path)
     # What is a matter of size is looked at in the file that is made.
@@ -235,7 +243,11 @@ def open_workbench(
     options: QuantizeOptions,
     place: tuple[Path, int, Tell],
 ) -> Workbench:
-    """Return the workbench of a model; two of three calibration clips are held out."""
+    """Return the workbench of a model; two of three calibration clips are held out.
+
+    Raises:
+        ModelError: The graph has no layer that could be quantized.
+    """
     folder, workers, tell = place
     layers = layers_of(graph, len(model.labels))
     if not layers:

@@ -58,8 +58,13 @@ class PageClip:
 def page_clips(models: Sequence[OnnxModel], names: Sequence[str], n: int) -> list[PageClip]:
     """Return the sample clips, others of the demo set up to `n`, and one to be mixed and resampled.
 
-    Of the demo set there are as many of each emotion as `n` allows. Each of the models, by its name
-    on the page, answers every clip.
+    Args:
+        models: Opened; each answers every clip.
+        names: Of the models, on the page.
+        n: Number of clips of the demo set, as many of each emotion as that allows.
+
+    Raises:
+        ModelError: A model cannot take one of them.
     """
     demo = list(load_dataset("demo").clips(0, None))
     samples = [clip for clip in demo if _stem(clip) in SAMPLES]

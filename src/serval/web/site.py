@@ -340,7 +340,14 @@ MOST_BYTES = 40_000_000
 
 
 def webgpu_files(package: Path) -> dict[str, bytes]:
-    """Return the files of the WebGPU build by name, out of the .tgz file that `FETCH` wrote."""
+    """Return the files of the WebGPU build by name.
+
+    Args:
+        package: What `FETCH` wrote, a .tgz file.
+
+    Raises:
+        ConfigError: It is not that package.
+    """
     try:
         with tarfile.open(package, "r:gz") as packed:
             files = {name: _member(packed, f"package/dist/{name}") for name in CHECKSUMS}
