@@ -161,11 +161,9 @@ def show_evaluation(evaluation: Evaluation, told: Showing) -> None:
         if renamed := document["dataset"].get("labels_as"):
             pairs = ", ".join(f"{raw} = {label}" for raw, label in renamed.items())
             console.print(f"The set's labels, as the model calls them: {pairs}")
-        from serval.commands.tables import print_findings, print_run
+        from serval.commands.tables import print_findings, print_run, print_self_test
 
         if document["options"]["dataset"] == DEFAULTS.dataset:
-            from serval.commands.selftest import print_self_test
-
             print_self_test(console, evaluation)
         else:
             print_run(console, document)

@@ -11,6 +11,7 @@ from serval.distributed import refuse_odd_engine
 from serval.errors import ConfigError
 from serval.files import refuse_odd_place
 from serval.models.options import InferenceOptions
+from serval.options import refuse_unused
 from serval.probe.folds import PUBLISHED
 from serval.probe.layers import WEIGHTED
 from serval.results.verdict import in_words
@@ -189,6 +190,10 @@ def refuse_unknown(options: ProbeOptions) -> None:
         raise ConfigError(
             f"--layer weighted is learned with a logistic head; leave out --head {options.head}"
         )
+    if options.head != "logistic" and options.class_weight != "balanced":
+        refuse_unused(["--class-weight"], f"--head {options.head} weighs no labels")
+    if options.model_scale is not None:
+        refuse_unused(["--model-scale"], "a head gives values on the scale of the set")
     refuse_odd_engine(options.engine, options.ray_address, options.workers)
     if options.window is not None:
         raise ConfigError("--window cuts clips for a classifier; a probe hears each clip whole")
