@@ -56,20 +56,11 @@ class Showing:
 @click.option("--output", "-o", default=DEFAULTS.output, show_default=True, help="Results folder.")
 @click.option("--name", metavar="TEXT",
               help="What tables and pages call the run; default: as its model.")  # fmt: skip
-@click.option(
-    "--max-failures",
-    type=float,
-    default=DEFAULTS.max_failures,
-    show_default=True,
-    help="Share of clips that may fail before the exit code is 3.",
-)
-@click.option(
-    "--max-left-out",
-    type=float,
-    default=DEFAULTS.max_left_out,
-    show_default=True,
-    help="Share of the set's files that may be no clips of it before nothing is evaluated.",
-)
+@click.option("--max-failures", type=float, default=DEFAULTS.max_failures, show_default=True,
+              help="Share of clips that may fail before the exit code is 3.")  # fmt: skip
+@click.option("--max-left-out", type=float, default=DEFAULTS.max_left_out, show_default=True,
+              help="Share of the set's files that may be no clips of it before nothing is "
+              "evaluated.")  # fmt: skip
 @click.option(
     "--plots/--no-plots", default=DEFAULTS.plots, help="Draw pictures at 300 dpi. [default: yes]"
 )
