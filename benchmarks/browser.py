@@ -27,9 +27,10 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from serval.bench.bench import load_average
 from serval.bench.rounds import Effort, Seconds, interleaved, ratio_of
-from serval.bench.subjects import call_of, noise
+from serval.bench.subjects import noise
 from serval.machine import available_cores, instruction_sets, platform_facts
 from serval.models.load import load_model
+from serval.models.protocol import logits_alone
 from serval.web import SiteServer, WebOptions, write_site
 
 FLAGS = (
@@ -129,7 +130,7 @@ def native_works(models: list[str], several: int) -> dict[Key, Callable[[], obje
     for name, threads in product(models, (1, several)):
         opened = load_model(name, threads=threads)
         for seconds in SECONDS:
-            call = partial(call_of(opened), noise(seconds, opened.sample_rate))
+            call = partial(logits_alone, opened, noise(seconds, opened.sample_rate))
             works[name, f"native {threads}", seconds] = call
     return works
 

@@ -25,9 +25,10 @@ from onnx import helper
 
 from serval.bench.bench import disclosure, load_average
 from serval.bench.rounds import Effort, interleaved, ratio_of
-from serval.bench.subjects import call_of, noise
+from serval.bench.subjects import noise
 from serval.models.onnx import OnnxModel, load_onnx, open_session
 from serval.models.profile import ran_nodes
+from serval.models.protocol import logits_alone
 from serval.quantize.graph import (
     Index,
     add_tensor,
@@ -375,7 +376,7 @@ def main() -> None:
     clip = noise(given.seconds, model.sample_rate)
     with tempfile.TemporaryDirectory() as folder:
         made = list(candidates(model, given.seconds, Path(folder), given.only))
-    works = {name: partial(call_of(one), clip) for name, _, one in made}
+    works = {name: partial(logits_alone, one, clip) for name, _, one in made}
     effort = Effort(warm_up=2, fewest=given.rounds, most=given.rounds)
     times = interleaved(works, effort, time.process_time)
     logits = {name: one.logits(clip[np.newaxis], np.array([len(clip)])) for name, _, one in made}

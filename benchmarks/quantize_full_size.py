@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from onnxruntime.quantization import quantize_dynamic
 
 from serval.bench.rounds import Effort, interleaved, ratio_of
-from serval.bench.subjects import call_of, noise
+from serval.bench.subjects import noise
 from serval.models.onnx import OnnxModel, load_onnx
+from serval.models.protocol import logits_alone
 from serval.quantize import QuantizeOptions, quantize
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def main() -> None:
             for name, file in made(flags.twelve, folder, ["static", "int4"])
         }
     clip = noise(SECONDS, files["fp32"].sample_rate)
-    works = {name: partial(call_of(model), clip) for name, model in files.items()}
+    works = {name: partial(logits_alone, model, clip) for name, model in files.items()}
     effort = Effort(warm_up=1, fewest=flags.rounds, most=flags.rounds)
     seconds = interleaved(works, effort)
     whole = files["fp32"].size_bytes

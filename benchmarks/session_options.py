@@ -16,8 +16,9 @@ import onnxruntime as ort
 
 from serval.bench import Effort, interleaved, ratio_of
 from serval.bench.bench import load_average
-from serval.bench.subjects import call_of, noise
+from serval.bench.subjects import noise
 from serval.models.load import load_model
+from serval.models.protocol import logits_alone
 
 if TYPE_CHECKING:
     from serval.audio import Waveform
@@ -50,7 +51,7 @@ def opened_with(model: OnnxModel, name: str) -> OnnxModel:
 def run(model: OnnxModel, clips: list[Waveform]) -> None:
     """Run the model once on every clip."""
     for clip in clips:
-        call_of(model)(clip)
+        logits_alone(model, clip)
 
 
 def main() -> None:

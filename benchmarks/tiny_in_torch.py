@@ -1,23 +1,23 @@
 """Whether torch gives what ONNX Runtime gives, on real weights and real clips.
 
-Builds the network of serval-tiny (`recipes/serval-tiny/tiny.py`) from the weights of its FP32
-file, opens it as any torch module is opened, and compares the answers of both, clip by clip.
+Builds the network of serval-tiny (`recipes/serval-tiny/tiny.py`) from Whisper tiny.en and a random
+head, writes it as ONNX, opens it as any torch module is opened, and compares the answers of both.
 
-    python benchmarks/tiny_in_torch.py MODEL.onnx DATASET --clips 400
+    python benchmarks/tiny_in_torch.py openai/whisper-tiny.en DATASET --clips 400
 
-Needs the extra: pip install 'serval-ser[torch]'
+Needs the extra: pip install 'serval-ser[export]'
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 
 from serval.audio import decode, encoded_bytes
@@ -28,22 +28,26 @@ from serval.models.load import load_model
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "serval-tiny"
 sys.path.insert(0, str(RECIPE))
-from tiny import HALVED_BEFORE, Tiny, is_halved, weights_of  # noqa: E402 - from the recipe, which is no package
+from tiny import Tiny, weights_of, write_onnx  # noqa: E402 - from the recipe, which is no package
 
 
 def main() -> None:
     """Print how far the answers of both agree, and how long each took."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("model")
+    parser.add_argument("checkpoint")
     parser.add_argument("dataset")
     parser.add_argument("--clips", type=int, default=400)
     flags = parser.parse_args()
-    file = load_model(flags.model)
+    network = Tiny(weights_of(flags.checkpoint), 1)
+    head = network.weights["head_weight"]
+    head.copy_(torch.randn(head.shape, generator=torch.Generator().manual_seed(0)) / 100)
+    with tempfile.TemporaryDirectory() as folder:
+        write_onnx(network, Path(folder) / "tiny.onnx")
+        file = load_model(f"{folder}/tiny.onnx")
     stated = Overrides(
         labels=tuple(file.labels), sample_rate=file.sample_rate, normalize=file.contract.normalize
     )
-    halved = HALVED_BEFORE if is_halved(onnx.load(flags.model).graph) else None
-    module = model_of_object(Tiny(weights_of(flags.model), halved), stated)
+    module = model_of_object(network, stated)
     torch.set_num_threads(1)
     dataset = load_dataset(flags.dataset, options=DatasetOptions(limit=flags.clips))
     answers: dict[str, list[np.ndarray]] = {"onnx": [], "torch": []}

@@ -95,7 +95,9 @@ def noisy(truth, share_right, rng, k=3):
     return np.where(rng.random(len(truth)) < share_right, truth, other)
 
 
-def run_of_dimensions(folder, truth, values, *, names, scale="1..7", speakers=None, groups=None):
+def run_of_dimensions(
+    folder, truth, values, *, names, scale="1..7", speakers=None, groups=None, failing=()
+):
     """The run of `(N, D)` ratings and values, NaN where a clip has no rating, stored and loaded."""
     cells = np.where(np.isnan(truth), "", truth.astype(str))
     columns = dict(zip(names, cells.T.tolist(), strict=True))
@@ -113,6 +115,10 @@ def run_of_dimensions(folder, truth, values, *, names, scale="1..7", speakers=No
         journal.begin("2026-01-01T00:00:00+00:00")
         for i, row in enumerate(np.float32(values)):
             said = tuple(map(float, row))
+            if i in failing:
+                broken = {"truth": "", "stage": "model", "reason": "it broke"}
+                journal.append(Failure(clip_id=f"clip{i}", index=i, **broken), at_s=0.1 * i)
+                continue
             journal.append(
                 Prediction(
                     clip_id=f"clip{i}",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from perturb import RATE, perturbed
-from tiny import Tiny, pooled
+from tiny import SIZE, Tiny, pooled
 
 from serval.audio import decode, encoded_bytes
 from serval.labels import EMOTIONS, LabelMap, LabelSet
@@ -29,7 +30,6 @@ MULTIPLE = 4
 
 BATCH = 8
 SHORTEST = 1_000
-SIZE = 384
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +74,31 @@ class Copy(NamedTuple):
 
 
 def speech_of(dataset: Dataset, column: str, folder: Path) -> Speech:
-    """Return the decoded clips of a set, kept in `folder`."""
+    """Return the decoded clips of a set, kept in `folder`.
+
+    Raises:
+        SystemExit: `folder` holds those of another set.
+    """
     place, facts = folder / "samples.npy", folder / "clips.npz"
+    made_of = f"{dataset.fingerprint} {column}"
     if not facts.exists():
-        _decode(dataset, column, place, facts)
-    known = np.load(facts)
+        _decode(dataset, column, place, facts, made_of)
+    known = _made_of(facts, made_of)
     samples = np.load(place, mmap_mode="r")
     return Speech(samples, *(known[name] for name in ("ends", "labels", "speakers", "corpora")))
 
 
-def _decode(dataset: Dataset, column: str, place: Path, facts: Path) -> None:
+def _made_of(facts: Path, made_of: str) -> dict[str, NDArray[Any]]:
+    """Return what is kept in a file, if it was made of that."""
+    with np.load(facts) as file:
+        known = dict(file)
+    if str(known["made_of"]) != made_of:
+        raise SystemExit(f"{facts} was made of other clips, another encoder or another plan: "
+                         "give a new output folder")  # fmt: skip
+    return known
+
+
+def _decode(dataset: Dataset, column: str, place: Path, facts: Path, made_of: str) -> None:
     samples, rows = [], []
     meaning = LabelMap(labels=LabelSet(EMOTIONS), explicit={}, meanings=dataset.label_map)
     for clip in dataset.clips(0, None):
@@ -95,19 +110,33 @@ def _decode(dataset: Dataset, column: str, place: Path, facts: Path) -> None:
     labels, speakers, corpora = zip(*rows, strict=True)
     np.save(place, np.concatenate(samples))
     ends = np.cumsum([0, *map(len, samples)])
-    np.savez(facts, ends=ends, labels=labels, speakers=speakers, corpora=corpora)
+    of_all = {"ends": ends, "labels": labels, "speakers": speakers, "corpora": corpora}
+    np.savez(facts, made_of=made_of, **of_all)
 
 
 def copy_of(
     speech: Speech, encoder: Tiny, number: int, clips: NDArray[np.int64], folder: Path
 ) -> Copy:
-    """Return copy `number` of the clips (0: not perturbed), kept in `folder`."""
+    """Return copy `number` of the clips (0: not perturbed), kept in `folder`.
+
+    Raises:
+        SystemExit: `folder` has that copy of other clips, or by another encoder.
+    """
     facts, hidden = folder / f"copy{number}.npz", folder / f"copy{number}.f16"
+    made_of = _digest(encoder, clips)
     if not facts.exists():
-        _write_copy(speech, encoder, _ordered(clips), number, (facts, hidden))
-    known = np.load(facts)
+        _write_copy(speech, encoder, _ordered(clips), number, (facts, hidden), made_of)
+    known = _made_of(facts, made_of)
     frames = np.memmap(hidden, dtype=np.float16, mode="r").reshape(-1, SIZE)
     return Copy(*(known[name] for name in ("clips", "pooled", "frames", "start")), frames)
+
+
+def _digest(encoder: Tiny, clips: NDArray[np.int64]) -> str:
+    """Return a hash of the encoder, of where it halves the frames, and of which clips it hears."""
+    found = hashlib.sha256(repr(encoder.halved_before).encode() + clips.tobytes())
+    for name, weight in encoder.weights.items():
+        found.update(name.encode() + weight.numpy().tobytes())
+    return found.hexdigest()
 
 
 def _ordered(clips: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -120,6 +149,7 @@ def _write_copy(
     clips: NDArray[np.int64],
     number: int,
     files: tuple[Path, Path],
+    made_of: str,
 ) -> None:
     n = len(speech.labels)
     statistics = np.zeros((n, (5 * 2) * SIZE), np.float32)
@@ -134,7 +164,8 @@ def _write_copy(
                 statistics[i], frames[i], start[i] = row, len(own), place
                 file.write(own.tobytes())
                 place += len(own)
-    np.savez(files[0], clips=np.sort(clips), pooled=statistics, frames=frames, start=start)
+    of_all = {"clips": np.sort(clips), "pooled": statistics, "frames": frames, "start": start}
+    np.savez(files[0], made_of=made_of, **of_all)
 
 
 def _log_mels(

@@ -1,6 +1,6 @@
 #!/bin/sh
-# A model of the kind of serval-tiny from its encoder and three corpora as they were unzipped:
-#   sh make.sh ENCODER.onnx RAVDESS CREMA-D TESS OUTPUT
+# A model of the kind of serval-tiny from Whisper tiny.en and three corpora as they were unzipped:
+#   sh make.sh openai/whisper-tiny.en RAVDESS CREMA-D TESS OUTPUT
 set -eu
 here=$(dirname "$0")
 mkdir -p "$5"

@@ -1,6 +1,6 @@
 """What each step of the recipe brought, on the speakers that it never heard.
 
-    python recipes/serval-tiny/measure.py OUTPUT/fold-*.npz
+    python recipes/serval-tiny/measure.py OUTPUT/plan-fold-*.npz
 
 Accuracy by corpus, on the clips as they are and on perturbed ones, with the change that each step
 made and its 95 % interval: a bootstrap that draws speakers, the same for both steps.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STEPS = {"clean": "head, clips as they are", "frozen": "head, perturbed copies too",
-         "tuned": "all layers trained", "averaged": "trainings averaged"}  # fmt: skip
+         "tuned": "all layers trained", "averaged": "weights of trainings averaged"}  # fmt: skip
 DRAWS, SEED = 5_000, 0
 
 
@@ -29,16 +29,21 @@ def main(*files: str) -> None:
         chosen = found["corpora"] == corpus
         part = {key: values[chosen] for key, values in found.items()}
         print(f"{corpus}: {chosen.sum():,} clips, {len(np.unique(part['speakers']))} speakers")  # noqa: T201 - a command's output
-        for title, copies in (
-            ("as they are", (0,)),
-            ("copies 1 and 2", (1, 2)),
-            ("copies 3 and 4", (3, 4)),
-        ):
+        for copies in pairs(found):
+            title = f"copies {copies[0]} and {copies[1]}" if copies[1:] else "as they are"
             for line in rows(part, copies):
                 print(f"  {title}: {line}")  # noqa: T201 - a command's output
 
 
-def rows(part: dict[str, NDArray[Any]], copies: tuple[int, ...]) -> list[str]:
+def pairs(found: dict[str, NDArray[Any]]) -> list[list[int]]:
+    """Return the clips as they are, copy 0, then each two copies that were perturbed."""
+    perturbed = sorted(int(key.removeprefix("clean")) for key in found if key.startswith("clean"))[
+        1:
+    ]
+    return [[0], *(perturbed[i : i + 2] for i in range(0, len(perturbed), 2))]
+
+
+def rows(part: dict[str, NDArray[Any]], copies: list[int]) -> list[str]:
     """Return a line for each step: its accuracy, and the change from the step before."""
     right = {step: np.mean([part[f"{step}{copy}"].argmax(axis=1) == part["truth"]
                             for copy in copies], axis=0) for step in STEPS}  # fmt: skip

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import onnx
+import json
+from typing import TYPE_CHECKING
+
 import torch
-from onnx import helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import WhisperModel
+from transformers.audio_utils import mel_filter_bank
 
-LAYERS, HEADS, EDGE, HOP = 4, 6, 200, 160
-BINS = 201
-HALVED_BEFORE = 1
-"""Before which layer each two frames become one: 20 ms each below, 40 ms from there on."""
+from serval.checkpoints.opened import quiet
+from serval.export.flow import onnx_program, save_program
+from serval.labels import EMOTIONS
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RATE, EDGE, HOP = 16_000, 200, 160
+WINDOW, BINS, BANDS = 400, 201, 80
+LAYERS, HEADS, SIZE, CLASSES = 4, 6, 384, len(EMOTIONS)
 LEAST_VARIANCE = 1e-8
-HALVED = "net.halved"
-STATISTICS = ("ReduceMean", "Sub")
-"""What a level's statistics are made of: they are of all its frames."""
+METADATA = {"name": "serval-tiny", "labels": json.dumps(EMOTIONS), "sampling_rate": str(RATE),
+            "normalize": "peak", "max_seconds": "30", "license": "CC-BY-NC-SA-4.0"}  # fmt: skip
 
 
 class Tiny(nn.Module):
@@ -24,19 +31,16 @@ class Tiny(nn.Module):
 
     Args:
         weights: As `weights_of` returns them.
-        halved_before: The layer before which each two frames become one; `None` for none, as
-            Whisper has it.
+        halved_before: The layer before which each two frames become one, 20 ms each below and 40 ms
+            from there on; `None` for none, as Whisper has it.
     """
 
-    def __init__(
-        self, weights: dict[str, Tensor], halved_before: int | None = HALVED_BEFORE
-    ) -> None:
+    def __init__(self, weights: dict[str, Tensor], halved_before: int | None) -> None:
         super().__init__()
         self.halved_before = halved_before
         self.weights = nn.ParameterDict(
-            {parameter_name(name): nn.Parameter(w, requires_grad=False)
-             for name, w in weights.items()}
-        )  # fmt: skip
+            {name: nn.Parameter(w.clone(), requires_grad=False) for name, w in weights.items()}
+        )
 
     def forward(self, samples: Tensor) -> Tensor:
         """Return `(B, 8)` logits of `(B, T)` samples."""
@@ -44,23 +48,23 @@ class Tiny(nn.Module):
 
     def levels(self, log_mel: Tensor) -> list[Tensor]:
         """Return five times `(B, F, 384)`: what goes into the first layer, and what each makes."""
-        hidden = functional.gelu(self.conv("net_c1", log_mel, 1))
-        hidden = functional.gelu(self.conv("net_c2", hidden, 2)).transpose(1, 2)
-        return self.layers(hidden + self.weights["net_pos"][: hidden.shape[1]])
+        hidden = functional.gelu(self.conv("conv1", log_mel, 1))
+        hidden = functional.gelu(self.conv("conv2", hidden, 2)).transpose(1, 2)
+        return self.layers(hidden + self.weights["positions"][: hidden.shape[1]])
 
     def layers(self, hidden: Tensor) -> list[Tensor]:
         """Return what goes into the first layer, and what each makes of it."""
         levels = [hidden]
         for layer in range(LAYERS):
             below = halved(levels[-1]) if layer == self.halved_before else levels[-1]
-            levels.append(self.block(f"net_b_{layer}", below))
+            levels.append(self.block(f"block_{layer}", below))
         return levels
 
     def log_mel(self, samples: Tensor) -> Tensor:
         """Return `(B, 80, F)`, scaled as Whisper does."""
         padded = functional.pad(samples[:, None], (EDGE, EDGE), mode="reflect")
-        spectrum = functional.conv1d(padded, self.weights["ker"], stride=HOP)[..., :-1].square()
-        energy = self.weights["fb"] @ (spectrum[:, :BINS] + spectrum[:, BINS:])
+        spectrum = functional.conv1d(padded, self.weights["kernels"], stride=HOP)[..., :-1].square()
+        energy = self.weights["mel_filters"] @ (spectrum[:, :BINS] + spectrum[:, BINS:])
         log = energy.clamp(min=1e-10).log10()
         log = torch.maximum(log, log.amax(dim=(1, 2), keepdim=True) - 8.0)
         return (log + 4.0) / 4.0
@@ -68,13 +72,13 @@ class Tiny(nn.Module):
     def block(self, name: str, hidden: Tensor) -> Tensor:
         """Return `(B, F, 384)` after one transformer layer."""
         batch, frames, size = hidden.shape
-        qkv = self.linear(f"{name}_qkv", self.norm(f"{name}_l1", hidden))
+        qkv = self.linear(f"{name}_qkv", self.norm(f"{name}_norm1", hidden))
         query, key, value = qkv.reshape(batch, frames, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(query, key, value)
         mixed = mixed.transpose(1, 2).reshape(batch, frames, size)
-        hidden = hidden + self.linear(f"{name}_o", mixed)
-        inner = functional.gelu(self.linear(f"{name}_f1", self.norm(f"{name}_l2", hidden)))
-        return hidden + self.linear(f"{name}_f2", inner)
+        hidden = hidden + self.linear(f"{name}_out", mixed)
+        inner = functional.gelu(self.linear(f"{name}_fc1", self.norm(f"{name}_norm2", hidden)))
+        return hidden + self.linear(f"{name}_fc2", inner)
 
     def conv(self, name: str, hidden: Tensor, stride: int) -> Tensor:
         """Return a convolution over three frames."""
@@ -109,62 +113,75 @@ def statistics(frames: Tensor) -> tuple[Tensor, Tensor]:
     return frames.mean(dim=1), frames.var(dim=1, correction=0).clamp(min=LEAST_VARIANCE).sqrt()
 
 
-def parameter_name(name: str) -> str:
-    """Return the name of a weight without dots, which torch does not take."""
-    return name.replace(".", "_")
+def weights_of(checkpoint: str) -> dict[str, Tensor]:
+    """Return Whisper's encoder by the names that `Tiny` has for it, below a head of zeros.
+
+    Args:
+        checkpoint: `openai/whisper-tiny.en` on the hub, or a folder with its files.
+
+    Raises:
+        SystemExit: There is none, or it is another model.
+    """
+    try:
+        with quiet():
+            encoder = WhisperModel.from_pretrained(checkpoint, dtype=torch.float32).encoder
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"cannot open {checkpoint} as a checkpoint of Whisper: give "
+                         "openai/whisper-tiny.en or a folder with its files "
+                         f"({str(error).splitlines()[0]})") from error  # fmt: skip
+    found = (len(encoder.layers), encoder.config.d_model, encoder.config.num_mel_bins)
+    if found != (LAYERS, SIZE, BANDS):
+        raise SystemExit(f"{checkpoint} has (layers, width, mel bands) {found}, and not "
+                         f"{(LAYERS, SIZE, BANDS)}: give openai/whisper-tiny.en")  # fmt: skip
+    weights = {f"block_{i}_{name}": tensor for i, layer in enumerate(encoder.layers)
+               for name, tensor in _block(layer).items()}  # fmt: skip
+    for name in ("conv1", "conv2"):
+        weights |= _of(name, encoder.get_submodule(name))
+    weights["positions"] = encoder.embed_positions.weight
+    head = {"head_weight": torch.zeros(CLASSES, 2 * (LAYERS + 1) * SIZE),
+            "head_bias": torch.zeros(CLASSES)}  # fmt: skip
+    found = weights | _spectrogram() | head
+    return {name: tensor.detach().contiguous() for name, tensor in found.items()}
 
 
-def weights_of(path: str) -> dict[str, Tensor]:
-    """Return the weights by name; those of linear layers, which the graph names by number, too."""
-    graph = onnx.load(path).graph
-    tensors = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
-    for name, product in products(graph):
-        tensors[name] = tensors.pop(product).T.contiguous()
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith("onnx::")}
+def _block(layer: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of a layer; query, key (without bias) and value are one product."""
+    attention = layer.self_attn
+    query, key, value = attention.q_proj, attention.k_proj, attention.v_proj
+    return {
+        "qkv_weight": torch.cat([query.weight, key.weight, value.weight]),
+        "qkv_bias": torch.cat([query.bias, torch.zeros_like(query.bias), value.bias]),
+        **_of("out", attention.out_proj),
+        **_of("norm1", layer.self_attn_layer_norm),
+        **_of("norm2", layer.final_layer_norm),
+        **_of("fc1", layer.fc1),
+        **_of("fc2", layer.fc2),
+    }
 
 
-def products(graph: onnx.GraphProto) -> list[tuple[str, str]]:
-    """Return the names of linear layers' weights, each with the one that the graph has for it."""
-    own = [name for node in graph.node if node.op_type == "MatMul"
-           for name in node.input if name.startswith("onnx::MatMul")]  # fmt: skip
-    names = [f"net.b.{i}.{part}.weight" for i in range(LAYERS) for part in ("qkv", "o", "f1", "f2")]
-    return list(zip(names, own, strict=True))
+def _of(name: str, module: nn.Module) -> dict[str, Tensor]:
+    return {f"{name}_weight": module.weight, f"{name}_bias": module.bias}
 
 
-def write_onnx(source: str, output: str, weights: dict[str, Tensor]) -> None:
-    """Write the graph of `source`, halved, with other weights, named as `weights_of` names them."""
-    model = onnx.load(source)
-    halve(model.graph)
-    graph_name = dict(products(model.graph))
-    named = {graph_name.get(name, name): (w.T if name in graph_name else w)
-             for name, w in weights.items()}  # fmt: skip
-    for tensor in model.graph.initializer:
-        if tensor.name in named:
-            values = named[tensor.name].detach().contiguous().numpy()
-            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
-    onnx.save(model, output)
+def _spectrogram() -> dict[str, Tensor]:
+    """Return the real and the imaginary part of a windowed Fourier transform, and mel filters.
+
+    Source: Radford et al. (2022), Robust speech recognition via large-scale weak supervision:
+    80 bands to 8 kHz on Slaney's scale, a Hann window of 25 ms, a step of 10 ms.
+    """
+    place = torch.arange(WINDOW, dtype=torch.float64)
+    angle = 2 * torch.pi * torch.outer(place[:BINS], place) / WINDOW
+    window = torch.hann_window(WINDOW, dtype=torch.float64)
+    kernels = torch.cat([angle.cos(), -angle.sin()]) * window
+    filters = mel_filter_bank(BINS, BANDS, 0.0, RATE / 2, RATE, norm="slaney", mel_scale="slaney")
+    return {
+        "kernels": kernels[:, None].float(),
+        "mel_filters": torch.from_numpy(filters.T).float(),
+    }
 
 
-def is_halved(graph: onnx.GraphProto) -> bool:
-    """Return whether a graph of serval-tiny makes two frames one."""
-    return any(HALVED in node.output for node in graph.node)
-
-
-def halve(graph: onnx.GraphProto) -> None:
-    """Make each two frames one before layer `HALVED_BEFORE`, in a graph that does not yet."""
-    if is_halved(graph):
-        return
-    scale = f"net.b.{HALVED_BEFORE}.l1.weight"
-    level = next(node.input[0] for node in graph.node if scale in node.input)
-    made = next(i for i, node in enumerate(graph.node) if level in node.output)
-    for node in graph.node:
-        if node.op_type not in STATISTICS:
-            node.input[:] = [HALVED if name == level else name for name in node.input]
-    pool = {"kernel_shape": [2], "strides": [2], "ceil_mode": 1, "count_include_pad": 0}
-    nodes = [
-        helper.make_node("Transpose", [level], [f"{HALVED}.rows"], perm=[0, 2, 1]),
-        helper.make_node("AveragePool", [f"{HALVED}.rows"], [f"{HALVED}.mean"], **pool),
-        helper.make_node("Transpose", [f"{HALVED}.mean"], [HALVED], perm=[0, 2, 1]),
-    ]
-    for place, node in enumerate(nodes, made + 1):
-        graph.node.insert(place, node)
+def write_onnx(network: Tiny, output: Path) -> None:
+    """Write the network as ONNX, with the metadata that say what it takes and gives."""
+    with quiet():
+        program = onnx_program(network.eval(), masked=False, sample_rate=RATE)
+        save_program(program.model, output, METADATA)

@@ -1,11 +1,12 @@
 """Train the network of serval-tiny on the clips of a set that says of which corpus each is.
 
-    python recipes/serval-tiny/train.py ENCODER.onnx SET OUTPUT [--fold 0/3]
+    python recipes/serval-tiny/train.py openai/whisper-tiny.en SET OUTPUT [--fold 0/3]
 
 Writes OUTPUT/serval-tiny.onnx (FP32). With `--fold I/K` the speakers of fold I are left out, and
-OUTPUT/fold-I-of-K.npz has what the frozen encoder and the trained one say of their clips, with and
-without perturbations; no model is written. What was computed of the clips is kept in OUTPUT.
-Needs the extras: pip install 'serval-ser[torch,stress]' and onnx.
+OUTPUT/plan-fold-I-of-K.npz (the name of the plan file) has what the frozen encoder and the trained
+one say of their clips, with and without perturbations; no model is written. What was computed of
+the clips is kept in OUTPUT, and is of one set and one encoder.
+Needs the extras: pip install 'serval-ser[export,stress]'
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 import torch
 import yaml
 from features import Copy, Speech, copy_of, speech_of
-from tiny import Tiny, parameter_name, weights_of, write_onnx
+from tiny import Tiny, weights_of, write_onnx
 from tuning import Head, Trainer, first_head
 
 from serval.datasets import DatasetOptions, load_dataset
@@ -35,7 +36,7 @@ HERE = Path(__file__).parent
 def main() -> None:
     """Train one model, or measure one fold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("encoder", help="the FP32 file of serval-tiny, with Whisper's encoder")
+    parser.add_argument("encoder", help="openai/whisper-tiny.en, or a folder with its files")
     parser.add_argument("dataset", help="a set in SSI's layout, or a manifest")
     parser.add_argument("output", type=Path)
     parser.add_argument("--split", default="train", help="empty for a set that has none")
@@ -49,17 +50,17 @@ def main() -> None:
     weights = weights_of(given.encoder)
     dataset = load_dataset(given.dataset, options=DatasetOptions(split=given.split or None))
     speech = speech_of(dataset, given.column, given.output)
-    copies = copies_of(speech, Tiny(weights), plan, given.output)
+    copies = copies_of(speech, Tiny(weights, plan["halved_before"]), plan, given.output)
     left_out = speakers_of_fold(speech, given.fold, plan["fewer"])
     trained = [train(weights, copies, speech, own, ~left_out) for own in trainings(plan)]
     if given.fold:
         clean = frozen_head({0: copies[0]}, speech, plan, ~left_out)
-        name = f"fold-{given.fold.replace('/', '-of-')}.npz"
+        name = f"{given.plan.stem}-fold-{given.fold.replace('/', '-of-')}.npz"
         np.savez(given.output / name, **steps(trained, clean, np.flatnonzero(left_out)))
         return
     first, *further = trained
     first.average(further)
-    write_onnx(given.encoder, str(given.output / "serval-tiny.onnx"), new_weights(first, weights))
+    write_onnx(first.finished(), given.output / "serval-tiny.onnx")
 
 
 def copies_of(speech: Speech, encoder: Tiny, plan: dict[str, Any], folder: Path) -> dict[int, Copy]:
@@ -120,7 +121,8 @@ def train(
 ) -> Trainer:
     """Return a network and a head that were trained on those clips, in the copies of its plan."""
     own = {number: copies[number] for number in plan["copies"]}
-    trainer = Trainer(Tiny(weights), frozen_head(own, speech, plan, clips), copies, speech, plan)
+    head = frozen_head(own, speech, plan, clips)
+    trainer = Trainer(Tiny(weights, plan["halved_before"]), head, copies, speech, plan)
     trainer.train(clips, said)
     return trainer
 
@@ -149,14 +151,6 @@ def steps(
         found[f"tuned{number}"] = first.predicted(number, clips)
     first.average(further)
     return found | {f"averaged{number}": first.predicted(number, clips) for number in first.copies}
-
-
-def new_weights(trainer: Trainer, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the weights that were trained, by the names that the graph has for them."""
-    names = {parameter_name(name): name for name in weights}
-    tuned = {names[name]: trainer.network.weights[name] for name in trainer.tuned}
-    weight, bias = trainer.head.folded()
-    return {**tuned, "head.weight": weight, "head.bias": bias}
 
 
 def said(text: str) -> None:

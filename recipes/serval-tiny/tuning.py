@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from tiny import LAYERS, Tiny, pooled
+from tiny import CLASSES, LAYERS, Tiny, pooled
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Batch = Sequence[tuple[int, int]]
     """Pairs of a copy and a clip."""
 
-CLASSES = 8
 WARM_UP, LAST_RATE, AVERAGE_EVERY = 100, 0.02, 5
 CHUNK, PREDICTED = 40, 16
 LEAST_DEVIATION = 1e-6
@@ -113,7 +112,7 @@ class Trainer:
     rng: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
-        upper = tuple(f"net_b_{i}_" for i in range(LAYERS - self.plan["layers"], LAYERS))
+        upper = tuple(f"block_{i}_" for i in range(LAYERS - self.plan["layers"], LAYERS))
         self.tuned = [name for name in self.network.weights if name.startswith(upper)]
         self.frozen = replace(
             self.head, weight=self.head.weight.clone(), bias=self.head.bias.clone()
@@ -173,6 +172,14 @@ class Trainer:
                 own = torch.stack([one.network.weights[name] for one in every])
                 self.network.weights[name].copy_(own.mean(dim=0))
 
+    def finished(self) -> Tiny:
+        """Return the network with its head."""
+        parts = zip(("head_weight", "head_bias"), self.head.folded(), strict=True)
+        with torch.no_grad():
+            for name, values in parts:
+                self.network.weights[name].copy_(values)
+        return self.network
+
     def _step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> float:
         shortest = min(self.copies[copy].frames[clip] for copy, clip in batch)
         frames = max(10, int(shortest * self.rng.uniform(self.plan["shortest_crop"], 1)))
@@ -189,9 +196,9 @@ class Trainer:
         return float(loss.detach())
 
     def _masked(self, hidden: Tensor) -> Tensor:
-        """Return the clips with one span of the frames of each silenced, as long as is drawn.
+        """Return the clips with one span of the frames of each set to zero, as long as is drawn.
 
-        Source: Park et al. (2019), SpecAugment: A simple data augmentation method.
+        Source: time masking; Park et al. (2019), SpecAugment: A simple data augmentation method.
         """
         frames = hidden.shape[1]
         longest = int(self.plan["masked"] * frames)
@@ -210,7 +217,7 @@ class Trainer:
 
     def _group(self, name: str) -> dict[str, Any]:
         """Return a weight with its learning rate: each layer's is a share of the one above it."""
-        weight, below = self.network.weights[name], LAYERS - 1 - int(name.split("_")[2])
+        weight, below = self.network.weights[name], LAYERS - 1 - int(name.split("_")[1])
         rate = self.plan["learning_rate"] * self.plan["rate_below"] ** below
         decay = self.plan["weight_decay"] if weight.dim() > 1 else 0.0
         return {"params": [weight], "lr": rate, "weight_decay": decay}

@@ -109,12 +109,11 @@ def evaluate(
     written = write_results(
         run, plots=options.plots, restrict=options.restrict, thresholds_from=run if reused else None
     )
-    failed = len(run.failures) / max(1, len(run) + len(run.failures))
     return Evaluation(
         run=run,
         document=written.document,
         files=written.files,
-        too_many_failures=failed > options.max_failures,
+        too_many_failures=too_many_failures(run, options.max_failures),
         reused=reused,
     )
 
@@ -168,17 +167,24 @@ def open_dataset(options: EvalOptions) -> Dataset:
     return load_dataset(options.dataset, options=options)
 
 
+def too_many_failures(run: Run, allowed: float) -> bool:
+    """Tell whether more of a run's clips failed than a share of them in [0, 1]."""
+    return len(run.failures) > allowed * (len(run) + len(run.failures))
+
+
+def refuse_odd_shares(max_failures: float, max_left_out: float) -> None:
+    """Refuse what is no share of the clips that may fail, or be none of the set's."""
+    for flag, share in (("--max-failures", max_failures), ("--max-left-out", max_left_out)):
+        if not 0 <= share <= 1:
+            raise ConfigError(f"{flag} is {share}; give a share from 0 to 1")
+
+
 def _check(options: EvalOptions) -> None:
     refuse_odd_place("--output", options.output)
     if options.name is not None and (not options.name.strip() or not options.name.isprintable()):
         raise ConfigError(f"--name '{printable(options.name)}' is no name; give one line of text")
     refuse_odd_engine(options.engine, options.ray_address, options.workers)
-    for flag, share in (
-        ("--max-failures", options.max_failures),
-        ("--max-left-out", options.max_left_out),
-    ):
-        if not 0 <= share <= 1:
-            raise ConfigError(f"{flag} is {share}; give a share from 0 to 1")
+    refuse_odd_shares(options.max_failures, options.max_left_out)
 
 
 def provenance_of(

@@ -286,6 +286,20 @@ def names_beside(path: Path | str) -> list[str]:
         return []
 
 
+def existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+PREDICTIONS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+"""What the name of a file of predictions ends in."""
+
+
+def is_predictions(name: Path | str) -> bool:
+    """Tell whether a name is that of a file of predictions, there or not, and of no folder."""
+    return str(name).lower().endswith(PREDICTIONS) and not is_folder(name)
+
+
 def is_folder(path: Path | str) -> bool:
     """Tell whether there is a folder, whatever text somebody wrote as its path."""
     return os.path.isdir(path)  # noqa: PTH112 - False for what cannot be a path, where Path raises

@@ -190,14 +190,7 @@ def _unused(mapping: LabelMap, labels: Iterable[str]) -> tuple[str, ...]:
 def _dropped(
     places: Mapping[str, Sized], dataset: Dataset, options: LabelledOptions, mapping: LabelMap
 ) -> dict[str, int]:
-    """Return how many clips are left out on request, by the label that the model does not know.
-
-    Args:
-        places: The clips of each label.
-        dataset: For messages.
-        options: What may be left out.
-        mapping: From the set's labels to the run's.
-    """
+    """Return how many clips are left out on request, by the label that the model does not know."""
     counts = Counter({label: len(of_label) for label, of_label in places.items()})
     if not counts:
         raise DatasetError(f"{dataset.name} has no clips in split '{dataset.split}'")

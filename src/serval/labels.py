@@ -14,7 +14,7 @@ from serval.texts import json_in
 from serval.wording import composed, did_you_mean, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 EMOTIONS = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
 """The published default: eight emotions in alphabetical order."""
@@ -348,9 +348,9 @@ def label_map_from_option(option: str | None) -> StatedMap:
     if not is_file(option):
         first, _, rest = (part.strip() for part in option.partition(","))
         if first in PRESETS:
-            return StatedMap(preset=PRESETS[first], explicit=dict(_inline_pairs(rest)))
+            return StatedMap(preset=PRESETS[first], explicit=_inline(rest))
         if "=" in option:
-            return StatedMap(explicit=dict(_inline_pairs(option)))
+            return StatedMap(explicit=_inline(option))
     return StatedMap(explicit=_json_map(Path(option)))
 
 
@@ -362,7 +362,12 @@ def _stated(raw: str, stated: Mapping[str, str]) -> str | None:
 
 
 def _known(raw: str, labels: LabelSet) -> str | None:
-    return _same_name(raw, labels) or _synonym(raw, labels)
+    """Return the label of that name, else the one that is spelt otherwise."""
+    folded = _folded(raw)
+    if same := next((label for label in labels if _folded(label) == folded), None):
+        return same
+    group = _spellings(raw)
+    return next((label for label in labels if group and _spellings(label) == group), None)
 
 
 def _by_id(names: Mapping[Any, Any]) -> dict[int, object]:
@@ -372,16 +377,6 @@ def _by_id(names: Mapping[Any, Any]) -> dict[int, object]:
     if all(str(value).strip().isdecimal() for value in names.values()):
         return {int(value): name for name, value in names.items()}
     return {}
-
-
-def _same_name(raw: str, labels: LabelSet) -> str | None:
-    folded = _folded(raw)
-    return next((label for label in labels if _folded(label) == folded), None)
-
-
-def _synonym(raw: str, labels: LabelSet) -> str | None:
-    group = _spellings(raw)
-    return next((label for label in labels if group and _spellings(label) == group), None)
 
 
 def _spellings(label: str) -> frozenset[str]:
@@ -399,12 +394,15 @@ def _spaced(label: str) -> str:
     return _folded(label).replace("_", " ")
 
 
-def _inline_pairs(option: str) -> Iterator[tuple[str, str]]:
+def _inline(option: str) -> dict[str, str]:
+    found: dict[str, str] = {}
     for pair in option.split(",") if option.strip() else ():
         raw, equals, label = (part.strip() for part in pair.partition("="))
         if not (raw and equals and label):
             raise LabelError(f"label map entry '{pair.strip()}' is not of the form RAW=label")
-        yield raw, composed(label)
+        if (other := found.setdefault(raw, composed(label))) != composed(label):
+            raise LabelError(f"label map sends '{raw}' to '{other}' and to '{label}'; keep one")
+    return found
 
 
 def _json_map(path: Path) -> dict[str, str]:

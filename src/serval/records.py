@@ -58,48 +58,57 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
-    """A labelled set of clips, opened but not read.
+class Known:
+    """What is known about a set beside its clips.
 
     Attributes:
         name: What people read: `demo`, `ssi`, `hf:ORG/NAME`, or the name of a folder or file.
         location: Where it was found, in full: a folder, a file, or `hf://datasets/...`.
-        split: The split that is read, or `""` where the set has none.
         revision: The commit of a hub set, else `""`.
-        fingerprint: sha256 that changes when a clip or a label changes.
-        clips: Reads clips with their audio.
-        metadata: Reads the same clips without audio, which is far cheaper.
-        n_clips: Number of clips, or `None` while that is not known.
-        n_rows: The same without a limit.
         label_map: What this set's own codes mean (`ANG` -> `angry`), if it is a known set.
-        is_rated: Its clips have values of dimensions, and no column holds a label.
-        scale: Of the values of dimensions in its columns, such as `1..7`, if it is a known set.
         licence: Of the audio, as far as known.
         caveats: One sentence each on what a score on this set does not mean.
         left_out: Audio files, rows and label folders of the chosen split that are none of its
             clips, by reason.
         corpus: The known corpus that it was read as, by name; empty for any other set.
         read_as: How it was read as that corpus, in a sentence.
-        no_audio: Why a stored run cannot fetch the clips again, in a sentence; else empty.
+        scale: Of the values of dimensions in its columns, such as `1..7`, if that is known.
     """
 
     name: str
     location: str
-    split: str
-    fingerprint: str
-    clips: ClipReader
-    metadata: ClipReader
     revision: str = ""
-    n_clips: int | None = None
-    n_rows: int | None = None
     label_map: Mapping[str, str] = field(default_factory=dict)
-    is_rated: bool = False
-    scale: str = ""
     licence: str = "not stated"
     caveats: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     corpus: str = ""
     read_as: str = ""
+    scale: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset(Known):
+    """A labelled set of clips, opened but not read.
+
+    Attributes:
+        split: The split that is read, or `""` where the set has none.
+        fingerprint: sha256 that changes when a clip or a label changes.
+        clips: Reads clips with their audio.
+        metadata: Reads the same clips without audio, which is far cheaper.
+        n_clips: Number of clips, or `None` while that is not known.
+        n_rows: The same without a limit.
+        is_rated: Its clips have values of dimensions, and no column holds a label.
+        no_audio: Why a stored run cannot fetch the clips again, in a sentence; else empty.
+    """
+
+    split: str
+    fingerprint: str
+    clips: ClipReader
+    metadata: ClipReader
+    n_clips: int | None = None
+    n_rows: int | None = None
+    is_rated: bool = False
     no_audio: str = ""
 
 

@@ -23,6 +23,8 @@ of dimensions such as arousal, which are no probabilities and stay as they are.
 
 A log-softmax is as good as logits: its softmax is the same.
 """
+FORMS: tuple[Outputs, ...] = ("logits", "probabilities", "sigmoid")
+"""Those of them that scores of labels may have, and that a user or a file may state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,13 +85,7 @@ class TrainedOn:
     def of_clips(
         cls, clips: Iterable[tuple[str, str]], corpora: Sequence[str], splits: Sequence[str]
     ) -> Self:
-        """Return what there is to say of `(clip id, sha256 of the encoded file)` pairs.
-
-        Args:
-            clips: Every clip that the model was trained on.
-            corpora: Their corpora, by name.
-            splits: Sets with their splits, as people read them.
-        """
+        """Return what there is to say of `(clip id, sha256 of the encoded file)` pairs."""
         pairs = list(clips)
         return cls(
             corpora=tuple(corpora),
@@ -223,12 +217,6 @@ def _ascending(value: object) -> tuple[float, float, float]:
 def overlap_sentences(said: object, heard: int, clips: int, names: Iterable[str]) -> list[str]:
     """Return what a reader must know of the overlap with a model's training data.
 
-    Args:
-        said: `TrainedOn.facts` as a run has it, or `None`.
-        heard: Number of clips that the model was trained on.
-        clips: Number of clips that it was evaluated on.
-        names: Of the set, its corpora and groups.
-
     Examples:
         >>> overlap_sentences({"corpora": ["RAVDESS"]}, 284, 360, ["ravdess"])[0]
         'The model was trained on 284 of these 360 clips: the score says too little about new ones.'
@@ -265,11 +253,6 @@ def corpora_of(said: object) -> list[str] | None:
 
 def training_of(corpora: Sequence[str] | None, heard: int, names: Iterable[str]) -> Training:
     """Return what is known of whether a model was trained on a set.
-
-    Args:
-        corpora: What it was trained on, as far as anybody says; `None` where nobody does.
-        heard: Clips of the set that are known to have been among them.
-        names: Of the set, its corpora and groups.
 
     Examples:
         >>> training_of(["RAVDESS"], 0, ["ravdess"]), training_of(["org/ravdess"], 0, ["RAVDESS"])

@@ -137,10 +137,10 @@ def scored(score: Mapping[str, float | None]) -> str:
     """Return a score in percent with its interval: `84.34 % [81.2, 87.0]`.
 
     Args:
-        score: `value`, `low` and `high` in [0, 1]; `None` where not defined.
+        score: `value`, `low` and `high` in [0, 1]; `None` or NaN where not defined.
     """
     value, low, high = (score[key] for key in ("value", "low", "high"))
-    if value is None or low is None or high is None:
+    if value is None or low is None or high is None or math.isnan(low):
         return percent(value)
     return f"{percent(value)} [{100 * low:.1f}, {100 * high:.1f}]"
 

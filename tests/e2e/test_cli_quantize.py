@@ -10,6 +10,7 @@ from build import labels_metadata, speech_set
 from graphs import classifier_graph, node
 from network import speech_network
 from serval.commands.quantize import _next_command
+from serval.inspection import stored_graph, web_faults
 from serval.models.onnx import load_onnx
 from serval.quantize import QuantizeOptions
 
@@ -133,6 +134,8 @@ def test_compare_all_writes_table_picture_and_every_file(serval, net, clips, tmp
     assert (tmp_path / "out" / "net.onnx").is_file()
     assert done.stdout.splitlines()[0] == document["verdict"][0]
     assert f"net.onnx ({document['best']})" in document["verdict"][0]
+    of_browsers = [line for line in document["verdict"] if "no file for a browser" in line]
+    assert bool(of_browsers) == bool(web_faults(stored_graph(tmp_path / "out" / "net.onnx")))
     steps = [line for line in done.stderr.splitlines() if line.startswith("[")]
     assert steps[0] == "[1/14] making default dynamic"
     assert steps[-1] == "[14/14] evaluating fp16 stored"

@@ -17,13 +17,14 @@ import transformers
 from build import EMOTIONS, speech_set
 from checkpoints import FAMILIES, checkpoint
 from commandline import called
-from serval.bench.subjects import call_of, open_reference
+from serval.bench.subjects import open_reference
 from serval.cli import COMMANDS
 from serval.errors import ModelError
-from serval.export import ExportOptions, export_checkpoint, network
+from serval.export import ExportOptions, export_checkpoint, flow
 from serval.inspection import inspect_model
 from serval.models.contract import Overrides
 from serval.models.onnx import load_onnx
+from serval.models.protocol import logits_alone
 
 
 def exported_as(family, layers, *marks):
@@ -160,7 +161,7 @@ def first_layer_alone(tmp_path_factory, clips):
     said["problem_type"] = "multi_label_classification"
     (source / "config.json").write_text(json.dumps(said))
     arguments = ("export", source, "-o", "model.onnx", "--layers", 1, "--dataset", clips)
-    with patch.object(network, "INLINE_LIMIT_BYTES", 10_000):
+    with patch.object(flow, "INLINE_LIMIT_BYTES", 10_000):
         done = called(arguments, folder, {})
     assert done.returncode == 0, done.stderr
     return source, folder / "model.onnx", done
@@ -218,4 +219,6 @@ def test_torch_as_a_reference_gives_the_logits_of_what_was_exported_from_it(expo
     folder = exported.path.parent / "checkpoint"
     other = open_reference(f"torch:{folder}", str(exported.path), Overrides(), 1)
     assert (other.labels, other.contract.normalize) == (model.labels, model.contract.normalize)
-    np.testing.assert_allclose(call_of(other)(samples), call_of(model)(samples), atol=1e-4)
+    np.testing.assert_allclose(
+        logits_alone(other, samples), logits_alone(model, samples), atol=1e-4
+    )

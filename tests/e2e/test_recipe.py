@@ -1,5 +1,6 @@
 """The recipe of the built-in model, on a few clips: what it trains is what its file answers."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -14,13 +15,37 @@ from serval.evaluation import evaluate_named
 from serval.models.load import load_model
 from serval.options import EvalOptions
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+pytest.importorskip("onnxscript")
 RECIPE = ROOT / "recipes" / "serval-tiny"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def encoder(shared):
-    return shared / "models" / "serval-tiny" / "model.onnx"
+def whisper():
+    """A model of the size of Whisper tiny.en, with random weights."""
+    torch.manual_seed(0)
+    config = transformers.WhisperConfig(
+        vocab_size=64, d_model=384, encoder_layers=4, encoder_attention_heads=6,
+        encoder_ffn_dim=1536, decoder_layers=1, decoder_attention_heads=6, decoder_ffn_dim=64,
+        pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
+    )  # fmt: skip
+    return transformers.WhisperModel(config).eval()
+
+
+@pytest.fixture(scope="module")
+def encoder(whisper, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whisper-tiny.en")
+    whisper.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    """The modules of the recipe, which is no package."""
+    monkeypatch.syspath_prepend(str(RECIPE))
+    return lambda name: importlib.import_module(name)
 
 
 @pytest.fixture(scope="module")
@@ -58,30 +83,107 @@ def test_the_recipe_learns_its_clips_and_names_those_of_speakers_left_out(
     run = evaluate_named(options).run
     assert np.mean(run.truth == run.predicted) >= 0.9
     trained(encoder, manifest, tmp_path, "--fold", "0/2", learning_rate=0.1)
-    fold = np.load(tmp_path / "fold-0-of-2.npz")
+    with np.load(tmp_path / "plan-fold-0-of-2.npz") as file:
+        fold = dict(file)
     speakers = {clip.speaker for clip in load_dataset(str(manifest)).metadata(0, None)}
     assert 0 < len(set(fold["speakers"])) < len(speakers)
     for step in ("clean", "frozen", "tuned", "averaged"):
         assert fold[f"{step}0"].shape == (len(fold["truth"]), 8)
     assert not np.allclose(fold["frozen0"], fold["tuned0"], atol=0.1)
     assert not np.allclose(fold["tuned0"], fold["averaged0"], atol=0.1)
+    measured = subprocess.run(
+        [sys.executable, RECIPE / "measure.py", tmp_path / "plan-fold-0-of-2.npz"],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert "as they are: weights of trainings averaged" in measured
+    assert "copies 1 and 2: head, perturbed copies too" in measured
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        trained(encoder, manifest, tmp_path, halved_before=None)
+    assert "give a new output folder" in refused.value.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("samples", [16_000, 16_300])
-def test_file_and_network_answer_alike_on_all_frames_and_on_half(
-    encoder, tmp_path, monkeypatch, samples
-):
-    monkeypatch.syspath_prepend(str(RECIPE))
-    import tiny
-    import torch
+def test_the_levels_are_those_of_transformers(whisper, encoder, recipe):
+    tiny = recipe("tiny")
+    network = tiny.Tiny(tiny.weights_of(str(encoder)), None)
+    samples = np.random.default_rng(0).uniform(-1, 1, 480_000).astype(np.float32)
+    extractor = transformers.WhisperFeatureExtractor(feature_size=80)
+    features = extractor(samples, sampling_rate=16_000, return_tensors="pt").input_features
+    with torch.inference_mode():
+        log_mel = network.log_mel(torch.from_numpy(samples)[None])
+        found = network.levels(features)
+        expected = whisper.encoder(features, output_hidden_states=True)
+        found[-1] = whisper.encoder.layer_norm(found[-1])
+    torch.testing.assert_close(log_mel, features, atol=1e-3, rtol=0)
+    for level, hidden in zip(found, expected.hidden_states, strict=True):
+        torch.testing.assert_close(level, hidden, atol=1e-4, rtol=1e-4)
 
-    weights = tiny.weights_of(str(encoder))
-    made = tmp_path / "halved.onnx"
-    tiny.write_onnx(str(encoder), str(made), weights)
-    noise = np.random.default_rng(0).uniform(-1, 1, (1, samples)).astype(np.float32)
-    for file, halved_before in ((made, tiny.HALVED_BEFORE), (encoder, None)):
+
+@pytest.mark.parametrize("halved_before", [1, pytest.param(None, marks=pytest.mark.weekly)])
+def test_file_and_network_answer_alike(encoder, recipe, tmp_path, halved_before):
+    tiny = recipe("tiny")
+    network = tiny.Tiny(tiny.weights_of(str(encoder)), halved_before)
+    network.weights["head_weight"].normal_()
+    tiny.write_onnx(network, tmp_path / "tiny.onnx")
+    model = load_model(str(tmp_path / "tiny.onnx"))
+    assert (model.sample_rate, model.contract.normalize) == (16_000, "peak")
+    for samples in (16_000, 16_300):
+        noise = np.random.default_rng(0).uniform(-1, 1, (1, samples)).astype(np.float32)
         with torch.inference_mode():
-            found = tiny.Tiny(weights, halved_before)(torch.from_numpy(noise)).numpy()
-        answer = load_model(str(file)).logits(noise, np.array([samples]))
-        np.testing.assert_allclose(found, answer, atol=1e-3)
+            found = network(torch.from_numpy(noise)).numpy()
+        answer = model.logits(noise, np.array([samples]))
+        np.testing.assert_allclose(found, answer, rtol=1e-4, atol=1e-4)
+
+
+def test_an_encoder_of_another_size_is_refused(recipe, tmp_path):
+    config = transformers.WhisperConfig(
+        vocab_size=64, d_model=16, encoder_layers=2, encoder_attention_heads=2, decoder_layers=1,
+        encoder_ffn_dim=16, decoder_attention_heads=2, decoder_ffn_dim=16, pad_token_id=0,
+        bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
+    )  # fmt: skip
+    transformers.WhisperModel(config).save_pretrained(tmp_path)
+    with pytest.raises(SystemExit, match="give openai/whisper-tiny"):
+        recipe("tiny").weights_of(str(tmp_path))
+    with pytest.raises(SystemExit, match="as a checkpoint of Whisper"):
+        recipe("tiny").weights_of(str(tmp_path / "none"))
+
+
+@pytest.fixture
+def trainer(recipe):
+    """Makes a trainer of one small weight, from weights that all trainers share."""
+    tiny, tuning = recipe("tiny"), recipe("tuning")
+    weights = {"block_3_fc1_weight": torch.zeros(2, 2)}
+
+    def make(scale=1.0, **plan):
+        head = tuning.Head(
+            mean=torch.full((6,), scale), deviation=torch.full((6,), 2.0),
+            weight=torch.full((8, 6), scale), bias=torch.zeros(8),
+        )  # fmt: skip
+        plan = {"layers": 4, "seed": 0, "masked": 0, **plan}
+        return tuning.Trainer(tiny.Tiny(weights, None), head, {}, None, plan)
+
+    return make
+
+
+def test_trainings_begin_alike_and_their_weights_and_folded_heads_are_averaged(trainer):
+    first, second, third = trainer(1.0), trainer(2.0), trainer(3.0)
+    for one, values in ((first, 1.0), (second, 3.0)):
+        one.network.weights["block_3_fc1_weight"].fill_(values)
+    assert (third.network.weights["block_3_fc1_weight"] == 0).all()
+    features = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    expected = torch.stack([one.head.logits(features) for one in (first, second, third)]).mean(0)
+    first.average([second, third])
+    torch.testing.assert_close(
+        first.network.weights["block_3_fc1_weight"], torch.full((2, 2), 4 / 3)
+    )
+    torch.testing.assert_close(first.head.logits(features), expected)
+
+
+def test_a_span_of_frames_is_set_to_zero_and_none_without_masking(trainer):
+    hidden = torch.ones(400, 50, 3)
+    assert (trainer(masked=0)._masked(hidden) == 1).all()
+    kept = trainer(masked=0.2)._masked(hidden)[:, :, 0].numpy()
+    spans = [np.flatnonzero(row == 0) for row in kept]
+    lengths = np.array([len(span) for span in spans])
+    assert set(lengths) == set(range(11))
+    assert all(span[-1] - span[0] + 1 == len(span) for span in spans if len(span))
+    assert {int(span[0]) for span in spans if len(span)} >= {0, 20, 40}

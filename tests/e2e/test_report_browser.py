@@ -143,6 +143,9 @@ def test_the_most_confident_mistake_comes_first_and_is_heard(page, report, run):
     bars = texts(browser, ".probs tbody tr")
     assert len(bars) == 8
     assert f"Say the word number {run.index[surest]}." in texts(browser, ".detail dd")
+    assert texts(browser, ".heard [role=status]") == [""]
+    browser.execute_script(f"{AUDIO}.src = 'data:audio/ogg;base64,AAAA'")
+    wait(browser, lambda: "cannot play" in texts(browser, ".heard [role=status]")[0])
 
 
 def test_keys_go_through_the_clips_and_play(page, report, run):

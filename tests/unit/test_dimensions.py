@@ -232,6 +232,19 @@ def test_few_clips_cannot_tell(tmp_path, n):
     assert check.reason.endswith("too few clips have a value that varies")
 
 
+def test_predictions_that_do_not_vary_have_no_agreement(tmp_path):
+    truth = np.random.default_rng(0).uniform(1, 7, (12, 2))
+    a, b = (
+        run_of_dimensions(
+            tmp_path / name, truth, np.full((12, 2), said), names=("arousal", "valence")
+        )
+        for name, said in (("a", 3.0), ("b", 4.0))
+    )
+    (one,) = compare_dimensions([a, b], margin=0.01).against
+    first, _ = one.sentences("1..7")
+    assert first == "CCC between the two runs' predictions: arousal n/a, valence n/a."
+
+
 def test_a_run_whose_every_clip_failed_has_results(tmp_path):
     none = np.zeros((0, 2))
     broken = run_of_dimensions(tmp_path / "run", none, none, names=("arousal", "valence"))

@@ -12,11 +12,11 @@ from huggingface_hub.errors import (
 )
 
 import serval.hub
-from serval.datasets.hub import HubSet
+from serval.datasets.hub import hub_set
 from serval.errors import AccessError, DatasetError, DatasetNotFoundError, ModelError, NetworkError
 from serval.hub import Repo, Trouble, asking, keep, kept
 
-SET = HubSet(repo="org/set").asked
+SET = hub_set("org/set")
 
 
 class Answer:

@@ -99,6 +99,12 @@ def test_an_inline_map_that_is_cut_short_is_refused(option):
         label_map_from_option(option)
 
 
+def test_an_inline_map_that_contradicts_itself_is_refused():
+    with pytest.raises(LabelError, match="sends 'x' to 'sad' and to 'happy'; keep one"):
+        label_map_from_option("big6,x=sad,y=happy,x=happy")
+    assert label_map_from_option("x=sad,x=sad").explicit == {"x": "sad"}
+
+
 @pytest.mark.parametrize("content", ["[]", '{"ANG": 1}'])
 def test_a_file_that_is_no_map_of_texts_is_refused(tmp_path, content):
     path = tmp_path / "map.json"

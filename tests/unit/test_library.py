@@ -230,6 +230,7 @@ def test_a_torch_module_is_left_in_the_mode_that_it_had():
         ({"model": LogisticRegression}, ModelError, "is a class, not a model; give an object"),
         ({"labels": None}, ModelError, r"by_pitch does not say what its outputs are; give labels="),
         ({"clips": 3}, DatasetError, "int is no set of clips; give a name or path"),
+        ({"clips": pd.DataFrame([["a", "b"]], columns=["e", "e"])}, DatasetError, "Duplicate col"),
         ({"clips": {"train": 1}}, DatasetError, "dict has the parts train; give one of them"),
         ({"clips": [3.0] * 6}, DatasetError, "clip 0 is float; a clip is a path"),
         ({"clips": []}, DatasetError, "the list of clips is empty"),
@@ -363,6 +364,17 @@ def test_scores_and_document_are_of_one_bootstrap(monkeypatch):
     assert result.scores.overall["uar"].value == value
     assert result.plot_per_class().has_data()
     assert len(calls) == 1
+
+
+def test_files_of_predictions_are_compared_as_the_command_compares_them(tmp_path):
+    for name, said in (("a", TRUTH), ("b", PREDICTED)):
+        rows = [f"c{i},{t},{p}" for i, (t, p) in enumerate(zip(TRUTH, said, strict=True))]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["clip_id,truth,predicted", *rows]))
+    both = serval.compare(tmp_path / "a.csv", str(tmp_path / "b.csv"))
+    assert both.comparison.n == len(TRUTH)
+    assert both.to_arrow()["a"][0].as_py() == 1.0
+    with pytest.raises(ServalError, match="nowhere"):
+        serval.compare(tmp_path / "a.csv", tmp_path / "nowhere.csv")
 
 
 def test_runs_are_compared_by_result_by_folder_and_by_name(empty_folder):

@@ -1,10 +1,12 @@
-"""The whole way from encoded bytes to one channel at the wanted sample rate."""
+"""The whole way from encoded bytes to one channel at the wanted rate, at once or block by block."""
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +16,7 @@ from serval.audio.encoded import LARGEST_VALUES, is_missing_much, too_long
 from serval.audio.kinds import demuxer_of, not_audio
 from serval.audio.libsndfile import UnknownSoundError
 from serval.audio.parts import parts_of
-from serval.audio.waveform import Waveform, mixed, resampled
+from serval.audio.waveform import Waveform, mixed, mixed_blocks, resampled, resampled_blocks
 from serval.errors import AudioError, TruncatedError
 from serval.wording import one_line
 
@@ -79,17 +81,6 @@ class Header:
         return self.frames / self.sample_rate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sound:
-    """One part, decoded: `(T,) float32` at its own rate."""
-
-    samples: Waveform
-    sample_rate: int
-    channels: int
-    encoding: str
-    notes: tuple[str, ...]
-
-
 def decode(
     encoded: bytes, sample_rate: int | None = None, *, max_seconds: float = math.inf
 ) -> Audio:
@@ -108,7 +99,7 @@ def decode(
         AudioError: Not audio, no samples, NaN or infinite samples, too long, or more than fits
             into memory. As `TruncatedError`: cut off.
     """
-    with faults_of_the_clip():
+    with _faults_of_the_clip():
         return _decoded(encoded, sample_rate, max_seconds)
 
 
@@ -118,7 +109,7 @@ def header_of(encoded: bytes) -> Header:
     Raises:
         AudioError: It is not an audio file that can be decoded.
     """
-    with faults_of_the_clip():
+    with _faults_of_the_clip():
         part = parts_of(encoded)[0]
         with _opened(part) as stream:
             return Header(
@@ -130,7 +121,7 @@ def header_of(encoded: bytes) -> Header:
 
 
 @contextmanager
-def faults_of_the_clip() -> Iterator[None]:
+def _faults_of_the_clip() -> Iterator[None]:
     """Turn whatever a library raises on a clip into that clip's AudioError."""
     try:
         yield
@@ -142,18 +133,18 @@ def faults_of_the_clip() -> Iterator[None]:
 
 
 def _decoded(encoded: bytes, sample_rate: int | None, max_seconds: float) -> Audio:
-    sounds: list[_Sound] = []
+    sounds: list[Audio] = []
     duration_s = 0.0
     for part in parts_of(encoded):
         sounds.append(_sound(part, max_seconds - duration_s, max_seconds))
-        duration_s += len(sounds[-1].samples) / sounds[-1].sample_rate
+        duration_s += sounds[-1].duration_s
     rate = sample_rate or sounds[0].sample_rate
     samples = np.concatenate([_resampled(sound, rate) for sound in sounds])
     notes = [note for sound in sounds for note in sound.notes]
     if len(sounds) > 1:
-        notes.append(joined_note(len(sounds)))
+        notes.append(_joined_note(len(sounds)))
     peak = max(float(samples.max()), -float(samples.min()))
-    notes += notes_on_level(peak)
+    notes += _notes_on_level(peak)
     return Audio(
         samples=samples,
         sample_rate=rate,
@@ -165,35 +156,35 @@ def _decoded(encoded: bytes, sample_rate: int | None, max_seconds: float) -> Aud
     )
 
 
-def joined_note(n: int) -> str:
+def _joined_note(n: int) -> str:
     """Return what is said of a file that is several, joined."""
     return f"it is {n} files joined end to end; all were decoded"
 
 
-def none_left(n: int, from_rate: int, to_rate: int) -> str:
+def _none_left(n: int, from_rate: int, to_rate: int) -> str:
     """Return what is said of so few samples that resampling leaves none of them."""
     return f"{n} samples at {from_rate} Hz leave none at {to_rate} Hz"
 
 
-def notes_on_level(peak: float) -> list[str]:
+def _notes_on_level(peak: float) -> list[str]:
     """Return what is said of a clip with samples of at most that magnitude."""
     if not peak:
         return [SILENT]
     return [OVER_SCALE] if peak > MOST_PEAK else []
 
 
-def _resampled(sound: _Sound, sample_rate: int) -> Waveform:
+def _resampled(sound: Audio, sample_rate: int) -> Waveform:
     n, rate = len(sound.samples), sound.sample_rate
     if n * sample_rate / rate > LARGEST_VALUES:
         raise AudioError(f"{n} samples at {rate} Hz are too many at {sample_rate} Hz")
     samples = resampled(sound.samples, rate, sample_rate)
     if not len(samples):
-        raise AudioError(none_left(n, rate, sample_rate))
+        raise AudioError(_none_left(n, rate, sample_rate))
     return samples
 
 
-def _sound(part: Part, left_s: float, max_seconds: float) -> _Sound:
-    """Return a part decoded, in the one way or the other."""
+def _sound(part: Part, left_s: float, max_seconds: float) -> Audio:
+    """Return a part decoded at its own rate, in the one way or the other."""
     try:
         return _read(part, left_s, max_seconds)
     except AudioError:
@@ -202,29 +193,31 @@ def _sound(part: Part, left_s: float, max_seconds: float) -> _Sound:
     return _read(replace(part, encoded=part.otherwise, otherwise=b""), left_s, max_seconds)
 
 
-def _read(part: Part, left_s: float, max_seconds: float) -> _Sound:
-    reading = Reading(part, left_s, max_seconds)
+def _read(part: Part, left_s: float, max_seconds: float) -> Audio:
+    reading = _Reading(part, left_s, max_seconds)
     samples, notes = mixed(reading.blocks)
     if not len(samples):
         raise AudioError(NO_SAMPLES)
     if not np.isfinite(samples).all():
         n = np.count_nonzero(~np.isfinite(samples))
         raise AudioError(f"{n} samples are NaN or infinite")
-    return _Sound(
+    return Audio(
         samples=samples,
         sample_rate=reading.sample_rate,
+        duration_s=len(samples) / reading.sample_rate,
+        source_rate=reading.sample_rate,
         channels=reading.channels,
         encoding=reading.encoding,
-        notes=(*notes, *notes_on_streams(reading.streams)),
+        notes=(*notes, *_notes_on_streams(reading.streams)),
     )
 
 
-def notes_on_streams(n: int) -> list[str]:
+def _notes_on_streams(n: int) -> list[str]:
     """Return what is said of a file with that many sounds beside each other."""
     return [f"it holds {n} sounds that play at the same time; the first was taken"] * (n > 1)
 
 
-class Reading:
+class _Reading:
     """Decodes a part within bounds, as often as it is asked, and knows then what it was.
 
     Args:
@@ -287,7 +280,7 @@ def _undamaged(stream: Stream) -> Blocks:
     """Yield the blocks; where the decoder gives up, say whether sound came before that."""
     n = 0
     try:
-        for block in stream.blocks():
+        for block in stream.blocks:
             n += len(block)
             yield block
     except (AudioError, MemoryError):
@@ -322,3 +315,76 @@ def _entered(stack: ExitStack, part: Part) -> Stream:
             return stack.enter_context(ffmpeg.opened(part.encoded, demuxer))
         what = not_audio(part.encoded)
         raise AudioError(f"not decodable as audio: {what or error}") from error
+
+
+LONGEST_S = 86_400.0
+"""A day. A few bytes of a lossless format can stand for any number of zeros."""
+
+
+class Streamed:
+    """One clip, decoded while it is read: the samples that `decode` gives, in blocks.
+
+    Attributes:
+        sample_rate: In Hz, after resampling.
+        duration_s: How much of the file was read, in seconds at its own rate.
+        notes: What was done to the sound until then, as `Audio.notes`.
+    """
+
+    def __init__(self, encoded: bytes, sample_rate: int) -> None:
+        self._encoded = encoded
+        self._peak = 0.0
+        self.sample_rate = sample_rate
+        self.duration_s = 0.0
+        self.notes: tuple[str, ...] = ()
+
+    def blocks(self) -> Iterator[Waveform]:
+        """Yield the samples, `(n,) float32` at `sample_rate`.
+
+        Raises:
+            AudioError: As `decode` does, where the fault lies; what came before it was yielded.
+        """
+        with _faults_of_the_clip():
+            parts = parts_of(self._encoded)
+            for part in parts:
+                yield from self._part(_readable(part))
+            more = [_joined_note(len(parts))] if len(parts) > 1 else []
+            self._note(*more, *_notes_on_level(self._peak))
+
+    def _part(self, part: Part) -> Iterator[Waveform]:
+        reading = _Reading(part, LONGEST_S - self.duration_s, LONGEST_S, most_values=math.inf)
+        mono, kept, before_s = self._checked(reading), 0, self.duration_s
+        first = next(mono, None)
+        if first is None:
+            raise AudioError(NO_SAMPLES)
+        self._note(*_notes_on_streams(reading.streams))
+        for block in resampled_blocks(chain([first], mono), reading.sample_rate, self.sample_rate):
+            kept += len(block)
+            yield block
+        if not kept:
+            n = round((self.duration_s - before_s) * reading.sample_rate)
+            raise AudioError(_none_left(n, reading.sample_rate, self.sample_rate))
+
+    def _checked(self, reading: _Reading) -> Iterator[Waveform]:
+        before_s, n = self.duration_s, 0
+        for block in mixed_blocks(reading.blocks, self._note):
+            if bad := np.count_nonzero(~np.isfinite(block)):
+                raise AudioError(f"{bad} samples are NaN or infinite")
+            n += len(block)
+            self._peak = max(self._peak, float(np.abs(block).max(initial=0.0)))
+            self.duration_s = before_s + n / reading.sample_rate
+            yield block
+
+    def _note(self, *notes: str) -> None:
+        self.notes = tuple(dict.fromkeys([*self.notes, *notes]))
+
+
+def _readable(part: Part) -> Part:
+    """Return the part in the way in which it can be read to its end, where there are two."""
+    if not part.otherwise:
+        return part
+    whole = _Reading(part, LONGEST_S, LONGEST_S, most_values=math.inf)
+    try:
+        deque(whole.blocks(), maxlen=0)
+    except AudioError:
+        return replace(part, encoded=part.otherwise, otherwise=b"")
+    return part

@@ -7,10 +7,11 @@ has to be allocated. Most files hold one sound, files joined end to end hold sev
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Without O_NONBLOCK the opening of a pipe waits for somebody who writes into it."""
+
+ADDRESS = re.compile(r"(?:^|/)(?P<scheme>https?|ftp|s3|gs|hf):/+(?P<rest>.*)", re.DOTALL)
+"""What an address is as a path, in which two slashes are one."""
 
 PIECE = 1 << 16
 """Bytes that are read at once of a file that is longer than it says."""
@@ -51,13 +55,18 @@ def encoded_bytes(source: bytes | Path) -> bytes:
 def _contents(path: Path) -> bytes:
     try:
         _refuse_other_kinds(path, path.stat())  # before opening: some devices act when opened
-        with open(path, "rb", opener=_opened_at_once) as file:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | AT_ONCE)) as file:
             status = os.fstat(file.fileno())
             _refuse_other_kinds(path, status)
             encoded = b"".join(_pieces(file, status.st_size))
     except AudioError:
         raise
     except OSError as error:
+        if address := ADDRESS.search(str(path)):
+            raise AudioError(
+                f"{address['scheme']}://{address['rest']} is a web address, which serval does not "
+                "fetch; download the file, and write its path"
+            ) from error
         raise AudioError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
         raise AudioError(f"{str(path)!r} cannot be the name of a file") from error
@@ -87,16 +96,15 @@ def _refuse_other_kinds(path: Path, status: os.stat_result) -> None:
         raise _too_large(path)
 
 
-def _opened_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | AT_ONCE)
-
-
 def _too_large(path: Path) -> AudioError:
     return AudioError(f"cannot read {path}: larger than {LARGEST_BYTES // 2**20} MiB; cut it up")
 
 
 LARGEST_BYTES = 2**30
 """Size of an encoded file. An hour of 96 kHz in stereo is 1.4 GB, and no clip."""
+
+LONGEST_CLIP_S = 600.0
+"""A recording of a set that is longer is no clip, and is not decoded."""
 
 LARGEST_VALUES = 2**27
 """Decoded values over all channels, 512 MiB as float32: ten minutes of 96 kHz in stereo."""
@@ -181,32 +189,24 @@ class Part:
     streams: int = 1
 
 
-class Stream(Protocol):
-    """An opened sound. What it says of itself is a header's promise."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """An opened sound. What it says of itself is a header's promise.
 
-    @property
-    def sample_rate(self) -> int:
-        """In Hz."""
+    Attributes:
+        blocks: The samples, to the end of the sound.
+        sample_rate: In Hz.
+        channels: Channel count.
+        frames: Samples of each channel; 0 where that is not known.
+        encoding: Container and codec, such as `FLAC/PCM_16`.
+        streams: Sounds that play at the same time, of which this is the first; 0 if not known.
+        counts_exactly: Whether `frames` comes from a count, not from an estimate.
+    """
 
-    @property
-    def channels(self) -> int:
-        """Channel count."""
-
-    @property
-    def frames(self) -> int:
-        """Samples of each channel; 0 where that is not known."""
-
-    @property
-    def encoding(self) -> str:
-        """Container and codec, such as `FLAC/PCM_16`."""
-
-    @property
-    def streams(self) -> int:
-        """Sounds that play at the same time, of which this is the first; 0 if not known."""
-
-    @property
-    def counts_exactly(self) -> bool:
-        """Whether `frames` comes from a count, not from an estimate."""
-
-    def blocks(self) -> Blocks:
-        """Yield the samples, to the end of the sound."""
+    blocks: Blocks
+    sample_rate: int
+    channels: int
+    frames: int
+    encoding: str
+    streams: int = 0
+    counts_exactly: bool = False

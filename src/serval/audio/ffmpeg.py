@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import io
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.audio.encoded import UNKNOWN_FROM, refuse_absurd
+from serval.audio.encoded import UNKNOWN_FROM, Stream, refuse_absurd
 from serval.errors import AudioError
 from serval.wording import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from av import AudioFrame, AudioStream
     from av.container import InputContainer
@@ -36,23 +35,8 @@ def is_installed() -> bool:
     return find_spec("av") is not None
 
 
-@dataclass(frozen=True, slots=True)
-class _FfmpegStream:
-    frames_of_sound: Iterator[AudioFrame]
-    sample_rate: int
-    channels: int
-    frames: int
-    encoding: str
-    streams: int
-    counts_exactly: bool = False
-
-    def blocks(self) -> Blocks:
-        for frame in self.frames_of_sound:
-            yield np.asarray(frame.to_ndarray(), dtype=np.float32).reshape(-1, self.channels)
-
-
 @contextmanager
-def opened(encoded: bytes, demuxer: str) -> Iterator[_FfmpegStream]:
+def opened(encoded: bytes, demuxer: str) -> Iterator[Stream]:
     """Open the first sound of a container; blocks must be read before it is left.
 
     Raises:
@@ -69,7 +53,7 @@ def opened(encoded: bytes, demuxer: str) -> Iterator[_FfmpegStream]:
         yield _stream(container)
 
 
-def _stream(container: InputContainer) -> _FfmpegStream:
+def _stream(container: InputContainer) -> Stream:
     stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
     if stream is None:
         raise AudioError(
@@ -82,14 +66,19 @@ def _stream(container: InputContainer) -> _FfmpegStream:
         raise AudioError("no samples in the file (zero length or truncated)")
     refuse_absurd(first.sample_rate, first.layout.nb_channels)
     promised = round(_promised_s(container, stream) * first.sample_rate)
-    return _FfmpegStream(
-        frames_of_sound=chain([first], frames),
+    return Stream(
+        blocks=_blocks(chain([first], frames), first.layout.nb_channels),
         sample_rate=first.sample_rate,  # of the decoder: a header of HE-AAC says half of it
         channels=first.layout.nb_channels,
         frames=promised if promised < UNKNOWN_FROM else 0,
         encoding=f"{container.format.name}/{stream.codec_context.name}",
         streams=len(container.streams.audio),
     )
+
+
+def _blocks(frames: Iterable[AudioFrame], channels: int) -> Blocks:
+    for frame in frames:
+        yield np.asarray(frame.to_ndarray(), dtype=np.float32).reshape(-1, channels)
 
 
 def _promised_s(container: InputContainer, stream: AudioStream) -> float:

@@ -31,90 +31,89 @@ class FileKind:
     demuxer: str = ""
 
 
-def _kinds(*rows: tuple[bytes, FileKind]) -> dict[re.Pattern[bytes], FileKind]:
-    return {re.compile(pattern, re.DOTALL): kind for pattern, kind in rows}
+def _sounds(*rows: tuple[bytes, str, str]) -> dict[re.Pattern[bytes], FileKind]:
+    """Return how files with sound begin -> their kind, from pattern, name and demuxer."""
+    return {re.compile(p, re.DOTALL): FileKind(name, demuxer=of) for p, name, of in rows}
 
 
-CONTAINERS = _kinds(
-    (
-        rb".{4}(ftyp|moov|mdat|wide|free|skip|styp|moof|sidx)",
-        FileKind("an MP4 or M4A file", demuxer="mov"),
-    ),
-    (rb"\x1a\x45\xdf\xa3", FileKind("a WebM or Matroska file", demuxer="matroska")),
-    (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", FileKind("a WMA (ASF) file", demuxer="asf")),
-    (rb"#!AMR(-WB)?\n", FileKind("an AMR file", demuxer="amr")),
-    (rb"\xff[\xf0\xf1\xf8\xf9]", FileKind("an AAC (ADTS) file", demuxer="aac")),
-    (rb"ADIF", FileKind("an AAC (ADIF) file", demuxer="aac")),
-    (rb"\x56[\xe0-\xff]", FileKind("an AAC (LATM) file", demuxer="loas")),
-    (rb"FLV\x01", FileKind("a Flash video", demuxer="flv")),
-    (rb"wvpk", FileKind("a WavPack file", demuxer="wv")),
-    (rb"MAC ", FileKind("a Monkey's Audio file", demuxer="ape")),
-    (rb"TTA1", FileKind("a True Audio file", demuxer="tta")),
-    (rb"MPCK", FileKind("a Musepack file", demuxer="mpc8")),
-    (rb"MP\+", FileKind("a Musepack file", demuxer="mpc")),
-    (rb"\x0b\x77", FileKind("an AC-3 file", demuxer="ac3")),
-    (rb"\.RMF|\.ra\xfd", FileKind("a RealAudio file", demuxer="rm")),
-    (rb"DSD ", FileKind("a DSD file", demuxer="dsf")),
-    (rb"RIFF.{4}AVI ", FileKind("an AVI video", demuxer="avi")),
-    (rb"\x00\x00\x01\xba", FileKind("an MPEG video", demuxer="mpeg")),
+def _others(*rows: tuple[bytes, str, str]) -> dict[re.Pattern[bytes], FileKind]:
+    """Return how other files begin -> their kind, from pattern, name and remedy."""
+    return {re.compile(p, re.DOTALL): FileKind(name, remedy) for p, name, remedy in rows}
+
+
+CONTAINERS = _sounds(
+    (rb".{4}(ftyp|moov|mdat|wide|free|skip|styp|moof|sidx)", "an MP4 or M4A file", "mov"),
+    (rb"\x1a\x45\xdf\xa3", "a WebM or Matroska file", "matroska"),
+    (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a WMA (ASF) file", "asf"),
+    (rb"#!AMR(-WB)?\n", "an AMR file", "amr"),
+    (rb"\xff[\xf0\xf1\xf8\xf9]", "an AAC (ADTS) file", "aac"),
+    (rb"ADIF", "an AAC (ADIF) file", "aac"),
+    (rb"\x56[\xe0-\xff]", "an AAC (LATM) file", "loas"),
+    (rb"FLV\x01", "a Flash video", "flv"),
+    (rb"wvpk", "a WavPack file", "wv"),
+    (rb"MAC ", "a Monkey's Audio file", "ape"),
+    (rb"TTA1", "a True Audio file", "tta"),
+    (rb"MPCK", "a Musepack file", "mpc8"),
+    (rb"MP\+", "a Musepack file", "mpc"),
+    (rb"\x0b\x77", "an AC-3 file", "ac3"),
+    (rb"\.RMF|\.ra\xfd", "a RealAudio file", "rm"),
+    (rb"DSD ", "a DSD file", "dsf"),
+    (rb"RIFF.{4}AVI ", "an AVI video", "avi"),
+    (rb"\x00\x00\x01\xba", "an MPEG video", "mpeg"),
 )
 """Files with sound that libsndfile does not read."""
 
-ODD_CODECS = _kinds(
-    (rb"(RIFF|RF64|BW64).{4}WAVE", FileKind("a WAV file whose codec is not known", demuxer="wav")),
-    (rb"FORM.{4}AIFC", FileKind("an AIFF-C file whose codec is not known", demuxer="aiff")),
-    (rb"caff", FileKind("a CAF file whose codec is not known", demuxer="caf")),
-    (rb"OggS", FileKind("an Ogg file whose codec is not known", demuxer="ogg")),
+ODD_CODECS = _sounds(
+    (rb"(RIFF|RF64|BW64).{4}WAVE", "a WAV file whose codec is not known", "wav"),
+    (rb"FORM.{4}AIFC", "an AIFF-C file whose codec is not known", "aiff"),
+    (rb"caff", "a CAF file whose codec is not known", "caf"),
+    (rb"OggS", "an Ogg file whose codec is not known", "ogg"),
 )
 """Containers that libsndfile reads, but not with every codec."""
 
-OTHERS = _kinds(
+OTHERS = _others(
     (
         rb"version https://git-lfs\.",
-        FileKind("a pointer of git-lfs, not the file", "fetch the files with: git lfs pull"),
+        "a pointer of git-lfs, not the file",
+        "fetch the files with: git lfs pull",
     ),
     (
         rb"(\.\./)*(\.git)?/annex/objects/",
-        FileKind("a pointer of git-annex, not the file", "fetch the files with: git annex get"),
+        "a pointer of git-annex, not the file",
+        "fetch the files with: git annex get",
     ),
     (
         rb"(?i)(<!--.*?-->\s*)?<(!doctype\s+html|html|head|body)\b",
-        FileKind("an HTML page, such as the login page of a web site", FETCH_AGAIN),
+        "an HTML page, such as the login page of a web site",
+        FETCH_AGAIN,
     ),
-    (rb"<\?xml|<Error>", FileKind("XML text, such as the error of a server", FETCH_AGAIN)),
-    (
-        rb"\{\s*[\"}]|\[\s*[\[{\"\]\d-]",
-        FileKind("JSON text, such as the error of a server", FETCH_AGAIN),
-    ),
-    (rb"PK(\x03\x04|\x05\x06)", FileKind("a ZIP archive", UNPACK)),
-    (rb"\x1f\x8b", FileKind("a gzip archive", UNPACK)),
-    (rb"BZh\d", FileKind("a bzip2 archive", UNPACK)),
-    (rb"\xfd7zXZ\0", FileKind("an xz archive", UNPACK)),
-    (rb"\x28\xb5\x2f\xfd", FileKind("a Zstandard archive", UNPACK)),
-    (rb"7z\xbc\xaf\x27\x1c", FileKind("a 7z archive", UNPACK)),
-    (rb"Rar!\x1a\x07", FileKind("a RAR archive", UNPACK)),
-    (rb".{257}ustar", FileKind("a tar archive", UNPACK)),
-    (rb"%PDF-", FileKind("a PDF document", "name the sound file in its place")),
-    (
-        rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF.{4}WEBP",
-        FileKind("a picture", "name the sound file in its place"),
-    ),
-    (rb"MThd|RIFF.{4}RMID", FileKind("a MIDI file: notes, no sound", "render it to WAV first")),
-    (rb"\xff\xfe|\xfe\xff", FileKind("UTF-16 text", "name the sound file in its place")),
-    (rb"PAR1", FileKind("a parquet file", "give it as the dataset: -d FILE.parquet")),
-    (rb"\x93NUMPY", FileKind("a NumPy array", "write its samples to WAV first")),
-    (rb"\x89HDF\r\n", FileKind("an HDF5 file", "write its samples to WAV first")),
-    (rb"SQLite format 3", FileKind("an SQLite database", "write its sounds to files first")),
+    (rb"<\?xml|<Error>", "XML text, such as the error of a server", FETCH_AGAIN),
+    (rb"\{\s*[\"}]|\[\s*[\[{\"\]\d-]", "JSON text, such as the error of a server", FETCH_AGAIN),
+    (rb"PK(\x03\x04|\x05\x06)", "a ZIP archive", UNPACK),
+    (rb"\x1f\x8b", "a gzip archive", UNPACK),
+    (rb"BZh\d", "a bzip2 archive", UNPACK),
+    (rb"\xfd7zXZ\0", "an xz archive", UNPACK),
+    (rb"\x28\xb5\x2f\xfd", "a Zstandard archive", UNPACK),
+    (rb"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
+    (rb"Rar!\x1a\x07", "a RAR archive", UNPACK),
+    (rb".{257}ustar", "a tar archive", UNPACK),
+    (rb"%PDF-", "a PDF document", "name the sound file in its place"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF.{4}WEBP", "a picture", "name the sound file in its place"),
+    (rb"MThd|RIFF.{4}RMID", "a MIDI file: notes, no sound", "render it to WAV first"),
+    (rb"\xff\xfe|\xfe\xff", "UTF-16 text", "name the sound file in its place"),
+    (rb"PAR1", "a parquet file", "give it as the dataset: -d FILE.parquet"),
+    (rb"\x93NUMPY", "a NumPy array", "write its samples to WAV first"),
+    (rb"\x89HDF\r\n", "an HDF5 file", "write its samples to WAV first"),
+    (rb"SQLite format 3", "an SQLite database", "write its sounds to files first"),
     (
         rb"(data:audio/|(UklGR|SUQz|T2dnUw|ZkxhQ|//[stuv]))[\w+/=;,-]{20,}",
-        FileKind("Base64 text", "decode it first: base64 -d"),
+        "Base64 text",
+        "decode it first: base64 -d",
     ),
     (
         rb"\0{512}",
-        FileKind(
-            "nothing but zeros where its header should be",
-            "copy it again: such files come from a copy that did not end",
-        ),
+        "nothing but zeros where its header should be",
+        "copy it again: such files come from a copy that did not end",
     ),
 )
 """What lies in a sound file's place without being one."""

@@ -16,20 +16,16 @@ import os
 import platform
 import threading
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 import soundfile
 
-from serval.audio.encoded import UNKNOWN_FROM, refuse_absurd
+from serval.audio.encoded import UNKNOWN_FROM, Stream, refuse_absurd
 from serval.errors import AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from serval.audio.encoded import Blocks
 
@@ -46,45 +42,6 @@ PRINTING = (b"\xff", b"ID3", b"\xf0\x7e")
 
 class UnknownSoundError(AudioError):
     """Libsndfile does not know what it is, or not its codec."""
-
-
-@dataclass(frozen=True, slots=True)
-class _SndfileStream:
-    file: soundfile.SoundFile
-
-    @property
-    def sample_rate(self) -> int:
-        return int(self.file.samplerate)
-
-    @property
-    def channels(self) -> int:
-        return int(self.file.channels)
-
-    @property
-    def frames(self) -> int:
-        return int(self.file.frames) if 0 < self.file.frames < UNKNOWN_FROM else 0
-
-    @property
-    def encoding(self) -> str:
-        return f"{self.file.format}/{self.file.subtype}"
-
-    @property
-    def streams(self) -> int:
-        return 0
-
-    @property
-    def counts_exactly(self) -> bool:
-        return self.file.format not in ESTIMATED
-
-    def blocks(self) -> Blocks:
-        left = self.file.frames  # a decoder that is asked for more may fail on what comes then
-        while left > 0 and len(block := self._next(min(BLOCK, left))):
-            yield block
-            left -= len(block)
-
-    def _next(self, n: int) -> NDArray[np.float32]:
-        block: NDArray[np.float32] = self.file.read(n, dtype="float32", always_2d=True)
-        return block
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]
@@ -111,7 +68,7 @@ class _Contents(io.BytesIO):
 
 
 @contextmanager
-def opened(encoded: bytes) -> Iterator[_SndfileStream]:
+def opened(encoded: bytes) -> Iterator[Stream]:
     """Open a sound; blocks must be read before it is left.
 
     Raises:
@@ -125,7 +82,21 @@ def opened(encoded: bytes) -> Iterator[_SndfileStream]:
             raise UnknownSoundError(reason_of(error)) from error
         with file:
             refuse_absurd(file.samplerate, file.channels)
-            yield _SndfileStream(file)
+            yield Stream(
+                blocks=_blocks(file),
+                sample_rate=file.samplerate,
+                channels=file.channels,
+                frames=file.frames if 0 < file.frames < UNKNOWN_FROM else 0,
+                encoding=f"{file.format}/{file.subtype}",
+                counts_exactly=file.format not in ESTIMATED,
+            )
+
+
+def _blocks(file: soundfile.SoundFile) -> Blocks:
+    left = file.frames  # a decoder that is asked for more may fail on what comes then
+    while left > 0 and len(block := file.read(min(BLOCK, left), dtype="float32", always_2d=True)):
+        yield block
+        left -= len(block)
 
 
 def frames_of(encoded: bytes) -> int:

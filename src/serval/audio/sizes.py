@@ -10,7 +10,8 @@ Source: the specifications of each format, and `src/` of libsndfile 1.2.2.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from serval.audio.encoded import UNKNOWN_FROM, Part, is_missing_much
@@ -103,7 +104,7 @@ def _following(encoded: bytes, size: _Size) -> int:
 
 def _next_header(encoded: bytes, size: _Size) -> int:
     """Return where another header stands among samples whose end is not known."""
-    start = encoded.find(encoded[:4], size.start)
+    start = encoded.find(encoded[:4], max(1, size.start))  # a header may say that it has no length
     while start >= 0:
         if _begins(encoded, start):
             return start
@@ -149,84 +150,47 @@ def _size(encoded: bytes) -> _Size | None:
     return None
 
 
-def _riff(encoded: bytes, order: Order, name: bytes) -> _Size | None:
-    """Return the size of the chunk of that name, in a file of chunks behind 12 bytes."""
-    start = 12
-    while start + 8 <= len(encoded):
-        n_bytes = int.from_bytes(encoded[start + 4 : start + 8], order)
+RIFF = _Size(start=12, n_bytes=0, chunk=(4, 4), alignment=2)
+AIFF = replace(RIFF, empty=8)
+W64 = _Size(start=40, n_bytes=0, more=24, chunk=(16, 8), alignment=8)
+"""Its sizes count the 24 bytes of their own head."""
+
+CAF = _Size(start=8, n_bytes=0, empty=4, chunk=(4, 8))
+"""Its chunk `data` counts the 4 bytes of its edit count."""
+
+
+def _chunked(
+    encoded: bytes, order: Order, name: bytes = b"data", size: _Size = RIFF
+) -> _Size | None:
+    """Return the size of the chunk of that name.
+
+    Args:
+        encoded: The file.
+        order: Of the bytes in a size.
+        name: How the chunk's name begins.
+        size: What all files of the format have, and where the first chunk begins.
+    """
+    before, (at, width), start = sum(size.chunk), size.chunk, size.start
+    while start + before <= len(encoded):
+        n_bytes = int.from_bytes(encoded[start + at : start + before], order)
         if encoded[start : start + 4] == name:
-            return _Size(
-                start=start + 8,
-                n_bytes=n_bytes,
-                field=(start + 4, 4, order),
-                empty=8 if name == b"SSND" else 0,
-                chunk=(4, 4),
-                alignment=2,
+            return replace(
+                size,
+                start=start + before,
+                n_bytes=max(0, n_bytes - size.more),
+                field=(start + at, width, order),
             )
-        start += 8 + n_bytes + n_bytes % 2
+        start += max(before, _aligned(before - size.more + n_bytes, size.alignment))
     return None
-
-
-def _wav(encoded: bytes) -> _Size | None:
-    return _riff(encoded, "little", b"data")
-
-
-def _rifx(encoded: bytes) -> _Size | None:
-    return _riff(encoded, "big", b"data")
-
-
-def _aiff(encoded: bytes) -> _Size | None:
-    return _riff(encoded, "big", b"SSND")
-
-
-def _svx(encoded: bytes) -> _Size | None:
-    return _riff(encoded, "big", b"BODY")
 
 
 def _rf64(encoded: bytes) -> _Size | None:
     """Return the size of the chunk `data`, which a chunk `ds64` in front of it gives (EBU 3306)."""
-    size = _riff(encoded, "little", b"data")
+    size = _chunked(encoded, "little")
     if size is None or encoded[12:16] != b"ds64" or size.n_bytes < UNKNOWN_FROM:
         return size
     n_bytes = int.from_bytes(encoded[28:36], "little")
-    return _Size(
-        start=size.start, n_bytes=n_bytes, field=(28, 8, "little"), chunk=(4, 4), alignment=2
-    )
-
-
-def _w64(encoded: bytes) -> _Size | None:
-    """Return the size of the chunk `data`; sizes count the 24 bytes of their own head."""
-    start = 40
-    while start + 24 <= len(encoded):
-        n_bytes = int.from_bytes(encoded[start + 16 : start + 24], "little")
-        if encoded[start : start + 4] == b"data":
-            return _Size(
-                start=start + 24,
-                n_bytes=max(0, n_bytes - 24),
-                field=(start + 16, 8, "little"),
-                more=24,
-                chunk=(16, 8),
-                alignment=8,
-            )
-        start += max(24, _aligned(n_bytes, 8))
-    return None
-
-
-def _caf(encoded: bytes) -> _Size | None:
-    """Return the size of the chunk `data`, which counts the 4 bytes of its edit count."""
-    start = 8
-    while start + 12 <= len(encoded):
-        n_bytes = int.from_bytes(encoded[start + 4 : start + 12], "big")
-        if encoded[start : start + 4] == b"data":
-            return _Size(
-                start=start + 12,
-                n_bytes=n_bytes,
-                field=(start + 4, 8, "big"),
-                empty=4,
-                chunk=(4, 8),
-            )
-        start += 12 + n_bytes
-    return None
+    return replace(size, n_bytes=n_bytes, field=(28, 8, "little"))
 
 
 def _au(encoded: bytes) -> _Size | None:
@@ -307,13 +271,13 @@ def _sds(encoded: bytes) -> _Size | None:
 SIZES: dict[re.Pattern[bytes], Callable[[bytes], _Size | None]] = {
     re.compile(pattern, re.DOTALL): size_of
     for pattern, size_of in (
-        (rb"RIFF....WAVE", _wav),
-        (rb"RIFX....WAVE", _rifx),
+        (rb"RIFF....WAVE", partial(_chunked, order="little")),
+        (rb"RIFX....WAVE", partial(_chunked, order="big")),
         (rb"RF64....WAVE", _rf64),
-        (rb"FORM....AIF[FC]", _aiff),
-        (rb"FORM....(8SVX|16SV)", _svx),
-        (rb"riff\x2e\x91\xcf\x11", _w64),
-        (rb"caff", _caf),
+        (rb"FORM....AIF[FC]", partial(_chunked, order="big", name=b"SSND", size=AIFF)),
+        (rb"FORM....(8SVX|16SV)", partial(_chunked, order="big", name=b"BODY")),
+        (rb"riff\x2e\x91\xcf\x11", partial(_chunked, order="little", size=W64)),
+        (rb"caff", partial(_chunked, order="big", size=CAF)),
         (rb"(\.snd|dns\.).{20}", _au),
         (rb"NIST_1A", _nist),
         (rb"Creative Voice File\x1a..", _voc),

@@ -13,7 +13,7 @@ from serval.records import Sound
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    Blocks = Iterator[NDArray[np.float32]]
+    from serval.audio.encoded import Blocks
 
 
 Waveform = NDArray[np.float32]
@@ -150,6 +150,9 @@ class _Power:
 def _joined(blocks: list[Waveform]) -> Waveform:
     return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
 
+
+SILENT_PEAK = 0.001
+"""-60 dB of full scale; speech that peaks below it is not to be heard."""
 
 SILENCE_DB = -120.0
 """The level of digital silence, and of anything softer."""

@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from serval.audit.facts import ClipFacts, clip_facts
+from serval.audit.facts import ClipFacts, clip_facts, finding_on
 from serval.audit.faults import (
     clip_findings,
     duplicate_findings,
@@ -25,16 +24,17 @@ from serval.audit.faults import (
 from serval.audit.findings import Finding, FindingKind, Member
 from serval.audit.folds import fold_findings, fold_line, fold_list_in, listed_clips
 from serval.audit.matching import Shelf
+from serval.audit.ratings import rated_columns, rating_findings
 from serval.audit.side import AuditOptions, Side, corpus_findings, open_sides
 from serval.errors import ConfigError
-from serval.files import csv_writer, write_json, writing
+from serval.files import csv_writer, existing, write_json, writing
 from serval.machine import available_cores, peak_memory_mb
 from serval.wording import as_sentence, counted, csv_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serval.records import Clip, LeftOut
+    from serval.records import LeftOut
 
 __all__ = [
     "Audit",
@@ -74,7 +74,9 @@ class Looked:
         encodings: Container and codec -> number of clips.
         left_out: What lies in the set's place and is none of its clips.
         read_as: How it was read as a known corpus, if it was.
-        is_rated: Its clips have ratings of dimensions instead of labels, which are not judged.
+        is_rated: Its clips have ratings of dimensions instead of labels.
+        ratings: The columns of ratings that were judged.
+        scale: Of these, such as `1..7`; empty where nobody states it.
     """
 
     name: str
@@ -90,6 +92,8 @@ class Looked:
     left_out: tuple[LeftOut, ...] = ()
     read_as: str = ""
     is_rated: bool = False
+    ratings: tuple[str, ...] = ()
+    scale: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,11 +175,7 @@ def _all_facts(
 def _facts_of(side: Side, pool: ThreadPoolExecutor, workers: int) -> Iterator[ClipFacts]:
     clips = side.dataset.clips(0, None)
     while batch := list(islice(clips, workers * BATCH)):
-        yield from pool.map(partial(_facts, side), batch)
-
-
-def _facts(side: Side, clip: Clip) -> ClipFacts:
-    return clip_facts(clip, side.blank(clip))
+        yield from pool.map(lambda clip: clip_facts(clip, side.blank(clip)), batch)
 
 
 def _split_findings(facts: Sequence[ClipFacts], sides: Sequence[Side]) -> Iterator[Finding]:
@@ -185,6 +185,9 @@ def _split_findings(facts: Sequence[ClipFacts], sides: Sequence[Side]) -> Iterat
         if not side.dataset.is_rated:
             yield from label_findings(own, side.name, side.labels.labels, side.labels.is_left_out)
             yield from one_label_findings(own, side.name)
+        yield from rating_findings(own, side.name, side.scale)
+        if own and side.dataset.is_rated and not rated_columns(own):
+            yield finding_on(FindingKind.MISSING_RATING, "no number in any rating", own, side.name)
         yield from clip_findings(own, side.name)
         yield from format_findings(own, side.name)
 
@@ -213,6 +216,8 @@ def _looked(side: Side, facts: Sequence[ClipFacts]) -> Looked:
         left_out=side.dataset.left_out,
         read_as=side.dataset.read_as,
         is_rated=side.dataset.is_rated,
+        ratings=rated_columns(facts),
+        scale=str(side.scale or ""),
     )
 
 
@@ -232,12 +237,22 @@ def audit_verdict(audit: Audit) -> list[str]:
         else f"Nothing was found in {looked}."
     )
     read_as = [as_sentence(one.read_as) for one in audit.looked if one.read_as]
-    rated = [
-        f"The clips of {one.name} have ratings of dimensions and no labels: files, recordings and "
-        "speakers were judged, ratings were not."
-        for one in audit.looked if one.is_rated
-    ]  # fmt: skip
+    rated = [_rated(one) for one in audit.looked if one.is_rated or one.ratings]
     return [said, *read_as, *rated, *([as_sentence(audit.leak)] if audit.leak else [])]
+
+
+def _rated(one: Looked) -> str:
+    """Return what was looked for in the ratings of a split."""
+    subject = f"The clips of {one.name} have ratings of dimensions{' and no labels' * one.is_rated}"
+    if not one.ratings:
+        return f"{subject}, but no number in any."
+    scale = f", also those outside of {one.scale}" if one.scale else (
+        "; whether some lie outside of their scale is not known without --scale LOW..HIGH"
+    )  # fmt: skip
+    return (
+        f"{subject}: of {', '.join(one.ratings)}, missing, constant and contradictory ones were "
+        f"looked for{scale}."
+    )
 
 
 def audit_document(audit: Audit) -> dict[str, Any]:
@@ -266,8 +281,7 @@ def writable(folder: Path) -> Path:
     Raises:
         WriteError: They cannot.
     """
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    with writing(folder), tempfile.TemporaryFile(dir=there):
+    with writing(folder), tempfile.TemporaryFile(dir=existing(folder)):
         return folder
 
 

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.audio import Header, decode, encoded_bytes, header_of, resampled
-from serval.audit.findings import FindingKind
+from serval.audio import (
+    LONGEST_CLIP_S,
+    SILENT_PEAK,
+    Header,
+    decode,
+    encoded_bytes,
+    header_of,
+    resampled,
+)
+from serval.audit.findings import Finding, FindingKind, Member
 from serval.audit.matching import Fingerprint, Sketch, fingerprint_of_audio, sketch_of
 from serval.errors import AudioError, TooLongError, TruncatedError
+from serval.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from serval.audio import Audio, Waveform
     from serval.records import Clip
 
-LONGEST_S = 600.0
-"""A clip that is longer is not decoded: ten minutes is no clip."""
 
-SILENT_PEAK = 0.001
-"""-60 dB of full scale; speech that peaks below it is not to be heard."""
+SHOWN = 10
+"""Clips that a finding about several names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +54,7 @@ class ClipFacts:
         sketch: A narrow-band copy of the clip, taken out once it is stored elsewhere.
         faults: What is wrong with the file, with a sentence for each.
         labels: Each of the labels that `label` joins where the set may give several; else `None`.
+        ratings: Column of a dimension -> what stands in it.
     """
 
     split: str
@@ -61,6 +71,23 @@ class ClipFacts:
     sketch: Sketch | None = None
     faults: tuple[tuple[FindingKind, str], ...] = ()
     labels: tuple[str, ...] | None = None
+    ratings: Mapping[str, str] = field(default_factory=dict)
+
+
+def members_of(clips: Iterable[ClipFacts]) -> tuple[Member, ...]:
+    """Return clips as a finding names them."""
+    return tuple(Member(split=c.split, clip_id=c.clip_id, label=c.label) for c in clips)
+
+
+def finding_on(kind: FindingKind, what: str, clips: Sequence[ClipFacts], split: str) -> Finding:
+    """Return what is said of some clips of a split, of which the first are named."""
+    return Finding(
+        kind=kind,
+        message=f"{what}: {counted(len(clips), 'clip')} of {split}; first: {clips[0].clip_id}",
+        splits=(split,),
+        clips=members_of(clips[:SHOWN]),
+        value=float(len(clips)),
+    )
 
 
 def clip_facts(clip: Clip, blank: ClipFacts) -> ClipFacts:
@@ -71,7 +98,7 @@ def clip_facts(clip: Clip, blank: ClipFacts) -> ClipFacts:
         return replace(blank, faults=((FindingKind.UNDECODABLE, str(error)),))
     known = replace(blank, sha256=hashlib.sha256(encoded).hexdigest())
     try:
-        audio = decode(encoded, max_seconds=LONGEST_S)
+        audio = decode(encoded, max_seconds=LONGEST_CLIP_S)
     except AudioError as error:
         faults = ((_kind_of(error), str(error)),)
         return replace(known, header=_header_if_any(encoded), faults=faults)

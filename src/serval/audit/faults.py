@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.audit.facts import is_silent
-from serval.audit.findings import Finding, FindingKind, Member
+from serval.audit.facts import finding_on, is_silent, members_of
+from serval.audit.findings import Finding, FindingKind
 from serval.audit.matching import Match, matches
+from serval.audit.ratings import unlike_ratings
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from serval.audio import Header
     from serval.audit.facts import ClipFacts, Signal
     from serval.audit.matching import Shelf
 
@@ -27,9 +27,6 @@ RARE = 50
 SIGNIFICANT = 0.01
 """Chance, over all speakers or texts of a split together, below which a tie is reported."""
 
-SHOWN = 10
-"""Clips that a finding about a label names."""
-
 
 def label_findings(
     facts: Sequence[ClipFacts],
@@ -37,21 +34,15 @@ def label_findings(
     expected: Sequence[str],
     is_left_out: Callable[[str], bool] = lambda _label: False,
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the labels of one split, against the labels that were expected.
-
-    Args:
-        facts: Every clip of it.
-        split: Its name.
-        expected: The labels.
-        is_left_out: Whether clips of another label are left out on purpose.
-    """
+    """Yield what is wrong with the labels of one split, against the labels that were expected."""
     by_label: defaultdict[str, list[ClipFacts]] = defaultdict(list)
     for clip in facts:
         for label in (clip.label,) if clip.labels is None else clip.labels:
             by_label[label].append(clip)
     for label in sorted(by_label.keys() - set(expected)):
         if not is_left_out(label):
-            yield _unknown(label, by_label[label], split)
+            said = f"label '{label}' is unknown" if label else "no label"
+            yield finding_on(FindingKind.UNKNOWN_LABEL, said, by_label[label], split)
     for label in expected:
         n = len(by_label.get(label, ()))
         if n < RARE:
@@ -67,18 +58,6 @@ def one_label_findings(facts: Sequence[ClipFacts], split: str) -> Iterator[Findi
     """
     yield from _tied(facts, split, FindingKind.ONE_LABEL_SPEAKER, lambda clip: clip.speaker)
     yield from _tied(facts, split, FindingKind.ONE_LABEL_TEXT, lambda clip: clip.text)
-
-
-def _unknown(label: str, clips: Sequence[ClipFacts], split: str) -> Finding:
-    members = (Member(split=split, clip_id=c.clip_id, label=c.label) for c in clips[:SHOWN])
-    said = f"label '{label}' is unknown" if label else "no label"
-    return Finding(
-        kind=FindingKind.UNKNOWN_LABEL,
-        message=f"{said}: {counted(len(clips), 'clip')} of {split}; first: {clips[0].clip_id}",
-        splits=(split,),
-        clips=tuple(members),
-        value=float(len(clips)),
-    )
 
 
 def _scarce(label: str, n: int, split: str) -> Finding:
@@ -135,13 +114,7 @@ def shared_speakers(facts: Sequence[ClipFacts], splits: Sequence[str]) -> Iterat
 def leak_line(
     facts: Sequence[ClipFacts], splits: Sequence[str], findings: Sequence[Finding]
 ) -> str | None:
-    """Return one sentence on the recordings and speakers that two splits share; `None` of one.
-
-    Args:
-        facts: Every clip of every split.
-        splits: The audited one first.
-        findings: What was found, of recordings that occur in both among others.
-    """
+    """Return one sentence on the recordings and speakers that two splits share; `None` of one."""
     if len(splits) < 2:
         return None
     clips = _clips_in_both(splits, findings)
@@ -221,8 +194,8 @@ def clip_findings(facts: Sequence[ClipFacts], split: str) -> Iterator[Finding]:
 def format_findings(facts: Sequence[ClipFacts], split: str) -> Iterator[Finding]:
     """Yield one finding if the sample rates of a split differ, and one if its channels do."""
     headers = [clip.header for clip in facts if clip.header]
-    rates = _mixture(headers, lambda header: f"{header.sample_rate} Hz")
-    channels = _mixture(headers, lambda header: counted(header.channels, "channel"))
+    rates = Counter(f"{header.sample_rate} Hz" for header in headers)
+    channels = Counter(counted(header.channels, "channel") for header in headers)
     for kind, counts in (
         (FindingKind.MIXED_SAMPLE_RATES, rates),
         (FindingKind.MIXED_CHANNELS, channels),
@@ -268,13 +241,9 @@ def _finding(
         kind=kind,
         message=f"{split}:{clip.clip_id}: {message}",
         splits=(split,),
-        clips=(Member(split=split, clip_id=clip.clip_id, label=clip.label),),
+        clips=members_of([clip]),
         value=value,
     )
-
-
-def _mixture(headers: Sequence[Header], name_of: Callable[[Header], str]) -> Counter[str]:
-    return Counter(name_of(header) for header in headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,8 +271,8 @@ class _Groups:
 def duplicate_findings(facts: Sequence[ClipFacts], shelf: Shelf) -> Iterator[Finding]:
     """Yield one finding for each group of identical or near-identical clips.
 
-    A group whose clips have different labels yields a second one that says so. Of identical clips
-    only the first goes into the search for near-identical ones.
+    A group whose clips have different labels or ratings yields another one that says so. Of
+    identical clips only the first goes into the search for near-identical ones.
 
     Args:
         facts: Every clip of every split.
@@ -311,16 +280,25 @@ def duplicate_findings(facts: Sequence[ClipFacts], shelf: Shelf) -> Iterator[Fin
     """
     groups = _identical(facts)
     for group in groups.members(range(len(facts))).values():
-        yield _identical_finding([facts[position] for position in group])
+        clips = [facts[position] for position in group]
+        same_file = len({clip.sha256 for clip in clips}) == 1
+        what = "the same file" if same_file else "the same samples in different files"
+        yield _group_finding(FindingKind.IDENTICAL_AUDIO, what, clips, 1.0)
     prints = {i: f.print for i, f in enumerate(facts) if f.print and groups.root(i) == i}
     found = list(matches(prints, shelf))
     lowest = _joined(groups, found)
     for root, group in groups.members(range(len(facts))).items():
         clips = [facts[position] for position in group]
         if root in lowest:
-            yield _near_finding(clips, lowest[root])
+            what = f"one recording, overlap {lowest[root]:.3f}"
+            yield _group_finding(FindingKind.NEAR_IDENTICAL_AUDIO, what, clips, lowest[root])
         if len(labels := sorted({clip.label for clip in clips} - {""})) > 1:
-            yield _conflict(clips, labels)
+            what, n = f"one recording, labelled {' and '.join(labels)}", float(len(labels))
+            yield _group_finding(FindingKind.CONFLICTING_LABELS, what, clips, n)
+        for column, values in unlike_ratings(clips).items():
+            rated = " and ".join(f"{value:g}" for value in values)
+            what, apart = f"one recording, '{column}' {rated}", values[-1] - values[0]
+            yield _group_finding(FindingKind.CONFLICTING_RATINGS, what, clips, apart)
 
 
 def _identical(facts: Sequence[ClipFacts]) -> _Groups:
@@ -342,31 +320,18 @@ def _joined(groups: _Groups, found: Sequence[Match]) -> dict[int, float]:
     return lowest
 
 
-def _identical_finding(clips: Sequence[ClipFacts]) -> Finding:
-    same_file = len({clip.sha256 for clip in clips}) == 1
-    what = "the same file" if same_file else "the same samples in different files"
-    return _group_finding(FindingKind.IDENTICAL_AUDIO, what, clips, 1.0)
-
-
-def _near_finding(clips: Sequence[ClipFacts], overlap: float) -> Finding:
-    what = f"one recording, overlap {overlap:.3f}"
-    return _group_finding(FindingKind.NEAR_IDENTICAL_AUDIO, what, clips, overlap)
-
-
-def _conflict(clips: Sequence[ClipFacts], labels: Sequence[str]) -> Finding:
-    what = f"one recording, labelled {' and '.join(labels)}"
-    return _group_finding(FindingKind.CONFLICTING_LABELS, what, clips, float(len(labels)))
-
-
 def _group_finding(
     kind: FindingKind, what: str, clips: Sequence[ClipFacts], value: float
 ) -> Finding:
-    named = ", ".join(f"{clip.split}:{clip.clip_id} ({clip.label})" for clip in clips[:4])
+    named = ", ".join(
+        f"{clip.split}:{clip.clip_id}{f' ({clip.label})' if clip.label else ''}"
+        for clip in clips[:4]
+    )
     more = f" and {len(clips) - 4} more" if len(clips) > 4 else ""
     return Finding(
         kind=kind,
         message=f"{what}: {named}{more}",
         splits=tuple(dict.fromkeys(clip.split for clip in clips)),
-        clips=tuple(Member(split=c.split, clip_id=c.clip_id, label=c.label) for c in clips),
+        clips=members_of(clips),
         value=value,
     )

@@ -36,6 +36,7 @@ class FindingKind(StrEnum):
         "the same recording, resampled, re-encoded, cut or turned down",
     )
     CONFLICTING_LABELS = "conflicting-labels", "the same recording with different labels"
+    CONFLICTING_RATINGS = "conflicting-ratings", "the same recording with different ratings"
     UNKNOWN_LABEL = "unknown-label", "a label that is not among those expected"
     ABSENT_LABEL = "absent-label", "an expected label without a clip"
     RARE_LABEL = "rare-label", "a label with too few clips for a recall of any use"
@@ -44,6 +45,9 @@ class FindingKind(StrEnum):
         "a speaker with one label only: the voice gives the answer away",
     )
     ONE_LABEL_TEXT = "one-label-text", "a text with one label only: the words give the answer away"
+    MISSING_RATING = "missing-rating", "a dimension without a rating, or with no number"
+    OUTSIDE_SCALE = "outside-scale", "a rating outside of the scale that is stated or known"
+    CONSTANT_RATING = "constant-rating", "a dimension with one rating only: nothing to tell apart"
     UNDECODABLE = "undecodable", "the file cannot be decoded"
     TRUNCATED = "truncated", "the file ends before its header says"
     SILENT = "silent", "nothing is to be heard"

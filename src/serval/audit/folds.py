@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from serval.audit.facts import members_of
 from serval.audit.faults import unnamed_words
-from serval.audit.findings import Finding, FindingKind, Member
+from serval.audit.findings import Finding, FindingKind
 from serval.datasets.columns import text_of
 from serval.datasets.manifest import SUFFIXES, ManifestTable
 from serval.errors import DatasetError, DatasetNotFoundError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from serval.audit.facts import ClipFacts
+    from serval.audit.findings import Member
 
 PARTS = "train|test|validation|valid|val|dev|eval"
 IN_NAME = re.compile(
@@ -161,13 +163,7 @@ def _complete(parts: _Parts) -> None:
 def fold_findings(
     facts: Sequence[ClipFacts], found: Sequence[Finding], folds: FoldList
 ) -> Iterator[Finding]:
-    """Yield for each fold which speakers and recordings are in its train and test part.
-
-    Args:
-        facts: Every clip of the set.
-        found: What was found already, of identical and near-identical clips among others.
-        folds: The list.
-    """
+    """Yield for each fold which speakers and recordings are in its train and test part."""
     places = places_of(folds, [clip.clip_id for clip in facts])
     groups = [f.clips for f in found if f.kind in (FindingKind.IDENTICAL_AUDIO,
                                                    FindingKind.NEAR_IDENTICAL_AUDIO)]  # fmt: skip
@@ -190,13 +186,7 @@ def listed_clips(facts: Sequence[ClipFacts], folds: FoldList) -> list[ClipFacts]
 
 
 def fold_line(findings: Iterable[Finding], folds: FoldList, listed: Sequence[ClipFacts]) -> str:
-    """Return one sentence on how many folds share something.
-
-    Args:
-        findings: What was found.
-        folds: The list.
-        listed: The clips that it names.
-    """
+    """Return one sentence on how many folds share something."""
     found = list(findings)
 
     def sharing(kind: FindingKind) -> int:
@@ -317,9 +307,7 @@ def _crossing(
         kind=FindingKind.FOLDS_SHARE_RECORDINGS,
         message=f"{splits[0]}: {what}",
         splits=splits,
-        clips=tuple(
-            Member(split=clips[i].split, clip_id=i, label=clips[i].label) for i in ids if i in clips
-        ),
+        clips=members_of(clips[i] for i in ids if i in clips),
         value=float(len(ids)),
     )
 

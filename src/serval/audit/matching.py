@@ -54,10 +54,6 @@ def matches(prints: Mapping[int, Fingerprint], shelf: Shelf) -> Iterator[Match]:
 
     The nearest outlines are the candidates; those whose fingerprints agree somewhat are laid over
     each other, and that alone decides.
-
-    Args:
-        prints: Clip position -> its fingerprint.
-        shelf: Has the sketch of each of these clips.
     """
     positions = sorted(prints)
     for i, j in _candidates([prints[p].outline for p in positions]):

@@ -11,6 +11,7 @@ from serval.audit.findings import Finding, FindingKind
 from serval.corpora import corpus_called
 from serval.datasets import DatasetOptions, load_dataset
 from serval.datasets.load import is_of_hub
+from serval.dimensions import scale_of_text
 from serval.errors import ConfigError, DatasetNotFoundError
 from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
 from serval.wording import counted
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from serval.corpora import Corpus
+    from serval.dimensions import Scale
     from serval.records import Clip, Dataset
 
 
@@ -33,6 +35,8 @@ class AuditOptions(DatasetOptions):
         labels: The labels that are expected; by default those of the preset that `label_map`
             names, else of the corpus, if it is a known one, else the usual eight.
         label_map: The name of a preset, `RAW=label,...`, both, or a JSON file.
+        scale: Of ratings of dimensions, such as `1..7`; by default that of the corpus, if it is a
+            known one, else none is outside of it.
         text_column: Column with the spoken text; by default `text`, `sentence` and the like.
         workers: Clips at once; by default one for each core.
     """
@@ -42,6 +46,7 @@ class AuditOptions(DatasetOptions):
     folds: str | None = None
     labels: tuple[str, ...] | None = None
     label_map: str | None = None
+    scale: str | None = None
     text_column: str | None = None
     workers: int | None = None
 
@@ -58,12 +63,16 @@ class Side:
         dataset: Where its clips come from.
         labels: From its labels to those that are expected.
         text_column: The group that holds the spoken text, by name or `None` for the usual names.
+        rated: Columns that may hold ratings of dimensions, in small letters.
+        scale: Of these, where it is stated or known.
     """
 
     name: str
     dataset: Dataset
     labels: LabelMap
     text_column: str | None = None
+    rated: frozenset[str] = frozenset()
+    scale: Scale | None = None
 
     def blank(self, clip: Clip) -> ClipFacts:
         """Return what the dataset says of a clip."""
@@ -77,6 +86,7 @@ class Side:
             raw_label=clip.label,
             speaker=clip.speaker,
             text=self._text(clip.groups),
+            ratings={n: cell for n, cell in clip.groups.items() if n.casefold() in self.rated},
         )
 
     def _text(self, groups: Mapping[str, str]) -> str | None:
@@ -158,8 +168,15 @@ def _side(dataset: Dataset, name: str, options: AuditOptions) -> Side:
         meanings=dataset.label_map,
         preset=stated.preset,
     )
-    side = Side(name=name, dataset=dataset, labels=mapping)
-    return replace(side, text_column=options.text_column)
+    scale = options.scale or dataset.scale
+    return Side(
+        name=name,
+        dataset=dataset,
+        labels=mapping,
+        text_column=options.text_column,
+        rated=frozenset(options.value_columns.casefold().split(",")),
+        scale=scale_of_text(scale, "--scale") if scale else None,
+    )
 
 
 DOUBLED = ("copies", "formats", "versions")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from serval.bench.browser import BrowserBench, browser_bench
+from serval.bench.browser import Timed, browser_bench
 from serval.bench.loading import Loading, measured_loading
 from serval.bench.rounds import Effort, Ratio, Seconds, interleaved, ratio_of, timing_of
 from serval.bench.speed import (
@@ -151,7 +151,7 @@ class Bench:
     ratios: Mapping[str, list[Ratio]]
     disclosure: Mapping[str, Any]
     options: BenchOptions
-    imported: tuple[BrowserBench, ...] = ()
+    imported: tuple[Timed, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the benchmark in plain JSON types."""

@@ -7,7 +7,7 @@ import math
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,9 +64,7 @@ class StoredLatency:
     ) -> float | None:
         """Return this machine's median in seconds for the same file, clip and threads, or `None`.
 
-        Args:
-            measured: Latencies of this machine.
-            facts: Of its models, by name.
+        `measured` are the latencies of this machine, `facts` those of its models by name.
         """
         if self.provider == "webgpu":
             return None
@@ -79,48 +77,28 @@ class StoredLatency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrowserBench:
-    """A benchmark of a page.
-
-    Attributes:
-        source: The file, or that it was a code.
-        where: Browser, device and runtime, in words.
-        latency: For each model, number of threads and duration.
-        ratios: What each is compared by -> the comparison.
-        memory_mb: Of the page in MB (10^6 bytes), or `None` where the browser does not tell.
-        document: All of it.
-    """
-
-    source: str
-    where: str
-    latency: tuple[StoredLatency, ...]
-    ratios: Mapping[str, tuple[Ratio, ...]]
-    memory_mb: float | None
-    document: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
     """What one device measured.
 
     Attributes:
-        where: The device and its runtime, in words.
+        where: The device, its browser where it was one, and its runtime, in words.
         latency: For each model, number of threads and duration.
+        source: Of a page, the file, or that it was a code.
+        ratios: Of a page, what each is compared by -> the comparison.
+        memory_mb: Of a page in MB (10^6 bytes), or `None` where the browser does not tell.
+        document: All that a page saved.
     """
 
     where: str
     latency: tuple[StoredLatency, ...]
+    source: str = ""
+    ratios: Mapping[str, tuple[Ratio, ...]] = field(default_factory=dict)
+    memory_mb: float | None = None
+    document: Mapping[str, Any] = field(default_factory=dict)
 
 
-def browser_bench(given: str) -> BrowserBench:
-    """Return what a page measured.
-
-    Args:
-        given: The file that the page saved, or the text of its QR code.
-
-    Raises:
-        ConfigError: It is no such file or code.
-    """
+def browser_bench(given: str) -> Timed:
+    """Return what a page measured, of the file that it saved or the text of its QR code."""
     source = "the code" if is_code(given) else given
     try:
         return _read(source, _document(given))
@@ -134,18 +112,14 @@ def browser_bench(given: str) -> BrowserBench:
 def timed_in(given: str) -> tuple[Timed, ...]:
     """Return what each device measured, of a file or a code.
 
-    Args:
-        given: `bench.json` of `serval bench`, which has this machine and what it imported; the file
-            that a page saved; or the text of its QR code.
-
-    Raises:
-        ConfigError: It is none of them.
+    That is `bench.json` of `serval bench`, which has this machine and what it imported; the file
+    that a page saved; or the text of its QR code.
     """
     try:
         told = _document(given)
         if told.get("kind") == "browser":
-            return (_of_browser(told),)
-        return (_of_machine(told), *map(_of_browser, told.get("imported", ())))
+            return (_read("", told),)
+        return (_of_machine(told), *(_read("", one) for one in told.get("imported", ())))
     except FAULTS as error:
         raise ConfigError(
             f"{'the code' if is_code(given) else given} is no measurement of serval bench or of a "
@@ -155,11 +129,6 @@ def timed_in(given: str) -> tuple[Timed, ...]:
 
 def _document(given: str) -> Any:  # noqa: ANN401 - whatever a file holds
     return document_in(given) if is_code(given) else json_in(Path(given))
-
-
-def _of_browser(told: Mapping[str, Any]) -> Timed:
-    read = _read("", told)
-    return Timed(where=read.where, latency=read.latency)
 
 
 def _of_machine(told: Mapping[str, Any]) -> Timed:
@@ -178,7 +147,7 @@ def _why(error: Exception) -> str:
     return f"it has no {error}" if isinstance(error, KeyError) else one_line(error)
 
 
-def _read(source: str, told: Mapping[str, Any]) -> BrowserBench:
+def _read(source: str, told: Mapping[str, Any]) -> Timed:
     if not isinstance(told, Mapping) or told.get("kind") != "browser":
         raise ValueError("its kind is not 'browser'")
     if told.get("schema_version") != SCHEMA_VERSION:
@@ -186,7 +155,7 @@ def _read(source: str, told: Mapping[str, Any]) -> BrowserBench:
     if not 0 < len(told["latency"]) <= MOST_ROWS:
         raise ValueError(f"it has {len(told['latency'])} latencies")
     memory = told.get("memory_mb")
-    return BrowserBench(
+    return Timed(
         source=source,
         where=_where(told),
         latency=tuple(_latency(row, told["models"]) for row in told["latency"]),

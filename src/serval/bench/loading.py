@@ -58,9 +58,6 @@ def measured_loading(
         overrides: What the user states about them.
         repetitions: With one worker and one thread.
         setups: Workers and threads to measure the memory of.
-
-    Raises:
-        ModelError: A fresh process cannot open what this one could.
     """
     order = [ALONE] * repetitions + [setup for setup in setups if setup != ALONE]
     measured: dict[str, list[tuple[tuple[int, int], dict[str, float]]]] = {n: [] for n in named}

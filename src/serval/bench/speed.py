@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -16,13 +16,16 @@ import soundfile
 from onnx import TensorProto, helper, numpy_helper
 
 from serval.bench.rounds import Effort, Seconds, Timing, interleaved, timing_of
-from serval.bench.subjects import Subject, call_of, noise
+from serval.bench.subjects import Subject, noise
 from serval.models.onnx import open_session
+from serval.models.protocol import logits_alone
 from serval.predict import infer
 from serval.records import Clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from serval.audio import Waveform
     from serval.models.protocol import Model
@@ -63,15 +66,11 @@ def measured_latency(
     durations: Sequence[float],
     effort: Effort,
 ) -> dict[LatencyOf, Seconds]:
-    """Return the times of every model for every duration, all in the same rounds.
-
-    Args:
-        models: `(model, threads)` -> the opened model.
-        durations: Lengths of the clips, in seconds.
-        effort: How long to measure.
-    """
+    """Return the times of every `(model, threads)` for every duration, all in the same rounds."""
     works = {
-        LatencyOf(model=model, threads=threads, seconds=seconds): _work(opened, seconds)
+        LatencyOf(model=model, threads=threads, seconds=seconds): partial(
+            logits_alone, opened, noise(seconds, opened.sample_rate)
+        )
         for seconds in durations
         for (model, threads), opened in models.items()
     }
@@ -94,11 +93,6 @@ def totals(seconds: Mapping[LatencyOf, Seconds], threads: int) -> dict[str, Seco
         if of.threads == threads:
             sums[of.model] = sums.get(of.model, 0) + times
     return sums
-
-
-def _work(model: Model, seconds: float) -> Callable[[], object]:
-    samples: Waveform = noise(seconds, model.sample_rate)
-    return partial(call_of(model), samples)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,10 +177,7 @@ def throughputs(
 ) -> list[Throughput]:
     """Return the rates that the times of the passes mean.
 
-    Args:
-        seconds: Of each pass.
-        n_clips: In a pass.
-        audio_s: Name of a model -> seconds that it hears in a pass.
+    A pass has `n_clips` clips, of which each model hears `audio_s` seconds.
     """
     timings = {of: timing_of(times) for of, times in seconds.items()}
     return [
@@ -205,7 +196,7 @@ def _pass_over(model: Model, clips: Sequence[Clip], workers: int) -> None:
     deque(infer(model, clips, workers=workers), maxlen=0)
 
 
-def _wav(samples: np.ndarray[tuple[int], np.dtype[np.float32]], sample_rate: int) -> bytes:
+def _wav(samples: Waveform, sample_rate: int) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, sample_rate, format="WAV", subtype="PCM_16")
     return buffer.getvalue()
@@ -261,40 +252,26 @@ def matmul_work(precision: str, threads: int) -> Callable[[], object]:
 
     `MATMUL_MACS` multiply-adds over its time is the rate that nothing of the type goes beyond.
     """
+    rng = np.random.default_rng(0)
+    left, right = rng.integers(0, 255, (ROWS, DEPTH)), rng.integers(-127, 127, (DEPTH, COLUMNS))
+    if precision == "fp32":
+        product = _product("MatMul", right.astype(np.float32), TensorProto.FLOAT)
+    else:
+        product = _product("MatMulInteger", right.astype(np.int8), TensorProto.UINT8)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "matmul.onnx"
-        onnx.save(_fp32() if precision == "fp32" else _int8(), path)
+        onnx.save(product, path)
         session = open_session(path, threads=threads)
-    rng = np.random.default_rng(0)
-    left = rng.integers(0, 255, (ROWS, DEPTH))
     feed = left.astype(np.float32 if precision == "fp32" else np.uint8)
     return partial(session.run, None, {"left": feed})
 
 
-def _fp32() -> onnx.ModelProto:
-    rng = np.random.default_rng(1)
-    right = rng.normal(size=(DEPTH, COLUMNS)).astype(np.float32)
-    return _model("MatMul", right, TensorProto.FLOAT, TensorProto.FLOAT)
-
-
-def _int8() -> onnx.ModelProto:
-    rng = np.random.default_rng(1)
-    right = rng.integers(-127, 127, (DEPTH, COLUMNS)).astype(np.int8)
-    return _model("MatMulInteger", right, TensorProto.UINT8, TensorProto.INT32)
-
-
-def _model(
-    operator: str,
-    right: np.ndarray[tuple[int, ...], np.dtype[np.float32 | np.int8]],
-    left_type: int,
-    output_type: int,
-) -> onnx.ModelProto:
+def _product(operator: str, right: NDArray[Any], left_type: int) -> onnx.ModelProto:
     graph = helper.make_graph(
         [helper.make_node(operator, ["left", "right"], ["product"])],
         "matmul",
         [helper.make_tensor_value_info("left", left_type, [ROWS, DEPTH])],
-        [helper.make_tensor_value_info("product", output_type, [ROWS, COLUMNS])],
+        [onnx.ValueInfoProto(name="product")],
         [numpy_helper.from_array(right, "right")],
     )
-    opset = [helper.make_opsetid("", 17)]
-    return helper.make_model(graph, opset_imports=opset, ir_version=9)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

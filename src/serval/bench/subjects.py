@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.audio import Waveform
 from serval.errors import ConfigError
 from serval.files import is_file, is_folder
 from serval.machine import instruction_sets, platform_facts
+from serval.models.callable import PREFIX, absolute
 from serval.models.load import RUNTIMES, Runtime, load_model
 from serval.wording import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
+    from serval.audio import Waveform
     from serval.models.classifier import Classifier
     from serval.models.contract import Overrides
     from serval.models.protocol import Backend, Model
-
-Call = Callable[[Waveform], object]
-"""`(T,) float32` -> whatever the classifier says; only the time is of interest."""
-
 
 SCOPES = {
     "latency": "model only: normalisation and the model, one clip at a time, no padding",
@@ -68,9 +65,7 @@ def open_subjects(
     """Return every model, opened with each number of threads, and the first on other runtimes.
 
     Raises:
-        ModelError: A file cannot be opened, or breaks its contract.
         ConfigError: A model is named twice, or there is no such runtime.
-        MissingExtraError: A runtime is not installed.
     """
     if len({model_key(model) for model in models}) < len(models):
         raise ConfigError("a model is named twice; a benchmark of a model with itself is noise")
@@ -94,15 +89,13 @@ def open_subjects(
 
 def model_key(name: str) -> str:
     """Return what two names of one model have in common: the place of a file, else the name."""
+    if name.startswith(PREFIX):
+        return os.path.realpath(absolute(name).removeprefix(PREFIX))
     return os.path.realpath(name) if is_file(name) or is_folder(name) else name
 
 
 def other_runtimes(named: Sequence[str]) -> tuple[str, ...]:
-    """Return those of the named runtimes that run a model file, each once.
-
-    Raises:
-        ConfigError: One of them is no runtime for model files, or the usual one.
-    """
+    """Return those of the named runtimes that run a model file, each once."""
     files = [name for name, known in _others().items() if not known.takes_folder]
     for name in named:
         if name not in files:
@@ -119,17 +112,10 @@ def open_reference(
 ) -> Classifier[Backend]:
     """Return the classifier on another runtime with that many threads.
 
-    Args:
-        named: `openvino`, which runs the model file too, or `torch:FOLDER`, the checkpoint that it
-            was exported from.
-        model: The model's name or path.
-        overrides: What the user states about it.
-        threads: Threads inside one operator.
+    `openvino` runs the model file too; `torch:FOLDER` is the checkpoint that it was exported from.
 
     Raises:
         ConfigError: There is no such runtime, or it needs a checkpoint folder.
-        MissingExtraError: Its package is not installed.
-        ModelError: It cannot run this model.
     """
     runtime, _, folder = named.partition(":")
     others = _others()
@@ -167,11 +153,6 @@ def named(names: Sequence[str]) -> list[str]:
     ]
 
 
-def call_of(model: Model) -> Call:
-    """Return a function that runs the model on one waveform, normalisation included."""
-    return partial(_run_alone, model)
-
-
 def heard_s(model: Model, seconds: float) -> float:
     """Return how much a model takes and hears of a clip of that length, in seconds."""
     fixed = model.contract.static_samples
@@ -187,16 +168,10 @@ def noise(seconds: float, sample_rate: int, seed: int = 0) -> Waveform:
     return np.asarray(0.9 * steps / np.abs(steps).max(), dtype=np.float32)
 
 
-def _run_alone(model: Model, samples: Waveform) -> object:
-    return model.logits(samples[np.newaxis], np.array([len(samples)]))
-
-
 def disclosure(warm_up_rounds: Mapping[str, int], runtimes: Sequence[str]) -> dict[str, Any]:
     """Return processor, instruction sets, cores, versions, provider, batch, warm-up and scopes.
 
-    Args:
-        warm_up_rounds: What was measured -> rounds before it whose times were thrown away.
-        runtimes: As they were named.
+    `warm_up_rounds` has, by what was measured, the rounds before it whose times were thrown away.
     """
     facts = platform_facts()
     packages = {name: metadata.version(name) for name in runtime_packages(runtimes)}

@@ -77,11 +77,7 @@ def head_check(checkpoint: Checkpoint) -> HeadCheck:
 
 
 def refuse_fresh(check: HeadCheck, name: str) -> None:
-    """Do nothing if the head may have been trained.
-
-    Raises:
-        ModelError: It looks as its initialiser left it.
-    """
+    """Refuse a head that looks as its initialiser left it."""
     if check.fresh:
         raise ModelError(
             f"checkpoint '{name}': its head was never trained ({check.fresh}), so its answers are "

@@ -42,8 +42,7 @@ class Checkpoint:
         licence: As its card says, else `""`.
         folder: Where its files are.
         files: All files with weights, the main one first.
-        layers: Transformer layers that are kept.
-        layers_before: Transformer layers that the checkpoint has.
+        cut_from: Transformer layers that it had before some were cut off; 0 where none was.
     """
 
     model: nn.Module
@@ -61,10 +60,19 @@ class Checkpoint:
     licence: str = ""
     folder: Path
     files: tuple[Path, ...]
-    layers: int
-    layers_before: int
+    cut_from: int = 0
     sources: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def layers(self) -> int:
+        """Transformer layers of the model as it is."""
+        return int(self.model.config.num_hidden_layers)
+
+    @property
+    def width(self) -> int:
+        """Numbers that each of them gives for a frame."""
+        return int(self.model.config.hidden_size)
 
     @property
     def family(self) -> str:

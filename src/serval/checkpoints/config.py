@@ -23,15 +23,7 @@ NEVER_REPAIRED = frozenset({"id2label", "label2id", "num_labels", "auto_map", "a
 
 
 def config_in(folder: Path, name: str) -> dict[str, Any]:
-    """Return what a checkpoint's `config.json` says.
-
-    Args:
-        folder: Where it is.
-        name: What the user calls the checkpoint.
-
-    Raises:
-        ModelError: It cannot be read, or is no object.
-    """
+    """Return what a checkpoint's `config.json` says."""
     try:
         content = json_in(folder / "config.json")
     except ValueError as error:
@@ -46,10 +38,7 @@ def config_in(folder: Path, name: str) -> dict[str, Any]:
 def config_of(said: Mapping[str, Any], name: str, n_outputs: int | None = None) -> Any:  # noqa: ANN401 - transformers' own class for each family
     """Return the configuration of transformers, with what is only written oddly put right.
 
-    Args:
-        said: The content of `config.json`.
-        name: What the user calls the checkpoint.
-        n_outputs: How many outputs its weights have.
+    Its weights have `n_outputs` outputs, where that is known.
 
     Raises:
         ModelError: transformers has no audio classifier of that kind, or cannot use the values.
@@ -78,9 +67,6 @@ def labels_in(said: Mapping[str, Any], n_outputs: int, name: str) -> tuple[tuple
     """Return the labels in the order of the outputs, and where they are said: `""` for nowhere.
 
     Of `id2label` and `label2id` the first counts, unless its names are mere numbers.
-
-    Raises:
-        ModelError: There are not as many as outputs, or they cannot be read.
     """
     keys = [key for key in ("id2label", "label2id") if said.get(key)]
     if not keys:
@@ -111,11 +97,7 @@ def _names(said: Mapping[str, Any], key: str, name: str) -> tuple[str, ...]:
 
 
 def task_in(said: Mapping[str, Any], labels: tuple[str, ...], name: str) -> Task:
-    """Return what the outputs are; where nobody says, the labels tell, or one emotion at a time.
-
-    Raises:
-        ModelError: `problem_type` says something else.
-    """
+    """Return what the outputs are; where nobody says, the labels tell, or one emotion at a time."""
     try:
         return task_named(said["problem_type"]) if said.get("problem_type") else usual_task(labels)
     except ValueError as error:
@@ -131,16 +113,7 @@ def task_from(said: Mapping[str, Any]) -> str:
 
 
 def sample_rate_of(stated: object, where: str, name: str) -> int:
-    """Return a sample rate in Hz.
-
-    Args:
-        stated: What a file has as one.
-        where: Which file.
-        name: What the user calls the checkpoint.
-
-    Raises:
-        ModelError: It is none.
-    """
+    """Return the sample rate in Hz that a file states."""
     try:
         rate = int(float(str(stated)))
     except (ValueError, OverflowError):

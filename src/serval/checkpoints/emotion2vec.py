@@ -202,11 +202,7 @@ def is_funasr(folder: Path) -> bool:
 
 
 def funasr_model(folder: Path, name: str) -> tuple[str, Mapping[str, Any]]:
-    """Return the name of FunASR's class and the whole `config.yaml`.
-
-    Raises:
-        ModelError: It cannot be read.
-    """
+    """Return the name of FunASR's class and the whole `config.yaml`."""
     try:
         config = yaml_in(folder / CONFIG)
         return str(config["model"]), config
@@ -218,17 +214,12 @@ def funasr_model(folder: Path, name: str) -> tuple[str, Mapping[str, Any]]:
 
 
 def open_emotion2vec(folder: Path, name: str, config: Mapping[str, Any]) -> Checkpoint:
-    """Return the classifier in a folder of FunASR.
-
-    Raises:
-        ModelError: A weight of it is missing or left over, or its config is of another network.
-    """
+    """Return the classifier in a folder of FunASR, with all of its weights and no others."""
     tensors = _tensors(folder, name)
     labels, kept = _labels(folder, name, tensors)
     for part in ("proj.weight", "proj.bias"):
         tensors[part] = tensors[part][kept]
     model = _network(config, tensors, name)
-    layers = len(model.blocks)
     return Checkpoint(
         model=model.eval(),
         front_end=WholeClip() if config["model_conf"].get("normalize") else None,
@@ -239,8 +230,6 @@ def open_emotion2vec(folder: Path, name: str, config: Mapping[str, Any]) -> Chec
         source=name,
         folder=folder,
         files=(folder / WEIGHTS,),
-        layers=layers,
-        layers_before=layers,
         sources={"labels": LABELS, "sample_rate": "architecture", "normalize": CONFIG,
                  "max_seconds": "architecture"},
     )  # fmt: skip

@@ -57,15 +57,7 @@ def loaded(kind: Any, config: Any, tensors: dict[str, Tensor], name: str) -> nn.
 
 
 def encoder_of(tensors: dict[str, Tensor], name: str) -> Any:  # noqa: ANN401 - transformers' own class for each family
-    """Return the wav2vec2, HuBERT or WavLM encoder that these are the tensors of.
-
-    Args:
-        tensors: Under the names that transformers gives them within the encoder.
-        name: What the user calls the checkpoint.
-
-    Raises:
-        ModelError: They are those of another encoder.
-    """
+    """Return the wav2vec2, HuBERT or WavLM encoder of tensors under transformers' names."""
     shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
     try:
         kind, entries = _kind_and_sizes(shapes)

@@ -74,15 +74,12 @@ HEADS = (
 
 
 def head_of(shapes: Shapes, usual: set[str], name: str) -> Head:
-    """Return the head that has exactly these tensors.
+    """Return the head that has exactly these tensors, whose layers fit each other.
 
     Args:
         shapes: Of all tensors beside those of the encoder.
         usual: Names of those that the head of transformers itself would have.
         name: What the user calls the checkpoint.
-
-    Raises:
-        ModelError: There is none, or its layers do not fit each other.
     """
     for head in HEADS:
         if head.tensors(shapes) == shapes.keys():

@@ -1,4 +1,4 @@
-"""The classifier as one module from raw waveforms to scores, for torch and for a graph alike."""
+"""One module from raw waveforms to scores or hidden levels, for torch and for a graph alike."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from serval.checkpoints.checkpoint import Checkpoint
@@ -71,6 +73,54 @@ def network_of(checkpoint: Checkpoint, *, masked: bool = False) -> nn.Module:
     if checkpoint.task.outputs == "sigmoid":
         network = IndependentScores(network)
     return network.eval()
+
+
+WHISPER_FRAME = 320
+"""Samples of one frame of Whisper's encoder, at its 16 kHz."""
+
+
+class HiddenStates(nn.Module):
+    """An encoder whose answers are its levels, frame by frame.
+
+    Whisper hears each clip filled with silence up to 30 s; its frames are those of the clip.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, levels: Iterable[int]) -> None:
+        super().__init__()
+        self.encoder: Any = checkpoint.model
+        self.front_end = checkpoint.front_end
+        self.fills_up = checkpoint.family == "whisper"
+        self.levels = tuple(levels)
+
+    def forward(self, input_values: Tensor) -> tuple[Tensor, ...]:
+        """Return `(B, frames, F)` of each level, of `(B, T)` samples."""
+        inputs = {"input_values": input_values}
+        if self.front_end is not None:
+            inputs = self.front_end(input_values, None)
+        states = self.encoder(**inputs, output_hidden_states=True).hidden_states
+        chosen = tuple(states[level] for level in self.levels)
+        if not self.fills_up:
+            return chosen
+        heard = torch.arange((input_values.shape[1] + WHISPER_FRAME - 1) // WHISPER_FRAME)
+        return tuple(state.index_select(1, heard) for state in chosen)
+
+
+class HiddenLevels(nn.Module):
+    """An encoder whose answer is what its levels are over time."""
+
+    def __init__(self, states: HiddenStates, *, deviation: bool) -> None:
+        super().__init__()
+        self.states = states
+        self.deviation = deviation
+
+    def forward(self, input_values: Tensor) -> Tensor:
+        """Return `(B, F)` of `(B, T)` samples: of each level the mean, then the deviation."""
+        parts = []
+        for state in self.states(input_values):
+            parts.append(state.mean(dim=1))
+            if self.deviation:
+                parts.append(state.std(dim=1, correction=0))
+        return torch.cat(parts, dim=1)
 
 
 def published_scores(checkpoint: Checkpoint, waveform: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -89,11 +89,7 @@ def is_odyssey(folder: Path, said: Mapping[str, Any]) -> bool:
 
 
 def open_odyssey(folder: Path, name: str) -> Checkpoint:
-    """Return the classifier in such a folder.
-
-    Raises:
-        ModelError: A weight of it is missing or left over, or an entry of its config is odd.
-    """
+    """Return the classifier in such a folder, with all of its weights and no others."""
     said = config_in(folder, name)
     files = weight_files(folder)
     tensors = tensors_of(files)
@@ -101,7 +97,6 @@ def open_odyssey(folder: Path, name: str) -> Checkpoint:
     head, n_outputs = _head({k: t for k, t in tensors.items() if not k.startswith(ENCODER)}, name)
     labels, labels_from = labels_in(said, n_outputs, name)
     model = Odyssey(encoder_of(inner, name), head["pool_model"], head["ser_model"])
-    layers = int(model.config.num_hidden_layers)
     return Checkpoint(
         model=model.eval(),
         front_end=Shifted(_number(said, "mean", name), _number(said, "std", name) + LEAST_STD),
@@ -117,8 +112,6 @@ def open_odyssey(folder: Path, name: str) -> Checkpoint:
         source=name,
         folder=folder,
         files=tuple(files),
-        layers=layers,
-        layers_before=layers,
         sources={"labels": labels_from or "default", "task": task_from(said),
                  "sample_rate": "config.json", "normalize": "config.json",
                  "max_seconds": "architecture"},

@@ -92,11 +92,7 @@ def open_checkpoint(
 
 
 def refuse_missing(name: str) -> None:
-    """Do nothing if what opens checkpoints is installed.
-
-    Raises:
-        MissingExtraError: torch or transformers is not.
-    """
+    """Refuse to open checkpoints where torch or transformers is not installed."""
     missing = [package for package in EXTRA if find_spec(package) is None]
     if missing:
         raise MissingExtraError(

@@ -41,12 +41,7 @@ def is_speechbrain(folder: Path) -> bool:
 
 
 def open_speechbrain(folder: Path, name: str) -> Checkpoint:
-    """Return the classifier in a folder of SpeechBrain.
-
-    Raises:
-        ModelError: A file of it is missing or damaged, or it is another network than a wav2vec2
-            with the mean over time and one linear layer.
-    """
+    """Return the classifier in a folder of SpeechBrain: wav2vec2, mean, a linear layer."""
     _refuse_missing_files(folder, name)
     recipe = _recipe(folder, name)
     files = (folder / ENCODER, folder / HEAD)
@@ -59,7 +54,6 @@ def open_speechbrain(folder: Path, name: str) -> Checkpoint:
         LinearHead(head, tensors),
         frames_normed=_entry(recipe, "wav2vec2", "output_norm") is True,
     )
-    layers = int(model.config.num_hidden_layers)
     return Checkpoint(
         model=model.eval(),
         front_end=WholeClip(),
@@ -70,8 +64,6 @@ def open_speechbrain(folder: Path, name: str) -> Checkpoint:
         source=name,
         folder=folder,
         files=files,
-        layers=layers,
-        layers_before=layers,
         sources={"labels": LABELS, "sample_rate": RECIPE, "normalize": "architecture",
                  "max_seconds": "architecture"},
     )  # fmt: skip

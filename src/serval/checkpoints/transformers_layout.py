@@ -21,10 +21,15 @@ from serval.checkpoints.config import (
     why,
 )
 from serval.checkpoints.encoders import is_harmless, loaded
-from serval.checkpoints.front_ends import CutAndFilled, Over
+from serval.checkpoints.front_ends import (
+    CutAndFilled,
+    Over,
+    PatchFeatures,
+    StackedFeatures,
+    WhisperFeatures,
+)
 from serval.checkpoints.heads import POOLINGS, LinearHead, PooledClassifier, head_of
-from serval.checkpoints.spectrogram import PatchFeatures, StackedFeatures, WhisperFeatures
-from serval.checkpoints.weights import Shapes, shapes_of, some, tensors_of, weight_files
+from serval.checkpoints.weights import Shapes, some, tensors_of, weight_files
 from serval.errors import ConfigError, ModelError
 from serval.labels import unnamed
 from serval.wording import shown
@@ -56,10 +61,7 @@ class OpenedNetwork:
 def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpoint:
     """Return the classifier in a folder with `config.json`.
 
-    Args:
-        folder: Where it is.
-        name: What the user calls it.
-        normalize: `zscore` or `none`, for a checkpoint that does not say.
+    `normalize` is `zscore` or `none`, for a checkpoint that does not say.
 
     Raises:
         ConfigError: `normalize` contradicts the checkpoint.
@@ -69,8 +71,7 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
     config = config_of(said, name)
     files = _weights(folder, name)
     extractor = _extractor(folder, name, config, normalize)
-    shapes = {key: shape for key, shape in shapes_of(files).items() if not is_harmless(key)}
-    n_outputs, opened = _opened(said, name, shapes, tensors_of(files))
+    n_outputs, opened = _opened(said, name, tensors_of(files))
     labels, labels_from = labels_in(said, n_outputs, name)
     plain = _checkpoint(folder, name, extractor, opened)
     checkpoint = replace(
@@ -84,17 +85,7 @@ def open_transformers(folder: Path, name: str, normalize: str | None) -> Checkpo
 
 
 def open_encoder(folder: Path, name: str, normalize: str | None) -> Checkpoint:
-    """Return the encoder in a folder with `config.json`, whatever head is in its weights.
-
-    Args:
-        folder: Where it is.
-        name: What the user calls it.
-        normalize: `zscore` or `none`, for a checkpoint that does not say.
-
-    Raises:
-        ConfigError: `normalize` contradicts the checkpoint.
-        ModelError: It is no encoder of audio, or a part of it is missing or damaged.
-    """
+    """Return the encoder in a folder with `config.json`, whatever head is in its weights."""
     said = config_in(folder, name)
     config = config_of(said, name)
     files = _weights(folder, name)
@@ -146,8 +137,6 @@ def _checkpoint(folder: Path, name: str, extractor: Any, opened: OpenedNetwork) 
         source=name,
         folder=folder,
         files=tuple(weight_files(folder)),
-        layers=int(config.num_hidden_layers),
-        layers_before=int(config.num_hidden_layers),
         sources={
             "sample_rate": "preprocessor_config.json" if stated else "default",
             "normalize": "preprocessor_config.json" if stated else "command line",
@@ -212,9 +201,10 @@ def _extractor(folder: Path, name: str, config: Any, normalize: str | None) -> A
 
 
 def _opened(
-    said: Mapping[str, Any], name: str, shapes: Shapes, tensors: Mapping[str, Tensor]
+    said: Mapping[str, Any], name: str, tensors: Mapping[str, Tensor]
 ) -> tuple[int, OpenedNetwork]:
     """Return how many outputs there are, and the network with the head that its weights have."""
+    shapes = {key: tuple(part.shape) for key, part in tensors.items() if not is_harmless(key)}
     config = config_of(said, name)
     stock = transformers.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
     with torch.device("meta"):

@@ -1,4 +1,4 @@
-"""The weights of a checkpoint: names and shapes first, tensors only where they are wanted.
+"""The weights of a checkpoint: which files have them, and what is in these.
 
 Nothing in such a file is run: `.bin` and `.ckpt` files are pickles, and of these torch reads only
 tensors and plain containers.
@@ -6,7 +6,6 @@ tensors and plain containers.
 
 from __future__ import annotations
 
-import json
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from serval.texts import json_in
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 Shapes = dict[str, tuple[int, ...]]
 
 NEWER, OLDER = ("model.safetensors", "pytorch_model.bin")
-HEADER_LIMIT = 100_000_000
-"""Bytes that safetensors itself allows for the header of a file."""
 SHOWN = 4
 """Tensors that a message names."""
 OLD_NAMES = {
@@ -38,9 +35,6 @@ def weight_files(folder: Path) -> list[Path]:
     """Return the files with the weights of a folder in hub layout; none where it has none.
 
     Safetensors come first: many checkpoints have their weights twice.
-
-    Raises:
-        ModelError: The list of the files cannot be read, or names a file that is not there.
     """
     for name in (NEWER, OLDER):
         if (folder / name).is_file():
@@ -50,27 +44,8 @@ def weight_files(folder: Path) -> list[Path]:
     return []
 
 
-def shapes_of(files: Sequence[Path]) -> Shapes:
-    """Return the shape of every tensor by its name, without reading what is in it.
-
-    Raises:
-        ModelError: A file is damaged or of another kind.
-    """
-    shapes: Shapes = {}
-    for file in files:
-        if file.suffix == ".safetensors":
-            shapes |= _header(file)
-        else:
-            shapes |= {name: tuple(t.shape) for name, t in pickled_tensors(file).items()}
-    return {today(name): shape for name, shape in shapes.items()}
-
-
 def tensors_of(files: Sequence[Path]) -> dict[str, Tensor]:
-    """Return every tensor by the name that it has today.
-
-    Raises:
-        ModelError: A file is damaged or of another kind.
-    """
+    """Return every tensor by the name that it has today."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -161,28 +136,6 @@ def _parts(folder: Path, index: str) -> list[Path]:
                 "download the checkpoint again"
             )
     return [folder / name for name in names]
-
-
-def _header(file: Path) -> Shapes:
-    try:
-        return _read_header(file)
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OSError) as error:
-        raise _damaged(file, error) from error
-
-
-def _read_header(file: Path) -> Shapes:
-    """Return the shapes of a safetensors file: its length in 8 bytes, JSON, then the numbers."""
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if not 2 <= length <= min(HEADER_LIMIT, size):
-            raise ValueError(f"it has {size} bytes and says that its header has {length}")
-        content: Mapping[str, Any] = json.loads(stream.read(length))
-    entries = {name: value for name, value in content.items() if name != "__metadata__"}
-    end = max((value["data_offsets"][1] for value in entries.values()), default=0)
-    if 8 + length + end > size:
-        raise ValueError(f"it has {size} bytes of {8 + length + end}")
-    return {name: tuple(map(int, value["shape"])) for name, value in entries.items()}
 
 
 def today(name: str) -> str:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
               "eight emotions]",
               metavar="TEXT")  # fmt: skip
 @click.option("--label-map", help="ANG=angry,... or a JSON file.", metavar="TEXT")
+@click.option("--scale", metavar="LOW..HIGH", help="Of ratings of dimensions, such as 1..7.")
 @click.option("--text-column", help="Column with the spoken text.", metavar="TEXT")
 @click.option("--workers", type=int, metavar="N", help="Default: one for each core.")
 @click.option("--output", "-o", default="./audit_results", show_default=True,

@@ -23,7 +23,7 @@ from serval.wording import counted, left_out_sentences, percent, printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from serval.bench.browser import BrowserBench
+    from serval.bench.browser import Timed
     from serval.bench.speed import Reached
 
 DEFAULTS = BenchOptions()
@@ -127,7 +127,7 @@ def _throughput_table(console: Terminal, measured: Bench) -> Table:
     return table
 
 
-def _browser_table(console: Terminal, browser: BrowserBench, measured: Bench) -> Table:
+def _browser_table(console: Terminal, browser: Timed, measured: Bench) -> Table:
     """Return what a page measured, with this machine's median for the same file and clip."""
     wide = console.width >= WIDE
     more = ["p95", "RTF"] if wide else []
@@ -145,7 +145,7 @@ def _browser_table(console: Terminal, browser: BrowserBench, measured: Bench) ->
     return table
 
 
-def _browser_lines(browser: BrowserBench) -> list[str]:
+def _browser_lines(browser: Timed) -> list[str]:
     memory = browser.memory_mb
     ratios = [f"{what}: {each.sentence()}." for what, of in browser.ratios.items() for each in of]
     page = [] if memory is None else [f"Memory of the page: {memory:.0f} MB."]

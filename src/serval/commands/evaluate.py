@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serval.commands.options import evaluation_options, log_option, picture_option, quiet_option
+from serval.commands.options import (
+    evaluation_options,
+    failures_option,
+    log_option,
+    picture_option,
+    quiet_option,
+)
 from serval.commands.progress import shown_progress
-from serval.commands.terminal import Terminal, print_json, say, terminal
+from serval.commands.terminal import Terminal, print_json, say, say_failures, terminal
 from serval.errors import RunError
 from serval.evaluation import Evaluation, evaluate, open_dataset
 from serval.label_plan import with_value_columns
@@ -56,8 +62,7 @@ class Showing:
 @click.option("--output", "-o", default=DEFAULTS.output, show_default=True, help="Results folder.")
 @click.option("--name", metavar="TEXT",
               help="What tables and pages call the run; default: as its model.")  # fmt: skip
-@click.option("--max-failures", type=float, default=DEFAULTS.max_failures, show_default=True,
-              help="Share of clips that may fail before the exit code is 3.")  # fmt: skip
+@failures_option
 @click.option("--max-left-out", type=float, default=DEFAULTS.max_left_out, show_default=True,
               help="Share of the set's files that may be no clips of it before nothing is "
               "evaluated.")  # fmt: skip
@@ -113,7 +118,7 @@ def run_evaluation(options: EvalOptions, told: Showing | None = None) -> int:
         say(line, err=True)
     if not evaluation.too_many_failures:
         return 0
-    say(_failure_line(evaluation, options), err=True)
+    say_failures(evaluation.run, options.max_failures, evaluation.files["results"])
     return 3
 
 
@@ -254,14 +259,4 @@ def _interrupted_line(folder: Path, *, fresh: bool) -> str:
     return (
         f"\nstopped; {counted(done, 'clip is', 'clips are')} kept in {folder}: give the same "
         f"command{' without --fresh' * fresh} to go on"
-    )
-
-
-def _failure_line(evaluation: Evaluation, options: EvalOptions) -> str:
-    run = evaluation.run
-    first = run.failures[0]
-    return (
-        f"serval: {len(run.failures)} of {counted(len(run) + len(run.failures), 'clip')} failed, "
-        f"more than --max-failures {options.max_failures:g} allows; first: {first.clip_id}: "
-        f"{first.stage}: {first.reason}; all are listed in {evaluation.files['results']}"
     )

@@ -11,8 +11,7 @@ from rich.table import Table
 from serval.commands.options import contract_options
 from serval.commands.terminal import print_json, terminal
 from serval.errors import ConfigError
-from serval.models.choice import what_is_meant
-from serval.models.load import BUILTIN_MODELS
+from serval.models.load import BUILTIN_MODELS, USUAL, what_is_meant
 from serval.models.options import ModelOptions, overrides_of
 from serval.wording import counted, percent, printable
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from serval.checkpoints.checkpoint import Checkpoint
-    from serval.models.contract import Declared
+    from serval.models.contract import Contract
 
 DOUBTFUL = 1
 """Exit code of a check that found a head which was, or may be, not trained."""
@@ -64,7 +63,7 @@ def check_command(model: str, *, as_json: bool, **flags: Any) -> None:  # noqa: 
 
 def _checked(name: str, options: ModelOptions) -> dict[str, Any]:
     """Return what is known of a checkpoint, in plain JSON types."""
-    runtime, note = what_is_meant(name, "onnxruntime")
+    runtime, note = what_is_meant(name, USUAL)
     if runtime != "torch" and not note:
         raise ConfigError(
             f"{printable(name)[:200]} is no checkpoint, neither a folder with weights nor "
@@ -80,14 +79,14 @@ def _checked(name: str, options: ModelOptions) -> dict[str, Any]:
     return facts | {"head": head_check(checkpoint).facts}
 
 
-def _facts(checkpoint: Checkpoint, declared: Declared) -> dict[str, Any]:
+def _facts(checkpoint: Checkpoint, declared: Contract) -> dict[str, Any]:
     sources = {**checkpoint.sources, **declared.sources}
     return {
         "name": checkpoint.source,
         "revision": checkpoint.revision,
         "family": checkpoint.family,
         "layers": checkpoint.layers,
-        "task": declared.task.model,
+        "task": declared.task,
         "labels": list(declared.labels),
         "sample_rate": declared.sample_rate,
         "normalize": declared.normalize,

@@ -13,6 +13,7 @@ from serval.labels import PRESETS
 from serval.logs import LOGGERS
 from serval.models.load import RUNTIMES
 from serval.options import EvalOptions
+from serval.tasks import FORMS
 
 DEFAULTS = EvalOptions()
 MODEL_HELP = (
@@ -162,6 +163,8 @@ def contract_options(command: Command) -> Command:
                      help="Of a model of dimensions; default: as the model file says."),
         click.option("--multi-label", is_flag=True,
                      help="The outputs are for each emotion alone; default: as the file says."),
+        click.option("--outputs", type=click.Choice(["auto", *FORMS]), default=DEFAULTS.outputs,
+                     show_default=True, help="auto: as the file says, else as a trial shows."),
     )  # fmt: skip
 
 
@@ -194,6 +197,16 @@ def evaluation_options(command: Command) -> Command:
         label_options,
         inference_options,
         engine_options,
+    )  # fmt: skip
+
+
+def failures_option(command: Command) -> Command:
+    """Return the command with how many clips may fail."""
+    return _with(
+        command,
+        click.option("--max-failures", type=float, default=DEFAULTS.max_failures,
+                     show_default=True,
+                     help="Share of clips that may fail before the exit code is 3."),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,16 @@ from serval.commands.options import (
     contract_options,
     dataset_option,
     engine_options,
+    failures_option,
     label_options,
     quiet_option,
     reading_options,
 )
 from serval.commands.progress import shown_progress
-from serval.commands.terminal import Terminal, narrow_table, say, terminal
+from serval.commands.terminal import Terminal, narrow_table, say, say_failures, terminal
+from serval.evaluation import too_many_failures
 from serval.probe import COSTS, HEADS, POOLINGS, ProbeOptions, cost_cells, probe, probe_verdict
+from serval.run import load_run
 from serval.wording import counted, hundredths, points
 
 if TYPE_CHECKING:
@@ -52,6 +56,7 @@ DEFAULTS = ProbeOptions()
 @label_options
 @contract_options
 @engine_options
+@failures_option
 @click.option("--output", "-o", default=DEFAULTS.output, show_default=True,
               help="Folder of features, runs and probe.json.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Start the runs over; features are kept.")
@@ -64,6 +69,9 @@ def probe_command(*, quiet: bool, as_json: bool, **flags: Any) -> None:  # noqa:
     run of out-of-fold predictions, which compare, report, gate and score take.
 
     Needs the extra: pip install 'serval-ser[probe]'
+
+    Exit codes: 0 done; 2 something is wrong with the command, the model or the dataset; 3 more
+    clips failed than --max-failures.
     """
     options = ProbeOptions(**flags)
     with shown_progress(quiet=quiet) as show:
@@ -72,6 +80,10 @@ def probe_command(*, quiet: bool, as_json: bool, **flags: Any) -> None:  # noqa:
         click.echo((Path(options.output) / "probe.json").read_text(encoding="utf-8"), nl=False)
     elif not quiet:
         _print(terminal(), found, options)
+    run = load_run(found.layers[0].apart.folder)
+    if too_many_failures(run, options.max_failures):
+        say_failures(run, options.max_failures, run.folder)
+        sys.exit(3)
 
 
 def _print(console: Terminal, found: Probe, options: ProbeOptions) -> None:

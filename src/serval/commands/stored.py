@@ -6,20 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serval.commands.terminal import say
-from serval.files import is_folder
+from serval.files import is_predictions
 from serval.run import Run, load_run, unfinished
 from serval.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-"""What the name of a file of predictions ends in."""
-
-
-def is_predictions(name: Path | str) -> bool:
-    """Tell whether a name is that of a file of predictions, there or not, and of no folder."""
-    return str(name).lower().endswith(TABLES) and not is_folder(name)
 
 
 def opened_run(folder: Path | str, *, beside: Sequence[Run] | None = None) -> Run:

@@ -160,7 +160,7 @@ def _show_emotions(console: Terminal, document: dict[str, Any]) -> None:
     console.print_table(_table(document))
     console.print(
         "UAR: change in points on the same clips, with the 95 % interval. Kept: the threshold of "
-        f"{WHOSE}; ? where the interval reaches over it.",
+        f"{WHOSE}; ? where the interval reaches over it, and alone where it cannot be told.",
         style="dim",
     )
     rest = (_exact_line, _fairness_line, _against_line)

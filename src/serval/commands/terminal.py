@@ -19,13 +19,15 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from serval.wording import as_sentence, printable
+from serval.wording import as_sentence, counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import ConsoleOptions, RenderableType
+
+    from serval.run import Run
 
 FILE_COLUMNS = 2_000
 """Where the output goes into a file or a pipe: a sentence is one line, whatever reads it."""
@@ -137,6 +139,17 @@ def terminal(width: int | None = None, *, err: bool = False) -> Terminal:
 def say(text: object, *, err: bool = False) -> None:
     """Print text on standard output or standard error, with control characters as escapes."""
     click.echo(_lines(str(text)), err=err)
+
+
+def say_failures(run: Run, allowed: float, listed: Path) -> None:
+    """Print on standard error that more clips of a run failed than are allowed."""
+    first = run.failures[0]
+    say(
+        f"serval: {len(run.failures)} of {counted(len(run) + len(run.failures), 'clip')} failed, "
+        f"more than --max-failures {allowed:g} allows; first: {first.clip_id}: "
+        f"{first.stage}: {first.reason}; all are listed in {listed}",
+        err=True,
+    )
 
 
 def narrow_table(texts: Sequence[str], numbers: Sequence[str], *more: str) -> Table:

@@ -79,7 +79,7 @@ class DimensionAgainst:
 
     def sentences(self, scale: str) -> list[str]:
         """Return how alike the predictions of both runs are, whatever the ratings."""
-        both = ", ".join(f"{name} {value:.3f}" for name, value in self.agreement.items())
+        both = ", ".join(f"{name} {_plain(value)}" for name, value in self.agreement.items())
         largest = ", ".join(f"{name} {value:.2f}" for name, value in self.largest_shift.items())
         return [
             f"CCC between the two runs' predictions: {both}.",
@@ -149,11 +149,7 @@ class DimensionComparison:
 
 
 def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionComparison:
-    """Return what differs between runs of dimensions on their common clips.
-
-    Args:
-        runs: The baseline first; two or more.
-        margin: The loss of CCC that would not matter, above 0 and below 1.
+    """Return what differs between runs of dimensions, the baseline first, on their common clips.
 
     Raises:
         ConfigError: Tasks, dimensions, scales or ratings differ, or no clip is common.
@@ -188,8 +184,7 @@ def compare_dimensions(runs: Sequence[Run], margin: float) -> DimensionCompariso
 def _paired(runs: Sequence[Run]) -> tuple[list[Rows], list[Partners]]:
     """Return the values of each run with the rows of the common clips, and who their partners are.
 
-    Raises:
-        ConfigError: Tasks, dimensions, scales or ratings differ, or no clip is common.
+    Runs of other tasks, dimensions, scales or ratings are refused.
     """
     refuse_few(runs)
     task_of_runs(runs)
@@ -319,8 +314,12 @@ def change_cells(change: IntervalChange) -> list[str]:
     """Return A, B, the difference with its interval and the verdict as cells of a table."""
     gap = without_nan(asdict(change.difference))
     return [
-        numbered({"value": change.a, "low": None, "high": None}, 3),
-        numbered({"value": change.b, "low": None, "high": None}, 3),
+        _plain(change.a),
+        _plain(change.b),
         numbered(gap, 3),  # type: ignore[arg-type]
         change.verdict or "",
     ]
+
+
+def _plain(score: float) -> str:
+    return numbered({"value": score, "low": None, "high": None}, 3)

@@ -12,8 +12,8 @@ from scipy.special import rel_entr
 from serval.comparison.align import blocks
 from serval.groups import members_of
 from serval.scores.clusters import Clustering, clustering_of
-from serval.scores.stats import Difference, Interval
-from serval.scores.uncertainty import uncertainty_of_mean
+from serval.scores.stats import UNDEFINED, Difference, Interval
+from serval.scores.uncertainty import mean_of, uncertainty_of_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -203,9 +203,9 @@ def _flip(
 def _mean(values: Floats, clustering: Clustering) -> Interval:
     unknown = np.isnan(values)
     if unknown.all():
-        return Interval(value=float("nan"), low=float("nan"), high=float("nan"))
+        return UNDEFINED
     if not unknown.any():
-        return uncertainty_of_mean(values, clustering).mean_interval(float(values.mean()))
+        return mean_of(values, clustering)
     known = np.flatnonzero(~unknown)
     ids = np.unique(clustering.ids[known], return_inverse=True)[1]
     error = uncertainty_of_mean(values[known], replace(clustering, ids=ids), clustering.effective)

@@ -121,11 +121,7 @@ class MultilabelComparison:
 def compare_multilabel(
     runs: Sequence[Run], options: PairOptions | None = None
 ) -> MultilabelComparison:
-    """Return what differs between runs of several emotions a clip on their common clips.
-
-    Args:
-        runs: The baseline first; two or more.
-        options: The margin and the bootstrap.
+    """Return what differs between runs of several emotions a clip, the baseline first.
 
     Raises:
         ConfigError: A run has one emotion a clip, no clip is common, or the margin is odd.

@@ -17,7 +17,7 @@ from serval.scores.stats import (
     rank_ranges,
     smallest_significant,
 )
-from serval.scores.uncertainty import uncertainty_of_mean
+from serval.scores.uncertainty import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,13 +103,12 @@ def pair_scores(
     changes = panel.changes(options)
     whole = dict(zip(OVERALL, changes, strict=False))
     right_a, right_b = panel.predicted == clips.truth
-    same = (a.predicted == b.predicted).astype(np.float64)
     return PairScores(
         overall={name: whole[name] for name in METRICS},
         published={name: own for name, own in whole.items() if name not in METRICS},
         per_class=_per_class(clips, changes[len(OVERALL) :], right_a, right_b),
         mcnemar=_mcnemar(right_a, right_b),
-        agreement=uncertainty_of_mean(same, clustering).interval(float(same.mean())),
+        agreement=share_of(a.predicted == b.predicted, clustering),
     )
 
 
@@ -169,14 +168,9 @@ class PairTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rank:
-    """Where one run stands among the others by one score.
+    """Where one run stands among the others by one of `HEADLINES`: its best and worst rank.
 
-    Attributes:
-        score: One of `HEADLINES`.
-        name: What the run is called.
-        value: Its score on the common clips, with its interval.
-        best: The best rank it may have: one more than the runs that are significantly better.
-        worst: The worst rank it may have.
+    The best is one more than the runs that are significantly better.
     """
 
     score: str
@@ -229,12 +223,7 @@ def corrected_tests(
 def ranks(
     scores: Mapping[str, Mapping[str, Interval]], tests: Sequence[PairTest]
 ) -> tuple[Rank, ...]:
-    """Return the range of ranks of each run by each ranked score, the best run first.
-
-    Args:
-        scores: By run, then by name of the score.
-        tests: From `pair_tests`.
-    """
+    """Return the range of ranks of each run by each ranked score, the best run first."""
     names = list(scores)
     found = []
     for score in HEADLINES:

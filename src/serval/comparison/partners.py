@@ -256,11 +256,7 @@ def _others(n: int, rows: Iterable[int]) -> list[int]:
 
 
 def refuse_odd_margin(margin: float) -> None:
-    """Stop where no loss, or any, would be within a margin.
-
-    Raises:
-        ConfigError: The margin is not in (0, 1).
-    """
+    """Stop where no loss, or any, would be within a margin."""
     if not 0 < margin < 1:
         raise ConfigError(
             f"a margin of {in_points(margin)} cannot be judged; give one above 0 and below 100"
@@ -268,11 +264,7 @@ def refuse_odd_margin(margin: float) -> None:
 
 
 def refuse_few(runs: Sequence[Run]) -> None:
-    """Refuse to compare a run with nothing.
-
-    Raises:
-        ConfigError: There are fewer than two.
-    """
+    """Refuse to compare a run with nothing."""
     if len(runs) < 2:
         raise ConfigError(f"a comparison needs at least 2 runs, got {len(runs)}")
 

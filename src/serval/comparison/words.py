@@ -56,7 +56,7 @@ def pair_verdict(comparison: Comparison, against: Against) -> str:
         more += " Both give every clip the same probabilities: it may be the same model."
     return (
         f"{b} {relation} {a}: {in_percent(change.b)} against "
-        f"{in_percent(change.a)} of {comparison.n:,} clips are right, "
+        f"{in_percent(change.a)} of {counted(comparison.n, 'clip is', 'clips are')} right, "
         f"{in_points(gap.value, sign=True)} (95\N{NO-BREAK SPACE}% interval "
         f"{span(gap.low, gap.high)}).{more}"
     )

@@ -90,6 +90,7 @@ class Corpus:
         official: The corpus comes with splits of its own: no folds are made.
         suspects: File names of clips that may be without sound.
         videos: Its clips are the sound of videos.
+        scale: Of its ratings of dimensions, such as `1..7`.
         caveats: One sentence each on what a score on it does not mean.
         location: `hf:ORG/NAME` or `builtin`, of a set that needs no path.
     """
@@ -118,6 +119,7 @@ class Corpus:
     official: bool = False
     suspects: tuple[str, ...] = ()
     videos: bool = False
+    scale: str = ""
     caveats: tuple[str, ...] = ()
     location: str = ""
 
@@ -168,18 +170,6 @@ class Corpus:
         return codes.get(code, codes.get("", "{}").format(code))
 
 
-def by_number(first: int, last: int, female: str) -> dict[str, str]:
-    """Return the sex of numbered speakers from the last digits of the female ones.
-
-    Examples:
-        >>> by_number(1001, 1003, female="02")
-        {'1001': 'male', '1002': 'female', '1003': 'male'}
-    """
-    ends = tuple(female.split())
-    numbers = [str(n) for n in range(first, last + 1)]
-    return {number: "female" if number.endswith(ends) else "male" for number in numbers}
-
-
 def by_parity(speakers: Iterable[int]) -> dict[str, str]:
     """Return the sex of speakers of whom the odd ones are male.
 
@@ -210,6 +200,16 @@ def numbers(text: str) -> dict[str, int]:
     """
     words = text.split()
     return {name: int(n) for name, n in zip(words[::2], words[1::2], strict=True)}
+
+
+def parted(text: str) -> tuple[tuple[str, ...], ...]:
+    """Return the speakers of each fold, from `NAME NAME | NAME NAME`.
+
+    Examples:
+        >>> parted("f1 m1 | f2")
+        (('f1', 'm1'), ('f2',))
+    """
+    return tuple(tuple(part.split()) for part in text.split("|"))
 
 
 def sexes(*, female: str = "", male: str = "") -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from serval.corpora.corpus import Corpus
 
@@ -57,13 +57,9 @@ def folds_by_rule(clips: Iterable[tuple[str, Sequence[str]]], n: int = FOLDS) ->
         load = [sum(share[name] * part for name, part in own.items()) for share in shares]
         fold = load.index(min(load))
         found[speaker] = str(fold + 1)
-        _add(shares[fold], own)
+        for name, part in own.items():
+            shares[fold][name] += part
     return found
-
-
-def _add(shares: defaultdict[str, float], own: Mapping[str, float]) -> None:
-    for name, part in own.items():
-        shares[name] += part
 
 
 def _draw(speaker: str) -> str:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ENOUGH = 0.95
 """Share of the audio files whose names must be those of a corpus."""
 
+ANYBODYS = "audio/clip.wav"
+"""A path that tells of no corpus."""
+
 
 def fitting(corpus: Corpus, paths: Iterable[str]) -> float:
     """Return the share of the paths that a corpus's clips could have, in [0, 1]; 0 without any."""
@@ -53,6 +56,27 @@ def recognised(sounds: Sequence[str], files: Sequence[str]) -> tuple[Corpus, ...
     alike = tuple(corpus for share, corpus in fits if share == most)
     told = tuple(corpus for corpus in alike if _is_told(corpus, sounds))
     return told if len(told) == 1 else alike
+
+
+def lacking_tables(sounds: Sequence[str], files: Sequence[str]) -> Corpus | None:
+    """Return the corpus that a folder holds without the tables that alone label its clips, if any.
+
+    Only where the clips lie as in the corpus: folders that somebody sorted them into are labels.
+    """
+    for corpus in known_corpora():
+        is_own = corpus.grammar and corpus.named(ANYBODYS) is None
+        if not is_own or "(?P<label>" in corpus.grammar or has_tables(corpus, files):
+            continue
+        clips = [path for path in sounds if corpus.named(path) is not None]
+        if fitting(corpus, sounds) >= ENOUGH and all(_lies_as_in(corpus, path) for path in clips):
+            return corpus
+    return None
+
+
+def _lies_as_in(corpus: Corpus, path: str) -> bool:
+    """Tell whether a clip's folder is the corpus's: it begins its name, or is needed to know it."""
+    folder, _, name = path.rpartition("/")
+    return name.startswith(folder.rpartition("/")[2]) or corpus.named(f"-/{name}") is None
 
 
 def _may_fit(corpus: Corpus, sounds: Sequence[str]) -> bool:

@@ -39,11 +39,6 @@ class Card:
 def card_of(text: str, config: str | None, subject: str) -> Card:
     """Return what the card says of a configuration, or of the only one.
 
-    Args:
-        text: Of README.md; empty where there is none.
-        config: Name of the configuration.
-        subject: What the user calls the set.
-
     Raises:
         DatasetError: The head is no YAML, or its `data_files` are not of a known form.
         DatasetNotFoundError: There is no such configuration, or a choice must be made.
@@ -68,10 +63,6 @@ def card_of(text: str, config: str | None, subject: str) -> Card:
 
 def class_names_of(features: Mapping[str, object], subject: str) -> dict[str, tuple[str, ...]]:
     """Return the names of the classes in each column whose type, as `datasets` writes it, has such.
-
-    Args:
-        features: Column -> its type.
-        subject: What says so, for messages.
 
     Raises:
         DatasetError: Their ids do not run from 0 without a gap.

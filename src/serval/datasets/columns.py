@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from serval.errors import DatasetError, DatasetNotFoundError
+from serval.labels import label_text
 from serval.wording import composed, printable, shown
 
 if TYPE_CHECKING:
@@ -139,7 +140,8 @@ def choose_columns(schema: Schema, options: DatasetOptions, subject: str) -> Col
     speaker = _named(schema, "speaker", options.speaker_column, subject)
     speaker = speaker or _usual(SPEAKER_NAMES, _of_kind(schema, Kind.SCALAR))
     rate = _rate_column(schema, audio, subject)
-    taken = {audio, speaker, rate} | ({label} - set(_values(schema, options)))
+    # An index that pandas wrote has no name, and says nothing of a clip.
+    taken = {"", audio, speaker, rate} | ({label} - set(_values(schema, options)))
     scalars = (name for name, kind in schema.kinds.items() if kind is Kind.SCALAR)
     return Columns(
         audio=audio,
@@ -177,21 +179,13 @@ def text_of(value: object, class_names: Sequence[str] = ()) -> str | None:
         return class_names[value] if 0 <= value < len(class_names) else None
     if value is None or isinstance(value, (bytes, list, dict)):
         return None
-    if isinstance(value, float):
-        return _float_text(value)
-    return str(value).strip() or None
+    return None if isinstance(value, float) and math.isnan(value) else label_text(value) or None
 
 
 def _written(value: object, class_names: Sequence[str]) -> str | None:
     """Return a cell as the text that a clip has: printable, an accented letter in one form."""
     text = text_of(value, class_names)
     return None if text is None else printable(composed(text))
-
-
-def _float_text(value: float) -> str | None:
-    if math.isnan(value):
-        return None
-    return str(int(value)) if value.is_integer() else str(value)
 
 
 def _audio_column(schema: Schema, asked: str | None, subject: str) -> str:

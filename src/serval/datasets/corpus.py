@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from serval.corpora import folds_by_rule, published_folds
 from serval.datasets.columns import Kind, Schema
-from serval.datasets.dataset import Known, clip_source, dataset_of, fingerprint_of, lines_of_audio
+from serval.datasets.dataset import clip_source, dataset_of, fingerprint_of, lines_of_audio
+from serval.datasets.layout import is_fold
 from serval.datasets.rows import Row
 from serval.datasets.split_column import rows_of_part, shared_with_train
-from serval.datasets.splits import is_fold
 from serval.errors import DatasetError
+from serval.records import Known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,11 +35,7 @@ FOLDS_BY_RULE = (
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusTable:
-    """One row for each clip of a corpus.
-
-    Attributes:
-        folder: What is in the corpus's folder.
-    """
+    """One row for each clip of a corpus."""
 
     folder: CorpusFolder
 
@@ -56,9 +53,8 @@ class CorpusTable:
     @cached_property
     def schema(self) -> Schema:
         """The columns that at least one clip has, and `fold` where there are folds."""
-        had = {name for row in self.folder.rows.values() for name in row}
-        others = dict.fromkeys(name for row in self.folder.rows.values() for name in row)
-        names = ["file_name", *dict.fromkeys([*filter(had.__contains__, FIRST), *others])]
+        had = dict.fromkeys(name for row in self.folder.rows.values() for name in row)
+        names = ["file_name", *dict.fromkeys([*filter(had.__contains__, FIRST), *had])]
         folds = ["fold"] if self.folds else []
         return Schema(kinds=dict.fromkeys([*names, *folds], Kind.SCALAR))
 
@@ -78,11 +74,6 @@ def corpus_dataset(
 ) -> Dataset:
     """Return the dataset of a corpus, or of one of its splits or folds.
 
-    Args:
-        folder: What is in the corpus's folder.
-        options: Which part to read.
-        closed: What could not be looked into.
-
     Raises:
         DatasetNotFoundError: There is no such split or fold, or not one of the files is there.
         DatasetError: There is no clip.
@@ -101,6 +92,7 @@ def corpus_dataset(
         left_out=(*closed, *folder.left_out, *unnamed),
         corpus=corpus.name,
         read_as=folder.read_as(),
+        scale=corpus.scale,
     )
     rows = (f"{file} {sorted(cells.items())}" for file, cells in folder.rows.items())
     lines = (corpus.name, split, *rows, *lines_of_audio(source))

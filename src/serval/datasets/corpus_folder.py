@@ -15,14 +15,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.audio import decodable_suffixes, decode, encoded_bytes
-from serval.corpora import ENOUGH, fitting, has_tables, recognised
+from serval.audio import (
+    LONGEST_CLIP_S,
+    SILENT_PEAK,
+    decodable_suffixes,
+    decode,
+    encoded_bytes,
+)
+from serval.corpora import ENOUGH, fitting, has_tables, lacking_tables, recognised
 from serval.datasets.corpus_tables import told_by_tables
 from serval.datasets.dataset import short_name
-from serval.datasets.layout import PARQUET, is_audio, is_metadata, suffix_of
-from serval.datasets.listing import as_left_out, is_hidden
+from serval.datasets.layout import (
+    PARQUET,
+    is_audio,
+    is_metadata,
+    is_named_as_split,
+    splits_by_name,
+    suffix_of,
+)
+from serval.datasets.listing import HIDDEN, NOT_DECODED, as_left_out, is_hidden
 from serval.datasets.manifest import SUFFIXES
-from serval.datasets.splits import is_named_as_split, splits_by_name
 from serval.errors import AudioError, ConfigError, DatasetError
 from serval.files import sha256_of
 from serval.labels import EMOTIONS, LabelMap, LabelSet
@@ -54,21 +66,12 @@ UNCLEAR = "versions"
 FOR_GOOD = ("macos", "dialogues")
 """Kinds that have no label of their own and are never clips."""
 
-NOT_DECODED = "of a kind that is not decoded (convert them: ffmpeg -i IN OUT.wav)"
-HIDDEN = "hidden, or in a hidden folder (rename or delete them)"
-
 VIDEO = frozenset(
     (".mp4", ".avi", ".mkv", ".mov", ".flv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp", ".m4v")
 )
 
 HEADER_BYTES = 44
 """A file that is no longer has no sample in it, whatever its format."""
-
-SILENT_PEAK = 0.001
-"""-60 dB of full scale; speech that peaks below it is not to be heard."""
-
-LONGEST_S = 600.0
-"""A clip that is longer is not decoded."""
 
 EIGHT = LabelMap(labels=LabelSet(EMOTIONS), explicit={})
 """What folders and labels mean among the usual eight emotions, if anything."""
@@ -119,12 +122,7 @@ class _Sorting:
     reasons: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def keep(self, files: Iterable[str], why: Mapping[str, str]) -> list[str]:
-        """Return the files that stay, having noted why the others do not.
-
-        Args:
-            files: Those that may.
-            why: File -> the kind or the reason for which it is left out.
-        """
+        """Return the files that stay, having noted why the others do not."""
         kept = []
         for file in files:
             if file in why and why[file] not in self.include:
@@ -167,12 +165,6 @@ def corpus_in(
     root: Path, files: Sequence[str], asked: Corpus | None, include: str | None
 ) -> tuple[CorpusFolder | None, str]:
     """Return what a folder holds if it is a corpus, and else what its owner should know.
-
-    Args:
-        root: The folder.
-        files: Every file in it.
-        asked: The corpus that it is said to hold.
-        include: Kinds of recordings that are clips on request.
 
     Raises:
         DatasetError: It does not hold the corpus that was asked for, or may hold one of two.
@@ -221,7 +213,10 @@ def _corpus_of(root: Path, visible: Sequence[str]) -> Corpus | None:
     if any(is_metadata(file) for file in visible) or _has_own_lists(visible):
         return None
     sounds = _sounds(visible, videos=False) or _sounds(visible, videos=True)
-    found = recognised([*_placed(root, sounds).values()], visible)
+    placed = [*_placed(root, sounds).values()]
+    found = recognised(placed, visible)
+    if not found and (corpus := lacking_tables(placed, visible)):
+        raise DatasetError(_no_tables(corpus, root))
     if len(found) > 1 and not _names_emotions(sounds):
         names = [corpus.name for corpus in found]
         raise DatasetError(
@@ -277,11 +272,15 @@ def _refuse_misfit(corpus: Corpus, root: Path, visible: Sequence[str]) -> None:
             f"'{corpus.name}:' out"
         )
     if "(?P<label>" not in corpus.grammar and not has_tables(corpus, visible):
-        needed = ", ".join(table.shown for table in corpus.tables if table.required)
-        raise DatasetError(
-            f"{root} has none of {corpus.name}'s tables ({needed}), which hold the labels; copy "
-            "them beside the clips, as the corpus has them"
-        )
+        raise DatasetError(_no_tables(corpus, root))
+
+
+def _no_tables(corpus: Corpus, root: Path) -> str:
+    needed = ", ".join(table.shown for table in corpus.tables if table.required)
+    return (
+        f"{root} has none of {corpus.name}'s tables ({needed}), which hold the labels; copy them "
+        "beside the clips, as the corpus has them"
+    )
 
 
 def _read(
@@ -436,7 +435,7 @@ def _is_silent(corpus: Corpus, root: Path, file: str) -> bool:
             return True
         if PurePosixPath(file).stem not in corpus.suspects:
             return False
-        samples = decode(encoded_bytes(root / file), max_seconds=LONGEST_S).samples
+        samples = decode(encoded_bytes(root / file), max_seconds=LONGEST_CLIP_S).samples
     except (OSError, AudioError):
         return False
     return not samples.size or float(np.abs(samples).max()) < SILENT_PEAK

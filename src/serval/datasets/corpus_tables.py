@@ -44,11 +44,6 @@ class TableLabels:
 def told_by_tables(corpus: Corpus, root: Path, files: Sequence[str]) -> tuple[TableLabels, ...]:
     """Return what the tables that are there say.
 
-    Args:
-        corpus: Which tables there may be.
-        root: The corpus's folder.
-        files: Every file in it.
-
     Raises:
         DatasetError: A table is there and cannot be read.
     """

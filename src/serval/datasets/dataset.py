@@ -5,53 +5,33 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serval.datasets.columns import Columns, Schema, choose_columns
 from serval.datasets.options import DatasetOptions
-from serval.datasets.rows import ClipSource, Table, least
+from serval.datasets.rows import ClipSource, Table, holds_audio, least, path_in
 from serval.errors import DatasetError, DatasetNotFoundError
 from serval.files import is_file, sha256_of
-from serval.records import Dataset
+from serval.records import Dataset, Known
+from serval.trained_on import letters_of
 from serval.wording import printable, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from serval.records import LeftOut
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What is known about a set beside its rows.
-
-    Attributes:
-        name: What people read in titles and tables.
-        location: Where it was found.
-        licence: Of the audio, as far as known.
-        caveats: One sentence each on what a score on this set does not mean.
-        label_map: What the set's own codes mean.
-        revision: The commit of a hub set.
-        left_out: What lies in its place and is none of its clips.
-        corpus: The known corpus that it was read as.
-        read_as: How it was read as that corpus, in a sentence.
-    """
-
-    name: str
-    location: str
-    licence: str = "not stated"
-    caveats: tuple[str, ...] = ()
-    label_map: Mapping[str, str] = field(default_factory=dict)
-    revision: str = ""
-    left_out: tuple[LeftOut, ...] = ()
-    corpus: str = ""
-    read_as: str = ""
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 LONGEST_NAME = 1000
 """Characters above which a cell is rather audio in base64 than the path of a file."""
+
+BEGINS = frozenset(("start", "starttime", "starts", "startsec", "startms", "begin", "begintime",
+                    "onset", "offset", "segmentstart", "xmin"))  # fmt: skip
+"""Letters of columns that say where in its file a clip begins."""
+
+LOOKED_AT = 64
+"""Rows that are read to see whether a column holds audio."""
 
 ColumnChoice = Callable[[Schema, DatasetOptions, str], Columns]
 """`(schema, options, subject)` -> which column is which."""
@@ -75,35 +55,23 @@ def clip_source(
 def dataset_of(source: ClipSource, known: Known, fingerprint: str, n_rows: int | None) -> Dataset:
     """Return the dataset of a source.
 
-    Args:
-        source: What reads the clips.
-        known: What is known beside the rows.
-        fingerprint: Changes when a clip or a label changes.
-        n_rows: Number of rows as far as known.
-
     Raises:
-        DatasetError: There is no clip.
+        DatasetError: There is no clip, or no audio but at web addresses.
     """
     if n_rows == 0:
         where = f" in split '{source.split}'" if source.split else ""
         raise DatasetError(f"{source.name} has no clips{where}; give it at least one row")
+    if source.columns.embedded:
+        _refuse_addresses(source)
     return Dataset(
-        name=known.name,
-        location=known.location,
+        **{field.name: getattr(known, field.name) for field in fields(known)},
         split=source.split,
-        revision=known.revision,
         fingerprint=fingerprint,
         clips=source.clips,
         metadata=source.metadata,
         n_clips=None if n_rows is None else least(n_rows, source.limit),
         n_rows=n_rows,
-        label_map=known.label_map,
         is_rated=not source.columns.label,
-        licence=known.licence,
-        caveats=known.caveats,
-        left_out=known.left_out,
-        corpus=known.corpus,
-        read_as=known.read_as,
     )
 
 
@@ -124,7 +92,8 @@ def dataset_here(source: ClipSource, files: Sequence[Path], known: Known) -> Dat
         DatasetError: There is no clip.
         DatasetNotFoundError: The rows name audio files, and not one of them exists.
     """
-    lines = (*_lines_of_contents(files), *lines_of_audio(source))
+    contents = (f"{file.name} {sha256_of(file)}" for file in files)
+    lines = chain(contents, lines_of_audio(source))
     return dataset_of(source, known, fingerprint_of(lines), source.table.n_rows())
 
 
@@ -141,7 +110,9 @@ def lines_of_audio(source: ClipSource) -> Iterator[str]:
 
     Raises:
         DatasetNotFoundError: Not one of the files exists.
+        DatasetError: Rows are about parts of files.
     """
+    _refuse_segments(source)
     n_files, first = 0, None
     for path in source.audio_paths():
         found = is_file(path)
@@ -158,13 +129,44 @@ def lines_of_audio(source: ClipSource) -> Iterator[str]:
         )
 
 
+def _refuse_segments(source: ClipSource) -> None:
+    """Refuse rows that are parts of one file, by where they begin: a clip is all of its file."""
+    audio, begins = source.columns.audio, dict[str, str]()
+    column = next((n for n in source.columns.groups if letters_of(n) in BEGINS), None)
+    if column is None or source.columns.embedded:
+        return
+    for row in source.table.rows(0, None, [audio, column]):
+        begin, path = source.columns.cell(row.cells, column), path_in(row.cells.get(audio))
+        if begin and path and (other := begins.setdefault(path, begin)) != begin:
+            raise DatasetError(
+                f"{source.name}: its rows are parts of files ({printable(path)} from {other} and "
+                f"from {begin}, by its column '{printable(column)}'), and serval reads files "
+                "whole; cut them, ffmpeg -ss START -to END -i IN OUT.wav, and write those paths"
+            )
+
+
+def _refuse_addresses(source: ClipSource) -> None:
+    """Refuse a column of encoded audio that has the address of each clip in its place."""
+    column = source.columns.audio
+    first = next(iter(source.table.rows(0, 1, [f"{column}.path"])), None)
+    if first is None or not _is_address(path_in(first.cells.get(column))):
+        return
+    rows = source.table.rows(0, LOOKED_AT, [column])
+    if not any(holds_audio(row.cells.get(column)) for row in rows):
+        _refuse_no_paths(source)
+
+
+def _is_address(text: str) -> bool:
+    return text.lower().startswith(("http://", "https://", "ftp://", "s3://", "gs://", "hf://"))
+
+
 def _refuse_no_paths(source: ClipSource) -> None:
     """Refuse a column of addresses, or of audio as text, whose cells no file is called by."""
     column = source.columns.audio
     cells = (row.cells.get(column) for row in source.table.rows(0, None, [column]))
-    text = next((cell for cell in cells if isinstance(cell, str) and cell.strip()), "").strip()
+    text = next(filter(None, map(path_in, cells)), "")
     subject = f"{source.name}: its column '{printable(column)}' holds"
-    if text.lower().startswith(("http://", "https://")):
+    if _is_address(text):
         raise DatasetError(
             f"{subject} web addresses ({shown(text)}), which serval does not fetch; download the "
             "files, and write their paths"
@@ -182,8 +184,3 @@ def _content_of(path: Path) -> str:
         return sha256_of(path)
     except OSError:
         return "unreadable"
-
-
-def _lines_of_contents(files: Iterable[Path]) -> Iterable[str]:
-    """Yield one line for each file, which changes with its content."""
-    return (f"{file.name} {sha256_of(file)}" for file in files)

@@ -11,20 +11,19 @@ from serval.datasets.corpus import corpus_dataset
 from serval.datasets.corpus_folder import corpus_in
 from serval.datasets.dataset import (
     ColumnChoice,
-    Known,
     clip_source,
     dataset_here,
     short_name,
 )
-from serval.datasets.layout import layout_of, with_empty_splits
+from serval.datasets.layout import choose_split, layout_of, with_empty_splits
 from serval.datasets.left_out import left_out_of, rows_in_missing_parts, unaccounted
 from serval.datasets.listing import listing_of_folder
 from serval.datasets.parquet import Here
 from serval.datasets.split_column import rows_of_part, shared_with_train
-from serval.datasets.splits import choose_split
 from serval.datasets.tables import SplitTable, split_table
 from serval.errors import ConfigError, DatasetError
 from serval.files import is_file
+from serval.records import Known
 from serval.wording import printable
 
 if TYPE_CHECKING:
@@ -43,11 +42,6 @@ MOST_OF_CARD = 1 << 22
 
 def load_folder(root: Path, options: DatasetOptions, asked: Corpus | None = None) -> Dataset:
     """Return the dataset in a folder of parquet files, audio files or manifests.
-
-    Args:
-        root: The folder.
-        options: Which part of it to read.
-        asked: The corpus that it is said to hold.
 
     Raises:
         DatasetNotFoundError: A column, the split, or all of the audio is missing.
@@ -105,7 +99,7 @@ def _split_of(layout: Layout, options: DatasetOptions, subject: str) -> str:
     if layout.unnamed and set(layout.splits) == {""}:
         return ""
     split = choose_split(layout.splits, options.split, subject)
-    if not layout.splits[split]:
+    if not layout.splits[split] and layout.card.patterns is None:
         full = ", ".join(printable(name) for name, files in layout.splits.items() if files)
         raise DatasetError(
             f"{subject}: the folder of split '{printable(split)}' has no clips in it; fill it, or "

@@ -12,13 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from serval.datasets.dataset import Known, clip_source, dataset_here
+from serval.datasets.dataset import clip_source, dataset_here
 from serval.datasets.options import DatasetOptions
 from serval.datasets.parquet import Here, ParquetTable
 from serval.datasets.samples import hertz_of, is_sound, wav_of
 from serval.datasets.split_column import rows_of_part
 from serval.errors import DatasetError
 from serval.labels import label_text
+from serval.records import Known
 from serval.wording import composed, counted, free_name, shown
 
 if TYPE_CHECKING:
@@ -111,12 +112,6 @@ def stated_rate(rate: object) -> int | None:
 def texts_of(values: object, what: str, n: int, classes: Sequence[str] = ()) -> list[str | None]:
     """Return one text for each clip, `None` where there is none.
 
-    Args:
-        values: A list, an array or a column: text, or numbers of `classes`.
-        what: The name of the argument, for messages.
-        n: How many there must be.
-        classes: What whole numbers stand for.
-
     Raises:
         DatasetError: There are not `n` of them, or they are no list.
     """
@@ -208,7 +203,7 @@ def _table(clips: Any) -> pa.Table:  # noqa: ANN401 - of several libraries
         return clips.to_arrow()
     try:
         return pa.Table.from_pandas(clips, preserve_index=False)
-    except (pa.ArrowException, TypeError, AttributeError) as error:
+    except (pa.ArrowException, ValueError, TypeError, AttributeError) as error:
         raise DatasetError(f"the table cannot be read: {error}; {WANTED}") from error
 
 

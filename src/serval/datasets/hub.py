@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -13,24 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import HfApi, constants, hf_hub_download
 from huggingface_hub.hf_api import RepoFile, RepoFolder
+from huggingface_hub.utils.sha import git_hash
 
 from serval.datasets.card import CARD, card_of
 from serval.datasets.columns import audio_alone, choose_columns
 from serval.datasets.dataset import (
     ColumnChoice,
-    Known,
     clip_source,
     dataset_of,
     fingerprint_of,
     lines_of_audio,
 )
-from serval.datasets.layout import Layout, layout_of
+from serval.datasets.layout import Layout, choose_split, layout_of
 from serval.datasets.left_out import left_out_of
 from serval.datasets.split_column import has_part, rows_of_part, shared_with_train
-from serval.datasets.splits import choose_split
 from serval.datasets.tables import split_table
 from serval.errors import AccessError, DatasetError, DatasetNotFoundError, NetworkError
-from serval.files import is_file, sha256_of
+from serval.files import existing, is_file, sha256_of
 from serval.hub import Repo, Trouble, asking, disk_full, hide_bars, keep, kept
 from serval.wording import composed
 
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
 
     from serval.datasets.options import DatasetOptions
     from serval.datasets.rows import ClipSource
-    from serval.records import Dataset, LeftOut
+    from serval.records import Dataset, Known, LeftOut
 
 
 SCHEMA = 2
@@ -57,26 +55,9 @@ ERRORS = {
 log = logging.getLogger("serval.datasets")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubSet:
-    """Which set of the hub is meant.
-
-    Attributes:
-        repo: `ORG/NAME`.
-        config: The configuration, for sets that have several.
-        revision: Branch, tag or commit; without it the default branch.
-    """
-
-    repo: str
-    config: str | None = None
-    revision: str | None = None
-
-    @property
-    def asked(self) -> Repo:
-        """The repository as the hub is asked for it."""
-        return Repo(
-            name=self.repo, kind="set", errors=ERRORS, revision=self.revision, page="datasets/"
-        )
+def hub_set(name: str, revision: str | None = None) -> Repo:
+    """Return the repository `ORG/NAME` of a set, at a branch, tag or commit if one is given."""
+    return Repo(name=name, kind="set", errors=ERRORS, revision=revision, page="datasets/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +75,7 @@ class _Listing:
     card: str
 
 
-def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
+def load_hub(repo: str, config: str | None, options: DatasetOptions, known: Known) -> Dataset:
     """Return a set of the hub; of parquet sets only the first file is fetched now.
 
     Raises:
@@ -104,9 +85,10 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
         DatasetError: The set does not fit on the disk, or is of a kind that is not read here.
     """
     hide_bars()
-    listing = _listing_of(hub_set)
-    at = HubCommit(repo=hub_set.asked, commit=listing.commit)
-    layout = _layout(hub_set, listing)
+    asked = hub_set(repo, options.revision)
+    listing = _listing_of(asked)
+    at = HubCommit(repo=asked, commit=listing.commit)
+    layout = _layout(f"hf:{repo}", config, listing)
     whole = next(iter(layout.splits)) if layout.unnamed else None
     split = whole or choose_split(layout.splits, options.split, known.name)
     source = _source(at, layout, split, options, known.name)
@@ -117,13 +99,13 @@ def load_hub(hub_set: HubSet, options: DatasetOptions, known: Known) -> Dataset:
 
     known = replace(
         known,
-        location=f"hf://datasets/{hub_set.repo}@{at.commit}",
+        location=f"hf://datasets/{repo}@{at.commit}",
         revision=at.commit,
         licence=known.licence if layout.card.licence == "not stated" else layout.card.licence,
         left_out=(*left_out_of(layout, source, named_by), *unnamed),
         caveats=(*known.caveats, *_shared(at, layout, part, options, known.name)),
     )
-    fingerprint = fingerprint_of((hub_set.repo, at.commit, part.split, *layout.splits[split]))
+    fingerprint = fingerprint_of((repo, at.commit, part.split, *layout.splits[split]))
     # Counting rows would fetch every file; what is in the cache must not change what is said.
     n_rows = part.table.n_rows() if part.here else layout.card.n_clips.get(split)
     return dataset_of(part, known, fingerprint, n_rows)
@@ -157,10 +139,9 @@ def _part(
     return replace(source, table=table, split=split, here=True), unnamed
 
 
-def _layout(hub_set: HubSet, listing: _Listing) -> Layout:
+def _layout(subject: str, config: str | None, listing: _Listing) -> Layout:
     """Return the layout with the name that the hub gives to what has no split: `train`."""
-    subject = f"hf:{hub_set.repo}"
-    layout = layout_of(listing.files, card_of(listing.card, hub_set.config, subject), subject)
+    layout = layout_of(listing.files, card_of(listing.card, config, subject), subject)
     return replace(layout, splits={name or "train": files for name, files in layout.splits.items()})
 
 
@@ -203,7 +184,7 @@ def _rows(
     return replace(source, closed=True, here=not found.by_shard)
 
 
-def _listing_of(hub_set: HubSet) -> _Listing:
+def _listing_of(repo: Repo) -> _Listing:
     """Return what the set consists of now, or what the cache knows where there is no network.
 
     Raises:
@@ -211,11 +192,11 @@ def _listing_of(hub_set: HubSet) -> _Listing:
         AccessError: The hub wants a token, or an accepted licence.
         DatasetNotFoundError: There is no such set or revision.
     """
-    stored = _parsed(kept(hub_set.asked, hub_set.revision or "default"))
-    if stored is not None and (stored.commit == hub_set.revision or constants.HF_HUB_OFFLINE):
+    stored = _parsed(kept(repo, repo.revision or "default"))
+    if stored is not None and (stored.commit == repo.revision or constants.HF_HUB_OFFLINE):
         return stored
     try:
-        return _asked(hub_set, stored)
+        return _asked(repo, stored)
     except NetworkError as error:
         if stored is None:
             raise
@@ -224,22 +205,22 @@ def _listing_of(hub_set: HubSet) -> _Listing:
         return stored
 
 
-def _asked(hub_set: HubSet, stored: _Listing | None) -> _Listing:
+def _asked(repo: Repo, stored: _Listing | None) -> _Listing:
     """Return the listing of the newest commit, keeping it for the next time."""
-    info = asking(lambda: _info(hub_set), hub_set.asked)
+    info = asking(lambda: _info(repo), repo)
     if stored is not None and stored.commit == info.sha:
         return stored
     names = (sibling.rfilename for sibling in info.siblings or ())
     files = tuple(sorted(name for name in names if _is_below(name)))
-    card = HubCommit(repo=hub_set.asked, commit=info.sha).file(CARD)
+    card = HubCommit(repo=repo, commit=info.sha).file(CARD)
     text = card().read_bytes().decode("utf-8", "replace") if CARD in files else ""
     content = {"schema": SCHEMA, "commit": info.sha, "files": files, "card": text}
-    keep(hub_set.asked, hub_set.revision or "default", content)
+    keep(repo, repo.revision or "default", content)
     return _Listing(commit=info.sha, files=files, card=text)
 
 
-def _info(hub_set: HubSet) -> Any:  # noqa: ANN401 - the hub's own type differs between versions
-    return HfApi().dataset_info(hub_set.repo, revision=hub_set.revision, timeout=TIMEOUT_S)
+def _info(repo: Repo) -> Any:  # noqa: ANN401 - the hub's own type differs between versions
+    return HfApi().dataset_info(repo.name, revision=repo.revision, timeout=TIMEOUT_S)
 
 
 def _is_below(name: str) -> bool:
@@ -269,12 +250,7 @@ ASKED_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubCommit:
-    """A hub set at one commit.
-
-    Attributes:
-        repo: The set.
-        commit: The commit.
-    """
+    """A hub set at one commit."""
 
     repo: Repo
     commit: str
@@ -296,12 +272,7 @@ class HubCommit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubFile:
-    """One file of a hub set at one commit; calling it fetches the file.
-
-    Attributes:
-        at: The set and the commit.
-        name: Path of the file in the set.
-    """
+    """One file of a hub set at one commit; calling it fetches the file."""
 
     at: HubCommit
     name: str
@@ -358,7 +329,7 @@ def refuse_unless_it_fits(files: Sequence[HubFile]) -> None:
     if not files:
         return
     needed = sum(_sizes(files))
-    free = shutil.disk_usage(_existing(Path(constants.HF_HUB_CACHE))).free
+    free = shutil.disk_usage(existing(Path(constants.HF_HUB_CACHE))).free
     if needed > free:
         subject = f"{files[0].at.repo} needs {_mb(needed)}, {_mb(free)} are free; it"
         raise DatasetError(disk_full(subject))
@@ -399,14 +370,7 @@ def _digest(blob: Path) -> str:
     """Return the name that the hub's client gives to this content: sha256, or git's own sha1."""
     if len(blob.name) == 64:
         return sha256_of(blob)
-    content = blob.read_bytes()
-    head = f"blob {len(content)}\0".encode()
-    return hashlib.sha1(head + content, usedforsecurity=False).hexdigest()
-
-
-def _existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that exists."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    return git_hash(blob.read_bytes())
 
 
 def _mb(n_bytes: int) -> str:

@@ -10,9 +10,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from serval.datasets.layout import ARCHIVES, PARQUET, is_audio, is_decoded, suffix_of
-from serval.datasets.listing import SHOWN, as_left_out, is_hidden
-from serval.datasets.splits import missing_parts
+from serval.datasets.layout import ARCHIVES, PARQUET, is_audio, is_decoded, missing_parts, suffix_of
+from serval.datasets.listing import HIDDEN, NOT_DECODED, SHOWN, as_left_out, is_hidden
 from serval.datasets.tables import FolderTable, ListedTable
 from serval.errors import DatasetError
 from serval.records import LeftOut
@@ -29,13 +28,7 @@ if TYPE_CHECKING:
 def left_out_of(
     layout: Layout, source: ClipSource, named_by: Callable[[str], Iterable[Path]]
 ) -> Iterator[LeftOut]:
-    """Yield what is there and is no clip of the source.
-
-    Args:
-        layout: The files of the set.
-        source: The clips of the split.
-        named_by: From the name of another split to the audio files that its rows name.
-    """
+    """Yield what is there and is no clip of the source."""
     named = _named(source)
     left = [f for f in layout.sounds_of(source.split) if composed(f) not in named]
     if left and not (layout.folders or source.columns.embedded):
@@ -55,12 +48,7 @@ def left_out_of(
 
 
 def rows_in_missing_parts(files: Sequence[str], n_rows: int) -> Iterator[LeftOut]:
-    """Yield how many rows the parts of a split hold that are not there, if all are of a size.
-
-    Args:
-        files: The parts that are there.
-        n_rows: The rows in them.
-    """
+    """Yield how many rows the parts of a split hold that are not there, if all are of a size."""
     missing = missing_parts(files)
     if missing:
         n = max(1, round(n_rows * len(missing) / len(files)))
@@ -100,9 +88,9 @@ def _named_elsewhere(
 def _reason(file: str, layout: Layout, source: ClipSource) -> str:
     """Return why a file is no clip, in words that fit one and many."""
     if is_hidden(file):
-        return "hidden, or in a hidden folder (rename or delete them)"
+        return HIDDEN
     if not is_decoded(file):
-        return "of a kind that is not decoded (convert them: ffmpeg -i IN OUT.wav)"
+        return NOT_DECODED
     if file not in layout.splits[source.split] and layout.folders:
         return "in the folder of no split"
     if source.columns.embedded:
@@ -129,12 +117,7 @@ HEAD_BYTES = 16
 
 
 def unaccounted(root: Path, files: Iterable[str]) -> Iterator[LeftOut]:
-    """Yield how many archives there are, and how many audio files that are not named as such.
-
-    Args:
-        root: The set's folder.
-        files: Every file in it.
-    """
+    """Yield how many archives there are, and how many audio files that are not named as such."""
     others = [file for file in files if not (is_hidden(file) or is_audio(file))]
     archives = [file for file in others if suffix_of(file) in ARCHIVES]
     if archives:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from serval.records import LeftOut
 from serval.run import JOURNAL
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 SHOWN = 3
 """Examples beside a count."""
+
+HIDDEN = "hidden, or in a hidden folder (rename or delete them)"
+NOT_DECODED = "of a kind that is not decoded (convert them: ffmpeg -i IN OUT.wav)"
 
 WRITTEN: Mapping[str, tuple[str, ...]] = {
     JOURNAL: (JOURNAL, "detailed_results.csv", "failures.csv", "predictions.parquet"),
@@ -80,30 +83,13 @@ def is_hidden(file: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in file.split("/"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Folder:
-    """A folder on the way down.
-
-    Attributes:
-        path: Where it is.
-        name: Its path in the set.
-        above: Device and inode of each folder that it was reached through.
-        links: How many of those were links.
-    """
+class _Folder(NamedTuple):
+    """A folder on the way down: its path, that in the set, the identities above it, its links."""
 
     path: str
     name: str = ""
     above: tuple[tuple[int, int], ...] = ()
     links: int = 0
-
-    def inner(self, entry: os.DirEntry[str], identity: tuple[int, int]) -> _Folder:
-        """Return a folder in this one."""
-        return _Folder(
-            path=entry.path,
-            name=self.inner_name(entry),
-            above=(*self.above, identity),
-            links=self.links + entry.is_symlink(),
-        )
 
     def inner_name(self, entry: os.DirEntry[str]) -> str:
         """Return the path in the set of what lies in this folder."""
@@ -112,7 +98,7 @@ class _Folder:
 
 def _below(root: Path, closed: dict[str, str], folders: list[str]) -> Iterator[str]:
     """Yield the files below a folder, noting in `closed` why what is not looked into."""
-    waiting = [_Folder(path=str(root))]
+    waiting = [_Folder(str(root))]
     while waiting:
         folder = waiting.pop()
         if folder.links > MOST_LINKS:
@@ -131,7 +117,12 @@ def _below(root: Path, closed: dict[str, str], folders: list[str]) -> Iterator[s
         folders += [folder.name] if folder.name else []
         own = {table for entry in entries for table in WRITTEN.get(entry.name, ())}
         entries = [entry for entry in entries if entry.name not in own]
-        waiting += [folder.inner(entry, identity) for entry in entries if _is_folder(entry)]
+        above = (*folder.above, identity)
+        waiting += [
+            _Folder(entry.path, folder.inner_name(entry), above, folder.links + entry.is_symlink())
+            for entry in entries
+            if _is_folder(entry)
+        ]
         yield from (folder.inner_name(entry) for entry in entries if _is_of_bytes(entry))
 
 

@@ -14,17 +14,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serval.corpora import corpus_called, known_corpora
-from serval.datasets.dataset import Known
-from serval.datasets.file import load_file
+from serval.datasets.corpus import caveats_of
+from serval.datasets.dataset import clip_source, dataset_here, short_name
+from serval.datasets.layout import ARCHIVES, is_audio
+from serval.datasets.manifest import SUFFIXES, ManifestTable
 from serval.datasets.options import DatasetOptions
-from serval.errors import ConfigError, DatasetNotFoundError
+from serval.datasets.split_column import rows_of_part, shared_with_train
+from serval.errors import ConfigError, DatasetError, DatasetNotFoundError
 from serval.files import is_file, is_folder, names_beside
-from serval.wording import counted, did_you_mean, one_line, shown
+from serval.records import Known
+from serval.wording import counted, did_you_mean, one_line, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from serval.corpora import Corpus
+    from serval.datasets.rows import Table
     from serval.records import Clip, ClipReader, Dataset
 
 
@@ -33,6 +38,14 @@ KNOWN = "known: demo, ssi, hf:ORG/NAME, CORPUS:PATH, or a path"
 
 MOST_CLIPS = 10**9
 """No set has more: a thousand years of speech."""
+
+RENAMED = {
+    suffix: f"; rename it to {kind} if that is what it holds"
+    for suffix, kind in {".txt": ".csv or .tsv", ".tab": ".tsv", ".json": ".jsonl"}.items()
+}
+RENAMED |= dict.fromkeys((".xlsx", ".xls", ".ods"), "; save the sheet as .csv")
+RENAMED |= dict.fromkeys(ARCHIVES, "; unpack it, and give the folder")
+"""What to do with a file that often holds clips, or a list of them, in another form."""
 
 NAME = re.compile(r"(?!.*\.\.)[\w.-]+")
 """One part of a name on the hub: no path, and none that leads upwards."""
@@ -157,10 +170,10 @@ def _from_hub(name: str, options: DatasetOptions, known: Known) -> Dataset:
         raise DatasetNotFoundError(
             f"'{name}' does not name a hub set; write hf:ORG/NAME or hf:ORG/NAME/CONFIG"
         )
-    from serval.datasets.hub import HubSet, load_hub
+    from serval.datasets.hub import load_hub
 
     repo, config = "/".join(parts[:2]), parts[2] if len(parts) > 2 else None
-    return load_hub(HubSet(repo=repo, config=config, revision=options.revision), options, known)
+    return load_hub(repo, config, options, known)
 
 
 def _from_disk(path: Path, options: DatasetOptions, asked: Corpus | None) -> Dataset:
@@ -175,6 +188,57 @@ def _from_disk(path: Path, options: DatasetOptions, asked: Corpus | None) -> Dat
         f"{named}dataset '{one_line(str(path)[:200])}' is not a name that serval knows, nor a "
         f"folder or file that exists{_hint(str(path))}; {KNOWN}{_meant(str(path))}"
     )
+
+
+def load_file(path: Path, options: DatasetOptions, known: Known | None = None) -> Dataset:
+    """Return the dataset that one .csv, .tsv, .jsonl or .parquet file describes.
+
+    The file says which clips there are: what else lies beside it is no part of the set.
+
+    Raises:
+        DatasetNotFoundError: A column, the split, or all of the audio is missing.
+        DatasetError: The file is empty or cannot be read as what its name says.
+    """
+    subject = known.name if known else str(path)
+    known = known or Known(name=short_name(path), location=str(path.resolve()))
+    if path.suffix.lower() not in (*SUFFIXES, ".parquet"):
+        raise DatasetError(
+            f"{path} is not a dataset: give a folder, or a file that ends in "
+            f"{', '.join(sorted((*SUFFIXES, '.parquet')))}{_instead(path)}"
+        )
+    whole, corpus, read_as = _opened(path)
+    table, split, left_out = rows_of_part(whole, options.split, subject, hide=corpus is not None)
+    source = clip_source(table, path.parent, split, options, subject)
+    if corpus is not None:
+        known = replace(
+            known,
+            name=corpus.name,
+            licence=corpus.licence,
+            caveats=tuple(caveats_of(corpus, split)),
+            corpus=corpus.name,
+            read_as=read_as,
+            scale=corpus.scale,
+        )
+    caveats = (*known.caveats, *shared_with_train(source))
+    return dataset_here(source, [path], replace(known, caveats=caveats, left_out=left_out))
+
+
+def _instead(path: Path) -> str:
+    """Return what to do with a file that is no dataset."""
+    if is_audio(path.name):
+        return f"; to name the emotion in it: serval predict {printable(str(path))}"
+    return RENAMED.get(path.suffix.lower(), "")
+
+
+def _opened(path: Path) -> tuple[Table, Corpus | None, str]:
+    """Return a file's rows, and the corpus that `serval datasets prepare` wrote, and how read."""
+    if path.suffix.lower() != ".parquet":
+        return ManifestTable(files=[path]), None, ""
+    from serval.datasets.parquet import Here, ParquetTable, noted_in
+
+    name, read_as = noted_in(path)
+    table = ParquetTable(shards=[Here(path)], folder=path.parent, class_names={})
+    return table, corpus_called(name), read_as
 
 
 def _meant(name: str) -> str:
@@ -233,8 +297,9 @@ def sampled(dataset: Dataset, n: int, seed: int) -> Dataset:
     positions = stratified([label for _, label in clips], n, seed)
     chosen = frozenset(clips[position][0] for position in positions)
     state = f"{dataset.fingerprint} sample {n} seed {seed}"
+    way = "at random" if dataset.is_rated else "by label"
     caveat = (
-        f"a random sample of {n:,} of the set's {len(clips):,} clips, drawn by label (seed {seed})"
+        f"a random sample of {n:,} of the set's {len(clips):,} clips, drawn {way} (seed {seed})"
     )
     return replace(
         dataset,

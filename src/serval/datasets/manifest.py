@@ -65,11 +65,7 @@ class Dialect:
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestTable:
-    """The rows of manifests one after the other; paths are relative to the file they stand in.
-
-    Attributes:
-        files: The manifests in order.
-    """
+    """The rows of manifests one after the other; paths are relative to the file they stand in."""
 
     files: Sequence[Path]
 

@@ -95,7 +95,11 @@ class ParquetTable:
 
     def n_rows(self) -> int:
         """Return how many rows there are, fetching every file if need be."""
-        return sum(_n_rows(shard) for shard in self.shards)
+        n = 0
+        for shard in self.shards:
+            with _opened(shard) as file:
+                n += file.metadata.num_rows
+        return n
 
     def rows(self, start: int, stop: int | None, columns: Sequence[str], /) -> Iterator[Row]:
         """Yield the rows from `start` up to `stop`, opening only the files that hold them."""
@@ -141,26 +145,29 @@ def _opened(shard: Shard) -> pq.ParquetFile:
     return file
 
 
-def _n_rows(shard: Shard) -> int:
-    with _opened(shard) as file:
-        return int(file.metadata.num_rows)
-
-
 def _rows_of(
     file: pq.ParquetFile, start: int, stop: int | None, columns: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """Yield rows of one file, skipping the row groups that lie before `start`."""
+    columns = [_stored(file.schema_arrow, column) for column in columns]
     groups, skipped = _groups(file, start, stop)
     position = skipped
     # To hand a few rows to a pool of threads costs more than to read them.
-    batches = file.iter_batches(
-        BATCH_ROWS, row_groups=groups, columns=list(columns), use_threads=False
-    )
+    batches = file.iter_batches(BATCH_ROWS, row_groups=groups, columns=columns, use_threads=False)
     for batch in batches:
         for cells in _python(batch):
             if position >= start and (stop is None or position < stop):
                 yield cells
             position += 1
+
+
+def _stored(schema: pa.Schema, column: str) -> str:
+    """Return the column to read for the paths in one of audio: itself, where it is mere text."""
+    of = column.removesuffix(".path")
+    is_text = column not in schema.names and of in schema.names and (
+        pa.types.is_string(schema.field(of).type) or pa.types.is_large_string(schema.field(of).type)
+    )  # fmt: skip
+    return of if is_text else column
 
 
 def _python(batch: pa.RecordBatch) -> list[dict[str, Any]]:

@@ -58,11 +58,6 @@ def prepare(name: str, path: Path, options: DatasetOptions | None = None) -> Pre
     Of a known corpus all splits are written, and the fold of each clip. Of any other set it is the
     split that is read.
 
-    Args:
-        name: As `load_dataset` takes it.
-        path: The file, which ends in .parquet.
-        options: Which part to read, and which columns hold what.
-
     Raises:
         ServalError: There is no such set, or the file cannot be written.
     """
@@ -82,7 +77,10 @@ def prepare(name: str, path: Path, options: DatasetOptions | None = None) -> Pre
     for clip in dataset.metadata(0, None):
         names |= dict.fromkeys(clip.groups)
         several |= clip.emotions is not None
-    n, unreadable = _written(dataset.clips(0, None), path, tuple(names), {}, several=several)
+    label = "" if dataset.is_rated else "label"
+    n, unreadable = _written(
+        dataset.clips(0, None), path, tuple(names), {}, label=label, several=several
+    )
     return Prepared(path=path, clips=n, unreadable=unreadable, read_as=dataset.read_as,
                     left_out=dataset.left_out)  # fmt: skip
 
@@ -109,11 +107,15 @@ def _written(
     columns: Sequence[str],
     note: dict[str, str],
     *,
+    label: str = "label",
     several: bool = False,
 ) -> tuple[int, int]:
-    """Return how many clips were written, and how many of them could not be read."""
+    """Return how many clips were written, and how many of them could not be read.
+
+    `label` is the name of that column; empty for a set that has none.
+    """
     columns = [name for name in columns if name not in OWN]
-    schema = _schema(columns, note, several=several)
+    schema = _schema(tuple(filter(None, (label, "speaker", *columns))), note, several=several)
     n = unreadable = 0
     with whole_file(path) as part, pq.ParquetWriter(part, schema) as writer:
         waiting = _rows(clips, columns, several=several)
@@ -127,15 +129,15 @@ def _schema(columns: Sequence[str], note: dict[str, str], *, several: bool) -> p
     """Return the columns; where a clip may have several emotions, the label is a list."""
     audio = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     text = {"dtype": "string", "_type": "Value"}
-    texts = [(name, pa.string()) for name in ("label", "speaker", *columns)]
-    features: dict[str, object] = {"audio": {"_type": "Audio"}, **{name: text for name, _ in texts}}
+    kinds = dict.fromkeys(columns, pa.string())
+    features: dict[str, object] = {"audio": {"_type": "Audio"}, **dict.fromkeys(columns, text)}
     if several:
-        texts[0] = ("label", pa.list_(pa.string()))
+        kinds["label"] = pa.list_(pa.string())
         features["label"] = {"feature": text, "_type": "Sequence"}
     metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
     if note:
         metadata[NOTE] = json.dumps(note).encode()
-    return pa.schema([("audio", audio), *texts], metadata=metadata)
+    return pa.schema([("audio", audio), *kinds.items()], metadata=metadata)
 
 
 def _rows(

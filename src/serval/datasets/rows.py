@@ -180,7 +180,7 @@ class ClipSource:
             return
         for row in self.table.rows(0, None, [self.columns.audio]):
             path = self._path(row)
-            if path is not None and not _holds_audio(row.cells.get(self.columns.audio)):
+            if path is not None and not holds_audio(row.cells.get(self.columns.audio)):
                 yield self._own(path)
 
     def _names_a_file(self) -> bool:
@@ -280,14 +280,19 @@ def _encoded(cell: object, rate: object) -> bytes | None:
     return wav_of(samples, rate) if isinstance(samples, list) else None
 
 
-def _holds_audio(cell: object) -> bool:
+def holds_audio(cell: object) -> bool:
     """Tell whether a cell holds a file or samples, and no mere path."""
     return isinstance(cell, Mapping) and any(cell.get(k) is not None for k in ("bytes", "array"))
 
 
+def path_in(cell: object) -> str:
+    """Return what a cell says of the place of its audio, empty where it says nothing."""
+    return text_of(cell.get("path") if isinstance(cell, Mapping) else cell) or ""
+
+
 def _path_text(cell: object) -> str | None:
-    text = text_of(cell.get("path") if isinstance(cell, Mapping) else cell)
-    if text is None:
+    text = path_in(cell)
+    if not text:
         return None
     if len(text) > LONGEST_PATH:
         # Somebody's audio as text, for one; a file of this name does not exist either.

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from serval.corpora import known_corpora
+from serval.datasets.card import CARD
 from serval.datasets.columns import Kind, Schema, audio_alone
 from serval.datasets.layout import Layout, is_audio, is_decoded, suffix_of
 from serval.datasets.manifest import SUFFIXES, ManifestTable
@@ -46,13 +47,7 @@ class SplitTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderTable:
-    """One row for each audio file, whose label is the name of a folder it lies in.
-
-    Attributes:
-        files: The audio files, relative to `root`.
-        root: The set's folder.
-        labels: The label of each.
-    """
+    """One row for each audio file, whose label is the name of a folder it lies in."""
 
     files: Sequence[str]
     root: Path
@@ -135,20 +130,22 @@ def split_table(
 ) -> SplitTable:
     """Return the rows of a split, reading nothing yet but metadata files for several splits.
 
-    Args:
-        root: The set's folder.
-        layout: Its files.
-        split: One of its splits.
-        options: Which column names the files.
-        subject: What the user calls the set.
-        shard: From the name of a parquet file to what gets it.
-
     Raises:
         DatasetError: There is nothing that says which clips and labels there are.
     """
+    _refuse_unmatched(layout, split, subject)
     sounds = [file for file in layout.splits[split] if is_audio(file)]
-    if sounds and layout.metadata_of(split):
-        return _labelled_by_metadata(root, layout, split, options, subject, shard)
+    metadata = layout.metadata_of(split)
+    if sounds and metadata:
+        _refuse_mixed(metadata, subject)
+        found = _table(root, metadata, layout, shard, own_folder=True)
+        if set(metadata) <= set(layout.splits[split]):
+            return found
+        column = audio_alone(found.table.schema, options, subject).audio
+        listed = ListedTable(
+            table=found.table, column=column, root=root, layout=layout, split=split
+        )
+        return replace(found, table=listed)
     decoded = [file for file in sounds if is_decoded(file)]
     labels = _folder_labels(sounds, layout.folders.get(split, ""), subject)
     if decoded and _tell_labels(labels.values()):
@@ -162,23 +159,14 @@ def split_table(
     raise DatasetError(_unlabelled(sounds, subject))
 
 
-def _labelled_by_metadata(
-    root: Path,
-    layout: Layout,
-    split: str,
-    options: DatasetOptions,
-    subject: str,
-    shard: Callable[[str], Shard],
-) -> SplitTable:
-    """Return the rows of metadata files, and of those for several splits the rows of this one."""
-    metadata = layout.metadata_of(split)
-    _refuse_mixed(metadata, subject)
-    found = _table(root, metadata, layout, shard, own_folder=True)
-    if set(metadata) <= set(layout.splits[split]):
-        return found
-    column = audio_alone(found.table.schema, options, subject).audio
-    table = ListedTable(table=found.table, column=column, root=root, layout=layout, split=split)
-    return replace(found, table=table)
+def _refuse_unmatched(layout: Layout, split: str, subject: str) -> None:
+    """Refuse a split for which the card names files that are not there."""
+    if layout.card.patterns is not None and not layout.splits[split]:
+        named = ", ".join(map(printable, layout.card.patterns[split]))
+        raise DatasetError(
+            f"{subject}: its {CARD} names {named} for split '{printable(split)}', which is no file "
+            "of the set; fetch what is missing, or mend `data_files`"
+        )
 
 
 def _table(
@@ -204,11 +192,6 @@ def _folder_labels(files: Sequence[str], folder: str, subject: str) -> dict[str,
 
     In `angry/speaker1/x.wav` the folder of the file says who speaks. Only names of emotions can
     tell that, so where not every file lies in a folder of such a name, its own folder is taken.
-
-    Args:
-        files: The audio files.
-        folder: The split's own folder, whose name is no label.
-        subject: What the user calls the set.
 
     Raises:
         DatasetError: Folders within each other name different emotions.

@@ -67,17 +67,13 @@ def export_levels(
         ModelError: It is no encoder whose levels are read, or torch cannot make a graph of it.
     """
     refuse_missing()
-    from serval.export.network import exported_levels
+    from serval.export.flow import exported_levels
 
     return exported_levels(checkpoint, overrides, levels, output)
 
 
 def refuse_missing() -> None:
-    """Do nothing if what exports checkpoints is installed.
-
-    Raises:
-        MissingExtraError: torch, transformers or onnxscript is not.
-    """
+    """Refuse to export where torch, transformers or onnxscript is not installed."""
     missing = [name for name in EXTRA if find_spec(name) is None]
     if missing:
         raise MissingExtraError(

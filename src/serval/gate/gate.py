@@ -19,7 +19,7 @@ from serval.groups import GroupGap, Groups, GroupTable, groups_of
 from serval.results import results_of
 from serval.results.document import warnings_of
 from serval.run import load_run, unfinished
-from serval.scores import METRICS, canonical
+from serval.scores import canonical
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import DIMENSION_METRICS
 from serval.scores.stats import OUTCOMES, Interval, Verdict
@@ -181,7 +181,7 @@ def _refuse_meaningless(kind: str, metric: str, bound: float) -> None:
     own = DIMENSION_METRICS.get(known.partition(":")[0])
     if known in NO_SHARES or (own and not own.is_correlation):
         return
-    low, high = METRICS[known].range if known in METRICS else (-1.0 if own else 0.0, 1.0)
+    low, high = (-1.0 if own else 0.0), 1.0
     if not low <= bound <= high:
         hint = f"; for {bound:g} % write {bound / 100:g}" if 1 < bound <= 100 else ""
         kind_of = "a share" if low == 0 else "a score"

@@ -14,9 +14,9 @@ import numpy as np
 from serval.groups.deviations import GroupDeviation, deviations_from_all
 from serval.groups.gaps import NO_GAP, GroupGap, Permuted, gaps_between, permutation_of
 from serval.scores import whole_intervals
-from serval.scores.ballots import is_votes
 from serval.scores.chance import WORTH_FINDING, random_uar
 from serval.scores.clusters import cluster_tables, clustering_of
+from serval.scores.votes import is_votes
 from serval.wording import in_points, percent
 
 if TYPE_CHECKING:
@@ -157,11 +157,7 @@ class Fairness:
 
 
 def groups_of(run: Run) -> Groups:
-    """Return the scores of every group of clips, and whether the gaps are more than chance.
-
-    Args:
-        run: Stored; without a clip or a group column there is no table.
-    """
+    """Return the scores of every group of clips, and whether the gaps are more than chance."""
     rng = np.random.default_rng(0)
     whole = _all_clips(run, rng)
     better = whole is not None and whole.better_than_chance
@@ -222,11 +218,7 @@ _WORTH = in_points(WORTH_FINDING)
 
 
 def gap_sentence(gap: Mapping[str, Any]) -> str:
-    """Return how far two groups of a column are apart in accuracy, and whether that is chance.
-
-    Args:
-        gap: The fields of `GroupGap`.
-    """
+    """Return how far two groups are apart, by the fields of `GroupGap`, and whether by chance."""
     if gap["finding"] == "not judged":
         return "The groups cannot be compared."
     far = (
@@ -265,14 +257,15 @@ def canonical_column(name: str) -> str:
 def fairness_columns(run: Run) -> dict[str, Sequence[str | None]]:
     """Return gender, age, corpus, speaker and text, where the set has them, in two groups or more.
 
-    Each has the name that the set gives it.
+    Each has the name that the set gives it; of those that split the clips alike only the first.
     """
     known = {
         name: _one_spelling(name, values)
         for name, values in {"speaker": run.speakers, **run.groups}.items()
         if canonical_column(name) in COLUMNS
     }
-    return {name: values for name, values in known.items() if len(_compared(values)) >= 2}
+    kept, _twins = _joined(known)
+    return {name: values for name, values in kept.items() if len(_compared(values)) >= 2}
 
 
 def group_columns(
@@ -302,23 +295,34 @@ def _columns_and_twins(
     duration_s: NDArray[np.float64],
 ) -> tuple[dict[str, Sequence[str | None]], dict[str, str]]:
     """Return the columns, and of each that splits the clips as one of them does that one's name."""
-    columns: dict[str, Sequence[str | None]] = {}
-    twins: dict[str, str] = {}
-    shapes: dict[bytes, str] = {}
     known = {"speaker": speakers, **groups}
     if all(_is_number(value) for value in groups.get("duration", ()) if value):
         known["duration"] = _quarters(duration_s)
-    for name, own in known.items():
-        if is_votes(name):
-            continue
-        values = _one_spelling(name, own)
-        shape = _shape(values)
-        if shape in shapes:
-            twins[name] = shapes[shape]
-        elif _is_grouping(values):
-            columns[name] = values
-            shapes[shape] = name
-    return columns, twins
+    spelt = {name: _one_spelling(name, own) for name, own in known.items() if not is_votes(name)}
+    return _joined({name: values for name, values in spelt.items() if _is_grouping(values)})
+
+
+def _joined(
+    columns: Mapping[str, Sequence[str | None]],
+) -> tuple[dict[str, Sequence[str | None]], dict[str, str]]:
+    """Return the first of columns that split the clips alike, and its name for each later one.
+
+    What is known to be something else than speakers is not joined with them: how two speakers
+    differ says nothing of how genders do.
+    """
+    kept: dict[str, Sequence[str | None]] = {}
+    twins: dict[str, str] = {}
+    shapes: dict[tuple[bytes, bool], str] = {}
+    for name, values in columns.items():
+        shape, is_speaker = _shape(values), canonical_column(name) == "speaker"
+        may_speak = is_speaker or canonical_column(name) not in COLUMNS.values()
+        first = shapes.get((shape, True)) if may_speak else None
+        if first := first or (None if is_speaker else shapes.get((shape, False))):
+            twins[name] = first
+        else:
+            kept[name] = values
+            shapes[shape, is_speaker] = name
+    return kept, twins
 
 
 def _is_number(text: str) -> bool:

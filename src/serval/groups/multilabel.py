@@ -31,13 +31,10 @@ WORTH_FINDING = 0.10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultilabelGroup:
-    """One group of clips.
+    """One group of clips: the value of a column, and scores by key of `MULTILABEL_METRICS`.
 
-    Attributes:
-        name: The value of the column.
-        n: Number of clips.
-        scores: By key of `MULTILABEL_METRICS`, with intervals from `MIN_CLIPS` clips on; macro F1
-            and mean AP over the emotions that a clip of this group has.
+    They have intervals from `MIN_CLIPS` clips on; macro F1 and mean AP are over the emotions that a
+    clip of this group has.
     """
 
     name: str

@@ -82,12 +82,8 @@ def pair_gap(
 ) -> PairGap:
     """Return the largest gap, with its finding over all pairs.
 
-    Args:
-        groups: What is compared.
-        speakers: Of all clips; `None` where not known.
-        most: The largest difference that there can be.
-        worth: A gap of this size would matter.
-        tests: Number of columns and scores that are judged together; pairs are counted here.
+    `most` is the largest that there can be, and one of `worth` would matter; `tests` counts columns
+    and scores that are judged together, not pairs.
     """
     g = len(groups.names)
     tests *= g * (g - 1) // 2

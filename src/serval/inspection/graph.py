@@ -24,7 +24,7 @@ from serval.models.graph import (
 from serval.models.onnx import refuse_no_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 PRECISIONS: Mapping[int, str] = {
@@ -139,6 +139,11 @@ def bits_of(node: onnx.NodeProto) -> int:
     return next((int(a.i) for a in node.attribute if a.name == "bits"), 4)
 
 
+def at(names: Sequence[str], place: int) -> str:
+    """Return the name at a place of a node's inputs or outputs; empty where none is, as it may."""
+    return names[place] if place < len(names) else ""
+
+
 def _parsed(path: Path) -> onnx.ModelProto:
     refuse_no_file(path)
     try:
@@ -172,15 +177,15 @@ def _weights(graph: onnx.GraphProto) -> Iterator[Weight]:
     }
     # What is multiplied with the step of an activation: found at run time, or that of a 1.
     ones = {tensor.name for tensor in tensors_of(graph) if prod(tensor.dims) == 1}
-    steps = {node.output[1] for node in nodes if node.op_type == "DynamicQuantizeLinear"}
+    steps = {at(node.output, 1) for node in nodes if node.op_type == "DynamicQuantizeLinear"}
     for node in nodes:
-        if node.op_type == "DequantizeLinear" and node.input[0] in ones:
+        if node.op_type == "DequantizeLinear" and at(node.input, 0) in ones:
             scales.add(node.input[0])
-            steps.add(node.output[0])
+            steps.add(at(node.output, 0))
     for node in nodes:
         if node.op_type == "Mul" and steps & set(node.input):
             scales |= set(node.input)
-    packed = {node.input[1]: node for node in nodes if node.op_type == "MatMulNBits"}
+    packed = {at(node.input, 1): node for node in nodes if node.op_type == "MatMulNBits"}
     for tensor in tensors_of(graph):
         if tensor.name in packed:
             yield _unpacked(tensor.name, packed[tensor.name])
@@ -194,4 +199,5 @@ def _weights(graph: onnx.GraphProto) -> Iterator[Weight]:
 
 def _unpacked(name: str, node: onnx.NodeProto) -> Weight:
     sizes = {attribute.name: int(attribute.i) for attribute in node.attribute}
-    return Weight(name=name, shape=(sizes["K"], sizes["N"]), precision=f"int{bits_of(node)}")
+    shape = (sizes.get("K", 0), sizes.get("N", 0))
+    return Weight(name=name, shape=shape, precision=f"int{bits_of(node)}")

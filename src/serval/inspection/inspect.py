@@ -112,11 +112,6 @@ def inspect_model(
 ) -> Inspection:
     """Return what is in a model file, and what ONNX Runtime on this machine makes of it.
 
-    Args:
-        path: The .onnx file.
-        overrides: What the user states about it.
-        clip_s: Length of the clip whose work is counted, as far as the model takes it.
-
     Raises:
         ModelError: The file is missing, empty, damaged, or lacks its external weights.
     """

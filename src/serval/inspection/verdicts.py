@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from onnx import TensorProto
 
+from serval.inspection.graph import at
 from serval.inspection.work import CONVOLUTIONS, PRODUCTS
 from serval.labels import EMOTIONS
 from serval.models.graph import active_dropouts, node_name, random_nodes, read_skeleton, tensors_of
@@ -235,7 +236,7 @@ def dequantized_weights(graph: StoredGraph, ran: Mapping[str, str]) -> tuple[Wei
     made_by = {name: node for node in nodes for name in node.output}
     found = []
     for node in nodes:
-        if node.op_type == "DequantizeLinear" and node.input[0] in by_name:
+        if node.op_type == "DequantizeLinear" and at(node.input, 0) in by_name:
             users = list(_users(node, readers))
             if any(_runs_in_float(user, made_by, ran) for user in users):
                 found.append(by_name[node.input[0]])
@@ -259,7 +260,7 @@ def _runs_in_float(
 ) -> bool:
     if ran and node.name:
         return ran.get(node.name) in FLOAT_OPS
-    maker = made_by.get(node.input[0])
+    maker = made_by.get(at(node.input, 0))
     return maker is None or maker.op_type != "DequantizeLinear"
 
 
@@ -345,7 +346,7 @@ def _faults(graph: StoredGraph) -> Iterator[str]:
 
 def _convolves_signed(graph: StoredGraph) -> bool:
     kernels = {
-        node.input[1] for node in graph.model.graph.node if node.op_type == "ConvInteger"
+        at(node.input, 1) for node in graph.model.graph.node if node.op_type == "ConvInteger"
     }  # fmt: skip
     return any(
         tensor.name in kernels and tensor.data_type in SIGNED

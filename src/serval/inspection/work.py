@@ -12,35 +12,26 @@ if TYPE_CHECKING:
 
     from serval.models.profile import RanNode, Tensor
 
+_PRODUCTS = """
+    MatMul FusedMatMul Gemm FusedGemm MatMulNBits MatMulInteger MatMulIntegerToFloat
+    DynamicQuantizeMatMul
+"""
 PRODUCTS: Mapping[str, tuple[int, int]] = {
-    "MatMul": (0, 1),
-    "FusedMatMul": (0, 1),
-    "Gemm": (0, 1),
-    "FusedGemm": (0, 1),
-    "MatMulNBits": (0, 1),
-    "MatMulInteger": (0, 1),
-    "MatMulIntegerToFloat": (0, 1),
-    "DynamicQuantizeMatMul": (0, 1),
-    "QLinearMatMul": (0, 3),
-    "QGemm": (0, 3),
+    **dict.fromkeys(_PRODUCTS.split(), (0, 1)),
+    **dict.fromkeys(("QLinearMatMul", "QGemm"), (0, 3)),
 }
 """Matrix products, with the places of their two factors."""
 
 CONVOLUTIONS: Mapping[str, tuple[int, int]] = {
-    "Conv": (0, 1),
-    "FusedConv": (0, 1),
-    "NhwcFusedConv": (0, 1),
-    "ConvInteger": (0, 1),
+    **dict.fromkeys(("Conv", "FusedConv", "NhwcFusedConv", "ConvInteger"), (0, 1)),
     "QLinearConv": (0, 3),
 }
 """Convolutions, with the places of input and kernel."""
 
 UNCOUNTED = frozenset(
-    [
-        *("Attention", "MultiHeadAttention", "QAttention", "ConvTranspose", "Einsum"),
-        *("RNN", "GRU", "LSTM", "DynamicQuantizeLSTM"),
-    ]
-)
+    ("Attention", "MultiHeadAttention", "QAttention", "ConvTranspose", "Einsum", "RNN", "GRU",
+     "LSTM", "DynamicQuantizeLSTM")
+)  # fmt: skip
 """Operators that multiply too, but whose shapes do not say how much."""
 
 FLOATS = {"float": "fp32", "float16": "fp16", "double": "fp64"}

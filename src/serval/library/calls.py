@@ -17,9 +17,10 @@ from serval import evaluation
 from serval.datasets import part_of
 from serval.datasets.given import NO_AUDIO, Given, given_dataset, is_table, stated_rate
 from serval.errors import ConfigError
+from serval.files import is_predictions
 from serval.label_plan import with_value_columns
 from serval.labels import label_text
-from serval.library.predictions import run_of_predictions
+from serval.library.predictions import run_of_file, run_of_predictions
 from serval.library.results import ComparisonResult, Result
 from serval.models.callable import model_of_object
 from serval.models.load import load_as_stated
@@ -125,7 +126,8 @@ def compare(
     """Return whether other runs are worse than the first, on the same clips.
 
     Args:
-        a: The baseline: a result, a stored run, its folder, or `example:fp32`.
+        a: The baseline: a result, a stored run, its folder, `example:fp32`, or a file of
+            predictions, as `serval compare` takes it.
         b: The run that is measured against it.
         *more: Further ones.
         margin: The loss in points that would not matter.
@@ -320,8 +322,9 @@ def _run_of(one: object) -> Run:
     if isinstance(one, Run):
         return one
     if isinstance(one, str | os.PathLike):
-        return load_run(os.fspath(one))
+        place = os.fspath(one)
+        return run_of_file(Path(place).expanduser()) if is_predictions(place) else load_run(place)
     raise ConfigError(
         f"{type(one).__name__} is no run; give a result of serval.evaluate or serval.score, a run, "
-        "or its folder"
+        "its folder, or a file of predictions"
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from serval.comparison.files import forest_of
+from serval.comparison.compare import forest_of
 from serval.comparison.words import verdict_sentence
 from serval.errors import ConfigError, MissingExtraError
 from serval.plots.canvas import given_axes

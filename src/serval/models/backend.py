@@ -11,9 +11,9 @@ import numpy as np
 
 from serval.errors import AudioError, ModelError
 from serval.models.classifier import Classifier, Identity
-from serval.models.contract import Contract, Declared, Overrides, contract_of
-from serval.models.signature import Signature, signature_of
-from serval.models.sources import OUTPUT_NAME, declared_contract, made_of, sound_ranges, trained_on
+from serval.models.protocol import white_noise
+from serval.models.signature import TYPES, Signature, signature_of
+from serval.models.sources import OUTPUT_NAME, declared_contract, made_of, with_making
 from serval.models.trial import marked_by, tried
 
 if TYPE_CHECKING:
@@ -22,19 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from serval.models.contract import Contract, Overrides
     from serval.models.graph import Skeleton
     from serval.models.protocol import Logits
 
-TYPES: Mapping[str, type[np.generic]] = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(double)": np.float64,
-    "tensor(int64)": np.int64,
-    "tensor(int32)": np.int32,
-    "tensor(uint8)": np.uint8,
-    "tensor(int8)": np.int8,
-    "tensor(bool)": np.bool_,
-}
 LONGEST_INPUT_S = 600.0
 """Longest fixed input that is fed: a longer one is no clip, and would only fill the memory."""
 
@@ -63,22 +54,14 @@ class GraphBackend(ABC):
         """
 
     def scores(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
-        """Return `(B, K) float32`, what the graph gives for each row.
-
-        Raises:
-            AudioError: The runtime cannot run the graph on samples of this length.
-        """
+        """Return `(B, K) float32`, what the graph gives for each row."""
         if self.signature.alone and len(samples) > 1:
             rows = zip(samples[:, np.newaxis], lengths[:, np.newaxis], strict=True)
             return np.concatenate([self.answer(self.feeds(*row)) for row in rows])
         return self.answer(self.feeds(samples, lengths))
 
     def answer(self, feeds: Feeds) -> Logits:
-        """Return `(B, K) float32`, what the graph gives for its inputs.
-
-        Raises:
-            AudioError: The runtime cannot run the graph on them.
-        """
+        """Return `(B, K) float32`, what the graph gives for its inputs."""
         (output,) = self.run([self.contract.output_name], feeds)
         batch = self.signature.batch_of(feeds[self.contract.input_name].shape)
         return _rows(np.asarray(output, dtype=np.float32), batch)
@@ -124,14 +107,11 @@ class Opened:
 
 
 def classifier_of(
-    opened: Opened, overrides: Overrides, backend_of: Callable[[Contract, Signature], G]
+    opened: Opened, overrides: Overrides, backend_of: Callable[..., G]
 ) -> Classifier[G]:
     """Return a graph as a classifier, its contract resolved, and tried before any clip.
 
-    Args:
-        opened: What the runtime knows of it.
-        overrides: What the user states.
-        backend_of: Makes the backend, once inputs and output are known.
+    `backend_of` makes the backend of a contract and a signature, once these are known.
 
     Raises:
         ModelError: Its inputs or outputs are not those of a speech classifier, it has not as many
@@ -145,12 +125,12 @@ def classifier_of(
         (len(declared.labels), overrides.output_name or opened.metadata.get(OUTPUT_NAME)),
         partial(_fitting, backend_of, declared),
     )
-    contract = _with_making(_contract(declared, signature), opened.metadata)
+    contract = with_making(_contract(declared, signature), opened.metadata)
     _refuse_endless(path, contract)
     model = Classifier(
         contract=contract,
         identity=opened.identity,
-        backend=backend_of(contract, signature),
+        backend=backend_of(contract=contract, signature=signature),
         made_of=made_of(opened.metadata),
     )
     return _with_trial(model, opened.skeleton)
@@ -161,40 +141,29 @@ def feeds_of(model: Classifier[G], samples: NDArray[np.float32]) -> Feeds:
     return model.backend.feeds(*model.prepared(samples[np.newaxis], np.array([len(samples)])))
 
 
-def _with_making(contract: Contract, metadata: Mapping[str, str]) -> Contract:
-    """Return a contract with what the file says of how its model was made."""
-    trained, notes = trained_on(metadata)
-    ranges, more = sound_ranges(metadata)
-    notes = (*contract.notes, *notes, *more)
-    return replace(contract, trained_on=trained, sound_ranges=ranges, notes=notes)
-
-
-def _contract(declared: Declared, signature: Signature) -> Contract:
-    return contract_of(
+def _contract(declared: Contract, signature: Signature) -> Contract:
+    return replace(
         declared,
         input_name=signature.waveform.name,
         mask_name=signature.mask.name if signature.mask else None,
-        masks_padding=declared.masks_padding,
         output_name=signature.output,
         static_samples=signature.static_samples,
         layout=signature.layout,
-        notes=declared.notes,
     )
 
 
 def _fitting(
-    backend_of: Callable[[Contract, Signature], GraphBackend],
-    declared: Declared,
+    backend_of: Callable[..., GraphBackend],
+    declared: Contract,
     signature: Signature,
     names: list[str],
 ) -> list[str]:
     """Return the outputs that give one number a label for a second of noise."""
     contract = _contract(declared, signature)
     n = min(contract.static_samples or contract.sample_rate, 10_000_000)
-    noise = np.random.default_rng(0).normal(0, 0.1, (1, n)).astype(np.float32)
-    backend = backend_of(contract, signature)
+    backend = backend_of(contract=contract, signature=signature)
     try:
-        answers = backend.run(names, backend.feeds(noise, np.array([n])))
+        answers = backend.run(names, backend.feeds(white_noise(n), np.array([n])))
     except AudioError:
         return names
     pairs = zip(names, answers, strict=True)
@@ -223,11 +192,7 @@ def _with_trial(model: Classifier[G], skeleton: Skeleton) -> Classifier[G]:
 
 
 def _rows(output: NDArray[np.float32], batch: int) -> Logits:
-    """Return `(B, K)` of `(B, K)`, `(B, 1, K)`, `(B, K, 1)` or, for one clip, `(K,)`.
-
-    Raises:
-        AudioError: It is none of these.
-    """
+    """Return `(B, K)` of `(B, K)`, `(B, 1, K)`, `(B, K, 1)` or, of one clip, `(K,)`, no other."""
     longer = [size for size in output.shape if size != 1]
     rows = longer[1:] if batch > 1 and longer[:1] == [batch] else longer
     if len(rows) > 1 or output.size % batch or (batch > 1 and longer[:1] != [batch]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
 import secrets
@@ -23,7 +22,6 @@ from serval.errors import AudioError, ModelError
 from serval.files import sha256_of
 from serval.labels import label_text
 from serval.models.classifier import Classifier, Identity
-from serval.models.contract import Contract, Overrides, contract_of
 from serval.models.sources import COMMAND_LINE, Source, declared_by, refuse_output_name
 from serval.models.trial import tried
 from serval.wording import counted, one_line, printable
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from serval.models.contract import Contract, Overrides
     from serval.models.protocol import Logits
 
 
@@ -71,11 +70,7 @@ class CallableBackend:
     turn: AbstractContextManager[Any]
 
     def scores(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:
-        """Return `(B, K) float32` of what the function gives.
-
-        Raises:
-            AudioError: The function raises or exits, or gives no row of numbers for each clip.
-        """
+        """Return `(B, K) float32` of what the function gives."""
         try:
             with self.turn:
                 both = (samples, lengths) if self.takes_lengths else (samples,)
@@ -103,11 +98,11 @@ def model_of_object(
     stated = replace(overrides, labels=_in_order_of_classes(model, overrides.labels))
     answer = _answer_of(model, stated.labels or ())
     called = printable(_title(model))
+    unique = secrets.token_hex(32)  # what a function does cannot be told from outside
     several = getattr(model, "thread_safe", False)
     opened = Classifier(
         contract=_contract(model, said, stated, COMMAND_LINE if identity else "stated"),
-        identity=identity
-        or Identity(name=called, path=Path(called), sha256=_unique(), size_bytes=0),
+        identity=identity or Identity(name=called, path=Path(called), sha256=unique, size_bytes=0),
         backend=CallableBackend(
             answer=answer,
             takes_lengths=_takes_lengths(answer),
@@ -147,8 +142,7 @@ def _contract(model: object, said: list[Source], overrides: Overrides, user: str
             "(--sample-rate), or give the object an attribute sample_rate"
         )
     refuse_output_name(overrides, _title(model))
-    declared = declared_by(said, overrides, user)
-    return contract_of(declared, output_name="scores", notes=declared.notes)
+    return replace(declared_by(said, overrides, user), output_name="scores")
 
 
 def _answer_of(model: object, labels: tuple[str, ...]) -> Answer:
@@ -172,13 +166,8 @@ def _answer_of(model: object, labels: tuple[str, ...]) -> Answer:
 def _one_hot(predict: Answer, labels: tuple[str, ...], classes: tuple[str, ...]) -> Answer:
     """Return a function that gives 1 to the label which an estimator predicts, and 0 to others.
 
-    Args:
-        predict: Gives a class for each row, or a label where it has no classes.
-        labels: As stated; without them the classes are the labels.
-        classes: What it was fitted on, which the labels name by position; empty if not known.
-
-    Raises:
-        ModelError: There are not as many labels as classes.
+    The labels name the classes that it was fitted on, by position; without them the classes are the
+    labels, and without classes it predicts labels.
     """
     if classes and labels and len(classes) != len(labels):
         raise ModelError(
@@ -202,6 +191,7 @@ def _with_estimator_outputs(
 ) -> Classifier[CallableBackend]:
     """Return the model with what its class says of its outputs, which a trial can only guess."""
     known = model.contract.asked.excludes and not _is_torch(source)
+    known = known and model.contract.stated_outputs is None
     if not (known and callable(getattr(source, "predict_proba", None))):
         return model
     return replace(model, contract=replace(model.contract, outputs="probabilities"))
@@ -227,8 +217,7 @@ def _classes(model: object) -> tuple[str, ...]:
 def _in_order_of_classes(model: object, stated: tuple[str, ...] | None) -> tuple[str, ...] | None:
     """Return the labels that are stated; those that are an estimator's classes in their order.
 
-    Raises:
-        ModelError: Only some are its classes, and stand in other places.
+    Where only some are its classes, and stand in other places, nobody knows which is meant.
     """
     labels = stated or ()
     classes = [name.casefold() for name in _classes(model)]
@@ -303,11 +292,6 @@ def _title(model: object) -> str:
     return str(name) if name and name != "<lambda>" else type(model).__name__
 
 
-def _unique() -> str:
-    """Return a sha256 that no other model has: what a function does cannot be told from outside."""
-    return hashlib.sha256(secrets.token_bytes(32)).hexdigest()
-
-
 PREFIX = "python:"
 FORMS = f"write {PREFIX}FILE.py:NAME or {PREFIX}package.module:NAME"
 
@@ -338,11 +322,7 @@ def open_model(name: str, overrides: Overrides, threads: int) -> Classifier[Call
 
 
 def refuse_no_source(name: str) -> None:
-    """Do nothing if there is a file for a name of this kind, as far as that shows without running.
-
-    Raises:
-        ModelError: The name is of another form, or its file is missing.
-    """
+    """Refuse a name of another form, or of a missing file, without running anything."""
     place, _ = _parted(name)
     if _is_file_name(place) and not Path(place).expanduser().is_file():
         raise ModelError(f"{printable(name)}: no file {printable(place)}; {FORMS}")
@@ -398,11 +378,7 @@ def _found_from(folder: Path) -> Iterator[None]:
 
 
 def _running(name: str, code: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the user gives
-    """Return what the user's code returns.
-
-    Raises:
-        ModelError: It raises anything, or ends the process.
-    """
+    """Return what the user's code returns; whatever it raises becomes a `ModelError`."""
     refuse_no_source(name)
     try:
         return code()

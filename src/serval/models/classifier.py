@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from serval.audio import peak_normalized, zscored
-from serval.errors import AudioError, ModelError
+from serval.errors import ModelError
 from serval.files import sha256_of
-from serval.models.protocol import Backend
+from serval.models.protocol import Backend, finite
 from serval.probabilities import logits_of_scores
 
 if TYPE_CHECKING:
@@ -149,9 +149,7 @@ class Classifier(Generic[B_co]):
         Raises:
             AudioError: The model cannot take a clip of this length, or answers with NaN.
         """
-        scores = self.backend.scores(*self.prepared(samples, lengths))
-        if not np.isfinite(scores).all():
-            raise AudioError("the model answered with NaN or infinite scores")
+        scores = finite(self.backend.scores(*self.prepared(samples, lengths)))
         if not self.contract.one_output or scores.shape[1] != 1:
             return scores
         first = 1 - scores if self.contract.outputs == "probabilities" else np.zeros_like(scores)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from serval.tasks import CATEGORICAL, Task, task_named
+from serval.tasks import CATEGORICAL, task_named
 from serval.wording import counted
 
 if TYPE_CHECKING:
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.labels import LabelSet
-    from serval.tasks import Outputs
+    from serval.tasks import Outputs, Task
     from serval.trained_on import SoundRanges, TrainedOn
 
 Normalize = Literal["peak", "zscore", "none"]
+NORMALIZATIONS: tuple[Normalize, ...] = get_args(Normalize)
 DEFAULT_MAX_SECONDS = 120.0
 """Longest clip where a model declares none: attention grows with the square of the length."""
 MOST_LABELS = 10_000
+TRIAL = "trial"
+"""The source of what nobody states and no graph shows."""
 
 Layout = Literal["batch samples", "batch 1 samples", "batch samples 1", "samples"]
 """The axes of the waveform input."""
@@ -40,6 +43,7 @@ class Overrides:
         output_name: The output with the scores, of several that the model file has.
         scale: Of the values of a model of dimensions, such as `0..1`.
         multi_label: Its outputs are for each emotion alone, of which it may hear several at once.
+        outputs: `logits`, `probabilities` or `sigmoid`.
     """
 
     labels: tuple[str, ...] | None = None
@@ -49,29 +53,12 @@ class Overrides:
     output_name: str | None = None
     scale: str | None = None
     multi_label: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
-    """The part of a contract that is stated in words, with the source of each part.
-
-    `notes` has one sentence each on what two sources state differently.
-    """
-
-    labels: LabelSet
-    sample_rate: int
-    normalize: Normalize
-    max_seconds: float
-    masks_padding: bool
-    task: Task
-    scale: str
-    sources: Mapping[str, str]
-    notes: tuple[str, ...] = ()
+    outputs: Outputs | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """What a model expects and gives: what is declared, and what its graph and a trial show.
+    """What a model expects and gives: what is stated of it, and what its graph and a trial show.
 
     Attributes:
         labels: K labels in the order of the outputs.
@@ -96,7 +83,7 @@ class Contract:
         trained_on: What the model says that it was trained on, or `None`.
         sound_ranges: What the model says that the clips of its training or calibration sounded
             like, or `None`.
-        notes: One sentence each on what of that cannot be read.
+        notes: One sentence each on what cannot be read, or two sources state differently.
     """
 
     labels: LabelSet
@@ -139,6 +126,13 @@ class Contract:
         return {k: v for k, v in facts.items() if k not in others and usual.get(k, others) != v}
 
     @property
+    def stated_outputs(self) -> Outputs | None:
+        """What the graph gives, where the user or the file says so; else a trial shows it."""
+        if self.sources.get("outputs", TRIAL) == TRIAL:
+            return None
+        return "logits" if self.adds_sigmoid else self.outputs
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """One sentence each on what was assumed, for want of anybody who states it."""
         return (*_assumptions(self), *self.notes)
@@ -147,21 +141,6 @@ class Contract:
     def may_pad(self) -> bool:
         """Whether clips of different lengths may share a batch."""
         return self.mask_name is not None and self.masks_padding
-
-
-def contract_of(declared: Declared, **seen: Any) -> Contract:  # noqa: ANN401 - fields of Contract
-    """Return the contract of what is declared and of what its graph shows."""
-    stated = Contract(
-        labels=declared.labels,
-        sample_rate=declared.sample_rate,
-        normalize=declared.normalize,
-        max_seconds=declared.max_seconds,
-        outputs=declared.task.untried,
-        scale=declared.scale,
-        task=declared.task.model,
-        sources=declared.sources,
-    )
-    return replace(stated, **seen)
 
 
 def cut_sentences(model: Mapping[str, Any], duration_s: NDArray[np.float64]) -> list[str]:
@@ -203,8 +182,9 @@ def _assumptions(contract: Contract) -> Iterator[str]:
             f"Nothing states the model's sample rate: {contract.sample_rate} Hz was taken; state "
             "it with --sample-rate."
         )
-    if said.get("outputs") == "trial":
+    if said.get("outputs") == TRIAL:
         yield (
             "The model's outputs were between 0 and 1 on every trial, and nothing in its graph "
-            "says why: they are taken for one independent score a label."
+            "says why: they are taken for one independent score a label; if they are not, state "
+            "--outputs logits."
         )

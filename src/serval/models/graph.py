@@ -153,6 +153,20 @@ def operator_name(node: onnx.NodeProto) -> str:
     return node.op_type if node.domain in STANDARD else f"{node.domain}:{node.op_type}"
 
 
+def names_read(node: onnx.NodeProto) -> Iterator[str]:
+    """Yield the tensors that a node reads, and those that the branches of an If or Loop read."""
+    yield from node.input
+    for inner in _graphs_in(node):
+        for child in inner.node:
+            yield from names_read(child)
+        yield from (output.name for output in inner.output)
+
+
+def _graphs_in(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    for attribute in node.attribute:
+        yield from (attribute.g, *attribute.graphs)
+
+
 def tensors_of(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
     """Yield the constant tensors of a graph and of the graphs inside it."""
     yield from graph.initializer
@@ -160,8 +174,8 @@ def tensors_of(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
         for attribute in node.attribute:
             if node.op_type == "Constant" and attribute.name == "value":
                 yield attribute.t
-            for inner in (attribute.g, *attribute.graphs):
-                yield from tensors_of(inner)
+        for inner in _graphs_in(node):
+            yield from tensors_of(inner)
 
 
 def parsed(skeleton: Skeleton) -> onnx.ModelProto | None:
@@ -179,11 +193,7 @@ def parsed(skeleton: Skeleton) -> onnx.ModelProto | None:
 
 
 def refuse_odd_names(message: Message) -> None:
-    """Raise where a name in the graph is not UTF-8: protobuf gives it as bytes, or not at all.
-
-    Raises:
-        ModelError: One is.
-    """
+    """Refuse a name in the graph that is not UTF-8: protobuf gives it as bytes, or not at all."""
     for field, value in message.ListFields():
         if field.type not in (field.TYPE_MESSAGE, field.TYPE_STRING):
             continue
@@ -266,9 +276,8 @@ def _all_nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
 def _within(nodes: object) -> Iterator[onnx.NodeProto]:
     for node in nodes:  # type: ignore[attr-defined]  # protobuf's own list
         yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _within(inner.node)
+        for inner in _graphs_in(node):
+            yield from _within(inner.node)
 
 
 def _may_be_random(node: onnx.NodeProto) -> bool:

@@ -61,14 +61,11 @@ def hub_folder(
 
 
 def hub_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]:
-    """Return the folder in the hub's cache with the checkpoint `hf:ORG/NAME`, and its commit.
+    """Return the folder in the hub's cache with a checkpoint, and its commit.
 
     Args:
         name: `hf:ORG/NAME` or `hf:ORG/NAME@REVISION`.
         revision: Branch, tag or commit, if the name has none.
-
-    Raises:
-        ModelError: As of `hub_folder`.
     """
     repo, stated, file = _parts(name)
     if file:
@@ -85,11 +82,7 @@ def hub_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]:
 def hub_choice(name: str) -> list[str]:
     """Return the .onnx files and the files of weights among which a name without a file chooses.
 
-    Args:
-        name: As the user gave it; one with a file has nothing to choose: `[]`.
-
-    Raises:
-        ModelError: As of `hub_model`.
+    A name with a file has nothing to choose: `[]`.
     """
     repo, revision, file = _parts(name)
     if file:
@@ -122,9 +115,8 @@ def _weights_in_cache(repo: str, revision: str | None) -> list[str]:
 def hub_model(name: str) -> Path:
     """Return where `hf:ORG/NAME/FILE.onnx` is, fetched with its weights and the hub's own files.
 
-    Args:
-        name: Without `FILE.onnx`, the only such file of the model is meant; `hf:ORG/NAME@REVISION`
-            is one state of it.
+    Without `FILE.onnx`, the only such file of the model is meant; with `@REVISION` behind its name,
+    that state of it.
 
     Raises:
         ModelError: There is no such model, it has no such file or more than one, the hub wants a

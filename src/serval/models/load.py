@@ -8,17 +8,17 @@ from importlib import import_module, metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from serval.checkpoints import is_checkpoint
 from serval.errors import ConfigError, MissingExtraError, ModelError
 from serval.files import names_beside
 from serval.labels import EMOTIONS
-from serval.models.choice import what_is_meant
 from serval.models.contract import Overrides
 from serval.models.options import InferenceOptions, overrides_of
 from serval.models.windowed import windowed
 from serval.wording import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from serval.models.classifier import Classifier
     from serval.models.protocol import Model
@@ -61,13 +61,7 @@ RUNTIMES = {
 
 
 def load_as_stated(name: str, options: InferenceOptions) -> Model:
-    """Return the model of that name or path, opened as the options say.
-
-    Raises:
-        ModelError: There is no such model, or it does not keep its contract.
-        ConfigError: An option names nothing, or does not go with another.
-        MissingExtraError: The runtime is not installed.
-    """
+    """Return the model of that name or path, opened as the options say; see `load_model`."""
     stated = overrides_of(options)
     opened = load_model(name, stated, runtime=options.runtime, provider=options.provider)
     return windowed(opened, options)
@@ -114,7 +108,7 @@ def _opened(
     model = name if chosen.takes_folder or chosen.prefix else model_path(name)
     try:
         module = import_module(chosen.module)
-        opened: Classifier[Any] = module.open_model(model, overrides, threads, **more)
+        opened: Classifier[Any] = module.open_model(model, overrides, threads=threads, **more)
     except ImportError as error:
         if isinstance(error, MissingExtraError) or runtime == USUAL:
             raise
@@ -125,11 +119,7 @@ def _opened(
 
 
 def _runtime_of(name: str, stated: str) -> str:
-    """Return the runtime that is stated, or that a model's name calls for.
-
-    Raises:
-        ConfigError: There is none of that name, or the model is of another one's kind.
-    """
+    """Return the runtime that is stated, or that a model's name calls for."""
     if stated not in {AUTO, *RUNTIMES}:
         raise ConfigError(f"unknown runtime '{printable(stated)}'; known: {', '.join(RUNTIMES)}")
     own = next((known for known, one in RUNTIMES.items() if _is_of(name, one)), None)
@@ -157,11 +147,7 @@ def _facts(runtime: str, provider: str) -> dict[str, str]:
 
 
 def refuse_no_model(name: str) -> None:
-    """Do nothing if a name means a model, as far as that shows without opening it.
-
-    Raises:
-        ModelError: It means none.
-    """
+    """Refuse a name that means no model, as far as that shows without opening it."""
     if name.startswith(RUNTIMES["python"].prefix):
         from serval.models.callable import refuse_no_source
 
@@ -205,9 +191,53 @@ def _meant(name: str, builtin: Iterable[str]) -> str:
     return did_you_mean(os.path.basename(name), [*builtin, *files])  # noqa: PTH119 - takes any text
 
 
+def what_is_meant(name: str, runtime: str) -> tuple[str, str]:
+    """Return the runtime that opens what a name means, and a sentence on the other way, or `""`.
+
+    A folder with weights and a `config.json` is a checkpoint, whatever else lies in it. Of a model
+    on the hub named without a file, the only .onnx file is taken, else the checkpoint.
+
+    Args:
+        name: As the user gave it.
+        runtime: The one for model files, unless the user named another.
+    """
+    if name.startswith("hf:"):
+        from serval.models.hub import hub_choice  # its client takes a while to load
+
+        files = hub_choice(name)
+        onnx = [file for file in files if file.endswith(".onnx")]
+        return _chosen(name, runtime, onnx, has_weights=len(onnx) < len(files))
+    if runtime != USUAL or not os.path.isdir(name or "."):  # noqa: PTH112 - any text may be asked
+        return runtime, ""
+    folder = Path(name).expanduser()
+    if not is_checkpoint(folder):
+        return runtime, ""
+    found = _onnx_files(folder)
+    return "torch", _other(found) if found else ""
+
+
+def _chosen(name: str, runtime: str, onnx: Sequence[str], *, has_weights: bool) -> tuple[str, str]:
+    if not has_weights:
+        return runtime, ""
+    if runtime == USUAL and len(onnx) == 1:
+        return runtime, (
+            f"{name} has {onnx[0]}, which was taken, and a checkpoint too: "
+            "take that with --runtime torch."
+        )
+    return "torch", _other([f"{name}/{file}" for file in onnx]) if onnx else ""
+
+
+def _other(files: Sequence[object]) -> str:
+    return f"The checkpoint was taken; there is an ONNX file too: take it with -m {files[0]}."
+
+
+def _onnx_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.onnx")) + sorted(folder.glob("onnx/*.onnx"))
+
+
 def _folder_instead(name: str, folder: Path) -> str:
     """Return what to name instead of a folder: the models in it, or how to make one of it."""
-    found = sorted(folder.glob("*.onnx")) + sorted(folder.glob("onnx/*.onnx"))
+    found = _onnx_files(folder)
     if found:
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         names = ", ".join(f"-m {file}" for file in found[:SHOWN])

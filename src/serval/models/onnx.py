@@ -14,7 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 from serval.errors import AudioError, ConfigError, ModelError
 from serval.models.backend import GraphBackend, Opened, classifier_of
 from serval.models.classifier import Classifier, identity_of
-from serval.models.contract import Contract, Overrides
+from serval.models.contract import Overrides
 from serval.models.graph import external_names, read_skeleton
 from serval.wording import one_line, printable
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.models.backend import Feeds
-    from serval.models.signature import Signature
 
 CPU = "cpu"
 """The provider that every ONNX Runtime has."""
@@ -70,11 +69,7 @@ class OnnxBackend(GraphBackend):
     session: ort.InferenceSession
 
     def run(self, names: Sequence[str], feeds: Feeds) -> list[NDArray[Any]]:
-        """Return those outputs of the graph for its inputs.
-
-        Raises:
-            AudioError: ONNX Runtime cannot run the graph on them.
-        """
+        """Return those outputs of the graph for its inputs."""
         try:
             return list(self.session.run(list(names), feeds))
         except ORT_ERRORS as error:
@@ -177,11 +172,6 @@ def _provider(name: str) -> tuple[str, str]:
     return known[name], known[CPU]
 
 
-def open_model(path: Path, overrides: Overrides, threads: int, provider: str = CPU) -> OnnxModel:
-    """Return the model in an .onnx file; see `load_onnx`."""
-    return load_onnx(path, overrides, threads=threads, provider=provider)
-
-
 def load_onnx(
     path: Path, overrides: Overrides | None = None, *, threads: int = 1, provider: str = CPU
 ) -> OnnxModel:
@@ -203,21 +193,17 @@ def load_onnx(
             nodes=(session.get_inputs(), session.get_outputs()),
             skeleton=skeleton,
         )
-        return classifier_of(opened, overrides or Overrides(), partial(_backend, session))
+        return classifier_of(
+            opened, overrides or Overrides(), partial(OnnxBackend, session=session)
+        )
 
 
-def _backend(
-    session: ort.InferenceSession, contract: Contract, signature: Signature
-) -> OnnxBackend:
-    return OnnxBackend(session=session, contract=contract, signature=signature)
+open_model = load_onnx
+"""As the runtimes of `serval.models.load` call it."""
 
 
 def refuse_no_file(path: Path) -> None:
-    """Do nothing if there is a file with something in it.
-
-    Raises:
-        ModelError: There is none, or it is empty.
-    """
+    """Refuse a model file that is missing or empty."""
     if not path.is_file():
         raise ModelError(f"no model file {path}; give the path of an .onnx file or a built-in name")
     if path.stat().st_size == 0:

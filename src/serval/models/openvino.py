@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
     from serval.models.backend import Feeds
     from serval.models.classifier import Classifier, Identity
-    from serval.models.contract import Contract, Overrides
-    from serval.models.signature import Signature
+    from serval.models.contract import Overrides
 
 IR = ".xml"
 """How the files of OpenVINO's own form end; their weights lie in a .bin beside them."""
@@ -60,11 +59,7 @@ class OpenVinoBackend(GraphBackend):
     requests: local = field(default_factory=local)
 
     def run(self, names: Sequence[str], feeds: Feeds) -> list[NDArray[Any]]:
-        """Return those outputs of the graph for its inputs.
-
-        Raises:
-            AudioError: OpenVINO cannot run the graph on them.
-        """
+        """Return those outputs of the graph for its inputs."""
         if not hasattr(self.requests, "own"):
             self.requests.own = self.compiled.create_infer_request()
         try:
@@ -98,7 +93,9 @@ def open_model(path: Path, overrides: Overrides, threads: int) -> Classifier[Ope
     known = load_onnx(path, overrides)
     compiled = _compiled(core, known.identity, threads)
     signature = known.backend.signature
-    return known.on(_backend(compiled, known.contract, signature))
+    return known.on(
+        OpenVinoBackend(compiled=compiled, contract=known.contract, signature=signature)
+    )
 
 
 def compiled_folder() -> Path:
@@ -128,7 +125,7 @@ def _open_ir(
         nodes=([_slot(port) for port in graph.inputs], [_slot(port) for port in graph.outputs]),
     )
     compiled = _compiled(core, identity, threads)
-    return classifier_of(opened, overrides, partial(_backend, compiled))
+    return classifier_of(opened, overrides, partial(OpenVinoBackend, compiled=compiled))
 
 
 def _compiled(core: Any, identity: Identity, threads: int) -> Any:  # noqa: ANN401
@@ -162,14 +159,6 @@ def _known(path: Path, ask: partial[Any]) -> Any:  # noqa: ANN401
     except RuntimeError as error:
         last = str(error).strip().splitlines()[-1]
         raise ModelError(f"OpenVINO cannot run {path}: {one_line(last)[:300]}") from error
-
-
-def _backend(
-    compiled: Any,  # noqa: ANN401
-    contract: Contract,
-    signature: Signature,
-) -> OpenVinoBackend:
-    return OpenVinoBackend(compiled=compiled, contract=contract, signature=signature)
 
 
 def _slot(port: Any) -> Slot:  # noqa: ANN401

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from serval.errors import ConfigError
-from serval.models.contract import Normalize, Overrides
+from serval.models.contract import NORMALIZATIONS, Overrides
+from serval.tasks import FORMS
 
-NORMALIZE: dict[str, Normalize] = {"peak": "peak", "zscore": "zscore", "none": "none"}
+T = TypeVar("T", bound=str)
 
 
 # Without slots, so that the options of a verb can be those of a model and of a set at once.
@@ -24,6 +26,8 @@ class ModelOptions:
         model_scale: Of a model of dimensions, such as `0..1`; by default what the file says.
         multi_label: The outputs are for each emotion alone, of which the model may hear several at
             once; by default what the file says.
+        outputs: What they are: `logits`, `probabilities` that sum to 1, or `sigmoid`, a score in
+            [0, 1] of each label; `auto` is what the file says, else what a trial shows.
     """
 
     labels: str | None = None
@@ -33,6 +37,7 @@ class ModelOptions:
     output_name: str | None = None
     model_scale: str | None = None
     multi_label: bool = False
+    outputs: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,22 +61,22 @@ class InferenceOptions(ModelOptions):
 
 
 def overrides_of(options: ModelOptions) -> Overrides:
-    """Return what the options state about the model's contract.
-
-    Raises:
-        ConfigError: There is no such normalization.
-    """
-    if options.normalize not in {"auto", *NORMALIZE}:
-        raise ConfigError(
-            f"unknown --normalize '{options.normalize}'; known: auto, {', '.join(NORMALIZE)}"
-        )
+    """Return what the options state about the model's contract."""
     labels = options.labels and tuple(name.strip() for name in options.labels.split(","))
     return Overrides(
         labels=labels or None,
         sample_rate=options.sample_rate,
-        normalize=NORMALIZE.get(options.normalize),
+        normalize=_one_of("--normalize", options.normalize, NORMALIZATIONS),
         max_seconds=options.max_seconds,
         output_name=options.output_name,
         scale=options.model_scale,
         multi_label=options.multi_label,
+        outputs=_one_of("--outputs", options.outputs, FORMS),
     )
+
+
+def _one_of(flag: str, stated: str, known: tuple[T, ...]) -> T | None:
+    """Return the stated one of the known values, or `None` of `auto`."""
+    if stated not in {"auto", *known}:
+        raise ConfigError(f"unknown {flag} '{stated}'; known: auto, {', '.join(map(str, known))}")
+    return next((one for one in known if one == stated), None)

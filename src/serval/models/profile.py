@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.models.onnx import open_session
+from serval.models.protocol import white_noise
 
 if TYPE_CHECKING:
     from serval.models.onnx import OnnxModel
@@ -55,12 +56,10 @@ def ran_nodes(model: OnnxModel, seconds: float) -> tuple[RanNode, ...]:
         AudioError: The model cannot take a clip of this length.
     """
     n_samples = model.contract.static_samples or int(seconds * model.sample_rate)
-    noise = np.random.default_rng(0).normal(0, 0.1, (1, n_samples)).astype(np.float32)
     with tempfile.TemporaryDirectory(prefix="serval-") as folder:
         session = open_session(model.path, profile=Path(folder) / "profile")
-        replace(model, backend=replace(model.backend, session=session)).logits(
-            noise, np.array([n_samples])
-        )
+        profiled = replace(model, backend=replace(model.backend, session=session))
+        profiled.logits(white_noise(n_samples), np.array([n_samples]))
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     return tuple(_ran(event) for event in events if event["name"].endswith(SUFFIX))
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from serval.errors import AudioError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -56,6 +58,27 @@ class Model(Protocol):
         The samples are as decoded: mono, at `sample_rate`, not normalised.
         """
         ...
+
+
+def logits_alone(model: Model, samples: NDArray[np.float32]) -> Logits:
+    """Return `(K,) float32` logits of one clip, `(T,) float32` as decoded."""
+    return np.asarray(model.logits(samples[np.newaxis], np.array([len(samples)]))[0])
+
+
+def finite(scores: Logits) -> Logits:
+    """Return the scores of a model.
+
+    Raises:
+        AudioError: One is NaN or infinite.
+    """
+    if not np.isfinite(scores).all():
+        raise AudioError("the model answered with NaN or infinite scores")
+    return scores
+
+
+def white_noise(n: int, seed: int = 0, level: float = 0.1) -> NDArray[np.float32]:
+    """Return `(1, n) float32` white noise of that standard deviation, the same for one seed."""
+    return np.random.default_rng(seed).normal(0, level, (1, n)).astype(np.float32)
 
 
 class Backend(Protocol):

@@ -12,15 +12,25 @@ from serval.errors import ModelError
 from serval.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from serval.models.contract import Layout
 
-FLOATS = frozenset(("tensor(float)", "tensor(float16)", "tensor(double)"))
-MASKS = FLOATS | {f"tensor({kind})" for kind in ("int64", "int32", "uint8", "int8", "bool")}
+TYPES: Mapping[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(bool)": np.bool_,
+}
+"""What inputs may be, by ONNX Runtime's names; any of them may be a mask."""
+FLOATS = frozenset(name for name, kind in TYPES.items() if issubclass(kind, np.floating))
 MOST_LABELS = 100_000
 SHOWN = 12
 """Inputs or outputs that a message lists."""
@@ -156,7 +166,7 @@ def _inputs(path: Path, slots: list[Slot]) -> tuple[Slot, Slot | None]:
             f"its inputs are {_listed(slots)}"
         )
     others = [slot for slot in slots if slot is not waveforms[0]]
-    masks = [slot for slot in others if _says_mask(slot) and slot.type in MASKS]
+    masks = [slot for slot in others if _says_mask(slot) and slot.type in TYPES]
     unknown = [slot for slot in others if slot not in masks[:1]]
     if unknown:
         raise ModelError(
@@ -189,11 +199,7 @@ def _is_one(axis: int | str | None) -> bool:
 
 
 def _output_names(path: Path, outputs: list[Slot], n_labels: int, wanted: str | None) -> list[str]:
-    """Return the outputs that may be the scores: the one that is named so, or those of the shape.
-
-    Raises:
-        ModelError: The graph has no output of the wanted name.
-    """
+    """Return the outputs that may be the scores: one that is named so, or those of the shape."""
     floats = [slot for slot in outputs if slot.type in FLOATS]
     if wanted is not None:
         if wanted not in {slot.name for slot in floats}:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from serval.dimensions import scale_of_text
 from serval.errors import ConfigError, ModelError
 from serval.labels import EMOTIONS, DimensionSet, LabelSet, emotion_of, names_in_order, unnamed
-from serval.models.contract import DEFAULT_MAX_SECONDS, MOST_LABELS, Declared, Normalize
-from serval.tasks import DIMENSIONAL, MULTILABEL, Task, task_named, usual_task
+from serval.models.contract import DEFAULT_MAX_SECONDS, MOST_LABELS, Contract, Normalize
+from serval.tasks import DIMENSIONAL, FORMS, MULTILABEL, Outputs, Task, task_named, usual_task
+from serval.texts import json_in, json_of
 from serval.trained_on import SoundRanges, TrainedOn
 from serval.wording import one_line, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serval.models.contract import Contract, Overrides
+    from serval.models.contract import Overrides
 
 
 NORMALIZE: Mapping[str, Normalize] = {
@@ -43,10 +44,6 @@ OUTPUT_NAME = "output_name"
 MOST_SECONDS = "max_input_seconds"
 """Under which names a source says what; the last is what an architecture takes whole at most."""
 
-LARGEST_CONFIG = 10_000_000
-"""Bytes of a file beside a model, and characters of one entry of its metadata: those that people
-have are a thousand times smaller."""
-
 SHOWN, SHOWN_NAMES = 60, 12
 """Characters of a value, and labels, that a message shows."""
 
@@ -54,17 +51,12 @@ Source = tuple[str, Mapping[str, Any]]
 T = TypeVar("T")
 
 
-def declared_contract(path: Path, metadata: Mapping[str, str], overrides: Overrides) -> Declared:
+def declared_contract(path: Path, metadata: Mapping[str, str], overrides: Overrides) -> Contract:
     """Return labels, sample rate, normalisation and the like, each from its first source.
 
     The order: the command line, the ONNX file's metadata, `config.json` and
     `preprocessor_config.json` beside the file, the published default. On the hub, files for ONNX
     Runtime lie in a folder `onnx` of their own, and those two files in the one above it.
-
-    Args:
-        path: The model file; the hub's own files are searched beside it.
-        metadata: The ONNX file's custom metadata.
-        overrides: What the user states.
 
     Raises:
         ModelError: A source states something that cannot be read.
@@ -75,7 +67,7 @@ def declared_contract(path: Path, metadata: Mapping[str, str], overrides: Overri
 
 def declared_by(
     stated: Sequence[Source], overrides: Overrides, user: str = COMMAND_LINE
-) -> Declared:
+) -> Contract:
     """Return labels, sample rate, normalisation and the like, each from its first source.
 
     Args:
@@ -95,17 +87,26 @@ def declared_by(
     normalize, normalize_from = _first(sources, NORMALIZATION, _normalize, DEFAULT_NORMALIZE)
     masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
     longest, longest_from = _longest(sources)
+    form, form_from = _first(sources, ("outputs",), _form, task.untried)
+    if form_from != "default" and not task.has_labels:
+        raise ConfigError(
+            f"{form_from}: outputs {form} are of models of emotions, but this one gives values of "
+            f"{', '.join(names[:SHOWN_NAMES])}; leave it out"
+        )
     said = {"labels": labels_from, "sample_rate": rate_from, "normalize": normalize_from}
-    return Declared(
+    return Contract(
         labels=_parsed(names, read, f"{labels_from}: labels"),
         sample_rate=rate,
         normalize=normalize,
         max_seconds=longest,
         masks_padding=masks,
-        task=task,
+        outputs=form,
+        task=task.model,
         scale="" if task.has_labels else _first(sources, ("scale",), _scale, "")[0],
         notes=(*notes, *_contradictions(sources)),
-        sources=said | {"max_seconds": longest_from, "masks_padding": masks_from},
+        sources=said
+        | {"max_seconds": longest_from, "masks_padding": masks_from}
+        | ({} if form_from == "default" else {"outputs": form_from}),
     )
 
 
@@ -123,12 +124,7 @@ def _names_of(sources: list[Source]) -> tuple[tuple[str, ...], str]:
 
 
 def _task(sources: list[Source], names: tuple[str, ...]) -> tuple[Task, tuple[str, ...]]:
-    """Return what the outputs are scores of, and a sentence on each entry that does not say it.
-
-    Raises:
-        ModelError: A `problem_type` is unknown.
-        ConfigError: A scale is stated for scores of emotions.
-    """
+    """Return what the outputs are scores of, and a sentence on each entry that does not say it."""
     said, notes = _said_task(sources)
     scale = sources[0][1].get("scale")
     of_emotions = any(emotion_of(name) in EMOTIONS for name in names)
@@ -165,8 +161,7 @@ def _said_task(sources: list[Source]) -> tuple[Task | None, tuple[str, ...]]:
 def _longest(sources: list[Source]) -> tuple[float, str]:
     """Return the longest clip in seconds, and who says so.
 
-    Raises:
-        ConfigError: The user states more than the architecture takes, which would cut the rest.
+    The user may not state more than the architecture takes, which would cut the rest.
     """
     longest, source = _first(sources, ("max_seconds",), _seconds, DEFAULT_MAX_SECONDS)
     most, _ = _first(sources, (MOST_SECONDS,), _seconds, math.inf)
@@ -179,11 +174,7 @@ def _longest(sources: list[Source]) -> tuple[float, str]:
 
 
 def refuse_output_name(overrides: Overrides, name: str) -> None:
-    """Do nothing if no output is named, of a model that has one alone.
-
-    Raises:
-        ConfigError: One is.
-    """
+    """Refuse that an output is named, of a model that has one alone."""
     if overrides.output_name is not None:
         raise ConfigError(
             f"--output-name {_short(overrides.output_name)} is of model files with several "
@@ -198,12 +189,13 @@ def _stated(overrides: Overrides) -> dict[str, Any]:
         "normalize": overrides.normalize,
         "max_seconds": overrides.max_seconds,
         "scale": overrides.scale,
+        "outputs": overrides.outputs,
         "problem_type": MULTILABEL.problem_type if overrides.multi_label else None,
     }
     return {name: value for name, value in stated.items() if value is not None}
 
 
-def contract_entries(contract: Declared | Contract) -> dict[str, str]:
+def contract_entries(contract: Contract) -> dict[str, str]:
     """Return what is stated of a model's input, as a file's metadata; not what was assumed."""
     entries = {
         "sample_rate": ("sampling_rate", str(contract.sample_rate)),
@@ -214,48 +206,22 @@ def contract_entries(contract: Declared | Contract) -> dict[str, str]:
     return dict(entry for part, entry in entries.items() if said.get(part) != "default")
 
 
-def hub_file(path: Path) -> Mapping[str, Any]:
-    """Return the content of a `config.json` or the like.
-
-    Raises:
-        ModelError: It is no JSON object of a size and depth that such files have.
-    """
-    try:
-        size = path.stat().st_size
-        content = _json(path.read_text(encoding="utf-8-sig")) if size <= LARGEST_CONFIG else None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is not readable JSON: {one_line(error)}") from error
-    if size > LARGEST_CONFIG:
-        raise ModelError(
-            f"{path} has {size} bytes, more than any such file ({LARGEST_CONFIG}); replace it by "
-            "the one of the checkpoint that the model was made from"
-        )
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} must hold one JSON object")
-    return content
-
-
 def _beside(folder: Path, name: str) -> Mapping[str, Any]:
     """Return the hub's own file beside a model; for a folder `onnx`, the one above it."""
     path = folder / name
-    if path.is_file():
-        return hub_file(path)
-    above = folder.absolute()
-    return _beside(above.parent, name) if above.name == "onnx" else {}
-
-
-def _json(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return what JSON says; a `ValueError` too for one of absurd size, depth or numbers."""
-    if len(text) > LARGEST_CONFIG:
-        raise ValueError(f"{len(text)} characters are too many")
+    if not path.is_file():
+        above = folder.absolute()
+        return _beside(above.parent, name) if above.name == "onnx" else {}
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("lists within lists without an end") from None
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
+        content = json_in(path)
+    except ValueError as error:
+        raise ModelError(
+            f"{path} is not readable JSON: {error}; replace it by the one of the checkpoint that "
+            "the model was made from"
+        ) from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} must hold one JSON object")
+    return content
 
 
 def _first(
@@ -346,7 +312,7 @@ def _dimensions(value: object) -> LabelSet:
 def _in_order(value: object) -> tuple[str, ...]:
     """Read a list, `id2label` (`{"0": "angry"}`), `label2id`, one of them as JSON, or `a,b,c`."""
     if isinstance(value, str):
-        value = _json(value) if value.lstrip().startswith(("[", "{")) else value.split(",")
+        value = json_of(value) if value.lstrip().startswith(("[", "{")) else value.split(",")
     if isinstance(value, Sized) and len(value) > MOST_LABELS:
         raise ValueError(f"{len(value)} labels are more than any classifier has ({MOST_LABELS})")
     return tuple(map(printable, names_in_order(value)))
@@ -365,6 +331,13 @@ def _normalize(value: object) -> Normalize:
     if name not in NORMALIZE:
         raise ValueError(f"expected one of {', '.join(NORMALIZE)}")
     return NORMALIZE[name]
+
+
+def _form(value: object) -> Outputs:
+    found = next((form for form in FORMS if form == str(value).strip().lower()), None)
+    if found is None:
+        raise ValueError(f"expected one of {', '.join(FORMS)}")
+    return found
 
 
 def _yes_or_no(value: object) -> bool:
@@ -397,28 +370,27 @@ LONGEST_ENTRY = 2_000
 Said = TypeVar("Said", TrainedOn, SoundRanges)
 
 
-def trained_on(metadata: Mapping[str, str]) -> tuple[TrainedOn | None, tuple[str, ...]]:
-    """Return what a model file says that it was trained on, and what is wrong with that.
-
-    Args:
-        metadata: With an entry `trained_on`, see `serval.trained_on`, or without one.
-
-    Returns:
-        That, or `None` where nothing can be read, and one sentence if something cannot.
-    """
-    text = metadata.get("trained_on", "")
-    return _entry_of(TrainedOn.parsed, text, "no overlap is looked for")
+def with_making(contract: Contract, metadata: Mapping[str, str]) -> Contract:
+    """Return a contract with what its file says of its training, and what of that is damaged."""
+    trained, notes = _entry_of(
+        TrainedOn.parsed, metadata.get("trained_on"), "overlap is looked for"
+    )
+    ranges, more = _entry_of(
+        SoundRanges.parsed, metadata.get("sound_ranges"), "sound is compared with it"
+    )
+    notes = (*contract.notes, *notes, *more)
+    return replace(contract, trained_on=trained, sound_ranges=ranges, notes=notes)
 
 
 def _entry_of(
-    read: Callable[[str], Said], text: str, without: str
+    read: Callable[[str], Said], text: str | None, lost: str
 ) -> tuple[Said | None, tuple[str, ...]]:
     if not text:
         return None, ()
     try:
         return read(text), ()
     except ConfigError as error:
-        return None, (f"The model's metadata: {one_line(error)}; {without}.",)
+        return None, (f"The model's metadata: {one_line(error)}; no {lost}.",)
 
 
 def made_of(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -426,16 +398,3 @@ def made_of(metadata: Mapping[str, str]) -> dict[str, str]:
     if not {"encoder", "encoder_sha256", "head"} <= metadata.keys():
         return {}
     return {key: metadata[key][:LONGEST_ENTRY] for key in MADE_OF if key in metadata}
-
-
-def sound_ranges(metadata: Mapping[str, str]) -> tuple[SoundRanges | None, tuple[str, ...]]:
-    """Return what a model file says its clips sounded like, and what is wrong with that.
-
-    Args:
-        metadata: With an entry `sound_ranges`, see `serval.trained_on`, or without one.
-
-    Returns:
-        That, or `None` where nothing can be read, and one sentence if something cannot.
-    """
-    text = metadata.get("sound_ranges", "")
-    return _entry_of(SoundRanges.parsed, text, "no sound is compared with it")

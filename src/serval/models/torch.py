@@ -13,23 +13,21 @@ import numpy as np
 from serval.checkpoints import SETTINGS, open_checkpoint, refuse_missing
 from serval.errors import AudioError, ModelError
 from serval.models.classifier import Classifier, Identity, identity_of
-from serval.models.contract import Contract, Overrides, contract_of
 from serval.models.sources import MOST_SECONDS, Source, declared_by, refuse_output_name
 from serval.models.trial import tried
 from serval.tasks import DIMENSIONAL
 from serval.wording import counted, one_line, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from serval.checkpoints.check import HeadCheck
     from serval.checkpoints.checkpoint import Checkpoint
-    from serval.models.contract import Declared
+    from serval.models.contract import Contract, Overrides
     from serval.models.protocol import Logits
 
-GRAPH = {"input_name": "input_values", "output_name": "logits"}
+INPUT, OUTPUT = "input_values", "logits"
 """What exporters call the input and the output."""
 SHOWN = 12
 """Labels that a message shows."""
@@ -48,11 +46,7 @@ class TorchBackend:
     threads: int
 
     def scores(self, samples: NDArray[np.float32], lengths: NDArray[np.int64]) -> Logits:  # noqa: ARG002 - without a mask all rows are of one length
-        """Return `(B, K) float32`, what the network gives for each row.
-
-        Raises:
-            AudioError: The network cannot take samples of this length.
-        """
+        """Return `(B, K) float32`, what the network gives for each row."""
         import torch
 
         torch.set_num_threads(self.threads)
@@ -74,13 +68,17 @@ def open_model(name: str, overrides: Overrides, threads: int) -> Classifier[Torc
         ModelError: It is no checkpoint of a classifier with a trained head.
     """
     checkpoint = open_named(name, overrides)
-    check = check_of(checkpoint)
-    declared = declared_of(checkpoint, overrides)
-    contract = contract_of(declared, **GRAPH, notes=(*check.doubts, *checkpoint.notes))
+    from serval.checkpoints.check import head_check, refuse_fresh
+    from serval.checkpoints.network import network_of
+
+    check = head_check(checkpoint)
+    refuse_fresh(check, checkpoint.source)
+    declared, notes = declared_of(checkpoint, overrides), (*check.doubts, *checkpoint.notes)
+    contract = replace(declared, input_name=INPUT, output_name=OUTPUT, notes=notes)
     model = Classifier(
         contract=contract,
         identity=_identity(checkpoint),
-        backend=TorchBackend(network=_network(checkpoint), threads=threads),
+        backend=TorchBackend(network=network_of(checkpoint), threads=threads),
         head=check.facts,
     )
     return tried(model)
@@ -92,13 +90,10 @@ def open_named(name: str, overrides: Overrides) -> Checkpoint:
     Raises:
         MissingExtraError: torch or transformers is not installed.
         ModelError: It is no checkpoint of a classifier, or has not as many outputs as labels.
-        ConfigError: An output is named, of which it has one alone.
     """
     refuse_output_name(overrides, f"checkpoint '{printable(name)[:200]}'")
     folder, revision = _folder(name)
-    stated = overrides.normalize if overrides.normalize in {"zscore", "none"} else None
-    silent = not (folder / "preprocessor_config.json").is_file()
-    opened = open_checkpoint(folder, name, normalize=stated if silent else None, revision=revision)
+    opened = open_checkpoint(folder, name, normalize=_unsaid(folder, overrides), revision=revision)
     if overrides.labels is None:
         return opened
     n_outputs, n_labels = len(opened.labels), len(overrides.labels)
@@ -112,25 +107,10 @@ def open_named(name: str, overrides: Overrides) -> Checkpoint:
     return replace(opened, labels=overrides.labels, sources=sources)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedLevels:
-    """An encoder whose answers are the pooled features of its levels.
-
-    Attributes:
-        model: Its answers stand beside each other, as values.
-        widths: Of each level, by name, in that order.
-        parameters: Numbers in the weights of the encoder.
-        licence: As its card says, else `""`.
-    """
-
-    model: Classifier[TorchBackend]
-    widths: Mapping[str, int]
-    parameters: int
-    licence: str
-
-
-def open_levels(name: str, overrides: Overrides, asked: str, *, deviation: bool) -> OpenedLevels:
-    """Return an encoder whose answers are the pooled features of its levels.
+def open_levels(
+    name: str, overrides: Overrides, asked: str, *, deviation: bool
+) -> tuple[Classifier[TorchBackend], Checkpoint, list[str]]:
+    """Return a model whose answers are the pooled features of an encoder's levels, and these.
 
     Args:
         name: A folder, or `hf:ORG/NAME[@REVISION]`.
@@ -144,12 +124,11 @@ def open_levels(name: str, overrides: Overrides, asked: str, *, deviation: bool)
         ModelError: It is no such encoder, or has no such level.
     """
     opened = open_encoder(name, overrides)
-    from serval.checkpoints.hidden import HiddenLevels, HiddenStates
+    from serval.checkpoints.network import HiddenLevels, HiddenStates
 
     wanted = _levels(opened, name, asked)
-    states = HiddenStates(opened, [int(level) for level in wanted])
-    width = int(opened.model.config.hidden_size)
-    n_features = width * len(wanted) * (2 if deviation else 1)
+    states = HiddenStates(opened, map(int, wanted))
+    n_features = opened.width * len(wanted) * (2 if deviation else 1)
     network = HiddenLevels(states, deviation=deviation).eval()
     model = Classifier(
         contract=_contract_of_features(opened, n_features, overrides),
@@ -157,21 +136,17 @@ def open_levels(name: str, overrides: Overrides, asked: str, *, deviation: bool)
         backend=TorchBackend(network=network, threads=1),
         runtime={"name": "torch"},
     )
-    return OpenedLevels(
-        model=tried(model),
-        widths=dict.fromkeys(wanted, width),
-        parameters=sum(weights.numel() for weights in opened.model.parameters()),
-        licence=opened.licence,
-    )
+    return tried(model), opened, wanted
 
 
 def _contract_of_features(encoder: Checkpoint, n: int, overrides: Overrides) -> Contract:
     """Return the contract of an encoder that gives n numbers of no name."""
     labels = tuple(map(str, range(n)))
     declared = declared_by(_said(replace(encoder, labels=labels)), overrides)
-    return contract_of(
+    return replace(
         declared,
-        **GRAPH,
+        input_name=INPUT,
+        output_name=OUTPUT,
         outputs=DIMENSIONAL.outputs,
         scale="0..1",
         task=DIMENSIONAL.model,
@@ -196,12 +171,17 @@ def open_encoder(name: str, overrides: Overrides) -> Checkpoint:
         ModelError: It is no encoder whose levels are read.
     """
     refuse_missing(name)
-    from serval.checkpoints.hidden import open_hidden_levels
+    from serval.checkpoints.opened import open_hidden_levels
 
     folder, revision = _folder(name)
-    silent = not (folder / "preprocessor_config.json").is_file()
-    stated = overrides.normalize if silent and overrides.normalize != "peak" else None
-    return replace(open_hidden_levels(folder, name, stated), revision=revision)
+    opened = open_hidden_levels(folder, name, _unsaid(folder, overrides))
+    return replace(opened, revision=revision)
+
+
+def _unsaid(folder: Path, overrides: Overrides) -> str | None:
+    """Return the normalisation that the user states of a checkpoint which does not say its own."""
+    said = (folder / "preprocessor_config.json").is_file() or overrides.normalize == "peak"
+    return None if said else overrides.normalize
 
 
 def _identity(checkpoint: Checkpoint) -> Identity:
@@ -217,19 +197,6 @@ def _title(checkpoint: Checkpoint) -> str:
     return printable(checkpoint.folder.resolve().name)
 
 
-def check_of(checkpoint: Checkpoint) -> HeadCheck:
-    """Return what weights and answers say of a head, refusing one that was never trained.
-
-    Raises:
-        ModelError: It was not.
-    """
-    from serval.checkpoints.check import head_check, refuse_fresh
-
-    check = head_check(checkpoint)
-    refuse_fresh(check, checkpoint.source)
-    return check
-
-
 def _folder(name: str) -> tuple[Path, str]:
     if not name.startswith("hf:"):
         return Path(name).expanduser(), ""
@@ -238,12 +205,8 @@ def _folder(name: str) -> tuple[Path, str]:
     return hub_checkpoint(name)
 
 
-def declared_of(checkpoint: Checkpoint, overrides: Overrides) -> Declared:
-    """Return what is stated of a checkpoint, by the user first.
-
-    Raises:
-        ConfigError: The user states what does not go with it.
-    """
+def declared_of(checkpoint: Checkpoint, overrides: Overrides) -> Contract:
+    """Return what is stated of a checkpoint, by the user first."""
     return declared_by(_said(checkpoint), overrides)
 
 
@@ -260,12 +223,6 @@ def _said(checkpoint: Checkpoint) -> list[Source]:
     return [
         (checkpoint.sources.get(part, "config.json"), {part: value}) for part, value in said.items()
     ]
-
-
-def _network(checkpoint: Checkpoint) -> Any:  # noqa: ANN401 - torch is an extra
-    from serval.checkpoints.network import network_of
-
-    return network_of(checkpoint)
 
 
 def answer_of_module(module: Any) -> Callable[[NDArray[np.float32]], Any]:  # noqa: ANN401 - torch is an extra

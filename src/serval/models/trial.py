@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 
 from serval.errors import AudioError, ModelError
+from serval.models.contract import TRIAL
 from serval.models.graph import activation_of, active_dropouts, node_name, random_nodes
-from serval.models.protocol import Backend
+from serval.models.protocol import Backend, finite, white_noise
 from serval.wording import counted, printable
 
 if TYPE_CHECKING:
@@ -44,39 +45,36 @@ SHOWN = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a model's outputs are, and what that was told by: `graph`, or `trial` alone."""
+    """What a model's outputs are, and what that was told by: `graph`, `trial` alone, or `said`."""
 
     outputs: Outputs
     source: str
 
 
 def tried(model: Classifier[B], skeleton: Skeleton = b"") -> Classifier[B]:
-    """Return the model with what its outputs turned out to be.
-
-    Args:
-        model: Opened, with everything else known.
-        skeleton: Of its graph, where it has one.
+    """Return the model with what its outputs turned out to be; of a graph its skeleton says more.
 
     Raises:
         ModelError: It cannot run, has not one score for each label, is no function of what goes
             in, or gives neither logits nor probabilities.
     """
-    noise = _noise(model, 0.1, seed=0)
-    first, again = _twice(model, noise)
+    samples = _noise(model, 0.1, seed=0)
+    first, again = _twice(model, samples)
     _refuse_other_labels(model, first)
     if first.shape[1] < len(model.labels):
         model = replace(model, contract=replace(model.contract, one_output=True))
         first, again = (np.pad(scores, ((0, 0), (1, 0))) for scores in (first, again))
-    _refuse_random(model, (noise, first, again), skeleton)
+    _refuse_random(model, (samples, first, again), skeleton)
     if model.contract.outputs == "values":  # no trial can tell values from scores
         return model
     answers = np.concatenate([first, *_further(model)]) if first.min() >= -SCORE_MARGIN else first
-    found = _outputs_of(model, answers, skeleton)
+    stated = model.contract.stated_outputs
+    found = _as_stated(model, answers, stated) if stated else _outputs_of(model, answers, skeleton)
     bare = _lacks_sigmoid(model, found)
     if bare:
         found = replace(found, outputs="sigmoid")
     # A run compares where parts were found as little as it compares sources of labels.
-    said = {"outputs": found.source} if found.source != "graph" else {}
+    said = {"outputs": TRIAL} if found.source == TRIAL else {}
     contract = replace(
         model.contract,
         outputs=found.outputs,
@@ -89,8 +87,7 @@ def tried(model: Classifier[B], skeleton: Skeleton = b"") -> Classifier[B]:
 def _lacks_sigmoid(model: Classifier[B], found: Found) -> bool:
     """Return whether the graph leaves out the sigmoids of labels that do not exclude each other.
 
-    Raises:
-        ModelError: It gives shares of one label, or has one output for two.
+    Shares of one label, and one output for two labels, cannot be turned into such scores.
     """
     if model.contract.asked.outputs != "sigmoid" or found.outputs == "sigmoid":
         return False
@@ -107,9 +104,9 @@ def _scores(model: Classifier[B], samples: Floats) -> Floats:
     return model.scores(samples, np.array([samples.shape[1]]))
 
 
-def _twice(model: Classifier[B], noise: Floats) -> tuple[Floats, Floats]:
+def _twice(model: Classifier[B], samples: Floats) -> tuple[Floats, Floats]:
     try:
-        return _scores(model, noise), _scores(model, noise)
+        return _scores(model, samples), _scores(model, samples)
     except AudioError as error:
         raise ModelError(f"{model.path}: tried on a second of noise, {error}") from error
 
@@ -140,8 +137,7 @@ def _length(model: Classifier[B]) -> int:
 
 
 def _noise(model: Classifier[B], level: float, seed: int) -> Floats:
-    rng = np.random.default_rng(seed)
-    return rng.normal(0, level, (1, _length(model))).astype(np.float32)
+    return white_noise(_length(model), seed, level)
 
 
 def _refuse_other_labels(model: Classifier[B], scores: Floats) -> None:
@@ -165,14 +161,14 @@ def _refuse_other_labels(model: Classifier[B], scores: Floats) -> None:
 def _refuse_random(
     model: Classifier[B], runs: tuple[Floats, Floats, Floats], skeleton: Skeleton
 ) -> None:
-    noise, first, again = runs
+    samples, first, again = runs
     suspects = random_nodes(skeleton)
     active = active_dropouts(skeleton)
     if not suspects:
         if np.abs(first - again).max() <= UNEQUAL * max(1.0, float(np.abs(first).max())):
             return
         raise ModelError(_no_function(model, "nothing in the graph says why; export it again"))
-    repeats = (_scores(model, noise) for _ in range(REPEATS - 2))
+    repeats = (_scores(model, samples) for _ in range(REPEATS - 2))
     same = bool(np.array_equal(first, again)) and all(
         np.array_equal(first, answer) for answer in repeats
     )
@@ -187,14 +183,8 @@ def _no_function(model: Classifier[B], reason: str) -> str:
 
 
 def _outputs_of(model: Classifier[B], answers: Floats, skeleton: Skeleton) -> Found:
-    """Return what the scores are, by their values and by the node that makes them.
-
-    Args:
-        model: For its output's name.
-        answers: `(N, K)` scores of unlike sounds.
-        skeleton: Of the graph; empty where there is none.
-    """
-    in_range = bool(answers.min() >= -SCORE_MARGIN and answers.max() <= 1 + SCORE_MARGIN)
+    """Return what `(N, K)` scores of unlike sounds are, by their values and who makes them."""
+    in_range = _in_range(answers)
     sums = answers.sum(axis=1)
     made_by = activation_of(skeleton, model.contract.output_name) if in_range else None
     shares = np.abs(sums - 1).max() < MARGIN and not model.contract.one_output
@@ -202,7 +192,7 @@ def _outputs_of(model: Classifier[B], answers: Floats, skeleton: Skeleton) -> Fo
         in_range = False
     if model.contract.one_output:
         of_one: Outputs = "probabilities" if in_range else "logits"
-        return Found(outputs=of_one, source="graph" if made_by or not in_range else "trial")
+        return Found(outputs=of_one, source="graph" if made_by or not in_range else TRIAL)
     if not in_range:
         _refuse_scaled(model, answers, sums)
         return Found(outputs="logits", source="graph")
@@ -218,7 +208,30 @@ def _outputs_of(model: Classifier[B], answers: Floats, skeleton: Skeleton) -> Fo
         return Found(outputs="sigmoid", source="graph")
     if not np.ptp(answers, axis=0).any():  # one answer to everything tells nothing
         return Found(outputs="logits", source="graph")
-    return Found(outputs="sigmoid", source="trial")
+    return Found(outputs="sigmoid", source=TRIAL)
+
+
+def _as_stated(model: Classifier[B], answers: Floats, stated: Outputs) -> Found:
+    """Return what the scores are said to be, unless those of unlike sounds show that they are not.
+
+    One output for two labels is the probability of the second.
+    """
+    one, sums = model.contract.one_output, answers.sum(axis=1)
+    fits = stated == "logits" or _in_range(answers)
+    if stated == "probabilities" and not one:
+        fits = fits and bool(np.abs(sums - 1).max() < MARGIN)
+    if not fits:
+        raise ModelError(
+            f"{model.path}: its outputs are said to be {stated} "
+            f"({model.contract.sources['outputs']}), but on noise, tones and silence they are "
+            f"{answers.min():.3g} to {answers.max():.3g} and sum to {sums.min():.3g} to "
+            f"{sums.max():.3g}; leave that out, or state --outputs logits"
+        )
+    return Found(outputs="probabilities" if one and stated == "sigmoid" else stated, source="said")
+
+
+def _in_range(answers: Floats) -> bool:
+    return bool(answers.min() >= -SCORE_MARGIN and answers.max() <= 1 + SCORE_MARGIN)
 
 
 def _refuse_scaled(model: Classifier[B], answers: Floats, sums: Floats) -> None:
@@ -342,45 +355,30 @@ def _answer(
     sound: tuple[float, int],
     padding: tuple[float, int],
 ) -> Logits:
-    """Return the scores of noise that is marked as sound before noise that is marked as padding.
-
-    Raises:
-        AudioError: The model cannot take it, or answers with NaN.
-    """
-    parts = [_short_noise(round(s * model.sample_rate), seed) for s, seed in (sound, padding)]
-    samples = np.concatenate(parts)[np.newaxis]
-    if model.contract.static_samples is not None:
-        samples = np.resize(samples, (1, model.contract.static_samples))
-    valid = np.arange(samples.shape[1])[np.newaxis] < len(parts[0])
+    """Return the scores of noise that is marked as sound before noise that is marked as padding."""
+    parts = [white_noise(round(s * model.sample_rate), seed) for s, seed in (sound, padding)]
+    samples = _fitted(model, np.concatenate(parts, axis=1))
+    valid = np.arange(samples.shape[1])[np.newaxis] < parts[0].shape[1]
     return _run(model, marks, samples, valid)
 
 
-def _run(
-    model: Classifier[Any],
-    marks: Marks,
-    samples: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-    valid: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
-) -> Logits:
+def _fitted(model: Classifier[Any], samples: Floats) -> Floats:
+    """Return `(1, T)` samples in the length that the model takes."""
+    return np.resize(samples, (1, model.contract.static_samples or samples.shape[1]))
+
+
+def _run(model: Classifier[Any], marks: Marks, samples: Floats, valid: NDArray[np.bool_]) -> Logits:
     backend = replace(model.backend, contract=replace(model.contract, mask_marks=marks))
-    scores: Logits = backend.answer(backend.marked(samples, valid))
-    if not np.isfinite(scores).all():
-        raise AudioError("the model answered with NaN or infinite scores")
-    return scores
+    return finite(backend.answer(backend.marked(samples, valid)))
 
 
 def _matters(model: Classifier[Any]) -> bool:
     """Tell whether a clip without padding gets another answer when its mask is turned round."""
     seconds = sum(_lengths(model)[-1])
-    samples = _short_noise(round(seconds * model.sample_rate), 1)[np.newaxis]
-    if model.contract.static_samples is not None:
-        samples = np.resize(samples, (1, model.contract.static_samples))
+    samples = _fitted(model, white_noise(round(seconds * model.sample_rate), 1))
     valid = np.ones(samples.shape, dtype=np.bool_)
     try:
         one, other = (_run(model, marks, samples, valid) for marks in ("valid", "padding"))
     except AudioError:
         return True
     return float(np.abs(one - other).max()) > SAME * float(np.abs(one).max())
-
-
-def _short_noise(n: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    return np.random.default_rng(seed).normal(0, 0.1, n).astype(np.float32)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from serval.audio.streamed import LONGEST_S
+from serval.audio.decode import LONGEST_S
 from serval.errors import ConfigError
+from serval.models.protocol import logits_alone
 from serval.probabilities import logits_of_scores, probabilities_of
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Windowed:
 
     def one(self, samples: Waveform) -> NDArray[np.float32]:
         """Return `(K,) float32` logits of one window."""
-        return np.asarray(self.model.logits(samples[np.newaxis], np.array([len(samples)]))[0])
+        return logits_alone(self.model, samples)
 
     def cut(self, blocks: Iterable[Waveform]) -> Iterator[tuple[int, Waveform]]:
         """Yield where each window of a waveform begins, in samples, and the window."""
@@ -131,11 +132,7 @@ class Windowed:
 
 
 def windowed(model: Model, options: InferenceOptions) -> Model:
-    """Return the model as the options say: with windows, or as it is.
-
-    Raises:
-        ConfigError: The window does not fit the model, or the hop does not fit the window.
-    """
+    """Return the model as the options say: with windows, or as it is."""
     if options.window is None:
         if options.hop is not None:
             raise ConfigError("--hop is the distance of windows; give --window SECONDS too")

@@ -12,7 +12,7 @@ import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serval.files import whole_file
 
@@ -149,6 +149,12 @@ def _fonts() -> tuple[str, ...]:
 
     here = set(font_manager.get_font_names())
     return (OWN_FONT, *(name for name in OTHER_SCRIPTS if name in here))
+
+
+def plain(axes: Axes, **grid: Any) -> None:  # noqa: ANN401 - of matplotlib
+    """Draw a light grid into the axes, and no frame above them or at the right."""
+    axes.grid(alpha=0.3, **grid)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def given_axes(axes: Axes | None, width: float, height: float) -> Axes:

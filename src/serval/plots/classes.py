@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.plots.canvas import COLOURS, figure, head, save
+from serval.plots.canvas import COLOURS, figure, head, plain, save
 from serval.scores.metrics import confusion_matrix, support
 from serval.scores.multilabel import EMOTION_METRICS, MULTILABEL_METRICS
 from serval.wording import counted, hundredths, percent, scored
@@ -107,9 +107,8 @@ def draw_per_class(axes: Axes, scores: Mapping[str, ClassScores | EmotionScores]
     axes.set_xticks(range(len(rows)), names)
     axes.set(ylim=(0, 1.12), ylabel="score with 95 % interval")
     axes.set_yticks(SHARES, [percent(share, 0) for share in SHARES])
-    axes.grid(axis="y", alpha=0.3)
+    plain(axes, axis="y")
     axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 

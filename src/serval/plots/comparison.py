@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.plots.canvas import COLOURS, figure, save
+from serval.plots.canvas import COLOURS, figure, plain, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,8 +76,7 @@ def draw_differences(axes: Axes, forest: Forest, margin: float) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("points; below 0 is worse; an arrow: the interval goes on")
     axes.set_xlim(-reach, reach)
-    axes.grid(axis="x", alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes, axis="x")
     axes.set_title(forest.title, fontsize=10)
     axes.legend(fontsize=7, loc="lower left", bbox_to_anchor=(1, 0), frameon=False)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.plots.canvas import COLOURS, figure, save
+from serval.plots.canvas import COLOURS, figure, plain, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 ACROSS = 3
 NAMED = 40
-"""Characters of the name of an encoder that have room in the legend."""
+"""Characters of the name of an encoder in a line of the legend."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +45,7 @@ class CostPoint:
 
 
 def save_costs(panels: Mapping[str, Sequence[CostPoint]], score: str, path: Path) -> Path:
-    """Return `path` after drawing the score against the time for a clip, the time logarithmic.
-
-    Args:
-        panels: Points by the name of the set.
-        score: What the score is called.
-        path: The picture.
-    """
+    """Return `path` after drawing the score against the time for a clip, the time logarithmic."""
     encoders = list(dict.fromkeys(point.encoder for own in panels.values() for point in own))
     across = min(ACROSS, len(panels))
     down = -(-len(panels) // across)
@@ -65,7 +60,8 @@ def save_costs(panels: Mapping[str, Sequence[CostPoint]], score: str, path: Path
         axes.set_ylabel(f"{score} %, with 95 % interval")
     handles = [axes.get_legend_handles_labels() for axes in places[: len(panels)]]
     lines = {name: line for own, names in handles for line, name in zip(own, names, strict=True)}
-    picture.legend(lines.values(), map(_shown, lines), loc="outside lower center", fontsize=8,
+    names = [fill(name, NAMED) for name in lines]
+    picture.legend(lines.values(), names, loc="outside lower center", fontsize=8,
                    title="hollow: worse than the best of the set, by a corrected test",
                    title_fontsize=8, frameon=False)  # fmt: skip
     return save(picture, path)
@@ -83,15 +79,7 @@ def _draw(axes: Axes, points: Sequence[CostPoint], encoders: Sequence[str]) -> N
     axes.xaxis.set_major_formatter(lambda ms, _place: f"{ms:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.12)
-    axes.grid(alpha=0.3, which="both")
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _shown(encoder: str) -> str:
-    """Return a name that is too long without its middle: files of one model end differently."""
-    if len(encoder) <= NAMED:
-        return encoder
-    return f"{encoder[: NAMED // 2]}…{encoder[-NAMED // 2 :]}"
+    plain(axes, which="both")
 
 
 def _draw_encoder(axes: Axes, points: Sequence[CostPoint], colour: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.plots.canvas import COLOURS, figure, head, save
+from serval.plots.canvas import COLOURS, figure, head, plain, save
 from serval.wording import counted
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ def _draw_cloud(axes: Axes, x: Floats, y: Floats) -> None:
         axes.hexbin(x, y, gridsize=40, mincnt=1, cmap="viridis", linewidths=0)
     else:
         axes.scatter(x, y, s=8, alpha=0.5, color=COLOURS[0], linewidths=0)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes)
 
 
 def _draw_errors(axes: Axes, truth: Floats, predicted: Floats) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serval.plots.canvas import COLOURS, figure, save
+from serval.plots.canvas import COLOURS, figure, plain, save
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,8 +56,7 @@ def save_latency(curves: Sequence[LatencyCurve], title: str, path: Path) -> Path
     _label_plainly(axes)
     band = "band: to the 95th percentile" if banded else f"median of {fewest} calls"
     axes.set(xlabel="duration of the clip in s", ylabel=f"latency in ms ({band})")
-    axes.grid(alpha=0.3, which="both")
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes, which="both")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     axes.set_title(title, fontsize=10)
     return save(picture, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serval.plots.canvas import COLOURS, figure, lay_out, save
+from serval.plots.canvas import COLOURS, figure, lay_out, plain, save
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,14 +19,9 @@ RISES = (-3, *(sign * step for step in range(9, 220, 12) for sign in (1, -1)))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizedPoint:
-    """One variant.
+    """One variant: MB, accuracy in [0, 1], times as fast as FP32.
 
-    Attributes:
-        name: As it stands beside the point.
-        size_mb: In MB (10^6 bytes).
-        accuracy: In [0, 1].
-        speed: Times as fast as FP32 in the same run.
-        pareto: Whether no other is smaller, faster and more accurate at once.
+    `pareto` says that no other is smaller, faster and more accurate at once.
     """
 
     name: str
@@ -54,9 +49,8 @@ def save_quantization(points: Sequence[QuantizedPoint], title: str, path: Path) 
     axes.set_xlim(0, 1.3 * max(point.size_mb for point in points))
     axes.set(xlabel="size in MB", ylabel="accuracy in %")
     axes.margins(y=0.15)
-    axes.grid(alpha=0.3)
+    plain(axes)
     axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
     note = "blue: nothing else is smaller, faster and more accurate; area: speed against FP32"
     axes.set_title(f"{title}\n{note}", fontsize=9)
     label_apart(picture, axes, points)

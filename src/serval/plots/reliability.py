@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.plots.canvas import COLOURS, figure, head, save
+from serval.plots.canvas import COLOURS, figure, head, plain, save
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
@@ -18,20 +18,13 @@ if TYPE_CHECKING:
 
 
 def save_reliability(calibration: Calibration, title: str, path: Path) -> Path:
-    """Return where accuracy against confidence, and against answered clips, is drawn.
-
-    Args:
-        calibration: What is drawn.
-        title: The model and the set.
-        path: Where the picture is written.
-    """
+    """Return where accuracy against confidence, and against answered clips, is drawn."""
     picture = figure(9.5, 4.4)
     left, right = picture.subplots(1, 2)
     draw_reliability(left, calibration)
     _draw_coverage(right, calibration)
     for axes in (left, right):
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes)
     head(picture, f"{title} · {counted(calibration.n, 'clip')}")
     return save(picture, path)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.plots.canvas import COLOURS, figure, save
+from serval.plots.canvas import COLOURS, figure, plain, save
 from serval.wording import percent, points
 
 if TYPE_CHECKING:
@@ -75,12 +75,8 @@ def save_heat_map(
 ) -> Path:
     """Return `path` after drawing changes of UAR and of each recall, perturbations downwards.
 
-    Args:
-        rows: One for each perturbation.
-        clips: Number of clips of each label; beside its name, for one clip of five moves a recall
-            by 20 points. A label without any has no column.
-        title: What stands over the picture.
-        path: Where the picture is written.
+    Beside a label stands its number of clips, for one of five moves a recall by 20 points; one
+    without any has no column.
     """
     labels = [label for label in rows[0].recall_change if clips[label]]
     values = np.array(
@@ -169,8 +165,7 @@ def _draw_panel(
     names = ", ".join(curve.name for curve in curves)
     axes.set_title((name if len(curves) > 3 else names).replace("_", " "), fontsize=9)
     axes.tick_params(labelsize=7, labelleft=True)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes)
     return handles
 
 

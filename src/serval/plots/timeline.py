@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.plots.canvas import COLOURS, figure, head, save
+from serval.plots.canvas import COLOURS, figure, head, plain, save
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,8 +53,7 @@ def save_timeline(timeline: Timeline, title: str, path: Path) -> Path:
                   markersize=3.5, linewidth=1.4, label=label)  # fmt: skip
     axes.set_xlim(timeline.starts_s[0], timeline.ends_s[-1])
     axes.set(ylim=(-0.02, 1.02), xlabel="time in s", ylabel="probability")
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, title="clip as a whole")
     head(picture, title)
     return save(picture, path)

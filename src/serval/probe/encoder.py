@@ -1,11 +1,10 @@
-"""From the name of an encoder to a model whose answers are the pooled features of its levels."""
+"""From the name of an encoder to the pooled features of its levels, and to one file with a head."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import tempfile
-import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,33 +12,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from serval import __version__
+from serval.bench.rounds import Effort, interleaved
 from serval.errors import ConfigError, ModelError
-from serval.export import export_levels
+from serval.export import export_levels, refuse_missing
+from serval.files import whole_files
 from serval.inspection.graph import stored_graph
 from serval.labels import LabelSet
-from serval.models.choice import what_is_meant
 from serval.models.classifier import identity_of
 from serval.models.contract import MOST_LABELS, Contract, Overrides
 from serval.models.graph import external_names, read_skeleton
-from serval.models.load import model_path
+from serval.models.load import USUAL, model_path, what_is_meant
 from serval.models.onnx import OnnxBackend, file_title, load_onnx, open_session
 from serval.models.options import overrides_of
+from serval.models.protocol import white_noise
 from serval.models.signature import signature_of
 from serval.models.sources import contract_entries, declared_contract
 from serval.probe.graph import Level, cut, read_model, save_model, with_outputs
 from serval.probe.layers import WEIGHTED, wanted_levels
 from serval.tasks import DIMENSIONAL
+from serval.trained_on import TrainedOn
 from serval.wording import printable, three_digits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import onnx
 
     from serval.models.classifier import Classifier
-    from serval.models.contract import Declared
+    from serval.models.onnx import OnnxModel
     from serval.models.options import InferenceOptions
-    from serval.probe.graph import Pooling
+    from serval.probe.graph import Linear, Pooling
     from serval.probe.layers import Wanted
 
 
@@ -137,7 +140,7 @@ def open_encoder(name: str, options: InferenceOptions, asked: str, pooling: Pool
         ModelError: There is no such model or level, or it does not run.
     """
     overrides = replace(overrides_of(options), labels=None, scale=None)
-    runtime, _ = what_is_meant(name, "onnxruntime")
+    runtime, _ = what_is_meant(name, USUAL)
     if runtime == "torch" or options.runtime == "torch":
         return _of_checkpoint(name, overrides, asked, pooling)
     return _of_file(model_path(name), overrides, asked, pooling)
@@ -159,12 +162,8 @@ def part_of(
 ) -> Classifier[Any]:
     """Return a model of the part of an encoder that makes these levels, written to `path`.
 
-    Args:
-        whole: The encoder.
-        levels: Their pooled features stand beside each other in the answers.
-        pooling: `mean` or `mean+std`.
-        said: What the file says of its input.
-        path: The .onnx file.
+    Their pooled features stand beside each other in its answers. What the file says of its input is
+    `said`.
     """
     width = sum(level.size(pooling) for level in levels)
     save_model(cut(whole, levels, pooling), path, {**said, "task": DIMENSIONAL.model})
@@ -175,21 +174,21 @@ def part_of(
 def _of_checkpoint(name: str, overrides: Overrides, asked: str, pooling: Pooling) -> Encoder:
     from serval.models.torch import open_levels
 
-    opened = open_levels(name, overrides, asked, deviation=pooling == "mean+std")
+    model, opened, names = open_levels(name, overrides, asked, deviation=pooling == "mean+std")
     levels = tuple(
-        Level(name=level, tensor=f"hidden_state_{level}", time=1, width=width)
-        for level, width in opened.widths.items()
+        Level(name=level, tensor=f"hidden_state_{level}", time=1, width=opened.width)
+        for level in names
     )
     outputs = {int(level.name): level.tensor for level in levels}
     return Encoder(
-        model=opened.model,
+        model=model,
         levels=levels,
         pooling=pooling,
         weighted=asked == WEIGHTED,
         whole=partial(_exported, name, overrides, outputs),
-        contract=_contract_entries(opened.model.contract),
+        contract=_contract_entries(model.contract),
         licence=opened.licence,
-        parameters=opened.parameters,
+        parameters=sum(weights.numel() for weights in opened.model.parameters()),
     )
 
 
@@ -224,11 +223,7 @@ def _of_file(path: Path, overrides: Overrides, asked: str, pooling: Pooling) -> 
 
 
 def _refuse_odd_widths(levels: Sequence[Level], asked: str, pooling: Pooling) -> None:
-    """Do nothing if these levels can be the features of a clip.
-
-    Raises:
-        ConfigError: They are too many or too few, or are to be summed and differ in width.
-    """
+    """Refuse levels of too many or too few features, or that are summed and differ in width."""
     sizes = [level.size(pooling) for level in levels]
     if not 2 <= sum(sizes) <= MOST_LABELS:
         raise ConfigError(
@@ -240,7 +235,7 @@ def _refuse_odd_widths(levels: Sequence[Level], asked: str, pooling: Pooling) ->
         raise ConfigError(f"--layer weighted sums levels of one width, and these differ: {widths}")
 
 
-def _contract_entries(declared: Declared | Contract) -> dict[str, str]:
+def _contract_entries(declared: Contract) -> dict[str, str]:
     """Return what is stated of the input of an encoder, as entries of metadata."""
     # Its frames are pooled as if all of them were speech.
     return {**contract_entries(declared), "return_attention_mask": "false"}
@@ -270,8 +265,9 @@ def _shapes(
     backend: OnnxBackend, wanted: tuple[Wanted, ...], seconds: float
 ) -> list[tuple[int, ...]]:
     n = backend.contract.static_samples or round(seconds * backend.contract.sample_rate)
-    noise = np.random.default_rng(0).normal(0, 0.1, (1, n)).astype(np.float32)
-    answers = backend.run([one.tensor for one in wanted], backend.feeds(noise, np.array([n])))
+    answers = backend.run(
+        [one.tensor for one in wanted], backend.feeds(white_noise(n), np.array([n]))
+    )
     return [np.shape(answer) for answer in answers]
 
 
@@ -293,7 +289,7 @@ COSTS = ("parameters", "MB", "ms")
 """What tables call the three."""
 
 CLIP_S = 3.0
-UNTIMED, TIMED = 2, 9
+EFFORT = Effort(warm_up=2, fewest=9, most=9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,10 +333,91 @@ def cost_cells(cost: EncoderCost | None) -> list[str]:
 def _ms(model: Classifier[Any]) -> float:
     """Return the median wall time of the model's call on three seconds of noise."""
     n = round(min(CLIP_S, model.max_seconds) * model.sample_rate)
-    noise = np.random.default_rng(0).normal(0, 0.1, (1, n)).astype(np.float32)
-    times = []
-    for _ in range(UNTIMED + TIMED):
-        start = time.perf_counter()
-        model.logits(noise, np.array([n]))
-        times.append(time.perf_counter() - start)
-    return 1000 * float(np.median(times[UNTIMED:]))
+    work = partial(model.logits, white_noise(n), np.array([n]))
+    (seconds,) = interleaved({"": work}, EFFORT).values()
+    return 1000 * float(np.median(seconds))
+
+
+TOLERANCE = 1e-3
+"""Largest difference of a logit that rounding may make, as a share of the largest logit."""
+
+
+def refuse_unsaved(path: Path, encoder: Encoder, kind: str) -> None:
+    """Refuse an encoder with a head of a kind that cannot become one file."""
+    if path.suffix != ".onnx":
+        raise ConfigError(f"--save {path}: the name must end in .onnx")
+    if kind == "knn":
+        raise ConfigError("--head knn keeps its clips and is no layer; --save logistic or ridge")
+    if encoder.parameters:  # torch runs it, which must then write it as a graph
+        refuse_missing()
+    if len(encoder.inputs) > 1:
+        names = ", ".join(of.name for of in encoder.inputs)
+        raise ConfigError(f"--save {path}: name the level to keep: --layer, one of {names}")
+
+
+def save_head(
+    path: Path, encoder: Encoder, head: Linear, labels: LabelSet, said: Mapping[str, Any]
+) -> None:
+    """Write the file, opened once before it takes its name.
+
+    Args:
+        path: Ends in .onnx.
+        encoder: With its one level, or with those that are summed.
+        head: Of all of its features, standardisation and weights of levels included.
+        labels: Of its outputs.
+        said: Further entries of its metadata; what is no text becomes JSON.
+    """
+    (of,) = encoder.inputs
+    entries = {
+        "name": path.stem,
+        "labels": list(labels),
+        **encoder.contract,
+        "license": encoder.licence,
+        "encoder": encoder.model.facts["name"],
+        "encoder_sha256": encoder.model.facts["sha256"],
+        "layer": f"{of.name} ({of.tensors})",
+        "pooling": encoder.pooling,
+        "made_with": f"serval {__version__} probe",
+        **said,
+    }
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in entries.items() if v}
+    with whole_files(path) as part:
+        save_model(cut(encoder.whole(), of.levels, encoder.pooling, head), part, texts)
+        _refuse_another(load_onnx(part), encoder, head)
+
+
+def _refuse_another(saved: OnnxModel, encoder: Encoder, head: Linear) -> None:
+    """Refuse a file that says of noise something else than encoder and head say."""
+    rng = np.random.default_rng(0)
+    for seconds in TRIALS_S:
+        n = round(min(seconds, saved.max_seconds) * saved.sample_rate)
+        noise, lengths = rng.normal(0, 0.1, (1, n)).astype(np.float32), np.array([n])
+        wanted = encoder.model.logits(noise, lengths) @ head.weight + head.bias
+        gap = float(np.abs(saved.scores(noise, lengths) - wanted).max())
+        if not gap <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):
+            raise ModelError(
+                f"the graph of {encoder.model.facts['name']} differs from the encoder by {gap:.1e} "
+                "in a logit; nothing was written"
+            )
+
+
+def trained_on_both(
+    encoder: Encoder, clips: Iterable[tuple[str, str]], corpora: tuple[str, ...], split: str
+) -> TrainedOn:
+    """Return what a head and its encoder, whose file may say it, were trained on together.
+
+    Args:
+        encoder: Before its head.
+        clips: `(clip id, sha256 of the encoded file)` of what the head was trained on.
+        corpora: Their corpora, by name.
+        split: The set with its split, as people read it.
+    """
+    head, own = TrainedOn.of_clips(clips, corpora, (split,)), encoder.model.contract.trained_on
+    if own is None:
+        return head
+    return TrainedOn(
+        corpora=tuple(dict.fromkeys((*own.corpora, *head.corpora))),
+        splits=tuple(dict.fromkeys((*own.splits, *head.splits))),
+        names=np.union1d(own.names, head.names),
+        audio=np.union1d(own.audio, head.audio),
+    )

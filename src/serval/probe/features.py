@@ -163,14 +163,7 @@ def _clip_of(line: bytes) -> bytes | None:
 def feature_rows(
     store: FeatureStore, model: Model, clips: Iterable[Clip], workers: int
 ) -> Iterator[int | Failure]:
-    """Yield the row of each clip in the store, in order, computing what is not there.
-
-    Args:
-        store: Open.
-        model: Whose answers are the features.
-        clips: With audio.
-        workers: Clips at once.
-    """
+    """Yield the row of each clip in the open store, in order, computing what is not there."""
 
     def known_or_heard(clip: Clip) -> int | Heard | Failure:
         row = known_row(store, clip)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serval.audit.folds import fold_list_in, places_of
-from serval.corpora.folds import folds_by_rule
+from serval.corpora import FOLDS, folds_by_rule
 from serval.errors import ConfigError, DatasetError
 from serval.wording import counted, printable
 
@@ -77,36 +77,37 @@ class FoldClips:
         columns = (getattr(self, one.name) for one in fields(self))
         return FoldClips(*([column[i] for i in places] for column in columns))
 
+    def apart(self, n: int) -> str:
+        """Return how as many as `n` folds keep the speakers apart, as far as there are as many."""
+        most = len({speaker for speaker in self.speakers if speaker})
+        if most < 2:
+            return "no folds keep speakers apart without two of them: give a set of more speakers"
+        return f"use --folds speaker:{min(max(2, n), most)}"
+
 
 def folds_as_asked(asked: str, clips: FoldClips) -> tuple[Fold, ...]:
-    """Return the folds that `--folds` names.
-
-    Args:
-        asked: `published`, `speaker:K`, or a file.
-        clips: Of the set; with its own folds for `published`.
-
-    Raises:
-        ConfigError: The set does not say who speaks, or has too few speakers.
-        DatasetError: The file is no fold list of these clips.
-    """
+    """Return the folds that `--folds` names: `published`, `speaker:K`, or a file."""
     if asked == PUBLISHED:
+        n = len(set(clips.folds) - {""})
+        if n < 2:
+            raise ConfigError(
+                f"{counted(n, 'fold')} among the clips; at least 2 are needed: leave out --limit, "
+                f"or {clips.apart(FOLDS)}"
+            )
         return _by_name(clips.folds)
     match = BY_SPEAKER.fullmatch(asked)
     return by_speaker(clips, int(match[1])) if match else tuple(_listed(asked, clips))
 
 
 def by_speaker(clips: FoldClips, n: int) -> tuple[Fold, ...]:
-    """Return folds that keep speakers apart, by the rule of `serval datasets`.
-
-    Raises:
-        ConfigError: There are not as many speakers, or a clip has none.
-    """
+    """Return folds that keep speakers apart, by the rule of `serval datasets`."""
     refuse_unnamed(clips)
     speakers = [str(speaker) for speaker in clips.speakers]
-    if not 2 <= n <= len(set(speakers)):
+    most = len(set(speakers))
+    if not 2 <= n <= most:
         raise ConfigError(
-            f"--folds speaker:{n} cannot be made of {counted(len(set(speakers)), 'speaker')}; "
-            f"give 2 to {max(2, len(set(speakers)))}"
+            f"--folds speaker:{n} cannot be made of {counted(most, 'speaker')}; "
+            f"{f'give 2 to {most}' if most > 1 else clips.apart(n)}"
         )
     features = zip(clips.labels, clips.genders, strict=True)
     found = folds_by_rule(zip(speakers, features, strict=True), n)
@@ -114,11 +115,7 @@ def by_speaker(clips: FoldClips, n: int) -> tuple[Fold, ...]:
 
 
 def refuse_unnamed(clips: FoldClips) -> None:
-    """Do nothing if every clip has a speaker: else nobody knows what its folds share.
-
-    Raises:
-        ConfigError: One has none.
-    """
+    """Refuse clips that name no speaker: nobody knows what their folds share."""
     unnamed = clips.speakers.count(None)
     if unnamed:
         raise ConfigError(
@@ -172,11 +169,6 @@ def _by_name(names: Sequence[str]) -> tuple[Fold, ...]:
     """Return folds by the name of the one in whose test part each clip is; of the rest, none."""
     of = np.array(names, dtype=object)
     known = sorted({name for name in names if name}, key=lambda name: (len(name), name))
-    if len(known) < 2:
-        raise ConfigError(
-            f"{counted(len(known), 'fold')} among the clips; at least 2 are needed: --folds "
-            "speaker:5, or leave out --limit"
-        )
     return tuple(
         Fold(name=name, train=np.flatnonzero((of != name) & (of != "")),
              test=np.flatnonzero(of == name))

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 from serval.errors import ModelError
-from serval.models.graph import INLINE_LIMIT_BYTES, opset_of
+from serval.models.graph import INLINE_LIMIT_BYTES, names_read, opset_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -72,14 +72,8 @@ def cut(
 ) -> onnx.ModelProto:
     """Return the part of a model that the levels depend on, pooled over time.
 
-    Args:
-        model: Whole, with its weights.
-        levels: Their pooled features stand beside each other in the output.
-        pooling: `mean` or `mean+std`; of a level without time axis nothing is done.
-        head: What follows; without it the output is the features.
-
-    Returns:
-        A model with one output `logits`, `(B, F)` or `(B, K) float32`.
+    Its one output `logits` is what a head makes of their pooled features, `(B, K) float32`, or
+    without one these features beside each other, `(B, F)`. A level without time is not pooled.
     """
     opset = opset_of(model, 17)
     build = _Nodes(opset)
@@ -96,11 +90,7 @@ def cut(
 
 
 def read_model(path: Path) -> onnx.ModelProto:
-    """Return the whole model in a file, its weights included.
-
-    Raises:
-        ModelError: It cannot be read.
-    """
+    """Return the whole model in a file, its weights included."""
     try:
         return onnx.load(path)
     except (DecodeError, OSError, ValueError) as error:
@@ -179,16 +169,8 @@ def _needed(nodes: Sequence[onnx.NodeProto], tensors: set[str]) -> list[onnx.Nod
     for node in reversed(nodes):
         if wanted & set(node.output):
             kept.append(node)
-            wanted |= _names_in(node)
+            wanted.update(names_read(node))
     return kept[::-1]
-
-
-def _names_in(node: onnx.NodeProto) -> set[str]:
-    """Return what a node takes, by the graphs inside it too."""
-    graphs = [graph for one in node.attribute for graph in (one.g, *one.graphs)]
-    inner = (_names_in(inside) for graph in graphs for inside in graph.node)
-    outer = (output.name for graph in graphs for output in graph.output)
-    return set(node.input).union(outer, *inner)
 
 
 def _rebuilt(
@@ -198,7 +180,7 @@ def _rebuilt(
     outputs: Sequence[onnx.ValueInfoProto],
 ) -> onnx.ModelProto:
     """Return a model of these nodes, with those weights and inputs that they need."""
-    used = set[str]().union(*map(_names_in, nodes))
+    used = set[str]().union(*map(names_read, nodes))
     if any(name.startswith(PREFIX) for node in model.graph.node for name in node.output):
         raise ModelError("the encoder is itself a file of serval probe --save; probe the original")
     graph = helper.make_graph(

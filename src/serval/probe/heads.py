@@ -142,11 +142,7 @@ class Trainer:
 
 
 def linear_of(head: Standardised) -> Linear:
-    """Return a head as one linear layer of raw features, its standardisation folded in.
-
-    Raises:
-        ConfigError: It is none.
-    """
+    """Return a head as one linear layer of raw features, its standardisation folded in."""
     if head.linear is None:
         raise ConfigError("--head knn keeps its clips and is no layer; --save logistic or ridge")
     weight, bias = head.linear

@@ -93,9 +93,6 @@ def wanted_levels(graph: onnx.GraphProto, waveform: str, asked: str) -> tuple[Wa
         waveform: The name of its input.
         asked: `all`, `weighted` (all but `pooled`), `last`, `pooled`, a number, or the name of a
             tensor.
-
-    Raises:
-        ModelError: There is no such level.
     """
     flow = _flow_of(graph, waveform)
     levels = dict(_named_levels(graph, flow))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from serval.datasets import LabelledOptions
 from serval.distributed import refuse_odd_engine
 from serval.errors import ConfigError
+from serval.evaluation import refuse_odd_shares
 from serval.files import refuse_odd_place
 from serval.models.options import InferenceOptions
 from serval.options import refuse_unused
@@ -55,6 +56,7 @@ class ProbeOptions(InferenceOptions, LabelledOptions):
         workers: Clips at once; by default one for each core, with Ray of the cluster.
         engine: What computes features: `local` or `ray`.
         ray_address: `host:port` of a running cluster; by default one on this machine.
+        max_failures: Share of failed clips, in [0, 1], above which the exit code is 3.
         fresh: Start the runs over; features are kept.
     """
 
@@ -72,6 +74,7 @@ class ProbeOptions(InferenceOptions, LabelledOptions):
     workers: int | None = None
     engine: str = "local"
     ray_address: str | None = None
+    max_failures: float = 0.01
     fresh: bool = False
 
 
@@ -168,17 +171,14 @@ def probe_verdict(found: Probe) -> list[str]:
 
 
 def refuse_unknown(options: ProbeOptions) -> None:
-    """Do nothing if every option has a value that it can have.
-
-    Raises:
-        ConfigError: One has not.
-    """
+    """Refuse an option that has a value which it cannot have."""
     refuse_odd_place("--output", options.output)
-    if options.multi_label:
-        raise ConfigError(
-            "--multi-label is of whole models: a probe trains a head for one label a clip; "
-            "leave it out"
-        )
+    for flag, stated in (("--multi-label", options.multi_label), ("--outputs", options.outputs)):
+        if stated not in {False, "auto"}:
+            raise ConfigError(
+                f"{flag} is of whole models: a probe trains a head for one label a clip; "
+                "leave it out"
+            )
     for flag, value, known in (
         ("--pool", options.pool, POOLINGS),
         ("--head", options.head, HEADS),
@@ -195,5 +195,6 @@ def refuse_unknown(options: ProbeOptions) -> None:
     if options.model_scale is not None:
         refuse_unused(["--model-scale"], "a head gives values on the scale of the set")
     refuse_odd_engine(options.engine, options.ray_address, options.workers)
+    refuse_odd_shares(options.max_failures, options.max_left_out)
     if options.window is not None:
         raise ConfigError("--window cuts clips for a classifier; a probe hears each clip whole")

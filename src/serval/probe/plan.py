@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.datasets import load_dataset
-from serval.datasets.splits import ALL_FOLDS
+from serval.datasets.layout import ALL_FOLDS
 from serval.dimensions import dimension_columns
 from serval.errors import ConfigError, DatasetError
 from serval.label_plan import labelled, plan_of
 from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
+from serval.models.options import overrides_of
 from serval.probe.folds import (
     PUBLISHED,
     FoldClips,
@@ -73,12 +74,7 @@ class Planned:
 
 
 def planned(options: ProbeOptions, encoder: Encoder) -> Planned:
-    """Return what is probed on what.
-
-    Raises:
-        DatasetError: The set, its labels or its values are not what was asked for.
-        LabelError: A label of it is not among those that are stated.
-    """
+    """Return what is probed on what."""
     if options.folds == PUBLISHED and options.split is None:
         options = replace(options, split=ALL_FOLDS)
     dataset = load_dataset(options.dataset, options=options)
@@ -117,10 +113,10 @@ def _ratings(plan: LabelPlan, _name: str, clips: Iterable[Clip]) -> NDArray[np.f
 
 def _with_head(options: ProbeOptions, encoder: Encoder, dataset: Dataset) -> Classifier[Any]:
     """Return the encoder as the classifier that a head makes of it; it is never run."""
-    task = task_of_head(options.head)
+    task, stated = task_of_head(options.head), overrides_of(options).labels
     contract = replace(
         encoder.model.contract,
-        labels=PROBED.parts[task].labels(options, dataset),
+        labels=LabelSet(stated) if stated else PROBED.parts[task].labels(options, dataset),
         task=task.model,
         outputs=task.outputs,
         scale="" if task.has_labels else options.scale or dataset.scale or "0..1",
@@ -133,8 +129,6 @@ def _with_head(options: ProbeOptions, encoder: Encoder, dataset: Dataset) -> Cla
 
 def _labels(options: ProbeOptions, dataset: Dataset) -> LabelSet:
     """Return the labels of the set, in the usual order and under their usual names."""
-    if options.labels:
-        return LabelSet(name.strip() for name in options.labels.split(","))
     stated = label_map_from_option(options.label_map)
     explicit = {raw.casefold(): label for raw, label in stated.explicit.items()}
     usual = LabelMap(
@@ -151,8 +145,6 @@ def _labels(options: ProbeOptions, dataset: Dataset) -> LabelSet:
 
 def _dimensions(options: ProbeOptions, dataset: Dataset) -> LabelSet:
     """Return the dimensions that the set has columns of."""
-    if options.labels:
-        return LabelSet(name.strip() for name in options.labels.split(","))
     had = {name.lower() for clip in dataset.metadata(0, options.limit) for name in clip.groups}
     wanted = dimension_columns(DIMENSIONS, options.dimension_columns)
     found = [name for name, names in wanted.items() if had & {one.lower() for one in names}]
@@ -196,11 +188,8 @@ PROBED = ByTask(
 def wanted_folds(options: ProbeOptions, clips: FoldClips) -> dict[str, tuple[Fold, ...]]:
     """Return the folds that keep speakers apart, and where that is asked for those that do not.
 
-    Both deal out the same clips, so that heads of either are trained on as many.
-
-    Raises:
-        ConfigError: Nobody knows who speaks in a clip of the folds, those that are asked for share
-            speakers and nobody said that they may, or one fold is to be compared with others.
+    Both deal out the same clips, so that heads of either are trained on as many. Refused are clips
+    of unknown speakers, shared speakers that nobody allowed, and a comparison of one fold.
     """
     asked = folds_as_asked(options.folds, clips)
     refuse_unnamed(clips.only(np.unique(np.concatenate([[*f.train, *f.test] for f in asked]))))
@@ -209,7 +198,7 @@ def wanted_folds(options: ProbeOptions, clips: FoldClips) -> dict[str, tuple[Fol
         if shared:
             compared = ", or see what that adds to the score with --shared-speakers"
             raise ConfigError(
-                f"--folds {options.folds}: {shared}; use --folds speaker:{max(2, len(asked))}"
+                f"--folds {options.folds}: {shared}; {clips.apart(len(asked))}"
                 + compared * (len(asked) > 1)
             )
         return {APART: asked}

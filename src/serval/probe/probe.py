@@ -26,6 +26,9 @@ from serval.probe.encoder import (
     cost_of,
     features_model,
     open_encoder,
+    refuse_unsaved,
+    save_head,
+    trained_on_both,
 )
 from serval.probe.features import FeatureStore, feature_rows, feature_rows_on_ray
 from serval.probe.folds import clips_tested
@@ -42,7 +45,6 @@ from serval.probe.options import (
 )
 from serval.probe.plan import APART, SHARED, Planned, apart_name, planned, wanted_folds
 from serval.probe.runs import Crossed, Recording, fold_scores, leak, recorded_run
-from serval.probe.saved import refuse_unsaved, save_head, trained_on_both
 from serval.records import Failure
 from serval.results import results_of
 from serval.run import JOURNAL, Journal, load_run
@@ -343,11 +345,7 @@ class _Bench:
 
 
 def _refuse_other_runs(work: Planned, folds: Mapping[str, Sequence[Fold]]) -> None:
-    """Do nothing if the folders of all runs are free, or hold the runs that are wanted.
-
-    Raises:
-        RunError: One of them holds another.
-    """
+    """Refuse a folder of a run that holds another one than is wanted."""
     for of, how in product(work.encoder.inputs, folds):
         folder = _folder(work, of, how)
         if not work.options.fresh and is_file(folder / JOURNAL):

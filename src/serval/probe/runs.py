@@ -105,11 +105,7 @@ class FoldScores:
 
 
 def recorded_run(folder: Path, recording: Recording, crossed: Crossed, *, fresh: bool) -> Run:
-    """Return the stored run of out-of-fold predictions; one that is complete is only read.
-
-    Raises:
-        RunError: The folder holds another run.
-    """
+    """Return the stored run of out-of-fold predictions; one that is complete is only read."""
     start = time.perf_counter()
     with Journal(folder=folder, provenance=recording.provenance, fresh=fresh) as journal:
         if not journal.complete:

@@ -14,6 +14,7 @@ from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import DatasetError, DatasetNotFoundError, LabelError
 from serval.files import is_file, is_folder
 from serval.label_plan import labelled, plan_of, value_columns
+from serval.models.protocol import logits_alone
 from serval.predict import Answer, answer_of, in_order
 from serval.probabilities import probabilities_of
 from serval.scores.clusters import clustering_of
@@ -111,11 +112,7 @@ class Clips:
 
 
 def calibration_clips(options: QuantizeOptions, n: int, model: Model, workers: int) -> Clips:
-    """Return up to n clips spread evenly over the train split of the calibration set, or its own.
-
-    Raises:
-        DatasetError: No clip of it can be used.
-    """
+    """Return up to n clips spread over the calibration set, of its train split if it has one."""
     dataset = _train_split(options, model)
     total = dataset.n_clips
     total = sum(1 for _ in dataset.metadata(0, None)) if total is None else total
@@ -153,7 +150,7 @@ def evaluation_clips(options: QuantizeOptions, model: Model, workers: int) -> Cl
 
 def logits_of(model: Model, waveforms: tuple[Waveform, ...], workers: int) -> Logits:
     """Return `(N, K) float32` logits, every clip run alone."""
-    rows = list(in_order(partial(_logits, model), waveforms, workers))
+    rows = list(in_order(partial(logits_alone, model), waveforms, workers))
     return np.stack(rows) if rows else np.zeros((0, len(model.labels)), dtype=np.float32)
 
 
@@ -197,11 +194,6 @@ def _answered(
         failed=len(tried) - len(answers),
         split=dataset.split or "",
     )
-
-
-def _logits(model: Model, samples: Waveform) -> NDArray[np.float32]:
-    answer: NDArray[np.float32] = model.logits(samples[np.newaxis], np.array([len(samples)]))[0]
-    return answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

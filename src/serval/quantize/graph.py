@@ -12,10 +12,9 @@ from onnx import helper, numpy_helper, version_converter
 
 from serval.errors import ModelError
 from serval.files import whole_files
-from serval.models.graph import INLINE_LIMIT_BYTES, opset_of
+from serval.models.graph import INLINE_LIMIT_BYTES, names_read, opset_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -71,21 +70,11 @@ def index_of(graph: onnx.ModelProto) -> Index:
     consumers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
     producer: dict[str, onnx.NodeProto] = {}
     for node in graph.graph.node:
-        for name in dict.fromkeys(_names_read(node)):
+        for name in dict.fromkeys(names_read(node)):
             consumers[name].append(node)
         producer.update(dict.fromkeys(node.output, node))
     weights = {tensor.name: tensor for tensor in graph.graph.initializer}
     return Index(weights=weights, producer=producer, consumers=dict(consumers))
-
-
-def _names_read(node: onnx.NodeProto) -> Iterator[str]:
-    """Yield the tensors that a node reads, and those that the branches of an If or Loop read."""
-    yield from node.input
-    for attribute in node.attribute:
-        for inner in (attribute.g, *attribute.graphs):
-            for child in inner.node:
-                yield from _names_read(child)
-            yield from (output.name for output in inner.output)
 
 
 def read_graph(path: Path) -> onnx.ModelProto:
@@ -203,7 +192,7 @@ def add_tensor(graph: onnx.ModelProto, name: str, array: NDArray[Any]) -> str:
 
 def drop_unused(graph: onnx.ModelProto) -> None:
     """Remove initializers that nothing reads, and what the file says of tensors' types."""
-    read = {name for node in graph.graph.node for name in _names_read(node)}
+    read = {name for node in graph.graph.node for name in names_read(node)}
     read |= {output.name for output in graph.graph.output}
     kept = [tensor for tensor in graph.graph.initializer if tensor.name in read]
     del graph.graph.initializer[:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from serval.datasets import LabelledOptions
 from serval.errors import ConfigError
@@ -14,7 +14,7 @@ from serval.options import changed, refuse_unused
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-Method = Literal["static", "dynamic", "int4"]
+METHODS = ("static", "dynamic", "int4")
 OF_RANGES = ("--ranges", "--convolutions", "--smoothing")
 OF_EVALUATION = ("--split", "--limit", "--sample", "--label-map", "--drop-unmapped")
 
@@ -63,16 +63,9 @@ class QuantizeOptions(ModelOptions, LabelledOptions):
     runtimes: tuple[str, ...] = ()
 
     def check(self, *, compared: bool = False) -> None:
-        """Return nothing if the options go together.
-
-        Args:
-            compared: Whether every variant is made, and not one file.
-
-        Raises:
-            ConfigError: They do not; nothing was read yet.
-        """
-        if self.method not in {"static", "dynamic", "int4"}:
-            raise ConfigError(f"unknown --method '{self.method}'; known: static, dynamic, int4")
+        """Refuse options that do not go together, of one file or of all variants `compared`."""
+        if self.method not in METHODS:
+            raise ConfigError(f"unknown --method '{self.method}'; known: {', '.join(METHODS)}")
         if self.method == "static" and self.calibration is None:
             raise ConfigError(
                 "--method static fixes the range of every tensor beforehand and needs speech for "

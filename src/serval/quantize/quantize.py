@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from serval.bench.rounds import Effort, Ratio, interleaved, ratio_of
-from serval.bench.subjects import call_of, noise
+from serval.bench.subjects import noise
 from serval.files import whole_files, write_json
 from serval.inspection import stored_graph
 from serval.machine import instruction_sets
+from serval.models.protocol import logits_alone
 from serval.quantize.clips import cost_in_words, same_in_words, value_words
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.recipes import chosen_static, int4_candidate, written_dynamic
@@ -211,5 +212,5 @@ def _speed(reference: OnnxModel, made: OnnxModel) -> Ratio:
     """Return how many times as fast as FP32 a file is here."""
     clip = noise(min(SPEED_CLIP_S, reference.max_seconds), reference.sample_rate)
     files = {"the file": made, "fp32": reference}
-    works = {name: partial(call_of(model), clip) for name, model in files.items()}
+    works = {name: partial(logits_alone, model, clip) for name, model in files.items()}
     return ratio_of("the file", "fp32", interleaved(works, EFFORT))

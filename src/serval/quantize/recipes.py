@@ -79,16 +79,6 @@ class _Choice:
     plan: Mapping[str, Precision]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Convolutions that shall run in integers, in a graph where they are equalized or not."""
-
-    graph: onnx.ModelProto
-    convolutions: tuple[Layer, ...]
-    bounds: Mapping[str, ChannelBounds]
-    equalized: bool
-
-
 @dataclass(slots=True, kw_only=True)
 class _Study:
     """Candidates made and measured one after another; keeps the best and what it is made of."""
@@ -111,11 +101,7 @@ class _Study:
 
     @property
     def winner(self) -> tuple[_Choice, Candidate]:
-        """The best so far.
-
-        Raises:
-            ConfigError: None was measured.
-        """
+        """The best so far."""
         if self.best is None:
             raise ConfigError("no range method was tried; give --ranges auto")
         return self.best[:2]
@@ -137,14 +123,8 @@ def chosen_static(bench: Workbench, linear: Precision = "int8") -> tuple[Candida
 
     One choice after another: the ranges, smoothing, integer convolutions. Every candidate has its
     biases corrected before it is measured. The smallest error wins, but integer convolutions may
-    have `CONVOLUTION_PRICE` times that.
-
-    Args:
-        bench: With calibration clips.
-        linear: Precision of the linear layers; at 4 bits only the convolutions need ranges.
-
-    Raises:
-        ConfigError: There are no calibration clips, or no such range method.
+    have `CONVOLUTION_PRICE` times that. With linear layers at 4 bits only the convolutions need
+    ranges.
     """
     factors = _factors(bench) if bench.options.smoothing else {}
     observed = _smoothed(bench, factors)
@@ -174,14 +154,15 @@ def int4_candidate(bench: Workbench) -> tuple[Candidate, list[Trial]]:
     """Return large linear layers at 4 bits, convolutions at 8, in integers where clips allow it."""
     if bench.calibration is not None:
         return chosen_static(bench, "int4")
-    recipe = Recipe(
-        plan=plan_of(bench, "int4"),
-        tables=bench.tables,
-        block=bench.options.block,
-        portable=bench.options.portable,
-    )
+    recipe = _recipe(bench, plan_of(bench, "int4"))
     words = (CONVOLUTIONS_STORED,) if "weight-only int8" in recipe.plan.values() else ()
     return Candidate(graph=bench.graph, layers=bench.layers, recipe=recipe, words=words), []
+
+
+def _recipe(bench: Workbench, plan: Mapping[str, Precision]) -> Recipe:
+    """Return the recipe of a plan, as the options have the rest of it."""
+    asked = bench.options
+    return Recipe(plan=plan, tables=bench.tables, block=asked.block, portable=asked.portable)
 
 
 def _bias_corrected(bench: Workbench, candidate: Candidate) -> Candidate:
@@ -252,14 +233,7 @@ def _with_ranges(bench: Workbench, choice: _Choice) -> Candidate:
     }
     precisions = {choice.plan[layer.name] for layer in observed.layers if layer.role == "linear"}
     qdq = bench.options.qdq and "int8" in precisions
-    recipe = Recipe(
-        plan=choice.plan,
-        params=params,
-        tables=bench.tables,
-        block=bench.options.block,
-        portable=bench.options.portable,
-        qdq=qdq,
-    )
+    recipe = replace(_recipe(bench, choice.plan), params=params, qdq=qdq)
     form = ("linear layers in QDQ form",) if qdq else ()
     words = (f"{choice.method} ranges", *observed.words, "bias corrected", *form)
     candidate = Candidate(graph=observed.graph, layers=observed.layers, recipe=recipe, words=words)
@@ -280,13 +254,10 @@ def _consider_convolutions(study: _Study) -> None:
             continue
         tried.append(chosen)
         what = f"integer {_kinds(chosen)}"
-        graph = before.observed.graph
-        bounds = _bounds_again(study.bench, before.observed, _axes(chosen))
-        plain = _Place(graph=graph, convolutions=chosen, bounds=bounds, equalized=False)
-        even = replace(plain, graph=equalized(graph, chosen, bounds), equalized=True)
-        kept = study.consider(what, _in_integers(study.bench, before, even), price)
+        even = _in_integers(study.bench, before, chosen, equalize=True)
+        kept = study.consider(what, even, price)
         # An equalized channel ends at the peak that calibration saw, which can be too low.
-        other = _in_integers(study.bench, before, plain)
+        other = _in_integers(study.bench, before, chosen, equalize=False)
         if study.consider(f"{what}, not equalized", other, 1.0 if kept else price) or kept:
             return
 
@@ -300,12 +271,17 @@ def _bounds_again(
     return channel_bounds(bench.observer(), observed.graph, axes)
 
 
-def _in_integers(bench: Workbench, choice: _Choice, place: _Place) -> _Choice:
-    """Return the choice with some convolutions in integers, smoothed for that."""
-    graph, chosen, strength = place.graph, place.convolutions, bench.options.smoothing
+def _in_integers(
+    bench: Workbench, choice: _Choice, chosen: tuple[Layer, ...], *, equalize: bool
+) -> _Choice:
+    """Return the choice with some convolutions in integers, smoothed and equalized for that."""
+    graph, strength = choice.observed.graph, bench.options.smoothing
+    bounds = _bounds_again(bench, choice.observed, _axes(chosen))
+    if equalize:
+        graph = equalized(graph, chosen, bounds)
     if strength:
-        graph = smoothed(graph, chosen, smooth_factors(graph, chosen, place.bounds, strength))
-    how = [word for word, said in (("smooth", strength), ("equalized", place.equalized)) if said]
+        graph = smoothed(graph, chosen, smooth_factors(graph, chosen, bounds, strength))
+    how = [word for word, said in (("smooth", strength), ("equalized", equalize)) if said]
     words = " ".join([*how, _kinds(chosen), "in integer arithmetic"])
     plan: dict[str, Precision] = dict.fromkeys([layer.name for layer in chosen], "int8")
     return _Choice(
@@ -342,26 +318,25 @@ def written_dynamic(bench: Workbench, path: Path) -> OnnxModel:
     stored in 8 bits and computed in FP32. The classifier and the products of attention stay FP32.
     """
     plan = plan_of(bench, "fp32")
-    recipe = Recipe(plan=plan, tables=bench.tables, portable=bench.options.portable)
+    recipe = _recipe(bench, plan)
     linear = [layer.name for layer in bench.layers if layer.role == "linear"]
     if not linear:  # an empty list of nodes would mean all to ONNX Runtime, the classifier too
         return bench.written(Candidate(graph=bench.graph, layers=bench.layers, recipe=recipe), path)
     graph = built(bench.graph, bench.layers, recipe)
-    before = write_graph(graph, bench.folder / "before.onnx")
-    graph = _dynamic(
+    words = ["MatMul dynamic, S8 per channel"]
+    words += [CONVOLUTIONS_STORED] * (recipe.precision == "int8")
+    words += ["tables FP16"] * bool(recipe.tables)
+    return _dynamic(
         bench,
-        before,
+        write_graph(graph, bench.folder / "before.onnx"),
+        path,
+        words,
         op_types_to_quantize=["MatMul"],
         nodes_to_quantize=linear,
         per_channel=True,
         reduce_range=bench.options.portable,
         weight_type=QuantType.QInt8,
     )
-    words = ["MatMul dynamic, S8 per channel"]
-    words += [CONVOLUTIONS_STORED] * (recipe.precision == "int8")
-    words += ["tables FP16"] * bool(recipe.tables)
-    write_graph(tagged(graph, bench.model, "int8", words), path)
-    return load_onnx(path, bench.overrides)
 
 
 def default_dynamic(bench: Workbench, path: Path) -> OnnxModel:
@@ -369,18 +344,23 @@ def default_dynamic(bench: Workbench, path: Path) -> OnnxModel:
 
     It says the labels, rate and normalisation of the FP32 model as every other file does.
     """
-    graph = _dynamic(bench, bench.model.path)
-    write_graph(tagged(graph, bench.model, "int8", ["quantize_dynamic with its defaults"]), path)
-    return load_onnx(path, bench.overrides)
+    return _dynamic(bench, bench.model.path, path, ["quantize_dynamic with its defaults"])
 
 
-def _dynamic(bench: Workbench, source: Path, **asked: Any) -> onnx.ModelProto:  # noqa: ANN401 - ONNX Runtime's
-    """Return what ONNX Runtime's `quantize_dynamic` makes of a file."""
+def _dynamic(
+    bench: Workbench,
+    source: Path,
+    path: Path,
+    words: list[str],
+    **asked: Any,  # noqa: ANN401 - ONNX Runtime's
+) -> OnnxModel:
+    """Return what ONNX Runtime's `quantize_dynamic` makes of a file, written to `path`."""
     made = bench.folder / "dynamic.onnx"
     large = bench.model.size_bytes > INLINE_LIMIT_BYTES
     with _quiet():
         quantize_dynamic(source, made, use_external_data_format=large, **asked)
-    return onnx.load(made)
+    write_graph(tagged(onnx.load(made), bench.model, "int8", words), path)
+    return load_onnx(path, bench.overrides)
 
 
 @contextmanager

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.bench.rounds import Effort, Ratio, interleaved, ratio_of
-from serval.bench.subjects import call_of, other_runtimes
+from serval.bench.subjects import other_runtimes
 from serval.errors import ConfigError, ModelError
 from serval.files import write_json, writing
 from serval.inspection import stored_graph
 from serval.inspection.verdicts import TARGETS
 from serval.machine import platform_facts
-from serval.models.load import load_model
+from serval.models.load import load_model, model_path
 from serval.models.options import overrides_of
+from serval.models.protocol import logits_alone
 from serval.plots.quantization import QuantizedPoint, save_quantization
 from serval.quantize.clips import MARGIN, accuracy_change, cost_in_words, fidelity, logits_of
+from serval.quantize.options import QuantizeOptions
 from serval.quantize.recipes import (
     chosen_static,
     default_dynamic,
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from serval.models.contract import Overrides
     from serval.models.onnx import OnnxModel
     from serval.quantize.clips import Clips, Fidelity
-    from serval.quantize.options import QuantizeOptions
     from serval.quantize.workbench import Tell, Workbench
 
 ON = " on "
@@ -104,6 +105,8 @@ class Variants:
         variants: The files that were made, in that order.
         best: Name of the one to take, which is the file that was asked for.
         left_out: Which clips of the set were not evaluated and why, in words; empty if none.
+        not_in_browsers: Why that one is no file for browsers, as the rest of a sentence; empty if
+            it is one, or a target was named.
     """
 
     model: str
@@ -112,21 +115,24 @@ class Variants:
     variants: tuple[Variant, ...]
     best: str
     left_out: str = ""
+    not_in_browsers: str = ""
 
 
 def compare_all(
     model: str, output: Path, options: QuantizeOptions, tell: Tell = lambda _line: None
 ) -> Variants:
-    """Return the comparison of every variant: the best is `output`, the rest in a folder beside it.
-
-    Raises:
-        ServalError: The model or a dataset cannot be used, or no evaluation set was named.
-    """
+    """Return the comparison of every variant: the best is `output`, the others lie beside it."""
     if options.evaluation is None:
         raise ConfigError("--compare-all measures accuracy; give --eval DATASET")
     if options.max_drop is not None:
         raise ConfigError("--compare-all shows every variant as it is; leave --max-drop out")
     options.check(compared=True)
+    folder = folder_beside(output)
+    if model_path(model).absolute().parent == folder.absolute():
+        raise ConfigError(
+            f"{model} lies in {folder}, whose files --compare-all replaces; move it, or give "
+            "another --output"
+        )
     comparison = _placed(_measured(model, output, options, tell), output)
     remove_stale(output)
     return comparison
@@ -153,13 +159,16 @@ def _measured(model: str, output: Path, options: QuantizeOptions, tell: Tell) ->
             fault = refused.get(name.partition(ON)[0], "")
             variants.append(_variant(bench, name, files, found, seconds, fault))
         marked = _marked(variants, seconds, right, clips.speakers)
+    best = best_of(marked)
+    everywhere = options.target == QuantizeOptions().target
     return Variants(
         model=bench.model.path.name,
         clips=clips.name,
         calibration=bench.calibration.name if bench.calibration else "none",
         variants=marked,
-        best=best_of(marked),
+        best=best,
         left_out=clips.left_out,
+        not_in_browsers=_fault(made[best], "web") if everywhere else "",
     )
 
 
@@ -188,21 +197,21 @@ def remove_stale(output: Path) -> None:
 
 
 def _refused(files: Mapping[str, OnnxModel], target: str, tell: Tell) -> dict[str, str]:
-    """Return why each made file does not run on the target, for those that do not.
-
-    Raises:
-        ModelError: None of them does.
-    """
-    faults = {
-        name: TARGETS[target](stored_graph(f.path)) for name, f in files.items() if name != FP32
-    }
-    refused = {name: found[0].partition("; ")[0] for name, found in faults.items() if found}
+    """Return why each made file that does not run on the target does not; never for all of them."""
+    faults = {name: _fault(model, target) for name, model in files.items() if name != FP32}
+    refused = {name: fault for name, fault in faults.items() if fault}
     for name, fault in refused.items():
         tell(f"left out of the choice, {name} does not run on --target {target}: it {fault}")
     if len(refused) == len(faults):
         why = next(iter(refused.values()))
         raise ModelError(f"--target {target}: no file that was made runs there; the first {why}")
     return refused
+
+
+def _fault(model: OnnxModel, target: str) -> str:
+    """Return why a file does not run on a target, as the rest of a sentence; `""` if it does."""
+    found = TARGETS[target](stored_graph(model.path))
+    return found[0].partition("; ")[0] if found else ""
 
 
 def folder_beside(output: Path) -> Path:
@@ -325,6 +334,7 @@ def comparison_verdict(comparison: Variants) -> list[str]:
     others = [variant for variant in comparison.variants if variant.name != comparison.best]
     return [
         _taken(comparison, by_name[comparison.best]),
+        *_not_in_browsers(comparison, by_name[comparison.best]),
         *(
             f"Avoid {variant.name} ({variant.file}): its {cost_in_words(variant.measured)}."
             for variant in others
@@ -336,6 +346,15 @@ def comparison_verdict(comparison: Variants) -> list[str]:
             if variant.refused and variant.runtime == USUAL
         ),
     ]
+
+
+def _not_in_browsers(comparison: Variants, best: Variant) -> Iterator[str]:
+    """Yield a sentence on a best file that is none for browsers, which nobody asked of it."""
+    if comparison.not_in_browsers:
+        yield (
+            f"{best.file} is no file for a browser: it {comparison.not_in_browsers}; for a page, "
+            "choose among those that are with --target web."
+        )
 
 
 def _taken(comparison: Variants, best: Variant) -> str:
@@ -460,9 +479,8 @@ def _race(files: Mapping[str, Classifier[Any]], clips: Clips) -> dict[str, Secon
 
 
 def _pass(model: Classifier[Any], waveforms: list[Any]) -> None:
-    call = call_of(model)
     for samples in waveforms:
-        call(samples)
+        logits_alone(model, samples)
 
 
 def _variant(

@@ -149,11 +149,7 @@ class Workbench:
     seen: Seen = field(default_factory=Seen)
 
     def observer(self) -> Observer:
-        """Return what runs the calibration clips through a graph.
-
-        Raises:
-            ConfigError: There are none.
-        """
+        """Return what runs the calibration clips through a graph."""
         if self.calibration is None:
             raise ConfigError("this recipe needs ranges; give --calibration DATASET")
         return Observer(
@@ -198,11 +194,7 @@ class Workbench:
 def opened_workbench(
     model: str, output: Path, options: QuantizeOptions, tell: Tell
 ) -> Iterator[Workbench]:
-    """Yield the workbench of a model, with a folder beside `output` that is removed at the end.
-
-    Raises:
-        ConfigError: `output` is no .onnx file, or is the model itself.
-    """
+    """Yield the workbench of a model, with a folder beside `output` that is removed at the end."""
     path = model_path(model)
     _check_output(output, path)
     # What is a matter of size is looked at in the file that is made.
@@ -224,11 +216,7 @@ def opened_workbench(
 
 
 def refuse_for_target(graph: StoredGraph, path: Path, target: str) -> None:
-    """Return nothing if a file runs where it is meant to.
-
-    Raises:
-        ModelError: It does not.
-    """
+    """Refuse a file that does not run where it is meant to."""
     faults = TARGETS[target](graph)
     if faults:
         raise ModelError(f"--target {target}: {path} {faults[0]}")
@@ -248,11 +236,7 @@ def open_workbench(
     options: QuantizeOptions,
     place: tuple[Path, int, Tell],
 ) -> Workbench:
-    """Return the workbench of a model; two of three calibration clips are held out.
-
-    Raises:
-        ModelError: The graph has no layer that could be quantized.
-    """
+    """Return the workbench of a model; two of three calibration clips are held out."""
     folder, workers, tell = place
     layers = layers_of(graph, len(model.labels))
     if not layers:
@@ -287,6 +271,7 @@ def _pinned(contract: Contract) -> Overrides:
         max_seconds=contract.max_seconds,
         output_name=contract.output_name,
         scale=contract.scale or None,
+        outputs=contract.stated_outputs,
     )
 
 
@@ -345,6 +330,8 @@ def tagged(
         said["task"] = stated
     if contract.scale:
         said["scale"] = contract.scale
+    if contract.stated_outputs:
+        said["outputs"] = contract.stated_outputs
     if contract.sources.get("labels") != "default":
         said["labels"] = json.dumps(list(contract.labels))
     said |= {"serval.precision": precision, "serval.recipe": "; ".join(words)}

@@ -88,12 +88,7 @@ def defined(value: float) -> float | None:
 def per_class_chart(
     names: Sequence[str], scores: Sequence[Mapping[str, ClassScores | EmotionScores]]
 ) -> Chart:
-    """Return precision, recall and F1 of each class with intervals.
-
-    Args:
-        names: Of the runs.
-        scores: Of each run, by label.
-    """
+    """Return precision, recall and F1 of each class with intervals."""
     rows = [
         {"run": name, "label": label, "metric": metric, **bounds(interval), "clips": own.support}
         for name, run_scores in zip(names, scores, strict=True)

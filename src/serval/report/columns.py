@@ -12,6 +12,8 @@ from serval.comparison import partners
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from serval.report.sound import Sounds
     from serval.run import Run
 
@@ -45,6 +47,14 @@ class Listed:
     def __len__(self) -> int:
         """Return how many clips are listed."""
         return len(self.positions[0])
+
+    def first_of(self, tables: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Return of each listed clip its row in the table of the first run that has it."""
+        found = np.zeros((len(self), *tables[0].shape[1:]), dtype=tables[0].dtype)
+        for table, places in reversed(list(zip(tables, self.positions, strict=True))):
+            at = np.array(places, dtype=np.int64)
+            found[at >= 0] = table[at[at >= 0]]
+        return found
 
     def home(self, i: int) -> tuple[Run, int]:
         """Return the first run that has clip `i`, and where it is there."""
@@ -91,13 +101,7 @@ def heard(
 
 
 def clip_columns(clips: Listed, sounds: Sounds, shown: Collection[str] = ()) -> dict[str, Any]:
-    """Return the columns in plain JSON types; -1 stands for none.
-
-    Args:
-        clips: Of the runs.
-        sounds: Of the clips that can be heard.
-        shown: Further columns of the set that the page shows in another way.
-    """
+    """Return the columns in plain JSON types, but those `shown` otherwise; -1 stands for none."""
     homes = [clips.home(i) for i in range(len(clips))]
     speakers = _coded(run.speakers[at] for run, at in homes)
     every = dict.fromkeys(name for run in clips.runs for name in sorted(run.groups))

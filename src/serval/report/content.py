@@ -10,6 +10,7 @@ from serval.machine import platform_facts
 from serval.options import EvalOptions, as_words, flag_of, stored_options
 from serval.report.charts import Chart, Column, failures_chart, latency_chart
 from serval.report.columns import clip_columns
+from serval.report.page import FOOT
 from serval.report.parts import section
 from serval.results.document import caveats_of
 from serval.results.verdict import data_name
@@ -35,14 +36,7 @@ SILENCE = (
 def report_content(
     parts: PageParts, sounds: Sounds, under: Stressed | None = None, timed: Sequence[Timed] = ()
 ) -> dict[str, Any]:
-    """Return the content of a page for one run, or for two of one task.
-
-    Args:
-        parts: What the task of the runs decides.
-        sounds: Of the clips that can be heard.
-        under: What a stress test of the model of one of the runs found, if there was one.
-        timed: What devices measured.
-    """
+    """Return the content of a page for one run, or for two of one task."""
     runs, names = parts.clips.runs, parts.names
     first = runs[0]
     columns = clip_columns(parts.clips, sounds, parts.value_columns)
@@ -61,7 +55,7 @@ def report_content(
         "clips": {**columns, **parts.columns, "runs": list(parts.answers)},
         "sections": [one for one in _sections(parts, under, timed) if one["charts"]],
         "examples": _examples(under, len(sounds.by_sha256)) if under else [],
-        "foot": "Made by serval. This page holds everything it shows and asks no network.",
+        "foot": FOOT,
         **parts.shown,
     }
 
@@ -210,12 +204,7 @@ COLUMNS = (
 
 
 def timed_chart(timed: Sequence[Timed], runs: Sequence[Run]) -> Chart | None:
-    """Return what devices measured as a table, or `None` where nothing is given.
-
-    Args:
-        timed: Of each device.
-        runs: Of the report; a row says whether it is of one of their model files.
-    """
+    """Return what devices measured as a table, and of which of the runs' models, if anything."""
     known = {run.provenance.model.get("sha256") for run in runs}
     rows = [row for device in timed for row in _rows(device, known)]
     if not rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from serval.report.charts import (
 )
 from serval.report.columns import listed
 from serval.report.pairing import difference_chart, group_changes_chart, pair_content, relabelled
-from serval.report.parts import PageParts, of_each, section
+from serval.report.parts import PageParts, group_chart, id_of, of_each, section
 from serval.report.stressed import stressed
 from serval.results.domain_shift import SOUNDS, domain_shift_part
 from serval.results.observations import observations_of, sentences
@@ -89,8 +90,7 @@ def emotion_parts(runs: Sequence[Run]) -> PageParts:
 
 def answer_columns(clips: Listed) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the true labels of the clips, and of each run what it says; -1 stands for none."""
-    homes = (clips.home(i) for i in range(len(clips)))
-    columns = {"truth": [int(run.truth[at]) for run, at in homes]}
+    columns = {"truth": clips.first_of([run.truth for run in clips.runs]).tolist()}
     sides = zip(clips.runs, clips.positions, strict=True)
     return columns, [_answers(run, places) for run, places in sides]
 
@@ -108,8 +108,8 @@ def is_wrong(clips: Listed) -> list[bool]:
 
 def confidences(clips: Listed) -> list[float]:
     """Return how sure the first run that has a clip is of its answer, in [0, 1]."""
-    homes = (clips.home(i) for i in range(len(clips)))
-    return [float(run.probs[at].max()) for run, at in homes]
+    sure: list[float] = clips.first_of([run.probs.max(axis=1) for run in clips.runs]).tolist()
+    return sure
 
 
 def _names(runs: Sequence[Run], comparison: Comparison | None) -> list[str]:
@@ -190,7 +190,7 @@ def shift_chart(name: str, run: Run) -> Chart | None:
     if not part["sentences"]:
         return None
     return Chart(
-        id=f"shift-{''.join(c if c.isalnum() else '-' for c in name)}",
+        id=f"shift-{id_of(name)}",
         kind="table",
         title=name,
         note=" ".join(part["sentences"]),
@@ -293,6 +293,12 @@ def group_charts(names: Sequence[str], groups: Sequence[Groups]) -> list[Chart]:
     return [_group_chart(of_column) for of_column in tables]
 
 
+def _seconds_of(label: str) -> float:
+    """Return where a group of lengths begins; 0 where the set calls them something else."""
+    found = re.match(r"[0-9.]+(?=-[0-9.]+ s$)", label)
+    return float(found[0]) if found else 0.0
+
+
 def _group_chart(tables: Sequence[tuple[str, GroupTable]]) -> Chart:
     column = tables[0][1].column
     rows = [
@@ -302,15 +308,13 @@ def _group_chart(tables: Sequence[tuple[str, GroupTable]]) -> Chart:
         for group in table.groups
     ]  # fmt: skip
     if column == "duration":
-        rows.sort(key=lambda row: float(str(row["label"]).partition("-")[0]))
-    said = [gap_sentence(asdict(table.accuracy_gap)) for _, table in tables]
-    few = len({row["label"] for row in rows}) <= MOST_VALUES
-    return Chart(
-        id=f"by-{''.join(c if c.isalnum() else '-' for c in column)}",
-        kind="intervals" if few else "table",
-        title=f"Accuracy by {'length' if column == 'duration' else column}",
-        note=of_each(said),
-        columns=(RUN, Column(key="label", title=column), *BOUNDS,
-                 Column(key="uar", title="UAR", kind="share"), CLIPS),
-        rows=rows,
+        rows.sort(key=lambda row: _seconds_of(str(row["label"])))
+    return group_chart(
+        column,
+        "Accuracy",
+        [gap_sentence(asdict(table.accuracy_gap)) for _, table in tables],
+        rows,
+        *(RUN, Column(key="label", title=column), *BOUNDS,
+         Column(key="uar", title="UAR", kind="share"), CLIPS),
+        drawn=len({row["label"] for row in rows}) <= MOST_VALUES,
     )  # fmt: skip

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from serval.dress import STYLE, bundled, filled, source_hash
+from serval.dress import STYLE, bundled, source_hash
 from serval.files import write_text
+from serval.report.page import FOOT, framed, script_of
 from serval.scores import HEADLINES, METRICS, title_of
 from serval.sweep import LESS_IS_BETTER, value_cells, value_titles
 from serval.wording import counted, hundredths, percent, printable, three_digits
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     Document = Mapping[str, Any]
     Row = Mapping[str, Any]
 
-ASSETS = ("report", "assets")
 BAR = (80, 6)
 """Pixels of the drawing of an interval."""
 
@@ -60,11 +60,7 @@ def write_leaderboard(document: Document, path: Path) -> Path:
 
 
 def leaderboard_html(document: Document) -> str:
-    """Return the page of a leaderboard.
-
-    Args:
-        document: Of `sweep.leaderboard_document`.
-    """
+    """Return the page of a leaderboard."""
     tasks = [task["dataset"] for task in document["tasks"]]
     names = {task: f"set-{number + 1}" for number, task in enumerate(tasks)}
     rated = {f"rated-{i + 1}": table for i, table in enumerate(document.get("dimensions", ()))}
@@ -87,37 +83,15 @@ def leaderboard_html(document: Document) -> str:
     }
     parts = {
         "version": _text(document["version"]),
+        "title": "Leaderboard",
+        "skip": '<a class="skip" href="#board">Skip to the leaderboard</a>',
         "navigation": "".join(f'<a href="#{at}">{_text(name)}</a>' for at, name in links.items()),
         "main": "\n".join(sections),
+        "foot": FOOT,
     }
-    return _framed("Leaderboard", parts)
-
-
-def _framed(title: str, parts: Mapping[str, str]) -> str:
-    """Return the page in the dress of the report.
-
-    Args:
-        title: As text.
-        parts: What the template wants beside, by name, as markup.
-    """
-    scripts = (
-        bundled(*ASSETS, f"{name}.js") for name in ("dom", "theme", "sideways", "leaderboard")
-    )
-    script = '(() => {\n"use strict";\n' + "\n".join(scripts) + "})();"
-    style = STYLE + bundled(*ASSETS, "leaderboard.css")
-    policy = (
-        f"default-src 'none'; script-src '{source_hash(script)}'; "
-        f"style-src '{source_hash(style)}'; base-uri 'none'; form-action 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    )
-    every = {
-        **parts,
-        "policy": html.escape(policy),
-        "title": html.escape(title),
-        "style": style,
-        "script": script,
-    }
-    return filled(bundled(*ASSETS, "leaderboard.html"), every)
+    style = STYLE + bundled("report", "assets", "leaderboard.css")
+    script = script_of(("dom", "theme", "sideways", "leaderboard"))
+    return framed(parts, [script], f"style-src '{source_hash(style)}'", style=style)
 
 
 def _hero(document: Document) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from serval.dress import STYLE, bundled, filled, source_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 SCRIPTS = (
     "dom",
@@ -37,6 +37,10 @@ SCRIPTS = (
 PLOT_STYLE = "sha256-jSYQUrW7J0b3jPqhZP9C2Xh1PyJKHKXd4s0fpGGKrww="
 """Of the style that Observable Plot 0.6.17 puts into each chart."""
 
+FOOT = "Made by serval. This page holds everything it shows and asks no network."
+BESIDE = " 'self' file:"
+NO_SCRIPT = "The charts and clips of this page need JavaScript, which runs from this file alone."
+
 
 def page_html(content: Mapping[str, Any], sounds: Sequence[Mapping[str, Any]]) -> str:
     """Return the page.
@@ -45,46 +49,65 @@ def page_html(content: Mapping[str, Any], sounds: Sequence[Mapping[str, Any]]) -
         content: What the page shows, in plain JSON types.
         sounds: For each sound its `src`, `outline` and `mel`.
     """
-    scripts = {
-        "d3": bundled("report", "vendor", "d3.min.js"),
-        "plot": bundled("report", "vendor", "plot.umd.min.js"),
-        "script": _script(),
-    }
+    libraries = (bundled("report", "vendor", f"{name}.min.js") for name in ("d3", "plot.umd"))
     beside = any(not sound["src"].startswith("data:") for sound in sounds)
+    verdict = html.escape(content["verdict"])
     parts = {
-        "policy": html.escape(_policy(list(scripts.values()), beside=beside)),
         "version": html.escape(content["version"]),
         "title": html.escape(content["title"]),
-        "verdict": html.escape(content["verdict"]),
-        "style": STYLE,
-        "content": _json_block(content),
-        "sounds": _json_block(sounds),
-        **scripts,
+        "skip": '<a class="skip" href="#clips">Skip to the clips</a>',
+        "navigation": "",
+        "main": f'<noscript><p class="card">{verdict} {NO_SCRIPT}</p></noscript>',
+        "foot": "",
     }
-    return filled(bundled("report", "assets", "page.html"), parts)
+    blocks = {"content": content, "sounds": sounds}
+    return framed(
+        parts,
+        (*libraries, script_of(SCRIPTS)),
+        f"style-src '{source_hash(STYLE)}' '{PLOT_STYLE}'",
+        "img-src data:",
+        f"media-src data:{BESIDE * beside}",
+        data="".join(f'<script type="application/json" id="{name}">{_json_block(value)}</script>\n'
+                     for name, value in blocks.items()),
+    )  # fmt: skip
 
 
-def _script() -> str:
-    parts = (bundled("report", "assets", f"{name}.js") for name in SCRIPTS)
-    return '(() => {\n"use strict";\n' + "\n".join(parts) + "})();"
+def framed(
+    parts: Mapping[str, str],
+    scripts: Iterable[str],
+    *allowed: str,
+    style: str = STYLE,
+    data: str = "",
+) -> str:
+    """Return a page of its parts, as markup, in which nothing but its own scripts can run.
 
-
-def _policy(scripts: Sequence[str], *, beside: bool) -> str:
-    allowed = " ".join(f"'{source_hash(script)}'" for script in scripts)
-    media = "data: 'self' file:" if beside else "data:"
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {allowed}",
-            f"style-src '{source_hash(STYLE)}' '{PLOT_STYLE}'",
-            "img-src data:",
-            f"media-src {media}",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        )
+    Args:
+        parts: `version`, `title`, `skip`, `navigation`, `main` and `foot`.
+        scripts: What stands behind it, in this order.
+        allowed: What the Content-Security-Policy allows beside these.
+        style: Its style sheet.
+        data: What the scripts read, as markup.
+    """
+    behind = list(scripts)
+    policy = (
+        "default-src 'none'",
+        " ".join(("script-src", *(f"'{source_hash(script)}'" for script in behind))),
+        *allowed,
+        *("base-uri 'none'", "form-action 'none'"),
+        *("require-trusted-types-for 'script'", "trusted-types 'none'"),
     )
+    own = {
+        "policy": html.escape("; ".join(policy)),
+        "style": style,
+        "behind": data + "\n".join(f"<script>{script}</script>" for script in behind),
+    }
+    return filled(bundled("report", "assets", "page.html"), {**parts, **own})
+
+
+def script_of(names: Iterable[str]) -> str:
+    """Return some of the page's own scripts as one, which sees nothing of other scripts."""
+    parts = (bundled("report", "assets", f"{name}.js") for name in names)
+    return '(() => {\n"use strict";\n' + "\n".join(parts) + "})();"
 
 
 def _json_block(value: object) -> str:

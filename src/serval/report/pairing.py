@@ -79,19 +79,33 @@ def difference_chart(comparison: Comparison) -> Chart:
         }
         for label, own in scores.per_class.items()
     ]
-    margin = in_points(comparison.options.margin)
+    margin = comparison.options.margin
+    return differences_chart(rows, (*CHANGE, *FLIPPED), margin, in_points(margin), MANY_TESTS)
+
+
+def differences_chart(
+    rows: list[dict[str, Any]],
+    columns: tuple[Column, ...],
+    margin: float,
+    told: str,
+    more: str = "",
+) -> Chart:
+    """Return a chart of differences, its margin as a number and as told, with more of chance."""
     return Chart(
         id="difference",
         kind="differences",
         title="B minus A",
         note="Left of zero B is worse. A line that crosses zero says that the difference may be "
-        "chance; single emotions are many tests, so one line off zero proves little. The grey band "
-        f"is the margin of {margin}; a line that ends in an arrow goes on out of the picture.",
-        columns=(Column(key="label", title="score"), *CHANGE, *FLIPPED),
+        f"chance{more}. The grey band is the margin of {told}; a line that ends in an arrow goes "
+        "on out of the picture.",
+        columns=(Column(key="label", title="score"), *columns),
         rows=rows,
         wide=True,
-        margin=comparison.options.margin,
+        margin=margin,
     )
+
+
+MANY_TESTS = "; single emotions are many tests, so one line off zero proves little"
 
 
 def group_changes_chart(comparison: Comparison) -> Chart | None:
@@ -124,11 +138,7 @@ def group_changes_chart(comparison: Comparison) -> Chart | None:
 
 
 def margin_sentence(margin: str) -> str:
-    """Return what a margin means.
-
-    Args:
-        margin: As it is written, with what it is of.
-    """
+    """Return what a margin means, as it is written with what it is of."""
     return (
         f"A loss of {margin} counts as none; the interval of the difference decides, not the "
         "difference."

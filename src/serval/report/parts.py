@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from serval.report.charts import Chart, Column
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from serval.report.charts import Chart
     from serval.report.columns import Listed
     from serval.report.stressed import Stressed
 
@@ -65,12 +66,39 @@ def section(section_id: str, title: str, lead: str, *charts: Chart | None) -> di
     return {"id": section_id, "title": title, "lead": lead, "charts": shown}
 
 
-def of_each(said: Sequence[str]) -> str:
-    """Return what is said of each run, with its letter where there are two.
+def id_of(name: str) -> str:
+    """Return a name of a column or run as a part of an id, unlike that of another name.
 
-    Args:
-        said: Of each run, `""` where nothing is.
+    Examples:
+        >>> id_of("speaker_id"), id_of("a b"), id_of("a-b")
+        ('speaker_id', 'a-20b', 'a-b')
     """
+    return "".join(c if c.isalnum() or c in "_-" else f"-{ord(c):x}" for c in name)
+
+
+def group_chart(
+    column: str,
+    score: str,
+    said: Sequence[str],
+    rows: list[dict[str, Any]],
+    *columns: Column,
+    drawn: bool,
+    wide: bool = False,
+) -> Chart:
+    """Return a score of each group of a column, drawn or as a table alone, with what it means."""
+    return Chart(
+        id=f"by-{id_of(column)}",
+        kind="intervals" if drawn else "table",
+        title=f"{score} by {'length' if column == 'duration' else column}",
+        note=of_each(said) or FEW,
+        columns=columns,
+        rows=rows,
+        wide=wide,
+    )
+
+
+def of_each(said: Sequence[str]) -> str:
+    """Return what is said of each run, or `""`, with its letter where there are two."""
     if len(said) == 1:
         return said[0]
     return " ".join(f"{letter}: {line}" for letter, line in zip("AB", said, strict=True) if line)

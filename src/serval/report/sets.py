@@ -12,8 +12,14 @@ from serval.multilabel import TRUTH
 from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column, bounds, defined, per_class_chart
 from serval.report.columns import listed
 from serval.report.emotions import in_steps
-from serval.report.pairing import CHANGE, change_cells, margin_sentence
-from serval.report.parts import FEW, PageParts, of_each, section
+from serval.report.pairing import (
+    CHANGE,
+    MANY_TESTS,
+    change_cells,
+    differences_chart,
+    margin_sentence,
+)
+from serval.report.parts import PageParts, group_chart, section
 from serval.report.stressed import stressed
 from serval.results.multilabel import MultilabelResults
 from serval.scores.multilabel import EMOTION_METRICS, MULTILABEL_METRICS
@@ -56,7 +62,7 @@ def set_parts(runs: Sequence[Run]) -> PageParts:
     first, clips, labels = results[0], listed(runs), runs[0].labels
     values, scores = [one.values for one in results], [one.scores for one in results]
     answers = [one.answers_in(labels) for one in values]
-    truth = _truth(clips, values)
+    truth = clips.first_of([one.truth_in(labels) for one in values])
     names = list(comparison.runs) if comparison else [first.run.name]
     said = [*(own.warnings for own in results), comparison.warnings if comparison else ()]
     return PageParts(
@@ -78,16 +84,6 @@ def set_parts(runs: Sequence[Run]) -> PageParts:
         stressed=stressed,
         pair=_pair(comparison) if comparison else None,
     )
-
-
-def _truth(clips: Listed, values: Sequence[MultilabelRun]) -> Bools:
-    """Return the true emotions of the listed clips, in the order of the first run's labels."""
-    labels = values[0].run.labels
-    truth = np.zeros((len(clips), len(labels)), dtype=np.bool_)
-    for one, places in reversed(list(zip(values, clips.positions, strict=True))):
-        at = np.array(places, dtype=np.int64)
-        truth[at >= 0] = one.truth_in(labels)[at[at >= 0]]
-    return truth
 
 
 def _wrong(clips: Listed, truth: Bools, answers: Sequence[SetAnswers]) -> list[list[bool]]:
@@ -214,15 +210,14 @@ def _group_charts(names: Sequence[str], values: Sequence[MultilabelRun]) -> Iter
             if table.column == column
             for group in table.groups
         ]  # fmt: skip
-        yield Chart(
-            id=f"by-{''.join(c if c.isalnum() else '-' for c in column)}",
-            kind="table" if column == "speaker" else "intervals",
-            title=f"Macro F1 by {'length' if column == 'duration' else column}",
-            note=of_each([" ".join(line for line in own if line.startswith(f"By {column},"))
-                          for own in said]) or FEW,
-            columns=(RUN, Column(key="label", title=column), *BOUNDS,
-                     Column(key="ap", title="mean AP", kind="share"), CLIPS),
-            rows=rows,
+        yield group_chart(
+            column,
+            "Macro F1",
+            [" ".join(line for line in own if line.startswith(f"By {column},")) for own in said],
+            rows,
+            *(RUN, Column(key="label", title=column), *BOUNDS,
+             Column(key="ap", title="mean AP", kind="share"), CLIPS),
+            drawn=column != "speaker",
             wide=column == "speaker",
         )  # fmt: skip
 
@@ -254,19 +249,9 @@ def _difference_chart(comparison: MultilabelComparison) -> Chart:
         for key, metric in MULTILABEL_METRICS.items()
         if metric.higher_is_better
     } | {f"F1 of {label}": own["f1"] for label, own in against.per_emotion.items()}
-    return Chart(
-        id="difference",
-        kind="differences",
-        title="B minus A",
-        note="Left of zero B is worse. A line that crosses zero says that the difference may be "
-        "chance; single emotions are many tests, so one line off zero proves little. The grey band "
-        f"is the margin of {in_points(comparison.margin)}; a line that ends in an arrow goes on "
-        "out of the picture.",
-        columns=(Column(key="label", title="score"), *CHANGE, CLIPS),
-        rows=_change_rows({(title,): change for title, change in changes.items()}, comparison.n),
-        wide=True,
-        margin=comparison.margin,
-    )
+    rows = _change_rows({(title,): change for title, change in changes.items()}, comparison.n)
+    margin = comparison.margin
+    return differences_chart(rows, (*CHANGE, CLIPS), margin, in_points(margin), MANY_TESTS)
 
 
 def _differences_chart(comparison: MultilabelComparison) -> Chart:

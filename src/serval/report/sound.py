@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -221,7 +222,8 @@ def _fetched(run: Run, expected: dict[int, str]) -> Iterator[tuple[str, PageSoun
     contract = run.provenance.model.get("contract", {})
     max_seconds = float(contract.get("max_seconds", 120.0))
     with ThreadPoolExecutor(max_workers=available_cores(), thread_name_prefix="serval") as pool:
-        for batch in _batches(_clips(run, expected)):
+        clips = _clips(run, expected)
+        while batch := list(islice(clips, BATCH)):
             jobs = [(clip, expected[clip.index], max_seconds) for clip in batch]
             yield from pool.map(_checked, jobs)
 
@@ -242,16 +244,6 @@ def _clips(run: Run, expected: dict[int, str]) -> Iterator[Clip]:
     for clip in dataset.clips(min(expected), max(expected) + 1):
         if clip.index in expected:
             yield clip
-
-
-def _batches(clips: Iterator[Clip]) -> Iterator[list[Clip]]:
-    batch: list[Clip] = []
-    for clip in clips:
-        batch.append(clip)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    yield batch
 
 
 def _vorbis(samples: Waveform, rate: int) -> bytes:

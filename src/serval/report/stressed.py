@@ -11,6 +11,7 @@ from serval.report.charts import BOUNDS, CLIPS, RUN, Chart, Column
 from serval.report.sound import PageSound, not_the_file, sound_of_samples
 from serval.results.verdict import data_name
 from serval.stress import examples_of, findings_of, stress_document
+from serval.stress.table import kinds_of
 from serval.wording import counted, percent, span
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ CHANGE = (
     Column(key="change_low", title="95 % from", kind="points"),
     Column(key="change_high", title="to", kind="points"),
 )
-FEWEST_LEVELS = 3
 HOLLOW = " Hollow dots were stopped: they are of fewer clips than the dashed line."
 
 
@@ -51,11 +51,7 @@ class Stressed:
 
 
 def refuse_other_model(stress: StressRuns, run: Run) -> None:
-    """Raise unless a stress test is of the model of a run.
-
-    Raises:
-        ConfigError: It is of another.
-    """
+    """Raise unless a stress test is of the model of a run."""
     if not run.same_model(stress.clean):
         raise ConfigError(
             f"the stress test in {stress.folder} is of another model than {run.folder}; "
@@ -64,13 +60,7 @@ def refuse_other_model(stress: StressRuns, run: Run) -> None:
 
 
 def lead_of(stress: StressRuns, run: Run, name: str) -> str:
-    """Return what was tested on which clips, and whether these are those of a run of the model.
-
-    Args:
-        stress: The test.
-        run: The run that the report shows.
-        name: What the report calls it.
-    """
+    """Return what was tested on which clips, and whether these are those of the run `name`."""
     clean = stress.clean
     clips = f"{counted(len(clean), 'clip')} of {data_name(clean)}"
     data = (each.provenance.dataset.get("fingerprint") for each in (clean, run))
@@ -131,13 +121,7 @@ def _example(example: Example, sounds: dict[str, PageSound]) -> dict[str, Any]:
 
 def _curves(document: Mapping[str, Any], name: str) -> Iterator[Chart]:
     """Yield a curve for each kind of perturbation that comes in several levels."""
-    kinds: dict[str, list[Mapping[str, Any]]] = {}
-    for case in document["cases"].values():
-        if case["level"] is not None:
-            kinds.setdefault(case["kind"], []).append(case)
-    for kind, cases in kinds.items():
-        if len(cases) < FEWEST_LEVELS:
-            continue
+    for kind, cases in kinds_of(document).items():
         unit = cases[0]["unit"] or ""
         yield Chart(
             id=f"stress-{kind}",
@@ -147,12 +131,9 @@ def _curves(document: Mapping[str, Any], name: str) -> Iterator[Chart]:
             f"{HOLLOW * any('stopped_after' in case for case in cases)}",
             columns=(RUN, Column(key="level", title=f"level, {unit}".rstrip(", "), kind="number"),
                      *BOUNDS, CLIPS),
-            rows=sorted(
-                ({"run": name, "level": case["level"], **case["uar"],
-                  "clips": case.get("stopped_after", document["clips"]),
-                  "few": "stopped_after" in case} for case in cases),
-                key=lambda row: row["level"],
-            ),
+            rows=[{"run": name, "level": case["level"], **case["uar"],
+                   "clips": case.get("stopped_after", document["clips"]),
+                   "few": "stopped_after" in case} for case in cases],
             reference=document["clean"]["uar"]["value"],
         )  # fmt: skip
 
@@ -209,7 +190,7 @@ def _outcome(case: Mapping[str, Any]) -> str:
     if case["rule"] is None:
         return "none published"
     if case["outcome"] == "cannot tell":
-        return "cannot tell"
+        return f"cannot tell{', since clips newly fail' * case['lost']}"
     kept = "kept" if case["outcome"] == "pass" else "not kept"
     return kept if case["sure"] else f"{kept}, not sure"
 

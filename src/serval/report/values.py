@@ -18,8 +18,8 @@ from serval.groups.dimensions import (
 )
 from serval.report.charts import CLIPS, RUN, Chart, Column, bounds
 from serval.report.columns import listed
-from serval.report.pairing import change_cells, margin_sentence
-from serval.report.parts import FEW, PageParts, of_each, section
+from serval.report.pairing import change_cells, differences_chart, margin_sentence
+from serval.report.parts import PageParts, group_chart, section
 from serval.report.stressed import Stressed
 from serval.results.dimensions import (
     dimension_cells,
@@ -94,13 +94,13 @@ def value_parts(runs: Sequence[Run]) -> PageParts:
         clips=clips,
         names=names,
         worth_hearing=[True] * len(clips),
-        first=_errors(clips, values),
+        first=clips.first_of([_errors(one) for one in values]).tolist(),
         verdict=comparison.verdict[0] if comparison else dimension_verdict(first.run, scores[0]),
         sentences=[] if comparison else dimension_sentences(scores[0], first),
         warnings=[line for lines in said for line in lines],
         order="The largest errors come first: some of them are odd ratings, not odd predictions.",
         runs=[{"tiles": list(_tiles(own, str(first.scale)))} for own in scores],
-        columns={"rated": _rated(clips, values)},
+        columns={"rated": _plain(clips.first_of([one.truth for one in values]))},
         answers=[{"values": _plain(own)} for own in _listed_values(clips, values)],
         value_columns={column for one in values for column in one.columns},
         shown=_shown(first),
@@ -154,25 +154,12 @@ def _plane(names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _rated(clips: Listed, values: Sequence[DimensionRun]) -> list[float | None]:
-    """Return the ratings of the listed clips, clip after clip; `None` where there is none."""
-    rated = np.full((len(clips), len(values[0].names)), np.nan)
-    for one, places in reversed(list(zip(values, clips.positions, strict=True))):
-        at = np.array(places, dtype=np.int64)
-        rated[at >= 0] = one.truth[at[at >= 0]]
-    return _plain(rated)
-
-
-def _errors(clips: Listed, values: Sequence[DimensionRun]) -> list[float]:
-    """Return how far off the first run that has a clip is, its dimensions together; -1 unrated."""
-    errors = np.full(len(clips), -1.0)
-    for one, places in reversed(list(zip(values, clips.positions, strict=True))):
-        at = np.array(places, dtype=np.int64)
-        far = np.abs(one.predicted - one.truth)
-        known = ~np.isnan(far)
-        mean = np.where(known, far, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-        errors[at >= 0] = np.where(known.any(axis=1), mean, -1.0)[at[at >= 0]]
-    return [float(error) for error in errors]
+def _errors(values: DimensionRun) -> Floats:
+    """Return how far off each clip is, its dimensions together; -1 of one without a rating."""
+    far = np.abs(values.predicted - values.truth)
+    known = ~np.isnan(far)
+    mean = np.where(known, far, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.where(known.any(axis=1), mean, -1.0)
 
 
 def _listed_values(clips: Listed, values: Sequence[DimensionRun]) -> Iterator[Floats]:
@@ -316,15 +303,15 @@ def _group_charts(names: Sequence[str], values: Sequence[DimensionRun]) -> Itera
             ]
             for own, means in zip(tables, averaged, strict=True)
         ]
-        yield Chart(
-            id=f"by-{''.join(c if c.isalnum() else '-' for c in column)}",
-            kind="intervals" if few else "table",
-            title=f"CCC by {'length' if column == 'duration' else column}",
-            note=of_each(list(map(" ".join, said))) or FEW,
-            columns=(RUN, Column(key="label", title=f"dimension, {column}"),
-                     Column(key="value", title="CCC", kind="correlation"), *ENDS,
-                     Column(key="bias", title="bias", kind="error"), CLIPS),
-            rows=rows,
+        yield group_chart(
+            column,
+            "CCC",
+            list(map(" ".join, said)),
+            rows,
+            *(RUN, Column(key="label", title=f"dimension, {column}"),
+             Column(key="value", title="CCC", kind="correlation"), *ENDS,
+             Column(key="bias", title="bias", kind="error"), CLIPS),
+            drawn=few,
             wide=not few,
         )  # fmt: skip
 
@@ -355,18 +342,8 @@ def _difference_chart(comparison: DimensionComparison) -> Chart:
          **_difference(changes["ccc"])}
         for name, changes in _changes(comparison)
     ]  # fmt: skip
-    return Chart(
-        id="difference",
-        kind="differences",
-        title="B minus A",
-        note="Left of zero B is worse. A line that crosses zero says that the difference may be "
-        f"chance. The grey band is the margin of {comparison.margin:g}; a line that ends in an "
-        "arrow goes on out of the picture.",
-        columns=(Column(key="label", title="score"), *CHANGE, CLIPS),
-        rows=rows,
-        wide=True,
-        margin=comparison.margin,
-    )
+    margin = comparison.margin
+    return differences_chart(rows, (*CHANGE, CLIPS), margin, f"{margin:g}")
 
 
 def _differences_chart(comparison: DimensionComparison) -> Chart:

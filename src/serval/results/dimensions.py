@@ -64,11 +64,6 @@ class DimensionResults(TaskResults):
         return int(scores["clips"][name])
 
     @property
-    def score_parts(self) -> dict[str, Any]:
-        """The `scores` of the document; undefined ones are NaN."""
-        return asdict(self.scores)
-
-    @property
     def document(self) -> dict[str, Any]:
         """The content of `results.json`; undefined scores are `None`."""
         run, values, scores = self.run, self.values, self.scores
@@ -76,7 +71,7 @@ class DimensionResults(TaskResults):
             "task": DIMENSIONAL.key,
             "dimensions": list(values.names),
             "scale": [values.scale.low, values.scale.high],
-            "scores": asdict(scores),
+            "scores": self.score_parts,
             "groups": _groups_part(dimension_groups(values)),
             "averaged": _averaged_part(averaged_cccs(values)),
             "verdict": [dimension_verdict(run, scores), *dimension_sentences(scores, values)],

@@ -13,7 +13,7 @@ from serval.trained_on import HEARD, overlap_sentences
 from serval.wording import as_sentence, counted, left_out_sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from serval.run import Run
     from serval.scores import Scores
@@ -75,12 +75,8 @@ def warnings_of(run: Run) -> list[str]:
         provenance.model.get("trained_on"), notes.pop(HEARD, 0), len(run), corpus_names(run)
     )
     warnings += [f"{counted(n, 'clip')}: {note}." for note, n in sorted(notes.items())]
-    return (
-        warnings
-        + _one_emotion(run)
-        + _one_of_several(run)
-        + cut_sentences(provenance.model, run.duration_s)
-    )
+    warnings += [*_one_emotion(run), *_one_of_several(run)]
+    return warnings + cut_sentences(provenance.model, run.duration_s)
 
 
 def _unknown_to(run: Run) -> str:
@@ -103,29 +99,24 @@ def _notes(run: Run) -> Counter[str]:
     return Counter(note for notes in run.notes for note in notes)
 
 
-def _one_emotion(run: Run) -> list[str]:
-    """Return that a set of a single emotion is no test of telling emotions apart."""
-    present = run.true_labels
-    if len(present) != 1 or not run.provenance.task.excludes:
-        return []
-    (label,) = present
-    sentence = (
-        f"All clips are {label}: UAR is the recall of that one emotion, and a model that says "
-        f"{label} of everything would have 100 %."
-    )
-    return [sentence]
+def _one_emotion(run: Run) -> Iterator[str]:
+    """Yield that a set of a single emotion is no test of telling emotions apart."""
+    label, *others = sorted(run.true_labels) or [""]
+    if label and not others and run.provenance.task.excludes:
+        yield (
+            f"All clips are {label}: UAR is the recall of that one emotion, and a model that says "
+            f"{label} of everything would have 100 %."
+        )
 
 
-def _one_of_several(run: Run) -> list[str]:
-    """Return that a model of several emotions at once is judged on a set of one a clip."""
+def _one_of_several(run: Run) -> Iterator[str]:
+    """Yield that a model of several emotions at once is judged on a set of one a clip."""
     contract = run.provenance.model.get("contract", {})
-    if contract.get("task") != MULTILABEL.model or run.provenance.task is MULTILABEL:
-        return []
-    sentence = (
-        "The model may hear several emotions at once, and the set names one a clip: the one with "
-        "the highest score counts as its answer."
-    )
-    return [sentence]
+    if contract.get("task") == MULTILABEL.model and run.provenance.task is not MULTILABEL:
+        yield (
+            "The model may hear several emotions at once, and the set names one a clip: the one "
+            "with the highest score counts as its answer."
+        )
 
 
 def _metadata(run: Run) -> dict[str, Any]:

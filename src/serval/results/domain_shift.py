@@ -221,12 +221,7 @@ def _spread(three: tuple[float, float, float], times: float) -> str:
 
 
 def label_space_part(run: Run, *, restrict: bool) -> dict[str, Any]:
-    """Return the part `label_space` of `results.json`: policy, full set, restricted answers.
-
-    Args:
-        run: Stored.
-        restrict: Whether to score restricted answers.
-    """
+    """Return the part `label_space` of `results.json`: policy, full set, restricted answers."""
     full = full_set_of(run) if len(run) else None
     within = restricted_of(run) if len(run) and restrict else None
     preset = _preset(run)

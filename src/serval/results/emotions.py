@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from serval.errors import LabelError
 from serval.groups import group_sentences, groups_of
 from serval.plots.classes import run_on_set, save_confusion_matrix, save_per_class
@@ -22,14 +20,9 @@ from serval.results.verdict import data_name, sentences_of, verdict_of
 from serval.scores import METRICS, PUBLISHED, SHOWN, scores_of, title_of
 from serval.scores.calibration import calibration_of, calibration_sentences
 from serval.scores.metrics import (
-    Counts,
     classification_report,
     confusion_matrix,
-    f1,
     margins,
-    precision,
-    recall,
-    support,
 )
 from serval.scores.multilabel import EMOTION_METRICS
 from serval.scores.votes import vote_scores, vote_sentences
@@ -52,6 +45,9 @@ if TYPE_CHECKING:
     from serval.scores.calibration import Calibration
     from serval.scores.stats import Interval
 
+SCORES = ("precision", "recall", "f1")
+"""Of each emotion."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EmotionResults(TaskResults):
@@ -60,7 +56,7 @@ class EmotionResults(TaskResults):
     whole = "overall"
     each = "per_class"
     one = "emotion"
-    keys = {key: EMOTION_METRICS[key] for key in ("precision", "recall", "f1")}  # noqa: RUF012 - never written to
+    keys = {key: EMOTION_METRICS[key] for key in SCORES}  # noqa: RUF012 - never written to
     titles = {key: METRICS[key].title for key in ("uar", "wa", *SHOWN)}  # noqa: RUF012
     shares = True
     figures = {  # noqa: RUF012
@@ -78,11 +74,6 @@ class EmotionResults(TaskResults):
     def calibration(self) -> Calibration:
         """How far confidence is what it says."""
         return calibration_of(self.run, fitted_on=self.calibrate_on)
-
-    @property
-    def score_parts(self) -> dict[str, Any]:
-        """The `scores` of the document; undefined ones are NaN."""
-        return self.scores.as_dict()
 
     @property
     def bounded(self) -> dict[str, float | Interval]:
@@ -173,39 +164,32 @@ def results_document(run: Run, scores: Scores) -> dict[str, Any]:
     `scores`, which have intervals, average the classes with truth clips.
     """
     counts = confusion_matrix(run.truth, run.predicted, run.labels)
-    observed = observations_of(counts, run.labels)
+    observed, report = (
+        observations_of(counts, run.labels),
+        classification_report(counts, run.labels),
+    )
+    sums = margins(counts)
     document = {
         **shared_document(run, caveats_of([run], [scores])),
-        "overall": _overall(counts),
-        "per_class": _per_class(counts, run),
+        "overall": {key: float(of(sums)) for key, of in PUBLISHED.items()},
+        "per_class": {label: _published(report[label]) for label in run.labels},
         "scores": scores.as_dict(),
         "observations": asdict(observed) | {"sentences": sentences(observed)},
-        "verdict": _verdict(run, scores),
+        "verdict": [
+            verdict_of(run.name, scores, data_name(run)),
+            *sentences_of(scores, run.labels),
+        ],
         "labels": list(run.labels),
         "confusion_matrix": counts.tolist(),
-        "classification_report": classification_report(counts, run.labels),
+        "classification_report": report,
         "predictions": run.predicted.tolist(),
         "ground_truth": run.truth.tolist(),
     }
     return {key: without_nan(value) for key, value in document.items()}
 
 
-def _overall(counts: Counts) -> dict[str, float]:
-    sums = margins(counts)
-    return {key: float(of(sums)) for key, of in PUBLISHED.items()}
-
-
-def _per_class(counts: Counts, run: Run) -> dict[str, dict[str, float]]:
-    scores = (np.nan_to_num(score(counts)) for score in (precision, recall, f1))
-    columns = zip(run.labels, *scores, support(counts), strict=True)
-    return {
-        label: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
-        for label, p, r, f, n in columns
-    }
-
-
-def _verdict(run: Run, scores: Scores) -> list[str]:
-    return [verdict_of(run.name, scores, data_name(run)), *sentences_of(scores, run.labels)]
+def _published(row: Mapping[str, float]) -> dict[str, float]:
+    return {key: row["f1-score" if key == "f1" else key] for key in (*SCORES, "support")}
 
 
 def _votes_part(run: Run) -> dict[str, Any]:
@@ -264,7 +248,7 @@ def _class_table(document: Mapping[str, Any]) -> str:
     rows = [
         (
             markdown_text(label),
-            *(scored(own[key]) for key in ("precision", "recall", "f1")),
+            *(scored(own[key]) for key in SCORES),
             str(own["support"]),
         )
         for label, own in document["scores"]["per_class"].items()

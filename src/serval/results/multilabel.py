@@ -86,19 +86,14 @@ class MultilabelResults(TaskResults):
         return [*_unknown(self.run), *self.scores.warnings]
 
     @property
-    def score_parts(self) -> dict[str, Any]:
-        """The `scores` of the document; undefined ones are NaN."""
-        return asdict(self.scores)
-
-    @property
     def document(self) -> dict[str, Any]:
         """The content of `results.json`; undefined scores are `None`."""
-        run, values, scores = self.run, self.values, self.scores
+        run, values = self.run, self.values
         groups = multilabel_groups(values)
         document = shared_document(run, caveats_of([run], [], self.warnings)) | {
             "task": MULTILABEL.key,
             "labels": list(run.labels),
-            "scores": asdict(scores),
+            "scores": self.score_parts,
             "thresholds": asdict(values.thresholds) | {"sentence": values.thresholds.sentence},
             "groups": {
                 "tables": [asdict(table) for table in groups],

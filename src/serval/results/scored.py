@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from serval.results.table import table_of
@@ -62,9 +62,9 @@ class TaskResults(ABC):
         """Every score with its interval, computed once."""
 
     @property
-    @abstractmethod
     def score_parts(self) -> dict[str, Any]:
         """The `scores` of the document; undefined ones are NaN."""
+        return asdict(self.scores)
 
     @property
     @abstractmethod
@@ -117,11 +117,7 @@ class TaskResults(ABC):
 
     @classmethod
     def named(cls, scores: Mapping[str, Any]) -> dict[str, Score]:
-        """Return every score by the name that a bound has: `uar`, `recall:angry`.
-
-        Args:
-            scores: Those of a document.
-        """
+        """Return every score of a document by the name that a bound has: `uar`, `recall:angry`."""
         return {**scores[cls.whole]} | {
             f"{key}:{name}": own[key] for name, own in scores[cls.each].items() for key in cls.keys
         }

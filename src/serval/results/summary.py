@@ -11,12 +11,7 @@ if TYPE_CHECKING:
 
 
 def summary_of(document: Mapping[str, Any], *parts: str) -> str:
-    """Return a summary in GitHub markdown: title, verdict, what a task adds, and the warnings.
-
-    Args:
-        document: The content of `results.json`.
-        parts: What stands between, in GitHub markdown.
-    """
+    """Return a summary in GitHub markdown: title, verdict, the parts of a task, the warnings."""
     data = document["dataset"]
     split = f", split {data['split']}" if data["split"] else ""
     title, warnings = f"{document['name']} on {data['name']}{split}", document["warnings"]
@@ -41,11 +36,7 @@ def drawn_by(scores: Mapping[str, Any]) -> str:
 
 
 def gap_table(tables: Sequence[Mapping[str, Any]]) -> str:
-    """Return the largest gap in accuracy of each column of groups, and what it means.
-
-    Args:
-        tables: The fields of `groups.GroupTable`, of each column.
-    """
+    """Return the largest gap in accuracy of each `GroupTable`, as fields, and what it means."""
     gaps = [(table["column"], table["accuracy_gap"]) for table in tables]
     rows = [
         [

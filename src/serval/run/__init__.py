@@ -10,7 +10,14 @@ As every number comes from it, a journal is not believed: each line is checked w
 from serval.run.journal import EXAMPLES, Journal, is_example, load_run, refuse_other_journal
 from serval.run.lines import JOURNAL, SCHEMA_VERSION
 from serval.run.packed import PositionSet
-from serval.run.stored import IN_PYTHON, Provenance, Run, named_in_python, unfinished
+from serval.run.stored import (
+    IN_PYTHON,
+    Provenance,
+    Run,
+    model_identity,
+    named_in_python,
+    unfinished,
+)
 
 __all__ = [
     "EXAMPLES",
@@ -23,6 +30,7 @@ __all__ = [
     "Run",
     "is_example",
     "load_run",
+    "model_identity",
     "named_in_python",
     "refuse_other_journal",
     "unfinished",

@@ -121,8 +121,9 @@ class Run:
         return failed | {self.labels[i] for i in set(self.truth.tolist()) if i >= 0}
 
     def same_model(self, other: Run) -> bool:
-        """Whether both are of one model: a file, its labels, and which of a Python file's it is."""
-        return _model_of(self) == _model_of(other)
+        """Whether both are of one model under the same labels; see `model_identity`."""
+        own, others = (model_identity(run.provenance.model) for run in (self, other))
+        return own == others and set(self.labels) == set(other.labels)
 
     def __repr__(self) -> str:
         """Return one line: the columns of 100,000 clips are no text for people."""
@@ -136,9 +137,13 @@ class Run:
         return len(self.clip_ids)
 
 
-def _model_of(run: Run) -> tuple[object, ...]:
-    model = run.provenance.model
-    return model.get("sha256"), frozenset(run.labels), named_in_python(model)
+def model_identity(model: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return what tells a model from others, of the facts that a run or a benchmark has of it.
+
+    That is its file, the weights that lie beside it, and which of a Python file's it is.
+    """
+    weights = sorted((model.get("external") or {}).items())
+    return model.get("sha256"), tuple(weights), named_in_python(model)
 
 
 IN_PYTHON = "model in Python"

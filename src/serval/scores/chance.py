@@ -14,8 +14,7 @@ import numpy as np
 from serval.probabilities import outputs_of, probabilities_of
 from serval.scores.metrics import Counts, margins, support
 from serval.scores.registry import METRICS
-from serval.scores.stats import Interval
-from serval.scores.uncertainty import uncertainty_of_mean
+from serval.scores.uncertainty import share_of
 from serval.wording import counted, percent
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from serval.run import Run
     from serval.scores.clusters import Clustering
+    from serval.scores.stats import Interval
 
     Ids = NDArray[np.int64]
 
@@ -169,13 +169,9 @@ def outside_of(run: Run, clustering: Clustering) -> Outside:
     kinds, times = np.unique(elsewhere, return_counts=True)
     among = np.array_equal(own, np.arange(len(run.labels)))
     chosen = run.predicted if among else restricted(run).predicted
-    right = (chosen == run.truth).astype(np.float64)
-    nan = float("nan")
     return Outside(
         n=len(elsewhere),
         labels=tuple(run.labels[int(i)] for i in kinds[np.argsort(-times, kind="stable")]),
         among=tuple(run.labels[int(i)] for i in own),
-        accuracy=uncertainty_of_mean(right, clustering).interval(float(right.mean()))
-        if len(run)
-        else Interval(value=nan, low=nan, high=nan),
+        accuracy=share_of(chosen == run.truth, clustering),
     )

@@ -20,7 +20,13 @@ from scipy import sparse
 from serval.scores.clusters import FEW_CLUSTERS, clustering_of, effective_number, row_tables
 from serval.scores.metrics import ratio
 from serval.scores.stats import Interval
-from serval.scores.uncertainty import Estimates, Uncertainty, linear_errors, moves
+from serval.scores.uncertainty import (
+    Estimates,
+    Uncertainty,
+    linear_estimates,
+    moves,
+    of_clusters_and_clips,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -292,7 +298,7 @@ def estimates_of_moments(
     bearing: Callable[[Floats], Floats],
     runs: int = 1,
 ) -> Estimates:
-    """Return scores with their standard errors, by what each cluster moves: without draws.
+    """Return scores with their standard errors, without draws: see `linear_estimates`.
 
     Args:
         tables: Of `moment_tables`.
@@ -300,21 +306,13 @@ def estimates_of_moments(
         bearing: The effective number of clusters with a truth of each dimension, `(D,)` or
             `(R, D)`, to how many bear on each score, `(M,)`; the same for clips.
         runs: R.
-
-    Source: Jaeckel (1972), The infinitesimal jackknife, on whole clusters.
     """
 
     def statistic(sums: Floats) -> Floats:
         return columns(moments_of_sums(sums, runs))
 
-    values = statistic(np.asarray(tables.total, dtype=np.float64)[np.newaxis])[0]
-    clusters, none = bearing(_known(tables, runs)), np.full(len(values), np.nan)
-    clips = none if tables.clips is None else bearing(_known(tables.clips, runs))
-    alone = none if tables.clips is None else linear_errors(tables.clips, statistic, clips)
-    errors = linear_errors(tables, statistic, clusters)
-    return Estimates(
-        values=values, errors=errors, clusters=clusters, independent=alone, clips=clips
-    )
+    effective = of_clusters_and_clips(tables, lambda one: bearing(_known(one, runs)))
+    return linear_estimates(tables, statistic, effective)
 
 
 def _known(tables: ClusterTables, runs: int) -> Floats:
@@ -382,15 +380,9 @@ def _spread(first: int, last: int, most: int) -> NDArray[np.int64]:
 def dimension_difference(
     metric: DimensionMetric, found: Estimates, i: int, flip: float, width: float, tests: int = 1
 ) -> Difference:
-    """Return one difference with its interval; of a correlation none below `LEAST_CLIPS` clips.
+    """Return difference `i` with its interval; of a correlation none below `LEAST_CLIPS` clips.
 
-    Args:
-        metric: What differs.
-        found: Differences with their errors.
-        i: Which of them.
-        flip: How much one clip moves it.
-        width: The largest difference that there can be of a score that is no correlation.
-        tests: Number of differences that are judged together.
+    `flip` is how much one clip moves it, `width` the largest that one of no correlation can be.
     """
     uncertainty = found.uncertainty(i)
     if metric.is_correlation and _clips(uncertainty) < LEAST_CLIPS:

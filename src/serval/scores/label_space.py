@@ -72,11 +72,6 @@ def full_set_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> FullS
 
     A clip without an answer takes from no label's precision. Draws are of speakers; of each label
     that the model does not know there are as many clips in each of them as in the set.
-
-    Args:
-        run: Stored, with at least one clip.
-        resamples: Draws of the bootstrap.
-        seed: Of its random numbers.
     """
     failed = [failure for failure in run.failures if failure.truth]
     unknown = _labels_of(run.dropped)
@@ -111,13 +106,7 @@ def _labels_of(dropped: Mapping[str, int]) -> dict[str, int]:
 
 
 def restricted_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> Restricted | None:
-    """Return the scores of restricted answers; `None` where the set has all of the model's labels.
-
-    Args:
-        run: Stored, with at least one clip.
-        resamples: Draws of the bootstrap.
-        seed: Of its random numbers.
-    """
+    """Return the scores of restricted answers; `None` where the set has all labels of the model."""
     own = baseline_labels(np.bincount(run.truth, minlength=len(run.labels)))
     if own.all():
         return None

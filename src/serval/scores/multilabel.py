@@ -29,7 +29,7 @@ from serval.scores.ranking import (
     estimates_of_weights,
 )
 from serval.scores.score import RESAMPLES
-from serval.scores.uncertainty import Estimates, estimates, moves
+from serval.scores.uncertainty import Estimates, estimates, moves, of_clusters_and_clips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -126,16 +126,10 @@ OF_SUMS = tuple(key for key, metric in MULTILABEL_METRICS.items() if metric.of i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmotionScores:
-    """The scores of one emotion.
+    """The scores of one emotion, in [0, 1]; how many clips have it and of how many it is named.
 
-    Attributes:
-        precision: In [0, 1], with its interval.
-        recall: The same.
-        f1: The same.
-        ap: Average precision, which depends on no threshold; without a model it is about the share
-            of clips that have the emotion.
-        support: Clips that have it.
-        named: Clips of which the model names it.
+    AP depends on no threshold; without a model it is about the share of clips that have the
+    emotion.
     """
 
     precision: Interval
@@ -390,10 +384,7 @@ def _columns(sums: Sums) -> Floats:
 
 def _bearing(tables: ClusterTables, k: int, runs: int = 1) -> tuple[Floats, Floats]:
     """Return how many clusters, and how many clips, bear on each score of `_columns`."""
-    of_clusters = _bearing_number(tables, k, runs)
-    if tables.clips is None:
-        return of_clusters, np.full(len(of_clusters), np.nan)
-    return of_clusters, _bearing_number(tables.clips, k, runs)
+    return of_clusters_and_clips(tables, lambda one: _bearing_number(one, k, runs))
 
 
 def _bearing_number(tables: ClusterTables, k: int, runs: int) -> Floats:

@@ -17,10 +17,9 @@ from serval.scores.clusters import (
     Clustering,
     ClusterTables,
     cluster_tables,
-    effective_number,
 )
 from serval.scores.metrics import Margins
-from serval.scores.registry import HEADLINES, METRICS
+from serval.scores.registry import HEADLINES
 from serval.scores.score import (
     OVERALL,
     effective_clusters,
@@ -167,27 +166,19 @@ class PanelEstimates:
         return replace(self, level=level)
 
     def interval(self, name: str, *where: int) -> Interval:
-        """Return one value with its interval; where the last axis is `HEADLINES`, of a score."""
-        bounds = METRICS[HEADLINES[where[-1]]].range if self._of_metric(name, where) else (0.0, 1.0)
-        return self._uncertainty(name, where).interval(float(self.values[name][where]), bounds)
+        """Return one value with its interval."""
+        return self._uncertainty(name, where).interval(float(self.values[name][where]))
 
     def difference(self, name: str, *where: int) -> Difference:
         """Return one difference with its interval.
 
         That of a mean over runs is no narrower than that of one: all heard the same clips.
-
-        Args:
-            name: Of the array; where its last axis is not `HEADLINES`, it is one of shares.
-            where: Place in the array.
         """
-        by_metric = self._of_metric(name, where)
-        flip = self.flips[where[-1]] if by_metric else self.flips[0]
-        most = METRICS[HEADLINES[where[-1]]].width if by_metric else 1.0
-        value = float(self.values[name][where])
-        return self._uncertainty(name, where).difference(value, float(flip), most)
-
-    def _of_metric(self, name: str, where: tuple[int, ...]) -> bool:
-        return self.values[name].shape[-1:] == self.flips.shape and len(where) > 1
+        of_metric = self.values[name].shape[-1:] == self.flips.shape and len(where) > 1
+        flip = self.flips[where[-1] if of_metric else 0]
+        return self._uncertainty(name, where).difference(
+            float(self.values[name][where]), float(flip)
+        )
 
     def _uncertainty(self, name: str, where: tuple[int, ...]) -> Uncertainty:
         place = np.ravel_multi_index(where, self.values[name].shape)
@@ -241,7 +232,7 @@ class Panel:
                 found.uncertainty(i),
                 float(flips[i]),
                 float(swapped[i]),
-                (options.margin, METRICS[OVERALL[i]].width if i < len(METRICS) else 1.0),
+                options.margin,
             )
             for i in range(len(a))
         ]
@@ -254,14 +245,7 @@ class Panel:
         resamples: int = 2000,
         seed: int = 0,
     ) -> PanelEstimates:
-        """Return every value of a statistic and how uncertain it is, from one set of draws.
-
-        Args:
-            pairs: Rows of `predicted` whose share of equal predictions the statistic wants.
-            statistic: A function of margins and of those shares.
-            resamples: Draws.
-            seed: What the draws begin with: same runs, same seed, same numbers.
-        """
+        """Return every value of a statistic and how uncertain it is, from one set of draws."""
 
         def columns(sums: Floats) -> Columns:
             return statistic(*self._counted(sums, len(pairs)))
@@ -300,10 +284,8 @@ class Panel:
         return margin_tables(found, k, runs)
 
     def _effective(self, scores: int) -> tuple[Floats, Floats]:
-        sizes = self.clustering.sizes[:, np.newaxis]
-        clusters = effective_number(sizes, np.ones(len(sizes), dtype=np.int64))[0]
         clips = np.nan if self.clustering.by == "clip" else float(len(self.truth))
-        return np.full(scores, clusters), np.full(scores, clips)
+        return np.full(scores, self.clustering.effective), np.full(scores, clips)
 
     def _mcnemar(self) -> float:
         first, second = self.predicted == self.truth
@@ -406,11 +388,10 @@ def _change(
     uncertainty: Uncertainty,
     flip: float,
     p_swapped: float,
-    limits: tuple[float, float],
+    margin: float,
 ) -> ScoreChange:
-    """Return the change; the limits are the margin and the largest difference that can be."""
-    (a, b), (margin, most) = values, limits
-    result = uncertainty.difference(b - a, flip, most)
+    a, b = values
+    result = uncertainty.difference(b - a, flip)
     return ScoreChange(
         a=a,
         b=b,

@@ -1,4 +1,4 @@
-"""Every score of a whole run: its name, title, synonyms, range, direction and function.
+"""Every score of a whole run: its name, title, synonyms, direction and function.
 
 Tables, summary, report, card, sweep, gate, compare and stress read this list. A new metric is a
 function in `metrics.py` and an entry here.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from serval.scores.metrics import (
     Margins,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A score of a whole run.
+    """A score of a whole run, in [0, 1].
 
     Attributes:
         key: Its name in files and bounds.
@@ -40,11 +40,9 @@ class Metric:
         full: Its name where it stands alone.
         of: The score of sums over clips, `(...)`.
         synonyms: Other names of exactly this score.
-        range: The lowest and the highest value that it may have.
         higher_is_better: Its direction.
         headline: Whether it is shown where there is room for few.
         minor: Whether it is shown only where there is room for all.
-        task: What it judges.
     """
 
     key: str
@@ -52,16 +50,9 @@ class Metric:
     full: str
     of: Callable[[Margins], Score]
     synonyms: tuple[str, ...] = ()
-    range: tuple[float, float] = (0.0, 1.0)
     higher_is_better: bool = True
     headline: bool = False
     minor: bool = False
-    task: Literal["emotion"] = "emotion"
-
-    @property
-    def width(self) -> float:
-        """The largest difference that there can be."""
-        return self.range[1] - self.range[0]
 
     def better(self, one: float, other: float) -> bool:
         """Return whether the first of two values is the better one."""

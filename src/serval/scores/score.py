@@ -10,7 +10,6 @@ from scipy import sparse
 
 from serval.scores.chance import Outside, baselines_of, outside_of
 from serval.scores.clusters import (
-    Clustering,
     ClusterTables,
     cluster_tables,
     clustering_of,
@@ -19,7 +18,7 @@ from serval.scores.clusters import (
 from serval.scores.metrics import Counts, Margins, f1, in_truth, margins, precision, recall, support
 from serval.scores.registry import METRICS, PUBLISHED, column_names
 from serval.scores.stats import LEVEL, Interval
-from serval.scores.uncertainty import Estimates, estimates
+from serval.scores.uncertainty import estimates, of_clusters_and_clips
 from serval.tasks import CATEGORICAL, only
 
 if TYPE_CHECKING:
@@ -132,23 +131,16 @@ def scores_of(run: Run, *, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
         per_class=_per_class(found[len(OVERALL) :], counts, run.labels),
         baselines=baselines_of(counts),
         outside=outside,
-        resampling=_resampling(clustering, resamples, seed),
+        resampling=Resampling(
+            level=LEVEL,
+            by=clustering.by,
+            clusters=len(clustering),
+            effective=round(clustering.effective, 1),
+            resamples=resamples,
+            seed=seed,
+        ),
         warnings=(*outside.warnings(len(run)), *clustering.warnings),
     )
-
-
-def intervals(
-    tables: ClusterTables, k: int, resamples: int, rng: np.random.Generator
-) -> list[Interval]:
-    """Return the interval of each score of `score_columns`.
-
-    Args:
-        tables: Counts of the K x K cells truth x K + predicted, by cluster.
-        k: Number of labels.
-        resamples: Draws of the bootstrap.
-        rng: Its random numbers.
-    """
-    return _intervals(tables, k, score_columns, (resamples, rng))
 
 
 def whole_columns(counts: Tally) -> Floats:
@@ -174,15 +166,26 @@ def whole_intervals(
         rng: Its random numbers.
         columns: From `(..., K)` margins to those scores, where more than the margins count.
     """
-    return dict(zip(OVERALL, _intervals(tables, k, columns, (resamples, rng)), strict=True))
+    return dict(zip(OVERALL, intervals(tables, k, resamples, rng, columns), strict=True))
 
 
-def _intervals(
+def intervals(
     tables: ClusterTables,
     k: int,
-    columns: Callable[[Margins], NDArray[np.float64]],
-    draws: tuple[int, np.random.Generator],
+    resamples: int,
+    rng: np.random.Generator,
+    columns: Callable[[Margins], Floats] | None = None,
 ) -> list[Interval]:
+    """Return the interval of each score of `score_columns`, or of the first of them.
+
+    Args:
+        tables: Counts of the K x K cells truth x K + predicted, by cluster.
+        k: Number of labels.
+        resamples: Draws of the bootstrap.
+        rng: Its random numbers.
+        columns: From `(..., K)` margins to those scores.
+    """
+    columns = columns or score_columns
     sums = margin_tables(tables, k)
     n = columns(margins_of_sums(sums.total, 1, k)).shape[-1]
     clusters, clips = effective_clusters(sums, k)
@@ -190,9 +193,10 @@ def _intervals(
         sums,
         lambda drawn: columns(margins_of_sums(drawn, 1, k))[..., 0, :],
         (clusters[:n], clips[:n]),
-        *draws,
+        resamples,
+        rng,
     )
-    return [_interval(found, i) for i in range(len(found.values))]
+    return [found.uncertainty(i).interval(float(one)) for i, one in enumerate(found.values)]
 
 
 def effective_clusters(
@@ -205,10 +209,7 @@ def effective_clusters(
         k: Number of labels.
         runs: R; what bears on the score of one of them bears on it.
     """
-    of_clusters = _bearing_number(sums, k, runs)
-    if sums.clips is None:
-        return of_clusters, np.full(len(of_clusters), np.nan)
-    return of_clusters, _bearing_number(sums.clips, k, runs)
+    return of_clusters_and_clips(sums, lambda one: _bearing_number(one, k, runs))
 
 
 def _bearing_number(sums: ClusterTables, k: int, runs: int) -> NDArray[np.float64]:
@@ -229,11 +230,6 @@ def _block(sums: ClusterTables, k: int, runs: int, part: int) -> Any:  # noqa: A
     return first
 
 
-def _interval(found: Estimates, i: int) -> Interval:
-    bounds = METRICS[OVERALL[i]].range if i < len(METRICS) else (0.0, 1.0)
-    return found.uncertainty(i).interval(float(found.values[i]), bounds)
-
-
 def _per_class(found: list[Interval], counts: Counts, labels: LabelSet) -> dict[str, ClassScores]:
     k = len(labels)
     columns = zip(
@@ -242,17 +238,6 @@ def _per_class(found: list[Interval], counts: Counts, labels: LabelSet) -> dict[
     return {
         label: ClassScores(precision=p, recall=r, f1=f, support=n) for label, p, r, f, n in columns
     }
-
-
-def _resampling(clustering: Clustering, resamples: int, seed: int) -> Resampling:
-    return Resampling(
-        level=LEVEL,
-        by=clustering.by,
-        clusters=len(clustering),
-        effective=round(clustering.effective, 1),
-        resamples=resamples,
-        seed=seed,
-    )
 
 
 def margin_tables(tables: ClusterTables, k: int, runs: int = 1) -> ClusterTables:

@@ -6,7 +6,7 @@ and its width for few speakers come from here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -51,6 +51,9 @@ class Interval:
     value: float
     low: float
     high: float
+
+
+UNDEFINED = Interval(value=NAN, low=NAN, high=NAN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,8 +212,8 @@ def difference(  # noqa: PLR0913 - what an interval depends on
     Two models that agree on every clip have a bootstrap spread of 0, which says nothing about
     the next clip. So the variance of one more clip on which they disagree is added.
 
-    Source: Agresti and Min (2005), Simple improved confidence intervals for comparing matched
-    proportions, for the added pair.
+    Source: Student's t on the clustered standard error; Agresti and Min (2005), Simple improved
+    confidence intervals for comparing matched proportions, for the added pair.
 
     Args:
         value: B minus A.
@@ -228,24 +231,12 @@ def difference(  # noqa: PLR0913 - what an interval depends on
     if np.isnan(value) or np.isnan(standard_error):
         return Difference(value=value, low=NAN, high=NAN, standard_error=NAN, p=NAN, detectable=NAN)
     error = max(float(np.hypot(standard_error, one_flip)), TINY)
-    found = _with_error(value, error, effective, tests, level)
-    return replace(found, low=max(-most, found.low), high=min(most, found.high))
-
-
-def _with_error(
-    value: float, error: float, effective: float, tests: int, level: float
-) -> Difference:
-    """Return what follows from a difference and its standard error.
-
-    Source: Student's t on the clustered standard error; Bloom (1995), Minimum detectable effects,
-    at 80 % power.
-    """
-    t = _quantile((1 + level) / 2, effective)
+    half = _quantile((1 + level) / 2, effective) * error
     p, detectable = p_and_detectable(value, error, effective, tests)
     return Difference(
         value=value,
-        low=value - t * error,
-        high=value + t * error,
+        low=max(-most, value - half),
+        high=min(most, value + half),
         standard_error=error,
         p=float(p),
         detectable=float(detectable),
@@ -257,11 +248,9 @@ def p_and_detectable(
 ) -> tuple[Floats, Floats]:
     """Return the p-values of differences and the smallest that would be found, of equal shapes.
 
-    Args:
-        value: The differences.
-        error: Their standard errors.
-        effective: Effective number of clusters that bear on each.
-        tests: Number of them that are judged together; only the second pays for it here.
+    Only the second pays for the number of tests that are judged together.
+
+    Source: Bloom (1995), Minimum detectable effects, at 80 % power.
     """
     errors, degrees = np.maximum(error, TINY), np.maximum(np.subtract(effective, 1.0), 1.0)
     p = np.asarray(2 * special.stdtr(degrees, -np.abs(value) / errors), dtype=np.float64)
@@ -275,10 +264,6 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     It takes the clips as independent, which clips of one speaker are not.
 
     Source: McNemar (1947); equals `statsmodels.stats.contingency_tables.mcnemar(exact=True)`.
-
-    Args:
-        only_a: Clips on which only A is right.
-        only_b: Clips on which only B is right.
 
     Examples:
         >>> mcnemar_exact(1, 9).__round__(4)

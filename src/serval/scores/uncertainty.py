@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import optimize, special
 
 from serval.scores import stats
 from serval.scores.clusters import DRAWS_AT_ONCE, ClusterTables, draws
-from serval.scores.stats import LEVEL, NAN, Difference, Interval, Spread
+from serval.scores.stats import LEVEL, NAN, UNDEFINED, Difference, Interval, Spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,12 +75,6 @@ class Uncertainty:
         """Return B minus A with the wider interval and the larger p-value.
 
         Of one speaker, or as good as one, nothing is known about others: it may be anything.
-
-        Args:
-            value: B minus A.
-            one_flip: How much the score changes when one clip flips.
-            most: The largest difference that there can be.
-            tests: Number of differences that are judged together.
         """
         found = [
             stats.difference(value, error, n, one_flip, most, tests, self.level)
@@ -138,6 +132,22 @@ def uncertainty_of_mean(
         independent=stats.mean_error(values, np.arange(len(values))),
         clips=float(len(values)),
     )
+
+
+def share_of(values: NDArray[Any], clustering: Clustering) -> Interval:
+    """Return the mean of `(N,)` values in [0, 1], or truth values; undefined without any."""
+    if not len(values):
+        return UNDEFINED
+    wide = values.astype(np.float64)
+    return uncertainty_of_mean(wide, clustering).interval(float(wide.mean()))
+
+
+def mean_of(values: Floats, clustering: Clustering, least: float = -math.inf) -> Interval:
+    """Return the mean of `(N,)` values, none of which is below `least`; undefined without any."""
+    if not len(values):
+        return UNDEFINED
+    found = uncertainty_of_mean(values, clustering).mean_interval(float(values.mean()))
+    return replace(found, low=max(least, found.low))
 
 
 def few_clusters_factor(effective: float) -> float:
@@ -231,23 +241,43 @@ def estimates(
         resamples: Draws of the bootstrap.
         rng: Its random numbers.
     """
-    total = tables.total.astype(np.float64)
-    values = statistic(total[np.newaxis])[0]
+    values = statistic(tables.total[np.newaxis].astype(np.float64))[0]
     spread = Spread(values)
     for sums in draws(tables, resamples, rng, width=len(values)):
         spread.add(statistic(sums))
+    return _estimates(tables, statistic, effective, spread.errors(effective[0]))
+
+
+def linear_estimates(
+    tables: ClusterTables, statistic: Statistic, effective: tuple[Floats, Floats]
+) -> Estimates:
+    """Return the same without draws, by what each cluster moves: see `linear_errors`."""
+    errors = linear_errors(tables, statistic, effective[0])
+    return _estimates(tables, statistic, effective, errors)
+
+
+def _estimates(
+    tables: ClusterTables, statistic: Statistic, effective: tuple[Floats, Floats], errors: Floats
+) -> Estimates:
     clusters, clips = effective
-    if tables.clips is None:
-        independent = np.full(len(values), np.nan)
-    else:
-        independent = linear_errors(tables.clips, statistic, clips)
     return Estimates(
-        values=values,
-        errors=spread.errors(clusters),
+        values=statistic(tables.total[np.newaxis].astype(np.float64))[0],
+        errors=errors,
         clusters=clusters,
-        independent=independent,
+        independent=np.full(len(clusters), np.nan)
+        if tables.clips is None
+        else linear_errors(tables.clips, statistic, clips),
         clips=clips,
     )
+
+
+def of_clusters_and_clips(
+    tables: ClusterTables, number: Callable[[ClusterTables], Floats]
+) -> tuple[Floats, Floats]:
+    """Return how many clusters, and how many clips, bear on each score; NaN where both are one."""
+    clusters = number(tables)
+    alone = np.full(len(clusters), np.nan) if tables.clips is None else number(tables.clips)
+    return clusters, alone
 
 
 def linear_errors(tables: ClusterTables, statistic: Statistic, effective: Floats) -> Floats:

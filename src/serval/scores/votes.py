@@ -8,28 +8,35 @@ vote of a clip in turn, and the model by the very same majorities, so both miss 
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
+from serval.errors import LabelError
+from serval.labels import PRESETS, LabelMap
 from serval.probabilities import outputs_of, probabilities_of
-from serval.scores.ballots import ballot_of
 from serval.scores.calibration import (
-    BINS,
-    CLIPS_IN_BIN,
     SMALLEST,
     ReliabilityBin,
+    bin_count,
     ece,
     reliability_bins,
 )
 from serval.scores.clusters import Clustering, clustering_of, effective_number, row_tables
 from serval.scores.registry import HEADLINES
 from serval.scores.score import RESAMPLES, whole_intervals
-from serval.scores.stats import Interval
-from serval.scores.uncertainty import Uncertainty, linear_errors, uncertainty_of_mean
-from serval.wording import counted, percent, scored
+from serval.scores.stats import UNDEFINED, Interval
+from serval.scores.uncertainty import (
+    Statistic,
+    linear_estimates,
+    mean_of,
+    of_clusters_and_clips,
+    share_of,
+)
+from serval.wording import counted, numbered, percent, scored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,10 +44,83 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.run import Run
-    from serval.scores.ballots import Ballot
 
     Floats = NDArray[np.float64]
     Ids = NDArray[np.int64]
+
+COLUMN, PREFIX = "votes", "votes_"
+"""One column with all votes of a clip, `angry 4, sad 1`; or one with the number for each label."""
+
+COUNTED = re.compile(r"\s*(.+?)\s+(\d+)(?:\.0*)?\s*")
+"""A name and a number; pandas writes whole ones as `4.0` where some are missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ballot:
+    """The votes of a run's clips.
+
+    Attributes:
+        counts: `(N, K) int64` votes for each label of the run.
+        unknown: Votes for anything else, by name.
+    """
+
+    counts: Ids
+    unknown: Mapping[str, int]
+
+
+def is_votes(column: str) -> bool:
+    """Return whether a column of a set holds votes, by its name."""
+    return column == COLUMN or column.startswith(PREFIX)
+
+
+def ballot_of(run: Run) -> Ballot | None:
+    """Return the votes of a run's clips; `None` where its set has none.
+
+    Names of votes are matched with labels as the labels of the set were.
+
+    Raises:
+        LabelError: A cell is no count of votes.
+    """
+    columns = {name: cells for name, cells in run.groups.items() if is_votes(name)}
+    if not columns:
+        return None
+    matched = _label_map(run)
+    counts = np.zeros((len(run), len(run.labels)), dtype=np.int64)
+    unknown: dict[str, int] = {}
+    for column, cells in columns.items():
+        for i, cell in enumerate(cells):
+            for name, n in _votes(column, cell or "", run.clip_ids[i]):
+                label = matched[name]
+                if label is None:
+                    unknown[name] = unknown.get(name, 0) + n
+                else:
+                    counts[i, run.labels.id_of(label)] += n
+    return Ballot(counts=counts, unknown=unknown)
+
+
+def _label_map(run: Run) -> LabelMap:
+    identity = run.provenance.identity
+    preset = identity.get("label preset") or {}
+    return LabelMap(
+        labels=run.labels,
+        explicit=identity.get("label map") or {},
+        meanings=run.provenance.dataset.get("labels_as") or {},
+        preset=PRESETS.get(preset.get("name", "")),
+    )
+
+
+def _votes(column: str, cell: str, clip: str) -> list[tuple[str, int]]:
+    """Return the name and the number of each kind of vote in a cell."""
+    name = column.removeprefix(PREFIX)
+    parts = [part for part in cell.split(",") if part.strip()]
+    if column != COLUMN:
+        parts = [f"{name} {part.strip()}" for part in parts]
+    found = [COUNTED.fullmatch(part) for part in parts]
+    if None in found:
+        wanted = "angry 4, sad 1" if column == COLUMN else "a whole number of votes"
+        raise LabelError(f"'{column}' of {clip} is '{cell}'; write {wanted}")
+    return [(one[1], int(one[2])) for one in found if one is not None]
+
 
 BANDS = (0.0, 0.5, 0.75, 1.0)
 """Least share of the most frequent vote in each band of clips; the last are the unanimous ones."""
@@ -135,9 +215,6 @@ class VoteScores:
 def vote_scores(run: Run) -> VoteScores | None:
     """Return what the votes say of a run; `None` without votes for any of its labels.
 
-    Args:
-        run: Stored, with columns of votes.
-
     Raises:
         LabelError: A cell is no count of votes.
     """
@@ -156,20 +233,20 @@ def _scored(run: Run, ballot: Ballot, clips: Ids) -> VoteScores:
     shares = counts / counts.sum(axis=1, keepdims=True)
     credit = credit_of(counts)
     sure, share = (_at(of, predicted) for of in (probs, shares))
-    bins = reliability_bins(sure, share, max(1, min(BINS, len(clips) // CLIPS_IN_BIN)))
+    bins = reliability_bins(sure, share, bin_count(len(clips)))
     return VoteScores(
         n=len(clips),
         votes=int(counts.sum()),
         unknown=ballot.unknown,
         tied=int((credit.max(axis=1) < 1).sum()),
-        cross_entropy=_loss(cross_entropies(shares, probs), clustering),
-        entropy=_loss(cross_entropies(shares, shares), clustering),
-        divergence=_loss(divergences(shares, probs), clustering),
+        cross_entropy=mean_of(cross_entropies(shares, probs), clustering, 0.0),
+        entropy=mean_of(cross_entropies(shares, shares), clustering, 0.0),
+        divergence=mean_of(divergences(shares, probs), clustering, 0.0),
         majority=_against_majority(credit, predicted, clustering),
         bands=_bands(shares.max(axis=1), _at(credit, predicted), speakers),
         confidence=float(sure.mean()),
-        share=_share(share, clustering),
-        overconfidence=_mean(sure - share, clustering),
+        share=share_of(share, clustering),
+        overconfidence=mean_of(sure - share, clustering),
         ece=ece(bins),
         bins=bins,
         ceiling=_ceiling(counts, predicted, speakers),
@@ -279,7 +356,7 @@ def _bands(
     for i, low in enumerate(BANDS):
         clips = np.flatnonzero(place == i)
         if len(clips):
-            accuracy = _share(right[clips], clustering_of([speakers[j] for j in clips.tolist()]))
+            accuracy = share_of(right[clips], clustering_of([speakers[j] for j in clips.tolist()]))
             high = BANDS[min(i + 1, len(BANDS) - 1)]
             bands.append(BandScore(low=low, high=high, n=len(clips), accuracy=accuracy))
     return tuple(bands)
@@ -301,13 +378,13 @@ def _ceiling(counts: Ids, predicted: Ids, speakers: Sequence[str | None]) -> Cei
         return np.stack([way, _alpha(sums[..., 3:])], axis=-1)
 
     way, alpha = _intervals_of_sums(rows, clustering, ratios)
-    heard = _share(listener, clustering)
+    heard = share_of(listener, clustering)
     if not heard.low > chance:
-        way = Interval(value=float("nan"), low=float("nan"), high=float("nan"))
+        way = UNDEFINED
     return Ceiling(
         n=len(clips),
         listener=heard,
-        model=_share(model, clustering),
+        model=share_of(model, clustering),
         chance=chance,
         way=way,
         alpha=replace(alpha, low=max(-1.0, alpha.low), high=min(1.0, alpha.high)),
@@ -337,41 +414,17 @@ def against_the_rest(counts: Ids, predicted: Ids) -> tuple[Floats, Floats]:
 
 
 def _intervals_of_sums(
-    rows: Floats,
-    clustering: Clustering,
-    statistic: Any,  # noqa: ANN401 - a Statistic
+    rows: Floats, clustering: Clustering, statistic: Statistic
 ) -> list[Interval]:
     """Return smooth functions of sums over clips with intervals, by what each cluster moves."""
     tables = row_tables(sparse.csr_array(rows), clustering)
-    values = statistic(np.asarray(tables.total, dtype=np.float64)[np.newaxis])[0]
-    weights = np.asarray(tables.tables.toarray()[:, :1])
-    clusters = np.full(len(values), effective_number(weights, tables.times)[0])
-    clips = np.full(len(values), float(len(rows)))
-    errors = linear_errors(tables, statistic, clusters)
-    alone = tables.clips
-    independent = clips * np.nan if alone is None else linear_errors(alone, statistic, clips)
-    return [
-        Uncertainty(
-            error=float(errors[i]),
-            clusters=float(clusters[i]),
-            independent=float(independent[i]),
-            clips=float(clips[i]),
-        ).mean_interval(float(value))
-        for i, value in enumerate(values)
-    ]
-
-
-def _share(values: Floats, clustering: Clustering) -> Interval:
-    return uncertainty_of_mean(values, clustering).interval(float(values.mean()))
-
-
-def _mean(values: Floats, clustering: Clustering) -> Interval:
-    return uncertainty_of_mean(values, clustering).mean_interval(float(values.mean()))
-
-
-def _loss(values: Floats, clustering: Clustering) -> Interval:
-    found = _mean(values, clustering)
-    return replace(found, low=max(0.0, found.low))
+    n = statistic(np.ones((1, rows.shape[1]))).shape[1]
+    effective = of_clusters_and_clips(
+        tables,
+        lambda one: np.repeat(effective_number(one.tables[:, :1].toarray(), one.times), n),
+    )
+    found = linear_estimates(tables, statistic, effective)
+    return [found.uncertainty(i).mean_interval(float(one)) for i, one in enumerate(found.values)]
 
 
 def vote_sentences(found: VoteScores | None) -> list[str]:
@@ -403,7 +456,7 @@ def _ceiling_sentence(found: Ceiling) -> str:
     return (
         f"A listener agrees with the others on {listener}, this model on {model}: {way} "
         f"({counted(found.n, 'clip')}; Krippendorff's alpha of the listeners "
-        f"{found.alpha.value:.2f})."
+        f"{numbered(asdict(replace(found.alpha, low=np.nan)))})."
     )
 
 

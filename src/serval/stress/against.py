@@ -52,7 +52,7 @@ class SuiteComparison:
     Attributes:
         model: Name of the other model.
         folder: Where its stress test is stored.
-        n: Clips that every run of both predicted.
+        clips: How many every run of both predicted.
         clean: This minus the other without a perturbation, in [-1, 1], by name of the metric, as
             `serval compare` has it: over all clips that both predicted when clean.
         agreement: Share of unperturbed clips on which both say the same, in [0, 1].
@@ -62,7 +62,7 @@ class SuiteComparison:
 
     model: str
     folder: str
-    n: int
+    clips: int
     clean: Mapping[str, Difference]
     agreement: Interval
     cases: Mapping[str, CaseGap]
@@ -91,7 +91,7 @@ def against_of(this: StressRuns, other: StressRuns, *, seed: int = 0) -> SuiteCo
     return SuiteComparison(
         model=str(other.clean.provenance.model["name"]),
         folder=str(other.folder),
-        n=len(panel.index),
+        clips=len(panel.index),
         clean={name: clean.overall[name].difference for name in HEADLINES},
         agreement=clean.agreement,
         cases={case.name: _gap(found, "", i) for i, case in enumerate(cases)},
@@ -152,11 +152,7 @@ def _refuse_other_draws(this: StressRuns, other: StressRuns, name: str) -> None:
 
 
 def refuse_other_labels(other: str, its: LabelSet, labels: LabelSet) -> None:
-    """Raise unless two models have equal labels.
-
-    Raises:
-        ConfigError: They differ.
-    """
+    """Raise unless two models have equal labels."""
     if labels != its:
         raise ConfigError(
             f"{other} has the labels {', '.join(its)}, but this model has "

@@ -14,13 +14,14 @@ from serval.results.dimensions import scores_of_values
 from serval.results.document import caveats_of
 from serval.results.summary import items
 from serval.scores.clusters import clustering_of
-from serval.scores.uncertainty import uncertainty_of_mean
+from serval.scores.uncertainty import share_of
+from serval.stress.runs import refuse_unanswered
 from serval.stress.suite import WHOSE
 from serval.tasks import DIMENSIONAL
 from serval.wording import counted, hundredths, markdown_table, markdown_text, numbered, without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from serval.dimensions import DimensionRun
@@ -102,6 +103,8 @@ def dimension_findings(stress: StressRuns, *, seed: int = 0) -> DimensionFinding
     Raises:
         ConfigError: No clip has an answer both clean and under a perturbation.
     """
+    for case in stress.cases or [None]:
+        refuse_unanswered(stress, [case.name] if case else [])
     clean = dimension_run(stress.clean)
     scores = scores_of_values(clean)
     return DimensionFindings(
@@ -132,10 +135,10 @@ def _effect(case: Case, stress: StressRuns, clean: DimensionRun) -> DimensionEff
 def _unmoved(clean: DimensionRun, perturbed: DimensionRun) -> dict[str, Interval]:
     _, mine, its = np.intersect1d(clean.run.index, perturbed.run.index, return_indices=True)
     moved = np.abs(perturbed.predicted[its] - clean.predicted[mine])
-    still = (moved < STEP * clean.scale.width).astype(np.float64)
+    still = moved < STEP * clean.scale.width
     clustering = clustering_of([clean.run.speakers[i] for i in mine.tolist()])
     return {
-        name: uncertainty_of_mean(column, clustering).interval(float(column.mean()))
+        name: share_of(column, clustering)
         for name, column in zip(clean.names, still.T, strict=True)
     }
 
@@ -152,10 +155,13 @@ def _kept(scores: DimensionScores, width: float) -> KeptThresholds:
 
 
 def _sides(score: Interval, bound: float, key: str) -> tuple[bool, bool, bool]:
-    """Return whether a score keeps its bound, and whether its better and worse ends do."""
+    """Return whether a score keeps its bound, and whether its better and worse ends do.
+
+    Of a better end that is not known nothing is ruled out.
+    """
     if key == "mae":
-        return score.value <= bound, score.low <= bound, score.high <= bound
-    return score.value >= bound, score.high >= bound, score.low >= bound
+        return score.value <= bound, not score.low > bound, score.high <= bound
+    return score.value >= bound, not score.high < bound, score.low >= bound
 
 
 def dimension_stress_document(found: DimensionFindings) -> dict[str, Any]:
@@ -176,26 +182,20 @@ def dimension_stress_document(found: DimensionFindings) -> dict[str, Any]:
         "cases": {name: _case_part(effect) for name, effect in found.effects.items()},
         "seconds": round(found.stress.seconds, 1),
         "platform": dict(clean.provenance.platform),
-        "warnings": caveats_of([clean], [], [*found.scores.warnings, *_lost(found.stress)]),
+        "warnings": caveats_of([clean], [], [*found.scores.warnings, *_warnings(found.stress)]),
         "verdict": dimension_stress_verdict(found),
     }
     return {key: without_nan(value) for key, value in document.items()}
 
 
-def _lost(stress: StressRuns) -> list[str]:
-    return stress.lost_warnings("its numbers are over the clips that are left")
+def _warnings(stress: StressRuns) -> Iterator[str]:
+    yield from stress.unfinished_warnings()
+    yield from stress.lost_warnings("its numbers are over the clips that are left")
 
 
 def _scored_part(scores: DimensionScores, thresholds: KeptThresholds) -> dict[str, Any]:
-    return {
-        "per_dimension": {
-            name: {key: asdict(one) for key, one in own.items()}
-            for name, own in scores.per_dimension.items()
-        },
-        "mean": {key: asdict(one) for key, one in scores.mean.items()},
-        "kept": thresholds.kept,
-        "sure": thresholds.sure,
-    }
+    part = asdict(scores)
+    return {key: part[key] for key in ("per_dimension", "mean")} | asdict(thresholds)
 
 
 def _case_part(effect: DimensionEffect) -> dict[str, Any]:
@@ -238,7 +238,7 @@ def _mean_change(effect: DimensionEffect) -> float:
 
 
 def dimension_stress_cells(case: Mapping[str, Any]) -> list[str]:
-    """Return mean CCC, its change, the mean shift, the clips that stay, and whether it is kept."""
+    """Return mean CCC, its change, the mean shift, clips that stay and that fail, and if kept."""
     still = case["unmoved"]
     least = min(still, key=lambda name: still[name]["value"])
     doubt = "" if case["sure"] else "?"
@@ -247,11 +247,12 @@ def dimension_stress_cells(case: Mapping[str, Any]) -> list[str]:
         numbered(case["change"][MEAN]["ccc"]),
         numbered({**case["change"][MEAN]["bias"], "low": None}),
         hundredths(still[least]["value"], 0),
+        str(case["failed"]),
         f"{'yes' if case['kept'] else 'NO'}{doubt}",
     ]
 
 
-HEAD = ("Perturbation", "CCC", "change", "shift", "unmoved %", "kept")
+HEAD = ("Perturbation", "CCC", "change", "shift", "unmoved %", "failed", "kept")
 
 
 def write_dimension_stress(
@@ -264,7 +265,7 @@ def write_dimension_stress(
     note = (
         "CCC: mean over the dimensions. Change and shift, the mean move of all values: on the "
         f"clips that have both answers. Unmoved: clips that move by less than {step}, in the "
-        "dimension that moves most."
+        "dimension that moves most. Failed: clips without an answer under it."
     )
     warnings = items(document["warnings"])
     parts = [

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.errors import ConfigError
 from serval.groups import Fairness, fairness_of
 from serval.scores import HEADLINES
 from serval.scores.chance import SIMULATIONS, random_predictions
 from serval.scores.metrics import Margins
-from serval.scores.stats import Difference, Interval, Verdict, holm
+from serval.scores.stats import UNDEFINED, Difference, Interval, Verdict, holm
 from serval.stress.against import SuiteComparison, against_of
 from serval.stress.panel import (
+    MIN_CLIPS_OF_LABEL,
     early_verdict,
     estimated,
     groups_of_cases,
@@ -23,6 +23,7 @@ from serval.stress.panel import (
     panel_of,
     verdict_of,
 )
+from serval.stress.runs import refuse_unanswered
 from serval.stress.suite import RULES
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 UNKNOWN = Difference(value=NAN, low=NAN, high=NAN, standard_error=NAN, p=NAN, detectable=NAN)
-NEVER = Interval(value=NAN, low=NAN, high=NAN)
-"""Of a family of which every perturbation was stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +61,7 @@ class Effect:
             alone; `cannot tell` where there is no such label, or where it is kept on what is left
             of clips of which some fail under it that do not fail clean.
         sure: Whether the intervals lie wholly on that side of the thresholds.
+        lost: Whether it cannot be told for that second reason.
         asked: Clips after which it was stopped, since its verdict was sure or a milder level had
             surely failed; 0 where all clips were asked.
     """
@@ -75,6 +75,7 @@ class Effect:
     recall: Mapping[str, float]
     outcome: Verdict
     sure: bool
+    lost: bool = False
     asked: int = 0
 
     @property
@@ -83,6 +84,17 @@ class Effect:
         if self.outcome == "no threshold":
             return None
         return self.outcome if self.sure else "cannot tell"
+
+    @property
+    def reason(self) -> str:
+        """Why the verdict is `cannot tell`, else an empty text."""
+        if self.verdict != "cannot tell":
+            return ""
+        if self.lost:
+            return "clips fail under it that have an answer when clean"
+        if self.outcome == "cannot tell":
+            return f"no emotion has {MIN_CLIPS_OF_LABEL} clips"
+        return "the interval reaches over the threshold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +107,8 @@ class FamilyEffect:
         unchanged: Share of predictions that stay as they are, in [0, 1].
         passed: Perturbations whose rule is kept.
         judged: Perturbations of which it can be told whether their rule is kept.
-        undecided: Perturbations with a rule of which it cannot be told.
+        cannot_tell: Perturbations with a rule of which it cannot be told.
+        lost: Those of them of which clips fail that do not fail clean.
         sure: Those of them whose intervals lie wholly on one side of the thresholds.
     """
 
@@ -104,7 +117,8 @@ class FamilyEffect:
     unchanged: Interval
     passed: int
     judged: int
-    undecided: int
+    cannot_tell: int
+    lost: int
     sure: int
 
 
@@ -188,7 +202,7 @@ def _stopped_effect(stress: StressRuns, case: Case, seed: int) -> Effect:
 def _unless_lost(verdict: dict[str, Any], stress: StressRuns, case: Case) -> dict[str, Any]:
     """Return a verdict; a kept rule cannot be told where clips fail that do not fail clean."""
     if verdict["outcome"] == "pass" and case.name in stress.newly_failed:
-        return {"outcome": "cannot tell", "sure": False}
+        return {"outcome": "cannot tell", "sure": False, "lost": True}
     return verdict
 
 
@@ -222,10 +236,11 @@ def _families(
                 metric: UNKNOWN if row is None else found.difference("family change", row, j)
                 for j, metric in enumerate(HEADLINES)
             },
-            unchanged=NEVER if row is None else found.interval("family unchanged", row),
+            unchanged=UNDEFINED if row is None else found.interval("family unchanged", row),
             passed=outcomes.count("pass"),
             judged=outcomes.count("pass") + outcomes.count("fail"),
-            undecided=outcomes.count("cannot tell"),
+            cannot_tell=outcomes.count("cannot tell"),
+            lost=sum(effects[i].lost for i in places),
             sure=sum(effects[i].sure for i in places),
         )
     return families
@@ -268,11 +283,7 @@ def findings_of(
         ConfigError: No perturbation was finished or no clip has an answer under all, or the other
             stress test is of other clips.
     """
-    if not stress.runs:
-        raise ConfigError(f"{stress.folder} has no finished perturbation; run serval stress again")
-    runs = [stress.clean, *(stress.runs[case.name] for case in stress.whole)]
-    if not set.intersection(*(set(run.clip_ids) for run in runs)):
-        raise ConfigError(_no_clip_left(stress))
+    refuse_unanswered(stress, [case.name for case in stress.whole])
     effects = effects_of(stress, seed=seed)
     return Findings(
         stress=stress,
@@ -282,15 +293,6 @@ def findings_of(
         invariance=invariance,
         against=None if other is None else against_of(stress, other, seed=seed),
         seed=seed,
-    )
-
-
-def _no_clip_left(stress: StressRuns) -> str:
-    worst = max(stress.runs, key=lambda name: len(stress.runs[name].failures))
-    return (
-        f"no clip of {stress.folder} has an answer under every perturbation; most fail under "
-        f"{worst}, the first with: {stress.runs[worst].failures[0].reason}; "
-        f"leave {worst} out of --suite"
     )
 
 

@@ -62,12 +62,12 @@ class Invariance:
     """Every check of a model file.
 
     Attributes:
-        checks: By name.
         shortest_s: The shortest clip of `LENGTHS_S` that the model takes, in seconds; NaN if none.
+        checks: By name.
     """
 
-    checks: Mapping[str, InvarianceCheck]
     shortest_s: float
+    checks: Mapping[str, InvarianceCheck]
 
 
 def clips_for_invariance(dataset: Dataset, model: Model, *, limit: int | None) -> list[Waveform]:
@@ -107,11 +107,17 @@ def _again(model: Model, clip: Waveform, _others: Sequence[Waveform]) -> Floats:
 
 
 def _beside_others(model: Model, clip: Waveform, others: Sequence[Waveform]) -> Floats:
-    """Return the answer to a clip in the midst of three others, all cut or looped to its length."""
+    """Return the answer to a clip in the midst of three others, all cut or looped to its length.
+
+    Raises:
+        AudioError: There is no other clip.
+    """
+    if not others:
+        raise AudioError("not checked: there is no other clip")
     mates = [np.resize(other, len(clip)) for other in others[:3]]
     batch = np.stack([*mates[:1], clip, *mates[1:]])
     logits = model.logits(batch, np.full(len(batch), len(clip)))
-    return np.asarray(probabilities_of(logits, model.contract.outputs)[min(1, len(batch) - 1)])
+    return np.asarray(probabilities_of(logits, model.contract.outputs)[1])
 
 
 def _zero_padded(model: Model, clip: Waveform, others: Sequence[Waveform]) -> Floats:

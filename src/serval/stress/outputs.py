@@ -15,21 +15,19 @@ from serval.stress.dimensions import write_dimension_stress
 from serval.stress.invariance import EXACT
 from serval.stress.panel import EARLY_ERROR, MIN_CLIPS_OF_LABEL
 from serval.stress.suite import RULES
-from serval.stress.table import case_title, markdown, stress_verdict, write_csv
+from serval.stress.table import case_title, kinds_of, markdown, stress_verdict, write_csv
 from serval.tasks import CATEGORICAL, DIMENSIONAL
 from serval.wording import counted, percent, without_nan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from serval.groups import Fairness
     from serval.run import Run
-    from serval.scores.stats import Difference, Interval
-    from serval.stress.against import CaseGap, SuiteComparison
+    from serval.stress.against import SuiteComparison
     from serval.stress.dimensions import DimensionFindings
-    from serval.stress.effects import Effect, Effects, FamilyEffect, Findings, RandomBaseline
-    from serval.stress.invariance import Invariance
+    from serval.stress.effects import Effect, Effects, Findings, RandomBaseline
     from serval.stress.panel import StressPanel
     from serval.stress.runs import StressRuns
     from serval.tasks import Task
@@ -53,18 +51,18 @@ def stress_document(found: Findings) -> dict[str, Any]:
         "clips_of_label": _clips_of_label(effects.panel),
         "labels_judged": list(effects.judged_labels),
         "seed": found.seed,
-        "clean": _intervals(effects.clean),
+        "clean": {name: asdict(score) for name, score in effects.clean.items()},
         "random": _random(found.random),
         "rules": {name: asdict(rule) for name, rule in RULES.items()},
         "cases": {name: _effect(effect, found.random) for name, effect in
                   effects.effects.items()},
-        "families": {name: _family(family) for name, family in effects.families.items()},
+        "families": {name: asdict(family) for name, family in effects.families.items()},
         "fairness": _fairness(found.fairness),
-        "invariance": None if found.invariance is None else _invariance(found.invariance),
+        "invariance": found.invariance and asdict(found.invariance),
         "against": None if found.against is None else _against(found.against),
         "seconds": _seconds(found.stress),
         "platform": dict(clean.provenance.platform),
-        "warnings": [*_unfinished(found.stress), *_stopped(effects), *warnings_of(clean),
+        "warnings": [*found.stress.unfinished_warnings(), *_stopped(effects), *warnings_of(clean),
                      *effects.panel.runs.clustering.warnings,
                      *_lost(found.stress, effects.n), *_few_clips(effects),
                      *_undone(found.stress)],
@@ -87,48 +85,30 @@ def _clips_of_label(panel: StressPanel) -> dict[str, int]:
 
 
 def _effect(effect: Effect, random: RandomBaseline) -> dict[str, Any]:
-    case, rule = effect.case, effect.case.rule
+    part, rule = asdict(effect), effect.case.rule
     return {
-        "family": case.family,
-        "kind": case.kind,
-        "level": case.level,
-        "unit": case.unit,
-        **{key: case.facts[key] for key in ("function", "parameters")},
-        **_intervals(effect.scores),
-        "change": _differences(effect.change),
-        "p_corrected": effect.p_corrected,
-        "unchanged": asdict(effect.unchanged),
-        "recall_change": dict(effect.recall),
+        **{key: part["case"][key] for key in ("family", "kind", "level", "unit")},
+        **{key: effect.case.facts[key] for key in ("function", "parameters")},
+        **part["scores"],
+        **{key: part[key] for key in ("change", "p_corrected", "unchanged")},
+        "recall_change": part["recall"],
         "failed": effect.failed,
         "rule": rule.name if rule else None,
         "outcome": effect.outcome,
         "passed": {"pass": True, "fail": False}.get(effect.outcome),
         "sure": effect.sure if rule else None,
         "verdict": effect.verdict,
+        "reason": effect.reason,
+        "lost": effect.lost,
         "random_passes": random.passes[rule.name] if rule else None,
         **({"stopped_after": effect.asked} if effect.asked else {}),
     }
 
 
-def _family(family: FamilyEffect) -> dict[str, Any]:
-    return {
-        "cases": family.cases,
-        "change": _differences(family.change),
-        "unchanged": asdict(family.unchanged),
-        "passed": family.passed,
-        "judged": family.judged,
-        "cannot_tell": family.undecided,
-        "sure": family.sure,
-    }
-
-
 def _random(random: RandomBaseline) -> dict[str, Any]:
-    return {
-        **{name: asdict(score) for name, score in random.scores.items()},
-        "change": {name: asdict(change) for name, change in random.change.items()},
-        "unchanged": asdict(random.unchanged),
-        "passes": {name.replace(" ", "_"): share for name, share in random.passes.items()},
-    }
+    part = asdict(random)
+    passes = {name.replace(" ", "_"): share for name, share in random.passes.items()}
+    return {**part.pop("scores"), **part, "passes": passes}
 
 
 def _fairness(fairness: Fairness) -> dict[str, Any]:
@@ -149,96 +129,57 @@ def _fairness(fairness: Fairness) -> dict[str, Any]:
     }
 
 
-def _invariance(invariance: Invariance) -> dict[str, Any]:
-    checks = {name: asdict(check) for name, check in invariance.checks.items()}
-    return {"shortest_s": invariance.shortest_s, "checks": checks}
-
-
 def _against(against: SuiteComparison) -> dict[str, Any]:
-    return {
-        "model": against.model,
-        "folder": against.folder,
-        "clips": against.n,
-        "clean": _differences(against.clean),
-        "agreement": asdict(against.agreement),
-        "cases": {name: _gap(gap) for name, gap in against.cases.items()},
-        "families": {name: _gap(gap) for name, gap in against.families.items()},
-    }
+    part = asdict(against)
+    gaps = {name: {place: gap.pop("scores") | gap for place, gap in part[name].items()}
+            for name in ("cases", "families")}  # fmt: skip
+    return part | gaps
 
 
-def _gap(gap: CaseGap) -> dict[str, Any]:
-    return {
-        **_differences(gap.scores),
-        "extra": _differences(gap.extra),
-        "agreement": asdict(gap.agreement),
-        "unchanged": asdict(gap.unchanged),
-    }
-
-
-def _intervals(scores: Mapping[str, Interval]) -> dict[str, Any]:
-    return {name: asdict(score) for name, score in scores.items()}
-
-
-def _differences(changes: Mapping[str, Difference]) -> dict[str, Any]:
-    return {name: asdict(change) for name, change in changes.items()}
-
-
-def _lost(stress: StressRuns, n: int) -> list[str]:
+def _lost(stress: StressRuns, n: int) -> Iterator[str]:
     common = counted(n, "clip that has", "clips that have")
     return stress.lost_warnings(f"every number is over the {common} one under all")
 
 
-def _few_clips(effects: Effects) -> list[str]:
-    """Return which emotions have so few clips that they decide no threshold."""
+def _few_clips(effects: Effects) -> Iterator[str]:
+    """Yield which emotions have so few clips that they decide no threshold."""
     sizes = _clips_of_label(effects.panel)
     few = [f"{label} ({n})" for label, n in sizes.items()
            if n and label not in effects.judged_labels]  # fmt: skip
-    if not few:
-        return []
     rest = ", ".join(effects.judged_labels)
     others = f"the clips of {rest} do" if rest else "none is judged"
-    sentence = (
-        f"Emotions of fewer than {MIN_CLIPS_OF_LABEL} clips decide no threshold "
-        f"({', '.join(few)}); {others}."
-    )
-    return [sentence]
+    if few:
+        yield (
+            f"Emotions of fewer than {MIN_CLIPS_OF_LABEL} clips decide no threshold "
+            f"({', '.join(few)}); {others}."
+        )
 
 
-def _unfinished(stress: StressRuns) -> list[str]:
-    if not stress.unfinished:
-        return []
-    names = ", ".join(stress.unfinished)
-    return [f"Not finished, and in no number: {names}; the command that made the test goes on."]
-
-
-def _stopped(effects: Effects) -> list[str]:
-    """Return which perturbations were asked fewer clips, and what that means for the numbers."""
+def _stopped(effects: Effects) -> Iterator[str]:
+    """Yield which perturbations were asked fewer clips, and what that means for the numbers."""
     asked = {name: effect.asked for name, effect in effects.effects.items() if effect.asked}
-    if not asked:
-        return []
     names = ", ".join(f"{name} ({counted(n, 'clip')})" for name, n in asked.items())
-    sentence = (
-        f"Stopped, since the verdict was sure or a milder level had surely failed: {names}. A "
-        f"verdict of these is wrong with a chance of {percent(EARLY_ERROR, 1)} at most; their "
-        "numbers are of these clips, and in no mean over a family."
-    )
-    return [sentence]
+    if names:
+        yield (
+            f"Stopped, since the verdict was sure or a milder level had surely failed: {names}. A "
+            f"verdict of these is wrong with a chance of {percent(EARLY_ERROR, 1)} at most; their "
+            "numbers are of these clips, and in no mean over a family."
+        )
 
 
-def _undone(stress: StressRuns) -> list[str]:
-    """Return which perturbations the model does not even notice; that it keeps a rule says little.
+def _undone(stress: StressRuns) -> Iterator[str]:
+    """Yield which perturbations the model does not even notice; that it keeps a rule says little.
 
     A model of 8 kHz never had what a low-pass at 7 kHz takes, and one that brings every clip to
     the same peak undoes a gain.
     """
     names = [name for name, run in stress.runs.items() if _largest_move(stress.clean, run) < EXACT]
-    if not names:
-        return []
-    sentence = (
-        f"No probability moves by {EXACT:g} under {', '.join(names)}: the model's sample rate or "
-        "normalization undoes the change before the model hears it, or it is too small to matter."
-    )
-    return [sentence]
+    if names:
+        yield (
+            f"No probability moves by {EXACT:g} under {', '.join(names)}: the model's sample rate "
+            "or normalization undoes the change before the model hears it, or it is too small to "
+            "matter."
+        )
 
 
 def _largest_move(clean: Run, run: Run) -> float:
@@ -327,10 +268,6 @@ def _heat_map_rows(document: dict[str, Any]) -> list[HeatMapRow]:
 
 def _curves(document: dict[str, Any]) -> list[StressCurve]:
     """Return the UAR over the level of each kind that has three levels or more."""
-    kinds: dict[str, list[dict[str, Any]]] = {}
-    for case in document["cases"].values():
-        if case["level"] is not None:
-            kinds.setdefault(case["kind"], []).append(case)
     return [
         StressCurve(
             name=kind,
@@ -342,12 +279,10 @@ def _curves(document: dict[str, Any]) -> list[StressCurve]:
             high=[case["uar"]["high"] for case in cases],
             few=["stopped_after" in case for case in cases],
         )
-        for kind, found in kinds.items()
-        if len(found) >= 3
-        for cases in [sorted(found, key=lambda case: case["level"])]
+        for kind, cases in kinds_of(document).items()
     ]
 
 
-def _panel(kind: str, case: dict[str, Any]) -> str:
+def _panel(kind: str, case: Mapping[str, Any]) -> str:
     """Return what stands over a kind's axes: its family, where others have the same levels."""
     return case["family"] if (case["family"], case["unit"]) in SHARED else kind

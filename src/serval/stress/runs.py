@@ -34,7 +34,7 @@ from serval.stress.suite import (
 from serval.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from serval.evaluation import Step
     from serval.models.protocol import Model
@@ -88,14 +88,9 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """How far a stress test is.
+    """How far a stress test is: which run it is at, from 0 for the clean one, and how far that is.
 
-    Attributes:
-        name: The perturbation that runs now, as in files: `white_20db`.
-        number: Which it is, from 0 for the clean run.
-        cases: Perturbations of the suite.
-        cost: `None` until the clean run is done.
-        step: How far this run is.
+    The cost is `None` until the clean run is done.
     """
 
     name: str
@@ -148,21 +143,25 @@ class StressRuns:
                 for name, run in self.runs.items()}  # fmt: skip
         return {name: n for name, n in lost.items() if n}
 
-    def lost_warnings(self, numbers: str) -> list[str]:
-        """Return a warning of clips that fail when perturbed and not clean, if there are any.
+    def unfinished_warnings(self) -> Iterator[str]:
+        """Yield a warning of perturbations that were begun only, if there are any."""
+        if self.unfinished:
+            names = ", ".join(self.unfinished)
+            rest = "the command that made the test goes on"
+            yield f"Not finished, and in no number: {names}; {rest}."
+
+    def lost_warnings(self, numbers: str) -> Iterator[str]:
+        """Yield a warning of clips that fail when perturbed and not clean, if there are any.
 
         Args:
             numbers: Which clips the numbers are over then, as a sentence without its end.
         """
-        lost = self.newly_failed
-        if not lost:
-            return []
-        worst = max(lost, key=lambda name: lost[name])
-        said = (
-            f"Clips that had an answer when clean have none under {len(lost)} of "
-            f"{len(self.runs)} perturbations (most, {lost[worst]}, under {worst}); {numbers}."
-        )
-        return [said]
+        if lost := self.newly_failed:
+            worst = max(lost, key=lambda name: lost[name])
+            yield (
+                f"Clips that had an answer when clean have none under {len(lost)} of "
+                f"{len(self.runs)} perturbations (most, {lost[worst]}, under {worst}); {numbers}."
+            )
 
     def _is_stopped(self, run: Run) -> bool:
         return "looks" in run.provenance.identity and len(run) + len(run.failures) < len(self.clean)
@@ -231,6 +230,25 @@ def load_stress(folder: Path | str) -> StressRuns:
         clean=clean,
         runs={name: run for name, run in runs.items() if run.complete},
         unfinished=tuple(name for name, run in runs.items() if not run.complete),
+    )
+
+
+def refuse_unanswered(stress: StressRuns, names: Sequence[str]) -> None:
+    """Raise unless a clip has an answer clean and under each of some perturbations.
+
+    Raises:
+        ConfigError: None has, or no perturbation was finished.
+    """
+    if not stress.runs:
+        raise ConfigError(f"{stress.folder} has no finished perturbation; run serval stress again")
+    left = set(stress.clean.clip_ids).intersection(*(stress.runs[name].clip_ids for name in names))
+    if left:
+        return
+    worst = max(names, key=lambda name: len(stress.runs[name].failures))
+    every = "every perturbation; most fail under " if len(names) > 1 else ""
+    raise ConfigError(
+        f"no clip of {stress.folder} has an answer under {every}{worst}, the first with: "
+        f"{stress.runs[worst].failures[0].reason}; leave {worst} out of --suite"
     )
 
 

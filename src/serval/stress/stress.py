@@ -142,12 +142,7 @@ def _stored_against(options: StressOptions) -> StressRuns | None:
 
 
 def _other_model(options: StressOptions, dataset: Dataset, plan: LabelPlan) -> Model | None:
-    """Return the model that `baseline` names, or `None` where there is none.
-
-    Raises:
-        ModelError: It is no model.
-        ConfigError: It has other labels.
-    """
+    """Return the model that `baseline` names, or `None` where there is none."""
     if options.baseline is None:
         return None
     model = load_as_stated(options.baseline, options.evaluation)

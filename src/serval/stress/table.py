@@ -32,6 +32,8 @@ ENDS = ("value", "low", "high")
 SIGNS = {"uar": "+", "recall": "", "precision": ""}
 """How a difference of each measure is signed: those of recall and precision are magnitudes."""
 
+FEWEST_LEVELS = 3
+
 
 def write_csv(document: Document, path: Path) -> Path:
     """Return `path` after writing one row for each perturbation, shares in [0, 1]."""
@@ -82,7 +84,13 @@ def _share(score: Mapping[str, float | None]) -> str:
 def kept_sentence(everything: Mapping[str, Any]) -> str:
     """Return how many thresholds are kept, and how many of these verdicts the clips can carry."""
     judged, undecided = everything["judged"], everything["cannot_tell"]
-    few = f"no emotion has {MIN_CLIPS_OF_LABEL} clips, or clips fail under them"
+    lost = everything["lost"]
+    under = "" if lost == undecided else f"under {lost} "
+    why = {
+        f"{under}clips fail that have an answer when clean": lost,
+        f"no emotion has {MIN_CLIPS_OF_LABEL} clips, which a verdict needs": undecided - lost,
+    }
+    few = ", and ".join(cause for cause, n in why.items() if n)
     if not judged:
         return (
             f"Whether the thresholds of {WHOSE} are kept cannot be told: {few}."
@@ -148,6 +156,19 @@ def _cases_table(document: Document) -> str:
     return markdown_table(head, [baseline, *rows])
 
 
+def kinds_of(document: Document) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the perturbations of each kind that has three levels or more, levels rising."""
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    for case in sorted(_leveled(document), key=lambda case: float(case["level"])):
+        kinds.setdefault(case["kind"], []).append(case)
+    return {kind: kinds[kind] for kind in dict.fromkeys(case["kind"] for case in _leveled(document))
+            if len(kinds[kind]) >= FEWEST_LEVELS}  # fmt: skip
+
+
+def _leveled(document: Document) -> list[Mapping[str, Any]]:
+    return [case for case in document["cases"].values() if case["level"] is not None]
+
+
 def case_title(name: str, case: Mapping[str, Any]) -> str:
     """Return the name of a perturbation, with its number of clips where it was stopped."""
     asked = case.get("stopped_after")
@@ -158,7 +179,8 @@ def _outcome(case: Mapping[str, Any]) -> str:
     if case["rule"] is None:
         return "none published"
     doubt = "" if case["sure"] or case["outcome"] == "cannot tell" else " (not sure)"
-    return f"{case['rule']}: {case['outcome']}{doubt}"
+    lost = ", since clips newly fail" * case["lost"]
+    return f"{case['rule']}: {case['outcome']}{doubt}{lost}"
 
 
 def _families_table(document: Document) -> str:

@@ -15,7 +15,7 @@ from serval.plots.cost import CostPoint, save_costs
 from serval.scores import HEADLINES, METRICS
 from serval.scores.clusters import clustering_of
 from serval.scores.stats import LEVEL
-from serval.scores.uncertainty import uncertainty_of_mean
+from serval.scores.uncertainty import share_of
 from serval.sweep.dimensions import page_of, some_pairs, value_tables
 from serval.sweep.standings import MAJORITY
 from serval.sweep.sweep import ranked_by
@@ -148,14 +148,12 @@ def _means(found: _ByCorpus) -> dict[str, dict[str, float]]:
         name: [fmean(one[name]["value"] for one in own) for own in found.values()]
         for name in HEADLINES
     }
-    return {name: asdict(_mean_over(own, name)) for name, own in values.items()}
+    return {name: asdict(_mean_over(own)) for name, own in values.items()}
 
 
-def _mean_over(corpora: Sequence[float], score: str) -> Interval:
+def _mean_over(corpora: Sequence[float]) -> Interval:
     """Return the mean over corpora, each of which is one observation."""
-    values = np.array(corpora)
-    uncertainty = uncertainty_of_mean(values, clustering_of([None] * len(values)))
-    return uncertainty.interval(float(values.mean()), METRICS[score].range)
+    return share_of(np.array(corpora), clustering_of([None] * len(corpora)))
 
 
 def _sentences(tasks: Sequence[Contest], score: str) -> list[str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from serval.datasets.card import CARD, head_of
 from serval.dimensions import DimensionRun, dimension_run
 from serval.errors import DatasetError, ServalError
-from serval.evaluation import Evaluation, Step, evaluate_named
+from serval.evaluation import Evaluation, Step, evaluate_named, too_many_failures
 from serval.files import is_file
 from serval.probe import ProbeOptions, probe
 from serval.results import write_results
@@ -228,19 +228,18 @@ def _results(cell: Cell, watch: Watch, *, fresh: bool) -> list[CellResult]:
         if isinstance(settings, ProbeOptions):
             return list(_probed(cell, settings, watch))
         evaluation = evaluate_named(settings, lambda step: watch(cell, step))
-        return [_evaluated(cell, evaluation, settings.max_failures)]
+        return [_evaluated(cell, evaluation)]
     except ServalError as error:
         stop_if_asked()
         return [CellResult(cell=cell, problem=str(error))]
 
 
-def _evaluated(cell: Cell, evaluation: Evaluation, allowed: float) -> CellResult:
+def _evaluated(cell: Cell, evaluation: Evaluation) -> CellResult:
     run = evaluation.run
     return replace(
         _scored(cell, run, evaluation.document),
         rtfx=float(run.duration_s.sum()) / run.seconds if run.seconds else NAN,
         reused=evaluation.reused,
-        warning=_failures(run, allowed) if evaluation.too_many_failures else "",
     )
 
 
@@ -270,6 +269,7 @@ def _scored(cell: Cell, run: Run, document: Mapping[str, Any]) -> CellResult:
         failed=len(run.failures),
         labels=len(run.labels),
         left_out=sum(run.dropped.values()),
+        warning=_failures(run, cell.settings.max_failures),
     )
 
 
@@ -294,7 +294,10 @@ RANKED: ByTask[Callable[[Run, Mapping[str, Any]], dict[str, Any]]] = ByTask(
 
 
 def _failures(run: Run, allowed: float) -> str:
+    """Return how many clips failed, where that is more than is allowed."""
     failed, total = run.failures, len(run) + len(run.failures)
+    if not too_many_failures(run, allowed):
+        return ""
     return (
         f"{len(failed)} of {counted(total, 'clip')} failed, more than max_failures "
         f"({allowed:g}) allows; the first: {failed[0].clip_id}: "

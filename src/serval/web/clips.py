@@ -12,10 +12,12 @@ import numpy as np
 import onnx
 import soundfile
 
-from serval.audio import decode
+from serval.audio import decode, encoded_bytes
 from serval.datasets import load_dataset
 from serval.errors import ModelError
 from serval.inspection import stored_graph, web_faults
+from serval.models.backend import feeds_of
+from serval.models.graph import operator_name
 from serval.models.onnx import open_session
 from serval.predict import answer_of
 from serval.records import Clip, Failure
@@ -56,13 +58,8 @@ class PageClip:
 def page_clips(models: Sequence[OnnxModel], names: Sequence[str], n: int) -> list[PageClip]:
     """Return the sample clips, others of the demo set up to `n`, and one to be mixed and resampled.
 
-    Args:
-        models: Opened; each answers every clip.
-        names: Of the models, on the page.
-        n: Number of clips of the demo set, as many of each emotion as that allows.
-
-    Raises:
-        ModelError: A model cannot take one of them.
+    Of the demo set there are as many of each emotion as `n` allows. Each of the models, by its name
+    on the page, answers every clip.
     """
     demo = list(load_dataset("demo").clips(0, None))
     samples = [clip for clip in demo if _stem(clip) in SAMPLES]
@@ -74,7 +71,7 @@ def page_clips(models: Sequence[OnnxModel], names: Sequence[str], n: int) -> lis
         PageClip(
             name=_name(clip),
             file=f"clips/{_stem(clip)}{_suffix(clip)}",
-            encoded=_bytes(clip),
+            encoded=encoded_bytes(clip.audio),
             logits={
                 name: _logits(model, clip) for name, model in zip(names, models, strict=True)
             },
@@ -86,7 +83,7 @@ def page_clips(models: Sequence[OnnxModel], names: Sequence[str], n: int) -> lis
 
 def _stereo(clip: Clip) -> Clip:
     """Return a clip in two unlike channels at a rate that nobody's model has, as a WAV file."""
-    audio = decode(_bytes(clip), ODD_RATE)
+    audio = decode(encoded_bytes(clip.audio), ODD_RATE)
     loud = np.column_stack([audio.samples, 0.5 * audio.samples])
     buffer = io.BytesIO()
     soundfile.write(buffer, loud, ODD_RATE, format="WAV", subtype="PCM_16")
@@ -102,10 +99,6 @@ def _logits(model: OnnxModel, clip: Clip) -> tuple[float, ...]:
             "could not be compared with Python; a model for a page takes clips of 1 to 4 s"
         )
     return tuple(float(value) for value in answer.logits)
-
-
-def _bytes(clip: Clip) -> bytes:
-    return clip.audio.read_bytes() if isinstance(clip.audio, Path) else clip.audio
 
 
 def _stem(clip: Clip) -> str:
@@ -158,10 +151,10 @@ def trace_of(model: OnnxModel, clip: PageClip) -> Trace:
         graph, path = _traced(model.path, Path(folder)), Path(folder) / "trace.onnx"
         path.write_bytes(graph.SerializeToString())
         session = open_session(path, optimize=False)
-    backend = replace(model.backend, session=session)
-    feeds = backend.feeds(*model.prepared(samples[np.newaxis], np.array([len(samples)])))
+    feeds = feeds_of(model, samples)
     names = [value.name for value in graph.graph.output]
-    tensors = dict(zip(names, backend.run(names, feeds), strict=True))
+    answers = replace(model.backend, session=session).run(names, feeds)
+    tensors = dict(zip(names, answers, strict=True))
     waveform = model.contract.input_name
     first = _step("", "decoding and normalisation", [], (waveform, feeds[waveform]))
     facts = {
@@ -192,10 +185,10 @@ def _traced(path: Path, folder: Path) -> onnx.ModelProto:
 
 def _steps(graph: onnx.ModelProto, tensors: Mapping[str, NDArray[Any]]) -> Iterator[dict[str, Any]]:
     for node in graph.graph.node:
-        op = f"{node.domain}:{node.op_type}" if node.domain else node.op_type
         for name in node.output:
             if name and getattr(tensors[name], "dtype", None) in READABLE:
-                yield _step(node.name or name, op, node.input, (name, tensors[name]))
+                made = (name, tensors[name])
+                yield _step(node.name or name, operator_name(node), node.input, made)
 
 
 def _step(

@@ -6,9 +6,11 @@ import hashlib
 import html
 import json
 import tarfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from serval import __version__
 from serval.dress import STYLE, bundled, filled
@@ -17,10 +19,10 @@ from serval.files import write_bytes, write_text, writing
 from serval.inspection import stored_graph, web_faults
 from serval.inspection.verdicts import MUCH_MB, WEB_RUNTIME
 from serval.machine import platform_facts
-from serval.models.graph import parsed, read_skeleton
 from serval.models.load import BUILTIN_MODELS, model_path
 from serval.models.onnx import load_onnx
 from serval.models.options import ModelOptions, overrides_of
+from serval.models.signature import TYPES
 from serval.web.clips import PageClip, Trace, page_clips, trace_of
 from serval.web.server import HEADERS, POLICY
 
@@ -37,12 +39,10 @@ MOST_CLIPS = 64
 
 AS_JSON: Mapping[str, Any] = {"ensure_ascii": False, "indent": 1, "allow_nan": False}
 
-RUNTIME_FILES = tuple(
-    f"vendor/{name}"
-    for name in (
-        *("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs"),
-        "ort-wasm-simd-threaded.wasm",
-    )
+RUNTIME_FILES = (
+    "vendor/ort.wasm.min.mjs",
+    "vendor/ort-wasm-simd-threaded.mjs",
+    "vendor/ort-wasm-simd-threaded.wasm",
 )
 """What a page loads to run a model where it does not take the WebGPU build."""
 
@@ -250,8 +250,7 @@ def _document(
 
 
 def _listed(clip: PageClip) -> dict[str, Any]:
-    told = asdict(clip)
-    return {key: told[key] for key in ("name", "file", "logits")}
+    return {"name": clip.name, "file": clip.file, "logits": clip.logits}
 
 
 def _machine() -> str:
@@ -269,17 +268,6 @@ def _notes(models: Sequence[OnnxModel]) -> Iterator[str]:
         yield from model.contract.warnings
 
 
-TYPES = {
-    "tensor(float)": "float32",
-    "tensor(double)": "float64",
-    "tensor(int64)": "int64",
-    "tensor(int32)": "int32",
-    "tensor(int8)": "int8",
-    "tensor(uint8)": "uint8",
-    "tensor(bool)": "bool",
-}
-"""ONNX Runtime's names of types -> those of its JavaScript."""
-
 FLOAT_TOLERANCE = 0.005
 """Difference of a logit that sums in another order and the filter of a resampled clip make."""
 
@@ -290,10 +278,7 @@ INTEGER_TOLERANCE = 0.3
 def page_contract(model: OnnxModel, name: str, file: str) -> dict[str, Any]:
     """Return what the page must know: labels, rate, normalisation, inputs, outputs.
 
-    Args:
-        model: Opened.
-        name: What people read.
-        file: The model's file in the site.
+    `name` is what people read, `file` the model's file in the site.
     """
     contract, signature = model.contract, model.backend.signature
     return {
@@ -321,7 +306,8 @@ def page_contract(model: OnnxModel, name: str, file: str) -> dict[str, Any]:
 
 
 def _slot(slot: Slot) -> dict[str, Any]:
-    return {"name": slot.name, "type": TYPES[slot.type], "rank": len(slot.shape) or 2}
+    kind = np.dtype(TYPES[slot.type]).name  # what ONNX Runtime's JavaScript calls it
+    return {"name": slot.name, "type": kind, "rank": len(slot.shape) or 2}
 
 
 def _tolerance(model: OnnxModel) -> float:
@@ -331,10 +317,9 @@ def _tolerance(model: OnnxModel) -> float:
 
 def _licence(model: OnnxModel) -> str:
     """Return the licence that the file states, or that of a built-in model, or nothing."""
-    graph = parsed(read_skeleton(model.path))
-    stated = {entry.key: entry.value for entry in graph.metadata_props} if graph else {}
+    stated = model.backend.session.get_modelmeta().custom_metadata_map
     builtin = {known.path: known.licence for known in BUILTIN_MODELS}
-    return builtin.get(model.path) or stated.get("license", "")
+    return builtin.get(model.path) or str(stated.get("license", ""))
 
 
 FETCH = f"npm pack onnxruntime-web@{WEB_RUNTIME}"
@@ -355,14 +340,7 @@ MOST_BYTES = 40_000_000
 
 
 def webgpu_files(package: Path) -> dict[str, bytes]:
-    """Return the files of the WebGPU build by name.
-
-    Args:
-        package: What `FETCH` wrote, a .tgz file.
-
-    Raises:
-        ConfigError: It is not that package.
-    """
+    """Return the files of the WebGPU build by name, out of the .tgz file that `FETCH` wrote."""
     try:
         with tarfile.open(package, "r:gz") as packed:
             files = {name: _member(packed, f"package/dist/{name}") for name in CHECKSUMS}

@@ -6,6 +6,7 @@ import soundfile
 
 from build import encoded, voice
 from serval.audio import decode
+from serval.audio.sizes import sized_parts
 from serval.audit.facts import ClipFacts, clip_facts
 from serval.errors import AudioError, TruncatedError
 from serval.records import Clip
@@ -137,3 +138,12 @@ def test_where_there_is_no_size_what_is_there_is_read(form):
     cut = decode(whole[: len(whole) // 2], 16_000).samples
     np.testing.assert_array_equal(cut, decode(whole, 16_000).samples[: len(cut)])
     assert len(cut) > 15_000
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"Creative Voice File\x1a" + bytes(200), b".snd" + bytes(200)],
+    ids=["VOC", "AU"],
+)
+def test_a_header_that_says_it_has_no_length_comes_to_an_end(header):
+    assert len(sized_parts(header)) == 1

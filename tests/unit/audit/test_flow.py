@@ -208,5 +208,32 @@ def test_ratings_are_not_taken_for_labels(tmp_path):
         del row["label"]
         row |= {"arousal": f"{i}.5", "valence": "3"}
     found = audit(AuditOptions(dataset=str(write_manifest(path, rows))))
-    assert [finding.kind.value for finding in found.findings] == []
+    assert [finding.kind.value for finding in found.findings] == ["constant-rating"]
     assert audit_verdict(found)[-1].startswith("The clips of all have ratings of dimensions and no")
+
+
+def test_ratings_are_judged_on_the_scale_that_is_stated(tmp_path):
+    path = speech_set(tmp_path, 4, speakers=2)
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    rows.append(rows[0] | {"speaker": "s9"})
+    for row, arousal in zip(rows, ("1", "7.5", "", "n/a", "3"), strict=True):
+        row |= {"EmoAct": arousal, "valence": "positive"}
+    found = audit(AuditOptions(dataset=str(write_manifest(path, rows)), scale="1..7"))
+    messages = [f"{f.kind.value}: {f.message}" for f in found.findings if "rat" in f.kind.value]
+    first = next(
+        clip for f in found.findings if f.kind.value == "outside-scale" for clip in f.clips
+    )
+    assert [m.partition(":")[0] for m in messages] == ["conflicting-ratings", "missing-rating"]
+    assert "one recording, 'EmoAct' 1 and 3" in messages[0]
+    assert "no number in 'EmoAct': 2 clips of all; first: " in messages[1]
+    assert first.clip_id == rows[1]["path"]
+    assert "of EmoAct, missing, constant and contradictory ones" in audit_verdict(found)[-1]
+
+
+def test_ratings_that_are_all_missing_are_a_finding(tmp_path):
+    path = speech_set(tmp_path, 3, speakers=2)
+    rows = [{"path": f.name, "arousal": ""} for f in sorted(tmp_path.glob("*.wav"))]
+    found = audit(AuditOptions(dataset=str(write_manifest(path, rows))))
+    assert [finding.kind.value for finding in found.findings] == ["missing-rating"]
+    assert found.findings[0].message.startswith("no number in any rating: 3 clips of all; first: ")

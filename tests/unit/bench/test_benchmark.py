@@ -12,12 +12,13 @@ from serval.bench import BenchOptions, bench, save_bench
 from serval.bench.bench import QUICK
 from serval.bench.loading import measured_loading
 from serval.bench.speed import MATMUL_MACS, generated_clips, matmul_work, setups_for
-from serval.bench.subjects import call_of, noise, open_reference, open_subjects, runtime_packages
+from serval.bench.subjects import model_key, noise, open_reference, open_subjects, runtime_packages
 from serval.errors import ConfigError, DatasetError, MissingExtraError, ModelError
 from serval.machine import available_cores, instruction_sets, peak_memory_mb
 from serval.models.contract import Overrides
 from serval.models.load import load_model
 from serval.models.onnx import load_onnx
+from serval.models.protocol import logits_alone
 
 
 @pytest.fixture
@@ -85,6 +86,15 @@ def test_a_model_named_twice_is_refused(model_file):
     for other in (model_file, again):
         with pytest.raises(ConfigError, match="named twice"):
             bench(BenchOptions(models=(str(model_file), str(other))))
+
+
+def test_two_names_of_one_model_in_python_are_one_and_two_models_of_a_file_are_two(
+    monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    names = ("python:m.py:A", f"python:../{tmp_path.name}/m.py:A", "python:m.py:B")
+    one, again, other = map(model_key, names)
+    assert one == again != other
 
 
 def test_what_is_said_of_a_set_needs_one(model_file):
@@ -239,8 +249,8 @@ class Loudness:
 def test_openvino_gives_the_same_logits(model_file, own_cache):
     pytest.importorskip("openvino")
     samples = noise(1, 16_000)
-    answer = call_of(open_reference("openvino", str(model_file), Overrides(), 1))(samples)
-    expected = call_of(load_onnx(model_file))(samples)
+    answer = logits_alone(open_reference("openvino", str(model_file), Overrides(), 1), samples)
+    expected = logits_alone(load_onnx(model_file), samples)
     np.testing.assert_allclose(answer, expected, rtol=1e-3, atol=1e-4)
 
 

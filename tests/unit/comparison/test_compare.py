@@ -12,7 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from runs import noisy, run_of
 from serval.comparison import PairOptions, compare, sentences, write_comparison
-from serval.comparison.files import comparison_document
+from serval.comparison.compare import comparison_document
 from serval.comparison.flips import jensen_shannon, kullback_leibler, total_variation
 from serval.comparison.words import pair_verdict
 from serval.errors import ConfigError, LabelError
@@ -123,6 +123,13 @@ def test_identical_runs_do_not_differ(tmp_path, answers):
     assert against.scores.overall["wa"].verdict == "not worse"
     assert against.divergence.kl.value == pytest.approx(0.0, abs=1e-9)
     assert "Both give every clip the same probabilities" in pair_verdict(compare([a, b]), against)
+
+
+def test_one_clip_is_no_clips(tmp_path):
+    found = compare([run_of(tmp_path / n, [0], [0]) for n in "ab"])
+    assert "of 1 clip is right, " in pair_verdict(found, found.against[0])
+    said = " ".join(sentences(found, found.against[0]))
+    assert "Same label on 100.00 % of the clips; " in said, "of one clip there is no interval"
 
 
 def test_divergences_equal_scipys():

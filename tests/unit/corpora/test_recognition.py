@@ -197,12 +197,18 @@ def test_a_corpus_is_data_that_agrees_with_itself(corpus):
     re.compile(corpus.grammar)
 
 
-def test_a_corpus_is_one_short_file():
-    for path in (ROOT / "src" / "serval" / "corpora").glob("*.py"):
-        text = path.read_text()
-        if "\nCORPUS = " in text:
-            assert text.count("\n") <= 60, path.name
-            assert "\ndef " not in text, path.name
+def test_a_corpus_is_one_short_entry():
+    text = (ROOT / "src" / "serval" / "corpora" / "known.py").read_text(encoding="utf-8")
+    entries = re.findall(r"^    Corpus\($.*?^    \),$", text, re.MULTILINE | re.DOTALL)
+    assert len(entries) == len(known_corpora())
+    for entry in entries:
+        assert entry.count("\n") < 60, entry
+        assert "lambda" not in entry
+
+
+def test_corpora_that_need_no_path_come_first_then_by_name():
+    order = [(not corpus.location, corpus.name.casefold()) for corpus in known_corpora()]
+    assert order == sorted(order)
 
 
 ALIKE = ("03-01-01-01-01-01-01.wav", "03-01-05-02-01-02-02.wav", "03-01-04-02-02-01-24.wav")
@@ -227,3 +233,17 @@ def test_folders_may_tell_two_corpora_apart(tmp_path, folder, corpus):
     names = [folder.format(name[-6:-4]) + name for name in ALIKE]
     names = names if corpus else [*names[:2], f"angry/{ALIKE[2]}"]
     assert corpus_of(written(tmp_path / "clips", *names)) == corpus
+
+
+@pytest.mark.parametrize("name", ["IEMOCAP", "MELD"])
+def test_a_corpus_without_the_tables_that_label_it_says_so(tmp_path, name):
+    TREES[name].write(tmp_path)
+    for table in [*tmp_path.rglob("*.txt"), *tmp_path.rglob("*.csv")]:
+        table.unlink()
+    with pytest.raises(DatasetError, match=f"has none of {name}'s tables"):
+        load_dataset(str(tmp_path))
+
+
+def test_clips_of_iemocap_that_somebody_sorted_need_no_tables(tmp_path):
+    written(tmp_path, "fru/Ses01F_impro01_F000.wav", "exc/Ses01F_impro01_F001.wav")
+    assert {clip.label for clip in load_dataset(str(tmp_path)).metadata(0, None)} == {"fru", "exc"}

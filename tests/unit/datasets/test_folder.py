@@ -171,3 +171,13 @@ def test_a_single_folder_is_a_label_if_an_emotion_is_called_so(tmp_path):
     write_sounds(tmp_path / "two" / "wavs", ROWS[:2])
     with pytest.raises(DatasetError, match=r"labels them \(one folder, 'wavs', tells no clips ap"):
         load(tmp_path / "two")
+
+
+def test_a_card_that_names_files_which_are_not_there_says_so(tmp_path):
+    (tmp_path / "a.csv").write_text("path,label\na.wav,sad\n", encoding="utf-8")
+    text = "---\nconfigs:\n- data_files:\n  - {split: train, path: no/*}\n---\n"
+    (tmp_path / "README.md").write_text(text, encoding="utf-8")
+    with pytest.raises(
+        DatasetError, match=r"its README.md names no/\* for split 'train', which is"
+    ):
+        load_dataset(str(tmp_path))

@@ -3,8 +3,7 @@
 import pytest
 
 from serval.datasets.card import card_of
-from serval.datasets.layout import layout_of
-from serval.datasets.splits import choose_split
+from serval.datasets.layout import choose_split, layout_of
 from serval.errors import DatasetError, DatasetNotFoundError
 
 

@@ -28,6 +28,11 @@ def load(path, **options):
     return load_dataset(str(path), options=DatasetOptions(**options))
 
 
+def test_a_column_without_a_name_is_no_group(folder):
+    dataset = load(manifest(folder, ",path,label,gender\n0,a.wav,angry,F\n1,sub/b.wav,sad,M\n"))
+    assert [clip.groups for clip in dataset.clips(0, None)] == [{"gender": "F"}, {"gender": "M"}]
+
+
 def test_a_row_becomes_a_clip_with_speaker_and_groups(folder):
     dataset = load(
         manifest(folder, "path,label,speaker,gender,text\na.wav,angry,s1,F,hi\nsub/b.wav,sad,,M,\n")
@@ -37,6 +42,21 @@ def test_a_row_becomes_a_clip_with_speaker_and_groups(folder):
     assert (first.speaker, first.groups) == ("s1", {"gender": "F", "text": "hi"})
     assert (second.id, second.speaker, second.groups) == ("sub/b.wav", None, {"gender": "M"})
     assert (dataset.split, dataset.n_clips) == ("", 2)
+
+
+def test_rows_that_are_parts_of_one_file_are_refused(folder):
+    rows = "path,label,Start_Time\na.wav,sad,0.0\nsub/b.wav,sad,0.0\na.wav,angry,{}\n"
+    assert load(manifest(folder, rows.format("0.0"))).n_clips == 3
+    with pytest.raises(DatasetError, match=r"a.wav from 0.0 and from 2.5, .*'Start_Time'.*ffmpeg"):
+        load(manifest(folder, rows.format("2.5")))
+
+
+@pytest.mark.parametrize("names", [("1", "2"), ("fold1", "fold2")])
+def test_a_fold_is_called_by_its_number_however_the_column_writes_it(folder, names):
+    path = manifest(folder, "path,label,fold\na.wav,sad,{}\nsub/b.wav,sad,{}\n".format(*names))
+    assert [clip.id for clip in load(path, split="fold2.test").clips(0, None)] == ["sub/b.wav"]
+    assert [clip.id for clip in load(path, split="fold2.train").clips(0, None)] == ["a.wav"]
+    assert len(list(load(path, split="folds").clips(0, None))) == 2
 
 
 def test_a_file_that_occurs_twice_gets_a_numbered_id(folder):

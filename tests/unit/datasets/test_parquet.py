@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,8 +10,9 @@ import pytest
 import soundfile
 
 from contract.sets import ROWS, parquet_bytes
+from serval.audio import encoded_bytes
 from serval.datasets import DatasetOptions, load_dataset
-from serval.errors import DatasetError, DatasetNotFoundError
+from serval.errors import AudioError, DatasetError, DatasetNotFoundError
 
 
 def load(path, **options):
@@ -216,6 +218,43 @@ def test_addresses_are_not_taken_for_files(tmp_path):
     path = written(tmp_path / "set.parquet", content)
     with pytest.raises(DatasetError, match=r"\('https://x\.org/a\.wav'\), which serval does not f"):
         load(path)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_records_of_addresses_without_bytes_are_refused(tmp_path, kind):
+    at = [{"bytes": None, "path": f"https://example.org/{i}.wav"} for i in range(3)]
+    path = tmp_path / f"set.{kind}"
+    if kind == "parquet":
+        whole = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+        written(path, {"audio": pa.array(at, whole), "label": ["sad"] * 3})
+    else:
+        path.write_text("".join(json.dumps({"audio": one, "label": "sad"}) + "\n" for one in at))
+    with pytest.raises(DatasetError, match=r"holds web addresses \('https://example.org/0.wav'\)"):
+        load(path)
+
+
+def test_a_lone_address_among_audio_is_its_clips_trouble(tmp_path):
+    at = [*audio(1), {"bytes": None, "path": "https://example.org/a.wav"}]
+    _, clip = load(written(tmp_path / "set.parquet", {"audio": at, "label": ["sad"] * 2})).clips(
+        0, 2
+    )
+    with pytest.raises(
+        AudioError, match=r"^https://example.org/a.wav is a web address, .*download"
+    ):
+        encoded_bytes(clip.audio)
+
+
+def test_paths_that_are_declared_as_audio_name_their_clips(tmp_path):
+    names = ["a.wav", "b.wav"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"sound")
+    info = b'{"info": {"features": {"audio": {"_type": "Audio"}}}}'
+    table = pa.table({"audio": names, "label": ["sad", "happy"]})
+    pq.write_table(table.replace_schema_metadata({b"huggingface": info}), tmp_path / "set.parquet")
+    dataset = load(tmp_path / "set.parquet")
+    assert (
+        [c.id for c in dataset.metadata(0, None)] == [c.id for c in dataset.clips(0, None)] == names
+    )
 
 
 @pytest.mark.parametrize("named", [None, "audio"])

@@ -138,6 +138,15 @@ def test_of_a_known_corpus_all_is_shown_and_of_another_the_like(serval):
     assert "did you mean 'RAVDESS'?" in done.stderr
 
 
+def test_a_set_of_ratings_has_no_labels_in_the_file_either(tmp_path):
+    write_sounds(tmp_path, ROWS[:3])
+    rows = (f"{row['name']},{i}.5" for i, row in enumerate(ROWS[:3]))
+    (tmp_path / "set.csv").write_text("\n".join(["path,arousal", *rows]))
+    done = load(prepare(str(tmp_path / "set.csv"), tmp_path / "one.parquet").path)
+    assert done.is_rated
+    assert [clip.groups["arousal"] for clip in done.metadata(0, None)] == ["0.5", "1.5", "2.5"]
+
+
 def test_clips_of_several_emotions_keep_each_of_them(tmp_path):
     write_sounds(tmp_path, ROWS[:3])
     lines = zip(ROWS, (["happy", "sad"], [], ["calm"]), strict=False)

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from build import voice
+from serval.checkpoints.front_ends import fourier_kernel
 from serval.checkpoints.network import Frames, MaskedGroupNorm, MaskedInput, within
-from serval.checkpoints.spectrogram import fourier_kernel
 
 
 def test_the_fourier_kernel_is_the_transform_of_a_windowed_frame():

@@ -240,6 +240,34 @@ def test_numbers_of_a_stress_test_can_be_bounded(tmp_path, run):
         gate(run, Bounds(least={name: 0.7}))
 
 
+@pytest.mark.parametrize("kind", ["of one Python file", "of one graph with other weights"])
+def test_another_model_of_one_file_is_another_model(tmp_path, run, kind):
+    def facts(name):
+        python = {"runtime": {"name": "python"}}
+        more = python if "Python" in kind else {"external": {"model.onnx_data": name}}
+        return {"name": name, "sha256": "aa"} | more
+
+    files = {"bench": tmp_path / "bench.json", "stress": tmp_path / "stress.json"}
+    models = {name: facts(name) for name in ("m:first", "m:second")}
+    rows = [{"model": name, "p90_s": 0.1} for name in models]
+    files["bench"].write_text(json.dumps({"models": models, "latency": rows}))
+    files["stress"].write_text(json.dumps({"model": facts("m:first"), "clips": 4}))
+    bounds = Bounds(
+        most={"bench.latency.0.p90_s": 1, "bench.latency.1.p90_s": 1, "stress.clips": 4},
+        **{name: str(file) for name, file in files.items()},
+    )
+    for name, verdicts in (
+        ("m:first", ["pass", "cannot tell", "pass"]),
+        ("m:second", ["cannot tell", "pass", "cannot tell"]),
+    ):
+        own = replace(run, provenance=replace(run.provenance, model=facts(name)))
+        assert [check.verdict for check in gate(own, bounds).checks] == verdicts
+        assert own.same_model(own)
+        assert not own.same_model(
+            replace(run, provenance=replace(run.provenance, model=facts("x")))
+        )
+
+
 def test_the_stress_test_of_another_model_does_not_pass(tmp_path, run):
     stress = tmp_path / "stress.json"
     mine = run.provenance.model["sha256"]

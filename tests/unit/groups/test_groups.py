@@ -106,6 +106,22 @@ def test_a_column_that_splits_as_an_earlier_one_finds_the_table_of_that_one(tmp_
         assert [table.column for table in groups.named(name)] == ["studio"]
 
 
+def test_genders_of_two_speakers_are_not_these_speakers(tmp_path):
+    """How two speakers differ says nothing of how genders do."""
+    speakers, gender = (["a", "b"] * 60, ["f", "m"] * 60)
+    columns = group_columns(
+        speakers, {"actor": speakers, "gender": gender, "sex": gender}, np.ones(120)
+    )
+    assert list(columns) == ["speaker", "gender"]
+    truth = np.arange(120) // 2 % 3
+    run = run_of(tmp_path, truth, truth, speakers=speakers,
+                 groups={"gender": gender, "sex": gender})  # fmt: skip
+    groups = groups_of(run)
+    assert groups.twins == {"sex": "gender"}
+    assert [table.column for table in groups.named("sex")] == ["gender"]
+    assert list(fairness_columns(run)) == ["speaker", "gender"], "no group counts twice"
+
+
 def test_clips_of_one_length_are_one_group():
     assert group_columns(["a", "b"] * 20, {}, np.ones(40)).keys() == {"speaker"}
 

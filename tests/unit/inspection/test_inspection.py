@@ -317,3 +317,28 @@ def test_the_operators_that_ran_show_their_shapes(tmp_path):
     assert [prod(node.outputs[0].shape) for node in products] == [100 * SIZE, 100 * 8]
     assert products[0].inputs[1].type == "float"
     assert products[0].inputs[1].shape == (160, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs"),
+    [
+        ("MatMulNBits", ["x", "w"]),
+        ("MatMulNBits", ["x"]),
+        ("DequantizeLinear", []),
+        ("DynamicQuantizeLinear", ["x"]),
+        ("ConvInteger", ["x"]),
+    ],
+)
+def test_operators_without_their_inputs_or_sizes_are_no_crash(tmp_path, op, inputs):
+    domain = "com.microsoft" if op == "MatMulNBits" else ""
+    graph = helper.make_graph(
+        [helper.make_node(op, inputs, ["y"], domain=domain)],
+        "damaged",
+        [helper.make_tensor_value_info("x", 1, [1, "samples"])],
+        [helper.make_tensor_value_info("y", 1, [1, 4])],
+        [numpy_helper.from_array(np.ones((4, 1, 4), np.uint8), "w")],
+    )
+    sets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=sets), tmp_path / "m.onnx")
+    found = inspect_model(tmp_path / "m.onnx")
+    assert next(verdict.code for verdict in found.verdicts) == "not-a-classifier"

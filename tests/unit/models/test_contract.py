@@ -158,7 +158,7 @@ def test_labels_of_which_only_label2id_is_there_are_read(path):
 )
 def test_the_task_is_that_of_the_problem_type(path, problem, task):
     beside(path, "config.json", {"problem_type": problem})
-    assert declared_contract(path, {}, Overrides()).task.model == task
+    assert declared_contract(path, {}, Overrides()).task == task
     with pytest.raises(ModelError, match="problem_type is 'ranking', which cannot be used"):
         declared_contract(path, {"problem_type": "ranking"}, Overrides())
 
@@ -166,7 +166,7 @@ def test_the_task_is_that_of_the_problem_type(path, problem, task):
 def test_an_entry_task_of_another_vocabulary_is_passed_over_and_said(path):
     beside(path, "config.json", {"problem_type": "multi_label_classification"})
     declared = declared_contract(path, {"task": "audio-classification", "scale": "?"}, Overrides())
-    assert declared.task is MULTILABEL
+    assert declared.asked is MULTILABEL
     (note,) = declared.notes
     assert note == (
         "The entry task in its model metadata, 'audio-classification', does not say what its "
@@ -176,9 +176,9 @@ def test_an_entry_task_of_another_vocabulary_is_passed_over_and_said(path):
 
 def test_names_of_dimensions_and_a_stated_scale_tell_the_task(path):
     named = declared_contract(path, {"labels": "Arousal,valence", "scale": "0..1"}, Overrides())
-    assert (named.task, named.scale) == (DIMENSIONAL, "0..1")
+    assert (named.asked, named.scale) == (DIMENSIONAL, "0..1")
     stated = Overrides(labels=("pleasure", "activity"), scale="1..7")
-    assert declared_contract(path, {}, stated).task is DIMENSIONAL
+    assert declared_contract(path, {}, stated).asked is DIMENSIONAL
     for metadata in ({}, {"labels": "arousal,valence", "task": "emotions"}):
         with pytest.raises(ConfigError, match=r"--model-scale '1\.\.7' is of models of dimensions"):
             declared_contract(path, metadata, Overrides(scale="1..7"))

@@ -124,7 +124,7 @@ def test_a_config_of_absurd_size_is_not_read(tmp_path):
     path = classifier(tmp_path / "m.onnx", metadata=labels_metadata())
     with (tmp_path / "config.json").open("wb") as file:
         file.truncate(10**12)
-    assert "1000000000000 bytes" in refusal(load_onnx, path)
+    assert "config.json is not readable JSON: it is larger than 64 MB" in refusal(load_onnx, path)
 
 
 @pytest.mark.parametrize("junk", [b"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", b"\x3b" * 999,

@@ -8,7 +8,7 @@ from onnxruntime.quantization import quantize_dynamic
 
 from build import EMOTIONS, voice
 from graphs import classifier_graph, node, value
-from serval.errors import AudioError, ModelError
+from serval.errors import AudioError, ConfigError, ModelError
 from serval.inspection import inspect_model
 from serval.models.contract import Overrides
 from serval.models.onnx import load_onnx
@@ -99,6 +99,38 @@ def test_scores_between_0_and_1_that_nothing_explains_are_taken_so_with_a_warnin
     model = load_onnx(classifier_graph(tmp_path / "m.onnx", after=after, constants=ONE))
     assert (model.contract.outputs, model.contract.sources["outputs"]) == ("sigmoid", "trial")
     assert any("between 0 and 1 on every trial" in text for text in model.facts["warnings"])
+
+
+def test_what_the_outputs_are_can_be_stated_by_the_user_or_the_file(tmp_path):
+    after = [node("Abs", "scores", "some"), node("Add", "some unit", "more"),
+             node("Div", "some more", "logits")]  # fmt: skip
+    path = classifier_graph(tmp_path / "m.onnx", after=after, constants=ONE)
+    raw = load_onnx(path).scores(voice()[None], np.array([len(voice())]))
+    model = load_onnx(path, Overrides(outputs="logits"))
+    assert (model.contract.outputs, model.contract.stated_outputs) == ("logits", "logits")
+    np.testing.assert_array_equal(answer(model, voice()), raw)
+    assert not any("on every trial" in text for text in model.facts.get("warnings", ()))
+    with pytest.raises(
+        ModelError, match=r"said to be probabilities \(command line\), but on noise"
+    ):
+        load_onnx(path, Overrides(outputs="probabilities"))
+    stamped = onnx.load(path)
+    onnx.helper.set_model_props(stamped, {"outputs": "logits"})
+    onnx.save(stamped, path)
+    assert load_onnx(path).contract.sources["outputs"] == "model metadata"
+    assert load_onnx(path, Overrides(outputs="sigmoid")).contract.outputs == "sigmoid"
+    onnx.helper.set_model_props(stamped, {"outputs": "?"})
+    onnx.save(stamped, path)
+    with pytest.raises(ModelError, match=r"outputs is '\?', which cannot be used: expected one of"):
+        load_onnx(path)
+
+
+def test_outputs_out_of_range_are_no_sigmoids_and_dimensions_have_none_to_state(tmp_path, plain):
+    with pytest.raises(ModelError, match=r"said to be sigmoid .* leave that out"):
+        load_onnx(plain.path, Overrides(outputs="sigmoid"))
+    stated = Overrides(outputs="logits", labels=("arousal", "valence", "dominance"))
+    with pytest.raises(ConfigError, match="logits are of models of emotions, but this one gives"):
+        load_onnx(plain.path, stated)
 
 
 LINEAR_ENDS = {

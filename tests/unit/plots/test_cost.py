@@ -39,12 +39,16 @@ def test_each_set_has_a_panel_and_each_encoder_a_line(drawn):
     assert [text.get_text() for text in picture.legends[0].get_texts()] == ["e", "f"]
 
 
-def test_two_long_names_that_begin_alike_are_both_in_the_legend(drawn):
-    long = "a folder of many encoders/whisper tiny/exported/"
-    picture = drawn({"one": [point(long + "fp32.onnx"), point(long + "int8.onnx", ms=2)]})
+@pytest.mark.parametrize(
+    "name", ["/data/encoders/of/many/kinds/wavlm-base/{}/fp32.onnx", "{}" * 40]
+)
+def test_long_names_are_in_the_legend_in_full_in_several_lines(drawn, name):
+    picture = drawn({"one": [point(name.format(*"a" * 40)), point(name.format(*"b" * 40), ms=2)]})
     shown = [text.get_text() for text in picture.legends[0].get_texts()]
-    assert [name[-9:] for name in shown] == ["fp32.onnx", "int8.onnx"]
-    assert max(map(len, shown)) < len(long)
+    assert [text.replace("\n", "") for text in shown] == [
+        name.format(*"a" * 40), name.format(*"b" * 40)
+    ]  # fmt: skip
+    assert max(len(line) for text in shown for line in text.split("\n")) <= 40
 
 
 def test_the_bars_are_the_intervals_and_none_where_there_is_none(drawn):

@@ -60,6 +60,19 @@ def options(folder, **more):
     )
 
 
+def test_more_failed_clips_than_allowed_end_with_exit_code_3(folder, tmp_path, serval):
+    speech_set(tmp_path, 12, labels=LABELS, speakers=4, seconds=0.2)
+    next(tmp_path.glob("**/*.wav")).write_bytes(b"")
+    encoder, folds = folder / "encoder.onnx", ("--folds", "speaker:2", "--layer", "energy")
+    command = ["probe", "-m", encoder, "-d", tmp_path / "set.csv", *folds, "-o", tmp_path, "-q"]
+    done = serval(*command)
+    assert done.returncode == 3
+    assert "1 of 12 clips failed, more than --max-failures 0.01 allows; first: " in done.stderr
+    assert serval(*command, "--max-failures", "0.1").returncode == 0
+    odd = serval(*command, "--max-failures", "2")
+    assert (odd.returncode, "--max-failures is 2.0; give a share" in odd.stderr) == (2, True)
+
+
 def test_a_set_without_folds_is_told_how_to_get_some(folder, tmp_path):
     given = options(folder, folds="published", output=str(tmp_path / "p"))
     with pytest.raises(DatasetError, match=r"set\.csv has no folds of its own.*--folds speaker:5"):
@@ -323,9 +336,24 @@ def test_folds_of_clips_without_a_speaker_are_refused_and_one_fold_is_not_compar
     with pytest.raises(ConfigError, match=r"^24 of 48 clips name no speaker, .*--speaker-column"):
         wanted_folds(ProbeOptions(folds="speaker:2"), fold_clips(["a", None]))
     with pytest.raises(ConfigError, match=r"1 of 1 folds share speakers.*; use --folds speaker:2$"):
+        wanted_folds(ProbeOptions(folds=one), fold_clips(["a", "a", "b", "b"]))
+    with pytest.raises(ConfigError, match=r"1 of 1 folds share speakers.*; no folds keep speakers"):
         wanted_folds(ProbeOptions(folds=one), fold_clips(["a"]))
     with pytest.raises(ConfigError, match=r"has one fold, .* give a list of two folds or more"):
         wanted_folds(ProbeOptions(folds=one, shared_speakers=True), fold_clips(["a", "b"]))
+
+
+@pytest.mark.parametrize(
+    ("speakers", "asked", "advice"),
+    [
+        (["a", "b", "c"], "published", "speaker:3$"),
+        (["a", "b", "c"], "speaker:7", "cannot be made of 3 speakers; give 2 to 3$"),
+        (["a"], "speaker:2", "of 1 speaker; no folds keep speakers apart without two of them"),
+    ],
+)
+def test_advice_names_no_more_folds_than_there_are_speakers(speakers, asked, advice):
+    with pytest.raises(ConfigError, match=advice):
+        folds_as_asked(asked, fold_clips(speakers))
 
 
 def test_a_fold_list_that_keeps_speakers_apart_is_followed(folder, tmp_path):

@@ -399,10 +399,11 @@ def test_what_is_stated_on_the_command_line_goes_along_with_the_file(tmp_path):
     folder.mkdir()
     moved = network.rename(folder / "model.onnx")
     (folder / "preprocessor_config.json").write_text('{"return_attention_mask": false}', "utf-8")
-    model = load_onnx(moved, Overrides(sample_rate=8000))
+    model = load_onnx(moved, Overrides(sample_rate=8000, outputs="logits"))
     graph = tagged(read_graph(moved), model, "int8", ())
     made = load_onnx(write_graph(graph, tmp_path / "made.onnx"))
     assert (made.sample_rate, made.contract.masks_padding) == (8000, False)
+    assert made.contract.stated_outputs == "logits"
 
 
 def test_what_was_assumed_is_not_stated_by_the_new_file(tmp_path):

@@ -10,7 +10,7 @@ from onnxruntime.quantization import quantize_dynamic
 from serval.bench.subjects import other_runtimes
 from serval.errors import ConfigError, ModelError
 from serval.models.contract import Overrides
-from serval.quantize import variants
+from serval.quantize import QuantizeOptions, variants
 from serval.quantize.variants import best_of
 
 
@@ -27,6 +27,16 @@ def test_every_file_that_another_runtime_opens_runs_on_it_too(monkeypatch):
     found = dict(variants._elsewhere(files, ["openvino"], stated, told.append))
     assert found == {"fp32 on openvino": ("fp32.onnx", stated, "openvino")}
     assert told == ["left out, openvino does not run static: no operator QGemm"]
+
+
+def test_a_model_that_lies_where_variants_are_put_is_not_removed(tmp_path):
+    model = tmp_path / "m.variants" / "m.fp32.onnx"
+    model.parent.mkdir()
+    model.write_bytes(b"precious")
+    options = QuantizeOptions(method="dynamic", evaluation="demo")
+    with pytest.raises(ConfigError, match=r"lies in .*, whose files --compare-all replaces; move"):
+        variants.compare_all(str(model), tmp_path / "m.onnx", options)
+    assert model.read_bytes() == b"precious"
 
 
 def test_the_file_to_take_is_chosen_by_what_onnx_runtime_makes_of_it():

@@ -108,6 +108,17 @@ def test_a_file_that_does_not_run_on_the_target_is_never_taken():
     )
 
 
+def test_a_file_that_is_taken_and_is_none_for_browsers_is_said_to_be():
+    variants = (FP32, variant("static", 0, speed=2.0))
+    comparison = Variants(model="m", clips="ssi", calibration="ssi", variants=variants,
+                          best="static", not_in_browsers="has ConvInteger")  # fmt: skip
+    assert comparison_verdict(comparison)[1] == (
+        "m.variants/m.static.onnx is no file for a browser: it has ConvInteger; for a page, choose "
+        "among those that are with --target web."
+    )
+    assert len(comparison_verdict(replace(comparison, not_in_browsers=""))) == 1
+
+
 def speed(median):
     return Ratio(of="the file", to="fp32", median=median, low=median - 0.1, high=median + 0.1, n=9)
 

@@ -8,10 +8,9 @@ from huggingface_hub import ModelCard, parse_eval_result_entries
 from sklearn import metrics
 
 from pages import HARM, evaluated, spoken_set
-from runs import run_of, run_of_sets
+from runs import run_of, run_of_dimensions, run_of_sets
 from serval.errors import ConfigError
-from serval.report.card import card_text, write_card
-from serval.report.section import hub_dataset
+from serval.report.card import card_text, hub_dataset, write_card
 from serval.run import Run
 
 FACTS = {"fingerprint": "0" * 64, "licence": "x", "revision": "", "location": "", "n_clips": 4}
@@ -56,6 +55,17 @@ def test_the_hub_gets_scikit_learns_numbers(tmp_path):
     expected = metrics.f1_score(marks, [[1, 0, 1]] * 3, average="macro", zero_division=0)
     assert macro.metric_value == pytest.approx(expected, abs=1e-4)
     assert macro.metric_name == "macro F1 of all 3 emotions"
+
+
+def test_the_hub_gets_no_number_that_is_none(tmp_path):
+    place = {"location": "hf:org/set"}
+    ratings = np.array([[1.0, 5.0], [4.0, 2.0]])
+    two = run_of_dimensions(tmp_path / "two", ratings, ratings + 0.1, names=("arousal", "valence"))
+    (ccc, *_) = ModelCard(card_text(with_dataset(two, **FACTS))).data.eval_results
+    assert ccc.metric_args == {"scale": "1..7"}, "two clips have no interval"
+    none = with_dataset(run_of(tmp_path / "none", [], []), **FACTS | place)
+    assert write_card(none, tmp_path / "README.md") == (tmp_path / "README.md",)
+    assert "nan" not in (tmp_path / "README.md").read_text()
 
 
 def test_what_a_card_says_already_stays(run, tmp_path):

@@ -30,6 +30,21 @@ def test_a_chart_says_why_it_cannot_tell(run):
     )
 
 
+def test_lengths_rise_and_those_in_words_stay(tmp_path):
+    truth, words = np.arange(60) % 3, ["short", "long", "short"] * 20
+    durations = np.linspace(12, 1, 60)
+    runs = [
+        run_of(tmp_path / "cut", truth, truth, durations=durations),
+        run_of(tmp_path / "words", truth, truth, groups={"duration": words}),
+    ]
+    labels = [
+        [row["label"] for row in chart.rows]
+        for run in runs
+        for chart in group_charts(["x"], [groups_of(run)])
+    ]
+    assert labels == [["1-3.8 s", "3.8-6.5 s", "6.5-9.2 s", "9.2-12 s"], ["short", "long"]]
+
+
 def test_the_terminal_and_the_card_say_it_too(run, capsys):
     print_groups(terminal(), {"groups": without_nan(groups_of(run).as_dict())})
     assert "Largest gap: F is right 10 points more often than M; cannot" in capsys.readouterr().out

@@ -11,9 +11,10 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 from runs import run_of, softmax
 from serval.errors import LabelError
 from serval.results import write_results
-from serval.scores.ballots import ballot_of, is_votes
 from serval.scores.votes import (
     against_the_rest,
+    ballot_of,
+    is_votes,
     krippendorff_alpha,
     vote_scores,
     vote_sentences,
@@ -223,3 +224,10 @@ def test_whole_numbers_may_be_written_as_pandas_writes_them(tmp_path):
     half = run_of(tmp_path / "half", [0], [0], labels=LABELS, groups={"votes_sad": ["1.5"]})
     with pytest.raises(LabelError, match=r"'votes_sad' of .* is '1.5'; write a whole number"):
         ballot_of(half)
+
+
+def test_the_alpha_of_one_answer_is_not_defined_and_not_said_to_be(tmp_path):
+    """Where all listeners say the same of everything, agreement by chance is whole too."""
+    run = run_of(tmp_path, [0, 0], [0, 0], groups={"votes": ["angry 2", "angry 3"]})
+    said = " ".join(vote_sentences(vote_scores(run)))
+    assert "Krippendorff's alpha of the listeners n/a)" in said

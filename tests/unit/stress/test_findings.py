@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runs import noisy, run_of, sha256_of
+from runs import noisy, run_of, run_of_dimensions, sha256_of
 from serval.comparison import compare
 from serval.errors import ConfigError
 from serval.groups import fairness_of
@@ -16,6 +16,7 @@ from serval.records import Failure, Prediction
 from serval.run import Journal, Provenance
 from serval.scores.metrics import confusion_matrix, macro_f1, uar, wa
 from serval.stress import StressRuns, findings_of, load_stress, write_stress
+from serval.stress.dimensions import HEAD, dimension_findings, dimension_stress_cells
 from serval.stress.effects import random_baseline_of
 
 LABELS = LabelSet(["angry", "happy", "sad"])
@@ -136,7 +137,26 @@ def test_a_kept_rule_cannot_be_told_where_clips_newly_fail(tmp_path):
     outcomes = {name: (one.outcome, one.sure) for name, one in effects.effects.items()}
     assert outcomes["white_40db"][0] == "pass", "what fails clean too is not lost under it"
     assert outcomes["white_20db"] == ("cannot tell", False)
-    assert (effects.families["all"].passed, effects.families["all"].undecided) == (1, 1)
+    assert (effects.families["all"].passed, effects.families["all"].cannot_tell) == (1, 1)
+
+
+def test_a_verdict_that_cannot_be_told_says_why(tmp_path):
+    stored(tmp_path / "clean", with_errors(20))
+    stored(tmp_path / "white_20db", with_errors(20), failing={4})
+    stored(tmp_path / "white_10db", with_errors(4))
+    stored(tmp_path / "babble_20db", with_errors(8))
+    written = write_stress(findings_of(load_stress(tmp_path)), tmp_path / "out")
+    cases = written.document["cases"]
+    assert {name: case["reason"] for name, case in cases.items()} == {
+        "white_10db": "",
+        "white_20db": "clips fail under it that have an answer when clean",
+        "babble_20db": "the interval reaches over the threshold",
+    }
+    assert cases["babble_20db"]["outcome"] != cases["babble_20db"]["verdict"] == "cannot tell"
+    summary = written.files["summary"].read_text("utf-8")
+    assert "background noise: cannot tell, since clips newly fail |" in summary
+    assert "Of 1 more it cannot be told: clips fail that have an answer when clean." in summary
+    assert "no emotion has" not in summary
 
 
 def test_a_mean_over_runs_that_change_nothing_is_no_surer_than_one_of_them(tmp_path):
@@ -301,7 +321,7 @@ def test_where_every_label_has_few_clips_no_threshold_can_be_told(tmp_path):
     assert outcomes == {"white_20db": "cannot tell", "white_10db": "no threshold"}
     everything = found.effects.families["all"]
     assert (everything.judged, everything.passed, everything.sure) == (0, 0, 0)
-    assert everything.undecided == 1
+    assert everything.cannot_tell == 1
     written = write_stress(found, tmp_path / "out")
     case = written.document["cases"]["white_20db"]
     assert (case["passed"], case["verdict"]) == (None, "cannot tell")
@@ -444,3 +464,57 @@ def test_dimensions_tell_of_clips_that_only_the_perturbation_breaks(tmp_path):
     stored(tmp_path / "white_40db", with_errors(20), failing={3})
     (said,) = load_stress(tmp_path).lost_warnings("its numbers are over the rest")
     assert "none under 1 of 2 perturbations (most, 2, under white_20db)" in said
+
+
+def rated(folder, **more):
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(1, 7, (30, 2))
+    values = truth + rng.normal(size=truth.shape)
+    return run_of_dimensions(folder, truth, values, names=("arousal", "valence"), **more)
+
+
+def test_dimensions_all_of_whose_clips_fail_name_the_perturbation_at_fault(tmp_path):
+    rated(tmp_path / "clean", failing={3})
+    rated(tmp_path / "white_40db")
+    rated(tmp_path / "white_20db", failing=set(range(30)))
+    said = "has an answer under white_20db, the first with: it broke; leave white_20db out"
+    with pytest.raises(ConfigError, match=said):
+        dimension_findings(load_stress(tmp_path))
+
+
+def test_dimensions_without_a_finished_perturbation_say_so(tmp_path):
+    rated(tmp_path / "clean")
+    with pytest.raises(ConfigError, match="has no finished perturbation; run serval stress again"):
+        dimension_findings(load_stress(tmp_path))
+
+
+def test_dimensions_tell_of_perturbations_that_were_begun_only(tmp_path):
+    rated(tmp_path / "clean")
+    rated(tmp_path / "white_40db")
+    rated(tmp_path / "white_20db")
+    path = tmp_path / "white_20db" / "journal.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    document = write_stress(dimension_findings(load_stress(tmp_path)), tmp_path / "out").document
+    assert list(document["cases"]) == ["white_40db"]
+    assert "Not finished, and in no number: white_20db; the" in " ".join(document["warnings"])
+
+
+def test_the_table_of_dimensions_counts_the_clips_that_failed(tmp_path):
+    rated(tmp_path / "clean")
+    rated(tmp_path / "white_20db", failing={3, 4})
+    document = write_stress(dimension_findings(load_stress(tmp_path)), tmp_path / "out").document
+    cells = dict(
+        zip(HEAD[1:], dimension_stress_cells(document["cases"]["white_20db"]), strict=True)
+    )
+    assert cells["failed"] == "2"
+
+
+def test_dimensions_of_three_clips_miss_no_threshold_surely(tmp_path):
+    truth = np.array([[1.0, 2.0], [2.0, 4.0], [5.0, 1.0]])
+    for name in ("clean", "white_20db"):
+        run_of_dimensions(tmp_path / name, truth, truth[::-1], names=("arousal", "valence"))
+    found = dimension_findings(load_stress(tmp_path))
+    scores = found.effects["white_20db"].scores.per_dimension
+    assert scores["arousal"]["ccc"].value < 0.5
+    assert np.isnan(scores["arousal"]["ccc"].high)
+    assert (found.thresholds.kept, found.thresholds.sure) == (False, False)

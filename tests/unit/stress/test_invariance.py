@@ -32,6 +32,14 @@ def test_a_sound_file_gives_the_same_answer_in_a_batch_and_none_to_padding_witho
     assert found.shortest_s == 0.05
 
 
+def test_a_single_clip_has_nothing_to_stand_beside(tmp_path, clips):
+    model = load_onnx(classifier(tmp_path / "m.onnx", metadata=labels_metadata()))
+    found = invariance_of(model, clips[:1]).checks
+    assert (found["again"].n, found["again"].passed) == (1, True)
+    assert (found["batch_mates"].n, found["batch_mates"].passed) == (0, None)
+    assert found["batch_mates"].note == "not checked: there is no other clip"
+
+
 def test_a_mask_that_the_mean_ignores_is_found_out(tmp_path, clips):
     model = load_onnx(classifier(tmp_path / "m.onnx", metadata=labels_metadata(), mask=True))
     padding = invariance_of(model, clips).checks["padding"]

@@ -116,6 +116,23 @@ def test_heads_of_dimensions_are_ranked_with_what_their_encoder_costs(plan_file,
     assert f"{costs['e1.onnx']:,}" in leaderboard_html(document)
 
 
+def test_more_failures_than_a_plan_of_probes_allows_are_said(plan_file, tmp_path):
+    speech_set(tmp_path, 12, labels=("angry", "sad"), speakers=4, seconds=0.2)
+    next(tmp_path.glob("**/*.wav")).write_bytes(b"")
+    text = plan_file.read_text().replace("[a/set.csv, b/set.csv]", f"[{tmp_path / 'set.csv'}]")
+    text = text.replace(", {model: e1.onnx, name: large}", "").replace("layer: all", "layer: last")
+    for allowed, said in (
+        ("0.05", "1 of 12 clips failed, more than max_failures (0.05)"),
+        ("0.5", ""),
+    ):
+        plan = plan_file.with_name("failing.yaml")
+        plan.write_text(text.replace("workers: 1", f"workers: 1, max_failures: {allowed}"))
+        (result,) = sweep(load_plan(plan), fresh=True).results
+        assert result.warning.startswith(said)
+        assert bool(result.warning) == bool(said)
+        assert result.scores["uar"].value >= 0
+
+
 def test_what_a_plan_of_probes_may_not_say(plan_file):
     plan = plan_file.with_name("other.yaml")
     text = plan_file.read_text(encoding="utf-8")

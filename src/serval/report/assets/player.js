@@ -16,6 +16,9 @@ const drawOutline = (canvas, encoded) => {
   });
 };
 
+// A clip that is left before it begins to play is no error.
+const play = (audio) => audio.play().catch(() => {});
+
 const stageOf = (sound, name, length) => {
   const audio = el("audio", { controls: true, preload: "auto", src: sound.src, "aria-label": name });
   const head = el("div", { class: "head" });
@@ -31,7 +34,7 @@ const stageOf = (sound, name, length) => {
   stage.addEventListener("click", (event) => {
     const box = stage.getBoundingClientRect();
     audio.currentTime = Math.max(0, ((event.clientX - box.left) / box.width) * span());
-    audio.play();
+    play(audio);
   });
   const unheard = el("p", { class: "keys", role: "status" });
   audio.addEventListener("error", () => {
@@ -86,7 +89,7 @@ const openClip = (panel, i, { place, step, link }) => {
   return {
     toggle: () => {
       if (!stage) return;
-      if (stage.audio.paused) stage.audio.play();
+      if (stage.audio.paused) play(stage.audio);
       else stage.audio.pause();
     },
     // One that was heard to its end counts: it was not stopped by anybody.
