@@ -190,11 +190,15 @@ def refuse_unknown(options: ProbeOptions) -> None:
         raise ConfigError(
             f"--layer weighted is learned with a logistic head; leave out --head {options.head}"
         )
-    if options.head != "logistic" and options.class_weight != "balanced":
-        refuse_unused(["--class-weight"], f"--head {options.head} weighs no labels")
-    if options.model_scale is not None:
-        refuse_unused(["--model-scale"], "a head gives values on the scale of the set")
     refuse_odd_engine(options.engine, options.ray_address, options.workers)
     refuse_odd_shares(options.max_failures, options.max_left_out)
     if options.window is not None:
         raise ConfigError("--window cuts clips for a classifier; a probe hears each clip whole")
+    _refuse_idle(options)
+
+
+def _refuse_idle(options: ProbeOptions) -> None:
+    if options.head != "logistic" and options.class_weight != "balanced":
+        refuse_unused(["--class-weight"], f"--head {options.head} weighs no labels")
+    if options.model_scale is not None:
+        refuse_unused(["--model-scale"], "a head gives values on the scale of the set")
