@@ -58,10 +58,6 @@ COMMANDS = {
 }
 """Every command with its line in `serval --help`, in the order in which people need them."""
 
-MODULES = {"datasets": "listing"}
-"""Where a command does not live in the module of its own name."""
-
-
 SHOWN = 60
 """Characters of an unknown command that a message shows."""
 
@@ -83,7 +79,7 @@ class LazyCommands(click.Group):
         """Return one command, importing its module, or `None` if there is no such command."""
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"serval.commands.{MODULES.get(cmd_name, cmd_name)}")
+        module = import_module(f"serval.commands.{cmd_name}")
         command: click.Command = getattr(module, f"{cmd_name}_command")
         for option in command.params:
             if option.name in PLACES:

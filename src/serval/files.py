@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import itertools
 import json
@@ -82,6 +83,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         WriteError: It cannot be written.
     """
     with writing(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_orphans(path.parent)
         part = path.with_name(_part_name(path.name))

@@ -38,6 +38,8 @@ def test_it_wants_a_place(serval, model_file):
     done = serval("web", model_file)
     assert done.returncode == 2
     assert "name a folder with --output, or --serve" in done.stderr
+    done = serval("web", model_file, "-o", "site", "--port", "9000")
+    assert (done.returncode, "--port is of --serve" in done.stderr) == (2, True)
 
 
 def test_it_serves_until_it_is_told_to_stop(serval, model_file, monkeypatch):

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +81,13 @@ def test_a_folder_that_is_a_file_is_one_line(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(WriteError, match=r"cannot write .*choose another place"):
         write_text(tmp_path / "taken" / "a.txt", "x")
+
+
+def test_a_file_that_is_a_folder_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in (Path(), tmp_path):
+        with pytest.raises(WriteError, match=r"cannot write .*: it is a folder; choose another"):
+            write_text(place, "page")
 
 
 def test_half_a_character_is_an_escape_that_json_reads(tmp_path):

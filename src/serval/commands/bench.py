@@ -36,36 +36,20 @@ WIDE = 80
 
 
 @click.command("bench")
-@click.option(
-    "--model",
-    "-m",
-    "models",
-    multiple=True,
-    default=DEFAULTS.models,
-    show_default=True,
-    help="An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx; give it again to compare.",
-)
-@click.option(
-    "--runtime",
-    "runtimes",
-    cls=Renamed,
-    was="--peer",
-    multiple=True,
-    metavar="NAME",
-    help="A further runtime: openvino (the first model's file), or torch:CHECKPOINT_FOLDER.",
-)
+@click.option("--model", "-m", "models", multiple=True, default=DEFAULTS.models, show_default=True,
+              help="An .onnx file, a built-in name, or hf:ORG/NAME/FILE.onnx; give it again to "
+              "compare.")  # fmt: skip
+@click.option("--runtime", "runtimes", cls=Renamed, was="--peer", multiple=True, metavar="NAME",
+              help="A further runtime: openvino (the first model's file), or "
+              "torch:CHECKPOINT_FOLDER.")  # fmt: skip
 @dataset_option(help="Clips for the throughput; default: generated noise of 1 to 10 s.")
 @reading_options
 @contract_options
 @click.option("--output", "-o", default=DEFAULTS.output, show_default=True, help="Results folder.")
 @click.option("--quick", is_flag=True, help="Fewer durations and rounds.")
-@click.option(
-    "--import",
-    "imported",
-    multiple=True,
-    metavar="FILE",
-    help="What a page of serval web measured, to show beside this machine; or its QR code's text.",
-)
+@click.option("--import", "imported", multiple=True, metavar="FILE",
+              help="What a page of serval web measured, to show beside this machine; or its QR "
+              "code's text.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the whole document as JSON.")
 @picture_option()
 def bench_command(*, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 - click's flags

@@ -13,12 +13,9 @@ from serval.report.card import card_text, write_card
 
 @click.command("card")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path),
-    help="Write it into this model card instead: its section, and in the metadata its scores.",
-)
+@click.option("--output", "-o", type=click.Path(path_type=Path),
+              help="Write it into this model card instead: its section, and in the metadata its "
+              "scores.")  # fmt: skip
 def card_command(run: Path, output: Path | None) -> None:
     """Print a run as a model card: scores, intervals, limits and the hub's metadata."""
     if output is None:

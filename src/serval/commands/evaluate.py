@@ -63,13 +63,9 @@ class Showing:
 @click.option("--name", metavar="TEXT",
               help="What tables and pages call the run; default: as its model.")  # fmt: skip
 @failures_option
-@click.option(
-    "--max-left-out",
-    type=float,
-    default=DEFAULTS.max_left_out,
-    show_default=True,
-    help="Share of the set's files that may be no clips of it before nothing is evaluated.",
-)
+@click.option("--max-left-out", type=float, default=DEFAULTS.max_left_out, show_default=True,
+              help="Share of the set's files that may be no clips of it before nothing is "
+              "evaluated.")  # fmt: skip
 @click.option(
     "--plots/--no-plots", default=DEFAULTS.plots, help="Draw pictures at 300 dpi. [default: yes]"
 )
@@ -161,11 +157,9 @@ def show_evaluation(evaluation: Evaluation, told: Showing) -> None:
         if renamed := document["dataset"].get("labels_as"):
             pairs = ", ".join(f"{raw} = {label}" for raw, label in renamed.items())
             console.print(f"The set's labels, as the model calls them: {pairs}")
-        from serval.commands.tables import print_findings, print_run
+        from serval.commands.tables import print_findings, print_run, print_self_test
 
         if document["options"]["dataset"] == DEFAULTS.dataset:
-            from serval.commands.selftest import print_self_test
-
             print_self_test(console, evaluation)
         else:
             print_run(console, document)

@@ -20,36 +20,22 @@ from serval.wording import counted
 
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path),
-    help="The page; default: report.html in the folder of RUN.",
-)
-@click.option(
-    "--baseline",
-    type=click.Path(path_type=Path),
-    help="An earlier run on the same clips; the page says whether RUN is worse.",
-)
+@click.option("--output", "-o", type=click.Path(path_type=Path),
+              help="The page; default: report.html in the folder of RUN.")  # fmt: skip
+@click.option("--baseline", type=click.Path(path_type=Path),
+              help="An earlier run on the same clips; the page says whether RUN is "
+              "worse.")  # fmt: skip
 @click.option("--against", type=click.Path(path_type=Path), hidden=True)
-@click.option(
-    "--stress",
-    type=click.Path(path_type=Path),
-    help="Folder of `serval stress -o` of the same model, to see and hear what it does not stand.",
-)
-@click.option(
-    "--bench",
-    multiple=True,
-    metavar="FILE",
-    help="bench.json of serval bench, or what a page of serval web measured; may be given again.",
-)
-@click.option(
-    "--audio",
-    type=click.Choice(get_args(AudioChoice)),
-    default="wrong",
-    show_default=True,
-    help=f"Which clips can be heard; over {EMBED_MB:g} MB they lie in a folder beside the page.",
-)
+@click.option("--stress", type=click.Path(path_type=Path),
+              help="Folder of `serval stress -o` of the same model, to see and hear what it does "
+              "not stand.")  # fmt: skip
+@click.option("--bench", multiple=True, metavar="FILE",
+              help="bench.json of serval bench, or what a page of serval web measured; may be "
+              "given again.")  # fmt: skip
+@click.option("--audio", type=click.Choice(get_args(AudioChoice)), default="wrong",
+              show_default=True,
+              help=f"Which clips can be heard; over {EMBED_MB:g} MB they lie in a folder beside "
+              "the page.")  # fmt: skip
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 @quiet_option("No progress.")
 def report_command(

@@ -32,34 +32,19 @@ DEFAULTS = StressOptions()
 
 @click.command("stress")
 @evaluation_options
-@click.option(
-    "--suite",
-    default=DEFAULTS.suite,
-    show_default=True,
-    help="quick, full, families (level, noise, ...) or names, with commas.",
-)
+@click.option("--suite", default=DEFAULTS.suite, show_default=True,
+              help="quick, full, families (level, noise, ...) or names, with commas.")  # fmt: skip
 @click.option(
     "--output", "-o", default=DEFAULTS.evaluation.output, show_default=True, help="Results folder."
 )
-@click.option(
-    "--baseline",
-    cls=Renamed,
-    was="--against",
-    metavar="DIR|MODEL",
-    help="What changed since: another model's stress folder, or a model to run now.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=DEFAULTS.seed,
-    show_default=True,
-    help="Of every random number.",
-)
-@click.option(
-    "--stop-when-sure",
-    is_flag=True,
-    help="Ask a perturbation no more clips than its published threshold needs.",
-)
+@click.option("--baseline", cls=Renamed, was="--against", metavar="DIR|MODEL",
+              help="What changed since: another model's stress folder, or a model to run "
+              "now.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=DEFAULTS.seed, show_default=True,
+              help="Of every random number.")  # fmt: skip
+@click.option("--stop-when-sure", is_flag=True,
+              help="Ask a perturbation no more clips than its published threshold "
+              "needs.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Start over instead of going on.")
 @quiet_option("No progress, no table.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")

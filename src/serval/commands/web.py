@@ -14,6 +14,7 @@ from serval.web import SiteServer, WebOptions, write_site
 from serval.web.site import FETCH
 
 DEFAULTS = WebOptions()
+PORT = 8000
 
 
 @click.command("web")
@@ -22,7 +23,7 @@ DEFAULTS = WebOptions()
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Where to write the site.")  # fmt: skip
 @click.option("--serve", is_flag=True, help="Serve it to this machine until Ctrl-C.")
-@click.option("--port", default=8000, show_default=True, metavar="N",
+@click.option("--port", default=PORT, show_default=True, metavar="N",
               help="Of --serve; 0 for any that is free.")  # fmt: skip
 @click.option("--parity-clips", "clips", default=DEFAULTS.clips, show_default=True, metavar="N",
               help="Demo clips that the page compares with Python, up to 64.")  # fmt: skip
@@ -52,6 +53,8 @@ def web_command(
     """  # noqa: D301 - click wants that backspace
     if output is None and not serve:
         raise click.UsageError("name a folder with --output, or --serve the page from here")
+    if port != PORT and not serve:
+        raise click.UsageError("--port is of --serve, which is not given; leave it out")
     options = WebOptions(**flags)
     models = (*models, *named) or ("serval-tiny",)
     if output is not None:

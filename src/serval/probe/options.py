@@ -12,6 +12,7 @@ from serval.errors import ConfigError
 from serval.evaluation import refuse_odd_shares
 from serval.files import refuse_odd_place
 from serval.models.options import InferenceOptions
+from serval.options import refuse_unused
 from serval.probe.folds import PUBLISHED
 from serval.probe.layers import WEIGHTED
 from serval.results.verdict import in_words
@@ -193,3 +194,11 @@ def refuse_unknown(options: ProbeOptions) -> None:
     refuse_odd_shares(options.max_failures, options.max_left_out)
     if options.window is not None:
         raise ConfigError("--window cuts clips for a classifier; a probe hears each clip whole")
+    _refuse_idle(options)
+
+
+def _refuse_idle(options: ProbeOptions) -> None:
+    if options.head != "logistic" and options.class_weight != "balanced":
+        refuse_unused(["--class-weight"], f"--head {options.head} weighs no labels")
+    if options.model_scale is not None:
+        refuse_unused(["--model-scale"], "a head gives values on the scale of the set")

@@ -10,7 +10,7 @@ import math
 import zlib
 from array import array
 from collections import defaultdict
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -228,15 +228,16 @@ class JournalColumns:
             if end[name] != value:
                 raise ValueError("has the sha256 of other lines than those above it")
 
-    def numbers(self) -> Numbers:
-        """Return the numbers of the lines so far, in their order."""
+    def numbers(self, first: int = 0) -> Numbers:
+        """Return the numbers of the lines so far from row `first` on, in their order."""
+        k = len(self.label_ids)
         return Numbers(
-            index=np.frombuffer(self.index, np.int64),
-            truth=np.frombuffer(self.truth, np.int64),
-            predicted=np.frombuffer(self.predicted, np.int64),
-            logits=np.frombuffer(self.logits, np.float32).reshape(-1, len(self.label_ids)),
-            probs=np.frombuffer(self.probs, np.float32).reshape(-1, len(self.label_ids)),
-            duration_s=np.frombuffer(self.duration_s),
+            index=np.frombuffer(self.index, np.int64)[first:],
+            truth=np.frombuffer(self.truth, np.int64)[first:],
+            predicted=np.frombuffer(self.predicted, np.int64)[first:],
+            logits=np.frombuffer(self.logits, np.float32).reshape(-1, k)[first:],
+            probs=np.frombuffer(self.probs, np.float32).reshape(-1, k),
+            duration_s=np.frombuffer(self.duration_s)[first:],
             inference_s=np.frombuffer(self.inference_s),
             failed=np.array([failure.index for failure in self.failures], dtype=np.int64),
         )
@@ -257,20 +258,8 @@ class JournalColumns:
         Raises:
             RunError: A number is not as serval writes it.
         """
-        first, k = len(self.ids) - len(self.inference_s), len(self.label_ids)
-        self.refuse_faults(
-            Numbers(
-                index=np.array(self.index[first:], dtype=np.int64),
-                truth=np.array(self.truth[first:], dtype=np.int64),
-                predicted=np.array(self.predicted[first:], dtype=np.int64),
-                logits=np.array(self.logits[first * k :], dtype=np.float32).reshape(-1, k),
-                probs=np.array(self.probs, dtype=np.float32).reshape(-1, k),
-                duration_s=np.array(self.duration_s[first:]),
-                inference_s=np.array(self.inference_s),
-                failed=np.zeros(0, dtype=np.int64),
-            ),
-            first,
-        )
+        first = len(self.ids) - len(self.inference_s)
+        self.refuse_faults(replace(self.numbers(first), failed=np.zeros(0, dtype=np.int64)), first)
         self.probs, self.inference_s = array("f"), array("d")
 
     def line_of(self, row: int) -> int:

@@ -29,6 +29,7 @@ from serval.probe.features import FeatureStore, feature_rows
 from serval.probe.folds import FoldClips, clips_tested, folds_as_asked, shared_by
 from serval.probe.heads import KINDS, Trainer
 from serval.probe.layers import wanted_levels
+from serval.probe.options import refuse_unknown
 from serval.probe.plan import planned, wanted_folds
 from serval.report.card import card_text
 from serval.run import load_run
@@ -76,6 +77,19 @@ def test_a_set_without_folds_is_told_how_to_get_some(folder, tmp_path):
     given = options(folder, folds="published", output=str(tmp_path / "p"))
     with pytest.raises(DatasetError, match=r"set\.csv has no folds of its own.*--folds speaker:5"):
         probe(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "flag"),
+    [
+        ({"head": "ridge", "class_weight": "none"}, "--class-weight"),
+        ({"head": "knn", "class_weight": "none"}, "--class-weight"),
+        ({"head": "ridge", "model_scale": "0..1"}, "--model-scale"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(given, flag):
+    with pytest.raises(ConfigError, match=f"{flag} would change nothing"):
+        refuse_unknown(ProbeOptions(**given))
 
 
 def features_of(folder, asked="energy", pooling="mean+std"):
