@@ -166,7 +166,8 @@ def test_runs_lists_what_is_stored_below_a_folder(serval, tmp_path):
     assert "6, not finished" in done.stdout
     assert "all/c/journal.jsonl" in done.stderr
     assert "there are runs in it: all/a" in serval("score", "all").stderr
-    assert "no run below nowhere" in serval("runs", "nowhere").stderr
+    assert "serval evaluate -o 'no where/NAME'" in serval("runs", "no where").stderr
+    assert "all/a/journal.jsonl is a file" in serval("runs", "all/a/journal.jsonl").stderr
 
 
 def test_predictions_in_a_file_are_scored_and_compared(serval, tmp_path):

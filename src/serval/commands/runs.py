@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -49,7 +50,10 @@ def runs_command(folder: Path) -> None:
     """
     found = list(runs_below(folder))
     if not found:
-        raise RunError(f"no run below {folder}; serval evaluate -o {folder / 'NAME'} stores one")
+        if folder.is_file():
+            raise RunError(f"{folder} is a file; give a folder that runs lie below")
+        place = quote(str(folder / "NAME"))
+        raise RunError(f"no run below {folder}; serval evaluate -o {place} stores one")
     console = terminal()
     runs = [run for place in found if (run := _or_none(load_run, place)) is not None]
     clean = [run for run in runs if "change" not in run.provenance.identity]

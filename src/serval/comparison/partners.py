@@ -266,7 +266,10 @@ def refuse_odd_margin(margin: float) -> None:
 def refuse_few(runs: Sequence[Run]) -> None:
     """Refuse to compare a run with nothing."""
     if len(runs) < 2:
-        raise ConfigError(f"a comparison needs at least 2 runs, got {len(runs)}")
+        raise ConfigError(
+            f"a comparison needs at least 2 runs, got {len(runs)}: give "
+            "the baseline first, then each run to hold against it"
+        )
 
 
 def task_of_runs(runs: Sequence[Run]) -> Task:
