@@ -92,7 +92,7 @@ def _made_of(facts: Path, made_of: str) -> dict[str, NDArray[Any]]:
     """Return what is kept in a file, if it was made of that."""
     with np.load(facts) as file:
         known = dict(file)
-    if str(known["made_of"]) != made_of:
+    if str(known.get("made_of")) != made_of:
         raise SystemExit(f"{facts} was made of other clips, another encoder or another plan: "
                          "give a new output folder")  # fmt: skip
     return known

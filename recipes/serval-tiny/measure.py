@@ -30,7 +30,7 @@ def main(*files: str) -> None:
         part = {key: values[chosen] for key, values in found.items()}
         print(f"{corpus}: {chosen.sum():,} clips, {len(np.unique(part['speakers']))} speakers")  # noqa: T201 - a command's output
         for copies in pairs(found):
-            title = f"copies {copies[0]} and {copies[1]}" if copies[1:] else "as they are"
+            title = f"copies {' and '.join(map(str, copies))}" if copies != [0] else "as they are"
             for line in rows(part, copies):
                 print(f"  {title}: {line}")  # noqa: T201 - a command's output
 

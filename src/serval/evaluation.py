@@ -169,7 +169,8 @@ def open_dataset(options: EvalOptions) -> Dataset:
 
 def too_many_failures(run: Run, allowed: float) -> bool:
     """Tell whether more of a run's clips failed than a share of them in [0, 1]."""
-    return len(run.failures) > allowed * (len(run) + len(run.failures))
+    clips = len(run) + len(run.failures)
+    return clips > 0 and len(run.failures) / clips > allowed
 
 
 def refuse_odd_shares(max_failures: float, max_left_out: float) -> None:

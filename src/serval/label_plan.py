@@ -295,8 +295,8 @@ def _refuse_left_out(dataset: Dataset, n_clips: int, options: LabelledOptions) -
     """Stop where more lies in the set's place than is evaluated, and nobody said that it may."""
     strange = [part for part in dataset.left_out if not part.expected]
     n = sum(part.n for part in strange)
-    share = math.ceil(100 * n / (n + n_clips)) / 100
-    if n > options.max_left_out * (n + n_clips):
+    if n and n / (n + n_clips) > options.max_left_out:
+        share = math.ceil(100 * n / (n + n_clips)) / 100
         reasons = "; ".join(
             f"{part.n} {part.reason}, such as {', '.join(part.examples)}" for part in strange
         )

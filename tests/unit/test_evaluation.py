@@ -12,7 +12,7 @@ from build import classifier, encoded, labels_metadata, speech_set, voice, write
 from graphs import classifier_graph, node
 from serval.datasets import load_dataset
 from serval.errors import ConfigError, LabelError, RunError
-from serval.evaluation import evaluate_named
+from serval.evaluation import evaluate_named, too_many_failures
 from serval.options import EvalOptions
 from serval.run import load_run
 from serval.scores.calibration import calibration_of
@@ -366,3 +366,10 @@ def test_another_preset_is_another_run(options, other_labels):
     evaluate_named(first)
     with pytest.raises(RunError, match="label preset was"):
         evaluate_named(replace(first, label_map="big7"))
+
+
+@pytest.mark.parametrize("failed", [29, 57, 58])
+def test_just_as_many_failures_as_are_allowed_are_not_too_many(failed):
+    run = type("Run", (), {"failures": range(failed), "__len__": lambda _: 100 - failed})()
+    assert not too_many_failures(run, failed / 100)
+    assert too_many_failures(run, (failed - 1) / 100)

@@ -38,9 +38,9 @@ META = {
 }
 
 
-def stored(folder, truth, predicted, *, failures=1, contract=None, complete=True):
+def stored(folder, truth, predicted, *, failures=1, contract=None, complete=True, labels=LABELS):
     provenance = Provenance(
-        labels=LABELS,
+        labels=labels,
         model={"name": "m", "path": "m.onnx", "sha256": "00", "contract": contract or {}},
         dataset={"name": "d", "split": "validation", "caveats": ["Synthetic."]},
         options={"limit": 5, "dev_mode": False},
@@ -57,8 +57,8 @@ def stored(folder, truth, predicted, *, failures=1, contract=None, complete=True
             record = Prediction(
                 clip_id=f"@clip {i}",
                 index=i,
-                truth=LABELS[t],
-                predicted=LABELS[p],
+                truth=labels[t],
+                predicted=labels[p],
                 logits=tuple(float(str(v)) for v in logits),
                 probs=tuple(float(str(v)) for v in probs),
                 duration_s=1.0 + i,
@@ -323,3 +323,10 @@ def test_names_that_recur_under_other_sound_are_no_copies(tmp_path):
     ids = ["a.wav", "b/a.wav", "a.wav#2"]
     run = replace(run_of(tmp_path / "r", [0, 1, 1], [0] * 3, ids=ids), audio_sha256=tuple("123"))
     assert not any("another clip" in line for line in warnings_of(run))
+
+
+def test_a_label_may_be_called_as_a_row_of_the_report(tmp_path):
+    labels = LabelSet(["accuracy", "macro avg", "sad", "c"])
+    found = stored(tmp_path, [0, 0, 1, 2], [0, 1, 1, 2], labels=labels)
+    rows = results_document(found, scores_of(found))["per_class"]
+    assert [rows[label]["recall"] for label in labels] == [0.5, 1, 1, 0]

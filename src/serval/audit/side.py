@@ -14,6 +14,7 @@ from serval.datasets.load import is_of_hub
 from serval.dimensions import scale_of_text
 from serval.errors import ConfigError, DatasetNotFoundError
 from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
+from serval.options import refuse_unused
 from serval.wording import counted
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ def open_sides(options: AuditOptions) -> tuple[Side, ...]:
     first = load_dataset(options.dataset, options=options)
     if options.text_column is not None:
         _refuse_unknown_text(first, options.text_column)
+    if options.scale is not None:
+        _refuse_idle_scale(first, options)
     if options.against is None:
         return (_side(first, first.split or "all", options),)
     second = _against(options, options.against)
@@ -120,6 +123,13 @@ def open_sides(options: AuditOptions) -> tuple[Side, ...]:
         )
     names = _names(first, second)
     return _side(first, names[0], options), _side(second, names[1], options)
+
+
+def _refuse_idle_scale(dataset: Dataset, options: AuditOptions) -> None:
+    rated = set(options.value_columns.casefold().split(","))
+    names = {name.casefold() for clip in dataset.metadata(0, None) for name in clip.groups}
+    if not rated & names:
+        refuse_unused(["--scale"], f"no column of {dataset.name} holds ratings")
 
 
 def _against(options: AuditOptions, against: str) -> Dataset:

@@ -249,7 +249,7 @@ def content_of(
     cells = [[cell for key in order for cell in _cells(row.get(key), key, labels)] for row in rows]
     if form == "csv":
         return _as_csv(titles, cells)
-    kinds = [TYPES.get(title, pa.float64()) for title in titles]
+    kinds = [TYPES.get(key, pa.float64()) for key in order for _ in named.get(key, [key])]
     arrays = [
         pa.array(own, kind) for own, kind in zip(zip(*cells, strict=True), kinds, strict=True)
     ]

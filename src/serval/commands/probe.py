@@ -23,7 +23,7 @@ from serval.commands.progress import shown_progress
 from serval.commands.terminal import Terminal, narrow_table, say, say_failures, terminal
 from serval.evaluation import too_many_failures
 from serval.probe import COSTS, HEADS, POOLINGS, ProbeOptions, cost_cells, probe, probe_verdict
-from serval.run import load_run
+from serval.run import JOURNAL, load_run
 from serval.wording import counted, hundredths, points
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def probe_command(*, quiet: bool, as_json: bool, **flags: Any) -> None:  # noqa:
         _print(terminal(), found, options)
     run = load_run(found.layers[0].apart.folder)
     if too_many_failures(run, options.max_failures):
-        say_failures(run, options.max_failures, run.folder)
+        say_failures(run, options.max_failures, run.folder / JOURNAL)
         sys.exit(3)
 
 

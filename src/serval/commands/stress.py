@@ -149,7 +149,8 @@ def _show_dimensions(console: Terminal, document: dict[str, Any]) -> None:
     console.print(
         "CCC: mean over the dimensions. Change and shift, the mean move of all values: on the "
         "clips that have both answers; in brackets the 95 % interval. "
-        f"Unmoved: by less than {document['step']:g}, in the dimension that moves most. Kept: "
+        f"Unmoved: by less than {document['step']:g}, in the dimension that moves most. "
+        "Failed, where there are any: clips without an answer. Kept: "
         f"the thresholds of {WHOSE}; ? where an interval reaches over one.",
         style="dim",
     )
@@ -184,10 +185,17 @@ def _table(document: dict[str, Any]) -> Table:
 
 
 def _dimension_table(document: dict[str, Any]) -> Table:
-    head, *numbers, kept = DIMENSION_HEAD
-    table = narrow_table([head.lower()], numbers, kept)
-    for name, case in document["cases"].items():
-        table.add_row(name, *dimension_stress_cells(case))
+    """Return the table for 60 columns: how many clips failed only where some did."""
+    cases = document["cases"]
+    rows: list[tuple[str, ...]] = [(DIMENSION_HEAD[0].lower(), *DIMENSION_HEAD[1:])]
+    rows += [(name, *dimension_stress_cells(case)) for name, case in cases.items()]
+    if not any(case["failed"] for case in cases.values()):
+        place = DIMENSION_HEAD.index("failed")
+        rows = [row[:place] + row[place + 1 :] for row in rows]
+    (head, *numbers, kept), *shown = rows
+    table = narrow_table([head], numbers, kept)
+    for row in shown:
+        table.add_row(*row)
     return table
 
 

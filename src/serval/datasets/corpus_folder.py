@@ -215,9 +215,10 @@ def _corpus_of(root: Path, visible: Sequence[str]) -> Corpus | None:
     sounds = _sounds(visible, videos=False) or _sounds(visible, videos=True)
     placed = [*_placed(root, sounds).values()]
     found = recognised(placed, visible)
-    if not found and (corpus := lacking_tables(placed, visible)):
+    are_sorted = _names_emotions(sounds)
+    if not found and not are_sorted and (corpus := lacking_tables(placed, visible)):
         raise DatasetError(_no_tables(corpus, root))
-    if len(found) > 1 and not _names_emotions(sounds):
+    if len(found) > 1 and not are_sorted:
         names = [corpus.name for corpus in found]
         raise DatasetError(
             f"the file names in {root} are those of {' and of '.join(names)}, which mean "

@@ -1,6 +1,6 @@
 """A checkpoint of transformers -> an ONNX file that serval can evaluate, checked against torch.
 
-The only package that imports torch and transformers (extra: export).
+Needs torch, transformers and onnxscript (extra: export).
 """
 
 from __future__ import annotations

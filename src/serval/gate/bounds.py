@@ -45,7 +45,7 @@ def _of_values(metric: str) -> bool:
 
 
 NO_SHARES = {"brier", "nll", "clips", "size_mb"}
-"""The numbers of a run that are not from 0 to 1, apart from metrics, which say it themselves."""
+"""The numbers of a run that are not from 0 to 1."""
 
 FILES = ("baseline", "bench", "stress")
 """Where a gate finds what it compares with."""

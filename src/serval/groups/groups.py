@@ -276,9 +276,9 @@ def group_columns(
     """Return the columns worth grouping by: two values or more, and enough clips for each.
 
     A column that splits the clips as an earlier one does (`speaker_id` and the speaker) is left
-    out, and so are votes. Lengths are cut into quarters, unless the set has a column `duration` of
-    other words than numbers. Genders that are spelt in several ways are
-    one group each.
+    out, but for gender, age, corpus and text beside two speakers; so are votes. Lengths are cut
+    into quarters, unless the set has a column `duration` of other words than numbers. Genders that
+    are spelt in several ways are one group each.
 
     Args:
         speakers: `(N,)` or `None` where unknown.

@@ -41,6 +41,9 @@ LABELS = ("labels", "id2label", "label2id")
 RATE = ("sample_rate", "sampling_rate")
 NORMALIZATION = ("normalize", "do_normalize")
 OUTPUT_NAME = "output_name"
+ARCHITECTURE = "architecture"
+"""The source of what the network of a checkpoint says of itself, and nobody can state otherwise."""
+
 MOST_SECONDS = "max_input_seconds"
 """Under which names a source says what; the last is what an architecture takes whole at most."""
 
@@ -87,14 +90,7 @@ def declared_by(
     normalize, normalize_from = _first(sources, NORMALIZATION, _normalize, DEFAULT_NORMALIZE)
     masks, masks_from = _first(sources, ("return_attention_mask",), _yes_or_no, default=True)
     longest, longest_from = _longest(sources)
-    form, form_from = _first(sources, ("outputs",), _form, task.untried)
-    if not task.has_labels:
-        if form_from == user:
-            raise ConfigError(
-                f"--outputs {form} is of models of emotions, but this one gives values of "
-                f"{', '.join(names[:SHOWN_NAMES])}; leave it out"
-            )
-        form, form_from = task.untried, "default"
+    form, form_from, unread = _outputs(sources, task, names)
     said = {"labels": labels_from, "sample_rate": rate_from, "normalize": normalize_from}
     return Contract(
         labels=_parsed(names, read, f"{labels_from}: labels"),
@@ -105,7 +101,7 @@ def declared_by(
         outputs=form,
         task=task.model,
         scale="" if task.has_labels else _first(sources, ("scale",), _scale, "")[0],
-        notes=(*notes, *_contradictions(sources)),
+        notes=(*notes, *unread, *_contradictions(sources)),
         sources=said
         | {"max_seconds": longest_from, "masks_padding": masks_from}
         | ({} if form_from == "default" else {"outputs": form_from}),
@@ -138,6 +134,42 @@ def _task(sources: list[Source], names: tuple[str, ...]) -> tuple[Task, tuple[st
             "--labels"
         )
     return task, notes
+
+
+def _outputs(
+    sources: list[Source], task: Task, names: tuple[str, ...]
+) -> tuple[Outputs, str, tuple[str, ...]]:
+    """Return what the outputs are, who says so, and a sentence on each entry passed over.
+
+    An entry `outputs` of a file may be somebody else's. A checkpoint's network leaves no choice.
+    """
+    (user, stated), *others = sources
+    if not task.has_labels:
+        if "outputs" in stated:
+            raise ConfigError(
+                f"--outputs {stated['outputs']} is of models of emotions, but this one gives "
+                f"values of {', '.join(names[:SHOWN_NAMES])}; leave it out"
+            )
+        return task.untried, "default", ()
+    known = [
+        (source, values)
+        for source, values in others
+        if str(values.get("outputs")).strip().lower() in FORMS
+    ]
+    made = next((values["outputs"] for source, values in known if source == ARCHITECTURE), None)
+    form, form_from = _first([(user, stated), *known], ("outputs",), _form, task.untried)
+    if made not in {None, form}:
+        raise ConfigError(
+            f"--outputs {form} contradicts the network of this checkpoint, which gives {made}; "
+            "leave it out"
+        )
+    notes = tuple(
+        f"The entry outputs in its {source}, {_short(values['outputs'])}, is none of "
+        f"{', '.join(FORMS)}, and was passed over."
+        for source, values in others
+        if values.get("outputs") is not None and (source, values) not in known
+    )
+    return form, form_from, notes
 
 
 def _said_task(sources: list[Source]) -> tuple[Task | None, tuple[str, ...]]:

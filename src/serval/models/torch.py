@@ -13,7 +13,13 @@ import numpy as np
 from serval.checkpoints import SETTINGS, open_checkpoint, refuse_missing
 from serval.errors import AudioError, ModelError
 from serval.models.classifier import Classifier, Identity, identity_of
-from serval.models.sources import MOST_SECONDS, Source, declared_by, refuse_output_name
+from serval.models.sources import (
+    ARCHITECTURE,
+    MOST_SECONDS,
+    Source,
+    declared_by,
+    refuse_output_name,
+)
 from serval.models.trial import tried
 from serval.tasks import DIMENSIONAL
 from serval.wording import counted, one_line, printable
@@ -231,7 +237,7 @@ def _said(checkpoint: Checkpoint) -> list[Source]:
         "outputs": checkpoint.task.outputs if checkpoint.task.has_labels else None,
     }
     return [
-        ({"outputs": "architecture", **checkpoint.sources}.get(part, "config.json"), {part: value})
+        ({"outputs": ARCHITECTURE, **checkpoint.sources}.get(part, "config.json"), {part: value})
         for part, value in said.items()
     ]
 

@@ -69,7 +69,10 @@ def tried(model: Classifier[B], skeleton: Skeleton = b"") -> Classifier[B]:
         return model
     answers = np.concatenate([first, *_further(model)]) if first.min() >= -SCORE_MARGIN else first
     stated = model.contract.stated_outputs
-    found = _as_stated(model, answers, stated) if stated else _outputs_of(model, answers, skeleton)
+    if stated:
+        found = _as_stated(model, answers, skeleton, stated)
+    else:
+        found = _outputs_of(model, answers, skeleton)
     bare = _lacks_sigmoid(model, found)
     if bare:
         found = replace(found, outputs="sigmoid")
@@ -217,11 +220,17 @@ def _outputs_of(model: Classifier[B], answers: Floats, skeleton: Skeleton) -> Fo
     return Found(outputs="sigmoid", source=TRIAL)
 
 
-def _as_stated(model: Classifier[B], answers: Floats, stated: Outputs) -> Found:
-    """Return what the scores are said to be, unless those of unlike sounds show that they are not.
+def _as_stated(model: Classifier[B], answers: Floats, skeleton: Skeleton, stated: Outputs) -> Found:
+    """Return what the scores are said to be, unless graph or unlike sounds show that they are not.
 
     One output for two labels is the probability of the second.
     """
+    made_by = activation_of(skeleton, model.contract.output_name) if _in_range(answers) else None
+    if stated == "logits" and made_by in {"sigmoid", "softmax"}:
+        raise ModelError(
+            f"{model.path}: its outputs are said to be logits "
+            f"({model.contract.sources['outputs']}), but a {made_by} makes them; leave that out"
+        )
     one, sums = model.contract.one_output, answers.sum(axis=1)
     fits = stated == "logits" or _in_range(answers)
     if stated == "probabilities" and not one:

@@ -132,7 +132,7 @@ def compare_all(
         raise ConfigError("--compare-all shows every variant as it is; leave --max-drop out")
     options.check(compared=True)
     folder = folder_beside(output)
-    if model_path(model).absolute().parent == folder.absolute():
+    if folder.resolve() in model_path(model).resolve().parents:
         raise ConfigError(
             f"{model} lies in {folder}, whose files --compare-all replaces; move it, or give "
             "another --output"

@@ -67,13 +67,13 @@ def section(section_id: str, title: str, lead: str, *charts: Chart | None) -> di
 
 
 def id_of(name: str) -> str:
-    """Return a name of a column or run as a part of an id, unlike that of another name.
+    """Return a name of a column or run as a part of an id, each name another one.
 
     Examples:
         >>> id_of("speaker_id"), id_of("a b"), id_of("a-b")
-        ('speaker_id', 'a-20b', 'a-b')
+        ('speaker_id', 'a-20-b', 'a-2d-b')
     """
-    return "".join(c if c.isalnum() or c in "_-" else f"-{ord(c):x}" for c in name)
+    return "".join(c if c.isalnum() or c == "_" else f"-{ord(c):x}-" for c in name)
 
 
 def group_chart(

@@ -20,6 +20,7 @@ from serval.results.verdict import data_name, sentences_of, verdict_of
 from serval.scores import METRICS, PUBLISHED, SHOWN, scores_of, title_of
 from serval.scores.calibration import calibration_of, calibration_sentences
 from serval.scores.metrics import (
+    class_report,
     classification_report,
     confusion_matrix,
     margins,
@@ -164,15 +165,12 @@ def results_document(run: Run, scores: Scores) -> dict[str, Any]:
     `scores`, which have intervals, average the classes with truth clips.
     """
     counts = confusion_matrix(run.truth, run.predicted, run.labels)
-    observed, report = (
-        observations_of(counts, run.labels),
-        classification_report(counts, run.labels),
-    )
+    observed = observations_of(counts, run.labels)
     sums = margins(counts)
     document = {
         **shared_document(run, caveats_of([run], [scores])),
         "overall": {key: float(of(sums)) for key, of in PUBLISHED.items()},
-        "per_class": {label: _published(report[label]) for label in run.labels},
+        "per_class": dict(zip(run.labels, map(_published, class_report(counts)), strict=True)),
         "scores": scores.as_dict(),
         "observations": asdict(observed) | {"sentences": sentences(observed)},
         "verdict": [
@@ -181,7 +179,7 @@ def results_document(run: Run, scores: Scores) -> dict[str, Any]:
         ],
         "labels": list(run.labels),
         "confusion_matrix": counts.tolist(),
-        "classification_report": report,
+        "classification_report": classification_report(counts, run.labels),
         "predictions": run.predicted.tolist(),
         "ground_truth": run.truth.tolist(),
     }

@@ -277,19 +277,28 @@ def classification_report(counts: Counts, labels: LabelSet) -> dict[str, Any]:
         >>> report["accuracy"]
         1.0
     """
-    columns = {"precision": precision(counts), "recall": recall(counts), "f1-score": f1(counts)}
-    scores = {name: np.nan_to_num(values) for name, values in columns.items()}
-    share = support(counts)
-    report: dict[str, Any] = {
-        label: {name: float(values[i]) for name, values in scores.items()}
-        | {"support": int(share[i])}
-        for i, label in enumerate(labels)
-    }
-    total = {"support": int(share.sum())}
+    scores = _defined(counts)
+    report: dict[str, Any] = dict(zip(labels, class_report(counts), strict=True))
+    total = {"support": int(support(counts).sum())}
     report["accuracy"] = wa(counts)
     report["macro avg"] = {name: float(values.mean()) for name, values in scores.items()} | total
     report["weighted avg"] = {name: weighted(v, counts) for name, v in scores.items()} | total
     return report
+
+
+def class_report(counts: Counts) -> list[dict[str, float]]:
+    """Return the scores of each of K classes as `classification_report` has them."""
+    scores = _defined(counts)
+    return [
+        {name: float(values[i]) for name, values in scores.items()} | {"support": int(n)}
+        for i, n in enumerate(support(counts))
+    ]
+
+
+def _defined(counts: Counts) -> dict[str, NDArray[np.float64]]:
+    """Return `(K,)` precision, recall and F1, 0 where one is undefined."""
+    columns = {"precision": precision(counts), "recall": recall(counts), "f1-score": f1(counts)}
+    return {name: np.nan_to_num(values) for name, values in columns.items()}
 
 
 def _hits(counts: Tally) -> NDArray[Any]:

@@ -147,7 +147,7 @@ def mean_of(values: Floats, clustering: Clustering, least: float = -math.inf) ->
     if not len(values):
         return UNDEFINED
     found = uncertainty_of_mean(values, clustering).mean_interval(float(values.mean()))
-    return replace(found, low=max(least, found.low))
+    return replace(found, low=found.low if math.isnan(found.low) else max(least, found.low))
 
 
 def few_clusters_factor(effective: float) -> float:

@@ -378,6 +378,7 @@ def _ceiling(counts: Ids, predicted: Ids, speakers: Sequence[str | None]) -> Cei
         return np.stack([way, _alpha(sums[..., 3:])], axis=-1)
 
     way, alpha = _intervals_of_sums(rows, clustering, ratios)
+    low, high = np.clip([alpha.low, alpha.high], -1, 1)
     heard = share_of(listener, clustering)
     if not heard.low > chance:
         way = UNDEFINED
@@ -387,7 +388,7 @@ def _ceiling(counts: Ids, predicted: Ids, speakers: Sequence[str | None]) -> Cei
         model=share_of(model, clustering),
         chance=chance,
         way=way,
-        alpha=replace(alpha, low=max(-1.0, alpha.low), high=min(1.0, alpha.high)),
+        alpha=replace(alpha, low=float(low), high=float(high)),
     )
 
 
@@ -484,7 +485,7 @@ def _band(one: BandScore) -> str:
 def _confidence_sentence(found: VoteScores) -> str:
     gap = found.overconfidence
     state = f"{percent(found.confidence, 0)} sure, and {percent(found.share.value, 0)} of listeners"
-    if gap.low <= 0 <= gap.high:
+    if not (gap.low > 0 or gap.high < 0):
         return f"It is {state} chose its answer: no difference on average can be shown."
     lean = "surer" if gap.value > 0 else "less sure"
     return f"It is {state} chose its answer: {lean} than the listeners."

@@ -85,12 +85,13 @@ def kept_sentence(everything: Mapping[str, Any]) -> str:
     """Return how many thresholds are kept, and how many of these verdicts the clips can carry."""
     judged, undecided = everything["judged"], everything["cannot_tell"]
     lost = everything["lost"]
-    under = "" if lost == undecided else f"under {lost} "
     why = {
-        f"{under}clips fail that have an answer when clean": lost,
+        "clips fail that have an answer when clean": lost,
         f"no emotion has {MIN_CLIPS_OF_LABEL} clips, which a verdict needs": undecided - lost,
     }
-    few = ", and ".join(cause for cause, n in why.items() if n)
+    several = all(why.values())
+    few = ", and ".join(f"{cause} ({n} of them)" if several else cause
+                        for cause, n in why.items() if n)  # fmt: skip
     if not judged:
         return (
             f"Whether the thresholds of {WHOSE} are kept cannot be told: {few}."

@@ -226,6 +226,8 @@ def _results(cell: Cell, watch: Watch, *, fresh: bool) -> list[CellResult]:
     try:
         settings = replace(cell.settings, fresh=fresh)
         if isinstance(settings, ProbeOptions):
+            if settings.head != "logistic":  # of a plan's heads, only that one weighs labels
+                settings = replace(settings, class_weight=ProbeOptions.class_weight)
             return list(_probed(cell, settings, watch))
         evaluation = evaluate_named(settings, lambda step: watch(cell, step))
         return [_evaluated(cell, evaluation)]

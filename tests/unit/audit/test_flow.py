@@ -212,6 +212,11 @@ def test_ratings_are_not_taken_for_labels(tmp_path):
     assert audit_verdict(found)[-1].startswith("The clips of all have ratings of dimensions and no")
 
 
+def test_a_scale_of_no_ratings_is_refused():
+    with pytest.raises(ConfigError, match="--scale would change nothing: no column of demo holds"):
+        audit(AuditOptions(dataset="demo", scale="1..7"))
+
+
 def test_ratings_are_judged_on_the_scale_that_is_stated(tmp_path):
     path = speech_set(tmp_path, 4, speakers=2)
     with path.open() as file:

@@ -247,3 +247,10 @@ def test_a_corpus_without_the_tables_that_label_it_says_so(tmp_path, name):
 def test_clips_of_iemocap_that_somebody_sorted_need_no_tables(tmp_path):
     written(tmp_path, "fru/Ses01F_impro01_F000.wav", "exc/Ses01F_impro01_F001.wav")
     assert {clip.label for clip in load_dataset(str(tmp_path)).metadata(0, None)} == {"fru", "exc"}
+
+
+def test_clips_of_meld_that_somebody_sorted_need_no_tables(tmp_path):
+    written(tmp_path, *(f"{split}/{emotion}/dia{i}_utt0.wav" for split in ("train", "test")
+                        for i, emotion in enumerate(("angry", "happy", "sad"))))  # fmt: skip
+    found = load_dataset(str(tmp_path), options=DatasetOptions(split="train")).metadata(0, None)
+    assert {clip.label for clip in found} == {"angry", "happy", "sad"}

@@ -9,9 +9,10 @@ pytest.importorskip("torch")
 
 from build import classifier, voice
 from checkpoints import FAMILIES, checkpoint
-from serval.errors import MissingExtraError, ModelError
+from serval.errors import ConfigError, MissingExtraError, ModelError
 from serval.export.flow import open_checkpoint
 from serval.export.options import ExportOptions
+from serval.models.contract import Overrides
 from serval.models.load import load_model
 
 PLANTED = """
@@ -169,3 +170,10 @@ def test_a_network_that_ends_in_a_linear_layer_gives_logits_however_small(folder
     assert (contract.outputs, contract.sources["outputs"]) == ("logits", "architecture")
     change(folder, "config.json", problem_type="multi_label_classification")
     assert load_model(str(folder), runtime="torch").contract.outputs == "sigmoid"
+
+
+def test_nobody_states_other_outputs_than_the_network_has(folder):
+    with pytest.raises(ConfigError, match="probabilities contradicts the network of this"):
+        load_model(str(folder), Overrides(outputs="probabilities"), runtime="torch")
+    stated = load_model(str(folder), Overrides(outputs="logits"), runtime="torch")
+    assert stated.contract.outputs == "logits"

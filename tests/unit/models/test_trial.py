@@ -121,8 +121,16 @@ def test_what_the_outputs_are_can_be_stated_by_the_user_or_the_file(tmp_path):
     assert load_onnx(path, Overrides(outputs="sigmoid")).contract.outputs == "sigmoid"
     onnx.helper.set_model_props(stamped, {"outputs": "?"})
     onnx.save(stamped, path)
-    with pytest.raises(ModelError, match=r"outputs is '\?', which cannot be used: expected one of"):
-        load_onnx(path)
+    model = load_onnx(path)
+    assert model.contract.outputs == "sigmoid"
+    assert any("The entry outputs in its model metadata" in text for text in model.contract.notes)
+
+
+@pytest.mark.parametrize("activation", ["Sigmoid", "Softmax"])
+def test_no_logits_are_stated_of_a_graph_that_ends_otherwise(tmp_path, activation):
+    path = classifier_graph(tmp_path / "m.onnx", after=[node(activation, "scores", "logits")])
+    with pytest.raises(ModelError, match=f"but a {activation.lower()} makes them"):
+        load_onnx(path, Overrides(outputs="logits"))
 
 
 def test_outputs_out_of_range_are_no_sigmoids_and_dimensions_have_none_to_state(tmp_path, plain):

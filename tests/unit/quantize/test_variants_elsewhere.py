@@ -29,9 +29,12 @@ def test_every_file_that_another_runtime_opens_runs_on_it_too(monkeypatch):
     assert told == ["left out, openvino does not run static: no operator QGemm"]
 
 
-def test_a_model_that_lies_where_variants_are_put_is_not_removed(tmp_path):
-    model = tmp_path / "m.variants" / "m.fp32.onnx"
-    model.parent.mkdir()
+@pytest.mark.parametrize("way", ["m.variants", "sub/../m.variants", "link"])
+def test_a_model_that_lies_where_variants_are_put_is_not_removed(tmp_path, way):
+    for folder in ("m.variants", "sub"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "m.variants")
+    model = tmp_path / way / "m.fp32.onnx"
     model.write_bytes(b"precious")
     options = QuantizeOptions(method="dynamic", evaluation="demo")
     with pytest.raises(ConfigError, match=r"lies in .*, whose files --compare-all replaces; move"):

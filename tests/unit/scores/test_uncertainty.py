@@ -16,6 +16,7 @@ from serval.scores.uncertainty import (
     Uncertainty,
     few_clusters_factor,
     linear_errors,
+    mean_of,
     uncertainty_of_mean,
 )
 
@@ -140,3 +141,9 @@ def test_of_a_single_speaker_no_difference_is_known(clusters, known):
     assert (one.equivalence_p(-0.01, 1 / 400, 0.05) < 0.05) == known
     alone = Uncertainty(error=0.001, clusters=1.0)  # one clip, which is not one speaker
     assert alone.difference(-0.01, 0.0).low > -0.1
+
+
+def test_the_mean_of_one_clip_has_no_interval():
+    found = mean_of(np.array([0.3]), clustering_of([None]), least=0.0)
+    assert found.value == 0.3
+    assert np.isnan([found.low, found.high]).all()
