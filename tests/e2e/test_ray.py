@@ -130,7 +130,7 @@ def without_timing(folder):
 def test_the_result_files_are_those_of_the_local_engine(cluster, model_file, clips, tmp_path):
     """With more workers than there are cores, some of which wait."""
     options = EvalOptions(
-        model=str(model_file), dataset=str(clips), output=str(tmp_path / "here"), workers=8
+        model=str(model_file), dataset=str(clips), output=str(tmp_path / "here"), workers=3
     )
     there = replace(
         options, engine="ray", ray_address=cluster.address, output=str(tmp_path / "there")
