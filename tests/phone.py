@@ -12,7 +12,10 @@ DOCUMENT = {
                 "is_isolated": False, "threads": [1]},
     "browser": {"user_agent": "Mozilla/5.0", "brands": ["Chromium 156", "Not)A;Brand 8"],
                 "device": "Pixel 9", "platform": "Android", "logical_processors": 8},
-    "models": {"fp32": {"sha256": "aa"}, "int8": {"sha256": "bb"}},
+    "models": {
+        "fp32": {"name": "fp32", "sha256": "aa", "size_bytes": 100},
+        "int8": {"name": "int8", "sha256": "bb", "size_bytes": 30},
+    },
     "latency": [
         {"model": model, "threads": 1, "seconds": 2, "n": 9, "spread": 0.1, **TIMES}
         for model in ("fp32", "int8")

@@ -127,8 +127,8 @@ def open_sides(options: AuditOptions) -> tuple[Side, ...]:
 
 def _refuse_idle_scale(dataset: Dataset, options: AuditOptions) -> None:
     rated = set(options.value_columns.casefold().split(","))
-    names = {name.casefold() for clip in dataset.metadata(0, None) for name in clip.groups}
-    if not rated & names:
+    clips = dataset.metadata(0, None)
+    if not any(name.casefold() in rated for clip in clips for name in clip.groups):
         refuse_unused(["--scale"], f"no column of {dataset.name} holds ratings")
 
 

@@ -35,7 +35,7 @@ class StoredLatency:
 
     Attributes:
         model: Its name there.
-        sha256: Of the model file; `""` of a further runtime.
+        facts: Of the model, as far as the file has them; of a further runtime its sha256 is `""`.
         threads: Threads inside one operator.
         provider: `webgpu` where a page computed on the GPU, else `cpu`.
         seconds: Duration of the clip.
@@ -43,7 +43,7 @@ class StoredLatency:
     """
 
     model: str
-    sha256: str
+    facts: Mapping[str, Any]
     threads: int
     provider: str
     seconds: float
@@ -68,7 +68,7 @@ class StoredLatency:
         """
         if self.provider == "webgpu":
             return None
-        same = {name for name, told in facts.items() if told.get("sha256") == self.sha256}
+        same = {name for name, told in facts.items() if told.get("sha256") == self.facts["sha256"]}
         for item in measured:
             wanted = (self.threads, self.seconds)
             if item.of.model in same and (item.of.threads, item.of.seconds) == wanted:
@@ -183,7 +183,7 @@ def _latency(row: Mapping[str, Any], models: Mapping[str, Any]) -> StoredLatency
     p99 = row.get("p99_s")
     return StoredLatency(
         model=printable(str(row["model"])[:SHOWN]),
-        sha256=str(models[row["model"]]["sha256"]),
+        facts={**models[row["model"]], "sha256": str(models[row["model"]]["sha256"])},
         threads=int(_positive(row["threads"])),
         provider="webgpu" if row.get("provider") == "webgpu" else "cpu",
         seconds=_positive(row["seconds"]),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from serval.errors import ConfigError
 from serval.files import is_folder
 from serval.results import results_of
-from serval.run import model_identity
+from serval.run import is_told_of
 from serval.scores import canonical
 from serval.texts import json_in
 from serval.wording import did_you_mean
@@ -77,11 +77,7 @@ class Measures:
         return f"but that is of {owner or ', '.join(models)}, not of the model of this run"
 
     def _is_mine(self, facts: Any) -> bool:  # noqa: ANN401 - what JSON holds
-        if not isinstance(facts, Mapping):
-            return False
-        # A page of a browser and earlier versions do not say what ran the model.
-        told = {"sha256": None, **facts}
-        return model_identity({**self.model, **told}) == model_identity(self.model)
+        return isinstance(facts, Mapping) and is_told_of(facts, self.model)
 
 
 def measures_of(run: Run, files: Mapping[str, str]) -> Measures:

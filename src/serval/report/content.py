@@ -14,7 +14,7 @@ from serval.report.page import FOOT
 from serval.report.parts import section
 from serval.results.document import caveats_of
 from serval.results.verdict import data_name
-from serval.run import unfinished
+from serval.run import is_told_of, unfinished
 from serval.wording import as_sentence, counted, three_digits
 
 if TYPE_CHECKING:
@@ -205,8 +205,8 @@ COLUMNS = (
 
 def timed_chart(timed: Sequence[Timed], runs: Sequence[Run]) -> Chart | None:
     """Return what devices measured as a table, and of which of the runs' models, if anything."""
-    known = {run.provenance.model.get("sha256") for run in runs}
-    rows = [row for device in timed for row in _rows(device, known)]
+    models = [run.provenance.model for run in runs]
+    rows = [row for device in timed for row in _rows(device, models)]
     if not rows:
         return None
     return Chart(
@@ -222,11 +222,12 @@ def timed_chart(timed: Sequence[Timed], runs: Sequence[Run]) -> Chart | None:
     )
 
 
-def _rows(device: Timed, known: set[Any]) -> Iterator[dict[str, Any]]:
+def _rows(device: Timed, models: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     shown = [one for one in device.latency if one.seconds in SHOWN_S] or device.latency
-    for one in sorted(shown, key=lambda one: (one.sha256 not in known, one.model)):
+    told = [(not any(is_told_of(one.facts, model) for model in models), one) for one in shown]
+    for is_other, one in sorted(told, key=lambda item: (item[0], item[1].model)):
         yield {"where": device.where.partition(",")[0], **_cells(one)} | {
-            "file": "of this report" if one.sha256 in known else "another"
+            "file": "another" if is_other else "of this report"
         }
 
 

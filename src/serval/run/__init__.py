@@ -14,7 +14,7 @@ from serval.run.stored import (
     IN_PYTHON,
     Provenance,
     Run,
-    model_identity,
+    is_told_of,
     named_in_python,
     unfinished,
 )
@@ -29,8 +29,8 @@ __all__ = [
     "Provenance",
     "Run",
     "is_example",
+    "is_told_of",
     "load_run",
-    "model_identity",
     "named_in_python",
     "refuse_other_journal",
     "unfinished",

@@ -146,6 +146,14 @@ def model_identity(model: Mapping[str, Any]) -> tuple[object, ...]:
     return model.get("sha256"), tuple(weights), named_in_python(model)
 
 
+def is_told_of(told: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
+    """Tell whether what a file says of a model fits a run's, of which it says its sha256 at least.
+
+    A page of a browser and earlier versions do not say what ran the model.
+    """
+    return model_identity({**model, "sha256": None, **told}) == model_identity(model)
+
+
 IN_PYTHON = "model in Python"
 """The part of an identity that says which of the models of a Python file it is."""
 

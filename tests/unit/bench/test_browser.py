@@ -94,7 +94,7 @@ def test_a_code_is_read_back_with_what_a_file_says(phone):
     assert read.memory_mb == 301.5
     assert read.latency[0] == phone.latency[0]
     second = read.latency[1]
-    assert (second.model, second.sha256, second.timing.n) == ("int8", "bb", 8)
+    assert (second.model, second.facts["sha256"], second.timing.n) == ("int8", "bb", 8)
     assert second.timing.p50_s == second.timing.median_s == 0.05012
     assert second.timing.spread == 0.055
     assert read.document["latency"][1]["rtf"] == 0.02506
@@ -141,7 +141,7 @@ def test_a_bench_file_holds_this_machine_and_what_it_imported(tmp_path):
     }
     here, phone = timed_in(str(saved(tmp_path, document)))
     assert here.where == "EPYC, 2 cores; onnxruntime 1.32.0"
-    assert [(one.model, one.sha256) for one in here.latency] == [
+    assert [(one.model, one.facts["sha256"]) for one in here.latency] == [
         ("tiny", "cc"),
         ("torch:folder", ""),
     ]

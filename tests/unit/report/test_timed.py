@@ -38,3 +38,16 @@ def test_what_was_measured_at_other_durations_alone_is_shown_too(tmp_path):
 
 def test_a_report_without_measurements_has_no_table(tmp_path):
     assert timed_chart((), [run_of(tmp_path / "run", [0, 1], [0, 1])]) is None
+
+
+def test_another_model_of_the_same_python_file_is_another(tmp_path):
+    def facts(name):
+        return {"name": name, "sha256": "aa", "runtime": {"name": "python"}}
+
+    told = DOCUMENT | {"models": {name: facts(name) for name in ("int8", "fp32")}}
+    (tmp_path / "phone.json").write_text(json.dumps(told), "utf-8")
+    run = run_of(tmp_path / "run", [0, 1], [0, 1], model=facts("fp32"))
+    rows = timed_chart(timed_in(str(tmp_path / "phone.json")), [run]).rows
+    assert {(row["model"], row["file"]) for row in rows} == {
+        ("fp32", "of this report"), ("int8", "another"),
+    }  # fmt: skip
