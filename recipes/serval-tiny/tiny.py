@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import WhisperModel
-from transformers.audio_utils import mel_filter_bank
+from transformers import WhisperFeatureExtractor, WhisperModel
 
+from serval.checkpoints.front_ends import WhisperFeatures
 from serval.checkpoints.opened import quiet
 from serval.export.flow import onnx_program, save_program
 from serval.labels import EMOTIONS
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RATE, EDGE, HOP = 16_000, 200, 160
-WINDOW, BINS, BANDS = 400, 201, 80
+BINS, BANDS = 201, 80
 LAYERS, HEADS, SIZE, CLASSES = 4, 6, 384, len(EMOTIONS)
 LEAST_VARIANCE = 1e-8
 METADATA = {"name": "serval-tiny", "labels": json.dumps(EMOTIONS), "sampling_rate": str(RATE),
@@ -164,20 +164,9 @@ def _of(name: str, module: nn.Module) -> dict[str, Tensor]:
 
 
 def _spectrogram() -> dict[str, Tensor]:
-    """Return the real and the imaginary part of a windowed Fourier transform, and mel filters.
-
-    Source: Radford et al. (2022), Robust speech recognition via large-scale weak supervision:
-    80 bands to 8 kHz on Slaney's scale, a Hann window of 25 ms, a step of 10 ms.
-    """
-    place = torch.arange(WINDOW, dtype=torch.float64)
-    angle = 2 * torch.pi * torch.outer(place[:BINS], place) / WINDOW
-    window = torch.hann_window(WINDOW, dtype=torch.float64)
-    kernels = torch.cat([angle.cos(), -angle.sin()]) * window
-    filters = mel_filter_bank(BINS, BANDS, 0.0, RATE / 2, RATE, norm="slaney", mel_scale="slaney")
-    return {
-        "kernels": kernels[:, None].float(),
-        "mel_filters": torch.from_numpy(filters.T).float(),
-    }
+    """Return the convolution and the mel filters of Whisper's spectrogram."""
+    found = WhisperFeatures(WhisperFeatureExtractor(feature_size=BANDS))
+    return {"kernels": found.kernel, "mel_filters": found.mel}
 
 
 def write_onnx(network: Tiny, output: Path) -> None:

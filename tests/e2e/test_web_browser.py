@@ -406,7 +406,7 @@ def test_the_bench_takes_all_models_in_turn_and_gives_a_file(page, plain, models
     read = browser_bench(str(file))
     assert read.where.startswith("Chromium ")
     assert len(read.latency) == len(told["latency"])
-    assert read.latency[0].sha256 == sha256_of(Path(models["peak"]))
+    assert read.latency[0].facts["sha256"] == sha256_of(Path(models["peak"]))
     holds_a_code_that_a_camera_reads(browser, read)
 
 
@@ -421,7 +421,7 @@ def holds_a_code_that_a_camera_reads(browser, read):
     assert by_camera.where == read.where
     assert by_camera.ratios.keys() == read.ratios.keys()
     for mine, theirs in zip(by_camera.latency, read.latency, strict=True):
-        assert (mine.sha256, mine.seconds) == (theirs.sha256, theirs.seconds)
+        assert (mine.facts["sha256"], mine.seconds) == (theirs.facts["sha256"], theirs.seconds)
         assert mine.timing.p95_s == pytest.approx(theirs.timing.p95_s, rel=1e-3)
     press(browser, "code")
     assert text(browser, "code") == "Show as QR code"

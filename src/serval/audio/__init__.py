@@ -7,7 +7,7 @@ is the whole way, at once or a block at a time. `microphone` hears this machine'
 """
 
 from serval.audio.decode import Audio, Header, Streamed, decode, header_of
-from serval.audio.encoded import LONGEST_CLIP_S, encoded_bytes
+from serval.audio.encoded import LONGEST_CLIP_S, address_in, encoded_bytes
 from serval.audio.kinds import decodable_suffixes, sound_suffixes
 from serval.audio.microphone import microphone_windows
 from serval.audio.waveform import (
@@ -26,6 +26,7 @@ __all__ = [
     "Header",
     "Streamed",
     "Waveform",
+    "address_in",
     "decodable_suffixes",
     "decode",
     "encoded_bytes",

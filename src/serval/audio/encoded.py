@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Without O_NONBLOCK the opening of a pipe waits for somebody who writes into it."""
 
-ADDRESS = re.compile(r"(?:^|/)(?P<scheme>https?|ftp|s3|gs|hf):/+(?P<rest>.*)", re.DOTALL)
-"""What an address is as a path, in which two slashes are one."""
+ADDRESS = re.compile(r"(?:^|/)(https?|ftp|s3|gs|hf):/+(.*)", re.DOTALL | re.IGNORECASE)
+"""An address, also as a path, in which two slashes are one."""
 
 PIECE = 1 << 16
 """Bytes that are read at once of a file that is longer than it says."""
@@ -52,6 +52,19 @@ def encoded_bytes(source: bytes | Path) -> bytes:
     return encoded
 
 
+def address_in(path: str) -> str:
+    """Return the web address that stands where a path should, or `""`.
+
+    Examples:
+        >>> address_in("sets/https:/x.org/a.wav"), address_in("s3://bucket/a.wav")
+        ('https://x.org/a.wav', 's3://bucket/a.wav')
+        >>> address_in("sets/http/a.wav")
+        ''
+    """
+    found = ADDRESS.search(path)
+    return f"{found[1]}://{found[2]}" if found else ""
+
+
 def _contents(path: Path) -> bytes:
     try:
         _refuse_other_kinds(path, path.stat())  # before opening: some devices act when opened
@@ -62,10 +75,10 @@ def _contents(path: Path) -> bytes:
     except AudioError:
         raise
     except OSError as error:
-        if address := ADDRESS.search(str(path)):
+        if address := address_in(str(path)):
             raise AudioError(
-                f"{address['scheme']}://{address['rest']} is a web address, which serval does not "
-                "fetch; download the file, and write its path"
+                f"{address} is a web address, which serval does not fetch; download the file, and "
+                "write its path"
             ) from error
         raise AudioError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:

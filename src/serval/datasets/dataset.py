@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serval.audio import address_in
 from serval.datasets.columns import Columns, Schema, choose_columns
 from serval.datasets.options import DatasetOptions
 from serval.datasets.rows import ClipSource, Table, holds_audio, least, path_in
@@ -149,15 +150,11 @@ def _refuse_addresses(source: ClipSource) -> None:
     """Refuse a column of encoded audio that has the address of each clip in its place."""
     column = source.columns.audio
     first = next(iter(source.table.rows(0, 1, [f"{column}.path"])), None)
-    if first is None or not _is_address(path_in(first.cells.get(column))):
+    if first is None or not address_in(path_in(first.cells.get(column))):
         return
     rows = source.table.rows(0, LOOKED_AT, [column])
     if not any(holds_audio(row.cells.get(column)) for row in rows):
         _refuse_no_paths(source)
-
-
-def _is_address(text: str) -> bool:
-    return text.lower().startswith(("http://", "https://", "ftp://", "s3://", "gs://", "hf://"))
 
 
 def _refuse_no_paths(source: ClipSource) -> None:
@@ -166,7 +163,7 @@ def _refuse_no_paths(source: ClipSource) -> None:
     cells = (row.cells.get(column) for row in source.table.rows(0, None, [column]))
     text = next(filter(None, map(path_in, cells)), "")
     subject = f"{source.name}: its column '{printable(column)}' holds"
-    if _is_address(text):
+    if address_in(text):
         raise DatasetError(
             f"{subject} web addresses ({shown(text)}), which serval does not fetch; download the "
             "files, and write their paths"

@@ -11,7 +11,6 @@ from runs import run_of
 from serval.errors import ConfigError
 from serval.scores.calibration import (
     BINS,
-    aurc,
     brier,
     calibration_of,
     calibration_sentences,
@@ -21,6 +20,7 @@ from serval.scores.calibration import (
     reliability_bins,
     temperature_of,
 )
+from serval.scores.selective import aurc
 
 
 def honest(n, rng, *, sharpen=1.0, k=3):
