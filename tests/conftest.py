@@ -30,10 +30,15 @@ settings.register_profile("serval", deadline=None)
 settings.load_profile("serval")
 
 
+def pytest_collection():
+    """Let the garbage collector pass by what is imported, a million objects with torch."""
+    gc.disable()
+
+
 def pytest_collection_finish():
-    """Let the garbage collector pass by what was imported, a million objects with torch."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
