@@ -284,10 +284,15 @@ def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions
     stated = options.scale or dataset.scale or None
     columns, scale = plan_values(heard(), wanted, stated, dataset.name)
     _refuse_left_out(dataset, max(dataset.n_rows or 0, total), options)
-    facts = {"columns": columns, "scale": str(scale), "model_scale": own}
-    space = label_space_of(model.labels)
     return LabelPlan(
-        mapping=None, space=space, total=total, dropped={}, task=DIMENSIONAL, facts=facts
+        mapping=None,
+        space=label_space_of(model.labels),
+        total=total,
+        dropped={},
+        task=DIMENSIONAL,
+        warnings=("--label-map does nothing: the model gives no emotions",)
+        * bool(options.label_map),
+        facts={"columns": columns, "scale": str(scale), "model_scale": own},
     )
 
 

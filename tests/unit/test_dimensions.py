@@ -26,6 +26,7 @@ from serval.options import EvalOptions
 from serval.report import write_report
 from serval.report.values import _group_charts, value_parts
 from serval.results import results_of, write_results
+from serval.results.document import caveats_of
 from serval.run import load_run
 from serval.scores.dimensions import dimension_scores
 
@@ -113,6 +114,11 @@ def test_a_run_goes_on_and_is_refused_on_another_scale(evaluation, model, clips)
     assert evaluated(model, clips, evaluation.run.folder).reused
     with pytest.raises(RunError, match="dimensions"):
         evaluated(model, clips, evaluation.run.folder, scale="0..7")
+
+
+def test_a_label_map_beside_dimensions_is_said_to_do_nothing(model, clips, tmp_path):
+    run = evaluated(model, clips, tmp_path / "out", label_map="angry=sad").run
+    assert "--label-map does nothing: the model gives no emotions." in caveats_of([run], [])
 
 
 def test_dimensions_may_change_their_columns():

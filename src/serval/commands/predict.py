@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from serval.audio import address_in
 from serval.commands.answers import (
     emotion_content,
     form_of,
@@ -162,6 +163,8 @@ def _say_cut(model: Model, records: Iterable[Record]) -> None:
 def _with_remedy(failure: Failure) -> str:
     """Return why a file was not predicted, and what its owner may do."""
     name = failure.clip_id
+    if failure.stage == "read" and address_in(name):
+        return failure.reason
     if failure.stage == "read" and not is_file(name):
         like = did_you_mean(Path(name).name, names_beside(name))
         return f"{failure.reason}{like or '; name a file that is there'}"

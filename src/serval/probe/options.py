@@ -12,7 +12,7 @@ from serval.errors import ConfigError
 from serval.evaluation import refuse_odd_shares
 from serval.files import refuse_odd_place
 from serval.models.options import InferenceOptions
-from serval.options import refuse_unused
+from serval.options import changed, refuse_unused
 from serval.probe.folds import PUBLISHED
 from serval.probe.layers import WEIGHTED
 from serval.results.verdict import in_words
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from serval.scores.stats import Difference, Interval
 
 POOLINGS = ("mean", "mean+std")
+OF_A_CLASSIFIER = ("--provider", "--window", "--hop", "--window-mean")
 HEADS = {"logistic": "C", "ridge": "alpha", "knn": "neighbours"}
 """What scikit-learn calls the strength that inner folds choose."""
 
@@ -192,12 +193,14 @@ def refuse_unknown(options: ProbeOptions) -> None:
         )
     refuse_odd_engine(options.engine, options.ray_address, options.workers)
     refuse_odd_shares(options.max_failures, options.max_left_out)
-    if options.window is not None:
-        raise ConfigError("--window cuts clips for a classifier; a probe hears each clip whole")
     _refuse_idle(options)
 
 
 def _refuse_idle(options: ProbeOptions) -> None:
+    refuse_unused(
+        (flag for flag in changed(options, InferenceOptions) if flag in OF_A_CLASSIFIER),
+        "a probe hears each clip whole, and on the CPU",
+    )
     if options.head != "logistic" and options.class_weight != "balanced":
         refuse_unused(["--class-weight"], f"--head {options.head} weighs no labels")
     if options.model_scale is not None:

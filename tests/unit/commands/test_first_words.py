@@ -103,6 +103,11 @@ def test_hidden_files_of_a_folder_are_left_out_in_one_line(serval, model, tmp_pa
     assert ".old" not in done.stdout
 
 
+def test_of_a_web_address_it_is_said_once_what_to_do(serval, model):
+    done = serval("predict", "-m", model, "https://example.org/a.wav")
+    assert done.stderr.strip().endswith("download the file, and write its path")
+
+
 def test_an_entry_of_the_label_map_that_fits_no_label_is_a_warning(serval, model, tmp_path):
     speech_set(tmp_path, 3, labels=("calm", "sad"), name="set.csv")
     done = serval("evaluate", "-m", model, "-d", "set.csv", "-o", "out", "--no-plots",

@@ -85,6 +85,8 @@ def test_a_set_without_folds_is_told_how_to_get_some(folder, tmp_path):
         ({"head": "ridge", "class_weight": "none"}, "--class-weight"),
         ({"head": "knn", "class_weight": "none"}, "--class-weight"),
         ({"head": "ridge", "model_scale": "0..1"}, "--model-scale"),
+        ({"window": 3.0}, "--window"),
+        ({"hop": 1.0, "provider": "xnnpack"}, "--provider and --hop"),
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(given, flag):
