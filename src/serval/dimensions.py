@@ -98,6 +98,16 @@ def dimension_run(run: Run) -> DimensionRun:
     )
 
 
+def ratings_of(clip: Clip, columns: Mapping[str, str]) -> list[float]:
+    """Return what a set says of a clip, NaN where it says nothing.
+
+    Args:
+        clip: With its further columns.
+        columns: That of each dimension, as `plan_values` found them.
+    """
+    return [_value(clip.groups.get(column)) for column in columns.values()]
+
+
 def dimension_columns(names: Sequence[str], stated: str | None) -> dict[str, tuple[str, ...]]:
     """Return the columns that may hold each dimension, in small letters unless stated.
 
@@ -230,7 +240,7 @@ class Scale:
 
         Examples:
             >>> import numpy as np
-        >>> Scale(low=0, high=1).to(Scale(low=1, high=7), np.array([0.0, 0.5])).tolist()
+            >>> Scale(low=0, high=1).to(Scale(low=1, high=7), np.array([0.0, 0.5])).tolist()
             [1.0, 4.0]
         """
         return other.low + (values - self.low) * (other.width / self.width)

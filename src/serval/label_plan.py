@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 from array import array
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from serval.audio import decode
-from serval.dimensions import dimension_columns, plan_values
+from serval.dimensions import dimension_columns, plan_values, ratings_of, scale_of_text
 from serval.errors import ConfigError, DatasetError, LabelError
 from serval.labels import LabelMap, label_map_from_option, label_space_of
 from serval.multilabel import TRUTH, EmotionSets, emotion_columns, names_several, truth_facts
@@ -21,13 +24,18 @@ from serval.wording import counted, did_you_mean, printable, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 
+    from numpy.typing import NDArray
+
     from serval.datasets import LabelledOptions
     from serval.labels import LabelSet, LabelSpace
     from serval.models.protocol import Model
-    from serval.options import EvalOptions
     from serval.predict import Decode, Transform
     from serval.records import Clip, ClipReader, Dataset
     from serval.run import Run
+
+    Truth = NDArray[Any]
+
+Labelled = TypeVar("Labelled", bound="LabelledOptions")
 
 Mapped = LabelMap | EmotionSets
 """From what a set says of a clip to the run's label, or to its several emotions."""
@@ -112,8 +120,16 @@ class LabelPlan:
         """What a run stores of a truth that is not one emotion a clip, under its task's name."""
         return {} if self.facts is None else {self.task.key: self.facts}
 
+    def truth_of(self, clip: Clip) -> Truth | None:
+        """Return what a labelled clip truly is; `None` where nobody said it.
 
-def with_value_columns(options: EvalOptions, model: Model) -> EvalOptions:
+        One emotion is its number among `space.labels`, several are `(K,)` whether it has each of
+        these, and dimensions `(D,)` ratings on the model's scale, NaN where one has none.
+        """
+        return TRUTHS[self.task](self, clip)
+
+
+def with_value_columns(options: Labelled, model: Model) -> Labelled:
     """Return the options with the columns of values or marks that a model is scored on."""
     columns = READERS[model.contract.asked].columns(model, options)
     return replace(options, value_columns=",".join(columns)) if columns else options
@@ -372,6 +388,29 @@ class TruthReader:
     columns: Callable[[Model, LabelledOptions], list[str]]
     plan: Callable[[Model, Dataset, LabelledOptions], LabelPlan]
 
+
+def _number_of(plan: LabelPlan, clip: Clip) -> Truth | None:
+    return np.array(plan.space.labels.id_of(clip.label)) if clip.label else None
+
+
+def _marks_of(plan: LabelPlan, clip: Clip) -> Truth | None:
+    cell = clip.groups.get(TRUTH)
+    return None if cell is None else np.isin(plan.space.labels, json.loads(cell))
+
+
+def _ratings_of(plan: LabelPlan, clip: Clip) -> Truth | None:
+    facts = plan.facts or {}
+    ratings = np.array(ratings_of(clip, facts["columns"]))
+    scale, own = (scale_of_text(facts[key], key) for key in ("scale", "model_scale"))
+    return None if np.isnan(ratings).all() else scale.to(own, ratings)
+
+
+TRUTHS: Mapping[Task, Callable[[LabelPlan, Clip], Truth | None]] = {
+    CATEGORICAL: _number_of,
+    MULTILABEL: _marks_of,
+    DIMENSIONAL: _ratings_of,
+}
+"""By what the clips are asked for."""
 
 READERS: Mapping[Task, TruthReader] = {
     CATEGORICAL: TruthReader(columns=_marks, plan=_plan_of_labels),

@@ -25,15 +25,10 @@ from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import (
     DIMENSION_METRICS,
-    bearing_on_scores,
+    MEAN,
     ccc,
-    dimension_difference,
-    estimates_of_moments,
-    moment_tables,
     moments_of,
-    moments_of_sums,
-    one_clip,
-    score_columns,
+    paired_dimension_scores,
 )
 from serval.scores.paired import IntervalChange
 from serval.tasks import DIMENSIONAL
@@ -48,12 +43,11 @@ if TYPE_CHECKING:
     from serval.comparison.partners import Partners
     from serval.run import Run
     from serval.scores.clusters import Clustering
-    from serval.scores.dimensions import Moments
+    from serval.scores.paired import PairedScore
 
     Floats = NDArray[np.float64]
     Rows = tuple[DimensionRun, NDArray[np.int64]]
 
-MEAN = "mean"
 MOVED = 10
 """Clips that are listed, those that moved most first."""
 
@@ -223,10 +217,14 @@ def _against(
 ) -> DimensionAgainst:
     first, at = baseline
     truth, a, b = first.truth[at], first.predicted[at], other[0].predicted[other[1]]
-    ids = [first.run.clip_ids[i] for i in at]
+    ids, width = [first.run.clip_ids[i] for i in at], first.scale.width
+    found = paired_dimension_scores(truth, (a, b), clustering, first.names, width)
     return DimensionAgainst(
         b=name,
-        changes=_changes(first, (truth, a, b), clustering, margin),
+        changes={
+            dimension: {key: _judged(key, one, margin, width) for key, one in own.items()}
+            for dimension, own in found.items()
+        },
         agreement={
             dimension: float(ccc(moments_of(a[:, [i]], b[:, [i]]))[0])
             for i, dimension in enumerate(first.names)
@@ -239,38 +237,14 @@ def _against(
     )
 
 
-def _changes(
-    first: DimensionRun, clips: tuple[Floats, Floats, Floats], clustering: Clustering, margin: float
-) -> dict[str, dict[str, IntervalChange]]:
-    truth, a, b = clips
-    tables = moment_tables(np.stack([truth, truth]), np.stack([a, b]), clustering)
-    each = score_columns(moments_of_sums(np.asarray(tables.total, dtype=np.float64), runs=2))
-    found = estimates_of_moments(
-        tables, _second_minus_first, lambda known: bearing_on_scores(known.min(axis=0)), runs=2
+def _judged(key: str, one: PairedScore, margin: float, width: float) -> IntervalChange:
+    metric = DIMENSION_METRICS[key]
+    return IntervalChange.judged(
+        (one.a, one.b),
+        one.difference,
+        margin if metric.is_correlation else margin * width,
+        higher_is_better=metric.higher_is_better,
     )
-    flips = one_clip(truth, b).ravel()
-    changes: dict[str, dict[str, IntervalChange]] = {}
-    for i in range(len(found.values)):
-        key, name = _place(i, first.names)
-        metric = DIMENSION_METRICS[key]
-        gap = dimension_difference(metric, found, i, float(flips[i]), first.scale.width)
-        changes.setdefault(name, {})[key] = IntervalChange.judged(
-            (float(each[0, i]), float(each[1, i])),
-            gap,
-            margin if metric.is_correlation else margin * first.scale.width,
-            higher_is_better=metric.higher_is_better,
-        )
-    return changes
-
-
-def _place(i: int, names: Sequence[str]) -> tuple[str, str]:
-    metric, dimension = divmod(i, len(names) + 1)
-    return list(DIMENSION_METRICS)[metric], (*names, MEAN)[dimension]
-
-
-def _second_minus_first(moments: Moments) -> Floats:
-    columns = score_columns(moments)
-    return np.asarray(columns[..., 1, :] - columns[..., 0, :])
 
 
 def _moved(

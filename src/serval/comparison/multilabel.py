@@ -14,8 +14,8 @@ from serval.files import write_json
 from serval.multilabel import MultilabelRun, multilabel_run
 from serval.results.document import warnings_of
 from serval.scores.clusters import clustering_of
-from serval.scores.multilabel import MULTILABEL_METRICS, PairedScore, paired_scores
-from serval.scores.paired import IntervalChange, PairOptions
+from serval.scores.multilabel import MULTILABEL_METRICS, paired_scores
+from serval.scores.paired import IntervalChange, PairedScore, PairOptions
 from serval.tasks import MULTILABEL
 from serval.wording import change_short, counted, hundredths, percent, points, span, without_nan
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from serval.datasets import load_dataset
 from serval.datasets.layout import ALL_FOLDS
-from serval.dimensions import dimension_columns
+from serval.dimensions import dimension_columns, ratings_of
 from serval.errors import ConfigError, DatasetError
 from serval.label_plan import labelled, plan_of
 from serval.labels import EMOTIONS, LabelMap, LabelSet, label_map_from_option
@@ -111,9 +111,8 @@ def _label_ids(plan: LabelPlan, name: str, clips: Iterable[Clip]) -> NDArray[np.
 
 
 def _ratings(plan: LabelPlan, _name: str, clips: Iterable[Clip]) -> NDArray[np.float64]:
-    columns = (plan.facts or {})["columns"].values()
-    cells = [[float(clip.groups.get(column) or "nan") for column in columns] for clip in clips]
-    return np.array(cells, dtype=np.float64)
+    columns = (plan.facts or {})["columns"]
+    return np.array([ratings_of(clip, columns) for clip in clips], dtype=np.float64)
 
 
 def _with_head(options: ProbeOptions, encoder: Encoder, dataset: Dataset) -> Classifier[Any]:

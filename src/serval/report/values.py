@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from serval.comparison import PairOptions
-from serval.comparison.dimensions import MEAN, compare_dimensions
+from serval.comparison.dimensions import compare_dimensions
 from serval.dimensions import dimension_run
 from serval.groups.dimensions import (
     averaged_cccs,
@@ -27,7 +27,7 @@ from serval.results.dimensions import (
     dimension_verdict,
     scores_of_values,
 )
-from serval.scores.dimensions import DIMENSION_METRICS
+from serval.scores.dimensions import DIMENSION_METRICS, MEAN
 from serval.stress.dimensions import (
     HEAD,
     dimension_findings,

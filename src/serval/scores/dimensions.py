@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from scipy import sparse
 
 from serval.scores.clusters import FEW_CLUSTERS, clustering_of, effective_number, row_tables
 from serval.scores.metrics import ratio
+from serval.scores.paired import PairedScore
 from serval.scores.stats import Interval
 from serval.scores.uncertainty import (
     Estimates,
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from serval.scores.stats import Difference
 
     Floats = NDArray[np.float64]
+
+MEAN = "mean"
+"""What is said of all dimensions together."""
 
 PARTS = ("n", "x", "y", "xx", "yy", "xy", "error")
 """The sums of each dimension, by name; then those from `x` to `xy` again, of ranks."""
@@ -248,6 +253,41 @@ def dimension_scores(
         effective=round(clustering.effective, 1),
         warnings=(*clustering.warnings, *_few(found, clustering, names)),
     )
+
+
+def paired_dimension_scores(
+    truth: Floats,
+    sides: tuple[Floats, Floats],
+    clustering: Clustering,
+    names: Sequence[str],
+    width: float,
+) -> dict[str, dict[str, PairedScore]]:
+    """Return the differences of two runs on the same clips, by dimension and `MEAN`, then by score.
+
+    Args:
+        truth: `(N, D)`, NaN where a clip has none.
+        sides: What both runs say, `(N, D)` each, on the scale of the truth.
+        clustering: Which clips belong together.
+        names: The D dimensions.
+        width: Of the scale, the largest error that there can be.
+    """
+    tables = moment_tables(np.stack([truth, truth]), np.stack(sides), clustering)
+    each = score_columns(moments_of_sums(np.asarray(tables.total, dtype=np.float64), runs=2))
+    gaps = estimates_of_moments(
+        tables, _second_minus_first, lambda known: bearing_on_scores(known.min(axis=0)), runs=2
+    )
+    flips = one_clip(truth, sides[1]).ravel().tolist()
+    found: dict[str, dict[str, PairedScore]] = {name: {} for name in (*names, MEAN)}
+    places = product(DIMENSION_METRICS.values(), found.values())
+    for i, (metric, own) in enumerate(places):
+        gap = dimension_difference(metric, gaps, i, flips[i], width)
+        own[metric.key] = PairedScore(a=float(each[0, i]), b=float(each[1, i]), difference=gap)
+    return found
+
+
+def _second_minus_first(moments: Moments) -> Floats:
+    columns = score_columns(moments)
+    return np.asarray(columns[..., 1, :] - columns[..., 0, :])
 
 
 def _few(found: Estimates, clustering: Clustering, names: Sequence[str]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from serval.scores.clusters import (
     effective_number,
 )
 from serval.scores.metrics import Margins, f1, in_truth, macro_f1, precision, ratio, recall
+from serval.scores.paired import PairedScore
 from serval.scores.ranking import (
     arrays_of,
     average_precision_interval,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from serval.scores.stats import Difference, Interval
+    from serval.scores.stats import Interval
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -165,15 +166,6 @@ class MultilabelScores:
     clusters: int
     effective: float
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairedScore:
-    """One score of two runs on the same clips, and B minus A."""
-
-    a: float
-    b: float
-    difference: Difference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,15 @@ class PairOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PairedScore:
+    """One score of two runs on the same clips, and B minus A."""
+
+    a: float
+    b: float
+    difference: Difference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IntervalChange:
     """One score of both runs that its interval alone judges, and what the difference means.
 

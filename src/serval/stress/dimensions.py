@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from serval.comparison.dimensions import MEAN, compare_dimensions
+from serval.comparison.dimensions import compare_dimensions
 from serval.dimensions import dimension_run
 from serval.files import write_json, write_text
 from serval.results.dimensions import scores_of_values
 from serval.results.document import caveats_of
 from serval.results.summary import items
 from serval.scores.clusters import clustering_of
+from serval.scores.dimensions import MEAN
 from serval.scores.uncertainty import share_of
 from serval.stress.runs import refuse_unanswered
 from serval.stress.suite import WHOSE

@@ -9,10 +9,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serval.comparison.dimensions import MEAN, compare_dimensions
+from serval.comparison.dimensions import compare_dimensions
 from serval.errors import ConfigError
 from serval.files import is_file
 from serval.results.dimensions import scores_of_values
+from serval.scores.dimensions import MEAN
 from serval.scores.stats import LEVEL, holm
 from serval.wording import counted, numbered
 
