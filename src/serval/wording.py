@@ -247,6 +247,16 @@ def numbered(score: Mapping[str, float | None], digits: int = 2) -> str:
     return f"{_fixed(value, '', digits)} [{_fixed(low, '', digits)}, {_fixed(high, '', digits)}]"
 
 
+def decimals(score: float, digits: int = 3) -> str:
+    """Return a score that is no share, without an interval, or `n/a`.
+
+    Examples:
+        >>> decimals(0.61249), decimals(float("nan"))
+        ('0.612', 'n/a')
+    """
+    return numbered({"value": score, "low": None, "high": None}, digits)
+
+
 def csv_cell(text: str) -> str:
     """Return a printable cell that no spreadsheet runs as a formula: those get an apostrophe.
 

@@ -10,6 +10,7 @@ import pytest
 
 from build import classifier, labels_metadata, speech_set, write_manifest
 from commandline import called
+from serval.comparison.dimensions import compare_dimensions
 from serval.dimensions import dimension_run
 from serval.run import load_run
 from serval.scores.dimensions import ccc, dimension_scores, moments_of
@@ -90,11 +91,24 @@ def test_quantize_measures_ccc_and_the_largest_move(model, clips, tmp_path):
     assert (ccc(moments_of(fp32.predicted, int8.predicted)) > 0.9).all()
 
 
-def test_quantize_has_no_accuracy_to_measure(model, clips, tmp_path):
-    given = ["quantize", model, "-o", "int8.onnx", "--method", "dynamic", "--eval", clips]
-    done = called([*given, "--scale", "1..7"], tmp_path, {})
-    assert done.returncode == 2
-    assert "has dimensions, and --eval measures the accuracy of one emotion a clip" in done.stderr
+def test_quantize_judges_dimensions_by_the_change_of_the_mean_ccc(model, clips, tmp_path):
+    """The numbers are those of `serval compare` of both files on the same clips."""
+    given = ["quantize", model, "-o", "int8.onnx", "--calibration", clips, "--clips", "4"]
+    said = words(
+        called([*given, "--eval", clips, "--scale", "1..7", "--max-drop", "90"], tmp_path, {})
+    )
+    assert "of set.csv its mean CCC changes by " in said
+    runs = []
+    for name, path in (("fp32", model), ("int8", tmp_path / "int8.onnx")):
+        run = ["evaluate", "-m", path, "-d", clips, "--scale", "1..7", "-o", name, "--no-plots"]
+        assert called([*run, "-q"], tmp_path, {}).returncode == 0
+        runs.append(load_run(tmp_path / name))
+    change = compare_dimensions(runs, margin=0.01).against[0].changes["mean"]["ccc"]
+    found = json.loads((tmp_path / "int8.tried.json").read_text("utf-8"))["result"]["measured"]
+    assert (found["score"], found["accuracy"]) == ("mean CCC", None)
+    assert (found["a"], found["b"]) == pytest.approx((change.a, change.b), abs=1e-6)
+    for key in ("value", "low", "high"):
+        assert found["change"][key] == pytest.approx(getattr(change.difference, key), abs=1e-6)
 
 
 def test_stress_tells_the_change_of_ccc_the_shift_and_who_stays(model, clips, tmp_path):

@@ -508,12 +508,28 @@ def test_the_page_has_the_numbers_of_the_results(tmp_path):
     ]
 
 
+def test_quantize_judges_several_emotions_by_the_change_of_macro_f1(models, clips, tmp_path):
+    """The numbers are those of `serval compare` of both files on the same clips."""
+    model = models["said"]
+    given = ["quantize", model, "-o", "q.onnx", "--calibration", clips, "--clips", "4"]
+    done = called([*given, "--eval", clips, "--max-drop", "99"], tmp_path, {"COLUMNS": "200"})
+    assert "of lists.jsonl its macro F1 changes by " in done.stdout
+    runs = []
+    for name, path in (("fp32", model), ("int8", tmp_path / "q.onnx")):
+        run = ["evaluate", "-m", path, "-d", clips, "-o", name, "--no-plots", "-q"]
+        assert called(run, tmp_path, {}).returncode == 0
+        runs.append(load_run(tmp_path / name))
+    change = compare_multilabel(runs).against[0].overall["macro_f1"]
+    found = json.loads((tmp_path / "q.tried.json").read_text("utf-8"))["result"]["measured"]
+    assert (found["score"], found["accuracy"]) == ("macro F1", None)
+    assert (found["a"], found["b"]) == (change.a, change.b)
+    assert found["change"]["value"] == change.difference.value
+
+
 def test_verbs_that_judge_one_emotion_say_so_in_one_line(stored, models, clips):
     model, one = models["said"], ["-d", clips, "-o", "out"]
     for command, said in (
         (["stress", "-m", model, *one], "stress measures one emotion a clip or dimensions"),
-        (["quantize", model, "-o", "q.onnx", "--method", "dynamic", "--eval", clips],
-         "lists.jsonl has several emotions a clip, and --eval measures the accuracy of"),
         (["compare", "a", "example:fp32"], "compare runs of one task"),
         (["gate", "a", "--min", "uar=0.5"], "unknown metric 'uar'; known: macro_f1"),
     ):  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,7 @@ from serval.quantize import (
     save_tried,
 )
 from serval.stopping import stop_if_asked
-from serval.wording import change_short, counted, hundredths, points
+from serval.wording import as_sentence, counted, hundredths, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from serval.bench.rounds import Ratio
+    from serval.quantize.judged import Judged
     from serval.quantize.search import Sensitivity
     from serval.quantize.workbench import Trial
 
@@ -74,7 +74,8 @@ WIDE = 100
               show_default=True, help="Refuse to make a file that does not run there.")  # fmt: skip
 @click.option("--qdq", is_flag=True,
               help="Linear layers too as QuantizeLinear, DequantizeLinear; slower.")  # fmt: skip
-@click.option("--eval", "evaluation", metavar="DATASET", help="Measure accuracy on this set.")
+@click.option("--eval", "evaluation", metavar="DATASET",
+              help="Measure accuracy, macro F1 or mean CCC on this set.")  # fmt: skip
 @reading_options
 @label_options
 @click.option("--max-drop", type=float, metavar="POINTS",
@@ -136,28 +137,34 @@ def _next_command(path: Path, options: QuantizeOptions) -> str:
 
 
 def _sentence(trial: Trial) -> str:
-    found = trial.measured
+    found, judged = trial.measured, trial.measured.judged
+    both = "" if judged is None else f"{_both(judged)}; "
     if found.ccc:
-        return f"Root mean square change of a value: {found.logit_error:.3g}."
-    agreement = f"Same emotion as FP32 on {same_in_words(found)}"
-    if found.right is None:
-        return f"{agreement} of {trial.clips}."
-    return (
-        f"{agreement}; right {counted(found.right, 'time')}, FP32 "
-        f"{counted(found.reference_right or 0, 'time')}; probabilities differ by "
-        f"{found.divergence:.4f} nats (KL)."
-    )
+        said = f"{both}root mean square change of a value: {found.logit_error:.3g}"
+    else:
+        said = f"same emotion as FP32 on {same_in_words(found)}"
+        nats = f"probabilities differ by {found.divergence:.4f} nats (KL)"
+        said += f"; {both}{nats}" if both else f" of {trial.clips}"
+    return as_sentence(said)
+
+
+def _both(judged: Judged) -> str:
+    """Return the scores of a file and of FP32; of accuracy the clips that both have right."""
+    if judged.right is not None:
+        reference, own = judged.right
+        return f"right {counted(own, 'time')}, FP32 {counted(reference, 'time')}"
+    return f"{judged.score} {judged.told(judged.b)}, FP32 {judged.told(judged.a)}"
 
 
 def _trial_table(trials: Iterable[Trial]) -> Table:
-    """Return what was tried; points are those of accuracy that were won."""
+    """Return what was tried; points are those of the score that were won."""
     trials = list(trials)
     of_values = any(trial.measured.ccc for trial in trials)
     same = "least CCC" if of_values else "same %"
     table = narrow_table(["tried"], ["MB", "clips", same, "error", "points"])
     for trial in trials:
         found = trial.measured
-        gained = "" if found.right is None else points(0.0 - found.drop / 100, sign=True)
+        gained = "" if found.judged is None else points(-found.judged.drop / 100, sign=True)
         table.add_row(
             trial.what,
             f"{trial.size_bytes / 1e6:.2f}",
@@ -189,12 +196,13 @@ def _sensitive_table(sensitive: Sequence[Sensitivity]) -> Table:
 def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None:
     comparison = compare_all(model, output, options, _tell)
     files = save_comparison(comparison, folder_beside(output))
-    console = terminal()
+    console, first = terminal(), comparison.variants[0].judged
     console.print_verdict(comparison_verdict(comparison))
     console.print_table(_comparison_table(console, comparison))
     console.print(
         f"{comparison.model} on {counted(comparison.variants[0].measured.clips, 'clip')} of "
-        f"{comparison.clips}. Points: accuracy minus that of FP32, with the 95 % interval. Speed: "
+        f"{comparison.clips}. Change: {first.score} minus that of FP32, with the 95 % interval"
+        f"{', in points' * first.is_share}. Speed: "
         "all took turns; median against FP32. *: no other is as small, as fast and as accurate, "
         "and more than that in one, as far as the intervals show.",
         style="dim",
@@ -211,20 +219,21 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
 
 def _comparison_table(console: Terminal, comparison: Variants) -> Table:
     wide = console.width >= WIDE
-    more = ["clips/s", "x default", "same %"] if wide else []
-    table = narrow_table(["variant"], ["MB", "x FP32", *more, "accuracy %", "points"], "")
+    same_title = "least CCC" if comparison.variants[0].measured.ccc else "same %"
+    more = ["clips/s", "x default", same_title] if wide else []
+    title = comparison.variants[0].judged.title
+    table = narrow_table(["variant"], ["MB", "x FP32", *more, title, "change"], "")
     for variant in comparison.variants:
-        found = variant.measured
-        change = "" if found.change is None else change_short(asdict(found.change), 0)
-        extra = (f"{variant.clips_per_s:.1f}", _times(variant.against_default),
-                 hundredths(found.agreement))  # fmt: skip
+        found, judged = variant.measured, variant.judged
+        same = _least(found.ccc.values()) if found.ccc else hundredths(found.agreement)
+        extra = (f"{variant.clips_per_s:.1f}", _times(variant.against_default), same)
         table.add_row(
             variant.name,
             f"{variant.size_bytes / 1e6:.1f}",
             _times(variant.against_fp32) if wide else f"{variant.against_fp32.median:.2f}",
             *(extra if wide else ()),
-            hundredths(found.accuracy),
-            change,
+            judged.cell(judged.b),
+            judged.change_short,
             "*" if variant.pareto else "",
         )
     return table

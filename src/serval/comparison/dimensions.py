@@ -32,7 +32,7 @@ from serval.scores.dimensions import (
 )
 from serval.scores.paired import IntervalChange
 from serval.tasks import DIMENSIONAL
-from serval.wording import counted, numbered, without_nan
+from serval.wording import counted, decimals, numbered, without_nan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ class DimensionAgainst:
 
     def sentences(self, scale: str) -> list[str]:
         """Return how alike the predictions of both runs are, whatever the ratings."""
-        both = ", ".join(f"{name} {_plain(value)}" for name, value in self.agreement.items())
+        both = ", ".join(f"{name} {decimals(value)}" for name, value in self.agreement.items())
         largest = ", ".join(f"{name} {value:.2f}" for name, value in self.largest_shift.items())
         return [
             f"CCC between the two runs' predictions: {both}.",
@@ -288,12 +288,8 @@ def change_cells(change: IntervalChange) -> list[str]:
     """Return A, B, the difference with its interval and the verdict as cells of a table."""
     gap = without_nan(asdict(change.difference))
     return [
-        _plain(change.a),
-        _plain(change.b),
+        decimals(change.a),
+        decimals(change.b),
         numbered(gap, 3),  # type: ignore[arg-type]
         change.verdict or "",
     ]
-
-
-def _plain(score: float) -> str:
-    return numbered({"value": score, "low": None, "high": None}, 3)

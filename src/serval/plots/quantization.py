@@ -1,4 +1,4 @@
-"""Accuracy against size of every quantized variant of a model."""
+"""Score against size of every quantized variant of a model."""
 
 from __future__ import annotations
 
@@ -19,35 +19,37 @@ RISES = (-3, *(sign * step for step in range(9, 220, 12) for sign in (1, -1)))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizedPoint:
-    """One variant: MB, accuracy in [0, 1], times as fast as FP32.
+    """One variant: MB, its score in the unit of the picture, times as fast as FP32.
 
     `pareto` says that no other is smaller, faster and more accurate at once.
     """
 
     name: str
     size_mb: float
-    accuracy: float
+    score: float
     speed: float
     pareto: bool
 
 
-def save_quantization(points: Sequence[QuantizedPoint], title: str, path: Path) -> Path:
-    """Return `path` after drawing size across, accuracy up; the area of a point is its speed."""
+def save_quantization(points: Sequence[QuantizedPoint], score: str, title: str, path: Path) -> Path:
+    """Return `path` after drawing size across, the score up; the area of a point is its speed.
+
+    `score` is its name, with the unit.
+    """
     picture = figure(8.0, 5.0)
     axes = picture.add_subplot()
     for point in points:
         colour = COLOURS[0] if point.pareto else "#999999"
-        accuracy = 100 * point.accuracy
         axes.scatter(
             point.size_mb,
-            accuracy,
+            point.score,
             s=60 * point.speed,
             color=colour,
             alpha=0.8,
             zorder=3 if point.pareto else 2,
         )
     axes.set_xlim(0, 1.3 * max(point.size_mb for point in points))
-    axes.set(xlabel="size in MB", ylabel="accuracy in %")
+    axes.set(xlabel="size in MB", ylabel=score)
     axes.margins(y=0.15)
     plain(axes)
     axes.set_axisbelow(True)
@@ -66,11 +68,11 @@ def label_apart(picture: Any, axes: Any, points: Sequence[QuantizedPoint]) -> li
     lay_out(picture)  # until then nobody knows where the axes are
     taken = [_disc_of(axes, point) for point in points]
     labels: list[Any] = []
-    for point in sorted(points, key=lambda point: (-point.accuracy, point.size_mb)):
+    for point in sorted(points, key=lambda point: (-point.score, point.size_mb)):
         for rise in RISES:
             label = axes.annotate(
                 f"{point.name}, {point.speed:.1f}x",
-                (point.size_mb, 100 * point.accuracy),
+                (point.size_mb, point.score),
                 xytext=(12, rise),
                 textcoords="offset points",
                 fontsize=8,
@@ -99,6 +101,6 @@ def text_box(picture: Any, label: Any) -> Any:  # noqa: ANN401 - of matplotlib
 def _disc_of(axes: Any, point: QuantizedPoint) -> Bbox:  # noqa: ANN401 - of matplotlib
     from matplotlib.transforms import Bbox
 
-    x, y = axes.transData.transform((point.size_mb, 100 * point.accuracy))
+    x, y = axes.transData.transform((point.size_mb, point.score))
     radius = 5 * axes.figure.dpi / 72
     return Bbox([[x - radius, y - radius], [x + radius, y + radius]])

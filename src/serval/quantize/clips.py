@@ -13,37 +13,28 @@ import numpy as np
 from serval.datasets import DatasetOptions, load_dataset
 from serval.errors import DatasetError, DatasetNotFoundError, LabelError
 from serval.files import is_file, is_folder
-from serval.label_plan import labelled, plan_of, value_columns
+from serval.label_plan import labelled, plan_of, with_value_columns
 from serval.models.protocol import logits_alone
 from serval.predict import Answer, answer_of, in_order
 from serval.probabilities import probabilities_of
+from serval.quantize.judged import JUDGES
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import ccc, moments_of
-from serval.scores.paired import PairOptions
-from serval.scores.stats import Difference, Verdict, mcnemar_exact, verdict
 from serval.scores.uncertainty import uncertainty_of_mean
-from serval.tasks import CATEGORICAL, only
-from serval.wording import counted, in_points, scored, span
+from serval.wording import counted, scored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from serval.audio import Waveform
+    from serval.label_plan import Truth
     from serval.labels import LabelSet
     from serval.models.protocol import Logits, Model
+    from serval.quantize.judged import Judge, Judged
     from serval.quantize.options import QuantizeOptions
     from serval.records import Clip, Dataset, LeftOut
-
-MEASURED = only(
-    CATEGORICAL,
-    "--eval measures the accuracy of",
-    "leave it out, and give runs of both files to serval compare",
-)
-
-MARGIN = PairOptions().margin
-"""The loss that would not matter, in [0, 1]: that of `serval compare`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +47,8 @@ class Clips:
         reference: `(N, K) float32` logits in FP32.
         labels: The model's K labels.
         outputs: What its logits mean; see `serval.probabilities`.
-        truth: `(N,)` classes, or `None` where nobody asked.
+        truth: `(N, ...)` of each, as `LabelPlan.truth_of` says; `None` where nobody asked.
+        judge: What scores answers by it; `None` in the same case.
         speakers: Who speaks in each, `None` where unknown; empty if nothing is known.
         failed: Further clips that could not be decoded or run.
         unlabelled: Further clips without a label.
@@ -70,7 +62,8 @@ class Clips:
     reference: Logits
     labels: LabelSet
     outputs: str = "logits"
-    truth: NDArray[np.int64] | None = None
+    truth: Truth | None = None
+    judge: Judge | None = None
     speakers: tuple[str | None, ...] = ()
     failed: int = 0
     unlabelled: int = 0
@@ -98,9 +91,17 @@ class Clips:
             labels=self.labels,
             outputs=self.outputs,
             truth=None if self.truth is None else self.truth[kept],
+            judge=self.judge,
             speakers=tuple(self.speakers[i] for i in kept) if self.speakers else (),
             split=self.split,
         )
+
+    def judged(self, reference: Logits, logits: Logits) -> Judged | None:
+        """Return what `(N, K)` logits win or lose against others; `None` where nobody asked."""
+        if self.judge is None or self.truth is None:
+            return None
+        clustering = clustering_of(self.speakers or [None] * len(logits))
+        return self.judge(self.truth, (reference, logits), clustering)
 
     def every(self, step: int) -> Clips:
         """Return one clip in `step`, from the first."""
@@ -133,19 +134,20 @@ def evaluation_clips(options: QuantizeOptions, model: Model, workers: int) -> Cl
         LabelError: A label has no counterpart among the model's, and clips may not be dropped; or
             the label map is a preset.
     """
+    options = with_value_columns(options, model)
     dataset = load_dataset(options.evaluation or "", options=options)
     plan = plan_of(model, dataset, options)
-    MEASURED.of(plan.task, dataset.name)
     if plan.mapping is not None and plan.mapping.preset is not None:
         raise LabelError(
             f"--label-map {plan.mapping.preset.name}: accuracy after quantization is measured on "
             "the model's own labels; give RAW=label,..., and evaluate the file with the preset"
         )
     clips = labelled(dataset.clips, plan.mapping, options.limit)
-    known = (clip for clip in clips if clip.label)
-    found = _answered(dataset, known, model, workers, with_truth=True)
+    known = (clip for clip in clips if plan.truth_of(clip) is not None)
+    found = _answered(dataset, known, model, workers, plan.truth_of)
     return replace(
         found,
+        judge=JUDGES[plan.task],
         unlabelled=plan.total - len(found.waveforms) - found.failed,
         unknown=plan.dropped,
         others=dataset.left_out,
@@ -163,8 +165,7 @@ def _train_split(options: QuantizeOptions, model: Model) -> Dataset:
     name = options.calibration or ""
     same = options.evaluation is None or is_one_set(name, options.evaluation)
     whole = replace(options, limit=None, sample=None) if same else DatasetOptions()
-    if not model.contract.asked.has_labels:
-        whole = replace(whole, value_columns=",".join(value_columns(model, options)))
+    whole = replace(whole, value_columns=with_value_columns(options, model).value_columns)
     try:
         return load_dataset(name, options=replace(whole, split="train"))
     except DatasetNotFoundError:
@@ -179,21 +180,24 @@ def is_one_set(one: str, other: str) -> bool:
 
 
 def _answered(
-    dataset: Dataset, clips: Iterable[Clip], model: Model, workers: int, *, with_truth: bool = False
+    dataset: Dataset,
+    clips: Iterable[Clip],
+    model: Model,
+    workers: int,
+    truth_of: Callable[[Clip], Truth | None] | None = None,
 ) -> Clips:
-    """Return the clips that the model answers; for their truth they need the model's labels."""
+    """Return the clips that the model answers, with their truth if something says it of each."""
     tried = list(in_order(partial(answer_of, model), clips, workers))
     answers = [answer for answer in tried if isinstance(answer, Answer)]
     if not answers:
         raise DatasetError(f"{dataset.name} has no clip that the model can use; try another set")
-    truth = [model.labels.id_of(a.clip.label) for a in answers] if with_truth else None
     return Clips(
         name=f"{dataset.name} {dataset.split}".strip(),
         waveforms=tuple(answer.samples for answer in answers),
         reference=np.stack([answer.logits for answer in answers]),
         labels=model.labels,
         outputs=model.contract.outputs,
-        truth=None if truth is None else np.array(truth),
+        truth=np.array([truth_of(answer.clip) for answer in answers]) if truth_of else None,
         speakers=tuple(answer.clip.speaker for answer in answers),
         failed=len(tried) - len(answers),
         split=dataset.split or "",
@@ -212,11 +216,8 @@ class Fidelity:
         logit_error: Root mean square difference of the logits.
         divergence: Mean Kullback-Leibler divergence from the FP32 probabilities, in nats; NaN of
             dimensions.
-        right: Clips named correctly, or `None` where the truth was not asked for.
-        reference_right: Clips that FP32 names correctly, or `None` in the same case.
-        change: Accuracy minus that of FP32 on the same clips, with its interval, clustered by
-            speaker where known; `None` where the truth was not asked for.
-        p_swapped: Exact McNemar's p-value that both are right equally often.
+        judged: The score of the task and what changed of it; `None` where the truth was not asked
+            for.
         ccc: Of the values and those of FP32, by dimension; empty of emotions.
         largest_shift: The largest change of a value, by dimension, on the scale of the model; empty
             of emotions.
@@ -227,67 +228,40 @@ class Fidelity:
     agreement_ends: tuple[float, float] | None = None
     logit_error: float
     divergence: float
-    right: int | None = None
-    reference_right: int | None = None
-    change: Difference | None = None
-    p_swapped: float = 1.0
+    judged: Judged | None = None
     ccc: Mapping[str, float] = field(default_factory=dict)
     largest_shift: Mapping[str, float] = field(default_factory=dict)
 
-    def verdict(self, max_drop: float) -> Verdict:
-        """Return whether a loss of more than `max_drop` points is ruled out, as a gate decides."""
-        if self.change is None:
-            return "cannot tell"
-        return verdict(self.change, max_drop / 100, self.p_swapped)
-
-    @property
-    def accuracy(self) -> float:
-        """Share of clips named correctly, in [0, 1]; NaN where the truth was not asked for."""
-        return float("nan") if self.right is None else self.right / self.clips
-
-    @property
-    def drop(self) -> float:
-        """Points of accuracy lost against FP32; negative if some were won."""
-        if self.right is None or self.reference_right is None:
-            return float("nan")
-        return 100 * (self.reference_right - self.right) / self.clips
-
     @property
     def document(self) -> dict[str, Any]:
-        """Everything as plain JSON types; `None` where the truth was not asked for."""
-        known = self.right is not None
-        return asdict(self) | {
-            "agreement": None if self.ccc else self.agreement,
-            "divergence": None if self.ccc else self.divergence,
-            "accuracy": self.accuracy if known else None,
-            "drop": self.drop if known else None,
-            "p_swapped": self.p_swapped if known else None,
+        """Everything as plain JSON types, what was judged beside the rest."""
+        of_emotions = not self.ccc
+        own = asdict(self) | {
+            "agreement": self.agreement if of_emotions else None,
+            "divergence": self.divergence if of_emotions else None,
         }
+        del own["judged"]
+        return own | (self.judged.document if self.judged else {"accuracy": None, "drop": None})
 
 
 def fidelity(logits: Logits, clips: Clips) -> Fidelity:
     """Return how true `(N, K) float32` logits are to those of FP32."""
-    if clips.outputs == "values":
-        return _fidelity_of_values(logits, clips)
-    top, reference_top = logits.argmax(axis=1), clips.reference.argmax(axis=1)
-    same = top == reference_top
-    known = clips.truth is not None
-    right, reference_right = top == clips.truth, reference_top == clips.truth
-    broken, fixed = int((reference_right & ~right).sum()), int((right & ~reference_right).sum())
+    found = _of_values if clips.outputs == "values" else _of_emotions
+    return replace(found(logits, clips), judged=clips.judged(clips.reference, logits))
+
+
+def _of_emotions(logits: Logits, clips: Clips) -> Fidelity:
+    same = logits.argmax(axis=1) == clips.reference.argmax(axis=1)
     return Fidelity(
         clips=len(logits),
         agreement=float(same.mean()),
         agreement_ends=_ends_of_mean(same, clips.speakers),
         logit_error=float(np.sqrt(np.square(logits - clips.reference).mean())),
         divergence=float(_divergences(clips.reference, logits, clips.outputs).mean()),
-        right=int(right.sum()) if known else None,
-        reference_right=int(reference_right.sum()) if known else None,
-        change=accuracy_change(right, reference_right, clips.speakers) if known else None,
-        p_swapped=mcnemar_exact(broken, fixed) if known else 1.0,
     )
 
 
-def _fidelity_of_values(values: Logits, clips: Clips) -> Fidelity:
+def _of_values(values: Logits, clips: Clips) -> Fidelity:
     reference = clips.reference.astype(np.float64)
     agreement = ccc(moments_of(reference, values)).tolist()
     shift = np.abs(values - reference).max(axis=0).tolist()
@@ -322,15 +296,6 @@ def same_in_words(found: Fidelity) -> str:
     return f"{scored(same)} of {counted(found.clips, 'clip')}"
 
 
-def accuracy_change(
-    right: NDArray[np.bool_], reference_right: NDArray[np.bool_], speakers: Sequence[str | None]
-) -> Difference:
-    """Return the accuracy of the first minus that of the second, on the same clips."""
-    gain = right.astype(np.float64) - reference_right
-    clustering = clustering_of(speakers or [None] * len(gain))
-    return uncertainty_of_mean(gain, clustering).difference(float(gain.mean()), 1 / len(gain))
-
-
 def _ends_of_mean(
     flags: NDArray[np.bool_], speakers: Sequence[str | None]
 ) -> tuple[float, float] | None:
@@ -356,19 +321,3 @@ def _divergences(reference: Logits, logits: Logits, outputs: str) -> NDArray[np.
 def _shares(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
     tiny = np.finfo(np.float64).tiny
     return np.asarray(p * (np.log(np.maximum(p, tiny)) - np.log(np.maximum(q, tiny))))
-
-
-def cost_in_words(found: Fidelity) -> str:
-    """Return what happened to the accuracy, with the interval that decides it."""
-    gap = found.change
-    if gap is None or math.isnan(gap.low):
-        return "change of accuracy has no interval"
-    said = {
-        "not worse": f"a loss of more than {in_points(MARGIN)} is ruled out",
-        "worse": "that is worse",
-        "cannot tell": f"whether more than {in_points(MARGIN)} is lost cannot be told",
-    }[found.verdict(100 * MARGIN)]
-    return (
-        f"accuracy changes by {in_points(gap.value, sign=True)} (95 % interval "
-        f"{span(gap.low, gap.high)}): {said}"
-    )

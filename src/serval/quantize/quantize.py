@@ -12,7 +12,7 @@ from serval.files import whole_files, write_json
 from serval.inspection import stored_graph
 from serval.machine import instruction_sets
 from serval.models.protocol import logits_alone
-from serval.quantize.clips import cost_in_words, same_in_words, value_words
+from serval.quantize.clips import same_in_words, value_words
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.recipes import chosen_static, int4_candidate, written_dynamic
 from serval.quantize.search import kept_within
@@ -166,12 +166,11 @@ def _size_and_cost(made: Quantized) -> str:
         return f"{size}; give --eval DATASET to learn what that cost."
     found, clips = made.result.measured, made.result.clips
     unseen = "on which its ranges were set" if made.seen else "that no range has seen"
+    if found.judged is not None:
+        return f"{size}; on {counted(found.clips, 'clip')} of {clips} its {found.judged.cost}."
     if found.ccc:
         return f"{size}; {value_words(found)}, of {clips} {unseen}."
-    if found.right is None:
-        same = same_in_words(found)
-        return f"{size}, and the same emotion on {same} of {clips} {unseen}."
-    return f"{size}; on {counted(found.clips, 'clip')} of {clips} its {cost_in_words(found)}."
+    return f"{size}, and the same emotion on {same_in_words(found)} of {clips} {unseen}."
 
 
 def save_tried(made: Quantized) -> Path:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from serval.errors import ConfigError, ModelError
-from serval.quantize.clips import fidelity
 from serval.wording import counted, points, span
 
 if TYPE_CHECKING:
@@ -102,15 +101,17 @@ def kept_within(bench: Workbench, candidate: Candidate, clips: Clips, max_drop: 
 
 
 def _holds(trial: Trial, max_drop: float) -> bool:
-    return trial.measured.verdict(max_drop) == "not worse"
+    judged = trial.measured.judged
+    return judged is not None and judged.verdict(max_drop) == "not worse"
 
 
 def _refuse_undecidable(clips: Clips, max_drop: float) -> None:
     """Raise where not even a perfect copy could be shown to keep the limit."""
-    same = fidelity(clips.reference, clips)
-    if same.change is not None and same.verdict(max_drop) != "not worse":
+    same = clips.judged(clips.reference, clips.reference)
+    if same is not None and same.verdict(max_drop) != "not worse":
+        n = counted(len(clips.reference), "clip")
         raise ConfigError(
-            f"{counted(same.clips, 'clip')} of {clips.name} cannot tell whether a model loses more "
+            f"{n} of {clips.name} cannot tell whether a model loses more "
             f"than --max-drop {max_drop:g} points: of equal answers the interval begins at "
             f"{points(same.change.low, sign=True)}; take more --eval clips, or allow more"
         )
@@ -118,11 +119,12 @@ def _refuse_undecidable(clips: Clips, max_drop: float) -> None:
 
 def _not_held(name: str, last: Trial, max_drop: float) -> str:
     """Return what to say where the limit does not hold with every layer in FP32."""
-    found = last.measured
-    said = f"{name} loses {found.drop:.2f} points even with every layer in FP32"
-    if found.change is not None and found.verdict(max_drop) != "not worse":
+    found = last.measured.judged
+    said = f"{name} loses more even with every layer in FP32"
+    if found is not None:
         ends = span(found.change.low, found.change.high)
-        said += f", and {counted(found.clips, 'clip')} cannot tell more than {ends}"
+        said = f"{name} loses {found.drop:.2f} points of {found.score} even with every layer in"
+        said += f" FP32, and {counted(last.measured.clips, 'clip')} cannot tell more than {ends}"
     return f"{said}; allow more than --max-drop {max_drop:g}, or take more --eval clips"
 
 

@@ -21,7 +21,7 @@ from serval.models.load import load_model, model_path
 from serval.models.options import overrides_of
 from serval.models.protocol import logits_alone
 from serval.plots.quantization import QuantizedPoint, save_quantization
-from serval.quantize.clips import MARGIN, accuracy_change, cost_in_words, fidelity, logits_of
+from serval.quantize.clips import fidelity, logits_of
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.recipes import (
     chosen_static,
@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from serval.models.classifier import Classifier
     from serval.models.contract import Overrides
     from serval.models.onnx import OnnxModel
+    from serval.models.protocol import Logits
     from serval.quantize.clips import Clips, Fidelity
+    from serval.quantize.judged import Judged
     from serval.quantize.workbench import Tell, Workbench
 
 ON = " on "
@@ -92,6 +94,13 @@ class Variant:
     runtime: str = USUAL
     pareto: bool = False
     refused: str = ""
+
+    @property
+    def judged(self) -> Judged:
+        """Its score, and what it lost against FP32; clips of a comparison have a truth."""
+        if self.measured.judged is None:
+            raise TypeError(f"{self.name} was measured without a truth")
+        return self.measured.judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,15 +163,14 @@ def _measured(model: str, output: Path, options: QuantizeOptions, tell: Tell) ->
         files = {**made, **dict(_elsewhere(made, runtimes, overrides_of(options), step))}
         step("timing all of them in turn")
         seconds = _race(files, clips)
-        right, variants = {}, []
+        answers, variants = {}, []
         for name, opened in files.items():
             step(f"evaluating {name}")
-            logits = logits_of(opened, clips.waveforms, bench.workers)
-            right[name] = logits.argmax(axis=1) == clips.truth
-            found = fidelity(logits, clips)
+            answers[name] = logits_of(opened, clips.waveforms, bench.workers)
+            found = fidelity(answers[name], clips)
             fault = refused.get(name.partition(ON)[0], "")
             variants.append(_variant(bench, name, files, found, seconds, fault))
-        marked = _marked(variants, seconds, right, clips.speakers)
+        marked = _marked(variants, seconds, clips, answers)
     best = best_of(marked)
     everywhere = options.target == QuantizeOptions().target
     return Variants(
@@ -263,7 +271,7 @@ def best_of(variants: Sequence[Variant]) -> str:
             found = [v for v in found if v.pareto] or found
             return min(found, key=lambda v: (-round(v.against_fp32.median, 1), v.size_bytes)).name
         if found:
-            return max(found, key=lambda v: (v.measured.accuracy, -v.size_bytes, v.pareto)).name
+            return max(found, key=lambda v: (v.judged.b, -v.size_bytes, v.pareto)).name
     return FP32
 
 
@@ -280,8 +288,8 @@ def _is_slower(variant: Variant) -> bool:
 def _marked(
     variants: Sequence[Variant],
     seconds: Mapping[str, Seconds],
-    right: Mapping[str, NDArray[np.bool_]],
-    speakers: Sequence[str | None],
+    clips: Clips,
+    answers: Mapping[str, Logits],
 ) -> tuple[Variant, ...]:
     """Return the variants with the Pareto front marked, as far as the clips and rounds show it.
 
@@ -294,7 +302,8 @@ def _marked(
         return one != other and ratio.told_apart and ratio.median > 1
 
     def better(one: str, other: str) -> bool:
-        return one != other and accuracy_change(right[one], right[other], speakers).low > 0
+        found = clips.judged(answers[other], answers[one]) if one != other else None
+        return found is not None and found.change.low > 0
 
     running = [variant for variant in variants if not variant.refused]
     for runtime in {variant.runtime for variant in running}:
@@ -340,7 +349,7 @@ def comparison_verdict(comparison: Variants) -> list[str]:
         _taken(comparison, by_name[comparison.best]),
         *_not_in_browsers(comparison, by_name[comparison.best]),
         *(
-            f"Avoid {variant.name} ({variant.file}): its {cost_in_words(variant.measured)}."
+            f"Avoid {variant.name} ({variant.file}): its {variant.judged.cost}."
             for variant in others
             if _decided(variant) == "worse"
         ),
@@ -370,7 +379,7 @@ def _taken(comparison: Variants, best: Variant) -> str:
         if speed.told_apart
         else "about as fast as FP32"
     )
-    why = f"{percent(best.share)} of the size, {fast}, and its {cost_in_words(best.measured)}"
+    why = f"{percent(best.share)} of the size, {fast}, and its {best.judged.cost}"
     n = f"{counted(best.measured.clips, 'clip')} of {comparison.clips}"
     if _decided(best) == "not worse":
         return f"Take {what}: {why}, on {n}."
@@ -380,8 +389,9 @@ def _taken(comparison: Variants, best: Variant) -> str:
             f"Keep FP32: every other file is worse on {n}; the least bad{among} is {what}: {why}."
         )
     return (
-        f"{n} cannot tell which file keeps the accuracy of FP32; the likeliest is {what}, "
-        f"{_most_often_right(comparison, best)}: {why}. Measure on more clips before you take it."
+        f"{n} cannot tell which file keeps the {best.judged.score} of FP32; the likeliest is "
+        f"{what}, {_most_often_right(comparison, best)}: {why}. Measure on more clips before you "
+        "take it."
     )
 
 
@@ -389,10 +399,13 @@ def _most_often_right(comparison: Variants, best: Variant) -> str:
     """Return why a file is the likeliest of those of which the clips cannot tell."""
     rivals = _of_one_verdict(comparison, best)
     rivals = [one for one in rivals if _is_slower(one) == _is_slower(best)]
-    alike = [one for one in rivals if one.measured.right == best.measured.right]
+    alike = [one for one in rivals if one.judged.b == best.judged.b]
     among = f"of those {NO_SLOWER} " * _passes_slower(comparison, best)
     smallest = f", and is the smallest of the {len(alike)} that are" * (len(alike) > 1)
-    return f"which {among}is right most often ({percent(best.measured.accuracy)}){smallest}"
+    what = f"has the highest {best.judged.score}"
+    if best.judged.right is not None:
+        what = "is right most often"
+    return f"which {among}{what} ({best.judged.told(best.judged.b)}){smallest}"
 
 
 def _passes_slower(comparison: Variants, best: Variant) -> bool:
@@ -406,7 +419,7 @@ def _of_one_verdict(comparison: Variants, best: Variant) -> list[Variant]:
 
 
 def _decided(variant: Variant) -> str:
-    return variant.measured.verdict(100 * MARGIN)
+    return variant.judged.verdict()
 
 
 def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
@@ -424,7 +437,7 @@ def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
         QuantizedPoint(
             name=variant.name,
             size_mb=variant.size_bytes / 1e6,
-            accuracy=variant.measured.accuracy,
+            score=variant.judged.b / variant.judged.unit,
             speed=variant.against_fp32.median,
             pareto=variant.pareto,
         )
@@ -434,7 +447,9 @@ def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
     title = f"{comparison.model} on {counted(n, 'clip')} of {comparison.clips}"
     return {
         "table": write_json(document, folder / f"{TABLE}.json"),
-        "picture": save_quantization(points, title, folder / f"{TABLE}.png"),
+        "picture": save_quantization(
+            points, comparison.variants[0].judged.title, title, folder / f"{TABLE}.png"
+        ),
     }
 
 

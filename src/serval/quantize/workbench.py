@@ -293,12 +293,10 @@ def evaluated_in_fp32(bench: Workbench) -> Clips:
     if clips.left_out:
         bench.tell(f"left out of {clips.name}: {clips.left_out}")
     if bench.calibration is not None and _share_clips(bench.options, bench.calibration, clips):
-        said = (
-            f"{clips.name} has no train split, so the recipe was chosen on clips that accuracy is"
-        )
-        said, remedy = f"{said} measured on", "calibrate on another set"
+        said = f"{clips.name} has no train split, so the recipe was chosen on clips that it is"
+        said, remedy = f"{said} judged on", "calibrate on another set"
         if bench.calibration.split:
-            said = f"the recipe was chosen on {clips.name}, on which accuracy is measured"
+            said = f"the recipe was chosen on {clips.name}, on which it is judged"
             remedy = f"give another --split, or {remedy}"
         bench.tell(f"note: {said}; for a figure to publish, {remedy}")
     return clips

@@ -5,6 +5,7 @@ from network import speech_network
 from serval.models.onnx import load_onnx
 from serval.quantize.clips import Clips, logits_of
 from serval.quantize.graph import read_graph
+from serval.quantize.judged import by_accuracy
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.workbench import open_workbench
 
@@ -32,6 +33,7 @@ def bench_of(waveforms, tmp_path):
             reference=reference,
             labels=model.labels,
             truth=reference.argmax(axis=1),
+            judge=by_accuracy,
         )
         place = (tmp_path, 1, lambda _line: None)
         return open_workbench(model, read_graph(path), clips, QuantizeOptions(), place)

@@ -1,4 +1,3 @@
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +13,7 @@ from serval.quantize.clips import (
     fidelity,
     value_words,
 )
+from serval.quantize.judged import by_accuracy
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.variants import pareto_front
 from serval.quantize.workbench import evaluated_in_fp32, open_workbench
@@ -23,13 +23,21 @@ REFERENCE = np.float32([[2, 0], [0, 2], [1, 0], [0, 1]])
 
 def clips(truth=None):
     labels = LabelSet(["angry", "sad"])
-    return Clips(name="s", waveforms=(), reference=REFERENCE, labels=labels, truth=truth)
+    return Clips(
+        name="s",
+        waveforms=(),
+        reference=REFERENCE,
+        labels=labels,
+        truth=truth,
+        judge=None if truth is None else by_accuracy,
+    )
 
 
 def test_equal_logits_are_perfectly_true():
     found = fidelity(REFERENCE, clips(np.array([0, 1, 0, 0])))
     assert (found.agreement, found.logit_error, found.divergence) == (1, 0, 0)
-    assert (found.right, found.reference_right, found.accuracy, found.drop) == (3, 3, 0.75, 0)
+    judged = found.judged
+    assert (judged.right, judged.a, judged.b, judged.drop) == ((3, 3), 0.75, 0.75, 0)
 
 
 def test_a_lost_clip_is_counted_in_points():
@@ -37,7 +45,7 @@ def test_a_lost_clip_is_counted_in_points():
     logits[3] = [1, 0]
     found = fidelity(logits, clips(np.array([0, 1, 0, 1])))
     assert found.agreement == 0.75
-    assert found.drop == 25
+    assert (found.judged.drop, found.document["drop"], found.document["accuracy"]) == (25, 25, 0.75)
     assert found.divergence > 0
 
 
@@ -54,8 +62,8 @@ def test_one_clip_of_values_has_no_ccc():
 
 def test_without_truth_there_is_no_accuracy():
     found = fidelity(REFERENCE, clips())
-    assert math.isnan(found.accuracy)
-    assert math.isnan(found.drop)
+    assert found.judged is None
+    assert (found.document["accuracy"], found.document["drop"]) == (None, None)
 
 
 def test_calibration_clips_are_spread_over_the_set(bench, tmp_path):

@@ -25,6 +25,7 @@ from serval.quantize.build import Recipe, built, stored_weights
 from serval.quantize.clips import Fidelity, fidelity, logits_of
 from serval.quantize.equalize import bias_corrections, equalized, smooth_factors, smoothed
 from serval.quantize.graph import index_of, read_graph, write_graph
+from serval.quantize.judged import Judged
 from serval.quantize.layers import layers_of
 from serval.quantize.observe import ChannelBounds, Means, channel_bounds
 from serval.quantize.options import QuantizeOptions
@@ -517,8 +518,8 @@ def test_search_moves_the_fewest_layers_that_hold_the_limit(bench, monkeypatch):
     found = kept_within(bench, bad, bench.held_out, limit)
     kept = found.candidate
     final = bench.trial("final", kept, bench.held_out)
-    assert found.trials[0].measured.verdict(limit) != "not worse"
-    assert final.measured.verdict(limit) == "not worse"
+    assert found.trials[0].measured.judged.verdict(limit) != "not worse"
+    assert final.measured.judged.verdict(limit) == "not worse"
     assert {one.layer for one in found.sensitive} >= {"/wide", "/narrow", "/gated"}
     left = [name for name, precision in kept.recipe.plan.items() if precision == "int8"]
     assert len(left) < sum(p == "int8" for p in bad.recipe.plan.values())
@@ -534,9 +535,12 @@ def losing(bench, is_lossy):
             agreement=1,
             logit_error=lost,
             divergence=0,
-            right=800 - 450 * lost,
-            reference_right=800,
-            change=difference(-0.5 * lost, 0.01, 900, 1 / 900),
+            judged=Judged(
+                score="accuracy",
+                a=800 / 900,
+                b=(800 - 450 * lost) / 900,
+                change=difference(-0.5 * lost, 0.01, 900, 1 / 900),
+            ),
         )
         return Trial(what=what, size_bytes=1, clips="voices", measured=measured)
 
@@ -565,15 +569,17 @@ def test_search_takes_back_what_is_in_fp16_last(bench):
 def test_search_says_when_no_layer_can_help(bench):
     def trial(what, candidate, clips):
         change = difference(-0.1, 0.02, 900, 1 / 900)
-        measured = Fidelity(clips=900, agreement=1, logit_error=1, divergence=0, right=700,
-                            reference_right=790, change=change, p_swapped=1e-6)  # fmt: skip
+        judged = Judged(score="accuracy", a=790 / 900, b=700 / 900, change=change)
+        measured = Fidelity(clips=900, agreement=1, logit_error=1, divergence=0, judged=judged)
         return Trial(what=what, size_bytes=1, clips="voices", measured=measured)
 
     stub = SimpleNamespace(trial=trial, held_out=bench.held_out, model=bench.model)
     start = Candidate(graph=bench.graph, layers=bench.layers, recipe=Recipe(plan=plan_of(bench)))
     many = replace(bench.held_out, reference=np.repeat(bench.held_out.reference, 100, axis=0),
                    truth=np.repeat(bench.held_out.truth, 100))  # fmt: skip
-    with pytest.raises(ModelError, match=r"loses 10.00 points even with .*; allow more than --max"):
+    with pytest.raises(
+        ModelError, match=r"loses 10.00 points of accuracy even with .*; allow more than --max"
+    ):
         kept_within(stub, start, many, 5.0)
     with pytest.raises(ModelError, match=r"900 clips cannot tell more than -13.9. to -6.0."):
         kept_within(stub, start, many, 12.0)

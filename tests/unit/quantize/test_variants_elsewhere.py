@@ -9,8 +9,11 @@ from onnxruntime.quantization import quantize_dynamic
 
 from serval.bench.subjects import other_runtimes
 from serval.errors import ConfigError, ModelError
+from serval.labels import LabelSet
 from serval.models.contract import Overrides
 from serval.quantize import QuantizeOptions, variants
+from serval.quantize.clips import Clips
+from serval.quantize.judged import by_accuracy
 from serval.quantize.variants import best_of
 
 
@@ -44,12 +47,12 @@ def test_a_model_that_lies_where_variants_are_put_is_not_removed(tmp_path, way):
 
 def test_the_file_to_take_is_chosen_by_what_onnx_runtime_makes_of_it():
     def variant(name, speed, runtime="onnxruntime"):
-        measured = SimpleNamespace(verdict=lambda _drop: "not worse", accuracy=0.8)
+        judged = SimpleNamespace(verdict=lambda: "not worse", b=0.8)
         ratio = SimpleNamespace(median=speed, told_apart=speed != 1)
         return SimpleNamespace(
             name=name,
             runtime=runtime,
-            measured=measured,
+            judged=judged,
             against_fp32=ratio,
             size_bytes=1,
             pareto=True,
@@ -114,9 +117,18 @@ def test_another_runtime_takes_no_file_off_the_front(monkeypatch):
     ]
     seconds = {"fp32": [3.0] * 5, "static": [2.0] * 5, "static on openvino": [1.0] * 5}
     times = {name: np.array(each) for name, each in seconds.items()}
-    same = dict.fromkeys(times, np.array([True, False, True]))
-    marked = variants._marked(told, times, same, ["a", "b", "c"])
+    same = dict.fromkeys(times, np.float32([[1, 0], [0, 1], [1, 0]]))
+    clips = Clips(
+        name="s",
+        waveforms=(),
+        reference=same["fp32"],
+        labels=LabelSet(["angry", "sad"]),
+        truth=np.array([0, 0, 0]),
+        judge=by_accuracy,
+        speakers=("a", "b", "c"),
+    )
+    marked = variants._marked(told, times, clips, same)
     assert [each.pareto for each in marked] == [False, True, True]
     told[1] = Each("static", "onnxruntime", 1, refused="has ConvInteger")
-    marked = variants._marked(told, times, same, ["a", "b", "c"])
+    marked = variants._marked(told, times, clips, same)
     assert [each.pareto for each in marked] == [True, False, True]

@@ -8,10 +8,12 @@ import numpy as np
 from serval.bench.rounds import Ratio
 from serval.machine import instruction_sets
 from serval.quantize import comparison_verdict
-from serval.quantize.clips import Fidelity, accuracy_change
+from serval.quantize.clips import Fidelity
+from serval.quantize.judged import by_accuracy
 from serval.quantize.quantize import Quantized, made_verdict, speed_verdict
 from serval.quantize.variants import Variant, Variants, best_of
 from serval.quantize.workbench import Trial
+from serval.scores.clusters import clustering_of
 
 
 def measured(lost, n=2000):
@@ -19,15 +21,15 @@ def measured(lost, n=2000):
     reference = np.arange(n) % 10 > 0
     right = reference.copy()
     right[np.flatnonzero(reference)[:: max(1, n // (lost + 1) // 2)][:lost]] = False
+    answers = tuple(
+        np.column_stack([~side, side]).astype(np.float32) for side in (reference, right)
+    )
     return Fidelity(
         clips=n,
         agreement=1 - lost / n,
         logit_error=0.1,
         divergence=0.01,
-        right=int(right.sum()),
-        reference_right=int(reference.sum()),
-        change=accuracy_change(right, reference, [None] * n),
-        p_swapped=2.0**-lost,
+        judged=by_accuracy(np.ones(n), answers, clustering_of([None] * n)),
     )
 
 
@@ -147,7 +149,7 @@ def test_one_file_is_judged_by_the_interval():
         "changes by -25.00 points (95 % interval -2"
     )
     assert said(trial).endswith(": that is worse.")
-    unknown = replace(trial, measured=replace(measured(10), right=None, change=None))
+    unknown = replace(trial, measured=replace(measured(10), judged=None))
     assert said(unknown).endswith("99.50 % of 2,000 clips of ssi that no range has seen.")
     few = Quantized(path=Path("q.onnx"), precision="fp16", size_bytes=10, fp32_bytes=40,
                     recipe=(), tried=(), sensitive=(), result=unknown, speed=speed(1.5),
