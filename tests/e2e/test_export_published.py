@@ -81,7 +81,8 @@ def test_a_checkpoint_of_dimensions_goes_through_every_verb(tmp_path, rated, ser
 
     on_rated = "-d {rated} --scale 1..7 -q"
     done("export vad -o vad.onnx --model-scale=-20..20")
-    done("quantize vad.onnx -o small.onnx --calibration {rated}")
+    said = done("quantize vad.onnx -o small.onnx --calibration {rated} --eval {rated} --scale 1..7")
+    assert "its mean CCC changes by " in said
     for model, run in (("vad", "checkpoint"), ("vad.onnx", "fp32"), ("small.onnx", "int8")):
         stated = "--model-scale=-20..20" if run == "checkpoint" else ""
         done(f"evaluate -m {model} {on_rated} {stated} --no-plots -o {run}")
