@@ -508,6 +508,13 @@ def test_the_page_has_the_numbers_of_the_results(tmp_path):
     ]
 
 
+def test_two_runs_of_clips_without_any_emotion_say_so(tmp_path):
+    none = np.zeros((4, 3))
+    runs = [run_of_sets(tmp_path / name, none, none + at) for name, at in (("a", 0.4), ("b", 0.6))]
+    (said,) = compare_multilabel(runs).verdict
+    assert said == "b (B) may or may not be worse than a (A): none of 4 clips has an emotion."
+
+
 def test_quantize_judges_several_emotions_by_the_change_of_macro_f1(models, clips, tmp_path):
     """The numbers are those of `serval compare` of both files on the same clips."""
     model = models["said"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -110,9 +111,11 @@ class MultilabelComparison:
         b, gap = f"{one.b} ({letter_of(self.runs, one.b)})", change.difference
         if self.runs[one.b] == self.runs[first]:
             return f"{b} is the same run as {first} (A): name another one."
-        relation = relation_of(change.verdict)
+        head = f"{b} {relation_of(change.verdict)} {first} (A)"
+        if math.isnan(gap.value):
+            return f"{head}: none of {counted(self.n, 'clip')} has an emotion."
         return (
-            f"{b} {relation} {first} (A): macro F1 {percent(change.b)} against "
+            f"{head}: macro F1 {percent(change.b)} against "
             f"{percent(change.a)} on {counted(self.n, 'clip')}, a difference of "
             f"{points(gap.value, sign=True)} points (95 % interval {span(gap.low, gap.high)})."
         )
