@@ -11,7 +11,7 @@ import pytest
 
 from serval import cli
 from serval.cli import COMMANDS, group
-from serval.commands.answers import emotion_content, print_emotions
+from serval.commands.answers import content, print_emotions
 from serval.commands.windows import Told, show_windows
 from serval.labels import LabelSet
 from serval.models.contract import Contract
@@ -90,9 +90,10 @@ def test_two_forms_of_an_answer_are_refused(flags, capsys):
 def test_of_equal_shares_the_answer_comes_first_and_the_others_follow(capsys):
     record = Prediction(clip_id="a.wav", index=0, truth="", predicted="angry", logits=(1, 1, 0),
                         probs=(0.4, 0.4, 0.2), duration_s=1.0, inference_s=0.1)  # fmt: skip
-    print_emotions([record, record], Contract(labels=LabelSet(("angry", "sad", "calm"))))
+    contract = Contract(labels=LabelSet(("angry", "sad", "calm")))
+    print_emotions([record, record], contract)
     moment = Moment(start_s=0.0, end_s=1.0, predicted="angry", probs=np.array(record.probs))
-    show_windows([Told(record=record, moments=[moment], labels=("angry", "sad", "calm"))], None)
+    show_windows([Told(record=record, moments=[moment], contract=contract)], None)
     assert capsys.readouterr().out.count("sad 40 %, calm 20 %") == 3
 
 
@@ -100,5 +101,5 @@ def test_labels_that_are_columns_too_have_a_prefix():
     record = Prediction(clip_id="a.wav", index=0, truth="", predicted="file", logits=(1.0, 0.0),
                         probs=(0.7, 0.3), duration_s=1.0, inference_s=0.1)  # fmt: skip
     for labels, head in ((("file", "sad"), "prob_file,prob_sad"), (("a", "b"), "a,b")):
-        text = emotion_content([record], Contract(labels=LabelSet(labels)), "csv").decode()
+        text = content([record], Contract(labels=LabelSet(labels)), "csv").decode()
         assert text.splitlines()[0] == f"file,emotion,confidence,duration_s,{head},failure"

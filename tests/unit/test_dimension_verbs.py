@@ -69,11 +69,23 @@ def test_predict_writes_values_and_counts_what_failed(model, sounds, tmp_path):
     assert table["arousal"].to_pylist()[:2] == [float(row["arousal"]) for row in rows[:2]]
 
 
-def test_values_over_time_are_refused_in_one_line(model, sounds, tmp_path):
-    done = called(["predict", "-m", model, sounds[0], "--window", "1"], tmp_path, {})
-    assert done.returncode == 2
-    assert "leave --window out for one value a file" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+def test_values_over_time_are_shown_written_and_drawn(model, sounds, tmp_path):
+    given = ["predict", "-m", model, sounds[0], "--window", "0.3", "--hop", "0.2"]
+    (told,) = json.loads(words(called([*given, "--json"], tmp_path, {})))
+    windows = [one["values"] for one in told["windows"]]
+    assert len(windows) > 2
+    for name in NAMES:
+        mean = np.mean([one[name] for one in windows])
+        assert told["values"][name] == pytest.approx(mean, abs=1e-4)
+    rows = list(csv.DictReader(io.StringIO(called([*given, "--csv"], tmp_path, {}).stdout)))
+    assert rows[1].keys() == {"file", "start_s", "end_s", *NAMES, "scale", "failure"}
+    assert (rows[1]["start_s"], rows[1]["scale"]) == ("0.2", "'-20..20")
+    assert [float(row["valence"]) for row in rows] == [one["valence"] for one in windows]
+    said = words(called(given, tmp_path, {"COLUMNS": "120"}))
+    assert f"{sounds[0].name}: arousal {told['values']['arousal']:.3g}, valence " in said
+    assert f" {windows[2]['arousal']:.3g} " in said
+    assert called([*given, "-o", "line.png"], tmp_path, {}).returncode == 0
+    assert (tmp_path / "line.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_quantize_measures_ccc_and_the_largest_move(model, clips, tmp_path):

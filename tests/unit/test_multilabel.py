@@ -559,6 +559,10 @@ def test_predict_names_every_emotion_above_the_threshold(models, rows, tmp_path)
     assert rows[1]["failure"].startswith("decode: ")
     said = " ".join(called(given, tmp_path, {"COLUMNS": "100"}).stdout.split())
     assert "of scores of 0.5 or more" in said
+    over_time = called([*given[:-1], "--window", "0.3", "--csv"], tmp_path, {}).stdout
+    for row in csv.DictReader(over_time.splitlines()):
+        high = [n for n in NAMES if float(row[f"prob_{n}"]) >= 0.5]
+        assert set(filter(None, row["emotions"].split(";"))) == set(high)
     assert called([*given, "-o", "out.parquet"], tmp_path, {}).returncode == 3
     assert pq.read_table(tmp_path / "out.parquet")["emotions"].to_pylist() == [named, None]
 

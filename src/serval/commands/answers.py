@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,13 +17,15 @@ from serval.commands.terminal import Terminal, narrow_table, terminal
 from serval.errors import ConfigError
 from serval.multilabel import THRESHOLD
 from serval.records import Failure, Prediction, Record
+from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL
 from serval.wording import counted, csv_cell, percent, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from serval.models.contract import Contract
+    from serval.tasks import Task
 
     Row = dict[str, Any]
 
@@ -39,12 +42,7 @@ WIDE = 72
 SHARES, VALUES = NESTED = ("probabilities", "values")
 """What a row has of each label."""
 
-BEHIND = {
-    "json": (SHARES, "failure"),
-    "csv": (SHARES, "failure"),
-    "parquet": ("failure", SHARES),
-}
-"""What ends a row in each form of file."""
+FORMS = ("csv", "json", "parquet")
 
 TYPES = dict.fromkeys(("file", "emotion", "scale", "failure"), pa.string()) | {
     "emotions": pa.list_(pa.string())
@@ -122,7 +120,7 @@ def print_values(records: Sequence[Record], contract: Contract) -> None:
     console.print_verdict([f"{', '.join(names)} of {counted(len(answered), 'file')}, {on}."])
     table = narrow_table(["file"], names)
     for record in answered:
-        table.add_row(Text(record.clip_id), *(f"{value:.3g}" for value in record.logits))
+        table.add_row(Text(record.clip_id), *(f"{value:.3g}" for value in record.probs))
     console.print_table(table)
     print_notes(console, answered)
 
@@ -133,72 +131,106 @@ def print_sets(records: Sequence[Record], contract: Contract) -> None:
     if not answered:
         return
     console = terminal()
-    named = [_named(record, contract.labels) for record in answered]
-    counts = Counter(label for one in named for label in one)
+    said_of = [named(record.probs, contract.labels) for record in answered]
+    counts = Counter(label for one in said_of for label in one)
     said = ", ".join(f"{n:,} {printable(label)}" for label, n in counts.most_common())
-    none = named.count({})
+    none = said_of.count({})
     said += f"{', ' * bool(said)}{none:,} with none" if none else ""
     console.print_verdict(
         [f"{counted(len(answered), 'file')}: {said}, of scores of {THRESHOLD:g} or more."]
     )
     table = narrow_table(["file"], [], "emotions")
-    for record, scores in zip(answered, named, strict=True):
-        each = ", ".join(f"{label} {percent(score, 0)}" for label, score in scores.items())
-        table.add_row(Text(record.clip_id), Text(each or "none"))
+    for record, scores in zip(answered, said_of, strict=True):
+        table.add_row(Text(record.clip_id), Text(in_words(scores)))
     console.print_table(table)
     print_notes(console, answered)
 
 
-def _named(record: Prediction, labels: Sequence[str]) -> dict[str, float]:
+def named(scores: Iterable[float], labels: Sequence[str]) -> dict[str, float]:
     """Return the emotions whose score is `THRESHOLD` or more, the highest first."""
-    return {label: score for score, label in ranked(record.probs, labels) if score >= THRESHOLD}
+    return {label: score for score, label in ranked(scores, labels) if score >= THRESHOLD}
 
 
-def emotion_content(records: Sequence[Record], contract: Contract, form: str) -> bytes:
-    """Return the emotion and all probabilities as `json`, `csv` or `parquet`."""
-    labels = contract.labels
-    rows = [
-        row_of(record, lambda one: emotion_row(one.predicted, one.probs, labels))
-        for record in records
-    ]
-    order = ("file", "emotion", "confidence", "duration_s", *BEHIND[form])
-    return content_of(rows, order, labels, form, bare=form == "csv")
+def in_words(scores: Mapping[str, float]) -> str:
+    """Return emotions with their scores, or `none`."""
+    return ", ".join(f"{label} {percent(p, 0)}" for label, p in scores.items()) or "none"
 
 
-def set_content(records: Sequence[Record], contract: Contract, form: str) -> bytes:
-    """Return the emotions and all scores as `json`, `csv` or `parquet`."""
-    labels = contract.labels
-
-    def said(record: Prediction) -> Row:
-        scores = dict(zip(labels, record.probs, strict=True))
-        return {"emotions": list(_named(record, labels)), SHARES: scores}
-
-    rows = [row_of(record, said) for record in records]
-    behind = (SHARES, "duration_s", "failure") if form == "csv" else ("duration_s", *BEHIND[form])
-    return content_of(rows, ("file", "emotions", *behind), labels, form)
-
-
-def value_content(records: Sequence[Record], contract: Contract, form: str) -> bytes:
-    """Return the values as `json`, `csv` or `parquet`, as text in UTF-8 but for the last."""
-    names = contract.labels
-    rows = [
-        row_of(record, lambda one: {VALUES: dict(zip(names, one.logits, strict=True))})
-        | {"scale": contract.scale or None}
-        for record in records
-    ]
-    order = {
-        "json": ("file", "scale", "duration_s", "failure", VALUES),
-        "csv": ("file", VALUES, "scale", "duration_s", "failure"),
-        "parquet": ("file", "scale", "failure", VALUES, "duration_s"),
-    }
-    return content_of(rows, order[form], names, form, bare=True)
-
-
-def emotion_row(predicted: str, probs: Iterable[float], labels: Sequence[str]) -> Row:
+def emotion_row(predicted: str, shares: Iterable[float], contract: Contract) -> Row:
     """Return an emotion, how sure the model is of it, and all probabilities."""
-    shares = {label: float(p) for label, p in zip(labels, probs, strict=True)}
-    confidence = max(shares.values()) if predicted else None
-    return {"emotion": predicted or None, "confidence": confidence, SHARES: shares}
+    each = _by_label(shares, contract)
+    confidence = max(each.values()) if predicted else None
+    return {"emotion": predicted or None, "confidence": confidence, SHARES: each}
+
+
+def set_row(_predicted: str, shares: Iterable[float], contract: Contract) -> Row:
+    """Return the emotions whose score is `THRESHOLD` or more, and all scores."""
+    each = _by_label(shares, contract)
+    return {"emotions": list(named(each.values(), contract.labels)), SHARES: each}
+
+
+def value_row(_predicted: str, values: Iterable[float], contract: Contract) -> Row:
+    """Return the values, and their scale if the model states it."""
+    return {VALUES: _by_label(values, contract), "scale": contract.scale or None}
+
+
+def _by_label(numbers: Iterable[float], contract: Contract) -> dict[str, float]:
+    return {label: float(n) for label, n in zip(contract.labels, numbers, strict=True)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """How the answers of a task are written.
+
+    Attributes:
+        row: Answer, its `(K,)` shares or values, and the contract -> what a row says of it.
+        order: The keys of a row behind `file`, by form.
+        bare: The forms whose columns of labels are called as these.
+    """
+
+    row: Callable[[str, Iterable[float], Contract], Row]
+    order: Mapping[str, tuple[str, ...]]
+    bare: tuple[str, ...] = ()
+
+
+ANSWERS: Mapping[Task, Answers] = {
+    CATEGORICAL: Answers(
+        row=emotion_row,
+        order={
+            "json": ("emotion", "confidence", "duration_s", SHARES, "failure"),
+            "csv": ("emotion", "confidence", "duration_s", SHARES, "failure"),
+            "parquet": ("emotion", "confidence", "duration_s", "failure", SHARES),
+        },
+        bare=("csv",),
+    ),
+    MULTILABEL: Answers(
+        row=set_row,
+        order={
+            "json": ("emotions", "duration_s", SHARES, "failure"),
+            "csv": ("emotions", SHARES, "duration_s", "failure"),
+            "parquet": ("emotions", "duration_s", "failure", SHARES),
+        },
+    ),
+    DIMENSIONAL: Answers(
+        row=value_row,
+        order={
+            "json": ("scale", "duration_s", "failure", VALUES),
+            "csv": (VALUES, "scale", "duration_s", "failure"),
+            "parquet": ("scale", "failure", VALUES, "duration_s"),
+        },
+        bare=FORMS,
+    ),
+}
+
+
+def content(records: Sequence[Record], contract: Contract, form: str) -> bytes:
+    """Return what a model says of each file as `json`, `csv` or `parquet`, text in UTF-8."""
+    own = ANSWERS[contract.asked]
+    rows = [
+        row_of(record, lambda one: own.row(one.predicted, one.probs, contract))
+        for record in records
+    ]
+    return content_of(rows, ("file", *own.order[form]), contract, form)
 
 
 def row_of(record: Record, said: Callable[[Prediction], Row]) -> Row:
@@ -206,9 +238,6 @@ def row_of(record: Record, said: Callable[[Prediction], Row]) -> Row:
     if isinstance(record, Failure):
         return {"file": record.clip_id, "failure": f"{record.stage}: {record.reason}"}
     return {"file": record.clip_id, "duration_s": record.duration_s, **said(record)}
-
-
-FORMS = ("csv", "json", "parquet")
 
 
 def form_of(output: Path, forms: Sequence[str] = FORMS) -> str:
@@ -227,20 +256,18 @@ def form_of(output: Path, forms: Sequence[str] = FORMS) -> str:
 def content_of(
     rows: Iterable[Row],
     order: Sequence[str],
-    labels: Sequence[str],
+    contract: Contract,
     form: str,
-    *,
-    bare: bool = False,
 ) -> bytes:
     """Return rows as `json`, `csv` or `parquet`; the last two have a column for each label.
 
     Args:
         rows: By key, of which each may lack some.
         order: The keys in their order.
-        labels: Those of `SHARES` or `VALUES`.
+        contract: With the labels of `SHARES` or `VALUES`.
         form: Of the three.
-        bare: Whether columns of labels are called as these, where no other column is.
     """
+    labels, bare = contract.labels, form in ANSWERS[contract.asked].bare
     if form == "json":
         return as_json([{key: row.get(key) for key in order} for row in rows])
     prefix = "" if bare and not {*order}.intersection(labels) else "prob_"

@@ -10,15 +10,7 @@ import click
 import numpy as np
 
 from serval.audio import address_in
-from serval.commands.answers import (
-    emotion_content,
-    form_of,
-    print_emotions,
-    print_sets,
-    print_values,
-    set_content,
-    value_content,
-)
+from serval.commands.answers import content, form_of, print_emotions, print_sets, print_values
 from serval.commands.live import show_microphone
 from serval.commands.options import MODEL_HELP, inference_options
 from serval.commands.terminal import say
@@ -40,7 +32,7 @@ from serval.models.options import InferenceOptions
 from serval.models.windowed import Windowed
 from serval.predict import infer
 from serval.records import Clip, Failure, Prediction, Record
-from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, ByTask
+from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL
 from serval.wording import counted, did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -50,8 +42,6 @@ if TYPE_CHECKING:
     from serval.models.protocol import Model
     from serval.tasks import Task
 
-    Show = Callable[[Sequence[Record], Contract], None]
-    Content = Callable[[Sequence[Record], Contract, str], bytes]
 
 REMEDIES = {
     "read": "fetch or record it again",
@@ -88,7 +78,7 @@ def predict_command(
 
     One file is shown as a bar for each emotion, several as a table.
 
-    With --window, emotions over time: serval predict --window 3 --hop 1 call.wav
+    With --window, emotions or values over time: serval predict --window 3 --hop 1 call.wav
 
     Exit code 3 if a file could not be used; the others are printed all the same.
     """
@@ -129,8 +119,6 @@ def _form(output: Path | None, *, as_json: bool, as_csv: bool) -> str | None:
 def _opened(name: str, options: InferenceOptions) -> Model:
     """Return the model, after a line on stderr for each thing that was assumed of it."""
     model = load_as_stated(name, options)
-    if options.window is not None:
-        OVER_TIME.of(model.contract.asked, model.facts["name"])
     for warning in model.facts.get("warnings", ()):
         say(f"serval: {printable(warning)}", err=True)
     return model
@@ -212,24 +200,17 @@ def _sound_files(given: Iterable[Path]) -> Iterator[Path]:
 def _tell(model: Model, records: list[Record], output: Path | None, form: str | None) -> None:
     """Show the answers, or write them in the form that a flag or the name of the file says."""
     contract = model.contract
-    show, content = TOLD[contract.asked]
     if output is not None:
         say(write_bytes(output, content(records, contract, form_of(output))))
     elif form is not None:
         click.echo(content(records, contract, form).decode(), nl=False)
     else:
-        show(records, contract)
+        SHOWN[contract.asked](records, contract)
 
 
-TOLD: Mapping[Task, tuple[Show, Content]] = {
-    CATEGORICAL: (print_emotions, emotion_content),
-    MULTILABEL: (print_sets, set_content),
-    DIMENSIONAL: (print_values, value_content),
+SHOWN: Mapping[Task, Callable[[Sequence[Record], Contract], None]] = {
+    CATEGORICAL: print_emotions,
+    MULTILABEL: print_sets,
+    DIMENSIONAL: print_values,
 }
-"""What shows the answers of a model, and what makes the bytes of a file of them."""
-
-OVER_TIME = ByTask(
-    what="--window shows over time",
-    parts=dict.fromkeys((CATEGORICAL, MULTILABEL)),
-    instead="leave --window out for one value a file",
-)
+"""What prints the answers of a model."""

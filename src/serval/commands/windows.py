@@ -1,4 +1,4 @@
-"""Emotions over time, as `serval predict --window` shows and writes them."""
+"""Emotions or values over time, as `serval predict --window` shows and writes them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from serval.commands.answers import (
-    BEHIND,
+    ANSWERS,
     as_json,
     content_of,
-    emotion_row,
     form_of,
+    in_words,
+    named,
     print_notes,
     ranked,
     row_of,
@@ -24,15 +25,18 @@ from serval.errors import ConfigError
 from serval.files import write_bytes
 from serval.predict import Moment, in_order, predict_windows
 from serval.records import Failure, Prediction
+from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL
 from serval.wording import percent, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from serval.commands.answers import Row
+    from serval.models.contract import Contract
     from serval.models.windowed import Windowed
     from serval.records import Clip, Record
+    from serval.tasks import Task
 
 FORMS = (*TABLES, "png")
 MOST_ROWS = 120
@@ -46,12 +50,12 @@ class Told:
     Attributes:
         record: Of the file as a whole.
         moments: Of its windows.
-        labels: The K emotions.
+        contract: Of the model.
     """
 
     record: Record
     moments: Sequence[Moment]
-    labels: Sequence[str]
+    contract: Contract
 
     def rows(self) -> list[Row]:
         """Return one row for each window, or one for a file without any."""
@@ -62,7 +66,7 @@ class Told:
                 "file": self.record.clip_id,
                 "start_s": round(moment.start_s, 3),
                 "end_s": round(moment.end_s, 3),
-                **emotion_row(moment.predicted, moment.probs, self.labels),
+                **self._said(moment),
             }
             for moment in self.moments
         ]
@@ -74,17 +78,20 @@ class Told:
             return {**rows[0], "windows": []}
         return {
             "file": record.clip_id,
-            **emotion_row(record.predicted, record.probs, self.labels),
+            **self._said(record),
             "duration_s": record.duration_s,
             "failure": None,
             "windows": [{key: row[key] for key in row if key != "file"} for row in rows],
         }
 
+    def _said(self, of: Prediction | Moment) -> Row:
+        return ANSWERS[self.contract.asked].row(of.predicted, of.probs, self.contract)
+
 
 def heard_in_windows(model: Windowed, clips: Iterable[Clip], workers: int) -> list[Told]:
     """Return what a model says along each of some clips, in order."""
     return [
-        Told(record=record, moments=moments, labels=model.labels)
+        Told(record=record, moments=moments, contract=model.contract)
         for record, moments in in_order(partial(predict_windows, model), clips, workers)
     ]
 
@@ -118,21 +125,67 @@ def show_windows(told: Sequence[Told], form: str | None) -> None:
 
 
 def _print_table(told: Told, record: Prediction) -> None:
-    console = terminal()
-    head = f"{record.clip_id}: {record.predicted}, {percent(max(record.probs), 0)}"
-    console.print(f"{head} over {record.duration_s:.1f} s", style="bold", soft_wrap=True)
-    table = narrow_table((), ("from s", "to s"), "emotion", "confidence", "then")
+    console, task = terminal(), SHOWN[told.contract.asked]
+    head = f"{record.clip_id}: {task.said(record, told.contract)} over {record.duration_s:.1f} s"
+    console.print(head, style="bold", soft_wrap=True)
+    titles, times = task.titles(told.contract), ("from s", "to s")
+    numbers = () if told.contract.asked.has_labels else titles
+    table = narrow_table((), (*times, *numbers), *([] if numbers else titles))
     for moment in told.moments[:MOST_ROWS]:
-        order = ranked(moment.probs, told.labels)
-        others = order[1:3] if moment.predicted else order
-        then = ", ".join(f"{printable(name)} {percent(p, 0)}" for p, name in others)
-        times = (f"{moment.start_s:.2f}", f"{moment.end_s:.2f}")
-        confidence = percent(order[0][0], 1) if moment.predicted else ""
-        table.add_row(*times, printable(moment.predicted), confidence, then)
+        at = (f"{moment.start_s:.2f}", f"{moment.end_s:.2f}")
+        table.add_row(*at, *map(printable, task.cells(moment, told.contract)))
     console.print_table(table)
     if (more := len(told.moments) - MOST_ROWS) > 0:
         console.print(f"- {more} more windows: write all of them with -o FILE.csv")
     print_notes(console, [record])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How the answers of a task are shown over time.
+
+    Attributes:
+        said: What is said of the clip as a whole.
+        titles: Of the columns behind the times.
+        cells: Of a window, under these titles.
+    """
+
+    said: Callable[[Prediction, Contract], str]
+    titles: Callable[[Contract], Sequence[str]]
+    cells: Callable[[Moment, Contract], Sequence[str]]
+
+
+def _emotion_cells(moment: Moment, contract: Contract) -> list[str]:
+    order = ranked(moment.probs, contract.labels)
+    then = ", ".join(f"{name} {percent(p, 0)}" for p, name in order[1:3])
+    return [moment.predicted, percent(order[0][0], 1), then]
+
+
+def _values(of: Prediction | Moment, contract: Contract) -> dict[str, str]:
+    return {name: f"{n:.3g}" for name, n in zip(contract.labels, of.probs, strict=True)}
+
+
+def _sets(of: Prediction | Moment, contract: Contract) -> str:
+    return in_words(named(of.probs, contract.labels))
+
+
+SHOWN: Mapping[Task, Shown] = {
+    CATEGORICAL: Shown(
+        said=lambda record, _: f"{record.predicted}, {percent(max(record.probs), 0)}",
+        titles=lambda _: ("emotion", "confidence", "then"),
+        cells=_emotion_cells,
+    ),
+    MULTILABEL: Shown(
+        said=_sets,
+        titles=lambda _: ("emotions",),
+        cells=lambda moment, contract: [_sets(moment, contract)],
+    ),
+    DIMENSIONAL: Shown(
+        said=lambda record, contract: ", ".join(map(" ".join, _values(record, contract).items())),
+        titles=lambda contract: [*map(printable, contract.labels)],
+        cells=lambda moment, contract: [*_values(moment, contract).values()],
+    ),
+}
 
 
 def _picture(told: Told, title: str, output: Path) -> Path | None:
@@ -141,11 +194,12 @@ def _picture(told: Told, title: str, output: Path) -> Path | None:
     if not isinstance(told.record, Prediction):
         return None
     timeline = Timeline(
-        labels=[printable(label) for label in told.labels],
+        labels=[printable(label) for label in told.contract.labels],
         starts_s=np.array([moment.start_s for moment in told.moments]),
         ends_s=np.array([moment.end_s for moment in told.moments]),
         probs=np.stack([moment.probs for moment in told.moments]),
         mean=np.array(told.record.probs),
+        scale=None if told.contract.asked.has_labels else told.contract.scale,
     )
     return save_timeline(timeline, f"{printable(told.record.clip_id)}\n{title}", output)
 
@@ -153,6 +207,6 @@ def _picture(told: Told, title: str, output: Path) -> Path | None:
 def _content(told: Sequence[Told], form: str) -> bytes:
     if form == "json":
         return as_json([one.document() for one in told])
-    rows = [row for one in told for row in one.rows()]
-    order = ("file", "start_s", "end_s", "emotion", "confidence", *BEHIND[form])
-    return content_of(rows, order, told[0].labels, form, bare=form == "csv")
+    rows, contract = [row for one in told for row in one.rows()], told[0].contract
+    keys = (key for key in ANSWERS[contract.asked].order[form] if key != "duration_s")
+    return content_of(rows, ("file", "start_s", "end_s", *keys), contract, form)
