@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from runs import run_of_dimensions
-from serval.commands.compare import SHOWN
-from serval.commands.predict import TOLD
+from serval.commands import compare, predict, windows
+from serval.commands.answers import ANSWERS
 from serval.commands.runs import COLUMNS
 from serval.commands.tables import SHOWN_OF
 from serval.comparison.compare import COMPARISONS
 from serval.errors import ConfigError
-from serval.label_plan import READERS
+from serval.label_plan import READERS, TRUTHS
 from serval.library.results import Result
+from serval.quantize.judged import JUDGES
 from serval.report.card import CARDS
 from serval.results import RESULTS, results_of
 from serval.scores.score import scores_of
@@ -19,8 +20,10 @@ from serval.tasks import CATEGORICAL, DIMENSIONAL, MULTILABEL, TASKS, ByTask, ta
 
 
 @pytest.mark.parametrize(
-    "table", [READERS, RESULTS, COMPARISONS, CARDS, SHOWN_OF, SHOWN, TOLD, COLUMNS]
-)
+    "table",
+    [READERS, TRUTHS, RESULTS, COMPARISONS, JUDGES, CARDS, SHOWN_OF, ANSWERS, COLUMNS,
+     compare.SHOWN, predict.SHOWN, windows.SHOWN],
+)  # fmt: skip
 def test_what_takes_every_task_has_an_entry_for_each(table):
     assert set(table) == set(TASKS)
 
