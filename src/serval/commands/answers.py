@@ -179,7 +179,7 @@ def _by_label(numbers: Iterable[float], contract: Contract) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class AnswerRows:
     """How the answers of a task are written.
 
     Attributes:
@@ -193,8 +193,8 @@ class Answers:
     bare: tuple[str, ...] = ()
 
 
-ANSWERS: Mapping[Task, Answers] = {
-    CATEGORICAL: Answers(
+ANSWERS: Mapping[Task, AnswerRows] = {
+    CATEGORICAL: AnswerRows(
         row=emotion_row,
         order={
             "json": ("emotion", "confidence", "duration_s", SHARES, "failure"),
@@ -203,7 +203,7 @@ ANSWERS: Mapping[Task, Answers] = {
         },
         bare=("csv",),
     ),
-    MULTILABEL: Answers(
+    MULTILABEL: AnswerRows(
         row=set_row,
         order={
             "json": ("emotions", "duration_s", SHARES, "failure"),
@@ -211,7 +211,7 @@ ANSWERS: Mapping[Task, Answers] = {
             "parquet": ("emotions", "duration_s", "failure", SHARES),
         },
     ),
-    DIMENSIONAL: Answers(
+    DIMENSIONAL: AnswerRows(
         row=value_row,
         order={
             "json": ("scale", "duration_s", "failure", VALUES),

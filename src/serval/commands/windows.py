@@ -141,7 +141,7 @@ def _print_table(told: Told, record: Prediction) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class OverTime:
     """How the answers of a task are shown over time.
 
     Attributes:
@@ -169,18 +169,18 @@ def _sets(of: Prediction | Moment, contract: Contract) -> str:
     return in_words(named(of.probs, contract.labels))
 
 
-SHOWN: Mapping[Task, Shown] = {
-    CATEGORICAL: Shown(
+SHOWN: Mapping[Task, OverTime] = {
+    CATEGORICAL: OverTime(
         said=lambda record, _: f"{record.predicted}, {percent(max(record.probs), 0)}",
         titles=lambda _: ("emotion", "confidence", "then"),
         cells=_emotion_cells,
     ),
-    MULTILABEL: Shown(
+    MULTILABEL: OverTime(
         said=_sets,
         titles=lambda _: ("emotions",),
         cells=lambda moment, contract: [_sets(moment, contract)],
     ),
-    DIMENSIONAL: Shown(
+    DIMENSIONAL: OverTime(
         said=lambda record, contract: ", ".join(map(" ".join, _values(record, contract).items())),
         titles=lambda contract: [*map(printable, contract.labels)],
         cells=lambda moment, contract: [*_values(moment, contract).values()],
