@@ -30,15 +30,19 @@ settings.register_profile("serval", deadline=None)
 settings.load_profile("serval")
 
 
+@pytest.hookimpl(wrapper=True)
 def pytest_collection():
     """Let the garbage collector pass by what is imported, a million objects with torch."""
     gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_finish():
     gc.collect()
     gc.freeze()
-    gc.enable()
 
 
 @pytest.fixture

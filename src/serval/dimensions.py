@@ -139,6 +139,8 @@ def plan_values(
 ) -> tuple[dict[str, str], Scale]:
     """Return the column of each dimension and the scale of the set, from all its clips.
 
+    The columns are in the order of the dimensions, whichever has a value first.
+
     Args:
         clips: Of the set, without audio.
         wanted: See `dimension_columns`.
@@ -164,7 +166,7 @@ def plan_values(
     _refuse_missing(wanted, columns, others, subject)
     if lowest > highest:
         raise DatasetError(f"{subject}: no clip has a value in {', '.join(columns.values())}")
-    return columns, _checked_scale(scale, lowest, highest, subject)
+    return {name: columns[name] for name in wanted}, _checked_scale(scale, lowest, highest, subject)
 
 
 def _refuse_missing(

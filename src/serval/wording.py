@@ -247,14 +247,21 @@ def numbered(score: Mapping[str, float | None], digits: int = 2) -> str:
     return f"{_fixed(value, '', digits)} [{_fixed(low, '', digits)}, {_fixed(high, '', digits)}]"
 
 
-def decimals(score: float, digits: int = 3) -> str:
+def decimals(score: float, digits: int = 3, *, sign: bool = False) -> str:
     """Return a score that is no share, without an interval, or `n/a`.
+
+    Args:
+        score: Or a difference of two.
+        digits: Behind the point.
+        sign: Whether a gain has a plus.
 
     Examples:
         >>> decimals(0.61249), decimals(float("nan"))
         ('0.612', 'n/a')
+        >>> decimals(0.0124, sign=True), decimals(-0.0001, sign=True)
+        ('+0.012', '0.000')
     """
-    return numbered({"value": score, "low": None, "high": None}, digits)
+    return "n/a" if math.isnan(score) else _fixed(score, "+" if sign else "", digits)
 
 
 def csv_cell(text: str) -> str:

@@ -104,12 +104,16 @@ def test_quantize_measures_ccc_and_the_largest_move(model, clips, tmp_path):
 
 
 def test_quantize_judges_dimensions_by_the_change_of_the_mean_ccc(model, clips, tmp_path):
-    """The numbers are those of `serval compare` of both files on the same clips."""
+    """The numbers are those of `serval compare` of both files, also with ratings that lack."""
+    with clips.open() as file:
+        rows = list(csv.DictReader(file))
+    rows[0]["arousal"] = rows[5]["valence"] = ""
+    clips = write_manifest(clips.with_name("few.csv"), rows)
     given = ["quantize", model, "-o", "int8.onnx", "--calibration", clips, "--clips", "4"]
     said = words(
         called([*given, "--eval", clips, "--scale", "1..7", "--max-drop", "90"], tmp_path, {})
     )
-    assert "of set.csv its mean CCC changes by " in said
+    assert "of few.csv its mean CCC changes by " in said
     runs = []
     for name, path in (("fp32", model), ("int8", tmp_path / "int8.onnx")):
         run = ["evaluate", "-m", path, "-d", clips, "--scale", "1..7", "-o", name, "--no-plots"]

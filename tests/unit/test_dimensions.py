@@ -15,7 +15,7 @@ from build import classifier, labels_metadata, speech_set, write_manifest
 from commandline import called
 from runs import run_of, run_of_dimensions
 from serval.comparison.dimensions import compare_dimensions
-from serval.dimensions import dimension_columns, dimension_run
+from serval.dimensions import dimension_columns, dimension_run, plan_values, ratings_of
 from serval.errors import ConfigError, DatasetError, ModelError, RunError
 from serval.evaluation import evaluate_named
 from serval.gate import Bounds, gate
@@ -23,6 +23,7 @@ from serval.library import Result
 from serval.logs import entry_of
 from serval.models.onnx import load_onnx
 from serval.options import EvalOptions
+from serval.records import Clip
 from serval.report import write_report
 from serval.report.values import _group_charts, value_parts
 from serval.results import results_of, write_results
@@ -125,6 +126,15 @@ def test_dimensions_may_change_their_columns():
     assert dimension_columns(["arousal", "valence"], "arousal=valence,valence=arousal") == {
         "arousal": ("valence",), "valence": ("arousal",)
     }  # fmt: skip
+
+
+def test_ratings_are_in_the_order_of_the_dimensions_whichever_is_said_first():
+    said = ({"valence": "2"}, {"valence": "3", "arousal": "4"})
+    clips = [
+        Clip(id=str(i), index=i, label="", audio=b"", groups=one) for i, one in enumerate(said)
+    ]
+    columns, _ = plan_values(clips, dimension_columns(["arousal", "valence"], None), "1..7", "set")
+    np.testing.assert_array_equal([ratings_of(c, columns) for c in clips], [[np.nan, 2], [4, 3]])
 
 
 @pytest.mark.parametrize(

@@ -530,7 +530,8 @@ def test_quantize_judges_several_emotions_by_the_change_of_macro_f1(models, clip
     found = json.loads((tmp_path / "q.tried.json").read_text("utf-8"))["result"]["measured"]
     assert (found["score"], found["accuracy"]) == ("macro F1", None)
     assert (found["a"], found["b"]) == (change.a, change.b)
-    assert found["change"]["value"] == change.difference.value
+    for key in ("value", "low", "high"):
+        assert found["change"][key] == pytest.approx(getattr(change.difference, key), abs=1e-6)
 
 
 def test_verbs_that_judge_one_emotion_say_so_in_one_line(stored, models, clips):
@@ -560,7 +561,9 @@ def test_predict_names_every_emotion_above_the_threshold(models, rows, tmp_path)
     said = " ".join(called(given, tmp_path, {"COLUMNS": "100"}).stdout.split())
     assert "of scores of 0.5 or more" in said
     over_time = called([*given[:-1], "--window", "0.3", "--csv"], tmp_path, {}).stdout
-    for row in csv.DictReader(over_time.splitlines()):
+    windows = list(csv.DictReader(over_time.splitlines()))
+    assert [row["start_s"] for row in windows] == ["0.0", "0.3"]
+    for row in windows:
         high = [n for n in NAMES if float(row[f"prob_{n}"]) >= 0.5]
         assert set(filter(None, row["emotions"].split(";"))) == set(high)
     assert called([*given, "-o", "out.parquet"], tmp_path, {}).returncode == 3

@@ -41,8 +41,8 @@ class Judged:
         a: Of A, in [0, 1]; of dimensions in [-1, 1]; NaN where it is not defined.
         b: Of B.
         change: B minus A with its interval, clustered by speaker where known.
-        p_swapped: Of accuracy exact McNemar's p-value that both are right equally often; of other
-            scores, which have no such test, 0.
+        p_swapped: Of accuracy exact McNemar's p-value that both are right equally often; `None` of
+            other scores, which have no such test.
         right: Of accuracy, how many clips A and B have right; else `None`.
     """
 
@@ -50,7 +50,7 @@ class Judged:
     a: float
     b: float
     change: Difference
-    p_swapped: float = 0.0
+    p_swapped: float | None = None
     right: tuple[int, int] | None = None
 
     def verdict(self, max_drop: float = 100 * MARGIN) -> Verdict:
@@ -58,7 +58,7 @@ class Judged:
 
         A point is a hundredth of the score.
         """
-        return verdict(self.change, max_drop / 100, self.p_swapped)
+        return verdict(self.change, max_drop / 100, self.p_swapped or 0.0)
 
     @property
     def drop(self) -> float:
@@ -110,7 +110,8 @@ class Judged:
             return f"change of {self.score} has no interval"
         value, ends = in_points(gap.value, sign=True), span(gap.low, gap.high)
         if not self.is_share:
-            value, ends = f"{gap.value:+.3f}", f"{gap.low:+.3f} to {gap.high:+.3f}"
+            value, *both = (decimals(n, sign=True) for n in (gap.value, gap.low, gap.high))
+            ends = " to ".join(both)
         said = {
             "not worse": f"a loss of more than {margin} is ruled out",
             "worse": "that is worse",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -110,6 +111,8 @@ def _refuse_undecidable(clips: Clips, max_drop: float) -> None:
     same = clips.judged(clips.reference, clips.reference)
     if same is not None and same.verdict(max_drop) != "not worse":
         n = counted(len(clips.reference), "clip")
+        if math.isnan(same.b):
+            raise ConfigError(f"{n} of {clips.name} have no {same.score}; take other --eval clips")
         raise ConfigError(
             f"{n} of {clips.name} cannot tell whether a model loses more "
             f"than --max-drop {max_drop:g} points: of equal answers the interval begins at "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import math
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import count
@@ -271,8 +272,13 @@ def best_of(variants: Sequence[Variant]) -> str:
             found = [v for v in found if v.pareto] or found
             return min(found, key=lambda v: (-round(v.against_fp32.median, 1), v.size_bytes)).name
         if found:
-            return max(found, key=lambda v: (v.judged.b, -v.size_bytes, v.pareto)).name
+            return max(found, key=lambda v: (_known(v.judged.b), -v.size_bytes, v.pareto)).name
     return FP32
+
+
+def _known(score: float) -> float:
+    """Return a score as one that can be ordered: below all others where it is not defined."""
+    return -math.inf if math.isnan(score) else score
 
 
 def _choice(variants: Sequence[Variant]) -> list[Variant]:
@@ -401,6 +407,8 @@ def _most_often_right(comparison: Variants, best: Variant) -> str:
     rivals = [one for one in rivals if _is_slower(one) == _is_slower(best)]
     alike = [one for one in rivals if one.judged.b == best.judged.b]
     among = f"of those {NO_SLOWER} " * _passes_slower(comparison, best)
+    if math.isnan(best.judged.b):
+        return f"which {among}is the smallest, for these clips have no {best.judged.score}"
     smallest = f", and is the smallest of the {len(alike)} that are" * (len(alike) > 1)
     what = f"has the highest {best.judged.score}"
     if best.judged.right is not None:

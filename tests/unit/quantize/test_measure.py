@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from audmetric import concordance_cc
+from sklearn.metrics import f1_score
 
 from build import speech_set
 from serval.errors import ConfigError, LabelError
@@ -13,10 +15,11 @@ from serval.quantize.clips import (
     fidelity,
     value_words,
 )
-from serval.quantize.judged import by_accuracy
+from serval.quantize.judged import by_accuracy, by_ccc, by_macro_f1
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.variants import pareto_front
 from serval.quantize.workbench import evaluated_in_fp32, open_workbench
+from serval.scores.clusters import clustering_of
 
 REFERENCE = np.float32([[2, 0], [0, 2], [1, 0], [0, 1]])
 
@@ -58,6 +61,33 @@ def test_one_clip_of_values_has_no_ccc():
     assert said == (
         "CCC with FP32 on 2 clips: angry 1.0000 (moves by 0 at most), sad none (moves by 0 at most)"
     )
+
+
+def test_several_emotions_are_judged_by_macro_f1_and_the_change_is_b_minus_a():
+    rng = np.random.default_rng(0)
+    truth = rng.random((60, 3)) < 0.4
+    sides = tuple(rng.normal(truth, spread).astype(np.float32) - 0.5 for spread in (0.3, 0.9))
+    found = by_macro_f1(truth, sides, clustering_of([None] * 60))
+    a, b = (f1_score(truth, side >= 0, average="macro") for side in sides)
+    assert (found.a, found.b) == pytest.approx((a, b))
+    assert (found.change.value, found.drop) == pytest.approx((b - a, 100 * (a - b)))
+    assert found.verdict() == "worse"
+
+
+def test_dimensions_are_judged_by_the_mean_ccc_of_what_each_clip_is_rated_in():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(-1, 1, (60, 2))
+    sides = tuple(rng.normal(truth, spread).astype(np.float32) for spread in (0.2, 0.9))
+    truth[:20, 0] = truth[50:, 1] = np.nan
+    found = by_ccc(truth, sides, clustering_of([None] * 60))
+    a, b = (
+        (concordance_cc(truth[20:, 0], side[20:, 0]) + concordance_cc(truth[:50, 1], side[:50, 1]))
+        / 2
+        for side in sides
+    )
+    assert (found.a, found.b) == pytest.approx((a, b))
+    assert (found.change.value, found.drop) == pytest.approx((b - a, 100 * (a - b)))
+    assert found.verdict() == "worse"
 
 
 def test_without_truth_there_is_no_accuracy():

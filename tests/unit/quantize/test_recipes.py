@@ -25,7 +25,7 @@ from serval.quantize.build import Recipe, built, stored_weights
 from serval.quantize.clips import Fidelity, fidelity, logits_of
 from serval.quantize.equalize import bias_corrections, equalized, smooth_factors, smoothed
 from serval.quantize.graph import index_of, read_graph, write_graph
-from serval.quantize.judged import Judged
+from serval.quantize.judged import Judged, by_macro_f1
 from serval.quantize.layers import layers_of
 from serval.quantize.observe import ChannelBounds, Means, channel_bounds
 from serval.quantize.options import QuantizeOptions
@@ -589,6 +589,14 @@ def test_too_few_clips_to_rule_out_a_loss_are_refused_before_the_search(bench):
     candidate, _ = chosen_static(bench)
     with pytest.raises(ConfigError, match=r"clips of .* cannot tell .* --max-drop 1 points"):
         kept_within(bench, candidate, bench.held_out, 1.0)
+
+
+def test_clips_without_the_score_are_refused_before_the_search(bench):
+    candidate, _ = chosen_static(bench)
+    none = np.zeros(bench.held_out.reference.shape, dtype=bool)
+    clips = replace(bench.held_out, truth=none, judge=by_macro_f1, reference=none - np.float32(1))
+    with pytest.raises(ConfigError, match="have no macro F1; take other --eval clips"):
+        kept_within(bench, candidate, clips, 90.0)
 
 
 def test_ranges_need_calibration(bench):

@@ -4,16 +4,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from serval.bench.rounds import Ratio
 from serval.machine import instruction_sets
 from serval.quantize import comparison_verdict
 from serval.quantize.clips import Fidelity
-from serval.quantize.judged import by_accuracy
+from serval.quantize.judged import Judged, by_accuracy, by_macro_f1
 from serval.quantize.quantize import Quantized, made_verdict, speed_verdict
 from serval.quantize.variants import Variant, Variants, best_of
 from serval.quantize.workbench import Trial
 from serval.scores.clusters import clustering_of
+from serval.scores.stats import difference
 
 
 def measured(lost, n=2000):
@@ -84,6 +86,29 @@ def test_clips_that_cannot_tell_recommend_nothing():
     assert best == "b"
     assert said.startswith("40 clips of ssi cannot tell which file keeps the accuracy of FP32; ")
     assert said.endswith("Measure on more clips before you take it.")
+
+
+def test_clips_without_the_score_are_said_to_have_none_and_the_smallest_is_named():
+    nothing = by_macro_f1(
+        np.zeros((40, 2), dtype=bool), (-np.ones((40, 2)),) * 2, clustering_of([None] * 40)
+    )
+    found = replace(measured(0, n=40), judged=nothing)
+    big, small = (replace(variant(f"of {n}", 0, size=n), measured=found) for n in (9, 8))
+    best, (said,) = verdict(replace(FP32, measured=found), big, small)
+    assert best == "of 8"
+    assert "which is the smallest, for these clips have no macro F1: " in said
+
+
+def test_dimensions_are_told_in_parts_of_1_and_a_drop_in_hundredths():
+    change = difference(-0.0001, 0.001, 400, 0.001)
+    judged = Judged(score="mean CCC", a=0.5, b=0.4999, change=change)
+    assert judged.cost == (
+        "mean CCC changes by 0.000 (95 % interval -0.003 to +0.003): a loss of more than 0.01 is "
+        "ruled out"
+    )
+    assert (judged.verdict(1.0), judged.verdict(0.1)) == ("not worse", "cannot tell")
+    assert judged.drop == pytest.approx(0.01)
+    assert judged.document["p_swapped"] is None
 
 
 def test_where_every_file_is_worse_fp32_is_kept():
