@@ -44,13 +44,13 @@ def own_model():
     return block
 
 
-def rated(folder, n=24):
+def rated(folder):
     """A model of three dimensions, and ratings that it is near to: `dim.onnx`, `my_ratings.csv`."""
     names = ("arousal", "dominance", "valence")
     metadata = labels_metadata(names, task="dimensions", scale="0..1", normalize="none")
     path = classifier(folder / "dim.onnx", k=3, metadata=metadata)
     with (folder / "my_clips.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))[:n]
+        rows = list(csv.DictReader(file))
     heard = [soundfile.read(folder / row["path"], dtype="float32")[0] for row in rows]
     model = load_onnx(path)
     said = np.concatenate([model.logits(x[np.newaxis], np.array([len(x)])) for x in heard])
@@ -63,10 +63,10 @@ def rated(folder, n=24):
     write_manifest(folder / "my_ratings.csv", rows)
 
 
-def voted(folder, n=24):
-    """The first clips, of which one listener in five heard something else: `my_votes.csv`."""
+def voted(folder):
+    """The clips, of which one listener in five heard something else: `my_votes.csv`."""
     with (folder / "my_clips.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))[:n]
+        rows = list(csv.DictReader(file))
     for i, row in enumerate(rows):
         other = EMOTIONS[(EMOTIONS.index(row["label"]) + 1 + i % 3) % len(EMOTIONS)]
         row["votes"] = f"{row['label']} 4, {other} 1"
@@ -77,7 +77,7 @@ def voted(folder, n=24):
 def folder(tmp_path):
     classifier(tmp_path / "model.onnx", metadata=labels_metadata())
     classifier(tmp_path / "model.int8.onnx", metadata=labels_metadata(), seed=1)
-    speech_set(tmp_path, 40, name="my_clips.csv", speakers=8)
+    speech_set(tmp_path, 24, name="my_clips.csv", speakers=8)
     rated(tmp_path)
     voted(tmp_path)
     (tmp_path / "my_model.py").write_text(own_model(), encoding="utf-8")
