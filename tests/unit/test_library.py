@@ -392,6 +392,7 @@ def test_runs_are_compared_by_result_by_folder_and_by_name(empty_folder):
         serval.compare("example:fp32", 3)
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_labels_alone_say_nothing_of_confidence(tmp_path):
     result = serval.score(["low", "high", "low"], ["low", "low", "low"], labels=LABELS)
     written = write_results(result.run, tmp_path)
