@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -218,6 +219,7 @@ def _bearing_number(sums: ClusterTables, k: int, runs: int) -> NDArray[np.float6
     return np.array([*[whole] * len(OVERALL), *of_classes])
 
 
+@lru_cache(maxsize=16)
 def _bearing_margins(margins: int, k: int, runs: int) -> sparse.csr_array:
     """Return which margins bear on a score of the whole, and on the 3 K of classes, `(D, 1 + 3 K)`.
 
