@@ -11,6 +11,7 @@ import csv
 import json
 import re
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -73,19 +74,25 @@ def voted(folder):
     write_manifest(folder / "my_votes.csv", rows)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    place = tmp_path_factory.mktemp("pages")
+    classifier(place / "model.onnx", metadata=labels_metadata())
+    classifier(place / "model.int8.onnx", metadata=labels_metadata(), seed=1)
+    speech_set(place, 24, name="my_clips.csv", speakers=8)
+    rated(place)
+    voted(place)
+    (place / "my_model.py").write_text(own_model(), encoding="utf-8")
+    TREES["RAVDESS"].write(place / "RAVDESS", samples=8000)
+    (place / "a.wav").write_bytes(encoded(voice(1)))
+    (place / "b.flac").write_bytes(encoded(voice(2), form="FLAC"))
+    write_sets(place)
+    return place
+
+
 @pytest.fixture
-def folder(tmp_path):
-    classifier(tmp_path / "model.onnx", metadata=labels_metadata())
-    classifier(tmp_path / "model.int8.onnx", metadata=labels_metadata(), seed=1)
-    speech_set(tmp_path, 24, name="my_clips.csv", speakers=8)
-    rated(tmp_path)
-    voted(tmp_path)
-    (tmp_path / "my_model.py").write_text(own_model(), encoding="utf-8")
-    TREES["RAVDESS"].write(tmp_path / "RAVDESS", samples=8000)
-    (tmp_path / "a.wav").write_bytes(encoded(voice(1)))
-    (tmp_path / "b.flac").write_bytes(encoded(voice(2), form="FLAC"))
-    write_sets(tmp_path)
-    return tmp_path
+def folder(made, tmp_path):
+    return shutil.copytree(made, tmp_path, dirs_exist_ok=True)
 
 
 def write_sets(folder):

@@ -529,5 +529,5 @@ def test_a_home_is_that_of_the_user(tmp_path, monkeypatch, serval_command):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     evaluated(output="~/run", plots=False)
     assert (tmp_path / "run" / "predictions.parquet").exists()
-    done = serval_command("score", "example:int8", "--output=~/scored", "--no-plots")
+    done = serval_command("score", tmp_path / "run", "--output=~/scored", "--no-plots")
     assert (done.returncode, (tmp_path / "scored" / "results.json").exists()) == (0, True)
