@@ -55,6 +55,7 @@ def run_of(
     )
     with Journal(folder=folder, provenance=facts, fresh=True) as journal:
         journal.begin("2026-01-01T00:00:00+00:00")
+        probs = probabilities_of(logits, outputs_of(facts.model))
         for i, row in enumerate(logits):
             journal.append(
                 Prediction(
@@ -63,7 +64,7 @@ def run_of(
                     truth=labels[truth[i]],
                     predicted=labels[int(np.argmax(row))],
                     logits=tuple(map(float, row)),
-                    probs=tuple(map(float, probabilities_of(row, outputs_of(facts.model)))),
+                    probs=tuple(map(float, probs[i])),
                     duration_s=float(durations[i]) if durations is not None else 1.0,
                     inference_s=0.01,
                     audio_sha256=sha256_of(provenance.get("shas", {}).get(i, f"{i:04x}")),

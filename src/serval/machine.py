@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,7 +107,9 @@ def _quota(folder: Path) -> float | None:
         return None
 
 
+@cache
 def _version(package: str) -> str:
+    """Return what is installed, which is looked up on disk, once: a sweep asks for each run."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

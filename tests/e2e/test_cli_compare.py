@@ -23,6 +23,7 @@ def stored(tmp_path):
     return tmp_path
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_compare_prints_a_verdict_and_writes_its_files(serval, stored):
     done = serval("compare", "a", "same", "far", "-o", "out")
     assert done.returncode == 0, done.stderr

@@ -20,6 +20,21 @@ from serval.options import EvalOptions
 from serval.run import JOURNAL, Journal, load_run
 
 CLIPS = 120
+PATIENT = """
+import os
+import time
+
+import numpy as np
+
+
+class Patient:
+    labels = ["angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised"]
+    sample_rate = 16_000
+
+    def __call__(self, waveform):
+        time.sleep(float(os.environ.get("PAUSE_S", "0")))
+        return 10 * np.abs(np.fft.rfft(waveform[0, :400]))[1:9]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -29,17 +44,25 @@ def slow_set(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def patient_model(tmp_path_factory):
+    """Told to rest, still in the middle when a busy machine lets the test go on; else quick."""
+    file = tmp_path_factory.mktemp("patient") / "patient.py"
+    file.write_text(PATIENT, encoding="utf-8")
+    return f"python:{file}:Patient"
+
+
+@pytest.fixture(scope="module")
 def slow_model(tmp_path_factory):
     """So slow that a process is still in the middle when a busy machine lets the test go on."""
     folder = tmp_path_factory.mktemp("slow")
     return classifier(folder / "slow.onnx", metadata=labels_metadata(), bands=2000)
 
 
-def start(arguments, cwd):
+def start(arguments, cwd, **environment):
     return subprocess.Popen(
         [sys.executable, "-m", "serval", "evaluate", *map(str, arguments)],
         cwd=cwd,
-        env=process_environment(),
+        env=process_environment(**environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -106,13 +129,13 @@ def test_quiet_is_quiet(serval, model_file, manifest):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_killed_three_times_the_run_ends_with_the_same_numbers(
-    serval, slow_model, slow_set, tmp_path
+    serval, patient_model, slow_set, tmp_path
 ):
-    arguments = ["-m", slow_model, "-d", slow_set, "--workers", "1", "--no-plots"]
+    arguments = ["-m", patient_model, "-d", slow_set, "--workers", "1", "--no-plots"]
     assert serval("evaluate", *arguments, "-o", "whole").returncode == 0
     journal = tmp_path / "cut" / JOURNAL
     for kills in range(3):
-        process = start([*arguments, "-o", "cut"], tmp_path)
+        process = start([*arguments, "-o", "cut"], tmp_path, PAUSE_S=0.01)
         wait_for_records(journal, 10 + 15 * (kills + 1), process)
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -127,10 +150,10 @@ def test_killed_three_times_the_run_ends_with_the_same_numbers(
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "told to end"])
 def test_a_stopped_run_keeps_the_journal_and_says_how_to_go_on(
-    serval, slow_model, slow_set, tmp_path, sent
+    serval, patient_model, slow_set, tmp_path, sent
 ):
-    arguments = ["-m", slow_model, "-d", slow_set, "-o", "out", "--workers", "1", "--no-plots"]
-    process = start(arguments, tmp_path)
+    arguments = ["-m", patient_model, "-d", slow_set, "-o", "out", "--workers", "1", "--no-plots"]
+    process = start(arguments, tmp_path, PAUSE_S=0.01)
     wait_for_records(tmp_path / "out" / JOURNAL, 20, process)
     process.send_signal(sent)
     _, said = process.communicate(timeout=60)
@@ -143,19 +166,20 @@ def test_a_stopped_run_keeps_the_journal_and_says_how_to_go_on(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
-@pytest.mark.parametrize("gap_s", [0.02, 0.1])
-def test_told_to_stop_again_it_stops_at_once(serval, slow_model, slow_set, tmp_path, gap_s):
+def test_told_to_stop_again_it_stops_at_once(serval, slow_model, slow_set, tmp_path):
+    """Soon after the first time, and later, when it is gone on with."""
     arguments = ["-m", slow_model, "-d", slow_set, "-o", "out", "--no-plots"]
-    process = start(arguments, tmp_path)
-    wait_for_records(tmp_path / "out" / JOURNAL, 20, process)
-    for _ in range(4):
-        process.send_signal(signal.SIGINT)
-        time.sleep(gap_s)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "stopped" in said
-    assert "Traceback" not in said
-    assert "terminate" not in said
+    for gap_s, more_than in ((0.02, 20), (0.1, 50)):
+        process = start(arguments, tmp_path)
+        wait_for_records(tmp_path / "out" / JOURNAL, more_than, process)
+        for _ in range(4):
+            process.send_signal(signal.SIGINT)
+            time.sleep(gap_s)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "stopped" in said
+        assert "Traceback" not in said
+        assert "terminate" not in said
     assert serval("evaluate", *arguments).returncode == 0
     assert len(load_run(tmp_path / "out")) == CLIPS
 
@@ -202,13 +226,16 @@ def test_what_is_wrong_is_one_line_and_exit_2(serval, model_file, manifest, argu
     assert "Traceback" not in done.stderr
 
 
-def test_odd_names_and_places_work(serval_process, tmp_path):
+def test_odd_names_and_places_work(serval, serval_process, tmp_path):
     folder = tmp_path / "Größe & ünï 'q'"
     clips = speech_set(folder, 4, labels=("angry", "ärger"))
     labels = ("angry", "ärger")
     model = classifier(folder / "mödel.onnx", k=2, metadata=labels_metadata(labels))
-    done = serval_process("evaluate", "-m", model, "-d", clips, "-o", folder / "öut")
+    done = serval_process("evaluate", "-m", model, "-d", clips, "-o", folder / "öut", "--no-plots")
     assert done.returncode == 0, done.stderr
+    done = serval("score", folder / "öut")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "öut" / "confusion_matrix.png").exists()
     assert "ärger" in (folder / "öut" / "summary.md").read_text(encoding="utf-8")
 
 
@@ -338,7 +365,7 @@ def test_names_that_look_like_markup_are_printed_as_they_are(marked_up, serval):
     model, clips = marked_up / "[red]0.onnx", marked_up / "[/b]" / "set.csv"
     for arguments in (
         ("score", "0"),
-        ("evaluate", "-m", model, "-d", clips, "-o", "0"),
+        ("evaluate", "-m", model, "-d", clips, "-o", "0", "--no-plots"),
         ("compare", "0", "1"),
         ("gate", "0", "--min", "recall:[/red]=0"),
         ("predict", "-m", model, marked_up / "[/b]" / "clip0000.wav"),

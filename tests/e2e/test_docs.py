@@ -11,6 +11,7 @@ import csv
 import json
 import re
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -44,13 +45,13 @@ def own_model():
     return block
 
 
-def rated(folder, n=24):
+def rated(folder):
     """A model of three dimensions, and ratings that it is near to: `dim.onnx`, `my_ratings.csv`."""
     names = ("arousal", "dominance", "valence")
     metadata = labels_metadata(names, task="dimensions", scale="0..1", normalize="none")
     path = classifier(folder / "dim.onnx", k=3, metadata=metadata)
     with (folder / "my_clips.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))[:n]
+        rows = list(csv.DictReader(file))
     heard = [soundfile.read(folder / row["path"], dtype="float32")[0] for row in rows]
     model = load_onnx(path)
     said = np.concatenate([model.logits(x[np.newaxis], np.array([len(x)])) for x in heard])
@@ -63,29 +64,35 @@ def rated(folder, n=24):
     write_manifest(folder / "my_ratings.csv", rows)
 
 
-def voted(folder, n=24):
-    """The first clips, of which one listener in five heard something else: `my_votes.csv`."""
+def voted(folder):
+    """The clips, of which one listener in five heard something else: `my_votes.csv`."""
     with (folder / "my_clips.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))[:n]
+        rows = list(csv.DictReader(file))
     for i, row in enumerate(rows):
         other = EMOTIONS[(EMOTIONS.index(row["label"]) + 1 + i % 3) % len(EMOTIONS)]
         row["votes"] = f"{row['label']} 4, {other} 1"
     write_manifest(folder / "my_votes.csv", rows)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    place = tmp_path_factory.mktemp("pages")
+    classifier(place / "model.onnx", metadata=labels_metadata())
+    classifier(place / "model.int8.onnx", metadata=labels_metadata(), seed=1)
+    speech_set(place, 24, name="my_clips.csv", speakers=8)
+    rated(place)
+    voted(place)
+    (place / "my_model.py").write_text(own_model(), encoding="utf-8")
+    TREES["RAVDESS"].write(place / "RAVDESS", samples=8000)
+    (place / "a.wav").write_bytes(encoded(voice(1)))
+    (place / "b.flac").write_bytes(encoded(voice(2), form="FLAC"))
+    write_sets(place)
+    return place
+
+
 @pytest.fixture
-def folder(tmp_path):
-    classifier(tmp_path / "model.onnx", metadata=labels_metadata())
-    classifier(tmp_path / "model.int8.onnx", metadata=labels_metadata(), seed=1)
-    speech_set(tmp_path, 40, name="my_clips.csv", speakers=8)
-    rated(tmp_path)
-    voted(tmp_path)
-    (tmp_path / "my_model.py").write_text(own_model(), encoding="utf-8")
-    TREES["RAVDESS"].write(tmp_path / "RAVDESS", samples=8000)
-    (tmp_path / "a.wav").write_bytes(encoded(voice(1)))
-    (tmp_path / "b.flac").write_bytes(encoded(voice(2), form="FLAC"))
-    write_sets(tmp_path)
-    return tmp_path
+def folder(made, tmp_path):
+    return shutil.copytree(made, tmp_path, dirs_exist_ok=True)
 
 
 def write_sets(folder):

@@ -22,6 +22,7 @@ def sounds(tmp_path):
     return tmp_path / "sounds"
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_every_command_that_takes_a_run_takes_an_example(serval, tmp_path):
     done = serval("compare", "example:fp32", "example:int8", "-o", "both")
     assert "serval-tiny INT8 (B) is not worse than serval-tiny FP32 (A)" in done.stdout
@@ -128,6 +129,7 @@ def test_a_failed_file_is_in_the_table_that_is_written(serval, model_file, sound
     assert failed["failure"].startswith("decode: ")
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_a_name_is_used_wherever_the_run_is_spoken_of(serval, model_file, manifest, tmp_path):
     arguments = ("-m", model_file, "-d", manifest, "--no-plots")
     assert serval("evaluate", *arguments, "-o", "one").returncode == 0
@@ -170,6 +172,7 @@ def test_runs_lists_what_is_stored_below_a_folder(serval, tmp_path):
     assert "all/a/journal.jsonl is a file" in serval("runs", "all/a/journal.jsonl").stderr
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_predictions_in_a_file_are_scored_and_compared(serval, tmp_path):
     (tmp_path / "mine.csv").write_text(
         "clip_id,truth,prob_sad,prob_angry,speaker,room\n"

@@ -307,6 +307,7 @@ def test_no_seed_is_below_zero(tmp_path):
         assert (done.returncode, "-1 is not in the range x>=0" in done.stderr) == (2, True)
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_compare_writes_and_prints_it(evaluation, other, tmp_path):
     arguments = ["compare", str(evaluation.run.folder), str(other.folder), "-o", str(tmp_path)]
     said = called(arguments, tmp_path, {"COLUMNS": "80"})
@@ -343,6 +344,7 @@ def test_a_gate_bounds_dimensions(evaluation, other, tmp_path, arguments, code, 
     assert (done.returncode, said in text) == (code, True), text
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_a_run_is_scored_again_listed_and_logged(evaluation, other, tmp_path):
     folder = evaluation.run.folder
     done = called(["score", str(folder), "-o", str(tmp_path / "again")], tmp_path, {})

@@ -129,6 +129,7 @@ def test_a_complete_run_is_only_scored_again(options):
     assert again.run.logits.tobytes() == first.run.logits.tobytes()
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_pictures_are_drawn_unless_told_not_to_and_are_never_of_another_run(options, tmp_path):
     def pictures():
         return {path.name for path in (tmp_path / "o").glob("*.png")}

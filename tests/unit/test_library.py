@@ -392,6 +392,7 @@ def test_runs_are_compared_by_result_by_folder_and_by_name(empty_folder):
         serval.compare("example:fp32", 3)
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_labels_alone_say_nothing_of_confidence(tmp_path):
     result = serval.score(["low", "high", "low"], ["low", "low", "low"], labels=LABELS)
     written = write_results(result.run, tmp_path)
@@ -528,5 +529,5 @@ def test_a_home_is_that_of_the_user(tmp_path, monkeypatch, serval_command):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     evaluated(output="~/run", plots=False)
     assert (tmp_path / "run" / "predictions.parquet").exists()
-    done = serval_command("score", "example:int8", "--output=~/scored", "--no-plots")
+    done = serval_command("score", tmp_path / "run", "--output=~/scored", "--no-plots")
     assert (done.returncode, (tmp_path / "scored" / "results.json").exists()) == (0, True)

@@ -33,6 +33,7 @@ def test_an_entry_has_scores_with_intervals_settings_and_pictures(entry):
     assert {"results", "clips", "summary", "journal"} <= set(entry.files)
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_a_run_that_is_not_finished_has_no_metric_that_is_none(tmp_path):
     run = run_of(tmp_path / "run", [0, 1, 2], [0, 1, 2], end=False)
     with pictures_as("svg"):

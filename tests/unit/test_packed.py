@@ -9,7 +9,7 @@ from serval.run.packed import Coded, Digests, Following, PositionSet, Scattered,
 
 SHAS = st.one_of(st.just(""), st.binary(min_size=32, max_size=32).map(bytes.hex))
 VALUES = {
-    Texts: st.text(),
+    Texts: st.text(max_size=6),
     Digests: SHAS,
     Coded: st.one_of(st.none(), st.sampled_from("abc")),
 }

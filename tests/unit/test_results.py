@@ -145,7 +145,7 @@ def test_warnings_tell_what_a_reader_must_know(tmp_path):
 
 
 def test_no_spreadsheet_runs_a_cell(run, tmp_path):
-    write_results(run, tmp_path / "out")
+    write_results(run, tmp_path / "out", plots=False)
     text = (tmp_path / "out" / "detailed_results.csv").read_text(encoding="utf-8")
     rows = list(csv.reader(text.splitlines()))
     head = rows[0]
@@ -177,7 +177,7 @@ def test_no_two_columns_have_one_name(tmp_path):
 
 def test_pandas_reads_the_published_columns_as_what_they_are(tmp_path):
     run = stored(tmp_path, [0, 0, 1], [0, 1, 1], failures=2)
-    table = pd.read_csv(write_results(run, tmp_path / "out").files["clips"])
+    table = pd.read_csv(write_results(run, tmp_path / "out", plots=False).files["clips"])
     published = ["sample_index", "predicted_emotion", "true_emotion", "predicted_id", "true_id"]
     assert list(table.columns[:6]) == [*published, "correct"]
     assert table["sample_index"].tolist() == [0, 1, 2]
@@ -188,7 +188,7 @@ def test_pandas_reads_the_published_columns_as_what_they_are(tmp_path):
 
 def test_rows_are_numbered_as_published_and_keep_their_place_in_the_dataset(run, tmp_path):
     later = replace(run, index=run.index + 40, notes=(("one", "two"), *run.notes[1:]))
-    files = write_results(later, tmp_path / "out").files
+    files = write_results(later, tmp_path / "out", plots=False).files
     rows = list(csv.DictReader(files["clips"].read_text(encoding="utf-8").splitlines()))
     assert [row["sample_index"] for row in rows] == [str(i) for i in range(7)]
     assert [row["index"] for row in rows] == [str(40 + i) for i in range(7)]
@@ -205,7 +205,7 @@ def test_a_run_of_an_earlier_version_counts_what_it_dropped_without_naming_it(ru
 
 def test_an_unfinished_run_is_said_to_be_so_at_the_top(tmp_path):
     run = stored(tmp_path, [0, 1], [0, 1], complete=False)
-    written = write_results(run, tmp_path / "out")
+    written = write_results(run, tmp_path / "out", plots=False)
     assert written.document["complete"] is False
     first = written.files["summary"].read_text(encoding="utf-8").splitlines()[2]
     assert "is not finished: 3 " in first
@@ -223,7 +223,7 @@ def test_every_file_is_written_and_the_same_input_gives_the_same_bytes(run, tmp_
 
 
 def test_predictions_parquet_holds_every_number(run, tmp_path):
-    table = pq.read_table(write_results(run, tmp_path / "out").files["predictions"])
+    table = pq.read_table(write_results(run, tmp_path / "out", plots=False).files["predictions"])
     np.testing.assert_array_equal(np.stack(table["logits"].to_numpy()), run.logits)
     assert table["truth"].to_pylist() == [LABELS[i] for i in run.truth]
     assert table.schema.metadata[b"serval.failed_clips"] == b"1"
@@ -251,7 +251,11 @@ def test_parquet_of_no_clip_has_all_columns(tmp_path):
 
 
 def test_the_summary_is_markdown_that_cannot_break(run, tmp_path):
-    text = write_results(run, tmp_path / "out").files["summary"].read_text(encoding="utf-8")
+    text = (
+        write_results(run, tmp_path / "out", plots=False)
+        .files["summary"]
+        .read_text(encoding="utf-8")
+    )
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {5, 6}
     assert "| Accuracy (WA) | 57.14 % [" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,19 +22,28 @@ if TYPE_CHECKING:
     from serval.scores.stats import Interval
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Measures:
     """Every number of a run that can be bounded, with its interval where it has one.
 
     Attributes:
-        known: By canonical name.
+        run: As stored.
         files: Content of further files by the prefix of their numbers' names.
-        model: What is known of the run's model, to tell whose numbers a file has.
     """
 
-    known: Mapping[str, float | Interval]
+    run: Run
     files: Mapping[str, Mapping[str, Any]]
-    model: Mapping[str, Any]
+
+    @cached_property
+    def known(self) -> Mapping[str, float | Interval]:
+        """The numbers of the run, by canonical name: scored once one of them is asked for."""
+        run, clips = self.run, len(self.run) + len(self.run.failures)
+        whole = {
+            "failures": len(run.failures) / clips if clips else float("nan"),
+            "clips": float(len(run)),
+            "size_mb": (run.provenance.model.get("size_bytes") or float("nan")) / 1e6,
+        }
+        return results_of(run).bounded | whole
 
     def named(self, name: str) -> float | Interval:
         """Return the number of that name.
@@ -77,7 +87,7 @@ class Measures:
         return f"but that is of {owner or ', '.join(models)}, not of the model of this run"
 
     def _is_mine(self, facts: Any) -> bool:  # noqa: ANN401 - what JSON holds
-        return isinstance(facts, Mapping) and is_told_of(facts, self.model)
+        return isinstance(facts, Mapping) and is_told_of(facts, self.run.provenance.model)
 
 
 def measures_of(run: Run, files: Mapping[str, str]) -> Measures:
@@ -92,17 +102,7 @@ def measures_of(run: Run, files: Mapping[str, str]) -> Measures:
     Raises:
         ConfigError: A file cannot be read.
     """
-    clips = len(run) + len(run.failures)
-    whole = {
-        "failures": len(run.failures) / clips if clips else float("nan"),
-        "clips": float(len(run)),
-        "size_mb": (run.provenance.model.get("size_bytes") or float("nan")) / 1e6,
-    }
-    return Measures(
-        known=results_of(run).bounded | whole,
-        files={name: _json(name, path) for name, path in files.items()},
-        model=run.provenance.model,
-    )
+    return Measures(run=run, files={name: _json(name, path) for name, path in files.items()})
 
 
 def _number(content: Mapping[str, Any], source: str, path: str) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 
 from serval.groups.deviations import GroupDeviation, deviations_from_all
 from serval.groups.gaps import NO_GAP, GroupGap, Permuted, gaps_between, permutation_of
-from serval.scores import whole_intervals
+from serval.scores import intervals, metrics
 from serval.scores.chance import WORTH_FINDING, random_uar
 from serval.scores.clusters import cluster_tables, clustering_of
 from serval.scores.votes import is_votes
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from serval.run import Run
+    from serval.scores.metrics import Margins
     from serval.scores.stats import Interval
 
     Ids = NDArray[np.int64]
@@ -434,14 +435,19 @@ def _group_scores(name: str, clips: Ids, run: Run, rng: np.random.Generator) -> 
     clustering = clustering_of([run.speakers[i] for i in clips])
     truth, predicted = run.truth[clips], run.predicted[clips]
     tables = cluster_tables(truth * k + predicted, k * k, clustering)
-    scores = whole_intervals(tables, k, RESAMPLES, rng)
+    accuracy, uar = intervals(tables, k, RESAMPLES, rng, _accuracy_and_uar)
     return GroupScores(
         name=name,
         n=len(clips),
-        accuracy=scores["wa"],
-        uar=scores["uar"],
-        better_than_chance=scores["uar"].low > random_uar(truth, k),
+        accuracy=accuracy,
+        uar=uar,
+        better_than_chance=uar.low > random_uar(truth, k),
     )
+
+
+def _accuracy_and_uar(counts: Margins) -> NDArray[np.float64]:
+    """Return the first two of all scores, `(..., 2)`."""
+    return np.stack([metrics.wa(counts), metrics.uar(counts)], axis=-1)
 
 
 def _gaps(

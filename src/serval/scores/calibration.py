@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from serval.errors import ConfigError
 from serval.probabilities import log_probabilities_of, outputs_of
-from serval.scores.clusters import Clustering, clustering_of
+from serval.scores.clusters import DRAWS_AT_ONCE, Clustering, clustering_of
 from serval.scores.selective import CoveragePoint, accuracy_of, aurc, aurc_interval, coverage_points
 from serval.scores.uncertainty import mean_of
 from serval.wording import counted, percent
@@ -302,6 +301,8 @@ def temperature_of(logits: NDArray[np.float32], truth: Ids, outputs: str = "logi
     Raises:
         ConfigError: There is no usable clip.
     """
+    from scipy.optimize import minimize_scalar  # a quarter of a second to load
+
     usable = np.isfinite(logits).all(axis=1)
     if not usable.any():
         raise ConfigError("a temperature needs clips with finite logits; this run has none")
@@ -402,11 +403,13 @@ def _ece_by_chance(confidence: Floats, rng: np.random.Generator, draws: int = 40
     sure = np.sort(confidence)
     edges = [part[0] for part in np.array_split(np.arange(len(sure)), bin_count(len(sure)))]
 
-    def total() -> float:
-        gaps = (rng.random(len(sure)) < sure) - sure
-        return float(np.abs(np.add.reduceat(gaps, edges)).sum())
+    def totals(n: int) -> Floats:
+        gaps = (rng.random((n, len(sure))) < sure) - sure
+        return np.asarray(np.abs(np.add.reduceat(gaps, edges, axis=1)).sum(axis=1))
 
-    return float(np.quantile(np.array([total() for _ in range(draws)]) / len(sure), 0.95))
+    at_once = max(1, DRAWS_AT_ONCE // len(sure))
+    parts = [totals(min(at_once, left)) for left in range(draws, 0, -at_once)]
+    return float(np.quantile(np.concatenate(parts) / len(sure), 0.95))
 
 
 def refuse_unfit(run: Run, fitted_on: Run, what: str) -> None:

@@ -9,6 +9,8 @@ there are.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -178,12 +180,13 @@ def row_tables(rows: sparse.csr_array, clustering: Clustering) -> ClusterTables:
 def _counted(
     rows: NDArray[np.int64], cells: NDArray[Any], shape: tuple[int, int], times: NDArray[Any]
 ) -> ClusterTables:
-    tables = sparse.csr_array(shape, dtype=np.int64)
-    for start in range(0, len(rows), ROWS):
+    def part(start: int) -> sparse.csr_array:
         some = slice(start, start + ROWS)
         places = (np.repeat(rows[some], cells.shape[1]), cells[some].ravel())
         ones = np.ones(cells[some].size, dtype=np.int64)
-        tables = tables + sparse.coo_array((ones, places), shape=shape).tocsr()
+        return sparse.coo_array((ones, places), shape=shape).tocsr()
+
+    tables = reduce(add, map(part, range(0, max(1, len(rows)), ROWS)))
     return ClusterTables(tables=tables, times=times.astype(np.int64))
 
 

@@ -12,6 +12,7 @@ its margins, and take those too: 3 K numbers instead of K x K.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -27,9 +28,11 @@ Counts = NDArray[Any]
 counts are stacks `(..., K, K)`, `int64` or `float64`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Margins:
     """What the scores need of a confusion matrix, or of a stack of them.
+
+    The scores of each class are made once, for there are several means of each.
 
     Attributes:
         hits: `(..., K)` clips of each class that were found.
@@ -40,6 +43,22 @@ class Margins:
     hits: NDArray[Any]
     support: NDArray[Any]
     predictions: NDArray[Any]
+
+    @cached_property
+    def recall(self) -> PerClass:
+        """See the function of this name."""
+        return ratio(self.hits, self.support)
+
+    @cached_property
+    def precision(self) -> PerClass:
+        """See the function of this name."""
+        share = ratio(self.hits, self.predictions)
+        return np.where((self.support > 0) & np.isnan(share), 0.0, share)
+
+    @cached_property
+    def f1(self) -> PerClass:
+        """See the function of this name."""
+        return ratio(2 * self.hits, self.predictions + self.support)
 
 
 Tally: TypeAlias = Counts | Margins
@@ -128,7 +147,7 @@ def recall(counts: Tally) -> PerClass:
         >>> recall(np.array([[3, 1], [0, 0]])).tolist()
         [0.75, nan]
     """
-    return ratio(_hits(counts), support(counts))
+    return margins(counts).recall
 
 
 def precision(counts: Tally) -> PerClass:
@@ -142,8 +161,7 @@ def precision(counts: Tally) -> PerClass:
         >>> precision(np.array([[3, 1, 0], [2, 0, 0], [0, 0, 0]])).tolist()
         [0.6, 0.0, nan]
     """
-    share = ratio(_hits(counts), predictions(counts))
-    return np.where((support(counts) > 0) & np.isnan(share), 0.0, share)
+    return margins(counts).precision
 
 
 def f1(counts: Tally) -> PerClass:
@@ -155,7 +173,7 @@ def f1(counts: Tally) -> PerClass:
         >>> f1(np.array([[3, 1], [0, 0]])).round(3).tolist()
         [0.857, 0.0]
     """
-    return ratio(2 * _hits(counts), predictions(counts) + support(counts))
+    return margins(counts).f1
 
 
 def macro(per_class: PerClass, classes: NDArray[np.bool_]) -> Score:
@@ -173,7 +191,7 @@ def macro(per_class: PerClass, classes: NDArray[np.bool_]) -> Score:
         >>> macro(np.array([1.0, 0.5, np.nan]), np.array([True, True, False]))
         0.75
     """
-    total = np.where(classes, np.nan_to_num(per_class), 0.0).sum(axis=-1)
+    total = np.where(classes & ~np.isnan(per_class), per_class, 0.0).sum(axis=-1)
     return _plain(ratio(total, classes.sum(axis=-1)))
 
 
@@ -197,7 +215,7 @@ def weighted(per_class: PerClass, counts: Tally) -> Score:
         0.875
     """
     share = support(counts)
-    total = (np.nan_to_num(per_class) * share).sum(axis=-1)
+    total = (np.where(np.isnan(per_class), 0.0, per_class) * share).sum(axis=-1)
     return _plain(ratio(total, share.sum(axis=-1)))
 
 

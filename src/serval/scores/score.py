@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -213,21 +214,25 @@ def effective_clusters(
 
 
 def _bearing_number(sums: ClusterTables, k: int, runs: int) -> NDArray[np.float64]:
-    truth, predicted = (_block(sums, k, runs, part) for part in (1, 2))
-    clips = sparse.csr_array(np.asarray(truth.sum(axis=1)).reshape(-1, 1))
-    whole, *of_classes = (
-        effective_number(part, sums.times) for part in (clips, predicted, truth, truth + predicted)
-    )
-    return np.concatenate([np.repeat(whole, len(OVERALL)), *of_classes])
+    bearing = sums.tables @ _bearing_margins(sums.tables.shape[1], k, runs)
+    whole, *of_classes = effective_number(bearing, sums.times)
+    return np.array([*[whole] * len(OVERALL), *of_classes])
 
 
-def _block(sums: ClusterTables, k: int, runs: int, part: int) -> Any:  # noqa: ANN401 - sparse
-    """Return one of the three margins, `(U, K)`, over all runs."""
-    places = (slice((3 * run + part) * k, (3 * run + part + 1) * k) for run in range(runs))
-    first, *more = (sums.tables[:, place] for place in places)
-    for block in more:
-        first = first + block
-    return first
+@lru_cache(maxsize=16)
+def _bearing_margins(margins: int, k: int, runs: int) -> sparse.csr_array:
+    """Return which margins bear on a score of the whole, and on the 3 K of classes, `(D, 1 + 3 K)`.
+
+    On those of the whole and on recall truth clips do, on precision predictions, on F1 both.
+    """
+    run, label = np.divmod(np.arange(runs * k), k)
+    truth = (3 * run + 1) * k + label
+    predicted = truth + k
+    rows = np.concatenate([truth, predicted, truth, truth, predicted])
+    of_f1 = 1 + 2 * k + label
+    columns = np.concatenate([np.zeros_like(label), 1 + label, 1 + k + label, of_f1, of_f1])
+    once = np.ones(len(rows), dtype=np.int64)
+    return sparse.coo_array((once, (rows, columns)), shape=(margins, 1 + 3 * k)).tocsr()
 
 
 def _per_class(found: list[Interval], counts: Counts, labels: LabelSet) -> dict[str, ClassScores]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serval.scores.clusters import Clustering
+from serval.scores.clusters import DRAWS_AT_ONCE, Clustering
 from serval.scores.stats import Interval, spread
 from serval.scores.uncertainty import Uncertainty, uncertainty_of_mean
 
@@ -66,32 +66,38 @@ def aurc_interval(
     order = np.argsort(-confidence, kind="stable")
     _, starts = np.unique(-confidence[order], return_index=True)
     wrong, ids = ~right[order], clustering.ids[order]
-    drawn = np.array([_drawn_aurc(times[ids], wrong, starts) for times in _draws(clustering, rng)])
+    draws = _draws(clustering, len(ids), rng)
+    drawn = np.concatenate([_drawn_aurc(times[:, ids], wrong, starts) for times in draws])
     effective = np.array([clustering.effective])
     error = spread(drawn[:, np.newaxis], effective)[0] if len(clustering) > 1 else math.nan
     found = Uncertainty(error=float(error), clusters=clustering.effective)
     if clustering.by != "clip":
         each = Clustering(ids=np.arange(len(ids)), by="clip")
-        times = np.array([_drawn_aurc(n[order], wrong, starts) for n in _draws(each, rng)])
+        draws = _draws(each, len(ids), rng)
+        times = np.concatenate([_drawn_aurc(n[:, order], wrong, starts) for n in draws])
         alone = float(spread(times[:, np.newaxis], np.array([float(len(ids))]))[0])
         found = replace(found, independent=alone, clips=float(len(ids)))
     return found.interval(value)
 
 
-def _draws(clustering: Clustering, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Yield how often each cluster is drawn, `(C,)`, for each of the draws."""
+def _draws(
+    clustering: Clustering, clips: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """Yield how often each cluster is drawn, `(b, C)`: as many draws as have room, of all."""
     shares = np.full(len(clustering), 1 / len(clustering))
-    return (rng.multinomial(len(clustering), shares) for _ in range(RESAMPLES))
+    at_once = max(1, DRAWS_AT_ONCE // clips)
+    for left in range(RESAMPLES, 0, -at_once):
+        yield rng.multinomial(len(clustering), shares, size=min(at_once, left))
 
 
-def _drawn_aurc(times: NDArray[np.int64], wrong: NDArray[np.bool_], starts: Ids) -> float:
-    """Return AURC of clips, surest first, that count `times` each; ties begin at `starts`."""
-    n = np.add.reduceat(times, starts)
-    before = np.cumsum(np.add.reduceat(times * wrong, starts))
+def _drawn_aurc(times: NDArray[np.int64], wrong: NDArray[np.bool_], starts: Ids) -> Floats:
+    """Return AURC, `(b,)`, of clips, surest first, of `(b, N)` times; ties begin at `starts`."""
+    n = np.add.reduceat(times, starts, axis=1)
+    before = np.cumsum(np.add.reduceat(times * wrong, starts, axis=1), axis=1)
     before *= n  # in place, for there may be a million clips
-    np.cumsum(n, out=n)
-    answered = n[-1]
-    return float((before / np.maximum(n, 1, out=n)).sum() / answered)
+    np.cumsum(n, axis=1, out=n)
+    answered = n[:, -1].copy()
+    return np.asarray((before / np.maximum(n, 1, out=n)).sum(axis=1) / answered)
 
 
 def _risks(confidence: Floats, right: NDArray[np.bool_]) -> Floats:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from serval.scores import stats
 from serval.scores.clusters import DRAWS_AT_ONCE, ClusterTables, draws
@@ -179,7 +179,11 @@ def _factor(effective: float) -> float:
         held = 2 * special.ndtr(factor * student * errors) - 1
         return float(held.mean()) - NARROWEST
 
-    return 1.0 if missing(1.0) >= 0 else float(optimize.brentq(missing, 1.0, 10.0, xtol=1e-4))
+    if missing(1.0) >= 0:
+        return 1.0
+    from scipy.optimize import brentq  # a quarter of a second to load, and not for every set
+
+    return float(brentq(missing, 1.0, 10.0, xtol=1e-4))
 
 
 Statistic = Callable[["Floats"], "Floats"]
@@ -241,11 +245,11 @@ def estimates(
         resamples: Draws of the bootstrap.
         rng: Its random numbers.
     """
-    values = statistic(tables.total[np.newaxis].astype(np.float64))[0]
+    values = _values(tables, statistic)
     spread = Spread(values)
     for sums in draws(tables, resamples, rng, width=len(values)):
         spread.add(statistic(sums))
-    return _estimates(tables, statistic, effective, spread.errors(effective[0]))
+    return _estimates(tables, statistic, effective, (values, spread.errors(effective[0])))
 
 
 def linear_estimates(
@@ -253,15 +257,25 @@ def linear_estimates(
 ) -> Estimates:
     """Return the same without draws, by what each cluster moves: see `linear_errors`."""
     errors = linear_errors(tables, statistic, effective[0])
-    return _estimates(tables, statistic, effective, errors)
+    return _estimates(tables, statistic, effective, (_values(tables, statistic), errors))
+
+
+def _values(tables: ClusterTables, statistic: Statistic) -> Floats:
+    """Return the scores of all clips, `(M,)`."""
+    return np.asarray(statistic(tables.total[np.newaxis].astype(np.float64))[0])
 
 
 def _estimates(
-    tables: ClusterTables, statistic: Statistic, effective: tuple[Floats, Floats], errors: Floats
+    tables: ClusterTables,
+    statistic: Statistic,
+    effective: tuple[Floats, Floats],
+    found: tuple[Floats, Floats],
 ) -> Estimates:
+    """Return scores and their errors, both found, with the errors of independent clips."""
     clusters, clips = effective
+    values, errors = found
     return Estimates(
-        values=statistic(tables.total[np.newaxis].astype(np.float64))[0],
+        values=values,
         errors=errors,
         clusters=clusters,
         independent=np.full(len(clusters), np.nan)

@@ -2,6 +2,7 @@
 
 import shlex
 
+import pytest
 import yaml
 
 from build import classifier, encoded, voice
@@ -9,6 +10,7 @@ from serval.commands.init import GATE, MANIFEST, WORKFLOW
 from serval.labels import EMOTIONS
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_the_starter_files_evaluate_and_gate_a_folder_of_audio(serval, tmp_path):
     for i, emotion in enumerate(EMOTIONS[:3]):
         place = tmp_path / "audio" / emotion

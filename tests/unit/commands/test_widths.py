@@ -34,6 +34,7 @@ def commands(folder):
     yield ("gate", "first", "--min", "uar=0.5"), "first passes the gate: 1 of 1 bound kept."
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_nothing_is_cut_at_60_columns_and_the_verdict_comes_first(serval, stored):
     for arguments, said in commands(stored):
         done = serval(*arguments, cwd=stored, COLUMNS=60)
@@ -44,6 +45,7 @@ def test_nothing_is_cut_at_60_columns_and_the_verdict_comes_first(serval, stored
         assert not set(done.stdout) & set("\x1b\N{NO-BREAK SPACE}")
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_in_a_pipe_a_sentence_is_one_line(serval, stored):
     done = serval("compare", "first", "second", "-o", "compared", cwd=stored)
     first, second, *_ = done.stdout.splitlines()
@@ -97,6 +99,7 @@ def test_a_percent_sign_begins_no_line(capsys):
     assert capsys.readouterr().out.splitlines() == ["right in 84.3 % of ", "95 % and more"]
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_of_three_runs_each_has_a_letter_of_its_own(serval, stored):
     run_of(stored / "third", np.arange(90) % 3, np.arange(90) % 3, labels=EMOTIONS)
     done = serval("compare", "first", "second", "third", "-o", "compared", cwd=stored)

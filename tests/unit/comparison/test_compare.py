@@ -33,17 +33,18 @@ def changed(predicted, share, rng):
     return np.where(rng.random(len(predicted)) < share, other, predicted)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def answers():
     rng = np.random.default_rng(1)
     first = noisy(TRUTH, 0.8, rng)
     return {"a": first, "near": changed(first, 0.01, rng), "far": changed(first, 0.6, rng)}
 
 
-@pytest.fixture
-def runs(tmp_path, answers):
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, answers):
+    folder = tmp_path_factory.mktemp("runs")
     return {
-        name: run_of(tmp_path / name, TRUTH, predicted, speakers=SPEAKERS, groups=GENDER)
+        name: run_of(folder / name, TRUTH, predicted, speakers=SPEAKERS, groups=GENDER)
         for name, predicted in answers.items()
     }
 

@@ -21,9 +21,10 @@ FIRST = noisy(TRUTH, 0.8, RNG)
 SPEAKERS = [f"s{i // 20}" for i in range(N)]
 
 
-@pytest.fixture
-def run(tmp_path):
-    return run_of(tmp_path / "run", TRUTH, FIRST, speakers=SPEAKERS, failures=6)
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gate") / "run"
+    return run_of(folder, TRUTH, FIRST, speakers=SPEAKERS, failures=6)
 
 
 def only(result):
@@ -440,9 +441,10 @@ def test_a_run_is_no_baseline_of_itself(run):
 
 def test_a_baseline_without_a_prediction_is_no_reason_to_pass(tmp_path, run):
     run_of(tmp_path / "empty", [], [], failures=2)
-    for one, other in ((run, "empty"), (load_run(tmp_path / "empty"), "run")):
+    empty = load_run(tmp_path / "empty")
+    for one, other in ((run, empty), (empty, run)):
         with pytest.raises(ConfigError, match="no clip in common"):
-            gate(one, Bounds(drop={"uar": 1}, baseline=str(tmp_path / other)))
+            gate(one, Bounds(drop={"uar": 1}, baseline=str(other.folder)))
     nothing = GateResult(name="a", run="a", baseline="", checks=(), warnings=())
     assert not nothing.passed
 

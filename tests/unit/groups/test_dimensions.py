@@ -72,16 +72,16 @@ def test_the_error_of_a_gap_is_that_of_many_sets_of_speakers(tmp_path):
     """Speakers have a bias of their own: the standard error says how far a gap strays by that."""
     rng = np.random.default_rng(8)
     gaps, errors = [], []
-    sex = np.arange(240) % 24 < 12
+    sex = np.arange(216) % 24 < 12  # with nine clips each the speakers are no groups of their own
     for i in range(25):
-        truth = rng.uniform(2, 6, (240, 2)).round(2)
-        own = rng.normal(0, 0.5, 24)[np.arange(240) % 24]
+        truth = rng.uniform(2, 6, (216, 2)).round(2)
+        own = rng.normal(0, 0.5, 24)[np.arange(216) % 24]
         run = run_of_dimensions(
             tmp_path / f"{i}",
             truth,
-            truth + own[:, None] + rng.normal(0, 0.3, (240, 2)),
+            truth + own[:, None] + rng.normal(0, 0.3, (216, 2)),
             names=NAMES,
-            speakers=[f"s{j % 24}" for j in range(240)],
+            speakers=[f"s{j % 24}" for j in range(216)],
             groups={"sex": ["F" if one else "M" for one in sex]},
         )
         (table,) = [one for one in dimension_groups(dimension_run(run)) if one.column == "sex"]

@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -94,14 +96,21 @@ def test_without_a_kind_that_all_have_there_is_no_gap():
     assert gap.finding == "not judged"
 
 
-def drawn(sizes, shares, rng, spread=0.05):
-    """The gap between groups of speakers, each with so many clips and a skill of its own."""
+@cache
+def of_speakers(sizes):
+    """The speaker and the group of each clip, and what is permuted."""
     clips = np.concatenate(sizes)
     speaker = np.repeat(np.arange(len(clips)), clips)
     group = np.repeat(np.arange(len(sizes)), [len(own) for own in sizes])[speaker]
-    skill = np.clip(np.array(shares)[group] + rng.normal(0, spread, len(clips))[speaker], 0, 1)
+    return speaker, group, permutation_of(group, [f"s{i}" for i in speaker])
+
+
+def drawn(sizes, shares, rng, spread=0.05):
+    """The gap between groups of speakers, each with so many clips and a skill of its own."""
+    speaker, group, permutation = of_speakers(tuple(map(tuple, sizes)))
+    own = rng.normal(0, spread, speaker[-1] + 1)[speaker]
+    skill = np.clip(np.array(shares)[group] + own, 0, 1)
     right = (rng.random(len(speaker)) < skill).astype(float)
-    permutation = permutation_of(group, [f"s{i}" for i in speaker])
     names = [str(i) for i in range(len(sizes))]
     (gap,) = gaps_between(names, permutation, right, (np.zeros_like(group),), 1, rng)
     return gap

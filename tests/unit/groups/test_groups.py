@@ -282,7 +282,7 @@ def test_of_two_speakers_nothing_can_be_told_however_many_clips_they_have(shares
 def test_no_more_than_chance_is_said_where_ten_points_would_have_been_found(tmp_path):
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 3, 3000)
-    speaker = np.arange(3000) // 15
+    speaker = np.arange(3000) // 9  # too few clips each for speakers to be groups of their own
     run = run_of(
         tmp_path,
         truth,

@@ -46,6 +46,7 @@ def test_pictures_in_the_chosen_format_are_the_same_every_time(run, tmp_path, ch
     assert first.startswith(starts)
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_pictures_of_an_earlier_format_are_gone(run, tmp_path):
     write_results(run, tmp_path)
     with pictures_as("svg"):

@@ -61,8 +61,8 @@ def clips(sizes, spread, rng, *, gain=0.0, models=1):
     return speaker, truth, answers
 
 
-def speakers_of(ids, *, known):
-    return [str(i) if known else None for i in ids]
+def speakers_of(sizes, *, known):
+    return [str(i) if known else None for i in np.repeat(np.arange(len(sizes)), sizes)]
 
 
 def accuracy_intervals(sizes, spread, rng, sets):
@@ -124,9 +124,9 @@ def test_intervals_hold_the_truth_as_often_as_they_say(shape, how_often):
     large = [clips(np.full(2000, 20), spread, rng) for _ in range(10)]
     truth = score_columns(sum(confusion_matrix(t, p[0], LABELS) for _, t, p in large))
     held, sets = np.zeros(len(truth)), repeats if known else 4 * repeats
+    clustering = clustering_of(speakers_of(sizes, known=known))
     for _ in range(sets):
-        ids, labels, (predicted,) = clips(sizes, spread, rng)
-        clustering = clustering_of(speakers_of(ids, known=known))
+        _, labels, (predicted,) = clips(sizes, spread, rng)
         tables = cluster_tables(labels * K + predicted, K * K, clustering)
         found = intervals(tables, K, 300, rng)
         held += [i.low <= v <= i.high for i, v in zip(found, truth, strict=True)]
@@ -137,7 +137,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(shape, how_often):
     assert least <= per_class.mean() <= most, per_class
 
 
-def aligned_clips(ids, truth, answers, *, known):
+def aligned_clips(speakers, truth, answers):
     column = {
         "folder": None,
         "model": "",
@@ -152,7 +152,7 @@ def aligned_clips(ids, truth, answers, *, known):
         index=np.arange(len(truth)),
         truth=truth,
         duration_s=np.ones(len(truth)),
-        speakers=tuple(speakers_of(ids, known=known)),
+        speakers=tuple(speakers),
         groups={},
         columns=tuple(
             AlignedRun(name=name, predicted=predicted, logits=np.zeros((len(truth), K)), **column)
@@ -176,10 +176,11 @@ def test_paired_differences_hold_the_truth_as_often_as_they_say(shape, how_often
     truth = dict(zip(OVERALL, b - a, strict=False))
     held = dict.fromkeys(("wa", "uar", "macro_f1"), 0)
     wrong = {"not worse": 0, "worse": 0}
+    speakers = speakers_of(sizes, known=known)
+    clustering = clustering_of(speakers)
     for _ in range(repeats):
-        ids, labels, answers = clips(sizes, spread, rng, gain=-0.3, models=2)
-        both = aligned_clips(ids, labels, answers, known=known)
-        clustering = clustering_of(both.speakers)
+        _, labels, answers = clips(sizes, spread, rng, gain=-0.3, models=2)
+        both = aligned_clips(speakers, labels, answers)
         options = PairOptions(margin=-float(truth["wa"]), resamples=300)
         found = pair_scores(both, *both.columns, clustering, options).overall
         for score in held:

@@ -127,6 +127,7 @@ def test_a_changed_plan_starts_over_when_asked(plan_file):
     assert {r.clips for r in again.results} == {4, 6}
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_the_score_that_the_table_is_sorted_by_is_in_it(tmp_path, model_file, manifest):
     plan = load_plan(
         written(
@@ -158,7 +159,8 @@ def test_an_interrupted_sweep_goes_on(small_plan):
 
 
 def test_a_cell_that_cannot_be_done_is_named_and_last(tmp_path, model_file, manifest):
-    plan = written(tmp_path, f"models: [{model_file}, gone.onnx]\ndatasets: [{manifest}]\n")
+    text = f"plots: false\nmodels: [{model_file}, gone.onnx]\ndatasets: [{manifest}]\n"
+    plan = written(tmp_path, text)
     finished = sweep(load_plan(plan))
     assert [r.cell.model for r in finished.problems] == ["gone.onnx"]
     assert finished.results[-1].problem.startswith("no model 'gone.onnx'")
@@ -191,7 +193,7 @@ def test_a_plan_that_is_wrong_says_where(tmp_path, text, fault):
 def test_names_with_markup_stay_text(tmp_path, model_file, manifest):
     name = "<b>|x</b>"
     entry = f"{{model: '{model_file}', name: '{name}'}}"
-    plan = written(tmp_path, f"models: [{entry}]\ndatasets: [{manifest}]\n")
+    plan = written(tmp_path, f"plots: false\nmodels: [{entry}]\ndatasets: [{manifest}]\n")
     files = write_tables(sweep(load_plan(plan)))
     assert "<b>\\|x</b>" in files["markdown"].read_text(encoding="utf-8")
 
