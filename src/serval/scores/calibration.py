@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from serval.errors import ConfigError
 from serval.probabilities import log_probabilities_of, outputs_of
@@ -302,6 +301,8 @@ def temperature_of(logits: NDArray[np.float32], truth: Ids, outputs: str = "logi
     Raises:
         ConfigError: There is no usable clip.
     """
+    from scipy.optimize import minimize_scalar  # most of what scipy takes to load
+
     usable = np.isfinite(logits).all(axis=1)
     if not usable.any():
         raise ConfigError("a temperature needs clips with finite logits; this run has none")

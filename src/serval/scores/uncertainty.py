@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from serval.scores import stats
 from serval.scores.clusters import DRAWS_AT_ONCE, ClusterTables, draws
@@ -170,6 +170,8 @@ def few_clusters_factor(effective: float) -> float:
 
 @lru_cache(maxsize=1024)
 def _factor(effective: float) -> float:
+    from scipy.optimize import brentq  # most of what scipy takes to load, and seldom needed
+
     degrees = effective - 1
     smallest = (np.arange(NODES) + 0.5) / NODES / 3
     errors = np.sqrt(2 * special.gammaincinv(degrees / 2, smallest) / degrees)
@@ -179,7 +181,7 @@ def _factor(effective: float) -> float:
         held = 2 * special.ndtr(factor * student * errors) - 1
         return float(held.mean()) - NARROWEST
 
-    return 1.0 if missing(1.0) >= 0 else float(optimize.brentq(missing, 1.0, 10.0, xtol=1e-4))
+    return 1.0 if missing(1.0) >= 0 else float(brentq(missing, 1.0, 10.0, xtol=1e-4))
 
 
 Statistic = Callable[["Floats"], "Floats"]
