@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,7 @@ def _quota(folder: Path) -> float | None:
         return None
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return metadata.version(package)
