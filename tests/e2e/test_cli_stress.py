@@ -110,9 +110,8 @@ def test_a_set_without_a_clip_that_works_is_not_perturbed(serval, model_file, ou
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("ray")
-@pytest.mark.filterwarnings("default")  # Ray's own
 def test_a_cluster_gives_the_same_answers_to_perturbed_clips(
-    serval, empty_pictures, model_file, manifest, out
+    serval, serval_process, empty_pictures, model_file, manifest, out
 ):
     """On a cluster that is started here, with the perturbation that takes most along: voices."""
     pytest.importorskip("ray", reason="the extra ray is not installed")
@@ -120,7 +119,9 @@ def test_a_cluster_gives_the_same_answers_to_perturbed_clips(
     mild = ("--quiet", "--suite", "babble_10db", "--workers", "1")
     done = serval(*command(model_file, manifest, local, *mild))
     assert done.returncode == 0, done.stderr
-    done = serval(*command(model_file, manifest, out, *mild, "--engine", "ray"))
+    done = serval_process(
+        *command(model_file, manifest, out, *mild, "--engine", "ray"), timeout=300
+    )
     assert done.returncode == 0, done.stderr
     mine, its = (load_stress(folder) for folder in (out, local))
     assert list(mine.runs) == ["babble_10db"]

@@ -206,7 +206,7 @@ def test_the_features_of_a_probe_are_those_of_the_local_engine(cluster, tmp_path
 def test_a_killed_worker_costs_repeated_work_and_a_clip_that_kills_each_is_found(
     cluster, job, tmp_path
 ):
-    """Of 16 clips, which are two ranges, the one kills each worker, and the other only the first."""
+    """Of 16 clips, which are two ranges, one kills each worker and another only the first."""
     deadly = Deadly(marks=tmp_path / "marks", times={70: 99, 75: 1})
     deadly.marks.mkdir()
     changed = replace(job, transform=deadly)
