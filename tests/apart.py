@@ -4,6 +4,7 @@ Some libraries read their variables when they are imported, as the hub's client 
 whoever has others is another process.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -79,10 +80,13 @@ def apart(*arguments):
 
 def main():
     ready, read_again = json.loads(sys.argv[1])
+    gc.disable()  # what is imported stays
     for name in ready:
         importlib.import_module(name)
     for name in [name for name in sys.modules if name.split(".")[0] in read_again]:
         del sys.modules[name]
+    gc.freeze()
+    gc.enable()
     for line in sys.stdin:
         child = os.fork() if hasattr(os, "fork") else 0
         if not child:
@@ -90,6 +94,7 @@ def main():
         os.waitpid(child, 0)
         sys.stdout.write("done\n")
         sys.stdout.flush()
+    os._exit(0)  # to take apart what was imported is a second
 
 
 def _do(order):

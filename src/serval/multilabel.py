@@ -15,7 +15,6 @@ import numpy as np
 
 from serval.errors import ConfigError, DatasetError, RunError
 from serval.files import is_file, write_json
-from serval.scores.multilabel import SetAnswers
 from serval.tasks import MULTILABEL
 from serval.texts import json_in
 from serval.wording import shown
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from serval.labels import LabelMap, LabelSet, Preset
     from serval.records import Clip
     from serval.run import Run
+    from serval.scores.multilabel import SetAnswers
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -171,6 +171,8 @@ class MultilabelRun:
 
     def answers_in(self, labels: LabelSet) -> SetAnswers:
         """Return scores and named emotions with the run's labels in another order."""
+        from serval.scores.multilabel import SetAnswers  # the first clip need not wait for scipy
+
         at = self._places(labels)
         return SetAnswers(scores=self.scores[:, at], predicted=self.predicted[:, at])
 

@@ -103,6 +103,7 @@ def _handler_for(hub):
 class _Handler(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body would wait 40 ms for the word that its head arrived
 
     def do_GET(self):
         self._answer()

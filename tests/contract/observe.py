@@ -3,6 +3,8 @@
 import hashlib
 import logging
 import shutil
+import time
+from contextlib import nullcontext
 from pathlib import Path
 from unittest.mock import patch
 
@@ -56,13 +58,14 @@ def observe_or_say(name, **options):
 
 
 def observe_each(sets, shrink_waits, free_bytes):
-    """Each (name, options) of the sets, with warnings on standard error as commands have them."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    if shrink_waits:
-        import serval.hub
+    """Each (name, options) of the sets, with warnings on standard error as commands have them.
 
-        serval.hub.WAITS_S = (0.05, 0.05)
+    Shrunken are the waits before the hub is asked again: serval's, and those of the hub's client.
+    """
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    sleep = time.sleep
+    waits = patch("time.sleep", lambda _: sleep(0.01)) if shrink_waits else nullcontext()
     free = free_bytes or shutil.disk_usage("/").free
     usage = type(shutil.disk_usage("/"))(free, 0, free)
-    with patch("shutil.disk_usage", return_value=usage):
+    with waits, patch("shutil.disk_usage", return_value=usage):
         return [observe_or_say(name, **options) for name, options in sets]

@@ -124,7 +124,7 @@ def test_a_limit_starts_with_the_first_file_alone(ask, hub):
 
 def test_a_download_that_breaks_off_goes_on_by_itself(ask, hub):
     hub.faults.append(Fault(f"GET .*{SECOND}", times=2, cut=700))
-    (seen,), _ = ask(("ssi", {}))
+    (seen,), _ = ask(("ssi", {}), shrink_waits=True)
     assert sounds(seen) == ALL_SOUNDS
     assert hub.fetched().count(SECOND) == 3
 

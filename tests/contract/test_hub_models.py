@@ -40,7 +40,8 @@ def told(module_hub):
 
 @pytest.fixture(scope="module")
 def processes():
-    ready = ("contract.models", "serval.models.load", "serval.evaluation", "serval.models.hub")
+    of_serval = ("serval.models.load", "serval.evaluation", "serval.models.hub")
+    ready = ("contract.models", *of_serval, "scipy.optimize", "pandas")
     again = ("contract", "commandline", "serval", "huggingface_hub")
     with apart(process_environment(), ready, again) as calls:
         yield calls

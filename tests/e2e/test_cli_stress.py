@@ -52,7 +52,7 @@ def test_stress_says_its_cost_runs_every_case_and_goes_on(serval, model_file, ma
         assert resumed[part] == before[part]
 
 
-def test_a_killed_test_goes_on_where_it_was(serval, model_file, manifest, out):
+def test_a_killed_test_goes_on_where_it_was(serval, empty_pictures, model_file, manifest, out):
     arguments = [sys.executable, "-m", "serval", *map(str, command(model_file, manifest, out))]
     process = subprocess.Popen(
         arguments, env=process_environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
@@ -74,7 +74,7 @@ def test_a_killed_test_goes_on_where_it_was(serval, model_file, manifest, out):
 
 
 def test_the_baseline_is_a_model_or_the_folder_of_its_test(
-    serval, model_file, manifest, out, tmp_path
+    serval, empty_pictures, model_file, manifest, out, tmp_path
 ):
     other = classifier(tmp_path / "fp32.onnx", metadata=labels_metadata(), seed=1)
     done = serval(*command(model_file, manifest, out, "--baseline", other, "--json"))
@@ -111,7 +111,7 @@ def test_a_set_without_a_clip_that_works_is_not_perturbed(serval, model_file, ou
 @pytest.mark.slow
 @pytest.mark.xdist_group("ray")
 def test_a_cluster_gives_the_same_answers_to_perturbed_clips(
-    serval, serval_process, model_file, manifest, out
+    serval, serval_process, empty_pictures, model_file, manifest, out
 ):
     """On a cluster that is started here, with the perturbation that takes most along: voices."""
     pytest.importorskip("ray", reason="the extra ray is not installed")

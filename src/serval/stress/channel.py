@@ -9,8 +9,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy  # its signal, a second to load, only where it is called
 import soundfile
-from scipy import signal
 
 from serval.audio import resampled
 from serval.errors import MissingExtraError
@@ -72,7 +72,9 @@ def reverberant(
     """
     response = impulse_response(room, distance_m, sample_rate, int(rng.integers(PLACES)))
     direct = int(np.abs(response).argmax())
-    wet = signal.fftconvolve(samples.astype(np.float64), response)[direct : direct + len(samples)]
+    wet = scipy.signal.fftconvolve(samples.astype(np.float64), response)[
+        direct : direct + len(samples)
+    ]
     before, after = np.sqrt(np.mean(samples.astype(np.float64) ** 2)), np.sqrt(np.mean(wet**2))
     return np.asarray(wet * (before / after if after > 0 else 1.0), dtype=np.float32)
 
@@ -253,7 +255,7 @@ def _compressed(samples: Waveform, sample_rate: int) -> NDArray[np.float32]:
     Source: Giannoulis, Massberg and Reiss (2012), Digital dynamic range compressor design.
     """
     smooth = np.exp(-1 / (0.02 * sample_rate))
-    power = signal.lfilter([1 - smooth], [1, -smooth], samples.astype(np.float64) ** 2)
+    power = scipy.signal.lfilter([1 - smooth], [1, -smooth], samples.astype(np.float64) ** 2)
     level = 10 * np.log10(np.maximum(power, 1e-12))
     over = np.maximum(level - (level.max(initial=-120.0) - 30), 0)
     quiet = samples * 10 ** (-0.75 * over / 20)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import signal
+import scipy  # its signal, a second to load, only where it is called
 
 from serval.errors import AudioError
 
@@ -219,7 +219,7 @@ def _plucked(frequency: float, n: int, sample_rate: int, rng: np.random.Generato
 def _rain(n: int, sample_rate: int, rng: np.random.Generator) -> Floats:
     hiss = _band(rng.standard_normal(n), 1000.0, 7000.0, sample_rate)
     drops = (rng.random(n) < 60 / sample_rate) * rng.exponential(6.0, n)
-    ring = signal.lfilter([1.0], [1.0, -0.95], drops)
+    ring = scipy.signal.lfilter([1.0], [1.0, -0.95], drops)
     return np.asarray(hiss + _band(ring, 800.0, 6000.0, sample_rate))
 
 
@@ -240,5 +240,7 @@ def _wind(n: int, sample_rate: int, rng: np.random.Generator) -> Floats:
 def _band(noise: Floats, low: float, high: float, sample_rate: int) -> Floats:
     edges = [low, min(high, 0.45 * sample_rate)]
     return np.asarray(
-        signal.sosfilt(signal.butter(2, edges, "band", fs=sample_rate, output="sos"), noise)
+        scipy.signal.sosfilt(
+            scipy.signal.butter(2, edges, "band", fs=sample_rate, output="sos"), noise
+        )
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import scipy  # its signal, a second to load, only where it is called
 import soxr
-from scipy import signal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,8 +81,8 @@ def passed(
     """
     if cutoff_hz >= sample_rate / 2:
         return samples
-    sos = signal.butter(4, cutoff_hz, side, fs=sample_rate, output="sos")
-    return np.asarray(signal.sosfilt(sos, samples), dtype=np.float32)
+    sos = scipy.signal.butter(4, cutoff_hz, side, fs=sample_rate, output="sos")
+    return np.asarray(scipy.signal.sosfilt(sos, samples), dtype=np.float32)
 
 
 def telephone(samples: Waveform, sample_rate: int, rng: np.random.Generator) -> Waveform:
@@ -91,8 +91,8 @@ def telephone(samples: Waveform, sample_rate: int, rng: np.random.Generator) -> 
     Source: ITU-T G.712, the band of a telephone channel; a Chebyshev filter of type 2, order 10.
     """
     edges = [200.0, min(3900.0, 0.49 * sample_rate)]
-    sos = signal.cheby2(10, 40, edges, "band", fs=sample_rate, output="sos")
-    return np.asarray(signal.sosfilt(sos, samples), dtype=np.float32)
+    sos = scipy.signal.cheby2(10, 40, edges, "band", fs=sample_rate, output="sos")
+    return np.asarray(scipy.signal.sosfilt(sos, samples), dtype=np.float32)
 
 
 def tilted(
@@ -104,7 +104,7 @@ def tilted(
 
     Source: audeering ser-tests, spectral tilt; pre-emphasis as in Rabiner and Schafer (1978).
     """
-    bent = signal.lfilter([1.0, tilt], [1.0], samples.astype(np.float64))
+    bent = scipy.signal.lfilter([1.0, tilt], [1.0], samples.astype(np.float64))
     before, after = np.sqrt(np.mean(samples.astype(np.float64) ** 2)), np.sqrt(np.mean(bent**2))
     return np.asarray(bent * (before / after if after > 0 else 1.0), dtype=np.float32)
 
