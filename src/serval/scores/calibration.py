@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from serval.errors import ConfigError
 from serval.probabilities import log_probabilities_of, outputs_of
@@ -309,6 +308,8 @@ def temperature_of(logits: NDArray[np.float32], truth: Ids, outputs: str = "logi
 
     def loss(log_temperature: float) -> float:
         return float(replace(answers, temperature=math.exp(log_temperature)).losses(_nll).mean())
+
+    from scipy.optimize import minimize_scalar  # slow to load, and most runs fit no temperature
 
     bounds = (math.log(COLDEST), math.log(HOTTEST))
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from serval.scores import stats
 from serval.scores.clusters import DRAWS_AT_ONCE, ClusterTables, draws
@@ -179,7 +179,11 @@ def _factor(effective: float) -> float:
         held = 2 * special.ndtr(factor * student * errors) - 1
         return float(held.mean()) - NARROWEST
 
-    return 1.0 if missing(1.0) >= 0 else float(optimize.brentq(missing, 1.0, 10.0, xtol=1e-4))
+    if missing(1.0) >= 0:
+        return 1.0
+    from scipy.optimize import brentq  # slow to load, and many clusters do without
+
+    return float(brentq(missing, 1.0, 10.0, xtol=1e-4))
 
 
 Statistic = Callable[["Floats"], "Floats"]
