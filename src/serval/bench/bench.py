@@ -30,7 +30,6 @@ from serval.bench.speed import (
 from serval.bench.subjects import (
     Subject,
     disclosure,
-    heard_s,
     load_average,
     open_reference,
     open_subjects,
@@ -42,6 +41,7 @@ from serval.inspection import inspect_model
 from serval.machine import available_cores
 from serval.models.contract import Overrides
 from serval.models.options import ModelOptions, overrides_of
+from serval.models.protocol import heard_s
 from serval.options import changed, refuse_unused
 from serval.plots.latency import LatencyCurve, save_latency
 from serval.predict import infer

@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from serval.bench.subjects import heard_s
 from serval.errors import ModelError
-from serval.machine import peak_memory_mb
-from serval.models.contract import Overrides
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-LONG_CLIP_S = 10.0
+    from serval.models.contract import Overrides
+
+PROGRAM = "serval.models.alone"
+"""What a fresh process runs: it loads no more of serval than a model needs."""
+
 ALONE = (1, 1)
 """One worker with one thread."""
 
@@ -87,7 +84,7 @@ def _in_a_process(
     model: tuple[str, str], overrides: Overrides, setup: tuple[int, int]
 ) -> dict[str, float]:
     stated = json.dumps(asdict(overrides))
-    command = [sys.executable, "-m", __name__, *model, stated, *map(str, setup)]
+    command = [sys.executable, "-m", PROGRAM, *model, stated, *map(str, setup)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ModelError(
@@ -95,29 +92,3 @@ def _in_a_process(
         )
     measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return measured
-
-
-def _measure(
-    model: tuple[str, str], overrides: Overrides, workers: int, threads: int
-) -> dict[str, float]:
-    from serval.models.load import load_model
-
-    start = time.perf_counter()
-    opened = load_model(model[0], overrides, threads=threads, runtime=model[1])
-    load_s = time.perf_counter() - start
-    clip_s = heard_s(opened, LONG_CLIP_S)
-    samples = np.zeros((1, round(clip_s * opened.sample_rate)), "f4")
-    lengths = np.array([samples.shape[1]])
-    with ThreadPoolExecutor(workers) as pool:
-        for call in [pool.submit(opened.logits, samples, lengths) for _ in range(workers)]:
-            call.result()
-    return {"load_s": load_s, "peak_memory_mb": peak_memory_mb(), "clip_s": clip_s}
-
-
-if __name__ == "__main__":
-    stated = json.loads(sys.argv[3])
-    stated["labels"] = stated["labels"] and tuple(stated["labels"])
-    measured = _measure(
-        (sys.argv[1], sys.argv[2]), Overrides(**stated), int(sys.argv[4]), int(sys.argv[5])
-    )
-    sys.stdout.write(json.dumps(measured) + "\n")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from serval.audio import Waveform
     from serval.models.classifier import Classifier
     from serval.models.contract import Overrides
-    from serval.models.protocol import Backend, Model
+    from serval.models.protocol import Backend
 
 SCOPES = {
     "latency": "model only: normalisation and the model, one clip at a time, no padding",
@@ -155,13 +155,6 @@ def named(names: Sequence[str]) -> list[str]:
         name if name not in names[:i] else f"{name}#{names[:i].count(name) + 1}"
         for i, name in enumerate(names)
     ]
-
-
-def heard_s(model: Model, seconds: float) -> float:
-    """Return how much a model takes and hears of a clip of that length, in seconds."""
-    fixed = model.contract.static_samples
-    most = fixed / model.sample_rate if fixed else seconds
-    return min(seconds, model.max_seconds, most)
 
 
 def noise(seconds: float, sample_rate: int, seed: int = 0) -> Waveform:

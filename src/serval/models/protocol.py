@@ -65,6 +65,13 @@ def logits_alone(model: Model, samples: NDArray[np.float32]) -> Logits:
     return np.asarray(model.logits(samples[np.newaxis], np.array([len(samples)]))[0])
 
 
+def heard_s(model: Model, seconds: float) -> float:
+    """Return how much a model takes and hears of a clip of that length, in seconds."""
+    fixed = model.contract.static_samples
+    most = fixed / model.sample_rate if fixed else seconds
+    return min(seconds, model.max_seconds, most)
+
+
 def finite(scores: Logits) -> Logits:
     """Return the scores of a model.
 

@@ -311,6 +311,8 @@ def temperature_of(logits: NDArray[np.float32], truth: Ids, outputs: str = "logi
     def loss(log_temperature: float) -> float:
         return float(replace(answers, temperature=math.exp(log_temperature)).losses(_nll).mean())
 
+    from scipy.optimize import minimize_scalar  # slow to load, and most runs fit no temperature
+
     bounds = (math.log(COLDEST), math.log(HOTTEST))
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)
 

@@ -11,10 +11,10 @@ from serval.bench import bench_verdict
 from serval.bench.bench import _answered, _durations, _roofline
 from serval.bench.rounds import ratio_of, timing_of
 from serval.bench.speed import Latency, LatencyOf, Throughput, ThroughputOf, reached
-from serval.bench.subjects import heard_s
 from serval.inspection import inspect_model
 from serval.models.contract import Overrides
 from serval.models.onnx import load_onnx
+from serval.models.protocol import heard_s
 from serval.records import Clip
 
 
