@@ -301,8 +301,6 @@ def temperature_of(logits: NDArray[np.float32], truth: Ids, outputs: str = "logi
     Raises:
         ConfigError: There is no usable clip.
     """
-    from scipy.optimize import minimize_scalar  # a quarter of a second to load
-
     usable = np.isfinite(logits).all(axis=1)
     if not usable.any():
         raise ConfigError("a temperature needs clips with finite logits; this run has none")
