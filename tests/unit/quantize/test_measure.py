@@ -172,6 +172,13 @@ def test_labels_that_the_model_does_not_have_are_counted(bench, tmp_path):
     assert evaluation_clips(mapped, bench.model, 1).left_out == ""
 
 
+def test_an_entry_of_the_label_map_that_fits_no_label_is_told(bench, tmp_path):
+    manifest, told = speech_set(tmp_path / "set", 3), []
+    options = QuantizeOptions(method="dynamic", evaluation=str(manifest), label_map="angri=angry")
+    evaluated_in_fp32(replace(bench, options=options, calibration=None, tell=told.append))
+    assert told[1].startswith("note: --label-map angri=angry does nothing: no clip is labelled ")
+
+
 def test_an_unknown_label_stops_unless_its_clips_may_be_dropped_as_in_evaluate(bench, tmp_path):
     manifest = speech_set(tmp_path / "set", 6, labels=("angry", "bored", "sad"))
     options = QuantizeOptions(method="dynamic", evaluation=str(manifest))
