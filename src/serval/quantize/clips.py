@@ -17,7 +17,7 @@ from serval.label_plan import labelled, plan_of, with_value_columns
 from serval.models.protocol import logits_alone
 from serval.predict import Answer, answer_of, in_order
 from serval.probabilities import probabilities_of
-from serval.quantize.judged import JUDGES
+from serval.quantize.judged import JUDGES, UNJUDGED
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import ccc, moments_of
 from serval.scores.uncertainty import uncertainty_of_mean
@@ -244,7 +244,7 @@ class Fidelity:
             "divergence": self.divergence if of_emotions else None,
         }
         del own["judged"]
-        return own | (self.judged.document if self.judged else {"accuracy": None, "drop": None})
+        return {**own, **(self.judged.document if self.judged else UNJUDGED)}
 
 
 def fidelity(logits: Logits, clips: Clips) -> Fidelity:

@@ -93,6 +93,8 @@ def test_dimensions_are_judged_by_the_mean_ccc_of_what_each_clip_is_rated_in():
 def test_without_truth_there_is_no_accuracy():
     found = fidelity(REFERENCE, clips())
     assert found.judged is None
+    judged = fidelity(REFERENCE, clips(np.array([0, 1, 0, 1])))
+    assert found.document.keys() == judged.document.keys()
     assert (found.document["accuracy"], found.document["drop"]) == (None, None)
 
 
