@@ -17,7 +17,7 @@ from serval.label_plan import labelled, plan_of, with_value_columns
 from serval.models.protocol import logits_alone
 from serval.predict import Answer, answer_of, in_order
 from serval.probabilities import probabilities_of
-from serval.quantize.judged import JUDGES
+from serval.quantize.judged import JUDGES, UNJUDGED
 from serval.scores.clusters import clustering_of
 from serval.scores.dimensions import ccc, moments_of
 from serval.scores.uncertainty import uncertainty_of_mean
@@ -55,6 +55,7 @@ class Clips:
         unknown: Further clips by a label that the model does not have, left out on request.
         others: What else lies in the set's place and is none of its clips.
         split: The split of the set that they are of; empty where it has none.
+        warnings: What of the options does nothing, a sentence each.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Clips:
     unknown: Mapping[str, int] = field(default_factory=dict)
     others: tuple[LeftOut, ...] = ()
     split: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def left_out(self) -> str:
@@ -139,7 +141,7 @@ def evaluation_clips(options: QuantizeOptions, model: Model, workers: int) -> Cl
     plan = plan_of(model, dataset, options)
     if plan.mapping is not None and plan.mapping.preset is not None:
         raise LabelError(
-            f"--label-map {plan.mapping.preset.name}: accuracy after quantization is measured on "
+            f"--label-map {plan.mapping.preset.name}: what quantization costs is measured on "
             "the model's own labels; give RAW=label,..., and evaluate the file with the preset"
         )
     clips = labelled(dataset.clips, plan.mapping, options.limit)
@@ -151,6 +153,7 @@ def evaluation_clips(options: QuantizeOptions, model: Model, workers: int) -> Cl
         unlabelled=plan.total - len(found.waveforms) - found.failed,
         unknown=plan.dropped,
         others=dataset.left_out,
+        warnings=plan.warnings,
     )
 
 
@@ -241,7 +244,7 @@ class Fidelity:
             "divergence": self.divergence if of_emotions else None,
         }
         del own["judged"]
-        return own | (self.judged.document if self.judged else {"accuracy": None, "drop": None})
+        return {**own, **(self.judged.document if self.judged else UNJUDGED)}
 
 
 def fidelity(logits: Logits, clips: Clips) -> Fidelity:

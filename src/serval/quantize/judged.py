@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,6 +119,11 @@ class Judged:
         }[self.verdict()]
         return f"{self.score} changes by {value} (95 % interval {ends}): {said}"
 
+
+UNJUDGED: Mapping[str, None] = dict.fromkeys(
+    (*(field.name for field in fields(Judged)), "drop", "reference_right", "accuracy")
+)
+"""The document of what no truth was asked for."""
 
 Judge = Callable[["NDArray[Any]", "tuple[Logits, Logits]", Clustering], Judged]
 """Truth `(N, ...)`, the logits of A and of B `(N, K)`, and which clips belong together."""

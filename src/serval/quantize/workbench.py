@@ -290,6 +290,8 @@ def evaluated_in_fp32(bench: Workbench) -> Clips:
     """Return the clips of the evaluation set with the answers of the FP32 model."""
     bench.tell(f"running the FP32 model on {bench.options.evaluation}")
     clips = evaluation_clips(bench.options, bench.model, bench.workers)
+    for warning in clips.warnings:
+        bench.tell(f"note: {warning}")
     if clips.left_out:
         bench.tell(f"left out of {clips.name}: {clips.left_out}")
     if bench.calibration is not None and _share_clips(bench.options, bench.calibration, clips):

@@ -278,10 +278,11 @@ def paired_dimension_scores(
     )
     flips = one_clip(truth, sides[1]).ravel().tolist()
     found: dict[str, dict[str, PairedScore]] = {name: {} for name in (*names, MEAN)}
-    places = product(DIMENSION_METRICS.values(), found.values())
-    for i, (metric, own) in enumerate(places):
+    places = product(DIMENSION_METRICS.values(), (*names, MEAN))
+    for i, (metric, name) in enumerate(places):
         gap = dimension_difference(metric, gaps, i, flips[i], width)
-        own[metric.key] = PairedScore(a=float(each[0, i]), b=float(each[1, i]), difference=gap)
+        one = PairedScore(a=float(each[0, i]), b=float(each[1, i]), difference=gap)
+        found[name][metric.key] = one
     return found
 
 

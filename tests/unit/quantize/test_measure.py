@@ -93,6 +93,8 @@ def test_dimensions_are_judged_by_the_mean_ccc_of_what_each_clip_is_rated_in():
 def test_without_truth_there_is_no_accuracy():
     found = fidelity(REFERENCE, clips())
     assert found.judged is None
+    judged = fidelity(REFERENCE, clips(np.array([0, 1, 0, 1])))
+    assert found.document.keys() == judged.document.keys()
     assert (found.document["accuracy"], found.document["drop"]) == (None, None)
 
 
@@ -170,6 +172,13 @@ def test_labels_that_the_model_does_not_have_are_counted(bench, tmp_path):
     assert found.left_out == "label unknown to the model: 'bored' (2)"
     mapped = replace(options, label_map="bored=neutral", drop_unmapped=False)
     assert evaluation_clips(mapped, bench.model, 1).left_out == ""
+
+
+def test_an_entry_of_the_label_map_that_fits_no_label_is_told(bench, tmp_path):
+    manifest, told = speech_set(tmp_path / "set", 3), []
+    options = QuantizeOptions(method="dynamic", evaluation=str(manifest), label_map="angri=angry")
+    evaluated_in_fp32(replace(bench, options=options, calibration=None, tell=told.append))
+    assert told[1].startswith("note: --label-map angri=angry does nothing: no clip is labelled ")
 
 
 def test_an_unknown_label_stops_unless_its_clips_may_be_dropped_as_in_evaluate(bench, tmp_path):

@@ -15,6 +15,7 @@ from serval.scores.dimensions import (
     moment_tables,
     moments_of_sums,
     one_clip,
+    paired_dimension_scores,
     score_columns,
 )
 
@@ -95,6 +96,19 @@ def test_rounding_is_no_variation(rating, n):
     scores = dimension_scores(np.full((n, 1), rating), predicted, [None] * n, ["arousal"])
     for key in ("ccc", "pearson", "spearman"):
         assert np.isnan(scores.per_dimension["arousal"][key].value), key
+
+
+def test_a_dimension_called_mean_takes_no_score_of_another():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(1, 7, (50, 2))
+    sides = (truth + rng.normal(size=truth.shape), truth + 0.5)
+    found, usual = (
+        paired_dimension_scores(truth, sides, clustering_of([None] * 50), names, 6.0)
+        for names in (("mean", "valence"), ("arousal", "valence"))
+    )
+    assert found["valence"] == usual["valence"]
+    assert found["valence"]["bias"].b == pytest.approx(0.5)
+    assert found["mean"] == usual["mean"]
 
 
 def test_two_clips_lie_on_a_line_and_no_clip_has_a_score():
