@@ -64,6 +64,7 @@ def test_predict_writes_values_and_counts_what_failed(model, sounds, tmp_path):
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [row["valence"] == "" for row in rows] == [False, False, True]
     assert rows[2]["failure"].startswith("decode: ")
+    assert [row["scale"] for row in rows] == ["'-20..20"] * 3
     assert called([*given, "-o", "out.parquet"], tmp_path, {}).returncode == 3
     table = pq.read_table(tmp_path / "out.parquet")
     assert table["arousal"].to_pylist()[:2] == [float(row["arousal"]) for row in rows[:2]]

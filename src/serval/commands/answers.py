@@ -227,7 +227,8 @@ def content(records: Sequence[Record], contract: Contract, form: str) -> bytes:
     """Return what a model says of each file as `json`, `csv` or `parquet`, text in UTF-8."""
     own = ANSWERS[contract.asked]
     rows = [
-        row_of(record, lambda one: own.row(one.predicted, one.probs, contract))
+        {"scale": contract.scale or None}  # of a file that failed too
+        | row_of(record, lambda one: own.row(one.predicted, one.probs, contract))
         for record in records
     ]
     return content_of(rows, ("file", *own.order[form]), contract, form)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,7 +154,8 @@ def _both(judged: Judged) -> str:
     if judged.right is not None:
         reference, own = judged.right
         return f"right {counted(own, 'time')}, FP32 {counted(reference, 'time')}"
-    return f"{judged.score} {judged.told(judged.b)}, FP32 {judged.told(judged.a)}"
+    told = judged.unit.told
+    return f"{judged.score} {told(judged.b)}, FP32 {told(judged.a)}"
 
 
 def _trial_table(trials: Iterable[Trial]) -> Table:
@@ -202,7 +204,7 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
     console.print(
         f"{comparison.model} on {counted(comparison.variants[0].measured.clips, 'clip')} of "
         f"{comparison.clips}. Change: {first.score} minus that of FP32, with the 95 % interval"
-        f"{', in points' * first.is_share}. Speed: "
+        f"{first.unit.note}. Speed: "
         "all took turns; median against FP32. *: no other is as small, as fast and as accurate, "
         "and more than that in one, as far as the intervals show.",
         style="dim",
@@ -219,10 +221,12 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
 
 def _comparison_table(console: Terminal, comparison: Variants) -> Table:
     wide = console.width >= WIDE
-    same_title = "least CCC" if comparison.variants[0].measured.ccc else "same %"
+    same_title = "CCC with FP32" if comparison.variants[0].measured.ccc else "same %"
     more = ["clips/s", "x default", same_title] if wide else []
-    title = comparison.variants[0].judged.title
-    table = narrow_table(["variant"], ["MB", "x FP32", *more, title, "change"], "")
+    first = comparison.variants[0].judged
+    table = narrow_table(
+        ["variant"], ["MB", "x FP32", *more, first.unit.title(first.score), "change"], ""
+    )
     for variant in comparison.variants:
         found, judged = variant.measured, variant.judged
         same = _least(found.ccc.values()) if found.ccc else hundredths(found.agreement)
@@ -232,8 +236,8 @@ def _comparison_table(console: Terminal, comparison: Variants) -> Table:
             f"{variant.size_bytes / 1e6:.1f}",
             _times(variant.against_fp32) if wide else f"{variant.against_fp32.median:.2f}",
             *(extra if wide else ()),
-            judged.cell(judged.b),
-            judged.change_short,
+            judged.unit.cell(judged.b),
+            judged.unit.change(asdict(judged.change)),
             "*" if variant.pareto else "",
         )
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,51 +75,79 @@ class Judged:
         return asdict(self) | {"drop": self.drop} | counts
 
     @property
-    def is_share(self) -> bool:
-        """Whether the score is a share, which is told in percent, and its changes in points."""
-        return self.score != CCC
-
-    @property
-    def title(self) -> str:
-        """The head of a column of the scores."""
-        return f"{self.score} %" if self.is_share else self.score
-
-    @property
-    def unit(self) -> float:
-        """What a number of a column of `title` is, as a part of 1."""
-        return 0.01 if self.is_share else 1.0
-
-    def cell(self, score: float) -> str:
-        """Return a score as a column of `title` has it."""
-        return hundredths(score) if self.is_share else decimals(score)
-
-    def told(self, score: float) -> str:
-        """Return a score as sentences have it."""
-        return percent(score) if self.is_share else decimals(score)
-
-    @property
-    def change_short(self) -> str:
-        """The change with its interval, for a narrow column."""
-        change = asdict(self.change)
-        return change_short(change, 0) if self.is_share else numbered(change, 3)
+    def unit(self) -> Unit:
+        """How the score and its changes are told."""
+        return PLAIN if self.score == CCC else PERCENT
 
     @property
     def cost(self) -> str:
         """What happened to the score, with the interval that decides it."""
-        gap, margin = self.change, in_points(MARGIN) if self.is_share else f"{MARGIN:g}"
+        gap, unit = self.change, self.unit
         if math.isnan(gap.low):
             return f"change of {self.score} has no interval"
-        value, ends = in_points(gap.value, sign=True), span(gap.low, gap.high)
-        if not self.is_share:
-            value, *both = (decimals(n, sign=True) for n in (gap.value, gap.low, gap.high))
-            ends = " to ".join(both)
+        margin = unit.margin(MARGIN)
         said = {
             "not worse": f"a loss of more than {margin} is ruled out",
             "worse": "that is worse",
             "cannot tell": f"whether more than {margin} is lost cannot be told",
         }[self.verdict()]
-        return f"{self.score} changes by {value} (95 % interval {ends}): {said}"
+        return (
+            f"{self.score} changes by {unit.gap(gap.value)} (95 % interval "
+            f"{unit.ends(gap.low, gap.high)}): {said}"
+        )
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """How scores of a kind are told.
+
+    Attributes:
+        size: What a number of a column is, as a part of 1.
+        title: The name of a score -> the head of its column.
+        cell: A score, as the column has it.
+        told: A score, as sentences have it.
+        change: A difference with its interval, for a narrow column.
+        gap: A difference, as sentences have it.
+        ends: The ends of its interval.
+        margin: A loss, without a sign.
+        note: What the numbers of differences are in, as the end of a sentence.
+    """
+
+    size: float
+    title: Callable[[str], str]
+    cell: Callable[[float], str]
+    told: Callable[[float], str]
+    change: Callable[[Mapping[str, float | None]], str]
+    gap: Callable[[float], str]
+    ends: Callable[[float, float], str]
+    margin: Callable[[float], str]
+    note: str = ""
+
+
+PERCENT = Unit(
+    size=0.01,
+    title="{} %".format,
+    cell=hundredths,
+    told=percent,
+    change=partial(change_short, digits=0),
+    gap=partial(in_points, sign=True),
+    ends=span,
+    margin=in_points,
+    note=", in points",
+)
+"""Of shares, whose changes are told in points."""
+
+PLAIN = Unit(
+    size=1.0,
+    title=str,
+    cell=decimals,
+    told=decimals,
+    change=partial(numbered, digits=3),
+    gap=partial(decimals, sign=True),
+    ends=lambda low, high: f"{decimals(low, sign=True)} to {decimals(high, sign=True)}",
+    margin="{:g}".format,
+)
+"""Of correlations."""
 
 UNJUDGED: Mapping[str, None] = dict.fromkeys(
     (*(field.name for field in fields(Judged)), "drop", "reference_right", "accuracy")

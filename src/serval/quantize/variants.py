@@ -277,8 +277,11 @@ def best_of(variants: Sequence[Variant]) -> str:
 
 
 def _known(score: float) -> float:
-    """Return a score as one that can be ordered: below all others where it is not defined."""
-    return -math.inf if math.isnan(score) else score
+    """Return a score as one that can be ordered: to a ten-thousandth, below all others if unknown.
+
+    Less is what another order of sums makes, which should not go before size.
+    """
+    return -math.inf if math.isnan(score) else round(score, 4)
 
 
 def _choice(variants: Sequence[Variant]) -> list[Variant]:
@@ -302,13 +305,16 @@ def _marked(
     Each runtime has a front of its own, so that another one takes no file out of the choice.
     """
     on_front: dict[str, bool] = {}
+    scores = {variant.name: variant.judged.b for variant in variants}
 
     def faster(one: str, other: str) -> bool:
         ratio = ratio_of(one, other, seconds)
         return one != other and ratio.told_apart and ratio.median > 1
 
     def better(one: str, other: str) -> bool:
-        found = clips.judged(answers[other], answers[one]) if one != other else None
+        if not scores[one] > scores[other]:
+            return False
+        found = clips.judged(answers[other], answers[one])
         return found is not None and found.change.low > 0
 
     running = [variant for variant in variants if not variant.refused]
@@ -413,7 +419,7 @@ def _most_often_right(comparison: Variants, best: Variant) -> str:
     what = f"has the highest {best.judged.score}"
     if best.judged.right is not None:
         what = "is right most often"
-    return f"which {among}{what} ({best.judged.told(best.judged.b)}){smallest}"
+    return f"which {among}{what} ({best.judged.unit.told(best.judged.b)}){smallest}"
 
 
 def _passes_slower(comparison: Variants, best: Variant) -> bool:
@@ -445,18 +451,18 @@ def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
         QuantizedPoint(
             name=variant.name,
             size_mb=variant.size_bytes / 1e6,
-            score=variant.judged.b / variant.judged.unit,
+            score=variant.judged.b / variant.judged.unit.size,
             speed=variant.against_fp32.median,
             pareto=variant.pareto,
         )
         for variant in comparison.variants
     ]
-    n = comparison.variants[0].measured.clips
+    n, first = comparison.variants[0].measured.clips, comparison.variants[0].judged
     title = f"{comparison.model} on {counted(n, 'clip')} of {comparison.clips}"
     return {
         "table": write_json(document, folder / f"{TABLE}.json"),
         "picture": save_quantization(
-            points, comparison.variants[0].judged.title, title, folder / f"{TABLE}.png"
+            points, first.unit.title(first.score), title, folder / f"{TABLE}.png"
         ),
     }
 

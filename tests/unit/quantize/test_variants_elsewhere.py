@@ -1,6 +1,6 @@
 """The files of a comparison on other runtimes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import numpy as np
@@ -109,6 +109,7 @@ def test_another_runtime_takes_no_file_off_the_front(monkeypatch):
         size_bytes: int
         pareto: bool = False
         refused: str = ""
+        judged: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(b=1 / 3))
 
     told = [
         Each("fp32", "onnxruntime", 4),
