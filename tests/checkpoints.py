@@ -15,10 +15,10 @@ SMALL = {
 }
 WAVE = {
     **SMALL,
-    "conv_dim": (16, 16, 16),
-    "conv_kernel": (10, 4, 4),
-    "conv_stride": (5, 4, 4),
-    "num_feat_extract_layers": 3,
+    "conv_dim": (16, 16),
+    "conv_kernel": (20, 8),
+    "conv_stride": (10, 8),
+    "num_feat_extract_layers": 2,
     "num_conv_pos_embeddings": 16,
     "num_conv_pos_embedding_groups": 4,
     "classifier_proj_size": 16,
@@ -38,14 +38,16 @@ def _wave(config, normalize=True, **options):
     return config(**WAVE | options), extractor
 
 
-def _whisper():
+def _whisper(seconds=30):
+    """Hears clips filled up to 30 s, as those that are published, or to less, in less time."""
     config = transformers.WhisperConfig(
         d_model=32, encoder_layers=2, encoder_attention_heads=2, encoder_ffn_dim=48,
         decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=32, vocab_size=100,
         pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=3,
-        classifier_proj_size=16, use_weighted_layer_sum=True, **LABELS,
+        classifier_proj_size=16, use_weighted_layer_sum=True,
+        max_source_positions=50 * seconds, **LABELS,
     )  # fmt: skip
-    return config, transformers.WhisperFeatureExtractor()
+    return config, transformers.WhisperFeatureExtractor(chunk_length=seconds)
 
 
 def _patches():
@@ -77,6 +79,7 @@ FAMILIES = {
         transformers.Data2VecAudioConfig, num_conv_pos_embeddings=3, conv_pos_kernel_size=7
     ),
     "whisper": _whisper,
+    "whisper of 10 s": lambda: _whisper(seconds=10),
     "audio-spectrogram-transformer": _patches,
     "wav2vec2-bert": _bert,
     "sew": lambda: _wave(transformers.SEWConfig),

@@ -90,9 +90,9 @@ def ids(labels):
     return {"id2label": {str(i): name for i, name in enumerate(labels)}}
 
 
-def audeering(folder, **config):
+def audeering(folder, layers=2, **config):
     """`audeering/*-msp-dim`: a regression of three dimensions, `vocab_size: null`."""
-    encoder, frames = encoder_of()
+    encoder, frames = encoder_of(num_hidden_layers=layers)
     tensors = layer("classifier.dense", SIZE) | layer("classifier.out_proj", 3, seed=2)
 
     def reference(waveform):
@@ -181,9 +181,9 @@ LAYOUTS = {
 """Every published layout whose outputs are emotions."""
 
 
-def speechbrain(folder):
+def speechbrain(folder, layers=2):
     """`speechbrain/emotion-recognition-wav2vec2-IEMOCAP`: a recipe, two `.ckpt`, labels."""
-    encoder, frames = deep_encoder("wav2vec2")
+    encoder, frames = deep_encoder("wav2vec2", num_hidden_layers=layers)
     tensors = {"0.w.weight": random_layers(w=(4, encoder.config.hidden_size))["w"]}
 
     def reference(waveform):
@@ -290,11 +290,11 @@ def odyssey(folder):
     return Published(folder=folder, reference=reference)
 
 
-HEADS, BLOCKS, PRENET, EXTRA = 3, 2, 1, 4
+HEADS, EXTRA = 3, 4
 TOKENS = ["生气/angry", "unuse_0", "开心/happy", "中立/neutral", "难过/sad", "<unk>"]
 
 
-def emotion2vec(folder, prefix="d2v_model."):  # noqa: C901, PLR0915 - one network, in one place
+def emotion2vec(folder, prefix="d2v_model.", layers=2):  # noqa: C901, PLR0915 - one network, in one place
     """`iic/emotion2vec_plus_*` of FunASR: data2vec 2.0 with `proj`, a label unused."""
     size, kernel, groups = 24, 5, 4
     rng = np.random.default_rng(0)
@@ -322,7 +322,7 @@ def emotion2vec(folder, prefix="d2v_model."):  # noqa: C901, PLR0915 - one netwo
         place = f"{audio}.relative_positional_encoder.{i}.0"
         inner |= {f"{place}.weight": normal(size, size // groups, kernel),
                   f"{place}.bias": normal(size)}  # fmt: skip
-    places = [f"{audio}.context_encoder.blocks.0", *(f"blocks.{i}" for i in range(BLOCKS))]
+    places = [f"{audio}.context_encoder.blocks.0", *(f"blocks.{i}" for i in range(layers))]
     for place in places:
         for part, (outputs, inputs) in {"attn.qkv": (3 * size, size), "attn.proj": (size, size),
                                         "mlp.fc1": (2 * size, size),
@@ -395,7 +395,7 @@ def emotion2vec(folder, prefix="d2v_model."):  # noqa: C901, PLR0915 - one netwo
     weights |= {name: torch.tensor(value) for name, value in proj.items()}
     torch.save({"model": weights}, folder / "model.pt")
     (folder / "tokens.txt").write_text("\n".join(TOKENS) + "\n", encoding="utf-8")
-    (folder / "config.yaml").write_text(FUNASR)
+    (folder / "config.yaml").write_text(FUNASR.replace("depth: 2", f"depth: {layers}", 1))
     (folder / "configuration.json").write_text('{"framework": "pytorch"}')
     return Published(folder=folder, reference=reference)
 

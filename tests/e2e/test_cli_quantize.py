@@ -219,21 +219,23 @@ def test_a_bad_file_is_one_line(serval, net, tmp_path, fault):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("n_calibration", "n_clips"), [(16, 100), pytest.param(64, 600, marks=pytest.mark.weekly)]
+    ("n_calibration", "n_clips", "convolutions"),
+    [(16, 100, "weights"), pytest.param(64, 600, "auto", marks=pytest.mark.weekly)],
 )
 def test_serval_tiny_keeps_its_accuracy_in_a_third_of_its_size(
-    serval, shared, tmp_path, n_calibration, n_clips
+    serval, shared, tmp_path, n_calibration, n_clips, convolutions
 ):
     """The promise of the built-in model: 0.5 points, 97 % agreement, 35 % of the size.
 
-    With the ranges that win, to save time, and on some of the clips; docs/quantization.md has the
-    figures of all clips and of the other ranges.
+    With the ranges and the convolutions that win, to save time, and on some of the clips;
+    docs/quantization.md has the figures of all clips and of the other ranges.
     """
     source = shared / "models" / "serval-tiny" / "model.onnx"
     corpus = shared / "corpora" / "ssi-like"
     made = tmp_path / "serval-tiny.onnx"
     done = serval("quantize", source, "-o", made, "--calibration", corpus, "--eval", corpus,
-                  "--limit", n_clips, "--clips", n_calibration, "--ranges", "min-max")  # fmt: skip
+                  "--limit", n_clips, "--clips", n_calibration, "--ranges", "min-max",
+                  "--convolutions", convolutions)  # fmt: skip
     assert done.returncode == 0, done.stderr
     lost, agreement, share = _figures(done.stdout)
     assert lost <= 0.5

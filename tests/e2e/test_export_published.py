@@ -18,9 +18,11 @@ from serval.models.onnx import load_onnx
 from serval.run import load_run
 
 pytestmark = pytest.mark.slow
+exporting = pytest.mark.xdist_group("export")
 
 EACH_TIME = ("SpeechBrain", "emotion2vec+")
-"""One of each toolkit beside transformers, whose own test_export has; the others each week."""
+"""One of each toolkit beside transformers, whose own test_export has, with one layer; each week all
+have two."""
 
 
 @pytest.fixture(scope="module")
@@ -29,20 +31,19 @@ def clips(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "layout",
+    ("layout", "options"),
     [
-        *(pytest.param(layout, id=layout) for layout in EACH_TIME),
+        *(pytest.param(layout, {"layers": 1}, id=layout, marks=exporting) for layout in EACH_TIME),
         *(
-            pytest.param(layout, id=layout, marks=pytest.mark.weekly)
+            pytest.param(layout, {}, id=f"{layout}, two layers", marks=pytest.mark.weekly)
             for layout in LAYOUTS
-            if layout not in EACH_TIME
         ),
     ],
 )
 def test_a_published_checkpoint_is_exported_evaluated_and_quantized(
-    layout, tmp_path, clips, serval
+    layout, options, tmp_path, clips, serval
 ):
-    published = LAYOUTS[layout](tmp_path / "checkpoint")
+    published = LAYOUTS[layout](tmp_path / "checkpoint", **options)
     path, small = tmp_path / "model.onnx", tmp_path / "small.onnx"
     made = export_checkpoint(str(published.folder), path, ExportOptions(dataset=clips))
     assert made.parity.max_abs_diff <= 1e-4
@@ -54,7 +55,7 @@ def test_a_published_checkpoint_is_exported_evaluated_and_quantized(
                   "--drop-unmapped")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["metadata"]["failed_samples"] == 0
-    done = serval("quantize", path, "-o", small, "--calibration", clips)
+    done = serval("quantize", path, "-o", small, "--calibration", clips, "--clips", 1)
     assert done.returncode == 0, done.stderr
     assert inspect_model(small).work.shares["int8"] > 0
 
@@ -71,8 +72,9 @@ def rated(tmp_path_factory):
     return write_manifest(path, rows)
 
 
+@exporting
 def test_a_checkpoint_of_dimensions_goes_through_every_verb(tmp_path, rated, serval):
-    published = audeering(tmp_path / "vad")
+    published = audeering(tmp_path / "vad", layers=1)
 
     def done(command):
         said = serval(*command.format(rated=rated).split())

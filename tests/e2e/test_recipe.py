@@ -118,11 +118,23 @@ def test_the_levels_are_those_of_transformers(whisper, encoder, recipe):
         torch.testing.assert_close(level, hidden, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("halved_before", [1, pytest.param(None, marks=pytest.mark.weekly)])
-def test_file_and_network_answer_alike(encoder, recipe, tmp_path, halved_before):
+@pytest.mark.xdist_group("export")
+@pytest.mark.parametrize(
+    ("layers", "halved_before"),
+    [
+        (2, 1),
+        pytest.param(4, 1, marks=pytest.mark.weekly),
+        pytest.param(4, None, marks=pytest.mark.weekly),
+    ],
+)
+def test_file_and_network_answer_alike(
+    encoder, recipe, tmp_path, monkeypatch, layers, halved_before
+):
     tiny = recipe("tiny")
-    network = tiny.Tiny(tiny.weights_of(str(encoder)), halved_before)
-    network.weights["head_weight"].normal_()
+    weights = tiny.weights_of(str(encoder))
+    monkeypatch.setattr(tiny, "LAYERS", layers)
+    head = torch.randn(8, 2 * (layers + 1) * tiny.SIZE)
+    network = tiny.Tiny(weights | {"head_weight": head}, halved_before)
     tiny.write_onnx(network, tmp_path / "tiny.onnx")
     model = load_model(str(tmp_path / "tiny.onnx"))
     assert (model.sample_rate, model.contract.normalize) == (16_000, "peak")

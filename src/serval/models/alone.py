@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import numpy.random  # before the clock runs: a trial draws noise
 
 import serval.models.onnx  # noqa: F401 - to load ONNX Runtime is no part of opening a model
 from serval.machine import peak_memory_mb

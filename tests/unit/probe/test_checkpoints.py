@@ -76,9 +76,10 @@ def test_a_level_that_a_checkpoint_has_not_is_refused(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("export")
 @pytest.mark.parametrize(
     ("family", "layer"),
-    [pytest.param("wavlm", "1", marks=pytest.mark.weekly), ("whisper", "weighted")],
+    [pytest.param("wavlm", "1", marks=pytest.mark.weekly), ("whisper of 10 s", "weighted")],
 )
 def test_encoder_and_head_become_one_file(tmp_path, family, layer):
     pytest.importorskip("onnxscript")
