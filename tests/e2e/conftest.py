@@ -20,7 +20,6 @@ def page(browser):
     opened = []
 
     def open_page(path, fragment=""):
-        browser.get("about:blank")
         browser.get_log("browser")
         requested(browser)
         browser.get(path.as_uri() + fragment)
@@ -33,5 +32,6 @@ def page(browser):
     assert [entry["message"] for entry in browser.get_log("browser")] == []
     assert [url for url in requested(browser) if not url.startswith(OF_THE_FILE)] == []
     browser.execute_script("localStorage.clear()")
+    browser.get("about:blank")  # which nothing is laid out for anew
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})

@@ -24,6 +24,9 @@ MOST_BYTES = 2 * 2**30
 
 POLL_S = 0.002
 
+LEFT_OUT = ("serval.checkpoints.", "serval.export", "serval.models.torch", "serval.__main__")
+"""Modules that import torch, or run."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
@@ -36,9 +39,9 @@ class Seen:
 
 @cache
 def imported():
-    """Import here what commands import when they need it, but for torch and ray."""
+    """Import here what commands import when they need it, but for torch and Ray."""
     for module in pkgutil.walk_packages(serval.__path__, "serval."):
-        if not module.name.startswith(("serval.export", "serval.models.torch", "serval.__main__")):
+        if not module.name.startswith(LEFT_OUT):
             importlib.import_module(module.name)
     for name in ("matplotlib.pyplot", "matplotlib.backends.backend_agg"):
         importlib.import_module(name)
