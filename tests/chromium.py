@@ -35,6 +35,8 @@ def chromium(folder, *flags):
     driver.downloads = folder
     driver.set_script_timeout(TIMELESS)
     try:
+        driver.get("about:blank")  # or what the browser's own first page fetches would be a test's
+        requested(driver)
         yield driver
     finally:
         driver.quit()
