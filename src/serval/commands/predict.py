@@ -137,7 +137,7 @@ def _told(
     else:
         records = list(infer(model, clips, workers=workers))
         _tell(model, records, output, form)
-        _say_cut(model, records)
+    _say_cut(model, records)
     return [record for record in records if isinstance(record, Failure)]
 
 

@@ -151,15 +151,28 @@ def cut_sentences(model: Mapping[str, Any], duration_s: NDArray[np.float64]) -> 
         duration_s: `(N,)` of the clips that it answered.
     """
     contract = model.get("contract", {})
-    if not contract.get("static_samples") or "window" in model:
+    if not contract.get("static_samples"):
         return []
     seconds = contract["static_samples"] / contract["sample_rate"]
+    if "window" in model:
+        return _filled_windows(seconds, model["window"]["seconds"])
     longer = int(np.count_nonzero(duration_s > seconds))
     rest = len(duration_s) - longer
     sentence = (
         f"The model takes exactly {seconds:g} s: of {counted(longer, 'longer clip')} the rest was "
         f"not heard, and {counted(rest, 'other was', 'others were')} filled up with silence where "
         "shorter."
+    )
+    return [sentence]
+
+
+def _filled_windows(seconds: float, window_s: float) -> list[str]:
+    """Return that windows shorter than what a model takes were filled up, if they were."""
+    if window_s >= seconds:
+        return []
+    sentence = (
+        f"The model takes exactly {seconds:g} s: each window of {window_s:g} s was filled up with "
+        f"silence; hear it with --window {seconds:g}."
     )
     return [sentence]
 

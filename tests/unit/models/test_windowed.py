@@ -13,6 +13,7 @@ from build import classifier, encoded, labels_metadata, speech_set, voice
 from serval.audio import Streamed, decode
 from serval.errors import AudioError, ConfigError
 from serval.evaluation import evaluate_named
+from serval.models.contract import cut_sentences
 from serval.models.load import load_as_stated
 from serval.models.options import InferenceOptions
 from serval.models.windowed import in_windows
@@ -161,6 +162,14 @@ def test_windows_that_do_not_fit_are_refused_before_the_first_clip(model_file, t
             opened(model_file, **options)
     with pytest.raises(ConfigError, match=r"hears 0\.5 s at once"):
         opened(short, window=1.0)
+
+
+def test_windows_shorter_than_what_the_model_takes_are_told(tmp_path):
+    fixed = classifier(tmp_path / "m.onnx", metadata=labels_metadata(), static=8_000, batch=1)
+    (said,) = cut_sentences(opened(fixed, window=0.2).facts, np.array([3.0]))
+    assert said.startswith("The model takes exactly 0.5 s: each window of 0.2 s was filled up")
+    assert said.endswith("hear it with --window 0.5.")
+    assert cut_sentences(opened(fixed, window=0.5).facts, np.array([3.0])) == []
 
 
 def test_a_clip_that_is_too_long_says_what_to_do_and_is_heard_then(model_file, tmp_path):
