@@ -18,14 +18,15 @@ from serval.scores import METRICS
 from serval.sweep import (
     NOT_DONE,
     Cell,
+    board_cells,
+    board_titles,
     leaderboard_document,
     load_plan,
     problem_lines,
     rank_text,
     standing_sentences,
     sweep,
-    value_cells,
-    value_titles,
+    tables_in,
     write_cost_picture,
     write_tables,
 )
@@ -90,8 +91,8 @@ def _print(
     console.print_verdict(document["verdict"])
     if document["rows"]:
         _print_emotions(console, finished, document)
-    for table in document["dimensions"]:
-        _print_values(console, table)
+    for table in tables_in(document):
+        _print_board(console, table)
     if problems := problem_lines(finished):
         console.print(NOT_DONE, style="bold")
         console.print_items(problems, most=len(problems))
@@ -115,11 +116,11 @@ def _print_emotions(console: Terminal, finished: Sweep, document: dict[str, Any]
     console.print_items(standing_sentences(document))
 
 
-def _print_values(console: Terminal, table: dict[str, Any]) -> None:
-    """Print CCC of the models of dimensions on one set; `sweep.md` has their errors too."""
-    printed = narrow_table([f"model on {table['dataset']}"], value_titles(table))
+def _print_board(console: Terminal, table: Mapping[str, Any]) -> None:
+    """Print the models of another task on one set; `sweep.md` has their intervals too."""
+    printed = narrow_table([f"model on {table['dataset']}"], board_titles(table))
     for row in table["rows"]:
-        name, *cells = value_cells(row)
+        name, *cells = board_cells(table, row)
         printed.add_row(name, *(cell.partition(" [")[0] for cell in cells))
     console.print_table(printed)
 

@@ -11,7 +11,8 @@ from serval.dress import STYLE, bundled, source_hash
 from serval.files import write_text
 from serval.report.page import FOOT, framed, script_of
 from serval.scores import HEADLINES, METRICS, title_of
-from serval.sweep import LESS_IS_BETTER, value_cells, value_titles
+from serval.sweep import BOARDS, LESS_IS_BETTER, board_cells, board_titles, tables_in
+from serval.tasks import task_in
 from serval.wording import counted, hundredths, percent, printable, three_digits
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def leaderboard_html(document: Document) -> str:
     """Return the page of a leaderboard."""
     tasks = [task["dataset"] for task in document["tasks"]]
     names = {task: f"set-{number + 1}" for number, task in enumerate(tasks)}
-    rated = {f"rated-{i + 1}": table for i, table in enumerate(document.get("dimensions", ()))}
+    boards = {f"rated-{i + 1}": table for i, table in enumerate(tables_in(document))}
     sections = [
         _hero(document),
         *([_overall(document, tasks)] if tasks else []),
@@ -71,14 +72,14 @@ def leaderboard_html(document: Document) -> str:
             _task(document, task, names[task["dataset"]], sentence)
             for task, sentence in zip(document["tasks"], document["sentences"], strict=True)
         ),
-        *(_values(table, anchor) for anchor, table in rated.items()),
+        *(_board(table, anchor) for anchor, table in boards.items()),
         *([_problems(document)] if document["problems"] else []),
         _reading(document),
     ]
     links = {
         "board": "Overall",
         **{anchor: name for name, anchor in names.items()},
-        **{anchor: f"{table['dataset']}, rated" for anchor, table in rated.items()},
+        **{anchor: _board_title(table) for anchor, table in boards.items()},
         "read": "About",
     }
     parts = {
@@ -95,10 +96,10 @@ def leaderboard_html(document: Document) -> str:
 
 
 def _hero(document: Document) -> str:
-    rated = [(row, table) for table in document.get("dimensions", ()) for row in table["rows"]]
+    others = [row for table in tables_in(document) for row in table["rows"]]
     models = {row["model"] for row in document["rows"] if not row["baseline"]}
-    models |= {row["model"] for row, _ in rated}
-    corpora = {row["corpus"] for row in document["rows"]} | {row["corpus"] for row, _ in rated}
+    models |= {row["model"] for row in others}
+    corpora = {row["corpus"] for row in (*document["rows"], *others)}
     sets = "1 corpus" if len(corpora) == 1 else f"{len(corpora)} corpora"
     n = f"{counted(len(models), 'model')} on {sets}"
     first, *below = document["verdict"]
@@ -180,36 +181,37 @@ def _task(document: Document, task: Document, anchor: str, sentence: str) -> str
     return _section(anchor, task["dataset"], lead, table, f'<p class="said">{_text(said)}</p>')
 
 
-def _values(table: Document, anchor: str) -> str:
-    """Return the models of dimensions on one set."""
+def _board(table: Document, anchor: str) -> str:
+    """Return the models of another task on one set."""
     columns = [
         _Column(title="Model", text=True, best_first="ascending"),
-        *(_value_column(title) for title in value_titles(table)),
+        *map(_board_column, board_titles(table)),
         _Column(title="Run", text=True, best_first="ascending"),
     ]
     rows = []
     for row in table["rows"]:
-        name, *cells = value_cells(row)
-        numbers = map(_correlation, cells)
+        name, *cells = board_cells(table, row)
+        numbers = map(_with_ends, cells)
         rows.append(
             (False, [_Cell(markup=_text(name)), *numbers, _Cell(markup=_link(row["page"]))])
         )
-    lead = (
-        f"CCC of ratings and predictions on the scale {table['scale']}, and the mean absolute "
-        "error, with 95 % intervals."
-    )
     said = f'<p class="said">{_text(" ".join(table["sentences"]))}</p>'
-    title = f"{table['dataset']}, rated"
+    title = _board_title(table)
+    lead = BOARDS[task_in(table)].lead(table).replace("in brackets the", "below each the")
     return _section(anchor, title, lead, _table(f"Models on {title}", columns, rows), said)
 
 
-def _value_column(title: str) -> _Column:
+def _board_title(table: Document) -> str:
+    return f"{table['dataset']}, {task_in(table).said}"
+
+
+def _board_column(title: str) -> _Column:
     if title in LESS_IS_BETTER:
         return _Column(title=title, best_first="ascending")
     return _Column(title=title)
 
 
-def _correlation(cell: str) -> _Cell:
+def _with_ends(cell: str) -> _Cell:
     """Return `0.71 [0.66, 0.75]`, or a count, with the interval below it."""
     value, _, ends = cell.rstrip("]").partition(" [")
     small = f"<small>{ends.replace(', ', ' to ')}</small>" if ends else ""

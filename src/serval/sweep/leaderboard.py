@@ -16,7 +16,7 @@ from serval.scores import HEADLINES, METRICS
 from serval.scores.clusters import clustering_of
 from serval.scores.stats import LEVEL
 from serval.scores.uncertainty import share_of
-from serval.sweep.dimensions import page_of, some_pairs, value_tables
+from serval.sweep.boards import BOARDS, board_tables, page_of, some_pairs
 from serval.sweep.standings import MAJORITY
 from serval.sweep.sweep import ranked_by
 from serval.wording import hundredths, percent, points, three_digits, without_nan
@@ -40,11 +40,12 @@ NO_SCORE = dict.fromkeys(("value", "low", "high"), math.nan)
 def leaderboard_document(finished: Sweep) -> dict[str, Any]:
     """Return everything that the leaderboard shows; undefined numbers are `None`.
 
-    `dimensions` has a table for each set that models of dimensions were evaluated on; all else is
-    of models of emotions. `rows` has one entry for each model (with its options) on each dataset,
-    and one for always saying the most frequent label; `averages` one for each model over all
-    corpora, of the values that it is ranked by, where a clip without an answer is an error; `tasks`
-    the datasets on which models were ranked, with the tests of every pair.
+    `dimensions` has a table for each set that models of dimensions were evaluated on, `multilabel`
+    one for each of models of several emotions a clip; all else is of models of one. `rows` has one
+    entry for each model (with its options) on each dataset, and one for always saying the most
+    frequent label; `averages` one for each model over all corpora, of the values that it is ranked
+    by, where a clip without an answer is an error; `tasks` the datasets on which models were
+    ranked, with the tests of every pair.
     """
     score = ranked_by(finished.plan.sort_by)
     tasks = finished.contests
@@ -63,7 +64,7 @@ def leaderboard_document(finished: Sweep) -> dict[str, Any]:
         ),
         "tasks": [task.as_dict() for task in tasks],
         "sentences": _sentences(tasks, score),
-        "dimensions": value_tables(planned, finished.plan.output),
+        **{task.key: board_tables(planned, task, finished.plan.output) for task in BOARDS},
         "problems": [
             {"model": r.contender, "dataset": r.cell.dataset, "problem": r.problem or r.warning}
             for r in finished.problems
@@ -73,9 +74,14 @@ def leaderboard_document(finished: Sweep) -> dict[str, Any]:
     return plain | {"verdict": _verdict(plain)}
 
 
+def tables_in(document: Document) -> list[Document]:
+    """Return the tables of a leaderboard that are of models of other tasks."""
+    return [table for task in BOARDS for table in document.get(task.key, ())]
+
+
 def _verdict(document: Mapping[str, Any]) -> list[str]:
-    """Return what a reader takes away: of emotions, unless nothing but dimensions was done."""
-    tables = document["dimensions"]
+    """Return what a reader takes away: of one emotion a clip, unless only others were done."""
+    tables = tables_in(document)
     of_emotions = [] if tables and not document["rows"] else verdict_of(document)
     return [*of_emotions, *(line for table in tables for line in table["sentences"])]
 

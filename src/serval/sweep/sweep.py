@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serval.datasets.card import CARD, head_of
-from serval.dimensions import DimensionRun, dimension_run
 from serval.errors import DatasetError, ServalError
 from serval.evaluation import Evaluation, Step, evaluate_named, too_many_failures
 from serval.files import is_file
@@ -33,7 +32,7 @@ from serval.sweep.standings import (
     standings_of,
     together,
 )
-from serval.tasks import CATEGORICAL, DIMENSIONAL, ByTask
+from serval.tasks import CATEGORICAL
 from serval.trained_on import HEARD, Training, corpora_of, training_of
 from serval.wording import counted
 
@@ -59,8 +58,8 @@ class CellResult:
         rank: The best and the worst that it may be among these, by `ranked_by`.
         own: Scores of the clips that were answered, as `results.json` has them.
         answers: What the model said of each clip; `None` where the cell could not be done, and of
-            a model of dimensions.
-        values: What a model of dimensions said, which has no `scores`.
+            a model of another task.
+        run: What a model of dimensions, or of several emotions a clip, said: it has no `scores`.
         label_space: The part of `results.json` on labels that model and set do not share.
         training: Whether the model was trained on the corpus, as far as anybody says.
         clips: With a prediction.
@@ -80,7 +79,7 @@ class CellResult:
     rank: tuple[int, int] | None = None
     own: Mapping[str, Any] = field(default_factory=dict)
     answers: Answers | None = None
-    values: DimensionRun | None = None
+    run: Run | None = None
     label_space: Mapping[str, Any] = field(default_factory=dict)
     training: Training = "unknown"
     clips: int = 0
@@ -259,13 +258,13 @@ def _probed(cell: Cell, settings: ProbeOptions, watch: Watch) -> Iterator[CellRe
 
 
 def _scored(cell: Cell, run: Run, document: Mapping[str, Any]) -> CellResult:
-    if problem := RANKED.refusal(run.provenance.task, "the set"):
-        return CellResult(cell=cell, problem=problem)
     if not len(run):
         return CellResult(cell=cell, failed=len(run.failures), problem="every clip failed")
+    is_ranked = run.provenance.task is CATEGORICAL
+    said = _of_emotions(run, document) if is_ranked else {"run": run}
     return CellResult(
         cell=cell,
-        **RANKED.parts[run.provenance.task](run, document),
+        **said,
         training=_training(cell, run),
         clips=len(run),
         failed=len(run.failures),
@@ -275,10 +274,6 @@ def _scored(cell: Cell, run: Run, document: Mapping[str, Any]) -> CellResult:
     )
 
 
-def _of_dimensions(run: Run, _document: Mapping[str, Any]) -> dict[str, Any]:
-    return {"values": dimension_run(run)}
-
-
 def _of_emotions(run: Run, document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was said and its scores, in the fields of a result."""
     return {
@@ -286,13 +281,6 @@ def _of_emotions(run: Run, document: Mapping[str, Any]) -> dict[str, Any]:
         "answers": answers_of(run),
         "label_space": document["label_space"],
     }
-
-
-RANKED: ByTask[Callable[[Run, Mapping[str, Any]], dict[str, Any]]] = ByTask(
-    what="models are ranked by",
-    parts={CATEGORICAL: _of_emotions, DIMENSIONAL: _of_dimensions},
-    instead="the cell's own folder has its scores",
-)
 
 
 def _failures(run: Run, allowed: float) -> str:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from serval.files import write_text
 from serval.probe import COSTS, EncoderCost, cost_cells
 from serval.scores import SHOWN
-from serval.sweep.dimensions import page_of
+from serval.sweep.boards import BOARDS, page_of
+from serval.sweep.leaderboard import tables_in
+from serval.tasks import DIMENSIONAL, MULTILABEL, task_in
 from serval.wording import (
     counted,
     csv_cell,
     markdown_table,
-    numbered,
     printable,
     scored,
     three_digits,
@@ -34,9 +35,13 @@ if TYPE_CHECKING:
     Document = Mapping[str, Any]
 
 NOT_DONE = "Not done, or not as it should be:"
-NO_CCC = dict.fromkeys(("value", "low", "high"), "")
+NO_SCORE = dict.fromkeys(("value", "low", "high"), "")
+ENDS = ("", "_low", "_high")
+HEADLINE_COLUMNS = {DIMENSIONAL: "mean_ccc", MULTILABEL: "multilabel_macro_f1"}
+"""Of the other tasks, the columns of their headline in `sweep.csv`."""
+
 LESS_IS_BETTER = ("MAE", *COSTS)
-"""Of the titles of a table of dimensions."""
+"""Of the titles of a table of another task."""
 
 COUNTS = ("labels", "clips", "left out", "failed")
 
@@ -67,9 +72,7 @@ def _markdown(finished: Sweep, document: Document) -> str:
         "trained on", *(COSTS if finished.of_probes else ["rtfx"]), "folder",
     )  # fmt: skip
     rows = [
-        list(map(_markdown_cell, _cells_of(r, finished)))
-        for r in finished.results
-        if r.values is None
+        list(map(_markdown_cell, _cells_of(r, finished))) for r in finished.results if r.run is None
     ]
     problems = problem_lines(finished)
     if problems:
@@ -78,31 +81,26 @@ def _markdown(finished: Sweep, document: Document) -> str:
     if rows:
         caption = [_caption(finished, document), *standing_sentences(document)]
         parts.append([markdown_table(head, rows, left=3), *map(printable, caption)])
-    parts += [_value_lines(table) for table in document["dimensions"]]
+    parts += [_board_lines(table) for table in tables_in(document)]
     return "\n\n".join("\n".join(part).rstrip() for part in [*parts, problems] if part) + "\n"
 
 
-def _value_lines(table: Document) -> list[str]:
-    """Return the models of dimensions on one set."""
-    rows = [list(map(_markdown_cell, value_cells(row))) for row in table["rows"]]
-    where = f"{table['dataset']}, scale {table['scale']}"
-    titles = ["model", *value_titles(table)]
-    lead = f"CCC of dimensions on {printable(where)}; in brackets the 95 % interval."
-    return [lead, "", markdown_table(titles, rows)]
+def _board_lines(table: Document) -> list[str]:
+    """Return the models of another task on one set."""
+    rows = [list(map(_markdown_cell, board_cells(table, row))) for row in table["rows"]]
+    lead = f"{printable(table['dataset'])}: {BOARDS[task_in(table)].lead(table)}"
+    return [lead, "", markdown_table(["model", *board_titles(table)], rows)]
 
 
-def value_titles(table: Document) -> list[str]:
-    """Return the titles of a table of dimensions behind that of the model."""
-    several = len(table["dimensions"]) > 1
-    cccs = ["mean CCC", *table["dimensions"]] if several else ["CCC"]
-    return [*cccs, "MAE", "clips", *(COSTS if _of_probes(table) else ())]
+def board_titles(table: Document) -> list[str]:
+    """Return the titles of a table of another task behind that of the model."""
+    own = BOARDS[task_in(table)].columns(table)
+    return [*own, "clips", *(COSTS if _of_probes(table) else ())]
 
 
-def value_cells(row: Document) -> list[str]:
-    """Return model, CCCs, mean absolute error, clips and cost of a row of such a table."""
-    scores = list(row["scores"].values())
-    shown = scores if len(scores) > 2 else scores[:1]
-    cells = [row["model"], *map(numbered, shown), numbered(row["mae"]), f"{row['clips']:,}"]
+def board_cells(table: Document, row: Document) -> list[str]:
+    """Return model, scores, clips and cost of a row of such a table."""
+    cells = [row["model"], *BOARDS[task_in(table)].cells(row), f"{row['clips']:,}"]
     return [*cells, *(cost_cells(EncoderCost(**row["cost"])) if "cost" in row else ())]
 
 
@@ -189,7 +187,7 @@ def _other_tasks(results: Sequence[CellResult]) -> Iterator[str]:
     """Yield a warning for each dataset whose rows are scored on other labels or other clips."""
     tasks: dict[str, set[tuple[int, int]]] = defaultdict(set)
     for result in results:
-        if not result.problem and result.values is None:
+        if not result.problem and result.run is None:
             tasks[result.cell.dataset].add((result.labels, result.left_out))
     for dataset, seen in tasks.items():
         if len(seen) > 1:
@@ -212,13 +210,16 @@ def _csv(finished: Sweep, document: Document) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names_of_scores = _scores_shown(finished.plan)
-    ends = [f"{name}{end}" for name in names_of_scores for end in ("", "_low", "_high")]
+    ends = [f"{name}{end}" for name in names_of_scores for end in ENDS]
     counts = [name.replace(" ", "_") for name in COUNTS]
     more = ["full_set_uar", "rank_best", "rank_worst", "trained_on"]
-    more += ["mean_ccc", "mean_ccc_low", "mean_ccc_high"]
+    more += [f"{name}{end}" for name in HEADLINE_COLUMNS.values() for end in ENDS]
     more += ["parameters", "size_mb", "ms"] if finished.of_probes else []
-    cccs = {row["page"]: row["scores"]["mean"] for table in document["dimensions"]
-            for row in table["rows"]}  # fmt: skip
+    headlines = {
+        (task_in(table), row["page"]): row["scores"][BOARDS[task_in(table)].key]
+        for table in tables_in(document)
+        for row in table["rows"]
+    }
     writer.writerow(["model", "dataset", "options", *counts, *ends, "rtfx", "problem", *more])
     for result in finished.results:
         cell = result.cell
@@ -226,12 +227,16 @@ def _csv(finished: Sweep, document: Document) -> str:
         speed = "" if math.isnan(result.rtfx) else round(result.rtfx, 3)
         names = map(csv_cell, (cell.model, cell.dataset, cell.options))
         problem = csv_cell(result.problem or result.warning)
-        full = result.full_set_uar
+        full, page = result.full_set_uar, page_of(result, finished.plan.output)
         behind = (
             full["value"] if full else "",
             *(result.rank or ("", "")),
             "" if result.problem else result.training,
-            *cccs.get(page_of(result, finished.plan.output), NO_CCC).values(),
+            *(
+                end
+                for task in HEADLINE_COLUMNS
+                for end in headlines.get((task, page), NO_SCORE).values()
+            ),
             *(asdict(result.cost).values() if result.cost else ()),
         )
         writer.writerow([*names, *_counts(result), *scores, speed, problem, *behind])

@@ -14,6 +14,7 @@ from pages import HARM
 from runs import run_of
 from serval.commands.sweep import sweep_command
 from serval.comparison.dimensions import compare_dimensions
+from serval.comparison.multilabel import compare_multilabel
 from serval.files import write_json
 from serval.models.classifier import Classifier
 from serval.options import EvalOptions
@@ -32,7 +33,7 @@ from serval.sweep import (
     sweep_of,
     write_tables,
 )
-from serval.sweep.dimensions import _from_the_best, some_pairs
+from serval.sweep.boards import _from_the_best, some_pairs
 from serval.sweep.standings import answers_of
 from serval.sweep.sweep import card_corpora
 from serval.trained_on import TrainedOn
@@ -269,7 +270,7 @@ def test_models_of_dimensions_are_ranked_by_ccc_and_not_among_those_of_emotions(
     document = leaderboard_document(finished)
     assert {row["model"] for row in document["rows"]} == {"a.onnx", "majority label"}
     (table,) = document["dimensions"]
-    by_name = {r.values.run.name: r.values.run for r in finished.results if r.values}
+    by_name = {r.run.name: r.run for r in finished.results if r.run}
     found = compare_dimensions([by_name["vad0"], by_name["vad1"]], margin=0.01).against[0]
     change = found.changes["mean"]["ccc"]
     (test,) = table["tests"]
@@ -292,6 +293,43 @@ def test_models_of_dimensions_are_ranked_by_ccc_and_not_among_those_of_emotions(
         told = {row["model"]: row["mean_ccc"] for row in csv.DictReader(file)}
     assert float(told[best]) == pytest.approx(values[0])
     assert told["a.onnx"] == ""
+
+
+def test_models_of_several_emotions_are_ranked_by_macro_f1_and_not_among_the_others(folder):
+    names = ("angry", "happy", "sad")
+    said = labels_metadata(names, task="emotions, several at once")
+    for seed in (0, 1):
+        classifier(folder / f"set{seed}.onnx", k=3, seed=seed, metadata=said)
+    rows = []
+    for i in range(12):
+        (folder / f"m{i}.wav").write_bytes(encoded(voice(i)))
+        emotions = ";".join(name for j, name in enumerate(names) if (i % 7 + 1) >> j & 1)
+        rows.append({"path": f"m{i}.wav", "emotion": emotions, "speaker": f"s{i % 3}"})
+    write_manifest(folder / "sets.csv", rows)
+    own = ", ".join(f"{{model: set{seed}.onnx, label_separator: ;}}" for seed in (0, 1))
+    finished = sweep(planned(folder, f"models: [{own}]\ndatasets: [sets.csv]\n"))
+    assert finished.problems == []
+    document = leaderboard_document(finished)
+    assert (document["rows"], document["dimensions"]) == ([], [])
+    (table,) = document["multilabel"]
+    assert table["emotions"] == list(names)
+    by_name = {r.run.name: r.run for r in finished.results}
+    change = compare_multilabel([by_name["set0"], by_name["set1"]]).against[0].overall["macro_f1"]
+    (test,) = table["tests"]
+    assert test["difference"] == pytest.approx(change.difference.value)
+    assert test["p_corrected"] == pytest.approx(change.difference.p)
+    values = [row["scores"]["macro_f1"]["value"] for row in table["rows"]]
+    assert values == pytest.approx(sorted((change.a, change.b), reverse=True))
+    best = table["rows"][0]["model"]
+    assert document["verdict"][0].startswith(f"On sets.csv {best} has the highest macro F1: ")
+    html = leaderboard_html(document)
+    assert f"<strong>{100 * values[0]:.1f}</strong>" in html
+    assert "sets.csv, several emotions a clip" in html
+    files = write_tables(finished, document)
+    assert f"| {best} | {100 * values[0]:.1f} [" in files["markdown"].read_text()
+    with files["csv"].open() as file:
+        told = {row["model"]: row["multilabel_macro_f1"] for row in csv.DictReader(file)}
+    assert float(told[best]) == pytest.approx(values[0])
 
 
 def test_pairs_rated_in_other_columns_are_noted_and_cost_no_leaderboard(folder, monkeypatch):
@@ -321,9 +359,8 @@ def test_pairs_rated_in_other_columns_are_noted_and_cost_no_leaderboard(folder, 
     )
 
 
-def test_a_mean_ccc_that_is_not_defined_is_last():
-    rows = [{"scores": {"mean": {"value": value}}} for value in (0.2, math.nan, -0.3, 0.5)]
-    values = [row["scores"]["mean"]["value"] for row in sorted(rows, key=_from_the_best)]
+def test_a_score_that_is_not_defined_is_last():
+    values = sorted((0.2, math.nan, -0.3, 0.5), key=_from_the_best)
     assert values[:3] == [0.5, 0.2, -0.3]
     assert math.isnan(values[3])
 
