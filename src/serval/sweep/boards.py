@@ -81,13 +81,16 @@ def board_tables(results: Iterable[CellResult], task: Task, output: Path) -> lis
     of a clip, are in `untested` with the reason.
     """
     board = BOARDS[task]
-    groups: dict[str, list[CellResult]] = {}
+    groups: dict[tuple[object, ...], list[CellResult]] = {}
     for result in results:
         if result.run is not None and result.run.provenance.task is task:
-            facts = board.facts(result.run)
-            apart = sorted(f"{key}={sorted(value)}" for key, value in facts.items())
-            groups.setdefault(f"{result.cell.dataset} {apart}", []).append(result)
+            key = (result.cell.dataset, *map(_in_any_order, board.facts(result.run).values()))
+            groups.setdefault(key, []).append(result)
     return [_table(own, task, output) for own in groups.values()]
+
+
+def _in_any_order(fact: object) -> object:
+    return frozenset(fact) if isinstance(fact, list) else fact
 
 
 def page_of(result: CellResult, output: Path) -> str:
