@@ -50,6 +50,8 @@ OPTIONS = {
 }
 """The tasks that an option is about, of those that are not about all."""
 
+NO_EMOTIONS = "--label-map does nothing: the model gives no emotions"
+
 SEPARATORS = (";", "|", ",", "/", "+")
 """What people write between the emotions of one clip."""
 
@@ -306,8 +308,7 @@ def _plan_of_dimensions(model: Model, dataset: Dataset, options: LabelledOptions
         total=total,
         dropped={},
         task=DIMENSIONAL,
-        warnings=("--label-map does nothing: the model gives no emotions",)
-        * bool(options.label_map),
+        warnings=(NO_EMOTIONS,) if options.label_map else (),
         facts={"columns": columns, "scale": str(scale), "model_scale": own},
     )
 

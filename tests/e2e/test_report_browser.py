@@ -395,6 +395,7 @@ def test_it_fits_a_tablet_and_a_phone(page, report):
         narrow(browser, width)
         wide = "return document.documentElement.scrollWidth"
         wait(browser, lambda: browser.execute_script(wide) <= width)  # noqa: B023 - called here
+        assert browser.execute_script(wide) == browser.execute_script("return innerWidth") == width
 
 
 def test_paper_gets_the_numbers_and_not_the_controls(page, report):
@@ -661,6 +662,7 @@ def test_on_a_phone_a_link_leads_to_the_clip_itself(page, report, run):
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     browser.execute_script(f"location.hash = '#clip={run.clip_ids[3]}'")
     wait(browser, lambda: 0 <= box(browser, "#clip-name")["top"] < 400)
+    assert browser.find_element(By.ID, "clip-name").text == run.clip_ids[3]
 
 
 def test_paper_has_no_gaps_cut_tables_or_screen_wide_charts(page, pair):

@@ -227,8 +227,7 @@ def content(records: Sequence[Record], contract: Contract, form: str) -> bytes:
     """Return what a model says of each file as `json`, `csv` or `parquet`, text in UTF-8."""
     own = ANSWERS[contract.asked]
     rows = [
-        {"scale": contract.scale or None}  # of a file that failed too
-        | row_of(record, lambda one: own.row(one.predicted, one.probs, contract))
+        row_of(record, lambda one: own.row(one.predicted, one.probs, contract))
         for record in records
     ]
     return content_of(rows, ("file", *own.order[form]), contract, form)
@@ -269,6 +268,7 @@ def content_of(
         form: Of the three.
     """
     labels, bare = contract.labels, form in ANSWERS[contract.asked].bare
+    rows = [{"scale": contract.scale or None} | row for row in rows]  # of what failed too
     if form == "json":
         return as_json([{key: row.get(key) for key in order} for row in rows])
     prefix = "" if bare and not {*order}.intersection(labels) else "prob_"

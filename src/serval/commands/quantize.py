@@ -33,11 +33,12 @@ from serval.stopping import stop_if_asked
 from serval.wording import as_sentence, counted, hundredths, points
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from rich.table import Table
 
     from serval.bench.rounds import Ratio
+    from serval.quantize.clips import Fidelity
     from serval.quantize.judged import Judged
     from serval.quantize.search import Sensitivity
     from serval.quantize.workbench import Trial
@@ -158,11 +159,9 @@ def _both(judged: Judged) -> str:
     return f"{judged.score} {told(judged.b)}, FP32 {told(judged.a)}"
 
 
-def _trial_table(trials: Iterable[Trial]) -> Table:
-    """Return what was tried; points are those of the score that were won."""
-    trials = list(trials)
-    of_values = any(trial.measured.ccc for trial in trials)
-    same = "least CCC" if of_values else "same %"
+def _trial_table(trials: Sequence[Trial]) -> Table:
+    """Return what was tried, at least one; points are those of the score that were won."""
+    same = _same_title(trials[0].measured)
     table = narrow_table(["tried"], ["MB", "clips", same, "error", "points"])
     for trial in trials:
         found = trial.measured
@@ -171,16 +170,22 @@ def _trial_table(trials: Iterable[Trial]) -> Table:
             trial.what,
             f"{trial.size_bytes / 1e6:.2f}",
             str(found.clips),
-            _least(found.ccc.values()) if found.ccc else hundredths(found.agreement),
+            _same_cell(found),
             f"{found.logit_error:.3f}",
             gained,
         )
     return table
 
 
-def _least(values: Iterable[float]) -> str:
-    """Return the smallest CCC, or a dash where no dimension has one."""
-    known = [value for value in values if not math.isnan(value)]
+def _same_title(found: Fidelity) -> str:
+    return "CCC with FP32" if found.ccc else "same %"
+
+
+def _same_cell(found: Fidelity) -> str:
+    """Return the share of equal answers; of dimensions the smallest CCC, a dash where none has."""
+    if not found.ccc:
+        return hundredths(found.agreement)
+    known = [value for value in found.ccc.values() if not math.isnan(value)]
     return f"{min(known):.4f}" if known else "-"
 
 
@@ -221,15 +226,11 @@ def _show_comparison(model: str, output: Path, options: QuantizeOptions) -> None
 
 def _comparison_table(console: Terminal, comparison: Variants) -> Table:
     wide = console.width >= WIDE
-    same_title = "CCC with FP32" if comparison.variants[0].measured.ccc else "same %"
-    more = ["clips/s", "x default", same_title] if wide else []
-    first = comparison.variants[0].judged
-    table = narrow_table(
-        ["variant"], ["MB", "x FP32", *more, first.unit.title(first.score), "change"], ""
-    )
+    first = comparison.variants[0]
+    more = ["clips/s", "x default", _same_title(first.measured)] if wide else []
+    table = narrow_table(["variant"], ["MB", "x FP32", *more, first.judged.title, "change"], "")
     for variant in comparison.variants:
-        found, judged = variant.measured, variant.judged
-        same = _least(found.ccc.values()) if found.ccc else hundredths(found.agreement)
+        judged, same = variant.judged, _same_cell(variant.measured)
         extra = (f"{variant.clips_per_s:.1f}", _times(variant.against_default), same)
         table.add_row(
             variant.name,

@@ -14,7 +14,7 @@ from serval.multilabel import THRESHOLD
 from serval.probabilities import probabilities_of
 from serval.scores.clusters import Clustering
 from serval.scores.dimensions import MEAN, paired_dimension_scores
-from serval.scores.multilabel import SetAnswers, paired_scores
+from serval.scores.multilabel import MULTILABEL_METRICS, SetAnswers, paired_scores
 from serval.scores.paired import PairOptions
 from serval.scores.stats import Difference, Verdict, mcnemar_exact, verdict
 from serval.scores.uncertainty import uncertainty_of_mean
@@ -78,6 +78,11 @@ class Judged:
     def unit(self) -> Unit:
         """How the score and its changes are told."""
         return PLAIN if self.score == CCC else PERCENT
+
+    @property
+    def title(self) -> str:
+        """The head of a column of the score."""
+        return self.unit.title(self.score)
 
     @property
     def cost(self) -> str:
@@ -186,8 +191,9 @@ def by_macro_f1(
     shares = [probabilities_of(side, MULTILABEL.outputs) for side in sides]
     a, b = (SetAnswers(scores=share, predicted=share >= THRESHOLD) for share in shares)
     whole, _ = paired_scores(truth, a, b, clustering)
-    found = whole[MULTILABEL.headline]
-    return Judged(score="macro F1", a=found.a, b=found.b, change=found.difference)
+    key = MULTILABEL.headline
+    found, score = whole[key], MULTILABEL_METRICS[key].title
+    return Judged(score=score, a=found.a, b=found.b, change=found.difference)
 
 
 def by_ccc(truth: NDArray[Any], sides: tuple[Logits, Logits], clustering: Clustering) -> Judged:

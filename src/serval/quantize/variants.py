@@ -461,9 +461,7 @@ def save_comparison(comparison: Variants, folder: Path) -> dict[str, Path]:
     title = f"{comparison.model} on {counted(n, 'clip')} of {comparison.clips}"
     return {
         "table": write_json(document, folder / f"{TABLE}.json"),
-        "picture": save_quantization(
-            points, first.unit.title(first.score), title, folder / f"{TABLE}.png"
-        ),
+        "picture": save_quantization(points, first.title, title, folder / f"{TABLE}.png"),
     }
 
 

@@ -197,7 +197,7 @@ def _board(table: Document, anchor: str) -> str:
         )
     said = f'<p class="said">{_text(" ".join(table["sentences"]))}</p>'
     title = _board_title(table)
-    lead = BOARDS[task_in(table)].lead(table).replace("in brackets the", "below each the")
+    lead = f"{BOARDS[task_in(table)].lead(table)}; below each the 95 % interval."
     return _section(anchor, title, lead, _table(f"Models on {title}", columns, rows), said)
 
 

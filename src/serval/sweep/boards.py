@@ -56,7 +56,8 @@ class Board:
         change: What differs between two runs -> the difference of that score, B minus A.
         told: A score in sentences.
         gap: A difference in sentences.
-        lead: A table -> what stands above it.
+        lead: A table -> what it holds, as the begin of a sentence.
+        column: Of that score, in `sweep.csv`.
         columns: A table -> the titles of its scores.
         cells: A row -> its scores, under these titles.
     """
@@ -69,6 +70,7 @@ class Board:
     told: Callable[[Score], str]
     gap: Callable[[float], str]
     lead: Callable[[Document], str]
+    column: str
     columns: Callable[[Document], list[str]]
     cells: Callable[[Document], list[str]]
 
@@ -81,11 +83,11 @@ def board_tables(results: Iterable[CellResult], task: Task, output: Path) -> lis
     of a clip, are in `untested` with the reason.
     """
     board = BOARDS[task]
-    groups: dict[tuple[object, ...], list[CellResult]] = {}
+    groups: dict[tuple[object, ...], list[tuple[CellResult, Run]]] = {}
     for result in results:
-        if result.run is not None and result.run.provenance.task is task:
-            key = (result.cell.dataset, *map(_in_any_order, board.facts(result.run).values()))
-            groups.setdefault(key, []).append(result)
+        if (run := result.run) is not None and run.provenance.task is task:
+            key = (result.cell.dataset, *map(_in_any_order, board.facts(run).values()))
+            groups.setdefault(key, []).append((result, run))
     return [_table(own, task, output) for own in groups.values()]
 
 
@@ -101,14 +103,13 @@ def page_of(result: CellResult, output: Path) -> str:
     return page.relative_to(output).as_posix()
 
 
-def _table(results: Sequence[CellResult], task: Task, output: Path) -> dict[str, Any]:
-    board = BOARDS[task]
-    known = [(result, result.run) for result in results if result.run is not None]
-    facts = board.facts(known[0][1])
+def _table(known: Sequence[tuple[CellResult, Run]], task: Task, output: Path) -> dict[str, Any]:
+    board, (first, its_run) = BOARDS[task], known[0]
+    facts = board.facts(its_run)
     tests, untested = _tests([(result.contender, run) for result, run in known], board, output)
     table = {
         "task": task.key,
-        "dataset": results[0].cell.dataset,
+        "dataset": first.cell.dataset,
         **facts,
         "rows": sorted(
             (_row(result, board.scores(run, facts), output) for result, run in known),
@@ -227,8 +228,8 @@ def _set_scores(run: Run, _facts: Document) -> dict[str, Any]:
 BOARDS: Mapping[Task, Board] = {
     DIMENSIONAL: Board(
         facts=lambda run: {
-            "dimensions": list(dimension_run(run).names),
-            "scale": str(dimension_run(run).scale),
+            "dimensions": list(run.labels),
+            "scale": run.provenance.dataset[DIMENSIONAL.key]["scale"],
         },
         scores=_value_scores,
         key=MEAN,
@@ -238,8 +239,9 @@ BOARDS: Mapping[Task, Board] = {
         gap=lambda gap: decimals(gap, sign=True),
         lead=lambda table: (
             f"CCC of ratings and predictions on the scale {table['scale']}, and the mean absolute "
-            "error; in brackets the 95 % interval."
+            "error"
         ),
+        column="mean_ccc",
         columns=_value_columns,
         cells=_value_cells,
     ),
@@ -253,8 +255,9 @@ BOARDS: Mapping[Task, Board] = {
         gap=lambda gap: f"{points(gap, sign=True)} points",
         lead=lambda table: (
             f"Scores of several emotions a clip ({', '.join(map(printable, table['emotions']))}), "
-            "in percent; in brackets the 95 % interval."
+            "in percent"
         ),
+        column="multilabel_macro_f1",
         columns=lambda _table: [f"{title} %" for title in OF_SETS.values()],
         cells=lambda row: [scored_short(row["scores"][key], 1) for key in OF_SETS],
     ),

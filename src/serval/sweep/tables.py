@@ -15,7 +15,7 @@ from serval.probe import COSTS, EncoderCost, cost_cells
 from serval.scores import SHOWN
 from serval.sweep.boards import BOARDS, page_of
 from serval.sweep.leaderboard import tables_in
-from serval.tasks import DIMENSIONAL, MULTILABEL, task_in
+from serval.tasks import task_in
 from serval.wording import (
     counted,
     csv_cell,
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 NOT_DONE = "Not done, or not as it should be:"
 NO_SCORE = dict.fromkeys(("value", "low", "high"), "")
 ENDS = ("", "_low", "_high")
-HEADLINE_COLUMNS = {DIMENSIONAL: "mean_ccc", MULTILABEL: "multilabel_macro_f1"}
-"""Of the other tasks, the columns of their headline in `sweep.csv`."""
 
 LESS_IS_BETTER = ("MAE", *COSTS)
 """Of the titles of a table of another task."""
@@ -89,7 +87,11 @@ def _board_lines(table: Document) -> list[str]:
     """Return the models of another task on one set."""
     rows = [list(map(_markdown_cell, board_cells(table, row))) for row in table["rows"]]
     lead = f"{printable(table['dataset'])}: {BOARDS[task_in(table)].lead(table)}"
-    return [lead, "", markdown_table(["model", *board_titles(table)], rows)]
+    return [
+        f"{lead}; in brackets the 95 % interval.",
+        "",
+        markdown_table(["model", *board_titles(table)], rows),
+    ]
 
 
 def board_titles(table: Document) -> list[str]:
@@ -213,7 +215,7 @@ def _csv(finished: Sweep, document: Document) -> str:
     ends = [f"{name}{end}" for name in names_of_scores for end in ENDS]
     counts = [name.replace(" ", "_") for name in COUNTS]
     more = ["full_set_uar", "rank_best", "rank_worst", "trained_on"]
-    more += [f"{name}{end}" for name in HEADLINE_COLUMNS.values() for end in ENDS]
+    more += [f"{board.column}{end}" for board in BOARDS.values() for end in ENDS]
     more += ["parameters", "size_mb", "ms"] if finished.of_probes else []
     headlines = {
         (task_in(table), row["page"]): row["scores"][BOARDS[task_in(table)].key]
@@ -232,11 +234,7 @@ def _csv(finished: Sweep, document: Document) -> str:
             full["value"] if full else "",
             *(result.rank or ("", "")),
             "" if result.problem else result.training,
-            *(
-                end
-                for task in HEADLINE_COLUMNS
-                for end in headlines.get((task, page), NO_SCORE).values()
-            ),
+            *(end for task in BOARDS for end in headlines.get((task, page), NO_SCORE).values()),
             *(asdict(result.cost).values() if result.cost else ()),
         )
         writer.writerow([*names, *_counts(result), *scores, speed, problem, *behind])
