@@ -12,16 +12,14 @@ from serval.files import whole_files, write_json
 from serval.inspection import stored_graph
 from serval.machine import instruction_sets
 from serval.models.protocol import logits_alone
+from serval.quantize.choice import Variant, Variants, comparison_verdict
 from serval.quantize.clips import same_in_words, value_words
 from serval.quantize.options import QuantizeOptions
 from serval.quantize.recipes import chosen_static, int4_candidate, written_dynamic
 from serval.quantize.search import kept_within
 from serval.quantize.variants import (
     TRIED,
-    Variant,
-    Variants,
     compare_all,
-    comparison_verdict,
     folder_beside,
     remove_stale,
     save_comparison,

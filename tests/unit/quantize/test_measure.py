@@ -8,6 +8,7 @@ from sklearn.metrics import f1_score
 from build import speech_set
 from serval.errors import ConfigError, LabelError
 from serval.labels import LabelSet
+from serval.quantize.choice import pareto_front
 from serval.quantize.clips import (
     Clips,
     calibration_clips,
@@ -17,7 +18,6 @@ from serval.quantize.clips import (
 )
 from serval.quantize.judged import by_accuracy, by_ccc, by_macro_f1
 from serval.quantize.options import QuantizeOptions
-from serval.quantize.variants import pareto_front
 from serval.quantize.workbench import evaluated_in_fp32, open_workbench
 from serval.scores.clusters import clustering_of
 

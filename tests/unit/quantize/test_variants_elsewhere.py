@@ -12,9 +12,9 @@ from serval.errors import ConfigError, ModelError
 from serval.labels import LabelSet
 from serval.models.contract import Overrides
 from serval.quantize import QuantizeOptions, variants
+from serval.quantize.choice import best_of, marked
 from serval.quantize.clips import Clips
 from serval.quantize.judged import by_accuracy
-from serval.quantize.variants import best_of
 
 
 def test_every_file_that_another_runtime_opens_runs_on_it_too(monkeypatch):
@@ -128,8 +128,6 @@ def test_another_runtime_takes_no_file_off_the_front(monkeypatch):
         judge=by_accuracy,
         speakers=("a", "b", "c"),
     )
-    marked = variants._marked(told, times, clips, same)
-    assert [each.pareto for each in marked] == [False, True, True]
+    assert [each.pareto for each in marked(told, times, clips, same)] == [False, True, True]
     told[1] = Each("static", "onnxruntime", 1, refused="has ConvInteger")
-    marked = variants._marked(told, times, clips, same)
-    assert [each.pareto for each in marked] == [True, False, True]
+    assert [each.pareto for each in marked(told, times, clips, same)] == [True, False, True]

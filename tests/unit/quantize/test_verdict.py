@@ -9,10 +9,10 @@ import pytest
 from serval.bench.rounds import Ratio
 from serval.machine import instruction_sets
 from serval.quantize import comparison_verdict
+from serval.quantize.choice import Variant, Variants, best_of
 from serval.quantize.clips import Fidelity
 from serval.quantize.judged import Judged, by_accuracy, by_macro_f1
 from serval.quantize.quantize import Quantized, made_verdict, speed_verdict
-from serval.quantize.variants import Variant, Variants, best_of
 from serval.quantize.workbench import Trial
 from serval.scores.clusters import clustering_of
 from serval.scores.stats import difference
