@@ -243,10 +243,10 @@ def _print_end(console: Terminal, evaluation: Evaluation) -> None:
     console.print_files(evaluation.files.values())
     if _no_page(evaluation):
         return
-    steps = {
-        "hear what it got wrong": f"serval report {quote(str(folder))} -o report.html",
-        "evaluate your own": "serval evaluate -m model.onnx -d my_clips.csv -o mine",
-    }
+    steps = {"hear what it got wrong": f"serval report {quote(str(folder))} -o report.html"}
+    given = evaluation.run.provenance.options
+    if DEFAULTS.model == given.get("model") or DEFAULTS.dataset == given.get("dataset"):
+        steps["evaluate your own"] = "serval evaluate -m model.onnx -d my_clips.csv -o mine"
     console.print_next(steps)
 
 

@@ -108,6 +108,15 @@ def test_of_a_web_address_it_is_said_once_what_to_do(serval, model):
     assert done.stderr.strip().endswith("download the file, and write its path")
 
 
+def test_who_evaluates_an_own_model_on_an_own_set_is_not_told_to(serval, model, tmp_path):
+    speech_set(tmp_path, 3, name="set.csv")
+    words = "serval evaluate -m model.onnx -d my_clips.csv -o mine"
+    for given, is_told in ((("-d", "set.csv"), False), (("-d", "demo", "--limit", "3"), True)):
+        done = serval("evaluate", "-m", model, *given, "-o", f"out{is_told}", "--no-plots")
+        assert "serval report" in done.stdout
+        assert (words in done.stdout) == is_told
+
+
 def test_an_entry_of_the_label_map_that_fits_no_label_is_a_warning(serval, model, tmp_path):
     speech_set(tmp_path, 3, labels=("calm", "sad"), name="set.csv")
     done = serval("evaluate", "-m", model, "-d", "set.csv", "-o", "out", "--no-plots",
